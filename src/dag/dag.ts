@@ -1,0 +1,234 @@
+import { z } from 'zod'
+import { TminusError } from '../errors.ts'
+import { type Duration, milliseconds } from './duration.ts'
+import { buildGraph, type Graph } from './graph.ts'
+import { checkSchedule } from './schedule.ts'
+import type { Task, TaskContext, TaskDefaults, TaskOptions, Upstream } from './task.ts'
+import type { TriggerRule } from './trigger-rule.ts'
+
+export const CATCHUP = ['none', 'latest', 'all'] as const
+export type Catchup = (typeof CATCHUP)[number]
+
+/** What is handed to `onFailure` and `onSuccess`. */
+export interface RunEnd {
+  dagId: string
+  runId: string
+  state: 'success' | 'failed'
+  /** The tasks that failed by themselves, with their reasons. */
+  failed: readonly { taskId: string; tryNumber: number; reason: string }[]
+}
+
+export type Callback<Settings = Record<string, unknown>> = (
+  end: RunEnd,
+  context: Pick<TaskContext<Settings>, 'settings' | 'signal' | 'log' | 'http' | 'now'>,
+) => unknown
+
+export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
+  description?: string
+  /** Cron expression of five or six fields, `@daily` and the like, or null for runs by hand only. */
+  schedule?: string | null
+  /** IANA zone in which the schedule is read. Default UTC. */
+  timezone?: string
+  /** No scheduled run lies before it. */
+  startDate?: Date | string
+  /** Ticks missed while nobody was there: `none` of them (default), the `latest`, or `all`. */
+  catchup?: Catchup
+  /** Runs at once; more wait in `queued`. Default 16. */
+  maxActiveRuns?: number
+  /** Task instances of this dag running at once. Default: as many as there are slots. */
+  maxActiveTasks?: number
+  /** A run that takes longer has failed. */
+  dagrunTimeout?: Duration
+  defaultArgs?: TaskDefaults
+  /** Parameters of a run, validated at each trigger. */
+  params?: P
+  tags?: readonly string[]
+  onFailure?: Callback<z.output<z.ZodObject<S>>>
+  onSuccess?: Callback<z.output<z.ZodObject<S>>>
+  /** Environment variables this dag reads, by name; an empty one is unset. */
+  settings?: S
+  /** The dag's own page: a module whose default export is a Hono app, mounted under the dag's id. */
+  board?: () => Promise<unknown>
+  /** The dag's own command-line verbs. */
+  commands?: () => Promise<unknown>
+}
+
+/** A dag as the runner holds it: checked, durations in milliseconds. */
+export interface Dag {
+  readonly [BRAND]: true
+  readonly id: string
+  readonly description: string
+  readonly schedule: string | null
+  readonly timezone: string
+  readonly startDate: Date | undefined
+  readonly catchup: Catchup
+  readonly maxActiveRuns: number
+  readonly maxActiveTasks: number | undefined
+  readonly dagrunTimeoutMs: number | undefined
+  readonly params: z.ZodObject
+  readonly tags: readonly string[]
+  readonly settings: z.ZodRawShape
+  readonly tasks: ReadonlyMap<string, Task>
+  readonly graph: Graph
+  readonly onFailure: Callback | undefined
+  readonly onSuccess: Callback | undefined
+  readonly board: (() => Promise<unknown>) | undefined
+  readonly commands: (() => Promise<unknown>) | undefined
+}
+
+/** Shared by every copy of this package in a process, so that source and build recognise each other's dags. */
+const BRAND: unique symbol = Symbol.for('tminus.dag') as never
+
+export function isDag(value: unknown): value is Dag {
+  return typeof value === 'object' && value !== null && BRAND in value
+}
+
+/** Adds a task to the dag being defined and returns it, to be named as another task's upstream. */
+export type DefineTask<Context> = <
+  const U extends Upstream = Record<never, never>,
+  R extends TriggerRule = 'all_success',
+  O extends z.ZodType | undefined = undefined,
+>(
+  id: string,
+  options: TaskOptions<U, R, O, Context>,
+) => Task<O extends z.ZodType ? z.output<O> : undefined>
+
+/**
+ * Defines a dag; make it the default export of `PIPELINES_DIR/<folder>/dag.ts`.
+ *
+ * Throws TminusError `dag_invalid`, saying what to change, for a bad id, a duplicate task, a task of another dag,
+ * a cycle, or a schedule that cannot be kept.
+ */
+export function dag<
+  P extends z.ZodObject = z.ZodObject<Record<never, never>>,
+  S extends z.ZodRawShape = Record<never, never>,
+>(
+  id: string,
+  options: DagOptions<P, S>,
+  define: (builder: { task: DefineTask<TaskContext<z.output<z.ZodObject<S>>, z.output<P>>> }) => void,
+): Dag {
+  checkId('dag', id)
+  const tasks: Task[] = []
+  const task = (
+    taskId: string,
+    taskOptions: TaskOptions<Upstream, TriggerRule, z.ZodType | undefined, never>,
+  ): Task => {
+    const defined = newTask(id, taskId, taskOptions, options.defaultArgs ?? {})
+    tasks.push(defined)
+    return defined
+  }
+  define({ task: task as never })
+  refuseForeign(id, tasks)
+  const graph = buildGraph(
+    id,
+    tasks.map(({ id: taskId, upstream, triggerRule }) => ({
+      id: taskId,
+      triggerRule,
+      upstream: upstreamIds(upstream),
+    })),
+  )
+  const schedule = options.schedule ?? null
+  const timezone = options.timezone ?? 'UTC'
+  checkSchedule(id, schedule, timezone)
+  return {
+    [BRAND]: true,
+    id,
+    description: options.description ?? '',
+    schedule,
+    timezone,
+    startDate: startDate(id, options.startDate),
+    catchup: options.catchup ?? 'none',
+    maxActiveRuns: atLeastOne(id, 'maxActiveRuns', options.maxActiveRuns ?? 16),
+    maxActiveTasks:
+      options.maxActiveTasks === undefined
+        ? undefined
+        : atLeastOne(id, 'maxActiveTasks', options.maxActiveTasks),
+    dagrunTimeoutMs: options.dagrunTimeout === undefined ? undefined : milliseconds(options.dagrunTimeout),
+    params: options.params ?? z.object({}),
+    tags: options.tags ?? [],
+    settings: options.settings ?? {},
+    tasks: new Map(tasks.map((defined) => [defined.id, defined])),
+    graph,
+    onFailure: options.onFailure as Callback | undefined,
+    onSuccess: options.onSuccess as Callback | undefined,
+    board: options.board,
+    commands: options.commands,
+  }
+}
+
+const DEFAULT_RETRY_DELAY_MS = 30_000
+const DEFAULT_MAX_RETRY_DELAY_MS = 3_600_000
+
+function newTask(
+  dagId: string,
+  id: string,
+  own: TaskOptions<Upstream, TriggerRule, z.ZodType | undefined, never>,
+  defaults: TaskDefaults,
+): Task {
+  checkId('task', id)
+  const options = { ...defaults, ...own }
+  const retries = options.retries ?? 0
+  if (!Number.isInteger(retries) || retries < 0)
+    throw invalid(dagId, `retries of '${id}' must be a whole number from 0`)
+  return {
+    id,
+    upstream: options.upstream ?? {},
+    triggerRule: options.triggerRule ?? 'all_success',
+    retries,
+    retryDelayMs:
+      options.retryDelay === undefined ? DEFAULT_RETRY_DELAY_MS : milliseconds(options.retryDelay),
+    maxRetryDelayMs:
+      options.maxRetryDelay === undefined ? DEFAULT_MAX_RETRY_DELAY_MS : milliseconds(options.maxRetryDelay),
+    executionTimeoutMs:
+      options.executionTimeout === undefined ? undefined : milliseconds(options.executionTimeout),
+    pool: options.pool,
+    priority: options.priority ?? 0,
+    output: options.output,
+    run: options.run as Task['run'],
+  }
+}
+
+function refuseForeign(dagId: string, tasks: readonly Task[]): void {
+  const own = new Set<Task>(tasks)
+  for (const { id, upstream } of tasks) {
+    for (const [name, parent] of Object.entries(upstream)) {
+      if (parent === undefined)
+        throw invalid(dagId, `upstream '${name}' of task '${id}' is undefined; define that task first`)
+      if (!own.has(parent))
+        throw invalid(dagId, `task '${id}' depends on '${parent.id}', a task of another dag`)
+    }
+  }
+}
+
+function upstreamIds(upstream: Upstream): Record<string, string> {
+  return Object.fromEntries(Object.entries(upstream).map(([name, parent]) => [name, parent.id]))
+}
+
+function checkId(kind: 'dag' | 'task', id: string): void {
+  if (/^[A-Za-z0-9_.-]{1,250}$/.test(id)) return
+  throw new TminusError(
+    `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`,
+    { code: 'dag_invalid', retryable: false },
+  )
+}
+
+function startDate(dagId: string, value: Date | string | undefined): Date | undefined {
+  if (value === undefined) return undefined
+  const date = new Date(value)
+  if (Number.isNaN(date.getTime()))
+    throw invalid(dagId, `startDate '${value}' is not a date; write '2026-01-31T00:00:00Z'`)
+  return date
+}
+
+function atLeastOne(dagId: string, name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw invalid(dagId, `${name} must be a whole number from 1, not ${value}`)
+}
+
+function invalid(dagId: string, problem: string): TminusError {
+  return new TminusError(`dag '${dagId}': ${problem}`, {
+    code: 'dag_invalid',
+    retryable: false,
+    fields: { dagId },
+  })
+}

@@ -1,0 +1,26 @@
+import { UsageError } from '../errors.ts'
+
+/** `'500ms' '30s' '5m' '1h' '2d'`, or a number of milliseconds. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** Milliseconds of a duration. Throws UsageError for anything else than a finite, non-negative one. */
+export function milliseconds(duration: Duration | string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(duration)) ?? []
+  const ms = typeof duration === 'number' ? duration : Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  if (Number.isFinite(ms) && ms >= 0) return ms
+  throw new UsageError(`'${duration}' is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds`)
+}
+
+/** A duration as a person reads it: `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
+export function humanDuration(ms: number): string {
+  const s = ms / 1_000
+  if (s < 10) return `${(Math.round(s * 10) / 10).toString()} s`
+  if (s < 99.5) return `${Math.round(s)} s`
+  const minutes = Math.round(s / 60)
+  if (minutes < 60) return `${minutes} min`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
+  return `${Math.round(hours / 24)} d`
+}

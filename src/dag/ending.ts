@@ -1,0 +1,32 @@
+import { TminusError } from '../errors.ts'
+
+/** Thrown by `skip`: the task instance ends `skipped`. */
+export class Skipped extends TminusError {
+  override readonly name = 'Skipped'
+}
+
+/** Thrown by `rescheduleAt`: the task instance gives its slot back until `at`, and no try is counted against it. */
+export class Rescheduled extends TminusError {
+  override readonly name = 'Rescheduled'
+  readonly at: Date
+
+  constructor(at: Date, reason: string) {
+    super(reason, { code: 'rescheduled' })
+    this.at = at
+  }
+}
+
+/** `throw skip('nothing to do')`: ends the task as skipped. */
+export function skip(reason: string): Skipped {
+  return new Skipped(reason, { code: 'skipped' })
+}
+
+/** `throw fail('wrong address')`: ends the task as failed, without a retry. */
+export function fail(reason: string, options: { cause?: unknown } = {}): TminusError {
+  return new TminusError(reason, { code: 'failed', retryable: false, ...options })
+}
+
+/** `throw rescheduleAt(date, 'quota spent')`: tries again at that time (as `context.now()` counts it). */
+export function rescheduleAt(at: Date, reason: string): Rescheduled {
+  return new Rescheduled(at, reason)
+}

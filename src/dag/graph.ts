@@ -1,0 +1,112 @@
+import { TminusError } from '../errors.ts'
+import type { TriggerRule } from './trigger-rule.ts'
+
+/** A task as the runner needs it after its code is gone: what a run keeps of the graph it ran with. Plain JSON. */
+export interface GraphNode {
+  id: string
+  /** Input name → id of the upstream task. */
+  upstream: Readonly<Record<string, string>>
+  triggerRule: TriggerRule
+}
+
+/** Tasks in topological order (authoring order among equals), with their edges as positions in `nodes`. */
+export interface Graph {
+  readonly nodes: readonly GraphNode[]
+  readonly indexOf: ReadonlyMap<string, number>
+  /** For each node the positions of its distinct upstreams, and of its downstreams. */
+  readonly upstream: readonly (readonly number[])[]
+  readonly downstream: readonly (readonly number[])[]
+}
+
+/**
+ * Orders tasks and checks them: throws TminusError `dag_invalid`, naming the tasks, for a duplicate id,
+ * an upstream that is not in the graph, or a cycle.
+ */
+export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
+  refuseDuplicates(dagId, tasks)
+  const nodes = topologicalOrder(dagId, tasks)
+  const indexOf = new Map(nodes.map((node, index) => [node.id, index]))
+  const upstream = nodes.map((node) => positions(node, indexOf))
+  const downstream: number[][] = nodes.map(() => [])
+  upstream.forEach((parents, index) => {
+    for (const parent of parents) downstream[parent]?.push(index)
+  })
+  return { nodes, indexOf, upstream, downstream }
+}
+
+/** Ids of the tasks that come after the given ones, at any distance; the given ones are not among them. */
+export function downstreamOf(graph: Graph, taskIds: readonly string[]): string[] {
+  const reached = new Set<number>()
+  const open = taskIds.map((id) => graph.indexOf.get(id)).filter((index) => index !== undefined)
+  for (let index = open.pop(); index !== undefined; index = open.pop()) {
+    for (const child of graph.downstream[index] ?? []) {
+      if (reached.has(child)) continue
+      reached.add(child)
+      open.push(child)
+    }
+  }
+  return graph.nodes
+    .filter((node, index) => reached.has(index) && !taskIds.includes(node.id))
+    .map((node) => node.id)
+}
+
+function refuseDuplicates(dagId: string, tasks: readonly GraphNode[]): void {
+  const seen = new Set<string>()
+  for (const { id } of tasks) {
+    if (seen.has(id)) throw invalid(dagId, `two tasks are called '${id}'; give one of them another id`)
+    seen.add(id)
+  }
+}
+
+/** Kahn's algorithm over a queue in authoring order; what is left at the end is a cycle. */
+function topologicalOrder(dagId: string, tasks: readonly GraphNode[]): GraphNode[] {
+  const byId = new Map(tasks.map((task) => [task.id, task]))
+  const children = new Map<string, GraphNode[]>(tasks.map((task) => [task.id, []]))
+  const open = new Map<string, number>()
+  for (const task of tasks) {
+    const parents = new Set(Object.values(task.upstream))
+    for (const parent of parents) {
+      const siblings = children.get(parent)
+      if (!siblings)
+        throw invalid(dagId, `task '${task.id}' depends on '${parent}', which is not a task of this dag`)
+      siblings.push(task)
+    }
+    open.set(task.id, parents.size)
+  }
+  const ordered = tasks.filter((task) => open.get(task.id) === 0)
+  for (let next = 0; next < ordered.length; next++) {
+    for (const child of children.get(ordered[next]?.id ?? '') ?? []) {
+      const left = (open.get(child.id) ?? 0) - 1
+      open.set(child.id, left)
+      if (left === 0) ordered.push(child)
+    }
+  }
+  if (ordered.length < tasks.length)
+    throw invalid(dagId, `its tasks form a cycle: ${findCycle(byId, ordered).join(' → ')}`)
+  return ordered
+}
+
+/** Walks upstream among the tasks that could not be ordered until one comes up again. */
+function findCycle(byId: ReadonlyMap<string, GraphNode>, ordered: readonly GraphNode[]): string[] {
+  const done = new Set(ordered.map((task) => task.id))
+  const path: string[] = []
+  let id = [...byId.keys()].find((candidate) => !done.has(candidate))
+  while (id !== undefined && !path.includes(id)) {
+    path.push(id)
+    id = Object.values(byId.get(id)?.upstream ?? {}).find((parent) => !done.has(parent))
+  }
+  const cycle = path.slice(path.indexOf(id ?? ''))
+  return [...cycle, cycle[0] ?? ''].reverse()
+}
+
+function positions(node: GraphNode, indexOf: ReadonlyMap<string, number>): number[] {
+  return [...new Set(Object.values(node.upstream))].map((id) => indexOf.get(id) ?? -1)
+}
+
+function invalid(dagId: string, problem: string): TminusError {
+  return new TminusError(`dag '${dagId}': ${problem}`, {
+    code: 'dag_invalid',
+    retryable: false,
+    fields: { dagId },
+  })
+}

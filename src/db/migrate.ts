@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import format from 'pg-format'
+import { TminusError } from '../errors.ts'
+import type { Connection, Database, Queryable } from './pool.ts'
+import { inTransaction } from './transaction.ts'
+
+export interface MigrationSet {
+  /** Folder of `0001_name.sql`, `0002_name.sql`, …; applied in that order, each in a transaction of its own. */
+  directory: URL
+  /** Schema the files build in (they name no schema themselves); created when missing. Default: the connection's own. */
+  schema?: string
+  /** Table, in that schema, that remembers which files were applied. */
+  historyTable: string
+  /** True where the schema is ours alone: without our history, any table in it is another application's. */
+  exclusive?: boolean
+}
+
+export interface Migrated {
+  /** Names of the files applied just now. */
+  applied: string[]
+  /** Number of the newest applied file. */
+  version: number
+}
+
+interface MigrationFile {
+  version: number
+  name: string
+  sql: string
+  checksum: string
+}
+
+interface HistoryRow {
+  version: number
+  name: string
+  checksum: string
+}
+
+/**
+ * Brings a schema up to date under an advisory lock, so any number of processes may start at once.
+ *
+ * Throws TminusError, and changes nothing, when an applied file was edited (`migration_edited`), when the database
+ * is newer than the files (`migration_unknown`), or when the schema is another application's (`schema_foreign`).
+ */
+export async function migrate(db: Database, set: MigrationSet): Promise<Migrated> {
+  const files = await readMigrations(set.directory)
+  const schema = set.schema ?? (await currentSchema(db))
+  const applied: string[] = []
+  for (;;) {
+    const file = await inTransaction(db, (connection) => applyNext(connection, { ...set, schema }, files))
+    if (file === undefined) return { applied, version: files.at(-1)?.version ?? 0 }
+    applied.push(file.name)
+  }
+}
+
+/** Names of the files `migrate` would still apply. Reads only; throws as `migrate` does. */
+export async function pendingMigrations(db: Queryable, set: MigrationSet): Promise<string[]> {
+  const files = await readMigrations(set.directory)
+  const schema = set.schema ?? (await currentSchema(db))
+  const history = await readHistory(db, { ...set, schema })
+  return unapplied(files, history, schema).map((file) => file.name)
+}
+
+async function readMigrations(directory: URL): Promise<MigrationFile[]> {
+  const folder = fileURLToPath(directory)
+  const names = (await readdir(folder)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort()
+  return await Promise.all(
+    names.map(async (name) => {
+      const sql = normalise(await readFile(join(folder, name), 'utf8'))
+      const checksum = createHash('sha256').update(sql).digest('hex')
+      return { version: Number(name.slice(0, 4)), name, sql, checksum }
+    }),
+  )
+}
+
+/** An editor's byte order mark or a checkout with CRLF is not an edit. */
+function normalise(sql: string): string {
+  return sql.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
+}
+
+async function currentSchema(db: Queryable): Promise<string> {
+  const { rows } = await db.query<{ schema: string | null }>('select current_schema() as schema')
+  return rows[0]?.schema ?? 'public'
+}
+
+type PlacedSet = MigrationSet & { schema: string }
+
+/** One file a call: the lock is taken inside its transaction, so a process that dies leaves nothing locked. */
+async function applyNext(
+  connection: Connection,
+  set: PlacedSet,
+  files: MigrationFile[],
+): Promise<MigrationFile | undefined> {
+  await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
+    `tminus migrate ${set.schema}.${set.historyTable}`,
+  ])
+  const history = await readHistory(connection, set)
+  const [file] = unapplied(files, history, set.schema)
+  if (file === undefined) return undefined
+  if (history.length === 0) await begin(connection, set)
+  await connection.query(format('set local search_path to %I', set.schema))
+  await connection.query(file.sql).catch((cause: Error) => {
+    throw new TminusError(`Migration ${file.name} failed and was rolled back: ${cause.message}`, {
+      code: 'migration_failed',
+      retryable: false,
+      cause,
+      fields: { schema: set.schema, migration: file.name },
+    })
+  })
+  await connection.query(
+    format('insert into %I.%I (version, name, checksum) values ($1, $2, $3)', set.schema, set.historyTable),
+    [file.version, file.name, file.checksum],
+  )
+  return file
+}
+
+async function readHistory(db: Queryable, set: PlacedSet): Promise<HistoryRow[]> {
+  const { rows } = await db.query<{ known: boolean }>(
+    `select exists (select from pg_attribute where attrelid = to_regclass($1) and attname = 'checksum') as known`,
+    [format('%I.%I', set.schema, set.historyTable)],
+  )
+  if (!rows[0]?.known) return []
+  const history = await db.query<HistoryRow>(
+    format('select version, name, checksum from %I.%I order by version', set.schema, set.historyTable),
+  )
+  return history.rows
+}
+
+function unapplied(files: MigrationFile[], history: HistoryRow[], schema: string): MigrationFile[] {
+  for (const row of history) {
+    const file = files.find((candidate) => candidate.version === row.version)
+    if (file === undefined) {
+      throw new TminusError(
+        `Schema "${schema}" was migrated by a newer version (${row.name} is unknown here); run that version or a newer one`,
+        { code: 'migration_unknown', retryable: false, fields: { schema, migration: row.name } },
+      )
+    }
+    if (file.checksum !== row.checksum) {
+      throw new TminusError(
+        `Migration ${row.name} was edited after it had been applied to schema "${schema}"; restore the file and put the change into a new one`,
+        { code: 'migration_edited', retryable: false, fields: { schema, migration: row.name } },
+      )
+    }
+  }
+  const applied = new Set(history.map((row) => row.version))
+  return files.filter((file) => !applied.has(file.version))
+}
+
+/** First contact with a schema: refuses another application's, else creates schema and history. */
+async function begin(connection: Connection, set: PlacedSet): Promise<void> {
+  const { rows } = await connection.query<{ name: string }>(
+    `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f') and (c.relname = $2 or $3)
+     order by c.relname limit 3`,
+    [set.schema, set.historyTable, set.exclusive ?? false],
+  )
+  if (rows.length > 0) throw foreignSchema(set.schema, rows.map((row) => row.name).join(', '))
+  const schema = await connection.query('select from pg_namespace where nspname = $1', [set.schema])
+  if (schema.rowCount === 0) await connection.query(format('create schema %I', set.schema))
+  await connection.query(
+    format(
+      `create table %I.%I (
+         version int primary key,
+         name text not null,
+         checksum text not null,
+         applied_at timestamptz not null default now()
+       )`,
+      set.schema,
+      set.historyTable,
+    ),
+  )
+}
+
+function foreignSchema(schema: string, tables: string): TminusError {
+  return new TminusError(
+    `Schema "${schema}" holds another application's tables (${tables}); choose another schema or database`,
+    { code: 'schema_foreign', retryable: false, fields: { schema, tables } },
+  )
+}

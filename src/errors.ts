@@ -1,0 +1,47 @@
+/** What is known about an error besides its sentence; never a secret. */
+export type ErrorFields = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+export interface TminusErrorOptions {
+  /** Stable, for programs: `http_status`, `database_unreachable`, … */
+  code: string
+  /** False where waiting cannot mend it: the task fails at once, whatever its `retries`. Default true. */
+  retryable?: boolean
+  cause?: unknown
+  fields?: ErrorFields
+}
+
+/** The base of every error thrown on purpose. Its message is one sentence that says what to do, without secrets. */
+export class TminusError extends Error {
+  override readonly name: string = 'TminusError'
+  readonly code: string
+  readonly retryable: boolean
+  readonly fields: ErrorFields
+
+  constructor(message: string, { code, retryable = true, cause, fields = {} }: TminusErrorOptions) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.retryable = retryable
+    this.fields = fields
+  }
+}
+
+/** A wrong setting or a wrong command: the process ends with exit code 2. */
+export class UsageError extends TminusError {
+  override readonly name = 'UsageError'
+
+  constructor(message: string, options: Partial<TminusErrorOptions> = {}) {
+    super(message, { code: 'usage', retryable: false, ...options })
+  }
+}
+
+/** Reads the sentence out of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
+  if (error instanceof Error) return error.message || error.name
+  return String(error)
+}
+
+/** True unless the error itself says that waiting cannot mend it. */
+export function isRetryable(error: unknown): boolean {
+  return !(error instanceof Error && 'retryable' in error && error.retryable === false)
+}
