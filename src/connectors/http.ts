@@ -1,3 +1,19 @@
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip } from 'node:zlib'
+import { Agent, buildConnector, request } from 'undici'
+import {
+  encodingUnknown,
+  encodingWrong,
+  failure,
+  givenUp,
+  notJson,
+  notSuccess,
+  type Place,
+  placeOf,
+  tookTooLong,
+  tooLarge,
+} from './http-failure.ts'
+
 /** Limits of one request. Times in milliseconds, sizes in bytes after decompression. */
 export interface HttpOptions {
   headers?: Readonly<Record<string, string>>
@@ -10,6 +26,8 @@ export interface HttpOptions {
   /** Default 64 MiB. */
   maxBytes?: number
   signal?: AbortSignal
+  /** What to do where the address itself looks wrong; ends the sentence. Default 'check the address'. */
+  hint?: string
 }
 
 export interface HttpResponse {
@@ -22,6 +40,212 @@ export interface HttpResponse {
 export interface Http {
   /** Any complete answer, whatever its status. Throws TminusError where there is none. */
   get(url: string | URL, options?: HttpOptions): Promise<HttpResponse>
-  /** The parsed body of a 2xx answer. Throws TminusError, saying what to do, for everything else. */
+  /**
+   * The parsed body of a 2xx answer. Throws TminusError, saying what to do, for everything else; `fields` hold
+   * `status`, for 429 and 503 `retryAfterMs`, and the `detail` a JSON answer gives.
+   */
   getJson(url: string | URL, options?: HttpOptions): Promise<unknown>
+}
+
+export interface HttpSettings {
+  /** Sent with every request. */
+  userAgent: string
+  /** Ends every request in flight and refuses new ones. */
+  signal?: AbortSignal
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const IDLE_TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 60_000
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** Opens connections as they are needed; `close` ends what is in flight, at once, and leaves no socket. */
+export function openHttp({ userAgent, signal }: HttpSettings): Http & { close(): Promise<void> } {
+  const pool = openConnections()
+  const get = (address: string | URL, options: HttpOptions = {}): Promise<HttpResponse> =>
+    exchange(
+      pool,
+      placeOf(address, options),
+      { 'user-agent': userAgent, ...options.headers },
+      options,
+      signal,
+    )
+  return {
+    get,
+    getJson: async (address, options = {}) =>
+      readJson(placeOf(address, options), await get(address, options), options),
+    close: () => pool.close(),
+  }
+}
+
+interface Connections {
+  /** Undici fixes the connect timeout with the agent, so there is one for each timeout asked. */
+  agent(connectTimeoutMs: number): Agent
+  close(): Promise<void>
+}
+
+function openConnections(): Connections {
+  const agents = new Map<number, Agent>()
+  // Undici lets go of a socket that is still connecting only after its timeout: we end those ourselves.
+  const connecting = new Set<{ destroy(): void }>()
+  let closed = false
+  const open = (timeout: number): Agent => {
+    const connect = buildConnector({ timeout }) as (...args: Parameters<buildConnector.connector>) => {
+      destroy(): void
+    }
+    return new Agent({
+      connect: (options, callback) => {
+        const socket = connect(options, (...result) => {
+          connecting.delete(socket)
+          callback(...result)
+        })
+        connecting.add(socket)
+      },
+    })
+  }
+  return {
+    agent(connectTimeoutMs) {
+      const agent = agents.get(connectTimeoutMs) ?? open(connectTimeoutMs)
+      if (closed) void agent.destroy()
+      else agents.set(connectTimeoutMs, agent)
+      return agent
+    },
+    async close() {
+      closed = true
+      const destroyed = [...agents.values()].map((agent) => agent.destroy())
+      for (const socket of connecting) socket.destroy()
+      await Promise.all(destroyed)
+    },
+  }
+}
+
+async function exchange(
+  connections: Connections,
+  place: Place,
+  headers: Record<string, string>,
+  options: HttpOptions,
+  closing: AbortSignal | undefined,
+): Promise<HttpResponse> {
+  const idleMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+  const connectTimeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
+  const maxBytes = options.maxBytes ?? MAX_BYTES
+  const limit = startLimit(timeoutMs, [closing, options.signal])
+  let answered = false
+  try {
+    limit.signal.throwIfAborted()
+    const {
+      statusCode,
+      headers: received,
+      body,
+    } = await request(place.url, {
+      dispatcher: connections.agent(connectTimeoutMs),
+      headers: { accept: 'application/json', 'accept-encoding': 'br, gzip', ...headers },
+      headersTimeout: idleMs,
+      bodyTimeout: idleMs,
+      signal: limit.signal,
+    })
+    answered = true
+    const sent = await readAll(place, body, received['content-length'], maxBytes)
+    return {
+      status: statusCode,
+      headers: received,
+      body: await decoded(place, statusCode, received, sent, maxBytes),
+    }
+  } catch (error) {
+    if (limit.expired()) throw tookTooLong(place, timeoutMs, error)
+    if (limit.signal.aborted) throw givenUp(place, limit.signal.reason)
+    throw failure(place, error, { answered, idleMs, connectTimeoutMs })
+  } finally {
+    limit.clear()
+  }
+}
+
+interface Limit {
+  signal: AbortSignal
+  /** True when the time ran out, false when someone else aborted. */
+  expired(): boolean
+  clear(): void
+}
+
+/** `AbortSignal.any` and `.timeout` would hang on the caller's long-lived signal until collected; this one lets go. */
+function startLimit(timeoutMs: number, signals: (AbortSignal | undefined)[]): Limit {
+  const controller = new AbortController()
+  let expired = false
+  const timer = setTimeout(() => {
+    expired = true
+    controller.abort()
+  }, timeoutMs)
+  const given = signals.filter((signal) => signal !== undefined)
+  const forward = () => controller.abort(given.find((signal) => signal.aborted)?.reason)
+  for (const signal of given) signal.addEventListener('abort', forward, { once: true })
+  if (given.some((signal) => signal.aborted)) forward()
+  return {
+    signal: controller.signal,
+    expired: () => expired,
+    clear() {
+      clearTimeout(timer)
+      for (const signal of given) signal.removeEventListener('abort', forward)
+    },
+  }
+}
+
+type Body = Awaited<ReturnType<typeof request>>['body']
+
+async function readAll(
+  place: Place,
+  body: Body,
+  announced: string | string[] | undefined,
+  maxBytes: number,
+): Promise<Buffer> {
+  // Leaving early destroys the stream, which may complain once more after nobody listens.
+  body.on('error', () => {})
+  if (Number(announced) > maxBytes) {
+    body.destroy()
+    throw tooLarge(place, maxBytes)
+  }
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of body as AsyncIterable<Buffer>) {
+    size += piece.length
+    if (size > maxBytes) throw tooLarge(place, maxBytes)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+const DECODE = {
+  gzip: promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip),
+  br: promisify<Buffer, { maxOutputLength: number }, Buffer>(brotliDecompress),
+}
+
+async function decoded(
+  place: Place,
+  status: number,
+  headers: HttpResponse['headers'],
+  sent: Buffer,
+  maxBytes: number,
+): Promise<Buffer> {
+  const coding = String(headers['content-encoding'] ?? 'identity').toLowerCase()
+  if (coding === 'identity' || coding === '' || sent.length === 0) return sent
+  const decode = { ...DECODE, 'x-gzip': DECODE.gzip }[coding]
+  try {
+    if (decode === undefined) throw encodingUnknown(place, coding)
+    return await decode(sent, { maxOutputLength: maxBytes })
+  } catch (error) {
+    // Why it was refused is worth more than the text that went with it.
+    if (status < 200 || status > 299) return Buffer.alloc(0)
+    throw encodingWrong(place, coding, maxBytes, error)
+  }
+}
+
+function readJson(place: Place, { status, headers, body }: HttpResponse, options: HttpOptions): unknown {
+  if (status < 200 || status > 299) throw notSuccess(place, status, headers, body, options.headers ?? {})
+  // Drops a byte order mark; what is not UTF-8 becomes replacement characters.
+  const text = new TextDecoder().decode(body)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw notJson(place, text, cause)
+  }
 }

@@ -13,8 +13,9 @@ export function milliseconds(duration: Duration | string): number {
   throw new UsageError(`'${duration}' is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds`)
 }
 
-/** A duration as a person reads it: `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
+/** A duration as a person reads it: `4 ms`, `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
 export function humanDuration(ms: number): string {
+  if (ms < 100) return `${Math.round(ms)} ms`
   const s = ms / 1_000
   if (s < 10) return `${(Math.round(s * 10) / 10).toString()} s`
   if (s < 99.5) return `${Math.round(s)} s`

@@ -1,0 +1,177 @@
+import { type Clock, openClock } from './clock.ts'
+import {
+  type Config,
+  type DagSettings,
+  type Environment,
+  parseSettings,
+  pipelinesDirOf,
+  readEnvironment,
+} from './config.ts'
+import { openHttp } from './connectors/http.ts'
+import type { Dag } from './dag/dag.ts'
+import { checkConnection } from './db/connect.ts'
+import { openEmbedded } from './db/embedded.ts'
+import { type Database, openPool } from './db/pool.ts'
+import { TminusError } from './errors.ts'
+import { localExecutor } from './executors/local.ts'
+import { type LoadedDags, loadDags } from './load-dags.ts'
+import { type Logger, openLog } from './log.ts'
+import { endJob, insertJob, type JobKind } from './metadata/jobs.ts'
+import { type Metadata, migrateMetadata, openMetadata, pendingMetadata } from './metadata/metadata.ts'
+import type { Resources } from './runner/execute.ts'
+import { Runner, type RunnerOptions } from './runner/runner.ts'
+import { type Scrub, scrubber } from './secrets.ts'
+import { VERSION } from './version.ts'
+
+/** What is known before anything is opened. */
+export interface Setup {
+  env: Environment
+  config: Config
+  settings: DagSettings
+  loaded: LoadedDags
+  clock: Clock
+  scrub: Scrub
+  log: Logger
+}
+
+/**
+ * Reads environment and pipelines. Throws UsageError with every wrong setting in it, those of the dags `wanted`
+ * picks among them (default: of all).
+ */
+export async function setUp(
+  options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: NodeJS.WriteStream } = {},
+): Promise<Setup> {
+  const env = options.env ?? readEnvironment()
+  const loaded = await loadDags(pipelinesDirOf(env))
+  const { config, settings } = parseSettings(
+    env,
+    [...loaded.dags.values()].filter(options.wanted ?? (() => true)),
+  )
+  const scrub = scrubber(env)
+  const log = openLog({ ...config.log, scrub, ...(options.logTo && { to: options.logTo }) })
+  return { env, config, settings, loaded, clock: openClock(config.clock), scrub, log }
+}
+
+/** Both databases, opened and answering; the runner's tables up to date. */
+export interface Databases {
+  db: Database
+  metadata: Metadata
+  close(options?: { leaveRunning?: boolean }): Promise<void>
+}
+
+/** @param create whether to make an embedded database, and the runner's tables, where there are none */
+export async function openDatabases(
+  { config, log }: Setup,
+  { create }: { create: boolean },
+): Promise<Databases> {
+  const closing = new Closing()
+  try {
+    const embedded =
+      config.databaseUrl && config.metadataDatabaseUrl
+        ? undefined
+        : await openEmbedded({ dataDir: config.dataDir, create })
+    let leaveRunning = false
+    closing.add(() => embedded?.release({ leaveRunning }))
+    const open = async (url: string, name: string) => {
+      const pool = openPool(url, {
+        onIdleError: (error) => log.debug({ err: error }, 'a database connection broke'),
+      })
+      closing.add(() => pool.end())
+      await checkConnection(pool, name)
+      return pool
+    }
+    const url = config.databaseUrl ?? embedded?.connectionString ?? ''
+    const metadataUrl = config.metadataDatabaseUrl ?? url
+    const db = await open(url, 'DATABASE_URL')
+    const metadataPool = metadataUrl === url ? db : await open(metadataUrl, 'METADATA_DATABASE_URL')
+    if (create) await migrateMetadata(metadataPool, config.metadataSchema)
+    else await refuseUnmigrated(metadataPool, config.metadataSchema)
+    const close = async (options: { leaveRunning?: boolean } = {}) => {
+      leaveRunning = options.leaveRunning ?? false
+      await closing.close()
+    }
+    return { db, metadata: openMetadata(metadataPool, config.metadataSchema), close }
+  } catch (error) {
+    await closing.close()
+    throw error
+  }
+}
+
+async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {
+  const pending = await pendingMetadata(pool, schema)
+  if (pending.length === 0) return
+  throw new TminusError(
+    `The runner's tables in schema "${schema}" are not up to date; run npm run cli -- db migrate`,
+    {
+      code: 'not_migrated',
+      retryable: false,
+    },
+  )
+}
+
+/** A process that may own and execute runs. */
+export interface App extends Databases {
+  runner: Runner
+  jobId: number
+  end(state: 'success' | 'failed', reason?: string): Promise<void>
+}
+
+/** Opens databases, registers the process and gives it a runner with a local executor. */
+export async function openApp(
+  setup: Setup,
+  kind: JobKind,
+  watch: Pick<RunnerOptions, 'onChange' | 'onLog'> = {},
+): Promise<App> {
+  const databases = await openDatabases(setup, { create: true })
+  try {
+    const { metadata } = databases
+    const jobId = await insertJob(metadata, kind, null)
+    const executor = localExecutor(setup.config.concurrency, resourcesOf(setup, databases))
+    const runner = new Runner({
+      db: metadata,
+      jobId,
+      dags: setup.loaded.dags,
+      executor,
+      log: setup.log,
+      ...watch,
+    })
+    const end = async (state: 'success' | 'failed', reason?: string) => {
+      await runner.drained()
+      await endJob(metadata, jobId, state, reason ?? null)
+      await databases.close()
+    }
+    return { ...databases, runner, jobId, end }
+  } catch (error) {
+    await databases.close()
+    throw error
+  }
+}
+
+export function resourcesOf({ settings, clock, scrub }: Setup, { db }: Databases): Resources {
+  return {
+    db,
+    openHttp: (signal) => openHttp({ userAgent: `tminus/${VERSION}`, signal }),
+    settingsOf: (dag) => settings.get(dag.id) ?? {},
+    now: clock.now,
+    scrub,
+  }
+}
+
+/** What was opened last is closed first; closing twice is one closing. */
+class Closing {
+  #steps: (() => unknown)[] = []
+  #closed: Promise<void> | undefined
+
+  add(step: () => unknown): void {
+    this.#steps.push(step)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#run()
+    return this.#closed
+  }
+
+  async #run(): Promise<void> {
+    for (const step of this.#steps.reverse()) await step()
+  }
+}

@@ -1,0 +1,25 @@
+import { openDatabases, setUp } from '../app.ts'
+import { openEmbedded } from '../db/embedded.ts'
+import { print } from './table.ts'
+
+/** `db url`: the address of the launches' database. An embedded server is started, and left running. */
+export async function dbUrl(): Promise<number> {
+  const { config } = await setUp({ wanted: () => false, logTo: process.stderr })
+  if (config.databaseUrl !== undefined) {
+    print(config.databaseUrl)
+    return 0
+  }
+  const embedded = await openEmbedded({ dataDir: config.dataDir, create: true })
+  print(embedded.connectionString)
+  await embedded.release({ leaveRunning: true })
+  return 0
+}
+
+/** `db migrate`: the runner's own tables; a pipeline's are its own business. */
+export async function dbMigrate(): Promise<number> {
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const databases = await openDatabases(setup, { create: true })
+  await databases.close()
+  print(`The runner's tables in schema "${setup.config.metadataSchema}" are up to date`)
+  return 0
+}

@@ -1,0 +1,31 @@
+import type { Dag } from '../dag/dag.ts'
+import { UsageError } from '../errors.ts'
+import type { LoadedDags } from '../load-dags.ts'
+
+/** Throws UsageError that lists the known dags, and says why when the dag is there but could not be loaded. */
+export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag {
+  const dag = dags.get(dagId)
+  if (dag !== undefined) return dag
+  const broken = importErrors.find(({ folder }) => folder === dagId)
+  if (broken !== undefined)
+    throw new UsageError(`The dag in folder '${dagId}' could not be loaded: ${broken.message}`)
+  const known = [...dags.keys()].sort().join(', ') || 'none'
+  throw new UsageError(`There is no dag '${dagId}'. Known: ${known}`)
+}
+
+/** Parameters of a run from the command line, validated by the dag. Throws UsageError naming what is wrong. */
+export function parseConf(dag: Dag, text: string | undefined): Record<string, unknown> {
+  const conf = readJson(text ?? '{}')
+  const parsed = dag.params.safeParse(conf)
+  if (parsed.success) return conf as Record<string, unknown>
+  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'conf'}: ${message}`)
+  throw new UsageError(`--conf does not fit the params of '${dag.id}': ${issues.join('; ')}`)
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new UsageError(`--conf is not JSON; write for example --conf '{"sync":"full"}'`, { cause })
+  }
+}

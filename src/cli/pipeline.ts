@@ -1,0 +1,59 @@
+import { openApp, setUp } from '../app.ts'
+import type { Environment } from '../config.ts'
+import type { Dag } from '../dag/dag.ts'
+import { showRun } from '../metadata/dag-runs.ts'
+import type { RunResult } from '../runner/owned-run.ts'
+import { findDag, parseConf } from './find-dag.ts'
+import { openProgress } from './progress.ts'
+import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
+
+export interface PipelineOptions {
+  conf?: string
+  json?: boolean
+  /** False: each task is tried once. */
+  retry?: boolean
+  /** Instead of the process's own and `.env`. */
+  env?: Environment
+}
+
+/** `pipeline <dag>`: one run, owned by this process from start to end. */
+export async function pipeline(dagId: string, options: PipelineOptions): Promise<number> {
+  const setup = await setUp({
+    wanted: (dag) => dag.id === dagId,
+    logTo: process.stderr,
+    ...(options.env && { env: options.env }),
+  })
+  const dag = findDag(setup.loaded, dagId)
+  const conf = parseConf(dag, options.conf)
+  const progress = openProgress(dag, {
+    json: options.json ?? false,
+    debug: setup.config.log.level === 'debug',
+  })
+  const app = await openApp(setup, 'pipeline', { onChange: progress.onChange, onLog: progress.onLog })
+  let interrupted: StopSignal | undefined
+  const ignore = onStopSignal((signal) => {
+    interrupted = signal
+    void app.runner.stop('interrupted')
+  })
+  let result: RunResult | undefined
+  try {
+    const logicalDate = setup.clock.now()
+    const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })
+    progress.started(run.run)
+    if (interrupted) await app.runner.stop('interrupted')
+    result = await run.finished
+    await app.runner.drained()
+    progress.finished(result)
+    if (options.json) await printRun(app.metadata, dag, run.run.runId)
+  } finally {
+    progress.close()
+    await app.end(result ? 'success' : 'failed', interrupted && 'interrupted')
+    ignore()
+  }
+  if (interrupted) return EXIT_OF[interrupted]
+  return result.state === 'success' ? 0 : 1
+}
+
+async function printRun(metadata: Parameters<typeof showRun>[0], dag: Dag, runId: string): Promise<void> {
+  process.stdout.write(`${JSON.stringify(await showRun(metadata, dag.id, runId), null, 2)}\n`)
+}

@@ -1,0 +1,33 @@
+import { openDatabases, setUp } from '../app.ts'
+import { UsageError } from '../errors.ts'
+import { showRun } from '../metadata/dag-runs.ts'
+import type { ListOptions } from './dags.ts'
+import { instant, print, printJson, table } from './table.ts'
+
+/** `runs show <dag> <run>`. */
+export async function runsShow(dagId: string, runId: string, { output }: ListOptions): Promise<number> {
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { metadata, close } = await openDatabases(setup, { create: false })
+  const run = await showRun(metadata, dagId, runId).finally(close)
+  if (run === undefined)
+    throw new UsageError(`Dag '${dagId}' has no run '${runId}'; npm run cli -- dags runs ${dagId} lists them`)
+  if (output === 'json') {
+    printJson(run)
+    return 0
+  }
+  print(`${run.dag_id}  ${run.run_id}  ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
+  print(
+    table(
+      ['task_id', 'state', 'try', 'start', 'end', 'reason'],
+      run.task_instances.map((task) => [
+        task.task_id,
+        task.state,
+        String(task.try_number),
+        instant(task.start_date),
+        instant(task.end_date),
+        task.reason ?? '',
+      ]),
+    ),
+  )
+  return 0
+}

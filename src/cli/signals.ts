@@ -1,0 +1,19 @@
+/** Exit codes by the convention of shells: 128 and the signal's number. */
+export const EXIT_OF = { SIGINT: 130, SIGTERM: 143 } as const
+export type StopSignal = keyof typeof EXIT_OF
+
+/** Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process at once. Returns how to stop listening. */
+export function onStopSignal(stop: (signal: StopSignal) => void): () => void {
+  let asked = false
+  const heard = (signal: NodeJS.Signals) => {
+    if (asked) process.exit(EXIT_OF[signal as StopSignal])
+    asked = true
+    stop(signal as StopSignal)
+  }
+  process.on('SIGINT', heard)
+  process.on('SIGTERM', heard)
+  return () => {
+    process.off('SIGINT', heard)
+    process.off('SIGTERM', heard)
+  }
+}

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type App, openApp, type Setup, setUp } from '../app.ts'
+import { UsageError } from '../errors.ts'
+import type { LogLine } from '../metadata/logs.ts'
+import type { Transition } from '../metadata/transitions.ts'
+import type { OwnedRun } from '../runner/owned-run.ts'
+import { Scheduler } from '../scheduler/scheduler.ts'
+import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
+
+/** How long running tasks may go on after a SIGTERM. */
+const GRACE_MS = 30_000
+
+/** `start` and `scheduler`: runs every dag by its schedule until told to stop. */
+export async function start(kind: 'start' | 'scheduler'): Promise<number> {
+  const setup = await setUp()
+  if (setup.config.executor === 'distributed')
+    throw new UsageError('EXECUTOR=distributed is not built yet; use local')
+  const app = await openApp(setup, kind, logRuns(setup))
+  const { loaded, clock, log } = setup
+  for (const { folder, message } of loaded.importErrors)
+    log.error({ folder }, `a pipeline could not be loaded: ${message}`)
+  const scheduler = new Scheduler({
+    db: app.metadata,
+    dags: loaded.dags.values(),
+    runner: app.runner,
+    clock,
+    log,
+  })
+  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
+  scheduler.start()
+  for (const { dagId, at } of scheduler.next()) log.info({ dag_id: dagId, next: at }, 'scheduled')
+  const signal = await stopped
+  log.info(`${signal}: stopping; a second signal ends at once`)
+  await scheduler.stop()
+  await finishRuns(app)
+  await app.end('success', signal)
+  return signal === 'SIGTERM' ? 0 : EXIT_OF[signal]
+}
+
+async function finishRuns({ runner }: App): Promise<void> {
+  const deadline = Date.now() + GRACE_MS
+  while (runner.activeRuns > 0 && Date.now() < deadline) await delay(50)
+  if (runner.activeRuns > 0) await runner.stop('interrupted')
+}
+
+function logRuns({ log }: Setup) {
+  return {
+    onChange: ({ run, state }: OwnedRun, transitions: readonly Transition[]) => {
+      for (const { taskId, to, tryNumber, reason } of transitions) {
+        if (to === 'queued') continue
+        const level =
+          to === 'failed' || to === 'upstream_failed' ? 'error' : to === 'up_for_retry' ? 'warn' : 'info'
+        log[level](
+          {
+            dag_id: run.dagId,
+            run_id: run.runId,
+            task_id: taskId,
+            try_number: tryNumber,
+            ...(reason && { reason }),
+          },
+          to,
+        )
+      }
+      if (state.ended)
+        log[state.ended.state === 'failed' ? 'error' : 'info'](
+          { dag_id: run.dagId, run_id: run.runId },
+          `run ${state.ended.state}`,
+        )
+    },
+    onLog: ({ taskId, level, message, fields }: LogLine) =>
+      log[level]({ task_id: taskId, ...fields }, message),
+  }
+}

@@ -1,0 +1,173 @@
+import { config as readEnvFile } from 'dotenv'
+import { z } from 'zod'
+import type { Dag } from './dag/dag.ts'
+import { UsageError } from './errors.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const connectionString = z.string().superRefine((value, ctx) => {
+  const problem = connectionProblem(value)
+  if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem })
+})
+
+const flag = z
+  .enum(['on', 'off', 'true', 'false', '1', '0'])
+  .default('off')
+  .transform((value) => value === 'on' || value === 'true' || value === '1')
+
+const wholeNumber = (least: number, most: number) =>
+  z.string().transform((value, ctx) => {
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+    if (number >= least && number <= most) return number
+    ctx.addIssue({ code: 'custom', message: `must be a whole number from ${least} to ${most}` })
+    return z.NEVER
+  })
+
+/** The contract's environment, but for what a pipeline declares as its own `settings`. */
+const Variables = z.object({
+  DATABASE_URL: connectionString.optional(),
+  METADATA_DATABASE_URL: connectionString.optional(),
+  METADATA_SCHEMA: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a plain schema name: small letters, digits and _')
+    .default('metadata'),
+  DATA_DIR: z.string().default('.data'),
+  PIPELINES_DIR: z.string().default('pipelines'),
+  EXECUTOR: z.enum(['local', 'distributed'], "must be 'local' or 'distributed'").default('local'),
+  CONCURRENCY: wholeNumber(1, 1_000).default(4),
+  WEB_HOST: z.string().default('127.0.0.1'),
+  WEB_PORT: wholeNumber(0, 65_535).default(8080),
+  ADMIN_USER: z.string().optional(),
+  ADMIN_PASSWORD: z.string().optional(),
+  METRICS: flag,
+  TRUST_PROXY: flag,
+  CLOCK: z
+    .string()
+    .transform((value, ctx) => {
+      const date = new Date(value)
+      if (/^\d{4}-\d\d-\d\dT.+(Z|[+-]\d\d:?\d\d)$/.test(value) && !Number.isNaN(date.getTime())) return date
+      ctx.addIssue({ code: 'custom', message: "must be an instant such as '2026-01-31T12:00:00Z'" })
+      return z.NEVER
+    })
+    .optional(),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LOG_FORMAT: z.enum(['auto', 'pretty', 'json']).default('auto'),
+})
+
+export interface Config {
+  /** Undefined: the embedded Postgres under `dataDir`. */
+  databaseUrl: string | undefined
+  metadataDatabaseUrl: string | undefined
+  metadataSchema: string
+  dataDir: string
+  pipelinesDir: string
+  executor: 'local' | 'distributed'
+  concurrency: number
+  web: { host: string; port: number; trustProxy: boolean }
+  admin: { user: string; password: string } | undefined
+  metrics: boolean
+  clock: Date | undefined
+  log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'pretty' | 'json' }
+}
+
+/** The environment with `.env` of the current folder under it; an empty variable is unset. The only reader of either. */
+export function readEnvironment(options: { file?: boolean } = {}): Environment {
+  const file: Record<string, string> = {}
+  if (options.file ?? true) readEnvFile({ quiet: true, processEnv: file })
+  const merged: Record<string, string | undefined> = { ...file, ...process.env }
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined && value !== ''))
+}
+
+/**
+ * Parses the settings, and those the given dags declare. Throws one UsageError that names every wrong setting and
+ * echoes no value.
+ */
+export function parseConfig(env: Environment): Config {
+  const parsed = Variables.safeParse(env)
+  if (!parsed.success) throw wrongSettings(issuesOf(parsed.error))
+  return toConfig(parsed.data)
+}
+
+export type DagSettings = Map<string, Record<string, unknown>>
+
+/** Both at once, so that a wrong setting of a pipeline is named together with one of the runner. */
+export function parseSettings(
+  env: Environment,
+  dags: Iterable<Dag>,
+): { config: Config; settings: DagSettings } {
+  const variables = Variables.safeParse(env)
+  const issues = variables.success ? [] : issuesOf(variables.error)
+  const settings: DagSettings = new Map()
+  for (const dag of dags) {
+    const parsed = z.object(dag.settings).safeParse(env)
+    if (parsed.success) settings.set(dag.id, parsed.data)
+    else issues.push(...issuesOf(parsed.error))
+  }
+  if (issues.length > 0 || !variables.success) throw wrongSettings(issues)
+  return { config: toConfig(variables.data), settings }
+}
+
+/** Where the pipelines are, before anything else is known to be right. */
+export function pipelinesDirOf(env: Environment): string {
+  return env.PIPELINES_DIR ?? 'pipelines'
+}
+
+function toConfig(variables: z.output<typeof Variables>): Config {
+  const { ADMIN_USER: user, ADMIN_PASSWORD: password } = variables
+  return {
+    databaseUrl: variables.DATABASE_URL,
+    metadataDatabaseUrl: variables.METADATA_DATABASE_URL ?? variables.DATABASE_URL,
+    metadataSchema: variables.METADATA_SCHEMA,
+    dataDir: variables.DATA_DIR,
+    pipelinesDir: variables.PIPELINES_DIR,
+    executor: variables.EXECUTOR,
+    concurrency: variables.CONCURRENCY,
+    web: { host: variables.WEB_HOST, port: variables.WEB_PORT, trustProxy: variables.TRUST_PROXY },
+    admin: user === undefined || password === undefined ? undefined : { user, password },
+    metrics: variables.METRICS,
+    clock: variables.CLOCK,
+    log: { level: variables.LOG_LEVEL, format: variables.LOG_FORMAT },
+  }
+}
+
+function connectionProblem(value: string): string | undefined {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+  if (scheme === undefined) return 'must be a Postgres address: postgresql://USER:PASSWORD@HOST:5432/DATABASE'
+  if (scheme.startsWith('postgres') && scheme.includes('+')) {
+    return `has the scheme "${scheme}://", which is SQLAlchemy's; write "postgresql://" and keep the rest`
+  }
+  if (scheme !== 'postgres' && scheme !== 'postgresql')
+    return `must begin with postgresql://, not ${scheme}://`
+  const [, authority = ''] = /^[^:]+:\/\/([^/?]*)/.exec(value) ?? []
+  const port = /:(\d+)$/.exec(authority)?.[1]
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
+    return `has the port ${port}, which is none`
+  if (!URL.canParse(value.replace('@/', '@localhost/'))) {
+    return 'cannot be read; write characters like @ : / # in the password as %40 %3A %2F %23'
+  }
+  return undefined
+}
+
+function issuesOf(error: z.ZodError): string[] {
+  return error.issues.map((issue) => `${issue.path.join('.') || 'settings'} ${lower(plain(issue))}`)
+}
+
+/** zod repeats the value in some messages; a value may be a secret. */
+function plain(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`
+  return issue.message
+}
+
+function lower(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1)
+}
+
+function wrongSettings(issues: string[]): UsageError {
+  const unique = [...new Set(issues)]
+  const [only] = unique
+  const message =
+    unique.length === 1
+      ? `Wrong setting: ${only}`
+      : `${unique.length} wrong settings:\n${unique.map((one) => `  ${one}`).join('\n')}`
+  return new UsageError(message, { code: 'config' })
+}

@@ -1,0 +1,77 @@
+import { TminusError, UsageError } from '../errors.ts'
+import type { Database } from './pool.ts'
+
+/**
+ * Asks the database for a sign of life. Throws an error whose sentence says what is wrong with the address:
+ * UsageError where the address itself is, TminusError `database_unreachable` where the server may just be down.
+ *
+ * @param name the setting to name, `DATABASE_URL` or `METADATA_DATABASE_URL`
+ */
+export async function checkConnection(db: Database, name: string): Promise<void> {
+  try {
+    await db.query('select 1')
+  } catch (error) {
+    throw explain(error as NodeJS.ErrnoException, name, db.options)
+  }
+}
+
+interface Address {
+  host?: string | undefined
+  port?: number | undefined
+  database?: string | undefined
+  user?: string | undefined
+}
+
+/** Codes: Node's for the network, Postgres' SQLSTATE for the rest. */
+function explain(error: NodeJS.ErrnoException, name: string, address: Address): TminusError {
+  const { host = 'localhost', port = 5432, database, user } = address
+  const at = `${host}:${port}`
+  const code =
+    error.code ??
+    (error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException)?.code : undefined)
+  switch (code) {
+    case 'ENOTFOUND':
+      return wrong(name, `host "${host}" is unknown; check the spelling`, error)
+    case '28P01':
+      return wrong(
+        name,
+        `the password for user "${user}" was not accepted at ${at}; check user and password`,
+        error,
+      )
+    case '28000':
+      return wrong(
+        name,
+        `user "${user}" may not connect at ${at}; check the user, or the server's pg_hba.conf`,
+        error,
+      )
+    case '3D000':
+      return wrong(
+        name,
+        `database "${database}" does not exist at ${at}; create it (createdb ${database}) or name another`,
+        error,
+      )
+    case 'ECONNREFUSED':
+      return unreachable(name, `nothing listens at ${at}; start Postgres there or check host and port`, error)
+    case 'EAI_AGAIN':
+      return unreachable(name, `host "${host}" cannot be looked up just now; check the network`, error)
+  }
+  if (/password must be a string|no password supplied/i.test(error.message)) {
+    return wrong(
+      name,
+      `the server at ${at} asks for a password and the address has none; write postgresql://USER:PASSWORD@…`,
+      error,
+    )
+  }
+  if (/timeout/i.test(error.message) || code === 'ETIMEDOUT') {
+    return unreachable(name, `no answer from ${at} within 10 s; check host, port and firewall`, error)
+  }
+  return unreachable(name, `cannot use the database at ${at}: ${error.message}`, error)
+}
+
+function wrong(name: string, problem: string, cause: Error): UsageError {
+  return new UsageError(`${name}: ${problem}`, { code: 'database_address', cause })
+}
+
+function unreachable(name: string, problem: string, cause: Error): TminusError {
+  return new TminusError(`${name}: ${problem}`, { code: 'database_unreachable', cause })
+}

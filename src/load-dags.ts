@@ -1,0 +1,49 @@
+import { readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Dag, isDag } from './dag/dag.ts'
+import { messageOf, UsageError } from './errors.ts'
+
+export interface LoadedDags {
+  dags: Map<string, Dag>
+  /** Folders whose dag could not be loaded, with the reason; they stop no other. */
+  importErrors: { folder: string; message: string }[]
+}
+
+/** Imports `<folder>/dag.ts` (or `.js`) of every folder in PIPELINES_DIR. Throws UsageError when that is no folder. */
+export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
+  const root = resolve(pipelinesDir)
+  const loaded: LoadedDags = { dags: new Map(), importErrors: [] }
+  for (const { folder, file } of await findDags(root)) {
+    try {
+      const dag = await importDag(file)
+      if (loaded.dags.has(dag.id)) throw new Error(`another folder defines a dag '${dag.id}' already`)
+      loaded.dags.set(dag.id, dag)
+    } catch (error) {
+      loaded.importErrors.push({ folder, message: messageOf(error) })
+    }
+  }
+  return loaded
+}
+
+async function findDags(root: string): Promise<{ folder: string; file: string }[]> {
+  const entries = await readdir(root, { withFileTypes: true }).catch((cause: Error) => {
+    throw new UsageError(`PIPELINES_DIR: cannot read ${root}; point it to a folder of pipelines`, { cause })
+  })
+  const found: { folder: string; file: string }[] = []
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (!entry.isDirectory()) continue
+    const names = await readdir(join(root, entry.name))
+    const name = ['dag.ts', 'dag.js'].find((candidate) => names.includes(candidate))
+    if (name !== undefined) found.push({ folder: entry.name, file: join(root, entry.name, name) })
+  }
+  return found
+}
+
+async function importDag(file: string): Promise<Dag> {
+  // From a build, a pipeline written in TypeScript is still read.
+  if (file.endsWith('.ts') && import.meta.url.endsWith('.js')) (await import('tsx/esm/api')).register()
+  const module = (await import(pathToFileURL(file).href)) as { default?: unknown }
+  if (isDag(module.default)) return module.default
+  throw new Error('its default export is not a dag; write `export default dag(…)`')
+}

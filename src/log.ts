@@ -1,0 +1,37 @@
+import { Writable } from 'node:stream'
+import pino, { type Logger } from 'pino'
+import pretty from 'pino-pretty'
+import type { Scrub } from './secrets.ts'
+
+export type { Logger }
+
+export interface LogOptions {
+  level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** `auto`: pretty on a terminal, JSON lines otherwise. */
+  format: 'auto' | 'pretty' | 'json'
+  scrub: Scrub
+  /** Default: standard output. */
+  to?: NodeJS.WriteStream
+}
+
+/** The process's own log. Finished lines are scrubbed, so a secret inside a message or a stack is caught too. */
+export function openLog({ level, format, scrub, to = process.stdout }: LogOptions): Logger {
+  const isPretty = format === 'pretty' || (format === 'auto' && to.isTTY === true)
+  const sink = new Writable({
+    decodeStrings: false,
+    write: (line: string | Buffer, _encoding, done) => {
+      to.write(scrub(line.toString()))
+      done()
+    },
+  })
+  const stream = isPretty
+    ? pretty({
+        destination: sink,
+        colorize: to.isTTY === true,
+        ignore: 'pid,hostname',
+        translateTime: 'HH:MM:ss',
+        sync: true,
+      })
+    : sink
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream)
+}

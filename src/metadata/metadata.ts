@@ -1,0 +1,53 @@
+import format from 'pg-format'
+import { type Migrated, type MigrationSet, migrate, pendingMigrations } from '../db/migrate.ts'
+import type { Database, Queryable } from '../db/pool.ts'
+import { inTransaction } from '../db/transaction.ts'
+
+/**
+ * The runner's tables, in whatever schema `METADATA_SCHEMA` names. Statements are written against the schema
+ * `metadata`; another name is put in its place here and nowhere else. (A search path would be forgotten by a
+ * transaction pooler.)
+ */
+export interface Metadata extends Queryable {
+  readonly pool: Database
+  readonly schema: string
+  transaction<T>(work: (db: Metadata) => Promise<T>): Promise<T>
+}
+
+export function openMetadata(pool: Database, schema: string): Metadata {
+  return place(pool, pool, schema, new Map())
+}
+
+/** Creates or updates the runner's tables. Throws as `migrate` does. */
+export async function migrateMetadata(pool: Database, schema: string): Promise<Migrated> {
+  return await migrate(pool, metadataMigrations(schema))
+}
+
+/** Names of the migrations still to be applied. */
+export async function pendingMetadata(pool: Database, schema: string): Promise<string[]> {
+  return await pendingMigrations(pool, metadataMigrations(schema))
+}
+
+function metadataMigrations(schema: string): MigrationSet {
+  const directory = new URL('../../sql/metadata/', import.meta.url)
+  return { directory, schema, historyTable: 'schema_migration', exclusive: true }
+}
+
+function place(pool: Database, connection: Queryable, schema: string, placed: Map<string, string>): Metadata {
+  const textOf = (text: string): string => {
+    if (schema === 'metadata') return text
+    const known = placed.get(text) ?? text.replaceAll(/\bmetadata\./g, `${format.ident(schema)}.`)
+    placed.set(text, known)
+    return known
+  }
+  const query = (statement: string | { text: string }, values?: unknown[]) =>
+    typeof statement === 'string'
+      ? connection.query(textOf(statement), values)
+      : connection.query({ ...statement, text: textOf(statement.text) })
+  return {
+    pool,
+    schema,
+    query: query as Queryable['query'],
+    transaction: (work) => inTransaction(pool, (own) => work(place(pool, own, schema, placed))),
+  }
+}

@@ -1,0 +1,202 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Http } from '../connectors/http.ts'
+import type { Dag } from '../dag/dag.ts'
+import { humanDuration } from '../dag/duration.ts'
+import { Rescheduled, Skipped } from '../dag/ending.ts'
+import type { Task, TaskContext, TaskLog } from '../dag/task.ts'
+import type { Database } from '../db/pool.ts'
+import { storableJson, storableText } from '../db/text.ts'
+import { isRetryable, messageOf, TminusError } from '../errors.ts'
+import type { LOG_LEVELS } from '../metadata/logs.ts'
+import type { Ending } from './active-run.ts'
+import type { Attempt } from './executor.ts'
+
+/** What tasks are given to work with. */
+export interface Resources {
+  db: Database
+  openHttp(signal: AbortSignal): Http & { close(): Promise<void> }
+  settingsOf(dag: Dag): Record<string, unknown>
+  /** The time tasks are told; follows `CLOCK`. */
+  now(): Date
+  /** Takes secrets out of what is about to be stored. */
+  scrub(text: string): string
+}
+
+/** A task that does not stop within this time of being told to is left behind; its result is refused. */
+export const ABANDON_AFTER_MS = 10_000
+export const MAX_OUTPUT_BYTES = 1_000_000
+
+/** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
+export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
+  const timeout = new AbortController()
+  const { executionTimeoutMs } = attempt.task
+  const timer =
+    executionTimeoutMs && setTimeout(() => timeout.abort(timedOut(executionTimeoutMs)), executionTimeoutMs)
+  const signal = AbortSignal.any([attempt.signal, timeout.signal])
+  const http = lazily(() => resources.openHttp(signal))
+  try {
+    const inputs = await readInputs(attempt)
+    const context = contextOf(attempt, resources, signal, http.get)
+    const value = await untilAbandoned(async () => attempt.task.run(inputs, context), signal)
+    return { kind: 'success', output: await encodeOutput(attempt.task, value) }
+  } catch (error) {
+    return endingOf(error, resources)
+  } finally {
+    clearTimeout(timer)
+    await http.opened()?.close()
+  }
+}
+
+/** Outputs of the upstream tasks under the names the author gave them; undefined where there is none. */
+async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
+  const inputs: Record<string, unknown> = {}
+  for (const [name, { id, output }] of Object.entries(attempt.task.upstream)) {
+    if (output === undefined) continue
+    const stored = await attempt.readOutput(id)
+    if (stored === undefined) continue
+    const decoded = await z.safeDecodeAsync(output, stored)
+    if (!decoded.success) throw misfit(`the stored output of '${id}' does not fit its schema`, decoded.error)
+    inputs[name] = decoded.data
+  }
+  return inputs
+}
+
+function contextOf(
+  attempt: Attempt,
+  resources: Resources,
+  signal: AbortSignal,
+  http: () => Http,
+): TaskContext {
+  const { run, dag, task, tryNumber } = attempt
+  return {
+    dagId: dag.id,
+    runId: run.runId,
+    runType: run.runType,
+    taskId: task.id,
+    tryNumber,
+    settings: resources.settingsOf(dag),
+    params: dag.params.parse(run.conf),
+    logicalDate: run.logicalDate,
+    dataIntervalStart: run.dataIntervalStart,
+    dataIntervalEnd: run.dataIntervalEnd,
+    previous: run.previous,
+    signal,
+    log: taskLog(attempt, resources),
+    db: resources.db,
+    get http() {
+      return http()
+    },
+    now: resources.now,
+  }
+}
+
+function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
+  const { run, task, tryNumber } = attempt
+  const line =
+    (level: (typeof LOG_LEVELS)[number]) => (message: string, fields?: Record<string, unknown>) => {
+      const text = storableText(scrub(String(message)))
+      const kept = fields && (JSON.parse(scrub(storableJson(fields) ?? '{}')) as Record<string, unknown>)
+      attempt.log({
+        dagRunId: run.dagRunId,
+        taskId: task.id,
+        tryNumber,
+        loggedAt: new Date(),
+        level,
+        message: text,
+        fields: kept,
+      })
+    }
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+}
+
+/** Waits for the work, but after an abort no longer than it takes to give up on it; an aborted try never succeeds. */
+async function untilAbandoned<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const settled = work()
+  const done = new AbortController()
+  const abandoned = new Promise<never>((_, reject) => {
+    const giveUp = () => {
+      delay(ABANDON_AFTER_MS, undefined, { signal: done.signal }).then(
+        () => reject(signal.reason),
+        () => {},
+      )
+    }
+    signal.addEventListener('abort', giveUp, { once: true, signal: done.signal })
+  })
+  try {
+    return await Promise.race([settled, abandoned])
+  } finally {
+    done.abort()
+    signal.throwIfAborted()
+  }
+}
+
+/** JSON text of what the task returned, checked both ways: a downstream task must be able to read it. */
+async function encodeOutput(task: Task, value: unknown): Promise<string | null> {
+  if (task.output === undefined) return null
+  const encoded = await z.safeEncodeAsync(task.output, value)
+  if (!encoded.success) throw misfit('the output does not fit its schema', encoded.error)
+  const text = storableJson(encoded.data)
+  if (text === undefined) throw badOutput('the output is not JSON; return null where there is nothing to say')
+  const bytes = Buffer.byteLength(text)
+  if (bytes > MAX_OUTPUT_BYTES) {
+    throw badOutput(
+      `the output is ${bytes} bytes, over the limit of ${MAX_OUTPUT_BYTES}; store the data, return where it is`,
+    )
+  }
+  const decoded = await z.safeDecodeAsync(task.output, JSON.parse(text))
+  if (!decoded.success) throw misfit('the output cannot be read back from JSON; use a codec', decoded.error)
+  return text
+}
+
+function endingOf(error: unknown, { scrub, now }: Resources): Ending {
+  const reason = storableText(scrub(messageOf(error)))
+  if (error instanceof Skipped) return { kind: 'skipped', reason }
+  if (error instanceof Rescheduled) {
+    // The task speaks by its own clock; waiting is done by the real one.
+    const wait = Math.max(0, error.at.getTime() - now().getTime())
+    return { kind: 'rescheduled', at: new Date(Date.now() + wait), reason }
+  }
+  return {
+    kind: 'failed',
+    reason,
+    error: storableText(scrub(detailsOf(error))),
+    retryable: isRetryable(error),
+  }
+}
+
+/** For the log: the chain of causes with their stacks. */
+function detailsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const stack = error.stack ?? messageOf(error)
+  return error.cause === undefined ? stack : `${stack}\ncaused by ${detailsOf(error.cause)}`
+}
+
+function timedOut(ms: number): TminusError {
+  return new TminusError(`took longer than its execution timeout of ${humanDuration(ms)}`, {
+    code: 'execution_timeout',
+  })
+}
+
+function badOutput(message: string): TminusError {
+  return new TminusError(message, { code: 'output_invalid', retryable: false })
+}
+
+function misfit(what: string, error: z.ZodError): TminusError {
+  const [issue] = error.issues
+  const path = issue?.path.length ? ` at ${z.core.toDotPath(issue.path)}` : ''
+  return badOutput(`${what}${path}: ${issue?.message ?? 'unknown'}`)
+}
+
+/** Opens on first use, so that a task that makes no request costs none. */
+function lazily<T>(open: () => T): { get: () => T; opened: () => T | undefined } {
+  let opened: T | undefined
+  return {
+    get: () => {
+      opened ??= open()
+      return opened
+    },
+    opened: () => opened,
+  }
+}
