@@ -32,15 +32,18 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const signal = await stopped
   log.info(`${signal}: stopping; a second signal ends at once`)
   await scheduler.stop()
-  await finishRuns(app)
+  const cutShort = await finishRuns(app)
   await app.end('success', signal)
-  return signal === 'SIGTERM' ? 0 : EXIT_OF[signal]
+  return cutShort ? EXIT_OF[signal] : 0
 }
 
-async function finishRuns({ runner }: App): Promise<void> {
+/** True when tasks were still running after the grace time and had to be stopped. */
+async function finishRuns({ runner }: App): Promise<boolean> {
   const deadline = Date.now() + GRACE_MS
   while (runner.activeRuns > 0 && Date.now() < deadline) await delay(50)
-  if (runner.activeRuns > 0) await runner.stop('interrupted')
+  if (runner.activeRuns === 0) return false
+  await runner.stop('interrupted')
+  return true
 }
 
 function logRuns({ log }: Setup) {

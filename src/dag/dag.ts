@@ -105,7 +105,9 @@ export function dag<
 >(
   id: string,
   options: DagOptions<P, S>,
-  define: (builder: { task: DefineTask<TaskContext<z.output<z.ZodObject<S>>, z.output<P>>> }) => void,
+  define: (builder: {
+    task: DefineTask<TaskContext<z.output<z.ZodObject<NoInfer<S>>>, z.output<NoInfer<P>>>>
+  }) => unknown,
 ): Dag {
   checkId('dag', id)
   const tasks: Task[] = []

@@ -153,9 +153,10 @@ async function spawnServer(
 }
 
 function exitCodeOf(child: ChildProcess): number | undefined {
-  // On Windows it is pg_ctl's, whose end means nothing.
+  // On Windows it is pg_ctl's, which ends at once.
   if (WINDOWS && child.exitCode === 0) return undefined
-  return child.exitCode ?? (child.signalCode === null ? undefined : 1)
+  // Killed by somebody: no fault of its own.
+  return child.exitCode ?? (child.signalCode === null ? undefined : 0)
 }
 
 function logSince(folder: ServerFolder, offset: number): string {

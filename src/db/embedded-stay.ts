@@ -43,15 +43,14 @@ const RELAUNCH_MS = 100
  * A stay on the server: it starts the server if need be, brings it back if it dies, and the last one to end stops it.
  */
 export class Stay {
+  readonly #options: StayOptions
   #hold: Hold
   #since = Date.now()
   #ending = false
   #recovery: Promise<void> = Promise.resolve()
 
-  private readonly options: StayOptions
-
   private constructor(options: StayOptions, hold: Hold) {
-    this.options = options
+    this.#options = options
     this.#hold = hold
     this.#watch()
   }
@@ -72,7 +71,7 @@ export class Stay {
     const { client, postmaster } = this.#hold
     client.ref()
     try {
-      if (!leaveRunning && (await isLast(client))) await stopServer(this.options.folder, postmaster)
+      if (!leaveRunning && (await isLast(client))) await stopServer(this.#options.folder, postmaster)
     } catch (error) {
       // A server that died needs no stopping.
       if (error instanceof TminusError || isRunning(postmaster)) throw error
@@ -81,7 +80,7 @@ export class Stay {
     }
   }
 
-  /** Our own pools come back to a server that was killed, if somebody starts it again: we do. */
+  /** Pools connect anew by themselves once a server that was killed is back: so we bring it back. */
   #watch(): void {
     const { client } = this.#hold
     client.unref()
@@ -95,11 +94,11 @@ export class Stay {
       // One that dies again and again is not to keep the machine busy.
       if (Date.now() - this.#since < PATIENCE_MS) await sleep(1000)
       if (this.#ending) return
-      this.#hold = await takeHold(this.options)
+      this.#hold = await takeHold(this.#options)
       this.#since = Date.now()
       this.#watch()
     } catch (error) {
-      this.options.onLost?.(error)
+      this.#options.onLost?.(error)
     }
   }
 }
@@ -133,6 +132,7 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
     password: options.password,
     database: DATABASE,
     application_name: APPLICATION,
+    ssl: false,
     connectionTimeoutMillis: 5000,
   }) as Client
   // What breaks the connection also ends it, and the end is what we watch.

@@ -66,11 +66,14 @@ async function initialise({ dataDir, create, settings }: EmbeddedOptions): Promi
   )
 }
 
-/** The host as a parameter: that is how libpq and node-postgres both take a socket folder with any character in it. */
+/**
+ * The host as a parameter is how libpq and node-postgres both take a socket folder. `sslmode` outranks a PGSSLMODE of
+ * the environment, meant for another server.
+ */
 function urlOf(database: string, { postmaster }: Stay, password: string): string {
   const url = new URL(`postgresql://${SUPERUSER}:${password}@localhost:${postmaster.port}`)
   url.pathname = `/${encodeURIComponent(database)}`
-  url.search = `host=${encodeURIComponent(postmaster.host)}`
+  url.search = `host=${encodeURIComponent(postmaster.host)}&sslmode=disable`
   return url.href
 }
 

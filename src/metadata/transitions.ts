@@ -105,8 +105,9 @@ with run as (
   insert into metadata.task_log (dag_run_id, task_id, try_number, logged_at, level, message, fields)
   select l.dag_run_id, l.task_id, l.try_number, l.logged_at, l.level, l.message, l.fields::jsonb
   from unnest($21::bigint[], $22::text[], $23::int[], $24::timestamptz[], $25::text[], $26::text[], $27::text[])
-    as l (dag_run_id, task_id, try_number, logged_at, level, message, fields)
+    with ordinality as l (dag_run_id, task_id, try_number, logged_at, level, message, fields, position)
   join metadata.dag_run r using (dag_run_id)
+  order by position
 )
 select run.dag_run_id, coalesce(m.moved, 0) as moved
 from run left join (select dag_run_id, count(*)::int as moved from moved group by dag_run_id) m using (dag_run_id)`

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { dag, isDag } from '../../src/dag/dag.ts'
+import { buildGraph, downstreamOf } from '../../src/dag/graph.ts'
+import type { Task } from '../../src/dag/task.ts'
+
+const run = () => {}
+
+describe('dag()', () => {
+  test('keeps tasks, edges and defaults', () => {
+    const defined = dag('d', { defaultArgs: { retries: 2, retryDelay: '1m' } }, ({ task }) => {
+      const a = task('a', { run })
+      task('b', { upstream: { first: a }, retries: 5, executionTimeout: '2h', run })
+    })
+    expect(isDag(defined)).toBe(true)
+    expect(defined.tasks.get('a')).toMatchObject({
+      retries: 2,
+      retryDelayMs: 60_000,
+      triggerRule: 'all_success',
+    })
+    expect(defined.tasks.get('b')).toMatchObject({ retries: 5, executionTimeoutMs: 7_200_000 })
+    expect(defined.graph.nodes).toEqual([
+      { id: 'a', triggerRule: 'all_success', upstream: {} },
+      { id: 'b', triggerRule: 'all_success', upstream: { first: 'a' } },
+    ])
+    expect(defined).toMatchObject({ schedule: null, timezone: 'UTC', catchup: 'none', maxActiveRuns: 16 })
+  })
+
+  test('refuses two tasks of one id, naming it', () => {
+    expect(() => dag('d', {}, ({ task }) => [task('twin', { run }), task('twin', { run })])).toThrow(
+      "dag 'd': two tasks are called 'twin'",
+    )
+  })
+
+  test('refuses a task of another dag, naming both', () => {
+    let foreign: Task | undefined
+    dag('other', {}, ({ task }) => {
+      foreign = task('theirs', { run })
+    })
+    expect(() => dag('d', {}, ({ task }) => task('mine', { upstream: { x: foreign as Task }, run }))).toThrow(
+      "task 'mine' depends on 'theirs', a task of another dag",
+    )
+  })
+
+  test('refuses a cycle, naming its tasks in order', () => {
+    const late: Record<string, Task> = {}
+    expect(() =>
+      dag('d', {}, ({ task }) => {
+        const a = task('a', { upstream: late, run })
+        const b = task('b', { upstream: { a }, run })
+        late.c = task('c', { upstream: { b }, run })
+      }),
+    ).toThrow("dag 'd': its tasks form a cycle: a → b → c → a")
+  })
+
+  test('refuses an upstream that is not defined yet', () => {
+    const none = undefined as unknown as Task
+    expect(() => dag('d', {}, ({ task }) => task('a', { upstream: { none }, run }))).toThrow(
+      "upstream 'none' of task 'a' is undefined",
+    )
+  })
+
+  test.each(['', 'white space', 'slash/ed', 'x'.repeat(251)])('refuses %j as an id', (id) => {
+    expect(() => dag(id, {}, () => {})).toThrow(/is not an id for a dag/)
+    expect(() => dag('d', {}, ({ task }) => task(id, { run }))).toThrow(/is not an id for a task/)
+  })
+
+  test.each([
+    ['* * *', 'needs five cron fields'],
+    ['61 * * * *', 'is not a cron expression'],
+    ['0 0 30 2 *', 'never comes'],
+    ['0 0 1 * 1', 'sets both day of month and weekday'],
+  ])('refuses the schedule %s: %s', (schedule, problem) => {
+    expect(() => dag('d', { schedule }, () => {})).toThrow(problem)
+  })
+
+  test('refuses an unknown timezone and bad limits', () => {
+    expect(() => dag('d', { timezone: 'Mars/Base' }, () => {})).toThrow("timezone 'Mars/Base' is unknown")
+    expect(() => dag('d', { maxActiveRuns: 0 }, () => {})).toThrow(
+      'maxActiveRuns must be a whole number from 1',
+    )
+    expect(() => dag('d', { startDate: 'soon' }, () => {})).toThrow("startDate 'soon' is not a date")
+    expect(() => dag('d', {}, ({ task }) => task('a', { retries: -1, run }))).toThrow("retries of 'a'")
+    expect(() => dag('d', {}, ({ task }) => task('a', { retryDelay: '5 min' as never, run }))).toThrow(
+      'is not a duration',
+    )
+  })
+
+  test('takes aliases and six fields', () => {
+    expect(dag('d', { schedule: '@daily' }, () => {}).schedule).toBe('@daily')
+    expect(dag('d', { schedule: '*/2 * * * * *' }, () => {}).schedule).toBe('*/2 * * * * *')
+  })
+})
+
+describe('types: what must not compile', () => {
+  test('upstreams are values and their outputs arrive typed', () => {
+    // Never called: the compiler is what is tested, by npm run types.
+    const define = () =>
+      dag('typed', { settings: { TOKEN: z.string() }, params: z.object({ n: z.number() }) }, ({ task }) => {
+        const number = task('number', { output: z.number(), run: () => 1 })
+        const nothing = task('nothing', { run: () => 'ignored' })
+
+        // @ts-expect-error a misspelt upstream
+        task('misspelt', { upstream: { nummber }, run })
+        // @ts-expect-error not a task
+        task('not_a_task', { upstream: { number: 'number' }, run })
+        // @ts-expect-error the output is a number
+        task('wrong_output', { output: z.number(), run: () => 'one' })
+        // @ts-expect-error no such rule
+        task('wrong_rule', { triggerRule: 'all_good', run })
+        // @ts-expect-error no such duration
+        task('wrong_duration', { retryDelay: '5 minutes', run })
+
+        task('typed', {
+          upstream: { number, nothing },
+          run: (inputs, context) => {
+            const sum: number = inputs.number + context.params.n
+            const token: string = context.settings.TOKEN
+            const none: undefined = inputs.nothing
+            // @ts-expect-error only what was declared arrives
+            inputs.other
+            // @ts-expect-error only what was declared is a setting
+            context.settings.OTHER
+            return [sum, token, none]
+          },
+        })
+        task('maybe', {
+          upstream: { number },
+          triggerRule: 'all_done',
+          run: ({ number: value }) => {
+            // @ts-expect-error with all_done the parent may have no output
+            const certain: number = value
+            const maybe: number | undefined = value
+            return [certain, maybe]
+          },
+        })
+      })
+    expect(define).toBeTypeOf('function')
+  })
+})
+
+describe('graph', () => {
+  const node = (id: string, ...parents: string[]) => ({
+    id,
+    triggerRule: 'all_success' as const,
+    upstream: Object.fromEntries(parents.map((parent) => [parent, parent])),
+  })
+
+  test('orders tasks after their upstreams, whatever order they were written in', () => {
+    const graph = buildGraph('d', [node('c', 'b'), node('a'), node('b', 'a')])
+    expect(graph.nodes.map(({ id }) => id)).toEqual(['a', 'b', 'c'])
+    expect(graph.upstream).toEqual([[], [0], [1]])
+    expect(graph.downstream).toEqual([[1], [2], []])
+  })
+
+  test('refuses an upstream that is not there, and a task upstream of itself', () => {
+    expect(() => buildGraph('d', [node('a', 'ghost')])).toThrow("depends on 'ghost'")
+    expect(() => buildGraph('d', [node('a', 'a')])).toThrow('cycle: a → a')
+  })
+
+  test('downstreamOf reaches everything after, once', () => {
+    const graph = buildGraph('d', [node('a'), node('b', 'a'), node('c', 'a'), node('d', 'b', 'c'), node('e')])
+    expect(downstreamOf(graph, ['a'])).toEqual(['b', 'c', 'd'])
+    expect(downstreamOf(graph, ['b', 'e'])).toEqual(['d'])
+  })
+})

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import { openHttp } from '../../src/connectors/http.ts'
+import type { Dag } from '../../src/dag/dag.ts'
+import { localExecutor } from '../../src/executors/local.ts'
+import { openLog } from '../../src/log.ts'
+import { type DagRunDetails, showRun } from '../../src/metadata/dag-runs.ts'
+import { insertJob } from '../../src/metadata/jobs.ts'
+import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
+import type { Resources } from '../../src/runner/execute.ts'
+import { Runner, type RunnerOptions, type Trigger } from '../../src/runner/runner.ts'
+import type { TestDatabase } from './database.ts'
+
+export interface TestRunner {
+  metadata: Metadata
+  jobId: number
+  runner: Runner
+  /** Runs a dag to its end and reads back what is stored. */
+  run(dag: Dag, trigger?: Partial<Trigger>): Promise<DagRunDetails>
+}
+
+export const silent = openLog({ level: 'silent', format: 'json', scrub: (text) => text })
+
+/** A runner on a test database, as one process would have it. */
+export async function openTestRunner(
+  database: TestDatabase,
+  dags: readonly Dag[],
+  options: { slots?: number } & Partial<RunnerOptions> = {},
+): Promise<TestRunner> {
+  const metadata = openMetadata(database.pool, 'metadata')
+  const jobId = await insertJob(metadata, 'pipeline', null)
+  const executor = localExecutor(options.slots ?? 4, testResources(database))
+  const known = new Map(dags.map((dag) => [dag.id, dag]))
+  const runner = new Runner({ db: metadata, jobId, dags: known, executor, log: silent, ...options })
+  const run = async (dag: Dag, trigger: Partial<Trigger> = {}) => {
+    const owned = await runner.run(dag, { logicalDate: new Date(), ...trigger })
+    await owned.finished
+    await runner.drained()
+    return await stored(metadata, dag.id, owned.run.runId)
+  }
+  return { metadata, jobId, runner, run }
+}
+
+export function testResources(database: TestDatabase): Resources {
+  return {
+    db: database.pool,
+    openHttp: (signal) => openHttp({ userAgent: 'tminus/test', signal }),
+    settingsOf: () => ({}),
+    now: () => new Date(),
+    scrub: (text) => text,
+  }
+}
+
+export async function stored(metadata: Metadata, dagId: string, runId: string): Promise<DagRunDetails> {
+  const run = await showRun(metadata, dagId, runId)
+  if (run === undefined) throw new Error(`run ${runId} is not stored`)
+  return run
+}
+
+/** `{a: 'success', b: 'failed'}` */
+export function statesOf(run: DagRunDetails): Record<string, string> {
+  return Object.fromEntries(run.task_instances.map(({ task_id, state }) => [task_id, state]))
+}
+
+/** An id no other test uses. */
+export function uniqueId(prefix: string): string {
+  return `${prefix}-${randomUUID().slice(0, 8)}`
+}
+
+/** A promise to be resolved from outside: a gate a test opens. */
+export function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {}
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
