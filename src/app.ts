@@ -9,16 +9,18 @@ import {
 } from './config.ts'
 import { openHttp } from './connectors/http.ts'
 import type { Dag } from './dag/dag.ts'
+import type { TaskLog } from './dag/task.ts'
 import { checkConnection } from './db/connect.ts'
 import { openEmbedded } from './db/embedded.ts'
 import { type Database, openPool } from './db/pool.ts'
-import { TminusError } from './errors.ts'
+import { messageOf, TminusError } from './errors.ts'
 import { localExecutor } from './executors/local.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
 import { type Logger, openLog } from './log.ts'
-import { endJob, insertJob, type JobKind } from './metadata/jobs.ts'
+import type { JobKind } from './metadata/jobs.ts'
 import { type Metadata, migrateMetadata, openMetadata, pendingMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
+import { Job } from './runner/job.ts'
 import { Runner, type RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
 import { VERSION } from './version.ts'
@@ -56,6 +58,8 @@ export async function setUp(
 export interface Databases {
   db: Database
   metadata: Metadata
+  /** Holds a password. */
+  metadataUrl: string
   close(options?: { leaveRunning?: boolean }): Promise<void>
 }
 
@@ -90,7 +94,7 @@ export async function openDatabases(
       leaveRunning = options.leaveRunning ?? false
       await closing.close()
     }
-    return { db, metadata: openMetadata(metadataPool, config.metadataSchema), close }
+    return { db, metadata: openMetadata(metadataPool, config.metadataSchema), metadataUrl, close }
   } catch (error) {
     await closing.close()
     throw error
@@ -112,49 +116,57 @@ async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {
 /** A process that may own and execute runs. */
 export interface App extends Databases {
   runner: Runner
-  jobId: number
+  /** What is under way is written, the process signed off, the databases closed. */
   end(state: 'success' | 'failed', reason?: string): Promise<void>
 }
 
-/** Opens databases, registers the process and gives it a runner with a local executor. */
+/**
+ * Opens databases, registers the process and gives it a runner with a local executor. It owns nothing yet, but hears
+ * the others, and takes over from those that died what `claim` tells it to.
+ */
 export async function openApp(
   setup: Setup,
   kind: JobKind,
   watch: Pick<RunnerOptions, 'onChange' | 'onLog'> = {},
 ): Promise<App> {
+  const { config, loaded, log } = setup
   const databases = await openDatabases(setup, { create: true })
+  const { metadata, metadataUrl } = databases
+  const job = new Job({ db: metadata, connectionString: metadataUrl, kind, log })
   try {
-    const { metadata } = databases
-    const jobId = await insertJob(metadata, kind, null)
-    const executor = localExecutor(setup.config.concurrency, resourcesOf(setup, databases))
-    const runner = new Runner({
-      db: metadata,
-      jobId,
-      dags: setup.loaded.dags,
-      executor,
-      log: setup.log,
-      ...watch,
-    })
+    await job.open()
+    const executor = localExecutor(config.concurrency, resourcesOf(setup, databases))
+    const runner = new Runner({ db: metadata, job, dags: loaded.dags, executor, log, ...watch })
+    await job.attend(runner)
     const end = async (state: 'success' | 'failed', reason?: string) => {
       await runner.drained()
-      await endJob(metadata, jobId, state, reason ?? null)
+      await job.close(state, reason ?? null)
       await databases.close()
     }
-    return { ...databases, runner, jobId, end }
+    return { ...databases, runner, end }
   } catch (error) {
+    await job.close('failed', messageOf(error)).catch(() => {})
     await databases.close()
     throw error
   }
 }
 
-export function resourcesOf({ settings, clock, scrub }: Setup, { db }: Databases): Resources {
+export function resourcesOf({ settings, clock, scrub, log }: Setup, { db }: Databases): Resources {
   return {
     db,
     openHttp: (signal) => openHttp({ userAgent: `tminus/${VERSION}`, signal }),
     settingsOf: (dag) => settings.get(dag.id) ?? {},
     now: clock.now,
+    log: ({ dagId, runId }) => processLog(log.child({ dag_id: dagId, run_id: runId })),
     scrub,
   }
+}
+
+function processLog(log: Logger): TaskLog {
+  const line =
+    (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
+      log[level](fields ?? {}, message)
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 
 /** What was opened last is closed first; closing twice is one closing. */

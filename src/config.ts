@@ -11,7 +11,7 @@ const connectionString = z.string().superRefine((value, ctx) => {
 })
 
 const flag = z
-  .enum(['on', 'off', 'true', 'false', '1', '0'])
+  .enum(['on', 'off', 'true', 'false', '1', '0'], 'must be on or off')
   .default('off')
   .transform((value) => value === 'on' || value === 'true' || value === '1')
 
@@ -138,15 +138,16 @@ function connectionProblem(value: string): string | undefined {
   }
   if (scheme !== 'postgres' && scheme !== 'postgresql')
     return `must begin with postgresql://, not ${scheme}://`
-  const [, authority = ''] = /^[^:]+:\/\/([^/?]*)/.exec(value) ?? []
-  const port = /:(\d+)$/.exec(authority)?.[1]
+  const rest = value.slice(scheme.length + '://'.length)
+  // A password with a # / ? in it can still be read as an address: of another host, its beginning for a port.
+  if (/#|^[^?]*\/[^?]*@|\?[^=]*@/.test(rest)) return UNREADABLE
+  const port = /^[^/?]*:(\d+)(?=[/?]|$)/.exec(rest)?.[1]
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
-    return `has the port ${port}, which is none`
-  if (!URL.canParse(value.replace('@/', '@localhost/'))) {
-    return 'cannot be read; write characters like @ : / # in the password as %40 %3A %2F %23'
-  }
-  return undefined
+    return 'has a port that is none; use one from 1 to 65535'
+  return URL.canParse(value.replace('@/', '@localhost/')) ? undefined : UNREADABLE
 }
+
+const UNREADABLE = 'cannot be read; write characters like @ : / # ? in the password as %40 %3A %2F %23 %3F'
 
 function issuesOf(error: z.ZodError): string[] {
   return error.issues.map((issue) => `${issue.path.join('.') || 'settings'} ${lower(plain(issue))}`)
@@ -154,7 +155,9 @@ function issuesOf(error: z.ZodError): string[] {
 
 /** zod repeats the value in some messages; a value may be a secret. */
 function plain(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`
+  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return 'is not set'
+  if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid '))
+    return `must be one of ${issue.values.map(String).join(', ')}`
   return issue.message
 }
 

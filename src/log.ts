@@ -14,24 +14,25 @@ export interface LogOptions {
   to?: NodeJS.WriteStream
 }
 
-/** The process's own log. Finished lines are scrubbed, so a secret inside a message or a stack is caught too. */
+/** The process's own log. Whole lines of JSON are scrubbed, so a secret inside a message or a stack is caught too. */
 export function openLog({ level, format, scrub, to = process.stdout }: LogOptions): Logger {
   const isPretty = format === 'pretty' || (format === 'auto' && to.isTTY === true)
-  const sink = new Writable({
-    decodeStrings: false,
-    write: (line: string | Buffer, _encoding, done) => {
-      to.write(scrub(line.toString()))
-      done()
-    },
-  })
-  const stream = isPretty
+  const out = isPretty
     ? pretty({
-        destination: sink,
+        destination: to,
         colorize: to.isTTY === true,
         ignore: 'pid,hostname',
         translateTime: 'HH:MM:ss',
         sync: true,
       })
-    : sink
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream)
+    : to
+  const sink = new Writable({
+    decodeStrings: false,
+    // Before it is made pretty: that breaks and indents lines, and a secret in them would no longer be found.
+    write: (line: string | Buffer, _encoding, done) => {
+      out.write(scrub(line.toString()))
+      done()
+    },
+  })
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, sink)
 }

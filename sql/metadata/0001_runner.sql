@@ -6,7 +6,8 @@ create table job (
   state text not null default 'running' check (state in ('running', 'success', 'failed')),
   hostname text not null,
   pid int not null,
-  -- Server process of its session: ended by whoever takes over from a process whose lease ran out.
+  -- Server process that holds its advisory lock; null until it does, and behind a transaction pooler for good: then
+  -- only heartbeat_at tells whether it lives.
   backend_pid int,
   started_at timestamptz not null default now(),
   heartbeat_at timestamptz not null default now(),
@@ -68,8 +69,17 @@ create table dag_run (
 );
 -- Two schedulers at the same tick: one row.
 create unique index dag_run_scheduled on dag_run (dag_id, run_type, logical_date) where run_type = 'scheduled';
+-- Taken at each start of a run. A function, because its statements see what was committed while it waited for the lock.
+create function room_for_run(wanted text) returns boolean language plpgsql volatile set search_path from current as $$
+begin
+  perform from dag where dag_id = wanted for no key update;
+  return (select count(*) from dag_run where dag_id = wanted and state = 'running')
+    < (select max_active_runs from dag where dag_id = wanted);
+end $$;
+
 create index dag_run_latest on dag_run (dag_id, dag_run_id desc);
 create index dag_run_unfinished on dag_run (dag_id, state, dag_run_id) where state in ('queued', 'running');
+create index dag_run_owned on dag_run (job_id) where state in ('queued', 'running');
 create index dag_run_ended on dag_run (ended_at) where ended_at is not null;
 
 -- No index on a column that changes with the state: updates then stay within the page (HOT).
@@ -132,3 +142,28 @@ create table xcom (
   foreign key (dag_run_id, task_id) references task_instance on delete cascade
 );
 comment on table xcom is 'What a task with an output schema returned, as JSON; read by its downstream tasks.';
+
+create table pool (
+  pool text primary key,
+  slots int not null check (slots >= 0),
+  description text not null default ''
+);
+comment on table pool is 'Limits that tasks share. A dag with maxActiveTasks has one of its own, dag:<dag_id>.';
+
+create table pool_slot (
+  pool text not null,
+  dag_run_id bigint not null references dag_run on delete cascade,
+  task_id text not null,
+  job_id bigint not null references job,
+  primary key (dag_run_id, task_id, pool)
+);
+create index pool_slot_used on pool_slot (pool);
+comment on table pool_slot is 'Slots taken: by a task instance that runs or is about to.';
+
+create table callback (
+  dag_run_id bigint not null references dag_run on delete cascade,
+  kind text not null check (kind in ('failure', 'success')),
+  called_at timestamptz not null default now(),
+  primary key (dag_run_id, kind)
+);
+comment on table callback is 'Written before onFailure or onSuccess is called: never twice for one end of a run.';

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { readEnvironment } from '../config.ts'
 import { openEmbedded } from '../db/embedded.ts'
 import { openPool } from '../db/pool.ts'
@@ -9,8 +10,8 @@ const DATABASE = 'tminus_demo'
 
 /** What a dag's `commands` module gives to be shown by `npm run demo`. */
 export interface Demo {
-  /** @param run runs the dag once with these settings; returns its exit code */
-  demo(host: { run(settings: Record<string, string>): Promise<number> }): Promise<number>
+  /** @param host `run` runs the dag once with these settings and returns its exit code */
+  demo(host: { run(settings: Readonly<Record<string, string>>): Promise<number> }): Promise<number>
 }
 
 /**
@@ -19,7 +20,7 @@ export interface Demo {
  */
 export async function demo(): Promise<number> {
   const dataDir = readEnvironment({ file: false }).DATA_DIR ?? '.data'
-  const pipelines = new URL('../../pipelines', import.meta.url).pathname
+  const pipelines = fileURLToPath(new URL('../../pipelines', import.meta.url))
   const dag = (await loadDags(pipelines)).dags.get('rocket-launches')
   const commands = (await dag?.commands?.()) as Demo | undefined
   if (commands === undefined)
@@ -27,7 +28,7 @@ export async function demo(): Promise<number> {
   const embedded = await openEmbedded({ dataDir, create: true, database: 'tminus' })
   try {
     const url = await recreateDatabase(embedded.connectionString)
-    const run = (settings: Record<string, string>) =>
+    const run = (settings: Readonly<Record<string, string>>) =>
       pipeline('rocket-launches', {
         env: { ...settings, DATABASE_URL: url, PIPELINES_DIR: pipelines, DATA_DIR: dataDir },
       })

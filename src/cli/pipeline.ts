@@ -37,11 +37,14 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   })
   let result: RunResult | undefined
   try {
+    // Runs of this dag that a process began and left behind come first.
+    await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
     const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })
-    progress.started(run.run)
+    progress.started(run)
     if (interrupted) await app.runner.stop('interrupted')
     result = await run.finished
+    await app.runner.idle()
     await app.runner.drained()
     progress.finished(result)
     if (options.json) await printRun(app.metadata, dag, run.run.runId)

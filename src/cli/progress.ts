@@ -2,14 +2,13 @@ import pc from 'picocolors'
 import type { Dag } from '../dag/dag.ts'
 import { humanDuration } from '../dag/duration.ts'
 import { isTerminal, type TaskInstanceState } from '../dag/state.ts'
-import type { DagRun } from '../metadata/dag-runs.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Transition } from '../metadata/transitions.ts'
-import type { RunResult } from '../runner/owned-run.ts'
+import type { OwnedRun, RunResult } from '../runner/owned-run.ts'
 
 export interface Progress {
-  started(run: DagRun): void
-  onChange(run: unknown, transitions: readonly Transition[]): void
+  started(run: OwnedRun): void
+  onChange(run: OwnedRun, transitions: readonly Transition[]): void
   onLog(line: LogLine): void
   finished(result: RunResult): void
   close(): void
@@ -36,16 +35,23 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
   )
   const byId = new Map(lines.map((line) => [line.id, line]))
   let startedAt = Date.now()
+  let own: OwnedRun | undefined
   const draw = () => screen.draw(lines.map((line) => taskLine(line, width)))
   const ticking = live ? setInterval(draw, 100) : undefined
   return {
     started: (run) => {
+      own = run
       startedAt = Date.now()
-      screen.print(`${pc.bold(dag.id)} ${pc.dim(run.runId)}`)
-      for (const line of lines) if (dag.tasks.get(line.id) && line.state === 'none') begin(line, dag)
+      screen.print(`${pc.bold(dag.id)} ${pc.dim(run.run.runId)}`)
+      if (run.run.state === 'queued')
+        screen.print(`  waits: ${dag.maxActiveRuns} active at once is all this dag allows`)
+      lines.forEach((line, index) => {
+        Object.assign(line, { state: run.state.instance(index).state, since: Date.now() })
+      })
       draw()
     },
-    onChange: (_run, transitions) => {
+    onChange: (run, transitions) => {
+      if (run !== own) return
       for (const transition of transitions) {
         const line = byId.get(transition.taskId)
         if (line === undefined) continue
@@ -72,13 +78,6 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
   }
 }
 
-/** The first tasks were claimed with the insert of the run, which is no transition. */
-function begin(line: TaskLine, dag: Dag): void {
-  if (Object.keys(dag.tasks.get(line.id)?.upstream ?? {}).length > 0) return
-  line.state = 'running'
-  line.since = Date.now()
-}
-
 function advance(line: TaskLine, { to, reason, output }: Transition): void {
   if (isTerminal(to) || to.startsWith('up_for'))
     line.durationMs = line.state === 'running' ? Date.now() - line.since : undefined
@@ -95,7 +94,7 @@ function counts(output: string): string {
   const value: unknown = JSON.parse(output)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return ''
   return Object.entries(value)
-    .filter(([, member]) => typeof member === 'number' || (typeof member === 'string' && member.length <= 80))
+    .filter(([, member]) => typeof member === 'number' || (typeof member === 'string' && member.length <= 20))
     .map(([name, member]) => `${name.replaceAll('_', ' ')} ${member}`)
     .join(', ')
 }

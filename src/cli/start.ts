@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { type App, openApp, type Setup, setUp } from '../app.ts'
+import { openApp, type Setup, setUp } from '../app.ts'
 import { UsageError } from '../errors.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Transition } from '../metadata/transitions.ts'
@@ -27,23 +26,15 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
     log,
   })
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
+  await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   for (const { dagId, at } of scheduler.next()) log.info({ dag_id: dagId, next: at }, 'scheduled')
   const signal = await stopped
   log.info(`${signal}: stopping; a second signal ends at once`)
   await scheduler.stop()
-  const cutShort = await finishRuns(app)
+  const left = await app.runner.release(GRACE_MS, `${signal}: handed back`)
   await app.end('success', signal)
-  return cutShort ? EXIT_OF[signal] : 0
-}
-
-/** True when tasks were still running after the grace time and had to be stopped. */
-async function finishRuns({ runner }: App): Promise<boolean> {
-  const deadline = Date.now() + GRACE_MS
-  while (runner.activeRuns > 0 && Date.now() < deadline) await delay(50)
-  if (runner.activeRuns === 0) return false
-  await runner.stop('interrupted')
-  return true
+  return left > 0 ? EXIT_OF[signal] : 0
 }
 
 function logRuns({ log }: Setup) {

@@ -1,4 +1,4 @@
-import type { ResponseLike } from 'discord.js'
+import type { REST, ResponseLike } from 'discord.js'
 import { messageOf } from '../errors.ts'
 import { fitMessage, type Payload } from './discord-message.ts'
 import type { Webhook } from './discord-webhook.ts'
@@ -77,33 +77,19 @@ interface Answer {
 const DEFAULT_TIMEOUT_MS = 15_000
 
 /**
- * One request through discord.js, loaded on first use (about 200 ms). Its errors hold the address, token and all,
- * so they end here: the outcome is read from the answer as it came over the wire. Every call has a REST of its
- * own, so that one call's rate limit never delays another unseen.
+ * One request through discord.js. Its errors hold the address, token and all, so they end here: the outcome is read
+ * from the answer as it came over the wire.
  */
 async function request(webhook: Webhook, call: Call, options: SendOptions): Promise<Outcome> {
   const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
-  const { REST, DefaultRestOptions } = await import('discord.js')
+  let answer: Answer | undefined
+  const rest = await openRest(webhook, timeoutMs, (received) => {
+    answer = received
+  })
   if (signal?.aborted) return { kind: 'unreachable', reason: 'stopped before anything was sent' }
   const bounded = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])])
-  let answer: Answer | undefined
-  const rest = new REST({
-    api: webhook.apiBase,
-    headers: { connection: 'close' }, // on a kept connection gone stale, a request that never left looks sent
-    retries: 0,
-    rejectOnRateLimit: () => true,
-    timeout: timeoutMs + 1_000, // `bounded` comes first
-    hashSweepInterval: 0,
-    handlerSweepInterval: 0,
-    makeRequest: async (url, init) => {
-      const response = await DefaultRestOptions.makeRequest(url, init)
-      const text = await response.text()
-      answer = { status: response.status, retryAfter: response.headers.get('retry-after'), text }
-      return readAlready(response, text)
-    },
-  })
-  const { query, body } = call
-  const error: unknown = await rest[call.method](`/webhooks/${webhook.id}/${webhook.token}${call.path}`, {
+  const { method, path, query, body } = call
+  const error: unknown = await rest[method](`/webhooks/${webhook.id}/${webhook.token}${path}`, {
     query,
     body,
     auth: false,
@@ -114,6 +100,30 @@ async function request(webhook: Webhook, call: Call, options: SendOptions): Prom
   )
   const outcome = answer ? outcomeOf(answer) : unanswered(error, whyEnded(bounded, signal, timeoutMs))
   return scrubbed(outcome, webhook)
+}
+
+/** One for every call, so that one call's rate limit never delays another unseen. First use loads for about 200 ms. */
+async function openRest(
+  webhook: Webhook,
+  timeoutMs: number,
+  receive: (answer: Answer) => void,
+): Promise<REST> {
+  const { REST, DefaultRestOptions } = await import('discord.js')
+  return new REST({
+    api: webhook.apiBase,
+    headers: { connection: 'close' }, // on a kept connection gone stale, a request that never left looks sent
+    retries: 0,
+    rejectOnRateLimit: () => true,
+    timeout: timeoutMs + 1_000, // the caller's signal comes first
+    hashSweepInterval: 0,
+    handlerSweepInterval: 0,
+    makeRequest: async (url, init) => {
+      const response = await DefaultRestOptions.makeRequest(url, init)
+      const text = await response.text()
+      receive({ status: response.status, retryAfter: response.headers.get('retry-after'), text })
+      return readAlready(response, text)
+    },
+  })
 }
 
 /** The body was read to free the socket; discord.js gets it again from memory. */

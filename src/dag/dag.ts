@@ -16,6 +16,8 @@ export interface RunEnd {
   state: 'success' | 'failed'
   /** The tasks that failed by themselves, with their reasons. */
   failed: readonly { taskId: string; tryNumber: number; reason: string }[]
+  /** True for a success after a failed run of the same dag. */
+  recovered: boolean
 }
 
 export type Callback<Settings = Record<string, unknown>> = (

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { TminusError } from '../errors.ts'
 import { type Binaries, findBinaries } from './embedded-binaries.ts'
 import { type ServerFolder, serverEnvironment, tailOf, unreachable } from './embedded-folder.ts'
-import { type Postmaster, readPostmaster } from './embedded-postmaster.ts'
+import { isRunning, type Postmaster, readPostmaster } from './embedded-postmaster.ts'
 import { runAs } from './embedded-user.ts'
 
 /** A start under way. */
@@ -79,12 +79,12 @@ async function freePort(): Promise<number> {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
-/** In the server's folder, or where that makes the path too long for a socket, a private folder in /tmp. */
+/** In the server's folder; where that is too long for a socket, or a list of folders to psql, private in /tmp. */
 async function makeSocketFolder(folder: ServerFolder): Promise<string> {
   const near = join(folder.path, 'socket')
   const fits = Buffer.byteLength(join(near, '.s.PGSQL.5432')) <= SOCKET_PATH_BYTES
   const digest = createHash('sha256').update(folder.path).digest('hex').slice(0, 16)
-  const path = fits ? near : join('/tmp', `tminus-${digest}`)
+  const path = fits && !near.includes(',') ? near : join('/tmp', `tminus-${digest}`)
   const made = await mkdir(path, { mode: 0o700 }).then(
     () => true,
     (error: NodeJS.ErrnoException) => {
@@ -105,7 +105,7 @@ function refuseShared(path: string, folder: ServerFolder): void {
   const ours = stats.uid === owner || stats.uid === process.getuid?.()
   if (stats.isDirectory() && ours && (stats.mode & 0o077) === 0) return
   throw new TminusError(
-    `${path} is not a private folder of ours; remove it or choose a DATA_DIR with a shorter path`,
+    `${path} is not a private folder of ours; remove it or choose a DATA_DIR with a shorter path and no comma`,
     {
       code: 'embedded_unreachable',
       retryable: false,
@@ -171,9 +171,9 @@ export async function stopServer(folder: ServerFolder, postmaster: Postmaster): 
     await promisify(execFile)(pgCtl, ['stop', '-D', folder.data, '-m', 'fast'], { windowsHide: true })
     return
   }
-  process.kill(postmaster.pid, 'SIGINT')
+  if (isRunning(postmaster)) process.kill(postmaster.pid, 'SIGINT')
   const deadline = Date.now() + STOP_MS
-  while (readPostmaster(folder)?.pid === postmaster.pid) {
+  while (isRunning(postmaster) && readPostmaster(folder)?.pid === postmaster.pid) {
     if (Date.now() > deadline) throw stillStopping(folder, postmaster)
     await sleep(5)
   }

@@ -71,10 +71,9 @@ export class Stay {
     const { client, postmaster } = this.#hold
     client.ref()
     try {
-      if (!leaveRunning && (await isLast(client))) await stopServer(this.#options.folder, postmaster)
-    } catch (error) {
-      // A server that died needs no stopping.
-      if (error instanceof TminusError || isRunning(postmaster)) throw error
+      // Where even the question fails the server is down, or another is stopping it.
+      const last = !leaveRunning && (await isLast(client).catch(() => false))
+      if (last) await stopServer(this.#options.folder, postmaster)
     } finally {
       await client.end()
     }

@@ -10,16 +10,23 @@ export interface ServerUser {
 const NOBODY: ServerUser = { uid: 65534, gid: 65534 }
 
 /**
- * Whom to run the server of `folder` as: undefined means ourselves. Root hands over to the owner of the folder (of
- * the nearest one above it, where it does not exist), and to `nobody` where that is root or unknown to /etc/passwd:
- * initdb refuses a user without a name.
+ * Whom to run the server of a new `folder` as: undefined means ourselves. Root hands over to the owner of the nearest
+ * folder, this one or above, that is another user's; to `nobody` where all are root's. The folder need not exist.
  */
 export function serverUser(folder: string): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   const accounts = readAccounts()
-  const owner = ownerOf(folder)
-  if (owner.uid !== 0 && accounts.some((account) => account.uid === owner.uid)) return owner
-  return accounts.find((account) => account.name === 'nobody') ?? NOBODY
+  return nearestOwner(folder, accounts) ?? accounts.find((account) => account.name === 'nobody') ?? NOBODY
+}
+
+/** Not a user /etc/passwd does not know: initdb refuses to run without a name. */
+function nearestOwner(folder: string, accounts: ServerUser[]): ServerUser | undefined {
+  const stats = statSync(folder, { throwIfNoEntry: false })
+  if (stats !== undefined && stats.uid !== 0 && accounts.some((account) => account.uid === stats.uid)) {
+    return { uid: stats.uid, gid: stats.gid }
+  }
+  const parent = dirname(folder)
+  return parent === folder ? undefined : nearestOwner(parent, accounts)
 }
 
 function readAccounts(): (ServerUser & { name: string })[] {
@@ -32,9 +39,8 @@ function readAccounts(): (ServerUser & { name: string })[] {
 }
 
 export function ownerOf(path: string): ServerUser {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats !== undefined) return { uid: stats.uid, gid: stats.gid }
-  return ownerOf(dirname(path))
+  const { uid, gid } = statSync(path)
+  return { uid, gid }
 }
 
 /** As `spawn` wants it: a signed number. Node drops root's further groups by itself. */

@@ -66,6 +66,13 @@ export async function pendingMigrations(db: Queryable, set: MigrationSet): Promi
 async function readMigrations(directory: URL): Promise<MigrationFile[]> {
   const folder = fileURLToPath(directory)
   const names = (await readdir(folder)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort()
+  const twin = names.findIndex((name, index) => name.slice(0, 4) === names[index + 1]?.slice(0, 4))
+  if (twin >= 0) {
+    throw new TminusError(
+      `Migrations ${names[twin]} and ${names[twin + 1]} have the same number; give the newer one the next`,
+      { code: 'migration_twin', retryable: false },
+    )
+  }
   return await Promise.all(
     names.map(async (name) => {
       const sql = normalise(await readFile(join(folder, name), 'utf8'))

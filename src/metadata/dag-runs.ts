@@ -22,14 +22,20 @@ export interface NewTaskInstance {
 export interface DagRun extends NewDagRun {
   dagRunId: number
   state: DagRunState
+  /** Its owner, null where it has none. */
+  jobId: number | null
   version: number
+  reason: string | null
+  /** How long it has been running, ms; 0 where it is not. */
+  ranForMs: number
   /** Logical date of the last run of the dag that succeeded before this one. */
   previous: Date | undefined
 }
 
 /**
- * Inserts a run with all its task instances in one statement. With a `jobId` it is running and owned from the start;
- * without one it is queued for whoever has room. Undefined when a run of that id, or of that tick, is there already.
+ * Inserts a run with all its task instances in one statement. With a `jobId` it is owned from the start, and running
+ * if its dag has room (else queued, its instances at none); without one it is queued for whoever has room. Undefined
+ * when a run of that id, or of that tick, is there already.
  */
 export async function insertRun(
   db: Metadata,
@@ -37,31 +43,14 @@ export async function insertRun(
   instances: readonly NewTaskInstance[],
   jobId: number | null,
 ): Promise<DagRun | undefined> {
-  const { rows } = await db.query<{ dag_run_id: number; previous: Date | null }>({
-    name: 'insert_run',
-    text: `with run as (
-       insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date,
-         data_interval_start, data_interval_end, conf, job_id, started_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $5 = 'running' then now() end)
-       on conflict do nothing
-       returning dag_run_id
-     ), instances as (
-       insert into metadata.task_instance (dag_run_id, task_id, state, try_number, job_id, started_at)
-       select run.dag_run_id, i.task_id, i.state, i.try_number,
-         case when i.state = 'running' then $10::bigint end, case when i.state = 'running' then now() end
-       from run, unnest($11::text[], $12::text[], $13::int[]) as i (task_id, state, try_number)
-     )
-     select dag_run_id, (
-       select p.logical_date from metadata.dag_run p
-       where p.dag_id = $1 and p.state = 'success' and p.logical_date < $6
-       order by p.dag_run_id desc limit 1
-     ) as previous from run`,
+  const { rows } = await db.query<Pick<DagRunRow, 'dag_run_id' | 'state' | 'previous'>>({
+    name: jobId === null ? 'queue_run' : 'insert_run',
+    text: jobId === null ? QUEUE_RUN : INSERT_RUN,
     values: [
       run.dagId,
       run.dagVersionId,
       run.runId,
       run.runType,
-      jobId === null ? 'queued' : 'running',
       run.logicalDate,
       run.dataIntervalStart,
       run.dataIntervalEnd,
@@ -70,17 +59,50 @@ export async function insertRun(
       instances.map((instance) => instance.taskId),
       instances.map((instance) => instance.state),
       instances.map((instance) => instance.tryNumber),
+      ...(jobId === null ? [db.channel] : []),
     ],
   })
   const [row] = rows
   if (row === undefined) return undefined
-  const state = jobId === null ? 'queued' : 'running'
-  return { ...run, dagRunId: row.dag_run_id, state, version: 0, previous: row.previous ?? undefined }
+  const { dag_run_id: dagRunId, state, previous } = row
+  return {
+    ...run,
+    dagRunId,
+    state,
+    jobId,
+    version: 0,
+    reason: null,
+    ranForMs: 0,
+    previous: previous ?? undefined,
+  }
 }
+
+const insertion = (state: string) => `
+with run as (
+  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date,
+    data_interval_start, data_interval_end, conf, job_id, started_at)
+  select $1, $2, $3, $4, s.state, $5, $6, $7, $8, $9::bigint, case when s.state = 'running' then now() end
+  from (select ${state} as state) s
+  on conflict do nothing
+  returning *
+), instances as (
+  insert into metadata.task_instance (dag_run_id, task_id, state, try_number, job_id, started_at)
+  select run.dag_run_id, i.task_id, case when run.state = 'running' then i.state else 'none' end,
+    case when run.state = 'running' then i.try_number else 0 end,
+    case when run.state = 'running' and i.state = 'running' then $9::bigint end,
+    case when run.state = 'running' and i.state = 'running' then now() end
+  from run, unnest($10::text[], $11::text[], $12::int[]) as i (task_id, state, try_number)
+)`
 
 const PREVIOUS_OF_R = `select p.logical_date from metadata.dag_run p
   where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
   order by p.dag_run_id desc limit 1`
+
+const INSERT_RUN = `${insertion(`case when metadata.room_for_run($1) then 'running' else 'queued' end`)}
+select r.dag_run_id, r.state, (${PREVIOUS_OF_R}) as previous from run r`
+
+const QUEUE_RUN = `${insertion(`'queued'`)}
+select r.dag_run_id, r.state, null as previous, pg_notify($13, 'run') from run r`
 
 interface DagRunRow {
   dag_run_id: number
@@ -89,59 +111,60 @@ interface DagRunRow {
   run_id: string
   run_type: RunType
   state: DagRunState
+  job_id: number | null
   version: number
+  reason: string | null
   logical_date: Date
   data_interval_start: Date
   data_interval_end: Date
   conf: Record<string, unknown>
+  ran_for_ms: number
   previous: Date | null
 }
 
+/** Which queued runs a process takes up: those of its dags, or of them only those that somebody began and left. */
+export interface Claimable {
+  dagIds: readonly string[]
+  onlyBegun: boolean
+}
+
 /**
- * Takes the oldest queued run that nobody owns and whose dag has room, among the dags given; several processes may ask
- * at once. Taking turns on the dag's row keeps `max_active_runs` true.
+ * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room; several processes may
+ * ask at once.
  */
 export async function claimRun(
   db: Metadata,
   jobId: number,
-  dagIds: readonly string[],
+  { dagIds, onlyBegun }: Claimable,
 ): Promise<DagRun | undefined> {
-  return await db.transaction(async (tx) => {
-    const { rows: candidates } = await tx.query<{ dag_run_id: number; dag_id: string }>({
-      name: 'claimable_run',
-      text: `select r.dag_run_id, r.dag_id
-       from metadata.dag_run r join metadata.dag d using (dag_id)
-       where r.state = 'queued' and r.job_id is null and r.dag_id = any($1::text[])
-         and (select count(*) from metadata.dag_run a where a.dag_id = r.dag_id and a.state = 'running') < d.max_active_runs
-       order by r.dag_run_id limit 1
-       for no key update of r, d skip locked`,
-      values: [dagIds],
-    })
-    const [candidate] = candidates
-    if (candidate === undefined) return undefined
-    const { rows } = await tx.query<DagRunRow>({
-      name: 'claim_run',
-      text: `update metadata.dag_run r set state = 'running', job_id = $1, started_at = coalesce(r.started_at, now()), reason = null
-       from metadata.dag d
-       where r.dag_run_id = $2 and d.dag_id = r.dag_id
-         and (select count(*) from metadata.dag_run a where a.dag_id = r.dag_id and a.state = 'running') < d.max_active_runs
-       returning r.*, (${PREVIOUS_OF_R}) as previous`,
-      values: [jobId, candidate.dag_run_id],
-    })
-    return rows[0] && toDagRun(rows[0])
+  const { rows } = await db.query<DagRunRow>({
+    name: 'claim_run',
+    text: CLAIM_RUN,
+    values: [jobId, dagIds, onlyBegun],
   })
+  return rows[0] && toDagRun(rows[0])
 }
 
-/** A running run as stored, if this process still owns it. */
-export async function readOwnedRun(
-  db: Metadata,
-  jobId: number,
-  dagRunId: number,
-): Promise<DagRun | undefined> {
+const RUN_COLUMNS = `r.*, (${PREVIOUS_OF_R}) as previous,
+  coalesce(extract(epoch from now() - r.started_at) * 1000, 0)::float8 as ran_for_ms`
+
+const CLAIM_RUN = `
+update metadata.dag_run r set state = 'running', job_id = $1, started_at = coalesce(r.started_at, now()), reason = null
+where r.dag_run_id = (
+    select q.dag_run_id from metadata.dag_run q join metadata.dag d using (dag_id)
+    where q.state = 'queued' and q.dag_id = any($2::text[])
+      and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3)))
+      and (select count(*) from metadata.dag_run a where a.dag_id = q.dag_id and a.state = 'running') < d.max_active_runs
+    order by q.dag_run_id limit 1
+    for no key update of q skip locked)
+  and metadata.room_for_run(r.dag_id)
+returning ${RUN_COLUMNS}`
+
+/** A run as stored, whoever owns it. */
+export async function readRun(db: Metadata, dagRunId: number): Promise<DagRun | undefined> {
   const { rows } = await db.query<DagRunRow>(
-    `select r.*, (${PREVIOUS_OF_R}) as previous from metadata.dag_run r
-     where r.dag_run_id = $1 and r.job_id = $2 and r.state = 'running'`,
-    [dagRunId, jobId],
+    `select ${RUN_COLUMNS} from metadata.dag_run r where r.dag_run_id = $1`,
+    [dagRunId],
   )
   return rows[0] && toDagRun(rows[0])
 }
@@ -154,11 +177,14 @@ function toDagRun(row: DagRunRow): DagRun {
     runId: row.run_id,
     runType: row.run_type,
     state: row.state,
+    jobId: row.job_id,
     version: row.version,
+    reason: row.reason,
     logicalDate: row.logical_date,
     dataIntervalStart: row.data_interval_start,
     dataIntervalEnd: row.data_interval_end,
     conf: row.conf,
+    ranForMs: row.ran_for_ms,
     previous: row.previous ?? undefined,
   }
 }

@@ -1,14 +1,40 @@
+import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Metadata } from './metadata.ts'
 
 export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
 
-export async function insertJob(db: Metadata, kind: JobKind, backendPid: number | null): Promise<number> {
+/** A process that says nothing for this long is dead, whatever locks it holds. */
+export const LEASE_S = 30
+/** A restart of Postgres frees every lock: for this long after it they say nothing. */
+export const AFTER_RESTART_S = 15
+/** A task instance whose process died this often has failed. */
+export const MOST_LOST_TRIES = 3
+
+/** First number of the advisory lock of every job in this schema; the second is its job_id. */
+export function lockClass(schema: string): number {
+  return createHash('sha256').update(`tminus job ${schema}`).digest().readInt32BE(0) & 0x7fffffff
+}
+
+export async function insertJob(db: Metadata, kind: JobKind): Promise<number> {
   const { rows } = await db.query<{ job_id: number }>(
-    'insert into metadata.job (kind, hostname, pid, backend_pid) values ($1, $2, $3, $4) returning job_id',
-    [kind, hostname(), process.pid, backendPid],
+    'insert into metadata.job (kind, hostname, pid) values ($1, $2, $3) returning job_id',
+    [kind, hostname(), process.pid],
   )
   return rows[0]?.job_id ?? 0
+}
+
+/** Renews the lease; false when the job was declared dead meanwhile. A backend that does not hold the lock is none. */
+export async function heartbeat(db: Metadata, jobId: number, backendPid: number | null): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update metadata.job set heartbeat_at = now(), backend_pid = (
+       select l.pid from pg_locks l
+       where l.locktype = 'advisory' and l.classid = $3::bigint::oid and l.objid = $1::bigint::oid and l.pid = $2 and l.granted
+       limit 1)
+     where job_id = $1 and state = 'running'`,
+    [jobId, backendPid, lockClass(db.schema)],
+  )
+  return rowCount === 1
 }
 
 export async function endJob(
@@ -16,9 +42,108 @@ export async function endJob(
   jobId: number,
   state: 'success' | 'failed',
   reason: string | null,
-) {
+): Promise<void> {
   await db.query(
     `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
     [jobId, state, reason],
   )
+}
+
+export interface DeadJob {
+  job_id: number
+  reason: string
+}
+
+/** Processes whose lock is free, or whose lease has run out. */
+export async function findDeadJobs(db: Metadata, ownJobId: number): Promise<DeadJob[]> {
+  const { rows } = await db.query<DeadJob>({
+    name: 'find_dead_jobs',
+    text: DEAD_JOBS,
+    values: [ownJobId, lockClass(db.schema)],
+  })
+  return rows
+}
+
+const DEAD_JOBS = `
+select j.job_id, case when j.heartbeat_at < now() - interval '${LEASE_S} s'
+    then format('process %s on %s gave no sign of life for ${LEASE_S} s', j.pid, j.hostname)
+    else format('process %s on %s died', j.pid, j.hostname) end as reason
+from metadata.job j
+left join pg_locks l on l.locktype = 'advisory' and l.classid = $2::bigint::oid and l.objid = j.job_id::oid
+  and l.database = (select oid from pg_database where datname = current_database()) and l.granted
+where j.state = 'running' and j.job_id <> $1 and (
+  j.heartbeat_at < now() - interval '${LEASE_S} s'
+  or (j.backend_pid is not null and l.pid is null
+    and pg_postmaster_start_time() < now() - interval '${AFTER_RESTART_S} s'))`
+
+/**
+ * Declares a process dead and takes from it what it owned: its runs are queued again, its running tries recorded as
+ * lost. Undefined when somebody else did, or it turned out to be alive. One transaction: all or nothing.
+ */
+export async function buryJob(
+  db: Metadata,
+  ownJobId: number,
+  dead: DeadJob,
+): Promise<{ runs: number; tries: number } | undefined> {
+  return await db.transaction(async (tx) => {
+    const { rows } = await tx.query<{ backend_pid: number | null }>(
+      `update metadata.job j set state = 'failed', ended_at = now(), reason = $2
+       where j.job_id = $1 and j.state = 'running' and j.job_id in (select job_id from (${DEAD_JOBS.replaceAll('$1', '$3').replaceAll('$2', '$4')}) as dead)
+       returning backend_pid`,
+      [dead.job_id, dead.reason, ownJobId, lockClass(db.schema)],
+    )
+    const [job] = rows
+    if (job === undefined) return undefined
+    // Its lock still held: a process that hangs must not wake up as the owner. Only the holder itself is ended.
+    await tx.query(
+      `select pg_terminate_backend(pid) from pg_locks
+       where locktype = 'advisory' and classid = $2::bigint::oid and objid = $1::bigint::oid and granted`,
+      [dead.job_id, lockClass(db.schema)],
+    )
+    const runs = await tx.query<{ dag_run_id: number }>(
+      `update metadata.dag_run set state = 'queued', job_id = null, version = version + 1, reason = $2
+       where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
+      [dead.job_id, dead.reason],
+    )
+    const tries = await tx.query(
+      `with lost as (
+         update metadata.task_instance t set
+           state = case when t.lost + 1 >= ${MOST_LOST_TRIES} then 'failed' else 'scheduled' end,
+           ended_at = case when t.lost + 1 >= ${MOST_LOST_TRIES} then now() end,
+           lost = t.lost + 1, job_id = null,
+           reason = format('try %s was lost: %s', t.try_number, $2::text)
+         where t.dag_run_id = any($1::bigint[]) and t.state = 'running'
+         returning t.dag_run_id, t.task_id, t.try_number, t.started_at
+       ), freed as (
+         delete from metadata.pool_slot where job_id = $3
+       )
+       insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
+       select dag_run_id, task_id, try_number, 'failed', 'lost: ' || $2, $3, started_at, greatest(now(), started_at) from lost`,
+      [runs.rows.map((run) => run.dag_run_id), dead.reason, dead.job_id],
+    )
+    if (runs.rows.length > 0) await tx.query('select pg_notify($1, $2)', [db.channel, 'run'])
+    return { runs: runs.rows.length, tries: tries.rowCount ?? 0 }
+  })
+}
+
+export interface JobListing {
+  job_id: number
+  kind: JobKind
+  state: 'running' | 'success' | 'failed'
+  hostname: string
+  pid: number
+  start_date: Date
+  heartbeat_at: Date
+  end_date: Date | null
+  reason: string | null
+}
+
+/** Processes, those alive first, then the newest. */
+export async function listJobs(db: Metadata, limit: number): Promise<JobListing[]> {
+  const { rows } = await db.query<JobListing>(
+    `select job_id, kind, state, hostname, pid, started_at as start_date, heartbeat_at, ended_at as end_date, reason
+     from metadata.job order by (state = 'running') desc, job_id desc limit $1`,
+    [limit],
+  )
+  return rows
 }

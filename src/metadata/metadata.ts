@@ -11,6 +11,8 @@ import { inTransaction } from '../db/transaction.ts'
 export interface Metadata extends Queryable {
   readonly pool: Database
   readonly schema: string
+  /** Where processes on this schema call each other by NOTIFY. */
+  readonly channel: string
   transaction<T>(work: (db: Metadata) => Promise<T>): Promise<T>
 }
 
@@ -47,6 +49,7 @@ function place(pool: Database, connection: Queryable, schema: string, placed: Ma
   return {
     pool,
     schema,
+    channel: `tminus_${schema}`,
     query: query as Queryable['query'],
     transaction: (work) => inTransaction(pool, (own) => work(place(pool, own, schema, placed))),
   }

@@ -33,11 +33,9 @@ export interface RunChange {
   run: { state: DagRunState; reason: string | null; released?: boolean } | null
 }
 
-/** `stale`: read the run again. `fenced`: the run is no longer ours. */
-export type Written = 'written' | 'stale' | 'fenced'
-
 /**
- * Writes the changes of any number of runs, and waiting log lines, in one statement and so one commit.
+ * Writes the changes of any number of runs, and waiting log lines, in one statement and so one commit. Returns the
+ * runs whose change went in; of the others nothing did: read them again to see why.
  *
  * The run rows are locked first, still owned and of the version known: an adopter waits for this write or this
  * write waits for it and then finds nothing to do. So a change goes in whole or not at all.
@@ -47,26 +45,20 @@ export async function writeChanges(
   jobId: number,
   changes: readonly RunChange[],
   logs: readonly LogLine[],
-): Promise<Map<number, Written>> {
+): Promise<Set<number>> {
   const { rows } = await db.query<{ dag_run_id: number; moved: number }>({
     name: 'write_changes',
     text: WRITE_CHANGES,
-    values: [jobId, ...runColumns(changes), ...transitionColumns(changes), ...logColumns(logs)],
+    values: [jobId, ...runColumns(changes), ...transitionColumns(changes), ...logColumns(logs), db.channel],
   })
   const moved = new Map(rows.map((row) => [row.dag_run_id, row.moved]))
-  const missing = changes.filter((change) => !moved.has(change.dagRunId)).map((change) => change.dagRunId)
-  const owned = missing.length > 0 ? await stillOwned(db, jobId, missing) : new Set<number>()
-  return new Map(
-    changes.map(({ dagRunId, transitions }) => {
-      if (moved.get(dagRunId) === transitions.length) return [dagRunId, 'written']
-      return [dagRunId, moved.has(dagRunId) || owned.has(dagRunId) ? 'stale' : 'fenced']
-    }),
-  )
+  const whole = changes.filter((change) => moved.get(change.dagRunId) === change.transitions.length)
+  return new Set(whole.map((change) => change.dagRunId))
 }
 
 const WRITE_CHANGES = `
 with run as (
-  select r.dag_run_id, u.state, u.reason, u.released
+  select r.dag_run_id, r.dag_id, u.state, u.reason, u.released
   from unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::bool[]) as u (dag_run_id, version, state, reason, released)
   join metadata.dag_run r on r.dag_run_id = u.dag_run_id
   where r.job_id = $1 and r.version = u.version and r.state = 'running'
@@ -95,6 +87,10 @@ with run as (
   insert into metadata.xcom (dag_run_id, task_id, value)
   select dag_run_id, task_id, output::jsonb from moved where output is not null
   on conflict (dag_run_id, task_id) do update set value = excluded.value
+), freed as (
+  delete from metadata.pool_slot s using moved m
+  where m.try_state is not null and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
+  returning s.pool
 ), runs as (
   update metadata.dag_run r set
     state = run.state, reason = run.reason,
@@ -109,7 +105,11 @@ with run as (
   join metadata.dag_run r using (dag_run_id)
   order by position
 )
-select run.dag_run_id, coalesce(m.moved, 0) as moved
+select run.dag_run_id, coalesce(m.moved, 0) as moved,
+  case when exists (select from freed) then pg_notify($28, 'slot') end as slot,
+  case when run.released or run.state is not null and exists (
+    select from metadata.dag_run q where q.dag_id = run.dag_id and q.state = 'queued' and q.dag_run_id <> run.dag_run_id
+  ) then pg_notify($28, 'run') end as room
 from run left join (select dag_run_id, count(*)::int as moved from moved group by dag_run_id) m using (dag_run_id)`
 
 function runColumns(changes: readonly RunChange[]): unknown[][] {
@@ -154,13 +154,4 @@ function logColumns(logs: readonly LogLine[]): unknown[][] {
     logs.map((line) => line.message),
     logs.map((line) => (line.fields === undefined ? null : JSON.stringify(line.fields))),
   ]
-}
-
-async function stillOwned(db: Metadata, jobId: number, dagRunIds: readonly number[]): Promise<Set<number>> {
-  const { rows } = await db.query<{ dag_run_id: number }>(
-    `select dag_run_id from metadata.dag_run
-     where dag_run_id = any($2::bigint[]) and job_id = $1 and state = 'running'`,
-    [jobId, dagRunIds],
-  )
-  return new Set(rows.map((row) => row.dag_run_id))
 }

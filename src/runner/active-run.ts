@@ -103,12 +103,32 @@ export class ActiveRun {
   /** Ends the run now: running tasks have failed for this reason, the others are skipped. */
   stop(reason: string): void {
     this.instances.forEach(({ state }, index) => {
-      if (state === 'running')
-        this.#end(index, 'failed', reason, { kind: 'failed', reason, error: null, retryable: false })
+      if (state !== 'running') return
+      if (this.#isStartUnwritten(index)) this.#undoStart(index)
+      else this.#end(index, 'failed', reason, { kind: 'failed', reason, error: null, retryable: false })
     })
     this.instances.forEach(({ state }, index) => {
       if (!isTerminal(state)) this.#end(index, 'skipped', reason)
     })
+  }
+
+  /** The process is told to stop: a running try ends here, and its task waits for the next process. */
+  handBack(index: number, tryNumber: number, reason: string): void {
+    const instance = this.instance(index)
+    if (instance.state !== 'running' || instance.tryNumber !== tryNumber) return
+    const ending = { kind: 'failed', reason, error: null, retryable: true } as const
+    if (this.#isStartUnwritten(index)) this.#undoStart(index)
+    else this.#move(index, { state: 'scheduled', reason, dueAt: null }, ending)
+  }
+
+  /** Gives the run back: whatever still runs is handed back, and the run waits for another owner. */
+  release(reason: string): void {
+    if (this.ended !== undefined) return
+    this.instances.forEach(({ state, tryNumber }, index) => {
+      if (state === 'running') this.handBack(index, tryNumber, reason)
+    })
+    this.ended = { state: 'queued', reason }
+    this.#endUnwritten = true
   }
 
   /** What has changed since the last call, to be written in one piece; undefined when nothing has. */
@@ -117,7 +137,8 @@ export class ActiveRun {
       (one) => one.from !== one.to || one.fromTry !== one.tryNumber,
     )
     this.#unwritten.clear()
-    const run = this.#endUnwritten ? (this.ended ?? null) : null
+    const run =
+      this.#endUnwritten && this.ended ? { ...this.ended, released: this.ended.state === 'queued' } : null
     this.#endUnwritten = false
     if (transitions.length === 0 && run === null) return undefined
     return { dagRunId: this.run.dagRunId, version: this.run.version, transitions, run }
@@ -171,6 +192,16 @@ export class ActiveRun {
     }
     if (this.#open === 0 && this.ended === undefined) this.#endRun()
     return [...ready]
+  }
+
+  #isStartUnwritten(index: number): boolean {
+    const unwritten = this.#unwritten.get(index)
+    return unwritten !== undefined && unwritten.from !== 'running'
+  }
+
+  /** Claimed, but nobody knows yet: it was never started. */
+  #undoStart(index: number): void {
+    this.#move(index, { state: 'scheduled', tryNumber: this.instance(index).tryNumber - 1, reason: null })
   }
 
   #tallyOf(index: number): Tally {

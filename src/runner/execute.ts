@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Http } from '../connectors/http.ts'
-import type { Dag } from '../dag/dag.ts'
+import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
 import { humanDuration } from '../dag/duration.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
 import type { Task, TaskContext, TaskLog } from '../dag/task.ts'
@@ -19,12 +19,15 @@ export interface Resources {
   settingsOf(dag: Dag): Record<string, unknown>
   /** The time tasks are told; follows `CLOCK`. */
   now(): Date
+  /** The process's own log, for what is not a task. */
+  log(end: RunEnd): TaskLog
   /** Takes secrets out of what is about to be stored. */
   scrub(text: string): string
 }
 
 /** A task that does not stop within this time of being told to is left behind; its result is refused. */
 export const ABANDON_AFTER_MS = 10_000
+const CALLBACK_TIMEOUT_MS = 30_000
 export const MAX_OUTPUT_BYTES = 1_000_000
 
 /** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
@@ -44,6 +47,33 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
     return endingOf(error, resources)
   } finally {
     clearTimeout(timer)
+    await http.opened()?.close()
+  }
+}
+
+/** A dag's own callback, under a time limit. Throws what it throws. */
+export async function callBack(
+  dag: Dag,
+  callback: Callback,
+  end: RunEnd,
+  resources: Resources,
+): Promise<void> {
+  const signal = AbortSignal.timeout(CALLBACK_TIMEOUT_MS)
+  const http = lazily(() => resources.openHttp(signal))
+  const { now, log } = resources
+  const settings = resources.settingsOf(dag)
+  try {
+    const context = {
+      settings,
+      signal,
+      log: log(end),
+      now,
+      get http() {
+        return http.get()
+      },
+    }
+    await untilAbandoned(async () => callback(end, context), signal)
+  } finally {
     await http.opened()?.close()
   }
 }

@@ -1,25 +1,27 @@
 import type { Dag } from '../dag/dag.ts'
+import { humanDuration } from '../dag/duration.ts'
 import type { Graph } from '../dag/graph.ts'
+import type { RetryLimits } from '../dag/retry.ts'
 import type { DagRunState } from '../dag/state.ts'
-import type { Task } from '../dag/task.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { TaskInstanceRow } from '../metadata/task-instances.ts'
-import type { RunChange, Transition, Written } from '../metadata/transitions.ts'
+import type { RunChange, Transition } from '../metadata/transitions.ts'
 import { ActiveRun, type Ending } from './active-run.ts'
 import type { Attempt } from './executor.ts'
 
-/** What is stored of a run, read again when somebody else changed it. */
+/** What is stored of a run. */
 export interface StoredRun {
   run: DagRun
-  rows: TaskInstanceRow[]
+  rows: readonly TaskInstanceRow[]
 }
 
 /** What a run needs of the process that owns it. */
 export interface Host {
+  jobId(): number
   random(): number
-  /** These may start as soon as a slot is free. */
+  /** These may start as soon as there is room for them. */
   offer(run: OwnedRun, indexes: readonly number[]): void
   takeSlot(): void
   freeSlot(): void
@@ -27,13 +29,13 @@ export interface Host {
   log(line: LogLine): void
   execute(attempt: Attempt): Promise<Ending>
   readOutput(dagRunId: number, taskId: string): Promise<unknown>
-  /** Undefined when the run is no longer owned by this process. */
   read(dagRunId: number): Promise<StoredRun | undefined>
   changed(run: OwnedRun, transitions: readonly Transition[]): void
-  ended(run: OwnedRun): void
+  ended(run: OwnedRun, result: RunResult | Error): void
 }
 
 export interface RunResult {
+  /** `queued`: given back unfinished, for another process. */
   state: DagRunState
   reason: string | null
 }
@@ -44,7 +46,10 @@ interface Settled {
   ending: Ending
 }
 
-const NO_RETRIES = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
+const NO_RETRIES: RetryLimits = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
+
+/** The longest a timer can wait: a longer time is looked at again on the way. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** A run this process owns and advances: what it decides is written first, and only then done. */
 export class OwnedRun {
@@ -53,19 +58,23 @@ export class OwnedRun {
   readonly order: number
   readonly finished: Promise<RunResult>
   #active: ActiveRun
-  #host: Host
-  #retries: boolean
-  #stored = false
+  readonly #host: Host
+  readonly #retries: boolean
+  /** Only a stored, running run of ours is written; not while it is being read again. */
+  #writable = false
   #over = false
+  #writing = false
+  #changedMeanwhile = false
+  #handingBack: string | undefined
   /** Endings taken into memory since the last write began, and those in the write under way. */
   #endings: Settled[] = []
   #flying: Settled[] = []
   /** Claimed in memory, not written yet. */
-  #starting = new Set<number>()
-  #executing = new Map<number, { tryNumber: number; abort: AbortController }>()
-  #timers = new Map<number, NodeJS.Timeout>()
+  readonly #starting = new Set<number>()
+  readonly #executing = new Map<number, { tryNumber: number; abort: AbortController }>()
+  readonly #timers = new Map<number | 'run', NodeJS.Timeout>()
   #finish: (result: RunResult) => void = () => {}
-  #give: (error: Error) => void = () => {}
+  #giveUp: (error: Error) => void = () => {}
 
   constructor(
     host: Host,
@@ -81,7 +90,7 @@ export class OwnedRun {
     this.#active = new ActiveRun(run, graph)
     this.finished = new Promise((resolve, reject) => {
       this.#finish = resolve
-      this.#give = reject
+      this.#giveUp = reject
     })
     this.finished.catch(() => {})
   }
@@ -95,44 +104,57 @@ export class OwnedRun {
     return this.#active
   }
 
-  /** Judges a run that is not stored yet; `takeInitial` then gives the rows to insert. */
-  begin(): void {
-    this.#host.offer(this, this.#active.judgeAll())
+  /** False while its rows are not written: it has no id yet. */
+  get isStored(): boolean {
+    return this.#active.run.dagRunId !== 0
   }
 
-  takeInitial(): ReturnType<ActiveRun['takeInitial']> {
+  get executing(): number {
+    return this.#executing.size
+  }
+
+  /** Judges a run that is not stored yet; returns the rows to insert. */
+  begin(): ReturnType<ActiveRun['takeInitial']> {
+    this.#host.offer(this, this.#active.judgeAll())
     return this.#active.takeInitial()
   }
 
-  /** The run is stored as `takeInitial` said: what was claimed starts. */
+  /** The run is stored: as `begin` said, or queued because its dag has no room, to be resumed once it has. */
   inserted(run: DagRun): void {
     this.#active.run = run
-    this.#stored = true
+    if (run.state === 'queued') {
+      this.#forgetStarting()
+      return
+    }
+    this.#writable = true
+    this.#limitDuration()
     for (const index of [...this.#starting]) this.#execute(index)
+    // What waits for a pool can be asked for now that it has an id.
+    this.#host.offer(this, [])
     this.#host.mark(this)
   }
 
-  /** The run could not be stored: gives back what it had taken. */
+  /** The run could not be stored. */
   discard(): void {
     this.#over = true
-    for (const _ of this.#starting) this.#host.freeSlot()
-    this.#starting.clear()
+    this.#forgetStarting()
   }
 
   /** Takes up a stored run where its rows stand. */
   resume({ run, rows }: StoredRun): void {
-    this.#stored = true
-    this.#restore(run, rows)
+    this.#restore(run, rows, [])
+    this.#limitDuration()
     this.#host.mark(this)
   }
 
-  /** True where the task instance still waits for a slot. */
+  /** True where the task instance still waits for its turn. */
   waits(index: number): boolean {
-    return !this.#over && this.#active.instance(index).state === 'queued'
+    const { state } = this.#active.instance(index)
+    return !this.#over && (state === 'queued' || state === 'scheduled')
   }
 
-  hold(index: number): void {
-    this.#active.hold(index, 'queued')
+  hold(index: number, state: 'queued' | 'scheduled', reason: string | null): void {
+    this.#active.hold(index, state, reason)
   }
 
   /** Claims a task instance; it starts once that is written. The caller has taken a slot for it. */
@@ -149,17 +171,49 @@ export class OwnedRun {
     this.#host.mark(this)
   }
 
-  takeChange(): RunChange | undefined {
-    if (!this.#stored || this.#over) return undefined
-    this.#flying = this.#endings
-    this.#endings = []
-    return this.#active.takeChange()
+  /** Tells running tasks to stop; each is handed back as it does, and keeps its result if it ends well after all. */
+  interrupt(reason: string): void {
+    this.#handingBack = reason
+    this.#abortAll(reason)
   }
 
-  written(change: RunChange, result: Written | Error): void {
-    if (result === 'written') this.#carryOn(change)
-    else if (result === 'fenced') this.#lose('another process took it over')
-    else void this.#reload(result === 'stale' ? undefined : result)
+  /** Gives the run back for another process, with whatever of it still runs. */
+  release(reason: string): void {
+    if (this.#over) return
+    this.#active.release(reason)
+    this.#host.mark(this)
+  }
+
+  /** Somebody else changed the stored run. */
+  changedElsewhere(): void {
+    if (this.#writing) this.#changedMeanwhile = true
+    else if (this.#writable) void this.#reload()
+  }
+
+  /** The run was given to somebody else: nothing of it is ours any more. */
+  lose(reason: string): void {
+    if (this.#over) return
+    this.#abortAll(`this process no longer owns the run: ${reason}`)
+    this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code: 'run_lost' }))
+  }
+
+  takeChange(): RunChange | undefined {
+    if (!this.#writable || this.#over) return undefined
+    const change = this.#active.takeChange()
+    if (change === undefined) return undefined
+    this.#flying = this.#endings
+    this.#endings = []
+    this.#writing = true
+    return change
+  }
+
+  written(change: RunChange, result: boolean | Error): void {
+    this.#writing = false
+    if (this.#over) return
+    if (result === true) this.#carryOn(change)
+    if (result !== true || this.#changedMeanwhile)
+      void this.#reload(result instanceof Error ? result : undefined)
+    this.#changedMeanwhile = false
   }
 
   #carryOn(change: RunChange): void {
@@ -170,18 +224,19 @@ export class OwnedRun {
       if (dueAt !== null) this.#startAt(index, dueAt)
     }
     this.#host.changed(this, change.transitions)
-    if (change.run !== null) this.#close({ state: change.run.state, reason: change.run.reason })
+    if (change.run !== null) this.#close(change.run)
   }
 
   #execute(index: number): void {
-    const { state, tryNumber } = this.#active.instance(index)
     if (!this.#starting.delete(index)) return
+    const { state, tryNumber } = this.#active.instance(index)
     if (state !== 'running') {
       this.#host.freeSlot()
       return
     }
     const abort = new AbortController()
     this.#executing.set(index, { tryNumber, abort })
+    if (this.#handingBack !== undefined) abort.abort(interruption(this.#handingBack))
     void this.#attempt(index, tryNumber, abort.signal).then((ending) =>
       this.#settle({ index, tryNumber, ending }),
     )
@@ -191,7 +246,7 @@ export class OwnedRun {
     const taskId = this.#active.taskId(index)
     const task = this.dag.tasks.get(taskId)
     if (task === undefined) {
-      const reason = `task '${taskId}' is no longer in the dag's code`
+      const reason = `task '${taskId}' is no longer in the code of dag '${this.dag.id}'`
       return { kind: 'failed', reason, error: null, retryable: false }
     }
     return await this.#host.execute({
@@ -215,27 +270,27 @@ export class OwnedRun {
   }
 
   #apply(settled: Settled): void {
-    this.#endings.push(settled)
     const { index, tryNumber, ending } = settled
-    const limits = this.#limits(index)
-    this.#host.offer(this, this.#active.settle(index, tryNumber, ending, limits, this.#host.random()))
+    this.#endings.push(settled)
+    if (this.#handingBack !== undefined && ending.kind === 'failed') {
+      this.#active.handBack(index, tryNumber, this.#handingBack)
+      return
+    }
+    const ready = this.#active.settle(index, tryNumber, ending, this.#retryLimits(index), this.#host.random())
+    this.#host.offer(this, ready)
   }
 
-  #limits(index: number): Pick<Task, 'retries' | 'retryDelayMs' | 'maxRetryDelayMs'> {
+  #retryLimits(index: number): RetryLimits {
     const task = this.dag.tasks.get(this.#active.taskId(index))
     return this.#retries && task !== undefined ? task : NO_RETRIES
   }
 
   #startAt(index: number, dueAt: Date): void {
-    clearTimeout(this.#timers.get(index))
     const wait = Math.max(0, dueAt.getTime() - Date.now())
-    // A wait longer than a timer holds (24 days) is looked at again on the way.
-    const timer = setTimeout(() => this.#due(index), Math.min(wait, 2 ** 31 - 1))
-    this.#timers.set(index, timer)
+    this.#setTimer(index, Math.min(wait, LONGEST_TIMER_MS), () => this.#due(index))
   }
 
   #due(index: number): void {
-    this.#timers.delete(index)
     const { state, dueAt } = this.#active.instance(index)
     if (this.#over || (state !== 'up_for_retry' && state !== 'up_for_reschedule')) return
     if (dueAt !== null && dueAt.getTime() > Date.now()) {
@@ -246,29 +301,57 @@ export class OwnedRun {
     this.#host.mark(this)
   }
 
+  #limitDuration(): void {
+    const limit = this.dag.dagrunTimeoutMs
+    if (limit === undefined || this.#over) return
+    const left = Math.max(0, limit - this.run.ranForMs)
+    const stop = () => this.stop(`the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
+    this.#setTimer('run', Math.min(left, LONGEST_TIMER_MS), stop)
+  }
+
+  #setTimer(key: number | 'run', ms: number, act: () => void): void {
+    clearTimeout(this.#timers.get(key))
+    const timer = setTimeout(() => {
+      this.#timers.delete(key)
+      act()
+    }, ms)
+    this.#timers.set(key, timer)
+  }
+
   /** Somebody else changed the run, or the database refused a row: back to what is stored, then on from there. */
   async #reload(refused?: Error): Promise<void> {
+    this.#writable = false
     const stored = await this.#host.read(this.run.dagRunId).catch((error: Error) => error)
+    if (this.#over) return
     if (stored === undefined || stored instanceof Error) {
-      this.#lose(stored === undefined ? 'another process took it over' : messageOf(stored))
+      this.lose(stored === undefined ? 'it was deleted' : messageOf(stored))
+      return
+    }
+    const { run, rows } = stored
+    if (run.jobId !== this.#host.jobId() || run.state === 'queued') {
+      this.lose('another process took it over')
+      return
+    }
+    if (run.state !== 'running') {
+      this.#abortAll(run.reason ?? `the run is ${run.state}`)
+      this.#close({ state: run.state, reason: run.reason })
       return
     }
     const endings = [
       ...this.#flying.map((one) => (refused ? notStored(one, refused) : one)),
       ...this.#endings,
     ]
-    this.#flying = []
-    this.#endings = []
-    this.#restore(stored.run, stored.rows, endings)
+    this.#restore(run, rows, endings)
     this.#host.mark(this)
   }
 
-  #restore(run: DagRun, rows: readonly TaskInstanceRow[], endings: readonly Settled[] = []): void {
-    for (const _ of this.#starting) this.#host.freeSlot()
-    this.#starting.clear()
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
+  #restore(run: DagRun, rows: readonly TaskInstanceRow[], endings: readonly Settled[]): void {
+    this.#forgetStarting()
+    this.#flying = []
+    this.#endings = []
+    for (const [key, timer] of this.#timers) if (key !== 'run') clearTimeout(timer)
     this.#active = new ActiveRun(run, this.#active.graph, rows)
+    this.#writable = true
     this.#abortStrays()
     for (const settled of endings) this.#apply(settled)
     this.#active.instances.forEach(({ state, dueAt }, index) => {
@@ -291,28 +374,38 @@ export class OwnedRun {
     for (const [index, { tryNumber, abort }] of this.#executing) {
       const instance = this.#active.instance(index)
       if (instance.state === 'running' && instance.tryNumber === tryNumber) continue
-      abort.abort(new TminusError('cancelled', { code: 'cancelled', retryable: false }))
+      abort.abort(interruption(instance.reason ?? 'cancelled'))
+      this.#executing.delete(index)
     }
   }
 
-  #lose(reason: string): void {
-    this.#abortAll(`this process no longer owns the run: ${reason}`)
-    this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code: 'run_lost' }))
+  #forgetStarting(): void {
+    for (const _ of this.#starting) this.#host.freeSlot()
+    this.#starting.clear()
   }
 
   #abortAll(reason: string): void {
-    const error = new TminusError(reason, { code: 'interrupted', retryable: false })
-    for (const { abort } of this.#executing.values()) abort.abort(error)
+    for (const { abort } of this.#executing.values()) abort.abort(interruption(reason))
   }
 
   #close(result: RunResult | Error): void {
     this.#over = true
+    this.#forgetStarting()
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
-    this.#host.ended(this)
-    if (result instanceof Error) this.#give(result)
-    else this.#finish(result)
+    this.#host.ended(this, result)
+    if (result instanceof Error) this.#giveUp(result)
+    else this.#finish({ state: result.state, reason: result.reason })
   }
+}
+
+/** True once nothing of the run is to come. */
+export function isOver(result: RunResult): boolean {
+  return result.state === 'success' || result.state === 'failed'
+}
+
+function interruption(reason: string): TminusError {
+  return new TminusError(reason, { code: 'interrupted', retryable: false })
 }
 
 function notStored(settled: Settled, error: Error): Settled {

@@ -1,17 +1,22 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import { buildGraph } from '../dag/graph.ts'
 import type { RunType } from '../dag/state.ts'
+import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { claimRun, type DagRun, insertRun, readOwnedRun } from '../metadata/dag-runs.ts'
+import { type Claimable, claimRun, type DagRun, insertRun, readRun } from '../metadata/dag-runs.ts'
 import { readGraph, registerDag } from '../metadata/dags.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { readInstances, readOutput } from '../metadata/task-instances.ts'
 import type { Transition } from '../metadata/transitions.ts'
+import { Admission } from './admission.ts'
+import { callBack } from './callbacks.ts'
+import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
-import { type Host, OwnedRun } from './owned-run.ts'
-import { ReadyQueue } from './ready-queue.ts'
+import type { JobListener } from './job.ts'
+import { type Host, OwnedRun, type RunResult } from './owned-run.ts'
 import { newRunId } from './run-id.ts'
 import { Writer } from './writer.ts'
 
@@ -27,7 +32,7 @@ export interface Trigger {
 
 export interface RunnerOptions {
   db: Metadata
-  jobId: number
+  job: { readonly id: number }
   dags: ReadonlyMap<string, Dag>
   executor: Executor
   log: Logger
@@ -37,20 +42,32 @@ export interface RunnerOptions {
   onLog?: (line: LogLine) => void
 }
 
+/** How long the database may be away before a read is given up. */
+const OUTAGE_MS = 60_000
+
 /** Owns runs and advances them. One a process. */
-export class Runner {
+export class Runner implements JobListener {
   readonly #options: RunnerOptions
   readonly #writer: Writer
-  readonly #runs = new Set<OwnedRun>()
-  readonly #ready = new ReadyQueue<OwnedRun>()
+  readonly #admission: Admission
+  readonly #runs = new Map<number, OwnedRun>()
   readonly #versions = new Map<string, Promise<number>>()
   readonly #host: Host
-  #used = 0
+  readonly #callbacks = new Set<Promise<void>>()
+  #claimable: Claimable | undefined
+  #mayClaim = false
+  #claiming: Promise<void> | undefined
   #taken = 0
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    this.#writer = new Writer(options.db, options.jobId, options.log)
+    this.#writer = new Writer(options.db, options.job, options.log)
+    this.#admission = new Admission({
+      ...options,
+      slots: options.executor.slots,
+      mark: (run) => this.#writer.mark(run),
+      idle: () => this.#claimSoon(),
+    })
     this.#host = this.#newHost()
   }
 
@@ -58,20 +75,27 @@ export class Runner {
     return this.#runs.size
   }
 
-  /** Starts a run that this process owns from its first row on. */
+  /** Starts a run that this process owns from its first row on; it waits, queued, while its dag has no room. */
   async run(dag: Dag, trigger: Trigger): Promise<OwnedRun> {
     const wanted = await this.#describe(dag, trigger)
-    const draft: DagRun = { ...wanted, dagRunId: 0, state: 'running', version: 0, previous: undefined }
-    const owned = new OwnedRun(this.#host, dag, dag.graph, draft, {
-      order: ++this.#taken,
-      retries: trigger.retries ?? true,
-    })
-    owned.begin()
+    const draft: DagRun = {
+      ...wanted,
+      dagRunId: 0,
+      state: 'running',
+      jobId: null,
+      version: 0,
+      reason: null,
+      ranForMs: 0,
+      previous: undefined,
+    }
+    const order = ++this.#taken
+    const owned = new OwnedRun(this.#host, dag, dag.graph, draft, { order, retries: trigger.retries ?? true })
     try {
-      const stored = await insertRun(this.#options.db, wanted, owned.takeInitial(), this.#options.jobId)
+      const stored = await insertRun(this.#options.db, wanted, owned.begin(), this.#options.job.id)
       if (stored === undefined) throw runExists(wanted.runId)
-      this.#runs.add(owned)
+      this.#runs.set(stored.dagRunId, owned)
       owned.inserted(stored)
+      if (stored.state === 'queued') this.runsWaiting()
       return owned
     } catch (error) {
       owned.discard()
@@ -86,28 +110,107 @@ export class Runner {
     return await insertRun(this.#options.db, wanted, instances, null)
   }
 
-  /** Takes over the oldest queued run that has room; undefined when there is none. */
-  async claim(): Promise<OwnedRun | undefined> {
-    const { db, jobId, dags } = this.#options
-    const run = await claimRun(db, jobId, [...dags.keys()])
-    const dag = run && dags.get(run.dagId)
-    if (run === undefined || dag === undefined) return undefined
-    const graph = buildGraph(run.dagId, await readGraph(db, run.dagVersionId))
-    const owned = new OwnedRun(this.#host, dag, graph, run, { order: ++this.#taken })
-    this.#runs.add(owned)
-    owned.resume({ run, rows: await readInstances(db, run.dagRunId) })
-    return owned
+  /** From here on takes up queued runs whenever there is room; resolves once those waiting now were looked at. */
+  async claim(claimable: Claimable): Promise<void> {
+    this.#claimable = claimable
+    this.runsWaiting()
+    await this.#claiming
+  }
+
+  /** Resolves when no run is owned here any more. */
+  async idle(): Promise<void> {
+    while (this.#runs.size > 0) await Promise.allSettled([...this.#runs.values()].map((run) => run.finished))
   }
 
   /** Ends every run owned here, with this reason; returns once that is written. */
   async stop(reason: string): Promise<void> {
-    for (const run of this.#runs) run.stop(reason)
-    await this.#writer.drained()
+    this.#claimable = undefined
+    this.#admission.close()
+    for (const run of this.#runs.values()) run.stop(reason)
+    await this.drained()
   }
 
-  /** Resolves once everything decided and logged so far is written. */
+  /**
+   * Starts nothing more, gives running tasks time to end, tells the rest to stop, and gives unfinished runs back for
+   * another process. Returns how many those were.
+   */
+  async release(graceMs: number, reason: string): Promise<number> {
+    this.#claimable = undefined
+    this.#admission.close()
+    await until(() => this.#executing === 0, graceMs)
+    for (const run of this.#runs.values()) run.interrupt(reason)
+    await until(() => this.#executing === 0, ABANDON_AFTER_MS)
+    await this.#writer.drained()
+    const left = [...this.#runs.values()]
+    for (const run of left) run.release(reason)
+    await this.drained()
+    return left.length
+  }
+
+  /** Resolves once everything decided and logged so far is written, and callbacks have ended. */
   async drained(): Promise<void> {
     await this.#writer.drained()
+    await Promise.all(this.#callbacks)
+  }
+
+  runsWaiting(): void {
+    this.#mayClaim = true
+    this.#claimSoon()
+  }
+
+  slotsFreed(): void {
+    this.#admission.slotsFreed()
+  }
+
+  runChanged(dagRunId: number): void {
+    this.#runs.get(dagRunId)?.changedElsewhere()
+  }
+
+  deposed(): void {
+    for (const run of this.#runs.values()) run.lose('this process was taken for dead')
+    this.runsWaiting()
+  }
+
+  get #executing(): number {
+    return [...this.#runs.values()].reduce((sum, run) => sum + run.executing, 0)
+  }
+
+  #claimSoon(): void {
+    if (this.#claiming !== undefined || !this.#mayClaim || this.#claimable === undefined) return
+    if (!this.#admission.hasRoom) return
+    this.#claiming = this.#claimAll()
+      .catch((error: Error) => {
+        // After an outage the session's new connection asks again.
+        if (!isOutage(error)) this.#options.log.error({ err: error }, 'taking up a queued run failed')
+      })
+      .finally(() => {
+        this.#claiming = undefined
+        this.#claimSoon()
+      })
+  }
+
+  /** One run after the other, as long as they do not only wait here for what others could do. */
+  async #claimAll(): Promise<void> {
+    while (this.#mayClaim && this.#claimable !== undefined && this.#admission.hasRoom) {
+      this.#mayClaim = false
+      if (await this.#claimOne(this.#claimable)) this.#mayClaim = true
+    }
+  }
+
+  async #claimOne(claimable: Claimable): Promise<boolean> {
+    const { db, job, dags } = this.#options
+    const run = await claimRun(db, job.id, claimable)
+    const dag = run && dags.get(run.dagId)
+    if (run === undefined || dag === undefined) return false
+    const owned = this.#runs.get(run.dagRunId) ?? (await this.#adopt(run, dag))
+    this.#runs.set(run.dagRunId, owned)
+    owned.resume({ run, rows: await outlast(() => readInstances(db, run.dagRunId), { forMs: OUTAGE_MS }) })
+    return true
+  }
+
+  async #adopt(run: DagRun, dag: Dag): Promise<OwnedRun> {
+    const nodes = await outlast(() => readGraph(this.#options.db, run.dagVersionId), { forMs: OUTAGE_MS })
+    return new OwnedRun(this.#host, dag, buildGraph(run.dagId, nodes), run, { order: ++this.#taken })
   }
 
   async #describe(dag: Dag, trigger: Trigger) {
@@ -135,52 +238,52 @@ export class Runner {
   }
 
   #newHost(): Host {
-    const { db, jobId, executor, onChange, onLog } = this.#options
+    const { db, job, executor, onChange, onLog } = this.#options
+    const read = async (dagRunId: number) => {
+      const run = await readRun(db, dagRunId)
+      return run && { run, rows: await readInstances(db, dagRunId) }
+    }
     return {
+      jobId: () => job.id,
       random: Math.random,
-      offer: (run, indexes) => this.#offer(run, indexes),
-      takeSlot: () => {
-        this.#used++
-      },
-      freeSlot: () => {
-        this.#used--
-      },
+      offer: (run, indexes) => this.#admission.offer(run, indexes),
+      takeSlot: () => this.#admission.takeSlot(),
+      freeSlot: () => this.#admission.freeSlot(),
       mark: (run) => this.#writer.mark(run),
       log: (line) => {
         this.#writer.log(line)
         onLog?.(line)
       },
       execute: (attempt) => executor.execute(attempt),
-      readOutput: (dagRunId, taskId) => readOutput(db, dagRunId, taskId),
-      read: async (dagRunId) => {
-        const run = await readOwnedRun(db, jobId, dagRunId)
-        return run && { run, rows: await readInstances(db, dagRunId) }
-      },
+      readOutput: (dagRunId, taskId) => outlast(() => readOutput(db, dagRunId, taskId), { forMs: OUTAGE_MS }),
+      read: (dagRunId) => outlast(() => read(dagRunId), { forMs: OUTAGE_MS }),
       changed: (run, transitions) => onChange?.(run, transitions),
-      ended: (run) => this.#runs.delete(run),
+      ended: (run, result) => this.#ended(run, result),
     }
   }
 
-  #offer(run: OwnedRun, indexes: readonly number[]): void {
-    for (const index of indexes) {
-      run.hold(index)
-      const priority = run.dag.tasks.get(run.state.taskId(index))?.priority ?? 0
-      this.#ready.push({ run, index, priority, order: run.order })
-    }
-    this.#admit()
+  #ended(run: OwnedRun, result: RunResult | Error): void {
+    this.#runs.delete(run.run.dagRunId)
+    this.runsWaiting()
+    if (result instanceof Error) this.#options.log.warn({ run_id: run.run.runId }, result.message)
+    else this.#callBack(run, result)
   }
 
-  /** Fills free slots with what waits longest and matters most. */
-  #admit(): void {
-    while (this.#used < this.#options.executor.slots) {
-      const next = this.#ready.pop()
-      if (next === undefined) return
-      if (!next.run.waits(next.index)) continue
-      this.#used++
-      next.run.start(next.index)
-      this.#writer.mark(next.run)
-    }
+  #callBack(run: OwnedRun, result: RunResult): void {
+    const called = callBack(run, result, this.#options).catch((error: Error) => {
+      this.#options.log.error(
+        { err: error, run_id: run.run.runId },
+        'a callback failed; the run is not affected',
+      )
+    })
+    this.#callbacks.add(called)
+    called.finally(() => this.#callbacks.delete(called))
   }
+}
+
+async function until(met: () => boolean, ms: number): Promise<void> {
+  const deadline = Date.now() + ms
+  while (!met() && Date.now() < deadline) await delay(20)
 }
 
 function runExists(runId: string): TminusError {

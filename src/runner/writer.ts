@@ -1,14 +1,18 @@
+import { isOutage, outlast } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { type RunChange, type Written, writeChanges } from '../metadata/transitions.ts'
+import { type RunChange, writeChanges } from '../metadata/transitions.ts'
 
 /** A run with changes to write; asked for them at the last moment, so that waiting ones merge by themselves. */
 export interface Source {
   takeChange(): RunChange | undefined
-  /** Told what became of the change it gave; an error means it was refused by the database, alone. */
-  written(change: RunChange, result: Written | Error): void
+  /** Told whether the change it gave went in; an error says that the database refused it, alone. */
+  written(change: RunChange, result: boolean | Error): void
 }
+
+/** How long the database may be away before what is under way is given up. */
+const OUTAGE_MS = 60_000
 
 /** How long a log line may wait for a transition to travel with. */
 const LOG_DELAY_MS = 250
@@ -19,17 +23,17 @@ const LOG_DELAY_MS = 250
  */
 export class Writer {
   readonly #db: Metadata
-  readonly #jobId: number
+  readonly #job: { readonly id: number }
   readonly #log: Logger
   #dirty = new Set<Source>()
   #logs: LogLine[] = []
   #logTimer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
 
-  constructor(db: Metadata, jobId: number, log: Logger) {
+  constructor(db: Metadata, job: { readonly id: number }, log: Logger) {
     this.#db = db
     this.#log = log
-    this.#jobId = jobId
+    this.#job = job
   }
 
   mark(source: Source): void {
@@ -81,10 +85,13 @@ export class Writer {
     if (taken.length === 0 && logs.length === 0) return
     const changes = taken.map(({ change }) => change)
     try {
-      const results = await writeChanges(this.#db, this.#jobId, changes, logs)
-      for (const { source, change } of taken) source.written(change, results.get(change.dagRunId) ?? 'fenced')
+      const written = await outlast(() => writeChanges(this.#db, this.#job.id, changes, logs), {
+        forMs: OUTAGE_MS,
+        onWait: (error) => this.#log.warn({ err: error }, 'the database is away; waiting for it'),
+      })
+      for (const { source, change } of taken) source.written(change, written.has(change.dagRunId))
     } catch (error) {
-      if (taken.length + logs.length === 1) return this.#refused(taken, error as Error)
+      if (taken.length + logs.length === 1 || isOutage(error)) return this.#refused(taken, error as Error)
       // One bad row must not take the others with it: each once more, alone.
       for (const one of taken) await this.#writeOnce([one], [])
       for (const line of logs) await this.#writeOnce([], [line])

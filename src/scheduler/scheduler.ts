@@ -25,7 +25,7 @@ interface Due {
 }
 
 /**
- * Queues a run of each dag at each of its ticks and takes up queued runs. node-cron is the clock that ticks, every
+ * Queues a run of each dag at each of its ticks, for whoever executes. node-cron is the clock that ticks, every
  * second; what is due is computed with croner, so neither a missed second nor a change of clocks loses a tick.
  */
 export class Scheduler {
@@ -80,7 +80,6 @@ export class Scheduler {
     for (const due of this.#due) {
       if (due.next !== null && due.next <= now) await this.#queue(due, due.next)
     }
-    while ((await this.#options.runner.claim()) !== undefined);
   }
 
   async #queue(due: Due, tick: Date): Promise<void> {

@@ -27,10 +27,17 @@ export async function openTestRunner(
   options: { slots?: number } & Partial<RunnerOptions> = {},
 ): Promise<TestRunner> {
   const metadata = openMetadata(database.pool, 'metadata')
-  const jobId = await insertJob(metadata, 'pipeline', null)
+  const jobId = await insertJob(metadata, 'pipeline')
   const executor = localExecutor(options.slots ?? 4, testResources(database))
   const known = new Map(dags.map((dag) => [dag.id, dag]))
-  const runner = new Runner({ db: metadata, jobId, dags: known, executor, log: silent, ...options })
+  const runner = new Runner({
+    db: metadata,
+    job: { id: jobId },
+    dags: known,
+    executor,
+    log: silent,
+    ...options,
+  })
   const run = async (dag: Dag, trigger: Partial<Trigger> = {}) => {
     const owned = await runner.run(dag, { logicalDate: new Date(), ...trigger })
     await owned.finished
@@ -46,6 +53,7 @@ export function testResources(database: TestDatabase): Resources {
     openHttp: (signal) => openHttp({ userAgent: 'tminus/test', signal }),
     settingsOf: () => ({}),
     now: () => new Date(),
+    log: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
     scrub: (text) => text,
   }
 }

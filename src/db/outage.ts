@@ -1,0 +1,47 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** SQLSTATE classes and codes that speak of the connection or the server, not of the statement. */
+const OUTAGE_STATES = /^(08...|57P0[1-5]|53300)$/
+const NETWORK_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOENT',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+])
+
+/** True where the database was not there or went away: the same statement may well work in a moment. */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isOutage)
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  if (OUTAGE_STATES.test(code) || NETWORK_CODES.has(code)) return true
+  return /connection terminated|connection error|timeout exceeded when trying to connect|not queryable/i.test(
+    error.message,
+  )
+}
+
+const FIRST_WAIT_MS = 50
+const LONGEST_WAIT_MS = 1_000
+
+/**
+ * Does what may safely be done twice, again and again while the database is away, until `forMs` have passed or the
+ * signal aborts; then throws the last error. `onWait` is told of the first failure of an outage.
+ */
+export async function outlast<T>(
+  work: () => Promise<T>,
+  { forMs, signal, onWait }: { forMs: number; signal?: AbortSignal; onWait?: (error: Error) => void },
+): Promise<T> {
+  const deadline = Date.now() + forMs
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isOutage(error) || Date.now() + wait > deadline || signal?.aborted) throw error
+      if (wait === FIRST_WAIT_MS) onWait?.(error as Error)
+      await delay(wait, undefined, signal && { signal }).catch(() => {})
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import format from 'pg-format'
+
+export interface SessionOptions {
+  connectionString: string
+  channel: string
+  /** Two numbers of the advisory lock to hold; asked anew at each connection. */
+  lock: () => readonly [number, number] | undefined
+  onNotify: (payload: string) => void
+  /** Called at each connection; notifications may have been missed before it. */
+  onConnected: (backendPid: number) => void
+  onLost: (error: Error) => void
+}
+
+const FIRST_WAIT_MS = 50
+const LONGEST_WAIT_MS = 1_000
+
+/**
+ * One connection kept for what belongs to a connection: an advisory lock that says "this process lives", and LISTEN.
+ * Lost, it is made again until `close`.
+ */
+export class Session {
+  readonly #options: SessionOptions
+  #client: pg.Client | undefined
+  #closed = false
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  /** Resolves with the first connection; throws when that cannot be made. */
+  async open(): Promise<void> {
+    await this.#connect()
+  }
+
+  /** Gives this connection up for a new one: the lock has another number from here on. */
+  renew(): void {
+    const client = this.#client
+    this.#client = undefined
+    client?.end().catch(() => {})
+    void this.#reconnect()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const client = this.#client
+    this.#client = undefined
+    await client?.end().catch(() => {})
+  }
+
+  async #connect(): Promise<void> {
+    const { connectionString, channel, lock, onNotify, onConnected } = this.#options
+    const client = new pg.Client({
+      connectionString,
+      application_name: 'tminus session',
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+    })
+    client.on('error', (error) => this.#lost(client, error))
+    client.on('end', () => this.#lost(client, new Error('the session ended')))
+    client.on('notification', ({ payload = '' }) => onNotify(payload))
+    try {
+      await client.connect()
+      const key = lock()
+      if (key !== undefined) await client.query('select pg_advisory_lock($1, $2)', [...key])
+      await client.query(format('listen %I', channel))
+      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+      if (this.#closed) throw new Error('closed meanwhile')
+      this.#client = client
+      onConnected(rows[0]?.pid ?? 0)
+    } catch (error) {
+      await client.end().catch(() => {})
+      throw error
+    }
+  }
+
+  #lost(client: pg.Client, error: Error): void {
+    if (this.#client !== client) return
+    this.#client = undefined
+    this.#options.onLost(error)
+    void this.#reconnect()
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let wait = FIRST_WAIT_MS; !this.#closed; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+      try {
+        return await this.#connect()
+      } catch {
+        await delay(wait)
+      }
+    }
+  }
+}

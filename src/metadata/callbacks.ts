@@ -1,0 +1,36 @@
+import type { Metadata } from './metadata.ts'
+
+/**
+ * True for the first to ask, for one end of one run. `recovered`: the run of this dag that ended before it had failed.
+ */
+export async function claimCallback(
+  db: Metadata,
+  dagRunId: number,
+  kind: 'failure' | 'success',
+): Promise<{ recovered: boolean } | undefined> {
+  const { rows } = await db.query<{ recovered: boolean }>(
+    `with called as (
+       insert into metadata.callback (dag_run_id, kind) values ($1, $2) on conflict do nothing returning dag_run_id
+     )
+     select $2 = 'success' and coalesce((
+       select p.state = 'failed' from metadata.dag_run p
+       where p.dag_id = r.dag_id and p.dag_run_id < r.dag_run_id and p.ended_at is not null
+       order by p.dag_run_id desc limit 1), false) as recovered
+     from called join metadata.dag_run r using (dag_run_id)`,
+    [dagRunId, kind],
+  )
+  return rows[0]
+}
+
+/** The tasks that failed by themselves; those that could not run because of them are left out. */
+export async function failedTasks(
+  db: Metadata,
+  dagRunId: number,
+): Promise<{ taskId: string; tryNumber: number; reason: string }[]> {
+  const { rows } = await db.query<{ taskId: string; tryNumber: number; reason: string }>(
+    `select task_id as "taskId", try_number as "tryNumber", coalesce(reason, '') as reason
+     from metadata.task_instance where dag_run_id = $1 and state = 'failed' order by ended_at, task_id`,
+    [dagRunId],
+  )
+  return rows
+}

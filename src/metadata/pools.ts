@@ -1,0 +1,105 @@
+import type { Metadata } from './metadata.ts'
+
+export interface PoolListing {
+  pool: string
+  slots: number
+  used: number
+  description: string
+}
+
+export async function listPools(db: Metadata): Promise<PoolListing[]> {
+  const { rows } = await db.query<PoolListing>(
+    `select p.pool, p.slots, (select count(*)::int from metadata.pool_slot s where s.pool = p.pool) as used, p.description
+     from metadata.pool p order by p.pool`,
+  )
+  return rows
+}
+
+/** Makes a pool, or gives it another size; those who wait for it are told. */
+export async function setPool(
+  db: Metadata,
+  pool: string,
+  slots: number,
+  description: string | null,
+): Promise<void> {
+  await db.query(
+    `with p as (
+       insert into metadata.pool as p (pool, slots, description) values ($1, $2, coalesce($3, ''))
+       on conflict (pool) do update set slots = excluded.slots, description = coalesce($3, p.description)
+       returning 1
+     ) select pg_notify($4, 'slot') from p`,
+    [pool, slots, description, db.channel],
+  )
+}
+
+/** The pool of a dag's own limit, as large as the code says now. */
+export async function keepPool(db: Metadata, pool: string, slots: number): Promise<void> {
+  await db.query(
+    `insert into metadata.pool as p (pool, slots, description) values ($1, $2, 'maxActiveTasks')
+     on conflict (pool) do update set slots = excluded.slots where p.slots <> excluded.slots`,
+    [pool, slots],
+  )
+}
+
+export interface SlotWanted {
+  dagRunId: number
+  taskId: string
+  pools: readonly string[]
+}
+
+/**
+ * Takes slots for as many of the wanted as there is room, in their order, `most` at most; returns the positions of those that got
+ * all they need. The pools' rows are locked in one order, so two processes neither overbook nor deadlock.
+ */
+export async function takeSlots(
+  db: Metadata,
+  jobId: number,
+  wanted: readonly SlotWanted[],
+  most: number,
+): Promise<number[]> {
+  const names = [...new Set(wanted.flatMap(({ pools }) => pools))].sort()
+  return await db.transaction(async (tx) => {
+    await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [
+      names,
+    ])
+    const { rows } = await tx.query<{ pool: string; free: number }>(
+      `select p.pool, p.slots - (select count(*)::int from metadata.pool_slot s where s.pool = p.pool) as free
+       from metadata.pool p where p.pool = any($1::text[])`,
+      [names],
+    )
+    const free = new Map(rows.map((row) => [row.pool, row.free]))
+    const taken: number[] = []
+    wanted.forEach(({ pools }, position) => {
+      if (taken.length >= most || !pools.every((pool) => (free.get(pool) ?? 0) > 0)) return
+      for (const pool of pools) free.set(pool, (free.get(pool) ?? 0) - 1)
+      taken.push(position)
+    })
+    const slots = taken.flatMap(
+      (position) => wanted[position]?.pools.map((pool) => ({ ...wanted[position], pool })) ?? [],
+    )
+    await tx.query(
+      `insert into metadata.pool_slot (pool, dag_run_id, task_id, job_id)
+       select pool, dag_run_id, task_id, $4 from unnest($1::text[], $2::bigint[], $3::text[]) as s (pool, dag_run_id, task_id)
+       on conflict do nothing`,
+      [
+        slots.map((slot) => slot.pool),
+        slots.map((slot) => slot.dagRunId),
+        slots.map((slot) => slot.taskId),
+        jobId,
+      ],
+    )
+    return taken
+  })
+}
+
+/** Gives back slots that were taken for what then did not start. */
+export async function freeSlots(
+  db: Metadata,
+  slots: readonly { dagRunId: number; taskId: string }[],
+): Promise<void> {
+  await db.query(
+    `delete from metadata.pool_slot using unnest($1::bigint[], $2::text[]) as s (dag_run_id, task_id)
+     where pool_slot.dag_run_id = s.dag_run_id and pool_slot.task_id = s.task_id`,
+    [slots.map((slot) => slot.dagRunId), slots.map((slot) => slot.taskId)],
+  )
+}

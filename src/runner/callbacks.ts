@@ -1,0 +1,29 @@
+import type { Dag, RunEnd } from '../dag/dag.ts'
+import { claimCallback, failedTasks } from '../metadata/callbacks.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import type { Executor } from './executor.ts'
+import type { OwnedRun, RunResult } from './owned-run.ts'
+
+/**
+ * Calls the dag's `onFailure` or `onSuccess` for a run that ended. A row is written first, so nobody calls twice: a
+ * process that dies in between has called once at the most.
+ */
+export async function callBack(
+  { dag, run }: OwnedRun,
+  { state }: RunResult,
+  { db, executor }: { db: Metadata; executor: Executor },
+): Promise<void> {
+  const callback = callbackOf(dag, state)
+  if (callback === undefined || state === 'queued' || state === 'running') return
+  const kind = state === 'failed' ? 'failure' : 'success'
+  const claimed = await claimCallback(db, run.dagRunId, kind)
+  if (claimed === undefined) return
+  const failed = state === 'failed' ? await failedTasks(db, run.dagRunId) : []
+  const end: RunEnd = { dagId: dag.id, runId: run.runId, state, failed, recovered: claimed.recovered }
+  await executor.callBack(dag, callback, end)
+}
+
+function callbackOf(dag: Dag, state: RunResult['state']) {
+  if (state === 'failed') return dag.onFailure
+  return state === 'success' ? dag.onSuccess : undefined
+}

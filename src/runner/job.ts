@@ -1,0 +1,158 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { isOutage, outlast } from '../db/outage.ts'
+import { Session } from '../db/session.ts'
+import type { Logger } from '../log.ts'
+import {
+  buryJob,
+  type DeadJob,
+  endJob,
+  findDeadJobs,
+  heartbeat,
+  insertJob,
+  type JobKind,
+  lockClass,
+} from '../metadata/jobs.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+
+export interface JobOptions {
+  db: Metadata
+  /** Of the metadata database, for the session that belongs to this process alone. */
+  connectionString: string
+  kind: JobKind
+  log: Logger
+}
+
+export interface JobListener {
+  /** Runs may be waiting: one was queued, given back, or makes room. */
+  runsWaiting(): void
+  slotsFreed(): void
+  /** Somebody else changed this run. */
+  runChanged(dagRunId: number): void
+  /** This process was taken for dead and its runs were given away; it has a new id from here on. */
+  deposed(): void
+}
+
+const LOOK_EVERY_MS = 1_000
+const HEARTBEAT_EVERY_MS = 5_000
+/** A process that just lost its connection gets this long to be back before it counts as dead. */
+const SECOND_LOOK_AFTER_MS = 250
+const OUTAGE_MS = 60_000
+
+/**
+ * This process among the others: holds the lock and renews the lease that say it lives, hears what they say, and
+ * once a second looks whether one of them died. The only thing in here that polls.
+ */
+export class Job {
+  readonly #options: JobOptions
+  readonly #session: Session
+  #listener: JobListener | undefined
+  #id = 0
+  #backendPid: number | null = null
+  #lastHeartbeat = 0
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+  #ended = false
+
+  constructor(options: JobOptions) {
+    this.#options = options
+    this.#session = new Session({
+      connectionString: options.connectionString,
+      channel: options.db.channel,
+      lock: () => [lockClass(options.db.schema), this.#id],
+      onNotify: (payload) => this.#heard(payload),
+      onConnected: (backendPid) => this.#connected(backendPid),
+      onLost: (error) =>
+        options.log.warn({ err: error }, 'the database connection was lost; connecting again'),
+    })
+  }
+
+  get id(): number {
+    return this.#id
+  }
+
+  /** Registers the process and takes its lock. */
+  async open(): Promise<void> {
+    this.#id = await insertJob(this.#options.db, this.#options.kind)
+    await this.#session.open()
+    await heartbeat(this.#options.db, this.#id, this.#backendPid)
+    this.#lastHeartbeat = Date.now()
+  }
+
+  /** Begins to listen and to look after the others; the first look is made before this returns. */
+  async attend(listener: JobListener): Promise<void> {
+    this.#listener = listener
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS)
+    this.#look()
+    await this.#looking
+  }
+
+  async close(state: 'success' | 'failed', reason: string | null): Promise<void> {
+    this.#ended = true
+    clearInterval(this.#timer)
+    await this.#looking
+    // The row first: a lock that goes while the row says "running" would look like a death.
+    await outlast(() => endJob(this.#options.db, this.#id, state, reason), { forMs: OUTAGE_MS })
+    await this.#session.close()
+  }
+
+  #connected(backendPid: number): void {
+    this.#backendPid = backendPid
+    this.#lastHeartbeat = 0
+    // What was said while nobody listened.
+    this.#listener?.runsWaiting()
+    this.#listener?.slotsFreed()
+  }
+
+  #heard(payload: string): void {
+    if (payload === 'run') this.#listener?.runsWaiting()
+    else if (payload === 'slot') this.#listener?.slotsFreed()
+    else if (payload.startsWith('changed:'))
+      this.#listener?.runChanged(Number(payload.slice('changed:'.length)))
+  }
+
+  #look(): void {
+    if (this.#looking !== undefined || this.#ended) return
+    this.#looking = this.#renewAndBury()
+      .catch((error: Error) => {
+        if (!isOutage(error))
+          this.#options.log.error(
+            { err: error },
+            'looking after other processes failed; tried again in a second',
+          )
+      })
+      .finally(() => {
+        this.#looking = undefined
+      })
+  }
+
+  async #renewAndBury(): Promise<void> {
+    if (Date.now() - this.#lastHeartbeat >= HEARTBEAT_EVERY_MS) await this.#renew()
+    const { db } = this.#options
+    const suspects = await findDeadJobs(db, this.#id)
+    if (suspects.length === 0) return
+    await delay(SECOND_LOOK_AFTER_MS)
+    for (const dead of suspects) await this.#bury(dead)
+  }
+
+  async #renew(): Promise<void> {
+    const { db, kind, log } = this.#options
+    const alive = await heartbeat(db, this.#id, this.#backendPid)
+    this.#lastHeartbeat = Date.now()
+    if (alive || this.#ended) return
+    log.error(
+      { job_id: this.#id },
+      'this process was taken for dead and its runs were given away; it goes on under a new id',
+    )
+    this.#id = await insertJob(db, kind)
+    this.#session.renew()
+    this.#listener?.deposed()
+  }
+
+  async #bury(dead: DeadJob): Promise<void> {
+    const { db, log } = this.#options
+    const buried = await buryJob(db, this.#id, dead)
+    if (buried === undefined) return
+    log.warn({ job_id: dead.job_id, ...buried }, `${dead.reason}; its runs are queued again`)
+    if (buried.runs > 0) this.#listener?.runsWaiting()
+  }
+}
