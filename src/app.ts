@@ -44,7 +44,11 @@ export async function setUp(
   options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: NodeJS.WriteStream } = {},
 ): Promise<Setup> {
   const env = options.env ?? readEnvironment()
-  const loaded = await loadDags(pipelinesDirOf(env))
+  const loaded = await loadDags(pipelinesDirOf(env)).catch((error: Error) => {
+    // A wrong folder is one wrong setting among others.
+    parseSettings(env, [], [error.message])
+    throw error
+  })
   const { config, settings } = parseSettings(
     env,
     [...loaded.dags.values()].filter(options.wanted ?? (() => true)),

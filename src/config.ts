@@ -90,13 +90,18 @@ export function parseConfig(env: Environment): Config {
 
 export type DagSettings = Map<string, Record<string, unknown>>
 
-/** Both at once, so that a wrong setting of a pipeline is named together with one of the runner. */
+/**
+ * Both at once, so that a wrong setting of a pipeline is named together with one of the runner.
+ *
+ * @param found what is known to be wrong already
+ */
 export function parseSettings(
   env: Environment,
   dags: Iterable<Dag>,
+  found: readonly string[] = [],
 ): { config: Config; settings: DagSettings } {
   const variables = Variables.safeParse(env)
-  const issues = variables.success ? [] : issuesOf(variables.error)
+  const issues = [...found, ...(variables.success ? [] : issuesOf(variables.error))]
   const settings: DagSettings = new Map()
   for (const dag of dags) {
     const parsed = z.object(dag.settings).safeParse(env)

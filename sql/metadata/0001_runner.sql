@@ -9,6 +9,8 @@ create table job (
   -- Server process that holds its advisory lock; null until it does, and behind a transaction pooler for good: then
   -- only heartbeat_at tells whether it lives.
   backend_pid int,
+  -- Since when that server process holds it: a lock taken before Postgres was last restarted was freed by that.
+  locked_at timestamptz,
   started_at timestamptz not null default now(),
   heartbeat_at timestamptz not null default now(),
   ended_at timestamptz,

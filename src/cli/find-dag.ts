@@ -13,6 +13,10 @@ export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag 
   throw new UsageError(`There is no dag '${dagId}'. Known: ${known}`)
 }
 
+export function noSuchRun(dagId: string, runId: string): UsageError {
+  return new UsageError(`Dag '${dagId}' has no run '${runId}'; npm run cli -- dags runs ${dagId} lists them`)
+}
+
 /** Parameters of a run from the command line, validated by the dag. Throws UsageError naming what is wrong. */
 export function parseConf(dag: Dag, text: string | undefined): Record<string, unknown> {
   const conf = readJson(text ?? '{}')

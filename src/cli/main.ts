@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { VERSION } from '../version.ts'
 import { failed } from './failed.ts'
 
@@ -62,22 +62,31 @@ function addDb(program: Command, done: (code: number) => void): void {
 }
 
 function addListings(program: Command, done: (code: number) => void): void {
-  const output = ['-o, --output <format>', 'table or json', 'table'] as const
+  const output = () =>
+    new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table')
   const dags = program.command('dags').description('what can run, and what has run')
   dags
     .command('list')
     .description('every dag, and every folder that could not be loaded')
-    .option(...output)
+    .addOption(output())
     .addHelpText('after', '\nExample:\n  npm run cli -- dags list')
     .action(async (options) => done(await (await import('./dags.ts')).dagsList(options)))
   dags
     .command('runs')
     .description('the newest runs of a dag')
     .argument('<dag>', 'id of the dag')
-    .option(...output)
+    .addOption(output())
     .option('--limit <n>', 'how many', '25')
     .addHelpText('after', '\nExample:\n  npm run cli -- dags runs rocket-launches')
     .action(async (dagId, options) => done(await (await import('./dags.ts')).dagsRuns(dagId, options)))
+
+  dags
+    .command('test')
+    .description('run a dag in this process and store nothing of the run')
+    .argument('<dag>', 'id of the dag')
+    .option('--conf <json>', 'params of the run, a JSON object')
+    .addHelpText('after', '\nExample:\n  npm run cli -- dags test rocket-launches')
+    .action(async (dagId, options) => done(await (await import('./dags-test.ts')).dagsTest(dagId, options)))
 
   const runs = program.command('runs').description('one run')
   runs
@@ -85,11 +94,32 @@ function addListings(program: Command, done: (code: number) => void): void {
     .description('a run and its task instances')
     .argument('<dag>', 'id of the dag')
     .argument('<run>', "run_id, or 'latest'")
-    .option(...output)
+    .addOption(output())
     .addHelpText('after', '\nExample:\n  npm run cli -- runs show rocket-launches latest')
     .action(async (dagId, runId, options) =>
       done(await (await import('./runs.ts')).runsShow(dagId, runId, options)),
     )
+
+  runs
+    .command('clear')
+    .description('run tasks of a run again, in place; earlier tries are kept')
+    .argument('<dag>', 'id of the dag')
+    .argument('<run>', "run_id, or 'latest'")
+    .option('--task <task...>', 'only these')
+    .option('--downstream', 'and everything that hangs on them')
+    .option('--only-failed', 'of these, only what failed or could not run')
+    .option('--dry-run', 'only say what would be cleared')
+    .addHelpText('after', '\nExample:\n  npm run cli -- runs clear rocket-launches latest --only-failed')
+    .action(async (dagId, runId, options) =>
+      done(await (await import('./operate.ts')).runsClear(dagId, runId, options)),
+    )
+  runs
+    .command('cancel')
+    .description('end a run: running tasks are told to stop and have failed')
+    .argument('<dag>', 'id of the dag')
+    .argument('<run>', "run_id, or 'latest'")
+    .addHelpText('after', '\nExample:\n  npm run cli -- runs cancel rocket-launches latest')
+    .action(async (dagId, runId) => done(await (await import('./operate.ts')).runsCancel(dagId, runId)))
 
   const tasks = program.command('tasks').description('one task instance')
   tasks
@@ -106,6 +136,47 @@ function addListings(program: Command, done: (code: number) => void): void {
     .action(async (dagId, runId, taskId, options) =>
       done(await (await import('./tasks.ts')).tasksLogs(dagId, runId, taskId, options)),
     )
+  tasks
+    .command('mark')
+    .description('say how a task ended instead of running it')
+    .argument('<dag>', 'id of the dag')
+    .argument('<run>', "run_id, or 'latest'")
+    .argument('<task>', 'id of the task')
+    .argument('<state>', 'success, failed or skipped')
+    .option('--value <json>', 'what it returned, where it declares an output')
+    .addHelpText(
+      'after',
+      '\nExample:\n  npm run cli -- tasks mark rocket-launches latest notify_discord skipped',
+    )
+    .action(async (dagId, runId, taskId, state, options) =>
+      done(await (await import('./operate.ts')).tasksMark(dagId, runId, taskId, state, options)),
+    )
+
+  const pools = program.command('pools').description('limits that tasks share')
+  pools
+    .command('list')
+    .description('every pool and how much of it is taken')
+    .addOption(output())
+    .addHelpText('after', '\nExample:\n  npm run cli -- pools list')
+    .action(async (options) => done(await (await import('./pools.ts')).poolsList(options)))
+  pools
+    .command('set')
+    .description('make a pool, or give it another size')
+    .argument('<pool>', 'its name')
+    .argument('<slots>', 'how many task instances may hold it at once')
+    .option('--description <text>', 'what it is for')
+    .addHelpText('after', '\nExample:\n  npm run cli -- pools set api 2')
+    .action(async (pool, slots, options) =>
+      done(await (await import('./pools.ts')).poolsSet(pool, slots, options)),
+    )
+
+  const jobs = program.command('jobs').description('processes of T-minus')
+  jobs
+    .command('list')
+    .description('those alive, then the newest')
+    .addOption(output())
+    .addHelpText('after', '\nExample:\n  npm run cli -- jobs list')
+    .action(async (options) => done(await (await import('./jobs.ts')).jobsList(options)))
 }
 
 const USAGE = 2
@@ -124,5 +195,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+// Whoever reads our output may have had enough of it (`| head`); the run goes on.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 // Nothing here keeps the process alive on purpose: what was opened is closed, so a verb that is done ends by itself.
 process.exitCode = await main(process.argv)
+// Save a task that was told to stop and does not: it is left behind.
+setTimeout(() => process.exit(), 10_000).unref()

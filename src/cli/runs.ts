@@ -1,7 +1,7 @@
 import { openDatabases, setUp } from '../app.ts'
-import { UsageError } from '../errors.ts'
 import { showRun } from '../metadata/dag-runs.ts'
 import type { ListOptions } from './dags.ts'
+import { noSuchRun } from './find-dag.ts'
 import { instant, print, printJson, table } from './table.ts'
 
 /** `runs show <dag> <run>`. */
@@ -9,8 +9,7 @@ export async function runsShow(dagId: string, runId: string, { output }: ListOpt
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
   const { metadata, close } = await openDatabases(setup, { create: false })
   const run = await showRun(metadata, dagId, runId).finally(close)
-  if (run === undefined)
-    throw new UsageError(`Dag '${dagId}' has no run '${runId}'; npm run cli -- dags runs ${dagId} lists them`)
+  if (run === undefined) throw noSuchRun(dagId, runId)
   if (output === 'json') {
     printJson(run)
     return 0

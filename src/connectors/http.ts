@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
 import { Agent, buildConnector, request } from 'undici'
@@ -62,14 +63,10 @@ const MAX_BYTES = 64 * 1024 * 1024
 /** Opens connections as they are needed; `close` ends what is in flight, at once, and leaves no socket. */
 export function openHttp({ userAgent, signal }: HttpSettings): Http & { close(): Promise<void> } {
   const pool = openConnections()
-  const get = (address: string | URL, options: HttpOptions = {}): Promise<HttpResponse> =>
-    exchange(
-      pool,
-      placeOf(address, options),
-      { 'user-agent': userAgent, ...options.headers },
-      options,
-      signal,
-    )
+  const get = async (address: string | URL, options: HttpOptions = {}): Promise<HttpResponse> => {
+    const headers = { 'user-agent': userAgent, ...options.headers }
+    return await exchange(pool, placeOf(address, options), headers, options, signal)
+  }
   return {
     get,
     getJson: async (address, options = {}) =>
@@ -87,12 +84,11 @@ interface Connections {
 function openConnections(): Connections {
   const agents = new Map<number, Agent>()
   // Undici lets go of a socket that is still connecting only after its timeout: we end those ourselves.
-  const connecting = new Set<{ destroy(): void }>()
+  const connecting = new Set<Socket>()
   let closed = false
   const open = (timeout: number): Agent => {
-    const connect = buildConnector({ timeout }) as (...args: Parameters<buildConnector.connector>) => {
-      destroy(): void
-    }
+    // It returns the socket, though its types do not say so.
+    const connect = buildConnector({ timeout }) as (...args: Parameters<buildConnector.connector>) => Socket
     return new Agent({
       connect: (options, callback) => {
         const socket = connect(options, (...result) => {

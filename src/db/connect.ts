@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { TminusError, UsageError } from '../errors.ts'
 import type { Database } from './pool.ts'
 
@@ -11,20 +12,30 @@ export async function checkConnection(db: Database, name: string): Promise<void>
   try {
     await db.query('select 1')
   } catch (error) {
-    throw explain(error as NodeJS.ErrnoException, name, db.options)
+    throw explain(error as NodeJS.ErrnoException, name, addressOf(db))
   }
 }
 
 interface Address {
-  host?: string | undefined
-  port?: number | undefined
+  host: string
+  port: number
   database?: string | undefined
   user?: string | undefined
 }
 
+/** A pool keeps the address as it was given; a client, which connects to nothing yet, has read it. */
+function addressOf(db: Database): Address | undefined {
+  try {
+    return new pg.Client(db.options)
+  } catch {
+    return undefined
+  }
+}
+
 /** Codes: Node's for the network, Postgres' SQLSTATE for the rest. */
-function explain(error: NodeJS.ErrnoException, name: string, address: Address): TminusError {
-  const { host = 'localhost', port = 5432, database, user } = address
+function explain(error: NodeJS.ErrnoException, name: string, address: Address | undefined): TminusError {
+  if (address === undefined) return wrong(name, `the address cannot be used: ${error.message}`, error)
+  const { host, port, database, user } = address
   const at = `${host}:${port}`
   const code =
     error.code ??
@@ -51,11 +62,12 @@ function explain(error: NodeJS.ErrnoException, name: string, address: Address): 
         error,
       )
     case 'ECONNREFUSED':
+    case 'ENOENT': // a Unix socket that is not there
       return unreachable(name, `nothing listens at ${at}; start Postgres there or check host and port`, error)
     case 'EAI_AGAIN':
       return unreachable(name, `host "${host}" cannot be looked up just now; check the network`, error)
   }
-  if (/password must be a string|no password supplied/i.test(error.message)) {
+  if (/password must be a (non-empty )?string|no password supplied/i.test(error.message)) {
     return wrong(
       name,
       `the server at ${at} asks for a password and the address has none; write postgresql://USER:PASSWORD@…`,

@@ -1,4 +1,4 @@
-import pg, { type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
+import pg, { type ClientConfig, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
 
 /** What a statement needs: the pool, or one connection inside a transaction. */
 export interface Queryable {
@@ -26,6 +26,7 @@ export interface PoolOptions {
 /** Opens a pool; nothing is sent before the first query. */
 export function openPool(connectionString: string, options: PoolOptions = {}): Database {
   const pool = new pg.Pool({
+    Client,
     connectionString,
     max: options.max ?? 10,
     application_name: options.applicationName ?? 'tminus',
@@ -35,6 +36,17 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
   })
   pool.on('error', (error) => options.onIdleError?.(error))
   return pool
+}
+
+/**
+ * node-postgres leaves a connection open that it gives up by itself, for want of a password; the process would stay
+ * until the server hangs up, a minute later.
+ */
+class Client extends pg.Client {
+  constructor(config?: ClientConfig) {
+    super(config)
+    this.connection.on('error', () => this.connection.stream.destroy())
+  }
 }
 
 const INT8 = 20

@@ -83,6 +83,7 @@ export class Session {
   }
 
   async #reconnect(): Promise<void> {
+    // At once the first time: whoever looks meanwhile would take this process for dead.
     for (let wait = FIRST_WAIT_MS; !this.#closed; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
       try {
         return await this.#connect()

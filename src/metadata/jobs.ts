@@ -6,7 +6,7 @@ export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
 
 /** A process that says nothing for this long is dead, whatever locks it holds. */
 export const LEASE_S = 30
-/** A restart of Postgres frees every lock: for this long after it they say nothing. */
+/** A restart of Postgres frees every lock: for this long after it, one taken before says nothing. */
 export const AFTER_RESTART_S = 15
 /** A task instance whose process died this often has failed. */
 export const MOST_LOST_TRIES = 3
@@ -27,11 +27,13 @@ export async function insertJob(db: Metadata, kind: JobKind): Promise<number> {
 /** Renews the lease; false when the job was declared dead meanwhile. A backend that does not hold the lock is none. */
 export async function heartbeat(db: Metadata, jobId: number, backendPid: number | null): Promise<boolean> {
   const { rowCount } = await db.query(
-    `update metadata.job set heartbeat_at = now(), backend_pid = (
+    `update metadata.job j set heartbeat_at = now(), backend_pid = held.pid,
+       locked_at = case when held.pid is null then null when j.backend_pid = held.pid then j.locked_at else now() end
+     from (select (
        select l.pid from pg_locks l
        where l.locktype = 'advisory' and l.classid = $3::bigint::oid and l.objid = $1::bigint::oid and l.pid = $2 and l.granted
-       limit 1)
-     where job_id = $1 and state = 'running'`,
+       limit 1) as pid) held
+     where j.job_id = $1 and j.state = 'running'`,
     [jobId, backendPid, lockClass(db.schema)],
   )
   return rowCount === 1
@@ -73,8 +75,9 @@ left join pg_locks l on l.locktype = 'advisory' and l.classid = $2::bigint::oid 
   and l.database = (select oid from pg_database where datname = current_database()) and l.granted
 where j.state = 'running' and j.job_id <> $1 and (
   j.heartbeat_at < now() - interval '${LEASE_S} s'
-  or (j.backend_pid is not null and l.pid is null
-    and pg_postmaster_start_time() < now() - interval '${AFTER_RESTART_S} s'))`
+  or (j.backend_pid is not null and l.pid is null and (
+    j.locked_at > pg_postmaster_start_time()
+    or pg_postmaster_start_time() < now() - interval '${AFTER_RESTART_S} s')))`
 
 /**
  * Declares a process dead and takes from it what it owned: its runs are queued again, its running tries recorded as

@@ -1,7 +1,13 @@
 import { humanDuration } from '../dag/duration.ts'
 import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
-import { type DagRunState, isTerminal, type TaskInstanceState, type TerminalTaskState } from '../dag/state.ts'
+import {
+  type DagRunState,
+  isTerminal,
+  TASK_TRANSITIONS,
+  type TaskInstanceState,
+  type TerminalTaskState,
+} from '../dag/state.ts'
 import { count, emptyTally, judge, type Tally } from '../dag/trigger-rule.ts'
 import type { DagRun, NewTaskInstance } from '../metadata/dag-runs.ts'
 import type { TaskInstanceRow } from '../metadata/task-instances.ts'
@@ -227,6 +233,7 @@ export class ActiveRun {
   /** Remembers the first state and the last one, so that several moves before a write are one transition. */
   #move(index: number, to: Partial<Instance>, ending?: Ending): void {
     const instance = this.instance(index)
+    refuseImpossible(this.taskId(index), instance.state, to.state ?? instance.state)
     const before = this.#unwritten.get(index)
     const from = before?.from ?? instance.state
     const fromTry = before?.fromTry ?? instance.tryNumber
@@ -245,6 +252,12 @@ export class ActiveRun {
       output: ending?.kind === 'success' ? ending.output : (before?.output ?? null),
     })
   }
+}
+
+/** A move the state machine does not know is a mistake in this file; better no write than a wrong one. */
+function refuseImpossible(taskId: string, from: TaskInstanceState, to: TaskInstanceState): void {
+  if (from === to || TASK_TRANSITIONS[from].includes(to)) return
+  throw new RangeError(`task '${taskId}' cannot go from ${from} to ${to}`)
 }
 
 function instanceOf(row: TaskInstanceRow | undefined): Instance {

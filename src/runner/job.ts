@@ -35,7 +35,7 @@ export interface JobListener {
 const LOOK_EVERY_MS = 1_000
 const HEARTBEAT_EVERY_MS = 5_000
 /** A process that just lost its connection gets this long to be back before it counts as dead. */
-const SECOND_LOOK_AFTER_MS = 250
+const SECOND_LOOK_AFTER_MS = 200
 const OUTAGE_MS = 60_000
 
 /**

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { openHttp } from '../../src/connectors/http.ts'
 import type { Dag } from '../../src/dag/dag.ts'
 import { localExecutor } from '../../src/executors/local.ts'
@@ -81,4 +82,13 @@ export function deferred(): { promise: Promise<void>; resolve: () => void } {
     resolve = done
   })
   return { promise, resolve }
+}
+
+/** Waits for a condition; throws when it does not come. */
+export async function until(met: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
+  const deadline = Date.now() + withinMs
+  while (!(await met())) {
+    if (Date.now() > deadline) throw new Error(`waited ${withinMs} ms for what never came: ${met}`)
+    await delay(10)
+  }
 }

@@ -1,0 +1,36 @@
+/** Every word a reader of the channel sees that does not come from Launch Library. One language: English. */
+export const WORDS = {
+  status: {
+    1: 'Go for launch',
+    2: 'Date to be determined',
+    3: 'Launch successful',
+    4: 'Launch failed',
+    5: 'On hold',
+    6: 'In flight',
+    7: 'Partial failure',
+    8: 'Date to be confirmed',
+    9: 'Payload deployed',
+  } as Record<number, string>,
+  fields: { provider: 'Provider', rocket: 'Rocket', pad: 'Pad', orbit: 'Orbit' },
+  buttons: { watch: 'Watch', details: 'Details' },
+  when: {
+    morning: (date: string) => `${date}, morning (time to be announced)`,
+    afternoon: (date: string) => `${date}, afternoon (time to be announced)`,
+    day: (date: string) => `${date} (time to be announced)`,
+    week: (monday: string) => `NET week of ${monday}`,
+    month: (month: string, year: number) => `NET ${month} ${year}`,
+    quarter: (quarter: number, year: number) => `Q${quarter} ${year}`,
+    half: (half: number, year: number) => `${half === 1 ? 'first' : 'second'} half of ${year}`,
+    year: (year: number) => `NET ${year}`,
+    fiscalYear: (year: number) => `fiscal year ${year}`,
+    decade: (year: number) => `in the ${year}s`,
+  },
+  date: (day: number, month: string, year: number) => `${day} ${month} ${year}`,
+  months: [
+    ...['January', 'February', 'March', 'April', 'May', 'June', 'July'],
+    ...['August', 'September', 'October', 'November', 'December'],
+  ],
+  source: (asOf: string) => `Launch Library 2 · as of ${asOf}`,
+  old: (hours: number) => ` (${hours} hours old)`,
+  place: (pad: string, location: string) => `${pad}, ${location}`,
+} as const

@@ -1,0 +1,2 @@
+/** The pipeline's own verbs of the command line. */
+export { demo } from './sample/demo.ts'

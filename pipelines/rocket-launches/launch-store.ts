@@ -1,0 +1,230 @@
+import type { Queryable } from 'tminus/db'
+import { FLOWN, type Issue, type Launch, PRECISE } from './launch.ts'
+import { type Column, columnOf, NAMES, type Value } from './launch-columns.ts'
+
+/** A launch to be stored. */
+export interface Incoming {
+  launch: Launch
+  /** As received: JSON that Postgres can store. */
+  details: string
+  /** Of what was received, see `contentHash`. */
+  hash: string
+}
+
+/** Held until the end of the transaction: of two processes that store at once, one compares after the other wrote. */
+export async function lockStore(db: Queryable): Promise<void> {
+  await db.query(`select pg_advisory_xact_lock(hashtextextended('tminus store rocket_launches', 0))`)
+}
+
+/**
+ * Ids of those launches that are not stored yet, or differently. A launch that Launch Library changed earlier than what
+ * is stored (a stale copy, a slower process) is not among them: an older answer never replaces a newer one.
+ */
+export async function differing(db: Queryable, incoming: readonly Incoming[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ launchId: string }>(
+    `select page.launch_id as "launchId"
+     from unnest($1::text[], $2::text[], $3::timestamptz[]) as page (launch_id, content_hash, last_updated)
+     left join rocket_launches stored using (launch_id)
+     where stored.launch_id is null
+        or stored.content_hash is distinct from page.content_hash
+       and (page.last_updated < stored.last_updated) is not true`,
+    [
+      incoming.map(({ launch }) => launch.launchId),
+      incoming.map(({ hash }) => hash),
+      incoming.map(({ launch }) => launch.lastUpdated?.toISOString() ?? null),
+    ],
+  )
+  return new Set(rows.map((row) => row.launchId))
+}
+
+export type StoredRow = { launch_id: string; content_hash: string | null } & Record<Column, Value>
+
+/** What is stored of these launches, by id. */
+export async function readStored(db: Queryable, launchIds: string[]): Promise<Map<string, StoredRow>> {
+  const { rows } = await db.query<StoredRow>(
+    `select launch_id, content_hash, ${NAMES.join(', ')} from rocket_launches where launch_id = any ($1)`,
+    [launchIds],
+  )
+  return new Map(rows.map((row) => [row.launch_id, row]))
+}
+
+/**
+ * Most rows a statement of `upsert`. Larger ones were no faster, and a statement holds 65,535 parameters at most,
+ * beyond which pg wraps silently.
+ */
+export const BATCH = 100
+
+/** Writes launches (at most `BATCH`, each once), and gives the ids of those that were written. */
+export async function upsert(db: Queryable, incoming: readonly Incoming[], now: Date): Promise<string[]> {
+  const values = incoming.flatMap(({ launch, details, hash }) => [
+    launch.launchId,
+    details,
+    hash,
+    now.toISOString(),
+    now.toISOString(),
+    ...NAMES.map((column) => parameter(columnOf(launch, column))),
+  ])
+  const { rows } = await db.query<{ launchId: string }>(upsertText(incoming.length), values)
+  return rows.map((row) => row.launchId)
+}
+
+/** pg writes a Date in the process's own zone, whose offset had seconds in older times. */
+function parameter(value: Value): Value {
+  return value instanceof Date ? value.toISOString() : value
+}
+
+const WRITTEN = ['launch_id', 'details', 'content_hash', 'first_seen_at', 'updated_at', ...NAMES]
+const KEPT = new Set(['launch_id', 'first_seen_at'])
+const texts = new Map<number, string>()
+
+function upsertText(rows: number): string {
+  const known = texts.get(rows)
+  if (known !== undefined) return known
+  const row = (index: number) =>
+    `(${WRITTEN.map((_, column) => `$${index * WRITTEN.length + column + 1}`).join(', ')})`
+  const text = `
+    insert into rocket_launches as stored (${WRITTEN.join(', ')})
+    values ${Array.from({ length: rows }, (_, index) => row(index)).join(', ')}
+    on conflict (launch_id) do update
+    set ${WRITTEN.filter((column) => !KEPT.has(column))
+      .map((column) => `${column} = excluded.${column}`)
+      .join(', ')}
+    where stored.content_hash is distinct from excluded.content_hash
+      and (excluded.last_updated < stored.last_updated) is not true
+    returning launch_id as "launchId"`
+  texts.set(rows, text)
+  return text
+}
+
+/** One fact that changed. Values as text, times in ISO 8601 UTC; null: not known. */
+export interface Change {
+  launchId: string
+  field: Column
+  old: string | null
+  new: string | null
+}
+
+export async function insertChanges(db: Queryable, changes: readonly Change[], now: Date): Promise<void> {
+  await db.query(
+    `insert into rocket_launch_changes (launch_id, field, old, new, seen_at)
+     select change.*, $5::timestamptz
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as change (launch_id, field, old, new)`,
+    [
+      changes.map((change) => change.launchId),
+      changes.map((change) => change.field),
+      changes.map((change) => change.old),
+      changes.map((change) => change.new),
+      now.toISOString(),
+    ],
+  )
+}
+
+/** A launch that could not be read, kept aside. */
+export interface Reject {
+  /** Its id, or `raw:` and a hash. */
+  key: string
+  /** JSON, as received. */
+  raw: string
+  issues: readonly Issue[]
+}
+
+/** Each key once. */
+export async function putRejects(db: Queryable, rejects: readonly Reject[], now: Date): Promise<void> {
+  await db.query(
+    `insert into rocket_launch_rejects as kept (key, raw, issues, first_seen, last_seen)
+     select key, raw::jsonb, issues::jsonb, $4, $4
+     from unnest($1::text[], $2::text[], $3::text[]) as reject (key, raw, issues)
+     on conflict (key) do update
+     set raw = excluded.raw, issues = excluded.issues, last_seen = excluded.last_seen, count = kept.count + 1`,
+    [
+      rejects.map(({ key }) => key),
+      rejects.map(({ raw }) => raw),
+      rejects.map(({ issues }) => JSON.stringify(issues)),
+      now.toISOString(),
+    ],
+  )
+}
+
+/** For launches that fit again. */
+export async function dropRejects(db: Queryable, launchIds: string[]): Promise<void> {
+  await db.query('delete from rocket_launch_rejects where key = any ($1)', [launchIds])
+}
+
+export interface SyncRow {
+  lastAttemptAt: Date
+  /** When the last reading that came to its end began. */
+  lastSuccessAt: Date | null
+  highWater: Date | null
+}
+
+/** How far the reading of a list (its address without query) is; undefined before the first. */
+export async function readSync(db: Queryable, source: string): Promise<SyncRow | undefined> {
+  const { rows } = await db.query<SyncRow>(
+    `select last_attempt_at as "lastAttemptAt", last_success_at as "lastSuccessAt", high_water as "highWater"
+     from rocket_launch_sync where source = $1`,
+    [source],
+  )
+  return rows[0]
+}
+
+export async function recordAttempt(db: Queryable, source: string, startedAt: Date): Promise<void> {
+  await db.query(
+    `insert into rocket_launch_sync (source, last_attempt_at) values ($1, $2)
+     on conflict (source) do update set last_attempt_at = excluded.last_attempt_at`,
+    [source, startedAt.toISOString()],
+  )
+}
+
+/** `highWater`: the highest `last_updated` seen, undefined where the API tells none. It never goes back. */
+export async function recordSuccess(
+  db: Queryable,
+  source: string,
+  startedAt: Date,
+  highWater: Date | undefined,
+): Promise<void> {
+  await db.query(
+    `update rocket_launch_sync set last_success_at = $2, high_water = greatest(high_water, $3) where source = $1`,
+    [source, startedAt.toISOString(), highWater?.toISOString() ?? null],
+  )
+}
+
+/** A launch as stored. What an Airflow row does not hold (status, precision, …) is null, its status 0 "Unknown". */
+export interface LaunchRow extends Launch {
+  id: number
+  firstSeenAt: Date | null
+  updatedAt: Date | null
+}
+
+const CAMEL_CASE = [...NAMES, 'launch_id', 'first_seen_at', 'updated_at']
+  .map(
+    (column) => `${column} as "${column.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())}"`,
+  )
+  .join(', ')
+
+/**
+ * The next launch: not past, not flown, one with a precise time before every placeholder, since those stand at the end
+ * of their period or, being older, at its start.
+ */
+export async function nearestLaunch(db: Queryable, now: Date): Promise<LaunchRow | undefined> {
+  const { rows } = await db.query<
+    Omit<LaunchRow, 'status' | 'webcastLive'> & {
+      statusId: number | null
+      statusName: string | null
+      webcastLive: boolean | null
+    }
+  >(
+    `select id, ${CAMEL_CASE} from rocket_launches
+     where net >= $1 and launch_id is not null and (status_id = any ($2)) is not true
+     order by coalesce(net_precision = any ($3), false) desc, net, launch_id
+     limit 1`,
+    [now.toISOString(), FLOWN, PRECISE],
+  )
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { statusId, statusName, webcastLive, ...launch } = row
+  return {
+    ...launch,
+    status: { id: statusId ?? 0, name: statusName ?? 'Unknown' },
+    webcastLive: webcastLive ?? false,
+  }
+}

@@ -1,0 +1,103 @@
+/** What the stand-in for Launch Library holds. */
+export interface Served {
+  upcoming: () => readonly unknown[]
+  archive: () => readonly unknown[]
+  now: () => Date
+}
+
+/** The filters, order and page of a list (the API's own names: https://ll.thespacedevs.com/docs). */
+export interface Query {
+  ids: string[]
+  providers: string[]
+  locations: string[]
+  netFrom: number
+  netTo: number
+  updatedFrom: number
+  ordering: string | undefined
+  /** Default 10, at most 100. */
+  limit: number
+  offset: number
+}
+
+type Errors = { errors: Record<string, string[]> }
+
+/** Reads a query string; unknown parameters are ignored, and so is a wrong `limit` or `offset`, as by the API. */
+export function readQuery(given: Record<string, string>): Query | Errors {
+  const dates = ['net__gte', 'net__lte', 'last_updated__gte'].filter((name) => given[name] !== undefined)
+  const wrong = dates.filter((name) => Number.isNaN(Date.parse(given[name] ?? '')))
+  if (wrong.length > 0) {
+    return { errors: Object.fromEntries(wrong.map((name) => [name, ['Enter a valid date/time.']])) }
+  }
+  return {
+    ids: listOf(given.id),
+    providers: listOf(given.lsp__id),
+    locations: listOf(given.location__ids),
+    netFrom: dateOf(given.net__gte, Number.NEGATIVE_INFINITY),
+    netTo: dateOf(given.net__lte, Number.POSITIVE_INFINITY),
+    updatedFrom: dateOf(given.last_updated__gte, Number.NEGATIVE_INFINITY),
+    ordering: given.ordering,
+    limit: Math.min(100, wholeNumber(given.limit) || 10),
+    offset: wholeNumber(given.offset),
+  }
+}
+
+function listOf(text: string | undefined): string[] {
+  return text === undefined || text === '' ? [] : text.split(',')
+}
+
+function dateOf(text: string | undefined, otherwise: number): number {
+  return text === undefined ? otherwise : Date.parse(text)
+}
+
+function wholeNumber(text: string | undefined): number {
+  return /^\d+$/.test(text ?? '') ? Number(text) : 0
+}
+
+/**
+ * The launches of a list that pass the query. Upcoming ones stand in the order they were given (the giver decides
+ * what is upcoming), previous ones begin with the latest.
+ */
+export function selectLaunches(
+  served: Served,
+  list: 'upcoming' | 'previous' | 'all',
+  query: Query,
+): unknown[] {
+  const all = [...served.upcoming(), ...(list === 'upcoming' ? [] : served.archive())]
+  const now = served.now().getTime()
+  const listed = list === 'previous' ? all.filter((launch) => timeOf(launch, 'net') <= now) : all
+  const found = listed.filter((launch) => passes(launch, query))
+  const ordering = query.ordering ?? (list === 'previous' ? '-net' : undefined)
+  return ordering === undefined ? found : order(found, ordering)
+}
+
+function passes(launch: unknown, query: Query): boolean {
+  const among = (wanted: string[], value: unknown) => wanted.length === 0 || wanted.includes(String(value))
+  const net = timeOf(launch, 'net')
+  return (
+    among(query.ids, at(launch, 'id')) &&
+    among(query.providers, at(launch, 'launch_service_provider', 'id')) &&
+    among(query.locations, at(launch, 'pad', 'location', 'id')) &&
+    !(net < query.netFrom || net > query.netTo) &&
+    !(timeOf(launch, 'last_updated') < query.updatedFrom)
+  )
+}
+
+function order(launches: unknown[], ordering: string): unknown[] {
+  const field = ordering.replace(/^-/, '')
+  const sign = ordering.startsWith('-') ? -1 : 1
+  const key = (launch: unknown) => String(at(launch, field) ?? '')
+  return launches.toSorted((one, other) => sign * key(one).localeCompare(key(other)))
+}
+
+/** NaN where there is no such date: 2.0.0 has no `last_updated`, and a comparison with NaN filters nothing out. */
+function timeOf(launch: unknown, field: string): number {
+  return Date.parse(String(at(launch, field)))
+}
+
+function at(value: unknown, ...path: string[]): unknown {
+  return path.reduce<unknown>(
+    (part, key) =>
+      typeof part === 'object' && part !== null ? (part as Record<string, unknown>)[key] : undefined,
+    value,
+  )
+}

@@ -1,0 +1,56 @@
+import {
+  escapeMarkdown,
+  type Payload,
+  parseWebhookUrl,
+  postMessage,
+  truncate,
+  Webhook,
+} from '../connectors/discord.ts'
+import type { Callback, RunEnd } from '../dag/dag.ts'
+
+const RED = 0xd9_36_3e
+const GREEN = 0x2e_a0_43
+
+/**
+ * `onFailure` and `onSuccess` that tell a Discord channel when a run failed, with each failed task, its try and its
+ * reason, and when the next one is well again. Spread into a dag's options:
+ * `dag('etl', { …, ...discordFailures('OPS_WEBHOOK_URL') }, …)`.
+ *
+ * @param setting the dag's setting that holds the webhook's address; unset, nothing is sent
+ */
+export function discordFailures(setting: string): { onFailure: Callback; onSuccess: Callback } {
+  const send = async (message: (end: RunEnd) => Payload, end: RunEnd, context: Parameters<Callback>[1]) => {
+    const webhook = webhookOf(context.settings[setting])
+    if (webhook === undefined) return
+    const outcome = await postMessage(webhook, message(end), { signal: context.signal })
+    if (outcome.kind !== 'sent')
+      context.log.warn(`Discord did not take the message about this run: ${outcome.kind}`)
+  }
+  return {
+    onFailure: (end, context) => send(failure, end, context),
+    onSuccess: (end, context) => (end.recovered ? send(recovery, end, context) : undefined),
+  }
+}
+
+function webhookOf(value: unknown): Webhook | undefined {
+  if (value instanceof Webhook) return value
+  return typeof value === 'string' ? parseWebhookUrl(value) : undefined
+}
+
+const MOST_TASKS = 10
+
+function failure({ dagId, runId, failed }: RunEnd): Payload {
+  const named = failed.slice(0, MOST_TASKS)
+  const fields = named.map(({ taskId, tryNumber, reason }) => ({
+    name: escapeMarkdown(`${taskId} · try ${tryNumber}`),
+    value: escapeMarkdown(truncate(reason || 'no reason given', 500)),
+  }))
+  const more = failed.length - named.length
+  const description = more > 0 ? `${escapeMarkdown(runId)}\nand ${more} more` : escapeMarkdown(runId)
+  return { embeds: [{ title: `${escapeMarkdown(dagId)} failed`, description, color: RED, fields }] }
+}
+
+function recovery({ dagId, runId }: RunEnd): Payload {
+  const title = `${escapeMarkdown(dagId)} is well again`
+  return { embeds: [{ title, description: escapeMarkdown(runId), color: GREEN }] }
+}

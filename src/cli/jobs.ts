@@ -1,0 +1,28 @@
+import { openDatabases, setUp } from '../app.ts'
+import { listJobs } from '../metadata/jobs.ts'
+import type { ListOptions } from './dags.ts'
+import { instant, print, printJson, table } from './table.ts'
+
+/** `jobs list`: processes, those alive first. */
+export async function jobsList({ output }: ListOptions): Promise<number> {
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { metadata, close } = await openDatabases(setup, { create: false })
+  const jobs = await listJobs(metadata, 25).finally(close)
+  if (output === 'json') printJson(jobs)
+  else
+    print(
+      table(
+        ['job_id', 'kind', 'state', 'process', 'start', 'heartbeat', 'reason'],
+        jobs.map((job) => [
+          String(job.job_id),
+          job.kind,
+          job.state,
+          `${job.pid} on ${job.hostname}`,
+          instant(job.start_date),
+          instant(job.heartbeat_at),
+          job.reason ?? '',
+        ]),
+      ),
+    )
+  return 0
+}

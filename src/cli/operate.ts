@@ -1,0 +1,79 @@
+import { openDatabases, type Setup, setUp } from '../app.ts'
+import { UsageError } from '../errors.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import { isAnybodyExecuting } from '../metadata/operations.ts'
+import { cancel, clear, mark, type Operated } from '../runner/operate.ts'
+import { findDag } from './find-dag.ts'
+import { print } from './table.ts'
+
+export interface ClearOptions {
+  task?: string[]
+  downstream?: boolean
+  onlyFailed?: boolean
+  dryRun?: boolean
+}
+
+/** `runs clear <dag> <run>`. */
+export async function runsClear(dagId: string, runId: string, options: ClearOptions): Promise<number> {
+  return await operate(async (metadata) => {
+    const selection = {
+      ...(options.task && { taskIds: options.task }),
+      downstream: options.downstream ?? false,
+      onlyFailed: options.onlyFailed ?? false,
+    }
+    const done = await clear(metadata, { dagId, runId }, selection, options.dryRun ?? false)
+    if (done.taskIds.length === 0) print(`Nothing to clear in ${done.runId}`)
+    else print(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
+    if (done.taskIds.length > 0 && !options.dryRun) await sayWhoRuns(metadata, dagId)
+  })
+}
+
+/** `runs cancel <dag> <run>`. */
+export async function runsCancel(dagId: string, runId: string): Promise<number> {
+  return await operate(async (metadata) => {
+    const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId })
+    print(`Cancelled ${cancelled}: ${taskIds.join(', ') || 'nothing was left to run'}`)
+  })
+}
+
+/** `tasks mark <dag> <run> <task> <state>`. */
+export async function tasksMark(
+  dagId: string,
+  runId: string,
+  taskId: string,
+  state: string,
+  options: { value?: string },
+): Promise<number> {
+  if (state !== 'success' && state !== 'failed' && state !== 'skipped') {
+    throw new UsageError(`A task is marked success, failed or skipped, not '${state}'`)
+  }
+  return await operate(async (metadata, { loaded }) => {
+    const value = options.value === undefined ? undefined : readJson(options.value)
+    const done: Operated = await mark(metadata, findDag(loaded, dagId), runId, taskId, state, value)
+    const [, ...after] = done.taskIds
+    print(
+      `Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`,
+    )
+    await sayWhoRuns(metadata, dagId)
+  })
+}
+
+async function operate(work: (metadata: Metadata, setup: Setup) => Promise<void>): Promise<number> {
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { metadata, close } = await openDatabases(setup, { create: false })
+  await work(metadata, setup).finally(close)
+  return 0
+}
+
+async function sayWhoRuns(metadata: Metadata, dagId: string): Promise<void> {
+  if (await isAnybodyExecuting(metadata)) return
+  print(`No process takes up runs now: start one with npm start. (${dagId} waits until then.)`)
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new UsageError('--value is not JSON', { cause })
+  }
+}

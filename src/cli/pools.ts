@@ -1,0 +1,37 @@
+import { openDatabases, setUp } from '../app.ts'
+import { UsageError } from '../errors.ts'
+import { listPools, setPool } from '../metadata/pools.ts'
+import type { ListOptions } from './dags.ts'
+import { print, printJson, table } from './table.ts'
+
+/** `pools list`. */
+export async function poolsList({ output }: ListOptions): Promise<number> {
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { metadata, close } = await openDatabases(setup, { create: false })
+  const pools = await listPools(metadata).finally(close)
+  if (output === 'json') printJson(pools)
+  else
+    print(
+      table(
+        ['pool', 'slots', 'used', 'description'],
+        pools.map((pool) => [pool.pool, String(pool.slots), String(pool.used), pool.description]),
+      ),
+    )
+  return 0
+}
+
+/** `pools set <pool> <slots>`. */
+export async function poolsSet(
+  pool: string,
+  slots: string,
+  options: { description?: string },
+): Promise<number> {
+  if (!/^\d{1,6}$/.test(slots)) throw new UsageError('slots must be a whole number from 0')
+  if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool))
+    throw new UsageError("a pool's name has letters, digits, '-', '_' and '.'")
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { metadata, close } = await openDatabases(setup, { create: false })
+  await setPool(metadata, pool, Number(slots), options.description ?? null).finally(close)
+  print(`Pool ${pool} has ${slots} slots`)
+  return 0
+}

@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { type Ended, type Running, runCli, startCli } from '../support/cli.ts'
+import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createEmptyDatabase()
+})
+afterAll(() => database.drop())
+
+const env = () => ({ DATABASE_URL: database.connectionString })
+const pipeline = (...args: string[]) => runCli(['pipeline', ...args], { env: env() })
+
+/** Times and ids change; the rest of a line is what it is. */
+function plain({ stdout }: Ended): string[] {
+  const steady = stdout.replace(/manual__\S+/g, 'RUN').replace(/ +\d+(\.\d+)? (ms|s)\b/g, ' TIME')
+  return steady.trimEnd().split('\n')
+}
+
+async function query<R>(sql: string): Promise<R[]> {
+  return (await database.pool.query<R & object>(sql)).rows
+}
+
+const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+
+describe('pipeline', () => {
+  test('on a database without a single table makes them, and runs', async () => {
+    expect(await query(`select from pg_namespace where nspname = 'metadata'`)).toEqual([])
+    const ended = await pipeline('chain')
+    expect(plain(ended)).toEqual([
+      'chain RUN',
+      '✔ first   success TIME',
+      '▸ second  running',
+      '  second: adding {"to":1}',
+      '✔ second  success TIME',
+      '▸ third   running',
+      '✔ third   success TIME',
+      '✔ run succeeded in TIME',
+    ])
+    expect([ended.code, ended.stderr]).toEqual([0, ''])
+    expect(await query('select dag_id, state, run_type from metadata.dag_run')).toEqual([
+      { dag_id: 'chain', state: 'success', run_type: 'manual' },
+    ])
+    expect(await query('select kind, state from metadata.job')).toEqual([
+      { kind: 'pipeline', state: 'success' },
+    ])
+  })
+
+  test('--json prints the run as one object, and nothing else', async () => {
+    const { code, stdout, stderr } = await pipeline('chain', '--json')
+    expect([code, stderr]).toEqual([0, ''])
+    const task = { state: 'success', try_number: 1, start_date: INSTANT, end_date: INSTANT, reason: null }
+    expect(JSON.parse(stdout)).toEqual({
+      dag_id: 'chain',
+      run_id: expect.stringMatching(/^manual__\d{4}-.+Z_[0-9a-f]{8}$/),
+      run_type: 'manual',
+      state: 'success',
+      logical_date: INSTANT,
+      start_date: INSTANT,
+      end_date: INSTANT,
+      conf: {},
+      reason: null,
+      task_instances: [
+        { task_id: 'first', ...task },
+        { task_id: 'second', ...task },
+        { task_id: 'third', ...task },
+      ],
+    })
+  })
+
+  test('a task that fails fails the run: exit 1, the reason, no stack', async () => {
+    const ended = await pipeline('chain', '--conf', '{"fail":"second"}')
+    expect(plain(ended).slice(4)).toEqual([
+      '✖ second  failed TIME  told to fail',
+      '✖ third   upstream_failed         second failed',
+      '✖ run failed in TIME: second failed: told to fail',
+    ])
+    expect([ended.code, ended.stderr]).toEqual([1, ''])
+  })
+
+  test('LOG_LEVEL=debug shows where it failed', async () => {
+    const conf = ['--conf', '{"fail":"second"}']
+    const ended = await runCli(['pipeline', 'chain', ...conf], { env: { ...env(), LOG_LEVEL: 'debug' } })
+    expect(ended.stdout).toMatch(/Error: told to fail\n {4}at .*chain\/dag\.ts:\d+/)
+    expect(ended.code).toBe(1)
+  })
+
+  test('a failed run is printed by --json too', async () => {
+    const { code, stdout } = await pipeline('chain', '--json', '--conf', '{"fail":"second"}')
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({
+      state: 'failed',
+      reason: 'second failed: told to fail',
+      conf: { fail: 'second' },
+      task_instances: [
+        { task_id: 'first', state: 'success' },
+        { task_id: 'second', state: 'failed', reason: 'told to fail', try_number: 1 },
+        {
+          task_id: 'third',
+          state: 'upstream_failed',
+          reason: 'second failed',
+          try_number: 0,
+          start_date: null,
+        },
+      ],
+    })
+  })
+
+  test('CLOCK gives the logical date; CONCURRENCY=1 and another METADATA_SCHEMA work as well', async () => {
+    const settings = { CLOCK: '2031-05-06T07:08:09Z', CONCURRENCY: '1', METADATA_SCHEMA: 'elsewhere' }
+    const { code, stdout } = await runCli(['pipeline', 'chain', '--json'], { env: { ...env(), ...settings } })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout).logical_date).toMatch(/^2031-05-06T07:08:/)
+    expect(new Date(JSON.parse(stdout).start_date).getTime()).toBeLessThan(Date.now())
+    expect(await query('select dag_id from elsewhere.dag_run')).toEqual([{ dag_id: 'chain' }])
+  })
+
+  test('a closed pipe stops neither the run nor its record', async () => {
+    const running = startCli(['pipeline', 'chain'], { env: env() })
+    running.process.stdout?.destroy()
+    const { code, stderr } = await running.ended
+    expect([code, stderr]).toEqual([0, ''])
+  })
+})
+
+describe('a signal in the middle of a run', () => {
+  async function started(...args: string[]): Promise<Running> {
+    const running = startCli(['pipeline', 'slow', ...args], { env: env() })
+    void running.ended.then(({ stderr }) => stderr && process.stderr.write(stderr))
+    await vi.waitFor(() => expect(running.stdout()).toContain('wait: waiting'), { timeout: 20_000 })
+    return running
+  }
+
+  const unfinished = () =>
+    query(`select state from metadata.dag_run where state in ('running', 'queued')
+           union all select state from metadata.task_instance
+             where state not in ('success', 'failed', 'skipped', 'upstream_failed')
+           union all select state from metadata.job where state = 'running'`)
+  const latest = async () =>
+    JSON.parse((await runCli(['runs', 'show', 'slow', 'latest', '-o', 'json'], { env: env() })).stdout)
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s: exit %i, everything recorded, nothing left running', async (signal, code) => {
+    const running = await started()
+    expect(await unfinished()).not.toEqual([])
+    running.process.kill(signal)
+    const ended = await running.ended
+    expect(ended.code).toBe(code)
+    expect(ended.stdout).toMatch(/run failed in .*: wait failed: interrupted/)
+    expect(ended.stdout + ended.stderr).not.toMatch(/\n\s+at /)
+    expect(await unfinished()).toEqual([])
+    expect(await latest()).toMatchObject({
+      state: 'failed',
+      reason: 'wait failed: interrupted',
+      task_instances: [
+        { task_id: 'wait', state: 'failed', reason: 'interrupted', try_number: 1 },
+        { task_id: 'after', state: 'upstream_failed', reason: 'wait failed', try_number: 0 },
+      ],
+    })
+  })
+
+  test('a task that will not stop is left behind after its 10 s', async () => {
+    const running = await started('--conf', '{"stubborn":true}')
+    const asked = Date.now()
+    running.process.kill('SIGTERM')
+    expect((await running.ended).code).toBe(143)
+    // It would have gone on for two minutes.
+    expect(Date.now() - asked).toBeLessThan(20_000)
+    expect(await unfinished()).toEqual([])
+  })
+
+  test('a second one does not wait for a task that will not stop; what it left is recorded', async () => {
+    const running = await started('--conf', '{"stubborn":true}')
+    running.process.kill('SIGINT')
+    await vi.waitFor(async () => expect((await latest()).state).toBe('failed'), { timeout: 20_000 })
+    const asked = Date.now()
+    running.process.kill('SIGINT')
+    expect((await running.ended).code).toBe(130)
+    expect(Date.now() - asked).toBeLessThan(5_000)
+    expect(await query(`select state from metadata.task_instance where state = 'running'`)).toEqual([])
+  })
+})

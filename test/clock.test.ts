@@ -1,0 +1,18 @@
+import { describe, expect, test } from 'vitest'
+import { openClock } from '../src/clock.ts'
+
+describe('the clock', () => {
+  test('starts where it is told to, and runs on', () => {
+    const start = new Date('2031-05-06T07:08:09Z')
+    const clock = openClock(start)
+    const first = clock.now().getTime()
+    expect(first - start.getTime()).toBeLessThan(1_000)
+    const until = Date.now() + 5
+    while (Date.now() < until);
+    expect(clock.now().getTime() - first).toBeGreaterThanOrEqual(5)
+  })
+
+  test('is the real one without a start', () => {
+    expect(Math.abs(openClock().now().getTime() - Date.now())).toBeLessThan(1_000)
+  })
+})

@@ -1,0 +1,234 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type Environment, parseConfig, parseSettings } from '../src/config.ts'
+import { dag } from '../src/dag/dag.ts'
+import { UsageError } from '../src/errors.ts'
+
+function refusal(env: Environment): string {
+  try {
+    parseConfig(env)
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError)
+    expect(error).toMatchObject({ code: 'config', retryable: false })
+    return (error as Error).message
+  }
+  throw new Error('nothing was found wrong')
+}
+
+const DEFAULTS = {
+  databaseUrl: undefined,
+  metadataDatabaseUrl: undefined,
+  metadataSchema: 'metadata',
+  dataDir: '.data',
+  pipelinesDir: 'pipelines',
+  executor: 'local',
+  concurrency: 4,
+  web: { host: '127.0.0.1', port: 8080, trustProxy: false },
+  admin: undefined,
+  metrics: false,
+  clock: undefined,
+  log: { level: 'info', format: 'auto' },
+}
+
+/** One wrong value for every setting that can be wrong; each holds a mark to look for. */
+const WRONG = {
+  DATABASE_URL: 'mysql://u:hunter2@h/d',
+  METADATA_DATABASE_URL: 'hunter2',
+  METADATA_SCHEMA: 'Hunter2!',
+  EXECUTOR: 'hunter2',
+  CONCURRENCY: 'hunter2',
+  WEB_PORT: 'hunter2',
+  METRICS: 'hunter2',
+  TRUST_PROXY: 'hunter2',
+  CLOCK: 'hunter2',
+  LOG_LEVEL: 'hunter2',
+  LOG_FORMAT: 'hunter2',
+}
+
+describe('parseConfig', () => {
+  test('an empty environment is a whole configuration', () => {
+    expect(parseConfig({})).toEqual(DEFAULTS)
+  })
+
+  test('reads every setting', () => {
+    const config = parseConfig({
+      DATABASE_URL: 'postgresql://u:p@h:5433/launches',
+      METADATA_DATABASE_URL: 'postgres://u:p@h2/meta',
+      METADATA_SCHEMA: 'runner_2',
+      DATA_DIR: '/d',
+      PIPELINES_DIR: 'mine',
+      EXECUTOR: 'distributed',
+      CONCURRENCY: '1',
+      WEB_HOST: '0.0.0.0',
+      WEB_PORT: '0',
+      ADMIN_USER: 'ada',
+      ADMIN_PASSWORD: 'pw',
+      METRICS: 'on',
+      TRUST_PROXY: '1',
+      CLOCK: '2026-01-31T12:00:00+01:00',
+      LOG_LEVEL: 'debug',
+      LOG_FORMAT: 'json',
+    })
+    expect(config).toEqual({
+      databaseUrl: 'postgresql://u:p@h:5433/launches',
+      metadataDatabaseUrl: 'postgres://u:p@h2/meta',
+      metadataSchema: 'runner_2',
+      dataDir: '/d',
+      pipelinesDir: 'mine',
+      executor: 'distributed',
+      concurrency: 1,
+      web: { host: '0.0.0.0', port: 0, trustProxy: true },
+      admin: { user: 'ada', password: 'pw' },
+      metrics: true,
+      clock: new Date('2026-01-31T11:00:00Z'),
+      log: { level: 'debug', format: 'json' },
+    })
+  })
+
+  test('the metadata lie with the launches unless told otherwise', () => {
+    expect(parseConfig({ DATABASE_URL: 'postgresql://u:p@h/d' }).metadataDatabaseUrl).toBe(
+      'postgresql://u:p@h/d',
+    )
+  })
+
+  test('names every wrong setting in one message, and repeats no value', () => {
+    const message = refusal(WRONG)
+    const lines = message.split('\n')
+    expect(lines[0]).toBe(`${Object.keys(WRONG).length} wrong settings:`)
+    expect(lines.slice(1).map((line) => line.trim().split(' ')[0])).toEqual(Object.keys(WRONG))
+    expect(message.toLowerCase()).not.toContain('hunter2')
+  })
+
+  test.each([
+    ['EXECUTOR', "'local' or 'distributed'"],
+    ['CONCURRENCY', 'a whole number from 1 to 1000'],
+    ['WEB_PORT', 'a whole number from 0 to 65535'],
+    ['METRICS', 'on or off'],
+    ['TRUST_PROXY', 'on or off'],
+    ['LOG_FORMAT', 'one of auto, pretty, json'],
+    ['CLOCK', 'an instant such as'],
+    ['LOG_LEVEL', 'one of debug, info, warn, error, silent'],
+    ['METADATA_SCHEMA', 'a plain schema name'],
+  ] as const)('%s alone: says what it must be', (name, must) => {
+    expect(refusal({ [name]: WRONG[name] })).toMatch(`Wrong setting: ${name} must be ${must}`)
+  })
+
+  test.each(['0', '1001', '-1', '1.5', '1e1', ' 4', '0x4'])('CONCURRENCY %o is refused', (CONCURRENCY) => {
+    expect(refusal({ CONCURRENCY })).toContain('CONCURRENCY must be a whole number')
+  })
+
+  test.each(['2026-01-31', '2026-01-31T12:00:00', '2026-13-31T12:00:00Z', '1769860800000', 'now'])(
+    'CLOCK %o names no instant',
+    (CLOCK) => {
+      expect(refusal({ CLOCK })).toContain("CLOCK must be an instant such as '2026-01-31T12:00:00Z'")
+    },
+  )
+
+  test('no value, wrong or right, is ever repeated', () => {
+    const secret = fc.stringMatching(/^[a-z0-9@:/#?%.!-]{8,20}$/)
+    const shape = fc.constantFrom('', 'mysql://u:', 'postgresql://u:', 'postgresql://', 'postgres+x://u:')
+    fc.assert(
+      fc.property(shape, secret, fc.constantFrom('', '@h/d', '@h:99999/d'), (before, value, after) => {
+        const text = [before, value, after].join('')
+        try {
+          parseConfig({ DATABASE_URL: text, CONCURRENCY: value, LOG_LEVEL: value, CLOCK: value })
+        } catch (error) {
+          for (const part of value.split(/[@:/#?]/))
+            if (part.length >= 6) expect((error as Error).message).not.toContain(part)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('a connection string', () => {
+  test.each([
+    ['launches', 'must be a Postgres address: postgresql://USER:PASSWORD@HOST:5432/DATABASE'],
+    ['localhost:5432/launches', 'must be a Postgres address'],
+    ['u:hunter2@h/d', 'must be a Postgres address'],
+    [
+      'postgresql+psycopg2://u:hunter2@h/d',
+      'has the scheme "postgresql+psycopg2://", which is SQLAlchemy\'s',
+    ],
+    ['postgres+asyncpg://u:hunter2@h/d', 'has the scheme "postgres+asyncpg://", which is SQLAlchemy\'s'],
+    ['mysql://u:hunter2@h/d', 'must begin with postgresql://, not mysql://'],
+    ['jdbc:postgresql://h/d?user=u&password=hunter2', 'must be a Postgres address'],
+    ['postgresql://u:hunter2@h:99999/d', 'has a port that is none; use one from 1 to 65535'],
+    ['postgresql://u:hunter2@h:0/d', 'has a port that is none'],
+    [
+      'postgresql://u:hunter2@h:port/d',
+      'cannot be read; write characters like @ : / # ? in the password as %40',
+    ],
+    ['postgresql://u:hun#ter2@h/d', 'cannot be read; write characters like'],
+    ['postgresql://u:hun/ter2@h/d', 'cannot be read; write characters like'],
+    ['postgresql://u:hun?ter2@h/d', 'cannot be read; write characters like'],
+    // What comes before the # or / would be taken for a port.
+    ['postgresql://u:123#hunter2@h/d', 'cannot be read; write characters like'],
+    ['postgresql://u:123/hunter2@h/d', 'cannot be read; write characters like'],
+    ['postgresql://u:#hunter2@h/d', 'cannot be read; write characters like'],
+    // An unquoted # in .env ends the value.
+    ['postgresql://u:987654', 'has a port that is none'],
+    ['postgresql://u:hunter2', 'cannot be read; write characters like'],
+  ])('%s is told what is wrong', (DATABASE_URL, problem) => {
+    const message = refusal({ DATABASE_URL })
+    expect(message).toContain(`Wrong setting: DATABASE_URL ${problem}`)
+    for (const part of ['hunter2', 'ter2', '987654', '123']) expect(message).not.toContain(part)
+  })
+
+  test.each([
+    'postgresql://u:p@h/d',
+    'postgres://u:p@h:5432/d?sslmode=require',
+    'POSTGRESQL://u:p@h/d',
+    'postgresql://u@h/d',
+    'postgresql:///d?host=%2Fvar%2Frun%2Fpostgresql',
+    'postgresql://u:p@/d?host=%2Fvar%2Frun%2Fpostgresql',
+    'postgresql://u:p@%2Fvar%2Frun%2Fpostgresql/d',
+    'postgresql://u:p%40%3A%2F%23@[::1]:5433/d',
+    // node-postgres takes the last @ for the end of the password.
+    'postgresql://u:p@ss@h/d',
+    'postgresql://h/d?user=me@example.com&password=p',
+  ])('%s is fine', (DATABASE_URL) => {
+    expect(parseConfig({ DATABASE_URL }).databaseUrl).toBe(DATABASE_URL)
+  })
+})
+
+describe('parseSettings', () => {
+  const wanting = dag(
+    'wanting',
+    {
+      settings: {
+        HOOK_TOKEN: z.string().min(20, 'must have 20 letters'),
+        SIZE: z.enum(['s', 'm']).default('m'),
+      },
+    },
+    () => {},
+  )
+
+  test('gives each dag its own settings, and no other', () => {
+    const env = { HOOK_TOKEN: 'x'.repeat(20), OTHER: 'y', CONCURRENCY: '2' }
+    const { config, settings } = parseSettings(env, [wanting, dag('plain', {}, () => {})])
+    expect(config.concurrency).toBe(2)
+    expect([...settings]).toEqual([
+      ['wanting', { HOOK_TOKEN: 'x'.repeat(20), SIZE: 'm' }],
+      ['plain', {}],
+    ])
+  })
+
+  test("names a dag's wrong settings together with the runner's, each once", () => {
+    const twin = dag('twin', { settings: { SIZE: z.enum(['s', 'm']).default('m') } }, () => {})
+    const env = { CONCURRENCY: '0', HOOK_TOKEN: 'hunter2', SIZE: 'hunter2' }
+    const message = [
+      '3 wrong settings:',
+      '  CONCURRENCY must be a whole number from 1 to 1000',
+      '  HOOK_TOKEN must have 20 letters',
+      '  SIZE must be one of s, m',
+    ].join('\n')
+    expect(() => parseSettings(env, [wanting, twin])).toThrow(new UsageError(message, { code: 'config' }))
+  })
+
+  test('a missing setting of a dag is named', () => {
+    expect(() => parseSettings({}, [wanting])).toThrow(/^Wrong setting: HOOK_TOKEN is not set$/)
+  })
+})

@@ -1,0 +1,214 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  editMessage,
+  linkButton,
+  type Outcome,
+  parseWebhookUrl,
+  postMessage,
+  type Webhook,
+} from '../../src/connectors/discord.ts'
+
+const TOKEN = 'very-secret_TOKEN-0123456789'
+const ID = '1234567890123456789'
+
+describe('on the wire', () => {
+  it('posts with wait, without mentions, to the thread, and gives the message id', async () => {
+    const server = await listen((_request, response) => answer(response, 200, { id: '77' }))
+    const webhook = parseWebhookUrl(`${server.address}?thread_id=42`)
+    await expect(postMessage(webhook, { content: 'hello' })).resolves.toEqual({
+      kind: 'sent',
+      messageId: '77',
+    })
+    const [request] = server.requests
+    expect(request).toMatchObject({ method: 'POST', path: `/api/v10/webhooks/${ID}/${TOKEN}` })
+    expect(request?.query).toEqual({ wait: 'true', thread_id: '42' })
+    expect(request?.body).toEqual({ content: 'hello', allowed_mentions: { parse: [] } })
+    expect(request?.headers).not.toHaveProperty('authorization')
+  })
+
+  it('asks for components where there are some, and lets the caller say who is pinged', async () => {
+    const server = await listen((_request, response) => answer(response, 200, { id: '77' }))
+    const components = [{ type: 1 as const, components: [linkButton('Watch', 'https://example.com/')] }]
+    await postMessage(server.webhook, { content: 'hello', components, allowed_mentions: { roles: ['9'] } })
+    expect(server.requests[0]?.query).toEqual({ wait: 'true', with_components: 'true' })
+    expect(server.requests[0]?.body).toMatchObject({ components, allowed_mentions: { roles: ['9'] } })
+  })
+
+  it('edits with PATCH, without mentions, taking away what the new message lacks', async () => {
+    const server = await listen((_request, response) => answer(response, 200, { id: '77' }))
+    const outcome = await editMessage(server.webhook, '77', { content: 'new', username: 'T-minus' })
+    expect(outcome).toEqual({ kind: 'sent', messageId: '77' })
+    const [request] = server.requests
+    expect(request).toMatchObject({ method: 'PATCH', path: `/api/v10/webhooks/${ID}/${TOKEN}/messages/77` })
+    expect(request?.query).toEqual({ with_components: 'true' })
+    expect(request?.body).toEqual({
+      content: 'new',
+      embeds: [],
+      components: [],
+      allowed_mentions: { parse: [] },
+    })
+  })
+
+  const refusal = { code: 50035, message: 'Invalid Form Body' }
+  const imageRefusal = {
+    ...refusal,
+    errors: { embeds: { 0: { image: { url: { _errors: [{ code: 'URL', message: 'Not a URL' }] } } } } },
+  }
+  const titleRefusal = {
+    ...refusal,
+    errors: { embeds: { 0: { title: { _errors: [{ message: 'Long' }] } } } },
+  }
+  it.each<[string, number, unknown, Record<string, string>, Outcome]>([
+    ['500', 500, { message: 'oops' }, {}, { kind: 'unknown', reason: 'HTTP 500' }],
+    ['502 in HTML', 502, '<html>', {}, { kind: 'unknown', reason: 'HTTP 502' }],
+    ['200 cut short', 200, '{"id": "7', {}, { kind: 'unknown', reason: "HTTP 200 without the message's id" }],
+    ['204', 204, '', {}, { kind: 'unknown', reason: "HTTP 204 without the message's id" }],
+    ['429', 429, { retry_after: 1.5 }, { 'retry-after': '2' }, { kind: 'rate_limited', retryAfterMs: 2_000 }],
+    ['429 with a finer body', 429, { retry_after: 2.25 }, { 'retry-after': '2' }, limited(2_250)],
+    ['429 of now', 429, { retry_after: 0 }, { 'retry-after': '0' }, limited(1_000)],
+    ['429 without Retry-After', 429, '<html>banned</html>', {}, limited(60_000)],
+    ['429 without Retry-After, JSON', 429, { retry_after: 0.3 }, {}, limited(60_000)],
+    ['429 with a date', 429, '', { 'retry-after': 'Fri, 01 Jan 2027 00:00:00 GMT' }, limited(60_000)],
+    ['404/10015', 404, { code: 10015, message: 'Unknown Webhook' }, {}, { kind: 'gone', code: 10015 }],
+    ['401/50027', 401, { code: 50027, message: 'Invalid' }, {}, { kind: 'gone', code: 50027 }],
+    ['404/10008', 404, { code: 10008, message: 'Unknown Message' }, {}, { kind: 'message_gone' }],
+    ['404 of a proxy', 404, '<html>', {}, rejected(404, 0, 'HTTP 404')],
+    ['403 with null', 403, null, {}, rejected(403, 0, 'HTTP 403')],
+    ['302', 302, '', { location: 'http://127.0.0.1:1/' }, rejected(302, 0, 'HTTP 302')],
+    ['50035 title', 400, titleRefusal, {}, rejected(400, 50035, 'Invalid Form Body; embeds.0.title: Long')],
+    [
+      '50035 image',
+      400,
+      imageRefusal,
+      {},
+      rejected(400, 50035, 'Invalid Form Body; embeds.0.image.url: Not a URL', true),
+    ],
+    ['token repeated', 400, { message: `no ${TOKEN}` }, {}, rejected(400, 0, 'no ***')],
+  ])('%s: one request, one outcome', async (_name, status, body, headers, expected) => {
+    const server = await listen((_request, response) => answer(response, status, body, headers))
+    expect(await postMessage(server.webhook, { content: 'x' })).toEqual(expected)
+    expect(await editMessage(server.webhook, '1', { content: 'x' })).toEqual(expected)
+    expect(server.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH'])
+  })
+
+  it('gives up a slow answer in time, after one request', async () => {
+    const server = await listen(() => undefined)
+    const started = performance.now()
+    const outcome = await postMessage(server.webhook, { content: 'x' }, { timeoutMs: 150 })
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'no answer within 0.15 s' })
+    expect(performance.now() - started).toBeLessThan(1_000)
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it('gives up a body that stalls', async () => {
+    const server = await listen((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).write('{"id":')
+    })
+    const outcome = await postMessage(server.webhook, { content: 'x' }, { timeoutMs: 150 })
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'no answer within 0.15 s' })
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it('does not know what became of a request whose connection broke', async () => {
+    const server = await listen((request) => request.socket.destroy())
+    expect(await postMessage(server.webhook, { content: 'x' })).toMatchObject({ kind: 'unknown' })
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it('sends nothing once stopped, and says so when stopped half-way', async () => {
+    const stop = new AbortController()
+    const server = await listen(() => stop.abort())
+    const halfway = await postMessage(server.webhook, { content: 'x' }, { signal: stop.signal })
+    expect(halfway).toEqual({ kind: 'unknown', reason: 'stopped while waiting for the answer' })
+    const after = await postMessage(server.webhook, { content: 'x' }, { signal: stop.signal })
+    expect(after).toEqual({ kind: 'unreachable', reason: 'stopped before anything was sent' })
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it.each(['127.0.0.1', 'localhost', '[::1]'])(
+    'knows that a refused connection to %s sent nothing',
+    async (host) => {
+      const server = await listen(() => undefined)
+      await server.close()
+      const webhook = parseWebhookUrl(server.address.replace('127.0.0.1', host))
+      const outcome = await postMessage(webhook, { content: 'x' })
+      expect(outcome).toEqual({ kind: 'unreachable', reason: 'connection refused' })
+    },
+  )
+
+  it('keeps no connection and no token', async () => {
+    const server = await listen((_request, response) => answer(response, 500, { message: TOKEN }))
+    const outcome = await postMessage(server.webhook, { content: 'x' })
+    expect(inspect(outcome, { depth: 9, showHidden: true })).not.toContain(TOKEN)
+    expect(server.requests[0]?.headers.connection).toBe('close')
+  })
+})
+
+function limited(retryAfterMs: number): Outcome {
+  return { kind: 'rate_limited', retryAfterMs }
+}
+
+function rejected(status: number, code: number, message: string, imageRefused = false): Outcome {
+  return { kind: 'rejected', status, code, message, imageRefused }
+}
+
+interface Seen {
+  method: string | undefined
+  path: string
+  query: Record<string, string>
+  headers: IncomingMessage['headers']
+  body: unknown
+}
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()))
+})
+
+interface Listening {
+  address: string
+  webhook: Webhook
+  requests: Seen[]
+  close(): Promise<void>
+}
+
+async function listen(
+  reply: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Listening> {
+  const requests: Seen[] = []
+  const server = createServer(async (request, response) => {
+    const pieces: Buffer[] = []
+    for await (const piece of request) pieces.push(piece)
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://loopback')
+    requests.push({
+      method: request.method,
+      path: pathname,
+      query: Object.fromEntries(searchParams),
+      headers: request.headers,
+      body: JSON.parse(Buffer.concat(pieces).toString()),
+    })
+    reply(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/webhooks/${ID}/${TOKEN}`
+  const close = async () => {
+    server.close()
+    server.closeAllConnections()
+  }
+  closers.push(close)
+  return { address, webhook: parseWebhookUrl(address), requests, close }
+}
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  const json = typeof body === 'string' ? body : JSON.stringify(body)
+  const type = json.startsWith('<') ? 'text/html' : 'application/json'
+  response.writeHead(status, { 'content-type': type, ...headers }).end(json)
+}

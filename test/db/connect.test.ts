@@ -1,0 +1,219 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { checkConnection } from '../../src/db/connect.ts'
+import { openPool } from '../../src/db/pool.ts'
+import { TminusError, UsageError } from '../../src/errors.ts'
+import { runCli } from '../support/cli.ts'
+import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createEmptyDatabase()
+})
+afterAll(() => database.drop())
+
+/** The address of the test's database, changed. */
+function changed(change: (url: URL) => void): string {
+  const url = new URL(database.connectionString)
+  change(url)
+  return url.href
+}
+
+/** Where the test's server really listens: a socket folder and a number. */
+function place(): string {
+  const url = new URL(database.connectionString)
+  return `${url.searchParams.get('host')}:${url.port}`
+}
+
+async function problem(connectionString: string, answerWithinMs = 10_000): Promise<TminusError> {
+  const pool = openPool(connectionString)
+  pool.options.connectionTimeoutMillis = answerWithinMs
+  const error = await checkConnection(pool, 'METADATA_DATABASE_URL').catch((thrown: unknown) => thrown)
+  await pool.end()
+  if (!(error instanceof TminusError)) throw new Error(`a TminusError was expected, not ${error}`)
+  expect(error.cause).toBeInstanceOf(Error)
+  expect(error.message).not.toContain('\n')
+  return error
+}
+
+async function expectWrong(connectionString: string, sentence: string): Promise<void> {
+  const error = await problem(connectionString)
+  expect(error.message).toBe(`METADATA_DATABASE_URL: ${sentence}`)
+  expect(error).toBeInstanceOf(UsageError)
+  expect(error).toMatchObject({ code: 'database_address', retryable: false })
+}
+
+async function expectUnreachable(connectionString: string, sentence: string, ms?: number): Promise<void> {
+  const error = await problem(connectionString, ms)
+  expect(error.message).toBe(`METADATA_DATABASE_URL: ${sentence}`)
+  expect(error).not.toBeInstanceOf(UsageError)
+  expect(error).toMatchObject({ code: 'database_unreachable', retryable: true })
+}
+
+/** A port of 127.0.0.1 where a server does this with whoever connects. */
+async function withServer(onSocket: (socket: Socket) => void, work: (port: number) => Promise<void>) {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}))
+    onSocket(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    await work((server.address() as AddressInfo).port)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  }
+}
+
+async function closedPort(): Promise<number> {
+  let closed = 0
+  await withServer(
+    () => {},
+    async (port) => {
+      closed = port
+    },
+  )
+  return closed
+}
+
+test('a database that answers is fine', async () => {
+  await checkConnection(database.pool, 'DATABASE_URL')
+})
+
+test('a wrong password', async () => {
+  const url = changed((address) => {
+    address.password = 'hunter2hunter2'
+  })
+  await expectWrong(
+    url,
+    `the password for user "tminus" was not accepted at ${place()}; check user and password`,
+  )
+})
+
+test('an unknown user: the server does not tell it from a wrong password', async () => {
+  const url = changed((address) => {
+    address.username = 'nobody-here'
+  })
+  await expectWrong(
+    url,
+    `the password for user "nobody-here" was not accepted at ${place()}; check user and password`,
+  )
+})
+
+const ASKED = 'asks for a password and the address has none; write postgresql://USER:PASSWORD@…'
+
+test('no password', async () => {
+  const url = changed((address) => {
+    address.password = ''
+  })
+  await expectWrong(url, `the server at ${place()} ${ASKED}`)
+})
+
+test('without a password, nothing keeps the process waiting for the server', async () => {
+  const DATABASE_URL = changed((address) => {
+    address.password = ''
+  })
+  const started = Date.now()
+  const { code, stderr } = await runCli(['dags', 'runs', 'chain'], { env: { DATABASE_URL } })
+  expect(stderr).toContain(ASKED)
+  expect(code).toBe(2)
+  // The server hangs up after a minute.
+  expect(Date.now() - started).toBeLessThan(20_000)
+})
+
+test('an empty password', async () => {
+  const url = database.connectionString.replace(/:[^:@/]+@/, ':@')
+  expect(url).toContain('tminus:@')
+  await expectWrong(url, `the server at ${place()} ${ASKED}`)
+})
+
+test('a database that does not exist', async () => {
+  const url = changed((address) => {
+    address.pathname = '/no_such'
+  })
+  await expectWrong(
+    url,
+    `database "no_such" does not exist at ${place()}; create it (createdb no_such) or name another`,
+  )
+})
+
+test('a user who may not connect', async () => {
+  await database.pool.query(`create role closed_out nologin password 'hunter2hunter2'`)
+  const url = changed((address) => {
+    address.username = 'closed_out'
+    address.password = 'hunter2hunter2'
+  })
+  await expectWrong(
+    url,
+    `user "closed_out" may not connect at ${place()}; check the user, or the server's pg_hba.conf`,
+  )
+  await database.pool.query('drop role closed_out')
+})
+
+test('an unknown host', async () => {
+  // A name longer than names may be: no server has to be asked to know that there is none.
+  const host = 'x'.repeat(64)
+  await expectWrong(`postgresql://u:hunter2@${host}/d`, `host "${host}" is unknown; check the spelling`)
+})
+
+test('an address that names a file that is not there', async () => {
+  await expectWrong(
+    'postgresql://u:hunter2@h/d?sslrootcert=/no/such.pem',
+    "the address cannot be used: ENOENT: no such file or directory, open '/no/such.pem'",
+  )
+})
+
+test('a port where nothing listens', async () => {
+  const port = await closedPort()
+  const sentence = 'start Postgres there or check host and port'
+  await expectUnreachable(
+    `postgresql://u:hunter2@127.0.0.1:${port}/d`,
+    `nothing listens at 127.0.0.1:${port}; ${sentence}`,
+  )
+  // Two addresses of one name, and so an error for each.
+  await expectUnreachable(
+    `postgresql://u:hunter2@localhost:${port}/d`,
+    `nothing listens at localhost:${port}; ${sentence}`,
+  )
+})
+
+test('a socket that is not there', async () => {
+  await expectUnreachable(
+    'postgresql://u:hunter2@/d?host=%2Fno%2Fsuch',
+    'nothing listens at /no/such:5432; start Postgres there or check host and port',
+  )
+})
+
+test('a server that does not answer', async () => {
+  await withServer(
+    () => {},
+    async (port) => {
+      await expectUnreachable(
+        `postgresql://u:hunter2@127.0.0.1:${port}/d`,
+        `no answer from 127.0.0.1:${port} within 10 s; check host, port and firewall`,
+        50,
+      )
+    },
+  )
+})
+
+test('a server that hangs up', async () => {
+  await withServer(
+    (socket) => socket.destroy(),
+    async (port) => {
+      const error = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
+      expect(error.message).toMatch(`METADATA_DATABASE_URL: cannot use the database at 127.0.0.1:${port}: `)
+      expect(error.code).toBe('database_unreachable')
+    },
+  )
+})
+
+test('no sentence holds the password', async () => {
+  const port = await closedPort()
+  const secret = 'hun%40ter2'
+  for (const place of [`127.0.0.1:${port}`, 'x'.repeat(64), '']) {
+    const error = await problem(`postgresql://u:${secret}@${place}/d?host=${place === '' ? '%2Fno' : ''}`)
+    expect(error.message).not.toMatch(/hun(%40|@)ter2/)
+  }
+})

@@ -1,0 +1,200 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type Page, upcomingPages, upcomingUrl } from '../../../pipelines/rocket-launches/launch-library.ts'
+import { settings } from '../../../pipelines/rocket-launches/settings.ts'
+import { openHttp } from '../../../src/connectors/http.ts'
+import { TminusError } from '../../../src/errors.ts'
+import { type Handler, sendJson, startHttpServer } from '../../support/http-server.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+async function serve(handler: Handler, version = '2.3.0') {
+  const server = await startHttpServer(handler)
+  const http = openHttp({ userAgent: 'tminus-test/1' })
+  closing.push(
+    () => http.close(),
+    () => server.close(),
+  )
+  const read = async (token?: string): Promise<Page[]> => {
+    const pages: Page[] = []
+    const request = {
+      http,
+      baseUrl: `${server.origin}/${version}`,
+      token,
+      signal: new AbortController().signal,
+    }
+    for await (const page of upcomingPages(request)) pages.push(page)
+    return pages
+  }
+  return { ...server, read }
+}
+
+async function failing(handler: Handler, token?: string): Promise<TminusError> {
+  const { read } = await serve(handler)
+  const error = await read(token).catch((thrown: unknown) => thrown)
+  if (!(error instanceof TminusError)) throw new Error(`a TminusError was expected, not ${error}`)
+  return error
+}
+
+describe('the list', () => {
+  test.each([
+    ['2.0.0', '/2.0.0/launch/upcoming/'],
+    ['2.2.0', '/2.2.0/launch/upcoming/'],
+    ['2.3.0', '/2.3.0/launches/upcoming/'],
+  ])('of %s is read to its last page', async (version, path) => {
+    const ids = Array.from({ length: 25 }, (_, id) => ({ id }))
+    const server = await serve((request, response) => {
+      const url = new URL(request.url ?? '', `http://${request.headers.host}`)
+      const offset = Number(url.searchParams.get('offset') ?? 0)
+      const next =
+        offset + 10 < ids.length ? `${url.origin}${url.pathname}?limit=10&offset=${offset + 10}` : null
+      sendJson(response, { count: 25, next, previous: null, results: ids.slice(offset, offset + 10) })
+    }, version)
+    const pages = await server.read('k3y')
+    expect(pages.map(({ results }) => results.length)).toEqual([10, 10, 5])
+    expect(pages.flatMap(({ results }) => results)).toEqual(ids)
+    expect(pages[0]?.count).toBe(25)
+    expect(server.requests.map(({ url }) => url)).toEqual([
+      `${path}?limit=100`,
+      `${path}?limit=10&offset=10`,
+      `${path}?limit=10&offset=20`,
+    ])
+    expect(server.requests[0]?.headers).toMatchObject({
+      authorization: 'Token k3y',
+      'user-agent': 'tminus-test/1',
+    })
+  })
+
+  test('is read a page at a time', async () => {
+    const server = await startHttpServer((_, response) =>
+      sendJson(response, { results: [1], next: '?offset=1' }),
+    )
+    const http = openHttp({ userAgent: 'x' })
+    closing.push(http.close, server.close)
+    const request = {
+      http,
+      baseUrl: `${server.origin}/2.3.0`,
+      token: undefined,
+      signal: new AbortController().signal,
+    }
+    for await (const page of upcomingPages(request)) {
+      expect(page).toEqual({ results: [1], count: null })
+      break
+    }
+    expect(server.requests).toHaveLength(1)
+    expect(server.requests[0]?.headers.authorization).toBeUndefined()
+  })
+
+  test.each([
+    ['another host', 'https://evil.example/2.3.0/launches/upcoming/?offset=100'],
+    ['another port', 'http://127.0.0.1:1/2.3.0/launches/upcoming/?offset=100'],
+    ['another path', '/2.3.0/launches/previous/?offset=100'],
+    ['another path upwards', '../../2.3.0/astronauts/'],
+    ['nowhere', 'http://['],
+  ])('is not followed to %s', async (_, next) => {
+    const error = await failing((_, response) => sendJson(response, { count: 2, next, results: [{}] }))
+    expect(error).toMatchObject({ code: 'launch_library_next', retryable: false })
+    expect(error.message).toMatch(/lies elsewhere and is not followed; check LAUNCH_LIBRARY_URL$/)
+    expect(error.message).not.toContain('evil')
+  })
+
+  test('that names a page twice, or pages without end, ends', async () => {
+    const same = await failing((_, response) => sendJson(response, { next: '?offset=5', results: [] }))
+    expect(same).toMatchObject({ code: 'launch_library_endless', retryable: false, fields: { pages: 2 } })
+    let page = 0
+    const endless = await failing((_, response) =>
+      sendJson(response, { next: `?offset=${++page}`, results: [] }),
+    )
+    expect(endless).toMatchObject({ code: 'launch_library_endless', fields: { pages: 100 } })
+    expect(page).toBe(100)
+  })
+})
+
+describe('a failure says what to do', () => {
+  test.each<[string, unknown, RegExp]>([
+    ['results missing', { detail: 'hello' }, /changed its shape \(results: .*\); check LAUNCH_LIBRARY_URL$/],
+    ['results no list', { results: {} }, /changed its shape \(results: /],
+    ['a list of something', [1], /changed its shape \(answer: /],
+    ['a count of words', { results: [], count: 'many' }, /changed its shape \(count: /],
+  ])('%s', async (_, answer, message) => {
+    const error = await failing((_, response) => sendJson(response, answer))
+    expect(error).toMatchObject({ code: 'launch_library_shape', retryable: false })
+    expect(error.message).toMatch(message)
+  })
+
+  test('a web page', async () => {
+    const error = await failing((_, response) => response.end('<html>'))
+    expect(error.message).toMatch(/web page \(HTML\) instead of JSON; check LAUNCH_LIBRARY_URL$/)
+    expect(error.retryable).toBe(false)
+  })
+
+  test.each([
+    ['a Retry-After', { 'retry-after': '625' }, '{}'],
+    ['a sentence', {}, '{"detail":"Request was throttled. Expected available in 625 seconds."}'],
+  ])('the quota is spent, with %s', async (_, headers, body) => {
+    const error = await failing((_, response) => response.writeHead(429, headers).end(body))
+    expect(error).toMatchObject({
+      code: 'launch_library_throttled',
+      retryable: true,
+      fields: { status: 429, retryAfterMs: 625_000 },
+    })
+    expect(error.message).toContain('for 11 min more')
+    expect(error.message).toContain('LAUNCH_LIBRARY_TOKEN')
+  })
+
+  test('the quota is spent, with neither', async () => {
+    const error = await failing((_, response) => response.writeHead(429).end('slow down'), 'k3y')
+    expect(error.message).toBe(
+      'Launch Library takes no further call for now: its hourly quota is used up; wait',
+    )
+  })
+
+  test('a wrong key', async () => {
+    const error = await failing(
+      (_, response) => sendJson(response, { detail: 'Invalid token.' }, 401),
+      's3cret-key',
+    )
+    expect(error).toMatchObject({ code: 'launch_library_key', retryable: false })
+    expect(error.message).toBe('Launch Library refuses the key (401); check LAUNCH_LIBRARY_TOKEN')
+    const without = await failing((_, response) => sendJson(response, {}, 403))
+    expect(without.message).toContain('set LAUNCH_LIBRARY_TOKEN')
+  })
+
+  test('an address without version', () => {
+    expect(() => upcomingUrl('https://ll.thespacedevs.com/')).toThrow(/2\.0\.0, 2\.2\.0, 2\.3\.0/)
+  })
+})
+
+describe('the settings', () => {
+  const Settings = z.object({
+    LAUNCH_LIBRARY_URL: settings.LAUNCH_LIBRARY_URL,
+    LAUNCH_LIBRARY_TOKEN: settings.LAUNCH_LIBRARY_TOKEN,
+  })
+
+  test('have a default, and take the address of the list too', () => {
+    expect(Settings.parse({})).toEqual({ LAUNCH_LIBRARY_URL: 'https://ll.thespacedevs.com/2.3.0' })
+    for (const url of ['http://h:1/2.0.0/', 'http://h:1/2.0.0', 'http://h:1/2.0.0/launch/upcoming/'])
+      expect(Settings.parse({ LAUNCH_LIBRARY_URL: url }).LAUNCH_LIBRARY_URL).toBe('http://h:1/2.0.0')
+  })
+
+  test.each([
+    ['nonsense', /http\(s\) address/],
+    ['ftp://h/2.3.0', /http\(s\) address/],
+    ['https://user:s3cret@h/2.3.0', /user name or password/],
+    ['https://h/2.3.0?key=s3cret', /query/],
+    ['https://h/2.1.0', /version/],
+    ['https://h/', /version/],
+    ['https://h/2.3.0/astronauts/', /must end with/],
+  ])('refuse %s', (url, message) => {
+    const result = Settings.safeParse({ LAUNCH_LIBRARY_URL: url })
+    expect(result.error?.issues.map((issue) => issue.message)).toEqual([expect.stringMatching(message)])
+    expect(result.error?.message).not.toContain('s3cret')
+  })
+
+  test('refuse a key that would break the header', () => {
+    expect(Settings.safeParse({ LAUNCH_LIBRARY_TOKEN: 'a\r\nHost: b' }).success).toBe(false)
+  })
+})

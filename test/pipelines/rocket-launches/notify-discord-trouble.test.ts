@@ -1,0 +1,162 @@
+import type { ServerResponse } from 'node:http'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { Rescheduled } from '../../../src/dag/ending.ts'
+import { isRetryable, TminusError } from '../../../src/errors.ts'
+import { Announcing, NOW, TOKEN } from '../../support/announcing.ts'
+
+let channel: Announcing
+beforeAll(async () => {
+  channel = await Announcing.open()
+})
+beforeEach(() => channel.reset())
+afterEach(async () => {
+  expect(channel.discord.violations).toEqual([])
+  expect(inspect([channel.logged, await channel.outbox()], { depth: 9 })).not.toContain(TOKEN)
+  await channel.discord.close()
+})
+afterAll(() => channel.database.drop())
+
+describe('when Discord does not take it', () => {
+  it.each([
+    ['a 500', (response: ServerResponse) => response.writeHead(500).end()],
+    ['a broken 200', (response: ServerResponse) => response.writeHead(200).end('{"id":')],
+    ['a reset', (response: ServerResponse) => response.destroy()],
+  ])('does not post again after %s, before the facts change', async (_name, answer) => {
+    channel.interceptAnswer = (_request, response) => {
+      answer(response)
+      return true
+    }
+    expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
+    channel.interceptAnswer = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
+    expect(channel.discord.requests).toHaveLength(1)
+    expect(channel.logged.at(-1)).toMatch(/^warn .*not known whether Discord took the message/)
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+    expect(channel.discord.requests).toHaveLength(2)
+  })
+
+  it('does not post again after the second answer got lost, either', async () => {
+    channel.refuse(500, {})
+    expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
+    expect(channel.discord.requests).toHaveLength(2)
+  })
+
+  it('repeats an edit that was not confirmed, even if the facts are back', async () => {
+    await channel.notify()
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    channel.refuse(500, {})
+    const ended = await channel.ending()
+    expect(ended).toMatchObject({ code: 'discord_unconfirmed' })
+    expect(isRetryable(ended)).toBe(true)
+    channel.intercept = undefined
+    await channel.change({ net: '2026-11-22T10:00:00Z' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'edited' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+    expect(channel.discord.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH', 'PATCH'])
+  })
+
+  it('waits as long as Discord asks', async () => {
+    channel.refuse(429, { retry_after: 12.5 }, { 'retry-after': '13' })
+    const ended = await channel.ending()
+    expect(ended).toBeInstanceOf(Rescheduled)
+    expect(ended).toHaveProperty('at', new Date(NOW.getTime() + 13_000))
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+
+  it('waits a minute for a ban that names no time', async () => {
+    channel.refuse(429, {})
+    expect(await channel.ending()).toHaveProperty('at', new Date(NOW.getTime() + 60_000))
+    expect(channel.discord.requests).toHaveLength(1)
+  })
+
+  it('may be retried where nothing was sent', async () => {
+    await channel.discord.close()
+    const ended = await channel.ending()
+    expect(ended).toMatchObject({ code: 'discord_unreachable' })
+    expect(ended).toHaveProperty('message', 'Discord cannot be reached: connection refused')
+    expect(isRetryable(ended)).toBe(true)
+    expect(await channel.outbox()).toMatchObject([{ state: 'pending', message_id: null }])
+  })
+
+  it.each([
+    [404, 10015],
+    [401, 50027],
+  ])('fails for good when the webhook is gone (%i/%i), and posts once it is back', async (status, code) => {
+    channel.refuse(status, { code, message: 'Unknown' })
+    const ended = await channel.ending()
+    expect(ended).toHaveProperty('message', expect.stringContaining('set DISCORD_WEBHOOK_URL'))
+    expect(isRetryable(ended)).toBe(false)
+    expect(inspect(ended)).not.toContain(TOKEN)
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+
+  it('sends the message once more without an image Discord refuses', async () => {
+    const image = { embeds: { 0: { image: { url: { _errors: [{ message: 'Not a well formed URL.' }] } } } } }
+    channel.intercept = (_request, response, { body }) => {
+      if (!JSON.stringify(body).includes('"image"')) return false
+      response.writeHead(400, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ code: 50035, message: 'Invalid Form Body', errors: image }))
+      return true
+    }
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+    expect(channel.discord.requests).toHaveLength(2)
+    expect(channel.discord.messages[0]?.embeds?.[0]).not.toHaveProperty('image')
+  })
+
+  it("fails with Discord's words, and tries again when the facts change", async () => {
+    channel.refuse(400, { code: 50035, message: 'Invalid Form Body' })
+    const ended = await channel.ending()
+    expect(ended).toHaveProperty('message', expect.stringContaining('Invalid Form Body'))
+    expect(isRetryable(ended)).toBe(false)
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'refused' })
+    expect(channel.discord.requests).toHaveLength(1)
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+
+  it('tries again after a refusal that was not about the message', async () => {
+    channel.refuse(403, { code: 40001, message: 'Unauthorized' })
+    expect(isRetryable(await channel.ending())).toBe(false)
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+
+  it('leaves an edit to the next run where the message had too many', async () => {
+    await channel.notify()
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    channel.refuse(400, {
+      code: 30046,
+      message: 'Maximum number of edits to messages older than 1 hour reached.',
+    })
+    expect(await channel.notify()).toMatchObject({ outcome: 'deferred' })
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'edited' })
+  })
+
+  it('does not bring back a message that somebody deleted', async () => {
+    await channel.notify()
+    channel.discord.messages.splice(0)
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'deleted' })
+    await channel.change({ net: '2026-11-22T12:00:00Z' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'deleted' })
+    expect(channel.discord.messages).toEqual([])
+    expect(channel.discord.requests).toHaveLength(2)
+  })
+
+  it('sends nothing once the task was stopped', async () => {
+    expect(await channel.ending({ signal: AbortSignal.abort() })).toBeInstanceOf(TminusError)
+    expect(channel.discord.requests).toEqual([])
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+})

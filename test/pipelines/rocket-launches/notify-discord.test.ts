@@ -1,0 +1,169 @@
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { NotifySummary } from '../../../pipelines/rocket-launches/notify-discord.ts'
+import { settings } from '../../../pipelines/rocket-launches/settings.ts'
+import { parseWebhookUrl } from '../../../src/connectors/discord.ts'
+import { Skipped } from '../../../src/dag/ending.ts'
+import { Announcing, TOKEN } from '../../support/announcing.ts'
+import { createEmptyDatabase } from '../../support/database.ts'
+
+let channel: Announcing
+beforeAll(async () => {
+  channel = await Announcing.open()
+})
+beforeEach(() => channel.reset())
+afterEach(async () => {
+  expect(channel.discord.violations).toEqual([])
+  expect(inspect([channel.logged, await channel.outbox()], { depth: 9 })).not.toContain(TOKEN)
+  await channel.discord.close()
+})
+afterAll(() => channel.database.drop())
+
+describe('notifyDiscord', () => {
+  it('posts the nearest launch once, and nothing while nothing changes', async () => {
+    const first = await channel.notify()
+    expect(first).toEqual({ launchId: 'a', launch: 'Falcon 9 | Nearest', outcome: 'posted' })
+    expect(NotifySummary.parse(first)).toEqual(first)
+    expect(await channel.notify()).toMatchObject({ launchId: 'a', outcome: 'unchanged' })
+    expect(channel.discord.requests).toHaveLength(1)
+    expect(channel.discord.messages).toMatchObject([
+      { embeds: [{ title: 'Falcon 9 | Nearest' }], pinged: [] },
+    ])
+    expect(channel.logged.at(-1)).toContain('nothing changed')
+    expect(await channel.outbox()).toMatchObject([
+      {
+        target: '1200000000000000001',
+        state: 'sent',
+        message_id: channel.discord.messages[0]?.id,
+        attempts: 1,
+      },
+    ])
+  })
+
+  it('edits the message when the facts change', async () => {
+    await channel.notify()
+    await channel.change({ net: '2026-11-22T12:30:00Z' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'edited' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+    expect(channel.discord.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH'])
+    expect(channel.discord.messages).toHaveLength(1)
+    expect(channel.discord.messages[0]?.embeds?.[0]?.description).toContain('<t:1795350600:F>')
+  })
+
+  it('announces the next launch when the nearest has passed', async () => {
+    await channel.notify()
+    await channel.change({ statusId: 6 })
+    expect(await channel.notify()).toMatchObject({ launchId: 'b', outcome: 'posted' })
+    expect(channel.discord.messages).toHaveLength(2)
+  })
+
+  it('logs a preview and skips without a webhook', async () => {
+    const ended = await channel.ending({ webhook: undefined })
+    expect(ended).toBeInstanceOf(Skipped)
+    expect(ended).toHaveProperty('message', 'DISCORD_WEBHOOK_URL is not set')
+    const log = channel.logged.join('\n')
+    expect(log).toContain('Falcon 9 | Nearest')
+    expect(log).toContain('22 November 2026 10:00 UTC')
+    expect(log).not.toContain('<t:')
+    expect(await channel.outbox()).toEqual([])
+  })
+
+  it('says when there is nothing to announce', async () => {
+    await channel.database.pool.query('truncate rocket_launches')
+    expect(await channel.notify()).toEqual({ launchId: null, launch: null, outcome: 'no_launch' })
+    expect(channel.logged.at(-1)).toContain('no upcoming launch')
+  })
+
+  it('skips where the tables are missing', async () => {
+    const empty = await createEmptyDatabase()
+    const ended = await channel.ending({ db: empty.pool }).finally(() => empty.drop())
+    expect(ended).toBeInstanceOf(Skipped)
+    expect(ended).toHaveProperty('message', expect.stringContaining('initialize_schema'))
+  })
+
+  it('posts, edits and takes up again once when many run at once', async () => {
+    const once = async (expected: string) => {
+      const summaries = await Promise.all(Array.from({ length: 6 }, () => channel.notify()))
+      expect(summaries.filter(({ outcome }) => outcome === expected)).toHaveLength(1)
+    }
+    await once('posted')
+    await channel.change({ net: '2026-11-22T12:30:00Z' })
+    await once('edited')
+    await channel.database.pool.query(`update discord_outbox set state = 'pending', message_id = null`)
+    await once('posted')
+    expect(channel.discord.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH', 'POST'])
+  })
+
+  it('tells each channel and thread by itself', async () => {
+    await channel.notify()
+    const inThread = parseWebhookUrl(`${channel.discord.webhookUrl}?thread_id=42`)
+    expect(await channel.notify({ webhook: inThread })).toMatchObject({ outcome: 'posted' })
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    expect(await channel.notify({ webhook: inThread })).toMatchObject({ outcome: 'edited' })
+    expect(channel.discord.messages.map(({ threadId }) => threadId)).toEqual([null, '42'])
+  })
+})
+
+describe('DISCORD_WEBHOOK_URL', () => {
+  const read = (value?: string) => z.object(settings).safeParse({ DISCORD_WEBHOOK_URL: value })
+
+  it('becomes a webhook that keeps its token to itself', () => {
+    const { data } = read(channel.discord.webhookUrl)
+    expect(data?.DISCORD_WEBHOOK_URL?.token).toBe(TOKEN)
+    expect(inspect(data, { depth: 9, showHidden: true }) + JSON.stringify(data)).not.toContain(TOKEN)
+    expect(read(undefined).data?.DISCORD_WEBHOOK_URL).toBeUndefined()
+  })
+
+  it('is refused without being repeated', () => {
+    const { error } = read(`https://evil.example/api/webhooks/1/${TOKEN}`)
+    expect(error?.issues).toMatchObject([{ path: ['DISCORD_WEBHOOK_URL'] }])
+    expect(error?.issues[0]?.message).toMatch(/^is not a Discord webhook address: it looks like https:/)
+    expect(inspect(error, { depth: 9 })).not.toContain(TOKEN)
+  })
+})
+
+describe('killed', () => {
+  it('leaves a claim alone until its sender must be dead, then does not know', async () => {
+    await channel.mortal(Number.POSITIVE_INFINITY)
+    await channel.database.pool.query(`update discord_outbox set state = 'sending', message_id = null`)
+    expect(await channel.notify()).toMatchObject({ outcome: 'in_progress' })
+    await channel.age()
+    expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
+    expect(await channel.outbox()).toMatchObject([{ state: 'unknown' }])
+    expect(channel.discord.requests).toHaveLength(1)
+  })
+
+  it.each([
+    ['while posting', false],
+    ['while editing', true],
+  ])(
+    '%s, after any statement: no card twice for the same facts, and the last one right',
+    async (_name, editing) => {
+      for (let statements = 1; ; statements += 1) {
+        await channel.database.pool.query('truncate discord_outbox')
+        await channel.change({ net: '2026-11-22T10:00:00Z' })
+        channel.discord.messages.splice(0)
+        if (editing) {
+          await channel.notify()
+          await channel.change({ net: '2026-11-22T10:30:00Z' })
+        }
+        const survived = await channel.mortal(statements)
+        await channel.age()
+        await channel.notify()
+        expect(channel.discord.messages.length).toBeLessThanOrEqual(1)
+        const lost =
+          channel.discord.messages.length === 1 && (await channel.outbox()).at(0)?.state === 'unknown'
+        await channel.change({ net: '2026-11-22T11:00:00Z' })
+        await channel.notify()
+        expect(channel.discord.messages).toHaveLength(lost ? 2 : 1)
+        expect(channel.discord.messages.at(-1)?.embeds?.[0]?.description).toContain('<t:1795345200:F>')
+        expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+        if (survived) {
+          expect(statements).toBeGreaterThan(6)
+          return
+        }
+      }
+    },
+  )
+})

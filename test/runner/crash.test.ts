@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Metadata } from '../../src/metadata/metadata.ts'
+import { allEnded, crashDags, EFFECT_TABLE, feed, judgeCrashes, startWorker } from '../support/crash.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { openTestRunner, until } from '../support/runner.ts'
+
+/** `CRASHES=200 npx vitest run test/runner/crash.test.ts` for the long form. */
+const CRASHES = Number(process.env.CRASHES ?? 10)
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await createDatabase()
+  await database.pool.query(EFFECT_TABLE)
+})
+afterAll(async () => {
+  await database.drop()
+})
+
+test(`kill -9 at ${CRASHES} random moments, two processes at work: every run ends, no finished try is repeated`, async () => {
+  const dags = await crashDags()
+  const { metadata, runner } = await openTestRunner(database, dags)
+  // The parent only queues: it must not be taken for a process that died.
+  await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)
+  const workers = [startWorker(database.connectionString), startWorker(database.connectionString)]
+  const killed = new Map<number, number>()
+  let seed = 7
+  for (let crash = 0; crash < CRASHES; crash++) {
+    await feed(metadata, runner, dags, 12)
+    await until(async () => (await runningJobs(metadata)) === 2)
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
+    await delay(seed % 600)
+    const victim = workers[crash % 2]
+    killed.set(victim?.process.pid ?? 0, Date.now())
+    victim?.process.kill('SIGKILL')
+    await victim?.ended
+    workers[crash % 2] = startWorker(database.connectionString)
+  }
+  await allEnded(metadata, 120_000)
+  for (const worker of workers) worker.process.kill('SIGTERM')
+  const ends = await Promise.all(workers.map(({ ended }) => ended))
+
+  const { rows } = await metadata.query<{ pid: number; ended_at: Date }>(
+    `select pid, ended_at from metadata.job where state = 'failed'`,
+  )
+  const waits = rows
+    .map(({ pid, ended_at }) => ended_at.getTime() - (killed.get(pid) ?? 0))
+    .sort((a, b) => a - b)
+  const p95 = waits[Math.floor(waits.length * 0.95)] ?? 0
+  const verdict = await judgeCrashes(metadata)
+  console.log(
+    `${CRASHES} crashes: ${JSON.stringify(verdict)}; ${waits.length} found after ms: median ${waits[waits.length >> 1]}, p95 ${p95}`,
+  )
+  expect(ends.map(({ code, stderr }) => [code, stderr])).toEqual([
+    [0, ''],
+    [0, ''],
+  ])
+  expect(verdict).toMatchObject({
+    running: 0,
+    startedTwice: 0,
+    afterSuccess: 0,
+    successTwice: 0,
+    unproven: 0,
+  })
+  expect(verdict.failed).toBeLessThan(verdict.runs / 10)
+  expect(p95).toBeLessThan(2_000)
+}, 900_000)
+
+async function runningJobs(metadata: Metadata): Promise<number> {
+  const { rows } = await metadata.query<{ n: number }>(
+    `select count(*)::int as n from metadata.job where state = 'running' and backend_pid is not null`,
+  )
+  return rows[0]?.n ?? 0
+}

@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const NODE = ['--conditions=tminus-source', '--import', join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')]
+const MAIN = join(ROOT, 'src/cli/main.ts')
+
+const FIXTURES = join(ROOT, 'test/fixtures')
+/** Read where a test names no other folder. */
+export const PIPELINES = join(FIXTURES, 'pipelines')
+
+export interface Ended {
+  /** Exit code as a shell shows it: 128 and the signal's number where one ended the process. */
+  code: number
+  stdout: string
+  stderr: string
+}
+
+export interface Running {
+  process: ChildProcess
+  /** What it has printed to standard output so far. */
+  stdout(): string
+  ended: Promise<Ended>
+}
+
+export interface ProcessOptions {
+  /** All of its environment but PATH; an undefined one is left out. */
+  env?: Record<string, string | undefined>
+  /** Default: the fixtures, where there is no `.env`. */
+  cwd?: string
+}
+
+/** The real `tminus` in a process of its own, on the fixture pipelines. */
+export function startCli(args: readonly string[], { env = {}, ...options }: ProcessOptions = {}): Running {
+  return startNode([MAIN, ...args], { env: { PIPELINES_DIR: PIPELINES, ...env }, ...options })
+}
+
+export async function runCli(args: readonly string[], options: ProcessOptions = {}): Promise<Ended> {
+  return await startCli(args, options).ended
+}
+
+/** A node process that understands TypeScript and the package's own names. */
+export function startNode(
+  args: readonly string[],
+  { env = {}, cwd = FIXTURES }: ProcessOptions = {},
+): Running {
+  const child = spawn(process.execPath, [...NODE, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: cwd, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const texts = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    texts.stdout += chunk
+  })
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    texts.stderr += chunk
+  })
+  const ended = once(child, 'close').then(([code, signal]: [number | null, NodeJS.Signals | null]) => {
+    const bySignal = signal === null ? 0 : 128 + constants.signals[signal]
+    return { code: code ?? bySignal, ...texts }
+  })
+  return { process: child, stdout: () => texts.stdout, ended }
+}
+
+/** Runs the text of a module, whose imports are given from the checkout's root as `ROOT/src/…`. */
+export async function runScript(script: string, options: ProcessOptions = {}): Promise<Ended> {
+  const source = script.replaceAll('ROOT/', ROOT)
+  return await startNode(['--input-type=module', '-e', source], options).ended
+}

@@ -1,0 +1,82 @@
+import type { TerminalTaskState } from '../../src/dag/state.ts'
+import type { TriggerRule } from '../../src/dag/trigger-rule.ts'
+
+export interface ModelTask {
+  id: string
+  upstream: string[]
+  rule: TriggerRule
+  retries: number
+  /** How each start ends; the last one repeats. */
+  outcomes: ('success' | 'fail' | 'fail_for_good' | 'skip')[]
+}
+
+export interface ModelResult {
+  states: Record<string, TerminalTaskState>
+  /** How often each task was started. */
+  starts: Record<string, number>
+  run: 'success' | 'failed'
+}
+
+/**
+ * The meaning of a dag in as few words as possible: tasks in order, each judged once all its upstreams have ended.
+ * No concurrency, no database, and none of the runner's code.
+ */
+export function interpret(tasks: readonly ModelTask[]): ModelResult {
+  const states: Record<string, TerminalTaskState> = {}
+  const starts: Record<string, number> = {}
+  for (const task of tasks) {
+    starts[task.id] = 0
+    const verdict = judged(task, states)
+    states[task.id] = verdict === 'ready' ? tried(task, starts) : verdict
+  }
+  const red = Object.values(states).some((state) => state === 'failed' || state === 'upstream_failed')
+  return { states, starts, run: red ? 'failed' : 'success' }
+}
+
+function judged(
+  task: ModelTask,
+  states: Record<string, TerminalTaskState>,
+): 'ready' | 'skipped' | 'upstream_failed' {
+  const ended = task.upstream.map((id) => states[id])
+  const success = ended.filter((state) => state === 'success').length
+  const skipped = ended.filter((state) => state === 'skipped').length
+  const failed = ended.filter((state) => state === 'failed').length
+  const total = ended.length
+  const broken = total - success - skipped
+  if (total === 0) return 'ready'
+  const when = (ready: boolean, otherwise: 'skipped' | 'upstream_failed') => (ready ? 'ready' : otherwise)
+  switch (task.rule) {
+    case 'all_success':
+      return when(success === total, broken > 0 ? 'upstream_failed' : 'skipped')
+    case 'all_failed':
+      return when(broken === total, 'skipped')
+    case 'all_done':
+    case 'always':
+      return 'ready'
+    case 'one_success':
+      return when(success > 0, skipped === total ? 'skipped' : 'upstream_failed')
+    case 'one_failed':
+      return when(broken > 0, 'skipped')
+    case 'one_done':
+      return when(success + failed > 0, 'skipped')
+    case 'none_failed':
+      return when(broken === 0, 'upstream_failed')
+    case 'none_failed_min_one_success':
+      return broken > 0 ? 'upstream_failed' : when(success > 0, 'skipped')
+    case 'none_skipped':
+      return when(skipped === 0, 'skipped')
+    case 'all_skipped':
+      return when(skipped === total, 'skipped')
+  }
+}
+
+function tried(task: ModelTask, starts: Record<string, number>): TerminalTaskState {
+  for (let failures = 0; ; ) {
+    const start = starts[task.id] ?? 0
+    starts[task.id] = start + 1
+    const outcome = task.outcomes[Math.min(start, task.outcomes.length - 1)]
+    if (outcome === 'success') return 'success'
+    if (outcome === 'skip') return 'skipped'
+    if (outcome === 'fail_for_good' || ++failures > task.retries) return 'failed'
+  }
+}
