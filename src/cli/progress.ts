@@ -36,6 +36,8 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
   const byId = new Map(lines.map((line) => [line.id, line]))
   let startedAt = Date.now()
   let own: OwnedRun | undefined
+  /** A first task may speak before it is known that its run began. */
+  const early: LogLine[] = []
   const draw = () => screen.draw(lines.map((line) => taskLine(line, width)))
   const ticking = live ? setInterval(draw, 100) : undefined
   return {
@@ -48,6 +50,7 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
       lines.forEach((line, index) => {
         Object.assign(line, { state: run.state.instance(index).state, since: Date.now() })
       })
+      for (const line of early) screen.print(logLine(line))
       draw()
     },
     onChange: (run, transitions) => {
@@ -63,6 +66,10 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
     },
     onLog: (line) => {
       if (line.level === 'debug' && !debug) return
+      if (own === undefined) {
+        early.push(line)
+        return
+      }
       screen.print(logLine(line))
       draw()
     },

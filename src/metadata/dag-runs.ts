@@ -17,6 +17,7 @@ export interface NewTaskInstance {
   taskId: string
   state: TaskInstanceState
   tryNumber: number
+  reason: string | null
 }
 
 export interface DagRun extends NewDagRun {
@@ -59,6 +60,7 @@ export async function insertRun(
       instances.map((instance) => instance.taskId),
       instances.map((instance) => instance.state),
       instances.map((instance) => instance.tryNumber),
+      instances.map((instance) => instance.reason),
       ...(jobId === null ? [db.channel] : []),
     ],
   })
@@ -86,12 +88,12 @@ with run as (
   on conflict do nothing
   returning *
 ), instances as (
-  insert into metadata.task_instance (dag_run_id, task_id, state, try_number, job_id, started_at)
-  select run.dag_run_id, i.task_id, case when run.state = 'running' then i.state else 'none' end,
+  insert into metadata.task_instance (dag_run_id, task_id, reason, state, try_number, job_id, started_at)
+  select run.dag_run_id, i.task_id, case when run.state = 'running' then i.reason end, case when run.state = 'running' then i.state else 'none' end,
     case when run.state = 'running' then i.try_number else 0 end,
     case when run.state = 'running' and i.state = 'running' then $9::bigint end,
     case when run.state = 'running' and i.state = 'running' then now() end
-  from run, unnest($10::text[], $11::text[], $12::int[]) as i (task_id, state, try_number)
+  from run, unnest($10::text[], $11::text[], $12::int[], $13::text[]) as i (task_id, state, try_number, reason)
 )`
 
 const PREVIOUS_OF_R = `select p.logical_date from metadata.dag_run p
@@ -102,7 +104,7 @@ const INSERT_RUN = `${insertion(`case when metadata.room_for_run($1) then 'runni
 select r.dag_run_id, r.state, (${PREVIOUS_OF_R}) as previous from run r`
 
 const QUEUE_RUN = `${insertion(`'queued'`)}
-select r.dag_run_id, r.state, null as previous, pg_notify($13, 'run') from run r`
+select r.dag_run_id, r.state, null as previous, pg_notify($14, 'run') from run r`
 
 interface DagRunRow {
   dag_run_id: number

@@ -154,8 +154,8 @@ export class ActiveRun {
   takeInitial(): NewTaskInstance[] {
     this.#unwritten.clear()
     return this.graph.nodes.map((node, index) => {
-      const { state, tryNumber } = this.instance(index)
-      return { taskId: node.id, state, tryNumber }
+      const { state, tryNumber, reason } = this.instance(index)
+      return { taskId: node.id, state, tryNumber, reason }
     })
   }
 

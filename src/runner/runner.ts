@@ -106,7 +106,12 @@ export class Runner implements JobListener {
   /** Queues a run for whichever process has room; undefined when that tick has its run already. */
   async enqueue(dag: Dag, trigger: Trigger): Promise<DagRun | undefined> {
     const wanted = await this.#describe(dag, trigger)
-    const instances = dag.graph.nodes.map(({ id }) => ({ taskId: id, state: 'none' as const, tryNumber: 0 }))
+    const instances = dag.graph.nodes.map(({ id }) => ({
+      taskId: id,
+      state: 'none' as const,
+      tryNumber: 0,
+      reason: null,
+    }))
     return await insertRun(this.#options.db, wanted, instances, null)
   }
 

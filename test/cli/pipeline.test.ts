@@ -148,7 +148,13 @@ describe('a signal in the middle of a run', () => {
     running.process.kill(signal)
     const ended = await running.ended
     expect(ended.code).toBe(code)
-    expect(ended.stdout).toMatch(/run failed in .*: wait failed: interrupted/)
+    expect(plain(ended)).toEqual([
+      'slow RUN',
+      '  wait: waiting',
+      '✖ wait   failed TIME  interrupted',
+      '✖ after  upstream_failed         wait failed',
+      '✖ run failed in TIME: wait failed: interrupted',
+    ])
     expect(ended.stdout + ended.stderr).not.toMatch(/\n\s+at /)
     expect(await unfinished()).toEqual([])
     expect(await latest()).toMatchObject({

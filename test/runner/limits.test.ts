@@ -1,0 +1,175 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dag } from '../../src/dag/dag.ts'
+import { listPools, setPool } from '../../src/metadata/pools.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { deferred, openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterAll(async () => {
+  await database.drop()
+})
+
+/** Counts how many of what it guards are under way at once. */
+function gauge() {
+  let now = 0
+  const seen = { most: 0, total: 0 }
+  const guarded = async () => {
+    seen.most = Math.max(seen.most, ++now)
+    seen.total++
+    await delay(5)
+    now--
+  }
+  return { seen, guarded }
+}
+
+describe('limits', () => {
+  test('maxActiveRuns: further runs wait in queued, oldest first', async () => {
+    const order: string[] = []
+    const gate = deferred()
+    const one = dag(uniqueId('one'), { maxActiveRuns: 1 }, ({ task }) => {
+      task('a', {
+        run: async (_inputs, { runId }) => {
+          order.push(runId)
+          await gate.promise
+        },
+      })
+    })
+    const own = await openTestRunner(database, [one])
+    await own.runner.claim({ dagIds: [one.id], onlyBegun: true })
+    const runs = []
+    for (let index = 0; index < 3; index++) runs.push(await own.runner.run(one, { logicalDate: new Date() }))
+    const states = await Promise.all(runs.map(({ run }) => stored(own.metadata, one.id, run.runId)))
+    expect(states.map(({ state }) => state)).toEqual(['running', 'queued', 'queued'])
+    gate.resolve()
+    await Promise.all(runs.map(({ finished }) => finished))
+    expect(order).toEqual(runs.map(({ run }) => run.runId))
+  })
+
+  test('maxActiveRuns holds when several processes insert at the same instant', async () => {
+    const { seen, guarded } = gauge()
+    const two = dag(uniqueId('two'), { maxActiveRuns: 2 }, ({ task }) => {
+      task('a', { run: guarded })
+    })
+    const owns = await Promise.all([1, 2, 3, 4].map(() => openTestRunner(database, [two])))
+    await Promise.all(owns.map(({ runner }) => runner.claim({ dagIds: [two.id], onlyBegun: false })))
+    const runs = await Promise.all(
+      owns.flatMap(({ runner }) => [1, 2, 3].map(() => runner.run(two, { logicalDate: new Date() }))),
+    )
+    // Nobody listens in this test: what NOTIFY would say is said by hand.
+    const nudge = setInterval(() => {
+      for (const { runner } of owns) runner.runsWaiting()
+    }, 20)
+    await Promise.all(runs.map(({ finished }) => finished))
+    clearInterval(nudge)
+    expect(seen).toEqual({ most: 2, total: 12 })
+  })
+
+  test('a pool and maxActiveTasks hold across runs and processes', async () => {
+    const pool = uniqueId('pool')
+    const pooled = gauge()
+    const all = gauge()
+    const make = () =>
+      dag(uniqueId('pooled'), { maxActiveTasks: 3 }, ({ task }) => {
+        for (let index = 0; index < 6; index++) {
+          task(`p${index}`, { pool, run: () => pooled.guarded().then(all.guarded) })
+          task(`f${index}`, { run: all.guarded })
+        }
+      })
+    const dags = [make(), make()]
+    const owns = await Promise.all([1, 2].map(() => openTestRunner(database, dags, { slots: 16 })))
+    await setPool(owns[0]?.metadata as never, pool, 2, 'for this test')
+    const runs = await Promise.all(
+      owns.flatMap(({ runner }) => dags.map((one) => runner.run(one, { logicalDate: new Date() }))),
+    )
+    const nudge = setInterval(() => {
+      for (const { runner } of owns) runner.slotsFreed()
+    }, 10)
+    await Promise.all(runs.map(({ finished }) => finished))
+    clearInterval(nudge)
+    expect(pooled.seen).toEqual({ most: 2, total: 24 })
+    // 3 of each of the two dags.
+    expect(all.seen.most).toBeLessThanOrEqual(6)
+    expect(all.seen.total).toBe(72 - 24)
+    expect(await listPools(owns[0]?.metadata as never)).toContainEqual({
+      pool,
+      slots: 2,
+      used: 0,
+      description: 'for this test',
+    })
+  })
+
+  test('a pool that is not there holds the task, saying so; made, it lets it go', async () => {
+    const pool = uniqueId('late')
+    const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
+      task('a', { pool, run: () => {} })
+    })
+    const own = await openTestRunner(database, [waiting])
+    const run = await own.runner.run(waiting, { logicalDate: new Date() })
+    await until(
+      async () =>
+        (await stored(own.metadata, waiting.id, run.run.runId)).task_instances[0]?.state === 'scheduled',
+    )
+    expect((await stored(own.metadata, waiting.id, run.run.runId)).task_instances[0]?.reason).toBe(
+      `waits for a slot of ${pool}`,
+    )
+    await setPool(own.metadata, pool, 1, null)
+    own.runner.slotsFreed()
+    expect(await run.finished).toMatchObject({ state: 'success' })
+  })
+
+  test('dagrunTimeout ends the run', async () => {
+    const slow = dag(uniqueId('slow'), { dagrunTimeout: 60 }, ({ task }) => {
+      const a = task('a', { run: (_inputs, { signal }) => delay(60_000, undefined, { signal }) })
+      task('b', { upstream: { a }, run: () => {} })
+    })
+    const own = await openTestRunner(database, [slow])
+    const result = await own.run(slow)
+    expect(result).toMatchObject({ state: 'failed' })
+    expect(result.task_instances[0]).toMatchObject({
+      state: 'failed',
+      reason: 'the run took longer than its dagrun timeout of 60 ms',
+    })
+  })
+
+  test('release hands unfinished work back, and another process takes it up where it stands', async () => {
+    const started = deferred()
+    const seen: string[] = []
+    const handed = dag(uniqueId('handed'), {}, ({ task }) => {
+      const a = task('a', { run: () => seen.push('a') })
+      const b = task('b', {
+        upstream: { a },
+        run: async (_inputs, { tryNumber, signal }) => {
+          seen.push(`b${tryNumber}`)
+          started.resolve()
+          if (tryNumber === 1) await delay(60_000, undefined, { signal })
+        },
+      })
+      task('c', { upstream: { b }, run: () => seen.push('c') })
+    })
+    const [first, second] = await Promise.all([
+      openTestRunner(database, [handed]),
+      openTestRunner(database, [handed]),
+    ])
+    const run = await first.runner.run(handed, { logicalDate: new Date() })
+    await started.promise
+    expect(await first.runner.release(10, 'SIGTERM: handed back')).toBe(1)
+    expect(await run.finished).toMatchObject({ state: 'queued' })
+    const between = await stored(first.metadata, handed.id, run.run.runId)
+    expect(between).toMatchObject({ state: 'queued', reason: 'SIGTERM: handed back' })
+    expect(between.task_instances).toMatchObject([
+      { state: 'success' },
+      { state: 'scheduled', try_number: 1 },
+      { state: 'none' },
+    ])
+    await second.runner.claim({ dagIds: [handed.id], onlyBegun: false })
+    await second.runner.idle()
+    await second.runner.drained()
+    expect(await stored(first.metadata, handed.id, run.run.runId)).toMatchObject({ state: 'success' })
+    expect(seen).toEqual(['a', 'b1', 'b2', 'c'])
+  })
+})
