@@ -18,7 +18,13 @@ import { localExecutor } from './executors/local.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
 import { type Logger, openLog } from './log.ts'
 import type { JobKind } from './metadata/jobs.ts'
-import { type Metadata, migrateMetadata, openMetadata, pendingMetadata } from './metadata/metadata.ts'
+import {
+  BY_INDEX,
+  type Metadata,
+  migrateMetadata,
+  openMetadata,
+  pendingMetadata,
+} from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
 import { Job } from './runner/job.ts'
 import { Runner, type RunnerOptions } from './runner/runner.ts'
@@ -136,20 +142,24 @@ export async function openApp(
   const { config, loaded, log } = setup
   const databases = await openDatabases(setup, { create: true })
   const { metadata, metadataUrl } = databases
+  const hotPool = openPool(databases.metadataUrl, { max: 2, prepare: BY_INDEX })
+  const hot = openMetadata(hotPool, config.metadataSchema)
   const job = new Job({ db: metadata, connectionString: metadataUrl, kind, log })
   try {
     await job.open()
     const executor = localExecutor(config.concurrency, resourcesOf(setup, databases))
-    const runner = new Runner({ db: metadata, job, dags: loaded.dags, executor, log, ...watch })
+    const runner = new Runner({ db: metadata, hot, job, dags: loaded.dags, executor, log, ...watch })
     await job.attend(runner)
     const end = async (state: 'success' | 'failed', reason?: string) => {
       await runner.drained()
       await job.close(state, reason ?? null)
+      await hotPool.end()
       await databases.close()
     }
     return { ...databases, runner, end }
   } catch (error) {
     await job.close('failed', messageOf(error)).catch(() => {})
+    await hotPool.end()
     await databases.close()
     throw error
   }

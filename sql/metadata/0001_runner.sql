@@ -71,12 +71,13 @@ create table dag_run (
 );
 -- Two schedulers at the same tick: one row.
 create unique index dag_run_scheduled on dag_run (dag_id, run_type, logical_date) where run_type = 'scheduled';
--- Taken at each start of a run. A function, because its statements see what was committed while it waited for the lock.
-create function room_for_run(wanted text) returns boolean language plpgsql volatile set search_path from current as $$
+-- How many more runs of a dag may start; asked at each start of one, which others of that dag wait for. A function,
+-- because its statements see what was committed while it waited.
+create function room_for_runs(wanted text) returns bigint language plpgsql volatile set search_path from current as $$
 begin
   perform from dag where dag_id = wanted for no key update;
-  return (select count(*) from dag_run where dag_id = wanted and state = 'running')
-    < (select max_active_runs from dag where dag_id = wanted);
+  return (select max_active_runs from dag where dag_id = wanted)
+    - (select count(*) from dag_run where dag_id = wanted and state = 'running');
 end $$;
 
 create index dag_run_latest on dag_run (dag_id, dag_run_id desc);

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { constants, lstatSync, readFileSync } from 'node:fs'
+import { constants, existsSync, lstatSync, readFileSync } from 'node:fs'
 import { type FileHandle, lchown, mkdir, open } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { isRunning, type Postmaster, readPostmaster } from './embedded-postmaste
 import { runAs } from './embedded-user.ts'
 
 /** A start under way. */
-export interface Launch {
+export interface ServerStart {
   /** The exit code, once the program ended: another server may have been there before it. */
   exitCode(): number | undefined
   /** The last lines logged since. */
@@ -31,7 +31,10 @@ const LOG_BYTES = 1024 * 1024
 const STOP_MS = 60_000
 
 /** Starts a server that outlives us and that our terminal's Ctrl-C does not reach. Does not wait for it. */
-export async function launchServer(folder: ServerFolder, settings: Record<string, string>): Promise<Launch> {
+export async function startServer(
+  folder: ServerFolder,
+  settings: Record<string, string>,
+): Promise<ServerStart> {
   try {
     const binaries = await findBinaries(folder.path, folder.user)
     const all = { ...SETTINGS, ...(await listenSettings(folder)), ...settings }
@@ -85,15 +88,11 @@ async function makeSocketFolder(folder: ServerFolder): Promise<string> {
   const fits = Buffer.byteLength(join(near, '.s.PGSQL.5432')) <= SOCKET_PATH_BYTES
   const digest = createHash('sha256').update(folder.path).digest('hex').slice(0, 16)
   const path = fits && !near.includes(',') ? near : join('/tmp', `tminus-${digest}`)
-  const made = await mkdir(path, { mode: 0o700 }).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-      return false
-    },
-  )
-  if (made && folder.user !== undefined) await lchown(path, folder.user.uid, folder.user.gid)
+  await mkdir(path, { mode: 0o700 }).catch((error) => {
+    if (error.code !== 'EEXIST') throw error
+  })
   refuseShared(path, folder)
+  if (folder.user !== undefined) await lchown(path, folder.user.uid, folder.user.gid)
   return path
 }
 
@@ -101,7 +100,7 @@ async function makeSocketFolder(folder: ServerFolder): Promise<string> {
 function refuseShared(path: string, folder: ServerFolder): void {
   const stats = lstatSync(path)
   const owner = folder.user?.uid ?? process.getuid?.()
-  // Another process may be between making the folder and handing it over.
+  // Root makes it before handing it over.
   const ours = stats.uid === owner || stats.uid === process.getuid?.()
   if (stats.isDirectory() && ours && (stats.mode & 0o077) === 0) return
   throw new TminusError(
@@ -160,7 +159,9 @@ function exitCodeOf(child: ChildProcess): number | undefined {
 }
 
 function logSince(folder: ServerFolder, offset: number): string {
-  const text = readFileSync(logFile(folder)).subarray(offset).toString('utf8')
+  const text = existsSync(logFile(folder))
+    ? readFileSync(logFile(folder)).subarray(offset).toString('utf8')
+    : ''
   return tailOf(text.replaceAll(/^\S+ \S+ UTC \[\d+\] /gm, ''))
 }
 

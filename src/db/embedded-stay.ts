@@ -4,7 +4,7 @@ import pg from 'pg'
 import { messageOf, TminusError } from '../errors.ts'
 import { type ServerFolder, SUPERUSER } from './embedded-folder.ts'
 import { isRunning, type Postmaster, readPostmaster, removeStale } from './embedded-postmaster.ts'
-import { type Launch, launchServer, logFile, stopServer } from './embedded-server.ts'
+import { logFile, type ServerStart, startServer, stopServer } from './embedded-server.ts'
 
 /** Which server, and how to start it. */
 export interface StayOptions {
@@ -55,7 +55,7 @@ export class Stay {
     this.#watch()
   }
 
-  /** Throws `embedded_start_failed`, `embedded_password` and those of `launchServer`. */
+  /** Throws `embedded_start_failed`, `embedded_password` and those of `startServer`. */
   static async begin(options: StayOptions): Promise<Stay> {
     return new Stay(options, await takeHold(options))
   }
@@ -105,17 +105,17 @@ export class Stay {
 async function takeHold(options: StayOptions): Promise<Hold> {
   const { folder } = options
   const began = Date.now()
-  let launch: Launch | undefined
+  let start: ServerStart | undefined
   for (;;) {
     const postmaster = readPostmaster(folder)
     const found = postmaster?.status === 'ready' ? await tryHold(options, postmaster) : 'not running'
     if (typeof found !== 'string') return found
-    if (launch?.exitCode() !== undefined) {
-      refuseFailure(folder, launch)
-      launch = undefined
+    if (start?.exitCode() !== undefined) {
+      refuseFailure(folder, start)
+      start = undefined
       await sleep(RELAUNCH_MS)
-    } else if (launch === undefined && (postmaster === undefined || !isRunning(postmaster))) {
-      launch = await launchServer(folder, options.settings)
+    } else if (start === undefined && (postmaster === undefined || !isRunning(postmaster))) {
+      start = await startServer(folder, options.settings)
     }
     checkPatience(folder, postmaster, Date.now() - began, found)
     await sleep(LOOK_MS)
@@ -186,9 +186,9 @@ function refusePassword(error: unknown, folder: ServerFolder): void {
 const TRANSIENT =
   /lock file ".*" (already exists|is empty)|still in use|bogus data in lock file|Address already in use/
 
-function refuseFailure(folder: ServerFolder, launch: Launch): void {
-  const output = launch.output()
-  if (launch.exitCode() !== 0 && !TRANSIENT.test(output)) throw startFailed(folder, output)
+function refuseFailure(folder: ServerFolder, start: ServerStart): void {
+  const output = start.output()
+  if (start.exitCode() !== 0 && !TRANSIENT.test(output)) throw startFailed(folder, output)
 }
 
 function checkPatience(

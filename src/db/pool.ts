@@ -1,4 +1,11 @@
-import pg, { type ClientConfig, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
+import pg, {
+  type ClientBase,
+  type ClientConfig,
+  type Pool,
+  type PoolClient,
+  type QueryResult,
+  type QueryResultRow,
+} from 'pg'
 
 /** What a statement needs: the pool, or one connection inside a transaction. */
 export interface Queryable {
@@ -19,12 +26,15 @@ export interface PoolOptions {
   max?: number
   /** Shown in `pg_stat_activity`. */
   applicationName?: string
+  /** SQL for each new connection, before anything else. */
+  prepare?: string
   /** Called with the error of an idle connection that broke; the pool replaces it by itself. */
   onIdleError?: (error: Error) => void
 }
 
 /** Opens a pool; nothing is sent before the first query. */
 export function openPool(connectionString: string, options: PoolOptions = {}): Database {
+  const { prepare } = options
   const pool = new pg.Pool({
     Client,
     connectionString,
@@ -33,6 +43,9 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     types: { getTypeParser },
+    ...(prepare !== undefined && {
+      onConnect: async (client: ClientBase) => void (await client.query(prepare)),
+    }),
   })
   pool.on('error', (error) => options.onIdleError?.(error))
   return pool

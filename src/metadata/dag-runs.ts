@@ -1,4 +1,5 @@
 import type { DagRunState, RunType, TaskInstanceState } from '../dag/state.ts'
+import { storableJson } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
 
 export interface NewDagRun {
@@ -33,78 +34,118 @@ export interface DagRun extends NewDagRun {
   previous: Date | undefined
 }
 
-/**
- * Inserts a run with all its task instances in one statement. With a `jobId` it is owned from the start, and running
- * if its dag has room (else queued, its instances at none); without one it is queued for whoever has room. Undefined
- * when a run of that id, or of that tick, is there already.
- */
-export async function insertRun(
-  db: Metadata,
-  run: NewDagRun,
-  instances: readonly NewTaskInstance[],
-  jobId: number | null,
-): Promise<DagRun | undefined> {
-  const { rows } = await db.query<Pick<DagRunRow, 'dag_run_id' | 'state' | 'previous'>>({
-    name: jobId === null ? 'queue_run' : 'insert_run',
-    text: jobId === null ? QUEUE_RUN : INSERT_RUN,
-    values: [
-      run.dagId,
-      run.dagVersionId,
-      run.runId,
-      run.runType,
-      run.logicalDate,
-      run.dataIntervalStart,
-      run.dataIntervalEnd,
-      JSON.stringify(run.conf),
-      jobId,
-      instances.map((instance) => instance.taskId),
-      instances.map((instance) => instance.state),
-      instances.map((instance) => instance.tryNumber),
-      instances.map((instance) => instance.reason),
-      ...(jobId === null ? [db.channel] : []),
-    ],
-  })
-  const [row] = rows
-  if (row === undefined) return undefined
-  const { dag_run_id: dagRunId, state, previous } = row
-  return {
-    ...run,
-    dagRunId,
-    state,
-    jobId,
-    version: 0,
-    reason: null,
-    ranForMs: 0,
-    previous: previous ?? undefined,
-  }
+export interface Insertion {
+  run: NewDagRun
+  instances: readonly NewTaskInstance[]
+  /** Owned by the process that inserts it, or queued for whoever has room. */
+  owned: boolean
 }
 
-const insertion = (state: string) => `
-with run as (
-  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date,
-    data_interval_start, data_interval_end, conf, job_id, started_at)
-  select $1, $2, $3, $4, s.state, $5, $6, $7, $8, $9::bigint, case when s.state = 'running' then now() end
-  from (select ${state} as state) s
-  on conflict do nothing
-  returning *
-), instances as (
-  insert into metadata.task_instance (dag_run_id, task_id, reason, state, try_number, job_id, started_at)
-  select run.dag_run_id, i.task_id, case when run.state = 'running' then i.reason end, case when run.state = 'running' then i.state else 'none' end,
-    case when run.state = 'running' then i.try_number else 0 end,
-    case when run.state = 'running' and i.state = 'running' then $9::bigint end,
-    case when run.state = 'running' and i.state = 'running' then now() end
-  from run, unnest($10::text[], $11::text[], $12::int[], $13::text[]) as i (task_id, state, try_number, reason)
-)`
+/**
+ * Inserts runs with all their task instances in one statement. An owned one is running if its dag has room (else
+ * queued, its instances at none), one that is not is queued. In the place of a run whose id, or tick, is there
+ * already stands undefined.
+ */
+export async function insertRuns(
+  db: Metadata,
+  jobId: number,
+  insertions: readonly Insertion[],
+): Promise<(DagRun | undefined)[]> {
+  const { rows } = await db.query<InsertedRow>({
+    name: 'insert_runs',
+    text: INSERT_RUNS,
+    values: [jobId, db.channel, ...newRunColumns(insertions), ...newInstanceColumns(insertions)],
+  })
+  const inserted = new Map(rows.map((row) => [row.position, row]))
+  return insertions.map(({ run, owned }, index) => {
+    const row = inserted.get(index + 1)
+    if (row === undefined) return undefined
+    const { dag_run_id: dagRunId, state, previous } = row
+    const jobIdOf = owned ? jobId : null
+    return {
+      ...run,
+      dagRunId,
+      state,
+      jobId: jobIdOf,
+      version: 0,
+      reason: null,
+      ranForMs: 0,
+      previous: previous ?? undefined,
+    }
+  })
+}
+
+type InsertedRow = Pick<DagRunRow, 'dag_run_id' | 'state' | 'previous'> & { position: number }
 
 const PREVIOUS_OF_R = `select p.logical_date from metadata.dag_run p
   where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
   order by p.dag_run_id desc limit 1`
 
-const INSERT_RUN = `${insertion(`case when metadata.room_for_run($1) then 'running' else 'queued' end`)}
-select r.dag_run_id, r.state, (${PREVIOUS_OF_R}) as previous from run r`
+/** The dags' rows are locked in one order, so that several processes neither overbook nor deadlock. */
+const INSERT_RUNS = `
+with wanted as (
+  select * from unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
+      $9::timestamptz[], $10::text[], $11::bool[])
+    with ordinality as w (dag_id, dag_version_id, run_id, run_type, logical_date, data_interval_start,
+      data_interval_end, conf, owned, position)
+), room as materialized (
+  select d.dag_id, metadata.room_for_runs(d.dag_id) as free
+  from (select distinct dag_id from wanted where owned order by dag_id) d
+), placed as (
+  select w.*, case when w.owned and row_number() over (partition by w.dag_id, w.owned order by w.position) <= room.free
+    then 'running' else 'queued' end as state
+  from wanted w left join room using (dag_id)
+), run as (
+  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date,
+    data_interval_start, data_interval_end, conf, job_id, started_at)
+  select dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start, data_interval_end,
+    conf::jsonb, case when owned then $1::bigint end, case when state = 'running' then now() end
+  from placed order by position
+  on conflict do nothing
+  returning *
+), known as (
+  select run.*, w.position from run join wanted w using (dag_id, run_id)
+), instances as (
+  insert into metadata.task_instance (dag_run_id, task_id, reason, state, try_number, job_id, started_at)
+  select k.dag_run_id, i.task_id, case when k.state = 'running' then i.reason end,
+    case when k.state = 'running' then i.state else 'none' end,
+    case when k.state = 'running' then i.try_number else 0 end,
+    case when k.state = 'running' and i.state = 'running' then $1::bigint end,
+    case when k.state = 'running' and i.state = 'running' then now() end
+  from unnest($12::bigint[], $13::text[], $14::text[], $15::int[], $16::text[])
+    as i (position, task_id, state, try_number, reason)
+  join known k using (position)
+)
+select r.position, r.dag_run_id, r.state, (${PREVIOUS_OF_R}) as previous,
+  case when r.job_id is null then pg_notify($2, 'run') end
+from known r`
 
-const QUEUE_RUN = `${insertion(`'queued'`)}
-select r.dag_run_id, r.state, null as previous, pg_notify($14, 'run') from run r`
+function newRunColumns(insertions: readonly Insertion[]): unknown[][] {
+  return [
+    insertions.map(({ run }) => run.dagId),
+    insertions.map(({ run }) => run.dagVersionId),
+    insertions.map(({ run }) => run.runId),
+    insertions.map(({ run }) => run.runType),
+    insertions.map(({ run }) => run.logicalDate),
+    insertions.map(({ run }) => run.dataIntervalStart),
+    insertions.map(({ run }) => run.dataIntervalEnd),
+    insertions.map(({ run }) => storableJson(run.conf) ?? '{}'),
+    insertions.map(({ owned }) => owned),
+  ]
+}
+
+function newInstanceColumns(insertions: readonly Insertion[]): unknown[][] {
+  const rows = insertions.flatMap(({ instances }, index) =>
+    instances.map((one) => ({ position: index + 1, ...one })),
+  )
+  return [
+    rows.map((row) => row.position),
+    rows.map((row) => row.taskId),
+    rows.map((row) => row.state),
+    rows.map((row) => row.tryNumber),
+    rows.map((row) => row.reason),
+  ]
+}
 
 interface DagRunRow {
   dag_run_id: number
@@ -159,7 +200,7 @@ where r.dag_run_id = (
       and (select count(*) from metadata.dag_run a where a.dag_id = q.dag_id and a.state = 'running') < d.max_active_runs
     order by q.dag_run_id limit 1
     for no key update of q skip locked)
-  and metadata.room_for_run(r.dag_id)
+  and metadata.room_for_runs(r.dag_id) > 0
 returning ${RUN_COLUMNS}`
 
 /** A run as stored, whoever owns it. */

@@ -5,13 +5,21 @@ import type { RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { type Claimable, claimRun, type DagRun, insertRun, readRun } from '../metadata/dag-runs.ts'
+import {
+  type Claimable,
+  claimRun,
+  type DagRun,
+  type Insertion,
+  insertRuns,
+  readRun,
+} from '../metadata/dag-runs.ts'
 import { readGraph, registerDag } from '../metadata/dags.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { readInstances, readOutput } from '../metadata/task-instances.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import { Admission } from './admission.ts'
+import { Batch } from './batch.ts'
 import { callBack } from './callbacks.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
@@ -32,6 +40,8 @@ export interface Trigger {
 
 export interface RunnerOptions {
   db: Metadata
+  /** The same tables over connections of their own, for the statements that are run most (see BY_INDEX). */
+  hot?: Metadata
   job: { readonly id: number }
   dags: ReadonlyMap<string, Dag>
   executor: Executor
@@ -49,6 +59,7 @@ const OUTAGE_MS = 60_000
 export class Runner implements JobListener {
   readonly #options: RunnerOptions
   readonly #writer: Writer
+  readonly #inserts: Batch<Insertion, DagRun | undefined>
   readonly #admission: Admission
   readonly #runs = new Map<number, OwnedRun>()
   readonly #versions = new Map<string, Promise<number>>()
@@ -61,7 +72,9 @@ export class Runner implements JobListener {
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    this.#writer = new Writer(options.db, options.job, options.log)
+    const hot = options.hot ?? options.db
+    this.#writer = new Writer(hot, options.job, options.log)
+    this.#inserts = new Batch((insertions) => insertRuns(hot, options.job.id, insertions))
     this.#admission = new Admission({
       ...options,
       slots: options.executor.slots,
@@ -91,7 +104,7 @@ export class Runner implements JobListener {
     const order = ++this.#taken
     const owned = new OwnedRun(this.#host, dag, dag.graph, draft, { order, retries: trigger.retries ?? true })
     try {
-      const stored = await insertRun(this.#options.db, wanted, owned.begin(), this.#options.job.id)
+      const stored = await this.#inserts.add({ run: wanted, instances: owned.begin(), owned: true })
       if (stored === undefined) throw runExists(wanted.runId)
       this.#runs.set(stored.dagRunId, owned)
       owned.inserted(stored)
@@ -112,7 +125,7 @@ export class Runner implements JobListener {
       tryNumber: 0,
       reason: null,
     }))
-    return await insertRun(this.#options.db, wanted, instances, null)
+    return await this.#inserts.add({ run: wanted, instances, owned: false })
   }
 
   /** From here on takes up queued runs whenever there is room; resolves once those waiting now were looked at. */

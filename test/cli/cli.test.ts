@@ -2,10 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded.ts'
 import { type Ended, PIPELINES, runCli } from '../support/cli.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const BROKEN = join(PIPELINES, '../broken-pipelines')
 

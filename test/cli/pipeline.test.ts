@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Ended, type Running, runCli, startCli } from '../support/cli.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
 
+vi.setConfig({ testTimeout: 60_000 })
+
 let database: TestDatabase
 beforeAll(async () => {
   database = await createEmptyDatabase()

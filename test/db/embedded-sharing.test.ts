@@ -7,7 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded.ts'
-import { openPool } from '../../src/db/pool.ts'
 import { ask, connect, isPostgres, openElsewhere, serverPid, withFolder } from '../support/embedded.ts'
 
 const UNSAFE = { fsync: 'off' }
@@ -44,12 +43,15 @@ test.concurrent('somebody else on the server keeps it, and so does leaving it ru
   })
 })
 
-test.concurrent('sessions whose process just died do not keep the server', async () => {
+test.concurrent('a session that is just ending does not keep the server', async () => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
-    const pool = openPool(server.connectionString, { max: 20 })
-    await Promise.all(Array.from({ length: 20 }, () => pool.query('select pg_sleep(0.05)')))
-    await Promise.all([pool.end(), server.release()])
+    const ending = await connect(server.connectionString)
+    const released = server.release()
+    const last = `select 1 from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted`
+    while ((await ending.query(last)).rowCount === 0);
+    await ending.end()
+    await released
     expect(existsSync(join(server.folder, 'data', 'postmaster.pid'))).toBe(false)
   })
 })

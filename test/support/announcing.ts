@@ -81,21 +81,23 @@ export class Announcing {
   /** As `notify` in a process that is killed after so many statements. True if it came through. */
   async mortal(statements: number): Promise<boolean> {
     let left = statements
-    const killed = (target: { query: (...args: never[]) => Promise<unknown> }) => ({
-      query: async (...args: never[]) => {
-        if (left <= 0) throw new Error('killed')
-        const result = await target.query(...args)
-        left -= 1
-        if (left <= 0) throw new Error('killed')
-        return result
-      },
-    })
+    const dying = async (statement: () => Promise<unknown>) => {
+      if (left <= 0) throw new Error('killed')
+      const result = await statement()
+      left -= 1
+      if (left <= 0) throw new Error('killed')
+      return result
+    }
     const { pool } = this.database
     const connect = async () => {
       const connection = await pool.connect()
-      return { ...killed(connection as never), release: () => connection.release(true) }
+      return instead(connection, {
+        query: (...args: Parameters<typeof connection.query>) => dying(async () => connection.query(...args)),
+        release: () => connection.release(true), // the server rolls back what is open, as after a kill
+      })
     }
-    const db = { ...killed(pool as never), connect } as unknown as Database
+    const query = (...args: Parameters<typeof pool.query>) => dying(async () => pool.query(...args))
+    const db = instead(pool, { connect, query })
     return await this.notify({ db }).then(
       () => true,
       () => false,
@@ -135,6 +137,16 @@ export class Announcing {
     const { rows } = await this.database.pool.query('select * from discord_outbox order by outbox_id')
     return rows
   }
+}
+
+/** The same object, but for some of its methods. */
+function instead<T extends object>(target: T, methods: Record<string, unknown>): T {
+  return new Proxy(target, {
+    get: (_, key) => {
+      const value = methods[String(key)] ?? Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }
 
 function logTo(lines: string[]): TaskLog {

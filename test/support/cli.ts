@@ -59,9 +59,9 @@ export function startNode(
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     texts.stderr += chunk
   })
-  const ended = once(child, 'close').then(([code, signal]: [number | null, NodeJS.Signals | null]) => {
-    const bySignal = signal === null ? 0 : 128 + constants.signals[signal]
-    return { code: code ?? bySignal, ...texts }
+  const ended = once(child, 'close').then(([code, signal]) => {
+    const bySignal = signal === null ? 0 : 128 + constants.signals[signal as NodeJS.Signals]
+    return { code: (code ?? bySignal) as number, ...texts }
   })
   return { process: child, stdout: () => texts.stdout, ended }
 }
