@@ -5,9 +5,7 @@ import { openEmbedded } from '../src/db/embedded.ts'
 import { type Database, openPool } from '../src/db/pool.ts'
 
 /** A server of its own with the settings it has in earnest: fsync on, commits durable. */
-export async function withServer(
-  work: (connectionString: string, pool: Database) => Promise<void>,
-): Promise<void> {
+export async function withServer(work: (connectionString: string, pool: Database) => Promise<void>): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tminus-bench-'))
   const server = await openEmbedded({ dataDir, create: true })
   const pool = openPool(server.connectionString, { max: 20 })
@@ -32,13 +30,7 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - start
 }
 
-export function report(
-  what: string,
-  figure: string,
-  ratio: number,
-  bar: number,
-  better: 'at most' | 'at least',
-): void {
+export function report(what: string, figure: string, ratio: number, bar: number, better: 'at most' | 'at least'): void {
   const held = better === 'at most' ? ratio <= bar : ratio >= bar
   console.log(
     `${held ? 'ok  ' : 'OVER'}  ${what.padEnd(46)} ${figure.padEnd(34)} ${ratio.toFixed(2)}x (${better} ${bar}x)`,

@@ -20,6 +20,7 @@ import { type Logger, openLog } from './log.ts'
 import type { JobKind } from './metadata/jobs.ts'
 import {
   BY_INDEX,
+  dropMetadata,
   type Metadata,
   migrateMetadata,
   openMetadata,
@@ -55,10 +56,7 @@ export async function setUp(
     parseSettings(env, [], [error.message])
     throw error
   })
-  const { config, settings } = parseSettings(
-    env,
-    [...loaded.dags.values()].filter(options.wanted ?? (() => true)),
-  )
+  const { config, settings } = parseSettings(env, [...loaded.dags.values()].filter(options.wanted ?? (() => true)))
   const scrub = scrubber(env)
   const log = openLog({ ...config.log, scrub, ...(options.logTo && { to: options.logTo }) })
   return { env, config, settings, loaded, clock: openClock(config.clock), scrub, log }
@@ -74,10 +72,7 @@ export interface Databases {
 }
 
 /** @param create whether to make an embedded database, and the runner's tables, where there are none */
-export async function openDatabases(
-  { config, log }: Setup,
-  { create }: { create: boolean },
-): Promise<Databases> {
+export async function openDatabases({ config, log }: Setup, { create }: { create: boolean }): Promise<Databases> {
   const closing = new Closing()
   try {
     const embedded =
@@ -114,20 +109,23 @@ export async function openDatabases(
 async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {
   const pending = await pendingMetadata(pool, schema)
   if (pending.length === 0) return
-  throw new TminusError(
-    `The runner's tables in schema "${schema}" are not up to date; run npm run cli -- db migrate`,
-    {
-      code: 'not_migrated',
-      retryable: false,
-    },
-  )
+  throw new TminusError(`The runner's tables in schema "${schema}" are not up to date; run npm run cli -- db migrate`, {
+    code: 'not_migrated',
+    retryable: false,
+  })
+}
+
+export interface EndOptions {
+  reason?: string
+  /** Drops the runner's tables with all they hold. */
+  drop?: boolean
 }
 
 /** A process that may own and execute runs. */
 export interface App extends Databases {
   runner: Runner
   /** What is under way is written, the process signed off, the databases closed. */
-  end(state: 'success' | 'failed', reason?: string): Promise<void>
+  end(state: 'success' | 'failed', options?: EndOptions): Promise<void>
 }
 
 /**
@@ -150,10 +148,11 @@ export async function openApp(
     const executor = localExecutor(config.concurrency, resourcesOf(setup, databases))
     const runner = new Runner({ db: metadata, hot, job, dags: loaded.dags, executor, log, ...watch })
     await job.attend(runner)
-    const end = async (state: 'success' | 'failed', reason?: string) => {
+    const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
       await runner.drained()
       await job.close(state, reason ?? null)
       await hotPool.end()
+      if (drop) await dropMetadata(metadata)
       await databases.close()
     }
     return { ...databases, runner, end }
@@ -177,9 +176,8 @@ export function resourcesOf({ settings, clock, scrub, log }: Setup, { db }: Data
 }
 
 function processLog(log: Logger): TaskLog {
-  const line =
-    (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
-      log[level](fields ?? {}, message)
+  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
+    log[level](fields ?? {}, message)
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 

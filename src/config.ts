@@ -29,7 +29,10 @@ const Variables = z.object({
   METADATA_DATABASE_URL: connectionString.optional(),
   METADATA_SCHEMA: z
     .string()
-    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a plain schema name: small letters, digits and _')
+    .regex(
+      /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
+      'must be a plain schema name: small letters, digits and _, not beginning with pg_',
+    )
     .default('metadata'),
   DATA_DIR: z.string().default('.data'),
   PIPELINES_DIR: z.string().default('pipelines'),
@@ -141,8 +144,7 @@ function connectionProblem(value: string): string | undefined {
   if (scheme.startsWith('postgres') && scheme.includes('+')) {
     return `has the scheme "${scheme}://", which is SQLAlchemy's; write "postgresql://" and keep the rest`
   }
-  if (scheme !== 'postgres' && scheme !== 'postgresql')
-    return `must begin with postgresql://, not ${scheme}://`
+  if (scheme !== 'postgres' && scheme !== 'postgresql') return `must begin with postgresql://, not ${scheme}://`
   const rest = value.slice(scheme.length + '://'.length)
   // A password with a # / ? in it can still be read as an address: of another host, its beginning for a port.
   if (/#|^[^?]*\/[^?]*@|\?[^=]*@/.test(rest)) return UNREADABLE

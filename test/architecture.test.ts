@@ -109,9 +109,7 @@ describe('who may import whom', () => {
       .filter(({ path }) => path.startsWith('src/'))
       .flatMap(({ path, imports }) => imports.filter(({ to }) => to.startsWith('pipelines/')).map(() => path))
     expect(wrong).toEqual([])
-    const importing = sources.filter(
-      ({ path, text }) => path.startsWith('src/') && /\bimport\((?!['"])/.test(text),
-    )
+    const importing = sources.filter(({ path, text }) => path.startsWith('src/') && /\bimport\((?!['"])/.test(text))
     expect(importing.map(({ path }) => path)).toEqual(['src/load-dags.ts'])
   })
 
@@ -144,9 +142,7 @@ describe('who may import whom', () => {
         imports.filter(({ to }) => WIRES.includes(partOf(to))).map(({ to }) => `${path} → ${to}`),
       )
     expect(wrong).toEqual([])
-    const executors = sources.filter(({ imports }) =>
-      imports.some(({ to }) => partOf(to) === 'src/executors'),
-    )
+    const executors = sources.filter(({ imports }) => imports.some(({ to }) => partOf(to) === 'src/executors'))
     for (const { path } of executors) expect([...WIRES, 'src/executors']).toContain(partOf(path))
   })
 

@@ -87,9 +87,7 @@ describe('parseConfig', () => {
   })
 
   test('the metadata lie with the launches unless told otherwise', () => {
-    expect(parseConfig({ DATABASE_URL: 'postgresql://u:p@h/d' }).metadataDatabaseUrl).toBe(
-      'postgresql://u:p@h/d',
-    )
+    expect(parseConfig({ DATABASE_URL: 'postgresql://u:p@h/d' }).metadataDatabaseUrl).toBe('postgresql://u:p@h/d')
   })
 
   test('names every wrong setting in one message, and repeats no value', () => {
@@ -125,6 +123,10 @@ describe('parseConfig', () => {
     },
   )
 
+  test.each(['pg_own', 'Meta', '1a', 'a-b', 'a"b', 'x'.repeat(64)])('METADATA_SCHEMA %o is refused', (name) => {
+    expect(refusal({ METADATA_SCHEMA: name })).toContain('METADATA_SCHEMA must be a plain schema name')
+  })
+
   test('no value, wrong or right, is ever repeated', () => {
     const secret = fc.stringMatching(/^[a-z0-9@:/#?%.!-]{8,20}$/)
     const shape = fc.constantFrom('', 'mysql://u:', 'postgresql://u:', 'postgresql://', 'postgres+x://u:')
@@ -148,19 +150,13 @@ describe('a connection string', () => {
     ['launches', 'must be a Postgres address: postgresql://USER:PASSWORD@HOST:5432/DATABASE'],
     ['localhost:5432/launches', 'must be a Postgres address'],
     ['u:hunter2@h/d', 'must be a Postgres address'],
-    [
-      'postgresql+psycopg2://u:hunter2@h/d',
-      'has the scheme "postgresql+psycopg2://", which is SQLAlchemy\'s',
-    ],
+    ['postgresql+psycopg2://u:hunter2@h/d', 'has the scheme "postgresql+psycopg2://", which is SQLAlchemy\'s'],
     ['postgres+asyncpg://u:hunter2@h/d', 'has the scheme "postgres+asyncpg://", which is SQLAlchemy\'s'],
     ['mysql://u:hunter2@h/d', 'must begin with postgresql://, not mysql://'],
     ['jdbc:postgresql://h/d?user=u&password=hunter2', 'must be a Postgres address'],
     ['postgresql://u:hunter2@h:99999/d', 'has a port that is none; use one from 1 to 65535'],
     ['postgresql://u:hunter2@h:0/d', 'has a port that is none'],
-    [
-      'postgresql://u:hunter2@h:port/d',
-      'cannot be read; write characters like @ : / # ? in the password as %40',
-    ],
+    ['postgresql://u:hunter2@h:port/d', 'cannot be read; write characters like @ : / # ? in the password as %40'],
     ['postgresql://u:hun#ter2@h/d', 'cannot be read; write characters like'],
     ['postgresql://u:hun/ter2@h/d', 'cannot be read; write characters like'],
     ['postgresql://u:hun?ter2@h/d', 'cannot be read; write characters like'],

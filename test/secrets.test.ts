@@ -74,10 +74,7 @@ describe('a password in an address', () => {
     ['postgresql://u:h2@h/d and redis://:xy@h', 'postgresql://u:***@h/d and redis://:***@h'],
     ['postgresql://h/d?user=u&password=hunter2&x=1', 'postgresql://h/d?user=u&password=***&x=1'],
     ['https://discord.com/api/webhooks/42/tok-en_1', 'https://discord.com/api/webhooks/42/***'],
-    [
-      'http://127.0.0.1:3000/api/webhooks/1/tok?wait=true',
-      'http://127.0.0.1:3000/api/webhooks/1/***?wait=true',
-    ],
+    ['http://127.0.0.1:3000/api/webhooks/1/tok?wait=true', 'http://127.0.0.1:3000/api/webhooks/1/***?wait=true'],
     ['{"authorization":"Token abcdef123"}', '{"authorization":"Token ***"}'],
     ['Authorization: Bearer abc.def', 'Authorization: Bearer ***'],
   ])('of another than ours is known by its place: %s', (text, scrubbed) => {
@@ -132,11 +129,7 @@ describe('any secret of six characters or more', () => {
         const url = new URL('postgresql://u@h/d')
         url.password = secret.replaceAll('%', '%25')
         const encoded = encodeURIComponent(secret)
-        for (const address of [
-          url.href,
-          `postgresql://u:${encoded}@h/d`,
-          `postgresql://h/d?password=${encoded}`,
-        ]) {
+        for (const address of [url.href, `postgresql://u:${encoded}@h/d`, `postgresql://h/d?password=${encoded}`]) {
           const scrub = scrubber({ DATABASE_URL: address })
           const text = scrub(`${before} ${secret} ${encoded} ${address} ${after}`)
           expect(text).not.toContain(secret)

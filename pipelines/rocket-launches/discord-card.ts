@@ -26,12 +26,7 @@ export function cardKey(target: string, launchId: string): outbox.OutboxKey {
  * for the first's commit, and then sees its claim. Killed before the commit, nothing happened; after it, the row
  * stays `sending` until it counts as abandoned.
  */
-export async function takeStep(
-  db: Queryable,
-  key: outbox.OutboxKey,
-  facts: Facts,
-  hash: string,
-): Promise<Step> {
+export async function takeStep(db: Queryable, key: outbox.OutboxKey, facts: Facts, hash: string): Promise<Step> {
   await outbox.insertOnce(db, key, facts, hash)
   const row = await outbox.lockRow(db, key)
   const decision = decide(row, hash)

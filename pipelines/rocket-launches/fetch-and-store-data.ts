@@ -104,8 +104,7 @@ function add(reading: Reading, page: readonly Parsed[], stored: Omit<StoreSummar
   for (const parsed of page) {
     if ('launch' in parsed) {
       const { lastUpdated } = parsed.launch
-      if (lastUpdated && !(reading.highWater && reading.highWater >= lastUpdated))
-        reading.highWater = lastUpdated
+      if (lastUpdated && !(reading.highWater && reading.highWater >= lastUpdated)) reading.highWater = lastUpdated
     } else {
       for (const { path, message } of parsed.issues) {
         // The same issue in another element of a list is the same issue.
@@ -117,10 +116,7 @@ function add(reading: Reading, page: readonly Parsed[], stored: Omit<StoreSummar
 }
 
 /** A few odd launches are set aside; many mean that the API is another one than we think. */
-function refuseMostlyRejected(
-  { fetched, rejected }: StoreSummary,
-  issues: ReadonlyMap<string, number>,
-): void {
+function refuseMostlyRejected({ fetched, rejected }: StoreSummary, issues: ReadonlyMap<string, number>): void {
   if (rejected < 5 || rejected <= fetched * 0.2) return
   const [commonest, times] = [...issues].sort(([, a], [, b]) => b - a)[0] ?? ['cannot be stored', rejected]
   throw fail(

@@ -4,10 +4,7 @@ import { migrate } from 'tminus/db'
 const DIRECTORY = new URL('../../sql/rocket-launches', import.meta.url)
 
 /** Makes or updates the pipeline's tables, in the connection's default schema. */
-export async function initializeSchema(
-  _inputs: unknown,
-  { db, log }: Pick<TaskContext, 'db' | 'log'>,
-): Promise<void> {
+export async function initializeSchema(_inputs: unknown, { db, log }: Pick<TaskContext, 'db' | 'log'>): Promise<void> {
   const { applied, version } = await migrate(db, {
     directory: DIRECTORY,
     historyTable: 'rocket_launches_migration',

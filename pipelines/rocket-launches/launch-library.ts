@@ -56,13 +56,10 @@ const UPCOMING: Record<ApiVersion, string> = {
 export function upcomingUrl(baseUrl: string): URL {
   const version = apiVersion(baseUrl)
   if (version === undefined) {
-    throw new TminusError(
-      `LAUNCH_LIBRARY_URL must end with a version of the API: ${API_VERSIONS.join(', ')}`,
-      {
-        code: 'launch_library_version',
-        retryable: false,
-      },
-    )
+    throw new TminusError(`LAUNCH_LIBRARY_URL must end with a version of the API: ${API_VERSIONS.join(', ')}`, {
+      code: 'launch_library_version',
+      retryable: false,
+    })
   }
   return new URL(UPCOMING[version], baseUrl.replace(/\/*$/, '/'))
 }
@@ -127,10 +124,11 @@ function followed(from: URL, next: string): URL {
   const to = URL.canParse(next, from.href) ? new URL(next, from) : undefined
   const inside = to?.origin === from.origin && withSlash(to.pathname) === withSlash(from.pathname)
   if (to !== undefined && inside && to.username === '' && to.password === '') return to
-  throw new TminusError(
-    `The next page of ${from.host}${from.pathname} lies elsewhere and is not followed; ${HINT}`,
-    { code: 'launch_library_next', retryable: false, fields: { host: from.host } },
-  )
+  throw new TminusError(`The next page of ${from.host}${from.pathname} lies elsewhere and is not followed; ${HINT}`, {
+    code: 'launch_library_next',
+    retryable: false,
+    fields: { host: from.host },
+  })
 }
 
 function withSlash(path: string): string {

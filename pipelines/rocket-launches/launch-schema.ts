@@ -40,9 +40,7 @@ const coordinate = z
 const webAddress = z
   .string()
   .nullish()
-  .transform((value) =>
-    value && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) ? value : null,
-  )
+  .transform((value) => (value && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) ? value : null))
 
 const named = z
   .object({ name: text })
@@ -166,10 +164,7 @@ const Launch230 = z
   )
 
 type Common = z.output<z.ZodObject<typeof COMMON>> & {
-  rocket?:
-    | { configuration?: { name: string | null; full_name: string | null } | null | undefined }
-    | null
-    | undefined
+  rocket?: { configuration?: { name: string | null; full_name: string | null } | null | undefined } | null | undefined
 }
 type Differing = 'netPrecision' | 'family' | 'imageUrl' | 'imageCredit' | 'webcastUrl' | 'infoUrl'
 
@@ -213,11 +208,7 @@ const TO_BE_DETERMINED = 2
  * `open` are 2.0.0's `tbddate` and `tbdtime`: the first means a month or coarser, the second alone an hour at best;
  * they were not always kept (in 2023 placeholders came with both false).
  */
-export function derivedPrecision(
-  net: Date,
-  statusId: number,
-  open?: { date: boolean; time: boolean },
-): number {
+export function derivedPrecision(net: Date, statusId: number, open?: { date: boolean; time: boolean }): number {
   const midnight = net.getTime() % 86_400_000 === 0
   const dateOpen = open?.date ?? false
   const timeOpen = open?.time ?? false

@@ -80,8 +80,7 @@ const texts = new Map<number, string>()
 function upsertText(rows: number): string {
   const known = texts.get(rows)
   if (known !== undefined) return known
-  const row = (index: number) =>
-    `(${WRITTEN.map((_, column) => `$${index * WRITTEN.length + column + 1}`).join(', ')})`
+  const row = (index: number) => `(${WRITTEN.map((_, column) => `$${index * WRITTEN.length + column + 1}`).join(', ')})`
   const text = `
     insert into rocket_launches as stored (${WRITTEN.join(', ')})
     values ${Array.from({ length: rows }, (_, index) => row(index)).join(', ')}
@@ -196,9 +195,7 @@ export interface LaunchRow extends Launch {
 }
 
 const CAMEL_CASE = [...NAMES, 'launch_id', 'first_seen_at', 'updated_at']
-  .map(
-    (column) => `${column} as "${column.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())}"`,
-  )
+  .map((column) => `${column} as "${column.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())}"`)
   .join(', ')
 
 /**

@@ -64,8 +64,8 @@ async function storeAll(
   now: Date,
 ): Promise<Written> {
   // In the order of their ids, so that two processes lock rows in the same order; of a launch given twice the last.
-  const page = [...new Map(launches.map((incoming) => [incoming.launch.launchId, incoming])).values()].sort(
-    (a, b) => (a.launch.launchId < b.launch.launchId ? -1 : 1),
+  const page = [...new Map(launches.map((incoming) => [incoming.launch.launchId, incoming])).values()].sort((a, b) =>
+    a.launch.launchId < b.launch.launchId ? -1 : 1,
   )
   const ids = page.map(({ launch }) => launch.launchId)
   const differing = await store.differing(db, page)

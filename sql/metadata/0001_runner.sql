@@ -47,7 +47,7 @@ comment on table dag_version is 'The graphs runs were started with; a run finish
 
 create table dag_run (
   dag_run_id bigint generated always as identity primary key,
-  dag_id text not null references dag on delete cascade,
+  dag_id text not null,
   run_id text not null,
   run_type text not null check (run_type in ('manual', 'scheduled', 'backfill')),
   state text not null check (state in ('queued', 'running', 'success', 'failed')),
@@ -55,7 +55,8 @@ create table dag_run (
   data_interval_start timestamptz not null,
   data_interval_end timestamptz not null,
   conf jsonb not null default '{}',
-  dag_version_id bigint not null references dag_version,
+  -- Its dag is this version's.
+  dag_version_id bigint not null references dag_version on delete cascade,
   -- The owner: the only process that may advance this run.
   job_id bigint references job,
   -- Raised by whoever else changes the run or its task instances, so that the owner reads them again.
@@ -72,13 +73,17 @@ create table dag_run (
 -- Two schedulers at the same tick: one row.
 create unique index dag_run_scheduled on dag_run (dag_id, run_type, logical_date) where run_type = 'scheduled';
 -- How many more runs of a dag may start; asked at each start of one, which others of that dag wait for. A function,
--- because its statements see what was committed while it waited.
-create function room_for_runs(wanted text) returns bigint language plpgsql volatile set search_path from current as $$
-begin
-  perform from dag where dag_id = wanted for no key update;
-  return (select max_active_runs from dag where dag_id = wanted)
-    - (select count(*) from dag_run where dag_id = wanted and state = 'running');
-end $$;
+-- because its statements see what was committed while it waited. Names are put in place here: a search path of its
+-- own would cost more than all it does.
+do $do$ begin
+  execute format($f$
+    create function room_for_runs(wanted text) returns bigint language plpgsql volatile as $$
+    declare most bigint;
+    begin
+      select max_active_runs into most from %1$I.dag where dag_id = wanted for no key update;
+      return most - (select count(*) from %1$I.dag_run where dag_id = wanted and state = 'running');
+    end $$ $f$, current_schema());
+end $do$;
 
 create index dag_run_latest on dag_run (dag_id, dag_run_id desc);
 create index dag_run_unfinished on dag_run (dag_id, state, dag_run_id) where state in ('queued', 'running');
@@ -97,7 +102,8 @@ create table task_instance (
   failures int not null default 0 check (failures >= 0),
   lost int not null default 0 check (lost >= 0),
   reason text,
-  job_id bigint references job,
+  -- The job that runs it. No foreign key: checking it at each start and end costs more than it tells.
+  job_id bigint,
   -- When up_for_retry or up_for_reschedule is over.
   due_at timestamptz,
   started_at timestamptz,
@@ -116,7 +122,7 @@ create table task_try (
   state text not null check (state in ('success', 'failed', 'skipped', 'up_for_reschedule')),
   reason text,
   error text,
-  job_id bigint references job,
+  job_id bigint,
   started_at timestamptz not null,
   ended_at timestamptz not null,
   primary key (dag_run_id, task_id, try_number),

@@ -1,11 +1,4 @@
-import {
-  escapeMarkdown,
-  type Payload,
-  parseWebhookUrl,
-  postMessage,
-  truncate,
-  Webhook,
-} from '../connectors/discord.ts'
+import { escapeMarkdown, type Payload, parseWebhookUrl, postMessage, truncate, Webhook } from '../connectors/discord.ts'
 import type { Callback, RunEnd } from '../dag/dag.ts'
 
 const RED = 0xd9_36_3e
@@ -23,8 +16,7 @@ export function discordFailures(setting: string): { onFailure: Callback; onSucce
     const webhook = webhookOf(context.settings[setting])
     if (webhook === undefined) return
     const outcome = await postMessage(webhook, message(end), { signal: context.signal })
-    if (outcome.kind !== 'sent')
-      context.log.warn(`Discord did not take the message about this run: ${outcome.kind}`)
+    if (outcome.kind !== 'sent') context.log.warn(`Discord did not take the message about this run: ${outcome.kind}`)
   }
   return {
     onFailure: (end, context) => send(failure, end, context),

@@ -43,10 +43,7 @@ export async function dagsList({ output }: ListOptions): Promise<number> {
 }
 
 /** `dags runs <dag>`: newest first. */
-export async function dagsRuns(
-  dagId: string,
-  { output, limit }: ListOptions & { limit: string },
-): Promise<number> {
+export async function dagsRuns(dagId: string, { output, limit }: ListOptions & { limit: string }): Promise<number> {
   if (!/^[1-9]\d{0,5}$/.test(limit)) throw new UsageError('--limit must be a whole number from 1')
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
   findDag(setup.loaded, dagId)

@@ -23,8 +23,7 @@ export async function demo(): Promise<number> {
   const pipelines = fileURLToPath(new URL('../../pipelines', import.meta.url))
   const dag = (await loadDags(pipelines)).dags.get('rocket-launches')
   const commands = (await dag?.commands?.()) as Demo | undefined
-  if (commands === undefined)
-    throw new TminusError('This copy has no demo', { code: 'no_demo', retryable: false })
+  if (commands === undefined) throw new TminusError('This copy has no demo', { code: 'no_demo', retryable: false })
   const embedded = await openEmbedded({ dataDir, create: true, database: 'tminus' })
   try {
     const url = await recreateDatabase(embedded.connectionString)

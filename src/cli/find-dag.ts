@@ -7,8 +7,7 @@ export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag 
   const dag = dags.get(dagId)
   if (dag !== undefined) return dag
   const broken = importErrors.find(({ folder }) => folder === dagId)
-  if (broken !== undefined)
-    throw new UsageError(`The dag in folder '${dagId}' could not be loaded: ${broken.message}`)
+  if (broken !== undefined) throw new UsageError(`The dag in folder '${dagId}' could not be loaded: ${broken.message}`)
   const known = [...dags.keys()].sort().join(', ') || 'none'
   throw new UsageError(`There is no dag '${dagId}'. Known: ${known}`)
 }

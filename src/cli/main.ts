@@ -82,7 +82,7 @@ function addListings(program: Command, done: (code: number) => void): void {
 
   dags
     .command('test')
-    .description('run a dag in this process and store nothing of the run')
+    .description('run a dag once and keep nothing of the run')
     .argument('<dag>', 'id of the dag')
     .option('--conf <json>', 'params of the run, a JSON object')
     .addHelpText('after', '\nExample:\n  npm run cli -- dags test rocket-launches')
@@ -96,9 +96,7 @@ function addListings(program: Command, done: (code: number) => void): void {
     .argument('<run>', "run_id, or 'latest'")
     .addOption(output())
     .addHelpText('after', '\nExample:\n  npm run cli -- runs show rocket-launches latest')
-    .action(async (dagId, runId, options) =>
-      done(await (await import('./runs.ts')).runsShow(dagId, runId, options)),
-    )
+    .action(async (dagId, runId, options) => done(await (await import('./runs.ts')).runsShow(dagId, runId, options)))
 
   runs
     .command('clear')
@@ -129,10 +127,7 @@ function addListings(program: Command, done: (code: number) => void): void {
     .argument('<run>', "run_id, or 'latest'")
     .argument('<task>', 'id of the task')
     .option('--try <n>', 'of this try only')
-    .addHelpText(
-      'after',
-      '\nExample:\n  npm run cli -- tasks logs rocket-launches latest fetch_and_store_data',
-    )
+    .addHelpText('after', '\nExample:\n  npm run cli -- tasks logs rocket-launches latest fetch_and_store_data')
     .action(async (dagId, runId, taskId, options) =>
       done(await (await import('./tasks.ts')).tasksLogs(dagId, runId, taskId, options)),
     )
@@ -144,10 +139,7 @@ function addListings(program: Command, done: (code: number) => void): void {
     .argument('<task>', 'id of the task')
     .argument('<state>', 'success, failed or skipped')
     .option('--value <json>', 'what it returned, where it declares an output')
-    .addHelpText(
-      'after',
-      '\nExample:\n  npm run cli -- tasks mark rocket-launches latest notify_discord skipped',
-    )
+    .addHelpText('after', '\nExample:\n  npm run cli -- tasks mark rocket-launches latest notify_discord skipped')
     .action(async (dagId, runId, taskId, state, options) =>
       done(await (await import('./operate.ts')).tasksMark(dagId, runId, taskId, state, options)),
     )
@@ -166,9 +158,7 @@ function addListings(program: Command, done: (code: number) => void): void {
     .argument('<slots>', 'how many task instances may hold it at once')
     .option('--description <text>', 'what it is for')
     .addHelpText('after', '\nExample:\n  npm run cli -- pools set api 2')
-    .action(async (pool, slots, options) =>
-      done(await (await import('./pools.ts')).poolsSet(pool, slots, options)),
-    )
+    .action(async (pool, slots, options) => done(await (await import('./pools.ts')).poolsSet(pool, slots, options)))
 
   const jobs = program.command('jobs').description('processes of T-minus')
   jobs

@@ -51,9 +51,7 @@ export async function tasksMark(
     const value = options.value === undefined ? undefined : readJson(options.value)
     const done: Operated = await mark(metadata, findDag(loaded, dagId), runId, taskId, state, value)
     const [, ...after] = done.taskIds
-    print(
-      `Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`,
-    )
+    print(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
     await sayWhoRuns(metadata, dagId)
   })
 }

@@ -12,6 +12,8 @@ export interface PipelineOptions {
   json?: boolean
   /** False: each task is tried once. */
   retry?: boolean
+  /** Records the run in this schema instead, which is dropped at the end. */
+  scratchSchema?: string
   /** Instead of the process's own and `.env`. */
   env?: Environment
 }
@@ -23,6 +25,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     logTo: process.stderr,
     ...(options.env && { env: options.env }),
   })
+  if (options.scratchSchema !== undefined) setup.config.metadataSchema = options.scratchSchema
   const dag = findDag(setup.loaded, dagId)
   const conf = parseConf(dag, options.conf)
   const progress = openProgress(dag, {
@@ -50,7 +53,10 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     if (options.json) await printRun(app.metadata, dag, run.run.runId)
   } finally {
     progress.close()
-    await app.end(result ? 'success' : 'failed', interrupted && 'interrupted')
+    await app.end(result ? 'success' : 'failed', {
+      ...(interrupted && { reason: 'interrupted' }),
+      drop: options.scratchSchema !== undefined,
+    })
     ignore()
   }
   if (interrupted) return EXIT_OF[interrupted]

@@ -21,14 +21,9 @@ export async function poolsList({ output }: ListOptions): Promise<number> {
 }
 
 /** `pools set <pool> <slots>`. */
-export async function poolsSet(
-  pool: string,
-  slots: string,
-  options: { description?: string },
-): Promise<number> {
+export async function poolsSet(pool: string, slots: string, options: { description?: string }): Promise<number> {
   if (!/^\d{1,6}$/.test(slots)) throw new UsageError('slots must be a whole number from 0')
-  if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool))
-    throw new UsageError("a pool's name has letters, digits, '-', '_' and '.'")
+  if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool)) throw new UsageError("a pool's name has letters, digits, '-', '_' and '.'")
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
   const { metadata, close } = await openDatabases(setup, { create: false })
   await setPool(metadata, pool, Number(slots), options.description ?? null).finally(close)

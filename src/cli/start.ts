@@ -12,8 +12,7 @@ const GRACE_MS = 30_000
 /** `start` and `scheduler`: runs every dag by its schedule until told to stop. */
 export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const setup = await setUp()
-  if (setup.config.executor === 'distributed')
-    throw new UsageError('EXECUTOR=distributed is not built yet; use local')
+  if (setup.config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; use local')
   const app = await openApp(setup, kind, logRuns(setup))
   const { loaded, clock, log } = setup
   for (const { folder, message } of loaded.importErrors)
@@ -33,7 +32,7 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   log.info(`${signal}: stopping; a second signal ends at once`)
   await scheduler.stop()
   const left = await app.runner.release(GRACE_MS, `${signal}: handed back`)
-  await app.end('success', signal)
+  await app.end('success', { reason: signal })
   return left > 0 ? EXIT_OF[signal] : 0
 }
 
@@ -42,8 +41,7 @@ function logRuns({ log }: Setup) {
     onChange: ({ run, state }: OwnedRun, transitions: readonly Transition[]) => {
       for (const { taskId, to, tryNumber, reason } of transitions) {
         if (to === 'queued') continue
-        const level =
-          to === 'failed' || to === 'upstream_failed' ? 'error' : to === 'up_for_retry' ? 'warn' : 'info'
+        const level = to === 'failed' || to === 'upstream_failed' ? 'error' : to === 'up_for_retry' ? 'warn' : 'info'
         log[level](
           {
             dag_id: run.dagId,
@@ -61,7 +59,6 @@ function logRuns({ log }: Setup) {
           `run ${state.ended.state}`,
         )
     },
-    onLog: ({ taskId, level, message, fields }: LogLine) =>
-      log[level]({ task_id: taskId, ...fields }, message),
+    onLog: ({ taskId, level, message, fields }: LogLine) => log[level]({ task_id: taskId, ...fields }, message),
   }
 }

@@ -29,11 +29,7 @@ export interface SendOptions {
 }
 
 /** Posts a message, cut to Discord's limits, with exactly one request. Never throws for what Discord answers. */
-export async function postMessage(
-  webhook: Webhook,
-  payload: Payload,
-  options: SendOptions = {},
-): Promise<Outcome> {
+export async function postMessage(webhook: Webhook, payload: Payload, options: SendOptions = {}): Promise<Outcome> {
   const query = queryOf(webhook, { wait: 'true', ...(payload.components && { with_components: 'true' }) })
   const body = { allowed_mentions: { parse: [] }, ...fitMessage(payload) }
   return await request(webhook, { method: 'post', path: '', query, body }, options)
@@ -103,11 +99,7 @@ async function request(webhook: Webhook, call: Call, options: SendOptions): Prom
 }
 
 /** One for every call, so that one call's rate limit never delays another unseen. First use loads for about 200 ms. */
-async function openRest(
-  webhook: Webhook,
-  timeoutMs: number,
-  receive: (answer: Answer) => void,
-): Promise<REST> {
+async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: Answer) => void): Promise<REST> {
   const { REST, DefaultRestOptions } = await import('discord.js')
   return new REST({
     api: webhook.apiBase,
@@ -137,11 +129,7 @@ function readAlready(response: ResponseLike, text: string): ResponseLike {
   }
 }
 
-function whyEnded(
-  bounded: AbortSignal,
-  caller: AbortSignal | undefined,
-  timeoutMs: number,
-): string | undefined {
+function whyEnded(bounded: AbortSignal, caller: AbortSignal | undefined, timeoutMs: number): string | undefined {
   if (caller?.aborted) return 'stopped while waiting for the answer'
   return bounded.aborted ? `no answer within ${timeoutMs / 1_000} s` : undefined
 }
@@ -164,8 +152,7 @@ function outcomeOf({ status, retryAfter, text }: Answer): Outcome {
     status,
     code,
     message: message.join('; ').slice(0, 1_000) || `HTTP ${status}`,
-    imageRefused:
-      code === 50035 && complaints(json.errors).some((line) => /^embeds\.\d+\.image\b/.test(line)),
+    imageRefused: code === 50035 && complaints(json.errors).some((line) => /^embeds\.\d+\.image\b/.test(line)),
   }
 }
 

@@ -57,11 +57,7 @@ function connecting({ url, hint }: Place, reported: string, timeoutMs: number): 
       return ['http_refused', true, `Nothing listens at ${url.host} (connection refused); ${hint}`]
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
-      return [
-        'http_timeout',
-        true,
-        `${url.host} took no connection within ${seconds(timeoutMs)}; try again later`,
-      ]
+      return ['http_timeout', true, `${url.host} took no connection within ${seconds(timeoutMs)}; try again later`]
     case 'EAI_AGAIN':
       return ['http_dns', true, `No name server could be asked for ${url.hostname}; check the network`]
     case 'ENOTFOUND':
@@ -73,11 +69,7 @@ function connecting({ url, hint }: Place, reported: string, timeoutMs: number): 
       return ['http_unreachable', true, `No way leads to ${url.host} (${reported}); check the network`]
   }
   if (reported === 'EPROTO' || reported.startsWith('ERR_SSL_'))
-    return [
-      'http_tls',
-      false,
-      `${url.host} does not speak TLS (${reported}); if it is http://, say so: ${hint}`,
-    ]
+    return ['http_tls', false, `${url.host} does not speak TLS (${reported}); if it is http://, say so: ${hint}`]
   return /CERT|SIGNATURE|_TLS_/.test(reported)
     ? ['http_tls', false, `The certificate of ${url.host} cannot be trusted (${reported}); ${hint}`]
     : undefined
@@ -102,19 +94,16 @@ function exchanging(place: Place, reported: string, idleMs: number, answered: bo
       return ['http_aborted', true, `The request to ${place.name} was given up`]
   }
   return /^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$)/.test(reported)
-    ? [
-        'http_protocol',
-        false,
-        `What answers at ${place.name} is not a web server (${reported}); ${place.hint}`,
-      ]
+    ? ['http_protocol', false, `What answers at ${place.name} is not a web server (${reported}); ${place.hint}`]
     : undefined
 }
 
 export function tookTooLong(place: Place, timeoutMs: number, cause: unknown): TminusError {
-  return new TminusError(
-    `${place.name} was not done answering within ${seconds(timeoutMs)}; try again later`,
-    { code: 'http_timeout', cause, fields: { host: place.url.host } },
-  )
+  return new TminusError(`${place.name} was not done answering within ${seconds(timeoutMs)}; try again later`, {
+    code: 'http_timeout',
+    cause,
+    fields: { host: place.url.host },
+  })
 }
 
 export function givenUp(place: Place, reason: unknown): TminusError {

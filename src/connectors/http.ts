@@ -69,8 +69,7 @@ export function openHttp({ userAgent, signal }: HttpSettings): Http & { close():
   }
   return {
     get,
-    getJson: async (address, options = {}) =>
-      readJson(placeOf(address, options), await get(address, options), options),
+    getJson: async (address, options = {}) => readJson(placeOf(address, options), await get(address, options), options),
     close: () => pool.close(),
   }
 }

@@ -144,9 +144,7 @@ export function dag<
     catchup: options.catchup ?? 'none',
     maxActiveRuns: atLeastOne(id, 'maxActiveRuns', options.maxActiveRuns ?? 16),
     maxActiveTasks:
-      options.maxActiveTasks === undefined
-        ? undefined
-        : atLeastOne(id, 'maxActiveTasks', options.maxActiveTasks),
+      options.maxActiveTasks === undefined ? undefined : atLeastOne(id, 'maxActiveTasks', options.maxActiveTasks),
     dagrunTimeoutMs: options.dagrunTimeout === undefined ? undefined : milliseconds(options.dagrunTimeout),
     params: options.params ?? z.object({}),
     tags: options.tags ?? [],
@@ -179,12 +177,10 @@ function newTask(
     upstream: options.upstream ?? {},
     triggerRule: options.triggerRule ?? 'all_success',
     retries,
-    retryDelayMs:
-      options.retryDelay === undefined ? DEFAULT_RETRY_DELAY_MS : milliseconds(options.retryDelay),
+    retryDelayMs: options.retryDelay === undefined ? DEFAULT_RETRY_DELAY_MS : milliseconds(options.retryDelay),
     maxRetryDelayMs:
       options.maxRetryDelay === undefined ? DEFAULT_MAX_RETRY_DELAY_MS : milliseconds(options.maxRetryDelay),
-    executionTimeoutMs:
-      options.executionTimeout === undefined ? undefined : milliseconds(options.executionTimeout),
+    executionTimeoutMs: options.executionTimeout === undefined ? undefined : milliseconds(options.executionTimeout),
     pool: options.pool,
     priority: options.priority ?? 0,
     output: options.output,
@@ -198,8 +194,7 @@ function refuseForeign(dagId: string, tasks: readonly Task[]): void {
     for (const [name, parent] of Object.entries(upstream)) {
       if (parent === undefined)
         throw invalid(dagId, `upstream '${name}' of task '${id}' is undefined; define that task first`)
-      if (!own.has(parent))
-        throw invalid(dagId, `task '${id}' depends on '${parent.id}', a task of another dag`)
+      if (!own.has(parent)) throw invalid(dagId, `task '${id}' depends on '${parent.id}', a task of another dag`)
     }
   }
 }
@@ -210,10 +205,10 @@ function upstreamIds(upstream: Upstream): Record<string, string> {
 
 function checkId(kind: 'dag' | 'task', id: string): void {
   if (/^[A-Za-z0-9_.-]{1,250}$/.test(id)) return
-  throw new TminusError(
-    `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`,
-    { code: 'dag_invalid', retryable: false },
-  )
+  throw new TminusError(`'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`, {
+    code: 'dag_invalid',
+    retryable: false,
+  })
 }
 
 function startDate(dagId: string, value: Date | string | undefined): Date | undefined {

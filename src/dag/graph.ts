@@ -45,9 +45,7 @@ export function downstreamOf(graph: Graph, taskIds: readonly string[]): string[]
       open.push(child)
     }
   }
-  return graph.nodes
-    .filter((node, index) => reached.has(index) && !taskIds.includes(node.id))
-    .map((node) => node.id)
+  return graph.nodes.filter((node, index) => reached.has(index) && !taskIds.includes(node.id)).map((node) => node.id)
 }
 
 function refuseDuplicates(dagId: string, tasks: readonly GraphNode[]): void {
@@ -67,8 +65,7 @@ function topologicalOrder(dagId: string, tasks: readonly GraphNode[]): GraphNode
     const parents = new Set(Object.values(task.upstream))
     for (const parent of parents) {
       const siblings = children.get(parent)
-      if (!siblings)
-        throw invalid(dagId, `task '${task.id}' depends on '${parent}', which is not a task of this dag`)
+      if (!siblings) throw invalid(dagId, `task '${task.id}' depends on '${parent}', which is not a task of this dag`)
       siblings.push(task)
     }
     open.set(task.id, parents.size)

@@ -13,12 +13,7 @@ export type AfterFailure =
  * @param failures failed tries, this one among them
  * @param random from 0 up to 1
  */
-export function afterFailure(
-  limits: RetryLimits,
-  failures: number,
-  retryable: boolean,
-  random: number,
-): AfterFailure {
+export function afterFailure(limits: RetryLimits, failures: number, retryable: boolean, random: number): AfterFailure {
   if (!retryable) return { state: 'failed', reason: 'no_retry' }
   if (failures > limits.retries) return { state: 'failed', reason: 'retries_used' }
   const nominalMs = Math.min(limits.retryDelayMs * 2 ** (failures - 1), limits.maxRetryDelayMs)

@@ -70,12 +70,8 @@ export type Inputs<U extends Upstream, R extends TriggerRule> = {
 
 export type OutputOf<T> = T extends Task<infer O> ? O : never
 
-export interface TaskOptions<
-  U extends Upstream,
-  R extends TriggerRule,
-  O extends z.ZodType | undefined,
-  Context,
-> extends TaskDefaults {
+export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extends z.ZodType | undefined, Context>
+  extends TaskDefaults {
   upstream?: U
   triggerRule?: R
   /** Schema of what `run` returns: encoded when saved, decoded when a downstream task reads it. */

@@ -38,23 +38,14 @@ function explain(error: NodeJS.ErrnoException, name: string, address: Address | 
   const { host, port, database, user } = address
   const at = `${host}:${port}`
   const code =
-    error.code ??
-    (error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException)?.code : undefined)
+    error.code ?? (error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException)?.code : undefined)
   switch (code) {
     case 'ENOTFOUND':
       return wrong(name, `host "${host}" is unknown; check the spelling`, error)
     case '28P01':
-      return wrong(
-        name,
-        `the password for user "${user}" was not accepted at ${at}; check user and password`,
-        error,
-      )
+      return wrong(name, `the password for user "${user}" was not accepted at ${at}; check user and password`, error)
     case '28000':
-      return wrong(
-        name,
-        `user "${user}" may not connect at ${at}; check the user, or the server's pg_hba.conf`,
-        error,
-      )
+      return wrong(name, `user "${user}" may not connect at ${at}; check the user, or the server's pg_hba.conf`, error)
     case '3D000':
       return wrong(
         name,
@@ -67,7 +58,7 @@ function explain(error: NodeJS.ErrnoException, name: string, address: Address | 
     case 'EAI_AGAIN':
       return unreachable(name, `host "${host}" cannot be looked up just now; check the network`, error)
   }
-  if (/password must be a (non-empty )?string|no password supplied/i.test(error.message)) {
+  if (/password must be a string|no password supplied/i.test(error.message)) {
     return wrong(
       name,
       `the server at ${at} asks for a password and the address has none; write postgresql://USER:PASSWORD@…`,

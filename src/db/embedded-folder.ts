@@ -1,19 +1,7 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs'
-import {
-  lchown,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  symlink,
-} from 'node:fs/promises'
+import { lchown, mkdir, mkdtemp, open, readdir, readFile, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf, TminusError } from '../errors.ts'
@@ -61,14 +49,11 @@ function ownerAsUser(data: string): ServerUser | undefined {
 }
 
 function refuseOwner(data: string, why: string, command: string): never {
-  throw new TminusError(
-    `PostgreSQL cannot run in ${data}: ${why}; mend it (${command}) or choose another DATA_DIR`,
-    {
-      code: 'embedded_unreachable',
-      retryable: false,
-      fields: { folder: data },
-    },
-  )
+  throw new TminusError(`PostgreSQL cannot run in ${data}: ${why}; mend it (${command}) or choose another DATA_DIR`, {
+    code: 'embedded_unreachable',
+    retryable: false,
+    fields: { folder: data },
+  })
 }
 
 /** Names the folder where the system said no (EACCES, EROFS, ENOSPC, …); other errors pass unchanged. */
@@ -139,11 +124,7 @@ async function makeDraft(parent: string, user: ServerUser | undefined): Promise<
   return draft
 }
 
-async function initialise(
-  folder: string,
-  user: ServerUser | undefined,
-  { sync }: { sync: boolean },
-): Promise<void> {
+async function initialise(folder: string, user: ServerUser | undefined, { sync }: { sync: boolean }): Promise<void> {
   const { initdb } = await findBinaries(folder, user)
   const passwordFile = join(folder, 'password')
   await writePassword(passwordFile, user)
@@ -212,14 +193,11 @@ async function publish(draft: string, place: string): Promise<void> {
 }
 
 function refuseForeign(place: string): never {
-  throw new TminusError(
-    `${place} is not the folder of an embedded server; move it away or choose another DATA_DIR`,
-    {
-      code: 'embedded_folder_foreign',
-      retryable: false,
-      fields: { folder: place },
-    },
-  )
+  throw new TminusError(`${place} is not the folder of an embedded server; move it away or choose another DATA_DIR`, {
+    code: 'embedded_folder_foreign',
+    retryable: false,
+    fields: { folder: place },
+  })
 }
 
 export async function readPassword(folder: ServerFolder): Promise<string> {

@@ -31,10 +31,7 @@ const LOG_BYTES = 1024 * 1024
 const STOP_MS = 60_000
 
 /** Starts a server that outlives us and that our terminal's Ctrl-C does not reach. Does not wait for it. */
-export async function startServer(
-  folder: ServerFolder,
-  settings: Record<string, string>,
-): Promise<ServerStart> {
+export async function startServer(folder: ServerFolder, settings: Record<string, string>): Promise<ServerStart> {
   try {
     const binaries = await findBinaries(folder.path, folder.user)
     const all = { ...SETTINGS, ...(await listenSettings(folder)), ...settings }
@@ -159,9 +156,7 @@ function exitCodeOf(child: ChildProcess): number | undefined {
 }
 
 function logSince(folder: ServerFolder, offset: number): string {
-  const text = existsSync(logFile(folder))
-    ? readFileSync(logFile(folder)).subarray(offset).toString('utf8')
-    : ''
+  const text = existsSync(logFile(folder)) ? readFileSync(logFile(folder)).subarray(offset).toString('utf8') : ''
   return tailOf(text.replaceAll(/^\S+ \S+ UTC \[\d+\] /gm, ''))
 }
 

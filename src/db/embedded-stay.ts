@@ -149,11 +149,7 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
   }
 }
 
-async function lockShared(
-  client: Client,
-  folder: ServerFolder,
-  postmaster: Postmaster,
-): Promise<string | undefined> {
+async function lockShared(client: Client, folder: ServerFolder, postmaster: Postmaster): Promise<string | undefined> {
   const { rows } = await client.query<{ data: string; locked: boolean }>(
     `select current_setting('data_directory') as data, pg_try_advisory_lock_shared(${LOCK}) as locked`,
   )
@@ -183,20 +179,14 @@ function refusePassword(error: unknown, folder: ServerFolder): void {
 }
 
 /** What a start says that came second to another, or too early after a crash: sessions of a killed server linger. */
-const TRANSIENT =
-  /lock file ".*" (already exists|is empty)|still in use|bogus data in lock file|Address already in use/
+const TRANSIENT = /lock file ".*" (already exists|is empty)|still in use|bogus data in lock file|Address already in use/
 
 function refuseFailure(folder: ServerFolder, start: ServerStart): void {
   const output = start.output()
   if (start.exitCode() !== 0 && !TRANSIENT.test(output)) throw startFailed(folder, output)
 }
 
-function checkPatience(
-  folder: ServerFolder,
-  postmaster: Postmaster | undefined,
-  waitedMs: number,
-  why: string,
-): void {
+function checkPatience(folder: ServerFolder, postmaster: Postmaster | undefined, waitedMs: number, why: string): void {
   const running = postmaster !== undefined && isRunning(postmaster)
   if (waitedMs > STALE_MS && postmaster !== undefined && !running) removeStale(folder, postmaster)
   const busy = running && postmaster.status !== 'ready'

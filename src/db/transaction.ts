@@ -8,10 +8,7 @@ import type { Connection, Database } from './pool.ts'
  * Throws what `work` throws, and TminusError `transaction_aborted` where `work` returned in spite of a failed
  * statement: Postgres answers such a commit with a rollback.
  */
-export async function inTransaction<T>(
-  db: Database,
-  work: (connection: Connection) => Promise<T>,
-): Promise<T> {
+export async function inTransaction<T>(db: Database, work: (connection: Connection) => Promise<T>): Promise<T> {
   const connection = await db.connect()
   let broken: Error | undefined
   const onError = (error: Error) => {

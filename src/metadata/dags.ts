@@ -50,9 +50,8 @@ function describeGraph(dag: Dag): { nodes: readonly GraphNode[]; hash: string } 
 }
 
 export async function isPaused(db: Metadata, dagId: string): Promise<boolean> {
-  const { rows } = await db.query<{ is_paused: boolean }>(
-    'select is_paused from metadata.dag where dag_id = $1',
-    [dagId],
-  )
+  const { rows } = await db.query<{ is_paused: boolean }>('select is_paused from metadata.dag where dag_id = $1', [
+    dagId,
+  ])
   return rows[0]?.is_paused ?? false
 }

@@ -22,7 +22,7 @@ export interface Metadata extends Queryable {
  * than it saves.
  */
 export const BY_INDEX =
-  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off'
+  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
 
 export function openMetadata(pool: Database, schema: string): Metadata {
   return place(pool, pool, schema, new Map())
@@ -36,6 +36,11 @@ export async function migrateMetadata(pool: Database, schema: string): Promise<M
 /** Names of the migrations still to be applied. */
 export async function pendingMetadata(pool: Database, schema: string): Promise<string[]> {
   return await pendingMigrations(pool, metadataMigrations(schema))
+}
+
+/** Drops the runner's tables and all they hold. */
+export async function dropMetadata(db: Metadata): Promise<void> {
+  await db.query(format('drop schema if exists %I cascade', db.schema))
 }
 
 function metadataMigrations(schema: string): MigrationSet {

@@ -31,11 +31,7 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
 }
 
 /** Puts task instances back to the start; what they returned is forgotten, earlier tries and their logs are kept. */
-export async function resetInstances(
-  tx: Metadata,
-  dagRunId: number,
-  taskIds: readonly string[],
-): Promise<void> {
+export async function resetInstances(tx: Metadata, dagRunId: number, taskIds: readonly string[]): Promise<void> {
   await endTries(tx, dagRunId, taskIds, 'failed', 'cleared while it was running')
   await tx.query(
     `update metadata.task_instance set state = 'none', failures = 0, lost = 0, reason = null, job_id = null,
@@ -43,10 +39,7 @@ export async function resetInstances(
      where dag_run_id = $1 and task_id = any($2::text[])`,
     [dagRunId, taskIds],
   )
-  await tx.query('delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[])', [
-    dagRunId,
-    taskIds,
-  ])
+  await tx.query('delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[])', [dagRunId, taskIds])
 }
 
 /** Ends task instances from outside, running or not. */
@@ -85,12 +78,7 @@ async function endTries(
   ])
 }
 
-export async function storeOutput(
-  tx: Metadata,
-  dagRunId: number,
-  taskId: string,
-  json: string,
-): Promise<void> {
+export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string, json: string): Promise<void> {
   await tx.query(
     `insert into metadata.xcom (dag_run_id, task_id, value) values ($1, $2, $3)
      on conflict (dag_run_id, task_id) do update set value = excluded.value`,

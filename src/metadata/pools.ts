@@ -16,12 +16,7 @@ export async function listPools(db: Metadata): Promise<PoolListing[]> {
 }
 
 /** Makes a pool, or gives it another size; those who wait for it are told. */
-export async function setPool(
-  db: Metadata,
-  pool: string,
-  slots: number,
-  description: string | null,
-): Promise<void> {
+export async function setPool(db: Metadata, pool: string, slots: number, description: string | null): Promise<void> {
   await db.query(
     `with p as (
        insert into metadata.pool as p (pool, slots, description) values ($1, $2, coalesce($3, ''))
@@ -59,9 +54,7 @@ export async function takeSlots(
 ): Promise<number[]> {
   const names = [...new Set(wanted.flatMap(({ pools }) => pools))].sort()
   return await db.transaction(async (tx) => {
-    await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [
-      names,
-    ])
+    await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [names])
     const { rows } = await tx.query<{ pool: string; free: number }>(
       `select p.pool, p.slots - (select count(*)::int from metadata.pool_slot s where s.pool = p.pool) as free
        from metadata.pool p where p.pool = any($1::text[])`,
@@ -81,22 +74,14 @@ export async function takeSlots(
       `insert into metadata.pool_slot (pool, dag_run_id, task_id, job_id)
        select pool, dag_run_id, task_id, $4 from unnest($1::text[], $2::bigint[], $3::text[]) as s (pool, dag_run_id, task_id)
        on conflict do nothing`,
-      [
-        slots.map((slot) => slot.pool),
-        slots.map((slot) => slot.dagRunId),
-        slots.map((slot) => slot.taskId),
-        jobId,
-      ],
+      [slots.map((slot) => slot.pool), slots.map((slot) => slot.dagRunId), slots.map((slot) => slot.taskId), jobId],
     )
     return taken
   })
 }
 
 /** Gives back slots that were taken for what then did not start. */
-export async function freeSlots(
-  db: Metadata,
-  slots: readonly { dagRunId: number; taskId: string }[],
-): Promise<void> {
+export async function freeSlots(db: Metadata, slots: readonly { dagRunId: number; taskId: string }[]): Promise<void> {
   await db.query(
     `delete from metadata.pool_slot using unnest($1::bigint[], $2::text[]) as s (dag_run_id, task_id)
      where pool_slot.dag_run_id = s.dag_run_id and pool_slot.task_id = s.task_id`,

@@ -29,6 +29,8 @@ export interface RunChange {
   /** As the owner knows it; a higher one in the database means that somebody else changed the run. */
   version: number
   transitions: readonly Transition[]
+  /** True where its tasks may hold slots of pools. */
+  limited: boolean
   /** Set where the run itself moves. */
   run: { state: DagRunState; reason: string | null; released?: boolean } | null
 }
@@ -46,112 +48,99 @@ export async function writeChanges(
   changes: readonly RunChange[],
   logs: readonly LogLine[],
 ): Promise<Set<number>> {
+  const runs = changes.map(({ dagRunId, version, run }) => ({ dagRunId, version, ...run }))
+  const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => ({ dagRunId, ...one })))
+  const parts = partsOf(changes, logs)
   const { rows } = await db.query<{ dag_run_id: number; moved: number }>({
-    name: 'write_changes',
-    text: WRITE_CHANGES,
-    values: [jobId, ...runColumns(changes), ...transitionColumns(changes), ...logColumns(logs), db.channel],
+    name: `write_changes_${parts.join('_')}`,
+    text: statement(parts),
+    values: [jobId, db.channel, JSON.stringify(runs), JSON.stringify(moves), JSON.stringify(logs)],
   })
   const moved = new Map(rows.map((row) => [row.dag_run_id, row.moved]))
   const whole = changes.filter((change) => moved.get(change.dagRunId) === change.transitions.length)
   return new Set(whole.map((change) => change.dagRunId))
 }
 
-const WRITE_CHANGES = `
-with run as (
-  select r.dag_run_id, r.dag_id, u.state, u.reason, u.released
-  from unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::bool[]) as u (dag_run_id, version, state, reason, released)
-  join metadata.dag_run r on r.dag_run_id = u.dag_run_id
+type Part = 'tries' | 'outputs' | 'freed' | 'runs' | 'logs'
+
+/** What a write needs besides moving task instances: an executor node less is a tenth of the statement's time. */
+function partsOf(changes: readonly RunChange[], logs: readonly LogLine[]): Part[] {
+  const some = (has: (one: Transition) => unknown) => changes.some(({ transitions }) => transitions.some(has))
+  return [
+    ...(some(({ ended }) => ended !== null) ? ['tries' as const] : []),
+    ...(some(({ output }) => output !== null) ? ['outputs' as const] : []),
+    ...(changes.some(({ limited }) => limited) ? ['freed' as const] : []),
+    ...(changes.some(({ run }) => run !== null) ? ['runs' as const] : []),
+    ...(logs.length > 0 ? ['logs' as const] : []),
+  ]
+}
+
+function statement(parts: readonly Part[]): string {
+  return `${MOVED}${parts.map((part) => PARTS[part]).join('')}
+select run.dag_run_id, (select count(*)::int from moved m where m.dag_run_id = run.dag_run_id) as moved,
+  ${parts.includes('freed') ? `case when exists (select from freed) then pg_notify($2, 'slot') end` : 'null'} as slot,
+  ${parts.includes('runs') ? ROOM : '$2::text'} as room, $5::jsonb is null as logged
+from run`
+}
+
+const MOVED = `
+with run as materialized (
+  select r.dag_run_id, r.dag_id, u.state, u.reason, coalesce(u.released, false) as released
+  from jsonb_to_recordset($3::jsonb) as u ("dagRunId" bigint, version int, state text, reason text, released bool)
+  join metadata.dag_run r on r.dag_run_id = u."dagRunId"
   where r.job_id = $1 and r.version = u.version and r.state = 'running'
   for no key update of r
 ), change as (
   select u.*
-  from unnest($7::bigint[], $8::text[], $9::text[], $10::int[], $11::text[], $12::int[], $13::int[], $14::int[],
-      $15::text[], $16::timestamptz[], $17::text[], $18::text[], $19::text[], $20::text[])
-    as u (dag_run_id, task_id, from_state, from_try, to_state, to_try, failures, lost,
-      reason, due_at, try_state, try_reason, try_error, output)
-  join run using (dag_run_id)
+  from jsonb_to_recordset($4::jsonb) as u ("dagRunId" bigint, "taskId" text, "from" text, "fromTry" int, "to" text,
+    "tryNumber" int, failures int, lost int, reason text, "dueAt" timestamptz, ended jsonb, output text)
+  join run on run.dag_run_id = u."dagRunId"
 ), moved as (
   update metadata.task_instance t set
-    state = c.to_state, try_number = c.to_try, failures = c.failures, lost = c.lost, reason = c.reason, due_at = c.due_at,
-    job_id = case when c.to_state = 'running' then $1 end,
-    started_at = case when c.to_state = 'running' then now() else t.started_at end,
-    ended_at = case when c.to_state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
+    state = c."to", try_number = c."tryNumber", failures = c.failures, lost = c.lost, reason = c.reason, due_at = c."dueAt",
+    job_id = case when c."to" = 'running' then $1 end,
+    started_at = case when c."to" = 'running' then now() else t.started_at end,
+    ended_at = case when c."to" in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
   from change c
-  where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try
-  returning t.dag_run_id, t.task_id, t.started_at, c.from_try, c.try_state, c.try_reason, c.try_error, c.output
-), tries as (
+  where t.dag_run_id = c."dagRunId" and t.task_id = c."taskId" and t.state = c."from" and t.try_number = c."fromTry"
+  returning t.dag_run_id, t.task_id, t.started_at, c."fromTry" as try_number, nullif(c.ended, 'null') as ended, c.output
+)`
+
+const PARTS: Readonly<Record<Part, string>> = {
+  tries: `, tries as (
   insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
-  select dag_run_id, task_id, from_try, try_state, try_reason, try_error, $1, started_at, greatest(now(), started_at)
-  from moved where try_state is not null
-), outputs as (
+  select dag_run_id, task_id, try_number, ended ->> 'state', ended ->> 'reason', ended ->> 'error', $1, started_at,
+    greatest(now(), started_at)
+  from moved where ended is not null
+)`,
+  outputs: `, outputs as (
   insert into metadata.xcom (dag_run_id, task_id, value)
   select dag_run_id, task_id, output::jsonb from moved where output is not null
   on conflict (dag_run_id, task_id) do update set value = excluded.value
-), freed as (
+)`,
+  freed: `, freed as (
   delete from metadata.pool_slot s using moved m
-  where m.try_state is not null and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
+  where m.ended is not null and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
   returning s.pool
-), runs as (
+)`,
+  runs: `, runs as (
   update metadata.dag_run r set
     state = run.state, reason = run.reason,
     job_id = case when run.released then null else r.job_id end,
     ended_at = case when run.state in ('success', 'failed') then now() end
   from run where r.dag_run_id = run.dag_run_id and run.state is not null
-), logs as (
+)`,
+  logs: `, logs as (
   insert into metadata.task_log (dag_run_id, task_id, try_number, logged_at, level, message, fields)
-  select l.dag_run_id, l.task_id, l.try_number, l.logged_at, l.level, l.message, l.fields::jsonb
-  from unnest($21::bigint[], $22::text[], $23::int[], $24::timestamptz[], $25::text[], $26::text[], $27::text[])
-    with ordinality as l (dag_run_id, task_id, try_number, logged_at, level, message, fields, position)
-  join metadata.dag_run r using (dag_run_id)
-  order by position
-)
-select run.dag_run_id, coalesce(m.moved, 0) as moved,
-  case when exists (select from freed) then pg_notify($28, 'slot') end as slot,
-  case when run.released or run.state is not null and exists (
+  select r.dag_run_id, l."taskId", l."tryNumber", l."loggedAt", l.level, l.message, l.fields
+  from rows from (jsonb_to_recordset($5::jsonb) as ("dagRunId" bigint, "taskId" text, "tryNumber" int,
+    "loggedAt" timestamptz, level text, message text, fields jsonb)) with ordinality as l
+  join metadata.dag_run r on r.dag_run_id = l."dagRunId"
+  order by l.ordinality
+)`,
+}
+
+/** Whoever waits for room in this dag is told. */
+const ROOM = `case when run.released or run.state is not null and exists (
     select from metadata.dag_run q where q.dag_id = run.dag_id and q.state = 'queued' and q.dag_run_id <> run.dag_run_id
-  ) then pg_notify($28, 'run') end as room
-from run left join (select dag_run_id, count(*)::int as moved from moved group by dag_run_id) m using (dag_run_id)`
-
-function runColumns(changes: readonly RunChange[]): unknown[][] {
-  return [
-    changes.map((change) => change.dagRunId),
-    changes.map((change) => change.version),
-    changes.map((change) => change.run?.state ?? null),
-    changes.map((change) => change.run?.reason ?? null),
-    changes.map((change) => change.run?.released ?? false),
-  ]
-}
-
-function transitionColumns(changes: readonly RunChange[]): unknown[][] {
-  const rows = changes.flatMap(({ dagRunId, transitions }) =>
-    transitions.map((one) => ({ dagRunId, ...one })),
-  )
-  return [
-    rows.map((row) => row.dagRunId),
-    rows.map((row) => row.taskId),
-    rows.map((row) => row.from),
-    rows.map((row) => row.fromTry),
-    rows.map((row) => row.to),
-    rows.map((row) => row.tryNumber),
-    rows.map((row) => row.failures),
-    rows.map((row) => row.lost),
-    rows.map((row) => row.reason),
-    rows.map((row) => row.dueAt),
-    rows.map((row) => row.ended?.state ?? null),
-    rows.map((row) => row.ended?.reason ?? null),
-    rows.map((row) => row.ended?.error ?? null),
-    rows.map((row) => row.output),
-  ]
-}
-
-function logColumns(logs: readonly LogLine[]): unknown[][] {
-  return [
-    logs.map((line) => line.dagRunId),
-    logs.map((line) => line.taskId),
-    logs.map((line) => line.tryNumber),
-    logs.map((line) => line.loggedAt),
-    logs.map((line) => line.level),
-    logs.map((line) => line.message),
-    logs.map((line) => (line.fields === undefined ? null : JSON.stringify(line.fields))),
-  ]
-}
+  ) then pg_notify($2, 'run') end`

@@ -38,6 +38,8 @@ export class ActiveRun {
   readonly graph: Graph
   readonly instances: Instance[]
   run: DagRun
+  /** True where its tasks may hold slots of pools. */
+  limited = false
   ended: { state: DagRunState; reason: string | null } | undefined
   #tallies: Tally[]
   #open: number
@@ -143,11 +145,10 @@ export class ActiveRun {
       (one) => one.from !== one.to || one.fromTry !== one.tryNumber,
     )
     this.#unwritten.clear()
-    const run =
-      this.#endUnwritten && this.ended ? { ...this.ended, released: this.ended.state === 'queued' } : null
+    const run = this.#endUnwritten && this.ended ? { ...this.ended, released: this.ended.state === 'queued' } : null
     this.#endUnwritten = false
     if (transitions.length === 0 && run === null) return undefined
-    return { dagRunId: this.run.dagRunId, version: this.run.version, transitions, run }
+    return { dagRunId: this.run.dagRunId, version: this.run.version, transitions, limited: this.limited, run }
   }
 
   /** Where each instance of a run that is not stored yet stands; they count as written from here on. */
@@ -216,8 +217,7 @@ export class ActiveRun {
 
   #close(index: number, state: TerminalTaskState): void {
     this.#open--
-    for (const child of this.graph.downstream[index] ?? [])
-      count(this.#tallyOf(child), this.taskId(index), state)
+    for (const child of this.graph.downstream[index] ?? []) count(this.#tallyOf(child), this.taskId(index), state)
   }
 
   /** A green leaf never hides a red task: any failure fails the run. */

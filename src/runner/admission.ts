@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { freeSlots, keepPool, takeSlots } from '../metadata/pools.ts'
 import type { OwnedRun } from './owned-run.ts'
-import { type Ready, ReadyQueue } from './ready-queue.ts'
+import { compareReady, type Ready, ReadyQueue } from './ready-queue.ts'
 
 export interface AdmissionOptions {
   db: Metadata
@@ -82,6 +82,7 @@ export class Admission {
       this.#ready.push(entry)
       return
     }
+    run.state.limited = true
     run.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
     this.#limited.push(entry)
     this.#ask()
@@ -166,7 +167,7 @@ function stillWaiting(entries: readonly Entry[]): Entry[] {
     seen.set(run, known)
     return run.waits(index) && !known.has(index) && known.add(index)
   })
-  return waiting.sort((a, b) => b.priority - a.priority || a.order - b.order || a.index - b.index)
+  return waiting.sort(compareReady)
 }
 
 /** The limits a task instance needs a slot of, all of them. */

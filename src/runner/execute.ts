@@ -34,8 +34,7 @@ export const MAX_OUTPUT_BYTES = 1_000_000
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
   const timeout = new AbortController()
   const { executionTimeoutMs } = attempt.task
-  const timer =
-    executionTimeoutMs && setTimeout(() => timeout.abort(timedOut(executionTimeoutMs)), executionTimeoutMs)
+  const timer = executionTimeoutMs && setTimeout(() => timeout.abort(timedOut(executionTimeoutMs)), executionTimeoutMs)
   const signal = AbortSignal.any([attempt.signal, timeout.signal])
   const http = lazily(() => resources.openHttp(signal))
   try {
@@ -52,12 +51,7 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
 }
 
 /** A dag's own callback, under a time limit. Throws what it throws. */
-export async function callBack(
-  dag: Dag,
-  callback: Callback,
-  end: RunEnd,
-  resources: Resources,
-): Promise<void> {
+export async function callBack(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
   const signal = AbortSignal.timeout(CALLBACK_TIMEOUT_MS)
   const http = lazily(() => resources.openHttp(signal))
   const { now, log } = resources
@@ -92,12 +86,7 @@ async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
   return inputs
 }
 
-function contextOf(
-  attempt: Attempt,
-  resources: Resources,
-  signal: AbortSignal,
-  http: () => Http,
-): TaskContext {
+function contextOf(attempt: Attempt, resources: Resources, signal: AbortSignal, http: () => Http): TaskContext {
   const { run, dag, task, tryNumber } = attempt
   return {
     dagId: dag.id,
@@ -110,7 +99,7 @@ function contextOf(
     logicalDate: run.logicalDate,
     dataIntervalStart: run.dataIntervalStart,
     dataIntervalEnd: run.dataIntervalEnd,
-    previous: run.previous,
+    previous: run.previous ?? undefined,
     signal,
     log: taskLog(attempt, resources),
     db: resources.db,
@@ -123,20 +112,19 @@ function contextOf(
 
 function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
   const { run, task, tryNumber } = attempt
-  const line =
-    (level: (typeof LOG_LEVELS)[number]) => (message: string, fields?: Record<string, unknown>) => {
-      const text = storableText(scrub(String(message)))
-      const kept = fields && (JSON.parse(scrub(storableJson(fields) ?? '{}')) as Record<string, unknown>)
-      attempt.log({
-        dagRunId: run.dagRunId,
-        taskId: task.id,
-        tryNumber,
-        loggedAt: new Date(),
-        level,
-        message: text,
-        fields: kept,
-      })
-    }
+  const line = (level: (typeof LOG_LEVELS)[number]) => (message: string, fields?: Record<string, unknown>) => {
+    const text = storableText(scrub(String(message)))
+    const kept = fields && (JSON.parse(scrub(storableJson(fields) ?? '{}')) as Record<string, unknown>)
+    attempt.log({
+      dagRunId: run.dagRunId,
+      taskId: task.id,
+      tryNumber,
+      loggedAt: new Date(),
+      level,
+      message: text,
+      fields: kept,
+    })
+  }
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 

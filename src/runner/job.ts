@@ -61,8 +61,7 @@ export class Job {
       lock: () => [lockClass(options.db.schema), this.#id],
       onNotify: (payload) => this.#heard(payload),
       onConnected: (backendPid) => this.#connected(backendPid),
-      onLost: (error) =>
-        options.log.warn({ err: error }, 'the database connection was lost; connecting again'),
+      onLost: (error) => options.log.warn({ err: error }, 'the database connection was lost; connecting again'),
     })
   }
 
@@ -106,8 +105,7 @@ export class Job {
   #heard(payload: string): void {
     if (payload === 'run') this.#listener?.runsWaiting()
     else if (payload === 'slot') this.#listener?.slotsFreed()
-    else if (payload.startsWith('changed:'))
-      this.#listener?.runChanged(Number(payload.slice('changed:'.length)))
+    else if (payload.startsWith('changed:')) this.#listener?.runChanged(Number(payload.slice('changed:'.length)))
   }
 
   #look(): void {
@@ -115,10 +113,7 @@ export class Job {
     this.#looking = this.#renewAndBury()
       .catch((error: Error) => {
         if (!isOutage(error))
-          this.#options.log.error(
-            { err: error },
-            'looking after other processes failed; tried again in a second',
-          )
+          this.#options.log.error({ err: error }, 'looking after other processes failed; tried again in a second')
       })
       .finally(() => {
         this.#looking = undefined

@@ -38,12 +38,7 @@ export interface Operated {
 }
 
 /** Runs tasks of a run again, in place: earlier tries and their logs stay. A finished run is queued. */
-export async function clear(
-  db: Metadata,
-  key: RunKey,
-  selection: Selection,
-  dryRun = false,
-): Promise<Operated> {
+export async function clear(db: Metadata, key: RunKey, selection: Selection, dryRun = false): Promise<Operated> {
   return await db.transaction(async (tx) => {
     const run = await locked(tx, key)
     const taskIds = select(run, selection)
@@ -87,9 +82,7 @@ export async function mark(
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined
   return await db.transaction(async (tx) => {
     const run = await locked(tx, { dagId: dag.id, runId })
-    const after = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true }).filter(
-      (id) => id !== taskId,
-    )
+    const after = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true }).filter((id) => id !== taskId)
     await endInstances(tx, run.dag_run_id, [taskId], state, `marked ${state}`)
     if (output !== undefined) await storeOutput(tx, run.dag_run_id, taskId, output)
     await resetInstances(tx, run.dag_run_id, after)
@@ -120,9 +113,7 @@ async function outputOf(dag: Dag, taskId: string, value: unknown): Promise<strin
   if (schema === undefined) return undefined
   const json = storableJson(value)
   if (json === undefined) {
-    throw new UsageError(
-      `Task '${taskId}' declares an output, so its downstream tasks need one: give a value`,
-    )
+    throw new UsageError(`Task '${taskId}' declares an output, so its downstream tasks need one: give a value`)
   }
   const parsed = await z.safeDecodeAsync(schema, JSON.parse(json))
   if (parsed.success) return json

@@ -76,13 +76,7 @@ export class OwnedRun {
   #finish: (result: RunResult) => void = () => {}
   #giveUp: (error: Error) => void = () => {}
 
-  constructor(
-    host: Host,
-    dag: Dag,
-    graph: Graph,
-    run: DagRun,
-    options: { order: number; retries?: boolean },
-  ) {
+  constructor(host: Host, dag: Dag, graph: Graph, run: DagRun, options: { order: number; retries?: boolean }) {
     this.#host = host
     this.order = options.order
     this.dag = dag
@@ -211,8 +205,7 @@ export class OwnedRun {
     this.#writing = false
     if (this.#over) return
     if (result === true) this.#carryOn(change)
-    if (result !== true || this.#changedMeanwhile)
-      void this.#reload(result instanceof Error ? result : undefined)
+    if (result !== true || this.#changedMeanwhile) void this.#reload(result instanceof Error ? result : undefined)
     this.#changedMeanwhile = false
   }
 
@@ -237,9 +230,7 @@ export class OwnedRun {
     const abort = new AbortController()
     this.#executing.set(index, { tryNumber, abort })
     if (this.#handingBack !== undefined) abort.abort(interruption(this.#handingBack))
-    void this.#attempt(index, tryNumber, abort.signal).then((ending) =>
-      this.#settle({ index, tryNumber, ending }),
-    )
+    void this.#attempt(index, tryNumber, abort.signal).then((ending) => this.#settle({ index, tryNumber, ending }))
   }
 
   async #attempt(index: number, tryNumber: number, signal: AbortSignal): Promise<Ending> {
@@ -261,8 +252,7 @@ export class OwnedRun {
   }
 
   #settle(settled: Settled): void {
-    if (this.#executing.get(settled.index)?.tryNumber === settled.tryNumber)
-      this.#executing.delete(settled.index)
+    if (this.#executing.get(settled.index)?.tryNumber === settled.tryNumber) this.#executing.delete(settled.index)
     this.#host.freeSlot()
     if (this.#over) this.#host.offer(this, [])
     else this.#apply(settled)
@@ -337,10 +327,7 @@ export class OwnedRun {
       this.#close({ state: run.state, reason: run.reason })
       return
     }
-    const endings = [
-      ...this.#flying.map((one) => (refused ? notStored(one, refused) : one)),
-      ...this.#endings,
-    ]
+    const endings = [...this.#flying.map((one) => (refused ? notStored(one, refused) : one)), ...this.#endings]
     this.#restore(run, rows, endings)
     this.#host.mark(this)
   }

@@ -6,50 +6,39 @@ export interface Ready<Run> {
   order: number
 }
 
-/** A binary heap: highest priority first, then oldest run, then order in the graph. */
+/** Highest priority first, then the run that came first, then the order of its graph. */
+export function compareReady(a: Ready<unknown>, b: Ready<unknown>): number {
+  return b.priority - a.priority || a.order - b.order || a.index - b.index
+}
+
+/** Those that wait, in order. Most come in order too, so a new one nearly always goes to the end. */
 export class ReadyQueue<Run> {
-  #heap: Ready<Run>[] = []
+  #waiting: Ready<Run>[] = []
+  #first = 0
 
   get size(): number {
-    return this.#heap.length
+    return this.#waiting.length - this.#first
   }
 
   push(entry: Ready<Run>): void {
-    const heap = this.#heap
-    let at = heap.push(entry) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (!this.#swapIfBefore(at, parent)) return
-      at = parent
+    let [low, high] = [this.#first, this.#waiting.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (compareReady(this.#waiting[middle] ?? entry, entry) <= 0) low = middle + 1
+      else high = middle
     }
+    if (low === this.#waiting.length) this.#waiting.push(entry)
+    else this.#waiting.splice(low, 0, entry)
   }
 
   pop(): Ready<Run> | undefined {
-    const heap = this.#heap
-    const first = heap[0]
-    const last = heap.pop()
-    if (first === undefined || last === undefined || heap.length === 0) return first
-    heap[0] = last
-    for (let at = 0; ; ) {
-      const left = 2 * at + 1
-      const right = left + 1
-      const child = right < heap.length && before(heap[right], heap[left]) ? right : left
-      if (child >= heap.length || !this.#swapIfBefore(child, at)) return first
-      at = child
+    const entry = this.#waiting[this.#first]
+    if (entry === undefined) return undefined
+    // The emptied front is cut off now and then: cutting at each pop would move all the others each time.
+    if (++this.#first * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#first)
+      this.#first = 0
     }
+    return entry
   }
-
-  #swapIfBefore(a: number, b: number): boolean {
-    const x = this.#heap[a]
-    const y = this.#heap[b]
-    if (x === undefined || y === undefined || !before(x, y)) return false
-    this.#heap[a] = y
-    this.#heap[b] = x
-    return true
-  }
-}
-
-function before<Run>(a: Ready<Run> | undefined, b: Ready<Run> | undefined): boolean {
-  if (a === undefined || b === undefined) return a !== undefined
-  return (b.priority - a.priority || a.order - b.order || a.index - b.index) < 0
 }

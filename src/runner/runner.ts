@@ -5,14 +5,7 @@ import type { RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import {
-  type Claimable,
-  claimRun,
-  type DagRun,
-  type Insertion,
-  insertRuns,
-  readRun,
-} from '../metadata/dag-runs.ts'
+import { type Claimable, claimRun, type DagRun, type Insertion, insertRuns, readRun } from '../metadata/dag-runs.ts'
 import { readGraph, registerDag } from '../metadata/dags.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -74,7 +67,7 @@ export class Runner implements JobListener {
     this.#options = options
     const hot = options.hot ?? options.db
     this.#writer = new Writer(hot, options.job, options.log)
-    this.#inserts = new Batch((insertions) => insertRuns(hot, options.job.id, insertions))
+    this.#inserts = new Batch((insertions) => insertRuns(options.db, options.job.id, insertions))
     this.#admission = new Admission({
       ...options,
       slots: options.executor.slots,
@@ -99,7 +92,7 @@ export class Runner implements JobListener {
       version: 0,
       reason: null,
       ranForMs: 0,
-      previous: undefined,
+      previous: null,
     }
     const order = ++this.#taken
     const owned = new OwnedRun(this.#host, dag, dag.graph, draft, { order, retries: trigger.retries ?? true })
@@ -289,10 +282,7 @@ export class Runner implements JobListener {
 
   #callBack(run: OwnedRun, result: RunResult): void {
     const called = callBack(run, result, this.#options).catch((error: Error) => {
-      this.#options.log.error(
-        { err: error, run_id: run.run.runId },
-        'a callback failed; the run is not affected',
-      )
+      this.#options.log.error({ err: error, run_id: run.run.runId }, 'a callback failed; the run is not affected')
     })
     this.#callbacks.add(called)
     called.finally(() => this.#callbacks.delete(called))

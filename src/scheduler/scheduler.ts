@@ -67,9 +67,7 @@ export class Scheduler {
     if (this.#busy) return
     this.#busy = true
     this.#working = this.#work()
-      .catch((error: Error) =>
-        this.#options.log.error({ err: error }, 'the scheduler missed a turn and goes on'),
-      )
+      .catch((error: Error) => this.#options.log.error({ err: error }, 'the scheduler missed a turn and goes on'))
       .finally(() => {
         this.#busy = false
       })

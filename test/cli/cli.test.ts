@@ -86,9 +86,7 @@ describe.concurrent('what cannot be reached or read', () => {
   test('an unreachable database: one sentence, exit 1', async () => {
     const DATABASE_URL = 'postgresql://u:hunter2@127.0.0.1:1/d'
     const { code, stdout, stderr } = await cli(['pipeline', 'chain'], { DATABASE_URL })
-    expect(stderr).toBe(
-      '✖ DATABASE_URL: nothing listens at 127.0.0.1:1; start Postgres there or check host and port\n',
-    )
+    expect(stderr).toBe('✖ DATABASE_URL: nothing listens at 127.0.0.1:1; start Postgres there or check host and port\n')
     expect([code, stdout]).toEqual([1, ''])
     const debug = await cli(['pipeline', 'chain'], { DATABASE_URL, LOG_LEVEL: 'debug' })
     expect(debug.stderr).toMatch(/\n {4}at .*\ncaused by .*ECONNREFUSED/s)
@@ -174,10 +172,7 @@ describe.concurrent('what there is to see', () => {
       conf: { fail: 'second' },
     })
     const { stdout: one } = await cli(['dags', 'runs', 'chain', '--limit', '1'])
-    expect(one.trimEnd().split('\n')).toEqual([
-      expect.stringMatching(/^run_id/),
-      expect.stringContaining(runId),
-    ])
+    expect(one.trimEnd().split('\n')).toEqual([expect.stringMatching(/^run_id/), expect.stringContaining(runId)])
   })
 
   test('tasks logs', async () => {

@@ -43,9 +43,7 @@ describe('pipeline', () => {
     expect(await query('select dag_id, state, run_type from metadata.dag_run')).toEqual([
       { dag_id: 'chain', state: 'success', run_type: 'manual' },
     ])
-    expect(await query('select kind, state from metadata.job')).toEqual([
-      { kind: 'pipeline', state: 'success' },
-    ])
+    expect(await query('select kind, state from metadata.job')).toEqual([{ kind: 'pipeline', state: 'success' }])
   })
 
   test('--json prints the run as one object, and nothing else', async () => {

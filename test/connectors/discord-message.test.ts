@@ -49,10 +49,7 @@ describe('fitMessage', () => {
     const fitted = fitMessage({
       content: ' ',
       username: '',
-      embeds: [
-        { title: '' },
-        { title: 'x', description: '', fields: [{ name: 'a', value: ' ' }], image: { url: '' } },
-      ],
+      embeds: [{ title: '' }, { title: 'x', description: '', fields: [{ name: 'a', value: ' ' }], image: { url: '' } }],
       components: [{ type: 1, components: [linkButton('Watch', '')] }],
     })
     expect(fitted).toEqual({ embeds: [{ title: 'x' }], components: [] })
@@ -70,14 +67,12 @@ describe('fitMessage', () => {
   })
 })
 
-const longText = fc
-  .tuple(fc.string({ unit: 'grapheme' }), fc.integer({ min: 0, max: 600 }))
-  .map(([text, times]) =>
-    text
-      .repeat(times)
-      .slice(0, 6_000)
-      .replace(/[\uD800-\uDBFF]$/, ''),
-  )
+const longText = fc.tuple(fc.string({ unit: 'grapheme' }), fc.integer({ min: 0, max: 600 })).map(([text, times]) =>
+  text
+    .repeat(times)
+    .slice(0, 6_000)
+    .replace(/[\uD800-\uDBFF]$/, ''),
+)
 const optional = { requiredKeys: [] as [] }
 const embeds = fc.record(
   {
@@ -125,8 +120,7 @@ function overLimit({ content, username, embeds = [], components = [] }: Payload)
     .map(([name]) => name)
   if (total > 6_000) breaches.push('total')
   if (embeds.length > 10) breaches.push('embeds')
-  if (embeds.some((embed) => Object.keys(embed).length === 0 || embed.image?.url === ''))
-    breaches.push('empty')
+  if (embeds.some((embed) => Object.keys(embed).length === 0 || embed.image?.url === '')) breaches.push('empty')
   if (embeds.some(({ fields }) => fields?.length === 0 || (fields?.length ?? 0) > 25)) breaches.push('fields')
   if (components.length > 5 || components.some((row) => row.components.length > 5)) breaches.push('rows')
   return breaches

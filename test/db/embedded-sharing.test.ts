@@ -75,9 +75,7 @@ test.concurrent('eight first starts at once end up on one server', async () => {
     )
     const passwords = new Set(openers.map((opener) => opener.connectionString))
     expect(passwords.size).toBe(1)
-    const answers = openers.map((opener) =>
-      ask(opener.connectionString, 'select pg_postmaster_start_time()::text'),
-    )
+    const answers = openers.map((opener) => ask(opener.connectionString, 'select pg_postmaster_start_time()::text'))
     expect(new Set(await Promise.all(answers)).size).toBe(1)
     expect(readdirSync(dataDir)).toEqual(['postgres'])
     await Promise.all(openers.map((opener) => opener.release()))

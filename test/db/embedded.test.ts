@@ -21,10 +21,7 @@ test.concurrent('the first start initialises a server, makes the database and an
     expect(await ask(server.connectionString, 'show listen_addresses')).toBe('')
     expect(await ask(server.connectionString, 'show fsync')).toBe('off')
     expect(
-      await ask(
-        server.connectionString,
-        'select datlocale from pg_database where datname = current_database()',
-      ),
+      await ask(server.connectionString, 'select datlocale from pg_database where datname = current_database()'),
     ).toBe('C.UTF-8')
     expect(readdirSync(dataDir)).toEqual(['postgres'])
     await server.release()
@@ -49,27 +46,25 @@ test.concurrent('only its owner comes near the server, and only with the passwor
   })
 })
 
-test
-  .runIf(linux)
-  .concurrent('the server has a session of its own, and nothing of our environment', async () => {
-    await withFolder(async (dataDir) => {
-      const opener = await openElsewhere(
-        { dataDir, create: true, settings: UNSAFE },
-        { env: { DISCORD_WEBHOOK_URL: 'https://discord.com/api/webhooks/1/secret' } },
-      )
-      const pid = serverPid(opener.folder)
-      const session = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3])
-      expect(session).toBe(pid)
-      expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('secret')
-      expect(readFileSync(`/proc/${pid}/status`, 'utf8')).not.toMatch(/^Uid:\t0/m)
-      const password = new URL(opener.connectionString).password
-      const { stdout } = await promisify(execFile)('ps', ['-eww', '-o', 'args'])
-      expect(stdout).toContain(dataDir)
-      expect(stdout).not.toContain(password)
-      expect(await readFile(join(opener.folder, 'server.log'), 'utf8')).not.toContain(password)
-      await opener.release()
-    })
+test.runIf(linux).concurrent('the server has a session of its own, and nothing of our environment', async () => {
+  await withFolder(async (dataDir) => {
+    const opener = await openElsewhere(
+      { dataDir, create: true, settings: UNSAFE },
+      { env: { DISCORD_WEBHOOK_URL: 'https://discord.com/api/webhooks/1/secret' } },
+    )
+    const pid = serverPid(opener.folder)
+    const session = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3])
+    expect(session).toBe(pid)
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('secret')
+    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).not.toMatch(/^Uid:\t0/m)
+    const password = new URL(opener.connectionString).password
+    const { stdout } = await promisify(execFile)('ps', ['-eww', '-o', 'args'])
+    expect(stdout).toContain(dataDir)
+    expect(stdout).not.toContain(password)
+    expect(await readFile(join(opener.folder, 'server.log'), 'utf8')).not.toContain(password)
+    await opener.release()
   })
+})
 
 test.concurrent('a log that grew large begins anew', async () => {
   await withFolder(async (dataDir) => {

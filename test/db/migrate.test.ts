@@ -86,9 +86,7 @@ describe('migrate', () => {
   })
 
   test('a first file that fails leaves not even the schema', async () => {
-    await expect(migrate(database.pool, await setOf({ '0001_bad.sql': 'nonsense' }))).rejects.toThrow(
-      '0001_bad.sql',
-    )
+    await expect(migrate(database.pool, await setOf({ '0001_bad.sql': 'nonsense' }))).rejects.toThrow('0001_bad.sql')
     expect(await schemas()).not.toContain(schema)
   })
 
@@ -128,9 +126,7 @@ describe('migrate', () => {
 
   test('refuses two files of one number, which would leave one of them out', async () => {
     const set = await setOf({ ...ONE, '0001_other.sql': 'create table other ()' })
-    await expect(migrate(database.pool, set)).rejects.toThrow(
-      '0001_one.sql and 0001_other.sql have the same number',
-    )
+    await expect(migrate(database.pool, set)).rejects.toThrow('0001_one.sql and 0001_other.sql have the same number')
     expect(await schemas()).not.toContain(schema)
   })
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Metadata } from '../../src/metadata/metadata.ts'
+import type { Running } from '../support/cli.ts'
 import { allEnded, crashDags, EFFECT_TABLE, feed, judgeCrashes, startWorker } from '../support/crash.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { openTestRunner, until } from '../support/runner.ts'
@@ -28,7 +29,7 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
   let seed = 7
   for (let crash = 0; crash < CRASHES; crash++) {
     await feed(metadata, runner, dags, 12)
-    await until(async () => (await runningJobs(metadata)) === 2)
+    await until(() => areAtWork(metadata, workers))
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
     await delay(seed % 600)
     const victim = workers[crash % 2]
@@ -44,9 +45,7 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
   const { rows } = await metadata.query<{ pid: number; ended_at: Date }>(
     `select pid, ended_at from metadata.job where state = 'failed'`,
   )
-  const waits = rows
-    .map(({ pid, ended_at }) => ended_at.getTime() - (killed.get(pid) ?? 0))
-    .sort((a, b) => a - b)
+  const waits = rows.map(({ pid, ended_at }) => ended_at.getTime() - (killed.get(pid) ?? 0)).sort((a, b) => a - b)
   const p95 = waits[Math.floor(waits.length * 0.95)] ?? 0
   const verdict = await judgeCrashes(metadata)
   console.log(
@@ -67,9 +66,10 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
   expect(p95).toBeLessThan(2_000)
 }, 900_000)
 
-async function runningJobs(metadata: Metadata): Promise<number> {
-  const { rows } = await metadata.query<{ n: number }>(
-    `select count(*)::int as n from metadata.job where state = 'running' and backend_pid is not null`,
+async function areAtWork(metadata: Metadata, workers: readonly Running[]): Promise<boolean> {
+  const { rowCount } = await metadata.query(
+    `select from metadata.job where state = 'running' and backend_pid is not null and pid = any($1::int[])`,
+    [workers.map(({ process: { pid } }) => pid)],
   )
-  return rows[0]?.n ?? 0
+  return rowCount === workers.length
 }

@@ -111,8 +111,7 @@ describe('limits', () => {
     const own = await openTestRunner(database, [waiting])
     const run = await own.runner.run(waiting, { logicalDate: new Date() })
     await until(
-      async () =>
-        (await stored(own.metadata, waiting.id, run.run.runId)).task_instances[0]?.state === 'scheduled',
+      async () => (await stored(own.metadata, waiting.id, run.run.runId)).task_instances[0]?.state === 'scheduled',
     )
     expect((await stored(own.metadata, waiting.id, run.run.runId)).task_instances[0]?.reason).toBe(
       `waits for a slot of ${pool}`,
@@ -151,10 +150,7 @@ describe('limits', () => {
       })
       task('c', { upstream: { b }, run: () => seen.push('c') })
     })
-    const [first, second] = await Promise.all([
-      openTestRunner(database, [handed]),
-      openTestRunner(database, [handed]),
-    ])
+    const [first, second] = await Promise.all([openTestRunner(database, [handed]), openTestRunner(database, [handed])])
     const run = await first.runner.run(handed, { logicalDate: new Date() })
     await started.promise
     expect(await first.runner.release(10, 'SIGTERM: handed back')).toBe(1)

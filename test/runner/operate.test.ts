@@ -4,15 +4,7 @@ import { dag } from '../../src/dag/dag.ts'
 import { isAnybodyExecuting } from '../../src/metadata/operations.ts'
 import { cancel, clear, mark } from '../../src/runner/operate.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
-import {
-  deferred,
-  openTestRunner,
-  statesOf,
-  stored,
-  type TestRunner,
-  uniqueId,
-  until,
-} from '../support/runner.ts'
+import { deferred, openTestRunner, statesOf, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
 
 let database: TestDatabase
 
@@ -118,12 +110,10 @@ describe('clear', () => {
     const { defined } = fourTasks()
     const own = await openTestRunner(database, [defined])
     await own.run(defined)
-    await expect(clear(own.metadata, { dagId: defined.id, runId: 'no' }, {})).rejects.toThrow(
-      "has no run 'no'",
+    await expect(clear(own.metadata, { dagId: defined.id, runId: 'no' }, {})).rejects.toThrow("has no run 'no'")
+    await expect(clear(own.metadata, { dagId: defined.id, runId: 'latest' }, { taskIds: ['x'] })).rejects.toThrow(
+      "has no task 'x'",
     )
-    await expect(
-      clear(own.metadata, { dagId: defined.id, runId: 'latest' }, { taskIds: ['x'] }),
-    ).rejects.toThrow("has no task 'x'")
     expect(await isAnybodyExecuting(own.metadata)).toBe(false)
   })
 })

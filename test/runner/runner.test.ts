@@ -39,9 +39,7 @@ describe('a run', () => {
     expect(statesOf(result)).toEqual({ a: 'success', b: 'success', c: 'success' })
     expect(seen).toEqual([{ a: { at: new Date(0) }, b: ['object', 'ü😀'] }])
     expect(
-      result.task_instances.every(
-        ({ start_date, end_date }) => start_date && end_date && start_date <= end_date,
-      ),
+      result.task_instances.every(({ start_date, end_date }) => start_date && end_date && start_date <= end_date),
     ).toBe(true)
   })
 
@@ -142,24 +140,20 @@ describe('a task ends', () => {
   })
 
   test('failed at once by fail(), without retries when told so, skipped by skip()', async () => {
-    const endings = dag(
-      uniqueId('endings'),
-      { defaultArgs: { retries: 3, retryDelay: '1h' } },
-      ({ task }) => {
-        task('a', {
-          run: () => {
-            throw fail('wrong address')
-          },
-        })
-        const b = task('b', {
-          run: () => {
-            throw skip('nothing to do')
-          },
-        })
-        task('c', { upstream: { b }, run: () => {} })
-        task('d', { run: () => Promise.reject(new Error('mendable')) })
-      },
-    )
+    const endings = dag(uniqueId('endings'), { defaultArgs: { retries: 3, retryDelay: '1h' } }, ({ task }) => {
+      task('a', {
+        run: () => {
+          throw fail('wrong address')
+        },
+      })
+      const b = task('b', {
+        run: () => {
+          throw skip('nothing to do')
+        },
+      })
+      task('c', { upstream: { b }, run: () => {} })
+      task('d', { run: () => Promise.reject(new Error('mendable')) })
+    })
     const { run } = await openTestRunner(database, [endings])
     expect((await run(endings, { retries: false })).task_instances).toMatchObject([
       { task_id: 'a', state: 'failed', try_number: 1, reason: 'wrong address' },
@@ -209,18 +203,8 @@ describe('a task ends', () => {
   })
 
   test.each([
-    [
-      'of another shape',
-      z.object({ n: z.number() }),
-      { n: 'one' },
-      'the output does not fit its schema at n:',
-    ],
-    [
-      'that JSON cannot carry',
-      z.date(),
-      new Date(0),
-      'the output cannot be read back from JSON; use a codec',
-    ],
+    ['of another shape', z.object({ n: z.number() }), { n: 'one' }, 'the output does not fit its schema at n:'],
+    ['that JSON cannot carry', z.date(), new Date(0), 'the output cannot be read back from JSON; use a codec'],
     ['of over a megabyte', z.string(), 'x'.repeat(1_000_001), 'over the limit of 1000000'],
     ['of nothing', z.undefined(), undefined, 'the output is not JSON'],
   ])('failed with an output %s', async (_name, output, value, reason) => {
@@ -333,9 +317,7 @@ describe('ownership', () => {
     const owned = await runner.run(changed, { logicalDate: new Date() })
     await started.promise
     await metadata.transaction(async (tx) => {
-      await tx.query('update metadata.dag_run set version = version + 1 where dag_run_id = $1', [
-        owned.run.dagRunId,
-      ])
+      await tx.query('update metadata.dag_run set version = version + 1 where dag_run_id = $1', [owned.run.dagRunId])
       await tx.query(
         `update metadata.task_instance set state = 'skipped', ended_at = now() where dag_run_id = $1 and task_id = 'b'`,
         [owned.run.dagRunId],

@@ -21,9 +21,7 @@ afterAll(async () => {
 
 describe('STATE_MACHINE.md draws what the code allows', async () => {
   const text = await readFile(new URL('../../src/runner/STATE_MACHINE.md', import.meta.url), 'utf8')
-  const [instances = '', runs = ''] = [...text.matchAll(/```mermaid\n(.*?)```/gs)].map(
-    ([, diagram]) => diagram,
-  )
+  const [instances = '', runs = ''] = [...text.matchAll(/```mermaid\n(.*?)```/gs)].map(([, diagram]) => diagram)
 
   test('for task instances', () => {
     expect(edges(instances)).toEqual(table(TASK_TRANSITIONS))
@@ -70,25 +68,19 @@ describe('the database lets in exactly the rows a state allows', () => {
 
   test.each(DAG_RUN_STATES)('run: %s', async (state) => {
     for (const { ended, job, started } of marks) {
-      const allowed =
-        ended === (state === 'success' || state === 'failed') && (state !== 'running' || (job && started))
-      expect(
-        await runFits(state, { ended, job, started }),
-        `${state} ${JSON.stringify({ ended, job, started })}`,
-      ).toBe(allowed)
+      const allowed = ended === (state === 'success' || state === 'failed') && (state !== 'running' || (job && started))
+      expect(await runFits(state, { ended, job, started }), `${state} ${JSON.stringify({ ended, job, started })}`).toBe(
+        allowed,
+      )
     }
   })
 
   test('no other words for a state', async () => {
     await expect(
-      inserted(
-        `insert into task_instance (dag_run_id, task_id, state) select dag_run_id, 'x', 'waiting' from run`,
-      ),
+      inserted(`insert into task_instance (dag_run_id, task_id, state) select dag_run_id, 'x', 'waiting' from run`),
     ).rejects.toMatchObject({ code: '23514' })
     await expect(
-      inserted(
-        `insert into task_instance (dag_run_id, task_id, state) select dag_run_id, 'x', null from run`,
-      ),
+      inserted(`insert into task_instance (dag_run_id, task_id, state) select dag_run_id, 'x', null from run`),
     ).rejects.toMatchObject({ code: '23502' })
   })
 })
@@ -106,10 +98,7 @@ async function fits(
     from run, job_of_run`)
 }
 
-async function runFits(
-  state: string,
-  row: { ended: boolean; job: boolean; started: boolean },
-): Promise<boolean> {
+async function runFits(state: string, row: { ended: boolean; job: boolean; started: boolean }): Promise<boolean> {
   return await accepted(`update dag_run set state = '${state}', ended_at = ${time(row.ended)}, started_at = ${time(row.started)},
     job_id = ${row.job ? '(select job_id from job_of_run)' : 'null'} where dag_run_id = (select dag_run_id from run)`)
 }

@@ -43,10 +43,7 @@ export async function runCli(args: readonly string[], options: ProcessOptions = 
 }
 
 /** A node process that understands TypeScript and the package's own names. */
-export function startNode(
-  args: readonly string[],
-  { env = {}, cwd = FIXTURES }: ProcessOptions = {},
-): Running {
+export function startNode(args: readonly string[], { env = {}, cwd = FIXTURES }: ProcessOptions = {}): Running {
   const child = spawn(process.execPath, [...NODE, ...args], {
     cwd,
     env: { PATH: process.env.PATH, HOME: cwd, ...env },

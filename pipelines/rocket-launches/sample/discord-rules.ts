@@ -118,12 +118,7 @@ function embedsTogether(embeds: unknown): Issue[] {
 function embedLength(embed: Fields): number {
   const fields = (Array.isArray(embed.fields) ? embed.fields : []).filter(isFields)
   const inside = [embed.author, embed.footer].filter(isFields).flatMap((each) => [each.name, each.text])
-  const texts = [
-    embed.title,
-    embed.description,
-    ...inside,
-    ...fields.flatMap((each) => [each.name, each.value]),
-  ]
+  const texts = [embed.title, embed.description, ...inside, ...fields.flatMap((each) => [each.name, each.value])]
   return texts.reduce<number>((sum, each) => sum + (typeof each === 'string' ? discordLength(each) : 0), 0)
 }
 
@@ -160,9 +155,7 @@ function allowedMentions(value: unknown): Issue[] {
   const parse: unknown[] = Array.isArray(value.parse) ? value.parse : []
   const message = "Value must be one of ('users', 'roles', 'everyone')."
   const unknown = parse.flatMap((kind, index) =>
-    kinds.includes(String(kind))
-      ? []
-      : [{ path: [...path, 'parse', index], code: 'BASE_TYPE_CHOICES', message }],
+    kinds.includes(String(kind)) ? [] : [{ path: [...path, 'parse', index], code: 'BASE_TYPE_CHOICES', message }],
   )
   const both = ['users', 'roles'].filter((kind) => parse.includes(kind) && !isBlank(value[kind]))
   const code = 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE'

@@ -110,9 +110,7 @@ function violationsOf({ method, query, body }: DiscordRequest): string[] {
   if ((method !== 'POST' && method !== 'PATCH') || !isObject(body)) return []
   const components = Array.isArray(body.components) && body.components.length > 0
   return [
-    ...(method === 'POST' && query.wait !== 'true'
-      ? ['POST without wait=true: a lost message gives no error']
-      : []),
+    ...(method === 'POST' && query.wait !== 'true' ? ['POST without wait=true: a lost message gives no error'] : []),
     ...(body.allowed_mentions === undefined ? [`${method} without allowed_mentions: it may ping`] : []),
     ...(components && query.with_components !== 'true'
       ? [`${method} of components without with_components=true: Discord drops them`]
@@ -126,8 +124,7 @@ function route(request: DiscordRequest, hasBody: boolean, webhook: Webhook): Ans
   const [, id, token, messageId] = match
   if (id !== webhook.id) return refused(404, 10015, 'Unknown Webhook')
   if (token !== webhook.token) return refused(401, 50027, 'Invalid Webhook Token')
-  if (hasBody && request.body === undefined)
-    return refused(400, 50109, 'The request body contains invalid JSON.')
+  if (hasBody && request.body === undefined) return refused(400, 50109, 'The request body contains invalid JSON.')
   if (messageId !== undefined) return onMessage(request, messageId, webhook)
   if (request.method === 'GET') return { status: 200, body: describe(webhook) }
   if (request.method === 'POST') return post(request, webhook)
@@ -149,8 +146,7 @@ function post({ query, body }: DiscordRequest, webhook: Webhook): Answer {
   const sent = accepted(body, query)
   const refusal = refusalOf(sent, sent)
   if (refusal !== undefined) return refusal
-  if (query.thread_id !== undefined && !/^\d+$/.test(query.thread_id))
-    return refused(404, 10003, 'Unknown Channel')
+  if (query.thread_id !== undefined && !/^\d+$/.test(query.thread_id)) return refused(404, 10003, 'Unknown Channel')
   const message: ChannelMessage = {
     ...(sent as WebhookMessage),
     id: snowflake(Date.now(), webhook.posted++),

@@ -147,9 +147,5 @@ function cover(inside: number): number {
 
 function mix(from: Color, to: Color, part: number): Color {
   if (part < 0.002) return from
-  return [
-    from[0] + (to[0] - from[0]) * part,
-    from[1] + (to[1] - from[1]) * part,
-    from[2] + (to[2] - from[2]) * part,
-  ]
+  return [from[0] + (to[0] - from[0]) * part, from[1] + (to[1] - from[1]) * part, from[2] + (to[2] - from[2]) * part]
 }

@@ -27,10 +27,7 @@ export function renderMessage(message: WebhookMessage, options: RenderOptions): 
   const lines = [
     sender(message, page),
     ...paragraph(message.content ?? '', page, {}),
-    ...(message.embeds ?? []).flatMap((embed, index) => [
-      ...(index > 0 ? [''] : []),
-      ...renderEmbed(embed, page),
-    ]),
+    ...(message.embeds ?? []).flatMap((embed, index) => [...(index > 0 ? [''] : []), ...renderEmbed(embed, page)]),
     ...(message.components ?? []).map((row) => buttons(row, page)),
   ]
   return lines.map((line) => `  ${line}`.trimEnd()).join('\n')
@@ -118,9 +115,7 @@ function picture(embed: WebhookEmbed, { colors }: Page): string[] {
 
 function footer(embed: WebhookEmbed, { colors, clock, width }: Page): string[] {
   const at =
-    embed.timestamp === undefined
-      ? ''
-      : timestampText(new Date(embed.timestamp), 'f', clock.now, clock.timeZone)
+    embed.timestamp === undefined ? '' : timestampText(new Date(embed.timestamp), 'f', clock.now, clock.timeZone)
   const text = [embed.footer?.text ?? '', at].filter((part) => part !== '').join(' • ')
   if (text === '') return []
   const span = { text: printable(text) }
@@ -182,11 +177,7 @@ function barColor(color: number | undefined, colors: Colors): (text: string) => 
   const spread = most - Math.min(red, green, blue)
   if (most === 0 || spread / most < 0.2) return colors.gray
   const sector =
-    most === red
-      ? (green - blue) / spread
-      : most === green
-        ? 2 + (blue - red) / spread
-        : 4 + (red - green) / spread
+    most === red ? (green - blue) / spread : most === green ? 2 + (blue - red) / spread : 4 + (red - green) / spread
   const hue = (sector * 60 + 360) % 360
   if (hue < 20 || hue >= 335) return colors.red
   if (hue < 70) return colors.yellow

@@ -57,11 +57,7 @@ function wholeNumber(text: string | undefined): number {
  * The launches of a list that pass the query. Upcoming ones stand in the order they were given (the giver decides
  * what is upcoming), previous ones begin with the latest.
  */
-export function selectLaunches(
-  served: Served,
-  list: 'upcoming' | 'previous' | 'all',
-  query: Query,
-): unknown[] {
+export function selectLaunches(served: Served, list: 'upcoming' | 'previous' | 'all', query: Query): unknown[] {
   const all = [...served.upcoming(), ...(list === 'upcoming' ? [] : served.archive())]
   const now = served.now().getTime()
   const listed = list === 'previous' ? all.filter((launch) => timeOf(launch, 'net') <= now) : all
@@ -96,8 +92,7 @@ function timeOf(launch: unknown, field: string): number {
 
 function at(value: unknown, ...path: string[]): unknown {
   return path.reduce<unknown>(
-    (part, key) =>
-      typeof part === 'object' && part !== null ? (part as Record<string, unknown>)[key] : undefined,
+    (part, key) => (typeof part === 'object' && part !== null ? (part as Record<string, unknown>)[key] : undefined),
     value,
   )
 }

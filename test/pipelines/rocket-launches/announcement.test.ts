@@ -103,17 +103,14 @@ describe('announceLaunch', () => {
   })
 
   it('names a status it does not know, in grey', () => {
-    const [embed] =
-      announceLaunch({ ...STARLINK, status: { id: 42, name: 'On *Vacation*' } }, TOLD).embeds ?? []
+    const [embed] = announceLaunch({ ...STARLINK, status: { id: 42, name: 'On *Vacation*' } }, TOLD).embeds ?? []
     expect(embed?.description).toMatch(/^\*\*On \\\*Vacation\\\*\*\*\n/)
     expect(embed?.color).toBe(0x95a5a6)
   })
 
   it('does not take a partial failure for a failure', () => {
     const colors = [4, 7].map(
-      (id) =>
-        announceLaunch({ ...STARLINK, status: { id, name: 'Launch was a Partial Failure' } }, TOLD)
-          .embeds?.[0],
+      (id) => announceLaunch({ ...STARLINK, status: { id, name: 'Launch was a Partial Failure' } }, TOLD).embeds?.[0],
     )
     expect(colors[0]?.color).not.toBe(colors[1]?.color)
     expect(colors[1]?.description).toContain('Partial failure')
@@ -128,14 +125,11 @@ describe('announceLaunch', () => {
 
   it('says how old its data is once that is over two hours', () => {
     const { embeds } = announceLaunch(STARLINK, { now: NOW, dataAsOf: new Date('2026-11-21T00:10:00Z') })
-    expect(embeds?.[0]?.footer?.text).toBe(
-      'Launch Library 2 · as of 21 November 2026, 00:10 UTC (4 hours old)',
-    )
+    expect(embeds?.[0]?.footer?.text).toBe('Launch Library 2 · as of 21 November 2026, 00:10 UTC (4 hours old)')
   })
 
   it('lets nobody smuggle mentions or links in', () => {
-    const [embed] =
-      announceLaunch({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, TOLD).embeds ?? []
+    const [embed] = announceLaunch({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, TOLD).embeds ?? []
     expect(embed?.title).toBe('@\u200Beveryone [x\\](https://evil.example) \\<@1>')
   })
 
@@ -150,10 +144,7 @@ describe('announceLaunch', () => {
   })
 
   it('never shows a placeholder as a time', () => {
-    const coarse = fc.tuple(
-      launches,
-      fc.constantFrom(null, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17),
-    )
+    const coarse = fc.tuple(launches, fc.constantFrom(null, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17))
     fc.assert(
       fc.property(coarse, ([launch, netPrecision]) => {
         const net = new Date(Math.floor(launch.net.getTime() / 86_400_000) * 86_400_000)
@@ -206,9 +197,7 @@ describe('factsHash', () => {
 const sane = { min: new Date('1900-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }
 const anyText = fc.oneof(
   fc.string({ unit: 'grapheme' }),
-  fc
-    .tuple(fc.string(), fc.integer({ min: 1, max: 900 }))
-    .map(([text, times]) => text.repeat(times).slice(0, 7_000)),
+  fc.tuple(fc.string(), fc.integer({ min: 1, max: 900 })).map(([text, times]) => text.repeat(times).slice(0, 7_000)),
 )
 const orNull = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null })
 const address = orNull(fc.oneof(anyText, fc.webUrl({ withFragments: true, withQueryParameters: true })))

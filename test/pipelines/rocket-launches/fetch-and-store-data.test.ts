@@ -1,10 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  fetchAndStoreData,
-  notBefore,
-  StoreSummary,
-} from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
+import { fetchAndStoreData, notBefore, StoreSummary } from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import { startLaunchLibrary } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { openHttp } from '../../../src/connectors/http.ts'

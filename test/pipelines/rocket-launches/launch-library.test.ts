@@ -49,8 +49,7 @@ describe('the list', () => {
     const server = await serve((request, response) => {
       const url = new URL(request.url ?? '', `http://${request.headers.host}`)
       const offset = Number(url.searchParams.get('offset') ?? 0)
-      const next =
-        offset + 10 < ids.length ? `${url.origin}${url.pathname}?limit=10&offset=${offset + 10}` : null
+      const next = offset + 10 < ids.length ? `${url.origin}${url.pathname}?limit=10&offset=${offset + 10}` : null
       sendJson(response, { count: 25, next, previous: null, results: ids.slice(offset, offset + 10) })
     }, version)
     const pages = await server.read('k3y')
@@ -69,9 +68,7 @@ describe('the list', () => {
   })
 
   test('is read a page at a time', async () => {
-    const server = await startHttpServer((_, response) =>
-      sendJson(response, { results: [1], next: '?offset=1' }),
-    )
+    const server = await startHttpServer((_, response) => sendJson(response, { results: [1], next: '?offset=1' }))
     const http = openHttp({ userAgent: 'x' })
     closing.push(http.close, server.close)
     const request = {
@@ -105,9 +102,7 @@ describe('the list', () => {
     const same = await failing((_, response) => sendJson(response, { next: '?offset=5', results: [] }))
     expect(same).toMatchObject({ code: 'launch_library_endless', retryable: false, fields: { pages: 2 } })
     let page = 0
-    const endless = await failing((_, response) =>
-      sendJson(response, { next: `?offset=${++page}`, results: [] }),
-    )
+    const endless = await failing((_, response) => sendJson(response, { next: `?offset=${++page}`, results: [] }))
     expect(endless).toMatchObject({ code: 'launch_library_endless', fields: { pages: 100 } })
     expect(page).toBe(100)
   })
@@ -147,16 +142,11 @@ describe('a failure says what to do', () => {
 
   test('the quota is spent, with neither', async () => {
     const error = await failing((_, response) => response.writeHead(429).end('slow down'), 'k3y')
-    expect(error.message).toBe(
-      'Launch Library takes no further call for now: its hourly quota is used up; wait',
-    )
+    expect(error.message).toBe('Launch Library takes no further call for now: its hourly quota is used up; wait')
   })
 
   test('a wrong key', async () => {
-    const error = await failing(
-      (_, response) => sendJson(response, { detail: 'Invalid token.' }, 401),
-      's3cret-key',
-    )
+    const error = await failing((_, response) => sendJson(response, { detail: 'Invalid token.' }, 401), 's3cret-key')
     expect(error).toMatchObject({ code: 'launch_library_key', retryable: false })
     expect(error.message).toBe('Launch Library refuses the key (401); check LAUNCH_LIBRARY_TOKEN')
     const without = await failing((_, response) => sendJson(response, {}, 403))

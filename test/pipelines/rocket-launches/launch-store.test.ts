@@ -2,12 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import { type ApiVersion, parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
 import * as store from '../../../pipelines/rocket-launches/launch-store.ts'
-import {
-  contentHash,
-  FACTS,
-  type PageSummary,
-  storePage,
-} from '../../../pipelines/rocket-launches/store-page.ts'
+import { contentHash, FACTS, type PageSummary, storePage } from '../../../pipelines/rocket-launches/store-page.ts'
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
 import { launch230, launches230, parsed } from '../../support/launches.ts'
 import { quietLog } from '../../support/quiet-log.ts'
@@ -91,12 +86,11 @@ describe('a page', () => {
     const later = new Date('2026-01-16T00:00:00Z')
     const changed = [...page.slice(0, 3), { ...page[3], name: 'renamed' }, ...launches230(6).slice(4)]
     expect(await put(changed, later)).toEqual(summary(1, 1, 4))
-    expect(await rows('select name from rocket_launches where updated_at = $1 order by id', [later])).toEqual(
-      [{ name: 'renamed' }, { name: 'Launch 6' }],
-    )
-    expect(await rows('select count(*) from rocket_launches where first_seen_at = $1', [NOW])).toEqual([
-      { count: 5 },
+    expect(await rows('select name from rocket_launches where updated_at = $1 order by id', [later])).toEqual([
+      { name: 'renamed' },
+      { name: 'Launch 6' },
     ])
+    expect(await rows('select count(*) from rocket_launches where first_seen_at = $1', [NOW])).toEqual([{ count: 5 }])
   })
 
   test('of more launches than a statement takes is stored in several', async () => {
@@ -114,18 +108,12 @@ describe('a page', () => {
 
   test('older than what is stored changes nothing; one without a date does', async () => {
     await put([launch230({ name: 'newer', last_updated: '2026-01-10T12:00:00Z' })])
-    expect(await put([launch230({ name: 'older', last_updated: '2026-01-10T11:59:59Z' })])).toEqual(
-      summary(0, 0, 1),
-    )
+    expect(await put([launch230({ name: 'older', last_updated: '2026-01-10T11:59:59Z' })])).toEqual(summary(0, 0, 1))
     expect(await rows('select name from rocket_launches')).toEqual([{ name: 'newer' }])
     const stale = parsed(launch230({ last_updated: '2026-01-10T11:59:59Z' }))
-    expect(await store.differing(database.pool, [{ launch: stale, details: '', hash: 'other' }])).toEqual(
-      new Set(),
-    )
+    expect(await store.differing(database.pool, [{ launch: stale, details: '', hash: 'other' }])).toEqual(new Set())
     expect(await put([launch230({ name: 'undated', last_updated: undefined })])).toEqual(summary(0, 1, 0))
-    expect(await put([launch230({ name: 'dated', last_updated: '2020-01-01T00:00:00Z' })])).toEqual(
-      summary(0, 1, 0),
-    )
+    expect(await put([launch230({ name: 'dated', last_updated: '2020-01-01T00:00:00Z' })])).toEqual(summary(0, 1, 0))
   })
 
   test('stored by several at once counts and records each change once', async () => {
@@ -135,9 +123,7 @@ describe('a page', () => {
     const slipped = launches230(50, { net: '2026-03-01T00:00:00Z' })
     const second = await Promise.all(Array.from({ length: 6 }, () => put(slipped)))
     expect(second.reduce((sum, { updated }) => sum + updated, 0)).toBe(50)
-    expect(await rows(`select count(*) from rocket_launch_changes where field = 'net'`)).toEqual([
-      { count: 50 },
-    ])
+    expect(await rows(`select count(*) from rocket_launch_changes where field = 'net'`)).toEqual([{ count: 50 }])
   })
 
   test('waits for another process that is storing, and compares with what that one left', async () => {
@@ -231,9 +217,7 @@ describe('a launch that does not fit', () => {
       ])
       expect(await rows(`select issues from rocket_launch_rejects where key = $1`, [page[1]?.id])).toEqual([
         {
-          issues: [
-            { path: '', message: expect.stringContaining('Postgres cannot store it: value too long') },
-          ],
+          issues: [{ path: '', message: expect.stringContaining('Postgres cannot store it: value too long') }],
         },
       ])
     } finally {
@@ -243,8 +227,7 @@ describe('a launch that does not fit', () => {
 })
 
 describe('what changed', () => {
-  const changes = () =>
-    rows('select launch_id, field, old, new, seen_at from rocket_launch_changes order by id')
+  const changes = () => rows('select launch_id, field, old, new, seen_at from rocket_launch_changes order by id')
 
   test('is told fact by fact, in the transaction of the row', async () => {
     await put([launch230()])
@@ -279,31 +262,28 @@ describe('what changed', () => {
       change('image_url', 'https://images.example/falcon.jpg', null),
       change('webcast_live', 'false', 'true'),
     ])
-    expect(await rows(`select max(new::timestamptz) from rocket_launch_changes where field = 'net'`)).toEqual(
-      [{ max: new Date('2026-02-02T10:30:00Z') }],
-    )
+    expect(await rows(`select max(new::timestamptz) from rocket_launch_changes where field = 'net'`)).toEqual([
+      { max: new Date('2026-02-02T10:30:00Z') },
+    ])
   })
 
   test('of the record alone is no news', async () => {
     await put([launch230()])
-    expect(
-      await put([launch230({ last_updated: '2026-01-11T00:00:00Z', agency_launch_attempt_count: 9 })]),
-    ).toEqual(summary(0, 1, 0))
+    expect(await put([launch230({ last_updated: '2026-01-11T00:00:00Z', agency_launch_attempt_count: 9 })])).toEqual(
+      summary(0, 1, 0),
+    )
     expect(await changes()).toEqual([])
   })
 })
 
 describe('the nearest launch', () => {
-  const at = (id: string, net: string, changes: Record<string, unknown> = {}) =>
-    launch230({ id, net, ...changes })
+  const at = (id: string, net: string, changes: Record<string, unknown> = {}) => launch230({ id, net, ...changes })
   const nearest = async () => (await store.nearestLaunch(database.pool, NOW))?.launchId
   const precision = (id: number) => ({ net_precision: { id } })
 
   test('is not past, not flown, and has a time, however early a placeholder stands', async () => {
     const past = at('past', '2026-01-14T23:59:59Z')
-    const flown = [3, 4, 6, 7, 9].map((id) =>
-      at(`flown-${id}`, '2026-01-15T01:00:00Z', { status: { id, name: '' } }),
-    )
+    const flown = [3, 4, 6, 7, 9].map((id) => at(`flown-${id}`, '2026-01-15T01:00:00Z', { status: { id, name: '' } }))
     const placeholder = at('month', '2026-01-31T00:00:00Z', precision(7))
     const day = at('day', '2026-01-20T00:00:00Z', precision(5))
     const precise = at('precise', '2026-02-20T10:00:00Z', precision(2))
@@ -367,9 +347,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
         if (!stale) last.set(launch.id, launch)
       }
     }
-    const stored = await rows<{ launch_id: string; details: unknown }>(
-      'select launch_id, details from rocket_launches',
-    )
+    const stored = await rows<{ launch_id: string; details: unknown }>('select launch_id, details from rocket_launches')
     expect(stored.length).toBe(last.size)
     for (const { launch_id, details } of stored) expect(details).toEqual(last.get(launch_id))
   })

@@ -1,12 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  API_VERSIONS,
-  apiVersion,
-  isFlown,
-  isPrecise,
-  parseLaunch,
-} from '../../../pipelines/rocket-launches/launch.ts'
+import { API_VERSIONS, apiVersion, isFlown, isPrecise, parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
 import { derivedPrecision } from '../../../pipelines/rocket-launches/launch-schema.ts'
 import { launch230, parsed } from '../../support/launches.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
@@ -177,10 +171,7 @@ describe('what does not fit', () => {
 
 describe('NUL and half surrogate pairs', () => {
   test('become replacement characters, in values and keys, and nothing else changes', () => {
-    const result = parseLaunch(
-      '2.3.0',
-      launch230({ name: 'a\0b\uD800c', 'k\0': ['\uDC00', '😀', '\\u0000'] }),
-    )
+    const result = parseLaunch('2.3.0', launch230({ name: 'a\0b\uD800c', 'k\0': ['\uDC00', '😀', '\\u0000'] }))
     if (!('launch' in result)) throw new Error('rejected')
     expect(result.launch.name).toBe('a\uFFFDb\uFFFDc')
     expect(JSON.parse(result.details)).toMatchObject({ 'k\uFFFD': ['\uFFFD', '😀', '\\u0000'] })
@@ -224,13 +215,7 @@ describe('a derived precision', () => {
     ['a time, nothing open', '2026-06-19T08:40', 1, { date: false, time: false }, 1],
     ['a time that is open', '2025-06-13T01:46', 2, { date: false, time: true }, 2],
     ['a day', '2024-04-04T00:00', 2, { date: false, time: true }, 5],
-    [
-      'a day in spring 2023, when nothing was said to be open',
-      '2023-06-08T00:00',
-      2,
-      { date: false, time: false },
-      5,
-    ],
+    ['a day in spring 2023, when nothing was said to be open', '2023-06-08T00:00', 2, { date: false, time: false }, 5],
     ['a month then', '2023-04-30T00:00', 2, { date: false, time: false }, 7],
     ['an open date', '2024-04-01T00:00', 2, { date: true, time: true }, 7],
     ['an open date with a time (JWST)', '2021-12-22T12:20', 1, { date: true, time: true }, 7],
@@ -241,9 +226,7 @@ describe('a derived precision', () => {
     ['the end of February in a leap year', '2028-02-29T00:00', 2, undefined, 7],
     ['a confirmed midnight (Inspiration4)', '2021-09-15T00:00', 1, { date: false, time: false }, 1],
     ['2.2.0 before it told', '2022-02-19T17:40:03', 3, undefined, 2],
-  ])('%s', (_, net, status, open, precision) =>
-    expect(derivedPrecision(at(net), status, open)).toBe(precision),
-  )
+  ])('%s', (_, net, status, open, precision) => expect(derivedPrecision(at(net), status, open)).toBe(precision))
 
   /** How a launch of a known precision is recorded: coarser than an hour stands at midnight, to be determined. */
   const period = fc.record({
@@ -306,9 +289,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
     const files = recorded()
     expect(files.length).toBeGreaterThanOrEqual(80)
     for (const { file, version, launches } of files) {
-      const rejected = launches
-        .map((launch) => parseLaunch(version, launch))
-        .filter((result) => 'issues' in result)
+      const rejected = launches.map((launch) => parseLaunch(version, launch)).filter((result) => 'issues' in result)
       // Recorded from ?mode=list, which this pipeline never asks for.
       if (file.includes('-list-')) expect(rejected).toHaveLength(launches.length)
       else expect(rejected, file).toEqual([])
@@ -337,10 +318,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
 
   test('bear out how a missing precision is derived', () => {
     for (const { launches } of recorded())
-      for (const { net_precision: told, net, status } of launches as Record<
-        string,
-        { id: number } | undefined
-      >[]) {
+      for (const { net_precision: told, net, status } of launches as Record<string, { id: number } | undefined>[]) {
         if (!told || !status) continue
         const derived = derivedPrecision(new Date(String(net)), status.id)
         expect(isPrecise(derived), `${net} ${told.id}`).toBe(isPrecise(told.id))

@@ -27,9 +27,7 @@ describe('notifyDiscord', () => {
     expect(NotifySummary.parse(first)).toEqual(first)
     expect(await channel.notify()).toMatchObject({ launchId: 'a', outcome: 'unchanged' })
     expect(channel.discord.requests).toHaveLength(1)
-    expect(channel.discord.messages).toMatchObject([
-      { embeds: [{ title: 'Falcon 9 | Nearest' }], pinged: [] },
-    ])
+    expect(channel.discord.messages).toMatchObject([{ embeds: [{ title: 'Falcon 9 | Nearest' }], pinged: [] }])
     expect(channel.logged.at(-1)).toContain('nothing changed')
     expect(await channel.outbox()).toMatchObject([
       {
@@ -137,33 +135,29 @@ describe('killed', () => {
   it.each([
     ['while posting', false],
     ['while editing', true],
-  ])(
-    '%s, after any statement: no card twice for the same facts, and the last one right',
-    async (_name, editing) => {
-      for (let statements = 1; ; statements += 1) {
-        await channel.database.pool.query('truncate discord_outbox')
-        await channel.change({ net: '2026-11-22T10:00:00Z' })
-        channel.discord.messages.splice(0)
-        if (editing) {
-          await channel.notify()
-          await channel.change({ net: '2026-11-22T10:30:00Z' })
-        }
-        const survived = await channel.mortal(statements)
-        await channel.age()
+  ])('%s, after any statement: no card twice for the same facts, and the last one right', async (_name, editing) => {
+    for (let statements = 1; ; statements += 1) {
+      await channel.database.pool.query('truncate discord_outbox')
+      await channel.change({ net: '2026-11-22T10:00:00Z' })
+      channel.discord.messages.splice(0)
+      if (editing) {
         await channel.notify()
-        expect(channel.discord.messages.length).toBeLessThanOrEqual(1)
-        const lost =
-          channel.discord.messages.length === 1 && (await channel.outbox()).at(0)?.state === 'unknown'
-        await channel.change({ net: '2026-11-22T11:00:00Z' })
-        await channel.notify()
-        expect(channel.discord.messages).toHaveLength(lost ? 2 : 1)
-        expect(channel.discord.messages.at(-1)?.embeds?.[0]?.description).toContain('<t:1795345200:F>')
-        expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
-        if (survived) {
-          expect(statements).toBeGreaterThan(6)
-          return
-        }
+        await channel.change({ net: '2026-11-22T10:30:00Z' })
       }
-    },
-  )
+      const survived = await channel.mortal(statements)
+      await channel.age()
+      await channel.notify()
+      expect(channel.discord.messages.length).toBeLessThanOrEqual(1)
+      const lost = channel.discord.messages.length === 1 && (await channel.outbox()).at(0)?.state === 'unknown'
+      await channel.change({ net: '2026-11-22T11:00:00Z' })
+      await channel.notify()
+      expect(channel.discord.messages).toHaveLength(lost ? 2 : 1)
+      expect(channel.discord.messages.at(-1)?.embeds?.[0]?.description).toContain('<t:1795345200:F>')
+      expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+      if (survived) {
+        expect(statements).toBeGreaterThan(6)
+        return
+      }
+    }
+  })
 })

@@ -74,9 +74,7 @@ describe('sample launches', () => {
     expect(launches.filter((launch) => launch.image?.credit === null).length).toBeGreaterThan(0)
     expect(launches.some((launch) => launch.mission?.description.includes('\r\n'))).toBe(true)
     expect(
-      launches.some((launch) =>
-        /\p{Script=Han}|\p{Script=Cyrillic}/u.test(launch.mission?.description ?? ''),
-      ),
+      launches.some((launch) => /\p{Script=Han}|\p{Script=Cyrillic}/u.test(launch.mission?.description ?? '')),
     ).toBe(true)
     expect(launches.some((launch) => launch.orbital_launch_attempt_count === null)).toBe(true)
     expect(launches.some((launch) => launch.rocket.configuration.families.length === 0)).toBe(true)
@@ -115,28 +113,21 @@ describe('sample launches', () => {
   )
   const missing = !recorded.every((file) => existsSync(file))
 
-  it.skipIf(missing)(
-    'have exactly the keys of recorded 2.3.0 launches (skipped where those are not at hand)',
-    () => {
-      const real = recorded.flatMap((file) => {
-        const json: Json = JSON.parse(readFileSync(file, 'utf8'))
-        return Array.isArray(json) ? json : json.results
-      })
-      const known = keySets(real)
-      for (const [path, sets] of keySets(launches)) {
-        if (known.has(path)) expect([path, ...sets]).toEqual([path, ...(known.get(path) ?? [])])
-        else expect(path).toMatch(/^\.mission\.(vid|info)_urls/)
-      }
-    },
-  )
+  it.skipIf(missing)('have exactly the keys of recorded 2.3.0 launches (skipped where those are not at hand)', () => {
+    const real = recorded.flatMap((file) => {
+      const json: Json = JSON.parse(readFileSync(file, 'utf8'))
+      return Array.isArray(json) ? json : json.results
+    })
+    const known = keySets(real)
+    for (const [path, sets] of keySets(launches)) {
+      if (known.has(path)) expect([path, ...sets]).toEqual([path, ...(known.get(path) ?? [])])
+      else expect(path).toMatch(/^\.mission\.(vid|info)_urls/)
+    }
+  })
 })
 
 /** Which key sets the objects at each path have. */
-function keySets(
-  value: unknown,
-  path = '',
-  found = new Map<string, Set<string>>(),
-): Map<string, Set<string>> {
+function keySets(value: unknown, path = '', found = new Map<string, Set<string>>()): Map<string, Set<string>> {
   if (Array.isArray(value)) for (const each of value) keySets(each, path, found)
   else if (typeof value === 'object' && value !== null) {
     found.set(path, (found.get(path) ?? new Set()).add(Object.keys(value).sort().join(' ')))
@@ -164,9 +155,7 @@ describe('Launch Library stand-in', () => {
     for (let next = first.next; next !== null; next = pages.at(-1).next) pages.push(await getJson(next))
     expect(pages.map((page) => page.results.length)).toEqual([15, 15, first.count - 30])
     expect(pages.at(-1).previous).toBe(`${url}/launches/upcoming/?limit=15&mode=normal&offset=15`)
-    expect(new Set(pages.flatMap((page) => page.results.map((launch: Json) => launch.id))).size).toBe(
-      first.count,
-    )
+    expect(new Set(pages.flatMap((page) => page.results.map((launch: Json) => launch.id))).size).toBe(first.count)
     expect(requests[1]).toMatchObject({ method: 'GET', query: { limit: '15', mode: 'normal', offset: '15' } })
     expect((await getJson(`${url}/launches/upcoming/`)).results).toHaveLength(10)
     const image = await fetch(first.results[3].image.image_url)
@@ -195,8 +184,7 @@ describe('Launch Library stand-in', () => {
       launches: () => [row('a', 22), row('b', 23), row('c', 20)],
       archive: () => [row('d', 11)],
     })
-    const ids = async (path: string) =>
-      (await getJson(`${server.url}${path}`)).results.map((launch: Json) => launch.id)
+    const ids = async (path: string) => (await getJson(`${server.url}${path}`)).results.map((launch: Json) => launch.id)
     expect(await ids('/launches/upcoming/?net__gte=2026-11-21T00:00:00Z')).toEqual(['a', 'b'])
     expect(await ids('/launches/upcoming/?net__lte=2026-11-22T00:00:00Z&ordering=net')).toEqual(['c', 'a'])
     expect(await ids('/launches/upcoming/?last_updated__gte=2026-11-04T12:00:00Z')).toEqual(['b'])
@@ -266,9 +254,7 @@ function send(url: string, body: unknown, method = 'POST'): Promise<Response> {
 describe('Discord stand-in', () => {
   it('takes a message, shows it, edits it with its history, deletes it', async () => {
     const { webhookUrl, messages, requests, violations } = await discord()
-    const posted: Json = await (
-      await send(`${webhookUrl}?wait=true`, { ...card, username: 'T-minus' })
-    ).json()
+    const posted: Json = await (await send(`${webhookUrl}?wait=true`, { ...card, username: 'T-minus' })).json()
     expect(posted).toMatchObject({
       id: messages[0]?.id,
       embeds: card.embeds,
@@ -311,9 +297,7 @@ describe('Discord stand-in', () => {
   it('notes soft mistakes: no wait, no allowed_mentions, components that are dropped', async () => {
     const { webhookUrl, messages, violations } = await discord()
     const row = { type: 1, components: [{ type: 2, style: 5, label: 'Watch', url: 'https://example.com' }] }
-    expect((await send(webhookUrl, { ...card, allowed_mentions: undefined, components: [row] })).status).toBe(
-      204,
-    )
+    expect((await send(webhookUrl, { ...card, allowed_mentions: undefined, components: [row] })).status).toBe(204)
     expect(messages[0]?.components).toBeUndefined()
     expect(violations.map((text) => text.split(':')[0])).toEqual([
       'POST without wait=true',
@@ -325,12 +309,7 @@ describe('Discord stand-in', () => {
   it('tells whom a post pings', async () => {
     const { webhookUrl, messages } = await discord()
     const content = '@everyone <@&11> <@&12> <@13>'
-    for (const allowed_mentions of [
-      { parse: [] },
-      { roles: ['11'] },
-      { parse: ['everyone', 'users'] },
-      undefined,
-    ]) {
+    for (const allowed_mentions of [{ parse: [] }, { roles: ['11'] }, { parse: ['everyone', 'users'] }, undefined]) {
       await send(`${webhookUrl}?wait=true`, { content, allowed_mentions })
     }
     const all = ['@everyone', '<@&11>', '<@&12>', '<@13>']
@@ -417,11 +396,7 @@ describe('Discord stand-in', () => {
     ['allowed_mentions', exclusive, { allowed_mentions: { parse: ['roles'], roles: ['1'] } }],
     ['components', tooLong, { components: Array(6).fill(rowOf(link)[0]) }],
     ['components.0.components', 'BASE_TYPE_BAD_LENGTH', { components: rowOf(...Array(6).fill(link)) }],
-    ...wrongEmbeds.map(([at, code, embed]): [string, string, object] => [
-      `embeds.0.${at}`,
-      code,
-      { embeds: [embed] },
-    ]),
+    ...wrongEmbeds.map(([at, code, embed]): [string, string, object] => [`embeds.0.${at}`, code, { embeds: [embed] }]),
     ...wrongButtons.map(([at, code, button]): [string, string, object] => [
       `components.0.components.0.${at}`,
       code,
@@ -478,9 +453,7 @@ describe('a message in the terminal', () => {
         footer: { text: 'Launch Library 2' },
       },
     ],
-    components: [
-      { type: 1, components: [{ type: 2, style: 5, label: 'Watch', url: 'https://example.com' }] },
-    ],
+    components: [{ type: 1, components: [{ type: 2, style: 5, label: 'Watch', url: 'https://example.com' }] }],
   }
   const shown = (color: boolean, width = 60, timeZone = 'UTC') =>
     renderMessage(message, { color, width, now, timeZone })
@@ -488,9 +461,7 @@ describe('a message in the terminal', () => {
   it('shows what a reader sees, within the width', () => {
     const text = shown(false)
     expect(text).toContain('▌ Go Saturday 21 November 2026 14:05 UTC (in 5 hours),\n  ▌ ~~12:05 UTC~~')
-    expect(text).toMatch(
-      /▌ Rocket {2,}Pad\n {2}▌ Falcon 9 {2,}長征 🚀\n {2}▌ {2,}x\n {2}▌\n {2}▌ Alone\n {2}▌ Map\n/,
-    )
+    expect(text).toMatch(/▌ Rocket {2,}Pad\n {2}▌ Falcon 9 {2,}長征 🚀\n {2}▌ {2,}x\n {2}▌\n {2}▌ Alone\n {2}▌ Map\n/)
     expect(text).toContain('image http://127.0.0.1:1/media/images/a_b_c.png')
     expect(text).toContain('[ Watch ↗ ]')
     expect(text).toContain('▌ Launch Library 2')

@@ -57,10 +57,7 @@ describe('a fresh database', () => {
     const log = quietLog()
     await initialize(log)
     await initialize(log)
-    expect(log.lines).toEqual([
-      'info applied 0001_rocket_launches.sql',
-      'info tables are up to date (version 1)',
-    ])
+    expect(log.lines).toEqual(['info applied 0001_rocket_launches.sql', 'info tables are up to date (version 1)'])
     expect(await query('SELECT id, launch_id, name, net, image_url FROM rocket_launches;')).toEqual([])
     expect(await columns()).toMatchObject({
       id: 'bigint identity not null',
@@ -96,9 +93,7 @@ describe('a fresh database', () => {
          values ('1', 'a', 'card', 'card', $1, '{}', 'h') returning outbox_id, attempts, created_at`,
         [state],
       )
-    expect(await insert('pending')).toMatchObject([
-      { outbox_id: 1, attempts: 0, created_at: expect.any(Date) },
-    ])
+    expect(await insert('pending')).toMatchObject([{ outbox_id: 1, attempts: 0, created_at: expect.any(Date) }])
     await expect(insert('pending')).rejects.toThrow(/discord_outbox_once/)
     await expect(insert('lost')).rejects.toThrow(/discord_outbox_state/)
   })
@@ -121,9 +116,7 @@ describe('the older Airflow table', () => {
     const [{ oid }] = await query(`select 'rocket_launches'::regclass::oid as oid`)
     await initializeSchema({}, { db: await withSetting('timezone', 'Asia/Tokyo'), log: quietLog() })
     expect((await query(`select 'rocket_launches'::regclass::oid as oid`))[0]?.oid).toBe(oid)
-    expect(
-      await query('SELECT id, launch_id, name, net, image_url FROM rocket_launches ORDER BY id;'),
-    ).toEqual([
+    expect(await query('SELECT id, launch_id, name, net, image_url FROM rocket_launches ORDER BY id;')).toEqual([
       { id: 1, launch_id: 'gone', name: 'Gone', net: new Date('2023-04-22T08:50:00Z'), image_url: null },
       {
         id: 2,
@@ -149,9 +142,7 @@ describe('the older Airflow table', () => {
       net: 'timestamp with time zone not null',
       details: 'jsonb',
     })
-    expect(await query(`select to_regclass('rocket_launches_id_seq1') as sequence`)).toEqual([
-      { sequence: null },
-    ])
+    expect(await query(`select to_regclass('rocket_launches_id_seq1') as sequence`)).toEqual([{ sequence: null }])
   })
 
   test('goes on with its ids, is brought up to date, and only what it knew can have changed', async () => {
@@ -170,9 +161,7 @@ describe('the older Airflow table', () => {
     expect(await storePage(database.pool, page, NOW)).toMatchObject({ inserted: 1, updated: 1 })
     // The insert that turned into an update used a number up, as it does in any table with an identity.
     expect(
-      await query(
-        'select id, launch_id, status_id, updated_at, first_seen_at from rocket_launches order by id',
-      ),
+      await query('select id, launch_id, status_id, updated_at, first_seen_at from rocket_launches order by id'),
     ).toEqual([
       { id: 41, launch_id: ID, status_id: 1, updated_at: NOW, first_seen_at: null },
       {
@@ -230,9 +219,7 @@ describe('the older Airflow table', () => {
       id int primary key default nextval('numbers'), launch_id varchar(255) unique, name varchar(255), image_url text,
       net timestamp, details jsonb, remark text, made_at timestamp not null default now())`)
     await query(`create index on rocket_launches (net)`)
-    await query(
-      `insert into rocket_launches (launch_id, name, net, remark) values ('a', 'b', '2026-02-01', 'mine')`,
-    )
+    await query(`insert into rocket_launches (launch_id, name, net, remark) values ('a', 'b', '2026-02-01', 'mine')`)
     await initialize()
     expect(await query('select id, remark from rocket_launches')).toEqual([{ id: 100, remark: 'mine' }])
     expect(await columns()).toMatchObject({ id: 'bigint identity not null', remark: 'text' })
