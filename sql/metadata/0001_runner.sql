@@ -87,8 +87,6 @@ end $do$;
 
 create index dag_run_latest on dag_run (dag_id, dag_run_id desc);
 create index dag_run_unfinished on dag_run (dag_id, state, dag_run_id) where state in ('queued', 'running');
-create index dag_run_owned on dag_run (job_id) where state in ('queued', 'running');
-create index dag_run_ended on dag_run (ended_at) where ended_at is not null;
 
 -- No index on a column that changes with the state: updates then stay within the page (HOT).
 create table task_instance (

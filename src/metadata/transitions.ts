@@ -83,13 +83,16 @@ select run.dag_run_id, (select count(*)::int from moved m where m.dag_run_id = r
 from run`
 }
 
+/** Lateral, so that each run is looked up by its key: a plan made while there were few runs would read all of them. */
 const MOVED = `
 with run as materialized (
   select r.dag_run_id, r.dag_id, u.state, u.reason, coalesce(u.released, false) as released
   from jsonb_to_recordset($3::jsonb) as u ("dagRunId" bigint, version int, state text, reason text, released bool)
-  join metadata.dag_run r on r.dag_run_id = u."dagRunId"
-  where r.job_id = $1 and r.version = u.version and r.state = 'running'
-  for no key update of r
+  cross join lateral (
+    select o.dag_run_id, o.dag_id from metadata.dag_run o
+    where o.dag_run_id = u."dagRunId" and o.job_id = $1 and o.version = u.version and o.ended_at is null
+    for no key update
+  ) r
 ), change as (
   select u.*
   from jsonb_to_recordset($4::jsonb) as u ("dagRunId" bigint, "taskId" text, "from" text, "fromTry" int, "to" text,

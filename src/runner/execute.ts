@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Http } from '../connectors/http.ts'
 import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
@@ -32,10 +31,7 @@ export const MAX_OUTPUT_BYTES = 1_000_000
 
 /** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
-  const timeout = new AbortController()
-  const { executionTimeoutMs } = attempt.task
-  const timer = executionTimeoutMs && setTimeout(() => timeout.abort(timedOut(executionTimeoutMs)), executionTimeoutMs)
-  const signal = AbortSignal.any([attempt.signal, timeout.signal])
+  const { signal, clear } = withTimeout(attempt.signal, attempt.task.executionTimeoutMs)
   const http = lazily(() => resources.openHttp(signal))
   try {
     const inputs = await readInputs(attempt)
@@ -45,9 +41,16 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
   } catch (error) {
     return endingOf(error, resources)
   } finally {
-    clearTimeout(timer)
+    clear()
     await http.opened()?.close()
   }
+}
+
+function withTimeout(signal: AbortSignal, ms: number | undefined): { signal: AbortSignal; clear: () => void } {
+  if (ms === undefined) return { signal, clear: () => {} }
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(timedOut(ms)), ms)
+  return { signal: AbortSignal.any([signal, timeout.signal]), clear: () => clearTimeout(timer) }
 }
 
 /** A dag's own callback, under a time limit. Throws what it throws. */
@@ -131,21 +134,19 @@ function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
 /** Waits for the work, but after an abort no longer than it takes to give up on it; an aborted try never succeeds. */
 async function untilAbandoned<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
-  const settled = work()
-  const done = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  let giveUp = () => {}
   const abandoned = new Promise<never>((_, reject) => {
-    const giveUp = () => {
-      delay(ABANDON_AFTER_MS, undefined, { signal: done.signal }).then(
-        () => reject(signal.reason),
-        () => {},
-      )
+    giveUp = () => {
+      timer = setTimeout(() => reject(signal.reason), ABANDON_AFTER_MS)
     }
-    signal.addEventListener('abort', giveUp, { once: true, signal: done.signal })
   })
+  signal.addEventListener('abort', giveUp)
   try {
-    return await Promise.race([settled, abandoned])
+    return await Promise.race([work(), abandoned])
   } finally {
-    done.abort()
+    signal.removeEventListener('abort', giveUp)
+    clearTimeout(timer)
     signal.throwIfAborted()
   }
 }
