@@ -4,7 +4,10 @@ export function storableText(text: string): string {
   return whole.includes('\u0000') ? whole.replaceAll('\u0000', '\uFFFD') : whole
 }
 
-/** JSON text as jsonb takes it. Undefined where there is nothing to store (undefined, a function). */
-export function storableJson(value: unknown): string | undefined {
-  return JSON.stringify(value, (_key, member) => (typeof member === 'string' ? storableText(member) : member))
+/**
+ * JSON text as jsonb takes it, its texts passed through `clean`. Undefined where there is nothing to store (undefined,
+ * a function). Throws TypeError for what JSON cannot hold: a bigint, a circle.
+ */
+export function storableJson(value: unknown, clean = (text: string) => text): string | undefined {
+  return JSON.stringify(value, (_key, member) => (typeof member === 'string' ? storableText(clean(member)) : member))
 }

@@ -39,16 +39,20 @@ export async function heartbeat(db: Metadata, jobId: number, backendPid: number 
   return rowCount === 1
 }
 
+/** Signs a process off. What it still owned, which is nothing unless something went wrong, is given back. */
 export async function endJob(
   db: Metadata,
   jobId: number,
   state: 'success' | 'failed',
   reason: string | null,
 ): Promise<void> {
-  await db.query(
-    `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
-    [jobId, state, reason],
-  )
+  await db.transaction(async (tx) => {
+    const { rowCount } = await tx.query(
+      `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
+      [jobId, state, reason],
+    )
+    if (rowCount === 1) await takeBack(tx, jobId, `process ${process.pid} ended`)
+  })
 }
 
 export interface DeadJob {
@@ -103,30 +107,36 @@ export async function buryJob(
        where locktype = 'advisory' and classid = $2::bigint::oid and objid = $1::bigint::oid and granted`,
       [dead.job_id, lockClass(db.schema)],
     )
-    const runs = await tx.query<{ dag_run_id: number }>(
-      `update metadata.dag_run set state = 'queued', job_id = null, version = version + 1, reason = $2
-       where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
-      [dead.job_id, dead.reason],
-    )
-    const tries = await tx.query(
-      `with lost as (
-         update metadata.task_instance t set
-           state = case when t.lost + 1 >= ${MOST_LOST_TRIES} then 'failed' else 'scheduled' end,
-           ended_at = case when t.lost + 1 >= ${MOST_LOST_TRIES} then now() end,
-           lost = t.lost + 1, job_id = null,
-           reason = format('try %s was lost: %s', t.try_number, $2::text)
-         where t.dag_run_id = any($1::bigint[]) and t.state = 'running'
-         returning t.dag_run_id, t.task_id, t.try_number, t.started_at
-       ), freed as (
-         delete from metadata.pool_slot where job_id = $3
-       )
-       insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
-       select dag_run_id, task_id, try_number, 'failed', 'lost: ' || $2, $3, started_at, greatest(now(), started_at) from lost`,
-      [runs.rows.map((run) => run.dag_run_id), dead.reason, dead.job_id],
-    )
-    if (runs.rows.length > 0) await tx.query('select pg_notify($1, $2)', [db.channel, 'run'])
-    return { runs: runs.rows.length, tries: tries.rowCount ?? 0 }
+    return await takeBack(tx, dead.job_id, dead.reason)
   })
+}
+
+/** Queues the runs a job owned and records its running tries as lost. */
+async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<{ runs: number; tries: number }> {
+  const runs = await tx.query<{ dag_run_id: number }>(
+    `update metadata.dag_run set state = 'queued', job_id = null, version = version + 1, reason = $2
+     where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
+    [jobId, reason],
+  )
+  if (runs.rows.length === 0) return { runs: 0, tries: 0 }
+  const tries = await tx.query(
+    `with lost as (
+       update metadata.task_instance t set
+         state = case when t.lost + 1 >= ${MOST_LOST_TRIES} then 'failed' else 'scheduled' end,
+         ended_at = case when t.lost + 1 >= ${MOST_LOST_TRIES} then now() end,
+         lost = t.lost + 1, job_id = null,
+         reason = format('try %s was lost: %s', t.try_number, $2::text)
+       where t.dag_run_id = any($1::bigint[]) and t.state = 'running'
+       returning t.dag_run_id, t.task_id, t.try_number, t.started_at
+     ), freed as (
+       delete from metadata.pool_slot where job_id = $3
+     )
+     insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
+     select dag_run_id, task_id, try_number, 'failed', 'lost: ' || $2, $3, started_at, greatest(now(), started_at) from lost`,
+    [runs.rows.map((run) => run.dag_run_id), reason, jobId],
+  )
+  await tx.query('select pg_notify($1, $2)', [tx.channel, 'run'])
+  return { runs: runs.rows.length, tries: tries.rowCount ?? 0 }
 }
 
 export interface JobListing {

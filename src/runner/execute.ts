@@ -7,7 +7,7 @@ import type { Task, TaskContext, TaskLog } from '../dag/task.ts'
 import type { Database } from '../db/pool.ts'
 import { storableJson, storableText } from '../db/text.ts'
 import { isRetryable, messageOf, TminusError } from '../errors.ts'
-import type { LOG_LEVELS } from '../metadata/logs.ts'
+import type { LogLevel } from '../metadata/logs.ts'
 import type { Ending } from './active-run.ts'
 import type { Attempt } from './executor.ts'
 
@@ -115,20 +115,21 @@ function contextOf(attempt: Attempt, resources: Resources, signal: AbortSignal, 
 
 function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
   const { run, task, tryNumber } = attempt
-  const line = (level: (typeof LOG_LEVELS)[number]) => (message: string, fields?: Record<string, unknown>) => {
+  const at = { dagRunId: run.dagRunId, taskId: task.id, tryNumber }
+  const line = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
     const text = storableText(scrub(String(message)))
-    const kept = fields && (JSON.parse(scrub(storableJson(fields) ?? '{}')) as Record<string, unknown>)
-    attempt.log({
-      dagRunId: run.dagRunId,
-      taskId: task.id,
-      tryNumber,
-      loggedAt: new Date(),
-      level,
-      message: text,
-      fields: kept,
-    })
+    attempt.log({ ...at, loggedAt: new Date(), level, message: text, fields: fields && loggable(fields, scrub) })
   }
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+}
+
+/** A line that cannot be stored as it is must not fail the task that logs it. */
+function loggable(fields: Record<string, unknown>, scrub: (text: string) => string): Record<string, unknown> {
+  try {
+    return JSON.parse(storableJson(fields, scrub) ?? '{}')
+  } catch (error) {
+    return { fields: `not loggable: ${messageOf(error)}` }
+  }
 }
 
 /** Waits for the work, but after an abort no longer than it takes to give up on it; an aborted try never succeeds. */

@@ -52,6 +52,7 @@ export class Job {
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
   #ended = false
+  #abdicating = false
 
   constructor(options: JobOptions) {
     this.#options = options
@@ -83,6 +84,12 @@ export class Job {
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS)
     this.#look()
     await this.#looking
+  }
+
+  /** A run had to be given up without being written: all that is stored as ours is given back at the next look. */
+  abdicate(): void {
+    this.#abdicating = true
+    this.#lastHeartbeat = 0
   }
 
   async close(state: 'success' | 'failed', reason: string | null): Promise<void> {
@@ -131,14 +138,14 @@ export class Job {
 
   async #renew(): Promise<void> {
     const { db, kind, log } = this.#options
+    if (this.#abdicating) await endJob(db, this.#id, 'failed', 'could not write what it owned')
     const alive = await heartbeat(db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
     if (alive || this.#ended) return
-    log.error(
-      { job_id: this.#id },
-      'this process was taken for dead and its runs were given away; it goes on under a new id',
-    )
+    const why = this.#abdicating ? 'could not write for too long' : 'was taken for dead'
+    log.error({ job_id: this.#id }, `this process ${why} and its runs were given away; it goes on under a new id`)
     this.#id = await insertJob(db, kind)
+    this.#abdicating = false
     this.#session.renew()
     this.#listener?.deposed()
   }

@@ -185,10 +185,10 @@ export class OwnedRun {
   }
 
   /** The run was given to somebody else: nothing of it is ours any more. */
-  lose(reason: string): void {
+  lose(reason: string, code: 'run_lost' | 'run_unwritable' = 'run_lost'): void {
     if (this.#over) return
     this.#abortAll(`this process no longer owns the run: ${reason}`)
-    this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code: 'run_lost' }))
+    this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code }))
   }
 
   takeChange(): RunChange | undefined {
@@ -313,8 +313,12 @@ export class OwnedRun {
     this.#writable = false
     const stored = await this.#host.read(this.run.dagRunId).catch((error: Error) => error)
     if (this.#over) return
-    if (stored === undefined || stored instanceof Error) {
-      this.lose(stored === undefined ? 'it was deleted' : messageOf(stored))
+    if (stored instanceof Error) {
+      this.lose(messageOf(stored), 'run_unwritable')
+      return
+    }
+    if (stored === undefined) {
+      this.lose('it was deleted')
       return
     }
     const { run, rows } = stored

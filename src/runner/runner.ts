@@ -16,7 +16,7 @@ import { Batch } from './batch.ts'
 import { callBack } from './callbacks.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
-import type { JobListener } from './job.ts'
+import type { Job, JobListener } from './job.ts'
 import { type Host, OwnedRun, type RunResult } from './owned-run.ts'
 import { newRunId } from './run-id.ts'
 import { Writer } from './writer.ts'
@@ -35,7 +35,7 @@ export interface RunnerOptions {
   db: Metadata
   /** The same tables over connections of their own, for the statements that are run most (see BY_INDEX). */
   hot?: Metadata
-  job: { readonly id: number }
+  job: Pick<Job, 'id' | 'abdicate'>
   dags: ReadonlyMap<string, Dag>
   executor: Executor
   log: Logger
@@ -276,8 +276,12 @@ export class Runner implements JobListener {
   #ended(run: OwnedRun, result: RunResult | Error): void {
     this.#runs.delete(run.run.dagRunId)
     this.runsWaiting()
-    if (result instanceof Error) this.#options.log.warn({ run_id: run.run.runId }, result.message)
-    else this.#callBack(run, result)
+    if (!(result instanceof Error)) {
+      this.#callBack(run, result)
+      return
+    }
+    this.#options.log.warn({ run_id: run.run.runId }, result.message)
+    if (result instanceof TminusError && result.code === 'run_unwritable') this.#options.job.abdicate()
   }
 
   #callBack(run: OwnedRun, result: RunResult): void {

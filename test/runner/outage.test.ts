@@ -1,0 +1,73 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type EmbeddedServer, openEmbedded } from '../../src/db/embedded.ts'
+import { type Database, openPool } from '../../src/db/pool.ts'
+import { migrateMetadata } from '../../src/metadata/metadata.ts'
+import { allEnded, crashDags, EFFECT_TABLE, feed, judgeCrashes, startWorker } from '../support/crash.ts'
+import { openTestRunner, until } from '../support/runner.ts'
+
+/** `RESTARTS=20 npx vitest run test/runner/outage.test.ts` for the long form. */
+const RESTARTS = Number(process.env.RESTARTS ?? 3)
+
+let dataDir: string
+let server: EmbeddedServer
+let pool: Database
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'tminus-outage-'))
+  server = await openEmbedded({ dataDir, create: true })
+  pool = openPool(server.connectionString)
+  await migrateMetadata(pool, 'metadata')
+  await pool.query(EFFECT_TABLE)
+})
+afterAll(async () => {
+  await pool.end()
+  await server.release()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+/** As `pg_ctl restart -m immediate`: no goodbye to anybody, recovery from the log at the next start. */
+async function restartImmediately(): Promise<void> {
+  const [pid] = (await outlasting(() => readFile(join(server.folder, 'postmaster.pid'), 'utf8'))).split('\n')
+  process.kill(Number(pid), 'SIGQUIT')
+  const again = await openEmbedded({ dataDir, create: false })
+  await again.release({ leaveRunning: true })
+}
+
+test(`Postgres restarted ${RESTARTS} times in mid-run: every run ends, nothing finished is repeated`, async () => {
+  const dags = await crashDags()
+  const { metadata, runner } = await openTestRunner({ pool } as never, dags)
+  await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)
+  const worker = startWorker(server.connectionString)
+  await until(
+    async () => (await metadata.query(`select from metadata.job where pid = $1`, [worker.process.pid])).rowCount === 1,
+  )
+  for (let restart = 0; restart < RESTARTS; restart++) {
+    await outlasting(() => feed(metadata, runner, dags, 8))
+    await delay(200 + ((restart * 337) % 600))
+    await restartImmediately()
+  }
+  await outlasting(() => allEnded(metadata, 120_000))
+  worker.process.kill('SIGTERM')
+  const { code, stderr } = await worker.ended
+  const verdict = await judgeCrashes(metadata)
+  console.log(`${RESTARTS} restarts: ${JSON.stringify(verdict)}`)
+  expect(verdict).toMatchObject({ running: 0, startedTwice: 0, afterSuccess: 0, successTwice: 0, unproven: 0 })
+  expect(code).toBe(0)
+  expect(stderr).not.toContain('UnhandledPromiseRejection')
+}, 600_000)
+
+/** The test's own connections break too. */
+async function outlasting<T>(work: () => Promise<T>): Promise<T> {
+  for (let left = 50; ; left--) {
+    try {
+      return await work()
+    } catch (error) {
+      if (left === 0 || /never ended/.test(String(error))) throw error
+      await delay(100)
+    }
+  }
+}
