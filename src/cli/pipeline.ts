@@ -36,6 +36,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   let interrupted: StopSignal | undefined
   const ignore = onStopSignal((signal) => {
     interrupted = signal
+    progress.stopping()
     void app.runner.stop('interrupted')
   })
   let result: RunResult | undefined

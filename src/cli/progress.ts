@@ -5,11 +5,14 @@ import { isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import type { OwnedRun, RunResult } from '../runner/owned-run.ts'
+import { printable, Screen, wrap } from './screen.ts'
 
 export interface Progress {
   started(run: OwnedRun): void
   onChange(run: OwnedRun, transitions: readonly Transition[]): void
   onLog(line: LogLine): void
+  /** The user asked to end it. */
+  stopping(): void
   finished(result: RunResult): void
   close(): void
 }
@@ -22,13 +25,12 @@ interface TaskLine {
   detail: string
 }
 
-const SILENT: Progress = { started() {}, onChange() {}, onLog() {}, finished() {}, close() {} }
+const SILENT: Progress = { started() {}, onChange() {}, onLog() {}, stopping() {}, finished() {}, close() {} }
 
 /** A run as it goes: on a terminal one live line a task under what the tasks log, in a pipe a plain line an event. */
 export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: boolean }): Progress {
   if (json) return SILENT
-  const live = process.stdout.isTTY === true
-  const screen = new Screen(live)
+  const screen = new Screen()
   const width = Math.max(...[...dag.tasks.keys()].map((id) => id.length), 0)
   const lines = dag.graph.nodes.map(
     ({ id }): TaskLine => ({ id, state: 'none', since: Date.now(), durationMs: undefined, detail: '' }),
@@ -36,22 +38,25 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
   const byId = new Map(lines.map((line) => [line.id, line]))
   let startedAt = Date.now()
   let own: OwnedRun | undefined
+  let ticking: NodeJS.Timeout | undefined
   /** A first task may speak before it is known that its run began. */
   const early: LogLine[] = []
-  const draw = () => screen.draw(lines.map((line) => taskLine(line, width)))
-  const ticking = live ? setInterval(draw, 100) : undefined
+  const textOf = (line: TaskLine) => taskLines(line, width, screen.columns)
+  const draw = () => screen.draw(fitting(lines, textOf, screen.rows))
   return {
     started: (run) => {
       own = run
       startedAt = Date.now()
-      screen.print(`${pc.bold(dag.id)} ${pc.dim(run.run.runId)}`)
+      screen.print([`${pc.bold(dag.id)} ${pc.dim(run.run.runId)}`])
       if (run.run.state === 'queued')
-        screen.print(`  waits: ${dag.maxActiveRuns} active at once is all this dag allows`)
+        screen.print([`  waits: ${dag.maxActiveRuns} active at once is all this dag allows`])
       lines.forEach((line, index) => {
         Object.assign(line, { state: run.state.instance(index).state, since: Date.now() })
       })
-      for (const line of early) screen.print(logLine(line))
+      if (!screen.live) screen.print(lines.filter(({ state }) => state === 'running').flatMap(textOf))
+      for (const line of early) screen.print(logLines(line, screen.columns))
       draw()
+      if (screen.live) ticking = setInterval(draw, 100)
     },
     onChange: (run, transitions) => {
       if (run !== own) return
@@ -59,30 +64,39 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
         const line = byId.get(transition.taskId)
         if (line === undefined) continue
         advance(line, transition)
-        if (!live && transition.to !== 'queued') screen.print(taskLine(line, width))
-        if (debug && transition.ended?.error) screen.print(pc.dim(transition.ended.error))
+        if (!screen.live && transition.to !== 'queued') screen.print(textOf(line))
+        if (debug && transition.ended?.error) screen.print([pc.dim(printable(transition.ended.error))])
       }
       draw()
     },
     onLog: (line) => {
       if (line.level === 'debug' && !debug) return
-      if (own === undefined) {
-        early.push(line)
-        return
-      }
-      screen.print(logLine(line))
-      draw()
+      if (own === undefined) early.push(line)
+      else screen.print(logLines(line, screen.columns))
+    },
+    stopping: () => {
+      if (screen.live) screen.print([pc.dim('  stopping; Ctrl-C again ends at once')])
     },
     finished: (result) => {
-      draw()
-      screen.keep()
-      screen.print(summary(result, Date.now() - startedAt))
+      screen.draw([])
+      if (screen.live) screen.print(lines.flatMap(textOf))
+      const told = screen.live ? lines.map(({ detail }) => detail) : []
+      screen.print(wrap(summary(result, Date.now() - startedAt, told), screen.columns))
     },
     close: () => {
       clearInterval(ticking)
       screen.keep()
     },
   }
+}
+
+/** Where a dag has more tasks than the terminal has rows, those at work. */
+function fitting(lines: readonly TaskLine[], textOf: (line: TaskLine) => string[], rows: number): string[] {
+  const all = lines.flatMap(textOf)
+  if (all.length <= rows) return all
+  const atWork = lines.filter(({ state }) => state !== 'none' && !isTerminal(state)).flatMap(textOf)
+  const ended = lines.filter(({ state }) => isTerminal(state)).length
+  return [...atWork.slice(0, rows - 1), pc.dim(`  ${ended} of ${lines.length} tasks have ended`)]
 }
 
 function advance(line: TaskLine, { to, reason, output }: Transition): void {
@@ -100,10 +114,12 @@ function advance(line: TaskLine, { to, reason, output }: Transition): void {
 function counts(output: string): string {
   const value: unknown = JSON.parse(output)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return ''
-  return Object.entries(value)
-    .filter(([, member]) => typeof member === 'number' || (typeof member === 'string' && member.length <= 20))
-    .map(([name, member]) => `${name.replaceAll('_', ' ')} ${member}`)
-    .join(', ')
+  const members = Object.entries(value).flatMap(([name, member]) => {
+    if (typeof member === 'number') return { zero: member === 0, text: `${name.replaceAll('_', ' ')} ${member}` }
+    return typeof member === 'string' && member.length <= 20 ? { zero: false, text: member } : []
+  })
+  const telling = members.filter(({ zero }) => !zero)
+  return (telling.length > 0 ? telling : members.slice(0, 1)).map(({ text }) => text).join(', ')
 }
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -121,71 +137,46 @@ const LOOK: Readonly<Record<TaskInstanceState, { sign: string; color: (text: str
   up_for_reschedule: { sign: '↻', color: pc.cyan },
 }
 
-function taskLine(line: TaskLine, width: number): string {
-  const { sign, color } = LOOK[line.state]
-  const spin =
-    line.state === 'running' && process.stdout.isTTY
-      ? (SPINNER[Math.floor(Date.now() / 100) % SPINNER.length] ?? sign)
-      : sign
-  const ms = line.state === 'running' ? Date.now() - line.since : line.durationMs
-  const time = ms === undefined || (line.state === 'running' && ms < 100) ? '' : humanDuration(ms)
-  return `${color(spin)} ${line.id.padEnd(width)}  ${color(line.state.padEnd(11))} ${time.padStart(6)}  ${line.detail}`.trimEnd()
+const STATE_WIDTH = 'up_for_retry'.length
+const TIME_WIDTH = '100 ms'.length
+
+/** On a terminal what does not fit beside the task stands under it. */
+function taskLines(line: TaskLine, width: number, columns: number): string[] {
+  const { color } = LOOK[line.state]
+  const running = line.state === 'running'
+  const ms = running ? Date.now() - line.since : line.durationMs
+  const time = ms === undefined || (running && ms < 100) ? '' : humanDuration(ms)
+  const word = line.state === 'none' ? '' : line.state
+  const gap = ' '.repeat(Math.max(1, STATE_WIDTH + 1 + TIME_WIDTH - word.length - time.length))
+  const head = `${color(signOf(line.state))} ${line.id.padEnd(width)}  ${color(word)}${gap}${time}`
+  const detail = printable(line.detail)
+  if (columnsOf(`${head}  ${detail}`) < columns) return [`${head}  ${detail}`.trimEnd()]
+  return [head.trimEnd(), ...wrap(detail, columns - INDENT.length - 1).map((text) => INDENT + text)]
 }
 
-function logLine({ taskId, level, message, fields }: LogLine): string {
+const INDENT = '    '
+
+function signOf(state: TaskInstanceState): string {
+  if (state !== 'running' || !process.stdout.isTTY) return LOOK[state].sign
+  return SPINNER[Math.floor(Date.now() / 100) % SPINNER.length] ?? ''
+}
+
+function logLines({ taskId, level, message, fields }: LogLine, columns: number): string[] {
   const color = level === 'error' ? pc.red : level === 'warn' ? pc.yellow : pc.dim
-  const text = fields === undefined ? message : `${message} ${JSON.stringify(fields)}`
+  const text = printable(fields === undefined ? message : `${message} ${JSON.stringify(fields)}`)
+  const before = `  ${taskId}: `
   const [first = '', ...rest] = text.split('\n')
-  return [`${color(`  ${taskId}:`)} ${first}`, ...rest.map((line) => `    ${line}`)].join('\n')
+  const [beside = '', ...under] = wrap(' '.repeat(before.length) + first, columns - 1)
+  const lines = [...under, ...rest].flatMap((line) => wrap(line, columns - INDENT.length - 1))
+  return [color(before) + beside.slice(before.length), ...lines.map((line) => INDENT + line)]
 }
 
-function summary({ state, reason }: RunResult, ms: number): string {
+/** @param told what stands on the screen already, and is not said twice */
+function summary({ state, reason }: RunResult, ms: number, told: readonly string[]): string {
   const took = `in ${humanDuration(ms)}`
   if (state === 'success') return `${pc.green('✔')} run succeeded ${took}`
-  return `${pc.red('✖')} run failed ${took}: ${reason ?? 'no reason given'}`
-}
-
-/** Lines that stay, above a block that is drawn again. */
-class Screen {
-  readonly #live: boolean
-  #drawn = 0
-
-  constructor(live: boolean) {
-    this.#live = live
-  }
-
-  print(text: string): void {
-    this.#erase()
-    process.stdout.write(`${text}\n`)
-  }
-
-  draw(lines: string[]): void {
-    if (!this.#live) return
-    this.#erase()
-    const columns = process.stdout.columns || 80
-    process.stdout.write(lines.map((line) => `${clip(line, columns)}\n`).join(''))
-    this.#drawn = lines.length
-  }
-
-  /** What is drawn now stays. */
-  keep(): void {
-    this.#drawn = 0
-  }
-
-  #erase(): void {
-    if (this.#drawn > 0) process.stdout.write(`\u001b[${this.#drawn}A\u001b[0J`)
-    this.#drawn = 0
-  }
-}
-
-/** Cuts to the terminal's width, so that a line stays a line; colour codes take no room. */
-function clip(line: string, columns: number): string {
-  let room = columns - 1
-  let clipped = ''
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
-  for (const [part] of line.matchAll(/\u001b\[[0-9;]*m|./gsu)) {
-    if (part.startsWith('\u001b')) clipped += part
-    else if (room-- > 0) clipped += room === 0 && line.length > columns ? '…' : part
-  }
-  return clipped
+  const why = reason ?? 'no reason given'
+  const known = told.find((detail) => detail !== '' && why.endsWith(`: ${detail}`))
+  const short = known === undefined ? why : why.slice(0, -`: ${known}`.length)
+  return `${pc.red('✖')} run failed ${took}: ${printable(short)}`
 }

@@ -39,6 +39,7 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
     workers[crash % 2] = startWorker(database.connectionString)
   }
   await allEnded(metadata, 120_000)
+  await until(() => areAtWork(metadata, workers))
   for (const worker of workers) worker.process.kill('SIGTERM')
   const ends = await Promise.all(workers.map(({ ended }) => ended))
 

@@ -31,7 +31,7 @@ afterAll(async () => {
 
 /** As `pg_ctl restart -m immediate`: no goodbye to anybody, recovery from the log at the next start. */
 async function restartImmediately(): Promise<void> {
-  const [pid] = (await outlasting(() => readFile(join(server.folder, 'postmaster.pid'), 'utf8'))).split('\n')
+  const [pid] = (await outlasting(() => readFile(join(server.folder, 'data', 'postmaster.pid'), 'utf8'))).split('\n')
   process.kill(Number(pid), 'SIGQUIT')
   const again = await openEmbedded({ dataDir, create: false })
   await again.release({ leaveRunning: true })
