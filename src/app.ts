@@ -13,7 +13,7 @@ import type { TaskLog } from './dag/task.ts'
 import { checkConnection } from './db/connect.ts'
 import { openEmbedded } from './db/embedded.ts'
 import { type Database, openPool } from './db/pool.ts'
-import { messageOf, TminusError } from './errors.ts'
+import { messageOf, TminusError, UsageError } from './errors.ts'
 import { localExecutor } from './executors/local.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
 import { type Logger, openLog } from './log.ts'
@@ -138,6 +138,7 @@ export async function openApp(
   watch: Pick<RunnerOptions, 'onChange' | 'onLog'> = {},
 ): Promise<App> {
   const { config, loaded, log } = setup
+  if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
   const databases = await openDatabases(setup, { create: true })
   const { metadata, metadataUrl } = databases
   const hotPool = openPool(databases.metadataUrl, { max: 2, prepare: BY_INDEX })

@@ -104,7 +104,7 @@ export function parseSettings(
   found: readonly string[] = [],
 ): { config: Config; settings: DagSettings } {
   const variables = Variables.safeParse(env)
-  const issues = [...found, ...(variables.success ? [] : issuesOf(variables.error))]
+  const issues = [...found, ...(variables.success ? [] : issuesOf(variables.error)), ...halfAdmin(env)]
   const settings: DagSettings = new Map()
   for (const dag of dags) {
     const parsed = z.object(dag.settings).safeParse(env)
@@ -118,6 +118,14 @@ export function parseSettings(
 /** Where the pipelines are, before anything else is known to be right. */
 export function pipelinesDirOf(env: Environment): string {
   return env.PIPELINES_DIR ?? 'pipelines'
+}
+
+/** One of the two alone would make nobody an admin, without a word. */
+function halfAdmin(env: Environment): string[] {
+  if ((env.ADMIN_USER === undefined) === (env.ADMIN_PASSWORD === undefined)) return []
+  const [missing, given] =
+    env.ADMIN_USER === undefined ? ['ADMIN_USER', 'ADMIN_PASSWORD'] : ['ADMIN_PASSWORD', 'ADMIN_USER']
+  return [`${missing} must be set too where ${given} is`]
 }
 
 function toConfig(variables: z.output<typeof Variables>): Config {

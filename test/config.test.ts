@@ -228,3 +228,10 @@ describe('parseSettings', () => {
     expect(() => parseSettings({}, [wanting])).toThrow(/^Wrong setting: HOOK_TOKEN is not set$/)
   })
 })
+
+test('half an admin is a wrong setting', () => {
+  expect(() => parseSettings({ ADMIN_USER: 'ada' }, [])).toThrow('ADMIN_PASSWORD must be set too where ADMIN_USER is')
+  expect(() => parseSettings({ ADMIN_PASSWORD: 'a secret word' }, [])).toThrow(
+    'ADMIN_USER must be set too where ADMIN_PASSWORD is',
+  )
+})

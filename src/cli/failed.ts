@@ -2,6 +2,7 @@ import pc from 'picocolors'
 import { readEnvironment } from '../config.ts'
 import { messageOf, TminusError, UsageError } from '../errors.ts'
 import { scrubber } from '../secrets.ts'
+import { wrap } from './screen.ts'
 
 /** Says what went wrong, once, at the edge; returns the exit code. The stack is shown with LOG_LEVEL=debug only. */
 export function failed(error: unknown): number {
@@ -10,7 +11,8 @@ export function failed(error: unknown): number {
   const known = error instanceof TminusError
   const text = known || env.LOG_LEVEL !== 'debug' ? messageOf(error) : ''
   const colors = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported)
-  process.stderr.write(`${colors.red('✖')} ${scrub(text)}\n`)
+  const columns = process.stderr.isTTY ? process.stderr.columns : Number.POSITIVE_INFINITY
+  process.stderr.write(`${wrap(`${colors.red('✖')} ${scrub(text)}`, columns).join('\n')}\n`)
   if (env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${scrub(stackOf(error))}\n`)
   else if (!known) process.stderr.write('  LOG_LEVEL=debug shows where.\n')
   return error instanceof UsageError ? 2 : 1

@@ -5,7 +5,7 @@ import { isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import type { OwnedRun, RunResult } from '../runner/owned-run.ts'
-import { printable, Screen, wrap } from './screen.ts'
+import { columnsOf, printable, Screen, wrap } from './screen.ts'
 
 export interface Progress {
   started(run: OwnedRun): void
@@ -39,6 +39,7 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
   let startedAt = Date.now()
   let own: OwnedRun | undefined
   let ticking: NodeJS.Timeout | undefined
+  let waiting: NodeJS.Timeout | undefined
   /** A first task may speak before it is known that its run began. */
   const early: LogLine[] = []
   const textOf = (line: TaskLine) => taskLines(line, width, screen.columns)
@@ -75,9 +76,11 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
       else screen.print(logLines(line, screen.columns))
     },
     stopping: () => {
-      if (screen.live) screen.print([pc.dim('  stopping; Ctrl-C again ends at once')])
+      const say = () => screen.print([pc.dim('  stopping; Ctrl-C again ends at once')])
+      if (screen.live) waiting = setTimeout(say, 500)
     },
     finished: (result) => {
+      clearTimeout(waiting)
       screen.draw([])
       if (screen.live) screen.print(lines.flatMap(textOf))
       const told = screen.live ? lines.map(({ detail }) => detail) : []
@@ -85,6 +88,7 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
     },
     close: () => {
       clearInterval(ticking)
+      clearTimeout(waiting)
       screen.keep()
     },
   }
@@ -167,7 +171,9 @@ function logLines({ taskId, level, message, fields }: LogLine, columns: number):
   const before = `  ${taskId}: `
   const [first = '', ...rest] = text.split('\n')
   const [beside = '', ...under] = wrap(' '.repeat(before.length) + first, columns - 1)
-  const lines = [...under, ...rest].flatMap((line) => wrap(line, columns - INDENT.length - 1))
+  const lines = [...(under.length > 0 ? [under.join(' ')] : []), ...rest].flatMap((line) =>
+    wrap(line, columns - INDENT.length - 1),
+  )
   return [color(before) + beside.slice(before.length), ...lines.map((line) => INDENT + line)]
 }
 

@@ -31,7 +31,8 @@ export class Screen {
   #write(lines: readonly string[], block: readonly string[]): void {
     // A terminal made narrower since has broken the lines of the block.
     const drawn = this.#block.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / this.columns)), 0)
-    const erase = drawn > 0 ? `\u001b[${drawn}A\u001b[0J` : ''
+    // Not always from the line's beginning: a Ctrl-C is echoed as ^C.
+    const erase = drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : ''
     process.stdout.write(erase + [...lines, ...block].map((line) => `${line}\n`).join(''))
     this.#block = block
   }

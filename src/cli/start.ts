@@ -1,5 +1,4 @@
 import { openApp, type Setup, setUp } from '../app.ts'
-import { UsageError } from '../errors.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
@@ -12,7 +11,8 @@ const GRACE_MS = 30_000
 /** `start` and `scheduler`: runs every dag by its schedule until told to stop. */
 export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const setup = await setUp()
-  if (setup.config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; use local')
+  // From here on: a signal that comes while it starts stops it once it has.
+  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const app = await openApp(setup, kind, logRuns(setup))
   const { loaded, clock, log } = setup
   for (const { folder, message } of loaded.importErrors)
@@ -24,7 +24,6 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
     clock,
     log,
   })
-  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   for (const { dagId, at } of scheduler.next()) log.info({ dag_id: dagId, next: at }, 'scheduled')
