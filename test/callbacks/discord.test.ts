@@ -1,0 +1,76 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { discordFailures } from '../../src/callbacks/discord.ts'
+import { dag } from '../../src/dag/dag.ts'
+import { localExecutor } from '../../src/executors/local.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { openTestRunner, testResources, uniqueId } from '../support/runner.ts'
+
+let database: TestDatabase
+let discord: DiscordServer
+
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterAll(async () => {
+  await database.drop()
+})
+afterEach(async () => {
+  await discord.close()
+})
+
+/** Runs a dag of two tasks once for each of the given endings. */
+async function runs(endings: ('good' | 'bad')[], address: string | undefined): Promise<string[]> {
+  const left = [...endings]
+  const defined = dag(uniqueId('told'), { ...discordFailures('OPS_WEBHOOK_URL') }, ({ task }) => {
+    const load = task('load_data', {
+      run: () => {
+        if (left.shift() === 'bad') throw new Error('the *source* said no @everyone')
+      },
+    })
+    task('after', { upstream: { load }, run: () => {} })
+  })
+  const resources = { ...testResources(database), settingsOf: () => ({ OPS_WEBHOOK_URL: address }) }
+  const own = await openTestRunner(database, [defined], { executor: localExecutor(4, resources) })
+  const states: string[] = []
+  for (const _ of endings) states.push((await own.run(defined)).state)
+  return states
+}
+
+describe('discordFailures', () => {
+  test('tells what failed, with task, try and reason, and once when it is well again', async () => {
+    discord = await startDiscord()
+    expect(await runs(['good', 'bad', 'good', 'good'], discord.webhookUrl)).toEqual([
+      'success',
+      'failed',
+      'success',
+      'success',
+    ])
+    const told = discord.messages.map(({ embeds }) => embeds?.[0])
+    expect(told).toHaveLength(2)
+    expect(told[0]?.title).toMatch(/^told.* failed$/)
+    expect(told[0]?.fields).toEqual([
+      { name: 'load\\_data · try 1', value: expect.stringContaining('the \\*source\\* said no') },
+    ])
+    expect(told[1]?.title).toMatch(/^told.* is well again$/)
+    expect(discord.messages.flatMap(({ pinged }) => pinged)).toEqual([])
+    expect(discord.violations).toEqual([])
+  })
+
+  test('a broken Discord fails no run, and is asked once', async () => {
+    discord = await startDiscord({
+      intercept: (_request, response) => {
+        response.writeHead(500).end()
+        return true
+      },
+    })
+    expect(await runs(['bad', 'good'], discord.webhookUrl)).toEqual(['failed', 'success'])
+    expect(discord.requests).toHaveLength(2)
+  })
+
+  test('without an address nothing is sent', async () => {
+    discord = await startDiscord()
+    expect(await runs(['bad'], undefined)).toEqual(['failed'])
+    expect(discord.requests).toHaveLength(0)
+  })
+})
