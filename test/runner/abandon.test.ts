@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { dag } from '../../src/dag/dag.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { deferred, openTestRunner, statesOf, stored, uniqueId } from '../support/runner.ts'
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterAll(async () => {
+  await database.drop()
+})
+
+test('a task that ignores its signal is left behind after 10 s, and its late result is refused', async () => {
+  const late = deferred()
+  const ended = deferred()
+  const deaf = dag(uniqueId('deaf'), {}, ({ task }) => {
+    const a = task('a', {
+      executionTimeout: '50ms',
+      run: async () => {
+        await late.promise
+        ended.resolve()
+      },
+    })
+    task('b', { upstream: { a }, triggerRule: 'all_done', run: () => {} })
+  })
+  const { run, runner, metadata } = await openTestRunner(database, [deaf], { slots: 1 })
+  const began = Date.now()
+  const result = await run(deaf)
+  expect(Date.now() - began).toBeGreaterThan(9_900)
+  expect(statesOf(result)).toEqual({ a: 'failed', b: 'success' })
+  expect(result.task_instances[0]?.reason).toBe('took longer than its execution timeout of 50 ms')
+  late.resolve()
+  await ended.promise
+  await runner.drained()
+  expect(statesOf(await stored(metadata, deaf.id, result.run_id)).a).toBe('failed')
+})

@@ -1,0 +1,69 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { openMetadata } from '../../src/metadata/metadata.ts'
+import { cancel } from '../../src/runner/operate.ts'
+import { type Running, startCli } from '../support/cli.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { until } from '../support/runner.ts'
+
+let database: TestDatabase
+const started: Running[] = []
+
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterEach(async () => {
+  for (const { process } of started) {
+    process.kill('SIGCONT')
+    process.kill('SIGKILL')
+  }
+  await Promise.all(started.map(({ ended }) => ended))
+})
+afterAll(async () => {
+  await database.drop()
+})
+
+function start(): Running {
+  const one = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString, LOG_LEVEL: 'warn' } })
+  started.push(one)
+  return one
+}
+
+test('a process that hangs loses its runs when its lease runs out, and awake again it is nobody it was', async () => {
+  const metadata = openMetadata(database.pool, 'metadata')
+  const query = async (sql: string, values: unknown[] = []) => (await metadata.query(sql, values)).rows
+  const scheduler = start()
+  await until(async () => (await query('select from metadata.job where backend_pid is not null')).length === 1)
+  const pipeline = startCli(['pipeline', 'slow'], { env: { DATABASE_URL: database.connectionString } })
+  started.push(pipeline)
+  await until(async () => (await query(`select from metadata.task_instance where state = 'running'`)).length === 1)
+  // The run's owner is the pipeline process: that one is frozen, and the scheduler is to find it.
+  pipeline.process.kill('SIGSTOP')
+  // Thirty seconds of silence, told in one statement.
+  await query(`update metadata.job set heartbeat_at = now() - interval '31 s' where pid = $1`, [pipeline.process.pid])
+  await until(
+    async () =>
+      (await query(`select from metadata.job where pid = $1 and state = 'failed'`, [pipeline.process.pid])).length ===
+      1,
+  )
+  await until(async () => {
+    const rows = await query(
+      `select t.try_number, j.pid from metadata.task_instance t join metadata.job j using (job_id) where t.state = 'running'`,
+    )
+    return rows.length === 1 && rows[0]?.try_number === 2 && rows[0]?.pid === scheduler.process.pid
+  })
+  const [lost] = await query('select state, reason from metadata.task_try')
+  expect(lost).toEqual({
+    state: 'failed',
+    reason: expect.stringMatching(/^lost: process \d+ on .* gave no sign of life for 30 s$/),
+  })
+
+  pipeline.process.kill('SIGCONT')
+  const { code, stderr } = await pipeline.ended
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/was taken for dead|another process took it over/)
+  // What it left behind is still the other one's, untouched.
+  expect(await query(`select try_number from metadata.task_instance where state = 'running'`)).toEqual([
+    { try_number: 2 },
+  ])
+  await cancel(metadata, { dagId: 'slow', runId: 'latest' })
+})
