@@ -225,9 +225,5 @@ function atLeastOne(dagId: string, name: string, value: number): number {
 }
 
 function invalid(dagId: string, problem: string): TminusError {
-  return new TminusError(`dag '${dagId}': ${problem}`, {
-    code: 'dag_invalid',
-    retryable: false,
-    fields: { dagId },
-  })
+  return new TminusError(`dag '${dagId}': ${problem}`, { code: 'dag_invalid', retryable: false, fields: { dagId } })
 }

@@ -101,9 +101,5 @@ function positions(node: GraphNode, indexOf: ReadonlyMap<string, number>): numbe
 }
 
 function invalid(dagId: string, problem: string): TminusError {
-  return new TminusError(`dag '${dagId}': ${problem}`, {
-    code: 'dag_invalid',
-    retryable: false,
-    fields: { dagId },
-  })
+  return new TminusError(`dag '${dagId}': ${problem}`, { code: 'dag_invalid', retryable: false, fields: { dagId } })
 }

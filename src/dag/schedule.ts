@@ -54,9 +54,5 @@ function checkTimezone(dagId: string, timezone: string): void {
 }
 
 function invalid(dagId: string, problem: string): TminusError {
-  return new TminusError(`dag '${dagId}': ${problem}`, {
-    code: 'dag_invalid',
-    retryable: false,
-    fields: { dagId },
-  })
+  return new TminusError(`dag '${dagId}': ${problem}`, { code: 'dag_invalid', retryable: false, fields: { dagId } })
 }

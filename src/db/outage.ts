@@ -23,6 +23,8 @@ export function isOutage(error: unknown): boolean {
   )
 }
 
+/** How long the database may be away before what needs it is given up. */
+const OUTAGE_MS = 60_000
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
 
@@ -32,7 +34,7 @@ const LONGEST_WAIT_MS = 1_000
  */
 export async function outlast<T>(
   work: () => Promise<T>,
-  { forMs, signal, onWait }: { forMs: number; signal?: AbortSignal; onWait?: (error: Error) => void },
+  { forMs = OUTAGE_MS, signal, onWait }: { forMs?: number; signal?: AbortSignal; onWait?: (error: Error) => void } = {},
 ): Promise<T> {
   const deadline = Date.now() + forMs
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {

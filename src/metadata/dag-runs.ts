@@ -1,6 +1,7 @@
 import type { DagRunState, RunType, TaskInstanceState } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
+import type { TaskInstance } from './task-instances.ts'
 
 export interface NewDagRun {
   dagId: string
@@ -34,17 +35,9 @@ const RUN_COLUMNS = `r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_vers
    where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
    order by p.dag_run_id desc limit 1) as previous`
 
-/** Where a task instance of a new run stands. */
-export interface NewTaskInstance {
-  taskId: string
-  state: TaskInstanceState
-  tryNumber: number
-  reason: string | null
-}
-
 export interface Insertion {
   run: NewDagRun
-  instances: readonly NewTaskInstance[]
+  instances: readonly Pick<TaskInstance, 'taskId' | 'state' | 'tryNumber' | 'reason'>[]
   /** Owned by the process that inserts it, or queued for whoever has room. */
   owned: boolean
 }

@@ -1,24 +1,28 @@
 import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
 import type { LogLine } from './logs.ts'
 import type { Metadata } from './metadata.ts'
+import type { TaskInstance } from './task-instances.ts'
+
+/** How one try of a task ended, as the executor reports it. */
+export type Ending = {
+  reason: string | null
+  /** For the log: stacks and causes. */
+  error?: string
+  /** JSON text of what it returned; null where the task declares none. */
+  output?: string | null
+} & (
+  | { state: 'success' | 'skipped' }
+  | { state: 'failed'; retryable: boolean }
+  | { state: 'up_for_reschedule'; dueAt: Date }
+)
 
 /** One task instance from one state to another; refused unless it stands in `from` at `fromTry`. */
-export interface Transition {
-  taskId: string
+export interface Transition extends TaskInstance {
   from: TaskInstanceState
   fromTry: number
   to: TaskInstanceState
-  tryNumber: number
-  failures: number
-  lost: number
-  reason: string | null
-  dueAt: Date | null
   /** Set where the transition ends a try: how. */
-  ended: {
-    state: 'success' | 'failed' | 'skipped' | 'up_for_reschedule'
-    reason: string | null
-    error: string | null
-  } | null
+  ended: Pick<Ending, 'state' | 'reason' | 'error'> | null
   /** JSON text of what the task returned. */
   output: string | null
 }
@@ -31,8 +35,8 @@ export interface RunChange {
   transitions: readonly Transition[]
   /** True where its tasks may hold slots of pools. */
   limited: boolean
-  /** Set where the run itself moves. */
-  run: { state: DagRunState; reason: string | null; released?: boolean } | null
+  /** Set where the run itself moves; to `queued` it is given back, for another owner. */
+  run: { state: DagRunState; reason: string | null } | null
 }
 
 /**
@@ -61,18 +65,19 @@ export async function writeChanges(
   return new Set(whole.map((change) => change.dagRunId))
 }
 
-type Part = 'tries' | 'outputs' | 'freed' | 'runs' | 'logs'
+type Part = keyof typeof PARTS
 
 /** What a write needs besides moving task instances: an executor node less is a tenth of the statement's time. */
 function partsOf(changes: readonly RunChange[], logs: readonly LogLine[]): Part[] {
-  const some = (has: (one: Transition) => unknown) => changes.some(({ transitions }) => transitions.some(has))
-  return [
-    ...(some(({ ended }) => ended !== null) ? ['tries' as const] : []),
-    ...(some(({ output }) => output !== null) ? ['outputs' as const] : []),
-    ...(changes.some(({ limited }) => limited) ? ['freed' as const] : []),
-    ...(changes.some(({ run }) => run !== null) ? ['runs' as const] : []),
-    ...(logs.length > 0 ? ['logs' as const] : []),
-  ]
+  const some = (has: (one: Transition) => boolean) => changes.some(({ transitions }) => transitions.some(has))
+  const needed: Record<Part, boolean> = {
+    tries: some(({ ended }) => ended !== null),
+    outputs: some(({ output }) => output !== null),
+    freed: changes.some(({ limited }) => limited),
+    runs: changes.some(({ run }) => run !== null),
+    logs: logs.length > 0,
+  }
+  return (Object.keys(PARTS) as Part[]).filter((part) => needed[part])
 }
 
 function statement(parts: readonly Part[]): string {
@@ -86,8 +91,8 @@ from run`
 /** Lateral, so that each run is looked up by its key: a plan made while there were few runs would read all of them. */
 const MOVED = `
 with run as materialized (
-  select r.dag_run_id, r.dag_id, u.state, u.reason, coalesce(u.released, false) as released
-  from jsonb_to_recordset($3::jsonb) as u ("dagRunId" bigint, version int, state text, reason text, released bool)
+  select r.dag_run_id, r.dag_id, u.state, u.reason
+  from jsonb_to_recordset($3::jsonb) as u ("dagRunId" bigint, version int, state text, reason text)
   cross join lateral (
     select o.dag_run_id, o.dag_id from metadata.dag_run o
     where o.dag_run_id = u."dagRunId" and o.job_id = $1 and o.version = u.version and o.ended_at is null
@@ -109,7 +114,7 @@ with run as materialized (
   returning t.dag_run_id, t.task_id, t.started_at, c."fromTry" as try_number, nullif(c.ended, 'null') as ended, c.output
 )`
 
-const PARTS: Readonly<Record<Part, string>> = {
+const PARTS = {
   tries: `, tries as (
   insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
   select dag_run_id, task_id, try_number, ended ->> 'state', ended ->> 'reason', ended ->> 'error', $1, started_at,
@@ -129,7 +134,7 @@ const PARTS: Readonly<Record<Part, string>> = {
   runs: `, runs as (
   update metadata.dag_run r set
     state = run.state, reason = run.reason,
-    job_id = case when run.released then null else r.job_id end,
+    job_id = case when run.state <> 'queued' then r.job_id end,
     ended_at = case when run.state in ('success', 'failed') then now() end
   from run where r.dag_run_id = run.dag_run_id and run.state is not null
 )`,
@@ -144,6 +149,6 @@ const PARTS: Readonly<Record<Part, string>> = {
 }
 
 /** Whoever waits for room in this dag is told. */
-const ROOM = `case when run.released or run.state is not null and exists (
+const ROOM = `case when run.state = 'queued' or run.state is not null and exists (
     select from metadata.dag_run q where q.dag_id = run.dag_id and q.state = 'queued' and q.dag_run_id <> run.dag_run_id
   ) then pg_notify($2, 'run') end`

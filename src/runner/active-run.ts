@@ -1,34 +1,11 @@
 import { humanDuration } from '../dag/duration.ts'
 import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
-import {
-  type DagRunState,
-  isTerminal,
-  TASK_TRANSITIONS,
-  type TaskInstanceState,
-  type TerminalTaskState,
-} from '../dag/state.ts'
+import { type DagRunState, isTerminal, TASK_TRANSITIONS, type TerminalTaskState } from '../dag/state.ts'
 import { count, emptyTally, judge, type Tally } from '../dag/trigger-rule.ts'
-import type { DagRun, NewTaskInstance } from '../metadata/dag-runs.ts'
-import type { TaskInstanceRow } from '../metadata/task-instances.ts'
-import type { RunChange, Transition } from '../metadata/transitions.ts'
-
-/** How one try of a task ended, as the executor reports it. */
-export type Ending =
-  /** `output`: JSON text of what it returned, null where the task declares none. */
-  | { kind: 'success'; output: string | null }
-  | { kind: 'failed'; reason: string; error: string | null; retryable: boolean }
-  | { kind: 'skipped'; reason: string }
-  | { kind: 'rescheduled'; at: Date; reason: string }
-
-export interface Instance {
-  state: TaskInstanceState
-  tryNumber: number
-  failures: number
-  lost: number
-  reason: string | null
-  dueAt: Date | null
-}
+import type { DagRun } from '../metadata/dag-runs.ts'
+import { newInstance, type TaskInstance } from '../metadata/task-instances.ts'
+import type { Ending, RunChange, Transition } from '../metadata/transitions.ts'
 
 /**
  * A run as its owner holds it: the graph, where each task instance stands, and what of that is not written yet.
@@ -36,33 +13,28 @@ export interface Instance {
  */
 export class ActiveRun {
   readonly graph: Graph
-  readonly instances: Instance[]
+  readonly instances: TaskInstance[]
   run: DagRun
-  /** True where its tasks may hold slots of pools. */
-  limited = false
   ended: { state: DagRunState; reason: string | null } | undefined
-  #tallies: Tally[]
+  readonly #tallies: Tally[]
   #open: number
-  #unwritten = new Map<number, Transition>()
+  /** Where those stand in the database that have moved since, and how a try of theirs ended. */
+  readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended' | 'output'>>()
   #endUnwritten = false
 
-  constructor(run: DagRun, graph: Graph, rows: readonly TaskInstanceRow[] = []) {
+  constructor(run: DagRun, graph: Graph, stored: readonly TaskInstance[] = []) {
     this.run = run
     this.graph = graph
-    const byId = new Map(rows.map((row) => [row.task_id, row]))
-    this.instances = graph.nodes.map((node) => instanceOf(byId.get(node.id)))
+    const byId = new Map(stored.map((instance) => [instance.taskId, instance]))
+    this.instances = graph.nodes.map(({ id }) => byId.get(id) ?? newInstance(id))
     this.#tallies = graph.upstream.map((parents) => emptyTally(parents.length))
     this.#open = graph.nodes.length
-    this.instances.forEach((instance, index) => {
-      if (isTerminal(instance.state)) this.#close(index, instance.state)
+    this.instances.forEach(({ state }, index) => {
+      if (isTerminal(state)) this.#close(index, state)
     })
   }
 
-  taskId(index: number): string {
-    return this.graph.nodes[index]?.id ?? ''
-  }
-
-  instance(index: number): Instance {
+  instance(index: number): TaskInstance {
     const instance = this.instances[index]
     if (instance === undefined) throw new RangeError(`no task at position ${index}`)
     return instance
@@ -74,18 +46,14 @@ export class ActiveRun {
   }
 
   /** Ready, waits for a slot (`queued`) or is held by a limit (`scheduled`). */
-  hold(index: number, state: 'queued' | 'scheduled', reason: string | null = null): void {
+  hold(index: number, state: 'queued' | 'scheduled', reason: string | null): void {
     this.#move(index, { state, reason, dueAt: null })
   }
 
   /** Claims a ready task instance: a new try starts once this is written. */
   start(index: number): void {
-    this.#move(index, {
-      state: 'running',
-      tryNumber: this.instance(index).tryNumber + 1,
-      reason: null,
-      dueAt: null,
-    })
+    const tryNumber = this.instance(index).tryNumber + 1
+    this.#move(index, { state: 'running', tryNumber, reason: null, dueAt: null })
   }
 
   /**
@@ -93,27 +61,22 @@ export class ActiveRun {
    * A try that is not the running one changes nothing.
    */
   settle(index: number, tryNumber: number, ending: Ending, limits: RetryLimits, random: number): number[] {
+    if (!this.isRunning(index, tryNumber)) return []
+    if (ending.state === 'failed') return this.#fail(index, ending, limits, random)
+    if (ending.state !== 'up_for_reschedule') return this.#end(index, ending.state, ending.reason, ending)
+    this.#move(index, { state: ending.state, reason: ending.reason, dueAt: ending.dueAt }, ending)
+    return []
+  }
+
+  isRunning(index: number, tryNumber: number): boolean {
     const instance = this.instance(index)
-    if (instance.state !== 'running' || instance.tryNumber !== tryNumber) return []
-    switch (ending.kind) {
-      case 'success':
-        return this.#end(index, 'success', null, ending)
-      case 'skipped':
-        return this.#end(index, 'skipped', ending.reason, ending)
-      case 'rescheduled':
-        this.#move(index, { state: 'up_for_reschedule', reason: ending.reason, dueAt: ending.at }, ending)
-        return []
-      case 'failed':
-        return this.#fail(index, ending, limits, random)
-    }
+    return instance.state === 'running' && instance.tryNumber === tryNumber
   }
 
   /** Ends the run now: running tasks have failed for this reason, the others are skipped. */
   stop(reason: string): void {
     this.instances.forEach(({ state }, index) => {
-      if (state !== 'running') return
-      if (this.#isStartUnwritten(index)) this.#undoStart(index)
-      else this.#end(index, 'failed', reason, { kind: 'failed', reason, error: null, retryable: false })
+      if (state === 'running' && !this.#undoStart(index)) this.#end(index, 'failed', reason, failure(reason))
     })
     this.instances.forEach(({ state }, index) => {
       if (!isTerminal(state)) this.#end(index, 'skipped', reason)
@@ -122,50 +85,43 @@ export class ActiveRun {
 
   /** The process is told to stop: a running try ends here, and its task waits for the next process. */
   handBack(index: number, tryNumber: number, reason: string): void {
-    const instance = this.instance(index)
-    if (instance.state !== 'running' || instance.tryNumber !== tryNumber) return
-    const ending = { kind: 'failed', reason, error: null, retryable: true } as const
-    if (this.#isStartUnwritten(index)) this.#undoStart(index)
-    else this.#move(index, { state: 'scheduled', reason, dueAt: null }, ending)
+    if (!this.isRunning(index, tryNumber) || this.#undoStart(index)) return
+    this.#move(index, { state: 'scheduled', reason, dueAt: null }, failure(reason))
   }
 
   /** Gives the run back: whatever still runs is handed back, and the run waits for another owner. */
   release(reason: string): void {
     if (this.ended !== undefined) return
-    this.instances.forEach(({ state, tryNumber }, index) => {
-      if (state === 'running') this.handBack(index, tryNumber, reason)
+    this.instances.forEach(({ tryNumber }, index) => {
+      this.handBack(index, tryNumber, reason)
     })
-    this.ended = { state: 'queued', reason }
-    this.#endUnwritten = true
+    this.#endRun('queued', reason)
   }
 
   /** What has changed since the last call, to be written in one piece; undefined when nothing has. */
-  takeChange(): RunChange | undefined {
-    const transitions = [...this.#unwritten.values()].filter(
-      (one) => one.from !== one.to || one.fromTry !== one.tryNumber,
-    )
+  takeChange(): Omit<RunChange, 'limited'> | undefined {
+    const { dagRunId, version } = this.run
+    const transitions = [...this.#unwritten]
+      .map(([index, first]) => ({ ...first, ...this.instance(index), to: this.instance(index).state }))
+      .filter((one) => one.from !== one.to || one.fromTry !== one.tryNumber)
+    const run = this.#endUnwritten && this.ended !== undefined ? this.ended : null
     this.#unwritten.clear()
-    const run = this.#endUnwritten && this.ended ? { ...this.ended, released: this.ended.state === 'queued' } : null
     this.#endUnwritten = false
     if (transitions.length === 0 && run === null) return undefined
-    return { dagRunId: this.run.dagRunId, version: this.run.version, transitions, limited: this.limited, run }
+    return { dagRunId, version, transitions, run }
   }
 
   /** Where each instance of a run that is not stored yet stands; they count as written from here on. */
-  takeInitial(): NewTaskInstance[] {
+  takeInitial(): TaskInstance[] {
     this.#unwritten.clear()
-    return this.graph.nodes.map((node, index) => {
-      const { state, tryNumber, reason } = this.instance(index)
-      return { taskId: node.id, state, tryNumber, reason }
-    })
+    return this.instances.map((instance) => ({ ...instance }))
   }
 
-  #fail(index: number, ending: Ending & { kind: 'failed' }, limits: RetryLimits, random: number): number[] {
-    const instance = this.instance(index)
-    instance.failures++
-    const next = afterFailure(limits, instance.failures, ending.retryable, random)
-    if (next.state === 'failed') return this.#end(index, 'failed', ending.reason, ending)
-    const tries = `${instance.failures + 1} of ${limits.retries + 1}`
+  #fail(index: number, ending: Ending & { state: 'failed' }, limits: RetryLimits, random: number): number[] {
+    const failures = ++this.instance(index).failures
+    const next = afterFailure(limits, failures, ending.retryable, random)
+    if (next === undefined) return this.#end(index, 'failed', ending.reason, ending)
+    const tries = `${failures + 1} of ${limits.retries + 1}`
     const reason = `retrying in ${humanDuration(next.nominalMs)} (${tries}): ${ending.reason}`
     this.#move(index, { state: 'up_for_retry', reason, dueAt: new Date(Date.now() + next.delayMs) }, ending)
     return []
@@ -175,40 +131,31 @@ export class ActiveRun {
   #end(index: number, state: TerminalTaskState, reason: string | null, ending?: Ending): number[] {
     this.#move(index, { state, reason, dueAt: null }, ending)
     this.#close(index, state)
-    const ready = this.#judge(this.graph.downstream[index] ?? [])
-    if (this.#open === 0 && this.ended === undefined) this.#endRun()
-    return ready
+    return this.#judge(this.graph.downstream[index] ?? [])
   }
 
   /** Skips cascade within this one call, so a whole branch is decided and written at once. */
   #judge(candidates: Iterable<number>): number[] {
     const ready = new Set<number>()
     const open = [...candidates]
-    for (let next = 0; next < open.length; next++) {
-      const index = open[next] ?? 0
+    for (const index of open) {
       if (this.instance(index).state !== 'none') continue
       const verdict = judge(this.graph.nodes[index]?.triggerRule ?? 'all_success', this.#tallyOf(index))
-      if (verdict === undefined) continue
-      if (verdict.state === 'ready') {
-        ready.add(index)
-        continue
-      }
+      if (verdict?.state === 'ready') ready.add(index)
+      if (verdict === undefined || verdict.state === 'ready') continue
       this.#move(index, { state: verdict.state, reason: verdict.reason, dueAt: null })
       this.#close(index, verdict.state)
       open.push(...(this.graph.downstream[index] ?? []))
     }
-    if (this.#open === 0 && this.ended === undefined) this.#endRun()
+    if (this.#open === 0 && this.ended === undefined) this.#conclude()
     return [...ready]
   }
 
-  #isStartUnwritten(index: number): boolean {
-    const unwritten = this.#unwritten.get(index)
-    return unwritten !== undefined && unwritten.from !== 'running'
-  }
-
-  /** Claimed, but nobody knows yet: it was never started. */
-  #undoStart(index: number): void {
-    this.#move(index, { state: 'scheduled', tryNumber: this.instance(index).tryNumber - 1, reason: null })
+  /** Claimed, but nobody knows yet: then it was never started. */
+  #undoStart(index: number): boolean {
+    const undone = this.#unwritten.has(index) && this.#unwritten.get(index)?.from !== 'running'
+    if (undone) this.#move(index, { state: 'scheduled', tryNumber: this.instance(index).tryNumber - 1, reason: null })
+    return undone
   }
 
   #tallyOf(index: number): Tally {
@@ -217,69 +164,41 @@ export class ActiveRun {
 
   #close(index: number, state: TerminalTaskState): void {
     this.#open--
-    for (const child of this.graph.downstream[index] ?? []) count(this.#tallyOf(child), this.taskId(index), state)
+    const { taskId } = this.instance(index)
+    for (const child of this.graph.downstream[index] ?? []) count(this.#tallyOf(child), taskId, state)
   }
 
   /** A green leaf never hides a red task: any failure fails the run. */
-  #endRun(): void {
-    const index = this.instances.findIndex(({ state }) => state === 'failed')
-    const failed = index >= 0 || this.instances.some(({ state }) => state === 'upstream_failed')
-    const reason =
-      index < 0 ? null : `${this.taskId(index)} failed: ${this.instance(index).reason ?? 'no reason given'}`
-    this.ended = { state: failed ? 'failed' : 'success', reason: failed ? reason : null }
+  #conclude(): void {
+    const failed = this.instances.find(({ state }) => state === 'failed')
+    const red = failed ?? this.instances.find(({ state }) => state === 'upstream_failed')
+    const reason = failed ? `${failed.taskId} failed: ${failed.reason ?? 'no reason given'}` : null
+    this.#endRun(red ? 'failed' : 'success', reason)
+  }
+
+  #endRun(state: DagRunState, reason: string | null): void {
+    this.ended = { state, reason }
     this.#endUnwritten = true
   }
 
-  /** Remembers the first state and the last one, so that several moves before a write are one transition. */
-  #move(index: number, to: Partial<Instance>, ending?: Ending): void {
+  /** Remembers the first state, so that several moves before a write are one transition. */
+  #move(index: number, to: Partial<TaskInstance>, ending?: Ending): void {
     const instance = this.instance(index)
-    refuseImpossible(this.taskId(index), instance.state, to.state ?? instance.state)
-    const before = this.#unwritten.get(index)
-    const from = before?.from ?? instance.state
-    const fromTry = before?.fromTry ?? instance.tryNumber
+    const { taskId, state, tryNumber } = instance
+    // A move the state machine does not know is a mistake in this file; better no write than a wrong one.
+    if (to.state !== undefined && to.state !== state && !TASK_TRANSITIONS[state].includes(to.state))
+      throw new RangeError(`task '${taskId}' cannot go from ${state} to ${to.state}`)
+    const first = this.#unwritten.get(index) ?? { from: state, fromTry: tryNumber, ended: null, output: null }
+    this.#unwritten.set(index, ending === undefined ? first : { ...first, ...endedTry(ending) })
     Object.assign(instance, to)
-    this.#unwritten.set(index, {
-      taskId: this.taskId(index),
-      from,
-      fromTry,
-      to: instance.state,
-      tryNumber: instance.tryNumber,
-      failures: instance.failures,
-      lost: instance.lost,
-      reason: instance.reason,
-      dueAt: instance.dueAt,
-      ended: ending === undefined ? (before?.ended ?? null) : endedTry(ending),
-      output: ending?.kind === 'success' ? ending.output : (before?.output ?? null),
-    })
   }
 }
 
-/** A move the state machine does not know is a mistake in this file; better no write than a wrong one. */
-function refuseImpossible(taskId: string, from: TaskInstanceState, to: TaskInstanceState): void {
-  if (from === to || TASK_TRANSITIONS[from].includes(to)) return
-  throw new RangeError(`task '${taskId}' cannot go from ${from} to ${to}`)
+function endedTry({ output = null, ...ended }: Ending) {
+  return { ended, output }
 }
 
-function instanceOf(row: TaskInstanceRow | undefined): Instance {
-  return {
-    state: row?.state ?? 'none',
-    tryNumber: row?.try_number ?? 0,
-    failures: row?.failures ?? 0,
-    lost: row?.lost ?? 0,
-    reason: row?.reason ?? null,
-    dueAt: row?.due_at ?? null,
-  }
-}
-
-function endedTry(ending: Ending): Transition['ended'] {
-  switch (ending.kind) {
-    case 'success':
-      return { state: 'success', reason: null, error: null }
-    case 'failed':
-      return { state: 'failed', reason: ending.reason, error: ending.error }
-    case 'skipped':
-      return { state: 'skipped', reason: ending.reason, error: null }
-    case 'rescheduled':
-      return { state: 'up_for_reschedule', reason: ending.reason, error: null }
-  }
+/** A try that ended without the task's doing. */
+export function failure(reason: string): Ending {
+  return { state: 'failed', reason, retryable: false }
 }

@@ -2,9 +2,10 @@ import type { Dag } from '../dag/dag.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { freeSlots, keepPool, takeSlots } from '../metadata/pools.ts'
+import { freeSlots, keepPool, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { OwnedRun } from './owned-run.ts'
 import { compareReady, type Ready, ReadyQueue } from './ready-queue.ts'
+import { Turn } from './turn.ts'
 
 export interface AdmissionOptions {
   db: Metadata
@@ -12,8 +13,6 @@ export interface AdmissionOptions {
   log: Logger
   /** Task instances this process may run at once. */
   slots: number
-  /** The run has something to write. */
-  mark(run: OwnedRun): void
   /** There is room, and nothing here waits for it. */
   idle(): void
 }
@@ -30,15 +29,20 @@ const ASKED_AT_ONCE = 100
 export class Admission {
   readonly #options: AdmissionOptions
   readonly #ready = new ReadyQueue<OwnedRun>()
-  #limited: Entry[] = []
-  #asking = false
-  #askAgain = false
+  /** By run and position: a run that was read again offers its tasks again. */
+  readonly #limited = new Map<string, Entry>()
+  readonly #asking: Turn
+  readonly #kept = new Map<string, number>()
   #used = 0
   #closed = false
-  readonly #kept = new Map<string, number>()
 
   constructor(options: AdmissionOptions) {
     this.#options = options
+    this.#asking = new Turn(
+      () => this.#askForSlots(),
+      // After an outage the session's new connection says that slots may be free.
+      (error) => isOutage(error) || options.log.error({ err: error }, 'taking slots of a pool failed'),
+    )
   }
 
   /** True while a further run would not just wait behind others here. */
@@ -46,6 +50,7 @@ export class Admission {
     return !this.#closed && this.#used < this.#options.slots && this.#ready.size === 0
   }
 
+  /** These may start as soon as there is room for them. */
   offer(run: OwnedRun, indexes: readonly number[]): void {
     for (const index of indexes) this.#place(run, index)
     this.#admit()
@@ -61,7 +66,7 @@ export class Admission {
 
   /** Somewhere a slot of a pool came free. */
   slotsFreed(): void {
-    this.#ask()
+    this.#asking.ask()
   }
 
   /** Nothing starts any more. */
@@ -70,22 +75,16 @@ export class Admission {
   }
 
   #place(run: OwnedRun, index: number): void {
-    const entry = {
-      run,
-      index,
-      priority: run.dag.tasks.get(run.state.taskId(index))?.priority ?? 0,
-      order: run.order,
-    }
-    const pools = poolsOf(run, index)
+    const priority = run.dag.tasks.get(run.state.instance(index).taskId)?.priority ?? 0
+    const entry = { run, index, priority, order: run.order }
+    const { pools } = wantedOf(entry)
     if (pools.length === 0) {
-      run.hold(index, 'queued', null)
+      run.state.hold(index, 'queued', null)
       this.#ready.push(entry)
       return
     }
-    run.state.limited = true
-    run.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
-    this.#limited.push(entry)
-    this.#ask()
+    run.state.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
+    this.#limited.set(`${run.order}:${index}`, entry)
   }
 
   /** Fills free slots with what matters most and waits longest. */
@@ -93,61 +92,31 @@ export class Admission {
     while (!this.#closed && this.#used < this.#options.slots) {
       const next = this.#ready.pop()
       if (next === undefined) break
-      if (!next.run.waits(next.index)) continue
-      this.#start(next)
+      if (next.run.waits(next.index)) this.#start(next)
     }
-    if (this.#limited.length > 0) this.#ask()
+    if (this.#limited.size > 0) this.#asking.ask()
     if (this.hasRoom) this.#options.idle()
   }
 
   #start({ run, index }: Entry): void {
     this.#used++
     run.start(index)
-    this.#options.mark(run)
   }
 
-  /** Asks the database for slots of pools; one question at a time, and once more if something changed meanwhile. */
-  #ask(): void {
-    this.#askAgain = true
-    if (this.#asking) return
-    this.#asking = true
-    void this.#askAll()
-      .catch((error: Error) => {
-        // After an outage the session's new connection says that slots may be free.
-        if (!isOutage(error)) this.#options.log.error({ err: error }, 'taking slots of a pool failed')
-      })
-      .finally(() => {
-        this.#asking = false
-        if (this.#askAgain && !this.#closed) this.#ask()
-      })
-  }
-
-  async #askAll(): Promise<void> {
-    while (this.#askAgain && !this.#closed) {
-      this.#askAgain = false
-      this.#limited = stillWaiting(this.#limited)
-      const room = this.#options.slots - this.#used
-      const asked = this.#limited.filter(({ run }) => run.isStored).slice(0, ASKED_AT_ONCE)
-      if (room > 0 && asked.length > 0) await this.#askFor(asked, room)
-    }
-  }
-
-  async #askFor(asked: readonly Entry[], room: number): Promise<void> {
+  async #askForSlots(): Promise<void> {
+    for (const [key, { run, index }] of this.#limited) if (!run.waits(index)) this.#limited.delete(key)
+    const waiting = [...this.#limited.values()].filter(({ run }) => run.isStored).sort(compareReady)
+    const asked = waiting.slice(0, ASKED_AT_ONCE)
+    const room = this.#options.slots - this.#used
+    if (room <= 0 || asked.length === 0 || this.#closed) return
     const { db, job } = this.#options
     for (const { run } of asked) await this.#keepPool(run.dag)
-    const wanted = asked.map(({ run, index }) => ({
-      dagRunId: run.run.dagRunId,
-      taskId: run.state.taskId(index),
-      pools: poolsOf(run, index),
-    }))
-    const taken = new Set((await takeSlots(db, job.id, wanted, room)).map((position) => asked[position]))
-    this.#limited = this.#limited.filter((entry) => !taken.has(entry))
-    const late: { dagRunId: number; taskId: string }[] = []
-    for (const entry of taken) {
+    const late: SlotWanted[] = []
+    for (const position of await takeSlots(db, job.id, asked.map(wantedOf), room)) {
+      const entry = asked[position]
       if (entry === undefined) continue
-      const { run, index } = entry
-      if (run.waits(index) && !this.#closed) this.#start(entry)
-      else late.push({ dagRunId: run.run.dagRunId, taskId: run.state.taskId(index) })
+      if (entry.run.waits(entry.index) && !this.#closed) this.#start(entry)
+      else late.push(wantedOf(entry))
     }
     if (late.length > 0) await freeSlots(db, late)
   }
@@ -159,22 +128,17 @@ export class Admission {
   }
 }
 
-/** In their order, each once: a run that was read again offered its tasks again. */
-function stillWaiting(entries: readonly Entry[]): Entry[] {
-  const seen = new Map<OwnedRun, Set<number>>()
-  const waiting = entries.filter(({ run, index }) => {
-    const known = seen.get(run) ?? new Set()
-    seen.set(run, known)
-    return run.waits(index) && !known.has(index) && known.add(index)
-  })
-  return waiting.sort(compareReady)
+/** True where task instances of this dag may hold slots of pools. */
+export function hasLimits(dag: Dag): boolean {
+  return dag.maxActiveTasks !== undefined || [...dag.tasks.values()].some(({ pool }) => pool !== undefined)
 }
 
 /** The limits a task instance needs a slot of, all of them. */
-function poolsOf(run: OwnedRun, index: number): string[] {
-  const pool = run.dag.tasks.get(run.state.taskId(index))?.pool
+function wantedOf({ run, index }: Entry): SlotWanted {
+  const { taskId } = run.state.instance(index)
+  const pool = run.dag.tasks.get(taskId)?.pool
   const own = run.dag.maxActiveTasks === undefined ? [] : [dagPool(run.dag)]
-  return pool === undefined ? own : [pool, ...own]
+  return { dagRunId: run.run.dagRunId, taskId, pools: pool === undefined ? own : [pool, ...own] }
 }
 
 function dagPool(dag: Dag): string {

@@ -8,7 +8,7 @@ import type { Database } from '../db/pool.ts'
 import { storableJson, storableText } from '../db/text.ts'
 import { isRetryable, messageOf, TminusError } from '../errors.ts'
 import type { LogLevel } from '../metadata/logs.ts'
-import type { Ending } from './active-run.ts'
+import type { Ending } from '../metadata/transitions.ts'
 import type { Attempt } from './executor.ts'
 
 /** What tasks are given to work with. */
@@ -37,7 +37,7 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
     const inputs = await readInputs(attempt)
     const context = contextOf(attempt, resources, signal, http.get)
     const value = await untilAbandoned(async () => attempt.task.run(inputs, context), signal)
-    return { kind: 'success', output: await encodeOutput(attempt.task, value) }
+    return { state: 'success', reason: null, output: await encodeOutput(attempt.task, value) }
   } catch (error) {
     return endingOf(error, resources)
   } finally {
@@ -172,18 +172,13 @@ async function encodeOutput(task: Task, value: unknown): Promise<string | null> 
 
 function endingOf(error: unknown, { scrub, now }: Resources): Ending {
   const reason = storableText(scrub(messageOf(error)))
-  if (error instanceof Skipped) return { kind: 'skipped', reason }
+  if (error instanceof Skipped) return { state: 'skipped', reason }
   if (error instanceof Rescheduled) {
     // The task speaks by its own clock; waiting is done by the real one.
     const wait = Math.max(0, error.at.getTime() - now().getTime())
-    return { kind: 'rescheduled', at: new Date(Date.now() + wait), reason }
+    return { state: 'up_for_reschedule', dueAt: new Date(Date.now() + wait), reason }
   }
-  return {
-    kind: 'failed',
-    reason,
-    error: storableText(scrub(detailsOf(error))),
-    retryable: isRetryable(error),
-  }
+  return { state: 'failed', reason, error: storableText(scrub(detailsOf(error))), retryable: isRetryable(error) }
 }
 
 /** For the log: the chain of causes with their stacks. */

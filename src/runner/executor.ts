@@ -2,7 +2,7 @@ import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { LogLine } from '../metadata/logs.ts'
-import type { Ending } from './active-run.ts'
+import type { Ending } from '../metadata/transitions.ts'
 
 /** One try of one task instance, claimed and written as running. */
 export interface Attempt {

@@ -13,6 +13,7 @@ import {
   lockClass,
 } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { Turn } from './turn.ts'
 
 export interface JobOptions {
   db: Metadata
@@ -36,7 +37,6 @@ const LOOK_EVERY_MS = 1_000
 const HEARTBEAT_EVERY_MS = 5_000
 /** A process that just lost its connection gets this long to be back before it counts as dead. */
 const SECOND_LOOK_AFTER_MS = 200
-const OUTAGE_MS = 60_000
 
 /**
  * This process among the others: holds the lock and renews the lease that say it lives, hears what they say, and
@@ -50,12 +50,17 @@ export class Job {
   #backendPid: number | null = null
   #lastHeartbeat = 0
   #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> | undefined
+  readonly #looking: Turn
   #ended = false
   #abdicating = false
 
   constructor(options: JobOptions) {
     this.#options = options
+    const failed = 'looking after other processes failed; tried again in a second'
+    this.#looking = new Turn(
+      () => this.#renewAndBury(),
+      (error) => isOutage(error) || options.log.error({ err: error }, failed),
+    )
     this.#session = new Session({
       connectionString: options.connectionString,
       channel: options.db.channel,
@@ -81,9 +86,9 @@ export class Job {
   /** Begins to listen and to look after the others; the first look is made before this returns. */
   async attend(listener: JobListener): Promise<void> {
     this.#listener = listener
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS)
-    this.#look()
-    await this.#looking
+    this.#timer = setInterval(() => this.#looking.ask(), LOOK_EVERY_MS)
+    this.#looking.ask()
+    await this.#looking.done()
   }
 
   /** A run had to be given up without being written: all that is stored as ours is given back at the next look. */
@@ -95,9 +100,9 @@ export class Job {
   async close(state: 'success' | 'failed', reason: string | null): Promise<void> {
     this.#ended = true
     clearInterval(this.#timer)
-    await this.#looking
+    await this.#looking.done()
     // The row first: a lock that goes while the row says "running" would look like a death.
-    await outlast(() => endJob(this.#options.db, this.#id, state, reason), { forMs: OUTAGE_MS })
+    await outlast(() => endJob(this.#options.db, this.#id, state, reason))
     await this.#session.close()
   }
 
@@ -115,19 +120,8 @@ export class Job {
     else if (payload.startsWith('changed:')) this.#listener?.runChanged(Number(payload.slice('changed:'.length)))
   }
 
-  #look(): void {
-    if (this.#looking !== undefined || this.#ended) return
-    this.#looking = this.#renewAndBury()
-      .catch((error: Error) => {
-        if (!isOutage(error))
-          this.#options.log.error({ err: error }, 'looking after other processes failed; tried again in a second')
-      })
-      .finally(() => {
-        this.#looking = undefined
-      })
-  }
-
   async #renewAndBury(): Promise<void> {
+    if (this.#ended) return
     if (Date.now() - this.#lastHeartbeat >= HEARTBEAT_EVERY_MS) await this.#renew()
     const { db } = this.#options
     const suspects = await findDeadJobs(db, this.#id)

@@ -1,36 +1,28 @@
 import type { Dag } from '../dag/dag.ts'
 import { humanDuration } from '../dag/duration.ts'
 import type { Graph } from '../dag/graph.ts'
-import type { RetryLimits } from '../dag/retry.ts'
 import type { DagRunState } from '../dag/state.ts'
+import { outlast } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
-import type { DagRun } from '../metadata/dag-runs.ts'
+import { type DagRun, readRun } from '../metadata/dag-runs.ts'
 import type { LogLine } from '../metadata/logs.ts'
-import type { TaskInstanceRow } from '../metadata/task-instances.ts'
-import type { RunChange, Transition } from '../metadata/transitions.ts'
-import { ActiveRun, type Ending } from './active-run.ts'
-import type { Attempt } from './executor.ts'
-
-/** What is stored of a run. */
-export interface StoredRun {
-  run: DagRun
-  rows: readonly TaskInstanceRow[]
-}
+import type { Metadata } from '../metadata/metadata.ts'
+import { readInstances, readOutput, type TaskInstance } from '../metadata/task-instances.ts'
+import type { Ending, RunChange, Transition } from '../metadata/transitions.ts'
+import { ActiveRun, failure } from './active-run.ts'
+import { type Admission, hasLimits } from './admission.ts'
+import type { Executor } from './executor.ts'
+import type { Writer } from './writer.ts'
 
 /** What a run needs of the process that owns it. */
-export interface Host {
-  jobId(): number
-  random(): number
-  /** These may start as soon as there is room for them. */
-  offer(run: OwnedRun, indexes: readonly number[]): void
-  takeSlot(): void
-  freeSlot(): void
-  mark(run: OwnedRun): void
-  log(line: LogLine): void
-  execute(attempt: Attempt): Promise<Ending>
-  readOutput(dagRunId: number, taskId: string): Promise<unknown>
-  read(dagRunId: number): Promise<StoredRun | undefined>
-  changed(run: OwnedRun, transitions: readonly Transition[]): void
+export interface Owner {
+  readonly db: Metadata
+  readonly job: { readonly id: number }
+  readonly executor: Executor
+  readonly writer: Writer
+  readonly admission: Admission
+  readonly onChange?: (run: OwnedRun, transitions: readonly Transition[]) => void
+  readonly onLog?: (line: LogLine) => void
   ended(run: OwnedRun, result: RunResult | Error): void
 }
 
@@ -40,13 +32,20 @@ export interface RunResult {
   reason: string | null
 }
 
+/** A claimed try. It holds a slot, and is begun once its claim is written. */
+interface Try {
+  tryNumber: number
+  abort: AbortController
+  begun: boolean
+}
+
 interface Settled {
   index: number
   tryNumber: number
   ending: Ending
 }
 
-const NO_RETRIES: RetryLimits = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
+const NO_RETRIES = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
 
 /** The longest a timer can wait: a longer time is looked at again on the way. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -58,29 +57,29 @@ export class OwnedRun {
   readonly order: number
   readonly finished: Promise<RunResult>
   #active: ActiveRun
-  readonly #host: Host
+  readonly #owner: Owner
   readonly #retries: boolean
+  /** True where its tasks may hold slots of pools. */
+  readonly #limited: boolean
   /** Only a stored, running run of ours is written; not while it is being read again. */
   #writable = false
   #over = false
-  #writing = false
   #changedMeanwhile = false
-  #handingBack: string | undefined
-  /** Endings taken into memory since the last write began, and those in the write under way. */
+  #interrupted: string | undefined
+  /** The endings not known to be written; so many of the first ones are in the write under way, if there is one. */
   #endings: Settled[] = []
-  #flying: Settled[] = []
-  /** Claimed in memory, not written yet. */
-  readonly #starting = new Set<number>()
-  readonly #executing = new Map<number, { tryNumber: number; abort: AbortController }>()
+  #flying: number | undefined
+  readonly #tries = new Map<number, Try>()
   readonly #timers = new Map<number | 'run', NodeJS.Timeout>()
   #finish: (result: RunResult) => void = () => {}
   #giveUp: (error: Error) => void = () => {}
 
-  constructor(host: Host, dag: Dag, graph: Graph, run: DagRun, options: { order: number; retries?: boolean }) {
-    this.#host = host
+  constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, options: { order: number; retries?: boolean }) {
+    this.#owner = owner
     this.order = options.order
     this.dag = dag
     this.#retries = options.retries ?? true
+    this.#limited = hasLimits(dag)
     this.#active = new ActiveRun(run, graph)
     this.finished = new Promise((resolve, reject) => {
       this.#finish = resolve
@@ -100,16 +99,17 @@ export class OwnedRun {
 
   /** False while its rows are not written: it has no id yet. */
   get isStored(): boolean {
-    return this.#active.run.dagRunId !== 0
+    return this.run.dagRunId !== 0
   }
 
+  /** How many of its tasks run here. */
   get executing(): number {
-    return this.#executing.size
+    return this.#tries.size
   }
 
   /** Judges a run that is not stored yet; returns the rows to insert. */
-  begin(): ReturnType<ActiveRun['takeInitial']> {
-    this.#host.offer(this, this.#active.judgeAll())
+  begin(): TaskInstance[] {
+    this.#offer(this.#active.judgeAll())
     return this.#active.takeInitial()
   }
 
@@ -117,28 +117,27 @@ export class OwnedRun {
   inserted(run: DagRun): void {
     this.#active.run = run
     if (run.state === 'queued') {
-      this.#forgetStarting()
+      this.#forgetClaimed()
       return
     }
     this.#writable = true
     this.#limitDuration()
-    for (const index of [...this.#starting]) this.#execute(index)
+    for (const index of [...this.#tries.keys()]) this.#execute(index)
     // What waits for a pool can be asked for now that it has an id.
-    this.#host.offer(this, [])
-    this.#host.mark(this)
+    this.#offer([])
+    this.#mark()
   }
 
   /** The run could not be stored. */
   discard(): void {
     this.#over = true
-    this.#forgetStarting()
+    this.#forgetClaimed()
   }
 
   /** Takes up a stored run where its rows stand. */
-  resume({ run, rows }: StoredRun): void {
-    this.#restore(run, rows, [])
+  resume(run: DagRun, instances: readonly TaskInstance[]): void {
+    this.#restore(run, instances, [])
     this.#limitDuration()
-    this.#host.mark(this)
   }
 
   /** True where the task instance still waits for its turn. */
@@ -147,14 +146,11 @@ export class OwnedRun {
     return !this.#over && (state === 'queued' || state === 'scheduled')
   }
 
-  hold(index: number, state: 'queued' | 'scheduled', reason: string | null): void {
-    this.#active.hold(index, state, reason)
-  }
-
   /** Claims a task instance; it starts once that is written. The caller has taken a slot for it. */
   start(index: number): void {
     this.#active.start(index)
-    this.#starting.add(index)
+    this.#claimed(index)
+    this.#mark()
   }
 
   /** Ends the run now: running tasks are told to stop and have failed for this reason. */
@@ -162,12 +158,12 @@ export class OwnedRun {
     if (this.#over) return
     this.#active.stop(reason)
     this.#abortAll(reason)
-    this.#host.mark(this)
+    this.#mark()
   }
 
   /** Tells running tasks to stop; each is handed back as it does, and keeps its result if it ends well after all. */
   interrupt(reason: string): void {
-    this.#handingBack = reason
+    this.#interrupted = reason
     this.#abortAll(reason)
   }
 
@@ -175,12 +171,12 @@ export class OwnedRun {
   release(reason: string): void {
     if (this.#over) return
     this.#active.release(reason)
-    this.#host.mark(this)
+    this.#mark()
   }
 
   /** Somebody else changed the stored run. */
   changedElsewhere(): void {
-    if (this.#writing) this.#changedMeanwhile = true
+    if (this.#flying !== undefined) this.#changedMeanwhile = true
     else if (this.#writable) void this.#reload()
   }
 
@@ -195,204 +191,195 @@ export class OwnedRun {
     if (!this.#writable || this.#over) return undefined
     const change = this.#active.takeChange()
     if (change === undefined) return undefined
-    this.#flying = this.#endings
-    this.#endings = []
-    this.#writing = true
-    return change
+    this.#flying = this.#endings.length
+    return { ...change, limited: this.#limited }
   }
 
   written(change: RunChange, result: boolean | Error): void {
-    this.#writing = false
+    const flying = this.#endings.splice(0, this.#flying)
+    this.#flying = undefined
     if (this.#over) return
     if (result === true) this.#carryOn(change)
-    if (result !== true || this.#changedMeanwhile) void this.#reload(result instanceof Error ? result : undefined)
+    else {
+      const again = result === false ? flying : flying.map((settled) => notStored(settled, result))
+      this.#endings.unshift(...again)
+    }
+    if (result !== true || this.#changedMeanwhile) void this.#reload()
     this.#changedMeanwhile = false
   }
 
   #carryOn(change: RunChange): void {
-    this.#flying = []
     for (const { taskId, to, dueAt } of change.transitions) {
       const index = this.#active.graph.indexOf.get(taskId) ?? -1
       if (to === 'running') this.#execute(index)
       if (dueAt !== null) this.#startAt(index, dueAt)
     }
-    this.#host.changed(this, change.transitions)
+    this.#owner.onChange?.(this, change.transitions)
     if (change.run !== null) this.#close(change.run)
   }
 
-  #execute(index: number): void {
-    if (!this.#starting.delete(index)) return
-    const { state, tryNumber } = this.#active.instance(index)
-    if (state !== 'running') {
-      this.#host.freeSlot()
-      return
-    }
-    const abort = new AbortController()
-    this.#executing.set(index, { tryNumber, abort })
-    if (this.#handingBack !== undefined) abort.abort(interruption(this.#handingBack))
-    void this.#attempt(index, tryNumber, abort.signal).then((ending) => this.#settle({ index, tryNumber, ending }))
+  #claimed(index: number): void {
+    const { tryNumber } = this.#active.instance(index)
+    this.#tries.set(index, { tryNumber, abort: new AbortController(), begun: false })
   }
 
-  async #attempt(index: number, tryNumber: number, signal: AbortSignal): Promise<Ending> {
-    const taskId = this.#active.taskId(index)
-    const task = this.dag.tasks.get(taskId)
-    if (task === undefined) {
-      const reason = `task '${taskId}' is no longer in the code of dag '${this.dag.id}'`
-      return { kind: 'failed', reason, error: null, retryable: false }
+  #execute(index: number): void {
+    const own = this.#tries.get(index)
+    if (own === undefined || own.begun) return
+    if (!this.#active.isRunning(index, own.tryNumber)) {
+      this.#forget(index)
+      return
     }
-    return await this.#host.execute({
-      run: this.run,
-      dag: this.dag,
-      task,
-      tryNumber,
-      signal,
-      readOutput: (upstream) => this.#host.readOutput(this.run.dagRunId, upstream),
-      log: (line) => this.#host.log(line),
-    })
+    own.begun = true
+    if (this.#interrupted !== undefined) own.abort.abort(interruption(this.#interrupted))
+    const settle = (ending: Ending) => this.#settle({ index, tryNumber: own.tryNumber, ending })
+    void this.#attempt(index, own).then(settle)
+  }
+
+  async #attempt(index: number, { tryNumber, abort }: Try): Promise<Ending> {
+    const { run, dag } = this
+    const { db, executor } = this.#owner
+    const { taskId } = this.#active.instance(index)
+    const task = dag.tasks.get(taskId)
+    if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
+    const log = (line: LogLine) => {
+      this.#owner.writer.log(line)
+      this.#owner.onLog?.(line)
+    }
+    const read = (upstream: string) => outlast(() => readOutput(db, run.dagRunId, upstream))
+    return await executor.execute({ run, dag, task, tryNumber, signal: abort.signal, readOutput: read, log })
   }
 
   #settle(settled: Settled): void {
-    if (this.#executing.get(settled.index)?.tryNumber === settled.tryNumber) this.#executing.delete(settled.index)
-    this.#host.freeSlot()
-    if (this.#over) this.#host.offer(this, [])
+    if (this.#tries.get(settled.index)?.tryNumber === settled.tryNumber) this.#tries.delete(settled.index)
+    this.#owner.admission.freeSlot()
+    if (this.#over) this.#offer([])
     else this.#apply(settled)
-    this.#host.mark(this)
+    this.#mark()
   }
 
   #apply(settled: Settled): void {
     const { index, tryNumber, ending } = settled
     this.#endings.push(settled)
-    if (this.#handingBack !== undefined && ending.kind === 'failed') {
-      this.#active.handBack(index, tryNumber, this.#handingBack)
+    if (this.#interrupted !== undefined && ending.state === 'failed') {
+      this.#active.handBack(index, tryNumber, this.#interrupted)
       return
     }
-    const ready = this.#active.settle(index, tryNumber, ending, this.#retryLimits(index), this.#host.random())
-    this.#host.offer(this, ready)
-  }
-
-  #retryLimits(index: number): RetryLimits {
-    const task = this.dag.tasks.get(this.#active.taskId(index))
-    return this.#retries && task !== undefined ? task : NO_RETRIES
+    const task = this.dag.tasks.get(this.#active.instance(index).taskId)
+    const limits = this.#retries && task !== undefined ? task : NO_RETRIES
+    this.#offer(this.#active.settle(index, tryNumber, ending, limits, Math.random()))
   }
 
   #startAt(index: number, dueAt: Date): void {
-    const wait = Math.max(0, dueAt.getTime() - Date.now())
-    this.#setTimer(index, Math.min(wait, LONGEST_TIMER_MS), () => this.#due(index))
-  }
-
-  #due(index: number): void {
-    const { state, dueAt } = this.#active.instance(index)
-    if (this.#over || (state !== 'up_for_retry' && state !== 'up_for_reschedule')) return
-    if (dueAt !== null && dueAt.getTime() > Date.now()) {
-      this.#startAt(index, dueAt)
-      return
-    }
-    this.#host.offer(this, [index])
-    this.#host.mark(this)
+    this.#wakeAt(index, dueAt.getTime(), () => {
+      const { state } = this.#active.instance(index)
+      if (state !== 'up_for_retry' && state !== 'up_for_reschedule') return
+      this.#offer([index])
+      this.#mark()
+    })
   }
 
   #limitDuration(): void {
     const limit = this.dag.dagrunTimeoutMs
     if (limit === undefined || this.#over) return
-    const left = Math.max(0, limit - this.run.ranForMs)
     const stop = () => this.stop(`the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
-    this.#setTimer('run', Math.min(left, LONGEST_TIMER_MS), stop)
+    this.#wakeAt('run', Date.now() + limit - this.run.ranForMs, stop)
   }
 
-  #setTimer(key: number | 'run', ms: number, act: () => void): void {
+  #wakeAt(key: number | 'run', at: number, act: () => void): void {
     clearTimeout(this.#timers.get(key))
-    const timer = setTimeout(() => {
-      this.#timers.delete(key)
-      act()
-    }, ms)
-    this.#timers.set(key, timer)
+    const wait = Math.min(Math.max(0, at - Date.now()), LONGEST_TIMER_MS)
+    const wake = () => (Date.now() < at ? this.#wakeAt(key, at, act) : act())
+    this.#timers.set(key, setTimeout(wake, wait))
   }
 
   /** Somebody else changed the run, or the database refused a row: back to what is stored, then on from there. */
-  async #reload(refused?: Error): Promise<void> {
+  async #reload(): Promise<void> {
     this.#writable = false
-    const stored = await this.#host.read(this.run.dagRunId).catch((error: Error) => error)
+    const stored = await this.#read().catch((error: Error) => error)
     if (this.#over) return
-    if (stored instanceof Error) {
-      this.lose(messageOf(stored), 'run_unwritable')
-      return
-    }
-    if (stored === undefined) {
-      this.lose('it was deleted')
-      return
-    }
-    const { run, rows } = stored
-    if (run.jobId !== this.#host.jobId() || run.state === 'queued') {
-      this.lose('another process took it over')
-      return
-    }
-    if (run.state !== 'running') {
-      this.#abortAll(run.reason ?? `the run is ${run.state}`)
-      this.#close({ state: run.state, reason: run.reason })
-      return
-    }
-    const endings = [...this.#flying.map((one) => (refused ? notStored(one, refused) : one)), ...this.#endings]
-    this.#restore(run, rows, endings)
-    this.#host.mark(this)
+    if (stored instanceof Error) return this.lose(messageOf(stored), 'run_unwritable')
+    if (stored === undefined) return this.lose('it was deleted')
+    const { run, instances } = stored
+    const { jobId, state, reason } = run
+    if (jobId !== this.#owner.job.id || state === 'queued') return this.lose('another process took it over')
+    if (state === 'running') return this.#restore(run, instances, this.#endings)
+    this.#abortAll(reason ?? `the run is ${state}`)
+    this.#close({ state, reason })
   }
 
-  #restore(run: DagRun, rows: readonly TaskInstanceRow[], endings: readonly Settled[]): void {
-    this.#forgetStarting()
-    this.#flying = []
+  #read() {
+    const { db } = this.#owner
+    return outlast(async () => {
+      const run = await readRun(db, this.run.dagRunId)
+      return run && { run, instances: await readInstances(db, run.dagRunId) }
+    })
+  }
+
+  #restore(run: DagRun, stored: readonly TaskInstance[], endings: readonly Settled[]): void {
+    this.#forgetClaimed()
     this.#endings = []
     for (const [key, timer] of this.#timers) if (key !== 'run') clearTimeout(timer)
-    this.#active = new ActiveRun(run, this.#active.graph, rows)
+    this.#active = new ActiveRun(run, this.#active.graph, stored)
     this.#writable = true
     this.#abortStrays()
     for (const settled of endings) this.#apply(settled)
     this.#active.instances.forEach(({ state, dueAt }, index) => {
-      if (state === 'running' && !this.#executing.has(index)) this.#startClaimed(index)
-      if (state === 'queued' || state === 'scheduled') this.#host.offer(this, [index])
+      if (state === 'running' && !this.#tries.has(index)) this.#startClaimed(index)
+      if (state === 'queued' || state === 'scheduled') this.#offer([index])
       if (dueAt !== null) this.#startAt(index, dueAt)
     })
-    this.#host.offer(this, this.#active.judgeAll())
+    this.#offer(this.#active.judgeAll())
+    this.#mark()
   }
 
   /** Claimed by a write whose answer was lost: it is ours, and nobody runs it. */
   #startClaimed(index: number): void {
-    this.#host.takeSlot()
-    this.#starting.add(index)
+    this.#owner.admission.takeSlot()
+    this.#claimed(index)
     this.#execute(index)
   }
 
   /** What runs here but not in the rows was cleared, marked or cancelled: its result would be refused anyway. */
   #abortStrays(): void {
-    for (const [index, { tryNumber, abort }] of this.#executing) {
-      const instance = this.#active.instance(index)
-      if (instance.state === 'running' && instance.tryNumber === tryNumber) continue
-      abort.abort(interruption(instance.reason ?? 'cancelled'))
-      this.#executing.delete(index)
+    for (const [index, { tryNumber, abort }] of this.#tries) {
+      if (this.#active.isRunning(index, tryNumber)) continue
+      abort.abort(interruption(this.#active.instance(index).reason ?? 'cancelled'))
+      this.#tries.delete(index)
     }
   }
 
-  #forgetStarting(): void {
-    for (const _ of this.#starting) this.#host.freeSlot()
-    this.#starting.clear()
+  #forgetClaimed(): void {
+    for (const [index, { begun }] of this.#tries) if (!begun) this.#forget(index)
+  }
+
+  /** A claim that was not written: nothing has started. */
+  #forget(index: number): void {
+    this.#tries.delete(index)
+    this.#owner.admission.freeSlot()
+  }
+
+  #offer(indexes: readonly number[]): void {
+    this.#owner.admission.offer(this, indexes)
+  }
+
+  #mark(): void {
+    this.#owner.writer.mark(this)
   }
 
   #abortAll(reason: string): void {
-    for (const { abort } of this.#executing.values()) abort.abort(interruption(reason))
+    for (const { abort } of this.#tries.values()) abort.abort(interruption(reason))
   }
 
   #close(result: RunResult | Error): void {
     this.#over = true
-    this.#forgetStarting()
+    this.#forgetClaimed()
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
-    this.#host.ended(this, result)
+    this.#owner.ended(this, result)
     if (result instanceof Error) this.#giveUp(result)
     else this.#finish({ state: result.state, reason: result.reason })
   }
-}
-
-/** True once nothing of the run is to come. */
-export function isOver(result: RunResult): boolean {
-  return result.state === 'success' || result.state === 'failed'
 }
 
 function interruption(reason: string): TminusError {
@@ -400,6 +387,5 @@ function interruption(reason: string): TminusError {
 }
 
 function notStored(settled: Settled, error: Error): Settled {
-  const reason = `its result could not be stored: ${messageOf(error)}`
-  return { ...settled, ending: { kind: 'failed', reason, error: null, retryable: false } }
+  return { ...settled, ending: failure(`its result could not be stored: ${messageOf(error)}`) }
 }

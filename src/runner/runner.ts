@@ -5,20 +5,20 @@ import type { RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { type Claimable, claimRun, type DagRun, type Insertion, insertRuns, readRun } from '../metadata/dag-runs.ts'
+import { type Claimable, claimRun, type DagRun, type NewDagRun } from '../metadata/dag-runs.ts'
 import { readGraph, registerDag } from '../metadata/dags.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { readInstances, readOutput } from '../metadata/task-instances.ts'
+import { newInstance, readInstances } from '../metadata/task-instances.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import { Admission } from './admission.ts'
-import { Batch } from './batch.ts'
 import { callBack } from './callbacks.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
 import type { Job, JobListener } from './job.ts'
-import { type Host, OwnedRun, type RunResult } from './owned-run.ts'
+import { OwnedRun, type Owner, type RunResult } from './owned-run.ts'
 import { newRunId } from './run-id.ts'
+import { Turn } from './turn.ts'
 import { Writer } from './writer.ts'
 
 export interface Trigger {
@@ -45,36 +45,32 @@ export interface RunnerOptions {
   onLog?: (line: LogLine) => void
 }
 
-/** How long the database may be away before a read is given up. */
-const OUTAGE_MS = 60_000
-
 /** Owns runs and advances them. One a process. */
 export class Runner implements JobListener {
   readonly #options: RunnerOptions
   readonly #writer: Writer
-  readonly #inserts: Batch<Insertion, DagRun | undefined>
   readonly #admission: Admission
+  readonly #owner: Owner
   readonly #runs = new Map<number, OwnedRun>()
   readonly #versions = new Map<string, Promise<number>>()
-  readonly #host: Host
   readonly #callbacks = new Set<Promise<void>>()
+  readonly #claiming: Turn
   #claimable: Claimable | undefined
   #mayClaim = false
-  #claiming: Promise<void> | undefined
   #taken = 0
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    const hot = options.hot ?? options.db
-    this.#writer = new Writer(hot, options.job, options.log)
-    this.#inserts = new Batch((insertions) => insertRuns(options.db, options.job.id, insertions))
-    this.#admission = new Admission({
-      ...options,
-      slots: options.executor.slots,
-      mark: (run) => this.#writer.mark(run),
-      idle: () => this.#claimSoon(),
-    })
-    this.#host = this.#newHost()
+    this.#writer = new Writer(options)
+    const slots = options.executor.slots
+    this.#admission = new Admission({ ...options, slots, idle: () => this.#mayClaim && this.#claiming.ask() })
+    const ended = (run: OwnedRun, result: RunResult | Error) => this.#ended(run, result)
+    this.#owner = { ...options, writer: this.#writer, admission: this.#admission, ended }
+    this.#claiming = new Turn(
+      () => this.#claimAll(),
+      // After an outage the session's new connection asks again.
+      (error) => isOutage(error) || options.log.error({ err: error }, 'taking up a queued run failed'),
+    )
   }
 
   get activeRuns(): number {
@@ -84,20 +80,11 @@ export class Runner implements JobListener {
   /** Starts a run that this process owns from its first row on; it waits, queued, while its dag has no room. */
   async run(dag: Dag, trigger: Trigger): Promise<OwnedRun> {
     const wanted = await this.#describe(dag, trigger)
-    const draft: DagRun = {
-      ...wanted,
-      dagRunId: 0,
-      state: 'running',
-      jobId: null,
-      version: 0,
-      reason: null,
-      ranForMs: 0,
-      previous: null,
-    }
-    const order = ++this.#taken
-    const owned = new OwnedRun(this.#host, dag, dag.graph, draft, { order, retries: trigger.retries ?? true })
+    const unstored = { dagRunId: 0, state: 'running', jobId: null, version: 0, reason: null, ranForMs: 0 } as const
+    const options = { order: ++this.#taken, retries: trigger.retries ?? true }
+    const owned = new OwnedRun(this.#owner, dag, dag.graph, { ...wanted, ...unstored, previous: null }, options)
     try {
-      const stored = await this.#inserts.add({ run: wanted, instances: owned.begin(), owned: true })
+      const stored = await this.#writer.insert({ run: wanted, instances: owned.begin(), owned: true })
       if (stored === undefined) throw runExists(wanted.runId)
       this.#runs.set(stored.dagRunId, owned)
       owned.inserted(stored)
@@ -111,21 +98,15 @@ export class Runner implements JobListener {
 
   /** Queues a run for whichever process has room; undefined when that tick has its run already. */
   async enqueue(dag: Dag, trigger: Trigger): Promise<DagRun | undefined> {
-    const wanted = await this.#describe(dag, trigger)
-    const instances = dag.graph.nodes.map(({ id }) => ({
-      taskId: id,
-      state: 'none' as const,
-      tryNumber: 0,
-      reason: null,
-    }))
-    return await this.#inserts.add({ run: wanted, instances, owned: false })
+    const instances = dag.graph.nodes.map(({ id }) => newInstance(id))
+    return await this.#writer.insert({ run: await this.#describe(dag, trigger), instances, owned: false })
   }
 
   /** From here on takes up queued runs whenever there is room; resolves once those waiting now were looked at. */
   async claim(claimable: Claimable): Promise<void> {
     this.#claimable = claimable
     this.runsWaiting()
-    await this.#claiming
+    await this.#claiming.done()
   }
 
   /** Resolves when no run is owned here any more. */
@@ -166,7 +147,7 @@ export class Runner implements JobListener {
 
   runsWaiting(): void {
     this.#mayClaim = true
-    this.#claimSoon()
+    this.#claiming.ask()
   }
 
   slotsFreed(): void {
@@ -186,20 +167,6 @@ export class Runner implements JobListener {
     return [...this.#runs.values()].reduce((sum, run) => sum + run.executing, 0)
   }
 
-  #claimSoon(): void {
-    if (this.#claiming !== undefined || !this.#mayClaim || this.#claimable === undefined) return
-    if (!this.#admission.hasRoom) return
-    this.#claiming = this.#claimAll()
-      .catch((error: Error) => {
-        // After an outage the session's new connection asks again.
-        if (!isOutage(error)) this.#options.log.error({ err: error }, 'taking up a queued run failed')
-      })
-      .finally(() => {
-        this.#claiming = undefined
-        this.#claimSoon()
-      })
-  }
-
   /** One run after the other, as long as they do not only wait here for what others could do. */
   async #claimAll(): Promise<void> {
     while (this.#mayClaim && this.#claimable !== undefined && this.#admission.hasRoom) {
@@ -215,30 +182,20 @@ export class Runner implements JobListener {
     if (run === undefined || dag === undefined) return false
     const owned = this.#runs.get(run.dagRunId) ?? (await this.#adopt(run, dag))
     this.#runs.set(run.dagRunId, owned)
-    owned.resume({ run, rows: await outlast(() => readInstances(db, run.dagRunId), { forMs: OUTAGE_MS }) })
+    owned.resume(run, await outlast(() => readInstances(db, run.dagRunId)))
     return true
   }
 
   async #adopt(run: DagRun, dag: Dag): Promise<OwnedRun> {
-    const nodes = await outlast(() => readGraph(this.#options.db, run.dagVersionId), { forMs: OUTAGE_MS })
-    return new OwnedRun(this.#host, dag, buildGraph(run.dagId, nodes), run, { order: ++this.#taken })
+    const nodes = await outlast(() => readGraph(this.#options.db, run.dagVersionId))
+    return new OwnedRun(this.#owner, dag, buildGraph(run.dagId, nodes), run, { order: ++this.#taken })
   }
 
-  async #describe(dag: Dag, trigger: Trigger) {
-    const runType = trigger.runType ?? 'manual'
-    const { logicalDate, dataIntervalStart = logicalDate, dataIntervalEnd = logicalDate, conf = {} } = trigger
-    const dagVersionId = await this.#versionOf(dag)
-    const runId = newRunId(runType, logicalDate)
-    return {
-      dagId: dag.id,
-      dagVersionId,
-      runId,
-      runType,
-      logicalDate,
-      dataIntervalStart,
-      dataIntervalEnd,
-      conf,
-    }
+  async #describe(dag: Dag, trigger: Trigger): Promise<NewDagRun> {
+    const { runType = 'manual', logicalDate, conf = {} } = trigger
+    const { dataIntervalStart = logicalDate, dataIntervalEnd = logicalDate } = trigger
+    const ids = { dagId: dag.id, dagVersionId: await this.#versionOf(dag), runId: newRunId(runType, logicalDate) }
+    return { ...ids, runType, logicalDate, dataIntervalStart, dataIntervalEnd, conf }
   }
 
   #versionOf(dag: Dag): Promise<number> {
@@ -246,31 +203,6 @@ export class Runner implements JobListener {
     this.#versions.set(dag.id, known)
     known.catch(() => this.#versions.delete(dag.id))
     return known
-  }
-
-  #newHost(): Host {
-    const { db, job, executor, onChange, onLog } = this.#options
-    const read = async (dagRunId: number) => {
-      const run = await readRun(db, dagRunId)
-      return run && { run, rows: await readInstances(db, dagRunId) }
-    }
-    return {
-      jobId: () => job.id,
-      random: Math.random,
-      offer: (run, indexes) => this.#admission.offer(run, indexes),
-      takeSlot: () => this.#admission.takeSlot(),
-      freeSlot: () => this.#admission.freeSlot(),
-      mark: (run) => this.#writer.mark(run),
-      log: (line) => {
-        this.#writer.log(line)
-        onLog?.(line)
-      },
-      execute: (attempt) => executor.execute(attempt),
-      readOutput: (dagRunId, taskId) => outlast(() => readOutput(db, dagRunId, taskId), { forMs: OUTAGE_MS }),
-      read: (dagRunId) => outlast(() => read(dagRunId), { forMs: OUTAGE_MS }),
-      changed: (run, transitions) => onChange?.(run, transitions),
-      ended: (run, result) => this.#ended(run, result),
-    }
   }
 
   #ended(run: OwnedRun, result: RunResult | Error): void {

@@ -1,8 +1,10 @@
 import { isOutage, outlast } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
+import { type DagRun, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type RunChange, writeChanges } from '../metadata/transitions.ts'
+import { Turn } from './turn.ts'
 
 /** A run with changes to write; asked for them at the last moment, so that waiting ones merge by themselves. */
 export interface Source {
@@ -11,98 +13,114 @@ export interface Source {
   written(change: RunChange, result: boolean | Error): void
 }
 
-/** How long the database may be away before what is under way is given up. */
-const OUTAGE_MS = 60_000
+interface Waiting {
+  insertion: Insertion
+  resolve(run: DagRun | undefined): void
+  reject(error: Error): void
+}
+
+type Item = { source: Source; change: RunChange } | LogLine
 
 /** How long a log line may wait for a transition to travel with. */
 const LOG_DELAY_MS = 250
 
 /**
  * One write at a time, each holding all that waited for the one before: under load many transitions share a commit,
- * alone a transition waits for nobody.
+ * alone a transition waits for nobody. New runs are inserted in the same way.
  */
 export class Writer {
-  readonly #db: Metadata
-  readonly #job: { readonly id: number }
-  readonly #log: Logger
-  #dirty = new Set<Source>()
+  readonly #options: { db: Metadata; hot?: Metadata; job: { readonly id: number }; log: Logger }
+  readonly #dirty = new Set<Source>()
+  readonly #writing: Turn
+  readonly #inserting: Turn
   #logs: LogLine[] = []
   #logTimer: NodeJS.Timeout | undefined
-  #writing: Promise<void> | undefined
+  #waiting: Waiting[] = []
 
-  constructor(db: Metadata, job: { readonly id: number }, log: Logger) {
-    this.#db = db
-    this.#log = log
-    this.#job = job
+  constructor(options: { db: Metadata; hot?: Metadata; job: { readonly id: number }; log: Logger }) {
+    this.#options = options
+    const failed = (error: Error) => options.log.error({ err: error }, 'writing failed')
+    this.#writing = new Turn(() => this.#write(), failed)
+    this.#inserting = new Turn(() => this.#insert(), failed)
+  }
+
+  /** Undefined where there is such a run already. */
+  insert(insertion: Insertion): Promise<DagRun | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ insertion, resolve, reject })
+      this.#inserting.ask()
+    })
   }
 
   mark(source: Source): void {
     this.#dirty.add(source)
-    this.#write()
+    this.#writing.ask()
   }
 
   log(line: LogLine): void {
     this.#logs.push(line)
-    this.#logTimer ??= setTimeout(() => this.#write(), LOG_DELAY_MS)
+    this.#logTimer ??= setTimeout(() => this.#writing.ask(), LOG_DELAY_MS)
   }
 
   /** Resolves once everything marked or logged so far is written. */
   async drained(): Promise<void> {
-    this.#write()
-    while (this.#writing !== undefined) await this.#writing
+    this.#writing.ask()
+    await this.#writing.done()
   }
 
-  #write(): void {
-    if (this.#writing !== undefined) return
-    this.#writing = this.#writeAll().finally(() => {
-      this.#writing = undefined
+  async #insert(): Promise<void> {
+    const { db, job } = this.#options
+    const insert = async (waiting: readonly Waiting[]) => {
+      const insertions = waiting.map(({ insertion }) => insertion)
+      const runs = await insertRuns(db, job.id, insertions)
+      waiting.forEach(({ resolve }, index) => void resolve(runs[index]))
+    }
+    await together(this.#waiting.splice(0), insert, (refused, error) => {
+      for (const { reject } of refused) reject(error)
     })
   }
 
-  async #writeAll(): Promise<void> {
-    // Whatever else happens in this turn of the event loop goes into the same commit.
-    await Promise.resolve()
-    while (this.#dirty.size > 0 || this.#logs.length > 0) {
-      const sources = [...this.#dirty]
-      this.#dirty.clear()
-      const taken = sources.flatMap((source) => {
-        const change = source.takeChange()
-        return change === undefined ? [] : [{ source, change }]
-      })
-      await this.#writeOnce(taken, this.#takeLogs())
-    }
-  }
-
-  #takeLogs(): LogLine[] {
+  async #write(): Promise<void> {
     clearTimeout(this.#logTimer)
     this.#logTimer = undefined
-    const logs = this.#logs
-    this.#logs = []
-    return logs
+    const sources = [...this.#dirty]
+    this.#dirty.clear()
+    const changed = sources.flatMap((source) => {
+      const change = source.takeChange()
+      return change === undefined ? [] : [{ source, change }]
+    })
+    const write = (items: readonly Item[]) => this.#writeOnce(items)
+    await together([...changed, ...this.#logs.splice(0)], write, (refused, error) => this.#refused(refused, error))
   }
 
-  async #writeOnce(taken: { source: Source; change: RunChange }[], logs: LogLine[]): Promise<void> {
-    if (taken.length === 0 && logs.length === 0) return
+  async #writeOnce(items: readonly Item[]): Promise<void> {
+    const { db, hot = db, job, log } = this.#options
+    const taken = items.filter((item) => 'change' in item)
+    const logs = items.filter((item) => 'message' in item)
     const changes = taken.map(({ change }) => change)
-    try {
-      const written = await outlast(() => writeChanges(this.#db, this.#job.id, changes, logs), {
-        forMs: OUTAGE_MS,
-        onWait: (error) => this.#log.warn({ err: error }, 'the database is away; waiting for it'),
-      })
-      for (const { source, change } of taken) source.written(change, written.has(change.dagRunId))
-    } catch (error) {
-      if (taken.length + logs.length === 1 || isOutage(error)) return this.#refused(taken, error as Error)
-      // One bad row must not take the others with it: each once more, alone.
-      for (const one of taken) await this.#writeOnce([one], [])
-      for (const line of logs) await this.#writeOnce([], [line])
-    }
+    const onWait = (error: Error) => log.warn({ err: error }, 'the database is away; waiting for it')
+    const written = await outlast(() => writeChanges(hot, job.id, changes, logs), { onWait })
+    for (const { source, change } of taken) source.written(change, written.has(change.dagRunId))
   }
 
-  #refused(taken: { source: Source; change: RunChange }[], error: Error): void {
-    this.#log.error(
-      { err: error },
-      taken.length > 0 ? 'the database refused a change' : 'the database refused a log line',
-    )
-    for (const { source, change } of taken) source.written(change, error)
+  #refused(items: readonly Item[], error: Error): void {
+    const changes = items.filter((item) => 'change' in item)
+    const what = changes.length > 0 ? 'a change' : 'a log line'
+    this.#options.log.error({ err: error }, `the database refused ${what}`)
+    for (const { source, change } of changes) source.written(change, error)
+  }
+}
+
+/** All in one write; what the database refuses does not take the rest with it: then each is tried alone. */
+async function together<T>(
+  items: readonly T[],
+  write: (items: readonly T[]) => Promise<void>,
+  refused: (items: readonly T[], error: Error) => void,
+): Promise<void> {
+  try {
+    if (items.length > 0) await write(items)
+  } catch (error) {
+    if (items.length === 1 || isOutage(error)) return refused(items, error as Error)
+    for (const one of items) await together([one], write, refused)
   }
 }

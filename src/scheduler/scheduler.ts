@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts'
 import { isPaused } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { Runner } from '../runner/runner.ts'
+import { Turn } from '../runner/turn.ts'
 
 export interface SchedulerOptions {
   db: Metadata
@@ -32,11 +33,12 @@ export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #due: Due[]
   #ticker: ReturnType<typeof cron.schedule> | undefined
-  #working: Promise<void> = Promise.resolve()
-  #busy = false
+  readonly #turn: Turn
 
   constructor(options: SchedulerOptions) {
     this.#options = options
+    const failed = (error: Error) => options.log.error({ err: error }, 'the scheduler missed a turn and goes on')
+    this.#turn = new Turn(() => this.#work(), failed)
     const now = options.clock.now()
     this.#due = [...options.dags]
       .filter((dag) => dag.schedule !== null)
@@ -48,29 +50,19 @@ export class Scheduler {
 
   start(): void {
     cron.setLogger({ info: noop, warn: noop, error: noop, debug: noop })
-    this.#ticker = cron.schedule('* * * * * *', () => this.#tick(), { timezone: 'UTC' })
-    this.#tick()
+    this.#ticker = cron.schedule('* * * * * *', () => this.#turn.ask(), { timezone: 'UTC' })
+    this.#turn.ask()
   }
 
   /** No tick is acted on any more; one under way is waited for. */
   async stop(): Promise<void> {
     await this.#ticker?.destroy()
-    await this.#working
+    await this.#turn.done()
   }
 
   /** When each dag runs next. */
   next(): { dagId: string; at: Date | null }[] {
     return this.#due.map(({ dag, next }) => ({ dagId: dag.id, at: next }))
-  }
-
-  #tick(): void {
-    if (this.#busy) return
-    this.#busy = true
-    this.#working = this.#work()
-      .catch((error: Error) => this.#options.log.error({ err: error }, 'the scheduler missed a turn and goes on'))
-      .finally(() => {
-        this.#busy = false
-      })
   }
 
   async #work(): Promise<void> {

@@ -1,0 +1,32 @@
+/** Does its work when asked to, never twice at once; asked while that is under way, it does it once more. */
+export class Turn {
+  readonly #work: () => Promise<void>
+  readonly #failed: (error: Error) => void
+  #asked = false
+  #working: Promise<void> | undefined
+
+  constructor(work: () => Promise<void>, failed: (error: Error) => void) {
+    this.#work = work
+    this.#failed = failed
+  }
+
+  ask(): void {
+    this.#asked = true
+    this.#working ??= this.#workOff()
+  }
+
+  /** Resolves once nothing is asked for any more. */
+  async done(): Promise<void> {
+    while (this.#working !== undefined) await this.#working
+  }
+
+  async #workOff(): Promise<void> {
+    // Whatever else asks in this turn of the event loop is served by the same work.
+    await Promise.resolve()
+    while (this.#asked) {
+      this.#asked = false
+      await this.#work().catch(this.#failed)
+    }
+    this.#working = undefined
+  }
+}
