@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { TminusError } from '../errors.ts'
 import { type Duration, milliseconds } from './duration.ts'
-import { buildGraph, type Graph } from './graph.ts'
+import { buildGraph, type Graph, type GraphNode } from './graph.ts'
+import { invalid } from './invalid.ts'
 import { checkSchedule } from './schedule.ts'
 import type { Task, TaskContext, TaskDefaults, TaskOptions, Upstream } from './task.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
-export const CATCHUP = ['none', 'latest', 'all'] as const
-export type Catchup = (typeof CATCHUP)[number]
+export type Catchup = 'none' | 'latest' | 'all'
 
 /** What is handed to `onFailure` and `onSuccess`. */
 export interface RunEnd {
@@ -55,27 +55,29 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   commands?: () => Promise<unknown>
 }
 
-/** A dag as the runner holds it: checked, durations in milliseconds. */
-export interface Dag {
+type Options = Readonly<DagOptions<z.ZodObject, z.ZodRawShape>>
+
+const DEFAULTS = {
+  description: '',
+  schedule: null,
+  timezone: 'UTC',
+  catchup: 'none',
+  maxActiveRuns: 16,
+  params: z.object({}) as z.ZodObject,
+  tags: [] as readonly string[],
+  settings: {} as z.ZodRawShape,
+} as const satisfies Options
+
+/** A dag as the runner holds it: checked, defaults in place, durations in milliseconds. */
+export interface Dag
+  extends Required<Pick<Options, keyof typeof DEFAULTS>>,
+    Pick<Options, 'maxActiveTasks' | 'onFailure' | 'onSuccess' | 'board' | 'commands'> {
   readonly [BRAND]: true
   readonly id: string
-  readonly description: string
-  readonly schedule: string | null
-  readonly timezone: string
   readonly startDate: Date | undefined
-  readonly catchup: Catchup
-  readonly maxActiveRuns: number
-  readonly maxActiveTasks: number | undefined
   readonly dagrunTimeoutMs: number | undefined
-  readonly params: z.ZodObject
-  readonly tags: readonly string[]
-  readonly settings: z.ZodRawShape
   readonly tasks: ReadonlyMap<string, Task>
   readonly graph: Graph
-  readonly onFailure: Callback | undefined
-  readonly onSuccess: Callback | undefined
-  readonly board: (() => Promise<unknown>) | undefined
-  readonly commands: (() => Promise<unknown>) | undefined
 }
 
 /** Shared by every copy of this package in a process, so that source and build recognise each other's dags. */
@@ -112,80 +114,64 @@ export function dag<
   }) => unknown,
 ): Dag {
   checkId('dag', id)
+  const { defaultArgs = {}, dagrunTimeout, startDate, ...given } = withoutUndefined(options as unknown as Options)
   const tasks: Task[] = []
-  const task = (
-    taskId: string,
-    taskOptions: TaskOptions<Upstream, TriggerRule, z.ZodType | undefined, never>,
-  ): Task => {
-    const defined = newTask(id, taskId, taskOptions, options.defaultArgs ?? {})
+  const task = (taskId: string, own: AnyTaskOptions): Task => {
+    const defined = newTask(id, taskId, { ...defaultArgs, ...own })
     tasks.push(defined)
     return defined
   }
   define({ task: task as never })
   refuseForeign(id, tasks)
-  const graph = buildGraph(
-    id,
-    tasks.map(({ id: taskId, upstream, triggerRule }) => ({
-      id: taskId,
-      triggerRule,
-      upstream: upstreamIds(upstream),
-    })),
-  )
-  const schedule = options.schedule ?? null
-  const timezone = options.timezone ?? 'UTC'
-  checkSchedule(id, schedule, timezone)
+  const settled = { ...DEFAULTS, ...given }
   return {
+    ...settled,
     [BRAND]: true,
     id,
-    description: options.description ?? '',
-    schedule,
-    timezone,
-    startDate: startDate(id, options.startDate),
-    catchup: options.catchup ?? 'none',
-    maxActiveRuns: atLeastOne(id, 'maxActiveRuns', options.maxActiveRuns ?? 16),
-    maxActiveTasks:
-      options.maxActiveTasks === undefined ? undefined : atLeastOne(id, 'maxActiveTasks', options.maxActiveTasks),
-    dagrunTimeoutMs: options.dagrunTimeout === undefined ? undefined : milliseconds(options.dagrunTimeout),
-    params: options.params ?? z.object({}),
-    tags: options.tags ?? [],
-    settings: options.settings ?? {},
     tasks: new Map(tasks.map((defined) => [defined.id, defined])),
-    graph,
-    onFailure: options.onFailure as Callback | undefined,
-    onSuccess: options.onSuccess as Callback | undefined,
-    board: options.board,
-    commands: options.commands,
+    graph: buildGraph(id, tasks.map(nodeOf)),
+    schedule: checkSchedule(id, settled.schedule, settled.timezone),
+    startDate: dateOf(id, startDate),
+    maxActiveRuns: atLeastOne(id, 'maxActiveRuns', settled.maxActiveRuns),
+    ...(settled.maxActiveTasks !== undefined && {
+      maxActiveTasks: atLeastOne(id, 'maxActiveTasks', settled.maxActiveTasks),
+    }),
+    dagrunTimeoutMs: dagrunTimeout === undefined ? undefined : milliseconds(dagrunTimeout),
   }
 }
 
-const DEFAULT_RETRY_DELAY_MS = 30_000
-const DEFAULT_MAX_RETRY_DELAY_MS = 3_600_000
+type AnyTaskOptions = TaskOptions<Upstream, TriggerRule, z.ZodType | undefined, never>
 
-function newTask(
-  dagId: string,
-  id: string,
-  own: TaskOptions<Upstream, TriggerRule, z.ZodType | undefined, never>,
-  defaults: TaskDefaults,
-): Task {
+const TASK_DEFAULTS = {
+  upstream: {},
+  triggerRule: 'all_success',
+  retries: 0,
+  retryDelay: '30s',
+  maxRetryDelay: '1h',
+  priority: 0,
+} as const
+
+function newTask(dagId: string, id: string, options: AnyTaskOptions): Task {
   checkId('task', id)
-  const options = { ...defaults, ...own }
-  const retries = options.retries ?? 0
-  if (!Number.isInteger(retries) || retries < 0)
+  const { retryDelay, maxRetryDelay, executionTimeout, run, ...given } = {
+    ...TASK_DEFAULTS,
+    ...withoutUndefined(options),
+  }
+  if (!Number.isInteger(given.retries) || given.retries < 0)
     throw invalid(dagId, `retries of '${id}' must be a whole number from 0`)
   return {
+    ...given,
     id,
-    upstream: options.upstream ?? {},
-    triggerRule: options.triggerRule ?? 'all_success',
-    retries,
-    retryDelayMs: options.retryDelay === undefined ? DEFAULT_RETRY_DELAY_MS : milliseconds(options.retryDelay),
-    maxRetryDelayMs:
-      options.maxRetryDelay === undefined ? DEFAULT_MAX_RETRY_DELAY_MS : milliseconds(options.maxRetryDelay),
-    executionTimeoutMs: options.executionTimeout === undefined ? undefined : milliseconds(options.executionTimeout),
-    pool: options.pool,
-    priority: options.priority ?? 0,
-    output: options.output,
-    run: options.run as Task['run'],
+    retryDelayMs: milliseconds(retryDelay),
+    maxRetryDelayMs: milliseconds(maxRetryDelay),
+    executionTimeoutMs: executionTimeout === undefined ? undefined : milliseconds(executionTimeout),
+    run: run as Task['run'],
   }
+}
+
+/** So that a default takes the place of what was given as undefined. */
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }
 
 function refuseForeign(dagId: string, tasks: readonly Task[]): void {
@@ -199,8 +185,9 @@ function refuseForeign(dagId: string, tasks: readonly Task[]): void {
   }
 }
 
-function upstreamIds(upstream: Upstream): Record<string, string> {
-  return Object.fromEntries(Object.entries(upstream).map(([name, parent]) => [name, parent.id]))
+function nodeOf({ id, triggerRule, upstream }: Task): GraphNode {
+  const ids = Object.entries(upstream).map(([name, parent]) => [name, parent.id])
+  return { id, triggerRule, upstream: Object.fromEntries(ids) }
 }
 
 function checkId(kind: 'dag' | 'task', id: string): void {
@@ -211,7 +198,7 @@ function checkId(kind: 'dag' | 'task', id: string): void {
   })
 }
 
-function startDate(dagId: string, value: Date | string | undefined): Date | undefined {
+function dateOf(dagId: string, value: Date | string | undefined): Date | undefined {
   if (value === undefined) return undefined
   const date = new Date(value)
   if (Number.isNaN(date.getTime()))
@@ -222,8 +209,4 @@ function startDate(dagId: string, value: Date | string | undefined): Date | unde
 function atLeastOne(dagId: string, name: string, value: number): number {
   if (Number.isInteger(value) && value >= 1) return value
   throw invalid(dagId, `${name} must be a whole number from 1, not ${value}`)
-}
-
-function invalid(dagId: string, problem: string): TminusError {
-  return new TminusError(`dag '${dagId}': ${problem}`, { code: 'dag_invalid', retryable: false, fields: { dagId } })
 }

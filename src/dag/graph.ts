@@ -1,4 +1,4 @@
-import { TminusError } from '../errors.ts'
+import { invalid } from './invalid.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
 /** A task as the runner needs it after its code is gone: what a run keeps of the graph it ran with. Plain JSON. */
@@ -98,8 +98,4 @@ function findCycle(byId: ReadonlyMap<string, GraphNode>, ordered: readonly Graph
 
 function positions(node: GraphNode, indexOf: ReadonlyMap<string, number>): number[] {
   return [...new Set(Object.values(node.upstream))].map((id) => indexOf.get(id) ?? -1)
-}
-
-function invalid(dagId: string, problem: string): TminusError {
-  return new TminusError(`dag '${dagId}': ${problem}`, { code: 'dag_invalid', retryable: false, fields: { dagId } })
 }

@@ -1,5 +1,5 @@
 import { Cron } from 'croner'
-import { TminusError } from '../errors.ts'
+import { invalid } from './invalid.ts'
 
 const ALIASES: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
@@ -17,12 +17,12 @@ export function cronOf(schedule: string): string {
 }
 
 /**
- * Throws TminusError `dag_invalid` for a schedule that cannot be kept: not five or six cron fields, a zone unknown
+ * The schedule itself. Throws TminusError `dag_invalid` for a schedule that cannot be kept: not five or six cron fields, a zone unknown
  * to Intl, day of month and weekday both set (read as AND by some and OR by others), or a date that never comes.
  */
-export function checkSchedule(dagId: string, schedule: string | null, timezone: string): void {
+export function checkSchedule(dagId: string, schedule: string | null, timezone: string): string | null {
   checkTimezone(dagId, timezone)
-  if (schedule === null) return
+  if (schedule === null) return null
   const fields = cronOf(schedule).trim().split(/\s+/)
   if (fields.length !== 5 && fields.length !== 6) {
     throw invalid(dagId, `schedule '${schedule}' needs five cron fields (or six, with seconds first)`)
@@ -35,6 +35,7 @@ export function checkSchedule(dagId: string, schedule: string | null, timezone: 
     )
   }
   if (next(dagId, schedule, timezone) === null) throw invalid(dagId, `schedule '${schedule}' never comes`)
+  return schedule
 }
 
 function next(dagId: string, schedule: string, timezone: string): Date | null {
@@ -51,8 +52,4 @@ function checkTimezone(dagId: string, timezone: string): void {
   } catch {
     throw invalid(dagId, `timezone '${timezone}' is unknown; use an IANA name such as 'Europe/Paris'`)
   }
-}
-
-function invalid(dagId: string, problem: string): TminusError {
-  return new TminusError(`dag '${dagId}': ${problem}`, { code: 'dag_invalid', retryable: false, fields: { dagId } })
 }

@@ -34,23 +34,16 @@ export interface TaskContext<Settings = Record<string, unknown>, Params = Record
 }
 
 /** Lines kept with the try; `fields` are shown behind the message. */
-export interface TaskLog {
-  debug(message: string, fields?: Record<string, unknown>): void
-  info(message: string, fields?: Record<string, unknown>): void
-  warn(message: string, fields?: Record<string, unknown>): void
-  error(message: string, fields?: Record<string, unknown>): void
-}
+export type TaskLog = Record<LogLevel, (message: string, fields?: Record<string, unknown>) => void>
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-export interface RetryPolicy {
+export interface TaskDefaults {
   /** How many failed tries are followed by another one. Default 0. */
   retries?: number
   /** Wait before the second try; doubles with each failure, jittered. Default 30s. */
   retryDelay?: Duration
   /** No wait is longer. Default 1h. */
   maxRetryDelay?: Duration
-}
-
-export interface TaskDefaults extends RetryPolicy {
   /** After this long `context.signal` aborts and the try has failed. Default: no limit. */
   executionTimeout?: Duration
   /** Slots to take, see `pools`. Default: none. */
@@ -91,8 +84,8 @@ export interface Task<Output = unknown> {
   readonly retryDelayMs: number
   readonly maxRetryDelayMs: number
   readonly executionTimeoutMs: number | undefined
-  readonly pool: string | undefined
+  readonly pool?: string
   readonly priority: number
-  readonly output: z.ZodType<Output> | undefined
+  readonly output?: z.ZodType<Output> | undefined
   readonly run: (inputs: Record<string, unknown>, context: TaskContext) => unknown
 }

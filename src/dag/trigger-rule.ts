@@ -1,28 +1,8 @@
 import type { TerminalTaskState } from './state.ts'
 
-/** When a task starts, judged by how its upstreams ended. Airflow's names and outcomes. */
-export const TRIGGER_RULES = [
-  'all_success',
-  'all_failed',
-  'all_done',
-  'one_success',
-  'one_failed',
-  'one_done',
-  'none_failed',
-  'none_failed_min_one_success',
-  'none_skipped',
-  'all_skipped',
-  'always',
-] as const
-export type TriggerRule = (typeof TRIGGER_RULES)[number]
-
 /** How many upstreams a task has and how those that ended did, with the first of each kind for the reason. */
-export interface Tally {
+export interface Tally extends Record<TerminalTaskState, number> {
   total: number
-  success: number
-  failed: number
-  skipped: number
-  upstream_failed: number
   first: Partial<Record<TerminalTaskState, string>>
 }
 
@@ -37,6 +17,32 @@ export function count(tally: Tally, taskId: string, state: TerminalTaskState): v
   tally.first[state] ??= taskId
 }
 
+type Judge = (tally: Tally) => Verdict | undefined
+
+const READY: Verdict = { state: 'ready' }
+const ready: Judge = () => READY
+const open: Judge = () => undefined
+
+/**
+ * When a task starts, judged by how its upstreams ended. Airflow's names and outcomes. For each rule first what decides
+ * it however the others end, then what it comes to once all have ended.
+ */
+const RULES = {
+  all_success: [upstreamFailed, (tally) => because(tally, 'skipped') ?? READY],
+  all_failed: [(tally) => because(tally, 'success', 'skipped'), ready],
+  all_done: [open, ready],
+  one_success: [({ success }) => readyIf(success > 0), (tally) => upstreamFailed(tally) ?? because(tally, 'skipped')],
+  one_failed: [(tally) => readyIf(brokenOf(tally) > 0), () => skip('no upstream failed')],
+  one_done: [({ success, failed }) => readyIf(success + failed > 0), () => skip('no upstream ran to its end')],
+  none_failed: [upstreamFailed, ready],
+  none_failed_min_one_success: [upstreamFailed, (tally) => readyIf(tally.success > 0) ?? because(tally, 'skipped')],
+  none_skipped: [(tally) => because(tally, 'skipped'), ready],
+  all_skipped: [(tally) => because(tally, 'success', 'failed', 'upstream_failed'), ready],
+  always: [ready, ready],
+} satisfies Record<string, [Judge, Judge]>
+export type TriggerRule = keyof typeof RULES
+export const TRIGGER_RULES = Object.keys(RULES) as TriggerRule[]
+
 /**
  * What becomes of a task, or undefined while that is open.
  *
@@ -46,64 +52,32 @@ export function count(tally: Tally, taskId: string, state: TerminalTaskState): v
  */
 export function judge(rule: TriggerRule, tally: Tally): Verdict | undefined {
   const { total, success, skipped } = tally
-  const broken = tally.failed + tally.upstream_failed
-  const done = success + skipped + broken === total
-  if (total === 0 || rule === 'always') return READY
-  switch (rule) {
-    case 'all_success':
-      if (broken > 0) return upstreamFailed(tally)
-      return done ? (skipped > 0 ? because(tally, 'skipped') : READY) : undefined
-    case 'all_failed':
-      if (success > 0) return because(tally, 'success')
-      if (skipped > 0) return because(tally, 'skipped')
-      return done ? READY : undefined
-    case 'all_done':
-      return done ? READY : undefined
-    case 'one_success':
-      if (success > 0) return READY
-      return done ? (skipped === total ? because(tally, 'skipped') : upstreamFailed(tally)) : undefined
-    case 'one_failed':
-      if (broken > 0) return READY
-      return done ? skip('no upstream failed') : undefined
-    case 'one_done':
-      if (success + tally.failed > 0) return READY
-      return done ? skip('no upstream ran to its end') : undefined
-    case 'none_failed':
-      if (broken > 0) return upstreamFailed(tally)
-      return done ? READY : undefined
-    case 'none_failed_min_one_success':
-      if (broken > 0) return upstreamFailed(tally)
-      return done ? (success > 0 ? READY : because(tally, 'skipped')) : undefined
-    case 'none_skipped':
-      if (skipped > 0) return because(tally, 'skipped')
-      return done ? READY : undefined
-    case 'all_skipped':
-      if (success > 0) return because(tally, 'success')
-      if (tally.failed > 0) return because(tally, 'failed')
-      if (broken > 0) return because(tally, 'upstream_failed')
-      return done ? READY : undefined
-  }
+  if (total === 0) return READY
+  const [atOnce, atLast] = RULES[rule]
+  return atOnce(tally) ?? (success + skipped + brokenOf(tally) === total ? atLast(tally) : undefined)
 }
 
-const READY: Verdict = { state: 'ready' }
+const ENDED = { success: 'succeeded', failed: 'failed', skipped: 'was skipped', upstream_failed: 'could not run' }
 
-const ENDED = {
-  success: 'succeeded',
-  failed: 'failed',
-  skipped: 'was skipped',
-  upstream_failed: 'could not run',
-} as const
+function brokenOf({ failed, upstream_failed }: Tally): number {
+  return failed + upstream_failed
+}
+
+function readyIf(met: boolean): Verdict | undefined {
+  return met ? READY : undefined
+}
 
 function skip(reason: string): Verdict {
   return { state: 'skipped', reason }
 }
 
-/** Skipped because of the first upstream that ended in `state`. */
-function because(tally: Tally, state: TerminalTaskState): Verdict {
-  return skip(`${tally.first[state]} ${ENDED[state]}`)
+/** Skipped because of the first upstream that ended in the first of these states that any ended in. */
+function because(tally: Tally, ...states: TerminalTaskState[]): Verdict | undefined {
+  const state = states.find((one) => tally[one] > 0)
+  return state && skip(`${tally.first[state]} ${ENDED[state]}`)
 }
 
-function upstreamFailed(tally: Tally): Verdict {
-  const state = tally.failed > 0 ? 'failed' : 'upstream_failed'
-  return { state: 'upstream_failed', reason: `${tally.first[state]} ${ENDED[state]}` }
+function upstreamFailed(tally: Tally): Verdict | undefined {
+  const state = (['failed', 'upstream_failed'] as const).find((one) => tally[one] > 0)
+  return state && { state: 'upstream_failed', reason: `${tally.first[state]} ${ENDED[state]}` }
 }

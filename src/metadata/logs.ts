@@ -1,7 +1,5 @@
+import type { LogLevel } from '../dag/task.ts'
 import type { Metadata } from './metadata.ts'
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface LogLine {
   dagRunId: number
