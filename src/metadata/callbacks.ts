@@ -1,13 +1,11 @@
+import type { RunEnd } from '../dag/dag.ts'
 import type { Metadata } from './metadata.ts'
 
 /**
- * True for the first to ask, for one end of one run. `recovered`: the run of this dag that ended before it had failed.
+ * For the first to ask, for one end of one run, whether the run has `recovered`: the run of this dag that ended before
+ * it had failed. Undefined for the others.
  */
-export async function claimCallback(
-  db: Metadata,
-  dagRunId: number,
-  kind: 'failure' | 'success',
-): Promise<{ recovered: boolean } | undefined> {
+export async function claimCallback(db: Metadata, dagRunId: number, kind: 'failure' | 'success') {
   const { rows } = await db.query<{ recovered: boolean }>(
     `with called as (
        insert into metadata.callback (dag_run_id, kind) values ($1, $2) on conflict do nothing returning dag_run_id
@@ -23,11 +21,8 @@ export async function claimCallback(
 }
 
 /** The tasks that failed by themselves; those that could not run because of them are left out. */
-export async function failedTasks(
-  db: Metadata,
-  dagRunId: number,
-): Promise<{ taskId: string; tryNumber: number; reason: string }[]> {
-  const { rows } = await db.query<{ taskId: string; tryNumber: number; reason: string }>(
+export async function failedTasks(db: Metadata, dagRunId: number): Promise<RunEnd['failed']> {
+  const { rows } = await db.query<RunEnd['failed'][number]>(
     `select task_id as "taskId", try_number as "tryNumber", coalesce(reason, '') as reason
      from metadata.task_instance where dag_run_id = $1 and state = 'failed' order by ended_at, task_id`,
     [dagRunId],

@@ -5,7 +5,9 @@ import type { Metadata } from './metadata.ts'
 
 /** Makes the dag known, with its limits as they are in the code now; returns the version of its graph. */
 export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
-  const { nodes, hash } = describeGraph(dag)
+  const { id, description, schedule, timezone, tags, maxActiveRuns, maxActiveTasks = null } = dag
+  const graph = JSON.stringify(dag.graph.nodes)
+  const hash = createHash('sha256').update(graph).digest('hex')
   const { rows } = await db.query<{ dag_version_id: number }>(
     `with known as (
        insert into metadata.dag as d (dag_id, description, schedule, timezone, tags, max_active_runs, max_active_tasks)
@@ -20,38 +22,20 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
      select dag_id, $8, $9 from known
      on conflict (dag_id, hash) do update set hash = v.hash
      returning dag_version_id`,
-    [
-      dag.id,
-      dag.description,
-      dag.schedule,
-      dag.timezone,
-      dag.tags,
-      dag.maxActiveRuns,
-      dag.maxActiveTasks ?? null,
-      hash,
-      JSON.stringify(nodes),
-    ],
+    [id, description, schedule, timezone, tags, maxActiveRuns, maxActiveTasks, hash, graph],
   )
   return rows[0]?.dag_version_id ?? 0
 }
 
 /** The graph a run was started with. */
 export async function readGraph(db: Metadata, dagVersionId: number): Promise<GraphNode[]> {
-  const { rows } = await db.query<{ graph: GraphNode[] }>(
-    'select graph from metadata.dag_version where dag_version_id = $1',
-    [dagVersionId],
-  )
+  const text = 'select graph from metadata.dag_version where dag_version_id = $1'
+  const { rows } = await db.query<{ graph: GraphNode[] }>(text, [dagVersionId])
   return rows[0]?.graph ?? []
 }
 
-function describeGraph(dag: Dag): { nodes: readonly GraphNode[]; hash: string } {
-  const nodes = dag.graph.nodes
-  return { nodes, hash: createHash('sha256').update(JSON.stringify(nodes)).digest('hex') }
-}
-
 export async function isPaused(db: Metadata, dagId: string): Promise<boolean> {
-  const { rows } = await db.query<{ is_paused: boolean }>('select is_paused from metadata.dag where dag_id = $1', [
-    dagId,
-  ])
+  const text = 'select is_paused from metadata.dag where dag_id = $1'
+  const { rows } = await db.query<{ is_paused: boolean }>(text, [dagId])
   return rows[0]?.is_paused ?? false
 }

@@ -1,21 +1,22 @@
 import type { GraphNode } from '../dag/graph.ts'
-import type { DagRunState, TaskInstanceState, TerminalTaskState } from '../dag/state.ts'
+import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from './metadata.ts'
 
 /** Statements by which somebody other than its owner changes a run. All of them within one transaction. */
 
 export interface LockedRun {
-  dag_run_id: number
-  run_id: string
+  dagRunId: number
+  runId: string
   state: DagRunState
   graph: GraphNode[]
-  instances: { task_id: string; state: TaskInstanceState }[]
+  /** Of its task instances, by their task's id. */
+  states: Record<string, TaskInstanceState>
 }
 
 /** A run held against its owner and everybody else until the transaction ends; `latest` is the newest. */
 export async function lockRun(tx: Metadata, dagId: string, runId: string): Promise<LockedRun | undefined> {
-  const { rows } = await tx.query<Omit<LockedRun, 'instances'>>(
-    `select r.dag_run_id, r.run_id, r.state, v.graph
+  const { rows } = await tx.query<LockedRun>(
+    `select r.dag_run_id as "dagRunId", r.run_id as "runId", r.state, v.graph
      from metadata.dag_run r join metadata.dag_version v using (dag_version_id)
      where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2)
      order by r.dag_run_id desc limit 1 for no key update of r`,
@@ -23,23 +24,33 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
   )
   const [run] = rows
   if (run === undefined) return undefined
-  const { rows: instances } = await tx.query<LockedRun['instances'][number]>(
-    'select task_id, state from metadata.task_instance where dag_run_id = $1',
-    [run.dag_run_id],
+  // A statement of its own: one that waited for the lock would see the states from before.
+  const { rows: instances } = await tx.query<{ states: LockedRun['states'] | null }>(
+    'select jsonb_object_agg(task_id, state) as states from metadata.task_instance where dag_run_id = $1',
+    [run.dagRunId],
   )
-  return { ...run, instances }
+  return { ...run, states: instances[0]?.states ?? {} }
 }
+
+/** A running try ends with its task instance, and its late result will be refused. */
+const END_TRIES = `
+with tried as (
+  insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
+  select dag_run_id, task_id, try_number, $3, $4, job_id, started_at, greatest(now(), started_at)
+  from metadata.task_instance where dag_run_id = $1 and task_id = any($2::text[]) and state = 'running'
+), freed as (
+  delete from metadata.pool_slot where dag_run_id = $1 and task_id = any($2::text[])
+)`
 
 /** Puts task instances back to the start; what they returned is forgotten, earlier tries and their logs are kept. */
 export async function resetInstances(tx: Metadata, dagRunId: number, taskIds: readonly string[]): Promise<void> {
-  await endTries(tx, dagRunId, taskIds, 'failed', 'cleared while it was running')
   await tx.query(
-    `update metadata.task_instance set state = 'none', failures = 0, lost = 0, reason = null, job_id = null,
+    `${END_TRIES}, forgotten as (delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[]))
+     update metadata.task_instance set state = 'none', failures = 0, lost = 0, reason = null, job_id = null,
        due_at = null, started_at = null, ended_at = null
      where dag_run_id = $1 and task_id = any($2::text[])`,
-    [dagRunId, taskIds],
+    [dagRunId, taskIds, 'failed', 'cleared while it was running'],
   )
-  await tx.query('delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[])', [dagRunId, taskIds])
 }
 
 /** Ends task instances from outside, running or not. */
@@ -47,35 +58,15 @@ export async function endInstances(
   tx: Metadata,
   dagRunId: number,
   taskIds: readonly string[],
-  state: TerminalTaskState,
-  reason: string,
-): Promise<void> {
-  await endTries(tx, dagRunId, taskIds, state === 'upstream_failed' ? 'failed' : state, reason)
-  await tx.query(
-    `update metadata.task_instance set state = $3, reason = $4, job_id = null, due_at = null, ended_at = now()
-     where dag_run_id = $1 and task_id = any($2::text[])`,
-    [dagRunId, taskIds, state, reason],
-  )
-}
-
-/** A running try ends with its task instance; its late result will be refused. */
-async function endTries(
-  tx: Metadata,
-  dagRunId: number,
-  taskIds: readonly string[],
   state: 'success' | 'failed' | 'skipped',
   reason: string,
 ): Promise<void> {
   await tx.query(
-    `insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
-     select dag_run_id, task_id, try_number, $3, $4, job_id, started_at, greatest(now(), started_at)
-     from metadata.task_instance where dag_run_id = $1 and task_id = any($2::text[]) and state = 'running'`,
+    `${END_TRIES}
+     update metadata.task_instance set state = $3, reason = $4, job_id = null, due_at = null, ended_at = now()
+     where dag_run_id = $1 and task_id = any($2::text[])`,
     [dagRunId, taskIds, state, reason],
   )
-  await tx.query('delete from metadata.pool_slot where dag_run_id = $1 and task_id = any($2::text[])', [
-    dagRunId,
-    taskIds,
-  ])
 }
 
 export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string, json: string): Promise<void> {
@@ -90,20 +81,19 @@ export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string
  * Lets a run go on from where its task instances now stand: an ended one is queued for whoever has room, the owner of
  * a running one is told to read it again.
  */
-export async function continueRun(tx: Metadata, run: Pick<LockedRun, 'dag_run_id' | 'state'>): Promise<void> {
-  const ended = run.state === 'success' || run.state === 'failed'
+export async function continueRun(tx: Metadata, { dagRunId, state }: LockedRun): Promise<void> {
   await tx.query(
-    ended
-      ? `update metadata.dag_run set state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null,
-           version = version + 1 where dag_run_id = $1`
-      : 'update metadata.dag_run set version = version + 1 where dag_run_id = $1',
-    [run.dag_run_id],
+    `update metadata.dag_run set version = version + 1
+     ${isOver(state) ? `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null` : ''}
+     where dag_run_id = $1`,
+    [dagRunId],
   )
-  await tx.query('delete from metadata.callback where dag_run_id = $1', [run.dag_run_id])
-  await tx.query('select pg_notify($1, $2)', [
-    tx.channel,
-    run.state === 'running' ? `changed:${run.dag_run_id}` : 'run',
-  ])
+  await tx.query('delete from metadata.callback where dag_run_id = $1', [dagRunId])
+  await notify(tx, state === 'running' ? `changed:${dagRunId}` : 'run')
+}
+
+export function isOver(state: DagRunState): boolean {
+  return state === 'success' || state === 'failed'
 }
 
 /** Ends a run from outside; its owner is told. */
@@ -113,8 +103,12 @@ export async function endRun(tx: Metadata, dagRunId: number, reason: string): Pr
      where dag_run_id = $1`,
     [dagRunId, reason],
   )
-  await tx.query('select pg_notify($1, $2)', [tx.channel, `changed:${dagRunId}`])
-  await tx.query('select pg_notify($1, $2)', [tx.channel, 'run'])
+  await notify(tx, `changed:${dagRunId}`)
+  await notify(tx, 'run')
+}
+
+async function notify(tx: Metadata, what: string): Promise<void> {
+  await tx.query('select pg_notify($1, $2)', [tx.channel, what])
 }
 
 /** True when some process alive takes up queued runs. */

@@ -1,4 +1,4 @@
-import type { Dag, RunEnd } from '../dag/dag.ts'
+import type { RunEnd } from '../dag/dag.ts'
 import { claimCallback, failedTasks } from '../metadata/callbacks.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { Executor } from './executor.ts'
@@ -13,17 +13,13 @@ export async function callBack(
   { state }: RunResult,
   { db, executor }: { db: Metadata; executor: Executor },
 ): Promise<void> {
-  const callback = callbackOf(dag, state)
-  if (callback === undefined || state === 'queued' || state === 'running') return
+  if (state !== 'success' && state !== 'failed') return
+  const callback = state === 'failed' ? dag.onFailure : dag.onSuccess
+  if (callback === undefined) return
   const kind = state === 'failed' ? 'failure' : 'success'
   const claimed = await claimCallback(db, run.dagRunId, kind)
   if (claimed === undefined) return
   const failed = state === 'failed' ? await failedTasks(db, run.dagRunId) : []
   const end: RunEnd = { dagId: dag.id, runId: run.runId, state, failed, recovered: claimed.recovered }
   await executor.callBack(dag, callback, end)
-}
-
-function callbackOf(dag: Dag, state: RunResult['state']) {
-  if (state === 'failed') return dag.onFailure
-  return state === 'success' ? dag.onSuccess : undefined
 }

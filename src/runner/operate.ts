@@ -5,15 +5,7 @@ import { isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import {
-  continueRun,
-  endInstances,
-  endRun,
-  type LockedRun,
-  lockRun,
-  resetInstances,
-  storeOutput,
-} from '../metadata/operations.ts'
+import * as operations from '../metadata/operations.ts'
 
 /** What a person does to a run from outside. Each in one transaction; throws UsageError where it makes no sense. */
 
@@ -39,31 +31,26 @@ export interface Operated {
 
 /** Runs tasks of a run again, in place: earlier tries and their logs stay. A finished run is queued. */
 export async function clear(db: Metadata, key: RunKey, selection: Selection, dryRun = false): Promise<Operated> {
-  return await db.transaction(async (tx) => {
-    const run = await locked(tx, key)
+  return await operate(db, key, async (tx, run) => {
     const taskIds = select(run, selection)
-    if (taskIds.length > 0 && !dryRun) {
-      await resetInstances(tx, run.dag_run_id, taskIds)
-      await continueRun(tx, run)
-    }
-    return { runId: run.run_id, taskIds }
+    if (taskIds.length === 0 || dryRun) return taskIds
+    await operations.resetInstances(tx, run.dagRunId, taskIds)
+    await operations.continueRun(tx, run)
+    return taskIds
   })
 }
 
 /** Ends a run: running tasks get their AbortSignal and have failed, the rest is skipped. */
 export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
-  return await db.transaction(async (tx) => {
-    const run = await locked(tx, key)
-    if (run.state === 'success' || run.state === 'failed')
-      throw new UsageError(`Run ${run.run_id} has ended already: ${run.state}`)
-    const running = run.instances.filter(({ state }) => state === 'running').map(({ task_id }) => task_id)
-    const waiting = run.instances
-      .filter(({ state }) => state !== 'running' && !isTerminal(state))
-      .map(({ task_id }) => task_id)
-    await endInstances(tx, run.dag_run_id, running, 'failed', 'cancelled')
-    await endInstances(tx, run.dag_run_id, waiting, 'skipped', 'cancelled')
-    await endRun(tx, run.dag_run_id, 'cancelled')
-    return { runId: run.run_id, taskIds: [...running, ...waiting] }
+  return await operate(db, key, async (tx, { dagRunId, runId, state, states }) => {
+    if (operations.isOver(state)) throw new UsageError(`Run ${runId} has ended already: ${state}`)
+    const open = Object.keys(states).filter((id) => !isTerminal(states[id] ?? 'none'))
+    const running = open.filter((id) => states[id] === 'running')
+    const waiting = open.filter((id) => states[id] !== 'running')
+    await operations.endInstances(tx, dagRunId, running, 'failed', 'cancelled')
+    await operations.endInstances(tx, dagRunId, waiting, 'skipped', 'cancelled')
+    await operations.endRun(tx, dagRunId, 'cancelled')
+    return [...running, ...waiting]
   })
 }
 
@@ -80,31 +67,38 @@ export async function mark(
   value?: unknown,
 ): Promise<Operated> {
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined
-  return await db.transaction(async (tx) => {
-    const run = await locked(tx, { dagId: dag.id, runId })
+  return await operate(db, { dagId: dag.id, runId }, async (tx, run) => {
     const after = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true }).filter((id) => id !== taskId)
-    await endInstances(tx, run.dag_run_id, [taskId], state, `marked ${state}`)
-    if (output !== undefined) await storeOutput(tx, run.dag_run_id, taskId, output)
-    await resetInstances(tx, run.dag_run_id, after)
-    await continueRun(tx, run)
-    return { runId: run.run_id, taskIds: [taskId, ...after] }
+    await operations.endInstances(tx, run.dagRunId, [taskId], state, `marked ${state}`)
+    if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
+    await operations.resetInstances(tx, run.dagRunId, after)
+    await operations.continueRun(tx, run)
+    return [taskId, ...after]
   })
 }
 
-async function locked(tx: Metadata, { dagId, runId }: RunKey): Promise<LockedRun> {
-  const run = await lockRun(tx, dagId, runId)
-  if (run === undefined) throw new UsageError(`Dag '${dagId}' has no run '${runId}'`)
-  return run
+type LockedRun = operations.LockedRun
+
+/** `work` on the locked run returns the ids of the tasks it concerned. */
+async function operate(
+  db: Metadata,
+  { dagId, runId }: RunKey,
+  work: (tx: Metadata, run: LockedRun) => Promise<string[]>,
+): Promise<Operated> {
+  return await db.transaction(async (tx) => {
+    const run = await operations.lockRun(tx, dagId, runId)
+    if (run === undefined) throw new UsageError(`Dag '${dagId}' has no run '${runId}'`)
+    return { runId: run.runId, taskIds: await work(tx, run) }
+  })
 }
 
 function select(run: LockedRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
-  const graph = buildGraph(run.run_id, run.graph)
+  const graph = buildGraph(run.runId, run.graph)
   const unknown = taskIds?.find((id) => !graph.indexOf.has(id))
-  if (unknown !== undefined) throw new UsageError(`Run ${run.run_id} has no task '${unknown}'`)
+  if (unknown !== undefined) throw new UsageError(`Run ${run.runId} has no task '${unknown}'`)
   const named = taskIds ?? graph.nodes.map(({ id }) => id)
   const wanted = new Set(downstream ? [...named, ...downstreamOf(graph, named)] : named)
-  const states = new Map(run.instances.map(({ task_id, state }) => [task_id, state]))
-  const failed = (id: string) => states.get(id) === 'failed' || states.get(id) === 'upstream_failed'
+  const failed = (id: string) => run.states[id] === 'failed' || run.states[id] === 'upstream_failed'
   return graph.nodes.map(({ id }) => id).filter((id) => wanted.has(id) && (!onlyFailed || failed(id)))
 }
 
