@@ -1,16 +1,12 @@
 import type { Dag } from '../dag/dag.ts'
 import { isOutage } from '../db/outage.ts'
-import type { Logger } from '../log.ts'
-import type { Metadata } from '../metadata/metadata.ts'
 import { freeSlots, keepPool, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { OwnedRun } from './owned-run.ts'
 import { compareReady, type Ready, ReadyQueue } from './ready-queue.ts'
+import type { RunnerOptions } from './runner.ts'
 import { Turn } from './turn.ts'
 
-export interface AdmissionOptions {
-  db: Metadata
-  job: { readonly id: number }
-  log: Logger
+export interface AdmissionOptions extends Pick<RunnerOptions, 'db' | 'job' | 'log'> {
   /** Task instances this process may run at once. */
   slots: number
   /** There is room, and nothing here waits for it. */

@@ -1,8 +1,7 @@
 import type { RunEnd } from '../dag/dag.ts'
 import { claimCallback, failedTasks } from '../metadata/callbacks.ts'
-import type { Metadata } from '../metadata/metadata.ts'
-import type { Executor } from './executor.ts'
 import type { OwnedRun, RunResult } from './owned-run.ts'
+import type { RunnerOptions } from './runner.ts'
 
 /**
  * Calls the dag's `onFailure` or `onSuccess` for a run that ended. A row is written first, so nobody calls twice: a
@@ -11,7 +10,7 @@ import type { OwnedRun, RunResult } from './owned-run.ts'
 export async function callBack(
   { dag, run }: OwnedRun,
   { state }: RunResult,
-  { db, executor }: { db: Metadata; executor: Executor },
+  { db, executor }: Pick<RunnerOptions, 'db' | 'executor'>,
 ): Promise<void> {
   if (state !== 'success' && state !== 'failed') return
   const callback = state === 'failed' ? dag.onFailure : dag.onSuccess

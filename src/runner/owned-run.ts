@@ -5,38 +5,18 @@ import type { DagRunState } from '../dag/state.ts'
 import { outlast } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
-import type { LogLine } from '../metadata/logs.ts'
-import type { Metadata } from '../metadata/metadata.ts'
-import { readInstances, readOutput, type TaskInstance } from '../metadata/task-instances.ts'
-import type { Ending, RunChange, Transition } from '../metadata/transitions.ts'
+import { readInstances, type TaskInstance } from '../metadata/task-instances.ts'
+import type { Ending, RunChange } from '../metadata/transitions.ts'
 import { ActiveRun, failure } from './active-run.ts'
-import { type Admission, hasLimits } from './admission.ts'
-import type { Executor } from './executor.ts'
-import type { Writer } from './writer.ts'
-
-/** What a run needs of the process that owns it. */
-export interface Owner {
-  readonly db: Metadata
-  readonly job: { readonly id: number }
-  readonly executor: Executor
-  readonly writer: Writer
-  readonly admission: Admission
-  readonly onChange?: (run: OwnedRun, transitions: readonly Transition[]) => void
-  readonly onLog?: (line: LogLine) => void
-  ended(run: OwnedRun, result: RunResult | Error): void
-}
+import { hasLimits } from './admission.ts'
+import type { Owner } from './runner.ts'
+import { Timers } from './timers.ts'
+import { attempt, Tries } from './tries.ts'
 
 export interface RunResult {
   /** `queued`: given back unfinished, for another process. */
   state: DagRunState
   reason: string | null
-}
-
-/** A claimed try. It holds a slot, and is begun once its claim is written. */
-interface Try {
-  tryNumber: number
-  abort: AbortController
-  begun: boolean
 }
 
 interface Settled {
@@ -46,9 +26,6 @@ interface Settled {
 }
 
 const NO_RETRIES = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
-
-/** The longest a timer can wait: a longer time is looked at again on the way. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** A run this process owns and advances: what it decides is written first, and only then done. */
 export class OwnedRun {
@@ -65,17 +42,17 @@ export class OwnedRun {
   #writable = false
   #over = false
   #changedMeanwhile = false
-  #interrupted: string | undefined
   /** The endings not known to be written; so many of the first ones are in the write under way, if there is one. */
   #endings: Settled[] = []
   #flying: number | undefined
-  readonly #tries = new Map<number, Try>()
-  readonly #timers = new Map<number | 'run', NodeJS.Timeout>()
+  readonly #tries: Tries
+  readonly #timers = new Timers<number | 'run'>()
   #finish: (result: RunResult) => void = () => {}
   #giveUp: (error: Error) => void = () => {}
 
   constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, options: { order: number; retries?: boolean }) {
     this.#owner = owner
+    this.#tries = new Tries(owner.admission)
     this.order = options.order
     this.dag = dag
     this.#retries = options.retries ?? true
@@ -117,12 +94,12 @@ export class OwnedRun {
   inserted(run: DagRun): void {
     this.#active.run = run
     if (run.state === 'queued') {
-      this.#forgetClaimed()
+      this.#tries.forgetClaimed()
       return
     }
     this.#writable = true
     this.#limitDuration()
-    for (const index of [...this.#tries.keys()]) this.#execute(index)
+    for (const index of this.#tries.claimed()) this.#execute(index)
     // What waits for a pool can be asked for now that it has an id.
     this.#offer([])
     this.#mark()
@@ -131,7 +108,7 @@ export class OwnedRun {
   /** The run could not be stored. */
   discard(): void {
     this.#over = true
-    this.#forgetClaimed()
+    this.#tries.forgetClaimed()
   }
 
   /** Takes up a stored run where its rows stand. */
@@ -149,7 +126,7 @@ export class OwnedRun {
   /** Claims a task instance; it starts once that is written. The caller has taken a slot for it. */
   start(index: number): void {
     this.#active.start(index)
-    this.#claimed(index)
+    this.#tries.claim(index, this.#active.instance(index).tryNumber)
     this.#mark()
   }
 
@@ -157,14 +134,14 @@ export class OwnedRun {
   stop(reason: string): void {
     if (this.#over) return
     this.#active.stop(reason)
-    this.#abortAll(reason)
+    this.#tries.abortAll(reason)
     this.#mark()
   }
 
   /** Tells running tasks to stop; each is handed back as it does, and keeps its result if it ends well after all. */
   interrupt(reason: string): void {
-    this.#interrupted = reason
-    this.#abortAll(reason)
+    this.#tries.interrupted = reason
+    this.#tries.abortAll(reason)
   }
 
   /** Gives the run back for another process, with whatever of it still runs. */
@@ -183,7 +160,7 @@ export class OwnedRun {
   /** The run was given to somebody else: nothing of it is ours any more. */
   lose(reason: string, code: 'run_lost' | 'run_unwritable' = 'run_lost'): void {
     if (this.#over) return
-    this.#abortAll(`this process no longer owns the run: ${reason}`)
+    this.#tries.abortAll(`this process no longer owns the run: ${reason}`)
     this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code }))
   }
 
@@ -218,41 +195,17 @@ export class OwnedRun {
     if (change.run !== null) this.#close(change.run)
   }
 
-  #claimed(index: number): void {
-    const { tryNumber } = this.#active.instance(index)
-    this.#tries.set(index, { tryNumber, abort: new AbortController(), begun: false })
-  }
-
   #execute(index: number): void {
-    const own = this.#tries.get(index)
-    if (own === undefined || own.begun) return
-    if (!this.#active.isRunning(index, own.tryNumber)) {
-      this.#forget(index)
-      return
-    }
-    own.begun = true
-    if (this.#interrupted !== undefined) own.abort.abort(interruption(this.#interrupted))
-    const settle = (ending: Ending) => this.#settle({ index, tryNumber: own.tryNumber, ending })
-    void this.#attempt(index, own).then(settle)
-  }
-
-  async #attempt(index: number, { tryNumber, abort }: Try): Promise<Ending> {
-    const { run, dag } = this
-    const { db, executor } = this.#owner
+    const own = this.#tries.begin(index, this.#active)
+    if (own === undefined) return
+    const { tryNumber, abort } = own
     const { taskId } = this.#active.instance(index)
-    const task = dag.tasks.get(taskId)
-    if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
-    const log = (line: LogLine) => {
-      this.#owner.writer.log(line)
-      this.#owner.onLog?.(line)
-    }
-    const read = (upstream: string) => outlast(() => readOutput(db, run.dagRunId, upstream))
-    return await executor.execute({ run, dag, task, tryNumber, signal: abort.signal, readOutput: read, log })
+    const settle = (ending: Ending) => this.#settle({ index, tryNumber, ending })
+    void attempt(this, taskId, tryNumber, abort.signal, this.#owner).then(settle)
   }
 
   #settle(settled: Settled): void {
-    if (this.#tries.get(settled.index)?.tryNumber === settled.tryNumber) this.#tries.delete(settled.index)
-    this.#owner.admission.freeSlot()
+    this.#tries.ended(settled.index, settled.tryNumber)
     if (this.#over) this.#offer([])
     else this.#apply(settled)
     this.#mark()
@@ -261,8 +214,8 @@ export class OwnedRun {
   #apply(settled: Settled): void {
     const { index, tryNumber, ending } = settled
     this.#endings.push(settled)
-    if (this.#interrupted !== undefined && ending.state === 'failed') {
-      this.#active.handBack(index, tryNumber, this.#interrupted)
+    if (this.#tries.interrupted !== undefined && ending.state === 'failed') {
+      this.#active.handBack(index, tryNumber, this.#tries.interrupted)
       return
     }
     const task = this.dag.tasks.get(this.#active.instance(index).taskId)
@@ -271,7 +224,7 @@ export class OwnedRun {
   }
 
   #startAt(index: number, dueAt: Date): void {
-    this.#wakeAt(index, dueAt.getTime(), () => {
+    this.#timers.wakeAt(index, dueAt.getTime(), () => {
       const { state } = this.#active.instance(index)
       if (state !== 'up_for_retry' && state !== 'up_for_reschedule') return
       this.#offer([index])
@@ -283,20 +236,13 @@ export class OwnedRun {
     const limit = this.dag.dagrunTimeoutMs
     if (limit === undefined || this.#over) return
     const stop = () => this.stop(`the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
-    this.#wakeAt('run', Date.now() + limit - this.run.ranForMs, stop)
-  }
-
-  #wakeAt(key: number | 'run', at: number, act: () => void): void {
-    clearTimeout(this.#timers.get(key))
-    const wait = Math.min(Math.max(0, at - Date.now()), LONGEST_TIMER_MS)
-    const wake = () => (Date.now() < at ? this.#wakeAt(key, at, act) : act())
-    this.#timers.set(key, setTimeout(wake, wait))
+    this.#timers.wakeAt('run', Date.now() + limit - this.run.ranForMs, stop)
   }
 
   /** Somebody else changed the run, or the database refused a row: back to what is stored, then on from there. */
   async #reload(): Promise<void> {
     this.#writable = false
-    const stored = await this.#read().catch((error: Error) => error)
+    const stored = await outlast(() => this.#read()).catch((error: Error) => error)
     if (this.#over) return
     if (stored instanceof Error) return this.lose(messageOf(stored), 'run_unwritable')
     if (stored === undefined) return this.lose('it was deleted')
@@ -304,25 +250,23 @@ export class OwnedRun {
     const { jobId, state, reason } = run
     if (jobId !== this.#owner.job.id || state === 'queued') return this.lose('another process took it over')
     if (state === 'running') return this.#restore(run, instances, this.#endings)
-    this.#abortAll(reason ?? `the run is ${state}`)
+    this.#tries.abortAll(reason ?? `the run is ${state}`)
     this.#close({ state, reason })
   }
 
-  #read() {
+  async #read() {
     const { db } = this.#owner
-    return outlast(async () => {
-      const run = await readRun(db, this.run.dagRunId)
-      return run && { run, instances: await readInstances(db, run.dagRunId) }
-    })
+    const run = await readRun(db, this.run.dagRunId)
+    return run && { run, instances: await readInstances(db, run.dagRunId) }
   }
 
   #restore(run: DagRun, stored: readonly TaskInstance[], endings: readonly Settled[]): void {
-    this.#forgetClaimed()
+    this.#tries.forgetClaimed()
     this.#endings = []
-    for (const [key, timer] of this.#timers) if (key !== 'run') clearTimeout(timer)
+    this.#timers.clear('run')
     this.#active = new ActiveRun(run, this.#active.graph, stored)
     this.#writable = true
-    this.#abortStrays()
+    this.#tries.abortStrays(this.#active)
     for (const settled of endings) this.#apply(settled)
     this.#active.instances.forEach(({ state, dueAt }, index) => {
       if (state === 'running' && !this.#tries.has(index)) this.#startClaimed(index)
@@ -336,27 +280,8 @@ export class OwnedRun {
   /** Claimed by a write whose answer was lost: it is ours, and nobody runs it. */
   #startClaimed(index: number): void {
     this.#owner.admission.takeSlot()
-    this.#claimed(index)
+    this.#tries.claim(index, this.#active.instance(index).tryNumber)
     this.#execute(index)
-  }
-
-  /** What runs here but not in the rows was cleared, marked or cancelled: its result would be refused anyway. */
-  #abortStrays(): void {
-    for (const [index, { tryNumber, abort }] of this.#tries) {
-      if (this.#active.isRunning(index, tryNumber)) continue
-      abort.abort(interruption(this.#active.instance(index).reason ?? 'cancelled'))
-      this.#tries.delete(index)
-    }
-  }
-
-  #forgetClaimed(): void {
-    for (const [index, { begun }] of this.#tries) if (!begun) this.#forget(index)
-  }
-
-  /** A claim that was not written: nothing has started. */
-  #forget(index: number): void {
-    this.#tries.delete(index)
-    this.#owner.admission.freeSlot()
   }
 
   #offer(indexes: readonly number[]): void {
@@ -367,23 +292,14 @@ export class OwnedRun {
     this.#owner.writer.mark(this)
   }
 
-  #abortAll(reason: string): void {
-    for (const { abort } of this.#tries.values()) abort.abort(interruption(reason))
-  }
-
   #close(result: RunResult | Error): void {
     this.#over = true
-    this.#forgetClaimed()
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#tries.forgetClaimed()
     this.#timers.clear()
     this.#owner.ended(this, result)
     if (result instanceof Error) this.#giveUp(result)
     else this.#finish({ state: result.state, reason: result.reason })
   }
-}
-
-function interruption(reason: string): TminusError {
-  return new TminusError(reason, { code: 'interrupted', retryable: false })
 }
 
 function notStored(settled: Settled, error: Error): Settled {

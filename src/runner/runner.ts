@@ -16,7 +16,7 @@ import { callBack } from './callbacks.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
 import type { Job, JobListener } from './job.ts'
-import { OwnedRun, type Owner, type RunResult } from './owned-run.ts'
+import { OwnedRun, type RunResult } from './owned-run.ts'
 import { newRunId } from './run-id.ts'
 import { Turn } from './turn.ts'
 import { Writer } from './writer.ts'
@@ -43,6 +43,13 @@ export interface RunnerOptions {
   onChange?: (run: OwnedRun, transitions: readonly Transition[]) => void
   /** Told of every line a task logs here. */
   onLog?: (line: LogLine) => void
+}
+
+/** What a run needs of the process that owns it. */
+export interface Owner extends RunnerOptions {
+  writer: Writer
+  admission: Admission
+  ended(run: OwnedRun, result: RunResult | Error): void
 }
 
 /** Owns runs and advances them. One a process. */

@@ -1,9 +1,8 @@
 import { isOutage, outlast } from '../db/outage.ts'
-import type { Logger } from '../log.ts'
 import { type DagRun, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { LogLine } from '../metadata/logs.ts'
-import type { Metadata } from '../metadata/metadata.ts'
 import { type RunChange, writeChanges } from '../metadata/transitions.ts'
+import type { RunnerOptions } from './runner.ts'
 import { Turn } from './turn.ts'
 
 /** A run with changes to write; asked for them at the last moment, so that waiting ones merge by themselves. */
@@ -12,6 +11,8 @@ export interface Source {
   /** Told whether the change it gave went in; an error says that the database refused it, alone. */
   written(change: RunChange, result: boolean | Error): void
 }
+
+type Options = Pick<RunnerOptions, 'db' | 'hot' | 'job' | 'log'>
 
 interface Waiting {
   insertion: Insertion
@@ -29,7 +30,7 @@ const LOG_DELAY_MS = 250
  * alone a transition waits for nobody. New runs are inserted in the same way.
  */
 export class Writer {
-  readonly #options: { db: Metadata; hot?: Metadata; job: { readonly id: number }; log: Logger }
+  readonly #options: Options
   readonly #dirty = new Set<Source>()
   readonly #writing: Turn
   readonly #inserting: Turn
@@ -37,7 +38,7 @@ export class Writer {
   #logTimer: NodeJS.Timeout | undefined
   #waiting: Waiting[] = []
 
-  constructor(options: { db: Metadata; hot?: Metadata; job: { readonly id: number }; log: Logger }) {
+  constructor(options: Options) {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'writing failed')
     this.#writing = new Turn(() => this.#write(), failed)

@@ -1,0 +1,18 @@
+/** The longest a timer can wait: a longer time is looked at again on the way. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** Wakes at instants (ms since 1970), one for each key. */
+export class Timers<Key> {
+  readonly #timers = new Map<Key, NodeJS.Timeout>()
+
+  wakeAt(key: Key, at: number, act: () => void): void {
+    clearTimeout(this.#timers.get(key))
+    const wait = Math.min(Math.max(0, at - Date.now()), LONGEST_MS)
+    const wake = () => (Date.now() < at ? this.wakeAt(key, at, act) : act())
+    this.#timers.set(key, setTimeout(wake, wait))
+  }
+
+  clear(except?: Key): void {
+    for (const [key, timer] of this.#timers) if (key !== except) clearTimeout(timer)
+  }
+}
