@@ -127,9 +127,8 @@ returning ${RUN_COLUMNS}`
 
 /** A run as stored, whoever owns it. */
 export async function readRun(db: Metadata, dagRunId: number): Promise<DagRun | undefined> {
-  const { rows } = await db.query<DagRun>(`select ${RUN_COLUMNS} from metadata.dag_run r where r.dag_run_id = $1`, [
-    dagRunId,
-  ])
+  const text = `select ${RUN_COLUMNS} from metadata.dag_run r where r.dag_run_id = $1`
+  const { rows } = await db.query<DagRun>(text, [dagRunId])
   return rows[0]
 }
 

@@ -4,6 +4,8 @@ import type { Metadata } from './metadata.ts'
 
 export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
 
+export type JobEnd = 'success' | 'failed'
+
 /** A process that says nothing for this long is dead, whatever locks it holds. */
 export const LEASE_S = 30
 /** A restart of Postgres frees every lock: for this long after it, one taken before says nothing. */
@@ -40,12 +42,7 @@ export async function heartbeat(db: Metadata, jobId: number, backendPid: number 
 }
 
 /** Signs a process off. What it still owned, which is nothing unless something went wrong, is given back. */
-export async function endJob(
-  db: Metadata,
-  jobId: number,
-  state: 'success' | 'failed',
-  reason: string | null,
-): Promise<void> {
+export async function endJob(db: Metadata, jobId: number, state: JobEnd, reason: string | null): Promise<void> {
   await db.transaction(async (tx) => {
     const { rowCount } = await tx.query(
       `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
@@ -55,18 +52,12 @@ export async function endJob(
   })
 }
 
-export interface DeadJob {
-  job_id: number
-  reason: string
-}
+export type DeadJob = { job_id: number; reason: string }
 
 /** Processes whose lock is free, or whose lease has run out. */
 export async function findDeadJobs(db: Metadata, ownJobId: number): Promise<DeadJob[]> {
-  const { rows } = await db.query<DeadJob>({
-    name: 'find_dead_jobs',
-    text: DEAD_JOBS,
-    values: [ownJobId, lockClass(db.schema)],
-  })
+  const values = [ownJobId, lockClass(db.schema)]
+  const { rows } = await db.query<DeadJob>({ name: 'find_dead_jobs', text: DEAD_JOBS, values })
   return rows
 }
 
@@ -87,11 +78,7 @@ where j.state = 'running' and j.job_id <> $1 and (
  * Declares a process dead and takes from it what it owned: its runs are queued again, its running tries recorded as
  * lost. Undefined when somebody else did, or it turned out to be alive. One transaction: all or nothing.
  */
-export async function buryJob(
-  db: Metadata,
-  ownJobId: number,
-  dead: DeadJob,
-): Promise<{ runs: number; tries: number } | undefined> {
+export async function buryJob(db: Metadata, ownJobId: number, dead: DeadJob): Promise<TakenBack | undefined> {
   return await db.transaction(async (tx) => {
     const { rows } = await tx.query<{ backend_pid: number | null }>(
       `update metadata.job j set state = 'failed', ended_at = now(), reason = $2
@@ -111,8 +98,10 @@ export async function buryJob(
   })
 }
 
+type TakenBack = { runs: number; tries: number }
+
 /** Queues the runs a job owned and records its running tries as lost. */
-async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<{ runs: number; tries: number }> {
+async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<TakenBack> {
   const runs = await tx.query<{ dag_run_id: number }>(
     `update metadata.dag_run set state = 'queued', job_id = null, version = version + 1, reason = $2
      where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
@@ -142,7 +131,7 @@ async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<{ 
 export interface JobListing {
   job_id: number
   kind: JobKind
-  state: 'running' | 'success' | 'failed'
+  state: 'running' | JobEnd
   hostname: string
   pid: number
   start_date: Date

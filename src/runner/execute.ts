@@ -31,17 +31,17 @@ export const MAX_OUTPUT_BYTES = 1_000_000
 /** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
   const { signal, clear } = withTimeout(attempt.signal, attempt.task.executionTimeoutMs)
-  const http = lazily(() => resources.openHttp(signal))
   try {
-    const inputs = await readInputs(attempt)
-    const context = contextOf(attempt, resources, signal, http.get)
-    const value = await untilAbandoned(async () => attempt.task.run(inputs, context), signal)
-    return { state: 'success', reason: null, output: await encodeOutput(attempt.task, value) }
+    return await withTools(attempt.dag, signal, resources, async (tools) => {
+      const inputs = await readInputs(attempt)
+      const context = contextOf(attempt, resources, tools)
+      const value = await untilAbandoned(async () => attempt.task.run(inputs, context), signal)
+      return { state: 'success', reason: null, output: await encodeOutput(attempt.task, value) }
+    })
   } catch (error) {
     return endingOf(error, resources)
   } finally {
     clear()
-    await http.opened()?.close()
   }
 }
 
@@ -55,22 +55,35 @@ function withTimeout(signal: AbortSignal, ms: number | undefined): { signal: Abo
 /** A dag's own callback, under a time limit. Throws what it throws. */
 export async function callBack(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
   const signal = AbortSignal.timeout(CALLBACK_TIMEOUT_MS)
-  const http = lazily(() => resources.openHttp(signal))
-  const { now, log } = resources
-  const settings = resources.settingsOf(dag)
-  try {
-    const context = {
-      settings,
-      signal,
-      log: log(end),
-      now,
-      get http() {
-        return http.get()
-      },
-    }
+  await withTools(dag, signal, resources, async (tools) => {
+    const context = Object.assign(tools, { log: resources.log(end) })
     await untilAbandoned(async () => callback(end, context), signal)
+  })
+}
+
+type Tools = Pick<TaskContext, 'settings' | 'signal' | 'now' | 'http'>
+
+/** Requests are opened at the first one, so that a task that makes none costs none, and closed with the work. */
+async function withTools<T>(
+  dag: Dag,
+  signal: AbortSignal,
+  { openHttp, settingsOf, now }: Resources,
+  work: (tools: Tools) => Promise<T>,
+): Promise<T> {
+  let opened: ReturnType<typeof openHttp> | undefined
+  const tools = {
+    settings: settingsOf(dag),
+    signal,
+    now,
+    get http() {
+      opened ??= openHttp(signal)
+      return opened
+    },
+  }
+  try {
+    return await work(tools)
   } finally {
-    await http.opened()?.close()
+    await opened?.close()
   }
 }
 
@@ -88,28 +101,13 @@ async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
   return inputs
 }
 
-function contextOf(attempt: Attempt, resources: Resources, signal: AbortSignal, http: () => Http): TaskContext {
+function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskContext {
   const { run, dag, task, tryNumber } = attempt
-  return {
-    dagId: dag.id,
-    runId: run.runId,
-    runType: run.runType,
-    taskId: task.id,
-    tryNumber,
-    settings: resources.settingsOf(dag),
-    params: dag.params.parse(run.conf),
-    logicalDate: run.logicalDate,
-    dataIntervalStart: run.dataIntervalStart,
-    dataIntervalEnd: run.dataIntervalEnd,
-    previous: run.previous ?? undefined,
-    signal,
-    log: taskLog(attempt, resources),
-    db: resources.db,
-    get http() {
-      return http()
-    },
-    now: resources.now,
-  }
+  const { runId, runType, logicalDate, dataIntervalStart, dataIntervalEnd } = run
+  const which = { dagId: dag.id, runId, runType, taskId: task.id, tryNumber }
+  const when = { logicalDate, dataIntervalStart, dataIntervalEnd, previous: run.previous ?? undefined }
+  const params = dag.params.parse(run.conf)
+  return Object.assign(tools, { ...which, ...when, params, log: taskLog(attempt, resources), db: resources.db })
 }
 
 function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
@@ -159,11 +157,8 @@ async function encodeOutput(task: Task, value: unknown): Promise<string | null> 
   const text = storableJson(encoded.data)
   if (text === undefined) throw badOutput('the output is not JSON; return null where there is nothing to say')
   const bytes = Buffer.byteLength(text)
-  if (bytes > MAX_OUTPUT_BYTES) {
-    throw badOutput(
-      `the output is ${bytes} bytes, over the limit of ${MAX_OUTPUT_BYTES}; store the data, return where it is`,
-    )
-  }
+  const tooLarge = `the output is ${bytes} bytes, over the limit of ${MAX_OUTPUT_BYTES}; store the data, return where it is`
+  if (bytes > MAX_OUTPUT_BYTES) throw badOutput(tooLarge)
   const decoded = await z.safeDecodeAsync(task.output, JSON.parse(text))
   if (!decoded.success) throw misfit('the output cannot be read back from JSON; use a codec', decoded.error)
   return text
@@ -201,16 +196,4 @@ function misfit(what: string, error: z.ZodError): TminusError {
   const [issue] = error.issues
   const path = issue?.path.length ? ` at ${z.core.toDotPath(issue.path)}` : ''
   return badOutput(`${what}${path}: ${issue?.message ?? 'unknown'}`)
-}
-
-/** Opens on first use, so that a task that makes no request costs none. */
-function lazily<T>(open: () => T): { get: () => T; opened: () => T | undefined } {
-  let opened: T | undefined
-  return {
-    get: () => {
-      opened ??= open()
-      return opened
-    },
-    opened: () => opened,
-  }
 }

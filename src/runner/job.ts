@@ -9,6 +9,7 @@ import {
   findDeadJobs,
   heartbeat,
   insertJob,
+  type JobEnd,
   type JobKind,
   lockClass,
 } from '../metadata/jobs.ts'
@@ -97,7 +98,7 @@ export class Job {
     this.#lastHeartbeat = 0
   }
 
-  async close(state: 'success' | 'failed', reason: string | null): Promise<void> {
+  async close(state: JobEnd, reason: string | null): Promise<void> {
     this.#ended = true
     clearInterval(this.#timer)
     await this.#looking.done()

@@ -75,13 +75,8 @@ export class Scheduler {
   async #queue(due: Due, tick: Date): Promise<void> {
     const { db, runner, log, clock } = this.#options
     if (!(await isPaused(db, due.dag.id))) {
-      const trigger = {
-        runType: 'scheduled' as const,
-        logicalDate: tick,
-        dataIntervalStart: due.last,
-        dataIntervalEnd: tick,
-      }
-      const run = await runner.enqueue(due.dag, trigger)
+      const interval = { dataIntervalStart: due.last, dataIntervalEnd: tick }
+      const run = await runner.enqueue(due.dag, { runType: 'scheduled', logicalDate: tick, ...interval })
       if (run !== undefined) log.info({ dag_id: run.dagId, run_id: run.runId }, 'queued')
     }
     due.last = tick
