@@ -7,8 +7,9 @@ import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
 import { readInstances, type TaskInstance } from '../metadata/task-instances.ts'
 import type { Ending, RunChange } from '../metadata/transitions.ts'
-import { ActiveRun, failure } from './active-run.ts'
+import { ActiveRun } from './active-run.ts'
 import { hasLimits } from './admission.ts'
+import { Endings, type Settled } from './endings.ts'
 import type { Owner } from './runner.ts'
 import { Timers } from './timers.ts'
 import { attempt, Tries } from './tries.ts'
@@ -17,12 +18,6 @@ export interface RunResult {
   /** `queued`: given back unfinished, for another process. */
   state: DagRunState
   reason: string | null
-}
-
-interface Settled {
-  index: number
-  tryNumber: number
-  ending: Ending
 }
 
 const NO_RETRIES = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
@@ -42,9 +37,7 @@ export class OwnedRun {
   #writable = false
   #over = false
   #changedMeanwhile = false
-  /** The endings not known to be written; so many of the first ones are in the write under way, if there is one. */
-  #endings: Settled[] = []
-  #flying: number | undefined
+  readonly #endings = new Endings()
   readonly #tries: Tries
   readonly #timers = new Timers<number | 'run'>()
   #finish: (result: RunResult) => void = () => {}
@@ -113,7 +106,8 @@ export class OwnedRun {
 
   /** Takes up a stored run where its rows stand. */
   resume(run: DagRun, instances: readonly TaskInstance[]): void {
-    this.#restore(run, instances, [])
+    this.#endings.takeAll()
+    this.#restore(run, instances)
     this.#limitDuration()
   }
 
@@ -153,7 +147,7 @@ export class OwnedRun {
 
   /** Somebody else changed the stored run. */
   changedElsewhere(): void {
-    if (this.#flying !== undefined) this.#changedMeanwhile = true
+    if (this.#endings.isWriting) this.#changedMeanwhile = true
     else if (this.#writable) void this.#reload()
   }
 
@@ -168,19 +162,14 @@ export class OwnedRun {
     if (!this.#writable || this.#over) return undefined
     const change = this.#active.takeChange()
     if (change === undefined) return undefined
-    this.#flying = this.#endings.length
+    this.#endings.writing()
     return { ...change, limited: this.#limited }
   }
 
   written(change: RunChange, result: boolean | Error): void {
-    const flying = this.#endings.splice(0, this.#flying)
-    this.#flying = undefined
+    this.#endings.written(result)
     if (this.#over) return
     if (result === true) this.#carryOn(change)
-    else {
-      const again = result === false ? flying : flying.map((settled) => notStored(settled, result))
-      this.#endings.unshift(...again)
-    }
     if (result !== true || this.#changedMeanwhile) void this.#reload()
     this.#changedMeanwhile = false
   }
@@ -213,7 +202,7 @@ export class OwnedRun {
 
   #apply(settled: Settled): void {
     const { index, tryNumber, ending } = settled
-    this.#endings.push(settled)
+    this.#endings.add(settled)
     if (this.#tries.interrupted !== undefined && ending.state === 'failed') {
       this.#active.handBack(index, tryNumber, this.#tries.interrupted)
       return
@@ -249,7 +238,7 @@ export class OwnedRun {
     const { run, instances } = stored
     const { jobId, state, reason } = run
     if (jobId !== this.#owner.job.id || state === 'queued') return this.lose('another process took it over')
-    if (state === 'running') return this.#restore(run, instances, this.#endings)
+    if (state === 'running') return this.#restore(run, instances)
     this.#tries.abortAll(reason ?? `the run is ${state}`)
     this.#close({ state, reason })
   }
@@ -260,14 +249,13 @@ export class OwnedRun {
     return run && { run, instances: await readInstances(db, run.dagRunId) }
   }
 
-  #restore(run: DagRun, stored: readonly TaskInstance[], endings: readonly Settled[]): void {
+  #restore(run: DagRun, stored: readonly TaskInstance[]): void {
     this.#tries.forgetClaimed()
-    this.#endings = []
     this.#timers.clear('run')
     this.#active = new ActiveRun(run, this.#active.graph, stored)
     this.#writable = true
     this.#tries.abortStrays(this.#active)
-    for (const settled of endings) this.#apply(settled)
+    for (const settled of this.#endings.takeAll()) this.#apply(settled)
     this.#active.instances.forEach(({ state, dueAt }, index) => {
       if (state === 'running' && !this.#tries.has(index)) this.#startClaimed(index)
       if (state === 'queued' || state === 'scheduled') this.#offer([index])
@@ -300,8 +288,4 @@ export class OwnedRun {
     if (result instanceof Error) this.#giveUp(result)
     else this.#finish({ state: result.state, reason: result.reason })
   }
-}
-
-function notStored(settled: Settled, error: Error): Settled {
-  return { ...settled, ending: failure(`its result could not be stored: ${messageOf(error)}`) }
 }
