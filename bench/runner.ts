@@ -230,10 +230,5 @@ async function openFloor(connectionString: string): Promise<Floor> {
     }
     await Promise.all(clients.map((_, connection) => drain(connection)))
   }
-  return {
-    transition,
-    run,
-    spread,
-    close: async () => void (await Promise.all(clients.map((client) => client.end()))),
-  }
+  return { transition, run, spread, close: async () => void (await Promise.all(clients.map((client) => client.end()))) }
 }

@@ -82,9 +82,7 @@ export async function openDatabases({ config, log }: Setup, { create }: { create
     let leaveRunning = false
     closing.add(() => embedded?.release({ leaveRunning }))
     const open = async (url: string, name: string) => {
-      const pool = openPool(url, {
-        onIdleError: (error) => log.debug({ err: error }, 'a database connection broke'),
-      })
+      const pool = openPool(url, { onIdleError: (error) => log.debug({ err: error }, 'a database connection broke') })
       closing.add(() => pool.end())
       await checkConnection(pool, name)
       return pool

@@ -193,12 +193,7 @@ describe('a connection string', () => {
 describe('parseSettings', () => {
   const wanting = dag(
     'wanting',
-    {
-      settings: {
-        HOOK_TOKEN: z.string().min(20, 'must have 20 letters'),
-        SIZE: z.enum(['s', 'm']).default('m'),
-      },
-    },
+    { settings: { HOOK_TOKEN: z.string().min(20, 'must have 20 letters'), SIZE: z.enum(['s', 'm']).default('m') } },
     () => {},
   )
 

@@ -58,12 +58,7 @@ describe('.env.example', () => {
     const defaults = Object.entries({ ...parseSettings({}, [launches]).settings.get('launches') })
     for (const [name, value] of defaults) expect([name, set[name]]).toEqual([name, value])
     expect(set).toMatchObject({ METADATA_SCHEMA: 'metadata', DATA_DIR: '.data', PIPELINES_DIR: 'pipelines' })
-    expect(set).toMatchObject({
-      EXECUTOR: 'local',
-      CONCURRENCY: '4',
-      WEB_HOST: '127.0.0.1',
-      WEB_PORT: '8080',
-    })
+    expect(set).toMatchObject({ EXECUTOR: 'local', CONCURRENCY: '4', WEB_HOST: '127.0.0.1', WEB_PORT: '8080' })
     expect(set).toMatchObject({ LOG_LEVEL: 'info', LOG_FORMAT: 'auto', METRICS: 'off', TRUST_PROXY: 'off' })
   })
 })

@@ -20,11 +20,7 @@ describe('secrets of the environment', () => {
   })
 
   test('other values stay', () => {
-    const scrub = scrubber({
-      DATA_DIR: 'visible',
-      WEB_HOST: 'example.org',
-      LAUNCH_LIBRARY_URL: 'https://ll.org/2.3.0',
-    })
+    const scrub = scrubber({ DATA_DIR: 'visible', WEB_HOST: 'example.org', LAUNCH_LIBRARY_URL: 'https://ll.org/2.3.0' })
     expect(scrub('visible example.org https://ll.org/2.3.0')).toBe('visible example.org https://ll.org/2.3.0')
   })
 
@@ -141,11 +137,7 @@ describe('any secret of six characters or more', () => {
 })
 
 describe("the process's log", () => {
-  const env = {
-    API_TOKEN: 'si"lver\\bul\nlet',
-    DATABASE_URL: 'postgresql://u:hunter2@h/d',
-    SOME_PASSWORD: 'abc',
-  }
+  const env = { API_TOKEN: 'si"lver\\bul\nlet', DATABASE_URL: 'postgresql://u:hunter2@h/d', SOME_PASSWORD: 'abc' }
 
   /** What a process of its own prints with these statements. */
   async function logged(options: string, statements: string): Promise<string> {
@@ -173,11 +165,7 @@ describe("the process's log", () => {
       .split('\n')
       .map((line) => JSON.parse(line))
     expect(rest).toEqual([])
-    expect(info).toMatchObject({
-      token: '***',
-      list: [{ DATABASE_URL: 'postgresql://u:***@h/d' }],
-      msg: 'with ***',
-    })
+    expect(info).toMatchObject({ token: '***', list: [{ DATABASE_URL: 'postgresql://u:***@h/d' }], msg: 'with ***' })
     expect(info).toMatchObject({ abc: 'abc', level: 30, time: expect.stringMatching(/^\d{4}-.*Z$/) })
     expect(error.err.stack).toMatch(/^Error: sent \*\*\*\n {4}at /)
     expect(JSON.stringify(error)).toContain('at postgresql://u:***@h/d')

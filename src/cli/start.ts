@@ -17,13 +17,7 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const { loaded, clock, log } = setup
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
-  const scheduler = new Scheduler({
-    db: app.metadata,
-    dags: loaded.dags.values(),
-    runner: app.runner,
-    clock,
-    log,
-  })
+  const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), runner: app.runner, clock, log })
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   for (const { dagId, at } of scheduler.next()) log.info({ dag_id: dagId, next: at }, 'scheduled')
@@ -42,13 +36,7 @@ function logRuns({ log }: Setup) {
         if (to === 'queued') continue
         const level = to === 'failed' || to === 'upstream_failed' ? 'error' : to === 'up_for_retry' ? 'warn' : 'info'
         log[level](
-          {
-            dag_id: run.dagId,
-            run_id: run.runId,
-            task_id: taskId,
-            try_number: tryNumber,
-            ...(reason && { reason }),
-          },
+          { dag_id: run.dagId, run_id: run.runId, task_id: taskId, try_number: tryNumber, ...(reason && { reason }) },
           to,
         )
       }

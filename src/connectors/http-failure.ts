@@ -36,12 +36,7 @@ export function failure(
     connecting(place, reported, exchange.connectTimeoutMs) ??
     exchanging(place, reported, exchange.idleMs, exchange.answered) ??
     (['http_failed', true, `The request to ${place.name} failed (${reported})`] as const)
-  return new TminusError(sentence, {
-    code,
-    retryable,
-    cause: error,
-    fields: { host: place.url.host, reported },
-  })
+  return new TminusError(sentence, { code, retryable, cause: error, fields: { host: place.url.host, reported } })
 }
 
 /** Of several addresses tried for one host the first one's reason is told. */
@@ -131,10 +126,7 @@ export function encodingWrong(place: Place, coding: string, maxBytes: number, er
   if (reported === 'ERR_BUFFER_TOO_LARGE') return tooLarge(place, maxBytes)
   const cut = reported === 'Z_BUF_ERROR' || reported === 'ERR_BROTLI_DECODER_ERROR_NEEDS_MORE_INPUT'
   return cut
-    ? new TminusError(`The answer of ${place.name} was cut short; try again`, {
-        code: 'http_cut_short',
-        cause: error,
-      })
+    ? new TminusError(`The answer of ${place.name} was cut short; try again`, { code: 'http_cut_short', cause: error })
     : new TminusError(`The answer of ${place.name} is not the ${coding} it claims to be; ${place.hint}`, {
         code: 'http_encoding',
         retryable: false,

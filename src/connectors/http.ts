@@ -142,11 +142,7 @@ async function exchange(
     })
     answered = true
     const sent = await readAll(place, body, received['content-length'], maxBytes)
-    return {
-      status: statusCode,
-      headers: received,
-      body: await decoded(place, statusCode, received, sent, maxBytes),
-    }
+    return { status: statusCode, headers: received, body: await decoded(place, statusCode, received, sent, maxBytes) }
   } catch (error) {
     if (limit.expired()) throw tookTooLong(place, timeoutMs, error)
     if (limit.signal.aborted) throw givenUp(place, limit.signal.reason)

@@ -42,11 +42,7 @@ export async function findBinaries(serverFolder: string, user: ServerUser | unde
   const found = await findPackage(packageName())
   const usable = closedTo(program(found.native, 'postgres'), user) === undefined && (await linkLibraries(found.native))
   const native = usable ? found.native : await copyNative(found, serverFolder, user)
-  return {
-    initdb: program(native, 'initdb'),
-    postgres: program(native, 'postgres'),
-    pgCtl: program(native, 'pg_ctl'),
-  }
+  return { initdb: program(native, 'initdb'), postgres: program(native, 'postgres'), pgCtl: program(native, 'pg_ctl') }
 }
 
 /** The package for this machine. The parameters are for tests. */
@@ -128,11 +124,7 @@ async function copyNative(found: Package, serverFolder: string, user: ServerUser
   const draft = await mkdtemp(join(serverFolder, '.native-'))
   try {
     const native = join(draft, 'native')
-    await cp(found.native, native, {
-      recursive: true,
-      verbatimSymlinks: true,
-      mode: constants.COPYFILE_FICLONE,
-    })
+    await cp(found.native, native, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE })
     await linkLibraries(native)
     if (user !== undefined) await chownAll(native, user)
     await rename(native, copy).catch((error) => {

@@ -102,11 +102,7 @@ function refuseShared(path: string, folder: ServerFolder): void {
   if (stats.isDirectory() && ours && (stats.mode & 0o077) === 0) return
   throw new TminusError(
     `${path} is not a private folder of ours; remove it or choose a DATA_DIR with a shorter path and no comma`,
-    {
-      code: 'embedded_unreachable',
-      retryable: false,
-      fields: { folder: path },
-    },
+    { code: 'embedded_unreachable', retryable: false, fields: { folder: path } },
   )
 }
 

@@ -43,9 +43,7 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     types: { getTypeParser },
-    ...(prepare !== undefined && {
-      onConnect: async (client: ClientBase) => void (await client.query(prepare)),
-    }),
+    ...(prepare !== undefined && { onConnect: async (client: ClientBase) => void (await client.query(prepare)) }),
   })
   pool.on('error', (error) => options.onIdleError?.(error))
   return pool

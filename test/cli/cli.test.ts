@@ -165,12 +165,7 @@ describe.concurrent('what there is to see', () => {
     const { code, stdout } = await cli(['dags', 'runs', 'chain', '-o', 'json'])
     const runs = JSON.parse(stdout)
     expect([code, runs.map((run: { state: string }) => run.state)]).toEqual([0, ['failed', 'success']])
-    expect(runs[0]).toMatchObject({
-      run_id: runId,
-      dag_id: 'chain',
-      run_type: 'manual',
-      conf: { fail: 'second' },
-    })
+    expect(runs[0]).toMatchObject({ run_id: runId, dag_id: 'chain', run_type: 'manual', conf: { fail: 'second' } })
     const { stdout: one } = await cli(['dags', 'runs', 'chain', '--limit', '1'])
     expect(one.trimEnd().split('\n')).toEqual([expect.stringMatching(/^run_id/), expect.stringContaining(runId)])
   })

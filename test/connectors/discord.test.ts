@@ -18,10 +18,7 @@ describe('on the wire', () => {
   it('posts with wait, without mentions, to the thread, and gives the message id', async () => {
     const server = await listen((_request, response) => answer(response, 200, { id: '77' }))
     const webhook = parseWebhookUrl(`${server.address}?thread_id=42`)
-    await expect(postMessage(webhook, { content: 'hello' })).resolves.toEqual({
-      kind: 'sent',
-      messageId: '77',
-    })
+    await expect(postMessage(webhook, { content: 'hello' })).resolves.toEqual({ kind: 'sent', messageId: '77' })
     const [request] = server.requests
     expect(request).toMatchObject({ method: 'POST', path: `/api/v10/webhooks/${ID}/${TOKEN}` })
     expect(request?.query).toEqual({ wait: 'true', thread_id: '42' })
@@ -44,12 +41,7 @@ describe('on the wire', () => {
     const [request] = server.requests
     expect(request).toMatchObject({ method: 'PATCH', path: `/api/v10/webhooks/${ID}/${TOKEN}/messages/77` })
     expect(request?.query).toEqual({ with_components: 'true' })
-    expect(request?.body).toEqual({
-      content: 'new',
-      embeds: [],
-      components: [],
-      allowed_mentions: { parse: [] },
-    })
+    expect(request?.body).toEqual({ content: 'new', embeds: [], components: [], allowed_mentions: { parse: [] } })
   })
 
   const refusal = { code: 50035, message: 'Invalid Form Body' }
@@ -57,10 +49,7 @@ describe('on the wire', () => {
     ...refusal,
     errors: { embeds: { 0: { image: { url: { _errors: [{ code: 'URL', message: 'Not a URL' }] } } } } },
   }
-  const titleRefusal = {
-    ...refusal,
-    errors: { embeds: { 0: { title: { _errors: [{ message: 'Long' }] } } } },
-  }
+  const titleRefusal = { ...refusal, errors: { embeds: { 0: { title: { _errors: [{ message: 'Long' }] } } } } }
   it.each<[string, number, unknown, Record<string, string>, Outcome]>([
     ['500', 500, { message: 'oops' }, {}, { kind: 'unknown', reason: 'HTTP 500' }],
     ['502 in HTML', 502, '<html>', {}, { kind: 'unknown', reason: 'HTTP 502' }],

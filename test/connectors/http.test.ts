@@ -44,9 +44,7 @@ async function failing(handler: Handler, options: HttpOptions = {}): Promise<Tmi
 describe('an answer', () => {
   test('arrives parsed, asked for with the user agent and compressions', async () => {
     const server = await serve((_, response) => sendJson(response, { count: 1 }))
-    expect(await open().getJson(`${server.origin}/a`, { headers: { authorization: 'Token x' } })).toEqual({
-      count: 1,
-    })
+    expect(await open().getJson(`${server.origin}/a`, { headers: { authorization: 'Token x' } })).toEqual({ count: 1 })
     expect(server.requests[0]?.headers).toMatchObject({
       'user-agent': 'tminus-test/1',
       'accept-encoding': 'br, gzip',
@@ -101,11 +99,7 @@ describe('a refusal', () => {
     const error = await failing((_, response) =>
       response.writeHead(429, { 'retry-after': '625' }).end('{"detail":"Request was throttled."}'),
     )
-    expect(error.fields).toMatchObject({
-      status: 429,
-      retryAfterMs: 625_000,
-      detail: 'Request was throttled.',
-    })
+    expect(error.fields).toMatchObject({ status: 429, retryAfterMs: 625_000, detail: 'Request was throttled.' })
     expect(error.message).toContain('("Request was throttled."); try again in 625 s')
   })
 
@@ -184,22 +178,14 @@ describe('limits', () => {
     const whole = gzipSync(JSON.stringify({ text: 'x'.repeat(5_000) }))
     const send = (coding: string, body: Buffer) =>
       failing((_, response) => response.writeHead(200, { 'content-encoding': coding }).end(body))
-    expect(await send('gzip', whole.subarray(0, 20))).toMatchObject({
-      code: 'http_cut_short',
-      retryable: true,
-    })
-    expect(await send('br', brotliCompressSync('{"a":1}').subarray(0, 4))).toMatchObject({
-      code: 'http_cut_short',
-    })
+    expect(await send('gzip', whole.subarray(0, 20))).toMatchObject({ code: 'http_cut_short', retryable: true })
+    expect(await send('br', brotliCompressSync('{"a":1}').subarray(0, 4))).toMatchObject({ code: 'http_cut_short' })
     expect(await send('gzip', Buffer.from('{}'))).toMatchObject({ code: 'http_encoding', retryable: false })
     expect(await send('zstd', whole)).toMatchObject({ code: 'http_encoding', retryable: false })
   })
 
   test('a connection broken off before or inside the answer', async () => {
-    expect(await failing((_, response) => cut(response))).toMatchObject({
-      code: 'http_reset',
-      retryable: true,
-    })
+    expect(await failing((_, response) => cut(response))).toMatchObject({ code: 'http_reset', retryable: true })
     const announced = await failing((_, response) => {
       response.writeHead(200, { 'content-length': 100 }).write('{"results":', () => cut(response))
     })

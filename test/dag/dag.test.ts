@@ -13,11 +13,7 @@ describe('dag()', () => {
       task('b', { upstream: { first: a }, retries: 5, executionTimeout: '2h', run })
     })
     expect(isDag(defined)).toBe(true)
-    expect(defined.tasks.get('a')).toMatchObject({
-      retries: 2,
-      retryDelayMs: 60_000,
-      triggerRule: 'all_success',
-    })
+    expect(defined.tasks.get('a')).toMatchObject({ retries: 2, retryDelayMs: 60_000, triggerRule: 'all_success' })
     expect(defined.tasks.get('b')).toMatchObject({ retries: 5, executionTimeoutMs: 7_200_000 })
     expect(defined.graph.nodes).toEqual([
       { id: 'a', triggerRule: 'all_success', upstream: {} },

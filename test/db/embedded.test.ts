@@ -30,11 +30,7 @@ test.concurrent('the first start initialises a server, makes the database and an
 
 test.concurrent('only its owner comes near the server, and only with the password', async () => {
   await withFolder(async (dataDir) => {
-    const { connectionString, folder, release } = await openEmbedded({
-      dataDir,
-      create: true,
-      settings: UNSAFE,
-    })
+    const { connectionString, folder, release } = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const modes = ['', 'data', 'socket', 'password', 'server.log'].map(
       (name) => statSync(join(folder, name)).mode & 0o777,
     )
@@ -140,9 +136,7 @@ test.concurrent('a password file that is not the server’s is named', async () 
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     await writeFile(join(server.folder, 'password'), 'another')
-    await expect(openEmbedded({ dataDir, create: false })).rejects.toMatchObject({
-      code: 'embedded_password',
-    })
+    await expect(openEmbedded({ dataDir, create: false })).rejects.toMatchObject({ code: 'embedded_password' })
     await server.release()
   })
 })

@@ -49,10 +49,7 @@ describe('migrate', () => {
   test('applies what is missing, in the order of the numbers, and then nothing', async () => {
     const first = await setOf({ ...TWO, ...ONE, 'README.md': 'no sql', '0003_notes.txt': 'none either' })
     expect(await pendingMigrations(database.pool, first)).toEqual(['0001_one.sql', '0002_two.sql'])
-    expect(await migrate(database.pool, first)).toEqual({
-      applied: ['0001_one.sql', '0002_two.sql'],
-      version: 2,
-    })
+    expect(await migrate(database.pool, first)).toEqual({ applied: ['0001_one.sql', '0002_two.sql'], version: 2 })
     expect(await tables()).toEqual(['history', 'one', 'two'])
     expect(await migrate(database.pool, first)).toEqual({ applied: [], version: 2 })
     await setOf({ '0010_three.sql': 'create table three ()' })
@@ -115,10 +112,7 @@ describe('migrate', () => {
     await migrate(database.pool, set)
     await rm(join(folder, '0002_two.sql'))
     await setOf({ '0003_three.sql': 'create table three ()' })
-    const refused = {
-      code: 'migration_unknown',
-      message: expect.stringContaining('0002_two.sql is unknown here'),
-    }
+    const refused = { code: 'migration_unknown', message: expect.stringContaining('0002_two.sql is unknown here') }
     await expect(migrate(database.pool, set)).rejects.toMatchObject(refused)
     await expect(pendingMigrations(database.pool, set)).rejects.toMatchObject(refused)
     expect(await tables()).toEqual(['history', 'one', 'two'])
@@ -225,10 +219,7 @@ describe("the runner's own schema", () => {
     expect(metadata.schema).toBe(name)
     await metadata.query('insert into metadata.dag (dag_id) values ($1)', [`of ${name}`])
     await metadata.transaction(async (tx) => {
-      await tx.query({
-        text: 'insert into metadata.dag (dag_id) select dag_id || $1 from metadata.dag',
-        values: ['!'],
-      })
+      await tx.query({ text: 'insert into metadata.dag (dag_id) select dag_id || $1 from metadata.dag', values: ['!'] })
     })
     const { rows } = await pool.query(`select dag_id from "${name}".dag order by dag_id`)
     await pool.end()

@@ -56,13 +56,7 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
     [0, ''],
     [0, ''],
   ])
-  expect(verdict).toMatchObject({
-    running: 0,
-    startedTwice: 0,
-    afterSuccess: 0,
-    successTwice: 0,
-    unproven: 0,
-  })
+  expect(verdict).toMatchObject({ running: 0, startedTwice: 0, afterSuccess: 0, successTwice: 0, unproven: 0 })
   expect(verdict.failed).toBeLessThan(verdict.runs / 10)
   expect(p95).toBeLessThan(2_000)
 }, 900_000)

@@ -50,14 +50,8 @@ describe('clear', () => {
     expect(await clear(own.metadata, key, { onlyFailed: true }, true)).toMatchObject({ taskIds: ['b', 'c'] })
     expect(statesOf(await stored(own.metadata, defined.id, failed.run_id)).b).toBe('failed')
 
-    expect(await clear(own.metadata, key, { onlyFailed: true })).toEqual({
-      runId: failed.run_id,
-      taskIds: ['b', 'c'],
-    })
-    expect(await stored(own.metadata, defined.id, failed.run_id)).toMatchObject({
-      state: 'queued',
-      end_date: null,
-    })
+    expect(await clear(own.metadata, key, { onlyFailed: true })).toEqual({ runId: failed.run_id, taskIds: ['b', 'c'] })
+    expect(await stored(own.metadata, defined.id, failed.run_id)).toMatchObject({ state: 'queued', end_date: null })
     await workOff(own, defined.id)
     const cleared = await stored(own.metadata, defined.id, failed.run_id)
     expect(cleared).toMatchObject({ state: 'success', reason: null })
@@ -101,9 +95,7 @@ describe('clear', () => {
     expect(await run.finished).toMatchObject({ state: 'success' })
     expect(starts).toEqual([1, 2, 100])
     expect(aborted).toHaveLength(1)
-    expect((await stored(own.metadata, defined.id, run.run.runId)).task_instances[0]).toMatchObject({
-      try_number: 2,
-    })
+    expect((await stored(own.metadata, defined.id, run.run.runId)).task_instances[0]).toMatchObject({ try_number: 2 })
   })
 
   test('says what is wrong: no such run, no such task', async () => {
@@ -147,10 +139,7 @@ describe('cancel', () => {
     expect(await run.finished).toEqual({ state: 'failed', reason: 'cancelled' })
     expect(reason).toBe('cancelled')
     await own.runner.drained()
-    expect(statesOf(await stored(own.metadata, defined.id, run.run.runId))).toEqual({
-      a: 'failed',
-      b: 'skipped',
-    })
+    expect(statesOf(await stored(own.metadata, defined.id, run.run.runId))).toEqual({ a: 'failed', b: 'skipped' })
     await expect(cancel(own.metadata, { dagId: defined.id, runId: 'latest' })).rejects.toThrow(
       'has ended already: failed',
     )

@@ -131,11 +131,7 @@ describe('a task ends', () => {
       })
     })
     const { run } = await openTestRunner(database, [flaky])
-    expect((await run(flaky)).task_instances[0]).toMatchObject({
-      state: 'success',
-      try_number: 3,
-      reason: null,
-    })
+    expect((await run(flaky)).task_instances[0]).toMatchObject({ state: 'success', try_number: 3, reason: null })
     expect(tries).toBe(3)
   })
 
@@ -235,10 +231,7 @@ describe('a task ends', () => {
       { state: 'failed', reason: 'reason with \ufffd' },
     ])
     const [line] = await readLogs(metadata, { dagId: odd.id, runId: 'latest' }, 'b')
-    expect(line).toMatchObject({
-      message: '\ufffdnul \ufffd lone \ufffd',
-      fields: { deep: { odd: '\ufffd\ufffd' } },
-    })
+    expect(line).toMatchObject({ message: '\ufffdnul \ufffd lone \ufffd', fields: { deep: { odd: '\ufffd\ufffd' } } })
   })
 
   test('with its log kept by try', async () => {

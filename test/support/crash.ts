@@ -17,12 +17,7 @@ export async function crashDags(): Promise<Dag[]> {
 
 /** A `scheduler` process that executes whatever is queued. */
 export function startWorker(databaseUrl: string): Running {
-  const env = {
-    DATABASE_URL: databaseUrl,
-    PIPELINES_DIR: CRASH_PIPELINES,
-    LOG_LEVEL: 'warn',
-    CONCURRENCY: '4',
-  }
+  const env = { DATABASE_URL: databaseUrl, PIPELINES_DIR: CRASH_PIPELINES, LOG_LEVEL: 'warn', CONCURRENCY: '4' }
   return startCli(['scheduler'], { env })
 }
 
