@@ -17,7 +17,7 @@ export type Ending = {
 )
 
 /** One task instance from one state to another; refused unless it stands in `from` at `fromTry`. */
-export interface Transition extends TaskInstance {
+export interface Transition extends Omit<TaskInstance, 'state'> {
   from: TaskInstanceState
   fromTry: number
   to: TaskInstanceState

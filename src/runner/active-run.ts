@@ -101,9 +101,12 @@ export class ActiveRun {
   /** What has changed since the last call, to be written in one piece; undefined when nothing has. */
   takeChange(): Omit<RunChange, 'limited'> | undefined {
     const { dagRunId, version } = this.run
-    const transitions = [...this.#unwritten]
-      .map(([index, first]) => ({ ...first, ...this.instance(index), to: this.instance(index).state }))
-      .filter((one) => one.from !== one.to || one.fromTry !== one.tryNumber)
+    const transitions: Transition[] = []
+    for (const [index, { from, fromTry, ended, output }] of this.#unwritten) {
+      const { taskId, state: to, tryNumber, failures, lost, reason, dueAt } = this.instance(index)
+      if (from === to && fromTry === tryNumber) continue
+      transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, ended, output })
+    }
     const run = this.#endUnwritten && this.ended !== undefined ? this.ended : null
     this.#unwritten.clear()
     this.#endUnwritten = false
