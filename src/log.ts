@@ -21,7 +21,9 @@ export function openLog({ level, format, scrub, to = process.stdout }: LogOption
     ? pretty({
         destination: to,
         colorize: to.isTTY === true,
-        ignore: 'pid,hostname',
+        ignore: ['pid', 'hostname', ...WHERE, 'try_number', 'reason'].join(),
+        messageFormat: inOneLine,
+        singleLine: true,
         translateTime: 'HH:MM:ss',
         sync: true,
       })
@@ -35,4 +37,12 @@ export function openLog({ level, format, scrub, to = process.stdout }: LogOption
     },
   })
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, sink)
+}
+
+const WHERE = ['dag_id', 'run_id', 'task_id']
+
+/** `rocket-launches scheduled__… fetch_and_store_data: failed: why` */
+function inOneLine(line: Record<string, unknown>, messageKey: string): string {
+  const where = WHERE.flatMap((field) => line[field] ?? []).join(' ')
+  return [where, line[messageKey], line.reason].filter(Boolean).join(': ')
 }

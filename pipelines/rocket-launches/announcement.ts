@@ -101,10 +101,7 @@ export function announceLaunch(launch: LaunchFacts, told: { now: Date; dataAsOf:
     ...(facts.webcast ? [linkButton(WORDS.buttons.watch, facts.webcast)] : []),
     ...(details ? [linkButton(WORDS.buttons.details, details)] : []),
   ]
-  return fitMessage({
-    embeds: [embed],
-    ...(buttons.length > 0 && { components: [{ type: 1, components: buttons }] }),
-  })
+  return fitMessage({ embeds: [embed], ...(buttons.length > 0 && { components: [{ type: 1, components: buttons }] }) })
 }
 
 const NEUTRAL = 0x95a5a6

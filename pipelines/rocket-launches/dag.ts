@@ -17,18 +17,9 @@ export default dag(
   ({ task }) => {
     const schema = task('initialize_schema', { run: initializeSchema })
 
-    const stored = task('fetch_and_store_data', {
-      upstream: { schema },
-      output: StoreSummary,
-      run: fetchAndStoreData,
-    })
+    const stored = task('fetch_and_store_data', { upstream: { schema }, output: StoreSummary, run: fetchAndStoreData })
 
     // Also when the fetch failed: what is stored is still worth telling.
-    task('notify_discord', {
-      upstream: { stored },
-      triggerRule: 'all_done',
-      output: NotifySummary,
-      run: notifyDiscord,
-    })
+    task('notify_discord', { upstream: { stored }, triggerRule: 'all_done', output: NotifySummary, run: notifyDiscord })
   },
 )

@@ -53,7 +53,7 @@ export function decide(row: outbox.OutboxRow, hash: string): Decision {
       if (!abandoned) return leave('in_progress', 'another process is sending it')
       return changed || messageId !== null ? again : leave('unknown', ABANDONED)
     case 'sent':
-      return changed ? again : leave('unchanged', 'nothing changed, so nothing is sent')
+      return changed ? again : leave('unchanged', 'nothing is sent')
     case 'unknown':
       return changed ? again : leave('unknown', row.reason ?? ABANDONED)
     case 'dead':

@@ -31,14 +31,13 @@ type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'si
  * fails later: on a broken connection, or because too much of it could not be read.
  */
 export async function fetchAndStoreData(_inputs: unknown, context: Context): Promise<StoreSummary> {
-  const { db, log, settings } = context
+  const { db, settings } = context
   const source = upcomingUrl(settings.LAUNCH_LIBRARY_URL).href
   const startedAt = context.now()
   const waitingUntil = notBefore(context.runType, startedAt, await readSync(db, source))
   if (waitingUntil !== undefined) return notYet(waitingUntil, context)
   await recordAttempt(db, source, startedAt)
   const { summary, highWater, issues } = await readAll(context)
-  log.info(`${summary.fetched} launches: ${words(summary)}`)
   refuseMostlyRejected(summary, issues)
   await recordSuccess(db, source, startedAt, highWater)
   return summary
@@ -86,15 +85,19 @@ async function readAll({ db, http, log, now, settings, signal }: Context): Promi
     const page = results.map((launch) => parseLaunch(version, launch))
     const stored = await storePage(db, page, now())
     number += 1
-    log.info(`page ${number}: ${results.length} of ${count ?? '?'} launches, ${words(stored)}`)
+    const of = count === null ? '' : ` of ${count}`
+    log.info(`page ${number}: ${results.length}${of} launches${words(stored)}`)
     add(reading, page, stored)
     signal.throwIfAborted()
   }
   return reading
 }
 
+/** What there is any of: `: 98 new, 2 rejected`. */
 function words({ inserted, updated, unchanged, rejected }: Omit<StoreSummary, 'fetched'>): string {
-  return `${inserted} new, ${updated} changed, ${unchanged} unchanged, ${rejected} rejected`
+  const counts = { new: inserted, changed: updated, unchanged, rejected }
+  const told = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []))
+  return told.length > 0 ? `: ${told.join(', ')}` : ''
 }
 
 function add(reading: Reading, page: readonly Parsed[], stored: Omit<StoreSummary, 'fetched'>): void {

@@ -219,9 +219,5 @@ export async function nearestLaunch(db: Queryable, now: Date): Promise<LaunchRow
   const [row] = rows
   if (row === undefined) return undefined
   const { statusId, statusName, webcastLive, ...launch } = row
-  return {
-    ...launch,
-    status: { id: statusId ?? 0, name: statusName ?? 'Unknown' },
-    webcastLive: webcastLive ?? false,
-  }
+  return { ...launch, status: { id: statusId ?? 0, name: statusName ?? 'Unknown' }, webcastLive: webcastLive ?? false }
 }

@@ -91,8 +91,9 @@ async function skipWithPreview(launch: LaunchRow | undefined, context: Context):
   else {
     const { renderMessage } = await import('./sample/render-message.ts')
     const message = await messageFor(launch, context)
-    const text = renderMessage(message, { color: false, now: context.now(), timeZone: 'UTC', width: 100 })
-    for (const line of ['this would be posted:', ...text.split('\n')]) log.info(line)
+    // Narrow enough to stand indented on 80 columns.
+    const text = renderMessage(message, { color: false, now: context.now(), timeZone: 'UTC', width: 74 })
+    log.info(`this would be posted:\n${text}`)
   }
   return skip('DISCORD_WEBHOOK_URL is not set')
 }
@@ -162,18 +163,22 @@ function stateAfter(step: Sending, outcome: Outcome): 'pending' | 'unknown' | 'd
   return outcome.kind === 'rejected' && outcome.status === 400 ? 'dead' : 'pending'
 }
 
+const WRONG_TOKEN = 50027
+
 function reasonOf(outcome: Exclude<Outcome, { kind: 'sent' }>): string {
   switch (outcome.kind) {
     case 'rejected':
-      return `Discord refused the message (HTTP ${outcome.status}, code ${outcome.code}): ${outcome.message}`
+      return `Discord refused the message (HTTP ${outcome.status}, code ${outcome.code}): ${outcome.message}${outcome.status === 400 ? '' : '; check DISCORD_WEBHOOK_URL'}`
     case 'rate_limited':
       return `Discord asks to wait ${Math.ceil(outcome.retryAfterMs / 1_000)} s`
     case 'unknown':
       return `it is not known whether Discord took the message: ${outcome.reason}`
     case 'unreachable':
-      return `Discord cannot be reached: ${outcome.reason}`
+      return `Discord cannot be reached (${outcome.reason}); check the network and DISCORD_WEBHOOK_URL`
     case 'gone':
-      return `the webhook does not exist any more (Discord's code ${outcome.code}); make a new one and set DISCORD_WEBHOOK_URL`
+      return outcome.code === WRONG_TOKEN
+        ? `the webhook's token is wrong (Discord's code ${outcome.code}); copy its address anew and set DISCORD_WEBHOOK_URL`
+        : `the webhook does not exist any more (Discord's code ${outcome.code}); make a new one and set DISCORD_WEBHOOK_URL`
     case 'message_gone':
       return 'the message was deleted on Discord, so it is not posted again'
   }

@@ -28,10 +28,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   if (options.scratchSchema !== undefined) setup.config.metadataSchema = options.scratchSchema
   const dag = findDag(setup.loaded, dagId)
   const conf = parseConf(dag, options.conf)
-  const progress = openProgress(dag, {
-    json: options.json ?? false,
-    debug: setup.config.log.level === 'debug',
-  })
+  const progress = openProgress(dag, { json: options.json ?? false, debug: setup.config.log.level === 'debug' })
   const app = await openApp(setup, 'pipeline', { onChange: progress.onChange, onLog: progress.onLog })
   let interrupted: StopSignal | undefined
   const ignore = onStopSignal((signal) => {

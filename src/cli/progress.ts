@@ -39,7 +39,6 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
   let startedAt = Date.now()
   let own: OwnedRun | undefined
   let ticking: NodeJS.Timeout | undefined
-  let waiting: NodeJS.Timeout | undefined
   /** A first task may speak before it is known that its run began. */
   const early: LogLine[] = []
   const textOf = (line: TaskLine) => taskLines(line, width, screen.columns)
@@ -76,11 +75,11 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
       else screen.print(logLines(line, screen.columns))
     },
     stopping: () => {
-      const say = () => screen.print([pc.dim('  stopping; Ctrl-C again ends at once')])
-      if (screen.live) waiting = setTimeout(say, 500)
+      // Not heard by a process that ends at once, as it should.
+      const say = () => screen.print([pc.dim('  waiting for a task to stop; Ctrl-C again ends at once')])
+      if (screen.live) setTimeout(say, 1_000).unref()
     },
     finished: (result) => {
-      clearTimeout(waiting)
       screen.draw([])
       if (screen.live) screen.print(lines.flatMap(textOf))
       const told = screen.live ? lines.map(({ detail }) => detail) : []
@@ -88,7 +87,6 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
     },
     close: () => {
       clearInterval(ticking)
-      clearTimeout(waiting)
       screen.keep()
     },
   }

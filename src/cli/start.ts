@@ -30,8 +30,11 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
 }
 
 function logRuns({ log }: Setup) {
+  /** Runs under way, by their row: what a task logs tells whose it is. */
+  const runs = new Map<number, { dag_id: string; run_id: string }>()
   return {
     onChange: ({ run, state }: OwnedRun, transitions: readonly Transition[]) => {
+      runs.set(run.dagRunId, { dag_id: run.dagId, run_id: run.runId })
       for (const { taskId, to, tryNumber, reason } of transitions) {
         if (to === 'queued') continue
         const level = to === 'failed' || to === 'upstream_failed' ? 'error' : to === 'up_for_retry' ? 'warn' : 'info'
@@ -40,12 +43,14 @@ function logRuns({ log }: Setup) {
           to,
         )
       }
-      if (state.ended)
-        log[state.ended.state === 'failed' ? 'error' : 'info'](
-          { dag_id: run.dagId, run_id: run.runId },
-          `run ${state.ended.state}`,
-        )
+      if (!state.ended) return
+      runs.delete(run.dagRunId)
+      log[state.ended.state === 'failed' ? 'error' : 'info'](
+        { dag_id: run.dagId, run_id: run.runId },
+        `run ${state.ended.state}`,
+      )
     },
-    onLog: ({ taskId, level, message, fields }: LogLine) => log[level]({ task_id: taskId, ...fields }, message),
+    onLog: ({ dagRunId, taskId, tryNumber, level, message, fields }: LogLine) =>
+      log[level]({ ...runs.get(dagRunId), task_id: taskId, try_number: tryNumber, ...fields }, message),
   }
 }

@@ -92,7 +92,8 @@ export class Stay {
     try {
       // One that dies again and again is not to keep the machine busy.
       if (Date.now() - this.#since < PATIENCE_MS) await sleep(1000)
-      if (this.#ending) return
+      // Down, it may stay so; one that another process has brought back is still ours to stop, if we are the last.
+      if (this.#ending && !isUp(this.#options.folder)) return
       this.#hold = await takeHold(this.#options)
       this.#since = Date.now()
       this.#watch()
@@ -100,6 +101,11 @@ export class Stay {
       this.#options.onLost?.(error)
     }
   }
+}
+
+function isUp(folder: ServerFolder): boolean {
+  const postmaster = readPostmaster(folder)
+  return postmaster !== undefined && isRunning(postmaster)
 }
 
 async function takeHold(options: StayOptions): Promise<Hold> {
@@ -207,14 +213,17 @@ function startFailed(folder: ServerFolder, why: string): TminusError {
  */
 async function isLast(client: Client): Promise<boolean> {
   await client.query(`select pg_advisory_unlock_shared(${LOCK})`)
-  const { rows } = await client.query<{ alone: boolean }>(`select pg_try_advisory_lock(${LOCK}) as alone`)
-  if (!rows[0]?.alone) return false
-  // A process that just ended may leave its sessions for a moment.
+  // A process that just ended, or was killed, may leave its sessions and their locks for a moment.
   for (let look = 1; look <= 3; look += 1) {
-    if ((await countSessions(client)) === 0) return true
+    if (await isAlone(client)) return true
     await sleep(50)
   }
   return false
+}
+
+async function isAlone(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK}) as locked`)
+  return rows[0]?.locked === true && (await countSessions(client)) === 0
 }
 
 async function countSessions(client: Client): Promise<number | undefined> {

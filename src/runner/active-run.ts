@@ -73,14 +73,17 @@ export class ActiveRun {
     return instance.state === 'running' && instance.tryNumber === tryNumber
   }
 
-  /** Ends the run now: running tasks have failed for this reason, the others are skipped. */
+  /** Ends the run now, as failed: running tasks have failed for this reason, the others are skipped. */
   stop(reason: string): void {
+    if (this.ended !== undefined) return
     this.instances.forEach(({ state }, index) => {
       if (state === 'running' && !this.#undoStart(index)) this.#end(index, 'failed', reason, failure(reason))
     })
     this.instances.forEach(({ state }, index) => {
       if (!isTerminal(state)) this.#end(index, 'skipped', reason)
     })
+    // Also where nothing ran just then: a run cut short while it waited for a retry is no success.
+    if (!this.instances.some(({ state }) => state === 'failed')) this.#endRun('failed', reason)
   }
 
   /** The process is told to stop: a running try ends here, and its task waits for the next process. */

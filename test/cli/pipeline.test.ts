@@ -31,6 +31,7 @@ describe('pipeline', () => {
     const ended = await pipeline('chain')
     expect(plain(ended)).toEqual([
       'chain RUN',
+      '▸ first   running',
       '✔ first   success TIME',
       '▸ second  running',
       '  second: adding {"to":1}',
@@ -70,9 +71,9 @@ describe('pipeline', () => {
 
   test('a task that fails fails the run: exit 1, the reason, no stack', async () => {
     const ended = await pipeline('chain', '--conf', '{"fail":"second"}')
-    expect(plain(ended).slice(4)).toEqual([
+    expect(plain(ended).slice(5)).toEqual([
       '✖ second  failed TIME  told to fail',
-      '✖ third   upstream_failed         second failed',
+      '✖ third   upstream_failed      second failed',
       '✖ run failed in TIME: second failed: told to fail',
     ])
     expect([ended.code, ended.stderr]).toEqual([1, ''])
@@ -150,9 +151,10 @@ describe('a signal in the middle of a run', () => {
     expect(ended.code).toBe(code)
     expect(plain(ended)).toEqual([
       'slow RUN',
+      '▸ wait   running',
       '  wait: waiting',
       '✖ wait   failed TIME  interrupted',
-      '✖ after  upstream_failed         wait failed',
+      '✖ after  upstream_failed      wait failed',
       '✖ run failed in TIME: wait failed: interrupted',
     ])
     expect(ended.stdout + ended.stderr).not.toMatch(/\n\s+at /)

@@ -4,7 +4,7 @@ import { dag } from '../../src/dag/dag.ts'
 import { fail, rescheduleAt, skip } from '../../src/dag/ending.ts'
 import { readLogs } from '../../src/metadata/logs.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
-import { deferred, openTestRunner, statesOf, uniqueId } from '../support/runner.ts'
+import { deferred, openTestRunner, statesOf, stored, uniqueId } from '../support/runner.ts'
 
 let database: TestDatabase
 
@@ -370,5 +370,27 @@ describe('ownership', () => {
       { task_id: 'b', state: 'upstream_failed', reason: 'a failed' },
       { task_id: 'c', state: 'skipped', reason: 'interrupted' },
     ])
+  })
+
+  test('stop fails a run that only waits for a retry', async () => {
+    const waits = deferred()
+    const waiting = dag(uniqueId('retrying'), {}, ({ task }) => {
+      task('a', {
+        retries: 1,
+        retryDelay: '1h',
+        run: () => {
+          throw new Error('not now')
+        },
+      })
+    })
+    const { runner, metadata } = await openTestRunner(database, [waiting], { onChange: () => waits.resolve() })
+    const owned = await runner.run(waiting, { logicalDate: new Date() })
+    await waits.promise
+    await runner.stop('interrupted')
+    expect(await owned.finished).toEqual({ state: 'failed', reason: 'interrupted' })
+    expect(await stored(metadata, waiting.id, owned.run.runId)).toMatchObject({
+      state: 'failed',
+      reason: 'interrupted',
+    })
   })
 })

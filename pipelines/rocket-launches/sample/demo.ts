@@ -41,9 +41,9 @@ function ending(discord: DiscordServer, requests: number): number {
   }
   say('\nThe rerun posted nothing: the channel already tells what is known.')
   heading('Next')
-  say(`  npm run pipeline rocket-launches    real launches, no account needed; shows what it would post
-  npm start                           the same by its schedule, until stopped
-  .env.example                        every setting; DISCORD_WEBHOOK_URL posts to your channel
+  say(`  npm run pipeline rocket-launches  real launches, no account needed
+  npm start                         the same by its schedule, until stopped
+  .env.example                      every setting; a webhook posts to your channel
 `)
   return 0
 }

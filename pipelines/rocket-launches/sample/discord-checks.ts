@@ -102,11 +102,7 @@ export function length(path: Path, min: number, max: number): Issue {
 }
 
 export function choice(path: Path, field: string, value: number): Issue {
-  return {
-    path,
-    code: 'UNION_TYPE_CHOICES',
-    message: `Value of field "${field}" must be one of (${value},).`,
-  }
+  return { path, code: 'UNION_TYPE_CHOICES', message: `Value of field "${field}" must be one of (${value},).` }
 }
 
 export function notADict(path: Path): Issue {

@@ -27,10 +27,7 @@ export const rockets = {
   ceres1: rocket('galacticEnergy', 461, 'Ceres-1', ['Ceres'], { variant: 'Ceres-1' }),
   electron: rocket('rocketLab', 26, 'Electron', ['Electron']),
   eris: rocket('gilmour', 460, 'Eris Block 1', ['Eris'], { name: 'Eris', variant: 'Block 1' }),
-  falcon9: rocket('spacex', 164, 'Falcon 9 Block 5', ['Falcon', 'Falcon 9'], {
-    name: 'Falcon 9',
-    variant: 'Block 5',
-  }),
+  falcon9: rocket('spacex', 164, 'Falcon 9 Block 5', ['Falcon', 'Falcon 9'], { name: 'Falcon 9', variant: 'Block 5' }),
   falconHeavy: rocket('spacex', 161, 'Falcon Heavy', ['Falcon'], { variant: 'Heavy' }),
   gslv2: rocket('isro', 168, 'GSLV Mk. II', ['GSLV'], { name: 'GSLV Mk II' }),
   h3: rocket('mhi', 204, 'H3-24', ['H3'], { variant: '24' }),

@@ -16,34 +16,10 @@ interface Sky {
 }
 
 const skies: Record<PictureName, Sky> = {
-  dawn: {
-    zenith: [38, 48, 104],
-    horizon: [255, 176, 124],
-    ground: [30, 24, 46],
-    hull: [226, 214, 222],
-    stars: false,
-  },
-  day: {
-    zenith: [46, 116, 196],
-    horizon: [190, 226, 246],
-    ground: [62, 92, 66],
-    hull: [246, 248, 250],
-    stars: false,
-  },
-  dusk: {
-    zenith: [44, 20, 74],
-    horizon: [240, 98, 92],
-    ground: [22, 14, 32],
-    hull: [232, 196, 200],
-    stars: false,
-  },
-  night: {
-    zenith: [6, 8, 26],
-    horizon: [40, 58, 112],
-    ground: [4, 6, 14],
-    hull: [196, 204, 226],
-    stars: true,
-  },
+  dawn: { zenith: [38, 48, 104], horizon: [255, 176, 124], ground: [30, 24, 46], hull: [226, 214, 222], stars: false },
+  day: { zenith: [46, 116, 196], horizon: [190, 226, 246], ground: [62, 92, 66], hull: [246, 248, 250], stars: false },
+  dusk: { zenith: [44, 20, 74], horizon: [240, 98, 92], ground: [22, 14, 32], hull: [232, 196, 200], stars: false },
+  night: { zenith: [6, 8, 26], horizon: [40, 58, 112], ground: [4, 6, 14], hull: [196, 204, 226], stars: true },
 }
 
 const width = 640

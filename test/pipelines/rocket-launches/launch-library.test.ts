@@ -20,12 +20,7 @@ async function serve(handler: Handler, version = '2.3.0') {
   )
   const read = async (token?: string): Promise<Page[]> => {
     const pages: Page[] = []
-    const request = {
-      http,
-      baseUrl: `${server.origin}/${version}`,
-      token,
-      signal: new AbortController().signal,
-    }
+    const request = { http, baseUrl: `${server.origin}/${version}`, token, signal: new AbortController().signal }
     for await (const page of upcomingPages(request)) pages.push(page)
     return pages
   }
@@ -61,22 +56,14 @@ describe('the list', () => {
       `${path}?limit=10&offset=10`,
       `${path}?limit=10&offset=20`,
     ])
-    expect(server.requests[0]?.headers).toMatchObject({
-      authorization: 'Token k3y',
-      'user-agent': 'tminus-test/1',
-    })
+    expect(server.requests[0]?.headers).toMatchObject({ authorization: 'Token k3y', 'user-agent': 'tminus-test/1' })
   })
 
   test('is read a page at a time', async () => {
     const server = await startHttpServer((_, response) => sendJson(response, { results: [1], next: '?offset=1' }))
     const http = openHttp({ userAgent: 'x' })
     closing.push(http.close, server.close)
-    const request = {
-      http,
-      baseUrl: `${server.origin}/2.3.0`,
-      token: undefined,
-      signal: new AbortController().signal,
-    }
+    const request = { http, baseUrl: `${server.origin}/2.3.0`, token: undefined, signal: new AbortController().signal }
     for await (const page of upcomingPages(request)) {
       expect(page).toEqual({ results: [1], count: null })
       break

@@ -148,12 +148,7 @@ describe('a page', () => {
   test('holds texts in any script, times of any year, and what Postgres cannot store replaced', async () => {
     const name = `Pléiades Néo — 長征 🚀 \r\n ' " \\ $1 ${'x'.repeat(10_000)}`
     await put([
-      launch230({
-        name,
-        net: '9999-12-31T23:59:59Z',
-        window_start: '1900-01-01T00:00:00Z',
-        slug: 'a\0b\uD800',
-      }),
+      launch230({ name, net: '9999-12-31T23:59:59Z', window_start: '1900-01-01T00:00:00Z', slug: 'a\0b\uD800' }),
     ])
     expect(await rows('select name, net, window_start, slug, details from rocket_launches')).toMatchObject([
       {
@@ -216,9 +211,7 @@ describe('a launch that does not fit', () => {
         { name: 'Launch 3' },
       ])
       expect(await rows(`select issues from rocket_launch_rejects where key = $1`, [page[1]?.id])).toEqual([
-        {
-          issues: [{ path: '', message: expect.stringContaining('Postgres cannot store it: value too long') }],
-        },
+        { issues: [{ path: '', message: expect.stringContaining('Postgres cannot store it: value too long') }] },
       ])
     } finally {
       await database.pool.query(`alter table rocket_launches alter slug type text`)
@@ -302,12 +295,7 @@ describe('the nearest launch', () => {
   test('comes with all that is known of it', async () => {
     await put([launch230()])
     const launch = await store.nearestLaunch(database.pool, NOW)
-    expect(launch).toEqual({
-      ...parsed(launch230()),
-      id: 1,
-      firstSeenAt: NOW,
-      updatedAt: NOW,
-    })
+    expect(launch).toEqual({ ...parsed(launch230()), id: 1, firstSeenAt: NOW, updatedAt: NOW })
   })
 })
 
@@ -315,20 +303,12 @@ test('the state of a reading is kept, its high-water mark never goes back', asyn
   const [one, two] = [new Date('2026-01-15T00:00:00Z'), new Date('2026-01-15T01:00:00Z')]
   expect(await store.readSync(database.pool, 'a')).toBeUndefined()
   await store.recordAttempt(database.pool, 'a', one)
-  expect(await store.readSync(database.pool, 'a')).toEqual({
-    lastAttemptAt: one,
-    lastSuccessAt: null,
-    highWater: null,
-  })
+  expect(await store.readSync(database.pool, 'a')).toEqual({ lastAttemptAt: one, lastSuccessAt: null, highWater: null })
   await store.recordSuccess(database.pool, 'a', one, two)
   await store.recordAttempt(database.pool, 'a', two)
   await store.recordSuccess(database.pool, 'a', two, undefined)
   await store.recordSuccess(database.pool, 'a', two, one)
-  expect(await store.readSync(database.pool, 'a')).toEqual({
-    lastAttemptAt: two,
-    lastSuccessAt: two,
-    highWater: two,
-  })
+  expect(await store.readSync(database.pool, 'a')).toEqual({ lastAttemptAt: two, lastSuccessAt: two, highWater: two })
 })
 
 describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, () => {
@@ -389,14 +369,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
       status: { id: number }
       net_precision: { id: number }
     }
-    return {
-      id,
-      name,
-      image_url: image,
-      status_id: String(status.id),
-      net_precision: String(net_precision.id),
-      net,
-    }
+    return { id, name, image_url: image, status_id: String(status.id), net_precision: String(net_precision.id), net }
   }
 })
 

@@ -42,20 +42,8 @@ describe('a launch of API 2.3.0', () => {
   test('may lack nearly everything', () => {
     const bare = { id: 'a', name: 'b', status: { id: 2, name: 'TBD' }, net: '2026-02-01T10:30:00Z' }
     for (const version of API_VERSIONS)
-      expect(parsed(bare, version)).toMatchObject({
-        pad: null,
-        rocket: null,
-        imageUrl: null,
-        webcastLive: false,
-      })
-    const nulls = {
-      image: null,
-      mission: null,
-      pad: null,
-      rocket: null,
-      net_precision: null,
-      last_updated: null,
-    }
+      expect(parsed(bare, version)).toMatchObject({ pad: null, rocket: null, imageUrl: null, webcastLive: false })
+    const nulls = { image: null, mission: null, pad: null, rocket: null, net_precision: null, last_updated: null }
     expect(parsed(launch230({ ...nulls, launch_service_provider: null, probability: null }))).toMatchObject({
       imageUrl: null,
       orbit: null,
@@ -65,10 +53,7 @@ describe('a launch of API 2.3.0', () => {
   })
 
   test('names the broadcast and the page of the lowest priority number', () => {
-    const link = (url: string | null, priority?: number) => ({
-      url,
-      ...(priority !== undefined && { priority }),
-    })
+    const link = (url: string | null, priority?: number) => ({ url, ...(priority !== undefined && { priority }) })
     const launch = parsed(
       launch230({
         vid_urls: [link('https://a.example/'), link('https://b.example/', 10), link('https://c.example/', 3)],
@@ -180,10 +165,7 @@ describe('NUL and half surrogate pairs', () => {
   test('never reach Postgres, whatever is received', () => {
     fc.assert(
       fc.property(
-        fc.object({
-          key: fc.string({ unit: 'binary' }),
-          values: [fc.string({ unit: 'binary' }), fc.double()],
-        }),
+        fc.object({ key: fc.string({ unit: 'binary' }), values: [fc.string({ unit: 'binary' }), fc.double()] }),
         fc.constantFrom(...API_VERSIONS),
         (received, version) => {
           const { details } = parseLaunch(version, received)
@@ -247,17 +229,7 @@ describe('a derived precision', () => {
   ]
 
   test('is never finer than the true one', () => {
-    const span: Record<number, number> = {
-      5: 1,
-      7: 31,
-      8: 92,
-      9: 92,
-      10: 92,
-      11: 92,
-      12: 184,
-      13: 184,
-      14: 366,
-    }
+    const span: Record<number, number> = { 5: 1, 7: 31, 8: 92, 9: 92, 10: 92, 11: 92, 12: 184, 13: 184, 14: 366 }
     fc.assert(
       fc.property(
         period,

@@ -80,7 +80,8 @@ describe('when Discord does not take it', () => {
     await channel.discord.close()
     const ended = await channel.ending()
     expect(ended).toMatchObject({ code: 'discord_unreachable' })
-    expect(ended).toHaveProperty('message', 'Discord cannot be reached: connection refused')
+    const reason = 'Discord cannot be reached (connection refused); check the network and DISCORD_WEBHOOK_URL'
+    expect(ended).toHaveProperty('message', reason)
     expect(isRetryable(ended)).toBe(true)
     expect(await channel.outbox()).toMatchObject([{ state: 'pending', message_id: null }])
   })
@@ -134,10 +135,7 @@ describe('when Discord does not take it', () => {
   it('leaves an edit to the next run where the message had too many', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T11:00:00Z' })
-    channel.refuse(400, {
-      code: 30046,
-      message: 'Maximum number of edits to messages older than 1 hour reached.',
-    })
+    channel.refuse(400, { code: 30046, message: 'Maximum number of edits to messages older than 1 hour reached.' })
     expect(await channel.notify()).toMatchObject({ outcome: 'deferred' })
     channel.intercept = undefined
     expect(await channel.notify()).toMatchObject({ outcome: 'edited' })

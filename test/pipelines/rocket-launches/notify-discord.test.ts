@@ -28,14 +28,9 @@ describe('notifyDiscord', () => {
     expect(await channel.notify()).toMatchObject({ launchId: 'a', outcome: 'unchanged' })
     expect(channel.discord.requests).toHaveLength(1)
     expect(channel.discord.messages).toMatchObject([{ embeds: [{ title: 'Falcon 9 | Nearest' }], pinged: [] }])
-    expect(channel.logged.at(-1)).toContain('nothing changed')
+    expect(channel.logged.at(-1)).toContain('unchanged')
     expect(await channel.outbox()).toMatchObject([
-      {
-        target: '1200000000000000001',
-        state: 'sent',
-        message_id: channel.discord.messages[0]?.id,
-        attempts: 1,
-      },
+      { target: '1200000000000000001', state: 'sent', message_id: channel.discord.messages[0]?.id, attempts: 1 },
     ])
   })
 

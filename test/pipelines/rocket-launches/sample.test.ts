@@ -166,9 +166,7 @@ describe('Launch Library stand-in', () => {
   })
 
   it('gives at most 100 a page, zipped when asked', async () => {
-    const { url } = await library({
-      launches: () => Array.from({ length: 230 }, (_, id) => ({ id: `l${id}` })),
-    })
+    const { url } = await library({ launches: () => Array.from({ length: 230 }, (_, id) => ({ id: `l${id}` })) })
     const response = await fetch(`${url}/launches/?limit=500`)
     expect(response.headers.get('content-encoding')).toBe('gzip')
     expect(await response.json()).toMatchObject({ count: 230, next: `${url}/launches/?limit=100&offset=100` })
@@ -208,18 +206,14 @@ describe('Launch Library stand-in', () => {
 
   it('throttles as the API does, by a sliding window, and tells so for free', async () => {
     let clock = now
-    const { url } = await library({
-      quota: { limit: 2, windowSeconds: 3600, limitWithToken: 3, now: () => clock },
-    })
+    const { url } = await library({ quota: { limit: 2, windowSeconds: 3600, limitWithToken: 3, now: () => clock } })
     const call = (headers = {}) => fetch(`${url}/launches/upcoming/?limit=1`, { headers })
     await call()
     clock = new Date(now.getTime() + 600_000)
     await call()
     const refused = await call()
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '3000'])
-    expect(await refused.json()).toEqual({
-      detail: 'Request was throttled. Expected available in 3000 seconds.',
-    })
+    expect(await refused.json()).toEqual({ detail: 'Request was throttled. Expected available in 3000 seconds.' })
     const use = { your_request_limit: 2, limit_frequency_secs: 3600, current_use: 2, next_use_secs: 3000 }
     expect(await getJson(`${url}/api-throttle/`)).toEqual({ ...use, ident: '127.0.0.1' })
     expect((await call({ authorization: 'Token abc' })).status).toBe(200)
@@ -255,19 +249,11 @@ describe('Discord stand-in', () => {
   it('takes a message, shows it, edits it with its history, deletes it', async () => {
     const { webhookUrl, messages, requests, violations } = await discord()
     const posted: Json = await (await send(`${webhookUrl}?wait=true`, { ...card, username: 'T-minus' })).json()
-    expect(posted).toMatchObject({
-      id: messages[0]?.id,
-      embeds: card.embeds,
-      author: { username: 'T-minus' },
-    })
+    expect(posted).toMatchObject({ id: messages[0]?.id, embeds: card.embeds, author: { username: 'T-minus' } })
     const path = `${webhookUrl.replace('/api/', '/api/v10/')}/messages/${posted.id}`
     const edit = { embeds: [{ title: 'Success' }], username: 'Other', allowed_mentions: { parse: [] } }
     expect((await send(path, edit, 'PATCH')).status).toBe(200)
-    expect(messages[0]).toMatchObject({
-      embeds: edit.embeds,
-      username: 'T-minus',
-      editedAt: expect.any(Date),
-    })
+    expect(messages[0]).toMatchObject({ embeds: edit.embeds, username: 'T-minus', editedAt: expect.any(Date) })
     expect(messages[0]?.versions.map((version) => version.embeds)).toEqual([card.embeds, edit.embeds])
     expect(await getJson(path)).toMatchObject({ embeds: edit.embeds, edited_timestamp: expect.any(String) })
     expect((await send(path, {}, 'DELETE')).status).toBe(204)

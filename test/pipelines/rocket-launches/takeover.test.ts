@@ -174,11 +174,7 @@ describe('the older Airflow table', () => {
     ])
     expect(await query('select field, old, new from rocket_launch_changes order by id')).toEqual([
       { field: 'name', old: 'Old name', new: 'Falcon 9 Block 5 | Example' },
-      {
-        field: 'image_url',
-        old: 'https://images.example/old.jpg',
-        new: 'https://images.example/falcon.jpg',
-      },
+      { field: 'image_url', old: 'https://images.example/old.jpg', new: 'https://images.example/falcon.jpg' },
     ])
   })
 

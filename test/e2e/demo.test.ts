@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { openEmbedded } from '../../src/db/embedded.ts'
+import { runCli } from '../support/cli.ts'
+import { ask, removeFolder, scratchFolder } from '../support/embedded.ts'
+import { STACK } from './support.ts'
+
+vi.setConfig({ testTimeout: 90_000 })
+
+/** Where it is started, with a `.env` in it. */
+let cwd: string
+beforeAll(async () => {
+  cwd = await scratchFolder('tminus-demo-')
+  await chmod(cwd, 0o755)
+  await writeFile(join(cwd, '.env'), WRONG_SETTINGS)
+})
+afterAll(() => removeFolder(cwd))
+
+const WRONG_SETTINGS = `DATABASE_URL=postgresql://u:hunter2@127.0.0.1:1/real
+METADATA_SCHEMA=WRONG
+CONCURRENCY=none
+PIPELINES_DIR=/no/such/folder
+LAUNCH_LIBRARY_URL=http://127.0.0.1:1/9.9.9
+DISCORD_WEBHOOK_URL=http://127.0.0.1:1/not-a-webhook
+CLOCK=yesterday
+LOG_LEVEL=loud
+`
+
+/** Of the environment itself: the demo keeps away from these too. */
+const REAL = { DATABASE_URL: 'postgresql://u:hunter2@127.0.0.1:1/real', METADATA_SCHEMA: 'real' }
+
+test('npm run demo, twice, beside a real database', async () => {
+  const dataDir = join(cwd, 'data')
+  const real = await openEmbedded({ dataDir, create: true, database: 'tminus' })
+  const tables = `select count(*) from pg_tables where schemaname not in ('pg_catalog', 'information_schema')`
+  await ask(real.connectionString, 'create table rocket_launches as select 42 as mine')
+  await real.release()
+
+  for (const time of ['first', 'second']) {
+    const begun = Date.now()
+    const { code, stdout, stderr } = await runCli(['demo'], { cwd, env: { ...REAL, DATA_DIR: dataDir } })
+    expect([time, code, stderr]).toEqual([time, 0, ''])
+    expect(Date.now() - begun).toBeLessThan(15_000)
+    expectDemo(stdout)
+    expect(existsSync(join(real.folder, 'data', 'postmaster.pid'))).toBe(false)
+    expect(spawnSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).stdout).not.toContain(real.folder)
+  }
+
+  const again = await openEmbedded({ dataDir, create: false, database: 'tminus' })
+  try {
+    expect(await ask(again.connectionString, 'select mine from rocket_launches')).toBe(42)
+    expect(await ask(again.connectionString, tables)).toBe('1')
+  } finally {
+    await again.release()
+  }
+})
+
+test('in an empty folder, without any environment', async () => {
+  const folder = await scratchFolder('tminus-demo-')
+  const { code, stdout, stderr } = await runCli(['demo'], { cwd: folder }).finally(() => removeFolder(folder))
+  expect([code, stderr]).toEqual([0, ''])
+  expectDemo(stdout)
+})
+
+function expectDemo(stdout: string): void {
+  const [posting = '', rerun = ''] = stdout.split('2  Once more')
+  expect(posting).toMatch(/ fetched (3\d|[4-9]\d), inserted \1\n/)
+  expect(posting).toMatch(/\n✔ notify_discord +success .* posted\n/)
+  expect(posting).toMatch(/▌ .* \(sample\)\n/)
+  expect(posting).toMatch(/ · in \d+ hours?\n/)
+  expect(rerun).toMatch(/ fetched (\d+), unchanged \1\n/)
+  expect(rerun).toMatch(/\n✔ notify_discord +success .* unchanged\n/)
+  expect(rerun).toContain('\nThe rerun posted nothing')
+  expect(rerun).toMatch(/\nNext\n\n {2}npm run pipeline rocket-launches /)
+  expect(stdout).not.toMatch(STACK)
+  expect(stdout).not.toMatch(/hunter2|webhooks\/\d+\/[^*]/)
+}
