@@ -96,13 +96,7 @@ describe('pipeline', () => {
       task_instances: [
         { task_id: 'first', state: 'success' },
         { task_id: 'second', state: 'failed', reason: 'told to fail', try_number: 1 },
-        {
-          task_id: 'third',
-          state: 'upstream_failed',
-          reason: 'second failed',
-          try_number: 0,
-          start_date: null,
-        },
+        { task_id: 'third', state: 'upstream_failed', reason: 'second failed', try_number: 0, start_date: null },
       ],
     })
   })
