@@ -125,6 +125,17 @@ where r.dag_run_id = (
   and metadata.room_for_runs(r.dag_id) > 0
 returning ${RUN_COLUMNS}`
 
+/**
+ * A running run of this process that is none of those it knows: claimed by a statement whose answer was lost with the
+ * connection.
+ */
+export async function forgottenRun(db: Metadata, jobId: number, known: readonly number[]): Promise<DagRun | undefined> {
+  const text = `select ${RUN_COLUMNS} from metadata.dag_run r
+    where r.job_id = $1 and r.state = 'running' and r.dag_run_id <> all($2::bigint[]) limit 1`
+  const { rows } = await db.query<DagRun>(text, [jobId, known])
+  return rows[0]
+}
+
 /** A run as stored, whoever owns it. */
 export async function readRun(db: Metadata, dagRunId: number): Promise<DagRun | undefined> {
   const text = `select ${RUN_COLUMNS} from metadata.dag_run r where r.dag_run_id = $1`

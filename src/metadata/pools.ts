@@ -55,6 +55,8 @@ export async function takeSlots(
   const names = [...new Set(wanted.flatMap(({ pools }) => pools))].sort()
   return await db.transaction(async (tx) => {
     await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [names])
+    // What asks does not run: a slot it holds was taken by a transaction whose answer was lost.
+    await freeSlots(tx, wanted)
     const { rows } = await tx.query<{ pool: string; free: number }>(
       `select p.pool, p.slots - (select count(*)::int from metadata.pool_slot s where s.pool = p.pool) as free
        from metadata.pool p where p.pool = any($1::text[])`,

@@ -5,7 +5,7 @@ import type { RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { type Claimable, claimRun, type DagRun, type NewDagRun } from '../metadata/dag-runs.ts'
+import { type Claimable, claimRun, type DagRun, forgottenRun, type NewDagRun } from '../metadata/dag-runs.ts'
 import { readGraph, registerDag } from '../metadata/dags.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -64,6 +64,9 @@ export class Runner implements JobListener {
   readonly #claiming: Turn
   #claimable: Claimable | undefined
   #mayClaim = false
+  /** A claim broke off, so that one may have been made without our knowing. */
+  #unsure = false
+  #inserting = 0
   #taken = 0
 
   constructor(options: RunnerOptions) {
@@ -76,7 +79,10 @@ export class Runner implements JobListener {
     this.#claiming = new Turn(
       () => this.#claimAll(),
       // After an outage the session's new connection asks again.
-      (error) => isOutage(error) || options.log.error({ err: error }, 'taking up a queued run failed'),
+      (error) => {
+        this.#unsure = true
+        if (!isOutage(error)) options.log.error({ err: error }, 'taking up a queued run failed')
+      },
     )
   }
 
@@ -90,6 +96,7 @@ export class Runner implements JobListener {
     const unstored = { dagRunId: 0, state: 'running', jobId: null, version: 0, reason: null, ranForMs: 0 } as const
     const options = { order: ++this.#taken, retries: trigger.retries ?? true }
     const owned = new OwnedRun(this.#owner, dag, dag.graph, { ...wanted, ...unstored, previous: null }, options)
+    this.#inserting++
     try {
       const stored = await this.#writer.insert({ run: wanted, instances: owned.begin(), owned: true })
       if (stored === undefined) throw runExists(wanted.runId)
@@ -100,6 +107,8 @@ export class Runner implements JobListener {
     } catch (error) {
       owned.discard()
       throw error
+    } finally {
+      this.#inserting--
     }
   }
 
@@ -184,13 +193,23 @@ export class Runner implements JobListener {
 
   async #claimOne(claimable: Claimable): Promise<boolean> {
     const { db, job, dags } = this.#options
-    const run = await claimRun(db, job.id, claimable)
+    const run = (await this.#forgotten()) ?? (await claimRun(db, job.id, claimable))
     const dag = run && dags.get(run.dagId)
     if (run === undefined || dag === undefined) return false
     const owned = this.#runs.get(run.dagRunId) ?? (await this.#adopt(run, dag))
+    const rows = await outlast(() => readInstances(db, run.dagRunId))
     this.#runs.set(run.dagRunId, owned)
-    owned.resume(run, await outlast(() => readInstances(db, run.dagRunId)))
+    owned.resume(run, rows)
     return true
+  }
+
+  /** After a claim that broke off: a run that is ours in the database and nobody's here. */
+  async #forgotten(): Promise<DagRun | undefined> {
+    if (!this.#unsure || this.#inserting > 0) return undefined
+    const known = [...this.#runs.values()].filter(({ run }) => run.state === 'running').map(({ run }) => run.dagRunId)
+    const run = await forgottenRun(this.#options.db, this.#options.job.id, known)
+    if (run === undefined) this.#unsure = false
+    return run
   }
 
   async #adopt(run: DagRun, dag: Dag): Promise<OwnedRun> {

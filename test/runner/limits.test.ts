@@ -168,4 +168,28 @@ describe('limits', () => {
     expect(await stored(first.metadata, handed.id, run.run.runId)).toMatchObject({ state: 'success' })
     expect(seen).toEqual(['a', 'b1', 'b2', 'c'])
   })
+
+  test('a run whose claim was committed but never answered is found and carried on', async () => {
+    const ran: string[] = []
+    const claimed = dag(uniqueId('claimed'), {}, ({ task }) => {
+      task('a', { run: () => ran.push('a') })
+    })
+    const { metadata, jobId, runner } = await openTestRunner(database, [claimed])
+    await runner.enqueue(claimed, { logicalDate: new Date() })
+    let lost = false
+    const query = async (statement: { name?: string }, values?: unknown[]) => {
+      const result = await metadata.query(statement as never, values)
+      if (statement.name !== 'claim_run' || lost) return result
+      lost = true
+      throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    }
+    const db = { ...metadata, query: query as never }
+    const own = await openTestRunner(database, [claimed], { db, job: { id: jobId, abdicate() {} } })
+    await own.runner.claim({ dagIds: [claimed.id], onlyBegun: false })
+    expect([lost, ran]).toEqual([true, []])
+    own.runner.runsWaiting()
+    await until(() => ran.length === 1)
+    await own.runner.idle()
+    expect(await stored(metadata, claimed.id, 'latest')).toMatchObject({ state: 'success' })
+  })
 })
