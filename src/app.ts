@@ -16,7 +16,7 @@ import { type Database, openPool } from './db/pool.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
 import { localExecutor } from './executors/local.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
-import { type Logger, openLog } from './log.ts'
+import { type Logger, type LogTarget, openLog } from './log.ts'
 import type { JobKind } from './metadata/jobs.ts'
 import {
   BY_INDEX,
@@ -48,7 +48,7 @@ export interface Setup {
  * picks among them (default: of all).
  */
 export async function setUp(
-  options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: NodeJS.WriteStream } = {},
+  options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: LogTarget } = {},
 ): Promise<Setup> {
   const env = options.env ?? readEnvironment()
   const loaded = await loadDags(pipelinesDirOf(env)).catch((error: Error) => {

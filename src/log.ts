@@ -11,8 +11,10 @@ export interface LogOptions {
   format: 'auto' | 'pretty' | 'json'
   scrub: Scrub
   /** Default: standard output. */
-  to?: NodeJS.WriteStream
+  to?: LogTarget
 }
+
+export type LogTarget = NodeJS.WritableStream & { isTTY?: boolean }
 
 /** The process's own log. Whole lines of JSON are scrubbed, so a secret inside a message or a stack is caught too. */
 export function openLog({ level, format, scrub, to = process.stdout }: LogOptions): Logger {
@@ -21,7 +23,7 @@ export function openLog({ level, format, scrub, to = process.stdout }: LogOption
     ? pretty({
         destination: to,
         colorize: to.isTTY === true,
-        ignore: ['pid', 'hostname', ...WHERE, 'try_number', 'reason'].join(),
+        ignore: ['pid', 'hostname', ...WHERE, 'try_number', 'reason', level === 'debug' ? '' : 'err'].join(),
         messageFormat: inOneLine,
         singleLine: true,
         translateTime: 'HH:MM:ss',
@@ -44,5 +46,6 @@ const WHERE = ['dag_id', 'run_id', 'task_id']
 /** `rocket-launches scheduled__… fetch_and_store_data: failed: why` */
 function inOneLine(line: Record<string, unknown>, messageKey: string): string {
   const where = WHERE.flatMap((field) => line[field] ?? []).join(' ')
-  return [where, line[messageKey], line.reason].filter(Boolean).join(': ')
+  const { message } = (line.err ?? {}) as { message?: unknown }
+  return [where, line[messageKey], line.reason, message].filter(Boolean).join(': ')
 }

@@ -179,7 +179,8 @@ describe("the process's log", () => {
        log.error({ err: new Error('sent ' + API_TOKEN) }, 'failed')`,
     )
     expect(output).toMatch(/WARN.*with \*\*\*/)
-    expect(output).toContain('Error: sent ***')
+    expect(output).toMatch(/ERROR.*failed: sent \*\*\*\n/)
+    expect(output).not.toMatch(/\n\s+at /)
     expect(output).not.toMatch(/lver/)
     expect(output).not.toContain('\u001b')
   })

@@ -5,6 +5,7 @@ import { showRun } from '../metadata/dag-runs.ts'
 import type { RunResult } from '../runner/owned-run.ts'
 import { findDag, parseConf } from './find-dag.ts'
 import { openProgress } from './progress.ts'
+import { Screen } from './screen.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
 
 export interface PipelineOptions {
@@ -20,15 +21,17 @@ export interface PipelineOptions {
 
 /** `pipeline <dag>`: one run, owned by this process from start to end. */
 export async function pipeline(dagId: string, options: PipelineOptions): Promise<number> {
+  const screen = options.json ? undefined : new Screen()
   const setup = await setUp({
     wanted: (dag) => dag.id === dagId,
-    logTo: process.stderr,
+    // On the same terminal as the live lines it would tear them apart.
+    logTo: screen?.live && process.stderr.isTTY ? screen.stream() : process.stderr,
     ...(options.env && { env: options.env }),
   })
   if (options.scratchSchema !== undefined) setup.config.metadataSchema = options.scratchSchema
   const dag = findDag(setup.loaded, dagId)
   const conf = parseConf(dag, options.conf)
-  const progress = openProgress(dag, { json: options.json ?? false, debug: setup.config.log.level === 'debug' })
+  const progress = openProgress(dag, { screen, debug: setup.config.log.level === 'debug' })
   const app = await openApp(setup, 'pipeline', { onChange: progress.onChange, onLog: progress.onLog })
   let interrupted: StopSignal | undefined
   const ignore = onStopSignal((signal) => {

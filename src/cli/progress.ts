@@ -5,7 +5,7 @@ import { isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import type { OwnedRun, RunResult } from '../runner/owned-run.ts'
-import { columnsOf, printable, Screen, wrap } from './screen.ts'
+import { columnsOf, printable, type Screen, wrap } from './screen.ts'
 
 export interface Progress {
   started(run: OwnedRun): void
@@ -28,9 +28,8 @@ interface TaskLine {
 const SILENT: Progress = { started() {}, onChange() {}, onLog() {}, stopping() {}, finished() {}, close() {} }
 
 /** A run as it goes: on a terminal one live line a task under what the tasks log, in a pipe a plain line an event. */
-export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: boolean }): Progress {
-  if (json) return SILENT
-  const screen = new Screen()
+export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | undefined; debug: boolean }): Progress {
+  if (screen === undefined) return SILENT
   const width = Math.max(...[...dag.tasks.keys()].map((id) => id.length), 0)
   const lines = dag.graph.nodes.map(
     ({ id }): TaskLine => ({ id, state: 'none', since: Date.now(), durationMs: undefined, detail: '' }),
@@ -38,6 +37,7 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
   const byId = new Map(lines.map((line) => [line.id, line]))
   let startedAt = Date.now()
   let own: OwnedRun | undefined
+  let waiting = false
   let ticking: NodeJS.Timeout | undefined
   /** A first task may speak before it is known that its run began. */
   const early: LogLine[] = []
@@ -48,10 +48,10 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
       own = run
       startedAt = Date.now()
       screen.print([`${pc.bold(dag.id)} ${pc.dim(run.run.runId)}`])
-      if (run.run.state === 'queued')
-        screen.print([`  waits: ${dag.maxActiveRuns} active at once is all this dag allows`])
+      waiting = run.run.state === 'queued'
+      if (waiting) screen.print([`  waits for another run to end: this dag allows ${dag.maxActiveRuns} at once`])
       lines.forEach((line, index) => {
-        Object.assign(line, { state: run.state.instance(index).state, since: Date.now() })
+        Object.assign(line, { state: waiting ? 'none' : run.state.instance(index).state, since: Date.now() })
       })
       if (!screen.live) screen.print(lines.filter(({ state }) => state === 'running').flatMap(textOf))
       for (const line of early) screen.print(logLines(line, screen.columns))
@@ -60,6 +60,8 @@ export function openProgress(dag: Dag, { json, debug }: { json: boolean; debug: 
     },
     onChange: (run, transitions) => {
       if (run !== own) return
+      if (waiting) startedAt = Date.now()
+      waiting = false
       for (const transition of transitions) {
         const line = byId.get(transition.taskId)
         if (line === undefined) continue

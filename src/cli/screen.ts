@@ -1,3 +1,6 @@
+import { Writable } from 'node:stream'
+import type { LogTarget } from '../log.ts'
+
 /** Lines that stay, above a block that is drawn again in place; where there is no terminal, only lines that stay. */
 export class Screen {
   readonly live = process.stdout.isTTY === true
@@ -25,6 +28,15 @@ export class Screen {
   /** What is drawn now stays. */
   keep(): void {
     this.#block = []
+  }
+
+  /** For what is written line by line meanwhile. */
+  stream(): LogTarget {
+    const write = (text: Buffer, _encoding: unknown, done: () => void) => {
+      this.print(text.toString().trimEnd().split('\n'))
+      done()
+    }
+    return Object.assign(new Writable({ write }), { isTTY: true })
   }
 
   /** In one piece, so that nothing flickers. */

@@ -5,7 +5,7 @@ import type { DagRunState } from '../dag/state.ts'
 import { outlast } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
-import { readInstances, type TaskInstance } from '../metadata/task-instances.ts'
+import { newInstance, readInstances, type TaskInstance } from '../metadata/task-instances.ts'
 import type { Ending, RunChange } from '../metadata/transitions.ts'
 import { ActiveRun } from './active-run.ts'
 import { hasLimits } from './admission.ts'
@@ -86,11 +86,14 @@ export class OwnedRun {
   /** The run is stored: as `begin` said, or queued because its dag has no room, to be resumed once it has. */
   inserted(run: DagRun): void {
     this.#active.run = run
+    this.#writable = true
     if (run.state === 'queued') {
       this.#tries.forgetClaimed()
+      // Its rows say that nothing has begun; what it would have begun with is not to be written.
+      const rows = this.dag.graph.nodes.map(({ id }) => newInstance(id))
+      this.#active = new ActiveRun(run, this.#active.graph, rows)
       return
     }
-    this.#writable = true
     this.#limitDuration()
     for (const index of this.#tries.claimed()) this.#execute(index)
     // What waits for a pool can be asked for now that it has an id.
