@@ -86,10 +86,6 @@ export class Runner implements JobListener {
     )
   }
 
-  get activeRuns(): number {
-    return this.#runs.size
-  }
-
   /** Starts a run that this process owns from its first row on; it waits, queued, while its dag has no room. */
   async run(dag: Dag, trigger: Trigger): Promise<OwnedRun> {
     const wanted = await this.#describe(dag, trigger)
