@@ -50,7 +50,7 @@ const named = z
 const links = z
   .array(z.object({ url: webAddress, priority: z.number().nullish() }))
   .nullish()
-  .transform((value) => bestLink(value ?? []))
+  .transform((value) => ({ told: value !== undefined, best: bestLink(value ?? []) }))
 
 /** The lower the priority number, the better; of equals the first. */
 function bestLink(candidates: { url: string | null; priority?: number | null | undefined }[]): string | null {
@@ -117,8 +117,7 @@ const Launch200 = z
       family: raw.rocket?.configuration?.family ?? null,
       imageUrl: raw.image,
       imageCredit: null,
-      webcastUrl: raw.vidURLs,
-      infoUrl: raw.infoURLs,
+      ...linksOf(raw.vidURLs, raw.infoURLs),
     }),
   )
 
@@ -137,8 +136,7 @@ const Launch220 = z
       family: raw.rocket?.configuration?.family ?? null,
       imageUrl: raw.image,
       imageCredit: null,
-      webcastUrl: raw.vidURLs,
-      infoUrl: raw.infoURLs,
+      ...linksOf(raw.vidURLs, raw.infoURLs),
     }),
   )
 
@@ -158,15 +156,14 @@ const Launch230 = z
       family: raw.rocket?.configuration?.families?.[0]?.name ?? null,
       imageUrl: raw.image?.image_url ?? null,
       imageCredit: raw.image?.credit ?? null,
-      webcastUrl: raw.vid_urls,
-      infoUrl: raw.info_urls,
+      ...linksOf(raw.vid_urls, raw.info_urls),
     }),
   )
 
 type Common = z.output<z.ZodObject<typeof COMMON>> & {
   rocket?: { configuration?: { name: string | null; full_name: string | null } | null | undefined } | null | undefined
 }
-type Differing = 'netPrecision' | 'family' | 'imageUrl' | 'imageCredit' | 'webcastUrl' | 'infoUrl'
+type Differing = 'netPrecision' | 'family' | 'imageUrl' | 'imageCredit' | 'detailed' | 'webcastUrl' | 'infoUrl'
 
 function launchOf(raw: Common, differing: Pick<Launch, Differing>): Launch {
   return {
@@ -194,6 +191,13 @@ function launchOf(raw: Common, differing: Pick<Launch, Differing>): Launch {
     webcastLive: raw.webcast_live ?? false,
     ...differing,
   }
+}
+
+type Links = z.output<typeof links>
+
+/** Normal mode has neither key, list mode never comes here. */
+function linksOf(videos: Links, pages: Links): Pick<Launch, 'detailed' | 'webcastUrl' | 'infoUrl'> {
+  return { detailed: videos.told, webcastUrl: videos.best, infoUrl: pages.best }
 }
 
 const [MINUTE, HOUR, DAY, MONTH, QUARTER_1, QUARTER_3, HALF_1, YEAR] = [1, 2, 5, 7, 8, 10, 12, 14] as const

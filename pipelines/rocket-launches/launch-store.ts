@@ -16,18 +16,22 @@ export async function lockStore(db: Queryable): Promise<void> {
   await db.query(`select pg_advisory_xact_lock(hashtextextended('tminus store rocket_launches', 0))`)
 }
 
-/**
- * Ids of those launches that are not stored yet, or differently. A launch that Launch Library changed earlier than what
- * is stored (a stale copy, a slower process) is not among them: an older answer never replaces a newer one.
- */
+/** Begins the hash of a launch that came in detailed mode; no hash begins like it by itself. */
+export const DETAILED = 'd:'
+
+/** An older answer (a stale copy, a slower process) never replaces a newer one, nor normal mode an equally old detailed one. */
+const REPLACES = (page: string) => `stored.content_hash is distinct from ${page}.content_hash
+       and (${page}.last_updated < stored.last_updated) is not true
+       and not (stored.content_hash like '${DETAILED}%' and ${page}.content_hash not like '${DETAILED}%'
+         and stored.last_updated = ${page}.last_updated)`
+
+/** Ids of those launches that are not stored yet, or differently. */
 export async function differing(db: Queryable, incoming: readonly Incoming[]): Promise<Set<string>> {
   const { rows } = await db.query<{ launchId: string }>(
     `select page.launch_id as "launchId"
      from unnest($1::text[], $2::text[], $3::timestamptz[]) as page (launch_id, content_hash, last_updated)
      left join rocket_launches stored using (launch_id)
-     where stored.launch_id is null
-        or stored.content_hash is distinct from page.content_hash
-       and (page.last_updated < stored.last_updated) is not true`,
+     where stored.launch_id is null or coalesce(${REPLACES('page')}, true)`,
     [
       incoming.map(({ launch }) => launch.launchId),
       incoming.map(({ hash }) => hash),
@@ -37,7 +41,8 @@ export async function differing(db: Queryable, incoming: readonly Incoming[]): P
   return new Set(rows.map((row) => row.launchId))
 }
 
-export type StoredRow = { launch_id: string; content_hash: string | null } & Record<Column, Value>
+export type StoredRow = { launch_id: string; content_hash: string | null } & Record<Column, Value> &
+  Record<'webcast_url' | 'info_url', string | null>
 
 /** What is stored of these launches, by id. */
 export async function readStored(db: Queryable, launchIds: string[]): Promise<Map<string, StoredRow>> {
@@ -88,8 +93,7 @@ function upsertText(rows: number): string {
     set ${WRITTEN.filter((column) => !KEPT.has(column))
       .map((column) => `${column} = excluded.${column}`)
       .join(', ')}
-    where stored.content_hash is distinct from excluded.content_hash
-      and (excluded.last_updated < stored.last_updated) is not true
+    where coalesce(${REPLACES('excluded')}, true)
     returning launch_id as "launchId"`
   texts.set(rows, text)
   return text
@@ -144,9 +148,13 @@ export async function putRejects(db: Queryable, rejects: readonly Reject[], now:
   )
 }
 
-/** For launches that fit again. */
-export async function dropRejects(db: Queryable, launchIds: string[]): Promise<void> {
-  await db.query('delete from rocket_launch_rejects where key = any ($1)', [launchIds])
+/** These launches fit: they are not set aside any more, nor missing. */
+export async function receivedAgain(db: Queryable, launchIds: string[]): Promise<void> {
+  await db.query(
+    `with fitting as (delete from rocket_launch_rejects where key = any ($1))
+     update rocket_launches set vanished_at = null where launch_id = any ($1) and vanished_at is not null`,
+    [launchIds],
+  )
 }
 
 export interface SyncRow {
@@ -188,7 +196,7 @@ export async function recordSuccess(
 }
 
 /** A launch as stored. What an Airflow row does not hold (status, precision, …) is null, its status 0 "Unknown". */
-export interface LaunchRow extends Launch {
+export interface LaunchRow extends Omit<Launch, 'detailed'> {
   id: number
   firstSeenAt: Date | null
   updatedAt: Date | null

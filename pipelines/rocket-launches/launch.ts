@@ -41,10 +41,12 @@ export interface Launch {
   /** http(s) only, as are all addresses here. */
   imageUrl: string | null
   imageCredit: string | null
-  /** The best of the broadcasts; in detailed mode only. */
+  /** True where it came in detailed mode, which alone tells `webcastUrl` and `infoUrl`. */
+  detailed: boolean
+  /** The best of the broadcasts. */
   webcastUrl: string | null
   webcastLive: boolean
-  /** The best page about it; in detailed mode only. */
+  /** The best page about it. */
   infoUrl: string | null
 }
 

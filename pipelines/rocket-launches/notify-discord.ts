@@ -5,7 +5,6 @@ import { z } from 'zod'
 import { announceLaunch, type Facts, factsHash, factsOf } from './announcement.ts'
 import { cardKey, type Step, takeStep } from './discord-card.ts'
 import * as outbox from './discord-outbox.ts'
-import type { Launch } from './launch.ts'
 import { upcomingUrl } from './launch-library.ts'
 import { type LaunchRow, nearestLaunch, readSync } from './launch-store.ts'
 import type { Settings } from './settings.ts'
@@ -40,7 +39,7 @@ type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'signal'> & {
 /** What is to be told, and to whom. */
 interface Card {
   webhook: Webhook
-  launch: Launch
+  launch: LaunchRow
   facts: Facts
   hash: string
   message: Payload

@@ -13,20 +13,37 @@ export interface PageSummary {
   rejected: number
 }
 
+export interface StoreOptions {
+  /** Written in the very transaction of the page, also where nothing of it differs. */
+  alongside?: (connection: Connection) => Promise<void>
+}
+
 /**
  * Stores a page: launches that differ from what is stored, what changed of them, and aside those that cannot be read,
  * all in one transaction. Where nothing differs nothing is written. `now` goes on the rows.
  */
-export async function storePage(db: Database, page: readonly Parsed[], now: Date): Promise<PageSummary> {
+export async function storePage(
+  db: Database,
+  page: readonly Parsed[],
+  now: Date,
+  { alongside }: StoreOptions = {},
+): Promise<PageSummary> {
   const launches = page.filter((parsed) => 'launch' in parsed).map(incomingOf)
   const rejects = page.filter((parsed) => 'issues' in parsed).map(rejectOf)
   try {
-    const written = await storeAll(db, launches, rejects, now)
+    const written = await storeAll(db, { launches, rejects, now, alongside })
     return summary(written, launches.length, rejects.length)
   } catch (error) {
     if (!isDataError(error)) throw error
-    return await storeEach(db, launches, rejects, now)
+    return await storeEach(db, { launches, rejects, now, alongside })
   }
+}
+
+interface Storing {
+  launches: readonly store.Incoming[]
+  rejects: readonly store.Reject[]
+  now: Date
+  alongside?: StoreOptions['alongside']
 }
 
 interface Written {
@@ -42,7 +59,7 @@ type Fitting = Extract<Parsed, { launch: unknown }>
 type Unfitting = Exclude<Parsed, Fitting>
 
 function incomingOf({ launch, details }: Fitting): store.Incoming {
-  return { launch, details, hash: contentHash(details) }
+  return { launch, details, hash: `${launch.detailed ? store.DETAILED : ''}${contentHash(details)}` }
 }
 
 function rejectOf({ launchId, details, issues }: Unfitting): store.Reject {
@@ -50,19 +67,14 @@ function rejectOf({ launchId, details, issues }: Unfitting): store.Reject {
 }
 
 /** To be raised when something else is read of a launch than before: every row is then written anew, once. */
-const READING = 1
+const READING = 2
 
 /** Of the launch as received: `last_updated` misses changes of image and slug. */
 export function contentHash(details: string): string {
   return createHash('sha256').update(`${READING} ${details}`).digest('hex').slice(0, 32)
 }
 
-async function storeAll(
-  db: Database,
-  launches: readonly store.Incoming[],
-  rejects: readonly store.Reject[],
-  now: Date,
-): Promise<Written> {
+async function storeAll(db: Database, { launches, rejects, now, alongside }: Storing): Promise<Written> {
   // In the order of their ids, so that two processes lock rows in the same order; of a launch given twice the last.
   const page = [...new Map(launches.map((incoming) => [incoming.launch.launchId, incoming])).values()].sort((a, b) =>
     a.launch.launchId < b.launch.launchId ? -1 : 1,
@@ -70,15 +82,16 @@ async function storeAll(
   const ids = page.map(({ launch }) => launch.launchId)
   const differing = await store.differing(db, page)
   const distinct = [...new Map(rejects.map((reject) => [reject.key, reject])).values()]
-  if (differing.size === 0 && distinct.length === 0) {
-    await store.dropRejects(db, ids)
+  if (differing.size === 0 && distinct.length === 0 && alongside === undefined) {
+    await store.receivedAgain(db, ids)
     return { inserted: 0, updated: 0 }
   }
   return await inTransaction(db, async (connection) => {
     const changed = page.filter(({ launch }) => differing.has(launch.launchId))
     const written = await writeDiffering(connection, changed, now)
-    await store.dropRejects(connection, ids)
+    await store.receivedAgain(connection, ids)
     if (distinct.length > 0) await store.putRejects(connection, distinct, now)
+    await alongside?.(connection)
     return written
   })
 }
@@ -91,9 +104,10 @@ async function writeDiffering(
   const total = { inserted: 0, updated: 0 }
   if (differing.length > 0) await store.lockStore(connection)
   for (let start = 0; start < differing.length; start += store.BATCH) {
-    const batch = differing.slice(start, start + store.BATCH)
-    const ids = batch.map(({ launch }) => launch.launchId)
+    const received = differing.slice(start, start + store.BATCH)
+    const ids = received.map(({ launch }) => launch.launchId)
     const stored = await store.readStored(connection, ids)
+    const batch = received.map((incoming) => keepingDetails(incoming, stored.get(incoming.launch.launchId)))
     const written = new Set(await store.upsert(connection, batch, now))
     const changes = batch
       .filter(({ launch }) => written.has(launch.launchId))
@@ -104,6 +118,13 @@ async function writeDiffering(
     total.inserted += written.size - updated
   }
   return total
+}
+
+/** What only the detailed mode tells is not lost to an answer in normal mode. */
+function keepingDetails(incoming: store.Incoming, stored: store.StoredRow | undefined): store.Incoming {
+  if (incoming.launch.detailed || stored === undefined) return incoming
+  const { webcast_url: webcastUrl, info_url: infoUrl } = stored
+  return { ...incoming, launch: { ...incoming.launch, webcastUrl, infoUrl } }
 }
 
 /** Columns whose change is news. Not the slug, nor what only follows from another one, nor what is about the record. */
@@ -156,17 +177,12 @@ function isDataError(error: unknown): error is Error {
 }
 
 /** Something in the page cannot be stored, though it could be read: one by one, to lose no other. */
-async function storeEach(
-  db: Database,
-  launches: readonly store.Incoming[],
-  rejects: readonly store.Reject[],
-  now: Date,
-): Promise<PageSummary> {
+async function storeEach(db: Database, { launches, rejects, now, alongside }: Storing): Promise<PageSummary> {
   const total = { inserted: 0, updated: 0 }
   const refused: store.Reject[] = []
   for (const incoming of launches) {
     try {
-      const { inserted, updated } = await storeAll(db, [incoming], [], now)
+      const { inserted, updated } = await storeAll(db, { launches: [incoming], rejects: [], now })
       total.inserted += inserted
       total.updated += updated
     } catch (error) {
@@ -175,8 +191,8 @@ async function storeEach(
       refused.push({ key: incoming.launch.launchId, raw: incoming.details, issues: [issue] })
     }
   }
-  await storeAll(db, [], rejects, now)
   for (const reject of refused) await putAside(db, reject, now)
+  await storeAll(db, { launches: [], rejects, now, alongside })
   return summary(total, launches.length - refused.length, rejects.length + refused.length)
 }
 

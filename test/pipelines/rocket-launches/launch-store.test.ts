@@ -3,6 +3,7 @@ import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-
 import { type ApiVersion, parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
 import * as store from '../../../pipelines/rocket-launches/launch-store.ts'
 import { contentHash, FACTS, type PageSummary, storePage } from '../../../pipelines/rocket-launches/store-page.ts'
+import type { Connection } from '../../../src/db/pool.ts'
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
 import { launch230, launches230, parsed } from '../../support/launches.ts'
 import { quietLog } from '../../support/quiet-log.ts'
@@ -295,7 +296,8 @@ describe('the nearest launch', () => {
   test('comes with all that is known of it', async () => {
     await put([launch230()])
     const launch = await store.nearestLaunch(database.pool, NOW)
-    expect(launch).toEqual({ ...parsed(launch230()), id: 1, firstSeenAt: NOW, updatedAt: NOW })
+    const { detailed: _asReceived, ...known } = parsed(launch230())
+    expect(launch).toEqual({ ...known, id: 1, firstSeenAt: NOW, updatedAt: NOW })
   })
 })
 
@@ -309,6 +311,56 @@ test('the state of a reading is kept, its high-water mark never goes back', asyn
   await store.recordSuccess(database.pool, 'a', two, undefined)
   await store.recordSuccess(database.pool, 'a', two, one)
   expect(await store.readSync(database.pool, 'a')).toEqual({ lastAttemptAt: two, lastSuccessAt: two, highWater: two })
+})
+
+describe('what only the detailed mode tells', () => {
+  const watch = 'https://video.example/live'
+  const detailed = (changes = {}) => launch230({ vid_urls: [{ url: watch, priority: 1 }], info_urls: [], ...changes })
+  const webcast = async () =>
+    (await rows<{ webcast_url: string }>('select webcast_url from rocket_launches'))[0]?.webcast_url
+
+  test('is not lost to an equally old answer in normal mode, nor to a newer one', async () => {
+    await put([detailed()])
+    expect(await put([launch230()])).toEqual(summary(0, 0, 1))
+    expect(await webcast()).toBe(watch)
+    expect(await put([launch230({ last_updated: '2026-01-11T00:00:00Z', name: 'renamed' })])).toEqual(summary(0, 1, 0))
+    expect(await webcast()).toBe(watch)
+    expect(await rows('select field from rocket_launch_changes')).toEqual([{ field: 'name' }])
+  })
+
+  test('goes where the detailed mode says so', async () => {
+    await put([launch230()])
+    expect(await put([detailed()])).toEqual(summary(0, 1, 0))
+    expect(await webcast()).toBe(watch)
+    expect(await put([detailed({ vid_urls: [] })])).toEqual(summary(0, 1, 0))
+    expect(await webcast()).toBeNull()
+  })
+})
+
+describe('what goes along with a page', () => {
+  const along = (name: string) => ({
+    alongside: async (connection: Connection) => {
+      await store.recordAttempt(connection, name, NOW)
+    },
+  })
+  const page = (launches: unknown[]) => launches.map((launch) => parseLaunch('2.3.0', launch))
+
+  test('is written with it, also where nothing differs', async () => {
+    await storePage(database.pool, page([launch230()]), NOW, along('first'))
+    await storePage(database.pool, page([launch230()]), NOW, along('second'))
+    await storePage(database.pool, [], NOW, along('third'))
+    expect(await rows('select source from rocket_launch_sync order by 1')).toEqual([
+      { source: 'first' },
+      { source: 'second' },
+      { source: 'third' },
+    ])
+  })
+
+  test('takes the page with it where it fails', async () => {
+    const alongside = () => Promise.reject(new Error('no'))
+    await expect(storePage(database.pool, page([launch230()]), NOW, { alongside })).rejects.toThrow('no')
+    expect(await rows('select from rocket_launches')).toEqual([])
+  })
 })
 
 describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, () => {

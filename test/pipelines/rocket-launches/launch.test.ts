@@ -33,6 +33,7 @@ describe('a launch of API 2.3.0', () => {
       failReason: null,
       imageUrl: 'https://images.example/falcon.jpg',
       imageCredit: 'SpaceX',
+      detailed: false,
       webcastUrl: null,
       webcastLive: false,
       infoUrl: null,

@@ -57,7 +57,10 @@ describe('a fresh database', () => {
     const log = quietLog()
     await initialize(log)
     await initialize(log)
-    expect(log.lines).toEqual(['info applied 0001_rocket_launches.sql', 'info tables are up to date (version 1)'])
+    expect(log.lines).toEqual([
+      expect.stringMatching(/^info applied 0001_rocket_launches\.sql, /),
+      expect.stringMatching(/^info tables are up to date \(version \d+\)$/),
+    ])
     expect(await query('SELECT id, launch_id, name, net, image_url FROM rocket_launches;')).toEqual([])
     expect(await columns()).toMatchObject({
       id: 'bigint identity not null',
