@@ -2,7 +2,10 @@ import { failed } from '../src/cli/failed.ts'
 import { UsageError } from '../src/errors.ts'
 
 /** `npm run bench -- NAME`: ratios within one run, on durable commits; no figure here is a test. */
-const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = { runner: () => import('./runner.ts') }
+const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
+  runner: () => import('./runner.ts'),
+  load: () => import('./load.ts'),
+}
 
 const name = process.argv[2] ?? ''
 try {

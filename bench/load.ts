@@ -1,0 +1,153 @@
+import { fetchAndStoreData } from '../pipelines/rocket-launches/fetch-and-store-data.ts'
+import { initializeSchema } from '../pipelines/rocket-launches/initialize-schema.ts'
+import { parseLaunch } from '../pipelines/rocket-launches/launch.ts'
+import { SCHEMAS } from '../pipelines/rocket-launches/launch-schema.ts'
+import { openLoopback } from '../pipelines/rocket-launches/sample/loopback.ts'
+import { storePage } from '../pipelines/rocket-launches/store-page.ts'
+import { openHttp } from '../src/connectors/http.ts'
+import type { Database } from '../src/db/index.ts'
+import { bareUpsert, copied, copyUpsert, requested, rowOf } from './load-floor.ts'
+import { launchesFrom, pagesOf, pagesToServe } from './load-launches.ts'
+import { median, report, timed, withServer } from './measure.ts'
+
+const LAUNCHES = 7_500
+const NOW = new Date('2026-01-01T00:00:00Z')
+const noop = () => {}
+const log = { debug: noop, info: noop, warn: noop, error: noop }
+
+/** Launches into Postgres: what reading, storing and fetching them costs above the least that could be done. */
+export async function bench(): Promise<void> {
+  await withServer(async (_, pool) => {
+    await initializeSchema({}, { db: pool, log })
+    validating()
+    await storing(pool)
+    await fetching(pool)
+    await memory(pool)
+  })
+}
+
+/** Zod alone, to JSON.parse of the same launches. */
+function validating(): void {
+  const texts = launchesFrom(0, LAUNCHES).map((launch) => JSON.stringify(launch))
+  const rounds = Array.from({ length: 5 }, () => {
+    const launches: unknown[] = []
+    const start = performance.now()
+    for (const text of texts) launches.push(JSON.parse(text))
+    const parsed = performance.now()
+    for (const launch of launches) if (!SCHEMAS['2.3.0'].safeParse(launch).success) throw new Error('a launch is wrong')
+    return { parse: parsed - start, validate: performance.now() - parsed }
+  })
+  const [a, b] = [median(rounds.map(({ validate }) => validate)), median(rounds.map(({ parse }) => parse))]
+  const size = texts.reduce((sum, { length }) => sum + length, 0) / texts.length / 1_024
+  console.log(`      ${LAUNCHES} launches of ${size.toFixed(1)} KB`)
+  report('zod, to JSON.parse', `${a.toFixed(0)} ms / ${b.toFixed(0)} ms`, a / b, 1.07, 'at most')
+}
+
+/** `storePage` page by page, to one COPY into a temporary table and one INSERT … SELECT … ON CONFLICT out of it. */
+async function storing(pool: Database): Promise<void> {
+  const launches = launchesFrom(0, LAUNCHES).map((launch) => parseLaunch('2.3.0', launch))
+  const pages = pagesOf(launches)
+  const text = copied(launches.map((parsed) => rowOf(parsed, NOW)))
+  const store = async () => {
+    for (const page of pages) await storePage(pool, page, NOW)
+  }
+  const times = { ours: [] as number[], again: [] as number[], floor: [] as number[] }
+  for (let round = 0; round < 4; round++) {
+    await empty(pool)
+    const floor = await timed(() => copyUpsert(pool, text))
+    await empty(pool)
+    const ours = await timed(store)
+    await pool.query('checkpoint')
+    const again = await timed(store)
+    // The first round warms up.
+    if (round === 0) continue
+    times.floor.push(floor)
+    times.ours.push(ours)
+    times.again.push(again)
+  }
+  const [ours, again, floor] = [median(times.ours), median(times.again), median(times.floor)]
+  const ms = (of: number) => `${of.toFixed(0)} ms / COPY ${floor.toFixed(0)} ms`
+  const lz4 = await hasLz4(pool)
+  if (!lz4) console.log('      this server has no lz4: what it makes of the first load is not measured')
+  report(`first load of ${LAUNCHES}`, ms(ours), ours / floor, lz4 ? 0.7 : 1.25, 'at most')
+  report('the same again, unchanged', ms(again), again / floor, 0.05, 'at most')
+  report('  to the first load', `${again.toFixed(0)} ms / ${ours.toFixed(0)} ms`, again / ours, 0.05, 'at most')
+}
+
+async function empty(pool: Database): Promise<void> {
+  await pool.query('truncate rocket_launches, rocket_launch_changes, rocket_launch_rejects, rocket_launch_sync')
+  await pool.query('checkpoint')
+}
+
+async function hasLz4(pool: Database): Promise<boolean> {
+  const { rows } = await pool.query(
+    `select from pg_attribute where attrelid = 'rocket_launches'::regclass and attname = 'details' and attcompression = 'l'`,
+  )
+  return rows.length > 0
+}
+
+/** The task itself from a loopback server, to its parts done barely: requests, JSON.parse, upserts, one after the other. */
+async function fetching(pool: Database): Promise<void> {
+  const server = await openLoopback(async (request, response) => {
+    const page = Number(new URL(request.url ?? '', 'http://loopback').searchParams.get('page') ?? 0)
+    const body = request.url?.includes('throttle') ? undefined : served[page]
+    response.writeHead(body ? 200 : 404, { 'content-type': 'application/json' }).end(body)
+  })
+  const served = pagesToServe(LAUNCHES, `${server.origin}/2.3.0/launches/upcoming/`)
+  const pages = pagesOf(launchesFrom(0, LAUNCHES).map((launch) => rowOf(parseLaunch('2.3.0', launch), NOW)))
+  const http = openHttp({ userAgent: 'bench' })
+  const settings = { LAUNCH_LIBRARY_URL: `${server.origin}/2.3.0`, LAUNCH_LIBRARY_TOKEN: undefined }
+  const { signal } = new AbortController()
+  const context = { db: pool, http, log, now: () => NOW, runType: 'manual' as const, settings, signal }
+  const rounds: Record<'ours' | 'request' | 'parse' | 'upsert', number>[] = []
+  for (let round = 0; round < 4; round++) {
+    await empty(pool)
+    const ours = await timed(() => fetchAndStoreData({}, context))
+    const bodies: string[] = []
+    const asking = await timed(async () => {
+      for (let page = 0; page < served.length; page++) bodies.push(await requested(`${server.origin}/?page=${page}`))
+    })
+    const parse = await timed(async () => bodies.map((body) => JSON.parse(body)))
+    await empty(pool)
+    const upsert = await timed(async () => {
+      for (const page of pages) await bareUpsert(pool, page)
+    })
+    if (round > 0) rounds.push({ ours, request: asking, parse, upsert })
+  }
+  await http.close()
+  await server.close()
+  const [ours, ...parts] = (['ours', 'request', 'parse', 'upsert'] as const).map((part) =>
+    median(rounds.map((round) => round[part])),
+  ) as [number, number, number, number]
+  const floor = parts.reduce((sum, part) => sum + part, 0)
+  const named = parts.map((part) => part.toFixed(0)).join(' + ')
+  report(
+    `fetch, validate, store ${served.length} pages`,
+    `${ours.toFixed(0)} ms / ${named} ms`,
+    ours / floor,
+    1.5,
+    'at most',
+  )
+}
+
+const MANY = 10_000
+
+/** Memory while many rows are read and stored, after the first tenth of them. */
+async function memory(pool: Database): Promise<void> {
+  await empty(pool)
+  const sizes: number[] = []
+  for (let start = 0; start < MANY; start += 100) {
+    const page = launchesFrom(start, 100).map((launch) => parseLaunch('2.3.0', JSON.parse(JSON.stringify(launch))))
+    await storePage(pool, page, NOW)
+    if (start >= MANY / 10) sizes.push(process.memoryUsage.rss() / 1024 ** 2)
+  }
+  const [first, last] = [median(sizes.slice(0, 100)), median(sizes.slice(-100))]
+  console.log(`      memory: ${first.toFixed(0)} MB, ${last.toFixed(0)} MB after ${MANY} launches`)
+  report(
+    `memory after ${MANY} launches, MB more`,
+    `at the most ${Math.max(...sizes).toFixed(0)} MB`,
+    last - first,
+    50,
+    'at most',
+  )
+}
