@@ -14,8 +14,8 @@ export interface PageSummary {
 }
 
 export interface StoreOptions {
-  /** Written in the very transaction of the page, also where nothing of it differs. */
-  alongside?: (connection: Connection) => Promise<void>
+  /** Written in the very transaction of the page, also where nothing of it differs; told what became of the page. */
+  alongside?: (connection: Connection, stored: PageSummary) => Promise<void>
 }
 
 /**
@@ -91,7 +91,7 @@ async function storeAll(db: Database, { launches, rejects, now, alongside }: Sto
     const written = await writeDiffering(connection, changed, now)
     await store.receivedAgain(connection, ids)
     if (distinct.length > 0) await store.putRejects(connection, distinct, now)
-    await alongside?.(connection)
+    await alongside?.(connection, summary(written, launches.length, rejects.length))
     return written
   })
 }
@@ -192,8 +192,10 @@ async function storeEach(db: Database, { launches, rejects, now, alongside }: St
     }
   }
   for (const reject of refused) await putAside(db, reject, now)
-  await storeAll(db, { launches: [], rejects, now, alongside })
-  return summary(total, launches.length - refused.length, rejects.length + refused.length)
+  const stored = summary(total, launches.length - refused.length, rejects.length + refused.length)
+  const last = alongside && ((connection: Connection) => alongside(connection, stored))
+  await storeAll(db, { launches: [], rejects, now, alongside: last })
+  return stored
 }
 
 /** Where even the launch as received cannot be stored, its reason still is. */
