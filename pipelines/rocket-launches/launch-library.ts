@@ -2,88 +2,162 @@ import { TminusError } from 'tminus'
 import type { Http } from 'tminus/connectors/http'
 import { z } from 'zod'
 import { API_VERSIONS, type ApiVersion, apiVersion } from './launch.ts'
+import { type Budget, QuotaSpent } from './quota.ts'
 
 /** One page of a list, its launches as received. */
 export interface Page {
   results: unknown[]
   /** How many the whole list holds. */
   count: number | null
+  /** No page follows. */
+  last: boolean
 }
 
-export interface ListRequest {
+export interface LaunchLibrary {
+  readonly version: ApiVersion
+  /**
+   * Every upcoming launch and those of the last 24 hours, page after page, in detailed mode: it alone tells webcasts.
+   * With `since` only those changed since; 2.0.0 does not know when: RangeError.
+   */
+  upcoming(options?: { since?: Date }): AsyncGenerator<Page, void>
+  /** One page of the launches that were, by `net`, earliest first; both ends included. Normal mode. */
+  previous(options?: { from?: Date; to?: Date; offset?: number }): Promise<Page>
+  /** These launches, at most 100, in detailed mode; those it does not know are missing. */
+  byIds(ids: readonly string[]): Promise<unknown[]>
+}
+
+export interface LaunchLibraryOptions {
   http: Http
   /** `LAUNCH_LIBRARY_URL`: up to and with the version, `https://ll.thespacedevs.com/2.3.0`. */
   baseUrl: string
   /** `LAUNCH_LIBRARY_TOKEN`; raises the limit of 15 calls an hour. */
   token: string | undefined
   signal: AbortSignal
-  /** Launches a page; the API gives 100 at most. */
-  limit?: number
+  /** Gives, or refuses, each single call. */
+  budget: Pick<Budget, 'take' | 'refused'>
 }
 
 /**
- * Every upcoming launch, and those of the last 24 hours, page after page; each page is one call of the quota.
+ * Launch Library 2 (https://ll.thespacedevs.com/docs). Each page is one call of the quota; nothing is tried twice.
  *
- * Throws TminusError: retryable where waiting helps (no connection, 5xx, 429 with `fields.retryAfterMs`), not where
- * the address, the key or the API's shape is wrong.
+ * Everything throws QuotaSpent where the quota gives no call, and TminusError: retryable where waiting helps (no
+ * connection, 5xx), not where the address, the key or the API's shape is wrong.
  */
-export async function* upcomingPages({ limit = 100, ...request }: ListRequest): AsyncGenerator<Page, void> {
-  let next: URL | undefined = upcomingUrl(request.baseUrl)
-  next.searchParams.set('limit', String(limit))
-  const asked = new Set<string>()
-  while (next !== undefined) {
-    if (asked.has(next.href) || asked.size === MAX_PAGES) throw endless(next, asked.size)
-    asked.add(next.href)
-    const url: URL = next
-    const { results, count, next: following } = readEnvelope(url, await ask(url, request))
-    yield { results, count: count ?? null }
-    next = following ? followed(url, following) : undefined
+export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary {
+  const version = versionOf(options.baseUrl)
+  const read = (url: URL) => readPage(url, options)
+  return {
+    version,
+    upcoming: ({ since } = {}) => readAll(upcomingAddress(options.baseUrl, version, since), read),
+    previous: async (range = {}) => (await read(previousAddress(options.baseUrl, version, range))).page,
+    byIds: async (ids) => {
+      if (ids.length > PAGE_SIZE) throw new RangeError(`At most ${PAGE_SIZE} launches can be asked for in one call`)
+      if (ids.length === 0) return []
+      return (await read(idsAddress(options.baseUrl, version, ids))).page.results
+    },
   }
 }
 
-const HINT = 'check LAUNCH_LIBRARY_URL'
+/** Without a quota of our own. */
+export function upcomingPages(request: Omit<LaunchLibraryOptions, 'budget'>): AsyncGenerator<Page, void> {
+  const budget = { take: async () => {}, refused: async (waitMs = 60_000) => new Date(Date.now() + waitMs) }
+  return openLaunchLibrary({ ...request, budget }).upcoming()
+}
+
+/** The API gives no more. */
+const PAGE_SIZE = 100
 
 /** Of 100 launches each: more than Launch Library has ever had upcoming, by far. */
 const MAX_PAGES = 100
 
-const UPCOMING: Record<ApiVersion, string> = {
-  '2.0.0': 'launch/upcoming/',
-  '2.2.0': 'launch/upcoming/',
-  '2.3.0': 'launches/upcoming/',
-}
+type Read = (url: URL) => Promise<{ page: Page; next: URL | undefined }>
 
-/** The list's address. Throws TminusError where the base names no version that is known here. */
-export function upcomingUrl(baseUrl: string): URL {
-  const version = apiVersion(baseUrl)
-  if (version === undefined) {
-    throw new TminusError(`LAUNCH_LIBRARY_URL must end with a version of the API: ${API_VERSIONS.join(', ')}`, {
-      code: 'launch_library_version',
-      retryable: false,
-    })
+async function* readAll(first: URL, read: Read): AsyncGenerator<Page, void> {
+  const asked = new Set<string>()
+  for (let url: URL | undefined = first; url !== undefined; ) {
+    if (asked.has(url.href) || asked.size === MAX_PAGES) throw endless(url, asked.size)
+    asked.add(url.href)
+    const { page, next } = await read(url)
+    yield page
+    url = next
   }
-  return new URL(UPCOMING[version], baseUrl.replace(/\/*$/, '/'))
 }
 
-async function ask(url: URL, { http, token, signal }: ListRequest): Promise<unknown> {
+/** The address of the upcoming list. Throws TminusError where the base names no version that is known here. */
+export function upcomingUrl(baseUrl: string): URL {
+  return address(baseUrl, versionOf(baseUrl), 'upcoming/')
+}
+
+function upcomingAddress(baseUrl: string, version: ApiVersion, since: Date | undefined): URL {
+  if (since !== undefined && version === '2.0.0') throw new RangeError('API 2.0.0 does not tell when a launch changed')
+  return address(baseUrl, version, 'upcoming/', { mode: 'detailed', last_updated__gte: since?.toISOString() })
+}
+
+function previousAddress(
+  baseUrl: string,
+  version: ApiVersion,
+  { from, to, offset }: { from?: Date; to?: Date; offset?: number },
+): URL {
+  return address(baseUrl, version, 'previous/', {
+    ordering: 'net',
+    net__gte: from?.toISOString(),
+    net__lte: to?.toISOString(),
+    offset: offset || undefined,
+  })
+}
+
+function idsAddress(baseUrl: string, version: ApiVersion, ids: readonly string[]): URL {
+  return address(baseUrl, version, '', { mode: 'detailed', id: ids.join(',') })
+}
+
+function address(
+  baseUrl: string,
+  version: ApiVersion,
+  list: string,
+  query?: Record<string, string | number | undefined>,
+): URL {
+  const url = new URL(`${LAUNCHES[version]}${list}`, baseUrl.replace(/\/*$/, '/'))
+  if (query === undefined) return url
+  for (const [name, value] of Object.entries({ limit: PAGE_SIZE, ...query }))
+    if (value !== undefined) url.searchParams.set(name, String(value))
+  return url
+}
+
+const LAUNCHES: Record<ApiVersion, string> = { '2.0.0': 'launch/', '2.2.0': 'launch/', '2.3.0': 'launches/' }
+
+function versionOf(baseUrl: string): ApiVersion {
+  const version = apiVersion(baseUrl)
+  if (version !== undefined) return version
+  throw new TminusError(`LAUNCH_LIBRARY_URL must end with a version of the API: ${API_VERSIONS.join(', ')}`, {
+    code: 'launch_library_version',
+    retryable: false,
+  })
+}
+
+async function readPage(url: URL, options: LaunchLibraryOptions): ReturnType<Read> {
+  const { results, count, next } = readEnvelope(url, await ask(url, options))
+  const following = next ? followed(url, next) : undefined
+  return { page: { results, count: count ?? null, last: following === undefined }, next: following }
+}
+
+const HINT = 'check LAUNCH_LIBRARY_URL'
+
+async function ask(url: URL, { http, token, signal, budget }: LaunchLibraryOptions): Promise<unknown> {
   const headers: Record<string, string> = token ? { authorization: `Token ${token}` } : {}
+  await budget.take()
   try {
     return await http.getJson(url, { headers, signal, hint: HINT })
   } catch (error) {
-    throw (error instanceof TminusError && refused(error, token)) || error
+    if (!(error instanceof TminusError)) throw error
+    if (error.fields.status !== 429) throw keyRefused(error, token) ?? error
+    const until = await budget.refused(waitIn(error))
+    throw new QuotaSpent(until, { token: token !== undefined, cause: error })
   }
 }
 
-/** What Launch Library means by 429 (quota) and 401/403 (key); undefined for every other failure. */
-function refused(error: TminusError, token: string | undefined): TminusError | undefined {
-  const { status, detail } = error.fields
-  if (status === 429) {
-    const retryAfterMs = error.fields.retryAfterMs ?? announcedWait(detail)
-    const wait = typeof retryAfterMs === 'number' ? ` for ${minutes(retryAfterMs)} more` : ' for now'
-    return new TminusError(
-      `Launch Library takes no further call${wait}: its hourly quota is used up; wait${token ? '' : ', or set LAUNCH_LIBRARY_TOKEN'}`,
-      { code: 'launch_library_throttled', cause: error, fields: { ...error.fields, retryAfterMs } },
-    )
-  }
+/** What Launch Library means by 401 and 403; undefined for every other failure. */
+function keyRefused(error: TminusError, token: string | undefined): TminusError | undefined {
+  const { status } = error.fields
   if (status !== 401 && status !== 403) return undefined
   return new TminusError(
     token
@@ -93,14 +167,11 @@ function refused(error: TminusError, token: string | undefined): TminusError | u
   )
 }
 
-/** "Request was throttled. Expected available in 625 seconds." */
-function announcedWait(detail: unknown): number | undefined {
+/** Milliseconds, by `Retry-After` or "Request was throttled. Expected available in 625 seconds." */
+function waitIn({ fields: { retryAfterMs, detail } }: TminusError): number | undefined {
+  if (typeof retryAfterMs === 'number') return retryAfterMs
   const [, seconds] = /available in (\d+) second/.exec(String(detail)) ?? []
   return seconds === undefined ? undefined : Number(seconds) * 1_000
-}
-
-function minutes(ms: number): string {
-  return ms < 90_000 ? `${Math.ceil(ms / 1_000)} s` : `${Math.ceil(ms / 60_000)} min`
 }
 
 const Envelope = z.object({

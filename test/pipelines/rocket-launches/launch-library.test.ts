@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Page, upcomingPages, upcomingUrl } from '../../../pipelines/rocket-launches/launch-library.ts'
+import { openLaunchLibrary, type Page, upcomingUrl } from '../../../pipelines/rocket-launches/launch-library.ts'
+import { QuotaSpent } from '../../../pipelines/rocket-launches/quota.ts'
 import { settings } from '../../../pipelines/rocket-launches/settings.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
 import { TminusError } from '../../../src/errors.ts'
@@ -11,6 +12,19 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
 
+/** Refuses nothing; remembers what it was told of a 429. */
+function openEnded() {
+  const refusals: (number | undefined)[] = []
+  const budget = {
+    take: async () => {},
+    refused: async (retryAfterMs: number | undefined) => {
+      refusals.push(retryAfterMs)
+      return new Date('2026-11-21T08:00:00.400Z')
+    },
+  }
+  return { budget, refusals }
+}
+
 async function serve(handler: Handler, version = '2.3.0') {
   const server = await startHttpServer(handler)
   const http = openHttp({ userAgent: 'tminus-test/1' })
@@ -18,13 +32,17 @@ async function serve(handler: Handler, version = '2.3.0') {
     () => http.close(),
     () => server.close(),
   )
+  const { budget, refusals } = openEnded()
+  const library = (token?: string) => {
+    const baseUrl = `${server.origin}/${version}`
+    return openLaunchLibrary({ http, baseUrl, token, signal: new AbortController().signal, budget })
+  }
   const read = async (token?: string): Promise<Page[]> => {
     const pages: Page[] = []
-    const request = { http, baseUrl: `${server.origin}/${version}`, token, signal: new AbortController().signal }
-    for await (const page of upcomingPages(request)) pages.push(page)
+    for await (const page of library(token).upcoming()) pages.push(page)
     return pages
   }
-  return { ...server, read }
+  return { ...server, library, read, refusals }
 }
 
 async function failing(handler: Handler, token?: string): Promise<TminusError> {
@@ -52,7 +70,7 @@ describe('the list', () => {
     expect(pages.flatMap(({ results }) => results)).toEqual(ids)
     expect(pages[0]?.count).toBe(25)
     expect(server.requests.map(({ url }) => url)).toEqual([
-      `${path}?limit=100`,
+      `${path}?limit=100&mode=detailed`,
       `${path}?limit=10&offset=10`,
       `${path}?limit=10&offset=20`,
     ])
@@ -60,12 +78,9 @@ describe('the list', () => {
   })
 
   test('is read a page at a time', async () => {
-    const server = await startHttpServer((_, response) => sendJson(response, { results: [1], next: '?offset=1' }))
-    const http = openHttp({ userAgent: 'x' })
-    closing.push(http.close, server.close)
-    const request = { http, baseUrl: `${server.origin}/2.3.0`, token: undefined, signal: new AbortController().signal }
-    for await (const page of upcomingPages(request)) {
-      expect(page).toEqual({ results: [1], count: null })
+    const server = await serve((_, response) => sendJson(response, { results: [1], next: '?offset=1' }))
+    for await (const page of server.library().upcoming()) {
+      expect(page).toEqual({ results: [1], count: null, last: false })
       break
     }
     expect(server.requests).toHaveLength(1)
@@ -114,22 +129,22 @@ describe('a failure says what to do', () => {
   })
 
   test.each([
-    ['a Retry-After', { 'retry-after': '625' }, '{}'],
-    ['a sentence', {}, '{"detail":"Request was throttled. Expected available in 625 seconds."}'],
-  ])('the quota is spent, with %s', async (_, headers, body) => {
-    const error = await failing((_, response) => response.writeHead(429, headers).end(body))
+    ['a Retry-After', { 'retry-after': '625' }, '{}', 625_000],
+    ['a sentence', {}, '{"detail":"Request was throttled. Expected available in 625 seconds."}', 625_000],
+    ['neither', {}, 'slow down', undefined],
+  ])('the quota is spent, with %s', async (_, headers, body, retryAfterMs) => {
+    const { read, refusals } = await serve((_, response) => response.writeHead(429, headers).end(body))
+    const error = await read().catch((thrown: unknown) => thrown)
+    expect(refusals).toEqual([retryAfterMs])
+    expect(error).toBeInstanceOf(QuotaSpent)
     expect(error).toMatchObject({
       code: 'launch_library_throttled',
       retryable: true,
-      fields: { status: 429, retryAfterMs: 625_000 },
+      until: new Date('2026-11-21T08:00:00.400Z'),
+      message:
+        'Launch Library takes no further call: its quota is used up; wait until 2026-11-21T08:00:01Z, or set LAUNCH_LIBRARY_TOKEN',
     })
-    expect(error.message).toContain('for 11 min more')
-    expect(error.message).toContain('LAUNCH_LIBRARY_TOKEN')
-  })
-
-  test('the quota is spent, with neither', async () => {
-    const error = await failing((_, response) => response.writeHead(429).end('slow down'), 'k3y')
-    expect(error.message).toBe('Launch Library takes no further call for now: its hourly quota is used up; wait')
+    await expect(read('k3y')).rejects.toThrow(/wait until 2026-11-21T08:00:01Z$/)
   })
 
   test('a wrong key', async () => {
