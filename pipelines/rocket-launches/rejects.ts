@@ -16,18 +16,23 @@ export function addIssues(issues: Issues, page: readonly Parsed[]): void {
   }
 }
 
-/**
- * A few odd launches are set aside; many (5, and more than a fifth) mean that the API is another one than we think.
- * Throws TminusError `failed`, not retryable, that names the commonest issue.
- */
-export function refuseMostlyRejected(
-  { fetched, rejected }: { fetched: number; rejected: number },
-  issues: ReadonlyMap<string, number>,
-): void {
-  if (rejected < 5 || rejected <= fetched * 0.2) return
+export interface ReadCounts {
+  fetched: number
+  rejected: number
+}
+
+/** Throws TminusError `failed`, not retryable, that names the commonest issue, where the launches are mostly rejected. */
+export function refuseMostlyRejected(counts: ReadCounts, issues: ReadonlyMap<string, number>): void {
+  if (!isMostlyRejected(counts)) return
+  const { fetched, rejected } = counts
   const [commonest, times] = [...issues].sort(([, a], [, b]) => b - a)[0] ?? ['cannot be stored', rejected]
   throw fail(
     `${rejected} of ${fetched} launches could not be read, most often because of "${commonest}" (${times} times): ` +
       'the API changed, or LAUNCH_LIBRARY_URL is not Launch Library; they are kept in rocket_launch_rejects',
   )
+}
+
+/** A few odd launches are set aside; many (5, and more than a fifth) mean that the API is another one than we think. */
+export function isMostlyRejected({ fetched, rejected }: ReadCounts): boolean {
+  return rejected >= 5 && rejected > fetched * 0.2
 }
