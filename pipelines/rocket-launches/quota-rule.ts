@@ -70,7 +70,7 @@ export function standing(quota: Quota, { now, reserve, assumed }: Circumstances)
 }
 
 /** Made for a limit of 15: a smaller one stays usable. */
-function reserveOf(limit: number, reserve: number): number {
+export function reserveOf(limit: number, reserve: number): number {
   return Math.min(reserve, Math.floor((limit * reserve) / 15), limit - 1)
 }
 
