@@ -1,4 +1,4 @@
-import { fail } from 'tminus'
+import { fail, type TminusError } from 'tminus'
 import type { Parsed } from './launch.ts'
 
 /** How often each issue came, by its words. */
@@ -21,18 +21,24 @@ export interface ReadCounts {
   rejected: number
 }
 
-/** Throws TminusError `failed`, not retryable, that names the commonest issue, where the launches are mostly rejected. */
+/** Throws what `mostlyRejected` finds. */
 export function refuseMostlyRejected(counts: ReadCounts, issues: ReadonlyMap<string, number>): void {
-  if (!isMostlyRejected(counts)) return
-  const { fetched, rejected } = counts
+  const error = mostlyRejected(counts, issues)
+  if (error !== undefined) throw error
+}
+
+/**
+ * A few odd launches are set aside; many (5, and more than a fifth) mean that the API is another one than we think:
+ * then a TminusError `failed`, not retryable, that names the commonest issue.
+ */
+export function mostlyRejected(
+  { fetched, rejected }: ReadCounts,
+  issues: ReadonlyMap<string, number>,
+): TminusError | undefined {
+  if (rejected < 5 || rejected <= fetched * 0.2) return undefined
   const [commonest, times] = [...issues].sort(([, a], [, b]) => b - a)[0] ?? ['cannot be stored', rejected]
-  throw fail(
+  return fail(
     `${rejected} of ${fetched} launches could not be read, most often because of "${commonest}" (${times} times): ` +
       'the API changed, or LAUNCH_LIBRARY_URL is not Launch Library; they are kept in rocket_launch_rejects',
   )
-}
-
-/** A few odd launches are set aside; many (5, and more than a fifth) mean that the API is another one than we think. */
-export function isMostlyRejected({ fetched, rejected }: ReadCounts): boolean {
-  return rejected >= 5 && rejected > fetched * 0.2
 }
