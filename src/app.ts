@@ -68,40 +68,61 @@ export interface Databases {
   metadata: Metadata
   /** Holds a password. */
   metadataUrl: string
-  close(options?: { leaveRunning?: boolean }): Promise<void>
+  close(): Promise<void>
 }
 
 /** @param create whether to make an embedded database, and the runner's tables, where there are none */
 export async function openDatabases({ config, log }: Setup, { create }: { create: boolean }): Promise<Databases> {
   const closing = new Closing()
   try {
-    const embedded =
-      config.databaseUrl && config.metadataDatabaseUrl
-        ? undefined
-        : await openEmbedded({ dataDir: config.dataDir, create })
-    let leaveRunning = false
-    closing.add(() => embedded?.release({ leaveRunning }))
-    const open = async (url: string, name: string) => {
-      const pool = openPool(url, { onIdleError: (error) => log.debug({ err: error }, 'a database connection broke') })
-      closing.add(() => pool.end())
-      await checkConnection(pool, name)
-      return pool
-    }
-    const url = config.databaseUrl ?? embedded?.connectionString ?? ''
+    const embeddedUrl =
+      config.databaseUrl && config.metadataDatabaseUrl ? '' : await openEmbeddedUrl(config, closing, create)
+    const url = config.databaseUrl ?? embeddedUrl
     const metadataUrl = config.metadataDatabaseUrl ?? url
-    const db = await open(url, 'DATABASE_URL')
-    const metadataPool = metadataUrl === url ? db : await open(metadataUrl, 'METADATA_DATABASE_URL')
+    const db = await openChecked(url, 'DATABASE_URL', closing, log)
+    const metadataPool =
+      metadataUrl === url ? db : await openChecked(metadataUrl, 'METADATA_DATABASE_URL', closing, log)
     if (create) await migrateMetadata(metadataPool, config.metadataSchema)
     else await refuseUnmigrated(metadataPool, config.metadataSchema)
-    const close = async (options: { leaveRunning?: boolean } = {}) => {
-      leaveRunning = options.leaveRunning ?? false
-      await closing.close()
+    return {
+      db,
+      metadata: openMetadata(metadataPool, config.metadataSchema),
+      metadataUrl,
+      close: () => closing.close(),
     }
-    return { db, metadata: openMetadata(metadataPool, config.metadataSchema), metadataUrl, close }
   } catch (error) {
     await closing.close()
     throw error
   }
+}
+
+/** The launches' database alone, for what does not look at the runner's tables. Makes none. */
+export async function openDatabase({
+  config,
+  log,
+}: Pick<Setup, 'config' | 'log'>): Promise<Pick<Databases, 'db' | 'close'>> {
+  const closing = new Closing()
+  try {
+    const url = config.databaseUrl ?? (await openEmbeddedUrl(config, closing, false))
+    return { db: await openChecked(url, 'DATABASE_URL', closing, log), close: () => closing.close() }
+  } catch (error) {
+    await closing.close()
+    throw error
+  }
+}
+
+async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: boolean): Promise<string> {
+  const embedded = await openEmbedded({ dataDir, create })
+  closing.add(() => embedded.release())
+  return embedded.connectionString
+}
+
+/** @param name the setting the address comes from */
+async function openChecked(url: string, name: string, closing: Closing, log: Logger): Promise<Database> {
+  const pool = openPool(url, { onIdleError: (error) => log.debug({ err: error }, 'a database connection broke') })
+  closing.add(() => pool.end())
+  await checkConnection(pool, name)
+  return pool
 }
 
 async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {

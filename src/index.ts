@@ -1,8 +1,10 @@
 /** What a pipeline author writes with. */
+export type { Command, Option } from 'commander'
+export type { CommandHost, Commands, DemoHost } from './commands.ts'
 export { type DagOptions, dag, type RunEnd } from './dag/dag.ts'
-export type { Duration } from './dag/duration.ts'
+export { type Duration, humanDuration } from './dag/duration.ts'
 export { fail, rescheduleAt, skip } from './dag/ending.ts'
 export type { DagRunState, RunType, TaskInstanceState } from './dag/state.ts'
 export type { Task, TaskContext, TaskLog } from './dag/task.ts'
 export type { TriggerRule } from './dag/trigger-rule.ts'
-export { TminusError } from './errors.ts'
+export { TminusError, UsageError } from './errors.ts'

@@ -1,8 +1,9 @@
-import { openDatabases, setUp } from '../app.ts'
+import { setUp } from '../app.ts'
 import { UsageError } from '../errors.ts'
 import { listRuns } from '../metadata/dag-runs.ts'
 import { findDag } from './find-dag.ts'
 import { instant, print, printJson, table } from './table.ts'
+import { withMetadata } from './with-metadata.ts'
 
 export interface ListOptions {
   output: string
@@ -45,10 +46,10 @@ export async function dagsList({ output }: ListOptions): Promise<number> {
 /** `dags runs <dag>`: newest first. */
 export async function dagsRuns(dagId: string, { output, limit }: ListOptions & { limit: string }): Promise<number> {
   if (!/^[1-9]\d{0,5}$/.test(limit)) throw new UsageError('--limit must be a whole number from 1')
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
-  findDag(setup.loaded, dagId)
-  const { metadata, close } = await openDatabases(setup, { create: false })
-  const runs = await listRuns(metadata, dagId, Number(limit)).finally(close)
+  const runs = await withMetadata(async (metadata, { loaded }) => {
+    findDag(loaded, dagId)
+    return await listRuns(metadata, dagId, Number(limit))
+  })
   if (output === 'json') printJson(runs)
   else
     print(

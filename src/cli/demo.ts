@@ -8,12 +8,6 @@ import { pipeline } from './pipeline.ts'
 
 const DATABASE = 'tminus_demo'
 
-/** What a dag's `commands` module gives to be shown by `npm run demo`. */
-export interface Demo {
-  /** @param host `run` runs the dag once with these settings and returns its exit code */
-  demo(host: { run(settings: Readonly<Record<string, string>>): Promise<number> }): Promise<number>
-}
-
 /**
  * `demo`: the real pipeline on a database of its own, made anew each time. Ignores `.env`: only DATA_DIR is taken
  * from the environment, so neither the real tables nor the real channel can be reached.
@@ -22,8 +16,9 @@ export async function demo(): Promise<number> {
   const dataDir = readEnvironment({ file: false }).DATA_DIR ?? '.data'
   const pipelines = fileURLToPath(new URL('../../pipelines', import.meta.url))
   const dag = (await loadDags(pipelines)).dags.get('rocket-launches')
-  const commands = (await dag?.commands?.()) as Demo | undefined
-  if (commands === undefined) throw new TminusError('This copy has no demo', { code: 'no_demo', retryable: false })
+  const commands = await dag?.commands?.()
+  if (commands?.demo === undefined)
+    throw new TminusError('This copy has no demo', { code: 'no_demo', retryable: false })
   const embedded = await openEmbedded({ dataDir, create: true, database: 'tminus' })
   try {
     const url = await recreateDatabase(embedded.connectionString)

@@ -1,13 +1,11 @@
-import { openDatabases, setUp } from '../app.ts'
 import { listJobs } from '../metadata/jobs.ts'
 import type { ListOptions } from './dags.ts'
 import { instant, print, printJson, table } from './table.ts'
+import { withMetadata } from './with-metadata.ts'
 
 /** `jobs list`: processes, those alive first. */
 export async function jobsList({ output }: ListOptions): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
-  const { metadata, close } = await openDatabases(setup, { create: false })
-  const jobs = await listJobs(metadata, 25).finally(close)
+  const jobs = await withMetadata((metadata) => listJobs(metadata, 25))
   if (output === 'json') printJson(jobs)
   else
     print(

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
+import { TminusError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { failed } from './failed.ts'
+import { outputOption } from './output-option.ts'
 
 /** Each verb loads its own code, so that `--help` and a typing error cost nothing. A verb returns its exit code. */
 function buildProgram(done: (code: number) => void): Command {
@@ -62,20 +64,18 @@ function addDb(program: Command, done: (code: number) => void): void {
 }
 
 function addListings(program: Command, done: (code: number) => void): void {
-  const output = () =>
-    new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table')
   const dags = program.command('dags').description('what can run, and what has run')
   dags
     .command('list')
     .description('every dag, and every folder that could not be loaded')
-    .addOption(output())
+    .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  npm run cli -- dags list')
     .action(async (options) => done(await (await import('./dags.ts')).dagsList(options)))
   dags
     .command('runs')
     .description('the newest runs of a dag')
     .argument('<dag>', 'id of the dag')
-    .addOption(output())
+    .addOption(outputOption())
     .option('--limit <n>', 'how many', '25')
     .addHelpText('after', '\nExample:\n  npm run cli -- dags runs rocket-launches')
     .action(async (dagId, options) => done(await (await import('./dags.ts')).dagsRuns(dagId, options)))
@@ -94,7 +94,7 @@ function addListings(program: Command, done: (code: number) => void): void {
     .description('a run and its task instances')
     .argument('<dag>', 'id of the dag')
     .argument('<run>', "run_id, or 'latest'")
-    .addOption(output())
+    .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  npm run cli -- runs show rocket-launches latest')
     .action(async (dagId, runId, options) => done(await (await import('./runs.ts')).runsShow(dagId, runId, options)))
 
@@ -148,7 +148,7 @@ function addListings(program: Command, done: (code: number) => void): void {
   pools
     .command('list')
     .description('every pool and how much of it is taken')
-    .addOption(output())
+    .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  npm run cli -- pools list')
     .action(async (options) => done(await (await import('./pools.ts')).poolsList(options)))
   pools
@@ -164,7 +164,7 @@ function addListings(program: Command, done: (code: number) => void): void {
   jobs
     .command('list')
     .description('those alive, then the newest')
-    .addOption(output())
+    .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  npm run cli -- jobs list')
     .action(async (options) => done(await (await import('./jobs.ts')).jobsList(options)))
 }
@@ -173,10 +173,13 @@ const USAGE = 2
 
 async function main(argv: readonly string[]): Promise<number> {
   let code = 0
-  const program = buildProgram((result) => {
+  const done = (result: number) => {
     code = result
-  })
+  }
+  const program = buildProgram(done)
+  const word = argv[2]
   try {
+    if (mayBeOfDag(program, word)) await (await import('./dag-verbs.ts')).addDagVerbs(program, word, done)
     await program.parseAsync(argv)
     return code
   } catch (error) {
@@ -185,9 +188,18 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// Whoever reads our output may have had enough of it (`| head`); the run goes on.
+/** Pipelines are loaded only where one of them may be meant, so that none that is broken or slow is in the way. */
+function mayBeOfDag(program: Command, word: string | undefined): boolean {
+  if (word === undefined || word === '-h' || word === '--help') return true
+  return !word.startsWith('-') && !program.commands.some((command) => command.name() === word)
+}
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  // Whoever reads our output may have had enough of it (`| head`); the run goes on.
+  if (error.code === 'EPIPE') return
+  process.exit(
+    failed(new TminusError(`The output cannot be written: ${error.message}`, { code: 'output', cause: error })),
+  )
 })
 // Nothing here keeps the process alive on purpose: what was opened is closed, so a verb that is done ends by itself.
 process.exitCode = await main(process.argv)

@@ -1,10 +1,10 @@
-import { openDatabases, type Setup, setUp } from '../app.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { isAnybodyExecuting } from '../metadata/operations.ts'
 import { cancel, clear, mark, type Operated } from '../runner/operate.ts'
 import { findDag } from './find-dag.ts'
 import { print } from './table.ts'
+import { withMetadata } from './with-metadata.ts'
 
 export interface ClearOptions {
   task?: string[]
@@ -15,7 +15,7 @@ export interface ClearOptions {
 
 /** `runs clear <dag> <run>`. */
 export async function runsClear(dagId: string, runId: string, options: ClearOptions): Promise<number> {
-  return await operate(async (metadata) => {
+  await withMetadata(async (metadata) => {
     const selection = {
       ...(options.task && { taskIds: options.task }),
       downstream: options.downstream ?? false,
@@ -26,14 +26,16 @@ export async function runsClear(dagId: string, runId: string, options: ClearOpti
     else print(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
     if (done.taskIds.length > 0 && !options.dryRun) await sayWhoRuns(metadata, dagId)
   })
+  return 0
 }
 
 /** `runs cancel <dag> <run>`. */
 export async function runsCancel(dagId: string, runId: string): Promise<number> {
-  return await operate(async (metadata) => {
+  await withMetadata(async (metadata) => {
     const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId })
     print(`Cancelled ${cancelled}: ${taskIds.join(', ') || 'nothing was left to run'}`)
   })
+  return 0
 }
 
 /** `tasks mark <dag> <run> <task> <state>`. */
@@ -47,19 +49,13 @@ export async function tasksMark(
   if (state !== 'success' && state !== 'failed' && state !== 'skipped') {
     throw new UsageError(`A task is marked success, failed or skipped, not '${state}'`)
   }
-  return await operate(async (metadata, { loaded }) => {
+  await withMetadata(async (metadata, { loaded }) => {
     const value = options.value === undefined ? undefined : readJson(options.value)
     const done: Operated = await mark(metadata, findDag(loaded, dagId), runId, taskId, state, value)
     const [, ...after] = done.taskIds
     print(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
     await sayWhoRuns(metadata, dagId)
   })
-}
-
-async function operate(work: (metadata: Metadata, setup: Setup) => Promise<void>): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
-  const { metadata, close } = await openDatabases(setup, { create: false })
-  await work(metadata, setup).finally(close)
   return 0
 }
 

@@ -1,14 +1,12 @@
-import { openDatabases, setUp } from '../app.ts'
 import { UsageError } from '../errors.ts'
 import { listPools, setPool } from '../metadata/pools.ts'
 import type { ListOptions } from './dags.ts'
 import { print, printJson, table } from './table.ts'
+import { withMetadata } from './with-metadata.ts'
 
 /** `pools list`. */
 export async function poolsList({ output }: ListOptions): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
-  const { metadata, close } = await openDatabases(setup, { create: false })
-  const pools = await listPools(metadata).finally(close)
+  const pools = await withMetadata((metadata) => listPools(metadata))
   if (output === 'json') printJson(pools)
   else
     print(
@@ -24,9 +22,7 @@ export async function poolsList({ output }: ListOptions): Promise<number> {
 export async function poolsSet(pool: string, slots: string, options: { description?: string }): Promise<number> {
   if (!/^\d{1,6}$/.test(slots)) throw new UsageError('slots must be a whole number from 0')
   if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool)) throw new UsageError("a pool's name has letters, digits, '-', '_' and '.'")
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
-  const { metadata, close } = await openDatabases(setup, { create: false })
-  await setPool(metadata, pool, Number(slots), options.description ?? null).finally(close)
+  await withMetadata((metadata) => setPool(metadata, pool, Number(slots), options.description ?? null))
   print(`Pool ${pool} has ${slots} slots`)
   return 0
 }

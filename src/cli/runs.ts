@@ -1,14 +1,12 @@
-import { openDatabases, setUp } from '../app.ts'
 import { showRun } from '../metadata/dag-runs.ts'
 import type { ListOptions } from './dags.ts'
 import { noSuchRun } from './find-dag.ts'
 import { instant, print, printJson, table } from './table.ts'
+import { withMetadata } from './with-metadata.ts'
 
 /** `runs show <dag> <run>`. */
 export async function runsShow(dagId: string, runId: string, { output }: ListOptions): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
-  const { metadata, close } = await openDatabases(setup, { create: false })
-  const run = await showRun(metadata, dagId, runId).finally(close)
+  const run = await withMetadata((metadata) => showRun(metadata, dagId, runId))
   if (run === undefined) throw noSuchRun(dagId, runId)
   if (output === 'json') {
     printJson(run)

@@ -1,10 +1,10 @@
-import { openDatabases, setUp } from '../app.ts'
 import { UsageError } from '../errors.ts'
 import { showRun } from '../metadata/dag-runs.ts'
 import { type LogRow, readLogs } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { noSuchRun } from './find-dag.ts'
 import { instant, print } from './table.ts'
+import { withMetadata } from './with-metadata.ts'
 
 /** `tasks logs <dag> <run> <task>`: every try, or one. */
 export async function tasksLogs(
@@ -15,10 +15,8 @@ export async function tasksLogs(
 ): Promise<number> {
   if (options.try !== undefined && !/^[1-9]\d{0,5}$/.test(options.try))
     throw new UsageError('--try must be a whole number from 1')
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
-  const { metadata, close } = await openDatabases(setup, { create: false })
   const tryNumber = options.try === undefined ? null : Number(options.try)
-  const lines = await readTask(metadata, dagId, runId, taskId, tryNumber).finally(close)
+  const lines = await withMetadata((metadata) => readTask(metadata, dagId, runId, taskId, tryNumber))
   for (const { try_number, logged_at, level, message, fields } of lines) {
     const more = fields === null ? '' : ` ${JSON.stringify(fields)}`
     print(`${instant(logged_at)} try ${try_number} ${level.padEnd(5)} ${message}${more}`)

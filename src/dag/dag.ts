@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Commands } from '../commands.ts'
 import { TminusError } from '../errors.ts'
 import { type Duration, milliseconds } from './duration.ts'
 import { buildGraph, type Graph, type GraphNode } from './graph.ts'
@@ -51,8 +52,8 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   settings?: S
   /** The dag's own page: a module whose default export is a Hono app, mounted under the dag's id. */
   board?: () => Promise<unknown>
-  /** The dag's own command-line verbs. */
-  commands?: () => Promise<unknown>
+  /** The dag's own command-line verbs: a lazy import of a module that exports `register`, see `Commands`. */
+  commands?: () => Promise<Commands<z.output<z.ZodObject<S>>>>
 }
 
 type Options = Readonly<DagOptions<z.ZodObject, z.ZodRawShape>>

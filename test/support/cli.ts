@@ -8,6 +8,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE = ['--conditions=tminus-source', '--import', join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')]
 const MAIN = join(ROOT, 'src/cli/main.ts')
 
+/** The real `tminus` as a shell starts it. */
+export const COMMAND: readonly string[] = [process.execPath, ...NODE, MAIN]
+
 const FIXTURES = join(ROOT, 'test/fixtures')
 /** Read where a test names no other folder. */
 export const PIPELINES = join(FIXTURES, 'pipelines')

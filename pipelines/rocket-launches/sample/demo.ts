@@ -1,12 +1,8 @@
 import pc from 'picocolors'
+import type { DemoHost } from 'tminus'
 import { type ChannelMessage, type DiscordServer, startDiscord } from './discord-server.ts'
 import { startLaunchLibrary } from './launch-library-server.ts'
 import { renderMessage } from './render-message.ts'
-
-export interface DemoHost {
-  /** Runs the dag once, to its end, with these settings; returns its exit code. */
-  run(settings: Readonly<Record<string, string>>): Promise<number>
-}
 
 /**
  * Runs the pipeline twice against sample launches and a stand-in for Discord, both on loopback: the first run posts

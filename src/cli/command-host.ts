@@ -1,0 +1,81 @@
+import { openDatabase } from '../app.ts'
+import { openClock } from '../clock.ts'
+import type { CommandHost } from '../commands.ts'
+import { type Environment, parseSettings } from '../config.ts'
+import { type Http, openHttp } from '../connectors/http.ts'
+import type { Dag } from '../dag/dag.ts'
+import { openLog } from '../log.ts'
+import { scrubber } from '../secrets.ts'
+import { VERSION } from '../version.ts'
+import { outputOption } from './output-option.ts'
+import { EXIT_OF, onStopSignal } from './signals.ts'
+import { fields, print, printJson, table, wrapped } from './table.ts'
+
+/** How long a verb may take to end after Ctrl-C. */
+const GRACE_MS = 2_000
+
+/** What the verbs of a dag are given. Nothing is read, parsed or opened before a verb asks for it. */
+export function openCommandHost(
+  dag: Dag,
+  env: Environment,
+  { signal, done }: Pick<CommandHost, 'signal' | 'done'>,
+): CommandHost {
+  const config = once(() => parseSettings(env, []).config)
+  const clock = once(() => openClock(config().clock))
+  return {
+    settings: once(() => parseSettings(env, [dag]).settings.get(dag.id) ?? {}),
+    now: () => clock().now(),
+    signal,
+    http: boundedHttp(signal),
+    withDatabase: async (work) => {
+      const log = openLog({ ...config().log, scrub: scrubber(env), to: process.stderr })
+      const { db, close } = await openDatabase({ config: config(), log })
+      return await work(db).finally(close)
+    },
+    outputOption,
+    print: (text) => print(wrapped(text).join('\n')),
+    printJson,
+    table: (header, rows) => print(table(header, rows)),
+    fields: (given) => print(fields(given)),
+    write: async (text) => !signal.aborted && (await written(text)),
+    done,
+  }
+}
+
+/** Aborts at the first Ctrl-C or SIGTERM, and sees to it that the process ends, with the exit code of it. */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController()
+  onStopSignal((signal) => {
+    process.once('exit', () => {
+      process.exitCode = EXIT_OF[signal]
+    })
+    setTimeout(() => process.exit(EXIT_OF[signal]), GRACE_MS).unref()
+    controller.abort()
+  })
+  return controller.signal
+}
+
+/** Each request over connections of its own: a verb makes few, and none may keep the process from ending. */
+function boundedHttp(signal: AbortSignal): Http {
+  const using = async <T>(work: (http: Http) => Promise<T>): Promise<T> => {
+    const http = openHttp({ userAgent: `tminus/${VERSION}`, signal })
+    return await work(http).finally(() => http.close())
+  }
+  return {
+    get: (url, options) => using((http) => http.get(url, options)),
+    getJson: (url, options) => using((http) => http.getJson(url, options)),
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
+/** False where nobody reads any more; for any other failure main.ts ends the process. */
+async function written(text: string): Promise<boolean> {
+  return await new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)))
+}
