@@ -2,7 +2,7 @@ import { dag } from 'tminus'
 import { fetchAndStoreData, StoreSummary } from './fetch-and-store-data.ts'
 import { initializeSchema } from './initialize-schema.ts'
 import { NotifySummary, notifyDiscord } from './notify-discord.ts'
-import { settings } from './settings.ts'
+import { params, settings } from './settings.ts'
 
 export default dag(
   'rocket-launches',
@@ -11,6 +11,7 @@ export default dag(
     schedule: '*/5 * * * *', // looks at the API only when it is time
     maxActiveRuns: 1,
     defaultArgs: { retries: 3, retryDelay: '30s', executionTimeout: '5m' },
+    params,
     settings,
     commands: () => import('./commands.ts'),
   },

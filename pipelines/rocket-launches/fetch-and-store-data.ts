@@ -1,10 +1,14 @@
-import { fail, type TaskContext } from 'tminus'
+import { type TaskContext, TminusError } from 'tminus'
+import type { Queryable } from 'tminus/db'
 import { z } from 'zod'
-import { apiVersion, type Parsed, parseLaunch } from './launch.ts'
-import { upcomingPages, upcomingUrl } from './launch-library.ts'
-import { readSync, recordAttempt, recordSuccess, type SyncRow } from './launch-store.ts'
-import type { Settings } from './settings.ts'
-import { storePage } from './store-page.ts'
+import { type Parsed, parseLaunch } from './launch.ts'
+import { type LaunchLibrary, openLaunchLibrary, upcomingUrl } from './launch-library.ts'
+import * as sync from './launch-sync.ts'
+import { type Plan, planFetch, quotaSpent } from './plan-fetch.ts'
+import { type Budget, openBudget, QuotaSpent } from './quota.ts'
+import { addIssues, type Issues, mostlyRejected, refuseMostlyRejected } from './rejects.ts'
+import type { params, Settings } from './settings.ts'
+import { type PageSummary, storePage } from './store-page.ts'
 
 const count = z.int().nonnegative()
 
@@ -15,7 +19,11 @@ export const StoreSummary = z.object({
   updated: count,
   unchanged: count,
   rejected: count,
-  /** Why nothing was asked, in words. */
+  /** Launches to come that the list does not name any more. */
+  vanished: count,
+  /** Launches asked for one by one because the list tells nothing of them any more; in none of the counts above. */
+  checked: count,
+  /** Why nothing was asked, or not everything, in words. */
   skipped: z.string().optional(),
   /** When it will be, ISO 8601 UTC. */
   waitingUntil: z.string().optional(),
@@ -23,107 +31,165 @@ export const StoreSummary = z.object({
 export type StoreSummary = z.output<typeof StoreSummary>
 
 type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'signal'> & {
-  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | 'LAUNCH_LIBRARY_TOKEN'>
+  params: z.output<typeof params>
+  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | 'LAUNCH_LIBRARY_TOKEN' | 'LAUNCH_LIBRARY_INTERVALS'>
 }
 
 /**
- * Reads the list of upcoming launches page by page and stores what differs. What fits is stored even if the task
- * fails later: on a broken connection, or because too much of it could not be read.
+ * Reads the list of upcoming launches, or what changed in it, page by page and stores what differs. What fits is
+ * stored even if the task fails later: on a broken connection, or because too much of it could not be read.
+ *
+ * Where it is not time to look, or Launch Library's quota is used up, it succeeds and says until when it waits: what
+ * is stored is still worth telling.
  */
 export async function fetchAndStoreData(_inputs: unknown, context: Context): Promise<StoreSummary> {
-  const { db, settings } = context
+  const { db, settings, log } = context
   const source = upcomingUrl(settings.LAUNCH_LIBRARY_URL).href
   const startedAt = context.now()
-  const waitingUntil = notBefore(context.runType, startedAt, await readSync(db, source))
-  if (waitingUntil !== undefined) return notYet(waitingUntil, context)
-  await recordAttempt(db, source, startedAt)
-  const { summary, highWater, issues } = await readAll(context)
-  refuseMostlyRejected(summary, issues)
-  await recordSuccess(db, source, startedAt, highWater)
-  return summary
+  const budget = budgetOf(context)
+  const plan = await planned(source, startedAt, budget, context)
+  if (plan.look === 'later') return waiting({ ...NOTHING }, plan.reason, plan.until, context)
+  log.info(plan.reason)
+  await sync.recordAttempt(db, source, startedAt)
+  const launchLibrary = openLaunchLibrary({ ...clientOptions(context), budget })
+  const reading = newReading(source, startedAt, plan)
+  try {
+    await readList(launchLibrary, reading, context)
+  } catch (error) {
+    if (!(error instanceof QuotaSpent)) throw error
+    return waiting(reading.summary, quotaSpent(error.until), error.until, context)
+  }
+  refuseMostlyRejected(reading.summary, reading.issues)
+  await readMissing(launchLibrary, reading, context)
+  return reading.summary
 }
 
-const INTERVAL_MS = 15 * 60_000
-/** The ticks of a schedule come a little early or late; without this every second one would be missed. */
-const JITTER_MS = 5_000
+const NOTHING: StoreSummary = { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, vanished: 0, checked: 0 }
 
-/** When a scheduled run may ask again: each call costs quota. A run by hand always may. */
-export function notBefore(
-  runType: Context['runType'],
-  now: Date,
-  sync: Pick<SyncRow, 'lastSuccessAt'> | undefined,
-): Date | undefined {
-  if (runType !== 'scheduled' || !sync?.lastSuccessAt) return undefined
-  const elapsed = now.getTime() - sync.lastSuccessAt.getTime()
-  // A success in the future is a clock that was set back: no reason to wait for it.
-  if (elapsed < 0 || elapsed >= INTERVAL_MS - JITTER_MS) return undefined
-  return new Date(sync.lastSuccessAt.getTime() + INTERVAL_MS)
+function clientOptions({ http, settings, signal }: Context) {
+  return { http, signal, baseUrl: settings.LAUNCH_LIBRARY_URL, token: settings.LAUNCH_LIBRARY_TOKEN }
 }
 
-function notYet(until: Date, { log }: Context): StoreSummary {
-  const skipped = `Launch Library was read less than 15 minutes ago; it is asked again from ${until.toISOString()}`
-  log.info(skipped)
-  return { ...NOTHING, skipped, waitingUntil: until.toISOString() }
+function budgetOf(context: Context): Budget {
+  const { db, now, log } = context
+  return openBudget({ ...clientOptions(context), db, now, log })
 }
 
-const NOTHING = { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0 }
+async function planned(source: string, now: Date, budget: Budget, context: Context): Promise<Plan> {
+  const { db, runType, settings, params } = context
+  const situation = {
+    now,
+    runType,
+    sync: params.sync,
+    intervals: settings.LAUNCH_LIBRARY_INTERVALS,
+    stored: await sync.readSync(db, source),
+    nearestNet: await sync.nearestNet(db, now),
+  }
+  // How much is left is only asked where there is something to ask for.
+  const plan = planFetch({ ...situation, quota: { calls: undefined, until: undefined } })
+  return plan.look === 'later' ? plan : planFetch({ ...situation, quota: await budget.left() })
+}
+
+function waiting(summary: StoreSummary, reason: string, until: Date, { log }: Context): StoreSummary {
+  log.info(reason)
+  return { ...summary, skipped: reason, waitingUntil: until.toISOString() }
+}
 
 interface Reading {
-  summary: StoreSummary
+  readonly source: string
+  readonly startedAt: Date
+  readonly plan: Plan
+  readonly summary: StoreSummary
+  /** Of every launch received so far, those set aside among them. */
+  readonly ids: string[]
+  /** How often each issue came. */
+  readonly issues: Issues
   /** The highest `last_updated`. */
   highWater: Date | undefined
-  /** How often each issue came. */
-  issues: Map<string, number>
+  pages: number
+  fetched: number
 }
 
-async function readAll({ db, http, log, now, settings, signal }: Context): Promise<Reading> {
-  const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings
-  const version = apiVersion(baseUrl) ?? '2.3.0'
-  const reading: Reading = { summary: { ...NOTHING }, highWater: undefined, issues: new Map() }
-  let number = 0
-  for await (const { results, count } of upcomingPages({ http, baseUrl, token, signal })) {
-    const page = results.map((launch) => parseLaunch(version, launch))
-    const stored = await storePage(db, page, now())
-    number += 1
+function newReading(source: string, startedAt: Date, plan: Plan): Reading {
+  const summary = { ...NOTHING }
+  return { source, startedAt, plan, summary, ids: [], issues: new Map(), highWater: undefined, pages: 0, fetched: 0 }
+}
+
+async function readList(launchLibrary: LaunchLibrary, reading: Reading, context: Context): Promise<void> {
+  const { plan, summary } = reading
+  for await (const { results, count, last } of launchLibrary.upcoming('since' in plan ? { since: plan.since } : {})) {
+    const page = results.map((launch) => parseLaunch(launchLibrary.version, launch))
+    remember(reading, page)
+    const alongside = (connection: Queryable, { rejected }: PageSummary) =>
+      conclude(connection, reading, summary.rejected + rejected, context)
+    const stored = await storePage(context.db, page, context.now(), last ? { alongside } : {})
+    add(summary, page.length, stored)
     const of = count === null ? '' : ` of ${count}`
-    log.info(`page ${number}: ${results.length}${of} launches${words(stored)}`)
-    add(reading, page, stored)
-    signal.throwIfAborted()
+    context.log.info(`page ${reading.pages}: ${results.length}${of} launches${words(stored)}`)
+    context.signal.throwIfAborted()
   }
-  return reading
 }
 
-/** What there is any of: `: 98 new, 2 rejected`. */
-function words({ inserted, updated, unchanged, rejected }: Omit<StoreSummary, 'fetched'>): string {
+function remember(reading: Reading, page: readonly Parsed[]): void {
+  reading.pages += 1
+  reading.fetched += page.length
+  reading.ids.push(...idsOf(page))
+  addIssues(reading.issues, page)
+  for (const parsed of page) {
+    const lastUpdated = 'launch' in parsed ? parsed.launch.lastUpdated : null
+    if (lastUpdated && !(reading.highWater && reading.highWater >= lastUpdated)) reading.highWater = lastUpdated
+  }
+}
+
+function idsOf(page: readonly Parsed[]): string[] {
+  return page.flatMap((parsed) => ('launch' in parsed ? parsed.launch.launchId : (parsed.launchId ?? [])))
+}
+
+/** In the transaction of the last page, so that the high-water mark never runs ahead of the rows. */
+async function conclude(db: Queryable, reading: Reading, rejected: number, { log }: Context): Promise<void> {
+  const { source, startedAt, plan, summary, ids, issues, highWater, fetched } = reading
+  if (mostlyRejected({ fetched, rejected }, issues) !== undefined) return
+  const whole = plan.look === 'full'
+  await sync.recordSuccess(db, source, { startedAt, highWater, launches: whole ? fetched : undefined })
+  if (!whole) return
+  await sync.forgetNamelessRejects(db, startedAt)
+  const missing = await sync.markVanished(db, ids, startedAt)
+  if (missing < 0) {
+    log.warn(`${-missing} launches to come are missing from the list, most of those stored: that is not believed`)
+    return
+  }
+  summary.vanished = missing
+  if (missing > 0) log.info(`${missing} launches to come are not in the list any more`)
+}
+
+/** What is there of it: `: 98 new, 2 rejected`. */
+function words({ inserted, updated, unchanged, rejected }: PageSummary): string {
   const counts = { new: inserted, changed: updated, unchanged, rejected }
   const told = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []))
   return told.length > 0 ? `: ${told.join(', ')}` : ''
 }
 
-function add(reading: Reading, page: readonly Parsed[], stored: Omit<StoreSummary, 'fetched'>): void {
-  const { summary, issues } = reading
-  summary.fetched += page.length
+function add(summary: StoreSummary, fetched: number, stored: PageSummary): void {
+  summary.fetched += fetched
   for (const key of ['inserted', 'updated', 'unchanged', 'rejected'] as const) summary[key] += stored[key]
-  for (const parsed of page) {
-    if ('launch' in parsed) {
-      const { lastUpdated } = parsed.launch
-      if (lastUpdated && !(reading.highWater && reading.highWater >= lastUpdated)) reading.highWater = lastUpdated
-    } else {
-      for (const { path, message } of parsed.issues) {
-        // The same issue in another element of a list is the same issue.
-        const issue = `${path.replaceAll(/\b\d+\b/g, '*') || 'launch'}: ${message}`
-        issues.set(issue, (issues.get(issue) ?? 0) + 1)
-      }
-    }
+}
+
+/** Asks by their ids for launches the list tells nothing of any more. Failing at that is no failure of the task. */
+async function readMissing(launchLibrary: LaunchLibrary, reading: Reading, context: Context): Promise<void> {
+  const { db, log, now, signal } = context
+  const asked = await sync.launchesToCheck(db, reading.startedAt, MOST_IDS)
+  if (asked.length === 0) return
+  try {
+    const page = (await launchLibrary.byIds(asked)).map((launch) => parseLaunch(launchLibrary.version, launch))
+    const alongside = (connection: Queryable) => sync.recordChecked(connection, asked, idsOf(page), reading.startedAt)
+    const stored = await storePage(db, page, now(), { alongside })
+    reading.summary.checked = asked.length
+    log.info(`${asked.length} launches the list tells nothing of any more: ${page.length} found${words(stored)}`)
+  } catch (error) {
+    if (!(error instanceof TminusError) || signal.aborted) throw error
+    log.warn(`${asked.length} launches the list tells nothing of any more could not be asked for: ${error.message}`)
   }
 }
 
-/** A few odd launches are set aside; many mean that the API is another one than we think. */
-function refuseMostlyRejected({ fetched, rejected }: StoreSummary, issues: ReadonlyMap<string, number>): void {
-  if (rejected < 5 || rejected <= fetched * 0.2) return
-  const [commonest, times] = [...issues].sort(([, a], [, b]) => b - a)[0] ?? ['cannot be stored', rejected]
-  throw fail(
-    `${rejected} of ${fetched} launches could not be read, most often because of "${commonest}" (${times} times): ` +
-      'the API changed, or LAUNCH_LIBRARY_URL is not Launch Library; they are kept in rocket_launch_rejects',
-  )
-}
+/** One call. */
+const MOST_IDS = 100

@@ -40,7 +40,7 @@ const coordinate = z
 const webAddress = z
   .string()
   .nullish()
-  .transform((value) => (value && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) ? value : null))
+  .transform((value) => (value && /^\s*https?:/i.test(value) && URL.canParse(value) ? value : null))
 
 const named = z
   .object({ name: text })

@@ -25,20 +25,38 @@ const REPLACES = (page: string) => `stored.content_hash is distinct from ${page}
        and not (stored.content_hash like '${DETAILED}%' and ${page}.content_hash not like '${DETAILED}%'
          and stored.last_updated = ${page}.last_updated)`
 
-/** Ids of those launches that are not stored yet, or differently. */
-export async function differing(db: Queryable, incoming: readonly Incoming[]): Promise<Set<string>> {
-  const { rows } = await db.query<{ launchId: string }>(
-    `select page.launch_id as "launchId"
-     from unnest($1::text[], $2::text[], $3::timestamptz[]) as page (launch_id, content_hash, last_updated)
-     left join rocket_launches stored using (launch_id)
-     where stored.launch_id is null or coalesce(${REPLACES('page')}, true)`,
-    [
+export interface Compared {
+  /** Ids of those that are not stored yet, or differently. */
+  differing: Set<string>
+  /** Ids of those that were set aside, or missing from the list, until now. */
+  again: string[]
+}
+
+/**
+ * Launches (each once) to what is stored of them. Row by row through the index (that is what `limit` is for): a table
+ * that was just filled has no statistics, and would be read whole for each page.
+ */
+export async function compare(db: Queryable, incoming: readonly Incoming[]): Promise<Compared> {
+  const { rows } = await db.query<{ launchId: string; differs: boolean; again: boolean }>({
+    name: 'compare_launches',
+    text: `select * from (
+       select page.launch_id as "launchId",
+         stored.launch_id is null or coalesce(${REPLACES('page')}, true) as differs,
+         stored.vanished_at is not null
+           or exists (select from rocket_launch_rejects where key = page.launch_id) as again
+       from unnest($1::text[], $2::text[], $3::timestamptz[]) as page (launch_id, content_hash, last_updated)
+       left join lateral (select * from rocket_launches where launch_id = page.launch_id limit 1) stored on true
+     ) compared where differs or again`,
+    values: [
       incoming.map(({ launch }) => launch.launchId),
       incoming.map(({ hash }) => hash),
       incoming.map(({ launch }) => launch.lastUpdated?.toISOString() ?? null),
     ],
-  )
-  return new Set(rows.map((row) => row.launchId))
+  })
+  return {
+    differing: new Set(rows.filter(({ differs }) => differs).map(({ launchId }) => launchId)),
+    again: rows.filter(({ again }) => again).map(({ launchId }) => launchId),
+  }
 }
 
 export type StoredRow = { launch_id: string; content_hash: string | null } & Record<Column, Value> &
@@ -69,7 +87,9 @@ export async function upsert(db: Queryable, incoming: readonly Incoming[], now: 
     now.toISOString(),
     ...NAMES.map((column) => parameter(columnOf(launch, column))),
   ])
-  const { rows } = await db.query<{ launchId: string }>(upsertText(incoming.length), values)
+  // Planning a statement of so many parameters takes a fifth of its time: full ones are prepared once a connection.
+  const name = incoming.length === BATCH ? { name: 'upsert_launches' } : {}
+  const { rows } = await db.query<{ launchId: string }>({ ...name, text: upsertText(incoming.length), values })
   return rows.map((row) => row.launchId)
 }
 
@@ -157,44 +177,6 @@ export async function receivedAgain(db: Queryable, launchIds: string[]): Promise
   )
 }
 
-export interface SyncRow {
-  lastAttemptAt: Date
-  /** When the last reading that came to its end began. */
-  lastSuccessAt: Date | null
-  highWater: Date | null
-}
-
-/** How far the reading of a list (its address without query) is; undefined before the first. */
-export async function readSync(db: Queryable, source: string): Promise<SyncRow | undefined> {
-  const { rows } = await db.query<SyncRow>(
-    `select last_attempt_at as "lastAttemptAt", last_success_at as "lastSuccessAt", high_water as "highWater"
-     from rocket_launch_sync where source = $1`,
-    [source],
-  )
-  return rows[0]
-}
-
-export async function recordAttempt(db: Queryable, source: string, startedAt: Date): Promise<void> {
-  await db.query(
-    `insert into rocket_launch_sync (source, last_attempt_at) values ($1, $2)
-     on conflict (source) do update set last_attempt_at = excluded.last_attempt_at`,
-    [source, startedAt.toISOString()],
-  )
-}
-
-/** `highWater`: the highest `last_updated` seen, undefined where the API tells none. It never goes back. */
-export async function recordSuccess(
-  db: Queryable,
-  source: string,
-  startedAt: Date,
-  highWater: Date | undefined,
-): Promise<void> {
-  await db.query(
-    `update rocket_launch_sync set last_success_at = $2, high_water = greatest(high_water, $3) where source = $1`,
-    [source, startedAt.toISOString(), highWater?.toISOString() ?? null],
-  )
-}
-
 /** A launch as stored. What an Airflow row does not hold (status, precision, …) is null, its status 0 "Unknown". */
 export interface LaunchRow extends Omit<Launch, 'detailed'> {
   id: number
@@ -207,7 +189,7 @@ const CAMEL_CASE = [...NAMES, 'launch_id', 'first_seen_at', 'updated_at']
   .join(', ')
 
 /**
- * The next launch: not past, not flown, one with a precise time before every placeholder, since those stand at the end
+ * The next launch: not past, not flown, not gone from the list, one with a precise time before every placeholder, since those stand at the end
  * of their period or, being older, at its start.
  */
 export async function nearestLaunch(db: Queryable, now: Date): Promise<LaunchRow | undefined> {
@@ -219,7 +201,7 @@ export async function nearestLaunch(db: Queryable, now: Date): Promise<LaunchRow
     }
   >(
     `select id, ${CAMEL_CASE} from rocket_launches
-     where net >= $1 and launch_id is not null and (status_id = any ($2)) is not true
+     where net >= $1 and launch_id is not null and vanished_at is null and (status_id = any ($2)) is not true
      order by coalesce(net_precision = any ($3), false) desc, net, launch_id
      limit 1`,
     [now.toISOString(), FLOWN, PRECISE],

@@ -53,6 +53,9 @@ export interface Launch {
 /** Status ids of a launch that left the ground, whatever became of it. */
 export const FLOWN: readonly number[] = [3, 4, 6, 7, 9]
 
+/** Status ids after which nothing more is to come. */
+export const FINAL: readonly number[] = [3, 4, 7]
+
 export function isFlown(statusId: number | null): boolean {
   return statusId !== null && FLOWN.includes(statusId)
 }
@@ -106,7 +109,8 @@ const MAX_DEPTH = 100
 function deeperThan(depth: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (depth === 0) return true
-  return Object.values(value).some((child) => deeperThan(depth - 1, child))
+  for (const child of Object.values(value)) if (typeof child === 'object' && deeperThan(depth - 1, child)) return true
+  return false
 }
 
 function identified(value: unknown): { launchId?: string } {

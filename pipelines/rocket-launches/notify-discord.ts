@@ -6,7 +6,8 @@ import { announceLaunch, type Facts, factsHash, factsOf } from './announcement.t
 import { cardKey, type Step, takeStep } from './discord-card.ts'
 import * as outbox from './discord-outbox.ts'
 import { upcomingUrl } from './launch-library.ts'
-import { type LaunchRow, nearestLaunch, readSync } from './launch-store.ts'
+import { type LaunchRow, nearestLaunch } from './launch-store.ts'
+import { readSync } from './launch-sync.ts'
 import type { Settings } from './settings.ts'
 
 export const NotifySummary = z.object({

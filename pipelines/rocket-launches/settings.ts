@@ -19,6 +19,17 @@ export const settings = {
     .string()
     .regex(/^[\x21-\x7E]+$/, { error: 'must be the key alone, without spaces or line breaks' })
     .optional(),
+  /** Between two scheduled looks: inside an hour of the nearest launch, inside a day, else. In ms once parsed. */
+  LAUNCH_LIBRARY_INTERVALS: z
+    .string()
+    .default('5m,15m,1h')
+    .transform((value, context) => {
+      const [near, soon, far, ...more] = value.split(',').map((part) => intervalMs(part.trim()))
+      if (near !== undefined && soon !== undefined && far !== undefined && more.length === 0)
+        return [near, soon, far] as const
+      context.addIssue({ code: 'custom', message: 'must be three durations of at least 1m, like 5m,15m,1h' })
+      return z.NEVER
+    }),
   /** Unset: nothing is posted, a preview is logged. Parsed into an object that keeps its token to itself. */
   DISCORD_WEBHOOK_URL: z
     .string()
@@ -33,7 +44,19 @@ export const settings = {
     .optional(),
 }
 
+/** Of a run. */
+export const params = z.object({
+  /** The whole list, what changed in it since the last time, or whichever is due. */
+  sync: z.enum(['auto', 'full', 'incremental']).default('auto'),
+})
+
 export type Settings = z.output<z.ZodObject<typeof settings>>
+
+function intervalMs(text: string): number | undefined {
+  const [, amount, unit] = /^(\d{1,4})(m|h)$/.exec(text) ?? []
+  const ms = Number(amount) * (unit === 'h' ? 3_600_000 : 60_000)
+  return ms >= 60_000 ? ms : undefined
+}
 
 /** Never repeats the value: it may hold a password. */
 function addressProblem(value: string): string | undefined {

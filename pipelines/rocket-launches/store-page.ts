@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Connection, type Database, inTransaction } from 'tminus/db'
 import type { Launch, Parsed } from './launch.ts'
 import { type Column, columnOf, type Value } from './launch-columns.ts'
@@ -59,7 +59,7 @@ type Fitting = Extract<Parsed, { launch: unknown }>
 type Unfitting = Exclude<Parsed, Fitting>
 
 function incomingOf({ launch, details }: Fitting): store.Incoming {
-  return { launch, details, hash: `${launch.detailed ? store.DETAILED : ''}${contentHash(details)}` }
+  return { launch, details, hash: `${launch.detailed ? store.DETAILED : ''}${READING}:${contentHash(details)}` }
 }
 
 function rejectOf({ launchId, details, issues }: Unfitting): store.Reject {
@@ -71,25 +71,24 @@ const READING = 2
 
 /** Of the launch as received: `last_updated` misses changes of image and slug. */
 export function contentHash(details: string): string {
-  return createHash('sha256').update(`${READING} ${details}`).digest('hex').slice(0, 32)
+  return hash('sha256', details).slice(0, 32)
 }
 
 async function storeAll(db: Database, { launches, rejects, now, alongside }: Storing): Promise<Written> {
-  // In the order of their ids, so that two processes lock rows in the same order; of a launch given twice the last.
-  const page = [...new Map(launches.map((incoming) => [incoming.launch.launchId, incoming])).values()].sort((a, b) =>
-    a.launch.launchId < b.launch.launchId ? -1 : 1,
-  )
-  const ids = page.map(({ launch }) => launch.launchId)
-  const differing = await store.differing(db, page)
+  // Of a launch given twice the last.
+  const page = [...new Map(launches.map((incoming) => [incoming.launch.launchId, incoming])).values()]
+  const { differing, again } = await store.compare(db, page)
   const distinct = [...new Map(rejects.map((reject) => [reject.key, reject])).values()]
-  if (differing.size === 0 && distinct.length === 0 && alongside === undefined) {
-    await store.receivedAgain(db, ids)
+  if (differing.size + again.length + distinct.length === 0 && alongside === undefined) {
     return { inserted: 0, updated: 0 }
   }
   return await inTransaction(db, async (connection) => {
-    const changed = page.filter(({ launch }) => differing.has(launch.launchId))
+    // In the order of their ids, so that two processes lock rows in the same order.
+    const changed = page
+      .filter(({ launch }) => differing.has(launch.launchId))
+      .sort((a, b) => (a.launch.launchId < b.launch.launchId ? -1 : 1))
     const written = await writeDiffering(connection, changed, now)
-    await store.receivedAgain(connection, ids)
+    if (again.length > 0) await store.receivedAgain(connection, again)
     if (distinct.length > 0) await store.putRejects(connection, distinct, now)
     await alongside?.(connection, summary(written, launches.length, rejects.length))
     return written

@@ -1,11 +1,14 @@
-import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { fetchAndStoreData, notBefore, StoreSummary } from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
+import { fetchAndStoreData, StoreSummary } from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
-import { startLaunchLibrary } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
+import type { ApiVersion } from '../../../pipelines/rocket-launches/launch.ts'
+import {
+  type LaunchLibraryServer,
+  startLaunchLibrary,
+} from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
-import { type HttpServer, sendJson, startHttpServer } from '../../support/http-server.ts'
+import { sendJson } from '../../support/http-server.ts'
 import { launches230 } from '../../support/launches.ts'
 import { quietLog } from '../../support/quiet-log.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
@@ -20,78 +23,106 @@ afterAll(() => database.drop())
 const http = openHttp({ userAgent: 'tminus-test/1' })
 afterAll(() => http.close())
 
-let server: HttpServer
-/** What the loopback Launch Library holds. */
+/** What the loopback Launch Library holds, and how it stands with its quota. */
 let launches: unknown[] = []
-/** Requests from this one on are answered with a 502. */
+let archive: unknown[] = []
+let quota = { limit: 1_000, windowSeconds: 3600 }
+/** Calls (the free ones not counted) from this one on are answered with a 502. */
 let brokenFrom = Number.POSITIVE_INFINITY
+let minutes = 0
+let server: LaunchLibraryServer
 beforeEach(async () => {
   brokenFrom = Number.POSITIVE_INFINITY
+  minutes = 0
+  archive = []
+  quota = { limit: 1_000, windowSeconds: 3600 }
   await database.pool.query(
-    'truncate rocket_launches, rocket_launch_changes, rocket_launch_rejects, rocket_launch_sync restart identity',
+    'truncate rocket_launches, rocket_launch_changes, rocket_launch_rejects, rocket_launch_sync, launch_library_quota restart identity',
   )
-  server = await startHttpServer((request, response) => {
-    const url = new URL(request.url ?? '', `http://${request.headers.host}`)
-    if (server.requests.length >= brokenFrom) return sendJson(response, {}, 502)
-    const limit = Number(url.searchParams.get('limit'))
-    const offset = Number(url.searchParams.get('offset') ?? 0)
-    const results = launches.slice(offset, offset + limit)
-    url.searchParams.set('offset', String(offset + limit))
-    sendJson(response, { count: launches.length, next: offset + limit < launches.length ? url.href : null, results })
-  })
+  server = await startServer()
 })
 afterEach(() => server.close())
 
+const startServer = (version: ApiVersion = '2.3.0') =>
+  startLaunchLibrary({
+    ...{ version, launches: () => launches, archive: () => archive, now: clock, quota },
+    intercept: (_request, response) => {
+      const broken = calls().length > brokenFrom
+      if (broken) sendJson(response, {}, 502)
+      return broken
+    },
+  })
+/** What costs quota. */
+const calls = () => server.requests.filter(({ path }) => !path.includes('api-throttle'))
+const queries = () => calls().map(({ query }) => query)
+
 const T0 = new Date('2026-01-15T00:00:00Z')
 
-function run(
+const clock = () => new Date(T0.getTime() + minutes * 60_000)
+
+/** At `minutes` after T0; the time stays there for what comes after. */
+async function run(
   options: {
     runType?: 'manual' | 'scheduled'
+    sync?: 'auto' | 'full' | 'incremental'
     minutes?: number
-    version?: string
     baseUrl?: string
     log?: ReturnType<typeof quietLog>
   } = {},
 ) {
-  const now = new Date(T0.getTime() + (options.minutes ?? 0) * 60_000)
-  return fetchAndStoreData(
+  minutes = options.minutes ?? minutes
+  return await fetchAndStoreData(
     {},
     {
       db: database.pool,
       http,
       log: options.log ?? quietLog(),
-      now: () => now,
+      now: clock,
       runType: options.runType ?? 'manual',
+      params: { sync: options.sync ?? 'auto' },
       signal: new AbortController().signal,
-      settings: { LAUNCH_LIBRARY_URL: options.baseUrl ?? `${server.origin}/${options.version ?? '2.3.0'}` },
+      settings: {
+        LAUNCH_LIBRARY_URL: options.baseUrl ?? server.url,
+        LAUNCH_LIBRARY_INTERVALS: [5 * 60_000, 15 * 60_000, 60 * 60_000],
+      },
     },
   )
 }
 
-const stored = async () => (await database.pool.query('select count(*) from rocket_launches')).rows[0].count
+const byTick = (at: number) => run({ runType: 'scheduled', minutes: at })
+const rows = async (text: string) => (await database.pool.query(text)).rows
+const stored = async () => (await rows('select count(*) from rocket_launches'))[0].count
+const DAY = 24 * 60
+const NOTHING = { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, vanished: 0, checked: 0 }
 
 test('reads every page, and says what it did page by page', async () => {
   launches = launches230(230)
   const log = quietLog()
   const summary = await run({ log })
-  expect(summary).toEqual({ fetched: 230, inserted: 230, updated: 0, unchanged: 0, rejected: 0 })
+  expect(summary).toEqual({ ...NOTHING, fetched: 230, inserted: 230 })
   expect(StoreSummary.parse(summary)).toEqual(summary)
-  expect(server.requests).toHaveLength(3)
+  expect(queries().map(({ limit, mode, offset }) => [limit, mode, offset])).toEqual([
+    ['100', 'detailed', undefined],
+    ['100', 'detailed', '100'],
+    ['100', 'detailed', '200'],
+  ])
   expect(log.lines).toEqual([
+    'info reading the whole list: nothing tells yet what changed',
     'info page 1: 100 of 230 launches: 100 new',
     'info page 2: 100 of 230 launches: 100 new',
     'info page 3: 30 of 230 launches: 30 new',
   ])
-  const { rows } = await database.pool.query('select source, last_attempt_at, last_success_at, high_water from rocket_launch_sync')
-  expect(rows).toEqual([
+  expect(await rows('select * from rocket_launch_sync')).toEqual([
     {
-      source: `${server.origin}/2.3.0/launches/upcoming/`,
+      source: `${server.url}/launches/upcoming/`,
       last_attempt_at: T0,
       last_success_at: T0,
+      last_full_at: T0,
       high_water: new Date('2026-01-10T12:00:00Z'),
+      launches: 230,
     },
   ])
-  expect(await run()).toEqual({ fetched: 230, inserted: 0, updated: 0, unchanged: 230, rejected: 0 })
+  expect(await run()).toEqual({ ...NOTHING, fetched: 230, unchanged: 230 })
 })
 
 test('stores the sample launches', async () => {
@@ -106,52 +137,235 @@ test('stores the sample launches', async () => {
 })
 
 describe('when it asks', () => {
-  test('by schedule once in 15 minutes, by hand always', async () => {
-    launches = launches230(1)
-    await run({ runType: 'scheduled' })
-    const soon = await run({ runType: 'scheduled', minutes: 14 })
-    expect(soon).toMatchObject({ fetched: 0, waitingUntil: '2026-01-15T00:15:00.000Z' })
-    expect(soon.skipped).toContain('2026-01-15T00:15:00.000Z')
-    expect(server.requests).toHaveLength(1)
-    expect(await run({ runType: 'manual', minutes: 1 })).toMatchObject({ fetched: 1 })
-    expect(await run({ runType: 'scheduled', minutes: 15 })).toMatchObject({ fetched: 0 })
-    expect(await run({ runType: 'scheduled', minutes: 16 })).toMatchObject({ fetched: 1 })
+  test('by schedule more often as a launch comes near, by hand always', async () => {
+    launches = launches230(1, { net: '2026-01-16T12:00:00Z' })
+    await byTick(0)
+    expect(await byTick(55)).toEqual({
+      ...NOTHING,
+      skipped: 'Launch Library was read 55 min ago; it is asked again from 2026-01-15T01:00Z',
+      waitingUntil: '2026-01-15T01:00:00.000Z',
+    })
+    expect(calls()).toHaveLength(1)
+    expect(await run({ minutes: 56 })).toMatchObject({ fetched: 1 })
+    const lookedAt: number[] = []
+    for (let at = 60; at <= 38 * 60; at += 5) {
+      if ((await byTick(at)).skipped === undefined) lookedAt.push(at)
+    }
+    const gaps = lookedAt.map((at, index) => [36 * 60 - at, at - (lookedAt[index - 1] ?? 56)] as const)
+    const gapsAt = (from: number, to: number) =>
+      new Set(gaps.filter(([left]) => left < from && left > to).map(([, gap]) => gap))
+    expect(gapsAt(34 * 60, 24 * 60)).toEqual(new Set([60]))
+    expect(gapsAt(24 * 60 - 15, 60)).toEqual(new Set([15]))
+    expect(gapsAt(55, -60)).toEqual(new Set([5]))
+    expect(gapsAt(-75, -120)).toEqual(new Set([15]))
   })
 
   test('by schedule again at once after a failure', async () => {
-    brokenFrom = 1
-    await expect(run({ runType: 'scheduled' })).rejects.toMatchObject({ retryable: true })
+    brokenFrom = 0
+    await expect(byTick(0)).rejects.toMatchObject({ retryable: true })
     brokenFrom = Number.POSITIVE_INFINITY
-    expect(await run({ runType: 'scheduled', minutes: 1 })).not.toHaveProperty('skipped')
+    expect(await byTick(1)).not.toHaveProperty('skipped')
+  })
+})
+
+describe('what it asks', () => {
+  const touched = (index: number, changes: object) => {
+    launches = launches.map((launch, at) => (at === index ? { ...(launch as object), ...changes } : launch))
+  }
+
+  test('by schedule is what changed since the highest last_updated, and that is enough', async () => {
+    launches = launches230(150)
+    touched(7, { last_updated: '2026-01-12T12:00:00Z' })
+    await byTick(0)
+    touched(140, { name: 'renamed', last_updated: '2026-01-15T00:30:00Z' })
+    expect(await byTick(60)).toMatchObject({ fetched: 2, updated: 1, unchanged: 1 })
+    expect(queries()[2]).toMatchObject({ last_updated__gte: '2026-01-12T11:50:00.000Z' })
+    expect(await rows('select high_water, last_full_at from rocket_launch_sync')).toEqual([
+      { high_water: new Date('2026-01-15T00:30:00Z'), last_full_at: T0 },
+    ])
   })
 
-  test('never waits longer than 15 minutes, nor for a clock that was set back', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: -1e9, max: 1e9 }), (elapsed) => {
-        const until = notBefore('scheduled', T0, { lastSuccessAt: new Date(T0.getTime() - elapsed) })
-        const wait = until ? until.getTime() - T0.getTime() : 0
-        expect(wait).toBe(elapsed >= 0 && elapsed < 895_000 ? 900_000 - elapsed : 0)
-        expect(notBefore('manual', T0, { lastSuccessAt: new Date(T0.getTime() - elapsed) })).toBeUndefined()
-      }),
+  test('is everything once a day, so that a new image is not missed', async () => {
+    launches = launches230(3)
+    await byTick(0)
+    touched(2, { image: { image_url: 'https://images.example/new.jpg' }, last_updated: '2025-01-01T00:00:00Z' })
+    touched(2, { last_updated: '2026-01-10T12:00:00Z' })
+    launches.push(...launches230(4, { last_updated: '2026-01-10T13:00:00Z' }).slice(3))
+    await byTick(60)
+    await byTick(DAY)
+    expect(await rows(`select image_url from rocket_launches where name = 'Launch 3'`)).toEqual([
+      { image_url: 'https://images.example/new.jpg' },
+    ])
+    expect(queries().map((query) => query.last_updated__gte === undefined)).toEqual([true, false, true])
+  })
+
+  test('is what the params say', async () => {
+    launches = launches230(1)
+    await run({ sync: 'incremental' })
+    await run({ sync: 'incremental' })
+    await run({ sync: 'full' })
+    expect(queries().map((query) => query.last_updated__gte === undefined)).toEqual([true, false, true])
+  })
+})
+
+describe('a quota that is used up', () => {
+  const limited = async (limit: number) => {
+    await server.close()
+    quota = { limit, windowSeconds: 3600 }
+    server = await startServer()
+  }
+
+  test('before the first call: nothing is asked, nothing fails, and it is said until when', async () => {
+    await limited(15)
+    launches = launches230(1)
+    for (let call = 0; call < 12; call++) await fetch(`${server.url}/launches/upcoming/`)
+    minutes = 10
+    const log = quietLog()
+    const summary = await run({ log })
+    expect(summary).toMatchObject(NOTHING)
+    expect(summary.skipped).toMatch(/^Launch Library's hourly quota is used up; it is asked again from 2026-01-15T00:15Z/)
+    expect(summary.waitingUntil).toBe('2026-01-15T00:15:00.000Z')
+    expect(log.lines).toEqual([`info ${summary.skipped}`])
+    expect(calls()).toHaveLength(12)
+    expect(await run({ minutes: 62 })).toMatchObject({ inserted: 1 })
+  })
+
+  test('in the middle of the list: what came is kept, and the list is begun again later', async () => {
+    await limited(5)
+    launches = launches230(600)
+    const summary = await run()
+    expect(summary).toMatchObject({ fetched: 400, inserted: 400, waitingUntil: expect.any(String) })
+    expect(calls()).toHaveLength(4)
+    expect(await rows('select last_success_at, high_water from rocket_launch_sync')).toEqual([
+      { last_success_at: null, high_water: null },
+    ])
+    expect(await run()).toMatchObject({ ...NOTHING, waitingUntil: expect.any(String) })
+    expect(calls()).toHaveLength(4)
+  })
+
+  test('told by a 429 alone', async () => {
+    await server.close()
+    server = await startLaunchLibrary({
+      intercept: (_request, response) => {
+        sendJson(response, { detail: 'Request was throttled. Expected available in 625 seconds.' }, 429)
+        return true
+      },
+    })
+    const summary = await run()
+    const wait = new Date(summary.waitingUntil ?? 0).getTime() - T0.getTime()
+    expect(wait).toBeGreaterThanOrEqual(625_000)
+    expect(wait).toBeLessThan(630_000)
+    await run({ minutes: 9 })
+    expect(calls()).toHaveLength(1)
+    await run({ minutes: 11 })
+    expect(calls()).toHaveLength(2)
+  })
+})
+
+describe('launches the list tells nothing of any more', () => {
+  const vanished = () =>
+    rows('select name, vanished_at from rocket_launches where vanished_at is not null order by net')
+
+  test('are marked, not deleted; asked for by id; and back when they come back', async () => {
+    launches = launches230(10)
+    await run()
+    launches = launches230(10).filter((_, index) => index !== 4)
+    expect(await run({ minutes: 10 })).toMatchObject({ vanished: 1 })
+    expect(calls().at(-1)?.query).toMatchObject({ id: launches230(5)[4]?.id })
+    expect(await vanished()).toEqual([{ name: 'Launch 5', vanished_at: clock() }])
+    const before = calls().length
+    expect(await run({ minutes: 20 })).toMatchObject({ vanished: 0 })
+    expect(calls()).toHaveLength(before + 1)
+    launches = launches230(10)
+    expect(await run({ minutes: 30 })).toMatchObject({ unchanged: 10 })
+    expect(await vanished()).toEqual([])
+    expect(await rows('select from rocket_launch_changes')).toEqual([])
+  })
+
+  test('are found by id where they are still known', async () => {
+    launches = launches230(10)
+    await run()
+    archive = launches230(5, { status: { id: 3, name: 'Launch Successful' }, net: '2026-01-14T10:00:00Z' }).slice(4)
+    launches = launches.filter((_, index) => index !== 4)
+    expect(await run({ minutes: 10 })).toMatchObject({ vanished: 1, checked: 1 })
+    expect(await vanished()).toEqual([])
+    expect(await rows(`select status_id from rocket_launches where name = 'Launch 5'`)).toEqual([{ status_id: 3 }])
+  })
+
+  test('a day past their time are asked for, the longer past the more seldom, until how they ended is known', async () => {
+    launches = launches230(1, { net: '2026-01-15T00:00:00Z', status: { id: 6, name: 'In Flight' } })
+    await run()
+    archive = launches
+    launches = []
+    const asked = () => queries().filter(({ id }) => id !== undefined).length
+    await run({ minutes: DAY - 1 })
+    expect(asked()).toBe(0)
+    await run({ minutes: DAY + 1 })
+    expect(asked()).toBe(1)
+    await run({ minutes: DAY + 121 })
+    expect(asked()).toBe(1)
+    await run({ minutes: DAY + 240 })
+    expect(asked()).toBe(2)
+    archive = archive.map((launch) => ({ ...(launch as object), status: { id: 4, name: 'Failure' } }))
+    await run({ minutes: 2 * DAY })
+    expect(asked()).toBe(3)
+    await run({ minutes: 9 * DAY })
+    expect(asked()).toBe(3)
+    expect(await rows('select field, old, new from rocket_launch_changes')).toEqual([
+      { field: 'status_id', old: '6', new: '4' },
+    ])
+  })
+
+  test('are not believed to be gone where most are', async () => {
+    launches = launches230(9)
+    await run()
+    launches = []
+    const log = quietLog()
+    expect(await run({ minutes: 10, log })).toMatchObject({ vanished: 0 })
+    expect(log.lines).toContain(
+      'warn 9 launches to come are missing from the list, most of those stored: that is not believed',
     )
+    expect(await vanished()).toEqual([])
+  })
+
+  test('that cannot be asked for fail nothing', async () => {
+    launches = launches230(3)
+    await run()
+    launches = launches230(2)
+    brokenFrom = 2
+    const log = quietLog()
+    expect(await run({ minutes: 10, log })).toMatchObject({ fetched: 2, vanished: 1 })
+    expect(log.lines.at(-1)).toMatch(/^warn 1 launches the list tells nothing of any more could not be asked for: /)
+    brokenFrom = Number.POSITIVE_INFINITY
+    await run({ minutes: 11 })
+    expect(calls().at(-1)?.query.id).toBeDefined()
   })
 })
 
 describe('what goes wrong', () => {
-  test('on a later page keeps the pages before', async () => {
+  test('on a later page keeps the pages before, and the mark where it was', async () => {
     launches = launches230(230)
-    brokenFrom = 2
+    brokenFrom = 1
     await expect(run()).rejects.toMatchObject({ code: 'http_status', retryable: true })
     expect(await stored()).toBe(100)
+    expect(await rows('select high_water from rocket_launch_sync')).toEqual([{ high_water: null }])
     brokenFrom = Number.POSITIVE_INFINITY
     expect(await run()).toMatchObject({ inserted: 130, unchanged: 100 })
   })
 
   test('with a few launches sets them aside', async () => {
     launches = [...launches230(20), ...Array.from({ length: 5 }, (_, index) => ({ id: `bad-${index}` }))]
-    expect(await run()).toEqual({ fetched: 25, inserted: 20, updated: 0, unchanged: 0, rejected: 5 })
+    expect(await run()).toEqual({ ...NOTHING, fetched: 25, inserted: 20, rejected: 5 })
     launches = [...launches230(1), ...Array.from({ length: 4 }, (_, index) => ({ id: `bad-${index}` }))]
     expect(await run()).toMatchObject({ rejected: 4 })
+  })
+
+  test('with a launch without an id is forgotten when the whole list does not hold it any more', async () => {
+    launches = [...launches230(2), 'no launch', { id: 'bad' }]
+    await run()
+    launches = launches230(2)
+    await run({ minutes: 10 })
+    expect(await rows('select key from rocket_launch_rejects')).toEqual([{ key: 'bad' }])
   })
 
   test('with more than a fifth fails at once, naming the commonest issue; what fits is stored', async () => {
@@ -166,8 +380,7 @@ describe('what goes wrong', () => {
       /^5 of 24 launches could not be read, most often because of "vid_urls\.\*: Invalid input: expected object, received number" \(8 times\): the API changed, or LAUNCH_LIBRARY_URL/,
     )
     expect(await stored()).toBe(19)
-    const { rows } = await database.pool.query('select last_success_at from rocket_launch_sync')
-    expect(rows).toEqual([{ last_success_at: null }])
+    expect(await rows('select last_success_at from rocket_launch_sync')).toEqual([{ last_success_at: null }])
   })
 })
 
@@ -175,7 +388,9 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
   test.each(['2.0.0', '2.2.0', '2.3.0'] as const)('of %s arrive whole', async (version) => {
     const files = recorded(`v${version}-`).filter(({ file }) => !file.includes('-list-'))
     launches = files.flatMap((file) => file.launches)
-    const summary = await run({ version })
+    await server.close()
+    server = await startServer(version)
+    const summary = await run()
     expect(summary).toMatchObject({ fetched: launches.length, rejected: 0 })
     expect(await stored()).toBe(new Set(launches.map((launch) => (launch as { id: string }).id)).size)
   })

@@ -1,0 +1,157 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { planFetch, type Situation } from '../../../pipelines/rocket-launches/plan-fetch.ts'
+
+const NOW = new Date('2026-01-15T12:00:00Z')
+const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
+const ago = (ms: number) => new Date(NOW.getTime() - ms)
+const INTERVALS = [5 * MINUTE, 15 * MINUTE, HOUR] as const
+
+function plan(given: Partial<Omit<Situation, 'stored'>> & { stored?: Partial<NonNullable<Situation['stored']>> } = {}) {
+  const stored = { lastSuccessAt: ago(2 * HOUR), lastFullAt: ago(2 * HOUR), highWater: ago(3 * HOUR), launches: 350 }
+  return planFetch({
+    now: NOW,
+    runType: 'scheduled',
+    sync: 'auto',
+    intervals: INTERVALS,
+    nearestNet: undefined,
+    quota: { calls: 12, until: undefined },
+    ...given,
+    stored: { ...stored, ...given.stored },
+  })
+}
+
+const after = (ms: number, nearestNet?: Date) =>
+  plan({ stored: { lastSuccessAt: ago(ms) }, nearestNet }).look !== 'later'
+
+describe('how often a scheduled run looks', () => {
+  test('is each hour far from any launch', () => {
+    expect(after(59 * MINUTE)).toBe(false)
+    expect(after(HOUR)).toBe(true)
+    expect(after(HOUR - 4_000)).toBe(true)
+  })
+
+  test.each([1, -1])('is each quarter of an hour within a day of one, before and after (%d)', (sign) => {
+    const net = ago(sign * 20 * HOUR)
+    expect(after(14 * MINUTE, net)).toBe(false)
+    expect(after(15 * MINUTE, net)).toBe(true)
+  })
+
+  test.each([1, -1])('is each five minutes within an hour of one, before and after (%d)', (sign) => {
+    const net = ago(sign * 50 * MINUTE)
+    expect(after(4 * MINUTE, net)).toBe(false)
+    expect(after(5 * MINUTE, net)).toBe(true)
+  })
+
+  test('is told with the time', () => {
+    expect(plan({ stored: { lastSuccessAt: ago(20 * MINUTE) } })).toEqual({
+      look: 'later',
+      until: ago(-40 * MINUTE),
+      reason: 'Launch Library was read 20 min ago; it is asked again from 2026-01-15T12:40Z',
+    })
+  })
+
+  test('a clock that was set back does not wait for the time it had', () => {
+    expect(after(-DAY)).toBe(true)
+  })
+
+  test('a run by hand always looks', () => {
+    expect(plan({ runType: 'manual', stored: { lastSuccessAt: NOW } }).look).not.toBe('later')
+  })
+})
+
+describe('what is asked', () => {
+  test('the first time: everything', () => {
+    const first = planFetch({
+      ...{
+        now: NOW,
+        runType: 'scheduled',
+        sync: 'auto',
+        intervals: INTERVALS,
+        stored: undefined,
+        nearestNet: undefined,
+      },
+      quota: { calls: undefined, until: undefined },
+    })
+    expect(first.look).toBe('full')
+  })
+
+  test('else what changed since the highest last_updated, less ten minutes', () => {
+    expect(plan()).toEqual({
+      look: 'incremental',
+      since: ago(3 * HOUR + 10 * MINUTE),
+      reason: 'reading what changed since 2026-01-15T08:50Z',
+    })
+  })
+
+  test('once a day everything, since a change of the image alone does not show', () => {
+    expect(plan({ stored: { lastFullAt: ago(DAY) } })).toMatchObject({ look: 'full' })
+    expect(plan({ stored: { lastFullAt: ago(DAY - MINUTE) } })).toMatchObject({ look: 'incremental' })
+  })
+
+  test('everything where the API tells no last_updated (2.0.0)', () => {
+    expect(plan({ stored: { highWater: null } })).toMatchObject({ look: 'full' })
+    expect(plan({ sync: 'incremental', stored: { highWater: null } })).toMatchObject({ look: 'full' })
+  })
+
+  test('by hand everything, where there are calls enough for it', () => {
+    expect(plan({ runType: 'manual' })).toMatchObject({ look: 'full' })
+    expect(plan({ runType: 'manual', quota: { calls: 4, until: undefined } })).toMatchObject({ look: 'full' })
+    expect(plan({ runType: 'manual', quota: { calls: 3, until: undefined } })).toMatchObject({
+      look: 'incremental',
+      reason: 'reading what changed since 2026-01-15T08:50Z: the quota has 3 calls left and the whole list takes 4',
+    })
+    expect(plan({ runType: 'manual', quota: { calls: undefined, until: undefined } })).toMatchObject({ look: 'full' })
+  })
+
+  test('as the params say', () => {
+    expect(plan({ sync: 'full' })).toMatchObject({ look: 'full' })
+    expect(plan({ sync: 'full', quota: { calls: 1, until: undefined } })).toMatchObject({ look: 'full' })
+    expect(plan({ runType: 'manual', sync: 'incremental' })).toMatchObject({ look: 'incremental' })
+  })
+
+  test('nothing without calls, by hand too, until there are some', () => {
+    const until = ago(-25 * MINUTE)
+    for (const runType of ['scheduled', 'manual'] as const) {
+      expect(plan({ runType, quota: { calls: 0, until } })).toEqual({
+        look: 'later',
+        until,
+        reason: expect.stringMatching(/quota is used up; it is asked again from 2026-01-15T12:25Z/),
+      })
+    }
+  })
+})
+
+test('whatever happens: it waits at most an hour for its turn, and asks nothing it has no calls for', () => {
+  const date = fc.integer({ min: -40 * DAY, max: 40 * DAY }).map(ago)
+  const situation = fc.record({
+    runType: fc.constantFrom('scheduled' as const, 'manual' as const),
+    sync: fc.constantFrom('auto' as const, 'full' as const, 'incremental' as const),
+    nearestNet: fc.option(date, { nil: undefined }),
+    calls: fc.option(fc.nat(15), { nil: undefined }),
+    stored: fc.option(
+      fc.record({
+        lastSuccessAt: fc.option(date),
+        lastFullAt: fc.option(date),
+        highWater: fc.option(date),
+        launches: fc.option(fc.nat(1000)),
+      }),
+      { nil: undefined },
+    ),
+  })
+  fc.assert(
+    fc.property(situation, ({ calls, ...given }) => {
+      const decided = planFetch({ now: NOW, intervals: INTERVALS, quota: { calls, until: ago(-HOUR) }, ...given })
+      if (decided.look === 'later') {
+        expect(decided.until.getTime()).toBeGreaterThan(NOW.getTime())
+        expect(decided.until.getTime()).toBeLessThanOrEqual(NOW.getTime() + HOUR)
+        expect(calls === 0 || given.runType === 'scheduled').toBe(true)
+      } else expect(calls).not.toBe(0)
+      if (decided.look === 'incremental') {
+        const mark = given.stored?.highWater?.getTime() ?? Number.NaN
+        expect(decided.since.getTime()).toBeLessThan(mark)
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+})
