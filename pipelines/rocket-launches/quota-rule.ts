@@ -42,13 +42,13 @@ export interface Circumstances {
 export type Decision = { kind: 'take' } | { kind: 'ask' } | { kind: 'wait'; until: number }
 
 /**
- * Whether a call may be made now. `ask` (only where `mayAsk`): what is known is too old to tell, or older than calls of
+ * Whether a call may be made now. `ask` (only where `askFirst`): what is known is too old to tell, or older than calls of
  * ours that use everything up.
  */
-export function decide(quota: Quota, circumstances: Circumstances & { mayAsk: boolean }): Decision {
+export function decide(quota: Quota, circumstances: Circumstances & { askFirst: boolean }): Decision {
   const { calls, until } = standing(quota, circumstances)
   if (isRefused(quota, circumstances.now)) return { kind: 'wait', until }
-  if (circumstances.mayAsk && shouldAsk(quota, circumstances.now, calls)) return { kind: 'ask' }
+  if (circumstances.askFirst && shouldAsk(quota, circumstances.now, calls)) return { kind: 'ask' }
   return calls === undefined || calls > 0 ? { kind: 'take' } : { kind: 'wait', until }
 }
 
@@ -100,25 +100,35 @@ function nextCall(quota: Quota, known: Limit, allowed: number, now: number): num
     .sort((one, other) => one - other)
   const byCount = moments.find((at) => ownUse(quota, known, at) + othersUse(quota, at) < allowed) ?? now
   const own = [now, ...moments].find((at) => ownUse(quota, known, at) < allowed) ?? byCount
-  const byAsking = Math.max(own, told === undefined ? 0 : outdated(told))
+  const byAsking = Math.max(own, outdated(quota))
   return byAsking > now ? Math.min(byCount, byAsking) : byCount
 }
 
 const REFRESH_MS = 5 * 60_000
 
 /** From when on it is worth asking what others have used meanwhile. */
-function outdated(told: Told): number {
-  return Math.min(told.at + REFRESH_MS, told.nextAt ?? Number.POSITIVE_INFINITY)
+function outdated({ told, askFailedAt }: Quota): number {
+  const old = told === undefined ? -Infinity : Math.min(told.at + REFRESH_MS, told.nextAt ?? Infinity)
+  return Math.max(old, patient(askFailedAt))
+}
+
+/** Until when it is not asked again. */
+function patient(askFailedAt: number | undefined): number {
+  return askFailedAt === undefined ? -Infinity : askFailedAt + REFRESH_MS
 }
 
 function isRefused({ refusedUntil }: Quota, now: number): boolean {
   return refusedUntil !== undefined && refusedUntil > now
 }
 
-function shouldAsk({ told, calls, askFailedAt }: Quota, now: number, left: number | undefined): boolean {
-  if (askFailedAt !== undefined && now - askFailedAt < REFRESH_MS) return false
-  if (told === undefined || now >= outdated(told)) return true
-  return left === 0 && calls.some((call) => call >= told.at)
+function shouldAsk(quota: Quota, now: number, left: number | undefined): boolean {
+  if (!mayAsk(quota, now)) return false
+  return now >= outdated(quota) || (left === 0 && quota.calls.some((call) => call >= (quota.told?.at ?? now)))
+}
+
+/** False for 5 minutes after it gave no answer. */
+export function mayAsk({ askFailedAt }: Quota, now: number): boolean {
+  return now >= patient(askFailedAt)
 }
 
 /** The quota after a call at `now`. */
@@ -131,16 +141,17 @@ export function answered(quota: Quota, answer: Answer | undefined, at: number): 
   if (answer === undefined) return { ...quota, askFailedAt: at }
   if (quota.told !== undefined && quota.told.at > at) return quota
   const { limit, windowMs, use, nextMs } = answer
-  // Calls just taken may not have arrived when it counted, so they count on top.
-  const arrived = quota.calls.filter((call) => call <= at - margin(answer))
-  const recent = quota.calls.slice(arrived.length)
-  const ours = arrived.slice(Math.max(0, arrived.length - use))
+  // Counted for certain: what had time to arrive, and cannot have left again. Anything else counts on top.
+  const isCertain = (call: number) => call > at - windowMs && call <= at - margin(answer)
+  const certain = quota.calls.filter(isCertain)
+  const first = quota.calls.findIndex(isCertain)
   const nextAt = use >= limit && nextMs > 0 && nextMs <= windowMs ? at + nextMs : undefined
   return {
     ...quota,
-    told: { limit, windowMs, at, others: use - ours.length, nextAt },
+    told: { limit, windowMs, at, others: Math.max(0, use - certain.length), nextAt },
     askFailedAt: undefined,
-    calls: [...ours, ...recent],
+    // More of ours than it counted: the oldest have left, or never arrived.
+    calls: quota.calls.toSpliced(first, Math.max(0, certain.length - use)),
   }
 }
 

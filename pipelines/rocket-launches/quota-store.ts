@@ -16,16 +16,20 @@ const COLUMNS = `told_at as "toldAt", told_limit as "limit", (extract(epoch from
   told_others as "others", told_next_at as "nextAt", ask_failed_at as "askFailedAt", refused_until as "refusedUntil",
   calls`
 
-/** What is known of a caller's quota, locked until the end of the transaction. */
+/** What is known of a caller's quota, locked until the end of the transaction; waits 10 s for the lock at most. */
 export async function lockQuota(db: Connection, caller: string): Promise<Quota> {
-  await db.query('insert into launch_library_quota (caller) values ($1) on conflict do nothing', [caller])
-  return await readQuota(db, caller, 'for update')
+  await db.query(`set local lock_timeout = '10s'`)
+  const { rows } = await db.query<Row>(
+    `insert into launch_library_quota (caller) values ($1)
+     on conflict (caller) do update set caller = excluded.caller
+     returning ${COLUMNS}`,
+    [caller],
+  )
+  return toQuota(rows[0])
 }
 
-export async function readQuota(db: Queryable, caller: string, lock: 'for update' | '' = ''): Promise<Quota> {
-  const { rows } = await db.query<Row>(`select ${COLUMNS} from launch_library_quota where caller = $1 ${lock}`, [
-    caller,
-  ])
+export async function readQuota(db: Queryable, caller: string): Promise<Quota> {
+  const { rows } = await db.query<Row>(`select ${COLUMNS} from launch_library_quota where caller = $1`, [caller])
   return toQuota(rows[0])
 }
 

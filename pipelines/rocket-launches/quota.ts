@@ -11,6 +11,7 @@ import {
   type Decision,
   decide,
   type Limit,
+  mayAsk,
   type Quota,
   refused,
   standing,
@@ -88,11 +89,13 @@ export function openBudget(options: BudgetOptions): Budget {
     const answer = await askThrottle(options)
     await change((quota) => [answered(quota, answer, at), undefined])
   }
-  const decided = (mayAsk: boolean) =>
+  const decided = (askFirst: boolean) =>
     change<Decision>((quota, around) => {
-      const decision = decide(quota, { ...around, mayAsk })
+      const decision = decide(quota, { ...around, askFirst })
       return [decision.kind === 'take' ? taken(quota, around.now) : quota, decision]
     })
+
+  const read = async () => current(await readQuota(db, caller), circumstances())
 
   return {
     async take() {
@@ -104,15 +107,14 @@ export function openBudget(options: BudgetOptions): Budget {
       if (decision.kind === 'wait') throw new QuotaSpent(new Date(decision.until), { token: token !== undefined })
     },
     async refused(retryAfterMs) {
-      await ask()
+      if (mayAsk(await read(), now().getTime())) await ask()
       return await change((quota, around) => {
         const after = refused(quota, retryAfterMs, around)
         return [after, new Date(after.refusedUntil ?? around.now)]
       })
     },
     async left() {
-      const read = async () => current(await readQuota(db, caller), circumstances())
-      if (decide(await read(), { ...circumstances(), mayAsk: true }).kind === 'ask') await ask()
+      if (decide(await read(), { ...circumstances(), askFirst: true }).kind === 'ask') await ask()
       const { calls, until, known } = standing(await read(), circumstances())
       return {
         calls,
