@@ -45,7 +45,10 @@ export async function compare(db: Queryable, incoming: readonly Incoming[]): Pro
          stored.vanished_at is not null
            or exists (select from rocket_launch_rejects where key = page.launch_id) as again
        from unnest($1::text[], $2::text[], $3::timestamptz[]) as page (launch_id, content_hash, last_updated)
-       left join lateral (select * from rocket_launches where launch_id = page.launch_id limit 1) stored on true
+       left join lateral (
+         select launch_id, content_hash, last_updated, vanished_at
+         from rocket_launches where launch_id = page.launch_id limit 1
+       ) stored on true
      ) compared where differs or again`,
     values: [
       incoming.map(({ launch }) => launch.launchId),
