@@ -3,7 +3,7 @@ import { sampleLaunches } from './launches.ts'
 import { openLoopback, type SeenRequest, seen, sendJson } from './loopback.ts'
 import { picture } from './picture.ts'
 import { CallCount, type Quota } from './quota.ts'
-import { type Query, readQuery, type Served, selectLaunches } from './select-launches.ts'
+import { type Query, readQuery, type Served, selectLaunches, shown } from './select-launches.ts'
 
 export type Launches = () => readonly unknown[]
 
@@ -16,7 +16,7 @@ export interface LaunchLibraryOptions {
   archive?: Launches
   /** Decides what is previous, and where the sample launches lie. */
   now?: () => Date
-  /** Default: no limit. `/api-throttle/` then reports the real one, 15 an hour, and no use of it. */
+  /** Default: one that nobody uses up, told by `/api-throttle/` as any. */
   quota?: Quota
   /** Called first with every request; true means that it answers (or never does) by itself. */
   intercept?: (request: IncomingMessage, response: ServerResponse, seen: SeenRequest) => boolean
@@ -33,19 +33,19 @@ export interface LaunchLibraryServer {
 
 /**
  * A loopback stand-in for Launch Library 2: lists with paging and filters, single launches, the throttle, and the
- * pictures of the sample launches. It answers in normal mode whatever `mode` asks.
+ * pictures of the sample launches, in normal and detailed mode (`mode=list` gets the normal one).
  */
 export async function startLaunchLibrary(options: LaunchLibraryOptions = {}): Promise<LaunchLibraryServer> {
   const requests: SeenRequest[] = []
   const now = options.now ?? (() => new Date())
   let served: Served = { upcoming: () => [], archive: options.archive ?? (() => []), now }
-  const calls = new CallCount(options.quota ?? { limit: 15, windowSeconds: 3600, now })
+  const calls = new CallCount(options.quota ?? { limit: 1_000_000, windowSeconds: 3600, now })
 
   const server = await openLoopback(async (request, response) => {
     const entry = seen(request)
     requests.push(entry)
     if (options.intercept?.(request, response, entry)) return
-    const answer = route(entry, { version, served, calls, limited: options.quota !== undefined, origin })
+    const answer = route(entry, { version, served, calls, origin })
     if (Buffer.isBuffer(answer.body)) return sendPicture(response, answer.body)
     sendJson(request, response, answer.status, answer.body, answer.headers)
   })
@@ -74,7 +74,6 @@ interface Library {
   version: string
   served: Served
   calls: CallCount
-  limited: boolean
   origin: string
 }
 
@@ -88,7 +87,7 @@ function route(request: SeenRequest, library: Library): Answer {
   if (!path.endsWith('/')) return { status: 301, body: '', headers: { location: `${path}/` } }
   const token = /^Token (.+)$/.exec(request.headers.authorization ?? '')?.[1]
   if (path === `${base}api-throttle/`) return { status: 200, body: library.calls.report(token) }
-  const wait = library.limited ? library.calls.take(token) : undefined
+  const wait = library.calls.take(token)
   return wait === undefined ? launches(request, library) : throttled(wait)
 }
 
@@ -114,10 +113,10 @@ function launches(request: SeenRequest, { version, served, origin }: Library): A
     return page(request, selectLaunches(served, which, query), query, origin)
   }
   const [launch] = selectLaunches(served, 'all', { ...query, ids: [which] })
-  return launch === undefined ? notFound : { status: 200, body: launch }
+  return launch === undefined ? notFound : { status: 200, body: shown(launch, query.mode) }
 }
 
-function page(request: SeenRequest, found: unknown[], { limit, offset }: Query, origin: string): Answer {
+function page(request: SeenRequest, found: unknown[], { limit, offset, mode }: Query, origin: string): Answer {
   const address = (start: number) => {
     const query = new URLSearchParams({ ...request.query, limit: String(limit), offset: String(start) })
     if (start === 0) query.delete('offset')
@@ -125,7 +124,7 @@ function page(request: SeenRequest, found: unknown[], { limit, offset }: Query, 
   }
   const next = offset + limit < found.length ? address(offset + limit) : null
   const previous = offset > 0 ? address(Math.max(0, offset - limit)) : null
-  const results = found.slice(offset, offset + limit)
+  const results = found.slice(offset, offset + limit).map((launch) => shown(launch, mode))
   return { status: 200, body: { count: found.length, next, previous, results } }
 }
 

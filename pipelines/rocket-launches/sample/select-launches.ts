@@ -14,6 +14,7 @@ export interface Query {
   netTo: number
   updatedFrom: number
   ordering: string | undefined
+  mode: string | undefined
   /** Default 10, at most 100. */
   limit: number
   offset: number
@@ -36,6 +37,7 @@ export function readQuery(given: Record<string, string>): Query | Errors {
     netTo: dateOf(given.net__lte, Number.POSITIVE_INFINITY),
     updatedFrom: dateOf(given.last_updated__gte, Number.NEGATIVE_INFINITY),
     ordering: given.ordering,
+    mode: given.mode,
     limit: Math.min(100, wholeNumber(given.limit) || 10),
     offset: wholeNumber(given.offset),
   }
@@ -81,13 +83,41 @@ function passes(launch: unknown, query: Query): boolean {
 function order(launches: unknown[], ordering: string): unknown[] {
   const field = ordering.replace(/^-/, '')
   const sign = ordering.startsWith('-') ? -1 : 1
-  const key = (launch: unknown) => String(at(launch, field) ?? '')
-  return launches.toSorted((one, other) => sign * key(one).localeCompare(key(other)))
+  const keyed = launches.map((launch) => ({ launch, key: keyOf(at(launch, field)) }))
+  return keyed.sort((one, other) => sign * compare(one.key, other.key)).map(({ launch }) => launch)
+}
+
+/** Dates by the instant, however they are written. */
+function keyOf(value: unknown): string | number {
+  const text = String(value ?? '')
+  return /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : text
+}
+
+function compare(one: string | number, other: string | number): number {
+  return one < other ? -1 : one > other ? 1 : 0
 }
 
 /** NaN where there is no such date: 2.0.0 has no `last_updated`, and a comparison with NaN filters nothing out. */
 function timeOf(launch: unknown, field: string): number {
   return Date.parse(String(at(launch, field)))
+}
+
+/** Told in detailed mode alone (of 2.3.0, then of the versions before): links, and what is looked up for each launch. */
+const DETAILS = ['vid_urls', 'info_urls', 'vidURLs', 'infoURLs', 'updates', 'timeline', 'mission_patches']
+
+/**
+ * A launch as the mode asked for shows it: without the details, unless they are asked for. A sample launch, which is
+ * written down in normal mode, has the links of its mission in detailed mode.
+ */
+export function shown(launch: unknown, mode: string | undefined): unknown {
+  if (typeof launch !== 'object' || launch === null) return launch
+  if (mode !== 'detailed') {
+    const kept = Object.entries(launch).filter(([key]) => !DETAILS.includes(key))
+    return { ...Object.fromEntries(kept), ...('response_mode' in launch && { response_mode: 'normal' }) }
+  }
+  if (at(launch, 'response_mode') !== 'normal') return launch
+  const links = (key: string) => at(launch, key) ?? at(launch, 'mission', key) ?? []
+  return { ...launch, response_mode: 'detailed', vid_urls: links('vid_urls'), info_urls: links('info_urls') }
 }
 
 function at(value: unknown, ...path: string[]): unknown {

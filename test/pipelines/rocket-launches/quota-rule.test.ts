@@ -5,6 +5,7 @@ import {
   answered,
   current,
   decide,
+  type Limit,
   type Quota,
   refused,
   reserveOf,
@@ -27,12 +28,17 @@ class World {
   unknown: number[] = []
   waits: number[] = []
 
-  constructor(
-    readonly limit: number,
-    readonly windowMs: number,
-    readonly reserve: number,
-    readonly assumed: { limit: number; windowMs: number } | undefined,
-  ) {}
+  readonly limit: number
+  readonly windowMs: number
+  readonly reserve: number
+  readonly assumed: Limit | undefined
+
+  constructor(limit: number, windowMs: number, reserve: number, assumed: Limit | undefined) {
+    this.limit = limit
+    this.windowMs = windowMs
+    this.reserve = reserve
+    this.assumed = assumed
+  }
 
   around = () => ({ now: this.now, reserve: this.reserve, assumed: this.assumed })
 

@@ -204,6 +204,20 @@ describe('Launch Library stand-in', () => {
     expect((await fetch(`${url}/launch/upcoming`, { redirect: 'manual' })).status).toBe(301)
   })
 
+  it('tells videos in detailed mode only', async () => {
+    const { url } = await library()
+    const [normal, detailed] = await Promise.all(
+      ['', '&mode=detailed'].map((mode) => getJson(`${url}/launches/upcoming/?limit=100${mode}`)),
+    )
+    expect(normal.results.some((launch: Json) => 'vid_urls' in launch || launch.response_mode !== 'normal')).toBe(false)
+    expect(detailed.results.every((launch: Json) => launch.response_mode === 'detailed')).toBe(true)
+    const links = detailed.results.flatMap((launch: Json) => launch.vid_urls)
+    expect(links.length).toBeGreaterThan(0)
+    const old = await library({ version: '2.2.0', launches: () => [{ id: 'old', vidURLs: [1] }] })
+    expect((await getJson(`${old.url}/launch/old/`)).vidURLs).toBeUndefined()
+    expect((await getJson(`${old.url}/launch/old/?mode=detailed`)).vidURLs).toEqual([1])
+  })
+
   it('throttles as the API does, by a sliding window, and tells so for free', async () => {
     let clock = now
     const { url } = await library({ quota: { limit: 2, windowSeconds: 3600, limitWithToken: 3, now: () => clock } })
