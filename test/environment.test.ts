@@ -55,8 +55,9 @@ describe('.env.example', () => {
   })
 
   test('shows every default', () => {
-    const defaults = Object.entries({ ...parseSettings({}, [launches]).settings.get('launches') })
-    for (const [name, value] of defaults) expect([name, set[name]]).toEqual([name, value])
+    const defaults = { ...parseSettings({}, [launches]).settings.get('launches') }
+    // What they are is held by the test above; here, that each is written out.
+    for (const name of Object.keys(defaults)) expect([name, set[name] || 'not shown']).not.toEqual([name, 'not shown'])
     expect(set).toMatchObject({ METADATA_SCHEMA: 'metadata', DATA_DIR: '.data', PIPELINES_DIR: 'pipelines' })
     expect(set).toMatchObject({ EXECUTOR: 'local', CONCURRENCY: '4', WEB_HOST: '127.0.0.1', WEB_PORT: '8080' })
     expect(set).toMatchObject({ LOG_LEVEL: 'info', LOG_FORMAT: 'auto', METRICS: 'off', TRUST_PROXY: 'off' })
