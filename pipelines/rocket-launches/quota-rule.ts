@@ -100,20 +100,26 @@ function nextCall(quota: Quota, known: Limit, allowed: number, now: number): num
     .sort((one, other) => one - other)
   const byCount = moments.find((at) => ownUse(quota, known, at) + othersUse(quota, at) < allowed) ?? now
   const own = [now, ...moments].find((at) => ownUse(quota, known, at) < allowed) ?? byCount
-  const byAsking = Math.max(own, outdated(quota))
+  const byAsking = Math.max(own, Math.min(outdated(quota), settled(quota)), patient(quota))
   return byAsking > now ? Math.min(byCount, byAsking) : byCount
 }
 
 const REFRESH_MS = 5 * 60_000
 
 /** From when on it is worth asking what others have used meanwhile. */
-function outdated({ told, askFailedAt }: Quota): number {
-  const old = told === undefined ? -Infinity : Math.min(told.at + REFRESH_MS, told.nextAt ?? Infinity)
-  return Math.max(old, patient(askFailedAt))
+function outdated({ told }: Quota): number {
+  return told === undefined ? -Infinity : Math.min(told.at + REFRESH_MS, told.nextAt ?? Infinity)
 }
 
-/** Until when it is not asked again. */
-function patient(askFailedAt: number | undefined): number {
+/** From when on all our calls have arrived, so that it can tell how many they are; Infinity where they had before. */
+function settled({ told, calls }: Quota): number {
+  const last = calls.at(-1)
+  if (told === undefined || last === undefined || last <= told.at - margin(told)) return Infinity
+  return last + margin(told)
+}
+
+/** Until when it is not asked again, having given no answer. */
+function patient({ askFailedAt }: Quota): number {
   return askFailedAt === undefined ? -Infinity : askFailedAt + REFRESH_MS
 }
 
@@ -123,12 +129,14 @@ function isRefused({ refusedUntil }: Quota, now: number): boolean {
 
 function shouldAsk(quota: Quota, now: number, left: number | undefined): boolean {
   if (!mayAsk(quota, now)) return false
-  return now >= outdated(quota) || (left === 0 && quota.calls.some((call) => call >= (quota.told?.at ?? now)))
+  const { told, calls } = quota
+  const isNewer = told !== undefined && calls.some((call) => call > told.at)
+  return now >= outdated(quota) || (left === 0 && (isNewer || now >= settled(quota)))
 }
 
 /** False for 5 minutes after it gave no answer. */
-export function mayAsk({ askFailedAt }: Quota, now: number): boolean {
-  return now >= patient(askFailedAt)
+export function mayAsk(quota: Quota, now: number): boolean {
+  return now >= patient(quota)
 }
 
 /** The quota after a call at `now`. */
