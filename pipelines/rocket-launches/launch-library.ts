@@ -58,12 +58,6 @@ export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary 
   }
 }
 
-/** Without a quota of our own. */
-export function upcomingPages(request: Omit<LaunchLibraryOptions, 'budget'>): AsyncGenerator<Page, void> {
-  const budget = { take: async () => {}, refused: async (waitMs = 60_000) => new Date(Date.now() + waitMs) }
-  return openLaunchLibrary({ ...request, budget }).upcoming()
-}
-
 /** The API gives no more. */
 const PAGE_SIZE = 100
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { openLaunchLibrary, type Page, upcomingUrl } from '../../../pipelines/rocket-launches/launch-library.ts'
 import { QuotaSpent } from '../../../pipelines/rocket-launches/quota.ts'
+import { startLaunchLibrary } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { settings } from '../../../pipelines/rocket-launches/settings.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
 import { TminusError } from '../../../src/errors.ts'
@@ -33,9 +34,10 @@ async function serve(handler: Handler, version = '2.3.0') {
     () => server.close(),
   )
   const { budget, refusals } = openEnded()
-  const library = (token?: string) => {
+  const library = (token?: string, other: Partial<typeof budget> = {}) => {
     const baseUrl = `${server.origin}/${version}`
-    return openLaunchLibrary({ http, baseUrl, token, signal: new AbortController().signal, budget })
+    const { signal } = new AbortController()
+    return openLaunchLibrary({ http, baseUrl, token, signal, budget: { ...budget, ...other } })
   }
   const read = async (token?: string): Promise<Page[]> => {
     const pages: Page[] = []
@@ -107,6 +109,110 @@ describe('the list', () => {
     const endless = await failing((_, response) => sendJson(response, { next: `?offset=${++page}`, results: [] }))
     expect(endless).toMatchObject({ code: 'launch_library_endless', fields: { pages: 100 } })
     expect(page).toBe(100)
+  })
+})
+
+describe('one call', () => {
+  const empty: Handler = (_, response) => sendJson(response, { count: 0, next: null, results: [] })
+  const from = new Date('2026-01-01T00:00:00Z')
+  const to = new Date('2026-02-01T12:30:00.5Z')
+
+  test.each([
+    ['2.0.0', '/2.0.0/launch/'],
+    ['2.2.0', '/2.2.0/launch/'],
+    ['2.3.0', '/2.3.0/launches/'],
+  ])('asks %s for a page of previous launches, or for some by their ids', async (version, path) => {
+    const server = await serve(empty, version)
+    const library = server.library()
+    expect(library.version).toBe(version)
+    expect(await library.previous()).toEqual({ results: [], count: 0, last: true })
+    await library.previous({ from, to, offset: 200 })
+    expect(await library.byIds(['a', 'b'])).toEqual([])
+    expect(server.requests.map(({ url }) => decodeURIComponent(url ?? ''))).toEqual([
+      `${path}previous/?limit=100&ordering=net`,
+      `${path}previous/?limit=100&ordering=net&net__gte=2026-01-01T00:00:00.000Z&net__lte=2026-02-01T12:30:00.500Z&offset=200`,
+      `${path}?limit=100&mode=detailed&id=a,b`,
+    ])
+  })
+
+  test('asks for what changed since, where the API knows', async () => {
+    const server = await serve(empty)
+    for await (const { last } of server.library().upcoming({ since: from })) expect(last).toBe(true)
+    expect(decodeURIComponent(server.requests[0]?.url ?? '')).toBe(
+      '/2.3.0/launches/upcoming/?limit=100&mode=detailed&last_updated__gte=2026-01-01T00:00:00.000Z',
+    )
+    const old = await serve(empty, '2.0.0')
+    expect(() => old.library().upcoming({ since: from })).toThrow(RangeError)
+  })
+
+  test('of no id is none, of more than 100 a mistake', async () => {
+    const server = await serve(empty)
+    expect(await server.library().byIds([])).toEqual([])
+    await expect(server.library().byIds(Array.from({ length: 101 }, String))).rejects.toThrow(RangeError)
+    expect(server.requests).toEqual([])
+  })
+
+  test('that the budget does not give is not made', async () => {
+    const server = await serve(empty)
+    const spent = new QuotaSpent(to, { token: false })
+    const library = server.library('k3y', { take: () => Promise.reject(spent) })
+    for (const call of [library.previous(), library.byIds(['a']), library.upcoming().next()])
+      await expect(call).rejects.toBe(spent)
+    expect(server.requests).toEqual([])
+  })
+
+  test('is one more for each page', async () => {
+    let calls = 0
+    const take = async () => void calls++
+    const page = ['a', 'b', 'c']
+    const server = await serve(({ url }, response) =>
+      sendJson(response, { results: page, next: url?.includes('offset=2') ? null : `?offset=${calls}` }),
+    )
+    for await (const { results } of server.library('k3y', { take }).upcoming()) expect(results).toEqual(page)
+    expect([calls, server.requests.length]).toEqual([3, 3])
+  })
+
+  test('is not led elsewhere: neither by a redirect, with the key, nor by the next page', async () => {
+    const elsewhere = await serve(empty)
+    const location = `${elsewhere.origin}/2.3.0/launches/previous/`
+    const redirecting = await serve((_, response) => response.writeHead(302, { location }).end())
+    await expect(redirecting.library('k3y').previous()).rejects.toMatchObject({
+      code: 'http_redirect',
+      retryable: false,
+    })
+    const leading = await serve((_, response) => sendJson(response, { results: [], next: location }))
+    await expect(leading.library('k3y').previous()).rejects.toMatchObject({
+      code: 'launch_library_next',
+      retryable: false,
+    })
+    expect(elsewhere.requests).toEqual([])
+  })
+})
+
+describe('from the stand-in', () => {
+  const launch = (id: string, net: string, more = {}) => ({ id, net, last_updated: net, ...more })
+  const upcoming = [
+    launch('next', '2026-11-22T00:00:00Z', { last_updated: '2026-11-21T08:00:00Z', vid_urls: [] }),
+    launch('later', '2026-12-24T00:00:00Z', { last_updated: '2026-11-01T08:00:00Z', vidURLs: [] }),
+  ]
+  const archive = ['2024', '2025', '2026'].map((year) => launch(year, `${year}-05-01T00:00:00Z`))
+
+  test.each(['2.0.0', '2.2.0', '2.3.0'] as const)('of %s launches come by list, by id, by net', async (version) => {
+    const now = () => new Date('2026-11-21T09:00:00Z')
+    const server = await startLaunchLibrary({ version, now, launches: () => upcoming, archive: () => archive })
+    const http = openHttp({ userAgent: 'tminus-test/1' })
+    closing.push(http.close, server.close)
+    const { budget } = openEnded()
+    const { signal } = new AbortController()
+    const library = openLaunchLibrary({ http, baseUrl: server.url, token: undefined, signal, budget })
+    const { value } = await library.upcoming().next()
+    expect(value).toEqual({ results: upcoming, count: 2, last: true })
+    const range = { from: new Date('2025-05-01T00:00:00Z'), to: now() }
+    expect(await library.previous(range)).toEqual({ results: archive.slice(1), count: 2, last: true })
+    expect(await library.byIds(['2024', 'next', 'unknown'])).toEqual([upcoming[0], archive[0]])
+    if (version === '2.0.0') return
+    const changed = await library.upcoming({ since: new Date('2026-11-20T00:00:00Z') }).next()
+    expect(changed.value).toMatchObject({ results: [{ id: 'next' }] })
   })
 })
 
