@@ -1,0 +1,25 @@
+import { dag } from 'tminus'
+import { initializeSchema } from '../rocket-launches/initialize-schema.ts'
+import { settings } from '../rocket-launches/settings.ts'
+import { HistorySummary, loadHistory } from './load-history.ts'
+import { Span } from './span.ts'
+
+const { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_TOKEN } = settings
+
+export default dag(
+  'launch-history',
+  {
+    description: 'All launches ever, page by page and hour after hour within the quota',
+    schedule: null,
+    maxActiveRuns: 1,
+    params: Span,
+    // One try reads as many pages as the quota allows: with a key, all of them.
+    defaultArgs: { retries: 3, retryDelay: '30s', executionTimeout: '1h' },
+    settings: { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_TOKEN },
+  },
+  ({ task }) => {
+    const schema = task('initialize_schema', { run: initializeSchema })
+
+    task('load_history', { upstream: { schema }, output: HistorySummary, run: loadHistory })
+  },
+)

@@ -1,0 +1,124 @@
+import { fail, rescheduleAt, type TaskContext, TminusError } from 'tminus'
+import { z } from 'zod'
+import { parseLaunch } from '../rocket-launches/launch.ts'
+import { type LaunchLibrary, openLaunchLibrary } from '../rocket-launches/launch-library.ts'
+import { type Budget, openBudget, QuotaSpent } from '../rocket-launches/quota.ts'
+import { addIssues, type Issues, mostlyRejected } from '../rocket-launches/rejects.ts'
+import type { Settings } from '../rocket-launches/settings.ts'
+import { type PageSummary, storePage } from '../rocket-launches/store-page.ts'
+import { type Cursor, cursorAfter, freshOf } from './cursor.ts'
+import { advanceLoad, beginLoad, type Load, readLoad } from './history-store.ts'
+import { doneWords, pageWords, progressWords, RESERVE, timeWords } from './progress.ts'
+import { type Span, spanName } from './span.ts'
+
+const count = z.int().nonnegative()
+
+/** Of the whole load, whatever number of tries and runs it took. */
+export const HistorySummary = z.object({
+  /** Received, each once; the last four add up to it. */
+  launches: count,
+  pages: count,
+  inserted: count,
+  updated: count,
+  unchanged: count,
+  rejected: count,
+})
+export type HistorySummary = z.output<typeof HistorySummary>
+
+export type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'logicalDate' | 'now' | 'signal'> & {
+  params: Span
+  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | 'LAUNCH_LIBRARY_TOKEN'>
+}
+
+/**
+ * Loads the previous launches of a span of time page by page, from wherever the last try or run left off: what a page
+ * holds and how far the load is are written in one transaction.
+ *
+ * Throws Rescheduled until the quota has calls again, so that it goes on hour after hour; and where a later page
+ * failed in a way that waiting mends, so that retries are spent on what never moves. TminusError `failed` where the
+ * answers are not Launch Library's.
+ */
+export async function loadHistory(_inputs: unknown, context: Context): Promise<HistorySummary> {
+  const { log, now, settings, signal } = context
+  const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings
+  const budget = openBudget({ ...context, baseUrl, token, reserve: RESERVE })
+  const reading = { ...context, library: openLaunchLibrary({ ...context, baseUrl, token, budget }), issues: new Map() }
+  const begun = await openLoad(context)
+  if (begun.finishedAt) log.info(`this load came to its end at ${timeWords(begun.finishedAt, now())} already`)
+  else if (begun.pages > 0) log.info(`goes on after ${progressWords(begun)}`)
+  let load = begun
+  try {
+    while (load.finishedAt === null) {
+      const { moved, stored } = await loadPage(load, reading)
+      load = moved
+      log.info(`${pageWords(load, stored)}${doneWords(load, await budget.left(), now())}`)
+      signal.throwIfAborted()
+    }
+  } catch (error) {
+    throw (await later(error, { begun, load, budget, context })) ?? error
+  }
+  return HistorySummary.parse(load)
+}
+
+/**
+ * An unfinished load of the same span goes on. A finished one begins anew, unless it came to its end after this run
+ * was asked for: a run that had to wait for another one finds its work done.
+ */
+async function openLoad({ db, logicalDate, now, params, settings }: Context): Promise<Load> {
+  const at = now()
+  const { from, to = at } = params
+  if (from && from >= at) throw fail(`from (${from.toISOString()}) is not past: no launch can be before it yet`)
+  const which = { source: settings.LAUNCH_LIBRARY_URL, span: spanName(params) }
+  const load =
+    (await beginLoad(db, { ...which, netTo: to < at ? to : at, askedAt: logicalDate, now: at })) ??
+    (await readLoad(db, which))
+  if (load !== undefined) return load
+  throw new TminusError('the row of this load in rocket_launch_history was deleted meanwhile', {
+    code: 'history_moved',
+  })
+}
+
+type Reading = Context & { library: LaunchLibrary; issues: Issues }
+
+async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; stored: PageSummary }> {
+  const { db, issues, library, now, params } = reading
+  const cursor: Cursor = { net: load.cursorNet ?? params.from ?? null, offset: load.cursorOffset, ids: load.cursorIds }
+  const from = cursor.net ?? undefined
+  const answer = await library.previous({ ...(from && { from }), to: load.netTo, offset: cursor.offset })
+  const page = freshOf(cursor, answer.results).map((launch) => parseLaunch(library.version, launch))
+  const next = answer.last ? null : cursorAfter(cursor, answer.results)
+  const unread = page.filter((parsed) => 'issues' in parsed).length
+  addIssues(issues, page)
+  const refused = mostlyRejected({ fetched: load.launches + page.length, rejected: load.rejected + unread }, issues)
+  const at = now()
+  let moved = load
+  const stored = await storePage(db, page, at, {
+    // A page that is refused is asked again once it can be read: the load stays before it.
+    ...(refused === undefined && {
+      alongside: async (connection, { inserted, updated, unchanged, rejected }) => {
+        const counts = { launches: page.length, inserted, updated, unchanged, rejected }
+        moved = await advanceLoad(connection, load, { counts, cursor: next, total: answer.count, now: at })
+      },
+    }),
+  })
+  if (refused !== undefined) throw refused
+  return { moved, stored }
+}
+
+const SOON_MS = 30_000
+
+/** The wait that an error asks for, in words; undefined where the try has failed. */
+async function later(
+  error: unknown,
+  { begun, load, budget, context }: { begun: Load; load: Load; budget: Budget; context: Context },
+): Promise<Error | undefined> {
+  if (context.signal.aborted || !(error instanceof TminusError)) return undefined
+  const now = context.now()
+  const soon = load !== begun && error.retryable ? new Date(now.getTime() + SOON_MS) : undefined
+  const at = error instanceof QuotaSpent ? error.until : soon
+  if (at === undefined) return undefined
+  context.log.info(`waits until ${timeWords(at, now)}`)
+  const reason = error instanceof QuotaSpent ? '' : `${error.message}; `
+  const done = doneWords(load, await budget.left(), at)
+  return rescheduleAt(at, `${reason}${progressWords(load)}, goes on at ${timeWords(at, now)}${done}`)
+}

@@ -1,0 +1,362 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Context, HistorySummary, loadHistory } from '../../../pipelines/launch-history/load-history.ts'
+import { Span } from '../../../pipelines/launch-history/span.ts'
+import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import {
+  type LaunchLibraryOptions,
+  type LaunchLibraryServer,
+  startLaunchLibrary,
+} from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
+import { openHttp } from '../../../src/connectors/http.ts'
+import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
+import { sendJson } from '../../support/http-server.ts'
+import { launch230 } from '../../support/launches.ts'
+import { type QuietLog, quietLog } from '../../support/quiet-log.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createEmptyDatabase()
+  await initializeSchema({}, { db: database.pool, log: quietLog() })
+})
+afterAll(() => database.drop())
+
+const http = openHttp({ userAgent: 'tminus-test/1' })
+afterAll(() => http.close())
+
+const NOW = new Date('2026-01-15T12:00:00Z')
+let now: Date
+let log: QuietLog
+let library: LaunchLibraryServer
+/** What is served as previous. */
+let archive: unknown[]
+beforeEach(async () => {
+  now = NOW
+  log = quietLog()
+  archive = []
+  await database.pool.query(
+    'truncate rocket_launches, rocket_launch_rejects, rocket_launch_history, launch_library_quota',
+  )
+})
+afterEach(() => library.close())
+
+async function serve(options: LaunchLibraryOptions = {}): Promise<void> {
+  library = await startLaunchLibrary({ launches: () => [], archive: () => archive, now: () => now, ...options })
+}
+
+/** `count` launches, a day apart, from 2020 on; `changes` of each by its number. */
+function past(count: number, changes: (index: number) => Record<string, unknown> = () => ({})): unknown[] {
+  return Array.from({ length: count }, (_, index) => launch230({ ...dated(index), ...changes(index) }))
+}
+
+function dated(index: number) {
+  const net = `${new Date(Date.UTC(2020, 0, 1 + index)).toISOString().slice(0, 19)}Z`
+  return { id: `launch-${String(index).padStart(5, '0')}`, name: `Launch ${index}`, net, last_updated: net }
+}
+
+function run(given: { from?: string; to?: string; askedAt?: Date; signal?: AbortSignal } = {}) {
+  const { askedAt = now, signal = new AbortController().signal, ...span } = given
+  const context: Context = {
+    db: database.pool,
+    http,
+    log,
+    logicalDate: askedAt,
+    now: () => now,
+    params: Span.parse(span),
+    settings: { LAUNCH_LIBRARY_URL: library.url },
+    signal,
+  }
+  return loadHistory({}, context)
+}
+
+async function rows(sql: string): Promise<Record<string, unknown>[]> {
+  return (await database.pool.query(sql)).rows
+}
+
+/** Ids as stored, in their order. */
+async function stored(): Promise<unknown[]> {
+  return (await rows('select launch_id from rocket_launches order by net, launch_id')).map((row) => row.launch_id)
+}
+
+const ids = (launches: readonly unknown[]) => launches.map((launch) => (launch as { id: string }).id)
+/** Calls that cost quota, as `net__gte/offset`. */
+const asked = () =>
+  library.requests
+    .filter(({ path }) => !path.endsWith('/api-throttle/'))
+    .map(({ query }) => `${query.net__gte?.slice(0, 10) ?? ''}/${query.offset ?? ''}`)
+const later = (ms: number) => new Date(now.getTime() + ms)
+const waiting = async (given?: Parameters<typeof run>[0]): Promise<Date> =>
+  ((await failing(run(given))) as Error & { at: Date }).at
+const failing = (promise: Promise<unknown>) =>
+  promise.then(
+    () => Promise.reject(new Error('it did not fail')),
+    (error: Error) => error,
+  )
+
+describe('a load', () => {
+  test('stores every launch once, and says how far it is', async () => {
+    archive = past(250)
+    await serve()
+    const summary = await run()
+    expect(summary).toEqual({ launches: 250, pages: 3, inserted: 250, updated: 0, unchanged: 0, rejected: 0 })
+    expect(HistorySummary.parse(summary)).toEqual(summary)
+    expect(await stored()).toEqual(ids(archive))
+    expect(asked()).toEqual(['/', '2020-04-09/', '2020-07-17/'])
+    expect(log.lines).toEqual([
+      'info page 1: 100 new; 100 of 250 launches (1 of 3 pages), done about 12:00Z',
+      'info page 2: 99 new; 199 of 250 launches (2 of 3 pages), done about 12:00Z',
+      'info page 3: 51 new; 250 of 250 launches (3 of 3 pages)',
+    ])
+  })
+
+  test('of nothing ends at once', async () => {
+    await serve()
+    expect(await run()).toMatchObject({ launches: 0, pages: 1 })
+    expect(log.lines).toEqual(['info page 1: no launches; 0 of 0 launches (1 of 1 pages)'])
+  })
+
+  test('loses no launch of a net that goes over the end of a page, nor of one that fills pages', async () => {
+    const shared = { net: '2020-04-08T00:00:00Z' }
+    archive = past(420, (index) =>
+      index >= 98 && index < 103 ? shared : index >= 150 && index < 380 ? dated(150) : {},
+    )
+    archive = archive.map((launch, index) => ({ ...(launch as object), id: dated(index).id }))
+    await serve()
+    expect(await run()).toMatchObject({ launches: 420, inserted: 420 })
+    expect(await stored()).toEqual(ids(archive))
+    expect(asked()).toEqual(['/', '2020-04-08/', '2020-05-30/', '2020-05-30/100', '2020-05-30/200'])
+  })
+
+  test('loses none because of others that come to the list or leave it meanwhile', async () => {
+    const all = past(300)
+    archive = all
+    await serve({
+      intercept: () => {
+        const early = launch230({ ...dated(0), id: 'early' })
+        const late = launch230({ ...dated(300), id: 'late' })
+        if (asked().length === 2) archive = [early, ...all]
+        // The one at the cursor is gone, too.
+        if (asked().length === 3) archive = [...all.slice(0, 198), ...all.slice(199), late]
+        return false
+      },
+    })
+    await run()
+    expect(asked()).toEqual(['/', '2020-04-09/', '2020-07-17/', '2020-10-25/'])
+    expect(await stored()).toEqual([...ids(all), 'late'])
+  })
+
+  test.each([
+    ['2.0.0', '/2.0.0/launch/previous/'],
+    ['2.2.0', '/2.2.0/launch/previous/'],
+    ['2.3.0', '/2.3.0/launches/previous/'],
+  ] as const)('asks %s at its own path', async (version, path) => {
+    archive = past(3, () => ({ image: 'https://images.example/one.jpg' })).map((launch) =>
+      version === '2.3.0' ? { ...(launch as object), image: null } : launch,
+    )
+    await serve({ version })
+    expect(await run()).toMatchObject({ launches: 3, rejected: 0 })
+    expect(new Set(library.requests.map((request) => request.path))).toEqual(
+      new Set([path, `/${version}/api-throttle/`]),
+    )
+  })
+})
+
+describe('what a run is asked for', () => {
+  test('from and to are included, and nothing else', async () => {
+    archive = past(30)
+    await serve()
+    expect(await run({ from: '2020-01-05', to: '2020-01-20T00:00:00Z' })).toMatchObject({ launches: 16 })
+    expect(await stored()).toEqual(ids(archive).slice(4, 20))
+    expect(library.requests.at(-1)?.query).toMatchObject({ net__lte: '2020-01-20T00:00:00.000Z' })
+  })
+
+  test('to is now where it is not given or lies ahead, and stays what it was at the first page', async () => {
+    archive = past(250)
+    await serve({ quota: { limit: 2, windowSeconds: 60, now: () => now } })
+    const until = await waiting({ to: '2030-01-01' })
+    archive = [...archive, launch230({ ...dated(0), id: 'new', net: '2026-01-15T12:00:30Z' })]
+    now = until
+    await run({ to: '2030-01-01' })
+    expect(await stored()).not.toContain('new')
+    expect(library.requests.at(-1)?.query).toMatchObject({ net__lte: NOW.toISOString() })
+  })
+
+  test('what begins in the future is refused', async () => {
+    await serve()
+    expect(await failing(run({ from: '2026-01-16' }))).toMatchObject({ code: 'failed', retryable: false })
+    expect(library.requests).toEqual([])
+  })
+
+  test.each([
+    [{ from: '2020-01-02', to: '2020-01-01' }, 'from', 'must be before to'],
+    [{ from: '2020-01-01', to: '2020-01-01T00:00:00Z' }, 'from', 'must be before to'],
+    [{ to: '2020-02-30' }, 'to', 'must be a date or an instant'],
+    [{ from: '2020-01-01T00:00:00' }, 'from', 'must be a date or an instant'],
+    [{ from: 2020 }, 'from', 'must be a date or an instant'],
+  ])('%j is refused', (span, name, message) => {
+    expect(Span.safeParse(span).error?.issues).toEqual([
+      expect.objectContaining({ path: [name], message: expect.stringContaining(message) }),
+    ])
+  })
+})
+
+describe('a quota that is used up', () => {
+  test('is waited for in words; each try goes on where the one before ended', async () => {
+    archive = past(1_000)
+    await serve({ quota: { limit: 5, windowSeconds: 3_600, now: () => now } })
+    const error = await failing(run())
+    expect(error).toMatchObject({ code: 'rescheduled', at: expect.any(Date) })
+    expect(error.message).toBe('298 of 1,000 launches (3 of 11 pages), goes on at 13:00Z, done about 15:00Z')
+    expect(asked()).toHaveLength(3)
+    now = later(10 * 60_000)
+    expect(await waiting()).toEqual(new Date('2026-01-15T13:00:01.000Z'))
+    expect(asked()).toHaveLength(3)
+    expect(log.lines.slice(-2)).toEqual([
+      'info goes on after 298 of 1,000 launches (3 of 11 pages)',
+      'info waits until 13:00Z',
+    ])
+    for (const pages of [6, 9]) {
+      now = later(3_601_000)
+      await waiting()
+      expect(asked()).toHaveLength(pages)
+    }
+    now = later(3_601_000)
+    expect(await run()).toEqual({ launches: 1000, pages: 11, inserted: 1000, updated: 0, unchanged: 0, rejected: 0 })
+    expect(await stored()).toEqual(ids(archive))
+    expect(new Set(asked()).size).toBe(11)
+    expect(asked()).toHaveLength(11)
+  })
+
+  test('tells the day where it is another one', async () => {
+    now = new Date('2026-01-15T23:30:00Z')
+    archive = past(1_000)
+    await serve({ quota: { limit: 5, windowSeconds: 3_600, now: () => now } })
+    expect((await failing(run())).message).toMatch(/, goes on at 2026-01-16 00:30Z, done about 02:30Z$/)
+  })
+})
+
+describe('a run that comes after another one', () => {
+  test('begins anew where that one came to its end before', async () => {
+    archive = past(120)
+    await serve()
+    await run()
+    now = later(60_000)
+    archive[110] = launch230({ ...dated(110), name: 'Renamed' })
+    expect(await run()).toEqual({ launches: 120, pages: 2, inserted: 0, updated: 1, unchanged: 119, rejected: 0 })
+  })
+
+  test('finds the work done where that one came to its end since it was asked for', async () => {
+    archive = past(120)
+    await serve()
+    const first = await run()
+    const before = asked()
+    expect(await run({ askedAt: later(-60_000) })).toEqual(first)
+    expect(asked()).toEqual(before)
+    expect(log.lines.at(-1)).toBe('info this load came to its end at 12:00Z already')
+  })
+
+  test('of another span has a load of its own', async () => {
+    archive = past(250)
+    await serve({ quota: { limit: 2, windowSeconds: 60, now: () => now } })
+    now = await waiting({ to: '2030-01-01' }).then(() => later(120_000))
+    expect(await run({ to: '2020-02-01' })).toMatchObject({ launches: 32, pages: 1 })
+    expect(await rows('select span, launches, finished_at from rocket_launch_history order by 1')).toEqual([
+      { span: '../2020-02-01T00:00:00.000Z', launches: 32, finished_at: now },
+      { span: '../2030-01-01T00:00:00.000Z', launches: 199, finished_at: null },
+    ])
+  })
+
+  test('and stores the same page at the same time leaves the load to it', async () => {
+    archive = past(250)
+    await serve({
+      intercept: (_, response) => {
+        if (asked().length !== 2) return false
+        const moved = database.pool.query('update rocket_launch_history set pages = pages + 1')
+        void moved.then(() => sendJson(response, { count: 250, next: null, results: archive.slice(99, 199) }))
+        return true
+      },
+    })
+    expect((await failing(run())).message).toMatch(/^another process stored this page meanwhile/)
+    expect(await rows('select pages, launches from rocket_launch_history')).toEqual([{ pages: 2, launches: 100 }])
+    expect(await stored()).toEqual(ids(archive.slice(0, 100)))
+  })
+})
+
+describe('what goes wrong', () => {
+  /** Launches that cannot be read, among others. */
+  const odd = (index: number, every: number) => (index % every === 0 ? { status: 'unknown' } : {})
+
+  test('with a few launches sets them aside', async () => {
+    archive = past(150, (index) => odd(index, 10))
+    await serve()
+    expect(await run()).toEqual({ launches: 150, pages: 2, inserted: 135, updated: 0, unchanged: 0, rejected: 15 })
+    expect(await rows('select count(*) from rocket_launch_rejects')).toEqual([{ count: 15 }])
+  })
+
+  test('with more than a fifth of all fails at once; the page is asked again', async () => {
+    archive = past(300, (index) => (index < 100 ? {} : odd(index, 2)))
+    await serve()
+    const error = await failing(run())
+    expect(error).toMatchObject({ code: 'failed', retryable: false })
+    expect(error.message).toMatch(/^50 of 199 launches could not be read, most often because of "status: /)
+    expect(await stored()).toHaveLength(149)
+    archive = past(300)
+    expect(await run()).toMatchObject({ launches: 300, pages: 4, inserted: 251, unchanged: 49, rejected: 0 })
+    expect(asked()).toEqual(['/', '2020-04-09/', '2020-04-09/', '2020-07-17/', '2020-10-24/'])
+    expect(await rows('select from rocket_launch_rejects')).toEqual([])
+  })
+
+  test('with a launch that the database refuses is counted too', async () => {
+    archive = past(3, (index) => (index === 1 ? { slug: 'x'.repeat(101) } : {}))
+    await serve()
+    await database.pool.query('alter table rocket_launches alter slug type varchar(100)')
+    try {
+      expect(await run()).toEqual({ launches: 3, pages: 1, inserted: 2, updated: 0, unchanged: 0, rejected: 1 })
+    } finally {
+      await database.pool.query('alter table rocket_launches alter slug type text')
+    }
+  })
+
+  test('before the first page fails the try; later it only waits, since retries are for what never moves', async () => {
+    archive = past(150)
+    let broken = [1, 3]
+    await serve({
+      intercept: (_, response) => {
+        if (!broken.includes(asked().length)) return false
+        response.writeHead(502).end()
+        return true
+      },
+    })
+    expect(await failing(run())).toMatchObject({ code: 'http_status', retryable: true })
+    const error = await failing(run())
+    expect(error).toMatchObject({ code: 'rescheduled', at: later(30_000) })
+    expect(error.message).toMatch(/502.*; 100 of 150 launches \(1 of 2 pages\), goes on at 12:00Z, done about 12:00Z$/)
+    broken = []
+    expect(await run()).toMatchObject({ launches: 150, inserted: 150 })
+  })
+
+  test('for good fails at once, wherever it is', async () => {
+    archive = past(150)
+    await serve({
+      intercept: (_, response) => {
+        if (asked().length === 2) response.writeHead(403).end()
+        return asked().length === 2
+      },
+    })
+    expect(await failing(run())).toMatchObject({ retryable: false })
+  })
+
+  test('when it is told to stop ends at once, and goes on from there', async () => {
+    archive = past(250)
+    const stop = new AbortController()
+    await serve({
+      intercept: () => {
+        if (asked().length === 2 && !stop.signal.aborted) stop.abort(new Error('stop'))
+        return stop.signal.aborted && asked().length === 2
+      },
+    })
+    expect(await failing(run({ signal: stop.signal }))).toMatchObject({ code: 'http_aborted' })
+    expect(await rows('select pages from rocket_launch_history')).toEqual([{ pages: 1 }])
+    expect(await run()).toMatchObject({ launches: 250, pages: 3, inserted: 250 })
+    expect(asked()).toEqual(['/', '2020-04-09/', '2020-04-09/', '2020-07-17/'])
+  })
+})
