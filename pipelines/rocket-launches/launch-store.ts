@@ -185,32 +185,43 @@ export interface LaunchRow extends Omit<Launch, 'detailed'> {
   id: number
   firstSeenAt: Date | null
   updatedAt: Date | null
+  /** Since when the list of upcoming launches does not name it. */
+  vanishedAt: Date | null
 }
 
-const CAMEL_CASE = [...NAMES, 'launch_id', 'first_seen_at', 'updated_at']
+/** As Postgres gives it, by `LAUNCH_COLUMNS`. */
+export type LaunchColumns = Omit<LaunchRow, 'status' | 'webcastLive'> & {
+  statusId: number | null
+  statusName: string | null
+  webcastLive: boolean | null
+}
+
+export const LAUNCH_COLUMNS = ['id', ...NAMES, 'launch_id', 'first_seen_at', 'updated_at', 'vanished_at']
   .map((column) => `${column} as "${column.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())}"`)
   .join(', ')
 
 /**
  * The next launch: not past, not flown, not gone from the list, one with a precise time before every placeholder, since those stand at the end
- * of their period or, being older, at its start.
+ * of their period or, being older, at its start. With `passes`, the first that does.
  */
-export async function nearestLaunch(db: Queryable, now: Date): Promise<LaunchRow | undefined> {
-  const { rows } = await db.query<
-    Omit<LaunchRow, 'status' | 'webcastLive'> & {
-      statusId: number | null
-      statusName: string | null
-      webcastLive: boolean | null
-    }
-  >(
-    `select id, ${CAMEL_CASE} from rocket_launches
+export async function nearestLaunch(
+  db: Queryable,
+  now: Date,
+  passes?: (launch: LaunchRow) => boolean,
+): Promise<LaunchRow | undefined> {
+  const { rows } = await db.query<LaunchColumns>(
+    `select ${LAUNCH_COLUMNS} from rocket_launches
      where net >= $1 and launch_id is not null and vanished_at is null and (status_id = any ($2)) is not true
      order by coalesce(net_precision = any ($3), false) desc, net, launch_id
-     limit 1`,
-    [now.toISOString(), FLOWN, PRECISE],
+     limit $4`,
+    [now.toISOString(), FLOWN, PRECISE, passes ? MOST_CANDIDATES : 1],
   )
-  const [row] = rows
-  if (row === undefined) return undefined
-  const { statusId, statusName, webcastLive, ...launch } = row
+  return rows.map(toLaunchRow).find(passes ?? (() => true))
+}
+
+/** About three times as many as the list of upcoming launches holds. */
+const MOST_CANDIDATES = 1_000
+
+export function toLaunchRow({ statusId, statusName, webcastLive, ...launch }: LaunchColumns): LaunchRow {
   return { ...launch, status: { id: statusId ?? 0, name: statusName ?? 'Unknown' }, webcastLive: webcastLive ?? false }
 }

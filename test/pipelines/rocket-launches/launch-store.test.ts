@@ -300,7 +300,7 @@ describe('the nearest launch', () => {
     await put([launch230()])
     const launch = await store.nearestLaunch(database.pool, NOW)
     const { detailed: _asReceived, ...known } = parsed(launch230())
-    expect(launch).toEqual({ ...known, id: 1, firstSeenAt: NOW, updatedAt: NOW })
+    expect(launch).toEqual({ ...known, id: 1, firstSeenAt: NOW, vanishedAt: null, updatedAt: NOW })
   })
 })
 
