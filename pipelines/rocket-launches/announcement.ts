@@ -11,7 +11,7 @@ import {
   webAddress,
 } from 'tminus/connectors/discord'
 import { WORDS } from './announcement-words.ts'
-import { isPrecise, type Launch } from './launch.ts'
+import { isFlown, isPrecise, type Launch } from './launch.ts'
 import { coarseTime, periodStart, precisionOf, timeText } from './launch-time.ts'
 
 /** What of a launch an announcement is made from. */
@@ -32,7 +32,19 @@ export type LaunchFacts = Pick<
   | 'webcastUrl'
   | 'infoUrl'
   | 'slug'
->
+> & {
+  /** When it left Launch Library's list. */
+  vanishedAt?: Date | null
+}
+
+/** What a card says of its data. */
+export interface Told {
+  now: Date
+  /** When Launch Library told it last. */
+  dataAsOf: Date
+  /** Only the card of the nearest launch says that its data is old: one card is enough. */
+  nearest?: boolean
+}
 
 /** What the reader is told, normalised: two launches with equal facts make the same card, save for its footer. */
 export interface Facts {
@@ -51,9 +63,13 @@ export interface Facts {
   mission: string | null
   image: string | null
   webcast: string | null
+  /** Launch Library does not list it any more. This and `stale` are absent where not true. */
+  gone?: true
+  /** Launch Library has not answered for long. */
+  stale?: true
 }
 
-export function factsOf(launch: LaunchFacts): Facts {
+export function factsOf(launch: LaunchFacts, told?: Told): Facts {
   const precision = precisionOf(launch)
   const { id, name } = launch.status
   return {
@@ -70,7 +86,15 @@ export function factsOf(launch: LaunchFacts): Facts {
     mission: plain(firstSentences(launch.missionDescription ?? '')),
     image: webAddress(launch.imageUrl) ?? null,
     webcast: webAddress(launch.webcastUrl, LIMITS.buttonUrl) ?? null,
+    ...(launch.vanishedAt && !isFlown(id) && { gone: true }),
+    ...(told?.nearest && isOld(told) && { stale: true }),
   }
+}
+
+const OLD_AFTER_MS = 2 * 3_600_000
+
+function isOld({ now, dataAsOf }: Told): boolean {
+  return now.getTime() - dataAsOf.getTime() > OLD_AFTER_MS
 }
 
 /** SHA-256 in hex, whatever the order of the keys: facts that come back from jsonb have another one. */
@@ -83,25 +107,40 @@ export function factsHash(facts: Facts): string {
  * The card of a launch, within Discord's limits. Exact times are left to the reader's own Discord (zone, countdown);
  * a placeholder is never shown as a time. Pure: equal arguments, equal message.
  */
-export function announceLaunch(launch: LaunchFacts, told: { now: Date; dataAsOf: Date }): Payload {
-  const facts = factsOf(launch)
+export function announceLaunch(launch: LaunchFacts, told: Told): Payload {
+  const facts = factsOf(launch, told)
   const details = detailsOf(launch)
   const embed: Embed = {
     title: escapeMarkdown(facts.name),
     ...(details && { url: details }),
-    description: [`**${escapeMarkdown(statusText(facts))}**`, whenText(facts), '', escaped(facts.mission)]
+    description: [
+      `**${escapeMarkdown(statusText(facts))}**`,
+      whenText(facts),
+      ...(facts.gone ? [WORDS.gone] : []),
+      '',
+      escaped(facts.mission),
+    ]
       .join('\n')
       .trim(),
-    color: COLORS[facts.status] ?? NEUTRAL,
+    color: colorOf(facts),
     fields: fieldsOf(facts),
     ...(facts.image && { image: { url: facts.image } }),
-    footer: { text: footerText(told) },
+    footer: { text: footerText(facts, told) },
   }
-  const buttons = [
-    ...(facts.webcast ? [linkButton(WORDS.buttons.watch, facts.webcast)] : []),
+  return fitMessage({ embeds: [embed], ...buttonsOf(facts.webcast, details) })
+}
+
+/** Watch and Details, as far as there are addresses: a row without buttons is refused. */
+export function buttonsOf(webcast: string | null, details: string | null | undefined): Pick<Payload, 'components'> {
+  const components = [
+    ...(webcast ? [linkButton(WORDS.buttons.watch, webcast)] : []),
     ...(details ? [linkButton(WORDS.buttons.details, details)] : []),
   ]
-  return fitMessage({ embeds: [embed], ...(buttons.length > 0 && { components: [{ type: 1, components: buttons }] }) })
+  return components.length > 0 ? { components: [{ type: 1, components }] } : {}
+}
+
+export function colorOf({ status }: Pick<Facts, 'status'>): number {
+  return COLORS[status] ?? NEUTRAL
 }
 
 const NEUTRAL = 0x95a5a6
@@ -119,48 +158,60 @@ const COLORS: Record<number, number> = {
   9: 0x1abc9c,
 }
 
-function statusText(facts: Facts): string {
+export function statusText(facts: Pick<Facts, 'status' | 'statusName'>): string {
   return WORDS.status[facts.status] ?? facts.statusName ?? String(facts.status)
 }
 
-/** https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
-function whenText(facts: Facts): string {
-  const net = new Date(facts.net)
-  if (!isPrecise(facts.precision)) return coarseTime(net, facts.precision)
-  const seconds = Math.floor(net.getTime() / 1_000)
-  return `<t:${seconds}:F> · <t:${seconds}:R>`
+/** A time with its countdown, a placeholder in words. */
+export function whenText(facts: Pick<Facts, 'net' | 'precision'>): string {
+  return isPrecise(facts.precision) ? `${netText(facts)} · ${countdown(facts)}` : netText(facts)
 }
 
-function fieldsOf({ provider, rocket, pad, location, orbit }: Facts): EmbedField[] {
-  const place = pad && location ? WORDS.place(pad, location) : (pad ?? location)
+/** In the reader's own zone: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
+export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>): string {
+  return isPrecise(precision) ? `<t:${secondsOf(net)}:F>` : coarseTime(new Date(net), precision)
+}
+
+/** "in 3 hours", which goes on by itself. */
+export function countdown({ net }: Pick<Facts, 'net'>): string {
+  return `<t:${secondsOf(net)}:R>`
+}
+
+function secondsOf(net: string): number {
+  return Math.floor(Date.parse(net) / 1_000)
+}
+
+export function placeText({ pad, location }: Pick<Facts, 'pad' | 'location'>): string | null {
+  return pad && location ? WORDS.place(pad, location) : (pad ?? location)
+}
+
+function fieldsOf(facts: Facts): EmbedField[] {
+  const { provider, rocket, orbit } = facts
   return [
     { name: WORDS.fields.provider, value: escaped(provider), inline: true },
     { name: WORDS.fields.rocket, value: escaped(rocket), inline: true },
     { name: WORDS.fields.orbit, value: escaped(orbit), inline: true },
-    { name: WORDS.fields.pad, value: escaped(place), inline: false },
+    { name: WORDS.fields.pad, value: escaped(placeText(facts)), inline: false },
   ].filter(({ value }) => value !== '')
 }
 
-const OLD_AFTER_HOURS = 2
-
 /** Footers know no `<t:…>`, so the zone is named. */
-function footerText({ now, dataAsOf }: { now: Date; dataAsOf: Date }): string {
-  const hours = Math.floor((now.getTime() - dataAsOf.getTime()) / 3_600_000)
-  return WORDS.source(timeText(dataAsOf)) + (hours >= OLD_AFTER_HOURS ? WORDS.old(hours) : '')
+function footerText({ stale }: Facts, { dataAsOf }: Told): string {
+  return (stale ? WORDS.silent : WORDS.source)(timeText(dataAsOf))
 }
 
 /** Its own page, or that of Launch Library's front end. */
-function detailsOf({ infoUrl, slug }: LaunchFacts): string | undefined {
+export function detailsOf({ infoUrl, slug }: Pick<LaunchFacts, 'infoUrl' | 'slug'>): string | undefined {
   const page = slug ? `https://spacelaunchnow.me/launch/${encodeURIComponent(slug)}` : undefined
   return webAddress(infoUrl, LIMITS.buttonUrl) ?? webAddress(page, LIMITS.buttonUrl)
 }
 
-function escaped(text: string | null): string {
+export function escaped(text: string | null): string {
   return escapeMarkdown(text ?? '')
 }
 
 /** On one line (Launch Library has CRLF and doubled spaces); null where nothing is left. */
-function plain(text: string | null): string | null {
+export function plain(text: string | null): string | null {
   return text?.replace(/\s+/g, ' ').trim() || null
 }
 

@@ -38,6 +38,45 @@ export function periodStart(net: Date, precision: number): Date {
   return utc(precision === PRECISION.decade ? year - (year % 10) : year, 0, 1)
 }
 
+/** What `net` stands for, in ms since 1970, its end outside; a precise time is its own end. Noon (UTC) parts a day. */
+export function periodOf(net: Date, precision: number): { start: number; end: number } {
+  const from = periodStart(net, precision)
+  const start = from.getTime()
+  if (isPrecise(precision)) return { start, end: start }
+  if (precision === PRECISION.morning) return { start, end: start + HALF_DAY }
+  if (precision === PRECISION.afternoon) return { start: start + HALF_DAY, end: start + 2 * HALF_DAY }
+  const [years, months, days] = lengthOf(precision)
+  const end = utc(from.getUTCFullYear() + years, from.getUTCMonth() + months, from.getUTCDate() + days)
+  return { start, end: end.getTime() }
+}
+
+const HALF_DAY = 12 * 3_600_000
+
+/** Years, months, days. */
+function lengthOf(precision: number): [number, number, number] {
+  if (precision <= PRECISION.day) return [0, 0, 1]
+  if (precision === PRECISION.week) return [0, 0, 7]
+  if (precision === PRECISION.month) return [0, 1, 0]
+  if (precision <= PRECISION.quarter4) return [0, 3, 0]
+  if (precision <= PRECISION.half2) return [0, 6, 0]
+  return [precision === PRECISION.decade ? 10 : 1, 0, 0]
+}
+
+/** How fine a precision is, 0 the finest: second, minute, hour are one class, as are a day and its halves. */
+export function precisionClass(precision: number): number {
+  if (isPrecise(precision)) return 0
+  const ends = [
+    PRECISION.day,
+    PRECISION.week,
+    PRECISION.month,
+    PRECISION.quarter4,
+    PRECISION.half2,
+    PRECISION.fiscalYear,
+  ]
+  const index = ends.findIndex((end) => precision <= end)
+  return 1 + (index < 0 || precision === PRECISION.decade ? ends.length : index)
+}
+
 /** Not `Date.UTC`, which reads the years 0 to 99 as 1900 to 1999. */
 function utc(year: number, month: number, day: number): Date {
   const date = new Date(0)
@@ -70,4 +109,22 @@ export function dateText(date: Date): string {
 export function timeText(date: Date): string {
   const two = (value: number) => String(value).padStart(2, '0')
   return `${dateText(date)}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
+}
+
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+] as const
+
+/** "2 days 3 hours", "15 minutes": the largest two units, cut off rather than rounded up. */
+export function amountText(ms: number): string {
+  const counts = UNITS.map(([unit, size], index) => {
+    const [, larger] = UNITS[index - 1] ?? []
+    return [Math.floor((larger === undefined ? ms : ms % larger) / size), unit] as const
+  })
+  const first = counts.findIndex(([count]) => count > 0)
+  const shown = first < 0 ? counts.slice(-1) : counts.slice(first, first + 2).filter(([count]) => count > 0)
+  return shown.map(([count, unit]) => WORDS.amount(count, unit)).join(' ')
 }

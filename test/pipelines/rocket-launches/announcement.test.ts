@@ -5,6 +5,7 @@ import {
   factsHash,
   factsOf,
   type LaunchFacts,
+  type Told,
 } from '../../../pipelines/rocket-launches/announcement.ts'
 import { isEmpty, issuesOf } from '../../../pipelines/rocket-launches/sample/discord-rules.ts'
 
@@ -123,9 +124,40 @@ describe('announceLaunch', () => {
     },
   )
 
-  it('says how old its data is once that is over two hours', () => {
-    const { embeds } = announceLaunch(STARLINK, { now: NOW, dataAsOf: new Date('2026-11-21T00:10:00Z') })
-    expect(embeds?.[0]?.footer?.text).toBe('Launch Library 2 · as of 21 November 2026, 00:10 UTC (4 hours old)')
+  describe('with data over two hours old', () => {
+    const old = { now: NOW, dataAsOf: new Date('2026-11-21T02:59:00Z') }
+    const footer = (told: Told) => announceLaunch(STARLINK, told).embeds?.[0]?.footer?.text
+    const hash = (told: Told) => factsHash(factsOf(STARLINK, told))
+
+    it('says so on the card of the nearest launch, which is one edit', () => {
+      expect(footer({ ...old, nearest: true })).toBe(
+        'Launch Library 2 · has not answered since 21 November 2026, 02:59 UTC',
+      )
+      expect(hash({ ...old, nearest: true })).not.toBe(hash({ ...TOLD, nearest: true }))
+      const later = { ...old, nearest: true, now: new Date('2026-11-22T05:00:00Z') }
+      expect(hash(later)).toBe(hash({ ...old, nearest: true }))
+    })
+
+    it('leaves the other cards alone', () => {
+      expect(footer(old)).toBe('Launch Library 2 · as of 21 November 2026, 02:59 UTC')
+      expect(hash(old)).toBe(hash(TOLD))
+    })
+
+    it('is old at two hours and no earlier', () => {
+      const at = (dataAsOf: string) => factsOf(STARLINK, { now: NOW, dataAsOf: new Date(dataAsOf), nearest: true })
+      expect(at('2026-11-21T03:00:00Z')).not.toHaveProperty('stale')
+      expect(at('2026-11-21T02:59:59Z')).toHaveProperty('stale', true)
+    })
+  })
+
+  it('says that a launch left the list, unless it flew', () => {
+    const vanishedAt = new Date('2026-11-20T00:00:00Z')
+    const lines = (launch: LaunchFacts) => announceLaunch(launch, TOLD).embeds?.[0]?.description?.split('\n')
+    expect(lines({ ...STARLINK, vanishedAt })?.[2]).toBe('No longer listed by Launch Library')
+    expect(factsHash(factsOf({ ...STARLINK, vanishedAt }))).not.toBe(factsHash(factsOf(STARLINK)))
+    const flown = { ...STARLINK, status: { id: 3, name: '' } }
+    expect(factsOf({ ...flown, vanishedAt })).toEqual(factsOf(flown))
+    expect(factsOf({ ...STARLINK, vanishedAt: null })).toEqual(factsOf(STARLINK))
   })
 
   it('lets nobody smuggle mentions or links in', () => {
