@@ -89,7 +89,7 @@ async function skipWithPreview(launch: LaunchRow | undefined, context: Context):
   const { log } = context
   if (launch === undefined) log.info('no upcoming launch is known, so nothing would be posted')
   else {
-    const { renderMessage } = await import('./sample/render-message.ts')
+    const { renderMessage } = await import('./preview/render-message.ts')
     const message = await messageFor(launch, context)
     // Narrow enough to stand indented on 80 columns.
     const text = renderMessage(message, { color: false, now: context.now(), timeZone: 'UTC', width: 74 })

@@ -2,7 +2,7 @@ import pc from 'picocolors'
 import type { DemoHost } from 'tminus'
 import { type ChannelMessage, type DiscordServer, startDiscord } from './discord-server.ts'
 import { startLaunchLibrary } from './launch-library-server.ts'
-import { renderMessage } from './render-message.ts'
+import { renderMessage } from '../preview/render-message.ts'
 
 /**
  * Runs the pipeline twice against sample launches and a stand-in for Discord, both on loopback: the first run posts

@@ -14,8 +14,8 @@ import {
 } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
 import { picture, pictureNames } from '../../../pipelines/rocket-launches/sample/picture.ts'
-import { renderMessage } from '../../../pipelines/rocket-launches/sample/render-message.ts'
-import type { WebhookMessage } from '../../../pipelines/rocket-launches/sample/webhook-message.ts'
+import { renderMessage } from '../../../pipelines/rocket-launches/preview/render-message.ts'
+import type { WebhookMessage } from '../../../pipelines/rocket-launches/preview/webhook-message.ts'
 
 const now = new Date('2026-11-21T09:05:00Z')
 const hourMs = 3_600_000

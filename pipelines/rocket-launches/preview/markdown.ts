@@ -36,15 +36,16 @@ interface Rule {
 
 const rules: Rule[] = [
   { pattern: /<t:(-?\d+)(?::([tTdDfFR]))?>/, read: time },
-  { pattern: /\[([^\]\n]+)\]\(<?https?:\/\/[^\s)>]+>?\)/, read: inside({ marked: true }) },
-  { pattern: /\*\*(.+?)\*\*/s, read: inside({ bold: true }) },
-  { pattern: /~~(.+?)~~/s, read: inside({ struck: true }) },
-  { pattern: /__(.+?)__/s, read: inside({}) },
-  { pattern: /\*(?=\S)(.+?)\*/s, read: inside({ italic: true }) },
-  { pattern: /(?<!\w)_(?=\S)(.+?)_(?!\w)/s, read: inside({ italic: true }) },
+  { pattern: /\[((?:\\.|[^\\\]\n])+)\]\(<?https?:\/\/[^\s)>]+>?\)/, read: inside({ marked: true }) },
+  { pattern: /\*\*((?:\\.|[^\\])+?)\*\*/s, read: inside({ bold: true }) },
+  { pattern: /~~((?:\\.|[^\\])+?)~~/s, read: inside({ struck: true }) },
+  { pattern: /__((?:\\.|[^\\])+?)__/s, read: inside({}) },
+  { pattern: /\*(?=\S)((?:\\.|[^\\])+?)\*/s, read: inside({ italic: true }) },
+  { pattern: /(?<!\w)_(?=\S)((?:\\.|[^\\])+?)_(?!\w)/s, read: inside({ italic: true }) },
   { pattern: /`([^`\n]+)`/, read: verbatim },
   { pattern: /<@(&|!)?(\d+)>/, read: mention },
-  { pattern: /\\([*_~`|>[\]()#-])/, read: verbatim },
+  // Any mark after a backslash stands for itself; as the earlier match, it keeps the mark from opening anything.
+  { pattern: /\\([!-/:-@[-`{-~])/, read: verbatim },
 ]
 
 function parse(text: string, around: Omit<Span, 'text'>, clock: Clock): Span[] {
