@@ -14,7 +14,7 @@ export interface LaunchLibraryOptions {
   launches?: Launches
   /** Launches that have left the upcoming list: found by id, under `previous` and in the list of all. Default none. */
   archive?: Launches
-  /** Decides what is previous, and where the sample launches lie. */
+  /** Decides what is previous, where the sample launches lie, and (unless it has its own) which calls the quota counts. */
   now?: () => Date
   /** Default: one that nobody uses up, told by `/api-throttle/` as any. */
   quota?: Quota
@@ -39,7 +39,7 @@ export async function startLaunchLibrary(options: LaunchLibraryOptions = {}): Pr
   const requests: SeenRequest[] = []
   const now = options.now ?? (() => new Date())
   let served: Served = { upcoming: () => [], archive: options.archive ?? (() => []), now }
-  const calls = new CallCount(options.quota ?? { limit: 1_000_000, windowSeconds: 3600, now })
+  const calls = new CallCount({ now, ...(options.quota ?? { limit: 1_000_000, windowSeconds: 3600 }) })
 
   const server = await openLoopback(async (request, response) => {
     const entry = seen(request)
