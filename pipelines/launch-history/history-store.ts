@@ -32,8 +32,8 @@ const COLUMNS = `source, span, net_to as "netTo", cursor_net as "cursorNet", cur
   started_at as "startedAt", finished_at as "finishedAt"`
 
 /**
- * Begins a load where there is none of this span, or where the one there is came to its end before `askedAt`; gives
- * undefined where it did not, or came to its end since.
+ * Begins a load where there is none of this span yet, or one that never had a page or came to its end before `askedAt`;
+ * gives undefined where it did not come to its end, or has since.
  */
 export async function beginLoad(
   db: Queryable,
@@ -46,7 +46,7 @@ export async function beginLoad(
      set net_to = excluded.net_to, cursor_net = null, cursor_offset = 0, cursor_ids = '{}', total = null, pages = 0,
        launches = 0, inserted = 0, updated = 0, unchanged = 0, rejected = 0,
        started_at = excluded.started_at, updated_at = excluded.updated_at, finished_at = null
-     where old.finished_at < $4
+     where old.finished_at < $4 or old.pages = 0
      returning ${COLUMNS}`,
     [source, span, netTo.toISOString(), askedAt.toISOString(), now.toISOString()],
   )

@@ -180,6 +180,17 @@ describe('what a run is asked for', () => {
     expect(library.requests.at(-1)?.query).toMatchObject({ net__lte: NOW.toISOString() })
   })
 
+  test('a load that never had a page goes up to now once it has', async () => {
+    archive = past(1)
+    let broken = true
+    await serve({ intercept: (_, response) => broken && Boolean(response.writeHead(502).end()) })
+    await failing(run())
+    now = later(86_400_000)
+    broken = false
+    await run()
+    expect(library.requests.at(-1)?.query).toMatchObject({ net__lte: now.toISOString() })
+  })
+
   test('what begins in the future is refused', async () => {
     await serve()
     expect(await failing(run({ from: '2026-01-16' }))).toMatchObject({ code: 'failed', retryable: false })
