@@ -1,4 +1,6 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import type { ServerResponse } from 'node:http'
+import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import { openLaunchLibrary } from '../../../pipelines/rocket-launches/launch-library.ts'
@@ -188,6 +190,48 @@ describe('a budget', () => {
     await server.library().previous()
     expect([server.calls(), server.throttled()]).toEqual([1, 1])
     await Promise.all(looks)
+  })
+})
+
+describe('processes', () => {
+  const SCRIPT = fileURLToPath(new URL('../../fixtures/spend-quota.ts', import.meta.url))
+  const LIMIT = 15
+  const WINDOW_MS = 2_000
+
+  function start(url: string): { child: ChildProcess; output: () => string } {
+    const args = ['--conditions=tminus-source', '--import', 'tsx', SCRIPT, database.connectionString, url]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.on('data', (data) => {
+      output += data
+    })
+    closing.push(() => child.kill('SIGKILL'))
+    return { child, output: () => output }
+  }
+
+  test('keep to one quota, though one of them is killed at any moment', { timeout: 60_000 }, async () => {
+    const arrivals: number[] = []
+    const server = await startLaunchLibrary({
+      launches: () => [],
+      quota: { limit: LIMIT, windowSeconds: WINDOW_MS / 1_000 },
+      intercept: (_request, _response, { path }) => {
+        if (!path.endsWith(THROTTLE)) arrivals.push(performance.now())
+        return false
+      },
+    })
+    closing.push(server.close)
+    const called = ({ output }: { output: () => string }) =>
+      expect.poll(output, { timeout: 30_000 }).toContain('called')
+    const processes = [start(server.url), start(server.url)]
+    await Promise.all(processes.map(called))
+    processes[0]?.child.kill('SIGKILL')
+    processes.push(start(server.url))
+    await Promise.all(processes.map(called))
+    await expect.poll(() => arrivals.length, { timeout: 30_000 }).toBeGreaterThan(30)
+    for (const { output } of processes) expect(output()).not.toContain('refused')
+    const within = arrivals.map((at) => arrivals.filter((one) => one > at - WINDOW_MS && one <= at).length)
+    expect(Math.max(...within)).toBeLessThanOrEqual(LIMIT)
+    expect(Math.max(...within)).toBeGreaterThan(LIMIT / 2)
   })
 })
 
