@@ -161,12 +161,15 @@ export function notSuccess(
   )
 }
 
-/** Milliseconds from now, of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). */
+/** More is a mistake, and too much for a timer (2^31 ms) or a Date. */
+const LONGEST_WAIT_MS = 24 * 3_600_000
+
+/** Milliseconds from now, at most a day, of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). */
 export function retryAfterMs(value: string | string[] | undefined, now = Date.now()): number | undefined {
   const text = String(value ?? '').trim()
-  if (/^\d+$/.test(text)) return Number(text) * 1_000
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1_000, LONGEST_WAIT_MS)
   const at = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now)
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - now), LONGEST_WAIT_MS)
 }
 
 /** The address is told only inside the host asked: elsewhere it may carry somebody's secrets. */

@@ -1,0 +1,101 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
+import { openLaunchLibrary } from '../../../pipelines/rocket-launches/launch-library.ts'
+import { type Http, openHttp } from '../../../src/connectors/http.ts'
+import { TminusError } from '../../../src/errors.ts'
+import type { Answers } from '../../support/fuzzed-answer.ts'
+import { CONNECTIONS } from '../../support/fuzzed-connection.ts'
+import { CONTENTS } from '../../support/fuzzed-content.ts'
+import { FULL, Random, SEED } from '../../support/random.ts'
+
+const ANSWERS: Answers = { ...CONNECTIONS, ...CONTENTS }
+const KINDS = Object.keys(ANSWERS)
+const COUNT = FULL ? 2_000 : KINDS.length * 10
+/** What the real budget waits at most. */
+const HOUR_MS = 3_600_000
+const TOKEN = 'k3y-0123456789abcdef'
+const LIMITS = { connectTimeoutMs: 1_000, idleTimeoutMs: 400, timeoutMs: 800, maxBytes: 400_000 }
+
+/** A server that answers case n, told by the path, as ANSWERS say. */
+const open = new Set<Socket>()
+const asked = new Map<number, number>()
+const server = createServer((socket) => {
+  open.add(socket)
+  socket.on('error', () => {})
+  socket.on('close', () => open.delete(socket))
+  socket.on('data', (data) => {
+    const target = /^GET (\S+) HTTP/.exec(data.toString('latin1'))?.[1] ?? ''
+    const number = Number(/^\/case-(\d+)\//.exec(target)?.[1])
+    const time = asked.get(number) ?? 0
+    asked.set(number, time + 1)
+    const [, answer] = ANSWERS[KINDS[number % KINDS.length] as string] as Answers[string]
+    answer(socket, { origin, target, time, token: TOKEN, random: new Random(SEED * 100_003 + number) })
+  })
+})
+
+let origin: string
+const connector = openHttp({ userAgent: 'tminus-test/1' })
+/** The real one, with less patience. */
+const http: Http = {
+  get: (url, options) => connector.get(url, { ...options, ...LIMITS }),
+  getJson: (url, options) => connector.getJson(url, { ...options, ...LIMITS }),
+}
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(async () => {
+  await connector.close()
+  for (const socket of open) socket.destroy()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+test(`${COUNT} spoilt answers end in the list or in an error that says why (seed ${SEED})`, {
+  timeout: 300_000,
+}, async () => {
+  const ends = new Map<string, number>()
+  const wrong: string[] = []
+  let next = 0
+  const worker = async () => {
+    for (let number = next++; number < COUNT; number = next++) {
+      const kind = KINDS[number % KINDS.length] as string
+      const end = await read(number)
+      const code = end instanceof TminusError ? end.code : 'read'
+      ends.set(code, (ends.get(code) ?? 0) + 1)
+      const reason = wrongWith(ANSWERS[kind]?.[0] ?? [], end)
+      if (reason !== undefined) wrong.push(`case ${number}, ${kind}: ${reason}`)
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, worker))
+  console.log(`${COUNT} answers of ${KINDS.length} kinds:`, Object.fromEntries(ends))
+  expect(wrong).toEqual([])
+})
+
+/** What was thrown, or undefined. */
+async function read(number: number): Promise<unknown> {
+  const budget = {
+    take: async () => {},
+    refused: async (waitMs = 0) => new Date(Date.now() + Math.min(waitMs, HOUR_MS)),
+  }
+  const baseUrl = `${origin}/case-${number}/2.3.0`
+  const { signal } = new AbortController()
+  try {
+    for await (const page of openLaunchLibrary({ http, baseUrl, token: TOKEN, signal, budget }).upcoming())
+      for (const launch of page.results) parseLaunch('2.3.0', launch)
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+function wrongWith(codes: readonly string[], end: unknown): string | undefined {
+  if (codes.length === 0) return end === undefined ? undefined : inspect(end)
+  if (!(end instanceof TminusError)) return `ended without a TminusError: ${inspect(end)}`
+  if (!codes.includes(end.code)) return `ended as ${end.code}: ${end.message}`
+  // With its causes, fields and stack, as a log shows it.
+  if (inspect(end, { depth: 9, showHidden: true }).includes(TOKEN)) return `tells the key: ${inspect(end)}`
+  return /^[^\n\0]{10,400}$/u.test(end.message) ? undefined : `is no sentence: ${end.message}`
+}
