@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { type Parsed, parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
+import { storePage } from '../../../pipelines/rocket-launches/store-page.ts'
+import { openPool } from '../../../src/db/pool.ts'
+import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
+import { launches230 } from '../../support/launches.ts'
+import { quietLog } from '../../support/quiet-log.ts'
+import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createEmptyDatabase()
+  await initializeSchema({}, { db: database.pool, log: quietLog() })
+})
+afterAll(() => database.drop())
+beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes, rocket_launch_rejects'))
+
+test('1,000 launches received again write nothing', async () => {
+  const launches = launches230(1_000).map((launch) => parseLaunch('2.3.0', launch))
+  const pages = Array.from({ length: 10 }, (_, page) => launches.slice(page * 100, page * 100 + 100))
+  await expectNothingWritten(pages)
+})
+
+test.skipIf(!RECORDED)(`recorded launches too${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, async () => {
+  // Each launch once, as it was seen last: the answers are years apart, and of different versions.
+  const last = new Map<unknown, Parsed>()
+  for (const { version, launches } of recorded().filter(({ file }) => !file.includes('-list-')))
+    for (const launch of launches) last.set(launch.id, parseLaunch(version, launch))
+  await expectNothingWritten([[...last.values()]])
+})
+
+async function expectNothingWritten(pages: readonly Parsed[][]): Promise<void> {
+  const count = pages.flat().length
+  const first = await load(pages)
+  expect(first.stored).toEqual({ inserted: count, unchanged: 0 })
+  const [versions, tuples] = [await rowVersions(), await tuplesWritten()]
+  expect(tuples).toMatchObject({ upd: 0, del: 0 })
+  expect(tuples.ins).toBeGreaterThanOrEqual(count)
+
+  // Other test files write to the same server: of several loads the least is what this one wrote.
+  const again = []
+  for (let round = 0; round < 5; round++) again.push(await load(pages))
+  for (const { stored } of again) expect(stored).toEqual({ inserted: 0, unchanged: count })
+  expect(await rowVersions()).toEqual(versions)
+  expect(await tuplesWritten()).toEqual(tuples)
+  const least = Math.min(...again.map(({ wal }) => wal))
+  expect(least).toBeLessThan(first.wal / 100)
+}
+
+/** Over a connection of its own: its end tells the statistics what it wrote. */
+async function load(pages: readonly Parsed[][]) {
+  const pool = openPool(database.connectionString, { max: 1, applicationName: 'load' })
+  const stored = { inserted: 0, unchanged: 0 }
+  const start = await position()
+  for (const page of pages) {
+    const { inserted, unchanged } = await storePage(pool, page, new Date('2026-01-15T00:00:00Z'))
+    stored.inserted += inserted
+    stored.unchanged += unchanged
+  }
+  const wal = (await position()) - start
+  await pool.end()
+  return { stored, wal }
+}
+
+/** Of the write-ahead log, in bytes; that which is still in memory counts. */
+async function position(): Promise<number> {
+  const { rows } = await database.pool.query<{ at: number }>(
+    `select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8 as at`,
+  )
+  return rows[0]?.at ?? Number.NaN
+}
+
+async function rowVersions(): Promise<unknown[]> {
+  const { rows } = await database.pool.query('select id, xmin::text, ctid::text from rocket_launches order by id')
+  return rows
+}
+
+/** Since the tables were made. */
+async function tuplesWritten(): Promise<Record<'ins' | 'upd' | 'del', number>> {
+  for (;;) {
+    const { rows } = await database.pool.query(`select from pg_stat_activity where application_name = 'load'`)
+    if (rows.length === 0) break
+  }
+  const { rows } = await database.pool.query(
+    `select sum(n_tup_ins)::int as ins, sum(n_tup_upd)::int as upd, sum(n_tup_del)::int as del
+     from pg_stat_user_tables where relname in ('rocket_launches', 'rocket_launch_changes', 'rocket_launch_rejects')`,
+  )
+  return rows[0]
+}
