@@ -50,20 +50,15 @@ function slipText({ net, precision, was }: NoticeFacts): string {
   const { direction, byMs, precision: known } = moveOf(before, { net: new Date(net), precision })
   const [old, present] = [precisionClass(before.precision), precisionClass(precision)]
   const moved = direction === 'unsigned' ? '' : words[direction]
-  if (known === 'same') return isCounted(byMs, present) ? words.by(moved, amountText(byMs)) : moved
+  if (known === 'same') return present <= WEEK ? words.by(moved, amountText(byMs)) : moved
   const of = Math.max(old, present) <= DAY ? 'time' : known === 'set' && present > DAY ? 'period' : 'date'
   return moved === '' ? words[known][of] : words.both(moved, words[known][of])
 }
 
 /** Classes of precision, see `precisionClass`. */
 const DAY = 1
+/** Months have no length to count by. */
 const WEEK = 2
-const DAY_MS = 86_400_000
-
-/** Months have no length to count by; nor have mornings. */
-function isCounted(ms: number, precision: number): boolean {
-  return precision < DAY || (precision <= WEEK && ms % DAY_MS === 0)
-}
 
 function timesOf(facts: NoticeFacts, kind: NoticeKind): string[] {
   const { precision, was } = facts

@@ -38,19 +38,17 @@ export function periodStart(net: Date, precision: number): Date {
   return utc(precision === PRECISION.decade ? year - (year % 10) : year, 0, 1)
 }
 
-/** What `net` stands for, in ms since 1970, its end outside; a precise time is its own end. Noon (UTC) parts a day. */
+/**
+ * What `net` stands for, in ms since 1970, its end outside; a precise time is its own end. A morning is a whole day:
+ * it is one at the launch site, whose zone is not known.
+ */
 export function periodOf(net: Date, precision: number): { start: number; end: number } {
   const from = periodStart(net, precision)
-  const start = from.getTime()
-  if (isPrecise(precision)) return { start, end: start }
-  if (precision === PRECISION.morning) return { start, end: start + HALF_DAY }
-  if (precision === PRECISION.afternoon) return { start: start + HALF_DAY, end: start + 2 * HALF_DAY }
+  if (isPrecise(precision)) return { start: from.getTime(), end: from.getTime() }
   const [years, months, days] = lengthOf(precision)
   const end = utc(from.getUTCFullYear() + years, from.getUTCMonth() + months, from.getUTCDate() + days)
-  return { start, end: end.getTime() }
+  return { start: from.getTime(), end: end.getTime() }
 }
-
-const HALF_DAY = 12 * 3_600_000
 
 /** Years, months, days. */
 function lengthOf(precision: number): [number, number, number] {
@@ -111,20 +109,20 @@ export function timeText(date: Date): string {
   return `${dateText(date)}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
 }
 
+/** Its length, and that of the next larger one. */
 const UNITS = [
-  ['day', 86_400_000],
-  ['hour', 3_600_000],
-  ['minute', 60_000],
-  ['second', 1_000],
+  ['day', 86_400_000, Number.POSITIVE_INFINITY],
+  ['hour', 3_600_000, 86_400_000],
+  ['minute', 60_000, 3_600_000],
+  ['second', 1_000, 60_000],
 ] as const
 
-/** "2 days 3 hours", "15 minutes": the largest two units, cut off rather than rounded up. */
+/** "2 days 3 hours", "15 minutes": the largest unit and the next, cut off rather than rounded up; seconds only alone. */
 export function amountText(ms: number): string {
-  const counts = UNITS.map(([unit, size], index) => {
-    const [, larger] = UNITS[index - 1] ?? []
-    return [Math.floor((larger === undefined ? ms : ms % larger) / size), unit] as const
+  const [day, hour, minute, second] = UNITS.map(([unit, size, within]) => {
+    const count = Math.floor((ms % within) / size)
+    return count > 0 ? WORDS.amount(count, unit) : ''
   })
-  const first = counts.findIndex(([count]) => count > 0)
-  const shown = first < 0 ? counts.slice(-1) : counts.slice(first, first + 2).filter(([count]) => count > 0)
-  return shown.map(([count, unit]) => WORDS.amount(count, unit)).join(' ')
+  const pair = day ? [day, hour] : hour ? [hour, minute] : [minute || second]
+  return pair.filter(Boolean).join(' ')
 }

@@ -1,5 +1,5 @@
 import { detailsOf, type Facts, factsOf, plain } from './announcement.ts'
-import { isFlown, isPrecise, type Launch } from './launch.ts'
+import { isFlown, isPrecise } from './launch.ts'
 import type { LaunchRow } from './launch-store.ts'
 import { isMaterial, isSettled, netOf } from './slip.ts'
 
@@ -55,8 +55,6 @@ export interface At {
   netSince: Date | null
 }
 
-export type Noticed = LaunchRow & { vanishedAt?: Date | null }
-
 /**
  * What to tell of a launch beside its card, and what the channel was told after that. Pure.
  *
@@ -65,18 +63,20 @@ export type Noticed = LaunchRow & { vanishedAt?: Date | null }
  * subject may come again (a reminder for as long as it is due, a status that comes back): the outbox takes it once.
  */
 export function decide(
-  launch: Noticed,
+  launch: LaunchRow,
   told: Told | undefined,
   at: At,
   rules: Rules,
 ): { notices: Notice[]; told: Told } {
   const before = told ?? { ...netOf(launch), ...seenOf(launch), slips: 0, holds: 0 }
-  const slip = slipOf(launch, before, at)
+  const moved = isMoved(launch, before, at)
+  const slip = moved && isSettled(before, netOf(launch), at) ? slipOf(launch, before, at) : undefined
   const hold = holdOf(launch, before, at)
-  const after = {
-    ...(slip ? { ...netOf(launch), slips: before.slips + 1 } : { ...announcedOf(before), slips: before.slips }),
+  const after: Told = {
+    ...before,
     ...seenOf(launch),
-    holds: hold ? before.holds + 1 : before.holds,
+    ...(slip && { ...netOf(launch), slips: before.slips + 1 }),
+    ...(hold && { holds: before.holds + 1 }),
   }
   const notices = [
     slip,
@@ -85,7 +85,8 @@ export function decide(
     liftoffOf(launch, before, at),
     resultOf(launch, before, at),
     webcastOf(launch, before, after, at),
-    reminderOf(launch, after, at, rules),
+    // Nobody is reminded of a T-0 that is still to be announced.
+    moved && !slip ? undefined : reminderOf(launch, after, at, rules),
   ].filter((notice) => notice !== undefined)
   return { notices: notices.filter(({ kind }) => rules.notices.has(kind)), told: after }
 }
@@ -97,47 +98,46 @@ const DAY = 24 * HOUR
 const STATUS = { go: 1, success: 3, failure: 4, hold: 5, inFlight: 6, partialFailure: 7 } as const
 const RESULTS: readonly number[] = [STATUS.success, STATUS.failure, STATUS.partialFailure]
 
-function announcedOf({ net, precision }: Told): Pick<Told, 'net' | 'precision'> {
-  return { net, precision }
-}
-
-function seenOf({ status, webcastLive }: Launch | Noticed): Pick<Told, 'status' | 'webcastLive'> {
+function seenOf({ status, webcastLive }: LaunchRow): Pick<Told, 'status' | 'webcastLive'> {
   return { status: status.id, webcastLive }
 }
 
 /** Against what was announced last, so that many small moves add up to one that is told. */
-function slipOf(launch: Noticed, told: Told, at: At): Notice | undefined {
-  const net = netOf(launch)
-  if (isFlown(launch.status.id) || !isMaterial(told, net, at.now) || !isSettled(told, net, at)) return undefined
+function isMoved(launch: LaunchRow, told: Told, { now }: At): boolean {
+  return !isFlown(launch.status.id) && isMaterial(told, netOf(launch), now)
+}
+
+function slipOf(launch: LaunchRow, told: Told, at: At): Notice {
+  const { net, precision } = netOf(launch)
   const was = { net: told.net.toISOString(), precision: told.precision }
-  const reason = `NET ${was.net} (precision ${was.precision}) → ${net.net.toISOString()} (${net.precision})`
+  const reason = `NET ${was.net} (precision ${was.precision}) → ${net.toISOString()} (precision ${precision})`
   const facts = { ...noticeFacts(launch), was }
   return { kind: 'slip', subject: `slip:${told.slips + 1}`, reason, facts, expiresAt: fromNow(at, DAY) }
 }
 
-function holdOf(launch: Noticed, told: Told, at: At): Notice | undefined {
+function holdOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
   if (launch.status.id !== STATUS.hold || told.status === STATUS.hold) return undefined
   return ofStatus('hold', `hold:${told.holds + 1}`, launch, told, fromNow(at, DAY))
 }
 
-function goOf(launch: Noticed, told: Told, at: At): Notice | undefined {
+function goOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
   if (launch.status.id !== STATUS.go || told.status !== STATUS.hold) return undefined
   return ofStatus('go', `go:${told.holds}`, launch, told, fromNow(at, DAY))
 }
 
 /** A status comes with the next look at the API, hours late where that was down. */
-function liftoffOf(launch: Noticed, told: Told, at: At): Notice | undefined {
+function liftoffOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
   if (launch.status.id !== STATUS.inFlight || isFlown(told.status) || since(launch, at) >= HOUR) return undefined
   return ofStatus('liftoff', `status:${launch.status.id}`, launch, told, fromNow(at, HOUR))
 }
 
-function resultOf(launch: Noticed, told: Told, at: At): Notice | undefined {
+function resultOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
   const { id } = launch.status
   if (!RESULTS.includes(id) || told.status === id || since(launch, at) >= 2 * DAY) return undefined
   return ofStatus('result', `status:${id}`, launch, told, fromNow(at, 2 * DAY))
 }
 
-function webcastOf(launch: Noticed, told: Told, { slips }: Told, at: At): Notice | undefined {
+function webcastOf(launch: LaunchRow, told: Told, { slips }: Told, at: At): Notice | undefined {
   const over = isFlown(launch.status.id) && launch.status.id !== STATUS.inFlight
   if (!launch.webcastLive || told.webcastLive || over) return undefined
   const reason = 'the webcast went live'
@@ -154,7 +154,7 @@ function webcastOf(launch: Noticed, told: Told, { slips }: Told, at: At): Notice
 const LATE = { run: 5 * MINUTE, send: 15 * MINUTE }
 
 /** The most urgent one that is due: nobody wants "in 24 hours" beside "in 1 hour". */
-function reminderOf(launch: Noticed, { slips }: Told, { now, asOf }: At, rules: Rules): Notice | undefined {
+function reminderOf(launch: LaunchRow, { slips }: Told, { now, asOf }: At, rules: Rules): Notice | undefined {
   const net = launch.net.getTime()
   const { id } = launch.status
   if (!isPrecise(launch.netPrecision) || launch.vanishedAt || isFlown(id) || id === STATUS.hold) return undefined
@@ -181,12 +181,12 @@ export function offsetText(ms: number): string {
   return ms % MINUTE === 0 ? `${ms / MINUTE}m` : `${ms / 1_000}s`
 }
 
-function ofStatus(kind: NoticeKind, subject: string, launch: Noticed, told: Told, expiresAt: Date): Notice {
+function ofStatus(kind: NoticeKind, subject: string, launch: LaunchRow, told: Told, expiresAt: Date): Notice {
   const reason = `status ${told.status} → ${launch.status.id}`
   return { kind, subject, reason, facts: noticeFacts(launch), expiresAt }
 }
 
-function noticeFacts(launch: Noticed): NoticeFacts {
+function noticeFacts(launch: LaunchRow): NoticeFacts {
   const { name, net, precision, status, statusName, pad, location, webcast } = factsOf(launch)
   const because = plain(isFlown(status) ? launch.failReason : launch.holdReason)
   const details = detailsOf(launch) ?? null
@@ -197,6 +197,6 @@ function fromNow({ now }: At, ms: number): Date {
   return new Date(now.getTime() + ms)
 }
 
-function since({ net }: Noticed, { now }: At): number {
+function since({ net }: LaunchRow, { now }: At): number {
   return now.getTime() - net.getTime()
 }
