@@ -55,8 +55,11 @@ export interface CommandHost<Settings = Record<string, unknown>> {
   /** A line. What others wrote cannot move the cursor; on a terminal it is wrapped at words. */
   print(text: string): void
   printJson(value: unknown): void
-  /** On a terminal as wide as that, its widest columns cut to fit, but never the first; elsewhere whole. */
-  table(header: readonly string[], rows: readonly (readonly string[])[]): void
+  /**
+   * On a terminal the widest columns are cut to fit, but never the first, and columns of the titles `spare` are left
+   * out, in this order, where it is too narrow for all; elsewhere everything is shown.
+   */
+  table(header: readonly string[], rows: readonly (readonly string[])[], options?: { spare?: readonly string[] }): void
   /** One below the other, values aligned; those that are null or empty are left out. */
   fields(fields: readonly (readonly [name: string, value: string | null])[]): void
   /** Text as it is, at the pace of its reader. False when nobody reads on (`| head`, Ctrl-C): write no more. */

@@ -35,7 +35,7 @@ export function openCommandHost(
     outputOption,
     print: (text) => print(wrapped(text).join('\n')),
     printJson,
-    table: (header, rows) => print(table(header, rows)),
+    table: (header, rows, options) => print(table(header, rows, options)),
     fields: (given) => print(fields(given)),
     write: async (text) => !signal.aborted && (await written(text)),
     done,

@@ -20,6 +20,7 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
           instant(job.heartbeat_at),
           job.reason ?? '',
         ]),
+        { spare: ['start'] },
       ),
     )
   return 0

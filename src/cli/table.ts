@@ -1,6 +1,13 @@
 import pc from 'picocolors'
 import { columnsOf, printable, wrap } from './screen.ts'
 
+export interface TableOptions {
+  /** Titles of columns to do without, in this order, where the terminal is too narrow for all. */
+  spare?: readonly string[]
+  /** Default: those of the terminal; without end where there is none. */
+  columns?: number
+}
+
 /**
  * Rows as a table as wide as its content; the header is dimmed on a terminal. On a terminal narrower than that the
  * widest columns are cut, but never the first, which names the row; in a pipe nothing is.
@@ -8,19 +15,26 @@ import { columnsOf, printable, wrap } from './screen.ts'
 export function table(
   header: readonly string[],
   rows: readonly (readonly string[])[],
-  columns: number = terminalColumns(),
+  { spare = [], columns = terminalColumns() }: TableOptions = {},
 ): string {
-  const cells = rows.map((row) => header.map((_, column) => oneLine(row[column] ?? '')))
-  const widths = header.map((title, column) =>
-    cells.reduce((width, row) => Math.max(width, columnsOf(row[column] ?? '')), columnsOf(title)),
+  const cells = [header, ...rows].map((row) => header.map((_, column) => oneLine(row[column] ?? '')))
+  const natural = header.map((_, column) =>
+    cells.reduce((width, row) => Math.max(width, columnsOf(row[column] ?? '')), 0),
   )
-  const shown = narrowed(widths, header, columns)
+  const widths = fitting(
+    natural,
+    spare.map((title) => header.indexOf(title)),
+    columns,
+  )
   const line = (row: readonly string[]) =>
     row
-      .map((cell, column) => pad(cut(cell, shown[column] ?? 0), shown[column] ?? 0))
+      .flatMap((cell, column) =>
+        widths[column] === 0 ? [] : [pad(cut(cell, widths[column] ?? 0), widths[column] ?? 0)],
+      )
       .join(GAP)
       .trimEnd()
-  return [pc.dim(line(header)), ...cells.map(line)].join('\n')
+  const [title = '', ...lines] = cells.map(line)
+  return [pc.dim(title), ...lines].join('\n')
 }
 
 /** Of the terminal; without end elsewhere. */
@@ -29,25 +43,37 @@ export function terminalColumns(): number {
 }
 
 const GAP = '  '
-/** No column is cut below it, or below its title. */
+/** So much of a column still tells something; one that is narrower is cut only where nothing else helps. */
+const READABLE = 24
 const NARROWEST = 6
 
 function oneLine(text: string): string {
   return printable(text.replaceAll(/\s+/g, ' '))
 }
 
-function narrowed(widths: readonly number[], header: readonly string[], columns: number): number[] {
-  const fitted = [...widths]
-  const least = header.map((title) => Math.max(NARROWEST, columnsOf(title)))
-  const spare = (column: number) => (column === 0 ? 0 : (fitted[column] ?? 0) - (least[column] ?? 0))
-  let over = widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1) - columns
-  for (; over > 0; over -= 1) {
-    const cuttable = fitted.map((_, column) => column).filter((column) => spare(column) > 0)
-    if (cuttable.length === 0) break
-    const widest = cuttable.reduce((one, other) => ((fitted[other] ?? 0) > (fitted[one] ?? 0) ? other : one))
-    fitted[widest] = (fitted[widest] ?? 0) - 1
+/** Widths that fit; 0 for a column that is left out. */
+function fitting(natural: readonly number[], spare: readonly number[], columns: number): number[] {
+  const widths = [...natural]
+  narrow(widths, columns, READABLE)
+  if (excess(widths, columns) <= 0) return widths
+  const [first, ...others] = spare
+  if (first !== undefined) return fitting(natural.with(first, 0), others, columns)
+  narrow(widths, columns, NARROWEST)
+  return widths
+}
+
+function excess(widths: readonly number[], columns: number): number {
+  const shown = widths.filter((width) => width > 0)
+  return shown.reduce((sum, width) => sum + width, 0) + GAP.length * (shown.length - 1) - columns
+}
+
+/** Takes from the widest, one by one, down to `least`. */
+function narrow(widths: number[], columns: number, least: number): void {
+  for (let over = excess(widths, columns); over > 0; over -= 1) {
+    const widest = widths.reduce((one, width, other) => (other > 0 && width > (widths[one] ?? 0) ? other : one), 1)
+    if ((widths[widest] ?? 0) <= least) return
+    widths[widest] = (widths[widest] ?? 0) - 1
   }
-  return fitted
 }
 
 function cut(text: string, width: number): string {
@@ -75,7 +101,9 @@ export function fields(
   const width = Math.max(...shown.map(({ name }) => columnsOf(name))) + GAP.length
   return shown
     .flatMap(({ name, value }) =>
-      wrapped(value, columns - width).map((line, index) => `${pad(index === 0 ? pc.dim(name) : '', width)}${line}`),
+      wrapped(value, columns - width).map((line, index) =>
+        `${pad(index === 0 ? pc.dim(name) : '', width)}${line}`.trimEnd(),
+      ),
     )
     .join('\n')
 }
