@@ -1,4 +1,10 @@
-import type { DemoHost } from 'tminus'
+import type { Command, CommandHost, DemoHost } from 'tminus'
+import { addLaunches } from './launches-command.ts'
+
+/** The pipeline's own verbs. */
+export function register(program: Command, host: CommandHost): void {
+  addLaunches(program, host)
+}
 
 /** What `npm run demo` shows of this pipeline. */
 export async function demo(host: DemoHost): Promise<number> {

@@ -37,6 +37,8 @@ const COLUMNS = {
 
 export type Column = keyof typeof COLUMNS
 export const NAMES = Object.keys(COLUMNS) as Column[]
+/** As the table holds them: an Airflow row does not know them all. */
+export type Columns = { [Name in Column]: ReturnType<(typeof COLUMNS)[Name]> | null }
 
 /** One column of a launch, as it goes into the table. */
 export function columnOf(launch: Launch, column: Column): Value {

@@ -1,0 +1,22 @@
+/**
+ * A record of CSV by RFC 4180: ended by CR LF; a field with a comma, a quote or a line break in quotes, its quotes
+ * doubled. Null is an empty field; dates are ISO 8601 UTC; objects are JSON.
+ *
+ * A text that begins as a formula does for a spreadsheet (= + - @, tab, CR) gets a ' before it: the launches come from
+ * a list that many can edit, and the file is opened by a click. Numbers are left as they are. (csv-stringify would do
+ * that to numbers too: no latitude south of the equator came out as one.)
+ */
+export function csvRecord(values: readonly unknown[]): string {
+  return `${values.map(field).join(',')}\r\n`
+}
+
+function field(value: unknown): string {
+  const text = typeof value === 'string' ? value.replace(/^(?=[=+\-@\t\r])/, "'") : plain(value)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+function plain(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  if (value instanceof Date) return value.toISOString()
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}

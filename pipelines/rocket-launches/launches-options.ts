@@ -1,0 +1,33 @@
+import { type CommandHost, UsageError } from 'tminus'
+
+/** A whole number from 1. */
+export function count(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
+  throw new UsageError('--limit must be a whole number from 1 to 999999')
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+/** `30m`, `12h`, `7d`, `2w` before now, or as `instant`. */
+export function ago(host: Pick<CommandHost, 'now'>): (text: string) => Date {
+  return (text) => {
+    const [, amount, unit = ''] = /^(\d{1,6})([mhdw])$/.exec(text) ?? []
+    if (amount === undefined) return instant('--since', '12h, 7d, ')(text)
+    return new Date(host.now().getTime() - Number(amount) * (UNIT_MS[unit] ?? 0))
+  }
+}
+
+/** A date, whose beginning in UTC is meant, or an instant with its zone. */
+export function instant(name: string, others = ''): (text: string) => Date {
+  return (text) => {
+    const date = new Date(text)
+    const dayOnly = /^\d{4}-\d\d-\d\d$/.test(text)
+    const known = dayOnly || /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    // The 31st of February would be read as the 3rd of March.
+    const there = !Number.isNaN(date.getTime()) && (!dayOnly || date.toISOString().startsWith(text))
+    if (known && there) return date
+    throw new UsageError(
+      `${name} must be ${others}a date such as 2026-01-31, or an instant such as 2026-01-31T12:00:00Z`,
+    )
+  }
+}
