@@ -1,7 +1,6 @@
 import { type Embed, escapeMarkdown, fitMessage, type Payload, truncate } from 'tminus/connectors/discord'
-import { buttonsOf, colorOf, countdown, escaped, netText, placeText, statusText, whenText } from './announcement.ts'
+import { buttonsOf, colorOf, escaped, netText, placeText, statusText, whenText } from './announcement.ts'
 import { WORDS } from './announcement-words.ts'
-import { isPrecise } from './launch.ts'
 import { amountText, precisionClass } from './launch-time.ts'
 import type { NoticeFacts, NoticeKind } from './notices.ts'
 import { moveOf } from './slip.ts'
@@ -14,8 +13,8 @@ export function announceNotice(facts: NoticeFacts, kind: NoticeKind): Payload {
   const description = [
     `**${headlineOf(facts, kind)}**`,
     ...timesOf(facts, kind),
-    TO_GO.has(kind) ? short(placeText(facts)) : '',
-    short(facts.because),
+    ...(TO_GO.has(kind) ? [short(placeText(facts))] : []),
+    ...(facts.because ? [WORDS.notice.because(short(facts.because))] : []),
   ]
   const embed: Embed = {
     title: escapeMarkdown(facts.name),
@@ -61,11 +60,9 @@ const DAY = 1
 const WEEK = 2
 
 function timesOf(facts: NoticeFacts, kind: NoticeKind): string[] {
-  const { precision, was } = facts
   if (kind === 'hold' || kind === 'result') return [netText(facts)]
-  if (kind !== 'slip' || was === undefined) return [whenText(facts)]
-  const moved = WORDS.notice.moved(netText(was), netText(facts))
-  return isPrecise(precision) ? [moved, countdown(facts)] : [moved]
+  if (facts.was === undefined) return [whenText(facts)]
+  return [WORDS.notice.before(netText(facts.was)), WORDS.notice.after(whenText(facts))]
 }
 
 /** Long enough to be understood. */

@@ -173,7 +173,7 @@ export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>): s
 }
 
 /** "in 3 hours", which goes on by itself. */
-export function countdown({ net }: Pick<Facts, 'net'>): string {
+function countdown({ net }: Pick<Facts, 'net'>): string {
   return `<t:${secondsOf(net)}:R>`
 }
 

@@ -30,11 +30,11 @@ export function netOf(launch: Pick<Launch, 'net' | 'netPrecision'>): Net {
 
 /** News enough for a post: by how much, the nearer the less; or a time where there was a day, a day where a month. */
 export function isMaterial(from: Net, to: Net, now: Date): boolean {
-  const { direction, precision, byMs } = moveOf(from, to)
+  const { precision, byMs } = moveOf(from, to)
   if (precision !== 'same') return true
   const away = Math.min(...[from, to].map((net) => Math.abs(startOf(net) - now.getTime())))
   const enough = away <= DAY ? 15 * MINUTE : away <= 7 * DAY ? 2 * HOUR : DAY
-  return direction !== 'unsigned' && byMs >= enough
+  return byMs >= enough
 }
 
 /** NETs often move several times within minutes, or back; near a T-0 there is no time to wait and see. */

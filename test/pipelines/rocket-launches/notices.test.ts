@@ -329,6 +329,11 @@ describe('reminders', () => {
     expect(told(present, present, {}, rules)).toEqual(['reminder T-9m#0'])
   })
 
+  it('never come at T-0, however short the offset', () => {
+    const at0 = launch(soon(0))
+    expect(told(at0, at0, {}, { ...ALL, reminders: [MINUTE] })).toEqual([])
+  })
+
   it.each([3, 5, 7, null])('are not sent for a placeholder (precision %s)', (netPrecision) => {
     expect(due(HOUR, { netPrecision })).toEqual([])
   })
