@@ -1,67 +1,38 @@
-import type { Queryable } from 'tminus/db'
-import type { Facts } from './announcement.ts'
-import * as outbox from './discord-outbox.ts'
+import type { OutboxRow } from './discord-outbox.ts'
 
-/** Why a run left a card as it is. */
+/** Why a card is left as it is. */
 export type Left = 'unchanged' | 'in_progress' | 'unknown' | 'refused' | 'deleted'
 
-export type Decision =
-  | { send: 'post' }
-  | { send: 'edit'; messageId: string }
-  | { send: 'nothing'; outcome: Left; because: string }
+export type CardDecision = { send: 'post' } | { send: 'edit' } | { send: 'nothing'; outcome: Left; because: string }
 
-/** What was decided, and the claim to do it. */
-export type Step =
-  | { send: 'post'; claim: outbox.Claim }
-  | { send: 'edit'; claim: outbox.Claim; messageId: string }
-  | { send: 'nothing'; outcome: Left; because: string }
-
-/** A launch has one card on a channel, ever. */
-export function cardKey(target: string, launchId: string): outbox.OutboxKey {
-  return { target, launchId, kind: 'card', subject: 'card' }
-}
+/** Why a row is dead that a person gave up. */
+export const FORGOTTEN = 'forgotten'
 
 /**
- * Decides what to do for a card and claims it, in the caller's transaction: of two processes the second waits here
- * for the first's commit, and then sees its claim. Killed before the commit, nothing happened; after it, the row
- * stays `sending` until it counts as abandoned.
+ * A card is a wanted state: it is sent when the facts (of this hash) differ from those it shows. Only a POST can stand
+ * twice, so only a POST whose fate is unknown is not repeated before the facts change; an edit is.
  */
-export async function takeStep(db: Queryable, key: outbox.OutboxKey, facts: Facts, hash: string): Promise<Step> {
-  await outbox.insertOnce(db, key, facts, hash)
-  const row = await outbox.lockRow(db, key)
-  const decision = decide(row, hash)
-  if (decision.send === 'post') return { ...decision, claim: await outbox.claimPost(db, row, facts, hash) }
-  if (decision.send === 'edit') return { ...decision, claim: await outbox.claimEdit(db, row) }
-  if (row.abandoned) await outbox.recordUnsent(db, row, 'unknown', ABANDONED)
-  return decision
-}
-
-const ABANDONED = 'its sender died before it could tell whether the message arrived'
-
-/**
- * The card is a wanted state: it is sent when the facts differ from those it shows. Only a POST can stand twice, so
- * only a POST whose fate is unknown is not repeated before the facts change; an edit is.
- */
-export function decide(row: outbox.OutboxRow, hash: string): Decision {
-  const { state, messageId, abandoned } = row
-  const changed = row.factsHash !== hash
-  const again: Decision = messageId === null ? { send: 'post' } : { send: 'edit', messageId }
+export function decideCard(row: OutboxRow, hash: string): CardDecision {
+  const { state, messageId, reason, factsHash, wantedHash } = row
+  const changed = factsHash !== hash
+  const again: CardDecision = { send: messageId === null ? 'post' : 'edit' }
+  if (wantedHash !== hash) return leave('in_progress', 'another process knows something newer')
   switch (state) {
     case 'pending':
       return again
     case 'sending':
-      if (!abandoned) return leave('in_progress', 'another process is sending it')
-      return changed || messageId !== null ? again : leave('unknown', ABANDONED)
+      return leave('in_progress', 'another process is sending it')
     case 'sent':
-      return changed ? again : leave('unchanged', 'nothing is sent')
+      if (changed) return again
+      return reason === null ? leave('unchanged', 'nothing is sent') : leave('refused', reason)
     case 'unknown':
-      return changed ? again : leave('unknown', row.reason ?? ABANDONED)
+      return changed ? again : leave('unknown', reason ?? '')
     case 'dead':
-      if (messageId !== null) return leave('deleted', row.reason ?? '')
-      return changed ? again : leave('refused', row.reason ?? '')
+      if (messageId !== null || reason === FORGOTTEN) return leave('deleted', reason ?? '')
+      return changed ? again : leave('refused', reason ?? '')
   }
 }
 
-function leave(outcome: Left, because: string): Decision {
+function leave(outcome: Left, because: string): CardDecision {
   return { send: 'nothing', outcome, because }
 }

@@ -1,34 +1,138 @@
-import { TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import type { Facts } from './announcement.ts'
+import type { Notice, NoticeFacts, NoticeKind } from './notices.ts'
 
 /**
  * `pending`: to be sent (or, where it has a message id, to be edited: what the message shows is uncertain).
  * `sending`: claimed; its sender writes what became of it, or died. `sent`: `message_id` shows `facts`.
- * `unknown`: posted, with no answer; never sent again by itself. `dead`: given up for `reason`.
+ * `unknown`: posted, with no answer; a notice is never sent again by itself. `dead`: given up for `reason`.
  */
 export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dead'
 
-/** What may be told only once. The subject never holds the raw NET: a slip would make it another one. */
-export interface OutboxKey {
-  /** Webhook id, or id/thread; never the token. */
-  target: string
-  launchId: string
-  kind: 'card'
-  subject: string
-}
-
-/** The times in the table are the database's own clock, real time whatever `CLOCK` says. */
+/** The times in the table are the database's own clock, real time whatever `CLOCK` says; `expires_at` is not. */
 export interface OutboxRow {
   outboxId: number
+  launchId: string
+  kind: 'card' | NoticeKind
+  subject: string
   state: OutboxState
-  /** Of what was announced last; for a card being posted, of what is being posted. */
+  facts: Facts | NoticeFacts
+  /** Of a card: what it shows, or what is being posted. */
   factsHash: string
+  /** Of a card: what it is to show. */
+  wantedHash: string | null
   messageId: string | null
   reason: string | null
+  /** Of a notice: why it is told. */
+  reasonTold: string | null
   attempts: number
-  /** `sending` for so long that its sender must be dead: two requests of 15 s and their statements are long over. */
-  abandoned: boolean
+  expiresAt: Date | null
+}
+
+const ROW = `outbox_id as "outboxId", launch_id as "launchId", kind, subject, state, facts, facts_hash as "factsHash",
+  wanted_hash as "wantedHash", message_id as "messageId", reason, reason_told as "reasonTold", attempts,
+  expires_at as "expiresAt"`
+
+/** In the order they are sent in: what is under way or to be sent, and the cards of these launches. */
+export async function readOpen(db: Queryable, target: string, launchIds: readonly string[]): Promise<OutboxRow[]> {
+  const { rows } = await db.query<OutboxRow>(
+    `select ${ROW} from discord_outbox
+     where target = $1 and (state in ('pending', 'sending') or kind = 'card' and launch_id = any ($2))
+     order by outbox_id`,
+    [target, launchIds],
+  )
+  return rows
+}
+
+/** Whether the channel has, or is to get, any card at all. */
+export async function hasCards(db: Queryable, target: string): Promise<boolean> {
+  const { rows } = await db.query<{ any: boolean }>(
+    `select exists (select from discord_outbox where target = $1 and kind = 'card') as any`,
+    [target],
+  )
+  return rows[0]?.any === true
+}
+
+/** How long Discord still asks to wait, in ms, by the database's clock; 0: not at all. */
+export async function waitMs(db: Queryable, target: string): Promise<number> {
+  const { rows } = await db.query<{ ms: number }>(
+    `select coalesce(ceil(extract(epoch from max(not_before) - now()) * 1000), 0)::float8 as ms
+     from discord_outbox where target = $1 and not_before > now()`,
+    [target],
+  )
+  return rows[0]?.ms ?? 0
+}
+
+/** A launch has one card on a channel, ever. */
+export async function insertCard(
+  db: Queryable,
+  { target, launchId }: { target: string; launchId: string },
+  facts: Facts,
+  hash: string,
+): Promise<void> {
+  await db.query(
+    `insert into discord_outbox (target, launch_id, kind, subject, facts, facts_hash, wanted_hash, reason_told)
+     values ($1, $2, 'card', 'card', $3, $4, $4, 'its card')
+     on conflict (target, launch_id, kind, subject) do nothing`,
+    [target, launchId, JSON.stringify(facts), hash],
+  )
+}
+
+/** What a card is to show from now on. */
+export async function want(db: Queryable, { outboxId }: OutboxRow, hash: string): Promise<void> {
+  await db.query('update discord_outbox set wanted_hash = $2 where outbox_id = $1', [outboxId, hash])
+}
+
+/** What was told before under the same subject is not told again. */
+export async function insertNotice(
+  db: Queryable,
+  { target, launchId }: { target: string; launchId: string },
+  { kind, subject, facts, reason, expiresAt }: Notice,
+): Promise<void> {
+  await db.query(
+    `insert into discord_outbox (target, launch_id, kind, subject, facts, facts_hash, reason_told, expires_at)
+     values ($1, $2, $3, $4, $5, '', $6, $7)
+     on conflict (target, launch_id, kind, subject) do nothing`,
+    [target, launchId, kind, subject, JSON.stringify(facts), reason, expiresAt.toISOString()],
+  )
+}
+
+/** Notices of these kinds that were not sent are no news any more. Gives the facts of those given up. */
+export async function overtake(
+  db: Queryable,
+  { target, launchId }: { target: string; launchId: string },
+  kinds: readonly NoticeKind[],
+): Promise<{ kind: NoticeKind; facts: NoticeFacts }[]> {
+  const { rows } = await db.query<{ kind: NoticeKind; facts: NoticeFacts }>(
+    `update discord_outbox set state = 'dead', reason = 'overtaken', updated_at = now()
+     where target = $1 and launch_id = $2 and kind = any ($3) and state = 'pending'
+     returning kind, facts`,
+    [target, launchId, kinds],
+  )
+  return rows
+}
+
+/** By the pipeline's clock. */
+export async function giveUpLate(db: Queryable, target: string, now: Date): Promise<void> {
+  await db.query(
+    `update discord_outbox set state = 'dead', reason = 'too late', updated_at = now()
+     where target = $1 and state = 'pending' and expires_at <= $2`,
+    [target, now.toISOString()],
+  )
+}
+
+/**
+ * What is `sending` for so long that its sender must be dead: two requests of 15 s and their statements are long over.
+ * An edit is repeated; what was posted may stand.
+ */
+export async function settleAbandoned(db: Queryable, target: string): Promise<void> {
+  await db.query(
+    `update discord_outbox
+     set state = case when message_id is null then 'unknown' else 'pending' end, updated_at = now(),
+       reason = 'its sender died before it could tell whether the message arrived'
+     where target = $1 and state = 'sending' and updated_at < now() - interval '2 minutes'`,
+    [target],
+  )
 }
 
 /** A claim: only who holds the newest may write what became of the row. */
@@ -37,90 +141,62 @@ export interface Claim {
   attempts: number
 }
 
-/** Makes the row, `pending`, unless there is one. */
-export async function insertOnce(db: Queryable, key: OutboxKey, facts: Facts, hash: string): Promise<void> {
-  await db.query(
-    `insert into discord_outbox
-       (target, launch_id, kind, subject, state, facts, facts_hash, created_at, updated_at)
-     values ($1, $2, $3, $4, 'pending', $5, $6, now(), now())
-     on conflict (target, launch_id, kind, subject) do nothing`,
-    [key.target, key.launchId, key.kind, key.subject, JSON.stringify(facts), hash],
-  )
-}
-
-/** Reads the row and holds it until the transaction ends. */
-export async function lockRow(db: Queryable, key: OutboxKey): Promise<OutboxRow> {
-  const { rows } = await db.query<OutboxRow>(
-    `select outbox_id as "outboxId", state, facts_hash as "factsHash", message_id as "messageId", reason, attempts,
-            state = 'sending' and updated_at < now() - interval '2 minutes' as abandoned
-     from discord_outbox
-     where (target, launch_id, kind, subject) = ($1, $2, $3, $4)
-     for update`,
-    [key.target, key.launchId, key.kind, key.subject],
-  )
-  return one(rows)
-}
-
-/** Claims a row to post it. Its facts are written now: should the answer get lost, these are what may stand. */
-export async function claimPost(db: Queryable, seen: Claim, facts: Facts, hash: string): Promise<Claim> {
+/**
+ * Claims a row, as it was read, to send it. The facts of a card that is posted are written now: should the answer get
+ * lost, these are what may stand; on an edit they stay those of the message until it is confirmed. Undefined where
+ * the row is not as it was read any more.
+ */
+export async function claim(
+  db: Queryable,
+  { outboxId, state, attempts }: OutboxRow,
+  posted?: { facts: Facts; hash: string },
+): Promise<Claim | undefined> {
   const { rows } = await db.query<Claim>(
     `update discord_outbox
-     set state = 'sending', facts = $3, facts_hash = $4, reason = null,
-         attempts = attempts + 1, updated_at = now()
-     where outbox_id = $1 and attempts = $2 and message_id is null
+     set state = 'sending', facts = coalesce($4, facts), facts_hash = coalesce($5, facts_hash), reason = null,
+         not_before = null, attempts = attempts + 1, updated_at = now()
+     where outbox_id = $1 and state = $2 and attempts = $3
      returning outbox_id as "outboxId", attempts`,
-    [seen.outboxId, seen.attempts, JSON.stringify(facts), hash],
+    [outboxId, state, attempts, posted ? JSON.stringify(posted.facts) : null, posted?.hash ?? null],
   )
-  return one(rows)
+  return rows[0]
 }
 
-/** Claims a row to edit its message. Its facts stay those of the message until the edit is confirmed. */
-export async function claimEdit(db: Queryable, seen: Claim): Promise<Claim> {
-  const { rows } = await db.query<Claim>(
-    `update discord_outbox
-     set state = 'sending', reason = null, attempts = attempts + 1, updated_at = now()
-     where outbox_id = $1 and attempts = $2 and message_id is not null
-     returning outbox_id as "outboxId", attempts`,
-    [seen.outboxId, seen.attempts],
-  )
-  return one(rows)
-}
-
-/** The message stands and shows these facts. False where the claim was lost meanwhile. */
+/** The message stands, and a card shows these facts. False where somebody else took the row meanwhile. */
 export async function recordSent(
   db: Queryable,
   claim: Claim,
-  sent: { messageId: string; facts: Facts; hash: string },
+  messageId: string,
+  card?: { facts: Facts; hash: string },
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     `update discord_outbox
-     set state = 'sent', message_id = $3, facts = $4, facts_hash = $5, reason = null,
-         sent_at = coalesce(sent_at, now()), updated_at = now()
-     where outbox_id = $1 and attempts = $2 and state = 'sending'`,
-    [claim.outboxId, claim.attempts, sent.messageId, JSON.stringify(sent.facts), sent.hash],
+     set state = 'sent', message_id = $3, facts = coalesce($4, facts), facts_hash = coalesce($5, facts_hash),
+         reason = null, sent_at = coalesce(sent_at, now()), updated_at = now()
+     where outbox_id = $1 and attempts = $2`,
+    [claim.outboxId, claim.attempts, messageId, card ? JSON.stringify(card.facts) : null, card?.hash ?? null],
   )
   return rowCount === 1
 }
 
-/** The message does not stand as wanted, for this reason. False where the claim was lost meanwhile. */
-export async function recordUnsent(
-  db: Queryable,
-  claim: Claim,
-  state: 'pending' | 'unknown' | 'dead',
-  reason: string,
-): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `update discord_outbox
-     set state = $3, reason = $4, updated_at = now()
-     where outbox_id = $1 and attempts = $2 and state = 'sending'`,
-    [claim.outboxId, claim.attempts, state, reason],
-  )
-  return rowCount === 1
+/** What a message that does not stand as wanted becomes. */
+export interface Unsent {
+  state: 'pending' | 'unknown' | 'dead' | 'sent'
+  reason: string
+  /** Of a card that could not be made to show these facts, and is left as it is until they change. */
+  hash?: string | undefined
+  /** How long Discord asks to wait. */
+  waitMs?: number | undefined
 }
 
-function one<T>(rows: T[]): T {
-  const [row] = rows
-  if (row === undefined)
-    throw new TminusError('another process took this message of the outbox', { code: 'outbox_taken' })
-  return row
+/** False where somebody else took the row meanwhile. */
+export async function recordUnsent(db: Queryable, claim: Claim, unsent: Unsent): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update discord_outbox
+     set state = $3, reason = $4, facts_hash = coalesce($5, facts_hash),
+         not_before = now() + $6 * interval '1 millisecond', updated_at = now()
+     where outbox_id = $1 and attempts = $2 and state = 'sending'`,
+    [claim.outboxId, claim.attempts, unsent.state, unsent.reason, unsent.hash ?? null, unsent.waitMs ?? null],
+  )
+  return rowCount === 1
 }

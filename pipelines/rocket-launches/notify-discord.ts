@@ -1,198 +1,196 @@
-import { fail, rescheduleAt, skip, type TaskContext, TminusError } from 'tminus'
-import { editMessage, type Outcome, type Payload, postMessage, type Webhook } from 'tminus/connectors/discord'
+import { skip, type TaskContext } from 'tminus'
+import type { Payload, Webhook } from 'tminus/connectors/discord'
 import { inTransaction } from 'tminus/db'
 import { z } from 'zod'
-import { announceLaunch, type Facts, factsHash, factsOf } from './announcement.ts'
-import { cardKey, type Step, takeStep } from './discord-card.ts'
-import * as outbox from './discord-outbox.ts'
+import { announceLaunch } from './announcement.ts'
+import { type Deciding, decideTarget } from './discord-decision.ts'
+import { type Delivery, deliver } from './discord-delivery.ts'
+import { endingOf } from './discord-ending.ts'
+import { passes } from './discord-filter.ts'
+import type { Trouble } from './discord-outcome.ts'
+import { whyDisabled } from './discord-target.ts'
 import { upcomingUrl } from './launch-library.ts'
 import { type LaunchRow, nearestLaunch } from './launch-store.ts'
 import { readSync } from './launch-sync.ts'
+import type { NoticeKind } from './notices.ts'
 import type { Settings } from './settings.ts'
 
+const count = z.int().nonnegative()
+
 export const NotifySummary = z.object({
+  /** The nearest launch that is announced. */
   launchId: z.string().nullable(),
   /** Its name. */
   launch: z.string().nullable(),
+  /** What became of its card, on the first channel. `disabled`: that webhook is gone. */
   outcome: z.enum([
-    'posted',
-    'edited',
-    'unchanged',
-    /** Another process is at it. */
-    'in_progress',
-    /** Posted, but Discord's answer was lost: posted anew when the facts change. */
-    'unknown',
-    /** Discord refused these facts before: tried again when they change. */
-    'refused',
-    /** Somebody deleted the message: not posted again. */
-    'deleted',
-    /** Discord takes no more edits of this message for now: the next run tries again. */
-    'deferred',
-    'no_launch',
-  ]),
+    ...['posted', 'edited', 'unchanged', 'in_progress', 'unknown', 'refused', 'deleted', 'deferred', 'waiting'],
+    ...['disabled', 'no_launch'],
+  ] as const),
+  /** Channels by the order of DISCORD_WEBHOOK_URL. */
+  targets: z.array(
+    z.object({
+      /** Webhook id, or id/thread. */
+      target: z.string(),
+      posted: count,
+      edited: count,
+      /** Posts whose answer was lost. */
+      unknown: count,
+      /** Messages that are still to be sent. */
+      waiting: count,
+      /** Why nothing is sent there, in words. */
+      disabled: z.string().optional(),
+    }),
+  ),
 })
 export type NotifySummary = z.infer<typeof NotifySummary>
 
-type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'signal'> & {
-  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | 'DISCORD_WEBHOOK_URL'>
+type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'signal' | 'runType' | 'logicalDate'> & {
+  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | (`DISCORD_${string}` & keyof Settings)>
 }
-
-/** What is to be told, and to whom. */
-interface Card {
-  webhook: Webhook
-  launch: LaunchRow
-  facts: Facts
-  hash: string
-  message: Payload
-}
-
-type Sending = Exclude<Step, { send: 'nothing' }>
 
 /**
- * Sees to it that the nearest launch has one message on the channel, and that it tells the facts: posts it, edits it
- * when they changed, sends nothing when they did not. Safe to run twice at once, and to be killed at any point.
+ * Sees to it that each channel has a card of the nearest launch, that every card tells the facts, and that people hear
+ * in time what they need to know. Nothing changed: nothing is sent. Safe to run twice at once, and to be killed at any
+ * point.
  *
- * Skips without a webhook, after logging what would be posted, and without tables. Fails for good when Discord refuses webhook or
- * message; with a retry when it cannot be reached; waits as long as Discord asks.
+ * Skips without a webhook, after logging what would be posted, and without tables. A channel that cannot be served
+ * does not hold up another one; then fails for good when Discord refuses webhook or message; with a retry when it
+ * cannot be reached; waits as long as Discord asks. A scheduled run leaves both to the next one: reminders do not
+ * wait for a retry.
  */
 export async function notifyDiscord(_inputs: unknown, context: Context): Promise<NotifySummary> {
-  const webhook = context.settings.DISCORD_WEBHOOK_URL
-  const launch = await findNearest(context)
-  if (webhook === undefined) throw await skipWithPreview(launch, context)
-  if (launch === undefined) {
-    context.log.info('no upcoming launch is known, so there is nothing to announce')
-    return { launchId: null, launch: null, outcome: 'no_launch' }
-  }
-  const facts = factsOf(launch)
-  const message = await messageFor(launch, context)
-  const card = { webhook, launch, facts, hash: factsHash(facts), message }
-  const key = cardKey(webhook.target, launch.launchId)
-  const step = await inTransaction(context.db, (connection) => takeStep(connection, key, facts, card.hash))
-  if (step.send === 'nothing') return summary(card, step.outcome, step.because, context)
-  return await settle(card, step, await deliver(card, step, context), context)
+  const webhooks = context.settings.DISCORD_WEBHOOK_URL
+  const deciding = await prepare(context).catch(skipWithoutTables)
+  if (webhooks === undefined) throw await skipWithPreview(deciding, context)
+  const served = await Promise.allSettled(webhooks.map((webhook) => serve(webhook, deciding, context)))
+  const broken = served.find((one) => one.status === 'rejected')
+  if (broken) throw broken.reason
+  const reports = served.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const troubles = reports.flatMap(({ target, delivery }) => {
+    return delivery.troubles.map((trouble) => (reports.length > 1 ? named(target, trouble) : trouble))
+  })
+  const ending = endingOf(troubles, context)
+  if (ending) throw ending
+  return summaryOf(reports)
 }
 
 /** This task runs also after a failed `initialize_schema`, which no retry of ours would mend. */
-async function findNearest({ db, now }: Context): Promise<LaunchRow | undefined> {
-  return await nearestLaunch(db, now()).catch((error: Error) => {
-    if ('code' in error && MISSING.has(error.code)) {
-      throw skip('the tables of this pipeline are not there yet: initialize_schema has to succeed first')
-    }
-    throw error
-  })
+function skipWithoutTables(error: Error): never {
+  if ('code' in error && MISSING.has(error.code)) {
+    throw skip('the tables of this pipeline are not there yet: initialize_schema has to succeed first')
+  }
+  throw error
 }
 
 /** Postgres' codes for a table and a column that do not exist. */
 const MISSING = new Set<unknown>(['42P01', '42703'])
 
-async function skipWithPreview(launch: LaunchRow | undefined, context: Context): Promise<Error> {
-  const { log } = context
+async function prepare({ db, now, settings, runType, logicalDate }: Context): Promise<Deciding> {
+  await db.query('select from discord_target limit 0') // the newest of the tables
+  const sync = await readSync(db, upcomingUrl(settings.LAUNCH_LIBRARY_URL).href)
+  const filter = {
+    providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
+    locations: settings.DISCORD_FILTER_LOCATIONS ?? ANY,
+    orbits: settings.DISCORD_FILTER_ORBITS ?? ANY,
+    keywords: settings.DISCORD_FILTER_KEYWORDS ?? ANY,
+  }
+  return {
+    now,
+    asOf: runType === 'scheduled' ? logicalDate : now(),
+    rules: { notices: settings.DISCORD_NOTICES, reminders: settings.DISCORD_REMINDERS },
+    passes: (launch) => passes(launch, filter),
+    dataAsOf: (launch) => latest([sync?.lastSuccessAt, launch.updatedAt]) ?? now(),
+  }
+}
+
+const ANY = { include: [], exclude: [] }
+
+function latest(dates: readonly (Date | null | undefined)[]): Date | undefined {
+  const times = dates.flatMap((date) => date?.getTime() ?? [])
+  return times.length > 0 ? new Date(Math.max(...times)) : undefined
+}
+
+async function skipWithPreview({ passes, dataAsOf }: Deciding, { db, log, now }: Context): Promise<Error> {
+  const launch = await nearestLaunch(db, now(), passes)
   if (launch === undefined) log.info('no upcoming launch is known, so nothing would be posted')
   else {
     const { renderMessage } = await import('./preview/render-message.ts')
-    const message = await messageFor(launch, context)
+    const message = announceLaunch(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true })
     // Narrow enough to stand indented on 80 columns.
-    const text = renderMessage(message, { color: false, now: context.now(), timeZone: 'UTC', width: 74 })
+    const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })
     log.info(`this would be posted:\n${text}`)
   }
   return skip('DISCORD_WEBHOOK_URL is not set')
 }
 
-async function messageFor(launch: LaunchRow, { db, now, settings }: Context): Promise<Payload> {
-  const sync = await readSync(db, upcomingUrl(settings.LAUNCH_LIBRARY_URL).href)
-  const read = [sync?.lastSuccessAt, launch.updatedAt].flatMap((date) => date?.getTime() ?? [])
-  const dataAsOf = read.length > 0 ? new Date(Math.max(...read)) : now()
-  return announceLaunch(launch, { now: now(), dataAsOf })
+function named(target: string, trouble: Trouble): Trouble {
+  return { ...trouble, reason: `${target}: ${trouble.reason}` }
 }
 
-/** Discord may refuse an image whose address only looks right; the news is worth more than the picture. */
-async function deliver(card: Card, step: Sending, { signal, log }: Context): Promise<Outcome> {
-  const send = (message: Payload) =>
-    step.send === 'post'
-      ? postMessage(card.webhook, message, { signal })
-      : editMessage(card.webhook, step.messageId, message, { signal })
-  const outcome = await send(card.message)
-  if (outcome.kind !== 'rejected' || !outcome.imageRefused) return outcome
-  log.warn('Discord refused the image; sending the message without it', { image: card.facts.image })
-  return await send(withoutImages(card.message))
+/** What one run did for one channel. */
+interface Report {
+  target: string
+  nearest: LaunchRow | undefined
+  delivery: Delivery
+  disabled?: string
 }
 
-function withoutImages(message: Payload): Payload {
-  return { ...message, embeds: message.embeds?.map(({ image: _refused, ...embed }) => embed) ?? [] }
-}
-
-/** Writes what became of the message, then ends the task as that deserves. */
-async function settle(card: Card, step: Sending, outcome: Outcome, context: Context): Promise<NotifySummary> {
-  const { db, log } = context
-  if (outcome.kind === 'sent') {
-    const sent = { messageId: outcome.messageId, facts: card.facts, hash: card.hash }
-    if (!(await outbox.recordSent(db, step.claim, sent))) log.warn(TAKEN_OVER)
-    const done = step.send === 'post' ? 'posted' : 'edited'
-    return summary(card, done, `message ${outcome.messageId}`, context)
+/** Decides, then sends. A webhook that is gone is left alone. */
+async function serve(webhook: Webhook, deciding: Deciding, context: Context): Promise<Report> {
+  const { target } = webhook
+  const { db, now, signal } = context
+  const log = (context.settings.DISCORD_WEBHOOK_URL?.length ?? 0) > 1 ? naming(target, context.log) : context.log
+  const decided = await inTransaction(db, async (connection) => {
+    const disabled = await whyDisabled(connection, webhook)
+    return disabled === undefined ? await decideTarget(connection, target, deciding) : { disabled }
+  })
+  if ('disabled' in decided) {
+    log.warn(`nothing is sent: ${decided.disabled}`)
+    return { target, nearest: undefined, delivery: NOTHING_SENT, disabled: decided.disabled }
   }
-  const reason = reasonOf(outcome)
-  if (!(await outbox.recordUnsent(db, step.claim, stateAfter(step, outcome), reason))) log.warn(TAKEN_OVER)
-  switch (outcome.kind) {
-    case 'rate_limited':
-      throw rescheduleAt(new Date(context.now().getTime() + outcome.retryAfterMs), reason)
-    case 'unreachable':
-      throw new TminusError(reason, { code: 'discord_unreachable' })
-    case 'unknown':
-      if (step.send === 'edit') throw new TminusError(reason, { code: 'discord_unconfirmed' })
-      return summary(card, 'unknown', reason, context)
-    case 'message_gone':
-      return summary(card, 'deleted', reason, context)
-    case 'rejected':
-      if (outcome.code === TOO_MANY_EDITS) return summary(card, 'deferred', reason, context)
-      throw fail(reason)
-    case 'gone':
-      throw fail(reason)
-  }
+  const { nearest, cards } = decided
+  if (nearest === undefined) log.info('no upcoming launch is known, so there is none to announce')
+  const dressed = (message: Payload, kind: 'card' | NoticeKind) => dress(message, kind, context)
+  return { target, nearest, delivery: await deliver({ db, webhook, cards, dressed, log, now, signal }) }
 }
 
-const TAKEN_OVER = 'took so long that another process took this message over; the channel may show it twice'
-/** "Maximum number of edits to messages older than 1 hour reached. Try again later" */
-const TOO_MANY_EDITS = 30046
+const NOTHING_SENT: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), troubles: [] }
 
-/** `pending` is tried again by the next run, with the facts of then. */
-function stateAfter(step: Sending, outcome: Outcome): 'pending' | 'unknown' | 'dead' {
-  if (outcome.kind === 'message_gone') return 'dead'
-  if (step.send === 'edit') return 'pending'
-  if (outcome.kind === 'unknown') return 'unknown'
-  // A 400 is about the message, and the same one would be refused again; the rest is about webhook or address.
-  return outcome.kind === 'rejected' && outcome.status === 400 ? 'dead' : 'pending'
+function naming(target: string, log: TaskContext['log']): TaskContext['log'] {
+  const at = (level: keyof TaskContext['log']) => (message: string, fields?: Record<string, unknown>) =>
+    log[level](`${target}: ${message}`, fields)
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-const WRONG_TOKEN = 50027
-
-function reasonOf(outcome: Exclude<Outcome, { kind: 'sent' }>): string {
-  switch (outcome.kind) {
-    case 'rejected':
-      return `Discord refused the message (HTTP ${outcome.status}, code ${outcome.code}): ${outcome.message}${outcome.status === 400 ? '' : '; check DISCORD_WEBHOOK_URL'}`
-    case 'rate_limited':
-      return `Discord asks to wait ${Math.ceil(outcome.retryAfterMs / 1_000)} s`
-    case 'unknown':
-      return `it is not known whether Discord took the message: ${outcome.reason}`
-    case 'unreachable':
-      return `Discord cannot be reached (${outcome.reason}); check the network and DISCORD_WEBHOOK_URL`
-    case 'gone':
-      return outcome.code === WRONG_TOKEN
-        ? `the webhook's token is wrong (Discord's code ${outcome.code}); copy its address anew and set DISCORD_WEBHOOK_URL`
-        : `the webhook does not exist any more (Discord's code ${outcome.code}); make a new one and set DISCORD_WEBHOOK_URL`
-    case 'message_gone':
-      return 'the message was deleted on Discord, so it is not posted again'
+function dress(message: Payload, kind: 'card' | NoticeKind, { settings }: Context): Payload {
+  const { DISCORD_USERNAME: username, DISCORD_AVATAR: avatar, DISCORD_ROLE_ID: role } = settings
+  const pings = role !== undefined && kind !== 'card' && role.kinds.has(kind)
+  return {
+    ...message,
+    ...(username !== undefined && { username }),
+    ...(avatar !== undefined && { avatar_url: avatar }),
+    ...(pings && {
+      content: [`<@&${role.id}>`, message.content].filter(Boolean).join(' '),
+      allowed_mentions: { parse: [], roles: [role.id] },
+    }),
   }
 }
 
-const TROUBLING = new Set<NotifySummary['outcome']>(['unknown', 'refused', 'deferred'])
+function summaryOf(reports: readonly Report[]): NotifySummary {
+  const [first] = reports
+  const nearest = reports.find((report) => report.nearest)?.nearest
+  return {
+    launchId: nearest?.launchId ?? null,
+    launch: nearest?.name ?? null,
+    outcome: first ? outcomeOf(first) : 'no_launch',
+    targets: reports.map(({ target, delivery: { posted, edited, unknown, waiting }, disabled }) => {
+      return { target, posted, edited, unknown, waiting, ...(disabled !== undefined && { disabled }) }
+    }),
+  }
+}
 
-function summary(
-  { launch }: Card,
-  outcome: NotifySummary['outcome'],
-  because: string,
-  { log }: Context,
-): NotifySummary {
-  const words = outcome.replace('_', ' ')
-  log[TROUBLING.has(outcome) ? 'warn' : 'info'](`${words}: ${launch.name} (${because})`)
-  return { launchId: launch.launchId, launch: launch.name, outcome }
+function outcomeOf({ nearest, delivery, disabled }: Report): NotifySummary['outcome'] {
+  if (disabled !== undefined) return 'disabled'
+  return nearest ? (delivery.cards.get(nearest.launchId) ?? 'waiting') : 'no_launch'
 }

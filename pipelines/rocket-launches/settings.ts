@@ -1,5 +1,5 @@
-import { parseWebhookUrl } from 'tminus/connectors/discord'
 import { z } from 'zod'
+import { discordSettings } from './discord-settings.ts'
 import { API_VERSIONS, apiVersion } from './launch.ts'
 
 /** The environment variables of this pipeline, an empty one being unset. */
@@ -30,18 +30,7 @@ export const settings = {
       context.addIssue({ code: 'custom', message: 'must be three durations of at least 1m, like 5m,15m,1h' })
       return z.NEVER
     }),
-  /** Unset: nothing is posted, a preview is logged. Parsed into an object that keeps its token to itself. */
-  DISCORD_WEBHOOK_URL: z
-    .string()
-    .transform((value, context) => {
-      try {
-        return parseWebhookUrl(value)
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: `is ${(error as Error).message}` })
-        return z.NEVER
-      }
-    })
-    .optional(),
+  ...discordSettings,
 }
 
 /** Of a run. */

@@ -1,10 +1,13 @@
 -- Notices beside the cards: what each channel was told of a launch, when a message may be sent and until when it is news.
 
 alter table discord_outbox
+  add wanted_hash text,
   add reason_told text,
   add not_before timestamptz,
   add expires_at timestamptz;
 
+comment on column discord_outbox.facts_hash is 'Of the facts a card shows, is being posted with, or could not be made to show; a notice has none.';
+comment on column discord_outbox.wanted_hash is 'Of the facts a card is to show, by the last run that decided; a card is sent when it is another than facts_hash.';
 comment on column discord_outbox.reason_told is 'Why it is told, in words.';
 comment on column discord_outbox.not_before is 'Discord asked to wait until then; the database''s clock.';
 comment on column discord_outbox.expires_at is 'No news any more after that, by the pipeline''s clock. Null: never.';

@@ -1,4 +1,6 @@
+import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
+import { z } from 'zod'
 import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
 import { type NotifySummary, notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import {
@@ -6,6 +8,7 @@ import {
   type DiscordServer,
   startDiscord,
 } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { settings } from '../../pipelines/rocket-launches/settings.ts'
 import { parseWebhookUrl, type Webhook } from '../../src/connectors/discord.ts'
 import type { TaskLog } from '../../src/dag/task.ts'
 import type { Database } from '../../src/db/pool.ts'
@@ -17,8 +20,13 @@ export const TOKEN = 'very-secret_TOKEN-0123456789'
 /** What is other than usual in one call of `notify`. */
 export interface Circumstances {
   webhook?: Webhook | undefined
+  webhooks?: Webhook[]
   db?: Database
   signal?: AbortSignal
+  /** Else it is started by hand. */
+  scheduledFor?: Date
+  /** As in the environment, but for DISCORD_WEBHOOK_URL. */
+  env?: Record<string, string>
 }
 
 /** `notify_discord` with a database of its own and a Discord on loopback: launch `a` tomorrow, `b` the day after. */
@@ -30,6 +38,12 @@ export class Announcing {
   interceptAnswer: DiscordOptions['interceptAnswer']
   /** `level message` */
   logged: string[] = []
+  /** What the pipeline's clock shows. */
+  now = NOW
+  /** Until told otherwise only cards are sent. */
+  env: Record<string, string> = {}
+  /** How much longer the process lives, see `mortal`. */
+  #left = Number.POSITIVE_INFINITY
 
   private constructor(database: TestDatabase) {
     this.database = database
@@ -46,28 +60,46 @@ export class Announcing {
     this.intercept = undefined
     this.interceptAnswer = undefined
     this.logged = []
+    this.now = NOW
+    this.env = { DISCORD_NOTICES: 'none' }
+    this.#left = Number.POSITIVE_INFINITY
     this.discord = await startDiscord({
       token: TOKEN,
-      intercept: (...args) => this.intercept?.(...args) ?? false,
-      interceptAnswer: (...args) => this.interceptAnswer?.(...args) ?? false,
+      intercept: (...args) => this.#dies(args[1]) || (this.intercept?.(...args) ?? false),
+      interceptAnswer: (...args) => this.#dies(args[1]) || (this.interceptAnswer?.(...args) ?? false),
     })
-    await this.database.pool.query('truncate rocket_launches, discord_outbox')
+    await this.forget()
+    await this.database.pool.query('truncate rocket_launches, rocket_launch_changes, rocket_launch_sync')
     await this.store('a', 'Falcon 9 | Nearest', '2026-11-22T10:00:00Z')
     await this.store('b', 'Vulcan | Later', '2026-11-23T10:00:00Z')
   }
 
+  /** Whatever was announced. */
+  async forget(): Promise<void> {
+    await this.database.pool.query('truncate discord_outbox, discord_told, discord_target')
+  }
+
   async notify(changed: Circumstances = {}): Promise<NotifySummary> {
-    const webhook = 'webhook' in changed ? changed.webhook : parseWebhookUrl(this.discord.webhookUrl)
+    const { scheduledFor } = changed
+    const parsed = z.object(settings).parse({ ...this.env, ...changed.env })
     return await notifyDiscord(
       {},
       {
         db: changed.db ?? this.database.pool,
         log: logTo(this.logged),
-        now: () => NOW,
+        now: () => this.now,
         signal: changed.signal ?? new AbortController().signal,
-        settings: { LAUNCH_LIBRARY_URL: 'https://ll.example/2.3.0', DISCORD_WEBHOOK_URL: webhook },
+        runType: scheduledFor ? 'scheduled' : 'manual',
+        logicalDate: scheduledFor ?? this.now,
+        settings: { ...parsed, DISCORD_WEBHOOK_URL: this.#webhooks(changed) },
       },
     )
+  }
+
+  #webhooks(changed: Circumstances): Webhook[] | undefined {
+    if (changed.webhooks) return changed.webhooks
+    if ('webhook' in changed) return changed.webhook && [changed.webhook]
+    return [parseWebhookUrl(this.discord.webhookUrl)]
   }
 
   /** What it threw. */
@@ -78,14 +110,17 @@ export class Announcing {
     )
   }
 
-  /** As `notify` in a process that is killed after so many statements. True if it came through. */
-  async mortal(statements: number): Promise<boolean> {
-    let left = statements
+  /**
+   * As `notify` in a process that is killed after so many awaits: statements, commits, requests that arrived, answers
+   * about to leave. True if it came through.
+   */
+  async mortal(awaits: number, changed: Circumstances = {}): Promise<boolean> {
+    this.#left = awaits
     const dying = async (statement: () => Promise<unknown>) => {
-      if (left <= 0) throw new Error('killed')
+      if (this.#left <= 0) throw new Error('killed')
       const result = await statement()
-      left -= 1
-      if (left <= 0) throw new Error('killed')
+      this.#left -= 1
+      if (this.#left <= 0) throw new Error('killed')
       return result
     }
     const { pool } = this.database
@@ -98,10 +133,22 @@ export class Announcing {
     }
     const query = (...args: Parameters<typeof pool.query>) => dying(async () => pool.query(...args))
     const db = instead(pool, { connect, query })
-    return await this.notify({ db }).then(
-      () => true,
-      () => false,
-    )
+    try {
+      await this.notify({ ...changed, db })
+      return true
+    } catch {
+      return false
+    } finally {
+      this.#left = Number.POSITIVE_INFINITY
+    }
+  }
+
+  /** Whether the process is killed now: then nobody reads the answer. */
+  #dies(response: ServerResponse): boolean {
+    this.#left -= 1
+    if (this.#left > 0) return false
+    response.destroy()
+    return true
   }
 
   /** Discord answers this, and does nothing. */
@@ -120,17 +167,27 @@ export class Announcing {
     )
   }
 
-  /** Of launch `a`. */
-  async change({ net, statusId }: { net?: string; statusId?: number }): Promise<void> {
-    await this.database.pool.query(
-      `update rocket_launches set net = coalesce($1, net), status_id = coalesce($2, status_id) where launch_id = 'a'`,
-      [net ?? null, statusId ?? null],
+  /** Of launch `a`. A net that `seenAt` tells is new since then; else it counts as old. */
+  async change(to: { net?: string; statusId?: number; webcastLive?: boolean; seenAt?: Date }): Promise<void> {
+    const { pool } = this.database
+    if (to.seenAt)
+      await pool.query(
+        `insert into rocket_launch_changes (launch_id, field, old, new, seen_at) values ('a', 'net', null, $1, $2)`,
+        [to.net, to.seenAt],
+      )
+    await pool.query(
+      `update rocket_launches set net = coalesce($1, net), status_id = coalesce($2, status_id),
+         webcast_live = coalesce($3, webcast_live) where launch_id = 'a'`,
+      [to.net ?? null, to.statusId ?? null, to.webcastLive ?? null],
     )
   }
 
-  /** Lets three minutes pass for whoever holds a claim. */
-  async age(): Promise<void> {
-    await this.database.pool.query(`update discord_outbox set updated_at = updated_at - interval '3 minutes'`)
+  /** Lets so much time pass for the outbox: three minutes, after which whoever holds a claim counts as dead. */
+  async age(by = '3 minutes'): Promise<void> {
+    await this.database.pool.query(
+      `update discord_outbox set updated_at = updated_at - $1::interval, not_before = not_before - $1::interval`,
+      [by],
+    )
   }
 
   async outbox(): Promise<Record<string, unknown>[]> {

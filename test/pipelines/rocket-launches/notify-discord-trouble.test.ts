@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { parseWebhookUrl } from '../../../src/connectors/discord.ts'
 import { Rescheduled } from '../../../src/dag/ending.ts'
 import { isRetryable, TminusError } from '../../../src/errors.ts'
 import { Announcing, NOW, TOKEN } from '../../support/announcing.ts'
@@ -67,6 +68,9 @@ describe('when Discord does not take it', () => {
     expect(ended).toBeInstanceOf(Rescheduled)
     expect(ended).toHaveProperty('at', new Date(NOW.getTime() + 13_000))
     channel.intercept = undefined
+    expect(await channel.ending()).toBeInstanceOf(Rescheduled)
+    expect(channel.discord.requests).toHaveLength(1)
+    await channel.age('13 seconds')
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
 
@@ -89,15 +93,34 @@ describe('when Discord does not take it', () => {
   it.each([
     [404, 10015],
     [401, 50027],
-  ])('fails for good when the webhook is gone (%i/%i), and posts once it is back', async (status, code) => {
-    channel.refuse(status, { code, message: 'Unknown' })
-    const ended = await channel.ending()
-    expect(ended).toHaveProperty('message', expect.stringContaining('set DISCORD_WEBHOOK_URL'))
-    expect(isRetryable(ended)).toBe(false)
-    expect(inspect(ended)).not.toContain(TOKEN)
-    channel.intercept = undefined
-    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
-  })
+  ])(
+    'fails once when the webhook is gone (%i/%i), then leaves it alone until its address changes',
+    async (...answer) => {
+      const [status, code] = answer
+      channel.refuse(status, { code, message: 'Unknown' })
+      const ended = await channel.ending()
+      expect(ended).toHaveProperty('message', expect.stringContaining('set DISCORD_WEBHOOK_URL'))
+      expect(isRetryable(ended)).toBe(false)
+      expect(inspect(ended)).not.toContain(TOKEN)
+      channel.intercept = undefined
+      await channel.change({ net: '2026-11-22T11:00:00Z' })
+      const { outcome, targets } = await channel.notify()
+      expect([outcome, targets]).toEqual([
+        'disabled',
+        [expect.objectContaining({ posted: 0, disabled: expect.stringContaining(`Discord's code ${code}`) })],
+      ])
+      expect(channel.logged.at(-1)).toMatch(/^warn nothing is sent: the webhook/)
+      expect(channel.discord.requests).toHaveLength(1)
+      const { rows } = await channel.database.pool.query('select * from discord_target')
+      expect(rows).toMatchObject([{ target: '1200000000000000001' }])
+      expect(inspect(rows)).not.toContain(TOKEN)
+
+      const elsewhere = parseWebhookUrl(channel.discord.webhookUrl.replace(TOKEN, 'another_TOKEN-0123456789'))
+      expect(await channel.ending({ webhook: elsewhere })).toMatchObject({ code: 'failed' })
+      expect(channel.discord.requests).toHaveLength(2)
+      expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+    },
+  )
 
   it('sends the message once more without an image Discord refuses', async () => {
     const image = { embeds: { 0: { image: { url: { _errors: [{ message: 'Not a well formed URL.' }] } } } } }

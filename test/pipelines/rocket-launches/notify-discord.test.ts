@@ -23,7 +23,12 @@ afterAll(() => channel.database.drop())
 describe('notifyDiscord', () => {
   it('posts the nearest launch once, and nothing while nothing changes', async () => {
     const first = await channel.notify()
-    expect(first).toEqual({ launchId: 'a', launch: 'Falcon 9 | Nearest', outcome: 'posted' })
+    expect(first).toEqual({
+      launchId: 'a',
+      launch: 'Falcon 9 | Nearest',
+      outcome: 'posted',
+      targets: [{ target: '1200000000000000001', posted: 1, edited: 0, unknown: 0, waiting: 0 }],
+    })
     expect(NotifySummary.parse(first)).toEqual(first)
     expect(await channel.notify()).toMatchObject({ launchId: 'a', outcome: 'unchanged' })
     expect(channel.discord.requests).toHaveLength(1)
@@ -64,7 +69,8 @@ describe('notifyDiscord', () => {
 
   it('says when there is nothing to announce', async () => {
     await channel.database.pool.query('truncate rocket_launches')
-    expect(await channel.notify()).toEqual({ launchId: null, launch: null, outcome: 'no_launch' })
+    expect(await channel.notify()).toMatchObject({ launchId: null, launch: null, outcome: 'no_launch' })
+    expect(channel.discord.requests).toEqual([])
     expect(channel.logged.at(-1)).toContain('no upcoming launch')
   })
 
@@ -103,7 +109,7 @@ describe('DISCORD_WEBHOOK_URL', () => {
 
   it('becomes a webhook that keeps its token to itself', () => {
     const { data } = read(channel.discord.webhookUrl)
-    expect(data?.DISCORD_WEBHOOK_URL?.token).toBe(TOKEN)
+    expect(data?.DISCORD_WEBHOOK_URL?.map(({ token }) => token)).toEqual([TOKEN])
     expect(inspect(data, { depth: 9, showHidden: true }) + JSON.stringify(data)).not.toContain(TOKEN)
     expect(read(undefined).data?.DISCORD_WEBHOOK_URL).toBeUndefined()
   })

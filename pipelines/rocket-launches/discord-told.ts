@@ -1,0 +1,45 @@
+import type { Queryable } from 'tminus/db'
+import type { Told } from './notices.ts'
+
+/** What this channel was told last of these launches, by id. */
+export async function readTold(
+  db: Queryable,
+  target: string,
+  launchIds: readonly string[],
+): Promise<Map<string, Told>> {
+  const { rows } = await db.query<Told & { launchId: string }>(
+    `select launch_id as "launchId", net, net_precision as precision, status_id as status,
+       webcast_live as "webcastLive", slips, holds
+     from discord_told where target = $1 and launch_id = any ($2)`,
+    [target, launchIds],
+  )
+  return new Map(rows.map(({ launchId, ...told }) => [launchId, told]))
+}
+
+export async function writeTold(
+  db: Queryable,
+  { target, launchId }: { target: string; launchId: string },
+  told: Told,
+  now: Date,
+): Promise<void> {
+  await db.query(
+    `insert into discord_told
+       (target, launch_id, net, net_precision, status_id, webcast_live, slips, holds, told_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     on conflict (target, launch_id) do update
+     set net = excluded.net, net_precision = excluded.net_precision, status_id = excluded.status_id,
+       webcast_live = excluded.webcast_live, slips = excluded.slips, holds = excluded.holds,
+       told_at = excluded.told_at`,
+    [
+      target,
+      launchId,
+      told.net.toISOString(),
+      told.precision,
+      told.status,
+      told.webcastLive,
+      told.slips,
+      told.holds,
+      now.toISOString(),
+    ],
+  )
+}
