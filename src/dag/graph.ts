@@ -12,6 +12,7 @@ export interface GraphNode {
 /** Tasks in topological order (authoring order among equals), with their edges as positions in `nodes`. */
 export interface Graph {
   readonly nodes: readonly GraphNode[]
+  readonly taskIds: readonly string[]
   readonly indexOf: ReadonlyMap<string, number>
   /** For each node the positions of its distinct upstreams, and of its downstreams. */
   readonly upstream: readonly (readonly number[])[]
@@ -31,7 +32,7 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   upstream.forEach((parents, index) => {
     for (const parent of parents) downstream[parent]?.push(index)
   })
-  return { nodes, indexOf, upstream, downstream }
+  return { nodes, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
 }
 
 /** Ids of the tasks that come after the given ones, at any distance; the given ones are not among them. */

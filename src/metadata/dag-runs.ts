@@ -1,6 +1,7 @@
+import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType, TaskInstanceState } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
-import type { Metadata } from './metadata.ts'
+import { type Metadata, record } from './metadata.ts'
 import type { TaskInstance } from './task-instances.ts'
 
 export interface NewDagRun {
@@ -27,75 +28,67 @@ export interface DagRun extends NewDagRun {
   previous: Date | null
 }
 
-const RUN_COLUMNS = `r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId",
-  r.run_type as "runType", r.state, r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
-  r.data_interval_start as "dataIntervalStart", r.data_interval_end as "dataIntervalEnd", r.conf,
-  coalesce(extract(epoch from now() - r.started_at) * 1000, 0)::float8 as "ranForMs",
-  (select p.logical_date from metadata.dag_run p
-   where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
-   order by p.dag_run_id desc limit 1) as previous`
-
 export interface Insertion {
   run: NewDagRun
-  instances: readonly Pick<TaskInstance, 'taskId' | 'state' | 'tryNumber' | 'reason'>[]
+  taskIds: readonly string[]
+  /** Of these tasks the first try starts with the run. */
+  started: ReadonlySet<string>
   /** Owned by the process that inserts it, or queued for whoever has room. */
   owned: boolean
 }
 
+export type Inserted = Pick<DagRun, 'dagRunId' | 'runId' | 'state' | 'previous'>
+
 /**
- * Inserts runs with all their task instances in one statement. An owned one is running if its dag has room (else
- * queued, its instances at none), one that is not is queued. In the place of a run whose id, or tick, is there
- * already stands undefined.
+ * Inserts runs of one version of one dag, all owned or none, with all their task instances. An owned one is running if
+ * its dag has room, else queued with nothing started; one that is not is queued. A run whose id, or tick, is there
+ * already is left out of the answer.
  */
-export async function insertRuns(
-  db: Metadata,
-  jobId: number,
-  insertions: readonly Insertion[],
-): Promise<(DagRun | undefined)[]> {
-  const runs = insertions.map(({ run, owned }, position) => ({ ...run, owned, position }))
-  const instances = insertions.flatMap((one, position) => one.instances.map((instance) => ({ ...instance, position })))
-  const { rows } = await db.query<DagRun & { position: number }>({
+export async function insertRuns(db: Metadata, jobId: number, insertions: readonly Insertion[]): Promise<Inserted[]> {
+  const [first] = insertions
+  if (first === undefined) return []
+  const { run, taskIds, owned } = first
+  const { rows } = await db.query<Inserted>({
     name: 'insert_runs',
     text: INSERT_RUNS,
-    values: [jobId, db.channel, storableJson(runs), JSON.stringify(instances)],
+    values: [owned ? jobId : null, run.dagId, run.dagVersionId, insertions.map(newRun), taskIds, db.channel],
   })
-  const inserted = new Map(rows.map(({ position, ...run }) => [position, run]))
-  return insertions.map((_, position) => inserted.get(position))
+  return rows
 }
 
-/** The dags' rows are locked in one order, so that several processes neither overbook nor deadlock. */
+function newRun({ run, started }: Insertion): string {
+  const { runId, runType, logicalDate, dataIntervalStart, dataIntervalEnd, conf } = run
+  const dates = [logicalDate, dataIntervalStart, dataIntervalEnd].map((date) => date.toISOString())
+  return record(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
+}
+
+/** Logical date of the last run of the dag of `r` that succeeded before it. */
+const PREVIOUS = `(select p.logical_date from metadata.dag_run p
+  where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
+  order by p.dag_run_id desc limit 1)`
+
 const INSERT_RUNS = `
 with wanted as materialized (
-  select * from jsonb_to_recordset($3::jsonb) as w ("dagId" text, "dagVersionId" bigint, "runId" text, "runType" text,
-    "logicalDate" timestamptz, "dataIntervalStart" timestamptz, "dataIntervalEnd" timestamptz, conf jsonb, owned bool, position int)
+  select * from unnest($4::metadata.new_dag_run[]) with ordinality
 ), room as materialized (
-  select d."dagId", metadata.room_for_runs(d."dagId") as free
-  from (select distinct "dagId" from wanted where owned order by 1) d
-), placed as (
-  select w.*, case when w.owned and row_number() over (partition by w."dagId", w.owned order by w.position) <= room.free
-    then 'running' else 'queued' end as state
-  from wanted w left join room using ("dagId")
+  select metadata.room_for_runs($2) as free where $1::bigint is not null
 ), run as (
-  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date,
-    data_interval_start, data_interval_end, conf, job_id, started_at)
-  select "dagId", "dagVersionId", "runId", "runType", state, "logicalDate", "dataIntervalStart", "dataIntervalEnd", conf,
-    case when owned then $1::bigint end, case when state = 'running' then now() end
-  from placed order by position
+  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
+    data_interval_end, conf, job_id, started_at)
+  select $2, $3, run_id, run_type, (case when ordinality <= free then 'running' else 'queued' end)::metadata.dag_run_state,
+    logical_date, data_interval_start, data_interval_end, conf, $1, case when ordinality <= free then now() end
+  from wanted left join room on true
   on conflict do nothing
-  returning *
-), known as (
-  select run.*, w.position from run join wanted w on w."dagId" = run.dag_id and w."runId" = run.run_id
+  returning dag_run_id, dag_id, run_id, state, logical_date
 ), instances as (
-  insert into metadata.task_instance (dag_run_id, task_id, reason, state, try_number, job_id, started_at)
-  select k.dag_run_id, i."taskId", case when k.state = 'running' then i.reason end,
-    case when k.state = 'running' then i.state else 'none' end,
-    case when k.state = 'running' then i."tryNumber" else 0 end,
-    case when k.state = 'running' and i.state = 'running' then $1::bigint end,
-    case when k.state = 'running' and i.state = 'running' then now() end
-  from jsonb_to_recordset($4::jsonb) as i (position int, "taskId" text, state text, "tryNumber" int, reason text)
-  join known k using (position)
+  insert into metadata.task_instance (dag_run_id, task_id, state, try_number, job_id, started_at)
+  select dag_run_id, task_id, (case when starts then 'running' else 'none' end)::metadata.task_instance_state, starts::int,
+    case when starts then $1 end, case when starts then now() end
+  from run join wanted using (run_id) cross join lateral (
+    select task_id, run.state = 'running' and task_id = any(started) as starts from unnest($5::text[]) as task_id) t
 )
-select r.position, ${RUN_COLUMNS}, case when r.job_id is null then pg_notify($2, 'run') end from known r`
+select r.run_id as "runId", r.dag_run_id as "dagRunId", r.state, ${PREVIOUS} as previous
+from run r where $1 is not null or pg_notify($6, 'run') is not null`
 
 /** Which queued runs a process takes up: those of its dags, or of them only those that somebody began and left. */
 export interface Claimable {
@@ -105,12 +98,12 @@ export interface Claimable {
 
 /**
  * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room; several processes may
- * ask at once.
+ * ask at once. Returns its id.
  */
-export async function claimRun(db: Metadata, jobId: number, of: Claimable): Promise<DagRun | undefined> {
+export async function claimRun(db: Metadata, jobId: number, of: Claimable): Promise<number | undefined> {
   const values = [jobId, of.dagIds, of.onlyBegun]
-  const { rows } = await db.query<DagRun>({ name: 'claim_run', text: CLAIM_RUN, values })
-  return rows[0]
+  const { rows } = await db.query<{ dag_run_id: number }>({ name: 'claim_run', text: CLAIM_RUN, values })
+  return rows[0]?.dag_run_id
 }
 
 const CLAIM_RUN = `
@@ -123,24 +116,46 @@ where r.dag_run_id = (
     order by q.dag_run_id limit 1
     for no key update of q skip locked)
   and metadata.room_for_runs(r.dag_id) > 0
-returning ${RUN_COLUMNS}`
+returning dag_run_id`
 
 /**
  * A running run of this process that is none of those it knows: claimed by a statement whose answer was lost with the
  * connection.
  */
-export async function forgottenRun(db: Metadata, jobId: number, known: readonly number[]): Promise<DagRun | undefined> {
-  const text = `select ${RUN_COLUMNS} from metadata.dag_run r
-    where r.job_id = $1 and r.state = 'running' and r.dag_run_id <> all($2::bigint[]) limit 1`
-  const { rows } = await db.query<DagRun>(text, [jobId, known])
-  return rows[0]
+export async function forgottenRun(db: Metadata, jobId: number, known: readonly number[]): Promise<number | undefined> {
+  const { rows } = await db.query<{ dag_run_id: number }>(
+    `select dag_run_id from metadata.dag_run
+     where job_id = $1 and state = 'running' and dag_run_id <> all($2::bigint[]) limit 1`,
+    [jobId, known],
+  )
+  return rows[0]?.dag_run_id
 }
 
-/** A run as stored, whoever owns it. */
-export async function readRun(db: Metadata, dagRunId: number): Promise<DagRun | undefined> {
-  const text = `select ${RUN_COLUMNS} from metadata.dag_run r where r.dag_run_id = $1`
-  const { rows } = await db.query<DagRun>(text, [dagRunId])
-  return rows[0]
+export interface StoredRun {
+  run: DagRun
+  /** The graph it was started with. */
+  nodes: GraphNode[]
+  instances: TaskInstance[]
+}
+
+/** A run as stored, whoever owns it, all in one statement: nobody changes it in between. */
+export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun | undefined> {
+  const { rows } = await db.query<DagRun & Omit<StoredRun, 'run'>>(
+    `select r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId",
+       r.run_type as "runType", r.state, r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
+       r.data_interval_start as "dataIntervalStart", r.data_interval_end as "dataIntervalEnd", r.conf,
+       coalesce(extract(epoch from now() - r.started_at) * 1000, 0)::float8 as "ranForMs", ${PREVIOUS} as previous,
+       (select graph from metadata.dag_version v where v.dag_version_id = r.dag_version_id) as nodes,
+       (select coalesce(json_agg(json_build_object('taskId', task_id, 'state', state, 'tryNumber', try_number,
+         'failures', failures, 'lost', lost, 'reason', reason, 'dueAt', due_at)), '[]')
+        from metadata.task_instance t where t.dag_run_id = r.dag_run_id) as instances
+     from metadata.dag_run r where r.dag_run_id = $1`,
+    [dagRunId],
+  )
+  if (rows[0] === undefined) return undefined
+  const { nodes, instances, ...run } = rows[0]
+  const revived = instances.map((one) => ({ ...one, dueAt: one.dueAt && new Date(one.dueAt) }))
+  return { run, nodes, instances: revived }
 }
 
 /** A run as `dags runs` lists it and `runs show` begins: the contract's JSON. */

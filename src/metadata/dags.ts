@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { Dag } from '../dag/dag.ts'
-import type { GraphNode } from '../dag/graph.ts'
 import type { Metadata } from './metadata.ts'
 
 /** Makes the dag known, with its limits as they are in the code now; returns the version of its graph. */
@@ -25,13 +24,6 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
     [id, description, schedule, timezone, tags, maxActiveRuns, maxActiveTasks, hash, graph],
   )
   return rows[0]?.dag_version_id ?? 0
-}
-
-/** The graph a run was started with. */
-export async function readGraph(db: Metadata, dagVersionId: number): Promise<GraphNode[]> {
-  const text = 'select graph from metadata.dag_version where dag_version_id = $1'
-  const { rows } = await db.query<{ graph: GraphNode[] }>(text, [dagVersionId])
-  return rows[0]?.graph ?? []
 }
 
 export async function isPaused(db: Metadata, dagId: string): Promise<boolean> {

@@ -111,16 +111,16 @@ async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<Ta
   const tries = await tx.query(
     `with lost as (
        update metadata.task_instance t set
-         state = case when t.lost + 1 >= ${MOST_LOST_TRIES} then 'failed' else 'scheduled' end,
+         state = (case when t.lost + 1 >= ${MOST_LOST_TRIES} then 'failed' else 'scheduled' end)::metadata.task_instance_state,
          ended_at = case when t.lost + 1 >= ${MOST_LOST_TRIES} then now() end,
-         lost = t.lost + 1, job_id = null,
+         lost = t.lost + 1,
          reason = format('try %s was lost: %s', t.try_number, $2::text)
        where t.dag_run_id = any($1::bigint[]) and t.state = 'running'
        returning t.dag_run_id, t.task_id, t.try_number, t.started_at
      ), freed as (
        delete from metadata.pool_slot where job_id = $3
      )
-     insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
+     insert into metadata.task_instance_history (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
      select dag_run_id, task_id, try_number, 'failed', 'lost: ' || $2, $3, started_at, greatest(now(), started_at) from lost`,
     [runs.rows.map((run) => run.dag_run_id), reason, jobId],
   )

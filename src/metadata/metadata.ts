@@ -18,11 +18,13 @@ export interface Metadata extends Queryable {
 
 /**
  * For the connection of the runner's hottest statements. Their plans are kept for as long as it lives, and one made
- * while a table was new would read all of it ever after; with these only the index is left. Compiling them costs more
- * than it saves.
+ * while a table was new would read (or sort) all of it ever after; with these only the right index is left. Compiling
+ * them costs more than it saves.
  */
-export const BY_INDEX =
-  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
+export const BY_INDEX = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
+  .map((way) => `set enable_${way} = off; `)
+  .concat('set jit = off; set plan_cache_mode = force_generic_plan')
+  .join('')
 
 export function openMetadata(pool: Database, schema: string): Metadata {
   return place(pool, pool, schema, new Map())
@@ -41,6 +43,15 @@ export async function pendingMetadata(pool: Database, schema: string): Promise<s
 /** Drops the runner's tables and all they hold. */
 export async function dropMetadata(db: Metadata): Promise<void> {
   await db.query(format('drop schema if exists %I cascade', db.schema))
+}
+
+/** The text of a record, as an array of a composite type takes it. */
+export function record(...values: readonly (string | number | null | undefined)[]): string {
+  return `(${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? ''))).join()})`
+}
+
+function quoted(text: string): string {
+  return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '\\$&') : text}"`
 }
 
 function metadataMigrations(schema: string): MigrationSet {

@@ -32,12 +32,20 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
   return { ...run, states: instances[0]?.states ?? {} }
 }
 
-/** A running try ends with its task instance, and its late result will be refused. */
-const END_TRIES = `
-with tried as (
-  insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
-  select dag_run_id, task_id, try_number, $3, $4, job_id, started_at, greatest(now(), started_at)
+/**
+ * The latest try is kept before its task instance becomes something else; a running one ends here, and its late result
+ * will be refused.
+ */
+const KEEP_TRIES = `
+with kept as (
+  insert into metadata.task_instance_history
+    (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
+  select dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at
+  from metadata.task_try where dag_run_id = $1 and task_id = any($2::text[])
+  union all
+  select dag_run_id, task_id, try_number, $3::metadata.task_instance_state, $4, null, job_id, started_at, greatest(now(), started_at)
   from metadata.task_instance where dag_run_id = $1 and task_id = any($2::text[]) and state = 'running'
+  on conflict do nothing
 ), freed as (
   delete from metadata.pool_slot where dag_run_id = $1 and task_id = any($2::text[])
 )`
@@ -45,9 +53,9 @@ with tried as (
 /** Puts task instances back to the start; what they returned is forgotten, earlier tries and their logs are kept. */
 export async function resetInstances(tx: Metadata, dagRunId: number, taskIds: readonly string[]): Promise<void> {
   await tx.query(
-    `${END_TRIES}, forgotten as (delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[]))
-     update metadata.task_instance set state = 'none', failures = 0, lost = 0, reason = null, job_id = null,
-       due_at = null, started_at = null, ended_at = null
+    `${KEEP_TRIES}, forgotten as (delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[]))
+     update metadata.task_instance set state = 'none', failures = 0, lost = 0, reason = null, error = null,
+       job_id = null, due_at = null, started_at = null, ended_at = null
      where dag_run_id = $1 and task_id = any($2::text[])`,
     [dagRunId, taskIds, 'failed', 'cleared while it was running'],
   )
@@ -62,8 +70,8 @@ export async function endInstances(
   reason: string,
 ): Promise<void> {
   await tx.query(
-    `${END_TRIES}
-     update metadata.task_instance set state = $3, reason = $4, job_id = null, due_at = null, ended_at = now()
+    `${KEEP_TRIES}
+     update metadata.task_instance set state = $3, reason = $4, error = null, due_at = null, ended_at = now()
      where dag_run_id = $1 and task_id = any($2::text[])`,
     [dagRunId, taskIds, state, reason],
   )

@@ -12,18 +12,10 @@ export interface TaskInstance {
   dueAt: Date | null
 }
 
-export function newInstance(taskId: string): TaskInstance {
-  return { taskId, state: 'none', tryNumber: 0, failures: 0, lost: 0, reason: null, dueAt: null }
-}
-
-/** All instances of a run, as its owner reads them when it takes the run over. */
-export async function readInstances(db: Metadata, dagRunId: number): Promise<TaskInstance[]> {
-  const { rows } = await db.query<TaskInstance>(
-    `select task_id as "taskId", state, try_number as "tryNumber", failures, lost, reason, due_at as "dueAt"
-     from metadata.task_instance where dag_run_id = $1`,
-    [dagRunId],
-  )
-  return rows
+/** Of a run that begins; `started` with it, or at none. */
+export function firstInstance(taskId: string, started = false): TaskInstance {
+  const [state, tryNumber] = started ? (['running', 1] as const) : (['none', 0] as const)
+  return { taskId, state, tryNumber, failures: 0, lost: 0, reason: null, dueAt: null }
 }
 
 /** What a task returned, as stored; undefined when it returned nothing. */

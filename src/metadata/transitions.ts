@@ -1,6 +1,6 @@
-import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
+import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLine } from './logs.ts'
-import type { Metadata } from './metadata.ts'
+import { type Metadata, record } from './metadata.ts'
 import type { TaskInstance } from './task-instances.ts'
 
 /** How one try of a task ended, as the executor reports it. */
@@ -52,39 +52,81 @@ export async function writeChanges(
   changes: readonly RunChange[],
   logs: readonly LogLine[],
 ): Promise<Set<number>> {
-  const runs = changes.map(({ dagRunId, version, run }) => ({ dagRunId, version, ...run }))
-  const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => ({ dagRunId, ...one })))
-  const parts = partsOf(changes, logs)
+  const runs = changes.map(({ dagRunId, version, run }) => record(dagRunId, version, run?.state, run?.reason))
+  const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => moveOf(dagRunId, one)))
+  const extras = extrasOf(changes, logs)
+  const parts = partsOf(changes, extras)
   const { rows } = await db.query<{ dag_run_id: number; moved: number }>({
     name: `write_changes_${parts.join('_')}`,
     text: statement(parts),
-    values: [jobId, db.channel, JSON.stringify(runs), JSON.stringify(moves), JSON.stringify(logs)],
+    values: [jobId, db.channel, runs, moves, hasAny(extras) ? JSON.stringify(extras) : null],
   })
-  const moved = new Map(rows.map((row) => [row.dag_run_id, row.moved]))
-  const whole = changes.filter((change) => moved.get(change.dagRunId) === change.transitions.length)
-  return new Set(whole.map((change) => change.dagRunId))
+  const known = new Set(rows.map((row) => row.dag_run_id))
+  const written = changes.filter(({ dagRunId }) => known.has(dagRunId))
+  const expected = written.reduce((sum, { transitions }) => sum + transitions.length, 0)
+  return rows.length === 0 || rows[0]?.moved === expected ? known : new Set()
+}
+
+function moveOf(dagRunId: number, move: Transition): string {
+  const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt } = move
+  return record(
+    dagRunId,
+    taskId,
+    from,
+    fromTry,
+    to,
+    tryNumber,
+    failures,
+    lost,
+    reason,
+    ended?.error,
+    dueAt?.toISOString(),
+  )
+}
+
+/** What few writes have, and so goes the simple way, as JSON. */
+interface Extras {
+  /** Tries that another one will follow, or that ended otherwise than their task instance. */
+  tries: object[]
+  outputs: object[]
+  logs: readonly LogLine[]
+}
+
+function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Extras {
+  const extras: Extras = { tries: [], outputs: [], logs }
+  for (const { dagRunId, transitions } of changes) {
+    for (const { taskId, fromTry, to, ended, output } of transitions) {
+      const told = ended === null || (isTerminal(to) && ended.state === to)
+      if (!told) extras.tries.push({ dagRunId, taskId, tryNumber: fromTry, ...ended })
+      if (output !== null) extras.outputs.push({ dagRunId, taskId, output })
+    }
+  }
+  return extras
+}
+
+function hasAny({ tries, outputs, logs }: Extras): boolean {
+  return tries.length + outputs.length + logs.length > 0
 }
 
 type Part = keyof typeof PARTS
 
 /** What a write needs besides moving task instances: an executor node less is a tenth of the statement's time. */
-function partsOf(changes: readonly RunChange[], logs: readonly LogLine[]): Part[] {
-  const some = (has: (one: Transition) => boolean) => changes.some(({ transitions }) => transitions.some(has))
+function partsOf(changes: readonly RunChange[], { tries, outputs, logs }: Extras): Part[] {
   const needed: Record<Part, boolean> = {
-    tries: some(({ ended }) => ended !== null),
-    outputs: some(({ output }) => output !== null),
+    tries: tries.length > 0,
+    outputs: outputs.length > 0,
     freed: changes.some(({ limited }) => limited),
     runs: changes.some(({ run }) => run !== null),
     logs: logs.length > 0,
   }
-  return (Object.keys(PARTS) as Part[]).filter((part) => needed[part])
+  return PART_NAMES.filter((part) => needed[part])
 }
 
 function statement(parts: readonly Part[]): string {
   return `${MOVED}${parts.map((part) => PARTS[part]).join('')}
-select run.dag_run_id, (select count(*)::int from moved m where m.dag_run_id = run.dag_run_id) as moved,
+select run.dag_run_id, (select count(*)::int from moved) as moved,
   ${parts.includes('freed') ? `case when exists (select from freed) then pg_notify($2, 'slot') end` : 'null'} as slot,
-  ${parts.includes('runs') ? ROOM : '$2::text'} as room, $5::jsonb is null as logged
+  ${parts.includes('runs') ? ROOM : '$2::text'} as room, $5::jsonb is null as simple
 from run`
 }
 
@@ -92,43 +134,42 @@ from run`
 const MOVED = `
 with run as materialized (
   select r.dag_run_id, r.dag_id, u.state, u.reason
-  from jsonb_to_recordset($3::jsonb) as u ("dagRunId" bigint, version int, state text, reason text)
-  cross join lateral (
+  from unnest($3::metadata.dag_run_change[]) as u cross join lateral (
     select o.dag_run_id, o.dag_id from metadata.dag_run o
-    where o.dag_run_id = u."dagRunId" and o.job_id = $1 and o.version = u.version and o.ended_at is null
+    where o.dag_run_id = u.dag_run_id and o.job_id = $1 and o.version = u.version and o.ended_at is null
     for no key update
   ) r
-), change as (
-  select u.*
-  from jsonb_to_recordset($4::jsonb) as u ("dagRunId" bigint, "taskId" text, "from" text, "fromTry" int, "to" text,
-    "tryNumber" int, failures int, lost int, reason text, "dueAt" timestamptz, ended jsonb, output text)
-  join run on run.dag_run_id = u."dagRunId"
 ), moved as (
   update metadata.task_instance t set
-    state = c."to", try_number = c."tryNumber", failures = c.failures, lost = c.lost, reason = c.reason, due_at = c."dueAt",
-    job_id = case when c."to" = 'running' then $1 end,
-    started_at = case when c."to" = 'running' then now() else t.started_at end,
-    ended_at = case when c."to" in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
-  from change c
-  where t.dag_run_id = c."dagRunId" and t.task_id = c."taskId" and t.state = c."from" and t.try_number = c."fromTry"
-  returning t.dag_run_id, t.task_id, t.started_at, c."fromTry" as try_number, nullif(c.ended, 'null') as ended, c.output
+    state = c.state, try_number = c.try_number, failures = c.failures, lost = c.lost, reason = c.reason,
+    error = c.error, due_at = c.due_at,
+    job_id = case when c.state = 'running' then $1 else t.job_id end,
+    started_at = case when c.state = 'running' then now() else t.started_at end,
+    ended_at = case when c.state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
+  from run join unnest($4::metadata.task_instance_change[]) as c using (dag_run_id)
+  where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try
+  returning t.dag_run_id, t.task_id, t.state, t.job_id, t.started_at
 )`
 
 const PARTS = {
   tries: `, tries as (
-  insert into metadata.task_try (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
-  select dag_run_id, task_id, try_number, ended ->> 'state', ended ->> 'reason', ended ->> 'error', $1, started_at,
-    greatest(now(), started_at)
-  from moved where ended is not null
+  insert into metadata.task_instance_history
+    (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
+  select m.dag_run_id, m.task_id, e."tryNumber", e.state, e.reason, e.error, m.job_id, m.started_at,
+    greatest(now(), m.started_at)
+  from moved m join jsonb_to_recordset($5::jsonb -> 'tries') as e ("dagRunId" bigint, "taskId" text, "tryNumber" int,
+    state metadata.task_instance_state, reason text, error text) on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
 )`,
   outputs: `, outputs as (
   insert into metadata.xcom (dag_run_id, task_id, value)
-  select dag_run_id, task_id, output::jsonb from moved where output is not null
+  select m.dag_run_id, m.task_id, e.output::jsonb
+  from moved m join jsonb_to_recordset($5::jsonb -> 'outputs') as e ("dagRunId" bigint, "taskId" text, output text)
+    on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
   on conflict (dag_run_id, task_id) do update set value = excluded.value
 )`,
   freed: `, freed as (
   delete from metadata.pool_slot s using moved m
-  where m.ended is not null and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
+  where m.state <> 'running' and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
   returning s.pool
 )`,
   runs: `, runs as (
@@ -141,12 +182,13 @@ const PARTS = {
   logs: `, logs as (
   insert into metadata.task_log (dag_run_id, task_id, try_number, logged_at, level, message, fields)
   select r.dag_run_id, l."taskId", l."tryNumber", l."loggedAt", l.level, l.message, l.fields
-  from rows from (jsonb_to_recordset($5::jsonb) as ("dagRunId" bigint, "taskId" text, "tryNumber" int,
+  from rows from (jsonb_to_recordset($5::jsonb -> 'logs') as ("dagRunId" bigint, "taskId" text, "tryNumber" int,
     "loggedAt" timestamptz, level text, message text, fields jsonb)) with ordinality as l
   join metadata.dag_run r on r.dag_run_id = l."dagRunId"
   order by l.ordinality
 )`,
 }
+const PART_NAMES = Object.keys(PARTS) as Part[]
 
 /** Whoever waits for room in this dag is told. */
 const ROOM = `case when run.state = 'queued' or run.state is not null and exists (

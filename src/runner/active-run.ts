@@ -2,9 +2,9 @@ import { humanDuration } from '../dag/duration.ts'
 import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
 import { type DagRunState, isTerminal, TASK_TRANSITIONS, type TerminalTaskState } from '../dag/state.ts'
-import { count, emptyTally, judge, type Tally } from '../dag/trigger-rule.ts'
+import { count, emptyTally, judge, type Tally, type TriggerRule } from '../dag/trigger-rule.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
-import { newInstance, type TaskInstance } from '../metadata/task-instances.ts'
+import { firstInstance, type TaskInstance } from '../metadata/task-instances.ts'
 import type { Ending, RunChange, Transition } from '../metadata/transitions.ts'
 
 /**
@@ -26,7 +26,7 @@ export class ActiveRun {
     this.run = run
     this.graph = graph
     const byId = new Map(stored.map((instance) => [instance.taskId, instance]))
-    this.instances = graph.nodes.map(({ id }) => byId.get(id) ?? newInstance(id))
+    this.instances = graph.nodes.map(({ id }) => byId.get(id) ?? firstInstance(id))
     this.#tallies = graph.upstream.map((parents) => emptyTally(parents.length))
     this.#open = graph.nodes.length
     this.instances.forEach(({ state }, index) => {
@@ -117,12 +117,6 @@ export class ActiveRun {
     return { dagRunId, version, transitions, run }
   }
 
-  /** Where each instance of a run that is not stored yet stands; they count as written from here on. */
-  takeInitial(): TaskInstance[] {
-    this.#unwritten.clear()
-    return this.instances.map((instance) => ({ ...instance }))
-  }
-
   #fail(index: number, ending: Ending & { state: 'failed' }, limits: RetryLimits, random: number): number[] {
     const failures = ++this.instance(index).failures
     const next = afterFailure(limits, failures, ending.retryable, random)
@@ -198,6 +192,14 @@ export class ActiveRun {
     this.#unwritten.set(index, ending === undefined ? first : { ...first, ...endedTry(ending) })
     Object.assign(instance, to)
   }
+}
+
+/** Tasks that wait for nothing, of a run that has not begun. */
+export function readyAtFirst({ nodes, upstream }: Graph): string[] {
+  const waitsForNothing = (rule: TriggerRule, parents = 0) => judge(rule, emptyTally(parents))?.state === 'ready'
+  return nodes
+    .filter(({ triggerRule }, index) => waitsForNothing(triggerRule, upstream[index]?.length))
+    .map(({ id }) => id)
 }
 
 function endedTry({ output = null, ...ended }: Ending) {

@@ -1,8 +1,8 @@
 import type { Dag } from '../dag/dag.ts'
 import { isOutage } from '../db/outage.ts'
 import { freeSlots, keepPool, type SlotWanted, takeSlots } from '../metadata/pools.ts'
+import { readyAtFirst } from './active-run.ts'
 import type { OwnedRun } from './owned-run.ts'
-import { compareReady, type Ready, ReadyQueue } from './ready-queue.ts'
 import type { RunnerOptions } from './runner.ts'
 import { Turn } from './turn.ts'
 
@@ -13,7 +13,13 @@ export interface AdmissionOptions extends Pick<RunnerOptions, 'db' | 'job' | 'lo
   idle(): void
 }
 
-type Entry = Ready<OwnedRun>
+/** A ready task instance, by its position in its run's graph. */
+interface Entry {
+  run: OwnedRun
+  index: number
+  taskId: string
+  priority: number
+}
 
 /** How many of those that wait for a pool are asked for at once. */
 const ASKED_AT_ONCE = 100
@@ -24,7 +30,8 @@ const ASKED_AT_ONCE = 100
  */
 export class Admission {
   readonly #options: AdmissionOptions
-  readonly #ready = new ReadyQueue<OwnedRun>()
+  /** In the order in which they are to start. */
+  readonly #ready: Entry[] = []
   /** By run and position: a run that was read again offers its tasks again. */
   readonly #limited = new Map<string, Entry>()
   readonly #asking: Turn
@@ -43,7 +50,17 @@ export class Admission {
 
   /** True while a further run would not just wait behind others here. */
   get hasRoom(): boolean {
-    return !this.#closed && this.#used < this.#options.slots && this.#ready.size === 0
+    return !this.#closed && this.#used < this.#options.slots && this.#ready.length === 0
+  }
+
+  /** Takes the free slots for tasks of a run still to be stored; returns which of them start with it. */
+  reserve(dag: Dag): Set<string> {
+    const free = this.hasRoom ? this.#options.slots - this.#used : 0
+    if (free === 0) return new Set()
+    const ready = readyAtFirst(dag.graph).filter((taskId) => poolsOf(dag, taskId).length === 0)
+    const first = ready.sort((a, b) => priorityOf(dag, b) - priorityOf(dag, a)).slice(0, free)
+    this.#used += first.length
+    return new Set(first)
   }
 
   /** These may start as soon as there is room for them. */
@@ -56,8 +73,8 @@ export class Admission {
     this.#used++
   }
 
-  freeSlot(): void {
-    this.#used--
+  freeSlots(count = 1): void {
+    this.#used -= count
   }
 
   /** Somewhere a slot of a pool came free. */
@@ -71,22 +88,24 @@ export class Admission {
   }
 
   #place(run: OwnedRun, index: number): void {
-    const priority = run.dag.tasks.get(run.state.instance(index).taskId)?.priority ?? 0
-    const entry = { run, index, priority, order: run.order }
-    const { pools } = wantedOf(entry)
-    if (pools.length === 0) {
-      run.state.hold(index, 'queued', null)
-      this.#ready.push(entry)
+    const { taskId } = run.state.instance(index)
+    const entry = { run, index, taskId, priority: priorityOf(run.dag, taskId) }
+    const pools = poolsOf(run.dag, taskId)
+    if (pools.length > 0) {
+      run.state.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
+      this.#limited.set(`${run.order}:${index}`, entry)
       return
     }
-    run.state.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
-    this.#limited.set(`${run.order}:${index}`, entry)
+    run.state.hold(index, 'queued', null)
+    // Most come in order.
+    const before = this.#ready.findLastIndex((other) => compare(other, entry) <= 0)
+    this.#ready.splice(before + 1, 0, entry)
   }
 
   /** Fills free slots with what matters most and waits longest. */
   #admit(): void {
     while (!this.#closed && this.#used < this.#options.slots) {
-      const next = this.#ready.pop()
+      const next = this.#ready.shift()
       if (next === undefined) break
       if (next.run.waits(next.index)) this.#start(next)
     }
@@ -101,8 +120,7 @@ export class Admission {
 
   async #askForSlots(): Promise<void> {
     for (const [key, { run, index }] of this.#limited) if (!run.waits(index)) this.#limited.delete(key)
-    const waiting = [...this.#limited.values()].filter(({ run }) => run.isStored).sort(compareReady)
-    const asked = waiting.slice(0, ASKED_AT_ONCE)
+    const asked = [...this.#limited.values()].sort(compare).slice(0, ASKED_AT_ONCE)
     const room = this.#options.slots - this.#used
     if (room <= 0 || asked.length === 0 || this.#closed) return
     const { db, job } = this.#options
@@ -124,17 +142,29 @@ export class Admission {
   }
 }
 
-/** True where task instances of this dag may hold slots of pools. */
-export function hasLimits(dag: Dag): boolean {
-  return dag.maxActiveTasks !== undefined || [...dag.tasks.values()].some(({ pool }) => pool !== undefined)
+/** Highest priority first, then the run that came first, then the order of its graph. */
+function compare(a: Entry, b: Entry): number {
+  return b.priority - a.priority || a.run.order - b.run.order || a.index - b.index
 }
 
-/** The limits a task instance needs a slot of, all of them. */
-function wantedOf({ run, index }: Entry): SlotWanted {
-  const { taskId } = run.state.instance(index)
-  const pool = run.dag.tasks.get(taskId)?.pool
-  const own = run.dag.maxActiveTasks === undefined ? [] : [dagPool(run.dag)]
-  return { dagRunId: run.run.dagRunId, taskId, pools: pool === undefined ? own : [pool, ...own] }
+function priorityOf(dag: Dag, taskId: string): number {
+  return dag.tasks.get(taskId)?.priority ?? 0
+}
+
+/** True where task instances of this dag may hold slots of pools. */
+export function hasLimits(dag: Dag): boolean {
+  return [...dag.tasks.keys()].some((taskId) => poolsOf(dag, taskId).length > 0)
+}
+
+function wantedOf({ run, taskId }: Entry): SlotWanted {
+  return { dagRunId: run.run.dagRunId, taskId, pools: poolsOf(run.dag, taskId) }
+}
+
+/** The limits a task needs a slot of, all of them. */
+function poolsOf(dag: Dag, taskId: string): string[] {
+  const pool = dag.tasks.get(taskId)?.pool
+  const own = dag.maxActiveTasks === undefined ? [] : [dagPool(dag)]
+  return pool === undefined ? own : [pool, ...own]
 }
 
 function dagPool(dag: Dag): string {

@@ -5,14 +5,13 @@ import type { DagRunState } from '../dag/state.ts'
 import { outlast } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
-import { newInstance, readInstances, type TaskInstance } from '../metadata/task-instances.ts'
-import type { Ending, RunChange } from '../metadata/transitions.ts'
+import type { TaskInstance } from '../metadata/task-instances.ts'
+import type { RunChange } from '../metadata/transitions.ts'
 import { ActiveRun } from './active-run.ts'
 import { hasLimits } from './admission.ts'
-import { Endings, type Settled } from './endings.ts'
 import type { Owner } from './runner.ts'
 import { Timers } from './timers.ts'
-import { attempt, Tries } from './tries.ts'
+import { attempt, interruption, Tries, type Try } from './tries.ts'
 
 export interface RunResult {
   /** `queued`: given back unfinished, for another process. */
@@ -33,17 +32,25 @@ export class OwnedRun {
   readonly #retries: boolean
   /** True where its tasks may hold slots of pools. */
   readonly #limited: boolean
-  /** Only a stored, running run of ours is written; not while it is being read again. */
-  #writable = false
-  #over = false
-  #changedMeanwhile = false
-  readonly #endings = new Endings()
+  /** Nothing of it is written while it is read again. */
+  #stands: 'owned' | 'reading' | 'over' = 'owned'
+  #writing = false
+  /** Somebody else has changed it since it was read. */
+  #stale = false
+  /** Set once the process is told to stop: why. */
+  #interrupted: string | undefined
   readonly #tries: Tries
   readonly #timers = new Timers<number | 'run'>()
   #finish: (result: RunResult) => void = () => {}
   #giveUp: (error: Error) => void = () => {}
 
-  constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, options: { order: number; retries?: boolean }) {
+  constructor(
+    owner: Owner,
+    dag: Dag,
+    graph: Graph,
+    run: DagRun,
+    options: { order: number; retries?: boolean | undefined },
+  ) {
     this.#owner = owner
     this.#tries = new Tries(owner.admission)
     this.order = options.order
@@ -67,57 +74,24 @@ export class OwnedRun {
     return this.#active
   }
 
-  /** False while its rows are not written: it has no id yet. */
-  get isStored(): boolean {
-    return this.run.dagRunId !== 0
-  }
-
   /** How many of its tasks run here. */
   get executing(): number {
-    return this.#tries.size
-  }
-
-  /** Judges a run that is not stored yet; returns the rows to insert. */
-  begin(): TaskInstance[] {
-    this.#offer(this.#active.judgeAll())
-    return this.#active.takeInitial()
-  }
-
-  /** The run is stored: as `begin` said, or queued because its dag has no room, to be resumed once it has. */
-  inserted(run: DagRun): void {
-    this.#active.run = run
-    this.#writable = true
-    if (run.state === 'queued') {
-      this.#tries.forgetClaimed()
-      // Its rows say that nothing has begun; what it would have begun with is not to be written.
-      const rows = this.dag.graph.nodes.map(({ id }) => newInstance(id))
-      this.#active = new ActiveRun(run, this.#active.graph, rows)
-      return
-    }
-    this.#limitDuration()
-    for (const index of this.#tries.claimed()) this.#execute(index)
-    // What waits for a pool can be asked for now that it has an id.
-    this.#offer([])
-    this.#mark()
-  }
-
-  /** The run could not be stored. */
-  discard(): void {
-    this.#over = true
-    this.#tries.forgetClaimed()
+    return this.#tries.executing
   }
 
   /** Takes up a stored run where its rows stand. */
   resume(run: DagRun, instances: readonly TaskInstance[]): void {
-    this.#endings.takeAll()
     this.#restore(run, instances)
-    this.#limitDuration()
+    const limit = this.dag.dagrunTimeoutMs
+    if (limit === undefined) return
+    const stop = () => this.stop(`the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
+    this.#timers.wakeAt('run', Date.now() + limit - run.ranForMs, stop)
   }
 
   /** True where the task instance still waits for its turn. */
   waits(index: number): boolean {
     const { state } = this.#active.instance(index)
-    return !this.#over && (state === 'queued' || state === 'scheduled')
+    return this.#stands !== 'over' && (state === 'queued' || state === 'scheduled')
   }
 
   /** Claims a task instance; it starts once that is written. The caller has taken a slot for it. */
@@ -129,7 +103,7 @@ export class OwnedRun {
 
   /** Ends the run now: running tasks are told to stop and have failed for this reason. */
   stop(reason: string): void {
-    if (this.#over) return
+    if (this.#stands === 'over') return
     this.#active.stop(reason)
     this.#tries.abortAll(reason)
     this.#mark()
@@ -137,44 +111,44 @@ export class OwnedRun {
 
   /** Tells running tasks to stop; each is handed back as it does, and keeps its result if it ends well after all. */
   interrupt(reason: string): void {
-    this.#tries.interrupted = reason
+    this.#interrupted = reason
     this.#tries.abortAll(reason)
   }
 
   /** Gives the run back for another process, with whatever of it still runs. */
   release(reason: string): void {
-    if (this.#over) return
+    if (this.#stands === 'over') return
     this.#active.release(reason)
     this.#mark()
   }
 
   /** Somebody else changed the stored run. */
   changedElsewhere(): void {
-    if (this.#endings.isWriting) this.#changedMeanwhile = true
-    else if (this.#writable) void this.#reload()
+    this.#stale = true
+    if (this.#stands === 'owned' && !this.#writing) void this.#reload()
   }
 
   /** The run was given to somebody else: nothing of it is ours any more. */
   lose(reason: string, code: 'run_lost' | 'run_unwritable' = 'run_lost'): void {
-    if (this.#over) return
+    if (this.#stands === 'over') return
     this.#tries.abortAll(`this process no longer owns the run: ${reason}`)
     this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code }))
   }
 
   takeChange(): RunChange | undefined {
-    if (!this.#writable || this.#over) return undefined
-    const change = this.#active.takeChange()
+    const change = this.#stands === 'owned' ? this.#active.takeChange() : undefined
     if (change === undefined) return undefined
-    this.#endings.writing()
+    this.#writing = true
+    this.#tries.writing()
     return { ...change, limited: this.#limited }
   }
 
   written(change: RunChange, result: boolean | Error): void {
-    this.#endings.written(result)
-    if (this.#over) return
+    this.#writing = false
+    this.#tries.written(result)
+    if (this.#stands === 'over') return
     if (result === true) this.#carryOn(change)
-    if (result !== true || this.#changedMeanwhile) void this.#reload()
-    this.#changedMeanwhile = false
+    if (result !== true || this.#stale) void this.#reload()
   }
 
   #carryOn(change: RunChange): void {
@@ -190,24 +164,19 @@ export class OwnedRun {
   #execute(index: number): void {
     const own = this.#tries.begin(index, this.#active)
     if (own === undefined) return
-    const { tryNumber, abort } = own
-    const { taskId } = this.#active.instance(index)
-    const settle = (ending: Ending) => this.#settle({ index, tryNumber, ending })
-    void attempt(this, taskId, tryNumber, abort.signal, this.#owner).then(settle)
+    if (this.#interrupted !== undefined) own.abort.abort(interruption(this.#interrupted))
+    void attempt(this, own, this.#owner).then((ending) => {
+      const wanted = this.#tries.end(own, ending)
+      if (wanted && this.#stands === 'owned') this.#apply(own)
+      else this.#offer([])
+      this.#mark()
+    })
   }
 
-  #settle(settled: Settled): void {
-    this.#tries.ended(settled.index, settled.tryNumber)
-    if (this.#over) this.#offer([])
-    else this.#apply(settled)
-    this.#mark()
-  }
-
-  #apply(settled: Settled): void {
-    const { index, tryNumber, ending } = settled
-    this.#endings.add(settled)
-    if (this.#tries.interrupted !== undefined && ending.state === 'failed') {
-      this.#active.handBack(index, tryNumber, this.#tries.interrupted)
+  #apply({ index, tryNumber, ending }: Try): void {
+    if (ending === undefined) return
+    if (this.#interrupted !== undefined && ending.state === 'failed') {
+      this.#active.handBack(index, tryNumber, this.#interrupted)
       return
     }
     const task = this.dag.tasks.get(this.#active.instance(index).taskId)
@@ -224,51 +193,45 @@ export class OwnedRun {
     })
   }
 
-  #limitDuration(): void {
-    const limit = this.dag.dagrunTimeoutMs
-    if (limit === undefined || this.#over) return
-    const stop = () => this.stop(`the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
-    this.#timers.wakeAt('run', Date.now() + limit - this.run.ranForMs, stop)
-  }
-
   /** Somebody else changed the run, or the database refused a row: back to what is stored, then on from there. */
   async #reload(): Promise<void> {
-    this.#writable = false
-    const stored = await outlast(() => this.#read()).catch((error: Error) => error)
-    if (this.#over) return
+    this.#stands = 'reading'
+    this.#stale = false
+    const { db, job } = this.#owner
+    const stored = await outlast(() => readRun(db, this.run.dagRunId)).catch((error: Error) => error)
+    if (this.#stands !== 'reading') return
     if (stored instanceof Error) return this.lose(messageOf(stored), 'run_unwritable')
     if (stored === undefined) return this.lose('it was deleted')
     const { run, instances } = stored
     const { jobId, state, reason } = run
-    if (jobId !== this.#owner.job.id || state === 'queued') return this.lose('another process took it over')
-    if (state === 'running') return this.#restore(run, instances)
+    if (jobId === null) return this.lose('it was queued again, for any process')
+    if (jobId !== job.id) return this.lose('another process took it over')
+    this.#restore(run, instances)
+    if (this.#stale) return await this.#reload()
+    if (state !== 'success' && state !== 'failed') return
     this.#tries.abortAll(reason ?? `the run is ${state}`)
     this.#close({ state, reason })
-  }
-
-  async #read() {
-    const { db } = this.#owner
-    const run = await readRun(db, this.run.dagRunId)
-    return run && { run, instances: await readInstances(db, run.dagRunId) }
   }
 
   #restore(run: DagRun, stored: readonly TaskInstance[]): void {
     this.#tries.forgetClaimed()
     this.#timers.clear('run')
     this.#active = new ActiveRun(run, this.#active.graph, stored)
-    this.#writable = true
+    this.#stands = 'owned'
     this.#tries.abortStrays(this.#active)
-    for (const settled of this.#endings.takeAll()) this.#apply(settled)
+    if (run.state !== 'running') return
+    for (const own of this.#tries.unwritten) this.#apply(own)
+    const ready = this.#active.judgeAll()
     this.#active.instances.forEach(({ state, dueAt }, index) => {
       if (state === 'running' && !this.#tries.has(index)) this.#startClaimed(index)
-      if (state === 'queued' || state === 'scheduled') this.#offer([index])
+      if (state === 'queued' || state === 'scheduled') ready.push(index)
       if (dueAt !== null) this.#startAt(index, dueAt)
     })
-    this.#offer(this.#active.judgeAll())
+    this.#offer(ready)
     this.#mark()
   }
 
-  /** Claimed by a write whose answer was lost: it is ours, and nobody runs it. */
+  /** Claimed by the row that began it, or by a write whose answer was lost: it is ours, and nobody runs it. */
   #startClaimed(index: number): void {
     this.#owner.admission.takeSlot()
     this.#tries.claim(index, this.#active.instance(index).tryNumber)
@@ -284,7 +247,7 @@ export class OwnedRun {
   }
 
   #close(result: RunResult | Error): void {
-    this.#over = true
+    this.#stands = 'over'
     this.#tries.forgetClaimed()
     this.#timers.clear()
     this.#owner.ended(this, result)

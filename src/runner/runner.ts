@@ -5,11 +5,19 @@ import type { RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { type Claimable, claimRun, type DagRun, forgottenRun, type NewDagRun } from '../metadata/dag-runs.ts'
-import { readGraph, registerDag } from '../metadata/dags.ts'
+import {
+  type Claimable,
+  claimRun,
+  type DagRun,
+  forgottenRun,
+  type Inserted,
+  type NewDagRun,
+  readRun,
+} from '../metadata/dag-runs.ts'
+import { registerDag } from '../metadata/dags.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { newInstance, readInstances } from '../metadata/task-instances.ts'
+import { firstInstance } from '../metadata/task-instances.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import { Admission } from './admission.ts'
 import { callBack } from './callbacks.ts'
@@ -88,30 +96,34 @@ export class Runner implements JobListener {
 
   /** Starts a run that this process owns from its first row on; it waits, queued, while its dag has no room. */
   async run(dag: Dag, trigger: Trigger): Promise<OwnedRun> {
-    const wanted = await this.#describe(dag, trigger)
-    const unstored = { dagRunId: 0, state: 'running', jobId: null, version: 0, reason: null, ranForMs: 0 } as const
-    const options = { order: ++this.#taken, retries: trigger.retries ?? true }
-    const owned = new OwnedRun(this.#owner, dag, dag.graph, { ...wanted, ...unstored, previous: null }, options)
+    const run = await this.#describe(dag, trigger)
+    const started = this.#admission.reserve(dag)
+    let inserted: Inserted | undefined
     this.#inserting++
     try {
-      const stored = await this.#writer.insert({ run: wanted, instances: owned.begin(), owned: true })
-      if (stored === undefined) throw runExists(wanted.runId)
-      this.#runs.set(stored.dagRunId, owned)
-      owned.inserted(stored)
-      if (stored.state === 'queued') this.runsWaiting()
-      return owned
-    } catch (error) {
-      owned.discard()
-      throw error
+      inserted = await this.#writer.insert({ run, taskIds: dag.graph.taskIds, started, owned: true })
     } finally {
       this.#inserting--
+      this.#admission.freeSlots(started.size)
     }
+    if (inserted === undefined) throw runExists(run.runId)
+    const stored: DagRun = { ...run, ...inserted, jobId: this.#options.job.id, version: 0, reason: null, ranForMs: 0 }
+    const owned = new OwnedRun(this.#owner, dag, dag.graph, stored, { order: ++this.#taken, retries: trigger.retries })
+    this.#runs.set(stored.dagRunId, owned)
+    if (stored.state === 'running')
+      owned.resume(
+        stored,
+        dag.graph.taskIds.map((id) => firstInstance(id, started.has(id))),
+      )
+    else this.runsWaiting()
+    return owned
   }
 
   /** Queues a run for whichever process has room; undefined when that tick has its run already. */
-  async enqueue(dag: Dag, trigger: Trigger): Promise<DagRun | undefined> {
-    const instances = dag.graph.nodes.map(({ id }) => newInstance(id))
-    return await this.#writer.insert({ run: await this.#describe(dag, trigger), instances, owned: false })
+  async enqueue(dag: Dag, trigger: Trigger): Promise<NewDagRun | undefined> {
+    const run = await this.#describe(dag, trigger)
+    const inserted = await this.#writer.insert({ run, taskIds: dag.graph.taskIds, started: new Set(), owned: false })
+    return inserted && run
   }
 
   /** From here on takes up queued runs whenever there is room; resolves once those waiting now were looked at. */
@@ -189,28 +201,26 @@ export class Runner implements JobListener {
 
   async #claimOne(claimable: Claimable): Promise<boolean> {
     const { db, job, dags } = this.#options
-    const run = (await this.#forgotten()) ?? (await claimRun(db, job.id, claimable))
-    const dag = run && dags.get(run.dagId)
-    if (run === undefined || dag === undefined) return false
-    const owned = this.#runs.get(run.dagRunId) ?? (await this.#adopt(run, dag))
-    const rows = await outlast(() => readInstances(db, run.dagRunId))
-    this.#runs.set(run.dagRunId, owned)
-    owned.resume(run, rows)
+    const id = (await this.#forgotten()) ?? (await claimRun(db, job.id, claimable))
+    if (id === undefined) return false
+    const stored = await outlast(() => readRun(db, id))
+    const dag = dags.get(stored?.run.dagId ?? '')
+    if (stored === undefined || dag === undefined) return false
+    const { run, nodes, instances } = stored
+    const graph = () => buildGraph(run.dagId, nodes)
+    const owned = this.#runs.get(id) ?? new OwnedRun(this.#owner, dag, graph(), run, { order: ++this.#taken })
+    this.#runs.set(id, owned)
+    owned.resume(run, instances)
     return true
   }
 
   /** After a claim that broke off: a run that is ours in the database and nobody's here. */
-  async #forgotten(): Promise<DagRun | undefined> {
+  async #forgotten(): Promise<number | undefined> {
     if (!this.#unsure || this.#inserting > 0) return undefined
     const known = [...this.#runs.values()].filter(({ run }) => run.state === 'running').map(({ run }) => run.dagRunId)
-    const run = await forgottenRun(this.#options.db, this.#options.job.id, known)
-    if (run === undefined) this.#unsure = false
-    return run
-  }
-
-  async #adopt(run: DagRun, dag: Dag): Promise<OwnedRun> {
-    const nodes = await outlast(() => readGraph(this.#options.db, run.dagVersionId))
-    return new OwnedRun(this.#owner, dag, buildGraph(run.dagId, nodes), run, { order: ++this.#taken })
+    const id = await forgottenRun(this.#options.db, this.#options.job.id, known)
+    if (id === undefined) this.#unsure = false
+    return id
   }
 
   async #describe(dag: Dag, trigger: Trigger): Promise<NewDagRun> {

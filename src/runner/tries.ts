@@ -1,5 +1,5 @@
 import { outlast } from '../db/outage.ts'
-import { TminusError } from '../errors.ts'
+import { messageOf, TminusError } from '../errors.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import { readOutput } from '../metadata/task-instances.ts'
 import type { Ending } from '../metadata/transitions.ts'
@@ -8,87 +8,106 @@ import type { Admission } from './admission.ts'
 import type { OwnedRun } from './owned-run.ts'
 import type { Owner } from './runner.ts'
 
-interface Try {
+/** One start of a task instance here: claimed, begun once its claim is written, ended, gone once that is written. */
+export interface Try {
+  readonly index: number
   readonly tryNumber: number
   readonly abort: AbortController
-  begun: boolean
+  stands: 'claimed' | 'begun' | 'ended' | 'writing'
+  ending?: Ending
 }
 
-/** What of a run holds a slot here: tries that are claimed, and begun once their claim is written. */
+/** The tries of a run that this process knows of. A slot is held from the claim to the end. */
 export class Tries {
   readonly #admission: Admission
-  readonly #held = new Map<number, Try>()
-  /** Set once the process is told to stop: why. */
-  interrupted: string | undefined
+  readonly #known = new Map<number, Try>()
 
   constructor(admission: Admission) {
     this.#admission = admission
   }
 
-  get size(): number {
-    return this.#held.size
+  /** How many of them hold a slot. */
+  get executing(): number {
+    return [...this.#known.values()].filter(({ ending }) => ending === undefined).length
   }
 
   has(index: number): boolean {
-    return this.#held.has(index)
+    return this.#known.has(index)
   }
 
   /** The caller has taken a slot for it. */
   claim(index: number, tryNumber: number): void {
-    this.#held.set(index, { tryNumber, abort: new AbortController(), begun: false })
+    this.#known.set(index, { index, tryNumber, abort: new AbortController(), stands: 'claimed' })
   }
 
-  claimed(): number[] {
-    return [...this.#held].filter(([, { begun }]) => !begun).map(([index]) => index)
-  }
-
-  /** Undefined where it runs already, or is not to run any more. */
-  begin(index: number, active: ActiveRun): Readonly<Try> | undefined {
-    const own = this.#held.get(index)
-    if (own === undefined || own.begun) return undefined
-    if (!active.isRunning(index, own.tryNumber)) return this.#forget(index)
-    own.begun = true
-    if (this.interrupted !== undefined) own.abort.abort(interruption(this.interrupted))
+  /** Its claim is written. Undefined where it runs already, or is not to run any more. */
+  begin(index: number, active: ActiveRun): Try | undefined {
+    const own = this.#known.get(index)
+    if (own?.stands !== 'claimed') return undefined
+    if (!active.isRunning(index, own.tryNumber)) return this.#forget(own)
+    own.stands = 'begun'
     return own
   }
 
-  ended(index: number, tryNumber: number): void {
-    if (this.#held.get(index)?.tryNumber === tryNumber) this.#held.delete(index)
-    this.#admission.freeSlot()
+  /** False where nobody is interested any more: the try was given up meanwhile. */
+  end(own: Try, ending: Ending): boolean {
+    this.#admission.freeSlots()
+    own.ending = ending
+    own.stands = 'ended'
+    return this.#known.get(own.index) === own
+  }
+
+  /** Whatever ended goes into the write that begins. */
+  writing(): void {
+    for (const own of this.#known.values()) if (own.stands === 'ended') own.stands = 'writing'
+  }
+
+  /** What the database refused outright would be refused again: the try has failed instead. */
+  written(result: boolean | Error): void {
+    for (const own of this.#known.values()) {
+      if (own.stands !== 'writing') continue
+      if (result === true) this.#known.delete(own.index)
+      if (result instanceof Error) own.ending = failure(`its result could not be stored: ${messageOf(result)}`)
+      own.stands = 'ended'
+    }
+  }
+
+  /** Those that have ended, which is not known to be written. */
+  get unwritten(): Try[] {
+    return [...this.#known.values()].filter(({ ending }) => ending !== undefined)
   }
 
   /** What was claimed but is not written: nothing of it has started. */
   forgetClaimed(): void {
-    for (const index of this.claimed()) this.#forget(index)
+    for (const own of this.#known.values()) if (own.stands === 'claimed') this.#forget(own)
   }
 
   /** What runs here but not in the rows was cleared, marked or cancelled: its result would be refused anyway. */
   abortStrays(active: ActiveRun): void {
-    for (const [index, { tryNumber, abort }] of this.#held) {
+    for (const { index, tryNumber, abort } of this.#known.values()) {
       if (active.isRunning(index, tryNumber)) continue
       abort.abort(interruption(active.instance(index).reason ?? 'cancelled'))
-      this.#held.delete(index)
+      this.#known.delete(index)
     }
   }
 
   abortAll(reason: string): void {
-    for (const { abort } of this.#held.values()) abort.abort(interruption(reason))
+    for (const { abort } of this.#known.values()) abort.abort(interruption(reason))
   }
 
-  #forget(index: number): undefined {
-    this.#held.delete(index)
-    this.#admission.freeSlot()
+  #forget(own: Try): undefined {
+    this.#known.delete(own.index)
+    this.#admission.freeSlots()
   }
 }
 
 /** Has the executor run a try; whatever happens is an ending. */
 export async function attempt(
-  { run, dag }: OwnedRun,
-  taskId: string,
-  tryNumber: number,
-  signal: AbortSignal,
+  { run, dag, state }: OwnedRun,
+  { index, tryNumber, abort: { signal } }: Try,
   { db, executor, writer, onLog }: Owner,
 ): Promise<Ending> {
+  const { taskId } = state.instance(index)
   const task = dag.tasks.get(taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const log = (line: LogLine) => {
@@ -99,6 +118,6 @@ export async function attempt(
   return await executor.execute({ run, dag, task, tryNumber, signal, readOutput: read, log })
 }
 
-function interruption(reason: string): TminusError {
+export function interruption(reason: string): TminusError {
   return new TminusError(reason, { code: 'interrupted', retryable: false })
 }

@@ -1,5 +1,5 @@
 import { isOutage, outlast } from '../db/outage.ts'
-import { type DagRun, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
+import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import { type RunChange, writeChanges } from '../metadata/transitions.ts'
 import type { RunnerOptions } from './runner.ts'
@@ -16,12 +16,13 @@ type Options = Pick<RunnerOptions, 'db' | 'hot' | 'job' | 'log'>
 
 interface Waiting {
   insertion: Insertion
-  resolve(run: DagRun | undefined): void
+  resolve(run: Inserted | undefined): void
   reject(error: Error): void
 }
 
 type Item = { source: Source; change: RunChange } | LogLine
 
+const INSERTED_AT_ONCE = 100
 /** How long a log line may wait for a transition to travel with. */
 const LOG_DELAY_MS = 250
 
@@ -36,7 +37,8 @@ export class Writer {
   readonly #inserting: Turn
   #logs: LogLine[] = []
   #logTimer: NodeJS.Timeout | undefined
-  #waiting: Waiting[] = []
+  /** By what one statement can insert together. */
+  readonly #waiting = new Map<string, Waiting[]>()
 
   constructor(options: Options) {
     this.#options = options
@@ -46,9 +48,12 @@ export class Writer {
   }
 
   /** Undefined where there is such a run already. */
-  insert(insertion: Insertion): Promise<DagRun | undefined> {
+  insert(insertion: Insertion): Promise<Inserted | undefined> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ insertion, resolve, reject })
+      const kind = `${insertion.owned} ${insertion.run.dagVersionId}`
+      const alike = this.#waiting.get(kind) ?? []
+      alike.push({ insertion, resolve, reject })
+      this.#waiting.set(kind, alike)
       this.#inserting.ask()
     })
   }
@@ -70,15 +75,20 @@ export class Writer {
   }
 
   async #insert(): Promise<void> {
-    const { db, job } = this.#options
+    const { db, hot = db, job } = this.#options
     const insert = async (waiting: readonly Waiting[]) => {
       const insertions = waiting.map(({ insertion }) => insertion)
-      const runs = await insertRuns(db, job.id, insertions)
-      waiting.forEach(({ resolve }, index) => void resolve(runs[index]))
+      const inserted = new Map((await insertRuns(hot, job.id, insertions)).map((run) => [run.runId, run]))
+      for (const { insertion, resolve } of waiting) resolve(inserted.get(insertion.run.runId))
     }
-    await together(this.#waiting.splice(0), insert, (refused, error) => {
-      for (const { reject } of refused) reject(error)
-    })
+    for (const [kind, waiting] of this.#waiting) {
+      this.#waiting.delete(kind)
+      while (waiting.length > 0) {
+        await together(waiting.splice(0, INSERTED_AT_ONCE), insert, (refused, error) => {
+          for (const { reject } of refused) reject(error)
+        })
+      }
+    }
   }
 
   async #write(): Promise<void> {
