@@ -3,8 +3,8 @@
  * doubled. Null is an empty field; dates are ISO 8601 UTC; objects are JSON.
  *
  * A text that begins as a formula does for a spreadsheet (= + - @, tab, CR) gets a ' before it: the launches come from
- * a list that many can edit, and the file is opened by a click. Numbers are left as they are. (csv-stringify would do
- * that to numbers too: no latitude south of the equator came out as one.)
+ * a list that many can edit, and the file is opened by a click. Numbers are left as they are. (csv-stringify 6.9.0 does
+ * the same, but leaves a lone line feed without quotes where records end by CR LF.)
  */
 export function csvRecord(values: readonly unknown[]): string {
   return `${values.map(field).join(',')}\r\n`

@@ -83,7 +83,7 @@ export interface StoredChange {
   old: string | null
   new: string | null
   seen_at: Date
-  /** Of `net` before and after, where that is what changed. */
+  /** Of the launch's net before and after. */
   old_precision: number | null
   new_precision: number | null
 }

@@ -79,19 +79,30 @@ export function changesInWords(changes: readonly StoredChange[]): Change[] {
   })
 }
 
-/** How precise a time is can be seen from its own words. */
+/** How precise a time is can be seen from its own words; a window that moves just as the time does is no news. */
 function factsOf(group: readonly StoredChange[]): Change['facts'] {
-  const timed = group.some(({ field }) => field === 'net')
+  const net = group.find(({ field }) => field === 'net')
+  const told = net && howText(net)
   return group
-    .filter(({ field }) => !timed || field !== 'net_precision')
-    .map((change) => [FIELDS[change.field] ?? change.field.replaceAll('_', ' '), howText(change)])
+    .map((change) => ({ change, how: howText(change) }))
+    .filter(({ change: { field }, how }) => !net || (field !== 'net_precision' && (!isWindow(field) || how !== told)))
+    .map(({ change: { field }, how }) => [FIELDS[field] ?? field.replaceAll('_', ' '), how])
+}
+
+function isWindow(field: string): boolean {
+  return field === 'window_start' || field === 'window_end'
 }
 
 function howText(change: StoredChange): string {
+  const anew = ANEW[change.field]
+  if (anew !== undefined && change.old !== null && change.new !== null) return anew
   const [from, to] = [valueText(change, 'old'), valueText(change, 'new')]
   if (from !== to) return `${from} → ${to}${movedBy(change)}`
-  return change.field === 'net' ? `${to}, as before; its placeholder moved` : 'reworded'
+  return change.field === 'net' || isWindow(change.field) ? `${to}, as before; its placeholder moved` : 'reworded'
 }
+
+/** What nobody compares by reading; `-o json` holds both. */
+const ANEW: Readonly<Record<string, string>> = { mission_description: 'reworded', image_url: 'another one' }
 
 const FIELDS: Readonly<Record<string, string>> = {
   net: 'time',
@@ -119,10 +130,9 @@ function valueText(change: StoredChange, side: 'old' | 'new'): string {
   if (value === null) return 'none'
   switch (change.field) {
     case 'net':
-      return shortTime(new Date(value), change[`${side}_precision`])
     case 'window_start':
     case 'window_end':
-      return instantText(new Date(value))
+      return shortTime(new Date(value), change[`${side}_precision`])
     case 'status_id':
       return statusText({ status_id: Number(value), status_name: `status ${value}` })
     case 'net_precision':
@@ -138,7 +148,7 @@ function valueText(change: StoredChange, side: 'old' | 'new'): string {
 
 const LONGEST = 60
 
-/** A description would fill the screen twice; `-o json` holds it whole. */
+/** A long text would fill the screen; `-o json` holds it whole. */
 function shortened(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ')
   const letters = [...line]
@@ -147,6 +157,6 @@ function shortened(text: string): string {
 
 /** Only between two times: a placeholder moves without anything having moved. */
 function movedBy({ field, old, new: now, old_precision, new_precision }: StoredChange): string {
-  const times = field === 'net' ? isPrecise(old_precision) && isPrecise(new_precision) : field.startsWith('window_')
+  const times = (field === 'net' || isWindow(field)) && isPrecise(old_precision) && isPrecise(new_precision)
   return times && old !== null && now !== null ? ` (${moveText(new Date(old), new Date(now))})` : ''
 }
