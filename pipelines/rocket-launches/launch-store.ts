@@ -33,8 +33,8 @@ export interface Compared {
 }
 
 /**
- * Launches (each once) to what is stored of them. `any` keeps to the index: joined plainly, a table that was just
- * filled, and so has no statistics, would be read whole for each page.
+ * Launches (each once) to what is stored of them. Row by row (that is what `limit` is for), so that the plan goes by the
+ * index even if it was made while the table was empty: one that reads the table whole would be kept while it fills.
  */
 export async function compare(db: Queryable, incoming: readonly Incoming[]): Promise<Compared> {
   const { rows } = await db.query<{ launchId: string; differs: boolean; again: boolean }>({
@@ -45,10 +45,10 @@ export async function compare(db: Queryable, incoming: readonly Incoming[]): Pro
          stored.vanished_at is not null
            or exists (select from rocket_launch_rejects where key = page.launch_id) as again
        from unnest($1::text[], $2::text[], $3::timestamptz[]) as page (launch_id, content_hash, last_updated)
-       left join (
+       left join lateral (
          select launch_id, content_hash, last_updated, vanished_at
-         from rocket_launches where launch_id = any ($1)
-       ) stored using (launch_id)
+         from rocket_launches where launch_id = page.launch_id limit 1
+       ) stored on true
      ) compared where differs or again`,
     values: [
       incoming.map(({ launch }) => launch.launchId),
