@@ -1,4 +1,4 @@
-import { type TaskContext, TminusError } from 'tminus'
+import { fail, type TaskContext, TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { z } from 'zod'
 import { type Parsed, parseLaunch } from './launch.ts'
@@ -40,9 +40,13 @@ type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'si
  * stored even if the task fails later: on a broken connection, or because too much of it could not be read.
  *
  * Where it is not time to look, or Launch Library's quota is used up, it succeeds and says until when it waits: what
- * is stored is still worth telling.
+ * is stored is still worth telling. A scheduled run that fails leaves trying again to the next one.
  */
 export async function fetchAndStoreData(_inputs: unknown, context: Context): Promise<StoreSummary> {
+  return await fetchAndStore(context).catch((error) => leaveToNextRun(error, context))
+}
+
+async function fetchAndStore(context: Context): Promise<StoreSummary> {
   const { db, settings, log } = context
   const source = upcomingUrl(settings.LAUNCH_LIBRARY_URL).href
   const startedAt = context.now()
@@ -64,7 +68,21 @@ export async function fetchAndStoreData(_inputs: unknown, context: Context): Pro
   return reading.summary
 }
 
-const NOTHING: StoreSummary = { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, vanished: 0, checked: 0 }
+/** What is to be told, reminders among it, cannot wait for a retry. */
+function leaveToNextRun(error: unknown, { runType, signal }: Context): never {
+  if (runType !== 'scheduled' || signal.aborted || !(error instanceof TminusError) || !error.retryable) throw error
+  throw fail(`${error.message}; the next scheduled run tries again`, { cause: error })
+}
+
+const NOTHING: StoreSummary = {
+  fetched: 0,
+  inserted: 0,
+  updated: 0,
+  unchanged: 0,
+  rejected: 0,
+  vanished: 0,
+  checked: 0,
+}
 
 function clientOptions({ http, settings, signal }: Context) {
   return { http, signal, baseUrl: settings.LAUNCH_LIBRARY_URL, token: settings.LAUNCH_LIBRARY_TOKEN }

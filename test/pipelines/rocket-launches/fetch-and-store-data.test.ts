@@ -160,9 +160,13 @@ describe('when it asks', () => {
     expect(gapsAt(-75, -120)).toEqual(new Set([15]))
   })
 
-  test('by schedule again at once after a failure', async () => {
+  test('by schedule again with the next run after a failure, whose retries would hold up what is to be told', async () => {
     brokenFrom = 0
-    await expect(byTick(0)).rejects.toMatchObject({ retryable: true })
+    await expect(byTick(0)).rejects.toMatchObject({
+      retryable: false,
+      message: expect.stringMatching(/; the next scheduled run tries again$/),
+    })
+    await expect(run()).rejects.toMatchObject({ retryable: true })
     brokenFrom = Number.POSITIVE_INFINITY
     expect(await byTick(1)).not.toHaveProperty('skipped')
   })
@@ -223,7 +227,9 @@ describe('a quota that is used up', () => {
     const log = quietLog()
     const summary = await run({ log })
     expect(summary).toMatchObject(NOTHING)
-    expect(summary.skipped).toMatch(/^Launch Library's hourly quota is used up; it is asked again from 2026-01-15T00:15Z/)
+    expect(summary.skipped).toMatch(
+      /^Launch Library's hourly quota is used up; it is asked again from 2026-01-15T00:15Z/,
+    )
     expect(summary.waitingUntil).toBe('2026-01-15T00:15:00.000Z')
     expect(log.lines).toEqual([`info ${summary.skipped}`])
     expect(calls()).toHaveLength(12)
