@@ -9,13 +9,16 @@ export interface RenderOptions extends Clock {
   color: boolean
   /** Columns of the terminal. Default 80; text is set no wider than 100. */
   width?: number | undefined
+  /** Default: now. */
+  postedAt?: Date
+  editedAt?: Date | null
 }
 
 type Colors = ReturnType<typeof picocolors.createColors>
 
 interface Page {
   colors: Colors
-  clock: Clock
+  clock: RenderOptions
   /** Columns for text beside the bar. */
   width: number
 }
@@ -36,7 +39,8 @@ export function renderMessage(message: WebhookMessage, options: RenderOptions): 
 function sender({ username }: WebhookMessage, { colors, clock }: Page): string {
   const name = colors.bold(plain(username || 'Webhook', clock))
   const badge = colors.isColorSupported ? colors.bgBlue(colors.white(' APP ')) : 'APP'
-  return `${name} ${badge} ${colors.dim(timestampText(clock.now, 't', clock.now, clock.timeZone))}`
+  const posted = timestampText(clock.postedAt ?? clock.now, 't', clock.now, clock.timeZone)
+  return `${name} ${badge} ${colors.dim(clock.editedAt ? `${posted} (edited)` : posted)}`
 }
 
 /** The blocks of an embed, a blank line between them, behind a bar of its colour. */

@@ -38,7 +38,7 @@ function partsOf(at: Date, timeZone: string | undefined): Partial<Record<Part, s
   return Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]))
 }
 
-/** Unit, its seconds, and below how many seconds it is the one to use. */
+/** Unit, its seconds, and below how many seconds, once rounded, it is the one to use. */
 const units = [
   ['second', 1, 60],
   ['minute', 60, 3600],
@@ -50,7 +50,7 @@ const units = [
 
 function relative(at: Date, now: Date): string {
   const seconds = (at.getTime() - now.getTime()) / 1000
-  const unit = units.find(([, , below]) => Math.abs(seconds) < below)
+  const unit = units.find(([, size, below]) => Math.round(Math.abs(seconds) / size) * size < below)
   const [name, size] = unit ?? units[5]
   return new Intl.RelativeTimeFormat('en').format(Math.round(seconds / size), name)
 }

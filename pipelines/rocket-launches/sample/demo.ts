@@ -1,41 +1,64 @@
 import pc from 'picocolors'
 import type { DemoHost } from 'tminus'
-import { type ChannelMessage, type DiscordServer, startDiscord } from './discord-server.ts'
-import { startLaunchLibrary } from './launch-library-server.ts'
 import { renderMessage } from '../preview/render-message.ts'
+import type { ChannelMessage } from './discord-server.ts'
+import { openStage, type Stage } from './stage.ts'
 
-/**
- * Runs the pipeline twice against sample launches and a stand-in for Discord, both on loopback: the first run posts
- * the next launch, the second finds nothing new. Returns 0 only if that is what happened.
- */
-export async function demo(host: DemoHost): Promise<number> {
-  const launchLibrary = await startLaunchLibrary()
-  const discord = await startDiscord()
-  const settings = { LAUNCH_LIBRARY_URL: launchLibrary.url, DISCORD_WEBHOOK_URL: discord.webhookUrl }
-  try {
-    heading('1  Sample launches → Postgres → Discord')
-    const first = await host.run(settings)
-    if (first !== 0) return first
-    say('\nWhat the Discord channel shows:\n')
-    for (const message of discord.messages) show(message)
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
 
-    heading('2  Once more: nothing has changed')
-    const before = discord.requests.length
-    const second = await host.run(settings)
-    if (second !== 0) return second
-    return ending(discord, discord.requests.length - before)
-  } finally {
-    await discord.close()
-    await launchLibrary.close()
-  }
+/** What happens, and what the channel is to get of it. */
+interface Scene {
+  title: string
+  /** Moves the clock and the launch. */
+  before?: (stage: Stage) => void
+  posts: number
+  edits: number
+  told: string
 }
 
-function ending(discord: DiscordServer, requests: number): number {
-  if (discord.messages.length !== 1 || requests > 0) {
-    say(`\nThe rerun sent ${requests} requests to Discord; none was expected`)
-    return 1
+const SCENES: readonly Scene[] = [
+  { title: 'Sample launches → Postgres → Discord', posts: 1, edits: 0, told: 'What the Discord channel shows:' },
+  {
+    title: '25 minutes before T-0 the launch slips by two hours',
+    before: (stage) => {
+      stage.passUntil(25 * MINUTE)
+      stage.slip(2 * HOUR)
+    },
+    posts: 1,
+    edits: 1,
+    told: 'The card was edited where it stands; a notice tells those who would not look:',
+  },
+  {
+    title: 'An hour before the new T-0',
+    before: (stage) => stage.passUntil(HOUR),
+    posts: 1,
+    edits: 0,
+    told: 'A reminder, which counts down by itself:',
+  },
+  {
+    title: 'Once more: nothing has changed',
+    posts: 0,
+    edits: 0,
+    told: 'The rerun posted nothing: the channel already tells what is known.',
+  },
+]
+
+/**
+ * Runs the pipeline against sample launches and a stand-in for Discord, both on loopback, in the last hours of a
+ * launch. Returns 0 only if the channel got each time what it should.
+ */
+export async function demo(host: DemoHost): Promise<number> {
+  const stage = await openStage(host)
+  try {
+    for (const [index, scene] of SCENES.entries()) {
+      heading(`${index + 1}  ${scene.title}`)
+      const code = await play(scene, stage)
+      if (code !== 0) return code
+    }
+  } finally {
+    await stage.close()
   }
-  say('\nThe rerun posted nothing: the channel already tells what is known.')
   heading('Next')
   say(`  npm run pipeline rocket-launches  real launches, no account needed
   npm start                         the same by its schedule, until stopped
@@ -44,9 +67,23 @@ function ending(discord: DiscordServer, requests: number): number {
   return 0
 }
 
-function show(message: ChannelMessage): void {
+async function play({ before, posts, edits, told }: Scene, stage: Stage): Promise<number> {
+  before?.(stage)
+  const { code, sent, touched } = await stage.run()
+  if (code !== 0) return code
+  if (sent.join() !== [...Array(edits).fill('PATCH'), ...Array(posts).fill('POST')].join()) {
+    say(`\nThe run sent ${sent.length} requests to Discord (${sent.join(', ')}); ${posts + edits} were expected`)
+    return 1
+  }
+  say(`\n${told}`)
+  for (const message of touched) show(message, stage.now())
+  return 0
+}
+
+function show(message: ChannelMessage, now: Date): void {
   const color = process.stdout.isTTY === true && pc.isColorSupported
-  say(renderMessage(message, { color, now: new Date(), width: process.stdout.columns }))
+  const { postedAt, editedAt } = message
+  say(`\n${renderMessage(message, { color, now, postedAt, editedAt, width: process.stdout.columns })}`)
 }
 
 function heading(text: string): void {

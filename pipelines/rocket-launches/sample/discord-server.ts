@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { WebhookMessage } from '../preview/webhook-message.ts'
 import { invalidFormBody, isEmpty, issuesOf } from './discord-rules.ts'
 import { openLoopback, readBody, type SeenRequest, seen, sendJson } from './loopback.ts'
-import type { WebhookMessage } from '../preview/webhook-message.ts'
 
 /** A message in the channel, as it stands now. */
 export interface ChannelMessage extends WebhookMessage {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { spansOf } from '../../../pipelines/rocket-launches/preview/markdown.ts'
+import { timestampText } from '../../../pipelines/rocket-launches/preview/timestamp.ts'
 import { escapeMarkdown } from '../../../src/connectors/discord-message.ts'
 
 const clock = { now: new Date('2026-11-21T09:05:00Z'), timeZone: 'UTC' }
@@ -32,4 +33,16 @@ it('takes no link out of an escaped bracket', () => {
   const spans = read('[x\\](https://evil.example) \\<@1>')
   expect(spans.map(({ text }) => text).join('')).toBe('[x](https://evil.example) <@1>')
   expect(spans.some(({ marked }) => marked)).toBe(false)
+})
+
+it.each([
+  [3_599, 'in 1 hour'],
+  [3_569, 'in 59 minutes'],
+  [-3_600, '1 hour ago'],
+  [59.4, 'in 59 seconds'],
+  [59.6, 'in 1 minute'],
+  [86_399, 'in 1 day'],
+  [10 * 365.25 * 86_400, 'in 10 years'],
+])('counts %d s as "%s"', (seconds, expected) => {
+  expect(timestampText(new Date(clock.now.getTime() + seconds * 1_000), 'R', clock.now)).toBe(expected)
 })
