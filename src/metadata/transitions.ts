@@ -56,10 +56,11 @@ export async function writeChanges(
   const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => moveOf(dagRunId, one)))
   const extras = extrasOf(changes, logs)
   const parts = partsOf(changes, extras)
+  const hot = [jobId, runs, moves]
   const { rows } = await db.query<{ dag_run_id: number; moved: number }>({
     name: `write_changes_${parts.join('_')}`,
     text: statement(parts),
-    values: [jobId, db.channel, runs, moves, hasAny(extras) ? JSON.stringify(extras) : null],
+    values: parts.length === 0 ? hot : [...hot, db.channel, JSON.stringify(extras)],
   })
   const known = new Set(rows.map((row) => row.dag_run_id))
   const written = changes.filter(({ dagRunId }) => known.has(dagRunId))
@@ -104,10 +105,6 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Extr
   return extras
 }
 
-function hasAny({ tries, outputs, logs }: Extras): boolean {
-  return tries.length + outputs.length + logs.length > 0
-}
-
 type Part = keyof typeof PARTS
 
 /** What a write needs besides moving task instances: an executor node less is a tenth of the statement's time. */
@@ -123,18 +120,18 @@ function partsOf(changes: readonly RunChange[], { tries, outputs, logs }: Extras
 }
 
 function statement(parts: readonly Part[]): string {
+  const told = [`$4::text is null`, `$5::jsonb is null`]
+  if (parts.includes('freed')) told.push(`(select count(pg_notify($4, 'slot')) from (select from freed limit 1) f)`)
+  if (parts.includes('runs')) told.push(ROOM)
   return `${MOVED}${parts.map((part) => PARTS[part]).join('')}
-select run.dag_run_id, (select count(*)::int from moved) as moved,
-  ${parts.includes('freed') ? `case when exists (select from freed) then pg_notify($2, 'slot') end` : 'null'} as slot,
-  ${parts.includes('runs') ? ROOM : '$2::text'} as room, $5::jsonb is null as simple
-from run`
+select run.dag_run_id, (select count(*)::int from moved) as moved ${parts.length > 0 ? `, row(${told}) as told` : ''} from run`
 }
 
 /** Lateral, so that each run is looked up by its key: a plan made while there were few runs would read all of them. */
 const MOVED = `
 with run as materialized (
   select r.dag_run_id, r.dag_id, u.state, u.reason
-  from unnest($3::metadata.dag_run_change[]) as u cross join lateral (
+  from unnest($2::metadata.dag_run_change[]) as u cross join lateral (
     select o.dag_run_id, o.dag_id from metadata.dag_run o
     where o.dag_run_id = u.dag_run_id and o.job_id = $1 and o.version = u.version and o.ended_at is null
     for no key update
@@ -146,7 +143,7 @@ with run as materialized (
     job_id = case when c.state = 'running' then $1 else t.job_id end,
     started_at = case when c.state = 'running' then now() else t.started_at end,
     ended_at = case when c.state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
-  from run join unnest($4::metadata.task_instance_change[]) as c using (dag_run_id)
+  from run join unnest($3::metadata.task_instance_change[]) as c using (dag_run_id)
   where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try
   returning t.dag_run_id, t.task_id, t.state, t.job_id, t.started_at
 )`
@@ -193,4 +190,4 @@ const PART_NAMES = Object.keys(PARTS) as Part[]
 /** Whoever waits for room in this dag is told. */
 const ROOM = `case when run.state = 'queued' or run.state is not null and exists (
     select from metadata.dag_run q where q.dag_id = run.dag_id and q.state = 'queued' and q.dag_run_id <> run.dag_run_id
-  ) then pg_notify($2, 'run') end`
+  ) then pg_notify($4, 'run') end`

@@ -21,9 +21,9 @@ export class Turn {
   }
 
   async #workOff(): Promise<void> {
-    // Whatever else asks in this turn of the event loop is served by the same work.
-    await Promise.resolve()
     while (this.#asked) {
+      // Whatever else is decided before the event loop turns is served by the same work.
+      await new Promise<void>((resolve) => process.nextTick(resolve))
       this.#asked = false
       await this.#work().catch(this.#failed)
     }

@@ -94,22 +94,21 @@ export class Writer {
   async #write(): Promise<void> {
     clearTimeout(this.#logTimer)
     this.#logTimer = undefined
-    const sources = [...this.#dirty]
-    this.#dirty.clear()
-    const changed = sources.flatMap((source) => {
+    const items: Item[] = this.#logs.splice(0)
+    for (const source of this.#dirty) {
       const change = source.takeChange()
-      return change === undefined ? [] : [{ source, change }]
-    })
-    const write = (items: readonly Item[]) => this.#writeOnce(items)
-    await together([...changed, ...this.#logs.splice(0)], write, (refused, error) => this.#refused(refused, error))
+      if (change !== undefined) items.push({ source, change })
+    }
+    this.#dirty.clear()
+    await together(items, this.#writeOnce, (refused, error) => this.#refused(refused, error))
   }
 
-  async #writeOnce(items: readonly Item[]): Promise<void> {
+  readonly #writeOnce = async (items: readonly Item[]): Promise<void> => {
     const { db, hot = db, job, log } = this.#options
     const taken = items.filter((item) => 'change' in item)
     const logs = items.filter((item) => 'message' in item)
     const changes = taken.map(({ change }) => change)
-    const onWait = (error: Error) => log.warn({ err: error }, 'the database is away; waiting for it')
+    const onWait = ({ message }: Error) => log.warn(`the database is away (${message}); waiting for it`)
     const written = await outlast(() => writeChanges(hot, job.id, changes, logs), { onWait })
     for (const { source, change } of taken) source.written(change, written.has(change.dagRunId))
   }

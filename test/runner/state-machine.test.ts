@@ -58,9 +58,7 @@ describe('the database lets in exactly the rows a state allows', () => {
   test.each(TASK_INSTANCE_STATES)('task instance: %s', async (state) => {
     for (const row of marks) {
       const allowed =
-        row.ended === isTerminal(state) &&
-        row.due === waits(state) &&
-        (state !== 'running' || (row.job && row.started))
+        row.ended === isTerminal(state) && row.due === waits(state) && (state !== 'running' || (row.job && row.started))
       expect(await fits(state, row), `${state} ${JSON.stringify(row)}`).toBe(allowed)
     }
   })
