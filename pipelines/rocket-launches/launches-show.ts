@@ -18,7 +18,7 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
       code: 'no_launches',
       retryable: false,
     })
-  const launch = await oneLaunch(db, host, String(next.id))
+  const launch = await oneLaunch(db, host, next.launchId)
   const { details: _, ...shown } = launch
   if (output === 'json') host.printJson(shown)
   else printFacts(host, launch)
