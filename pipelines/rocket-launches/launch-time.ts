@@ -60,20 +60,19 @@ function lengthOf(precision: number): [number, number, number] {
   return [precision === PRECISION.decade ? 10 : 1, 0, 0]
 }
 
-/** How fine a precision is, 0 the finest: second, minute, hour are one class, as are a day and its halves. */
+/**
+ * How fine a precision is, 0 the finest: second, minute, hour are one class, as are a day and its halves, and (like
+ * everything unknown) the two kinds of year.
+ */
 export function precisionClass(precision: number): number {
   if (isPrecise(precision)) return 0
-  const ends = [
-    PRECISION.day,
-    PRECISION.week,
-    PRECISION.month,
-    PRECISION.quarter4,
-    PRECISION.half2,
-    PRECISION.fiscalYear,
-  ]
-  const index = ends.findIndex((end) => precision <= end)
-  return 1 + (index < 0 || precision === PRECISION.decade ? ends.length : index)
+  if (precision === PRECISION.decade) return COARSEST.length + 2
+  const index = COARSEST.findIndex((coarsest) => precision <= coarsest)
+  return 1 + (index < 0 ? COARSEST.length : index)
 }
+
+/** Of each class between a time and a year. */
+const COARSEST = [PRECISION.day, PRECISION.week, PRECISION.month, PRECISION.quarter4, PRECISION.half2]
 
 /** Not `Date.UTC`, which reads the years 0 to 99 as 1900 to 1999. */
 function utc(year: number, month: number, day: number): Date {
@@ -109,16 +108,20 @@ export function timeText(date: Date): string {
   return `${dateText(date)}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
 }
 
-/** Its length, and that of the next larger one. */
+const DAY_MS = 86_400_000
+const WEEK_MS = 7 * DAY_MS
+
+/** Length, and that of what it is counted within. */
 const UNITS = [
-  ['day', 86_400_000, Number.POSITIVE_INFINITY],
-  ['hour', 3_600_000, 86_400_000],
+  ['day', DAY_MS, WEEK_MS],
+  ['hour', 3_600_000, DAY_MS],
   ['minute', 60_000, 3_600_000],
   ['second', 1_000, 60_000],
 ] as const
 
-/** "2 days 3 hours", "15 minutes": the largest unit and the next, cut off rather than rounded up; seconds only alone. */
+/** "2 days 3 hours", "15 minutes": the largest unit and the next, cut off; from a week on whole days, rounded. */
 export function amountText(ms: number): string {
+  if (ms >= WEEK_MS) return WORDS.amount(Math.round(ms / DAY_MS), 'day')
   const [day, hour, minute, second] = UNITS.map(([unit, size, within]) => {
     const count = Math.floor((ms % within) / size)
     return count > 0 ? WORDS.amount(count, unit) : ''

@@ -47,19 +47,23 @@ export function isSettled(from: Net, to: Net, { now, netSince }: { now: Date; ne
 
 export function moveOf(from: Net, to: Net): Move {
   const [old, present] = [periodOf(from.net, from.precision), periodOf(to.net, to.precision)]
+  const slack = isPrecise(from.precision) === isPrecise(to.precision) ? 0 : ZONES
   const finer = precisionClass(from.precision) - precisionClass(to.precision)
   return {
     // Two equal times touch each other, hence both conditions.
     direction:
-      present.start >= old.end && present.start > old.start
+      present.start >= old.end + slack && present.start > old.start
         ? 'later'
-        : old.start >= present.end && old.start > present.start
+        : old.start >= present.end + slack && old.start > present.start
           ? 'earlier'
           : 'unsigned',
     precision: finer === 0 ? 'same' : finer > 0 ? 'set' : 'open',
     byMs: Math.abs(present.start - old.start),
   }
 }
+
+/** A day is the launch site's, whose zone is not known: the evening of the 8th in Florida is the 9th in UTC. */
+const ZONES = 12 * HOUR
 
 function startOf({ net, precision }: Net): number {
   return periodOf(net, precision).start
