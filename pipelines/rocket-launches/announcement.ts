@@ -38,7 +38,7 @@ export type LaunchFacts = Pick<
 }
 
 /** What a card says of its data. */
-export interface Told {
+export interface CardContext {
   now: Date
   /** When Launch Library told it last. */
   dataAsOf: Date
@@ -69,7 +69,7 @@ export interface Facts {
   stale?: true
 }
 
-export function factsOf(launch: LaunchFacts, told?: Told): Facts {
+export function factsOf(launch: LaunchFacts, told?: CardContext): Facts {
   const precision = precisionOf(launch)
   const { id, name } = launch.status
   return {
@@ -93,7 +93,7 @@ export function factsOf(launch: LaunchFacts, told?: Told): Facts {
 
 const OLD_AFTER_MS = 2 * 3_600_000
 
-function isOld({ now, dataAsOf }: Told): boolean {
+function isOld({ now, dataAsOf }: CardContext): boolean {
   return now.getTime() - dataAsOf.getTime() > OLD_AFTER_MS
 }
 
@@ -107,7 +107,7 @@ export function factsHash(facts: Facts): string {
  * The card of a launch, within Discord's limits. Exact times are left to the reader's own Discord (zone, countdown);
  * a placeholder is never shown as a time. Pure: equal arguments, equal message.
  */
-export function announceLaunch(launch: LaunchFacts, told: Told): Payload {
+export function announceLaunch(launch: LaunchFacts, told: CardContext): Payload {
   const facts = factsOf(launch, told)
   const details = detailsOf(launch)
   const embed: Embed = {
@@ -196,7 +196,7 @@ function fieldsOf(facts: Facts): EmbedField[] {
 }
 
 /** Footers know no `<t:…>`, so the zone is named. */
-function footerText({ stale }: Facts, { dataAsOf }: Told): string {
+function footerText({ stale }: Facts, { dataAsOf }: CardContext): string {
   return (stale ? WORDS.silent : WORDS.source)(timeText(dataAsOf))
 }
 

@@ -1,6 +1,6 @@
 import type { TaskContext } from 'tminus'
 import type { Queryable } from 'tminus/db'
-import { type Told as CardContext, type Facts, factsHash, factsOf } from './announcement.ts'
+import { type CardContext, type Facts, factsHash, factsOf } from './announcement.ts'
 import * as outbox from './discord-outbox.ts'
 import { lockTarget } from './discord-target.ts'
 import { readTold, writeTold } from './discord-told.ts'

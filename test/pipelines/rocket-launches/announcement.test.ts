@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   announceLaunch,
+  type CardContext,
   factsHash,
   factsOf,
   type LaunchFacts,
-  type Told,
 } from '../../../pipelines/rocket-launches/announcement.ts'
 import { isEmpty, issuesOf } from '../../../pipelines/rocket-launches/sample/discord-rules.ts'
 
@@ -126,8 +126,8 @@ describe('announceLaunch', () => {
 
   describe('with data over two hours old', () => {
     const old = { now: NOW, dataAsOf: new Date('2026-11-21T02:59:00Z') }
-    const footer = (told: Told) => announceLaunch(STARLINK, told).embeds?.[0]?.footer?.text
-    const hash = (told: Told) => factsHash(factsOf(STARLINK, told))
+    const footer = (told: CardContext) => announceLaunch(STARLINK, told).embeds?.[0]?.footer?.text
+    const hash = (told: CardContext) => factsHash(factsOf(STARLINK, told))
 
     it('says so on the card of the nearest launch, which is one edit', () => {
       expect(footer({ ...old, nearest: true })).toBe(
