@@ -81,7 +81,8 @@ export class Announcing {
 
   async notify(changed: Circumstances = {}): Promise<NotifySummary> {
     const { scheduledFor } = changed
-    const parsed = z.object(settings).parse({ ...this.env, ...changed.env })
+    const env = { LAUNCH_LIBRARY_URL: 'https://ll.example/2.3.0', ...this.env, ...changed.env }
+    const parsed = z.object(settings).parse(env)
     return await notifyDiscord(
       {},
       {
