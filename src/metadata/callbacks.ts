@@ -2,15 +2,19 @@ import type { RunEnd } from '../dag/dag.ts'
 import type { Metadata } from './metadata.ts'
 
 /**
- * For the first to ask, for one end of one run, whether the run has `recovered`: the run of this dag that ended before
- * it had failed. Undefined for the others.
+ * For the first to ask, for one end of one run: the tasks that failed by themselves, and whether the run has
+ * `recovered`, which is when the run of this dag that ended before it had failed. Undefined for the others.
  */
 export async function claimCallback(db: Metadata, dagRunId: number, kind: 'failure' | 'success') {
-  const { rows } = await db.query<{ recovered: boolean }>(
+  const { rows } = await db.query<Pick<RunEnd, 'failed' | 'recovered'>>(
     `with called as (
        insert into metadata.callback (dag_run_id, kind) values ($1, $2) on conflict do nothing returning dag_run_id
      )
-     select $2 = 'success' and coalesce((
+     select (
+       select coalesce(jsonb_agg(jsonb_build_object('taskId', task_id, 'tryNumber', try_number, 'reason', coalesce(reason, ''))
+         order by ended_at, task_id), '[]')
+       from metadata.task_instance where dag_run_id = $1 and state = 'failed') as failed,
+     $2 = 'success' and coalesce((
        select p.state = 'failed' from metadata.dag_run p
        where p.dag_id = r.dag_id and p.dag_run_id < r.dag_run_id and p.ended_at is not null
        order by p.dag_run_id desc limit 1), false) as recovered
@@ -18,14 +22,4 @@ export async function claimCallback(db: Metadata, dagRunId: number, kind: 'failu
     [dagRunId, kind],
   )
   return rows[0]
-}
-
-/** The tasks that failed by themselves; those that could not run because of them are left out. */
-export async function failedTasks(db: Metadata, dagRunId: number): Promise<RunEnd['failed']> {
-  const { rows } = await db.query<RunEnd['failed'][number]>(
-    `select task_id as "taskId", try_number as "tryNumber", coalesce(reason, '') as reason
-     from metadata.task_instance where dag_run_id = $1 and state = 'failed' order by ended_at, task_id`,
-    [dagRunId],
-  )
-  return rows
 }

@@ -98,10 +98,16 @@ export interface Claimable {
 
 /**
  * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room; several processes may
- * ask at once. Returns its id.
+ * ask at once. Returns its id. With `known`, also a running run of this process that is none of those: claimed by a
+ * statement whose answer was lost with the connection.
  */
-export async function claimRun(db: Metadata, jobId: number, of: Claimable): Promise<number | undefined> {
-  const values = [jobId, of.dagIds, of.onlyBegun]
+export async function claimRun(
+  db: Metadata,
+  jobId: number,
+  { dagIds, onlyBegun }: Claimable,
+  known: readonly number[] | null,
+): Promise<number | undefined> {
+  const values = [jobId, dagIds, onlyBegun, known]
   const { rows } = await db.query<{ dag_run_id: number }>({ name: 'claim_run', text: CLAIM_RUN, values })
   return rows[0]?.dag_run_id
 }
@@ -110,26 +116,14 @@ const CLAIM_RUN = `
 update metadata.dag_run r set state = 'running', job_id = $1, started_at = coalesce(r.started_at, now()), reason = null
 where r.dag_run_id = (
     select q.dag_run_id from metadata.dag_run q join metadata.dag d using (dag_id)
-    where q.state = 'queued' and q.dag_id = any($2::text[])
-      and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3)))
-      and (select count(*) from metadata.dag_run a where a.dag_id = q.dag_id and a.state = 'running') < d.max_active_runs
+    where q.dag_id = any($2::text[]) and (
+      q.state = 'running' and q.job_id = $1 and q.dag_run_id <> all($4::bigint[])
+      or q.state = 'queued' and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3)))
+      and (select count(*) from metadata.dag_run a where a.dag_id = q.dag_id and a.state = 'running') < d.max_active_runs)
     order by q.dag_run_id limit 1
     for no key update of q skip locked)
-  and metadata.room_for_runs(r.dag_id) > 0
+  and (r.state = 'running' or metadata.room_for_runs(r.dag_id) > 0)
 returning dag_run_id`
-
-/**
- * A running run of this process that is none of those it knows: claimed by a statement whose answer was lost with the
- * connection.
- */
-export async function forgottenRun(db: Metadata, jobId: number, known: readonly number[]): Promise<number | undefined> {
-  const { rows } = await db.query<{ dag_run_id: number }>(
-    `select dag_run_id from metadata.dag_run
-     where job_id = $1 and state = 'running' and dag_run_id <> all($2::bigint[]) limit 1`,
-    [jobId, known],
-  )
-  return rows[0]?.dag_run_id
-}
 
 export interface StoredRun {
   run: DagRun

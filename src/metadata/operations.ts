@@ -33,47 +33,37 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
 }
 
 /**
- * The latest try is kept before its task instance becomes something else; a running one ends here, and its late result
- * will be refused.
+ * Puts task instances where a person wants them: back to the start (`none`), or ended, running or not. What they
+ * returned is forgotten. Their latest try is kept; a running one ends here, and its late result will be refused.
  */
-const KEEP_TRIES = `
-with kept as (
-  insert into metadata.task_instance_history
-    (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
-  select dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at
-  from metadata.task_try where dag_run_id = $1 and task_id = any($2::text[])
-  union all
-  select dag_run_id, task_id, try_number, $3::metadata.task_instance_state, $4, null, job_id, started_at, greatest(now(), started_at)
-  from metadata.task_instance where dag_run_id = $1 and task_id = any($2::text[]) and state = 'running'
-  on conflict do nothing
-), freed as (
-  delete from metadata.pool_slot where dag_run_id = $1 and task_id = any($2::text[])
-)`
-
-/** Puts task instances back to the start; what they returned is forgotten, earlier tries and their logs are kept. */
-export async function resetInstances(tx: Metadata, dagRunId: number, taskIds: readonly string[]): Promise<void> {
-  await tx.query(
-    `${KEEP_TRIES}, forgotten as (delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[]))
-     update metadata.task_instance set state = 'none', failures = 0, lost = 0, reason = null, error = null,
-       job_id = null, due_at = null, started_at = null, ended_at = null
-     where dag_run_id = $1 and task_id = any($2::text[])`,
-    [dagRunId, taskIds, 'failed', 'cleared while it was running'],
-  )
-}
-
-/** Ends task instances from outside, running or not. */
-export async function endInstances(
+export async function setInstances(
   tx: Metadata,
   dagRunId: number,
   taskIds: readonly string[],
-  state: 'success' | 'failed' | 'skipped',
-  reason: string,
+  state: 'none' | 'success' | 'failed' | 'skipped',
+  reason: string | null,
 ): Promise<void> {
+  const cleared = state === 'none'
   await tx.query(
-    `${KEEP_TRIES}
-     update metadata.task_instance set state = $3, reason = $4, error = null, due_at = null, ended_at = now()
+    `with kept as (
+       insert into metadata.task_instance_history
+         (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
+       select dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at
+       from metadata.task_try where dag_run_id = $1 and task_id = any($2::text[])
+       union all
+       select dag_run_id, task_id, try_number, $5::text, $6::text, null, job_id, started_at, greatest(now(), started_at)
+       from metadata.task_instance where dag_run_id = $1 and task_id = any($2::text[]) and state = 'running'
+       on conflict do nothing
+     ), freed as (
+       delete from metadata.pool_slot where dag_run_id = $1 and task_id = any($2::text[])
+     ), forgotten as (
+       delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[])
+     )
+     update metadata.task_instance set state = $3::text, reason = $4, error = null, failures = 0, lost = 0, job_id = null,
+       due_at = null, started_at = case when $3::text <> 'none' then started_at end,
+       ended_at = case when $3::text <> 'none' then now() end
      where dag_run_id = $1 and task_id = any($2::text[])`,
-    [dagRunId, taskIds, state, reason],
+    [dagRunId, taskIds, state, reason, cleared ? 'failed' : state, cleared ? 'cleared while it was running' : reason],
   )
 }
 
@@ -86,37 +76,20 @@ export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string
 }
 
 /**
- * Lets a run go on from where its task instances now stand: an ended one is queued for whoever has room, the owner of
- * a running one is told to read it again.
+ * Ends a run, or lets it go on from where its task instances now stand: an ended one is queued for whoever has room.
+ * The owner of a running one is told to read it again.
  */
-export async function continueRun(tx: Metadata, { dagRunId, state }: LockedRun): Promise<void> {
-  await tx.query(
-    `update metadata.dag_run set version = version + 1
-     ${isOver(state) ? `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null` : ''}
-     where dag_run_id = $1`,
-    [dagRunId],
-  )
-  await tx.query('delete from metadata.callback where dag_run_id = $1', [dagRunId])
-  await notify(tx, state === 'running' ? `changed:${dagRunId}` : 'run')
+export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to: 'cancelled' | 'unfinished') {
+  const cancelled = `, state = 'failed', reason = 'cancelled', ended_at = now()`
+  const reopened = `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null`
+  const moved = to === 'cancelled' ? cancelled : isOver(state) ? reopened : ''
+  await tx.query(`update metadata.dag_run set version = version + 1 ${moved} where dag_run_id = $1`, [dagRunId])
+  if (to === 'unfinished') await tx.query('delete from metadata.callback where dag_run_id = $1', [dagRunId])
+  await tx.query(`select pg_notify($1, $2), pg_notify($1, 'run')`, [tx.channel, `changed:${dagRunId}`])
 }
 
 export function isOver(state: DagRunState): boolean {
   return state === 'success' || state === 'failed'
-}
-
-/** Ends a run from outside; its owner is told. */
-export async function endRun(tx: Metadata, dagRunId: number, reason: string): Promise<void> {
-  await tx.query(
-    `update metadata.dag_run set state = 'failed', reason = $2, ended_at = now(), version = version + 1
-     where dag_run_id = $1`,
-    [dagRunId, reason],
-  )
-  await notify(tx, `changed:${dagRunId}`)
-  await notify(tx, 'run')
-}
-
-async function notify(tx: Metadata, what: string): Promise<void> {
-  await tx.query('select pg_notify($1, $2)', [tx.channel, what])
 }
 
 /** True when some process alive takes up queued runs. */

@@ -27,15 +27,6 @@ export async function setPool(db: Metadata, pool: string, slots: number, descrip
   )
 }
 
-/** The pool of a dag's own limit, as large as the code says now. */
-export async function keepPool(db: Metadata, pool: string, slots: number): Promise<void> {
-  await db.query(
-    `insert into metadata.pool as p (pool, slots, description) values ($1, $2, 'maxActiveTasks')
-     on conflict (pool) do update set slots = excluded.slots where p.slots <> excluded.slots`,
-    [pool, slots],
-  )
-}
-
 export interface SlotWanted {
   dagRunId: number
   taskId: string

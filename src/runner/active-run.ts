@@ -86,17 +86,12 @@ export class ActiveRun {
     if (!this.instances.some(({ state }) => state === 'failed')) this.#endRun('failed', reason)
   }
 
-  /** The process is told to stop: a running try ends here, and its task waits for the next process. */
-  handBack(index: number, tryNumber: number, reason: string): void {
-    if (!this.isRunning(index, tryNumber) || this.#undoStart(index)) return
-    this.#move(index, { state: 'scheduled', reason, dueAt: null }, failure(reason))
-  }
-
   /** Gives the run back: whatever still runs is handed back, and the run waits for another owner. */
   release(reason: string): void {
     if (this.ended !== undefined) return
-    this.instances.forEach(({ tryNumber }, index) => {
-      this.handBack(index, tryNumber, reason)
+    this.instances.forEach(({ state }, index) => {
+      if (state !== 'running' || this.#undoStart(index)) return
+      this.#move(index, { state: 'scheduled', reason, dueAt: null }, failure(reason))
     })
     this.#endRun('queued', reason)
   }

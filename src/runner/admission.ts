@@ -1,6 +1,7 @@
 import type { Dag } from '../dag/dag.ts'
 import { isOutage } from '../db/outage.ts'
-import { freeSlots, keepPool, type SlotWanted, takeSlots } from '../metadata/pools.ts'
+import { DAG_POOL } from '../metadata/dags.ts'
+import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import { readyAtFirst } from './active-run.ts'
 import type { OwnedRun } from './owned-run.ts'
 import type { RunnerOptions } from './runner.ts'
@@ -35,7 +36,6 @@ export class Admission {
   /** By run and position: a run that was read again offers its tasks again. */
   readonly #limited = new Map<string, Entry>()
   readonly #asking: Turn
-  readonly #kept = new Map<string, number>()
   #used = 0
   #closed = false
 
@@ -124,7 +124,6 @@ export class Admission {
     const room = this.#options.slots - this.#used
     if (room <= 0 || asked.length === 0 || this.#closed) return
     const { db, job } = this.#options
-    for (const { run } of asked) await this.#keepPool(run.dag)
     const late: SlotWanted[] = []
     for (const position of await takeSlots(db, job.id, asked.map(wantedOf), room)) {
       const entry = asked[position]
@@ -133,12 +132,6 @@ export class Admission {
       else late.push(wantedOf(entry))
     }
     if (late.length > 0) await freeSlots(db, late)
-  }
-
-  async #keepPool(dag: Dag): Promise<void> {
-    if (dag.maxActiveTasks === undefined || this.#kept.get(dag.id) === dag.maxActiveTasks) return
-    await keepPool(this.#options.db, dagPool(dag), dag.maxActiveTasks)
-    this.#kept.set(dag.id, dag.maxActiveTasks)
   }
 }
 
@@ -163,10 +156,6 @@ function wantedOf({ run, taskId }: Entry): SlotWanted {
 /** The limits a task needs a slot of, all of them. */
 function poolsOf(dag: Dag, taskId: string): string[] {
   const pool = dag.tasks.get(taskId)?.pool
-  const own = dag.maxActiveTasks === undefined ? [] : [dagPool(dag)]
+  const own = dag.maxActiveTasks === undefined ? [] : [`${DAG_POOL}${dag.id}`]
   return pool === undefined ? own : [pool, ...own]
-}
-
-function dagPool(dag: Dag): string {
-  return `dag:${dag.id}`
 }

@@ -1,5 +1,4 @@
-import type { RunEnd } from '../dag/dag.ts'
-import { claimCallback, failedTasks } from '../metadata/callbacks.ts'
+import { claimCallback } from '../metadata/callbacks.ts'
 import type { OwnedRun, RunResult } from './owned-run.ts'
 import type { RunnerOptions } from './runner.ts'
 
@@ -13,12 +12,8 @@ export async function callBack(
   { db, executor }: Pick<RunnerOptions, 'db' | 'executor'>,
 ): Promise<void> {
   if (state !== 'success' && state !== 'failed') return
-  const callback = state === 'failed' ? dag.onFailure : dag.onSuccess
-  if (callback === undefined) return
-  const kind = state === 'failed' ? 'failure' : 'success'
-  const claimed = await claimCallback(db, run.dagRunId, kind)
-  if (claimed === undefined) return
-  const failed = state === 'failed' ? await failedTasks(db, run.dagRunId) : []
-  const end: RunEnd = { dagId: dag.id, runId: run.runId, state, failed, recovered: claimed.recovered }
-  await executor.callBack(dag, callback, end)
+  const [kind, callback] =
+    state === 'failed' ? (['failure', dag.onFailure] as const) : (['success', dag.onSuccess] as const)
+  const claimed = callback && (await claimCallback(db, run.dagRunId, kind))
+  if (claimed) await executor.callBack(dag, callback, { dagId: dag.id, runId: run.runId, state, ...claimed })
 }

@@ -4,6 +4,7 @@ import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
 import { humanDuration } from '../dag/duration.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
 import type { LogLevel, Task, TaskContext, TaskLog } from '../dag/task.ts'
+import { isOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
 import { storableJson, storableText } from '../db/text.ts'
 import { isRetryable, messageOf, TminusError } from '../errors.ts'
@@ -165,7 +166,9 @@ async function encodeOutput(task: Task, value: unknown): Promise<string | null> 
 }
 
 function endingOf(error: unknown, { scrub, now }: Resources): Ending {
-  const reason = storableText(scrub(messageOf(error)))
+  const said = messageOf(error)
+  const driversWords = isOutage(error) && !(error instanceof TminusError)
+  const reason = storableText(scrub(driversWords ? `lost a connection (${said}); is the database up?` : said))
   if (error instanceof Skipped) return { state: 'skipped', reason }
   if (error instanceof Rescheduled) {
     // The task speaks by its own clock; waiting is done by the real one.

@@ -68,7 +68,7 @@ export class Job {
       lock: () => [lockClass(options.db.schema), this.#id],
       onNotify: (payload) => this.#heard(payload),
       onConnected: (backendPid) => this.#connected(backendPid),
-      onLost: (error) => options.log.warn({ err: error }, 'the database connection was lost; connecting again'),
+      onLost: ({ message }) => options.log.warn(`the database connection was lost (${message}); connecting again`),
     })
   }
 

@@ -34,22 +34,23 @@ export async function clear(db: Metadata, key: RunKey, selection: Selection, dry
   return await operate(db, key, async (tx, run) => {
     const taskIds = select(run, selection)
     if (taskIds.length === 0 || dryRun) return taskIds
-    await operations.resetInstances(tx, run.dagRunId, taskIds)
-    await operations.continueRun(tx, run)
+    await operations.setInstances(tx, run.dagRunId, taskIds, 'none', null)
+    await operations.changeRun(tx, run, 'unfinished')
     return taskIds
   })
 }
 
 /** Ends a run: running tasks get their AbortSignal and have failed, the rest is skipped. */
 export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
-  return await operate(db, key, async (tx, { dagRunId, runId, state, states }) => {
+  return await operate(db, key, async (tx, run) => {
+    const { dagRunId, runId, state, states } = run
     if (operations.isOver(state)) throw new UsageError(`Run ${runId} has ended already: ${state}`)
     const open = Object.keys(states).filter((id) => !isTerminal(states[id] ?? 'none'))
     const running = open.filter((id) => states[id] === 'running')
     const waiting = open.filter((id) => states[id] !== 'running')
-    await operations.endInstances(tx, dagRunId, running, 'failed', 'cancelled')
-    await operations.endInstances(tx, dagRunId, waiting, 'skipped', 'cancelled')
-    await operations.endRun(tx, dagRunId, 'cancelled')
+    await operations.setInstances(tx, dagRunId, running, 'failed', 'cancelled')
+    await operations.setInstances(tx, dagRunId, waiting, 'skipped', 'cancelled')
+    await operations.changeRun(tx, run, 'cancelled')
     return [...running, ...waiting]
   })
 }
@@ -69,10 +70,10 @@ export async function mark(
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined
   return await operate(db, { dagId: dag.id, runId }, async (tx, run) => {
     const after = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true }).filter((id) => id !== taskId)
-    await operations.endInstances(tx, run.dagRunId, [taskId], state, `marked ${state}`)
+    await operations.setInstances(tx, run.dagRunId, [taskId], state, `marked ${state}`)
     if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
-    await operations.resetInstances(tx, run.dagRunId, after)
-    await operations.continueRun(tx, run)
+    await operations.setInstances(tx, run.dagRunId, after, 'none', null)
+    await operations.changeRun(tx, run, 'unfinished')
     return [taskId, ...after]
   })
 }

@@ -27,7 +27,8 @@ export class OwnedRun {
   /** Runs come into a process oldest first; who came first goes first. */
   readonly order: number
   readonly finished: Promise<RunResult>
-  #active: ActiveRun
+  /** The run as this process knows it; for others to be looked at only. */
+  state: ActiveRun
   readonly #owner: Owner
   readonly #retries: boolean
   /** True where its tasks may hold slots of pools. */
@@ -57,7 +58,7 @@ export class OwnedRun {
     this.dag = dag
     this.#retries = options.retries ?? true
     this.#limited = hasLimits(dag)
-    this.#active = new ActiveRun(run, graph)
+    this.state = new ActiveRun(run, graph)
     this.finished = new Promise((resolve, reject) => {
       this.#finish = resolve
       this.#giveUp = reject
@@ -66,12 +67,7 @@ export class OwnedRun {
   }
 
   get run(): DagRun {
-    return this.#active.run
-  }
-
-  /** The run as this process knows it, to be looked at only. */
-  get state(): ActiveRun {
-    return this.#active
+    return this.state.run
   }
 
   /** How many of its tasks run here. */
@@ -90,26 +86,26 @@ export class OwnedRun {
 
   /** True where the task instance still waits for its turn. */
   waits(index: number): boolean {
-    const { state } = this.#active.instance(index)
+    const { state } = this.state.instance(index)
     return this.#stands !== 'over' && (state === 'queued' || state === 'scheduled')
   }
 
   /** Claims a task instance; it starts once that is written. The caller has taken a slot for it. */
   start(index: number): void {
-    this.#active.start(index)
-    this.#tries.claim(index, this.#active.instance(index).tryNumber)
+    this.state.start(index)
+    this.#tries.claim(index, this.state.instance(index).tryNumber)
     this.#mark()
   }
 
   /** Ends the run now: running tasks are told to stop and have failed for this reason. */
   stop(reason: string): void {
     if (this.#stands === 'over') return
-    this.#active.stop(reason)
+    this.state.stop(reason)
     this.#tries.abortAll(reason)
     this.#mark()
   }
 
-  /** Tells running tasks to stop; each is handed back as it does, and keeps its result if it ends well after all. */
+  /** Tells running tasks to stop, before the run is given back; one that ends well after all keeps its result. */
   interrupt(reason: string): void {
     this.#interrupted = reason
     this.#tries.abortAll(reason)
@@ -118,7 +114,7 @@ export class OwnedRun {
   /** Gives the run back for another process, with whatever of it still runs. */
   release(reason: string): void {
     if (this.#stands === 'over') return
-    this.#active.release(reason)
+    this.state.release(reason)
     this.#mark()
   }
 
@@ -136,7 +132,7 @@ export class OwnedRun {
   }
 
   takeChange(): RunChange | undefined {
-    const change = this.#stands === 'owned' ? this.#active.takeChange() : undefined
+    const change = this.#stands === 'owned' ? this.state.takeChange() : undefined
     if (change === undefined) return undefined
     this.#writing = true
     this.#tries.writing()
@@ -153,7 +149,7 @@ export class OwnedRun {
 
   #carryOn(change: RunChange): void {
     for (const { taskId, to, dueAt } of change.transitions) {
-      const index = this.#active.graph.indexOf.get(taskId) ?? -1
+      const index = this.state.graph.indexOf.get(taskId) ?? -1
       if (to === 'running') this.#execute(index)
       if (dueAt !== null) this.#startAt(index, dueAt)
     }
@@ -162,7 +158,7 @@ export class OwnedRun {
   }
 
   #execute(index: number): void {
-    const own = this.#tries.begin(index, this.#active)
+    const own = this.#tries.begin(index, this.state)
     if (own === undefined) return
     if (this.#interrupted !== undefined) own.abort.abort(interruption(this.#interrupted))
     void attempt(this, own, this.#owner).then((ending) => {
@@ -174,19 +170,16 @@ export class OwnedRun {
   }
 
   #apply({ index, tryNumber, ending }: Try): void {
-    if (ending === undefined) return
-    if (this.#interrupted !== undefined && ending.state === 'failed') {
-      this.#active.handBack(index, tryNumber, this.#interrupted)
-      return
-    }
-    const task = this.dag.tasks.get(this.#active.instance(index).taskId)
+    // Stopped with the process, it did not fail by itself: it is handed back with its run.
+    if (ending === undefined || (this.#interrupted !== undefined && ending.state === 'failed')) return
+    const task = this.dag.tasks.get(this.state.instance(index).taskId)
     const limits = this.#retries && task !== undefined ? task : NO_RETRIES
-    this.#offer(this.#active.settle(index, tryNumber, ending, limits, Math.random()))
+    this.#offer(this.state.settle(index, tryNumber, ending, limits, Math.random()))
   }
 
   #startAt(index: number, dueAt: Date): void {
     this.#timers.wakeAt(index, dueAt.getTime(), () => {
-      const { state } = this.#active.instance(index)
+      const { state } = this.state.instance(index)
       if (state !== 'up_for_retry' && state !== 'up_for_reschedule') return
       this.#offer([index])
       this.#mark()
@@ -216,13 +209,13 @@ export class OwnedRun {
   #restore(run: DagRun, stored: readonly TaskInstance[]): void {
     this.#tries.forgetClaimed()
     this.#timers.clear('run')
-    this.#active = new ActiveRun(run, this.#active.graph, stored)
+    this.state = new ActiveRun(run, this.state.graph, stored)
     this.#stands = 'owned'
-    this.#tries.abortStrays(this.#active)
+    this.#tries.abortStrays(this.state)
     if (run.state !== 'running') return
     for (const own of this.#tries.unwritten) this.#apply(own)
-    const ready = this.#active.judgeAll()
-    this.#active.instances.forEach(({ state, dueAt }, index) => {
+    const ready = this.state.judgeAll()
+    this.state.instances.forEach(({ state, dueAt }, index) => {
       if (state === 'running' && !this.#tries.has(index)) this.#startClaimed(index)
       if (state === 'queued' || state === 'scheduled') ready.push(index)
       if (dueAt !== null) this.#startAt(index, dueAt)
@@ -234,7 +227,7 @@ export class OwnedRun {
   /** Claimed by the row that began it, or by a write whose answer was lost: it is ours, and nobody runs it. */
   #startClaimed(index: number): void {
     this.#owner.admission.takeSlot()
-    this.#tries.claim(index, this.#active.instance(index).tryNumber)
+    this.#tries.claim(index, this.state.instance(index).tryNumber)
     this.#execute(index)
   }
 

@@ -5,15 +5,7 @@ import type { RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import {
-  type Claimable,
-  claimRun,
-  type DagRun,
-  forgottenRun,
-  type Inserted,
-  type NewDagRun,
-  readRun,
-} from '../metadata/dag-runs.ts'
+import { type Claimable, claimRun, type DagRun, type Inserted, type NewDagRun, readRun } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -68,7 +60,7 @@ export class Runner implements JobListener {
   readonly #owner: Owner
   readonly #runs = new Map<number, OwnedRun>()
   readonly #versions = new Map<string, Promise<number>>()
-  readonly #callbacks = new Set<Promise<void>>()
+  readonly #callbacks = new Set<Promise<unknown>>()
   readonly #claiming: Turn
   #claimable: Claimable | undefined
   #mayClaim = false
@@ -82,7 +74,7 @@ export class Runner implements JobListener {
     this.#writer = new Writer(options)
     const slots = options.executor.slots
     this.#admission = new Admission({ ...options, slots, idle: () => this.#mayClaim && this.#claiming.ask() })
-    const ended = (run: OwnedRun, result: RunResult | Error) => this.#ended(run, result)
+    const ended: Owner['ended'] = (run, result) => this.#ended(run, result)
     this.#owner = { ...options, writer: this.#writer, admission: this.#admission, ended }
     this.#claiming = new Turn(
       () => this.#claimAll(),
@@ -110,11 +102,8 @@ export class Runner implements JobListener {
     const stored: DagRun = { ...run, ...inserted, jobId: this.#options.job.id, version: 0, reason: null, ranForMs: 0 }
     const owned = new OwnedRun(this.#owner, dag, dag.graph, stored, { order: ++this.#taken, retries: trigger.retries })
     this.#runs.set(stored.dagRunId, owned)
-    if (stored.state === 'running')
-      owned.resume(
-        stored,
-        dag.graph.taskIds.map((id) => firstInstance(id, started.has(id))),
-      )
+    const instances = dag.graph.taskIds.map((id) => firstInstance(id, started.has(id)))
+    if (stored.state === 'running') owned.resume(stored, instances)
     else this.runsWaiting()
     return owned
   }
@@ -195,13 +184,16 @@ export class Runner implements JobListener {
   async #claimAll(): Promise<void> {
     while (this.#mayClaim && this.#claimable !== undefined && this.#admission.hasRoom) {
       this.#mayClaim = false
-      if (await this.#claimOne(this.#claimable)) this.#mayClaim = true
+      this.#mayClaim = (await this.#claimOne(this.#claimable)) || this.#mayClaim
     }
   }
 
   async #claimOne(claimable: Claimable): Promise<boolean> {
     const { db, job, dags } = this.#options
-    const id = (await this.#forgotten()) ?? (await claimRun(db, job.id, claimable))
+    const running = [...this.#runs.values()].filter(({ run }) => run.state === 'running')
+    const known = this.#unsure && this.#inserting === 0 ? running.map(({ run }) => run.dagRunId) : null
+    const id = await claimRun(db, job.id, claimable, known)
+    if (id === undefined && known !== null) this.#unsure = false
     if (id === undefined) return false
     const stored = await outlast(() => readRun(db, id))
     const dag = dags.get(stored?.run.dagId ?? '')
@@ -212,15 +204,6 @@ export class Runner implements JobListener {
     this.#runs.set(id, owned)
     owned.resume(run, instances)
     return true
-  }
-
-  /** After a claim that broke off: a run that is ours in the database and nobody's here. */
-  async #forgotten(): Promise<number | undefined> {
-    if (!this.#unsure || this.#inserting > 0) return undefined
-    const known = [...this.#runs.values()].filter(({ run }) => run.state === 'running').map(({ run }) => run.dagRunId)
-    const id = await forgottenRun(this.#options.db, this.#options.job.id, known)
-    if (id === undefined) this.#unsure = false
-    return id
   }
 
   async #describe(dag: Dag, trigger: Trigger): Promise<NewDagRun> {
@@ -249,11 +232,11 @@ export class Runner implements JobListener {
   }
 
   #callBack(run: OwnedRun, result: RunResult): void {
-    const called = callBack(run, result, this.#options).catch((error: Error) => {
-      this.#options.log.error({ err: error, run_id: run.run.runId }, 'a callback failed; the run is not affected')
-    })
+    const { log } = this.#options
+    const called = callBack(run, result, this.#options)
+      .catch((err: Error) => log.error({ err, run_id: run.run.runId }, 'a callback failed; the run is not affected'))
+      .finally(() => this.#callbacks.delete(called))
     this.#callbacks.add(called)
-    called.finally(() => this.#callbacks.delete(called))
   }
 }
 
