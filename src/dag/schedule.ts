@@ -4,6 +4,7 @@ import { invalid } from './invalid.ts'
 const ALIASES: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
   '@annually': '0 0 1 1 *',
+  '@quarterly': '0 0 1 */3 *',
   '@monthly': '0 0 1 * *',
   '@weekly': '0 0 * * 0',
   '@daily': '0 0 * * *',
@@ -17,32 +18,32 @@ export function cronOf(schedule: string): string {
 }
 
 /**
- * The schedule itself. Throws TminusError `dag_invalid` for a schedule that cannot be kept: not five or six cron fields, a zone unknown
- * to Intl, day of month and weekday both set (read as AND by some and OR by others), or a date that never comes.
+ * The schedule itself. Throws TminusError `dag_invalid` for one that cannot be kept: an unknown alias, not five or six
+ * cron fields, a zone unknown to Intl, day of month and weekday both set (read as AND by some and OR by others), or a
+ * date that never comes.
  */
 export function checkSchedule(dagId: string, schedule: string | null, timezone: string): string | null {
   checkTimezone(dagId, timezone)
   if (schedule === null) return null
+  const refuse = (why: string) => invalid(dagId, `schedule '${schedule}' ${why}`)
   const fields = cronOf(schedule).trim().split(/\s+/)
+  if (fields[0]?.startsWith('@')) throw refuse(`is unknown; use a cron expression or ${Object.keys(ALIASES).join(' ')}`)
   if (fields.length !== 5 && fields.length !== 6) {
-    throw invalid(dagId, `schedule '${schedule}' needs five cron fields (or six, with seconds first)`)
+    throw refuse('needs five cron fields (or six, with seconds first)')
   }
-  const [dayOfMonth, , weekday] = fields.slice(-3)
-  if (dayOfMonth !== '*' && dayOfMonth !== '?' && weekday !== '*' && weekday !== '?') {
-    throw invalid(
-      dagId,
-      `schedule '${schedule}' sets both day of month and weekday, which cron readers disagree on; use one`,
-    )
+  const [dayOfMonth, , weekday] = fields.slice(-3).map((field) => !/^[*?](\/1)?$/.test(field))
+  if (dayOfMonth && weekday) {
+    throw refuse('sets both day of month and weekday, which cron readers disagree on; use one')
   }
-  if (next(dagId, schedule, timezone) === null) throw invalid(dagId, `schedule '${schedule}' never comes`)
+  if (!comes(fields.join(' '), refuse)) throw refuse('never comes: no month it names has such a day')
   return schedule
 }
 
-function next(dagId: string, schedule: string, timezone: string): Date | null {
+function comes(cron: string, refuse: (why: string) => Error): boolean {
   try {
-    return new Cron(cronOf(schedule), { timezone, paused: true }).nextRun()
+    return new Cron(cron, { utcOffset: 0, paused: true }).nextRun() !== null
   } catch (cause) {
-    throw invalid(dagId, `schedule '${schedule}' is not a cron expression: ${(cause as Error).message}`)
+    throw refuse(`is not a cron expression: ${(cause as Error).message}`)
   }
 }
 
