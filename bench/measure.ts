@@ -23,6 +23,10 @@ export function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
+export function least(values: readonly number[]): number {
+  return Math.min(...values)
+}
+
 /** Milliseconds that `work` took. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
