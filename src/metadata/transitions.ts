@@ -57,15 +57,16 @@ export async function writeChanges(
   const extras = extrasOf(changes, logs)
   const parts = partsOf(changes, extras)
   const hot = [jobId, runs, moves]
-  const { rows } = await db.query<{ dag_run_id: number; moved: number }>({
+  const { rows } = await db.query<{ dag_run_id: number }>({
     name: `write_changes_${parts.join('_')}`,
     text: statement(parts),
     values: parts.length === 0 ? hot : [...hot, db.channel, JSON.stringify(extras)],
   })
-  const known = new Set(rows.map((row) => row.dag_run_id))
-  const written = changes.filter(({ dagRunId }) => known.has(dagRunId))
-  const expected = written.reduce((sum, { transitions }) => sum + transitions.length, 0)
-  return rows.length === 0 || rows[0]?.moved === expected ? known : new Set()
+  const missing = new Map(
+    changes.map(({ dagRunId, transitions, run }) => [dagRunId, transitions.length + (run ? 1 : 0)]),
+  )
+  for (const { dag_run_id: id } of rows) missing.set(id, (missing.get(id) ?? 0) - 1)
+  return new Set(changes.map(({ dagRunId }) => dagRunId).filter((id) => missing.get(id) === 0))
 }
 
 function moveOf(dagRunId: number, move: Transition): string {
@@ -119,64 +120,67 @@ function partsOf(changes: readonly RunChange[], { tries, outputs, logs }: Extras
   return PART_NAMES.filter((part) => needed[part])
 }
 
+/** Answers with the id of its run for each row that moved. */
 function statement(parts: readonly Part[]): string {
-  const told = [`$4::text is null`, `$5::jsonb is null`]
-  if (parts.includes('freed')) told.push(`(select count(pg_notify($4, 'slot')) from (select from freed limit 1) f)`)
-  if (parts.includes('runs')) told.push(ROOM)
-  return `${MOVED}${parts.map((part) => PARTS[part]).join('')}
-select run.dag_run_id, (select count(*)::int from moved) as moved ${parts.length > 0 ? `, row(${told}) as told` : ''} from run`
+  if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id`
+  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.state, t.job_id, t.started_at)`
+  return `with ${[RUN, moved, ...parts.map((part) => PARTS[part])]}
+    select dag_run_id from moved where $4::text is not null and $5::jsonb is not null
+    ${parts.includes('runs') ? 'union all select dag_run_id from runs' : ''}`
 }
 
 /** Lateral, so that each run is looked up by its key: a plan made while there were few runs would read all of them. */
-const MOVED = `
-with run as materialized (
+const RUN = `run as materialized (
   select r.dag_run_id, r.dag_id, u.state, u.reason
   from unnest($2::metadata.dag_run_change[]) as u cross join lateral (
     select o.dag_run_id, o.dag_id from metadata.dag_run o
     where o.dag_run_id = u.dag_run_id and o.job_id = $1 and o.version = u.version and o.ended_at is null
     for no key update
   ) r
-), moved as (
-  update metadata.task_instance t set
+)`
+
+const MOVE = `update metadata.task_instance t set
     state = c.state, try_number = c.try_number, failures = c.failures, lost = c.lost, reason = c.reason,
     error = c.error, due_at = c.due_at,
     job_id = case when c.state = 'running' then $1 else t.job_id end,
     started_at = case when c.state = 'running' then now() else t.started_at end,
     ended_at = case when c.state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
   from run join unnest($3::metadata.task_instance_change[]) as c using (dag_run_id)
-  where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try
-  returning t.dag_run_id, t.task_id, t.state, t.job_id, t.started_at
-)`
+  where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try`
 
 const PARTS = {
-  tries: `, tries as (
+  tries: `tries as (
   insert into metadata.task_instance_history
     (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
   select m.dag_run_id, m.task_id, e."tryNumber", e.state, e.reason, e.error, m.job_id, m.started_at,
     greatest(now(), m.started_at)
   from moved m join jsonb_to_recordset($5::jsonb -> 'tries') as e ("dagRunId" bigint, "taskId" text, "tryNumber" int,
-    state metadata.task_instance_state, reason text, error text) on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
+    state text, reason text, error text) on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
 )`,
-  outputs: `, outputs as (
+  outputs: `outputs as (
   insert into metadata.xcom (dag_run_id, task_id, value)
   select m.dag_run_id, m.task_id, e.output::jsonb
   from moved m join jsonb_to_recordset($5::jsonb -> 'outputs') as e ("dagRunId" bigint, "taskId" text, output text)
     on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
   on conflict (dag_run_id, task_id) do update set value = excluded.value
 )`,
-  freed: `, freed as (
+  freed: `freed as (
   delete from metadata.pool_slot s using moved m
   where m.state <> 'running' and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
-  returning s.pool
+  returning pg_notify($4, 'slot')
 )`,
-  runs: `, runs as (
+  // Whoever waits for room in this dag is told.
+  runs: `runs as (
   update metadata.dag_run r set
     state = run.state, reason = run.reason,
     job_id = case when run.state <> 'queued' then r.job_id end,
     ended_at = case when run.state in ('success', 'failed') then now() end
   from run where r.dag_run_id = run.dag_run_id and run.state is not null
+  returning r.dag_run_id, case when run.state = 'queued' or exists (
+    select from metadata.dag_run q where q.dag_id = run.dag_id and q.state = 'queued' and q.dag_run_id <> run.dag_run_id
+  ) then pg_notify($4, 'run') end
 )`,
-  logs: `, logs as (
+  logs: `logs as (
   insert into metadata.task_log (dag_run_id, task_id, try_number, logged_at, level, message, fields)
   select r.dag_run_id, l."taskId", l."tryNumber", l."loggedAt", l.level, l.message, l.fields
   from rows from (jsonb_to_recordset($5::jsonb -> 'logs') as ("dagRunId" bigint, "taskId" text, "tryNumber" int,
@@ -186,8 +190,3 @@ const PARTS = {
 )`,
 }
 const PART_NAMES = Object.keys(PARTS) as Part[]
-
-/** Whoever waits for room in this dag is told. */
-const ROOM = `case when run.state = 'queued' or run.state is not null and exists (
-    select from metadata.dag_run q where q.dag_id = run.dag_id and q.state = 'queued' and q.dag_run_id <> run.dag_run_id
-  ) then pg_notify($4, 'run') end`
