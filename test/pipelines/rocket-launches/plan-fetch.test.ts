@@ -21,26 +21,26 @@ function plan(given: Partial<Omit<Situation, 'stored'>> & { stored?: Partial<Non
   })
 }
 
-const after = (ms: number, nearestNet?: Date) =>
+const looksAfter = (ms: number, nearestNet?: Date) =>
   plan({ stored: { lastSuccessAt: ago(ms) }, nearestNet }).look !== 'later'
 
 describe('how often a scheduled run looks', () => {
   test('is each hour far from any launch', () => {
-    expect(after(59 * MINUTE)).toBe(false)
-    expect(after(HOUR)).toBe(true)
-    expect(after(HOUR - 4_000)).toBe(true)
+    expect(looksAfter(59 * MINUTE)).toBe(false)
+    expect(looksAfter(HOUR)).toBe(true)
+    expect(looksAfter(HOUR - 4_000)).toBe(true)
   })
 
   test.each([1, -1])('is each quarter of an hour within a day of one, before and after (%d)', (sign) => {
     const net = ago(sign * 20 * HOUR)
-    expect(after(14 * MINUTE, net)).toBe(false)
-    expect(after(15 * MINUTE, net)).toBe(true)
+    expect(looksAfter(14 * MINUTE, net)).toBe(false)
+    expect(looksAfter(15 * MINUTE, net)).toBe(true)
   })
 
   test.each([1, -1])('is each five minutes within an hour of one, before and after (%d)', (sign) => {
     const net = ago(sign * 50 * MINUTE)
-    expect(after(4 * MINUTE, net)).toBe(false)
-    expect(after(5 * MINUTE, net)).toBe(true)
+    expect(looksAfter(4 * MINUTE, net)).toBe(false)
+    expect(looksAfter(5 * MINUTE, net)).toBe(true)
   })
 
   test('is told with the time', () => {
@@ -52,7 +52,7 @@ describe('how often a scheduled run looks', () => {
   })
 
   test('a clock that was set back does not wait for the time it had', () => {
-    expect(after(-DAY)).toBe(true)
+    expect(looksAfter(-DAY)).toBe(true)
   })
 
   test('a run by hand always looks', () => {
