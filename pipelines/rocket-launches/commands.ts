@@ -1,9 +1,11 @@
 import type { Command, CommandHost, DemoHost } from 'tminus'
+import { addDiscord } from './discord-command.ts'
 import { addLaunches } from './launches-command.ts'
 
 /** The pipeline's own verbs. */
 export function register(program: Command, host: CommandHost): void {
   addLaunches(program, host)
+  addDiscord(program, host)
 }
 
 /** What `npm run demo` shows of this pipeline. */

@@ -4,7 +4,7 @@ import { LAUNCH_COLUMNS, type LaunchColumns, type LaunchRow, toLaunchRow } from 
 
 /**
  * Launches some channel may be told of besides the nearest: those of which it has a card, until the result is known
- * and a week has gone by, and those within `withinMs` of now.
+ * and a week has gone by and they are sent, and those within `withinMs` of now.
  */
 export async function launchesToFollow(
   db: Queryable,
@@ -12,8 +12,10 @@ export async function launchesToFollow(
 ): Promise<LaunchRow[]> {
   const { rows } = await db.query<LaunchColumns>(
     `select ${LAUNCH_COLUMNS} from rocket_launches
-     where launch_id in (select launch_id from discord_outbox where target = $1 and kind = 'card')
-         and (net > $2::timestamptz - interval '7 days' or (status_id = any ($3)) is not true)
+     where exists (
+         select from discord_outbox card
+         where target = $1 and kind = 'card' and card.launch_id = rocket_launches.launch_id
+           and (net > $2::timestamptz - interval '7 days' or (status_id = any ($3)) is not true or state = 'pending'))
        or net >= $2 and net <= $4 and launch_id is not null and vanished_at is null
          and (status_id = any ($5)) is not true and net_precision = any ($6)
      order by net, launch_id`,
