@@ -63,6 +63,11 @@ export function timestamp(value: unknown, path: Path): Issue[] {
   return [{ path, code: 'DATE_TIME_TYPE_PARSE', message: `Could not parse ${value}. Should be ISO8601.` }]
 }
 
+export function snowflake(value: unknown, path: Path): Issue[] {
+  if (/^\d{1,20}$/.test(String(value))) return []
+  return [{ path, code: 'NUMBER_TYPE_COERCE', message: `Value "${value}" is not snowflake.` }]
+}
+
 export function list(value: unknown, path: Path, max: number, check: (each: unknown, path: Path) => Issue[]): Issue[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) {

@@ -14,6 +14,7 @@ import {
   type Path,
   part,
   required,
+  snowflake,
   text,
   timestamp,
   tooLong,
@@ -160,5 +161,9 @@ function allowedMentions(value: unknown): Issue[] {
   const both = ['users', 'roles'].filter((kind) => parse.includes(kind) && !isBlank(value[kind]))
   const code = 'MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE'
   const exclusive = (kind: string) => `parse:["${kind}"] and ${kind}: [ids...] are mutually exclusive.`
-  return [...unknown, ...both.map((kind) => ({ path, code, message: exclusive(kind) }))]
+  return [
+    ...unknown,
+    ...both.map((kind) => ({ path, code, message: exclusive(kind) })),
+    ...['users', 'roles'].flatMap((kind) => list(value[kind], [...path, kind], 100, snowflake)),
+  ]
 }

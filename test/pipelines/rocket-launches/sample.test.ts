@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { inflateSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
+import { renderMessage } from '../../../pipelines/rocket-launches/preview/render-message.ts'
+import type { WebhookMessage } from '../../../pipelines/rocket-launches/preview/webhook-message.ts'
 import {
   type DiscordOptions,
   type DiscordServer,
@@ -14,8 +16,6 @@ import {
 } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
 import { picture, pictureNames } from '../../../pipelines/rocket-launches/sample/picture.ts'
-import { renderMessage } from '../../../pipelines/rocket-launches/preview/render-message.ts'
-import type { WebhookMessage } from '../../../pipelines/rocket-launches/preview/webhook-message.ts'
 
 const now = new Date('2026-11-21T09:05:00Z')
 const hourMs = 3_600_000
@@ -394,6 +394,8 @@ describe('Discord stand-in', () => {
     ['avatar_url', scheme, { avatar_url: '' }],
     ['allowed_mentions.parse.0', 'BASE_TYPE_CHOICES', { allowed_mentions: { parse: ['all'] } }],
     ['allowed_mentions', exclusive, { allowed_mentions: { parse: ['roles'], roles: ['1'] } }],
+    ['allowed_mentions.roles', tooLong, { allowed_mentions: { roles: Array(101).fill('1') } }],
+    ['allowed_mentions.roles.1', 'NUMBER_TYPE_COERCE', { allowed_mentions: { roles: ['1', '<@&2>'] } }],
     ['components', tooLong, { components: Array(6).fill(rowOf(link)[0]) }],
     ['components.0.components', 'BASE_TYPE_BAD_LENGTH', { components: rowOf(...Array(6).fill(link)) }],
     ...wrongEmbeds.map(([at, code, embed]): [string, string, object] => [`embeds.0.${at}`, code, { embeds: [embed] }]),
