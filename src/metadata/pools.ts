@@ -34,15 +34,15 @@ export interface SlotWanted {
 }
 
 /**
- * Takes slots for as many of the wanted as there is room, in their order, `most` at most; returns the positions of those that got
- * all they need. The pools' rows are locked in one order, so two processes neither overbook nor deadlock.
+ * Takes slots for as many of the wanted as there is room, in their order, `most` at most; returns those that got all
+ * they need. The pools' rows are locked in one order, so two processes neither overbook nor deadlock.
  */
-export async function takeSlots(
+export async function takeSlots<W extends SlotWanted>(
   db: Metadata,
   jobId: number,
-  wanted: readonly SlotWanted[],
+  wanted: readonly W[],
   most: number,
-): Promise<number[]> {
+): Promise<W[]> {
   const names = [...new Set(wanted.flatMap(({ pools }) => pools))].sort()
   return await db.transaction(async (tx) => {
     await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [names])
@@ -54,20 +54,22 @@ export async function takeSlots(
       [names],
     )
     const free = new Map(rows.map((row) => [row.pool, row.free]))
-    const taken: number[] = []
-    wanted.forEach(({ pools }, position) => {
-      if (taken.length >= most || !pools.every((pool) => (free.get(pool) ?? 0) > 0)) return
-      for (const pool of pools) free.set(pool, (free.get(pool) ?? 0) - 1)
-      taken.push(position)
-    })
-    const slots = taken.flatMap(
-      (position) => wanted[position]?.pools.map((pool) => ({ ...wanted[position], pool })) ?? [],
-    )
+    const hasRoom = ({ pools }: W) => pools.every((pool) => (free.get(pool) ?? 0) > 0)
+    const slots: (Omit<SlotWanted, 'pools'> & { pool: string })[] = []
+    const taken: W[] = []
+    for (const one of wanted) {
+      if (taken.length === most || !hasRoom(one)) continue
+      taken.push(one)
+      for (const pool of one.pools) {
+        free.set(pool, (free.get(pool) ?? 0) - 1)
+        slots.push({ pool, dagRunId: one.dagRunId, taskId: one.taskId })
+      }
+    }
     await tx.query(
       `insert into metadata.pool_slot (pool, dag_run_id, task_id, job_id)
-       select pool, dag_run_id, task_id, $4 from unnest($1::text[], $2::bigint[], $3::text[]) as s (pool, dag_run_id, task_id)
+       select pool, "dagRunId", "taskId", $2 from jsonb_to_recordset($1) as s (pool text, "dagRunId" bigint, "taskId" text)
        on conflict do nothing`,
-      [slots.map((slot) => slot.pool), slots.map((slot) => slot.dagRunId), slots.map((slot) => slot.taskId), jobId],
+      [JSON.stringify(slots), jobId],
     )
     return taken
   })

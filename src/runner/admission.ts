@@ -15,10 +15,9 @@ export interface AdmissionOptions extends Pick<RunnerOptions, 'db' | 'job' | 'lo
 }
 
 /** A ready task instance, by its position in its run's graph. */
-interface Entry {
+interface Entry extends SlotWanted {
   run: OwnedRun
   index: number
-  taskId: string
   priority: number
 }
 
@@ -89,8 +88,8 @@ export class Admission {
 
   #place(run: OwnedRun, index: number): void {
     const { taskId } = run.state.instance(index)
-    const entry = { run, index, taskId, priority: priorityOf(run.dag, taskId) }
     const pools = poolsOf(run.dag, taskId)
+    const entry = { run, index, dagRunId: run.run.dagRunId, taskId, pools, priority: priorityOf(run.dag, taskId) }
     if (pools.length > 0) {
       run.state.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
       this.#limited.set(`${run.order}:${index}`, entry)
@@ -124,12 +123,10 @@ export class Admission {
     const room = this.#options.slots - this.#used
     if (room <= 0 || asked.length === 0 || this.#closed) return
     const { db, job } = this.#options
-    const late: SlotWanted[] = []
-    for (const position of await takeSlots(db, job.id, asked.map(wantedOf), room)) {
-      const entry = asked[position]
-      if (entry === undefined) continue
+    const late: Entry[] = []
+    for (const entry of await takeSlots(db, job.id, asked, room)) {
       if (entry.run.waits(entry.index) && !this.#closed) this.#start(entry)
-      else late.push(wantedOf(entry))
+      else late.push(entry)
     }
     if (late.length > 0) await freeSlots(db, late)
   }
@@ -147,10 +144,6 @@ function priorityOf(dag: Dag, taskId: string): number {
 /** True where task instances of this dag may hold slots of pools. */
 export function hasLimits(dag: Dag): boolean {
   return [...dag.tasks.keys()].some((taskId) => poolsOf(dag, taskId).length > 0)
-}
-
-function wantedOf({ run, taskId }: Entry): SlotWanted {
-  return { dagRunId: run.run.dagRunId, taskId, pools: poolsOf(run.dag, taskId) }
 }
 
 /** The limits a task needs a slot of, all of them. */
