@@ -27,8 +27,8 @@ export interface Deciding extends Pick<TaskContext, 'now'> {
   /** See `At` of the notices. */
   asOf: Date
   rules: Rules
-  /** Which launches are announced. */
-  passes: (launch: LaunchRow) => boolean
+  /** Which launches are announced; undefined: all. */
+  passes: ((launch: LaunchRow) => boolean) | undefined
   /** When Launch Library told of a launch last. */
   dataAsOf: (launch: LaunchRow) => Date
 }
@@ -105,7 +105,7 @@ async function tell(db: Queryable, telling: Telling, { asOf, rules, passes }: De
   const row = known.rows.get(launchId)
   const before = known.told.get(launchId)
   const at = { now, asOf, netSince: known.since.get(launchId) ?? null }
-  const decision = decide(launch, before, at, passes(launch) ? rules : NOTHING)
+  const decision = decide(launch, before, at, passes === undefined || passes(launch) ? rules : NOTHING)
   const notices = known.fresh ? [] : decision.notices
   if (row === undefined && !card.told.nearest && notices.length === 0) return false
   if (row === undefined) await outbox.insertCard(db, { target, launchId }, facts, hash)

@@ -11,13 +11,16 @@ export async function launchesToFollow(
   { target, now, withinMs }: { target: string; now: Date; withinMs: number },
 ): Promise<LaunchRow[]> {
   const { rows } = await db.query<LaunchColumns>(
-    `select ${LAUNCH_COLUMNS} from rocket_launches
-     where exists (
-         select from discord_outbox card
-         where target = $1 and kind = 'card' and card.launch_id = rocket_launches.launch_id
-           and (net > $2::timestamptz - interval '7 days' or (status_id = any ($3)) is not true or state = 'pending'))
-       or net >= $2 and net <= $4 and launch_id is not null and vanished_at is null
+    `with followed as (
+       select launch_id from discord_outbox join rocket_launches using (launch_id)
+       where target = $1 and kind = 'card'
+         and (net > $2::timestamptz - interval '7 days' or (status_id = any ($3)) is not true or state = 'pending')
+       union
+       select launch_id from rocket_launches
+       where net >= $2 and net <= $4 and launch_id is not null and vanished_at is null
          and (status_id = any ($5)) is not true and net_precision = any ($6)
+     )
+     select ${LAUNCH_COLUMNS} from rocket_launches where launch_id in (select launch_id from followed)
      order by net, launch_id`,
     [target, now.toISOString(), FINAL, new Date(now.getTime() + withinMs).toISOString(), FLOWN, PRECISE],
   )

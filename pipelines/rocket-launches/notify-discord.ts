@@ -6,7 +6,7 @@ import { announceLaunch } from './announcement.ts'
 import { type Deciding, decideTarget } from './discord-decision.ts'
 import { type Delivery, deliver } from './discord-delivery.ts'
 import { endingOf } from './discord-ending.ts'
-import { passes } from './discord-filter.ts'
+import { passes, type Terms } from './discord-filter.ts'
 import type { Trouble } from './discord-outcome.ts'
 import { whyDisabled } from './discord-target.ts'
 import { upcomingUrl } from './launch-library.ts'
@@ -89,22 +89,27 @@ const MISSING = new Set<unknown>(['42P01', '42703'])
 async function prepare({ db, now, settings, runType, logicalDate }: Context): Promise<Deciding> {
   await db.query('select from discord_target limit 0') // the newest of the tables
   const sync = await readSync(db, upcomingUrl(settings.LAUNCH_LIBRARY_URL).href)
+  return {
+    now,
+    asOf: runType === 'scheduled' ? logicalDate : now(),
+    rules: { notices: settings.DISCORD_NOTICES, reminders: settings.DISCORD_REMINDERS },
+    passes: filterOf(settings),
+    dataAsOf: (launch) => latest([sync?.lastSuccessAt, launch.updatedAt]) ?? now(),
+  }
+}
+
+/** Undefined where every launch passes, so that only the nearest has to be read. */
+function filterOf(settings: Context['settings']): Deciding['passes'] {
   const filter = {
     providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
     locations: settings.DISCORD_FILTER_LOCATIONS ?? ANY,
     orbits: settings.DISCORD_FILTER_ORBITS ?? ANY,
     keywords: settings.DISCORD_FILTER_KEYWORDS ?? ANY,
   }
-  return {
-    now,
-    asOf: runType === 'scheduled' ? logicalDate : now(),
-    rules: { notices: settings.DISCORD_NOTICES, reminders: settings.DISCORD_REMINDERS },
-    passes: (launch) => passes(launch, filter),
-    dataAsOf: (launch) => latest([sync?.lastSuccessAt, launch.updatedAt]) ?? now(),
-  }
+  return Object.values(filter).every((terms) => terms === ANY) ? undefined : (launch) => passes(launch, filter)
 }
 
-const ANY = { include: [], exclude: [] }
+const ANY: Terms = { include: [], exclude: [] }
 
 function latest(dates: readonly (Date | null | undefined)[]): Date | undefined {
   const times = dates.flatMap((date) => date?.getTime() ?? [])
