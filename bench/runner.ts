@@ -162,7 +162,7 @@ function chainOf(id: string, length: number): Dag {
 async function open(connectionString: string, pool: Database, dags: readonly Dag[], slots: number) {
   const log = openLog({ level: 'warn', format: 'json', scrub: (text) => text })
   const db = openMetadata(pool, 'metadata')
-  const hotPool = openPool(connectionString, { max: 2, prepare: BY_INDEX })
+  const runnerPool = openPool(connectionString, { max: 4, prepare: BY_INDEX })
   const job = new Job({ db, connectionString, kind: 'pipeline', log })
   await job.open()
   const silent = { debug: noop, info: noop, warn: noop, error: noop }
@@ -175,8 +175,7 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
     scrub: (text) => text,
   })
   const runner = new Runner({
-    db,
-    hot: openMetadata(hotPool, 'metadata'),
+    db: openMetadata(runnerPool, 'metadata'),
     job,
     dags: new Map(dags.map((one) => [one.id, one])),
     executor,
@@ -188,7 +187,7 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
   const close = async () => {
     await runner.drained()
     await job.close('success', null)
-    await hotPool.end()
+    await runnerPool.end()
   }
   return { runner, close }
 }

@@ -160,25 +160,25 @@ export async function openApp(
   if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
   const databases = await openDatabases(setup, { create: true })
   const { metadata, metadataUrl } = databases
-  const hotPool = openPool(databases.metadataUrl, { max: 2, prepare: BY_INDEX })
-  const hot = openMetadata(hotPool, config.metadataSchema)
+  const runnerPool = openPool(metadataUrl, { max: 4, prepare: BY_INDEX })
+  const db = openMetadata(runnerPool, config.metadataSchema)
   const job = new Job({ db: metadata, connectionString: metadataUrl, kind, log })
   try {
     await job.open()
     const executor = localExecutor(config.concurrency, resourcesOf(setup, databases))
-    const runner = new Runner({ db: metadata, hot, job, dags: loaded.dags, executor, log, ...watch })
+    const runner = new Runner({ db, job, dags: loaded.dags, executor, log, ...watch })
     await job.attend(runner)
     const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
       await runner.drained()
       await job.close(state, reason ?? null)
-      await hotPool.end()
+      await runnerPool.end()
       if (drop) await dropMetadata(metadata)
       await databases.close()
     }
     return { ...databases, runner, end }
   } catch (error) {
     await job.close('failed', messageOf(error)).catch(() => {})
-    await hotPool.end()
+    await runnerPool.end()
     await databases.close()
     throw error
   }

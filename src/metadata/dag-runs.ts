@@ -177,25 +177,20 @@ export interface DagRunDetails extends DagRunListing {
   }[]
 }
 
-const LISTED = `r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.started_at as start_date, r.ended_at as end_date,
-  r.conf`
+const LISTED = `select r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.started_at as start_date,
+  r.ended_at as end_date, r.conf, r.reason from metadata.dag_run r`
 
 /** The newest runs of a dag, newest first. */
 export async function listRuns(db: Metadata, dagId: string, limit: number): Promise<DagRunListing[]> {
-  const { rows } = await db.query<DagRunListing>(
-    `select ${LISTED} from metadata.dag_run r where r.dag_id = $1 order by r.dag_run_id desc limit $2`,
-    [dagId, limit],
-  )
-  return rows
+  const text = `${LISTED} where r.dag_id = $1 order by r.dag_run_id desc limit $2`
+  const { rows } = await db.query<DagRunDetails>(text, [dagId, limit])
+  return rows.map(({ reason: _, ...listed }) => listed)
 }
 
 /** One run with its task instances; `latest` is the newest. */
 export async function showRun(db: Metadata, dagId: string, runId: string): Promise<DagRunDetails | undefined> {
-  const { rows } = await db.query<DagRunDetails>(
-    `select ${LISTED}, r.reason from metadata.dag_run r
-     where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2) order by r.dag_run_id desc limit 1`,
-    [dagId, runId],
-  )
+  const text = `${LISTED} where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2) order by r.dag_run_id desc limit 1`
+  const { rows } = await db.query<DagRunDetails>(text, [dagId, runId])
   const [run] = rows
   if (run === undefined) return undefined
   const instances = await db.query<DagRunDetails['task_instances'][number]>(

@@ -80,14 +80,12 @@ where j.state = 'running' and j.job_id <> $1 and (
  */
 export async function buryJob(db: Metadata, ownJobId: number, dead: DeadJob): Promise<TakenBack | undefined> {
   return await db.transaction(async (tx) => {
-    const { rows } = await tx.query<{ backend_pid: number | null }>(
-      `update metadata.job j set state = 'failed', ended_at = now(), reason = $2
-       where j.job_id = $1 and j.state = 'running' and j.job_id in (select job_id from (${DEAD_JOBS.replaceAll('$1', '$3').replaceAll('$2', '$4')}) as dead)
-       returning backend_pid`,
-      [dead.job_id, dead.reason, ownJobId, lockClass(db.schema)],
+    const { rowCount } = await tx.query(
+      `update metadata.job set state = 'failed', ended_at = now(), reason = $4
+       where job_id = $3 and state = 'running' and job_id in (select job_id from (${DEAD_JOBS}) as dead)`,
+      [ownJobId, lockClass(db.schema), dead.job_id, dead.reason],
     )
-    const [job] = rows
-    if (job === undefined) return undefined
+    if (rowCount === 0) return undefined
     // Its lock still held: a process that hangs must not wake up as the owner. Only the holder itself is ended.
     await tx.query(
       `select pg_terminate_backend(pid) from pg_locks

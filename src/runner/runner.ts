@@ -32,9 +32,8 @@ export interface Trigger {
 }
 
 export interface RunnerOptions {
+  /** In a process that stays, over connections that plan BY_INDEX. */
   db: Metadata
-  /** The same tables over connections of their own, for the statements that are run most (see BY_INDEX). */
-  hot?: Metadata
   job: Pick<Job, 'id' | 'abdicate'>
   dags: ReadonlyMap<string, Dag>
   executor: Executor

@@ -12,7 +12,7 @@ export interface Source {
   written(change: RunChange, result: boolean | Error): void
 }
 
-type Options = Pick<RunnerOptions, 'db' | 'hot' | 'job' | 'log'>
+type Options = Pick<RunnerOptions, 'db' | 'job' | 'log'>
 
 interface Waiting {
   insertion: Insertion
@@ -75,10 +75,10 @@ export class Writer {
   }
 
   async #insert(): Promise<void> {
-    const { db, hot = db, job } = this.#options
+    const { db, job } = this.#options
     const insert = async (waiting: readonly Waiting[]) => {
       const insertions = waiting.map(({ insertion }) => insertion)
-      const inserted = new Map((await insertRuns(hot, job.id, insertions)).map((run) => [run.runId, run]))
+      const inserted = new Map((await insertRuns(db, job.id, insertions)).map((run) => [run.runId, run]))
       for (const { insertion, resolve } of waiting) resolve(inserted.get(insertion.run.runId))
     }
     for (const [kind, waiting] of this.#waiting) {
@@ -104,12 +104,12 @@ export class Writer {
   }
 
   readonly #writeOnce = async (items: readonly Item[]): Promise<void> => {
-    const { db, hot = db, job, log } = this.#options
+    const { db, job, log } = this.#options
     const taken = items.filter((item) => 'change' in item)
     const logs = items.filter((item) => 'message' in item)
     const changes = taken.map(({ change }) => change)
     const onWait = ({ message }: Error) => log.warn(`the database is away (${message}); waiting for it`)
-    const written = await outlast(() => writeChanges(hot, job.id, changes, logs), { onWait })
+    const written = await outlast(() => writeChanges(db, job.id, changes, logs), { onWait })
     for (const { source, change } of taken) source.written(change, written.has(change.dagRunId))
   }
 
