@@ -72,6 +72,11 @@ const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string
   'src/metadata': { code: ['src/db', 'src/dag'], packages: ['pg-format', 'pg'] },
   'src/runner': { code: ['src/dag', 'src/metadata', 'src/db'], types: ['src/connectors'], packages: ['zod'] },
   'src/executors': { code: ['src/runner'], packages: ['graphile-worker'] },
+  'src/maintenance': {
+    code: ['src/metadata', 'src/db', 'src/dag'],
+    types: ['src/commands.ts'],
+    packages: ['pg-format'],
+  },
   'src/scheduler': { code: ['src/runner', 'src/metadata', 'src/dag'], packages: ['croner', 'node-cron'] },
 }
 
@@ -192,6 +197,6 @@ describe('what a file may hold', () => {
       .map((text) => text.split('\n').filter((line) => line.trim() !== '').length)
     const total = code.reduce((sum, lines) => sum + lines, 0)
     expect(total).toBeGreaterThan(1_000)
-    expect(total).toBeLessThan(2_755)
+    expect(total).toBeLessThan(3_040)
   })
 })

@@ -1,6 +1,7 @@
 import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
+import { didYouMean } from './closest.ts'
 
 /** Throws UsageError that lists the known dags, and says why when the dag is there but could not be loaded. */
 export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag {
@@ -8,12 +9,9 @@ export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag 
   if (dag !== undefined) return dag
   const broken = importErrors.find(({ folder }) => folder === dagId)
   if (broken !== undefined) throw new UsageError(`The dag in folder '${dagId}' could not be loaded: ${broken.message}`)
-  const known = [...dags.keys()].sort().join(', ') || 'none'
-  throw new UsageError(`There is no dag '${dagId}'. Known: ${known}`)
-}
-
-export function noSuchRun(dagId: string, runId: string): UsageError {
-  return new UsageError(`Dag '${dagId}' has no run '${runId}'; npm run cli -- dags runs ${dagId} lists them`)
+  const known = [...dags.keys()].sort()
+  const near = didYouMean(dagId, known) || '.'
+  throw new UsageError(`There is no dag '${dagId}'${near} Known: ${known.join(', ') || 'none'}`)
 }
 
 /** Parameters of a run from the command line, validated by the dag. Throws UsageError naming what is wrong. */

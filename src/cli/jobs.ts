@@ -1,3 +1,5 @@
+import { humanDuration } from '../dag/duration.ts'
+import { listExecuting } from '../maintenance/alive.ts'
 import { listJobs } from '../metadata/jobs.ts'
 import type { ListOptions } from './dags.ts'
 import { instant, print, printJson, table } from './table.ts'
@@ -24,4 +26,13 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
       ),
     )
   return 0
+}
+
+/** `jobs check`: whether any live process takes up runs. */
+export async function jobsCheck(): Promise<number> {
+  const executing = await withMetadata((metadata) => listExecuting(metadata))
+  for (const { kind, pid, hostname, silent_ms } of executing)
+    print(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
+  if (executing.length === 0) print('No live process takes up runs; start one with npm start')
+  return executing.length > 0 ? 0 : 1
 }

@@ -1,8 +1,9 @@
 import { UsageError } from '../errors.ts'
+import { listExecuting } from '../maintenance/alive.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { isAnybodyExecuting } from '../metadata/operations.ts'
 import { cancel, clear, mark, type Operated } from '../runner/operate.ts'
 import { findDag } from './find-dag.ts'
+import { checkTask, findRun } from './find-run.ts'
 import { print } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
@@ -13,26 +14,29 @@ export interface ClearOptions {
   dryRun?: boolean
 }
 
-/** `runs clear <dag> <run>`. */
+/** `runs clear <dag> <run>` and `tasks clear <dag> <run> <task...>`. */
 export async function runsClear(dagId: string, runId: string, options: ClearOptions): Promise<number> {
-  await withMetadata(async (metadata) => {
+  await withMetadata(async (metadata, setup) => {
+    const run = await findRun(metadata, setup, dagId, runId)
+    for (const taskId of options.task ?? []) checkTask(run, taskId)
     const selection = {
       ...(options.task && { taskIds: options.task }),
       downstream: options.downstream ?? false,
       onlyFailed: options.onlyFailed ?? false,
     }
-    const done = await clear(metadata, { dagId, runId }, selection, options.dryRun ?? false)
+    const done = await clear(metadata, { dagId, runId: run.run_id }, selection, options.dryRun ?? false)
     if (done.taskIds.length === 0) print(`Nothing to clear in ${done.runId}`)
     else print(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
-    if (done.taskIds.length > 0 && !options.dryRun) await sayWhoRuns(metadata, dagId)
+    if (done.taskIds.length > 0 && !options.dryRun) await sayIfNobodyRuns(metadata)
   })
   return 0
 }
 
 /** `runs cancel <dag> <run>`. */
 export async function runsCancel(dagId: string, runId: string): Promise<number> {
-  await withMetadata(async (metadata) => {
-    const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId })
+  await withMetadata(async (metadata, setup) => {
+    const run = await findRun(metadata, setup, dagId, runId)
+    const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId: run.run_id })
     print(`Cancelled ${cancelled}: ${taskIds.join(', ') || 'nothing was left to run'}`)
   })
   return 0
@@ -49,19 +53,22 @@ export async function tasksMark(
   if (state !== 'success' && state !== 'failed' && state !== 'skipped') {
     throw new UsageError(`A task is marked success, failed or skipped, not '${state}'`)
   }
-  await withMetadata(async (metadata, { loaded }) => {
+  await withMetadata(async (metadata, setup) => {
     const value = options.value === undefined ? undefined : readJson(options.value)
-    const done: Operated = await mark(metadata, findDag(loaded, dagId), runId, taskId, state, value)
+    const run = await findRun(metadata, setup, dagId, runId)
+    checkTask(run, taskId)
+    const done: Operated = await mark(metadata, findDag(setup.loaded, dagId), run.run_id, taskId, state, value)
     const [, ...after] = done.taskIds
     print(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
-    await sayWhoRuns(metadata, dagId)
+    await sayIfNobodyRuns(metadata)
   })
   return 0
 }
 
-async function sayWhoRuns(metadata: Metadata, dagId: string): Promise<void> {
-  if (await isAnybodyExecuting(metadata)) return
-  print(`No process takes up runs now: start one with npm start. (${dagId} waits until then.)`)
+/** A run that waits for a process says which, where there is none. */
+export async function sayIfNobodyRuns(metadata: Metadata): Promise<void> {
+  if ((await listExecuting(metadata)).length > 0) return
+  print('No process takes up runs now; it stays queued until one does: start one with npm start')
 }
 
 function readJson(text: string): unknown {

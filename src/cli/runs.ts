@@ -1,13 +1,11 @@
-import { showRun } from '../metadata/dag-runs.ts'
 import type { ListOptions } from './dags.ts'
-import { noSuchRun } from './find-dag.ts'
+import { findRun } from './find-run.ts'
 import { instant, print, printJson, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `runs show <dag> <run>`. */
 export async function runsShow(dagId: string, runId: string, { output }: ListOptions): Promise<number> {
-  const run = await withMetadata((metadata) => showRun(metadata, dagId, runId))
-  if (run === undefined) throw noSuchRun(dagId, runId)
+  const run = await withMetadata((metadata, setup) => findRun(metadata, setup, dagId, runId))
   if (output === 'json') {
     printJson(run)
     return 0

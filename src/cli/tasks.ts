@@ -1,40 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Setup } from '../app.ts'
+import { isTerminal } from '../dag/state.ts'
 import { UsageError } from '../errors.ts'
-import { showRun } from '../metadata/dag-runs.ts'
 import { type LogRow, readLogs } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { noSuchRun } from './find-dag.ts'
+import { stopSignal } from './command-host.ts'
+import { checkTask, findRun } from './find-run.ts'
+import { printable } from './screen.ts'
 import { instant, print } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
-/** `tasks logs <dag> <run> <task>`: every try, or one. */
-export async function tasksLogs(
-  dagId: string,
-  runId: string,
-  taskId: string,
-  options: { try?: string },
-): Promise<number> {
+export interface LogsOptions {
+  try?: string
+  follow?: boolean
+}
+
+/** `tasks logs <dag> <run> <task>`: every try, or one; with `--follow` until the task, or that try, has ended. */
+export async function tasksLogs(dagId: string, runId: string, taskId: string, options: LogsOptions): Promise<number> {
   if (options.try !== undefined && !/^[1-9]\d{0,5}$/.test(options.try))
     throw new UsageError('--try must be a whole number from 1')
-  const tryNumber = options.try === undefined ? null : Number(options.try)
-  const lines = await withMetadata((metadata) => readTask(metadata, dagId, runId, taskId, tryNumber))
-  for (const { try_number, logged_at, level, message, fields } of lines) {
-    const more = fields === null ? '' : ` ${JSON.stringify(fields)}`
-    print(`${instant(logged_at)} try ${try_number} ${level.padEnd(5)} ${message}${more}`)
-  }
+  const wanted: Wanted = { dagId, runId, taskId, tryNumber: options.try === undefined ? null : Number(options.try) }
+  await withMetadata(async (metadata, setup) => {
+    const first = await read(metadata, setup, wanted, 0)
+    show(first.lines)
+    if (options.follow && !first.ended) await follow(metadata, setup, { ...wanted, runId: first.runId }, first.lines)
+  })
   return 0
 }
 
-async function readTask(
-  metadata: Metadata,
-  dagId: string,
-  runId: string,
-  taskId: string,
-  tryNumber: number | null,
-): Promise<LogRow[]> {
-  const run = await showRun(metadata, dagId, runId)
-  if (run === undefined) throw noSuchRun(dagId, runId)
-  const known = run.task_instances.map((task) => task.task_id)
-  if (!known.includes(taskId))
-    throw new UsageError(`Run '${run.run_id}' has no task '${taskId}'. Known: ${known.join(', ')}`)
-  return await readLogs(metadata, { dagId, runId: run.run_id }, taskId, { tryNumber })
+interface Wanted {
+  dagId: string
+  runId: string
+  taskId: string
+  /** Null: every try. */
+  tryNumber: number | null
+}
+
+const LOOK_EVERY_MS = 500
+
+async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: readonly LogRow[]): Promise<void> {
+  const signal = stopSignal()
+  let after = lastOf(shown, 0)
+  for (let ended = false; !ended && !signal.aborted; ) {
+    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {})
+    const found = await read(metadata, setup, wanted, after)
+    show(found.lines)
+    after = lastOf(found.lines, after)
+    ended = found.ended
+  }
+}
+
+/** The state first: what is written before an end is then among the lines. */
+async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tryNumber }: Wanted, afterLine: number) {
+  const run = await findRun(metadata, setup, dagId, runId)
+  checkTask(run, taskId)
+  const task = run.task_instances.find(({ task_id }) => task_id === taskId)
+  const lines = await readLogs(metadata, { dagId, runId: run.run_id }, taskId, { tryNumber, afterLine })
+  const isOver = task === undefined || isTerminal(task.state) || (tryNumber !== null && task.try_number > tryNumber)
+  return { runId: run.run_id, lines, ended: isOver && (run.end_date !== null || lines.length === 0) }
+}
+
+function lastOf(lines: readonly LogRow[], before: number): number {
+  return lines.reduce((last, { line }) => Math.max(last, line), before)
+}
+
+function show(lines: readonly LogRow[]): void {
+  for (const { try_number, logged_at, level, message, fields } of lines) {
+    const more = fields === null ? '' : ` ${JSON.stringify(fields)}`
+    print(printable(`${instant(logged_at)} try ${try_number} ${level.padEnd(5)} ${message}${more}`))
+  }
 }

@@ -38,7 +38,7 @@ export interface ProcessOptions {
 
 /** The real `tminus` in a process of its own, on the fixture pipelines. */
 export function startCli(args: readonly string[], { env = {}, ...options }: ProcessOptions = {}): Running {
-  return startNode([MAIN, ...args], { env: { PIPELINES_DIR: PIPELINES, ...env }, ...options })
+  return startNode([MAIN, ...args], { env: { PIPELINES_DIR: PIPELINES, WEB_PORT: '0', ...env }, ...options })
 }
 
 export async function runCli(args: readonly string[], options: ProcessOptions = {}): Promise<Ended> {

@@ -1,0 +1,50 @@
+import type { Command } from 'commander'
+import { outputOption } from './output-option.ts'
+
+type Done = (exitCode: number) => void
+
+/** What an operator looks after: database, processes, pools. */
+export function addDb(program: Command, done: Done): void {
+  const db = program.command('db').description('the database')
+  db.command('url')
+    .description('print a connection string, for psql; an embedded server is left running')
+    .addHelpText('after', '\nExample:\n  psql "$(npm run -s cli -- db url)"')
+    .action(async () => done(await (await import('./db.ts')).dbUrl()))
+  db.command('migrate')
+    .description("create or update the runner's own tables; there is no way back to an older version but a backup")
+    .addHelpText('after', '\nExample:\n  npm run cli -- db migrate')
+    .action(async () => done(await (await import('./db.ts')).dbMigrate()))
+}
+
+export function addPools(program: Command, done: Done): void {
+  const pools = program.command('pools').description('limits that tasks share')
+  pools
+    .command('list')
+    .description('every pool and how much of it is taken')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExample:\n  npm run cli -- pools list')
+    .action(async (options) => done(await (await import('./pools.ts')).poolsList(options)))
+  pools
+    .command('set')
+    .description('make a pool, or give it another size')
+    .argument('<pool>', 'its name')
+    .argument('<slots>', 'how many task instances may hold it at once')
+    .option('--description <text>', 'what it is for')
+    .addHelpText('after', '\nExample:\n  npm run cli -- pools set api 2')
+    .action(async (pool, slots, options) => done(await (await import('./pools.ts')).poolsSet(pool, slots, options)))
+}
+
+export function addJobs(program: Command, done: Done): void {
+  const jobs = program.command('jobs').description('processes of T-minus')
+  jobs
+    .command('list')
+    .description('those alive, then the newest')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExample:\n  npm run cli -- jobs list')
+    .action(async (options) => done(await (await import('./jobs.ts')).jobsList(options)))
+  jobs
+    .command('check')
+    .description('ends with 1 where no live process takes up runs')
+    .addHelpText('after', '\nExample:\n  npm run cli -- jobs check')
+    .action(async () => done(await (await import('./jobs.ts')).jobsCheck()))
+}

@@ -1,0 +1,35 @@
+/** `; did you mean 'chain'?`, or nothing where no known word is near. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const near = closest(word, known)
+  return near === undefined ? '' : `; did you mean '${near}'?`
+}
+
+/** The known word that a misspelt one was meant for: one that holds it, or that few slips of the finger lead to. */
+export function closest(word: string, known: readonly string[]): string | undefined {
+  const wanted = word.toLowerCase()
+  const holding = known.find((one) => wanted.length >= 3 && one.toLowerCase().includes(wanted))
+  if (holding !== undefined) return holding
+  const ranked = known
+    .map((one) => ({ one, slips: slipsBetween(wanted, one.toLowerCase()) }))
+    .sort((a, b) => a.slips - b.slips)
+  const [best] = ranked
+  return best !== undefined && best.slips <= Math.min(3, Math.ceil(wanted.length / 3)) ? best.one : undefined
+}
+
+/** Letters left out, added, changed, or swapped with the next one (optimal string alignment). */
+function slipsBetween(a: string, b: string): number {
+  let before: number[] = []
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const line = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const changed = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      const swapped =
+        a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1] ? (before[column - 2] ?? 0) + 1 : changed
+      line.push(Math.min((above[column] ?? 0) + 1, (line[column - 1] ?? 0) + 1, changed, swapped))
+    }
+    before = above
+    above = line
+  }
+  return above[b.length] ?? 0
+}

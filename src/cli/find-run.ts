@@ -1,0 +1,40 @@
+import type { Setup } from '../app.ts'
+import { UsageError } from '../errors.ts'
+import { type DagRunDetails, listRuns, showRun } from '../metadata/dag-runs.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import { didYouMean } from './closest.ts'
+import { findDag } from './find-dag.ts'
+
+/** So many of the newest runs may have been meant by a misspelt id. */
+const NEWEST = 200
+
+/**
+ * A run as stored; `latest` is the newest. Its dag need not be there any more. Throws UsageError that says which run
+ * may have been meant.
+ */
+export async function findRun(
+  metadata: Metadata,
+  { loaded }: Setup,
+  dagId: string,
+  runId: string,
+): Promise<DagRunDetails> {
+  const run = await showRun(metadata, dagId, runId)
+  if (run !== undefined) return run
+  const known = (await listRuns(metadata, dagId, NEWEST)).map(({ run_id }) => run_id)
+  if (known.length > 0) throw noSuchRun(dagId, runId, known)
+  findDag(loaded, dagId)
+  throw new UsageError(`Dag '${dagId}' has had no run yet; npm run pipeline ${dagId} makes one`)
+}
+
+function noSuchRun(dagId: string, runId: string, known: readonly string[]): UsageError {
+  const near = didYouMean(runId, known) || ';'
+  return new UsageError(`Dag '${dagId}' has no run '${runId}'${near} npm run cli -- dags runs ${dagId} lists them`)
+}
+
+/** Throws UsageError that lists the tasks of the run, where this is none of them. */
+export function checkTask(run: DagRunDetails, taskId: string): void {
+  const known = run.task_instances.map(({ task_id }) => task_id)
+  if (known.includes(taskId)) return
+  const near = didYouMean(taskId, known) || '.'
+  throw new UsageError(`Run '${run.run_id}' has no task '${taskId}'${near} Known: ${known.join(', ')}`)
+}
