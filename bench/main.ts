@@ -5,6 +5,7 @@ import { UsageError } from '../src/errors.ts'
 const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   runner: () => import('./runner.ts'),
   load: () => import('./load.ts'),
+  scheduler: () => import('./scheduler.ts'),
 }
 
 const name = process.argv[2] ?? ''

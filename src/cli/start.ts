@@ -17,7 +17,7 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const { loaded, clock, log } = setup
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
-  const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), runner: app.runner, clock, log })
+  const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), clock, log })
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   for (const { dagId, at } of scheduler.next()) log.info({ dag_id: dagId, next: at }, 'scheduled')

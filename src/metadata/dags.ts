@@ -32,9 +32,3 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
   )
   return rows[0]?.dag_version_id ?? 0
 }
-
-export async function isPaused(db: Metadata, dagId: string): Promise<boolean> {
-  const text = 'select is_paused from metadata.dag where dag_id = $1'
-  const { rows } = await db.query<{ is_paused: boolean }>(text, [dagId])
-  return rows[0]?.is_paused ?? false
-}

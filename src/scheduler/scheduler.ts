@@ -1,51 +1,56 @@
-import { Cron } from 'croner'
 import cron from 'node-cron'
 import type { Clock } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
-import { cronOf } from '../dag/schedule.ts'
 import type { Logger } from '../log.ts'
-import { isPaused } from '../metadata/dags.ts'
+import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import type { Runner } from '../runner/runner.ts'
+import { keepSchedule, queueRuns, readSchedules, type ScheduleState, type TickRun } from '../metadata/schedules.ts'
+import { newRunId } from '../runner/run-id.ts'
 import { Turn } from '../runner/turn.ts'
+import { type Due, due, type Tick } from './due.ts'
+import { openTimetable, type Timetable } from './timetable.ts'
 
 export interface SchedulerOptions {
   db: Metadata
   dags: Iterable<Dag>
-  runner: Runner
   clock: Clock
   log: Logger
 }
 
-interface Due {
-  dag: Dag
-  cron: Cron
-  /** The tick to come, and the one before it: the run's data interval. */
-  next: Date | null
-  last: Date
+interface Entry {
+  dag: Dag & { schedule: string }
+  timetable: Timetable
+  /** Of the dag's graph; undefined until the database knows it. */
+  dagVersionId: number | undefined
+  /** When to look at it again, and until when all its ticks have been dealt with; ms. */
+  next: number
+  seen: number | undefined
 }
 
+/** Scheduled runs of one dag that wait at once, and runs queued in one turn: a long catch-up comes little by little. */
+export const MOST_QUEUED = 64
+const MOST_A_TURN = 2_000
+
 /**
- * Queues a run of each dag at each of its ticks, for whoever executes. node-cron is the clock that ticks, every
- * second; what is due is computed with croner, so neither a missed second nor a change of clocks loses a tick.
+ * Queues a run of each dag at each of its ticks, for whoever executes. node-cron is the clock that ticks, every second;
+ * what is due follows from the database, so that any number of schedulers may die or work side by side: of those that
+ * queue the same tick the unique row lets one through.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions
-  readonly #due: Due[]
-  #ticker: ReturnType<typeof cron.schedule> | undefined
+  readonly #entries: Entry[]
   readonly #turn: Turn
+  #ticker: ReturnType<typeof cron.schedule> | undefined
+  #looked = Number.NEGATIVE_INFINITY
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'the scheduler missed a turn and goes on')
-    this.#turn = new Turn(() => this.#work(), failed)
-    const now = options.clock.now()
-    this.#due = [...options.dags]
-      .filter((dag) => dag.schedule !== null)
-      .map((dag) => {
-        const own = new Cron(cronOf(dag.schedule ?? ''), { timezone: dag.timezone, paused: true })
-        return { dag, cron: own, next: own.nextRun(now), last: now }
-      })
+    this.#turn = new Turn(() => this.#work(options.clock.now()), failed)
+    this.#entries = [...options.dags].filter(isScheduled).map((dag) => {
+      const timetable = openTimetable(dag.schedule, dag.timezone)
+      return { dag, timetable, dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
+    })
   }
 
   start(): void {
@@ -60,28 +65,91 @@ export class Scheduler {
     await this.#turn.done()
   }
 
+  /** Looks at once; resolves when what is due is queued. */
+  async look(): Promise<void> {
+    this.#turn.ask()
+    await this.#turn.done()
+  }
+
   /** When each dag runs next. */
   next(): { dagId: string; at: Date | null }[] {
-    return this.#due.map(({ dag, next }) => ({ dagId: dag.id, at: next }))
+    const now = this.#options.clock.now().getTime()
+    return this.#entries.map(({ dag, timetable }) => ({ dagId: dag.id, at: new Date(timetable.next(now)) }))
   }
 
-  async #work(): Promise<void> {
-    const now = this.#options.clock.now()
-    for (const due of this.#due) {
-      if (due.next !== null && due.next <= now) await this.#queue(due, due.next)
+  async #work(now: Date): Promise<void> {
+    const { db, log } = this.#options
+    const isNew = this.#entries.filter(({ dagVersionId }) => dagVersionId === undefined)
+    await Promise.all(isNew.map((entry) => this.#register(entry, now)))
+    const open = this.#open(now.getTime())
+    if (open.length === 0) return
+    const states = await readSchedules(
+      db,
+      open.map(({ dag }) => dag.id),
+      now,
+    )
+    let room = MOST_A_TURN
+    const found = open.map((entry) => {
+      const one = dueOf(entry, states.get(entry.dag.id), now.getTime(), room)
+      room -= one.ticks.length
+      return { ...one, entry }
+    })
+    const runs = found.flatMap(({ entry, ticks }) => ticks.map((tick) => runOf(entry, tick)))
+    if (runs.length > 0)
+      for (const { dagId, runId } of await queueRuns(db, runs)) log.info({ dag_id: dagId, run_id: runId }, 'queued')
+    for (const { entry, next } of found) Object.assign(entry, { next, seen: Math.min(now.getTime(), next - 1) })
+  }
+
+  /** Once a process. Who cannot be registered keeps no other dag waiting. */
+  async #register(entry: Entry, now: Date): Promise<void> {
+    const { db, log } = this.#options
+    const { dag } = entry
+    try {
+      const dagVersionId = await registerDag(db, dag)
+      await keepSchedule(
+        db,
+        { dagId: dag.id, schedule: dag.schedule, timezone: dag.timezone, since: sinceOf(dag, now) },
+        now,
+      )
+      entry.dagVersionId = dagVersionId
+    } catch (error) {
+      log.error({ err: error, dag_id: dag.id }, 'a dag could not be registered; it is tried again')
     }
   }
 
-  async #queue(due: Due, tick: Date): Promise<void> {
-    const { db, runner, log, clock } = this.#options
-    if (!(await isPaused(db, due.dag.id))) {
-      const interval = { dataIntervalStart: due.last, dataIntervalEnd: tick }
-      const run = await runner.enqueue(due.dag, { runType: 'scheduled', logicalDate: tick, ...interval })
-      if (run !== undefined) log.info({ dag_id: run.dagId, run_id: run.runId }, 'queued')
+  /** Those that have a tick by now, the one that waits longest first. */
+  #open(now: number): Entry[] {
+    for (const entry of this.#entries) {
+      // A clock set back: what was next by the other time need not be it now.
+      if (now < this.#looked) entry.next = now
+      if (now < this.#looked || entry.next > now) entry.seen = now
     }
-    due.last = tick
-    due.next = due.cron.nextRun(clock.now())
+    this.#looked = now
+    return this.#entries
+      .filter(({ next, dagVersionId }) => next <= now && dagVersionId !== undefined)
+      .sort((a, b) => a.next - b.next)
   }
+}
+
+function isScheduled(dag: Dag): dag is Entry['dag'] {
+  return dag.schedule !== null
+}
+
+/** On first sight of a dag its ticks count from now on, or from its start date where missed ones are caught up. */
+function sinceOf({ catchup, startDate }: Dag, now: Date): Date {
+  return catchup === 'none' || startDate === undefined || startDate > now ? now : new Date(startDate.getTime() - 1)
+}
+
+function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined, now: number, room: number): Due {
+  if (state === undefined || state.paused) return { ticks: [], next: timetable.next(now) }
+  const { last, since, queued } = state
+  const history = { last: last?.getTime(), since: since?.getTime(), startDate: dag.startDate?.getTime(), seen }
+  return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MOST_QUEUED - queued)))
+}
+
+function runOf({ dag, dagVersionId = 0 }: Entry, tick: Tick): TickRun {
+  const ids = { dagId: dag.id, dagVersionId, runId: newRunId('scheduled', tick.logicalDate) }
+  return { ...ids, runType: 'scheduled', ...tick }
 }
 
 function noop(): void {}

@@ -1,0 +1,105 @@
+import type { RunType } from '../dag/state.ts'
+import type { Metadata } from './metadata.ts'
+
+export interface KeptSchedule {
+  dagId: string
+  schedule: string
+  timezone: string
+  /** From when the ticks of a schedule never seen before count. */
+  since: Date
+}
+
+/**
+ * Makes a schedule known. One that has changed counts from `now` (of the scheduler's clock) on: no tick from before is
+ * made up for it.
+ */
+export async function keepSchedule(db: Metadata, kept: KeptSchedule, now: Date): Promise<void> {
+  await db.query(
+    `insert into metadata.dag_schedule as s (dag_id, schedule, timezone, since) values ($1, $2, $3, $4)
+     on conflict (dag_id) do update set schedule = excluded.schedule, timezone = excluded.timezone, since = $5
+     where (s.schedule, s.timezone) is distinct from (excluded.schedule, excluded.timezone) or s.since > $5`,
+    [kept.dagId, kept.schedule, kept.timezone, kept.since, now],
+  )
+}
+
+export interface ScheduleState {
+  dagId: string
+  paused: boolean
+  since: Date | null
+  /** Logical date of the last scheduled run, of those not after `now`. */
+  last: Date | null
+  /** Scheduled runs that wait. */
+  queued: number
+}
+
+/** Where the schedules of these dags stand; each by a look at the end of an index. */
+export async function readSchedules(
+  db: Metadata,
+  dagIds: readonly string[],
+  now: Date,
+): Promise<Map<string, ScheduleState>> {
+  const { rows } = await db.query<ScheduleState>({ name: 'read_schedules', text: READ, values: [dagIds, now] })
+  return new Map(rows.map((state) => [state.dagId, state]))
+}
+
+const READ = `
+select w.dag_id as "dagId", coalesce(d.is_paused, false) as paused, s.since,
+  (select r.logical_date from metadata.dag_run r
+   where r.dag_id = w.dag_id and r.run_type = 'scheduled' and r.logical_date <= $2
+   order by r.logical_date desc limit 1) as last,
+  (select count(*)::int from metadata.dag_run r
+   where r.dag_id = w.dag_id and r.state = 'queued' and r.run_type = 'scheduled') as queued
+from unnest($1::text[]) w (dag_id)
+left join metadata.dag d using (dag_id) left join metadata.dag_schedule s using (dag_id)`
+
+/** The run of a tick; its data interval ends with it. */
+export interface TickRun {
+  dagId: string
+  dagVersionId: number
+  runId: string
+  runType: RunType
+  logicalDate: Date
+  dataIntervalStart: Date
+}
+
+/**
+ * Queues runs of any dags, in this order and for whoever executes, in one statement. A run whose id or tick is there
+ * already is left out of the answer.
+ */
+export async function queueRuns(db: Metadata, runs: readonly TickRun[]): Promise<Pick<TickRun, 'dagId' | 'runId'>[]> {
+  const values = [JSON.stringify(runs), db.channel]
+  const { rows } = await db.query<{ dagId: string; runId: string }>({ name: 'queue_runs', text: QUEUE, values })
+  return rows
+}
+
+const QUEUE = `
+with run as (
+  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
+    data_interval_end)
+  select w."dagId", dag_version_id, "runId", "runType", 'queued', "logicalDate", "dataIntervalStart", "logicalDate"
+  from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint, "runId" text,
+    "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz)) with ordinality as w
+  join metadata.dag_version on dag_version_id = "dagVersionId"
+  order by ordinality
+  on conflict do nothing
+  returning dag_run_id, dag_id, run_id, dag_version_id
+), instances as (
+  insert into metadata.task_instance (dag_run_id, task_id)
+  select dag_run_id, node ->> 'id' from run join metadata.dag_version using (dag_version_id), jsonb_array_elements(graph) node
+)
+select dag_id as "dagId", run_id as "runId" from run where pg_notify($2, 'run') is not null`
+
+/**
+ * Pauses a dag, also one that never ran, or lets it go on: ticks until `now` (of the caller's clock) are not made up,
+ * whatever its catch-up.
+ */
+export async function setPaused(db: Metadata, dagId: string, paused: boolean, now: Date): Promise<void> {
+  await db.query(
+    `with kept as (
+       update metadata.dag_schedule set since = greatest(since, $3) where dag_id = $1 and not $2
+       and exists (select from metadata.dag d where d.dag_id = $1 and d.is_paused))
+     insert into metadata.dag (dag_id, is_paused) values ($1, $2)
+     on conflict (dag_id) do update set is_paused = excluded.is_paused`,
+    [dagId, paused, now],
+  )
+}

@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Dag } from '../../src/dag/dag.ts'
+import { setPaused } from '../../src/metadata/schedules.ts'
+import { MOST_QUEUED } from '../../src/scheduler/scheduler.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { openTestRunner, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
+import { endQueued, intercepted, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'
+
+let database: TestDatabase
+let own: TestRunner
+beforeAll(async () => {
+  database = await createDatabase()
+  own = await openTestRunner(database, [])
+})
+afterAll(async () => await database.drop())
+
+/** A scheduler looks at each of these instants of 2026-03-05 (`12:00:01`, or with its day `06T12:00:01`). */
+async function lookAt(dags: Dag[], instants: readonly string[], db = own.metadata) {
+  const clock = new SetClock('2026-03-05T00:00:00Z')
+  const scheduler = openScheduler(db, clock, dags)
+  for (const instant of instants) {
+    clock.set(`2026-03-${instant.includes('T') ? instant : `05T${instant}`}Z`)
+    await scheduler.look()
+  }
+  return scheduler
+}
+
+const ran = async ({ id }: Dag) => (await logicalDates(own.metadata, id)).map((date) => date.slice(8))
+const hourly = (options: Partial<Parameters<typeof scheduledDag>[1]> = {}) =>
+  scheduledDag(uniqueId('hourly'), { schedule: '@hourly', ...options })
+
+describe('what is queued', () => {
+  test('a run a tick, with the time since the tick before as its data interval', async () => {
+    const one = hourly()
+    await lookAt([one], ['10:59:59', '11:00:00.020', '11:00:01', '11:30:00', '12:00:00'])
+    const { rows } = await own.metadata.query(
+      `select run_id, run_type::text, state::text, data_interval_start as s, data_interval_end as e
+       from metadata.dag_run where dag_id = $1 order by logical_date limit 1`,
+      [one.id],
+    )
+    expect(rows).toEqual([
+      {
+        run_id: 'scheduled__2026-03-05T11:00:00.000Z',
+        run_type: 'scheduled',
+        state: 'queued',
+        s: new Date('2026-03-05T10:00:00Z'),
+        e: new Date('2026-03-05T11:00:00Z'),
+      },
+    ])
+  })
+
+  test('a new dag begins with the tick after it was first seen, even if nobody is there then until a minute later', async () => {
+    const one = hourly()
+    await lookAt([one], ['11:00:20'])
+    await lookAt([one], ['11:00:30'])
+    expect(await ran(one)).toEqual([])
+    await lookAt([one], ['12:00:55'])
+    expect(await ran(one)).toEqual(['05T12:00:00'])
+  })
+
+  test('a start date: reached back to by a catch-up, waited for by all', async () => {
+    const startDate = '2026-03-05T08:00:00Z'
+    const [all, latest, none] = [
+      hourly({ startDate, catchup: 'all' }),
+      hourly({ startDate, catchup: 'latest' }),
+      hourly({ startDate }),
+    ]
+    const later = hourly({ startDate: '2026-03-05T13:00:00Z', catchup: 'all' })
+    await lookAt([all, latest, none, later], ['10:30:00', '11:00:01', '12:00:01', '13:00:01'])
+    const live = ['05T11:00:00', '05T12:00:00', '05T13:00:00']
+    expect(await ran(all)).toEqual(['05T08:00:00', '05T09:00:00', '05T10:00:00', ...live])
+    expect(await ran(latest)).toEqual(['05T10:00:00', ...live])
+    expect(await ran(none)).toEqual(live)
+    expect(await ran(later)).toEqual(['05T13:00:00'])
+  })
+
+  test('after a stop: by the catch-up rule', async () => {
+    const dags = (['none', 'latest', 'all'] as const).map((catchup) => hourly({ catchup }))
+    await lookAt(dags, ['10:59:59', '11:00:00'])
+    await lookAt(dags, ['15:30:00', '15:30:01'])
+    expect(await Promise.all(dags.map(ran))).toEqual([
+      ['05T11:00:00'],
+      ['05T11:00:00', '05T15:00:00'],
+      ['05T11:00:00', '05T12:00:00', '05T13:00:00', '05T14:00:00', '05T15:00:00'],
+    ])
+  })
+})
+
+describe('a paused dag', () => {
+  test.each(['none', 'latest', 'all'] as const)(
+    'gets no runs, and none for the pause when it is over, %s',
+    async (catchup) => {
+      const one = hourly({ catchup })
+      const at = (time: string) => new Date(`2026-03-05T${time}Z`)
+      await lookAt([one], ['10:59:59', '11:00:00'])
+      await setPaused(own.metadata, one.id, true, at('11:30:00'))
+      await lookAt([one], ['12:00:00', '13:00:00'])
+      await setPaused(own.metadata, one.id, false, at('14:00:20'))
+      const scheduler = await lookAt([one], ['14:00:25', '14:00:40'])
+      expect(await ran(one)).toEqual(['05T11:00:00'])
+      expect(scheduler.next()).toEqual([{ dagId: one.id, at: at('15:00:00') }])
+      await lookAt([one], ['15:00:10'])
+      expect(await ran(one)).toEqual(['05T11:00:00', '05T15:00:00'])
+      // Not paused: nothing is forgotten by saying so again.
+      await setPaused(own.metadata, one.id, false, at('16:00:30'))
+      await lookAt([one], ['16:00:31'])
+      expect((await ran(one)).at(-1)).toBe('05T16:00:00')
+    },
+  )
+
+  test('paused before its first run, while its scheduler looks on', async () => {
+    const one = hourly({ catchup: 'all' })
+    const clock = new SetClock('2026-03-05T10:59:00Z')
+    const scheduler = openScheduler(own.metadata, clock, [one])
+    for (const [time, paused] of [
+      ['11:00:00'],
+      ['11:10:00', true],
+      ['12:00:00'],
+      ['12:00:30', false],
+      ['12:00:31'],
+      ['13:00:00'],
+    ] as const) {
+      clock.set(`2026-03-05T${time}Z`)
+      if (paused !== undefined) await setPaused(own.metadata, one.id, paused, clock.now())
+      await scheduler.look()
+    }
+    expect(await ran(one)).toEqual(['05T13:00:00'])
+  })
+})
+
+describe('what changes', () => {
+  test('a schedule counts from when it is first seen; the ticks of its zone too', async () => {
+    const one = scheduledDag(uniqueId('daily'), { schedule: '@daily', catchup: 'all' })
+    await lookAt([one], ['04T23:59:59', '00:00:01'])
+    const changed = scheduledDag(one.id, { schedule: '@hourly', catchup: 'all' })
+    await lookAt([changed], ['15:30:00', '16:00:00'])
+    const moved = scheduledDag(one.id, { schedule: '@hourly', timezone: 'Asia/Kolkata', catchup: 'all' })
+    await lookAt([moved], ['17:10:00', '17:30:00'])
+    expect(await ran(one)).toEqual(['05T00:00:00', '05T16:00:00', '05T17:30:00'])
+  })
+
+  test('a dag that is gone gets nothing; back again, its catch-up decides', async () => {
+    const [gone, other] = [hourly({ catchup: 'latest' }), hourly()]
+    await lookAt([gone, other], ['10:59:00', '11:00:00'])
+    await lookAt([other], ['12:00:00', '13:00:00'])
+    expect(await ran(gone)).toEqual(['05T11:00:00'])
+    await lookAt([gone, other], ['13:30:00'])
+    expect(await ran(gone)).toEqual(['05T11:00:00', '05T13:00:00'])
+  })
+})
+
+describe('clocks', () => {
+  test('set back and on again: neither double nor lost', async () => {
+    const one = hourly()
+    await lookAt(
+      [one],
+      ['10:59:59', '11:00:00', '10:59:58', '11:00:00', '11:00:01', '12:00:00', '11:30:00', '12:00:00', '13:00:00'],
+    )
+    expect(await ran(one)).toEqual(['05T11:00:00', '05T12:00:00', '05T13:00:00'])
+  })
+
+  test('set far ahead by mistake, then right: what lies between still runs', async () => {
+    const one = hourly()
+    await lookAt([one], ['10:59:59', '11:00:00', '15:00:10', '11:00:20', '12:00:00', '13:00:00'])
+    expect(await ran(one)).toEqual(['05T11:00:00', '05T12:00:00', '05T13:00:00', '05T15:00:00'])
+    await lookAt([one], ['14:00:00', '15:00:00', '16:00:00'])
+    expect((await ran(one)).slice(3)).toEqual(['05T14:00:00', '05T15:00:00', '05T16:00:00'])
+  })
+})
+
+describe('many', () => {
+  test('a long catch-up comes little by little, oldest first, and goes on as its runs end', async () => {
+    const one = scheduledDag(uniqueId('backlog'), {
+      schedule: '* * * * *',
+      catchup: 'all',
+      startDate: '2026-03-01T00:00:00Z',
+    })
+    await lookAt([one], ['12:00:00', '12:00:01', '12:00:02'])
+    const first = await ran(one)
+    expect([first.length, first[0]]).toEqual([MOST_QUEUED, '01T00:00:00'])
+    await endQueued(own.metadata)
+    await lookAt([one], ['12:00:03'])
+    const then = await ran(one)
+    expect([then.length, then.at(-1)]).toEqual([2 * MOST_QUEUED, `01T02:07:00`])
+  })
+
+  test('a dag whose runs wait loses nothing of that minute', async () => {
+    const one = scheduledDag(uniqueId('dense'), { schedule: '* * * * * *' })
+    const seconds = Array.from(
+      { length: MOST_QUEUED + 20 },
+      (_, n) => new Date(Date.parse('2026-03-05T12:00:00Z') + n * 1_000),
+    )
+    const clock = new SetClock('2026-03-05T11:59:59Z')
+    const scheduler = openScheduler(own.metadata, clock, [one])
+    await scheduler.look()
+    for (const at of seconds) {
+      clock.set(at.getTime())
+      await scheduler.look()
+    }
+    expect(await ran(one)).toHaveLength(MOST_QUEUED)
+    await endQueued(own.metadata)
+    await scheduler.look()
+    expect(await ran(one)).toEqual(seconds.map((at) => at.toISOString().slice(8, 19)))
+  })
+
+  test('first come, first served: runs start in the order in which they were queued, whatever their dag', async () => {
+    const dags = Array.from({ length: 30 }, (_, n) => scheduledDag(uniqueId(`fair${n}`), { schedule: '@hourly' }))
+    await endQueued(own.metadata)
+    await lookAt(dags, ['10:59:59', '11:00:00', '12:00:00'])
+    const { runner } = await openTestRunner(database, dags, { slots: 2 })
+    await runner.claim({ dagIds: dags.map(({ id }) => id), onlyBegun: false })
+    const runs = async (order: string) => {
+      const { rows } = await own.metadata.query<{ dag_run_id: number }>(
+        `select dag_run_id from metadata.dag_run where dag_id = any($1) and state = 'success' order by ${order}`,
+        [dags.map(({ id }) => id)],
+      )
+      return rows.map(({ dag_run_id }) => dag_run_id)
+    }
+    await until(async () => (await runs('1')).length === 60)
+    expect(await runs('started_at')).toEqual(await runs('logical_date, dag_run_id'))
+  })
+
+  test('side by side: each tick once', async () => {
+    const dags = Array.from({ length: 20 }, (_, n) => scheduledDag(uniqueId(`beside${n}`), { schedule: '*/5 * * * *' }))
+    const clock = new SetClock('2026-03-05T11:59:59Z')
+    const schedulers = [1, 2, 3].map(() =>
+      openScheduler(
+        own.metadata,
+        clock,
+        dags.toSorted(() => Math.random() - 0.5),
+      ),
+    )
+    for (const time of ['11:59:59', '12:00:00', '12:05:00', '12:10:00']) {
+      clock.set(`2026-03-05T${time}Z`)
+      await Promise.all(schedulers.map((scheduler) => scheduler.look()))
+    }
+    for (const one of dags) expect(await ran(one)).toEqual(['05T12:00:00', '05T12:05:00', '05T12:10:00'])
+  })
+
+  test.each([false, true])(
+    'what breaks off is tried again; whether it went in or not (%s), each tick once',
+    async (isDone) => {
+      const one = hourly()
+      let breaks = true
+      const db = intercepted(own.metadata, (name, done) => {
+        if (breaks && name === 'queue_runs' && done === isDone) throw new Error('connection lost')
+      })
+      const scheduler = await lookAt([one], ['10:59:59', '11:00:00'], db)
+      breaks = false
+      await scheduler.look()
+      expect(await ran(one)).toEqual(['05T11:00:00'])
+    },
+  )
+
+  test('a dag that cannot be registered keeps no other one waiting', async () => {
+    const [bad, good] = [
+      scheduledDag(uniqueId('bad'), { schedule: '@hourly', description: 'no text has a \0' }),
+      hourly(),
+    ]
+    await lookAt([bad, good], ['10:59:59', '11:00:00'])
+    expect([await ran(bad), await ran(good)]).toEqual([[], ['05T11:00:00']])
+  })
+
+  test('its task instances are those of its graph', async () => {
+    const one = hourly()
+    await lookAt([one], ['10:59:59', '11:00:00'])
+    const run = await stored(own.metadata, one.id, 'latest')
+    expect(run.task_instances).toMatchObject([{ task_id: 'only', state: 'none', try_number: 0 }])
+  })
+})
+
+test('where schedules stand is read by index alone', async () => {
+  const { rows } = await own.metadata.query<{ 'QUERY PLAN': string }>(
+    `explain select r.logical_date from metadata.dag_run r where r.dag_id = 'x' and r.run_type = 'scheduled'
+     and r.logical_date <= now() order by r.logical_date desc limit 1`,
+  )
+  expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toMatch(/Index Only Scan Backward using dag_run_scheduled/)
+})
