@@ -65,6 +65,7 @@ export class Announcing {
     this.#left = Number.POSITIVE_INFINITY
     this.discord = await startDiscord({
       token: TOKEN,
+      now: () => this.now,
       intercept: (...args) => this.#dies(args[1]) || (this.intercept?.(...args) ?? false),
       interceptAnswer: (...args) => this.#dies(args[1]) || (this.interceptAnswer?.(...args) ?? false),
     })
