@@ -29,6 +29,8 @@ alter table dag_run
     and (state <> 'running' or (job_id is not null and started_at is not null)));
 create unique index dag_run_scheduled on dag_run (dag_id, run_type, logical_date) where run_type = 'scheduled';
 create index dag_run_unfinished on dag_run (dag_id, state, dag_run_id) where state in ('queued', 'running');
+-- Each new run looks for the last success before it, past however many are running.
+create index dag_run_succeeded on dag_run (dag_id, dag_run_id desc) where state = 'success';
 
 alter table task_instance
   alter state type task_instance_state,
