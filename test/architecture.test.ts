@@ -80,6 +80,12 @@ const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string
   'src/scheduler': { code: ['src/runner', 'src/metadata', 'src/dag'], packages: ['croner', 'node-cron'] },
 }
 
+/** What of the web page a pipeline's board stands on comes by `tminus/web`. */
+WHOLE['src/web'] = {
+  code: ['src/runner', 'src/metadata', 'src/dag', 'src/db', 'src/version.ts', 'src/load-dags.ts', 'src/maintenance'],
+  packages: ['hono', 'zod', 'croner', '@hono/node-server', '@dagrejs/dagre'],
+}
+
 /** Where the parts are put together; the rest of `src/` lies below them. */
 const WIRES = ['src/app.ts', 'src/cli']
 
@@ -99,7 +105,7 @@ describe('who may import whom', () => {
     const own = sources.filter(({ path }) => partOf(path) === part)
     expect(own).not.toEqual([])
     const allowed = (one: Import) => {
-      if (!local(one.to)) return one.to.startsWith('node:') || packages.includes(one.to) || one.typeOnly
+      if (!local(one.to)) return one.to.startsWith('node:') || packages.some((name) => one.to === name || one.to.startsWith(`${name}/`)) || one.typeOnly
       const to = partOf(one.to)
       return [part, ...OPEN, ...code].includes(to) || (one.typeOnly && types.includes(to))
     }
@@ -197,6 +203,6 @@ describe('what a file may hold', () => {
       .map((text) => text.split('\n').filter((line) => line.trim() !== '').length)
     const total = code.reduce((sum, lines) => sum + lines, 0)
     expect(total).toBeGreaterThan(1_000)
-    expect(total).toBeLessThan(3_040)
+    expect(total).toBeLessThan(3_100)
   })
 })

@@ -67,6 +67,7 @@ export interface TickRun {
  * already is left out of the answer.
  */
 export async function queueRuns(db: Metadata, runs: readonly TickRun[]): Promise<Pick<TickRun, 'dagId' | 'runId'>[]> {
+  if (runs.length === 0) return []
   const values = [JSON.stringify(runs), db.channel]
   const { rows } = await db.query<{ dagId: string; runId: string }>({ name: 'queue_runs', text: QUEUE, values })
   return rows

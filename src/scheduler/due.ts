@@ -35,12 +35,12 @@ export const GRACE_MS = 60_000
  * minute, or until half-way to the next one. Of those that are late `all` run, or the `latest`, or `none`.
  */
 export function due(timetable: Timetable, catchup: Catchup, history: History, now: number, most: number): Due {
-  const first = timetable.next(floorOf(history, now))
-  if (first > now || catchup === 'all' || isWatched(history, now)) return take(timetable, first, now, most)
+  const floor = floorOf(history, now)
+  if (catchup === 'all' || isWatched(history, now)) return take(timetable, floor, now, most)
   const next = timetable.next(now)
   const latest = timetable.previous(next)
-  const late = now - latest > Math.min(GRACE_MS, (next - latest) / 2)
-  return take(timetable, late && catchup === 'none' ? next : latest, now, most)
+  const isLate = now - latest > Math.min(GRACE_MS, (next - latest) / 2)
+  return take(timetable, Math.max(floor, isLate && catchup === 'none' ? now : latest - 1), now, most)
 }
 
 /** What lies in the future comes from a clock that was wrong, and says nothing. */
@@ -55,14 +55,14 @@ function isWatched({ seen }: History, now: number): boolean {
   return seen !== undefined && seen <= now && now - seen <= GRACE_MS
 }
 
-function take(timetable: Timetable, first: number, now: number, most: number): Due {
+/** The ticks after an instant, until another, `most` of them. */
+export function take(timetable: Timetable, after: number, until: number, most: number): Due {
   const ticks: Tick[] = []
-  let next = first
-  for (let before: number | undefined; next <= now && ticks.length < most; ) {
+  let next = timetable.next(after)
+  for (let before: number | undefined; next <= until && ticks.length < most; next = timetable.next(next)) {
     before ??= timetable.previous(next)
     ticks.push({ logicalDate: new Date(next), dataIntervalStart: new Date(before) })
     before = next
-    next = timetable.next(next)
   }
   return { ticks, next }
 }

@@ -95,8 +95,7 @@ export class Scheduler {
       return { ...one, entry }
     })
     const runs = found.flatMap(({ entry, ticks }) => ticks.map((tick) => runOf(entry, tick)))
-    if (runs.length > 0)
-      for (const { dagId, runId } of await queueRuns(db, runs)) log.info({ dag_id: dagId, run_id: runId }, 'queued')
+    for (const { dagId, runId } of await queueRuns(db, runs)) log.info({ dag_id: dagId, run_id: runId }, 'queued')
     for (const { entry, next } of found) Object.assign(entry, { next, seen: Math.min(now.getTime(), next - 1) })
   }
 

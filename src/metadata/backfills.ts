@@ -1,0 +1,81 @@
+import type { DagRunState } from '../dag/state.ts'
+import type { Metadata } from './metadata.ts'
+
+export type Reprocess = 'none' | 'failed' | 'completed'
+
+export interface NewBackfill {
+  dagId: string
+  from: Date
+  to: Date
+  reprocess: Reprocess
+}
+
+/** The open backfill that is the same, or a new one; `begunAt` by the database's clock. */
+export async function openBackfill(db: Metadata, wanted: NewBackfill): Promise<{ backfillId: number; begunAt: Date }> {
+  const { rows } = await db.query<{ backfillId: number; begunAt: Date }>(
+    `insert into metadata.backfill (dag_id, from_date, to_date, reprocess) values ($1, $2, $3, $4)
+     on conflict (dag_id, from_date, to_date, reprocess) where ended_at is null do update set dag_id = excluded.dag_id
+     returning backfill_id as "backfillId", begun_at as "begunAt"`,
+    [wanted.dagId, wanted.from, wanted.to, wanted.reprocess],
+  )
+  return rows[0] as { backfillId: number; begunAt: Date }
+}
+
+/** Ends a dag's open backfills, or the one given; whoever is at work on one stops. Returns how many those were. */
+export async function endBackfills(db: Metadata, dagId: string, backfillId: number | null = null): Promise<number> {
+  const { rowCount } = await db.query(
+    `update metadata.backfill set ended_at = now()
+     where dag_id = $1 and ended_at is null and backfill_id = coalesce($2, backfill_id)`,
+    [dagId, backfillId],
+  )
+  return rowCount ?? 0
+}
+
+export interface BackfillState {
+  isOpen: boolean
+  /** Of its runs, those that wait or run. */
+  active: number
+  /** Runs its dag has room for, all that wait counted. */
+  free: number
+}
+
+export async function readBackfill(db: Metadata, backfillId: number): Promise<BackfillState> {
+  const { rows } = await db.query<BackfillState>(
+    `select b.ended_at is null as "isOpen",
+       count(*) filter (where r.run_type = 'backfill' and r.logical_date between b.from_date and b.to_date)::int as active,
+       (d.max_active_runs - count(r))::int as free
+     from metadata.backfill b join metadata.dag d using (dag_id)
+     left join metadata.dag_run r on r.dag_id = b.dag_id and r.state in ('queued', 'running')
+     where b.backfill_id = $1 group by b.backfill_id, d.dag_id`,
+    [backfillId],
+  )
+  return rows[0] ?? { isOpen: false, active: 0, free: 0 }
+}
+
+/** Takes back runs of a backfill that nobody has begun; one that is done again stays queued. */
+export async function withdrawRuns(db: Metadata, backfillId: number): Promise<void> {
+  await db.query(
+    `delete from metadata.dag_run r using metadata.backfill b
+     where b.backfill_id = $1 and r.dag_id = b.dag_id and r.state = 'queued' and r.run_type = 'backfill'
+       and r.logical_date between b.from_date and b.to_date and r.job_id is null and r.started_at is null
+       and not exists (select from metadata.task_instance_history h where h.dag_run_id = r.dag_run_id)`,
+    [backfillId],
+  )
+}
+
+export interface KnownRun {
+  runId: string
+  state: DagRunState
+  /** By the database's clock. */
+  endedAt: Date | null
+}
+
+/** Those of these runs that are there, the newest first. */
+export async function findRuns(db: Metadata, dagId: string, runIds: readonly string[]): Promise<KnownRun[]> {
+  const { rows } = await db.query<KnownRun>(
+    `select run_id as "runId", state, ended_at as "endedAt" from metadata.dag_run
+     where dag_id = $1 and run_id = any($2::text[]) order by dag_run_id desc`,
+    [dagId, runIds],
+  )
+  return rows
+}

@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Dag } from '../../src/dag/dag.ts'
+import { endBackfills } from '../../src/metadata/backfills.ts'
+import {
+  type BackfillOptions,
+  type BackfillProgress,
+  backfill,
+  MOST_TICKS,
+  planBackfill,
+} from '../../src/scheduler/backfill.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { openTestRunner, type TestRunner, uniqueId, until } from '../support/runner.ts'
+import { endQueued, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'
+
+let database: TestDatabase
+let own: TestRunner
+beforeAll(async () => {
+  database = await createDatabase()
+  own = await openTestRunner(database, [])
+})
+afterAll(async () => await database.drop())
+
+const RANGE = { from: new Date('2026-03-01T00:00:00Z'), to: new Date('2026-03-05T00:00:00Z') }
+
+const daily = (maxActiveRuns = 16) => scheduledDag(uniqueId('daily'), { schedule: '@daily', maxActiveRuns })
+
+function fill(dag: Dag, options: Partial<BackfillOptions> = {}) {
+  const defaults = { ...RANGE, maxActiveRuns: 16, reprocess: 'none', signal: new AbortController().signal } as const
+  return backfill(own.metadata, dag, { ...defaults, ...options })
+}
+
+/** As long as work goes on, whatever is queued ends like this. */
+async function executed<T>(work: Promise<T>, state: 'success' | 'failed' = 'success'): Promise<T> {
+  let isOver = false
+  const over = work.finally(() => {
+    isOver = true
+  })
+  over.catch(() => {})
+  await until(async () => {
+    await endQueued(own.metadata, state)
+    return isOver
+  })
+  return await over
+}
+
+const ran = async ({ id }: Dag, runType = 'backfill') =>
+  (await logicalDates(own.metadata, id, runType)).map((date) => date.slice(8, 10))
+
+async function endScheduled(dag: Dag, states: Record<string, 'success' | 'failed'>): Promise<void> {
+  const clock = new SetClock('2026-03-01T00:00:00Z')
+  for (const [day, state] of Object.entries(states)) {
+    clock.set(`2026-03-${day}T00:00:00Z`)
+    const scheduler = openScheduler(own.metadata, clock, [{ ...dag, catchup: 'latest', startDate: clock.now() }])
+    await scheduler.look()
+    await own.metadata.query(`delete from metadata.dag_schedule where dag_id = $1`, [dag.id])
+    await endQueued(own.metadata, state)
+  }
+}
+
+const queued = async ({ id }: Dag) => {
+  const { rows } = await own.metadata.query<{ run_id: string }>(
+    `select run_id from metadata.dag_run where dag_id = $1 and state = 'queued'`,
+    [id],
+  )
+  return rows.map(({ run_id }) => run_id)
+}
+
+describe('a backfill', () => {
+  test('runs each tick of its range, ends included, from the tick before, and says how it goes', async () => {
+    const dag = daily()
+    const told: BackfillProgress[] = []
+    const end = await executed(fill(dag, { onProgress: (progress) => told.push(progress) }))
+    expect(end).toEqual({ ticks: 5, done: 5, active: 0, ended: 'done' })
+    expect(await ran(dag)).toEqual(['01', '02', '03', '04', '05'])
+    expect(told[0]).toEqual({ ticks: 5, done: 0, active: 0 })
+    expect(told.map(({ done }) => done)).toEqual(told.map(({ done }) => done).sort((a, b) => a - b))
+    const { rows } = await own.metadata.query(
+      `select run_id, data_interval_start as s, data_interval_end as e from metadata.dag_run where dag_id = $1
+       order by logical_date limit 1`,
+      [dag.id],
+    )
+    expect(rows).toEqual([
+      { run_id: 'backfill__2026-03-01T00:00:00.000Z', s: new Date('2026-02-28T00:00:00Z'), e: RANGE.from },
+    ])
+  })
+
+  test('is really executed by a runner', async () => {
+    const dag = daily()
+    const { runner } = await openTestRunner(database, [dag])
+    await runner.claim({ dagIds: [dag.id], onlyBegun: false })
+    const filling = fill(dag, { maxActiveRuns: 2 })
+    await until(async () => {
+      // What NOTIFY would tell it.
+      runner.runsWaiting()
+      return (await ran(dag)).length === 5 && (await queued(dag)).length === 0
+    })
+    expect(await filling).toMatchObject({ done: 5, ended: 'done' })
+  })
+
+  test('has no more runs under way than it may', async () => {
+    const dag = daily()
+    const filling = fill(dag, { maxActiveRuns: 2 })
+    for (const [passed, waiting] of [
+      [0, 2],
+      [2, 2],
+      [4, 1],
+    ] as const) {
+      await until(async () => (await ran(dag)).length === passed + waiting)
+      expect(await queued(dag)).toHaveLength(waiting)
+      await endQueued(own.metadata)
+    }
+    expect(await filling).toMatchObject({ done: 5, ended: 'done' })
+  })
+
+  test('waits while scheduled runs need what room its dag has', async () => {
+    const dag = daily(2)
+    const clock = new SetClock('2026-03-09T12:00:00Z')
+    const scheduler = openScheduler(own.metadata, clock, [dag])
+    await scheduler.look()
+    for (const day of ['10', '11']) {
+      clock.set(`2026-03-${day}T00:00:00Z`)
+      await scheduler.look()
+    }
+    let looks = 0
+    const filling = fill(dag, { onProgress: () => looks++ })
+    await until(() => looks >= 3)
+    expect(await queued(dag)).toEqual(['scheduled__2026-03-10T00:00:00.000Z', 'scheduled__2026-03-11T00:00:00.000Z'])
+    expect(await executed(filling)).toMatchObject({ done: 5, ended: 'done' })
+  })
+})
+
+describe('ticks that have run', () => {
+  const before = { '01': 'success', '02': 'failed', '03': 'success' } as const
+
+  test.each([
+    ['none', ['skip', 'skip', 'skip', 'create', 'create'], ['04', '05']],
+    ['failed', ['skip', 'create', 'skip', 'create', 'create'], ['02', '04', '05']],
+    ['completed', ['create', 'create', 'create', 'create', 'create'], ['01', '02', '03', '04', '05']],
+  ] as const)('reprocess %s', async (reprocess, actions, days) => {
+    const dag = daily()
+    await endScheduled(dag, before)
+    expect(await ran(dag, 'scheduled')).toEqual(['01', '02', '03'])
+    const planned = await planBackfill(own.metadata, dag, { ...RANGE, reprocess })
+    expect(planned.map(({ action }) => action)).toEqual(actions)
+    expect(planned.map(({ state }) => state)).toEqual(['success', 'failed', 'success', undefined, undefined])
+    expect(await ran(dag)).toEqual([])
+    expect(await executed(fill(dag, { reprocess }))).toMatchObject({ done: 5, ended: 'done' })
+    expect(await ran(dag)).toEqual(days)
+  })
+
+  test('a failed run of an earlier backfill is cleared, once each time', async () => {
+    const dag = daily()
+    await executed(fill(dag), 'failed')
+    const actions = async () =>
+      (await planBackfill(own.metadata, dag, { ...RANGE, reprocess: 'failed' })).map((one) => one.action)
+    expect(await actions()).toEqual(['clear', 'clear', 'clear', 'clear', 'clear'])
+    expect(await executed(fill(dag, { reprocess: 'failed' }), 'failed')).toMatchObject({ ended: 'done' })
+    expect(await executed(fill(dag, { reprocess: 'failed' }))).toMatchObject({ ended: 'done' })
+    expect(await actions()).toEqual(['skip', 'skip', 'skip', 'skip', 'skip'])
+    expect(await ran(dag)).toHaveLength(5)
+  })
+
+  test('what is under way is left alone', async () => {
+    const dag = daily()
+    const stop = new AbortController()
+    const filling = fill(dag, { maxActiveRuns: 1, signal: stop.signal })
+    await until(async () => (await queued(dag)).length === 1)
+    const [first] = await planBackfill(own.metadata, dag, { ...RANGE, reprocess: 'completed' })
+    expect(first).toMatchObject({ action: 'skip', state: 'queued' })
+    stop.abort()
+    await filling
+  })
+})
+
+describe('stopped', () => {
+  test('takes back what nobody began; the same command goes on, and does nothing again', async () => {
+    const dag = daily()
+    await endScheduled(dag, { '01': 'success', '02': 'success', '03': 'success', '04': 'success', '05': 'success' })
+    const stop = new AbortController()
+    const options = { reprocess: 'completed', maxActiveRuns: 1, signal: stop.signal } as const
+    const filling = fill(dag, options)
+    await until(async () => (await queued(dag)).length === 1)
+    await endQueued(own.metadata)
+    await until(async () => (await ran(dag)).length === 2)
+    stop.abort()
+    expect(await filling).toMatchObject({ ended: 'interrupted' })
+    expect([await ran(dag), await queued(dag)]).toEqual([['01'], []])
+    const { signal } = new AbortController()
+    expect(await executed(fill(dag, { ...options, signal }))).toMatchObject({ done: 5, ended: 'done' })
+    const { rows } = await own.metadata.query('select from metadata.task_instance_history')
+    expect([await ran(dag), rows.length]).toEqual([['01', '02', '03', '04', '05'], 0])
+    // All done: the same command is a new one, and clears them.
+    const [again] = await planBackfill(own.metadata, dag, { ...RANGE, reprocess: 'completed' })
+    expect(again?.action).toBe('clear')
+  })
+
+  test('cancelled from elsewhere', async () => {
+    const dag = daily()
+    const filling = fill(dag, { maxActiveRuns: 2 })
+    await until(async () => (await queued(dag)).length === 2)
+    expect(await endBackfills(own.metadata, dag.id)).toBe(1)
+    expect(await filling).toMatchObject({ ended: 'cancelled' })
+    expect(await ran(dag)).toEqual([])
+  })
+})
+
+describe('refused', () => {
+  test('a dag without a schedule, and more ticks than anybody means', async () => {
+    const byHand = scheduledDag(uniqueId('by-hand'), {})
+    await expect(fill(byHand)).rejects.toThrow(`Dag '${byHand.id}' has no schedule`)
+    const dense = scheduledDag(uniqueId('dense'), { schedule: '* * * * * *' })
+    await expect(fill(dense)).rejects.toThrow(`Over ${MOST_TICKS} ticks of '${dense.id}' lie there`)
+    await expect(fill(daily(), { to: new Date('2026-02-01T00:00:00Z') })).rejects.toThrow('lies before its beginning')
+  })
+})
