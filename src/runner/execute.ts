@@ -31,26 +31,21 @@ export const MAX_OUTPUT_BYTES = 1_000_000
 
 /** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
-  const { signal, clear } = withTimeout(attempt.signal, attempt.task.executionTimeoutMs)
+  const { dag, task, abort } = attempt
+  const ms = task.executionTimeoutMs
+  const timer = ms === undefined ? undefined : setTimeout(() => abort.abort(timedOut(ms)), ms)
   try {
-    return await withTools(attempt.dag, signal, resources, async (tools) => {
+    return await withTools(dag, abort.signal, resources, async (tools) => {
       const inputs = await readInputs(attempt)
       const context = contextOf(attempt, resources, tools)
-      const value = await untilAbandoned(async () => attempt.task.run(inputs, context), signal)
-      return { state: 'success', reason: null, output: await encodeOutput(attempt.task, value) }
+      const value = await untilAbandoned(async () => task.run(inputs, context), abort.signal)
+      return { state: 'success', reason: null, output: await encodeOutput(task, value) }
     })
   } catch (error) {
     return endingOf(error, resources)
   } finally {
-    clear()
+    clearTimeout(timer)
   }
-}
-
-function withTimeout(signal: AbortSignal, ms: number | undefined): { signal: AbortSignal; clear: () => void } {
-  if (ms === undefined) return { signal, clear: () => {} }
-  const timeout = new AbortController()
-  const timer = setTimeout(() => timeout.abort(timedOut(ms)), ms)
-  return { signal: AbortSignal.any([signal, timeout.signal]), clear: () => clearTimeout(timer) }
 }
 
 /** A dag's own callback, under a time limit. Throws what it throws. */

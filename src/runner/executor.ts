@@ -10,8 +10,8 @@ export interface Attempt {
   dag: Dag
   task: Task
   tryNumber: number
-  /** Aborts when the try should end early, with the reason as its message. */
-  signal: AbortSignal
+  /** Aborts when the try should end early, with the reason as its message; a time limit aborts it too. */
+  abort: AbortController
   /** What an upstream task returned, as JSON; undefined when it returned nothing. */
   readOutput(taskId: string): Promise<unknown>
   log(line: LogLine): void

@@ -104,7 +104,7 @@ export class Tries {
 /** Has the executor run a try; whatever happens is an ending. */
 export async function attempt(
   { run, dag, state }: OwnedRun,
-  { index, tryNumber, abort: { signal } }: Try,
+  { index, tryNumber, abort }: Try,
   { db, executor, writer, onLog }: Owner,
 ): Promise<Ending> {
   const { taskId } = state.instance(index)
@@ -115,7 +115,7 @@ export async function attempt(
     onLog?.(line)
   }
   const read = (upstream: string) => outlast(() => readOutput(db, run.dagRunId, upstream))
-  return await executor.execute({ run, dag, task, tryNumber, signal, readOutput: read, log })
+  return await executor.execute({ run, dag, task, tryNumber, abort, readOutput: read, log })
 }
 
 export function interruption(reason: string): TminusError {
