@@ -105,7 +105,12 @@ describe('who may import whom', () => {
     const own = sources.filter(({ path }) => partOf(path) === part)
     expect(own).not.toEqual([])
     const allowed = (one: Import) => {
-      if (!local(one.to)) return one.to.startsWith('node:') || packages.some((name) => one.to === name || one.to.startsWith(`${name}/`)) || one.typeOnly
+      if (!local(one.to))
+        return (
+          one.to.startsWith('node:') ||
+          packages.some((name) => one.to === name || one.to.startsWith(`${name}/`)) ||
+          one.typeOnly
+        )
       const to = partOf(one.to)
       return [part, ...OPEN, ...code].includes(to) || (one.typeOnly && types.includes(to))
     }

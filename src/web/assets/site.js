@@ -1,0 +1,85 @@
+// Times in the reader's zone, and pages that follow what they show. Every page is whole without it.
+const zoned = (options) => new Intl.DateTimeFormat(undefined, options)
+const day = { year: 'numeric', month: 'short', day: 'numeric' }
+const FORMS = {
+  time: zoned({ ...day, hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+  ago: zoned({ ...day, hour: '2-digit', minute: '2-digit' }),
+  date: zoned(day),
+  clock: zoned({ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 }),
+}
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+
+function distance(ms) {
+  const s = Math.round(ms / 1000)
+  for (const [unit, length] of [
+    ['day', 86400],
+    ['hour', 3600],
+    ['minute', 60],
+  ])
+    if (Math.abs(s) >= length) return relative.format(Math.trunc(s / length), unit)
+  return relative.format(s, 'second')
+}
+
+function localTimes(root = document) {
+  for (const time of root.querySelectorAll('time[data-show]')) {
+    const at = new Date(time.dateTime)
+    const text = FORMS[time.dataset.show]?.format(at)
+    time.textContent = time.dataset.show === 'ago' ? `${text} (${distance(at - Date.now())})` : text
+  }
+}
+
+// An element with data-live names what it shows; told of a change, it is fetched anew and put in place.
+let source
+let following
+function follow() {
+  const live = document.querySelector('[data-live]')
+  if (!live || following === live.dataset.live) return
+  following = live.dataset.live
+  source?.close()
+  source = new EventSource(`/live/${following}?seen=${encodeURIComponent(live.dataset.mark ?? '')}`)
+  source.addEventListener('changed', refresh)
+  source.addEventListener('error', () => {
+    // A server that is away is tried again by the browser itself; one that refused is asked later.
+    if (source.readyState !== EventSource.CLOSED) return
+    following = undefined
+    setTimeout(follow, 5000)
+  })
+}
+
+let refreshing = false
+let again = false
+async function refresh() {
+  if (refreshing) {
+    again = true
+    return
+  }
+  refreshing = true
+  const live = document.querySelector('[data-live]')
+  const own = live?.dataset.refresh
+  if (own) document.dispatchEvent(new CustomEvent('tminus:changed'))
+  else if (live)
+    await htmx
+      .ajax('GET', location.href, { target: '[data-live]', select: '[data-live]', swap: 'outerHTML' })
+      .catch(() => {})
+  refreshing = false
+  if (again) {
+    again = false
+    refresh()
+  }
+}
+
+document.addEventListener('DOMContentLoaded', () => {
+  localTimes()
+  follow()
+})
+document.addEventListener('htmx:afterSettle', () => {
+  localTimes()
+  follow()
+})
+window.tminus = { localTimes, follow }
+// Times that tell how long ago.
+setInterval(() => localTimes(), 30_000)
+// A form or select that says so is sent as soon as it is changed.
+document.addEventListener('change', (event) => {
+  if (event.target.matches('[data-submit]')) event.target.form.requestSubmit()
+})

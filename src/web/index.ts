@@ -1,0 +1,7 @@
+/** What a pipeline draws its own page (`board`) with; src/web/README.md shows one. */
+export { Hono } from 'hono'
+export { assetUrl } from './assets.ts'
+export { Page, type PageProps } from './layout.tsx'
+export { Duration, Empty, Notice, OutLink, StateMark, safeHref, Time } from './parts.tsx'
+export { badRequest, notFound } from './problem.tsx'
+export type { Board, WebContext, WebEnv } from './site.ts'

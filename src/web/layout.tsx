@@ -1,0 +1,142 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { raw } from 'hono/html'
+import type { Child } from 'hono/jsx'
+import { VERSION } from '../version.ts'
+import { assetUrl } from './assets.ts'
+import type { Site, Viewer, WebContext } from './site.ts'
+
+export interface PageProps {
+  c: WebContext
+  /** Before the name of the site in the window's title. */
+  title: string
+  /** One sentence for search engines and previews. */
+  description?: string
+  /** Paths of further scripts and style sheets, of this site only: the policy refuses all others. */
+  scripts?: readonly string[]
+  styles?: readonly string[]
+  children?: Child
+}
+
+/** A whole document: head, navigation, what it is about, foot. `c.html(<Page c={c} title="…">…</Page>)`. */
+export function Page({ c, title, description, scripts = [], styles = [], children }: PageProps) {
+  const { site, viewer } = c.var as { site: Site; viewer: Viewer | undefined }
+  return (
+    <>
+      {raw('<!doctype html>')}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <meta name="color-scheme" content="light dark" />
+          <meta name="htmx-config" content={HTMX} />
+          {description && <meta name="description" content={description} />}
+          <title>{`${title} · T-minus`}</title>
+          <link rel="icon" href={assetUrl('favicon.svg')} type="image/svg+xml" />
+          <link rel="stylesheet" href={assetUrl('site.css')} />
+          {styles.map((href) => (
+            <link rel="stylesheet" href={href} />
+          ))}
+          <script src={assetUrl('htmx.js')} defer />
+          <script src={assetUrl('site.js')} defer />
+          {scripts.map((src) => (
+            <script src={src} defer />
+          ))}
+        </head>
+        <body>
+          <a class="skip" href="#main">
+            Skip to content
+          </a>
+          <Top path={c.req.path} site={site} viewer={viewer} />
+          <main id="main" tabindex={-1}>
+            {children}
+          </main>
+          <Foot site={site} viewer={viewer} />
+        </body>
+      </html>
+    </>
+  )
+}
+
+/** Nothing of it needs eval or styles of its own, which the policy refuses. */
+const HTMX = JSON.stringify({
+  includeIndicatorStyles: false,
+  allowEval: false,
+  selfRequestsOnly: true,
+  historyCacheSize: 0,
+})
+
+function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer | undefined }) {
+  const links = [
+    ...site.boards.map(({ dagId, base }) => ({ href: base || '/', text: base === '' ? 'Board' : dagId })),
+    { href: '/dags', text: 'Pipelines' },
+    { href: '/pools', text: 'Pools' },
+    { href: '/jobs', text: 'Jobs' },
+    { href: '/status', text: 'Health' },
+    ...(viewer?.role === 'admin' && viewer.name !== null ? [{ href: '/users', text: 'Users' }] : []),
+  ]
+  const current = currentOf(
+    path,
+    links.map(({ href }) => href),
+  )
+  return (
+    <header class="top">
+      <a class="brand" href="/" aria-label="T-minus, first page">
+        <Mark />
+        <span>T-minus</span>
+      </a>
+      {viewer && (
+        <nav aria-label="Main">
+          {links.map(({ href, text }) => (
+            <a href={href} aria-current={href === current ? 'page' : undefined}>
+              {text}
+            </a>
+          ))}
+        </nav>
+      )}
+      {viewer?.name != null && (
+        <form class="whoami" method="post" action="/logout">
+          <a href="/account" title={`Signed in as ${viewer.name}, ${viewer.role}`}>
+            {viewer.name} <small>{viewer.role}</small>
+          </a>
+          <button type="submit" class="quiet">
+            Sign out
+          </button>
+        </form>
+      )}
+    </header>
+  )
+}
+
+/** The link with the longest path that this one begins with; a launch's page belongs to the board. */
+function currentOf(path: string, hrefs: readonly string[]): string | undefined {
+  if (path.startsWith('/login') || path.startsWith('/account')) return undefined
+  const fitting = hrefs.filter((href) => href === path || path.startsWith(`${href === '/' ? '' : href}/`))
+  return fitting.sort((a, b) => b.length - a.length)[0]
+}
+
+function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">
+      <path d="M16 2c5 4 7 9 7 14l-2 6H11l-2-6c0-5 2-10 7-14z" />
+      <path class="flame" d="M13 24h6l-3 7z" />
+      <circle cx="16" cy="13" r="3" />
+    </svg>
+  )
+}
+
+function Foot({ site, viewer }: { site: Site; viewer: Viewer | undefined }) {
+  return (
+    <footer class="foot">
+      {viewer?.name === null && (
+        <p>
+          Open to everybody on this machine, because there are no users yet. To ask for a password:{' '}
+          <code>npm run cli -- users create NAME --role admin</code>
+        </p>
+      )}
+      <p>
+        T-minus {VERSION} · times are in your zone, hover for UTC
+        {Math.abs(site.now().getTime() - Date.now()) > 60_000 && ' · the clock of this process is set by CLOCK'}
+      </p>
+    </footer>
+  )
+}

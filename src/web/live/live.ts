@@ -1,0 +1,142 @@
+import { isOutage } from '../../db/outage.ts'
+import type { Logger } from '../../log.ts'
+
+/**
+ * For each key a mark that changes with what a page shows of it, all read in one statement. A key that is not there is
+ * missing from the answer.
+ */
+export type ReadMarks = (keys: readonly string[]) => Promise<ReadonlyMap<string, string>>
+
+export interface LiveOptions {
+  /** By the kind of thing that is followed. */
+  readers: Readonly<Record<string, ReadMarks>>
+  log: Logger
+  /** Between two looks. Default 1 s. */
+  everyMs?: number
+  /** Followers at once. Default 1,000. */
+  most?: number
+}
+
+interface Follower {
+  kind: string
+  key: string
+  /** The mark of what it shows. */
+  seen: string
+  since: number
+  controller: ReadableStreamDefaultController<Uint8Array>
+}
+
+/** Whoever was signed out in the meantime is found out when the browser connects again. */
+const LONGEST_MS = 10 * 60_000
+const SIGN_OF_LIFE_EVERY_MS = 15_000
+/** Bytes that wait for a reader who takes none. */
+const MOST_WAITING = 16_384
+
+/**
+ * Tells open pages that what they show has changed, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * An event holds a mark and nothing else: the page then fetches itself anew. So a connection that was lost needs no
+ * memory of it here: the browser names the last mark it saw, and hears of it at once where that is no longer so.
+ * Looks into the database only while somebody follows, once a second for all of them.
+ */
+export class Live {
+  readonly #options: LiveOptions
+  readonly #followers = new Set<Follower>()
+  #timer: NodeJS.Timeout | undefined
+  #looking = false
+  #lastSign = Date.now()
+  #closed = false
+
+  constructor(options: LiveOptions) {
+    this.#options = options
+  }
+
+  get followers(): number {
+    return this.#followers.size
+  }
+
+  /** @param seen the mark the page was drawn with, '' for none */
+  follow(kind: string, key: string, seen: string): Response {
+    if (this.#closed || this.#followers.size >= (this.#options.most ?? 1_000)) {
+      return new Response('Too many pages follow already', { status: 503, headers: { 'retry-after': '30' } })
+    }
+    let follower: Follower | undefined
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          follower = { kind, key, seen, since: Date.now(), controller }
+          this.#followers.add(follower)
+          controller.enqueue(encode('retry: 2000\n\n'))
+          this.#timer ??= setInterval(() => void this.#look(), this.#options.everyMs ?? 1_000)
+        },
+        cancel: () => this.#leave(follower),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: 1_024 }),
+    )
+    void this.#look()
+    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
+    return new Response(body, { headers })
+  }
+
+  /** Ends every stream; browsers come back by themselves. */
+  close(): void {
+    this.#closed = true
+    for (const follower of this.#followers) this.#end(follower)
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking || this.#followers.size === 0) return
+    this.#looking = true
+    try {
+      const kinds = new Set([...this.#followers].map(({ kind }) => kind))
+      await Promise.all([...kinds].map((kind) => this.#lookAt(kind)))
+    } catch (error) {
+      if (!isOutage(error)) this.#options.log.error({ err: error }, 'looking for what pages follow failed')
+    }
+    this.#tidy()
+    this.#looking = false
+  }
+
+  async #lookAt(kind: string): Promise<void> {
+    const own = () => [...this.#followers].filter((follower) => follower.kind === kind)
+    const marks = await this.#options.readers[kind]?.([...new Set(own().map(({ key }) => key))])
+    for (const follower of own()) {
+      const mark = marks?.get(follower.key)
+      if (mark === undefined || mark === follower.seen) continue
+      follower.seen = mark
+      this.#send(follower, `id: ${mark}\nevent: changed\ndata: ${mark}\n\n`)
+    }
+  }
+
+  #tidy(): void {
+    const now = Date.now()
+    const sign = now - this.#lastSign >= SIGN_OF_LIFE_EVERY_MS
+    if (sign) this.#lastSign = now
+    for (const follower of this.#followers) {
+      if (now - follower.since >= LONGEST_MS) this.#end(follower)
+      else if (sign) this.#send(follower, ': still here\n\n')
+    }
+  }
+
+  #send(follower: Follower, text: string): void {
+    if ((follower.controller.desiredSize ?? 0) < -MOST_WAITING) this.#end(follower)
+    else follower.controller.enqueue(encode(text))
+  }
+
+  #end(follower: Follower): void {
+    this.#leave(follower)
+    follower.controller.close()
+  }
+
+  #leave(follower: Follower | undefined): void {
+    if (follower !== undefined) this.#followers.delete(follower)
+    if (this.#followers.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+const encoder = new TextEncoder()
+
+function encode(text: string): Uint8Array {
+  return encoder.encode(text)
+}

@@ -1,0 +1,42 @@
+import type { Metadata } from '../../metadata/metadata.ts'
+import type { ReadMarks } from './live.ts'
+
+/** What can be followed. */
+export function markReaders(metadata: Metadata): Readonly<Record<string, ReadMarks>> {
+  const marks =
+    (text: string): ReadMarks =>
+    async (keys) => {
+      const { rows } = await metadata.query<{ key: string; mark: string }>(text, [keys])
+      return new Map(rows.map(({ key, mark }) => [key, mark]))
+    }
+  return { dag: marks(DAG_MARKS), run: marks(RUN_MARKS), log: marks(LOG_MARKS) }
+}
+
+/** Of a dag's newest runs, and of the task instances of those under way. */
+export const DAG_MARKS = `
+select w.key, md5(concat(
+  (select is_paused from metadata.dag d where d.dag_id = w.key),
+  (select string_agg(concat(r.dag_run_id, r.state, r.version, (
+     select string_agg(concat(t.state, t.try_number), ',' order by t.task_id) from metadata.task_instance t
+     where t.dag_run_id = r.dag_run_id and r.ended_at is null)), ';' order by r.dag_run_id desc)
+   from (select * from metadata.dag_run n where n.dag_id = w.key order by n.dag_run_id desc limit 25) r))) as mark
+from unnest($1::text[]) w (key)`
+
+/** By `dag_run_id`. */
+export const RUN_MARKS = `
+select r.dag_run_id::text as key, md5(concat(r.state, r.version, (
+  select string_agg(concat(t.state, t.try_number, t.reason), ',' order by t.task_id) from metadata.task_instance t
+  where t.dag_run_id = r.dag_run_id))) as mark
+from metadata.dag_run r
+where r.dag_run_id in (select k::bigint from unnest($1::text[]) k where k ~ '^\\d{1,18}$')`
+
+/** By `dag_run_id/task_id/try_number`: the last line, and whether the task has moved on. */
+export const LOG_MARKS = `
+select w.key, concat(coalesce((
+    select max(l.line) from metadata.task_log l
+    where l.dag_run_id = w.run and l.task_id = w.task and l.try_number = w.try), 0),
+  '-', t.state, '-', t.try_number) as mark
+from (
+  select k as key, split_part(k, '/', 1)::bigint as run, split_part(k, '/', 2) as task, split_part(k, '/', 3)::int as try
+  from unnest($1::text[]) k where k ~ '^\\d{1,18}/[A-Za-z0-9_.-]+/\\d{1,6}$') w
+join metadata.task_instance t on t.dag_run_id = w.run and t.task_id = w.task`

@@ -1,0 +1,98 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
+import { humanDuration } from '../dag/duration.ts'
+import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
+
+export type AnyState = DagRunState | TaskInstanceState
+
+/** Drawn in a 16 × 16 box, so that a state is told by its shape, its word and its colour. */
+const SHAPES: Readonly<Record<AnyState, string>> = {
+  none: 'M3 8h10',
+  scheduled: 'M8 2a6 6 0 1 0 .01 0M8 5v3l2 2',
+  queued: 'M3 4h10M3 8h10M3 12h6',
+  running: 'M5 3l8 5-8 5z',
+  success: 'M3 8.5l3.5 3.5L13 4.5',
+  failed: 'M4 4l8 8M12 4l-8 8',
+  skipped: 'M3 4l5 4-5 4M9 4l5 4-5 4',
+  upstream_failed: 'M8 2v7M5 6l3-4 3 4M4 13l8 0',
+  up_for_retry: 'M13 8a5 5 0 1 1-2-4M11 1v3h3',
+  up_for_reschedule: 'M8 2a6 6 0 1 0 .01 0M8 4v4h4',
+}
+
+/** `✓ success`: icon, word and colour. */
+export function StateMark({ state, live = false }: { state: AnyState; live?: boolean }) {
+  return (
+    <span class={`state ${state}`} aria-live={live ? 'polite' : undefined}>
+      <StateIcon state={state} />
+      {state.replaceAll('_', ' ')}
+    </span>
+  )
+}
+
+export function StateIcon({ state }: { state: AnyState }) {
+  return (
+    <svg class="icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+      <path d={SHAPES[state]} />
+    </svg>
+  )
+}
+
+/**
+ * An instant: UTC as it is sent, in the reader's zone once the page's script has seen it.
+ *
+ * @param show `date` without the time of day; `ago` adds how long ago it was, or how long it is until then
+ */
+export function Time({ at, show = 'time' }: { at: Date | null | undefined; show?: 'time' | 'date' | 'ago' | 'clock' }) {
+  if (at == null) return <span class="nothing">–</span>
+  const iso = at.toISOString()
+  const utc = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`
+  const text = show === 'date' ? iso.slice(0, 10) : show === 'clock' ? iso.slice(11, 23) : utc
+  return (
+    <time datetime={iso} title={utc} data-show={show}>
+      {text}
+    </time>
+  )
+}
+
+/** `1 m 20 s`; nothing for null. */
+export function Duration({ ms }: { ms: number | null | undefined }) {
+  if (ms == null) return <span class="nothing">–</span>
+  return <span class="number">{humanDuration(Math.max(0, ms))}</span>
+}
+
+/** Where there is nothing to show: what that means, and what to do. */
+export function Empty({ title, children }: { title: string; children?: Child }) {
+  return (
+    <div class="empty">
+      <p class="empty-title">{title}</p>
+      {children && <p>{children}</p>}
+    </div>
+  )
+}
+
+/** A sentence about what was done, or went wrong. */
+export function Notice({ kind = 'info', children }: { kind?: 'info' | 'good' | 'bad'; children?: Child }) {
+  return (
+    <p class={`notice ${kind}`} role={kind === 'bad' ? 'alert' : 'status'}>
+      {children}
+    </p>
+  )
+}
+
+/** A link to elsewhere. What is no http(s) address (`javascript:` and the like) is shown as text only. */
+export function OutLink({ href, children }: { href: string | null | undefined; children?: Child }) {
+  const safe = safeHref(href)
+  if (safe === undefined) return <>{children}</>
+  return (
+    <a href={safe} rel="noreferrer noopener" target="_blank">
+      {children}
+    </a>
+  )
+}
+
+/** The address if it is http(s), else undefined: for every href and src that comes from data. */
+export function safeHref(href: string | null | undefined): string | undefined {
+  if (href == null || !URL.canParse(href)) return undefined
+  const { protocol, href: whole } = new URL(href)
+  return protocol === 'https:' || protocol === 'http:' ? whole : undefined
+}

@@ -1,0 +1,87 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { isOutage } from '../db/outage.ts'
+import { messageOf, TminusError, UsageError } from '../errors.ts'
+import { Page } from './layout.tsx'
+import type { WebContext } from './site.ts'
+
+/** Why a request was not done. */
+export interface Problem {
+  status: ContentfulStatusCode
+  title: string
+  detail: string
+  /** By the name of the field that is wrong. */
+  errors?: Readonly<Record<string, string>>
+}
+
+/** A request that cannot be done as it is: thrown anywhere below a page or the API. */
+export class ProblemError extends TminusError {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.detail, { code: 'http_problem', retryable: false })
+    this.problem = problem
+  }
+}
+
+export function notFound(detail: string): ProblemError {
+  return new ProblemError({ status: 404, title: 'Not found', detail })
+}
+
+export function badRequest(detail: string, errors?: Problem['errors']): ProblemError {
+  return new ProblemError({ status: 400, title: 'Cannot be done like this', detail, ...(errors && { errors }) })
+}
+
+/** As a page for people, as RFC 9457 JSON for programs. What is not an answer to the asker is logged. */
+export function showError(error: Error, c: WebContext) {
+  const problem = problemOf(error)
+  if (problem.status === 500) c.var.site?.log.error({ err: error, path: c.req.path }, 'a request failed')
+  if (c.req.path.startsWith('/api/')) return problemJson(c, problem)
+  const { status, title, detail } = problem
+  return c.html(
+    <Page c={c} title={title}>
+      <section class="problem">
+        <p class="problem-status">{status}</p>
+        <h1>{title}</h1>
+        <p>{detail}</p>
+        <p>
+          <a href="/dags">All pipelines</a>
+        </p>
+      </section>
+    </Page>,
+    status,
+  )
+}
+
+/** https://www.rfc-editor.org/rfc/rfc9457 */
+export function problemJson(c: WebContext, { status, title, detail, errors }: Problem) {
+  c.header('content-type', 'application/problem+json')
+  return c.body(JSON.stringify({ type: 'about:blank', title, status, detail, ...(errors && { errors }) }), status)
+}
+
+function problemOf(error: Error): Problem {
+  if (error instanceof ProblemError) return error.problem
+  if (error instanceof HTTPException) {
+    return {
+      status: error.status as ContentfulStatusCode,
+      title: TITLES[error.status] ?? 'Refused',
+      detail: messageOf(error),
+    }
+  }
+  if (error instanceof UsageError) return { status: 400, title: 'Cannot be done like this', detail: error.message }
+  if (isOutage(error)) {
+    return { status: 503, title: 'The database is away', detail: 'It does not answer just now; try again in a moment.' }
+  }
+  return { status: 500, title: 'Something went wrong', detail: "It is in this process's log, with the reason." }
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Cannot be done like this',
+  401: 'Sign in first',
+  403: 'Not allowed',
+  404: 'Not found',
+  413: 'Too large',
+  421: 'Wrong address',
+  429: 'Too many tries',
+}

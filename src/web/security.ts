@@ -1,0 +1,86 @@
+import type { MiddlewareHandler } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { WebContext, WebEnv } from './site.ts'
+
+/**
+ * Scripts and styles of this site only, none inside a page; no page inside another one. Pictures may come from
+ * elsewhere on boards alone, whose launches have some.
+ */
+function policy(images: string): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    `img-src ${images}`,
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
+
+const STRICT = policy("'self'")
+const WITH_PICTURES = policy("'self' https: data:")
+
+export const protectiveHeaders: MiddlewareHandler = async (c, next) => {
+  await next()
+  const { headers } = c.res
+  if (!headers.has('content-security-policy')) headers.set('content-security-policy', STRICT)
+  headers.set('x-content-type-options', 'nosniff')
+  headers.set('x-frame-options', 'DENY')
+  headers.set('referrer-policy', 'no-referrer')
+  headers.set('cross-origin-opener-policy', 'same-origin')
+  headers.set('cross-origin-resource-policy', 'same-origin')
+  headers.set('permissions-policy', 'camera=(), geolocation=(), microphone=()')
+  if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+}
+
+export function allowPictures(c: WebContext): void {
+  c.header('content-security-policy', WITH_PICTURES)
+}
+
+const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
+
+/**
+ * A page elsewhere can have its name lead to 127.0.0.1 and then read what is open here (DNS rebinding). Such requests
+ * carry that name: where only this machine is served, no other than its own is answered.
+ */
+export const ownHostOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
+  const { loopback, log } = c.var.site
+  const host = c.req.header('host') ?? ''
+  if (!loopback || LOOPBACK.test(host)) return await next()
+  log.warn({ host: host.slice(0, 100) }, 'refused a request by a name that is not of this machine')
+  throw new HTTPException(421, { message: 'This address is served as localhost or 127.0.0.1 only' })
+}
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * What changes something must come from our own pages, or from no page at all: browsers name the page's origin with
+ * every such request, JSON ones too, and programs name none.
+ */
+export const sameOriginOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
+  if (SAFE.has(c.req.method)) return await next()
+  const site = c.req.header('sec-fetch-site')
+  const origin = c.req.header('origin')
+  const own = origin === undefined || (URL.canParse(origin) && new URL(origin).host === c.req.header('host'))
+  if (own && (site === undefined || site === 'same-origin' || site === 'none')) return await next()
+  c.var.site.log.warn({ origin: origin?.slice(0, 100), path: c.req.path }, 'refused a request from a page elsewhere')
+  throw new HTTPException(403, { message: 'This was asked for by a page that is not ours, and has been refused' })
+}
+
+/** Where a person goes on after a form, if it is a path of ours; never another site. */
+export function ownPath(path: string | undefined, otherwise: string): string {
+  return path !== undefined && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : otherwise
+}
+
+/** The address a request comes from; the proxy's word counts only where one is trusted. */
+export function addressOf(c: WebContext): string {
+  const forwarded = c.var.site.trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined
+  return (forwarded || c.env.incoming?.socket?.remoteAddress) ?? 'unknown'
+}
+
+/** Whether the reader's own connection is encrypted, as far as it is known here. */
+export function isHttps(c: WebContext): boolean {
+  return c.var.site.trustProxy && c.req.header('x-forwarded-proto')?.split(',').at(-1)?.trim() === 'https'
+}

@@ -1,0 +1,90 @@
+import type { Server } from 'node:http'
+import { isIP } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { UsageError } from '../errors.ts'
+import type { LoadedDags } from '../load-dags.ts'
+import { buildApp } from './app.tsx'
+import { loadBoards } from './boards.ts'
+import { Live } from './live/live.ts'
+import { markReaders } from './live/marks.ts'
+import type { Site, WebEnv } from './site.ts'
+
+export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'log'> {
+  loaded: LoadedDags
+  web: { host: string; port: number; trustProxy: boolean }
+  /** Adds routes that are not pages: health and metrics. They come before everything that asks who is there. */
+  mount?: (app: Hono<WebEnv>) => void
+}
+
+export interface Web {
+  /** Where it is reached: `http://127.0.0.1:8080`. */
+  url: string
+  /** Open pages are told to come back later; what is being answered is finished, for at most two seconds. */
+  close(): Promise<void>
+}
+
+const CLOSE_WITHIN_MS = 2_000
+
+/** Listens. Throws UsageError where the port is taken, or where strangers could reach it and there is no user. */
+export async function openWeb(options: WebOptions): Promise<Web> {
+  const { loaded, web, log, metadata } = options
+  const live = new Live({ readers: markReaders(metadata), log })
+  const boards = await loadBoards(loaded.dags.values(), log)
+  const loopback = isLoopback(web.host) && !web.trustProxy
+  const { dags, importErrors } = loaded
+  const site: Site = { ...options, dags, importErrors, live, loopback, trustProxy: web.trustProxy, boards }
+  const app = buildApp(site, boards, options.mount)
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    overrideGlobalObjects: false,
+    serverOptions: SLOWEST,
+  }) as Server
+  server.maxConnections = MOST_CONNECTIONS
+  await listen(server, web)
+  const close = async () => {
+    live.close()
+    const closed = new Promise((resolve) => server.close(resolve))
+    server.closeIdleConnections()
+    const late = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
+    await closed
+    clearTimeout(late)
+  }
+  return { url: urlOf(server, web.host), close }
+}
+
+/** Whoever sends its request more slowly than this does so on purpose. */
+const SLOWEST = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 10_000,
+  connectionsCheckingInterval: 2_000,
+}
+const MOST_CONNECTIONS = 2_000
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+async function listen(server: Server, { host, port }: WebOptions['web']): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(explain(cause, host, port)))
+    server.listen(port, host, resolve)
+  })
+}
+
+function explain(cause: NodeJS.ErrnoException, host: string, port: number): Error {
+  const says: Readonly<Record<string, string>> = {
+    EADDRINUSE: `port ${port} is taken by another process; end that or set WEB_PORT (0 is any free one)`,
+    EACCES: `port ${port} is not yours to open; set WEB_PORT to one from 1024`,
+    EADDRNOTAVAIL: `this machine has no address ${host}; set WEB_HOST to one it has`,
+    ENOTFOUND: `host "${host}" is unknown; set WEB_HOST to an address of this machine`,
+  }
+  return new UsageError(`The web page cannot be served: ${says[cause.code ?? ''] ?? cause.message}`, { cause })
+}
+
+function urlOf(server: Server, host: string): string {
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
+}
