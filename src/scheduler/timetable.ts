@@ -89,16 +89,11 @@ function previousOf(tick: number, next: Timetable['next']): number {
 /** How far a zone's wall clock is ahead of UTC, ms. */
 type Offsets = (instant: number) => number
 
-const known = new Map<string, Offsets>()
+const formats = new Map<string, Intl.DateTimeFormat>()
 
 function offsetsOf(timeZone: string): Offsets {
-  const offsets = known.get(timeZone) ?? openOffsets(timeZone)
-  known.set(timeZone, offsets)
-  return offsets
-}
-
-function openOffsets(timeZone: string): Offsets {
-  const format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' })
+  const format = formats.get(timeZone) ?? new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' })
+  formats.set(timeZone, format)
   return (instant) => {
     const [, sign, ...parts] = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(format.format(instant)) ?? []
     const [hours = 0, minutes = 0, seconds = 0] = parts.map((part) => Number(part ?? 0))
