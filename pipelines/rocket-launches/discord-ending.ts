@@ -1,8 +1,8 @@
 import { fail, rescheduleAt, type TaskContext, TminusError } from 'tminus'
 import type { Trouble } from './discord-outcome.ts'
 
-/** Longer than that a scheduled run does not wait for Discord: the next one is not far. */
-const LONGEST_WAIT_MS = 120_000
+/** Longer than that a run does not wait for Discord: it would hold up the next ones, which go on by themselves. */
+const LONGEST_WAIT_MS = { scheduled: 2 * 60_000, byHand: 15 * 60_000 } as const
 
 /**
  * What the task is to throw, where it does not just succeed: the worst of what befell the channels, told for all of
@@ -19,7 +19,8 @@ export function endingOf(
   if (failed.length > 0) return fail(told([...failed, ...retried]))
   if (retry && runType === 'scheduled') return fail(`${told(retried)}; the next scheduled run tries again`)
   if (retry) return new TminusError(told(retried), { code: retry.code })
-  const short = waits.filter(({ ms }) => runType !== 'scheduled' || ms <= LONGEST_WAIT_MS)
+  const longest = LONGEST_WAIT_MS[runType === 'scheduled' ? 'scheduled' : 'byHand']
+  const short = waits.filter(({ ms }) => ms <= longest)
   if (short.length > 0) {
     const ms = Math.min(...short.map((wait) => wait.ms))
     return rescheduleAt(new Date(now().getTime() + ms), told(short))

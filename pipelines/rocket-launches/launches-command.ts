@@ -9,7 +9,7 @@ export function addLaunches(program: Command, host: CommandHost): void {
 
   launches
     .command('next')
-    .description('the next launch, the one that is announced')
+    .description('the next launch; a channel with filters may announce another one')
     .addOption(host.outputOption())
     .addHelpText('after', example('next'))
     .action(async (options) => {

@@ -27,7 +27,7 @@ export const settings = {
       const [near, soon, far, ...more] = value.split(',').map((part) => intervalMs(part.trim()))
       if (near !== undefined && soon !== undefined && far !== undefined && more.length === 0)
         return [near, soon, far] as const
-      context.addIssue({ code: 'custom', message: 'must be three durations of at least 1m, like 5m,15m,1h' })
+      context.addIssue({ code: 'custom', message: 'must be three durations from 1m to 2h (older data is called old on the card), like 5m,15m,1h' })
       return z.NEVER
     }),
   ...discordSettings,
@@ -44,7 +44,7 @@ export type Settings = z.output<z.ZodObject<typeof settings>>
 function intervalMs(text: string): number | undefined {
   const [, amount, unit] = /^(\d{1,4})(m|h)$/.exec(text) ?? []
   const ms = Number(amount) * (unit === 'h' ? 3_600_000 : 60_000)
-  return ms >= 60_000 ? ms : undefined
+  return ms >= 60_000 && ms <= 2 * 3_600_000 ? ms : undefined
 }
 
 /** Never repeats the value: it may hold a password. */

@@ -9,14 +9,14 @@ const GREEN = 0x2e_a0_43
  * reason, and when the next one is well again. Spread into a dag's options:
  * `dag('etl', { …, ...discordFailures('OPS_WEBHOOK_URL') }, …)`.
  *
- * @param setting the dag's setting that holds the webhook's address; unset, nothing is sent
+ * @param setting the dag's setting that holds the webhook's address, or several; unset, nothing is sent
  */
 export function discordFailures(setting: string): { onFailure: Callback; onSuccess: Callback } {
   const send = async (message: (end: RunEnd) => Payload, end: RunEnd, context: Parameters<Callback>[1]) => {
-    const webhook = webhookOf(context.settings[setting])
-    if (webhook === undefined) return
-    const outcome = await postMessage(webhook, message(end), { signal: context.signal })
-    if (outcome.kind !== 'sent') context.log.warn(`Discord did not take the message about this run: ${outcome.kind}`)
+    for (const webhook of webhooksOf(context.settings[setting])) {
+      const outcome = await postMessage(webhook, message(end), { signal: context.signal })
+      if (outcome.kind !== 'sent') context.log.warn(`Discord did not take the message about this run: ${outcome.kind}`)
+    }
   }
   return {
     onFailure: (end, context) => send(failure, end, context),
@@ -24,9 +24,10 @@ export function discordFailures(setting: string): { onFailure: Callback; onSucce
   }
 }
 
-function webhookOf(value: unknown): Webhook | undefined {
-  if (value instanceof Webhook) return value
-  return typeof value === 'string' ? parseWebhookUrl(value) : undefined
+function webhooksOf(value: unknown): Webhook[] {
+  if (value instanceof Webhook) return [value]
+  if (Array.isArray(value)) return value.flatMap(webhooksOf)
+  return typeof value === 'string' ? [parseWebhookUrl(value)] : []
 }
 
 const MOST_TASKS = 10
