@@ -71,8 +71,14 @@ export interface Databases {
   close(): Promise<void>
 }
 
-/** @param create whether to make an embedded database, and the runner's tables, where there are none */
-export async function openDatabases({ config, log }: Setup, { create }: { create: boolean }): Promise<Databases> {
+export interface OpenOptions {
+  /** Whether to make an embedded database, and the runner's tables, where there are none. */
+  create: boolean
+  /** Whatever state the runner's tables are in. */
+  asFound?: boolean
+}
+
+export async function openDatabases({ config, log }: Setup, { create, asFound }: OpenOptions): Promise<Databases> {
   const closing = new Closing()
   try {
     const embeddedUrl =
@@ -83,7 +89,7 @@ export async function openDatabases({ config, log }: Setup, { create }: { create
     const metadataPool =
       metadataUrl === url ? db : await openChecked(metadataUrl, 'METADATA_DATABASE_URL', closing, log)
     if (create) await migrateMetadata(metadataPool, config.metadataSchema)
-    else await refuseUnmigrated(metadataPool, config.metadataSchema)
+    else if (!asFound) await refuseUnmigrated(metadataPool, config.metadataSchema)
     return {
       db,
       metadata: openMetadata(metadataPool, config.metadataSchema),

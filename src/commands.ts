@@ -30,6 +30,21 @@ export interface Commands<Settings = Record<string, unknown>> {
   register?(program: Command, host: CommandHost<Settings>): void
   /** Shown by `npm run demo`; returns the exit code. */
   demo?(host: DemoHost): Promise<number>
+  /** What `db check` tells of this dag; given ten seconds. */
+  check?(host: CheckHost<Settings>): Promise<readonly Check[]>
+}
+
+export type CheckHost<Settings = Record<string, unknown>> = Pick<
+  CommandHost<Settings>,
+  'settings' | 'now' | 'signal' | 'http' | 'withDatabase'
+>
+
+/** One thing that was looked at; where it is not `ok` the message ends with what to do. */
+export interface Check {
+  /** A word or two. */
+  name: string
+  level: 'ok' | 'warn' | 'fail'
+  message: string
 }
 
 /**

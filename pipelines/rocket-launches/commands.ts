@@ -1,6 +1,7 @@
-import type { Command, CommandHost, DemoHost } from 'tminus'
+import type { Check, CheckHost, Command, CommandHost, DemoHost } from 'tminus'
 import { addDiscord } from './discord-command.ts'
 import { addLaunches } from './launches-command.ts'
+import type { Settings } from './settings.ts'
 
 /** The pipeline's own verbs. */
 export function register(program: Command, host: CommandHost): void {
@@ -11,4 +12,9 @@ export function register(program: Command, host: CommandHost): void {
 /** What `npm run demo` shows of this pipeline. */
 export async function demo(host: DemoHost): Promise<number> {
   return await (await import('./sample/demo.ts')).demo(host)
+}
+
+/** What `db check` tells of this pipeline. */
+export async function check(host: CheckHost<Settings>): Promise<Check[]> {
+  return await (await import('./check.ts')).check(host)
 }

@@ -14,6 +14,7 @@ import {
   mayAsk,
   type Quota,
   refused,
+  type Standing,
   standing,
   taken,
 } from './quota-rule.ts'
@@ -70,9 +71,11 @@ export interface BudgetOptions {
   reserve?: number
 }
 
+const RESERVE = 3
+
 /** The quota of one caller, shared by all processes through a row that is locked for a moment at each call. */
 export function openBudget(options: BudgetOptions): Budget {
-  const { db, token, now, reserve = 3 } = options
+  const { db, token, now, reserve = RESERVE } = options
   const caller = callerOf(options)
   const circumstances = (): Circumstances => ({ now: now().getTime(), reserve, assumed: assumedLimit(options) })
   const change = <T>(work: (quota: Quota, circumstances: Circumstances) => [Quota, T]): Promise<T> =>
@@ -115,26 +118,36 @@ export function openBudget(options: BudgetOptions): Budget {
     },
     async left() {
       if (decide(await read(), { ...circumstances(), askFirst: true }).kind === 'ask') await ask()
-      const { calls, until, known } = standing(await read(), circumstances())
-      return {
-        calls,
-        until: calls === 0 ? new Date(until) : undefined,
-        limit: known?.limit,
-        windowSeconds: known && known.windowMs / 1_000,
-      }
+      return leftOf(standing(await read(), circumstances()))
     },
   }
 }
 
+/** What is left as last known: asks nobody. */
+export async function lastKnown(options: Pick<BudgetOptions, 'db' | 'baseUrl' | 'token' | 'now'>): Promise<Left> {
+  const circumstances = { now: options.now().getTime(), reserve: RESERVE, assumed: assumedLimit(options) }
+  const quota = current(await readQuota(options.db, callerOf(options)), circumstances)
+  return leftOf(standing(quota, circumstances))
+}
+
+function leftOf({ calls, until, known }: Standing): Left {
+  return {
+    calls,
+    until: calls === 0 ? new Date(until) : undefined,
+    limit: known?.limit,
+    windowSeconds: known && known.windowMs / 1_000,
+  }
+}
+
 /** Launch Library counts by address, and by key. */
-function callerOf({ baseUrl, token }: BudgetOptions): string {
+function callerOf({ baseUrl, token }: Pick<BudgetOptions, 'baseUrl' | 'token'>): string {
   const { host } = new URL(baseUrl)
   if (token === undefined) return host
   return `${host} key ${createHash('sha256').update(`${host} ${token}`).digest('hex').slice(0, 16)}`
 }
 
 /** https://ll.thespacedevs.com/docs: 15 calls an hour without a key. What other hosts allow they must tell. */
-function assumedLimit({ baseUrl, token }: BudgetOptions): Limit | undefined {
+function assumedLimit({ baseUrl, token }: Pick<BudgetOptions, 'baseUrl' | 'token'>): Limit | undefined {
   const known = /(^|\.)thespacedevs\.com$/.test(new URL(baseUrl).hostname)
   return known && token === undefined ? { limit: 15, windowMs: 3_600_000 } : undefined
 }

@@ -6,6 +6,16 @@ type Done = (exitCode: number) => void
 /** What an operator looks after: database, processes, pools. */
 export function addDb(program: Command, done: Done): void {
   const db = program.command('db').description('the database')
+  db.command('check')
+    .description('whether all is well, and what to do where it is not; ends with 1 there')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExample:\n  npm run cli -- db check')
+    .action(async (options) => done(await (await import('./db-check.ts')).dbCheck(options)))
+  db.command('status')
+    .description('server, migrations, and how much there is of everything')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExample:\n  npm run cli -- db status')
+    .action(async (options) => done(await (await import('./db-care.ts')).dbStatus(options)))
   db.command('url')
     .description('print a connection string, for psql; an embedded server is left running')
     .addHelpText('after', '\nExample:\n  psql "$(npm run -s cli -- db url)"')
@@ -14,6 +24,17 @@ export function addDb(program: Command, done: Done): void {
     .description("create or update the runner's own tables; there is no way back to an older version but a backup")
     .addHelpText('after', '\nExample:\n  npm run cli -- db migrate')
     .action(async () => done(await (await import('./db.ts')).dbMigrate()))
+  db.command('clean')
+    .description('delete what ended long ago; of each dag the latest runs are kept')
+    .requiredOption('--older-than <duration>', 'e.g. 30d or 12h')
+    .option('--dry-run', 'only say what would be deleted')
+    .addHelpText('after', '\nExample:\n  npm run cli -- db clean --older-than 30d --dry-run')
+    .action(async (options) => done(await (await import('./db-care.ts')).dbClean(options)))
+  db.command('reset')
+    .description("drop the runner's own tables with all runs; the launches stay")
+    .option('--yes', 'really')
+    .addHelpText('after', '\nExample:\n  npm run cli -- db reset --yes')
+    .action(async (options) => done(await (await import('./db-care.ts')).dbReset(options)))
 }
 
 export function addPools(program: Command, done: Done): void {

@@ -1,0 +1,78 @@
+import { type Check, type CheckHost, humanDuration } from 'tminus'
+import type { Database, Queryable } from 'tminus/db'
+import { listDisabled } from './discord-target.ts'
+import { upcomingUrl } from './launch-library.ts'
+import { readSync } from './launch-sync.ts'
+import { lastKnown } from './quota.ts'
+import type { Settings } from './settings.ts'
+
+/** Age of what is stored, calls left, and how the channels are told. Asks neither Launch Library nor Discord. */
+export async function check(host: CheckHost<Settings>): Promise<Check[]> {
+  return await host
+    .withDatabase(async (db) => [
+      await checkAge(db, host),
+      await checkQuota(db, host),
+      await checkWebhooks(db, host.settings()),
+      await checkOutbox(db),
+    ])
+    .catch((error: Error) => {
+      // Postgres' code for a table that does not exist.
+      if ('code' in error && error.code === '42P01') return [nothingYet]
+      throw error
+    })
+}
+
+const nothingYet: Check = {
+  name: 'launches',
+  level: 'warn',
+  message: 'none are stored yet; run npm run pipeline rocket-launches',
+}
+
+/** So many of the longest intervals may pass without a reading before something is wrong. */
+const MISSED_LOOKS = 3
+
+async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
+  const { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_INTERVALS } = settings()
+  const stored = await readSync(db, upcomingUrl(LAUNCH_LIBRARY_URL).href)
+  if (!stored?.lastSuccessAt) return nothingYet
+  const age = Math.max(0, now().getTime() - stored.lastSuccessAt.getTime())
+  const told = `read ${humanDuration(age)} ago`
+  if (age <= MISSED_LOOKS * Math.max(...LAUNCH_LIBRARY_INTERVALS))
+    return { name: 'launches', level: 'ok', message: told }
+  const why = 'npm run cli -- runs show rocket-launches latest tells why'
+  return { name: 'launches', level: 'warn', message: `${told}, which is long; ${why}` }
+}
+
+async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
+  const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings()
+  const { calls, until, limit } = await lastKnown({ db, baseUrl, token, now })
+  const name = 'quota'
+  if (calls === undefined) return { name, level: 'ok', message: 'no limit is known' }
+  if (calls > 0) return { name, level: 'ok', message: `${calls} calls left, of ${limit} and what stays in reserve` }
+  const when = until?.toISOString().slice(11, 16)
+  return { name, level: 'warn', message: `no call is left; wait until ${when} UTC, or set LAUNCH_LIBRARY_TOKEN` }
+}
+
+async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = [] }: Settings): Promise<Check> {
+  const name = 'webhooks'
+  const targets = webhooks.map(({ target }) => target)
+  if (targets.length === 0)
+    return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: previews in the log, nothing is posted' }
+  const [disabled] = (await listDisabled(db)).filter(({ target }) => targets.includes(target))
+  if (disabled === undefined) return { name, level: 'ok', message: `${targets.length} in use` }
+  const { target, reason } = disabled
+  return { name, level: 'fail', message: `${target} is out of use: ${reason}; set another DISCORD_WEBHOOK_URL` }
+}
+
+async function checkOutbox(db: Queryable): Promise<Check> {
+  const { rows } = await db.query<{ dead: number; unknown: number; waiting: number }>(
+    `select count(*) filter (where state = 'dead')::int as dead,
+       count(*) filter (where state = 'unknown')::int as unknown,
+       count(*) filter (where state in ('pending', 'sending'))::int as waiting
+     from discord_outbox where state <> 'sent'`,
+  )
+  const { dead = 0, unknown = 0, waiting = 0 } = rows[0] ?? {}
+  const told = `${waiting} to be sent, ${unknown} of unknown fate, ${dead} given up`
+  if (unknown === 0) return { name: 'outbox', level: 'ok', message: told }
+  return { name: 'outbox', level: 'warn', message: `${told}; npm run cli -- discord outbox lists them` }
+}

@@ -1,0 +1,102 @@
+import type { Check } from '../commands.ts'
+import { humanDuration } from '../dag/duration.ts'
+import type { Database } from '../db/pool.ts'
+import { messageOf } from '../errors.ts'
+import { type Metadata, pendingMetadata } from '../metadata/metadata.ts'
+import { listTables } from './tables.ts'
+
+/** What a process opens at most: for tasks and pages, for the runner, and its session. */
+const CONNECTIONS_OF_A_PROCESS = 10 + 4 + 1
+const OLDEST_SERVER = 14
+const NEWEST_SERVER = 18
+const CLOCK_OFF_MS = 1_000
+const CLOCK_WRONG_MS = 30_000
+
+/** The server behind one address. @param name the setting it comes from */
+export async function checkServer(db: Database, name: string): Promise<Check[]> {
+  const asked = Date.now()
+  const { rows } = await db.query<Server>(SERVER)
+  const answered = Date.now()
+  const [server] = rows
+  if (server === undefined) return []
+  return [
+    {
+      name: 'connection',
+      level: 'ok',
+      message: `${name}: database "${server.database}", answers in ${humanDuration(answered - asked)}`,
+    },
+    judgeVersion(server),
+    judgeClock(server.now.getTime() - (asked + answered) / 2, (answered - asked) / 2),
+    judgeConnections(server),
+  ]
+}
+
+interface Server {
+  database: string
+  version: number
+  version_text: string
+  now: Date
+  most: number
+  used: number
+}
+
+/** Every limit there is: the server's, less what it keeps for superusers, the database's and the role's; -1 is none. */
+const SERVER = `
+select current_database() as database, current_setting('server_version_num')::int / 10000 as version,
+  current_setting('server_version') as version_text, clock_timestamp() as now,
+  least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+      - coalesce(current_setting('reserved_connections', true)::int, 0),
+    nullif(d.datconnlimit, -1), nullif(r.rolconnlimit, -1)) as most,
+  (select count(*)::int from pg_stat_activity where backend_type = 'client backend') as used
+from pg_database d, pg_roles r where d.datname = current_database() and r.rolname = current_user`
+
+function judgeVersion({ version, version_text }: Pick<Server, 'version' | 'version_text'>): Check {
+  const name = 'version'
+  const told = `PostgreSQL ${version_text}`
+  if (version < OLDEST_SERVER)
+    return { name, level: 'fail', message: `${told} is too old; use ${OLDEST_SERVER} to ${NEWEST_SERVER}` }
+  if (version > NEWEST_SERVER)
+    return { name, level: 'warn', message: `${told} is newer than what was tried; use ${NEWEST_SERVER} in doubt` }
+  return { name, level: 'ok', message: told }
+}
+
+/** @param aheadMs how far the database is ahead of this process, give or take `unsureMs` */
+export function judgeClock(aheadMs: number, unsureMs: number): Check {
+  const off = Math.max(0, Math.abs(aheadMs) - unsureMs)
+  const name = 'clock'
+  const told = `the database is ${humanDuration(off)} ${aheadMs > 0 ? 'ahead of' : 'behind'} this process`
+  if (off <= CLOCK_OFF_MS) return { name, level: 'ok', message: `${humanDuration(off)} apart` }
+  const level = off <= CLOCK_WRONG_MS ? 'warn' : 'fail'
+  return { name, level, message: `${told}; set both clocks by NTP` }
+}
+
+export function judgeConnections({ most, used }: Pick<Server, 'most' | 'used'>): Check {
+  const free = Math.max(0, most - used)
+  const told = `${free} of ${most} free`
+  if (free >= CONNECTIONS_OF_A_PROCESS) return { name: 'connections', level: 'ok', message: told }
+  return {
+    name: 'connections',
+    level: free <= 1 ? 'fail' : 'warn',
+    message: `${told}, a process takes up to ${CONNECTIONS_OF_A_PROCESS}; end other sessions or raise max_connections`,
+  }
+}
+
+/** True in `usable` where the runner's tables are as this version wants them. */
+export async function checkMigrations(db: Metadata): Promise<{ check: Check; usable: boolean }> {
+  const { pool, schema } = db
+  const name = 'migrations'
+  try {
+    const pending = await pendingMetadata(pool, schema)
+    const tables = (await listTables(db)).map(({ table }) => table)
+    if (tables.length > 0 && !tables.includes('schema_migration')) {
+      const message = `schema "${schema}" holds another application's tables (${tables.slice(0, 3).join(', ')}); set METADATA_SCHEMA to another`
+      return { check: { name, level: 'fail', message }, usable: false }
+    }
+    if (pending.length === 0)
+      return { check: { name, level: 'ok', message: `schema "${schema}" is up to date` }, usable: true }
+    const message = `schema "${schema}" lacks ${pending.join(', ')}; run npm run cli -- db migrate`
+    return { check: { name, level: 'fail', message }, usable: false }
+  } catch (error) {
+    return { check: { name, level: 'fail', message: messageOf(error) }, usable: false }
+  }
+}

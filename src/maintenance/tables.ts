@@ -1,0 +1,40 @@
+import format from 'pg-format'
+import type { Metadata } from '../metadata/metadata.ts'
+
+/** Everything that `sql/metadata` makes that holds rows. Whatever else is in the schema is somebody else's. */
+export const TABLES: ReadonlySet<string> = new Set([
+  'backfill',
+  'callback',
+  'dag',
+  'dag_run',
+  'dag_schedule',
+  'dag_version',
+  'job',
+  'pool',
+  'pool_slot',
+  'schema_migration',
+  'task_instance',
+  'task_instance_history',
+  'task_log',
+  'task_try',
+  'xcom',
+])
+
+export interface TableSize {
+  table: string
+  /** As the statistics tell: near, not exact. */
+  rows: number
+  /** With indexes and what is stored out of line. */
+  bytes: number
+}
+
+/** Tables and views of the schema; of a view no rows are told. */
+export async function listTables({ pool, schema }: Metadata): Promise<TableSize[]> {
+  const { rows } = await pool.query<TableSize>(
+    `select c.relname as table, coalesce(s.n_live_tup, 0) as rows, pg_total_relation_size(c.oid) as bytes
+     from pg_class c left join pg_stat_all_tables s on s.relid = c.oid
+     where c.relnamespace = to_regnamespace($1) and c.relkind in ('r', 'p', 'v', 'm', 'f') order by c.relname`,
+    [format.ident(schema)],
+  )
+  return rows
+}

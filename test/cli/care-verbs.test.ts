@@ -1,0 +1,228 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { readStatus } from '../../src/maintenance/status.ts'
+import { openMetadata } from '../../src/metadata/metadata.ts'
+import { PIPELINES, runCli, startCli } from '../support/cli.ts'
+import { createDatabase, createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const WITHIN = { timeout: 30_000, interval: 20 }
+const REAL_PIPELINES = join(PIPELINES, '../../../pipelines')
+const BROKEN = join(PIPELINES, '../broken-pipelines')
+
+const cliOn =
+  (database: TestDatabase) =>
+  (line: string, env: Record<string, string> = {}) =>
+    runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString, ...env } })
+
+interface Line {
+  name: string
+  level: 'ok' | 'warn' | 'fail'
+  message: string
+}
+
+/** What `db check` finds to be other than ok. */
+async function wrong(run: Promise<{ stdout: string }>): Promise<Line[]> {
+  return (JSON.parse((await run).stdout) as Line[]).filter(({ level }) => level !== 'ok')
+}
+
+describe.concurrent('db check', () => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await createDatabase()
+  })
+  afterAll(() => database.drop())
+  const cli = (line: string, env: Record<string, string> = {}) => cliOn(database)(line, env)
+
+  test('tells that all is well, or what to start', async () => {
+    const { code, stdout, stderr } = await cli('db check', { PGTZ: 'UTC' })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^ok {4}connection {3}DATABASE_URL: database "test_\w+", answers in \d+ ms$/m)
+    expect(stdout).toMatch(/^ok {4}version {6}PostgreSQL 1[4-8]/m)
+    expect(stdout).toMatch(/^ok {4}migrations {3}schema "metadata" is up to date$/m)
+    expect(stdout).toMatch(/^warn {2}processes {4}no process takes up runs; start one with npm start$/m)
+    expect(stdout).toMatch(/^ok {4}chain {8}loads, its settings are right$/m)
+  })
+
+  test('tells a database that cannot be reached once, without its password', async () => {
+    const { code, stdout, stderr } = await cli('db check', { DATABASE_URL: 'postgresql://u:hunter2@127.0.0.1:1/d' })
+    expect([code, stderr]).toEqual([1, ''])
+    expect(stdout).toMatch(/^fail {2}connection {2}DATABASE_URL: nothing listens at 127.0.0.1:1; start Postgres there/)
+    expect(stdout).not.toContain('hunter2')
+    expect(stdout.match(/fail/g)).toHaveLength(1)
+  })
+
+  test('tells tables that are not there, and a pipeline that cannot be loaded', async () => {
+    const missing = cli('db check -o json', { METADATA_SCHEMA: 'none_yet', PIPELINES_DIR: BROKEN })
+    expect(await wrong(missing)).toEqual([
+      {
+        name: 'migrations',
+        level: 'fail',
+        message: expect.stringMatching(/0001_runner.sql.*; run npm run cli -- db migrate/),
+      },
+      { name: 'no-dag', level: 'fail', message: expect.stringContaining('could not be loaded') },
+      { name: 'throws', level: 'fail', message: 'could not be loaded: broken on purpose' },
+    ])
+    expect((await missing).code).toBe(1)
+  })
+
+  test("tells another application's schema", async () => {
+    await database.pool.query('create schema taken; create table taken.orders ()')
+    const found = await wrong(cli('db check -o json', { METADATA_SCHEMA: 'taken' }))
+    expect(found[0]).toEqual({
+      name: 'migrations',
+      level: 'fail',
+      message: `schema "taken" holds another application's tables (orders); set METADATA_SCHEMA to another`,
+    })
+  })
+
+  test('tells clocks that are apart', async () => {
+    const ahead = (ms: number) => ({
+      NODE_OPTIONS: `--import=data:text/javascript,const%20n=Date.now;Date.now=()=>n()+${ms}`,
+    })
+    expect(await wrong(cli('db check -o json', ahead(10_000)))).toContainEqual({
+      name: 'clock',
+      level: 'warn',
+      message: expect.stringMatching(/^the database is (9\.\d|10|11) s behind this process; set both clocks by NTP$/),
+    })
+    const far = cli('db check -o json', ahead(-100_000))
+    expect(await wrong(far)).toContainEqual(expect.objectContaining({ name: 'clock', level: 'fail' }))
+    expect((await far).code).toBe(1)
+  })
+
+  test('tells a wrong webhook, without it, and that nothing is stored yet', async () => {
+    const env = { PIPELINES_DIR: REAL_PIPELINES, DISCORD_WEBHOOK_URL: 'https://discord.com/api/hunter2' }
+    const found = await wrong(cli('db check -o json', env))
+    expect(found).toContainEqual({
+      name: 'rocket-launches',
+      level: 'fail',
+      message: expect.stringContaining('DISCORD_WEBHOOK_URL is not a Discord webhook address'),
+    })
+    expect(JSON.stringify(found)).not.toContain('hunter2')
+    const empty = await wrong(cli('db check -o json', { PIPELINES_DIR: REAL_PIPELINES }))
+    expect(empty).toContainEqual({
+      name: 'launches',
+      level: 'warn',
+      message: 'none are stored yet; run npm run pipeline rocket-launches',
+    })
+  })
+})
+
+test('db check tells processes that died, runs that nobody takes up, and pools that are shut', async () => {
+  const database = await createDatabase()
+  const cli = cliOn(database)
+  try {
+    await cli('pools set api 0')
+    await cli('dags trigger chain')
+    const alone = cli('db check -o json')
+    expect(await wrong(alone)).toEqual([
+      { name: 'processes', level: 'warn', message: 'no process takes up runs; start one with npm start' },
+      {
+        name: 'runs',
+        level: 'fail',
+        message: expect.stringMatching(/^1 of chain waits, for .*: start one with npm start$/),
+      },
+      { name: 'pools', level: 'warn', message: 'nothing in pool api can start; npm run cli -- pools set api 1' },
+    ])
+    expect((await alone).code).toBe(1)
+    const running = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString } })
+    await vi.waitFor(async () => expect((await cli('jobs check')).code).toBe(0), WITHIN)
+    await cli('dags trigger slow')
+    await vi.waitFor(() => expect(running.stdout()).toContain('waiting'), WITHIN)
+    expect((await wrong(cli('db check -o json'))).map(({ name }) => name)).toEqual(['pools'])
+    running.process.kill('SIGKILL')
+    await running.ended
+    const killed = await wrong(cli('db check -o json'))
+    expect(killed.map(({ name, message }) => `${name}: ${message}`)).toEqual([
+      'processes: no process takes up runs; start one with npm start',
+      expect.stringMatching(/^processes: process \d+ on .* died; what it owned is taken over by the next process/),
+      'runs: 1 of slow lost the process; npm start takes it up',
+      expect.stringContaining('pools: '),
+    ])
+    expect((await cli('jobs check')).code).toBe(1)
+  } finally {
+    await database.drop()
+  }
+})
+
+describe('the database from first to last', () => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await createEmptyDatabase()
+  })
+  afterAll(() => database.drop())
+  const cli = (line: string, env: Record<string, string> = {}) => cliOn(database)(line, env)
+
+  test('four processes may migrate it at once', async () => {
+    const ended = await Promise.all([1, 2, 3, 4].map(() => cli('db migrate')))
+    for (const { code, stderr } of ended) expect([code, stderr]).toEqual([0, ''])
+    const { migrations } = await readStatus(openMetadata(database.pool, 'metadata'))
+    expect(migrations.pending).toEqual([])
+    expect(new Set(migrations.applied).size).toBe(migrations.applied.length)
+  })
+
+  test('db status', async () => {
+    await cli('pipeline chain')
+    const { code, stdout } = await cli('db status')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^server +PostgreSQL 1/)
+    expect(stdout).toMatch(/^runs +0 running, 0 queued$/m)
+    expect(stdout).toMatch(/^task_instance +\d+ +\d+ kB$/m)
+    const status = JSON.parse((await cli('db status -o json')).stdout)
+    expect(status).toMatchObject({ schema: 'metadata', migrations: { pending: [] }, runs: { queued: 0, running: 0 } })
+  })
+
+  test('db clean', async () => {
+    await cli('pipeline chain')
+    const dry = await cli('db clean --older-than 0s --dry-run')
+    expect([dry.code, dry.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^Would delete 1 of dag_run, .*\nWould delete \d of job\n/),
+    ])
+    expect(JSON.parse((await cli('dags runs chain -o json')).stdout)).toHaveLength(2)
+    const { code, stdout } = await cli('db clean --older-than 0s')
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Deleted 1 of dag_run, .*\nDeleted \d of job\n/)])
+    expect(JSON.parse((await cli('dags runs chain -o json')).stdout)).toHaveLength(1)
+    await cli('pipeline chain')
+    await database.pool.query('create table mine (id bigint references metadata.dag_run)')
+    await database.pool.query('insert into mine select dag_run_id from metadata.dag_run')
+    const failed = await cli('db clean --older-than 0s')
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringMatching(/^✖ dag_run: .*violates foreign key/)])
+    await database.pool.query('drop table mine')
+  })
+
+  test.each([
+    ['db clean', "error: required option '--older-than <duration>' not specified"],
+    ['db clean --older-than soon', '✖ --older-than must be a duration such as 30d or 12h'],
+    ['db reset', '✖ This drops schema "metadata" with every run, log and pool (the launches stay); say so with --yes'],
+  ])('%s says what is missing', async (line, says) => {
+    expect(await cli(line)).toEqual({ code: 2, stdout: '', stderr: `${says}\n` })
+  })
+
+  test('db reset refuses while a process lives or where somebody else has a table, and drops no launches', async () => {
+    await database.pool.query('create table rocket_launches (); create table metadata.mine ()')
+    const shared = await cli('db reset --yes')
+    expect(shared).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: '✖ Schema "metadata" also holds mine, which T-minus did not make; move or drop that first\n',
+    })
+    await database.pool.query('drop table metadata.mine')
+    const running = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString } })
+    await vi.waitFor(async () => expect((await cli('jobs check')).code).toBe(0), WITHIN)
+    const alive = await cli('db reset --yes')
+    expect([alive.code, alive.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^✖ Stop scheduler \(process \d+ on .*\) first: nothing was dropped\n$/),
+    ])
+    running.process.kill('SIGTERM')
+    await running.ended
+    const { code, stdout } = await cli('db reset --yes')
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Dropped schema "metadata": .*dag_run \(\d+ rows\)/)])
+    expect((await cli('db reset --yes')).stdout).toBe('There is no schema "metadata": nothing to drop\n')
+    const { rows } = await database.pool.query(`select to_regclass('rocket_launches') is not null as there`)
+    expect(rows).toEqual([{ there: true }])
+    expect((await cli('db migrate')).code).toBe(0)
+  })
+})
