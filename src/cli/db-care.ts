@@ -7,7 +7,7 @@ import { readStatus } from '../maintenance/status.ts'
 import { stopSignal } from './command-host.ts'
 import type { ListOptions } from './dags.ts'
 import { Screen } from './screen.ts'
-import { fields, instant, print, printJson, table } from './table.ts'
+import { fields, instant, print, printJson, table, wrapped } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `db status`: how much there is of everything. */
@@ -81,7 +81,10 @@ export async function dbReset({ yes = false }: { yes?: boolean }): Promise<numbe
   const { metadata, close } = await openDatabases(setup, { create: false, asFound: true })
   const dropped = await reset(metadata).finally(close)
   if (dropped.length === 0) print(`There is no schema "${schema}": nothing to drop`)
-  else print(`Dropped schema "${schema}": ${dropped.map((one) => `${one.table} (${one.rows} rows)`).join(', ')}`)
+  else {
+    const tables = dropped.map((one) => `${one.table} (${one.rows} rows)`).join(', ')
+    print(wrapped(`Dropped schema "${schema}": ${tables}`).join('\n'))
+  }
   return 0
 }
 

@@ -67,9 +67,10 @@ export async function tasksMark(
 
 /** A run that waits for a process says which, where there is none. */
 export async function sayIfNobodyRuns(metadata: Metadata): Promise<void> {
-  if ((await listExecuting(metadata)).length > 0) return
-  print('No process takes up runs now; it stays queued until one does: start one with npm start')
+  if ((await listExecuting(metadata)).length === 0) print(NOBODY_RUNS)
 }
+
+export const NOBODY_RUNS = 'No process takes up runs now; it stays queued until one does: start one with npm start'
 
 function readJson(text: string): unknown {
   try {

@@ -32,6 +32,26 @@ export function addDags(program: Command, done: Done): void {
     .option('--wait', 'until it has ended; the exit code tells how')
     .addHelpText('after', '\nExample:\n  npm run cli -- dags trigger rocket-launches --wait')
     .action(async (dagId, options) => done(await (await import('./dags-trigger.ts')).dagsTrigger(dagId, options)))
+  for (const [verb, says] of [
+    ['pause', 'give a dag no more scheduled runs; by hand it still runs'],
+    ['unpause', 'let its schedule go on with the next tick'],
+  ] as const) {
+    dags
+      .command(verb)
+      .description(says)
+      .argument(...DAG)
+      .addHelpText('after', `\nExample:\n  npm run cli -- dags ${verb} rocket-launches`)
+      .action(async (dagId) => done(await (await import('./dags-schedule.ts')).dagsPause(dagId, verb === 'pause')))
+  }
+  dags
+    .command('next')
+    .description('when the dags run next')
+    .argument('[dag]', 'of this one, several ticks')
+    .addOption(outputOption())
+    .option('--limit <n>', 'how many ticks of each')
+    .addHelpText('after', '\nExample:\n  npm run cli -- dags next rocket-launches')
+    .action(async (dagId, options) => done(await (await import('./dags-schedule.ts')).dagsNext(dagId, options)))
+  addBackfill(dags, done)
   dags
     .command('runs')
     .description('the newest runs of a dag')
@@ -47,6 +67,28 @@ export function addDags(program: Command, done: Done): void {
     .option('--conf <json>', 'params of the run, a JSON object')
     .addHelpText('after', '\nExample:\n  npm run cli -- dags test rocket-launches')
     .action(async (dagId, options) => done(await (await import('./dags-test.ts')).dagsTest(dagId, options)))
+}
+
+function addBackfill(dags: Command, done: Done): void {
+  dags
+    .command('backfill')
+    .description('run the ticks of a time gone by')
+    .argument(...DAG)
+    .requiredOption('--from <instant>', 'the first tick, e.g. 2026-01-01 or 2026-01-01T12:00:00Z')
+    .requiredOption('--to <instant>', 'the last one')
+    .option('--dry-run', 'only say what would run')
+    .option('--max-active-runs <n>', 'at once; never more than the dag allows')
+    .addOption(
+      dags
+        .createOption('--reprocess <which>', 'do again, of the ticks that have a run')
+        .choices(['none', 'failed', 'completed'])
+        .default('none'),
+    )
+    .addHelpText(
+      'after',
+      '\nExample:\n  npm run cli -- dags backfill report --from 2026-01-01 --to 2026-01-31 --dry-run',
+    )
+    .action(async (dagId, options) => done(await (await import('./dags-backfill.ts')).dagsBackfill(dagId, options)))
 }
 
 export function addRuns(program: Command, done: Done): void {
