@@ -27,7 +27,10 @@ export const settings = {
       const [near, soon, far, ...more] = value.split(',').map((part) => intervalMs(part.trim()))
       if (near !== undefined && soon !== undefined && far !== undefined && more.length === 0)
         return [near, soon, far] as const
-      context.addIssue({ code: 'custom', message: 'must be three durations from 1m to 2h (older data is called old on the card), like 5m,15m,1h' })
+      context.addIssue({
+        code: 'custom',
+        message: 'must be three durations from 1m to 2h (older data is called old on the card), like 5m,15m,1h',
+      })
       return z.NEVER
     }),
   ...discordSettings,
