@@ -22,7 +22,7 @@ export interface Transition extends Omit<TaskInstance, 'state'> {
   fromTry: number
   to: TaskInstanceState
   /** Set where the transition ends a try: how. */
-  ended: Pick<Ending, 'state' | 'reason' | 'error'> | null
+  ended: Ending | null
   /** JSON text of what the task returned. */
   output: string | null
 }
@@ -96,10 +96,11 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
   const tries: object[] = []
   const outputs: object[] = []
   for (const { dagRunId, transitions } of changes) {
-    for (const { taskId, fromTry, to, ended, output } of transitions) {
+    for (const { taskId, fromTry: tryNumber, to, ended, output } of transitions) {
+      if (ended === null) continue
+      const { state, reason, error } = ended
       // A try that its task instance tells of needs no row of its own.
-      const told = ended === null || (isTerminal(to) && ended.state === to)
-      if (!told) tries.push({ dagRunId, taskId, tryNumber: fromTry, ...ended })
+      if (!isTerminal(to) || state !== to) tries.push({ dagRunId, taskId, tryNumber, state, reason, error })
       if (output !== null) outputs.push({ dagRunId, taskId, output })
     }
   }
@@ -111,7 +112,7 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
 /** Answers with the id of its run for each row that moved. */
 function statement(parts: readonly Part[]): string {
   if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id`
-  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.state, t.job_id, t.started_at)`
+  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, c.from_state)`
   return `with ${[RUN, moved, ...parts.map((part) => PARTS[part])]}
     select dag_run_id from moved where $4::text is not null and $5::jsonb is not null
     ${parts.includes('runs') ? 'union all select dag_run_id from runs' : ''}`
@@ -154,7 +155,7 @@ const PARTS = {
 )`,
   freed: `freed as (
   delete from metadata.pool_slot s using moved m
-  where m.state <> 'running' and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
+  where m.from_state = 'running' and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
   returning pg_notify($4, 'slot')
 )`,
   // Whoever waits for room in this dag is told.

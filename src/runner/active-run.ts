@@ -19,7 +19,7 @@ export class ActiveRun {
   readonly #tallies: Tally[]
   #open: number
   /** Where those stand in the database that have moved since, and how a try of theirs ended. */
-  readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended' | 'output'>>()
+  readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended'>>()
   #endUnwritten = false
 
   constructor(run: DagRun, graph: Graph, stored: readonly TaskInstance[] = []) {
@@ -100,9 +100,10 @@ export class ActiveRun {
   takeChange(): Omit<RunChange, 'limited'> | undefined {
     const { dagRunId, version } = this.run
     const transitions: Transition[] = []
-    for (const [index, { from, fromTry, ended, output }] of this.#unwritten) {
+    for (const [index, { from, fromTry, ended }] of this.#unwritten) {
       const { taskId, state: to, tryNumber, failures, lost, reason, dueAt } = this.instance(index)
       if (from === to && fromTry === tryNumber) continue
+      const output = ended?.output ?? null
       transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, ended, output })
     }
     const run = this.#endUnwritten && this.ended !== undefined ? this.ended : null
@@ -183,8 +184,9 @@ export class ActiveRun {
     // A move the state machine does not know is a mistake in this file; better no write than a wrong one.
     if (to.state !== undefined && to.state !== state && !TASK_TRANSITIONS[state].includes(to.state))
       throw new RangeError(`task '${taskId}' cannot go from ${state} to ${to.state}`)
-    const first = this.#unwritten.get(index) ?? { from: state, fromTry: tryNumber, ended: null, output: null }
-    this.#unwritten.set(index, ending === undefined ? first : { ...first, ...endedTry(ending) })
+    const unwritten = this.#unwritten.get(index) ?? { from: state, fromTry: tryNumber, ended: null }
+    if (ending !== undefined) unwritten.ended = ending
+    this.#unwritten.set(index, unwritten)
     Object.assign(instance, to)
   }
 }
@@ -195,10 +197,6 @@ export function readyAtFirst({ nodes, upstream }: Graph): string[] {
   return nodes
     .filter(({ triggerRule }, index) => waitsForNothing(triggerRule, upstream[index]?.length))
     .map(({ id }) => id)
-}
-
-function endedTry({ output = null, ...ended }: Ending) {
-  return { ended, output }
 }
 
 /** A try that ended without the task's doing. */

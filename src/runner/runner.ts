@@ -208,8 +208,9 @@ export class Runner implements JobListener {
   async #describe(dag: Dag, trigger: Trigger): Promise<NewDagRun> {
     const { runType = 'manual', logicalDate, conf = {} } = trigger
     const { dataIntervalStart = logicalDate, dataIntervalEnd = logicalDate } = trigger
-    const ids = { dagId: dag.id, dagVersionId: await this.#versionOf(dag), runId: newRunId(runType, logicalDate) }
-    return { ...ids, runType, logicalDate, dataIntervalStart, dataIntervalEnd, conf }
+    const dagVersionId = await this.#versionOf(dag)
+    const runId = newRunId(runType, logicalDate)
+    return { dagId: dag.id, dagVersionId, runId, runType, logicalDate, dataIntervalStart, dataIntervalEnd, conf }
   }
 
   #versionOf(dag: Dag): Promise<number> {

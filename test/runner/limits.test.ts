@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
-import { listPools, setPool } from '../../src/metadata/pools.ts'
+import { DAG_POOL } from '../../src/metadata/dags.ts'
+import { listPools, setPool, takeSlots } from '../../src/metadata/pools.ts'
+import { writeChanges } from '../../src/metadata/transitions.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
 
@@ -119,6 +121,22 @@ describe('limits', () => {
     await setPool(own.metadata, pool, 1, null)
     own.runner.slotsFreed()
     expect(await run.finished).toMatchObject({ state: 'success' })
+  })
+
+  test('a slot taken for a task is its own, also while the row that says it waits is being written', async () => {
+    const held = dag(uniqueId('held'), { maxActiveTasks: 1 }, ({ task }) => {
+      task('a', { run: () => {} })
+    })
+    const own = await openTestRunner(database, [held], { slots: 0 })
+    const { run } = await own.runner.run(held, { logicalDate: new Date() })
+    await own.runner.drained()
+    const one = { dagRunId: run.dagRunId, taskId: 'a', pools: [`${DAG_POOL}${held.id}`] }
+    expect(await takeSlots(own.metadata, own.jobId, [one], 1)).toEqual([one])
+    const wait = { taskId: 'a', from: 'scheduled', fromTry: 0, to: 'queued', tryNumber: 0 } as const
+    const rest = { failures: 0, lost: 0, reason: null, dueAt: null, ended: null, output: null }
+    const change = { dagRunId: run.dagRunId, version: 0, limited: true, run: null, transitions: [{ ...wait, ...rest }] }
+    expect(await writeChanges(own.metadata, own.jobId, [change], [])).toEqual(new Set([run.dagRunId]))
+    expect(await listPools(own.metadata)).toContainEqual(expect.objectContaining({ pool: one.pools[0], used: 1 }))
   })
 
   test('dagrunTimeout ends the run', async () => {
