@@ -149,6 +149,8 @@ export interface EndOptions {
 /** A process that may own and execute runs. */
 export interface App extends Databases {
   runner: Runner
+  /** Of the row by which this process is known; another one once it was taken for dead. */
+  jobId(): number
   /** What is under way is written, the process signed off, the databases closed. */
   end(state: 'success' | 'failed', options?: EndOptions): Promise<void>
 }
@@ -181,7 +183,7 @@ export async function openApp(
       if (drop) await dropMetadata(metadata)
       await databases.close()
     }
-    return { ...databases, runner, end }
+    return { ...databases, runner, jobId: () => job.id, end }
   } catch (error) {
     await job.close('failed', messageOf(error)).catch(() => {})
     await runnerPool.end()

@@ -32,7 +32,22 @@ export interface Commands<Settings = Record<string, unknown>> {
   demo?(host: DemoHost): Promise<number>
   /** What `db check` tells of this dag; given ten seconds. */
   check?(host: CheckHost<Settings>): Promise<readonly Check[]>
+  /** What `/metrics` tells of this dag, asked at each scrape; given five seconds. */
+  metrics?(host: MetricsHost<Settings>): Promise<readonly Metric[]>
 }
+
+/** A number for `/metrics`, as it is now; the names and units of https://prometheus.io/docs/practices/naming. */
+export interface Metric {
+  name: string
+  help: string
+  value: number
+  labels?: Readonly<Record<string, string>>
+}
+
+export type MetricsHost<Settings = Record<string, unknown>> = Pick<
+  CommandHost<Settings>,
+  'settings' | 'now' | 'signal' | 'withDatabase'
+>
 
 export type CheckHost<Settings = Record<string, unknown>> = Pick<
   CommandHost<Settings>,

@@ -82,8 +82,18 @@ const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string
 
 /** What of the web page a pipeline's board stands on comes by `tminus/web`. */
 WHOLE['src/web'] = {
-  code: ['src/runner', 'src/metadata', 'src/dag', 'src/db', 'src/version.ts', 'src/load-dags.ts', 'src/maintenance'],
-  packages: ['hono', 'zod', 'croner', '@hono/node-server', '@dagrejs/dagre'],
+  code: [
+    'src/runner',
+    'src/metadata',
+    'src/scheduler',
+    'src/dag',
+    'src/db',
+    'src/version.ts',
+    'src/load-dags.ts',
+    'src/maintenance',
+  ],
+  types: ['src/commands.ts'],
+  packages: ['hono', 'zod', 'croner', '@hono/node-server', '@dagrejs/dagre', 'prom-client'],
 }
 
 /** Where the parts are put together; the rest of `src/` lies below them. */

@@ -61,7 +61,7 @@ async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = []
   const [disabled] = (await listDisabled(db)).filter(({ target }) => targets.includes(target))
   if (disabled === undefined) return { name, level: 'ok', message: `${targets.length} in use` }
   const { target, reason } = disabled
-  return { name, level: 'fail', message: `${target} is out of use: ${reason}; set another DISCORD_WEBHOOK_URL` }
+  return { name, level: 'fail', message: `webhook ${target} is out of use: ${reason}; set another DISCORD_WEBHOOK_URL` }
 }
 
 async function checkOutbox(db: Queryable): Promise<Check> {

@@ -1,4 +1,4 @@
-import type { Check, CheckHost, Command, CommandHost, DemoHost } from 'tminus'
+import type { Check, CheckHost, Command, CommandHost, DemoHost, Metric, MetricsHost } from 'tminus'
 import { addDiscord } from './discord-command.ts'
 import { addLaunches } from './launches-command.ts'
 import type { Settings } from './settings.ts'
@@ -17,4 +17,9 @@ export async function demo(host: DemoHost): Promise<number> {
 /** What `db check` tells of this pipeline. */
 export async function check(host: CheckHost<Settings>): Promise<Check[]> {
   return await (await import('./check.ts')).check(host)
+}
+
+/** What `/metrics` tells of this pipeline. */
+export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
+  return await (await import('./metrics.ts')).metrics(host)
 }

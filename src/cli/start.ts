@@ -1,9 +1,11 @@
 import { openApp, type Setup, setUp } from '../app.ts'
+import { messageOf } from '../errors.ts'
 import type { LogLine } from '../metadata/logs.ts'
 import type { Transition } from '../metadata/transitions.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
+import { Watch } from './watch.ts'
 
 /** How long running tasks may go on after a SIGTERM. */
 const GRACE_MS = 30_000
@@ -13,17 +15,23 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const setup = await setUp()
   // From here on: a signal that comes while it starts stops it once it has.
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
-  const app = await openApp(setup, kind, logRuns(setup))
   const { loaded, clock, log } = setup
+  const watch = new Watch(setup)
+  const app = await openApp(setup, kind, watch.hooks(logRuns(setup)))
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
   const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), clock, log })
+  await watch.open(app, scheduler).catch(async (error: unknown) => {
+    await app.end('failed', { reason: messageOf(error) })
+    throw error
+  })
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   for (const { dagId, at } of scheduler.next()) log.info({ dag_id: dagId, next: at }, 'scheduled')
   const signal = await stopped
   log.info(`${signal}: stopping; a second signal ends at once`)
   await scheduler.stop()
+  await watch.close()
   const left = await app.runner.release(GRACE_MS, `${signal}: handed back`)
   await app.end('success', { reason: signal })
   return left > 0 ? EXIT_OF[signal] : 0

@@ -42,11 +42,17 @@ export class Scheduler {
   readonly #turn: Turn
   #ticker: ReturnType<typeof cron.schedule> | undefined
   #looked = Number.NEGATIVE_INFINITY
+  /** When a look last came to its end, by the real clock: what a health check asks. */
+  lookedAt: Date | undefined
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'the scheduler missed a turn and goes on')
-    this.#turn = new Turn(() => this.#work(options.clock.now()), failed)
+    const look = async () => {
+      await this.#work(options.clock.now())
+      this.lookedAt = new Date()
+    }
+    this.#turn = new Turn(look, failed)
     this.#entries = [...options.dags].filter(isScheduled).map((dag) => {
       const timetable = openTimetable(dag.schedule, dag.timezone)
       return { dag, timetable, dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }

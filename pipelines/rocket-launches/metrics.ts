@@ -1,0 +1,52 @@
+import type { Metric, MetricsHost } from 'tminus'
+import type { Database, Queryable } from 'tminus/db'
+import { upcomingUrl } from './launch-library.ts'
+import { readSync } from './launch-sync.ts'
+import { lastKnown } from './quota.ts'
+import type { Settings } from './settings.ts'
+
+/** Calls left, age of what is stored, and what became of the messages. Nothing before the first run. */
+export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
+  return await host
+    .withDatabase(async (db) => [...(await ofLaunches(db, host)), ...(await ofMessages(db))])
+    .catch((error: Error) => {
+      // Postgres' code for a table that does not exist.
+      if ('code' in error && error.code === '42P01') return []
+      throw error
+    })
+}
+
+async function ofLaunches(db: Database, { settings, now }: MetricsHost<Settings>): Promise<Metric[]> {
+  const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings()
+  const { calls } = await lastKnown({ db, baseUrl, token, now })
+  const read = (await readSync(db, upcomingUrl(baseUrl).href))?.lastSuccessAt
+  const metric = (name: string, help: string, value: number): Metric => ({ name, help, value })
+  return [
+    ...(calls === undefined
+      ? []
+      : [metric('launch_library_calls_left', 'Calls left beyond the reserve, as last known', calls)]),
+    ...(read
+      ? [
+          metric(
+            'launches_age_seconds',
+            'Since the list of launches was last read',
+            Math.max(0, now().getTime() - read.getTime()) / 1_000,
+          ),
+        ]
+      : []),
+  ]
+}
+
+async function ofMessages(db: Queryable): Promise<Metric[]> {
+  const { rows } = await db.query<{ kind: string; state: string; count: number }>(
+    `select case kind when 'card' then 'card' else 'notice' end as kind, state, count(*)::int as count
+     from discord_outbox group by 1, 2`,
+  )
+  const help = 'Messages to Discord, by what became of them'
+  return rows.map(({ kind, state, count }) => ({
+    name: 'discord_messages',
+    help,
+    value: count,
+    labels: { kind, state },
+  }))
+}

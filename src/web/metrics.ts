@@ -1,0 +1,144 @@
+import type { Metric } from '../commands.ts'
+import { isTerminal } from '../dag/state.ts'
+import type { Logger } from '../log.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import { listPools } from '../metadata/pools.ts'
+import type { Transition } from '../metadata/transitions.ts'
+import type { OwnedRun } from '../runner/owned-run.ts'
+
+export interface MetricsOptions {
+  metadata: Metadata
+  /** When the scheduler of this process last came to the end of a look. */
+  lookedAt: () => Date | undefined
+  /** Follows `CLOCK`. */
+  now: () => Date
+  /** What the dags tell of themselves. */
+  ofDags: () => Promise<readonly Metric[]>
+  log: Logger
+}
+
+export interface Metrics {
+  contentType: string
+  /** All of them, in Prometheus' text format. */
+  text(): Promise<string>
+  /** Told of every written change of a run owned by this process. */
+  onChange(run: OwnedRun, transitions: readonly Transition[]): void
+}
+
+const SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1_800]
+
+/** Counters and histograms are of what this process did; gauges of the whole database. */
+export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
+  const { Registry, Counter, Histogram, collectDefaultMetrics } = await import('prom-client')
+  const register = new Registry()
+  collectDefaultMetrics({ register })
+  const registers = [register]
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Counter({ name, help, labelNames, registers })
+  const histogram = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Histogram({ name, help, labelNames, registers, buckets: SECONDS })
+  const runs = counter('tminus_dag_runs_total', 'Runs that have ended here', ['dag_id', 'state'])
+  const tasks = counter('tminus_task_instances_total', 'Task instances that have ended here', [
+    'dag_id',
+    'task_id',
+    'state',
+  ])
+  const duration = histogram('tminus_task_duration_seconds', 'How long a try took', ['dag_id', 'task_id'])
+  const queued = histogram('tminus_task_queue_seconds', 'From ready to running: how long a task waited for a slot', [
+    'dag_id',
+  ])
+  const delay = histogram('tminus_dag_run_start_delay_seconds', 'From its tick to the start of a scheduled run', [
+    'dag_id',
+  ])
+  const since = { ready: new Map<string, number>(), running: new Map<string, number>(), begun: new Set<number>() }
+
+  return {
+    contentType: register.contentType,
+    text: async () => `${await register.metrics()}${await gauges(options)}`,
+    onChange: ({ run, state }, transitions) => {
+      const dag_id = run.dagId
+      if (run.runType === 'scheduled' && !since.begun.has(run.dagRunId))
+        delay.observe({ dag_id }, Math.max(0, options.now().getTime() - run.logicalDate.getTime()) / 1_000)
+      since.begun.add(run.dagRunId)
+      for (const { taskId: task_id, to } of transitions) {
+        const key = `${run.dagRunId}/${task_id}`
+        const now = Date.now()
+        if (to === 'scheduled' || to === 'queued') since.ready.set(key, since.ready.get(key) ?? now)
+        else if (to === 'running') {
+          queued.observe({ dag_id }, (now - (since.ready.get(key) ?? now)) / 1_000)
+          since.running.set(key, now)
+        } else {
+          const began = since.running.get(key)
+          if (began !== undefined) duration.observe({ dag_id, task_id }, (now - began) / 1_000)
+          since.ready.delete(key)
+          since.running.delete(key)
+        }
+        if (isTerminal(to)) tasks.inc({ dag_id, task_id, state: to })
+      }
+      if (!state.ended) return
+      runs.inc({ dag_id, state: state.ended.state })
+      since.begun.delete(run.dagRunId)
+    },
+  }
+}
+
+/** What is read at each scrape. A dag, or a database, that fails is left out and logged: the rest still counts. */
+async function gauges({ metadata, lookedAt, ofDags, log }: MetricsOptions): Promise<string> {
+  const sources: (() => Promise<readonly Metric[]>)[] = [
+    async () => ofScheduler(lookedAt()),
+    () => ofRuns(metadata),
+    () => ofPools(metadata),
+    ofDags,
+  ]
+  const told = await Promise.allSettled(sources.map((source) => source()))
+  for (const one of told) if (one.status === 'rejected') log.warn({ err: one.reason }, 'metrics could not be read')
+  return exposition(told.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])))
+}
+
+function ofScheduler(lookedAt: Date | undefined): Metric[] {
+  if (lookedAt === undefined) return []
+  const help = 'Since the scheduler came to the end of a look; it looks once a second'
+  return [{ name: 'tminus_scheduler_look_age_seconds', help, value: (Date.now() - lookedAt.getTime()) / 1_000 }]
+}
+
+async function ofRuns(db: Metadata): Promise<Metric[]> {
+  const { rows } = await db.query<{ dag_id: string; state: string; count: number }>(
+    `select dag_id, state, count(*)::int as count from metadata.dag_run where state in ('queued', 'running')
+     group by dag_id, state`,
+  )
+  const help = 'Runs that have not ended'
+  return rows.map(({ dag_id, state, count }) => ({
+    name: 'tminus_dag_runs',
+    help,
+    value: count,
+    labels: { dag_id, state },
+  }))
+}
+
+async function ofPools(db: Metadata): Promise<Metric[]> {
+  const help = 'Slots of a pool'
+  return (await listPools(db)).flatMap(({ pool, slots, used }) => [
+    { name: 'tminus_pool_slots', help, value: used, labels: { pool, state: 'used' } },
+    { name: 'tminus_pool_slots', help, value: Math.max(0, slots - used), labels: { pool, state: 'free' } },
+  ])
+}
+
+/** https://prometheus.io/docs/instrumenting/exposition_formats: one HELP and TYPE a name, its lines together. */
+function exposition(metrics: readonly Metric[]): string {
+  const names = [...new Set(metrics.map(({ name }) => name))]
+  return names
+    .map((name) => {
+      const own = metrics.filter((metric) => metric.name === name)
+      return `\n# HELP ${name} ${own[0]?.help}\n# TYPE ${name} gauge\n${own.map(line).join('\n')}\n`
+    })
+    .join('')
+}
+
+function line({ name, labels = {}, value }: Metric): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${text.replaceAll(/[\\"\n]/g, escaped)}"`)
+  return `${name}${pairs.length > 0 ? `{${pairs.join()}}` : ''} ${value}`
+}
+
+function escaped(character: string): string {
+  return character === '\n' ? '\\n' : `\\${character}`
+}

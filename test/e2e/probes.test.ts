@@ -1,0 +1,161 @@
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, test, vi } from 'vitest'
+import { startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
+import { PIPELINES as FIXTURES, type Running, runCli, startCli } from '../support/cli.ts'
+import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { PIPELINES } from './support.ts'
+
+vi.setConfig({ testTimeout: 90_000 })
+
+const WITHIN = { timeout: 30_000, interval: 50 }
+const SCHEDULED = join(FIXTURES, '../scheduled-pipelines')
+
+async function withDatabase(work: (database: TestDatabase) => Promise<void>): Promise<void> {
+  const database = await createEmptyDatabase()
+  await work(database).finally(() => database.drop())
+}
+
+/** Where it says that it listens. */
+async function urlOf(running: Running): Promise<string> {
+  const found = () => /health at (http:\S+)\/health/.exec(running.stdout())?.[1]
+  await vi.waitFor(() => expect(found()).toBeDefined(), WITHIN)
+  return found() ?? ''
+}
+
+async function stop(running: Running): Promise<void> {
+  running.process.kill('SIGTERM')
+  expect((await running.ended).code).toBe(0)
+}
+
+/** fetch would not send another Host. */
+function statusFor(url: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = request(`${url}/health`, { headers: { host } }, (answer) => {
+      void text(answer).then(() => resolve(answer.statusCode))
+    })
+    asked.on('error', reject).end()
+  })
+}
+
+describe.concurrent('the probes of a process', () => {
+  test('health: 200 while all live, 503 with which one does not', () =>
+    withDatabase(async ({ connectionString, pool }) => {
+      const running = startCli(['scheduler'], { env: { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED } })
+      const url = await urlOf(running)
+      await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), WITHIN)
+      expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: 'healthy' })
+      expect((await fetch(`${url}/metrics`)).status).toBe(404)
+      expect((await fetch(`${url}/health`, { method: 'POST' })).status).toBe(405)
+      expect(await statusFor(url, 'launches.example')).toBe(421)
+      expect(await statusFor(url, 'localhost:1')).toBe(200)
+
+      const taken = await runCli(['start'], { env: { DATABASE_URL: connectionString, WEB_PORT: new URL(url).port } })
+      expect([taken.code, taken.stdout]).toEqual([2, ''])
+      expect(taken.stderr).toMatch(/^✖ Port \d+ is taken by another process; end that one or set WEB_PORT .*\n$/)
+
+      // Its looks fail from here on, though the process lives, answers and heartbeats.
+      await pool.query('alter table metadata.dag_schedule rename to away')
+      await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(503), WITHIN)
+      const sick = (await (await fetch(`${url}/health`)).json()) as Record<string, unknown>
+      expect(sick).toMatchObject({
+        status: 'unhealthy',
+        scheduler: { status: 'unhealthy', last_heartbeat: expect.stringMatching(/Z$/) },
+        executor: { status: 'healthy' },
+        database: { status: 'healthy' },
+      })
+      await stop(running)
+    }))
+
+  test('a sender that does not come to an end is hung up on', () =>
+    withDatabase(async ({ connectionString }) => {
+      const running = startCli(['scheduler'], { env: { DATABASE_URL: connectionString } })
+      const { hostname, port } = new URL(await urlOf(running))
+      const socket = connect(Number(port), hostname)
+      socket.write('GET /health HTTP/1.1\r\nhost: localhost\r\nx-slow: ')
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 408 /)
+      await stop(running)
+    }))
+
+  test('metrics of runs, tasks and the scheduler, in a form that Prometheus reads', () =>
+    withDatabase(async ({ connectionString }) => {
+      const env = { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED, METRICS: 'on' }
+      const running = startCli(['scheduler'], { env })
+      const url = await urlOf(running)
+      const scrape = async () => await (await fetch(`${url}/metrics`)).text()
+      const value = (metrics: string, line: string) =>
+        Number(
+          metrics
+            .split('\n')
+            .find((one) => one.startsWith(`${line} `))
+            ?.slice(line.length + 1),
+        )
+      await vi.waitFor(
+        async () =>
+          expect(value(await scrape(), 'tminus_dag_runs_total{dag_id="ticking",state="success"}')).toBeGreaterThan(2),
+        WITHIN,
+      )
+      const metrics = await scrape()
+      const runs = value(metrics, 'tminus_dag_runs_total{dag_id="ticking",state="success"}')
+      expect(value(metrics, 'tminus_task_instances_total{dag_id="ticking",task_id="tick",state="success"}')).toBe(runs)
+      expect(value(metrics, 'tminus_task_duration_seconds_count{dag_id="ticking",task_id="tick"}')).toBe(runs)
+      expect(value(metrics, 'tminus_task_queue_seconds_count{dag_id="ticking"}')).toBeGreaterThanOrEqual(runs)
+      expect(value(metrics, 'tminus_dag_run_start_delay_seconds_count{dag_id="ticking"}')).toBeGreaterThanOrEqual(runs)
+      expect(value(metrics, 'tminus_scheduler_look_age_seconds')).toBeGreaterThanOrEqual(0)
+      const line = /^([a-z_0-9]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+.e\dNaInf]+|# (HELP|TYPE) [a-z_0-9]+ .+|)$/
+      expect(metrics.split('\n').filter((one) => !line.test(one))).toEqual([])
+      const types = metrics.match(/^# TYPE \S+/gm) ?? []
+      expect(new Set(types).size).toBe(types.length)
+      await stop(running)
+    }))
+
+  test('what rocket-launches tells of itself: in db check and in the metrics', () =>
+    withDatabase(async ({ connectionString, pool }) => {
+      const now = () => new Date('2026-05-04T12:00:00Z')
+      const [library, discord] = [await startLaunchLibrary({ now }), await startDiscord()]
+      const env = {
+        DATABASE_URL: connectionString,
+        PIPELINES_DIR: PIPELINES,
+        LAUNCH_LIBRARY_URL: library.url,
+        DISCORD_WEBHOOK_URL: discord.webhookUrl,
+        CLOCK: '2026-05-04T12:00:30Z',
+        METRICS: 'on',
+      }
+      const check = async (extra = {}) => {
+        const { stdout } = await runCli(['db', 'check', '-o', 'json'], { env: { ...env, ...extra } })
+        const found = JSON.parse(stdout) as { name: string; level: string; message: string }[]
+        return Object.fromEntries(found.map(({ name, level, message }) => [name, `${level}: ${message}`]))
+      }
+      try {
+        expect((await runCli(['pipeline', 'rocket-launches'], { env })).code).toBe(0)
+        expect(await check()).toMatchObject({
+          launches: expect.stringMatching(/^ok: read .* ago$/),
+          quota: expect.stringMatching(/^ok: /),
+          webhooks: 'ok: 1 in use',
+          outbox: 'ok: 0 to be sent, 0 of unknown fate, 0 given up',
+        })
+        const running = startCli(['scheduler'], { env })
+        const metrics = await (await fetch(`${await urlOf(running)}/metrics`)).text()
+        expect(metrics).toMatch(/^discord_messages\{kind="card",state="sent"\} 1$/m)
+        expect(metrics).toMatch(/^launches_age_seconds \d/m)
+        expect(metrics).toMatch(/^launch_library_calls_left \d+$/m)
+        await stop(running)
+
+        await pool.query(`update discord_outbox set state = 'unknown'`)
+        await pool.query(
+          `insert into discord_target (target, address, disabled_at, reason) select distinct target, '', now(), 'deleted'
+           from discord_outbox`,
+        )
+        expect(await check({ CLOCK: '2026-05-05T12:00:00Z' })).toMatchObject({
+          launches: expect.stringMatching(/^warn: read (24 h|23 h 59 min) ago, which is long; /),
+          webhooks: expect.stringMatching(/^fail: webhook .* is out of use: deleted; set another DISCORD_WEBHOOK_URL$/),
+          outbox: expect.stringMatching(/^warn: .*1 of unknown fate.*; npm run cli -- discord outbox lists them$/),
+        })
+      } finally {
+        await Promise.all([library.close(), discord.close()])
+      }
+    }))
+})
