@@ -96,7 +96,8 @@ interface Telling {
 
 /**
  * Writes what is to be told of one launch. False where it is not announced here: it has no card, is not the nearest,
- * and there is nothing to say of it. On a channel that has nothing yet, the nearest launch's card is all.
+ * and there is nothing to say of it. On a channel that has nothing yet, the nearest launch's card is all. A card that
+ * nobody can have seen will announce what it shows by then: what changed meanwhile is no news beside it.
  */
 async function tell(db: Queryable, telling: Telling, { asOf, rules, passes }: Deciding): Promise<boolean> {
   const { target, card, known, now } = telling
@@ -104,14 +105,16 @@ async function tell(db: Queryable, telling: Telling, { asOf, rules, passes }: De
   const { launchId } = launch
   const row = known.rows.get(launchId)
   const before = known.told.get(launchId)
-  const at = { now, asOf, netSince: known.since.get(launchId) ?? null }
+  const unseen = row?.state === 'pending' && row.messageId === null
+  const at = { now, asOf, netSince: unseen ? null : (known.since.get(launchId) ?? null) }
   const decision = decide(launch, before, at, passes === undefined || passes(launch) ? rules : NOTHING)
-  const notices = known.fresh ? [] : decision.notices
+  const told = unseen ? { ...decision.told, ...netOf(launch) } : decision.told
+  const notices = decision.notices.filter(({ kind }) => !known.fresh && (!unseen || kind === 'reminder'))
   if (row === undefined && !card.told.nearest && notices.length === 0) return false
   if (row === undefined) await outbox.insertCard(db, { target, launchId }, facts, hash)
   else if (row.wantedHash !== hash) await outbox.want(db, row, hash)
-  const overtaken = before ? await overtake(db, telling, before, decision.told) : []
-  if (!isSame(before, decision.told)) await writeTold(db, { target, launchId }, decision.told, now)
+  const overtaken = before ? await overtake(db, telling, before, told) : []
+  if (!isSame(before, told)) await writeTold(db, { target, launchId }, told, now)
   for (const notice of notices.flatMap((one) => merged(one, overtaken, card))) {
     await outbox.insertNotice(db, { target, launchId }, notice)
   }

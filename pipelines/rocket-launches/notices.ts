@@ -139,16 +139,19 @@ function resultOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
 
 function webcastOf(launch: LaunchRow, told: Told, { slips }: Told, at: At): Notice | undefined {
   const over = isFlown(launch.status.id) && launch.status.id !== STATUS.inFlight
-  if (!launch.webcastLive || told.webcastLive || over) return undefined
+  if (!launch.webcastLive || told.webcastLive || over || since(launch, at) >= ON_AIR) return undefined
   const reason = 'the webcast went live'
   return {
     kind: 'webcast',
     subject: `live#${slips}`,
     reason,
     facts: noticeFacts(launch),
-    expiresAt: fromNow(at, 2 * HOUR),
+    expiresAt: fromNow(at, ON_AIR),
   }
 }
+
+/** Some launches stay in flight, and on the air, for hours after all there was to see. */
+const ON_AIR = 2 * HOUR
 
 /** How much later than due a run may stand for, and how much later a slow run may still send. */
 const LATE = { run: 5 * MINUTE, send: 15 * MINUTE }

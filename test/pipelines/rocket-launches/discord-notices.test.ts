@@ -142,6 +142,27 @@ describe('notices', () => {
     expect(channel.discord.messages[0]?.embeds?.[0]?.description).toContain('<t:1795341600:F>')
   })
 
+  it('say nothing of what changed before the card could be posted, and remind of the time it shows', async () => {
+    await channel.notify()
+    channel.refuse(429, { retry_after: 3_600 }, { 'retry-after': '3600' })
+    await channel.store('c', 'Electron | Soon', '2026-11-21T09:00:00Z')
+    await tick(at('21T08:00:00'))
+    await channel.database.pool.query(
+      `update rocket_launches set net = '2026-11-21T12:00Z', status_id = 5 where launch_id = 'c'`,
+    )
+    await tick(at('21T08:05:00'))
+    await channel.database.pool.query(`update rocket_launches set status_id = 1 where launch_id = 'c'`)
+    channel.intercept = undefined
+    await channel.age('61 minutes')
+    await tick(at('21T09:05:00'))
+    await tick(at('21T11:00:00'))
+    expect((await rows()).filter((row) => row.startsWith('c '))).toEqual([
+      'c card card sent',
+      'c reminder T-1h#0 dead overtaken',
+      'c reminder T-1h#1 sent',
+    ])
+  })
+
   it('whose answer was lost are not repeated, and those behind wait for the next run', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T13:00:00Z', statusId: 5 })

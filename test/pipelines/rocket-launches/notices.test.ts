@@ -299,6 +299,14 @@ describe('webcasts', () => {
     expect(told(launch({ statusId }), live(statusId))).toEqual(expected)
   })
 
+  it.each([
+    [119, ['webcast live#0']],
+    [120, []],
+  ])('%d minutes after T-0 of a launch still in flight', (minutes, expected) => {
+    const flown = { statusId: 6, ...soon(-minutes * MINUTE) }
+    expect(told(launch(flown), launch({ ...flown, webcastLive: true }))).toEqual(expected)
+  })
+
   it('are told again after a slip', () => {
     const { notices } = decide(live(1), toldOf(launch(), { slips: 2 }), at(), ALL)
     expect(notices.map(({ subject }) => subject)).toEqual(['live#2'])
