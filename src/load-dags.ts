@@ -6,6 +6,8 @@ import { messageOf, UsageError } from './errors.ts'
 
 export interface LoadedDags {
   dags: Map<string, Dag>
+  /** The file each of them was read from. */
+  files: Map<string, string>
   /** Folders whose dag could not be loaded, with the reason; they stop no other. */
   importErrors: { folder: string; message: string }[]
 }
@@ -13,12 +15,13 @@ export interface LoadedDags {
 /** Imports `<folder>/dag.ts` (or `.js`) of every folder in PIPELINES_DIR. Throws UsageError when that is no folder. */
 export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   const root = resolve(pipelinesDir)
-  const loaded: LoadedDags = { dags: new Map(), importErrors: [] }
+  const loaded: LoadedDags = { dags: new Map(), files: new Map(), importErrors: [] }
   for (const { folder, file } of await findDags(root)) {
     try {
       const dag = await importDag(file)
       if (loaded.dags.has(dag.id)) throw new Error(`another folder defines a dag '${dag.id}' already`)
       loaded.dags.set(dag.id, dag)
+      loaded.files.set(dag.id, file)
     } catch (error) {
       loaded.importErrors.push({ folder, message: messageOf(error) })
     }

@@ -46,7 +46,7 @@ export async function addDagVerbs(
 async function load(pipelinesDir: string, problems: Problem[]): Promise<LoadedDags> {
   return await loadDags(pipelinesDir).catch((error: unknown) => {
     problems.push({ message: messageOf(error) })
-    return { dags: new Map(), importErrors: [] }
+    return { dags: new Map(), files: new Map(), importErrors: [] }
   })
 }
 

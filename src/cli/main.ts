@@ -44,12 +44,15 @@ function addDaemons(program: Command, done: (code: number) => void): void {
     .description('the scheduler alone; with EXECUTOR=local it executes too')
     .addHelpText('after', '\nExample:\n  npm run scheduler')
     .action(async () => done(await (await import('./start.ts')).start('scheduler')))
-  for (const verb of ['web', 'worker']) {
-    program
-      .command(verb)
-      .description('not built yet')
-      .action(async () => done((await import('./not-built.ts')).notBuilt(verb)))
-  }
+  program
+    .command('web')
+    .description('the page alone: shows and queues, and executes nothing')
+    .addHelpText('after', '\nExample:\n  npm run web')
+    .action(async () => done(await (await import('./web.ts')).web()))
+  program
+    .command('worker')
+    .description('not built yet')
+    .action(async () => done((await import('./not-built.ts')).notBuilt('worker')))
 }
 
 const USAGE = 2

@@ -2,6 +2,6 @@
 export { Hono } from 'hono'
 export { assetUrl } from './assets.ts'
 export { Page, type PageProps } from './layout.tsx'
-export { Duration, Empty, Notice, OutLink, StateMark, safeHref, Time } from './parts.tsx'
+export { Duration, Empty, type Fact, Facts, Notice, OutLink, Scroll, StateMark, safeHref, Time } from './parts.tsx'
 export { badRequest, notFound } from './problem.tsx'
 export type { Board, WebContext, WebEnv } from './site.ts'

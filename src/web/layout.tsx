@@ -3,6 +3,7 @@ import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import { VERSION } from '../version.ts'
 import { assetUrl } from './assets.ts'
+import { Sprite } from './parts.tsx'
 import type { Site, Viewer, WebContext } from './site.ts'
 
 export interface PageProps {
@@ -11,7 +12,7 @@ export interface PageProps {
   title: string
   /** One sentence for search engines and previews. */
   description?: string
-  /** Paths of further scripts and style sheets, of this site only: the policy refuses all others. */
+  /** Paths of further scripts (modules) and style sheets, of this site only: the policy refuses all others. */
   scripts?: readonly string[]
   styles?: readonly string[]
   children?: Child
@@ -37,12 +38,13 @@ export function Page({ c, title, description, scripts = [], styles = [], childre
             <link rel="stylesheet" href={href} />
           ))}
           <script src={assetUrl('htmx.js')} defer />
-          <script src={assetUrl('site.js')} defer />
+          <script src={assetUrl('site.js')} type="module" />
           {scripts.map((src) => (
-            <script src={src} defer />
+            <script src={src} type="module" />
           ))}
         </head>
         <body>
+          <Sprite />
           <a class="skip" href="#main">
             Skip to content
           </a>

@@ -29,10 +29,24 @@ export function StateMark({ state, live = false }: { state: AnyState; live?: boo
   )
 }
 
+/** Drawn from the sprite that every page begins with. */
 export function StateIcon({ state }: { state: AnyState }) {
   return (
-    <svg class="icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-      <path d={SHAPES[state]} />
+    <svg class="icon" width="14" height="14" aria-hidden="true">
+      <use href={`#i-${state}`} />
+    </svg>
+  )
+}
+
+/** Each shape once a page. */
+export function Sprite() {
+  return (
+    <svg class="sprite" aria-hidden="true">
+      {Object.entries(SHAPES).map(([state, d]) => (
+        <symbol id={`i-${state}`} viewBox="0 0 16 16">
+          <path d={d} />
+        </symbol>
+      ))}
     </svg>
   )
 }
@@ -67,6 +81,32 @@ export function Empty({ title, children }: { title: string; children?: Child }) 
       <p class="empty-title">{title}</p>
       {children && <p>{children}</p>}
     </div>
+  )
+}
+
+export type Fact = readonly [name: string, value: Child | undefined]
+
+/** Names and values; those without a value are left out. Side by side in a `strip`, else one below the other. */
+export function Facts({ facts, strip = false }: { facts: readonly Fact[]; strip?: boolean }) {
+  const known = facts.filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false)
+  return (
+    <dl class={strip ? 'strip' : 'facts'}>
+      {known.map(([name, value]) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+/** Round a table that may be wider than the screen: what scrolls must be reached by keyboard. */
+export function Scroll({ name, fitting = false, children }: { name: string; fitting?: boolean; children?: Child }) {
+  return (
+    <section class={`scroll${fitting ? ' fitting' : ''}`} aria-label={name} tabindex={0}>
+      {children}
+    </section>
   )
 }
 

@@ -4,13 +4,13 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
-import { buildApp } from './app.tsx'
+import { buildApp } from './app.ts'
 import { loadBoards } from './boards.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
 import type { Site, WebEnv } from './site.ts'
 
-export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'log'> {
+export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
   loaded: LoadedDags
   web: { host: string; port: number; trustProxy: boolean }
   /** Adds routes that are not pages: health and metrics. They come before everything that asks who is there. */
@@ -29,11 +29,12 @@ const CLOSE_WITHIN_MS = 2_000
 /** Listens. Throws UsageError where the port is taken, or where strangers could reach it and there is no user. */
 export async function openWeb(options: WebOptions): Promise<Web> {
   const { loaded, web, log, metadata } = options
-  const live = new Live({ readers: markReaders(metadata), log })
+  const readers = markReaders(metadata)
+  const live = new Live({ readers, log })
+  const markOf: Site['markOf'] = async (kind, key) => (await readers[kind]?.([key]))?.get(key) ?? ''
   const boards = await loadBoards(loaded.dags.values(), log)
   const loopback = isLoopback(web.host) && !web.trustProxy
-  const { dags, importErrors } = loaded
-  const site: Site = { ...options, dags, importErrors, live, loopback, trustProxy: web.trustProxy, boards }
+  const site: Site = { ...options, ...loaded, live, markOf, loopback, trustProxy: web.trustProxy, boards }
   const app = buildApp(site, boards, options.mount)
   const server = createAdaptorServer({
     fetch: app.fetch,

@@ -25,11 +25,17 @@ export interface Site {
   dags: ReadonlyMap<string, Dag>
   /** Folders of PIPELINES_DIR whose dag could not be loaded. */
   importErrors: readonly { folder: string; message: string }[]
+  /** The file each dag was read from. */
+  files: ReadonlyMap<string, string>
   settingsOf(dagId: string): Record<string, unknown>
   /** Follows `CLOCK`. */
   now(): Date
+  /** Takes secrets out of what others wrote. */
+  scrub(text: string): string
   log: Logger
   live: Live
+  /** The mark of something that can be followed, for the page that shows it; read it before what it stands for. */
+  markOf(kind: string, key: string): Promise<string>
   /** Reached from this machine only: without users nobody needs to sign in. */
   loopback: boolean
   trustProxy: boolean

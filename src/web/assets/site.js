@@ -5,7 +5,7 @@ const FORMS = {
   time: zoned({ ...day, hour: '2-digit', minute: '2-digit', second: '2-digit' }),
   ago: zoned({ ...day, hour: '2-digit', minute: '2-digit' }),
   date: zoned(day),
-  clock: zoned({ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 }),
+  clock: zoned({ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' }),
 }
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
 
@@ -23,8 +23,11 @@ function distance(ms) {
 function localTimes(root = document) {
   for (const time of root.querySelectorAll('time[data-show]')) {
     const at = new Date(time.dateTime)
-    const text = FORMS[time.dataset.show]?.format(at)
-    time.textContent = time.dataset.show === 'ago' ? `${text} (${distance(at - Date.now())})` : text
+    const away = at - Date.now()
+    const near = time.dataset.show === 'ago' && Math.abs(away) < 2 * 86_400_000
+    time.textContent = near ? distance(away) : FORMS[time.dataset.show]?.format(at)
+    if (!time.dataset.utc) time.dataset.utc = time.title
+    time.title = `${FORMS.time.format(at)} · ${time.dataset.utc}`
   }
 }
 

@@ -5,9 +5,33 @@ import { HTTPException } from 'hono/http-exception'
 import { assets } from './assets.ts'
 import { type LoadedBoard, mountBoards } from './boards.ts'
 import { liveRoutes } from './live/routes.ts'
+import { aboutPages } from './pages/about-dag.tsx'
+import { chartPages } from './pages/charts.tsx'
+import { dagsPages } from './pages/dags.tsx'
+import { graphPages } from './pages/graph.tsx'
+import { gridPages } from './pages/grid.tsx'
+import { operatePages } from './pages/operate.tsx'
+import { operationsPages } from './pages/operations.tsx'
+import { runPages } from './pages/run.tsx'
+import { taskPages } from './pages/task.tsx'
+import { triggerPages } from './pages/trigger.tsx'
 import { notFound, showError } from './problem.tsx'
 import { ownHostOnly, protectiveHeaders, sameOriginOnly } from './security.ts'
 import type { Site, WebEnv } from './site.ts'
+
+const PAGES = [
+  liveRoutes,
+  dagsPages,
+  triggerPages,
+  gridPages,
+  graphPages,
+  chartPages,
+  aboutPages,
+  runPages,
+  taskPages,
+  operatePages,
+  operationsPages,
+]
 
 /** Larger than any form here. */
 const MOST_BYTES = 1_000_000
@@ -34,8 +58,9 @@ export function buildApp(
     c.set('viewer', { name: null, role: 'admin' })
     await next()
   })
-  app.route('/', liveRoutes)
+  for (const pages of PAGES) app.route('/', pages)
   mountBoards(app, boards, site)
+  if (boards.length === 0) app.get('/', (c) => c.redirect('/dags'))
   return app
 }
 

@@ -1,0 +1,81 @@
+// Moves and zooms the graph by changing what part of it is seen; where the reader stands outlives a redraw.
+let view
+let dragged
+function showAll(svg) {
+  const [width, height] = [Number(svg.dataset.width), Number(svg.dataset.height)]
+  // A small graph is not blown up.
+  const w = Math.max(width, svg.clientWidth / 1.2)
+  const h = Math.max(height, svg.clientHeight / 1.2)
+  view = { x: (width - w) / 2, y: (height - h) / 2, w, h }
+}
+function show(svg) {
+  svg.setAttribute('viewBox', `${view.x} ${view.y} ${view.w} ${view.h}`)
+}
+function zoom(svg, factor, at = { x: view.x + view.w / 2, y: view.y + view.h / 2 }) {
+  const whole = Number(svg.dataset.width)
+  const w = Math.min(whole * 4, Math.max(160, view.w / factor))
+  const scale = w / view.w
+  view = { x: at.x - (at.x - view.x) * scale, y: at.y - (at.y - view.y) * scale, w, h: view.h * scale }
+  show(svg)
+}
+function pointOf(svg, event) {
+  const matrix = svg.getScreenCTM()
+  return matrix ? new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse()) : { x: 0, y: 0 }
+}
+function prepare() {
+  const svg = document.getElementById('graph')
+  if (!svg || svg.dataset.width) return
+  svg.dataset.width = svg.getAttribute('width')
+  svg.dataset.height = svg.getAttribute('height')
+  document.querySelector('.graph-tools')?.removeAttribute('hidden')
+  svg.closest('.graph-scroll').classList.add('moves')
+  svg.setAttribute('width', '100%')
+  svg.removeAttribute('height')
+  if (view) show(svg)
+  else {
+    showAll(svg)
+    show(svg)
+  }
+  svg.addEventListener(
+    'wheel',
+    (event) => {
+      // A plain wheel scrolls the page; with Ctrl, or two fingers, it zooms.
+      if (!event.ctrlKey && !event.metaKey) return
+      event.preventDefault()
+      zoom(svg, Math.exp(-event.deltaY / 300), pointOf(svg, event))
+    },
+    { passive: false },
+  )
+  svg.addEventListener('pointerdown', (event) => {
+    if (event.button === 0) dragged = { from: pointOf(svg, event), moved: false }
+  })
+  svg.addEventListener('pointermove', (event) => {
+    if (!dragged || event.buttons === 0) return
+    const to = pointOf(svg, event)
+    if (!dragged.moved && Math.hypot(to.x - dragged.from.x, to.y - dragged.from.y) < 4) return
+    if (!dragged.moved) svg.setPointerCapture(event.pointerId)
+    dragged.moved = true
+    view = { ...view, x: view.x - (to.x - dragged.from.x), y: view.y - (to.y - dragged.from.y) }
+    show(svg)
+  })
+  // A drag that ends on a task does not open it.
+  svg.addEventListener(
+    'click',
+    (event) => {
+      if (dragged?.moved) event.preventDefault()
+      dragged = undefined
+    },
+    true,
+  )
+  svg.addEventListener('dragstart', (event) => event.preventDefault())
+}
+document.addEventListener('click', (event) => {
+  const factor = event.target.closest?.('[data-zoom]')?.dataset.zoom
+  const svg = document.getElementById('graph')
+  if (factor === undefined || !svg) return
+  if (factor === '0') showAll(svg)
+  else zoom(svg, Number(factor))
+  show(svg)
+})
+document.addEventListener('DOMContentLoaded', prepare)
+document.addEventListener('htmx:afterSettle', prepare)

@@ -1,0 +1,74 @@
+import type { MiddlewareHandler } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { Dag } from '../dag/dag.ts'
+import { notFound } from './problem.tsx'
+import { type DagState, readDag } from './queries/dags.ts'
+import { idOfRun, readWholeRun, type WholeRun } from './queries/runs.ts'
+import { mayAtLeast, type Role, type Viewer, type WebContext, type WebEnv } from './site.ts'
+
+export interface FoundDag {
+  dagId: string
+  /** Undefined where its folder is not there any more, or could not be loaded. */
+  dag: Dag | undefined
+  /** Undefined where the database has never seen it. */
+  state: DagState | undefined
+}
+
+/** The dag of this address, from the folder or only from the database. */
+export async function findDag(c: WebContext): Promise<FoundDag> {
+  const dagId = c.req.param('dag') as string
+  const dag = c.var.site.dags.get(dagId)
+  const state = await readDag(c.var.site.metadata, dagId)
+  if (dag === undefined && state === undefined) throw notFound(`There is no dag '${dagId}'.`)
+  return { dagId, dag, state }
+}
+
+/** The dag whose code is here. */
+export function loadedDag(c: WebContext): Dag {
+  const dagId = c.req.param('dag') as string
+  const dag = c.var.site.dags.get(dagId)
+  if (dag === undefined) throw notFound(`The dag '${dagId}' is not in the pipelines folder.`)
+  return dag
+}
+
+export async function findRun(c: WebContext): Promise<WholeRun> {
+  const { dag, run } = c.req.param() as { dag: string; run: string }
+  const found = await readWholeRun(c.var.site.metadata, dag, run)
+  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been cleaned up.`)
+  return found
+}
+
+/** A run with the mark it is followed by, which is never newer than what is read of the run. */
+export async function findLiveRun(c: WebContext): Promise<WholeRun & { mark: string }> {
+  const { dag, run } = c.req.param() as { dag: string; run: string }
+  const id = await idOfRun(c.var.site.metadata, dag, run)
+  const mark = id === undefined ? '' : await c.var.site.markOf('run', String(id))
+  return { ...(await findRun(c)), mark }
+}
+
+export function may(c: WebContext, role: Role): boolean {
+  return mayAtLeast(c.var.viewer as Viewer, role)
+}
+
+/** Refuses whoever has not got this role. */
+export function atLeast(role: Role): MiddlewareHandler<WebEnv> {
+  return async (c, next) => {
+    if (!may(c, role))
+      throw new HTTPException(403, { message: `This takes the role ${role}; you are ${c.var.viewer.role}.` })
+    await next()
+  }
+}
+
+/** Paths of pages, every part of them encoded. */
+export const paths = {
+  dag: (dagId: string, tab = '') => `/dags/${encodeURIComponent(dagId)}${tab && `/${tab}`}`,
+  run: (dagId: string, runId: string, tab = '') =>
+    `${paths.dag(dagId)}/runs/${encodeURIComponent(runId)}${tab && `/${tab}`}`,
+  task: (dagId: string, runId: string, taskId: string, tryNumber?: number) =>
+    `${paths.run(dagId, runId)}/tasks/${encodeURIComponent(taskId)}${tryNumber === undefined ? '' : `?try=${tryNumber}`}`,
+}
+
+export function durationOf(start: Date | string | null, end: Date | string | null, now = Date.now()): number | null {
+  if (start === null) return null
+  return (end === null ? now : new Date(end).getTime()) - new Date(start).getTime()
+}

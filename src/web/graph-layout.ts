@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import type { GraphNode } from '../dag/graph.ts'
+
+export interface Placed {
+  width: number
+  height: number
+  /** Left upper corners. */
+  nodes: { id: string; x: number; y: number; width: number; height: number }[]
+  /** As paths. */
+  edges: string[]
+}
+
+const HEIGHT = 44
+/** Of the bold names, in the widest of the usual fonts. */
+const CHARACTER = 8.3
+/** Beyond these dagre takes seconds, in which nothing else is answered. */
+const MOST_NODES = 150
+const MOST_EDGES = 600
+
+const placed = new Map<string, Promise<Placed>>()
+const MOST_KEPT = 100
+
+/** Where the tasks of a graph are drawn, from left to right. Kept by what the graph is, since dagre is slow. */
+export function placeGraph(nodes: readonly GraphNode[]): Promise<Placed> {
+  const key = createHash('sha256').update(JSON.stringify(nodes)).digest('base64')
+  const known = placed.get(key) ?? place(nodes)
+  placed.delete(key)
+  placed.set(key, known)
+  if (placed.size > MOST_KEPT) placed.delete(placed.keys().next().value ?? '')
+  known.catch(() => placed.delete(key))
+  return known
+}
+
+async function place(nodes: readonly GraphNode[]): Promise<Placed> {
+  const edges: Edge[] = nodes.flatMap(({ id, upstream }) =>
+    [...new Set(Object.values(upstream))].map((from) => ({ from, to: id })),
+  )
+  if (nodes.length > MOST_NODES || edges.length > MOST_EDGES) return inColumns(nodes, edges)
+  const { Graph, layout } = await import('@dagrejs/dagre')
+  const graph = new Graph()
+  graph.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 56, marginx: 12, marginy: 12 })
+  graph.setDefaultEdgeLabel(() => ({}))
+  for (const { id } of nodes) graph.setNode(id, { width: widthOf(id), height: HEIGHT })
+  for (const { from, to } of edges) graph.setEdge(from, to)
+  layout(graph)
+  const { width = 0, height = 0 } = graph.graph()
+  const at = new Map(
+    nodes.map(({ id }) => {
+      const node = graph.node(id)
+      return [id, box(node.x - node.width / 2, node.y - node.height / 2, node.width)] as const
+    }),
+  )
+  return {
+    width: Math.ceil(width),
+    height: Math.ceil(height),
+    nodes: [...at].map(([id, where]) => ({ id, ...where })),
+    edges: edges.map(({ from, to }) => {
+      // Its ends are ours: in the middle of a side. Bends are only needed round what stands between.
+      const bends = graph.edge({ v: from, w: to }).points ?? []
+      return between(at.get(from), at.get(to), bends.length > 3 ? bends.slice(1, -1) : [])
+    }),
+  }
+}
+
+function box(x: number, y: number, width: number) {
+  return { x: Math.round(x), y: Math.round(y), width, height: HEIGHT }
+}
+
+function widthOf(id: string): number {
+  return Math.min(340, Math.max(168, Math.round(id.length * CHARACTER) + 50))
+}
+
+interface Edge {
+  from: string
+  to: string
+}
+
+/** Each task in the column after its last upstream. */
+function inColumns(nodes: readonly GraphNode[], edges: readonly Edge[]): Placed {
+  const column = new Map<string, number>()
+  const taken: number[] = []
+  const at = new Map<string, Box>()
+  for (const { id, upstream } of nodes) {
+    const own = Math.max(-1, ...Object.values(upstream).map((parent) => column.get(parent) ?? 0)) + 1
+    column.set(id, own)
+    const row = taken[own] ?? 0
+    taken[own] = row + 1
+    at.set(id, box(12 + own * 380, 12 + row * (HEIGHT + 14), widthOf(id)))
+  }
+  return {
+    width: taken.length * 380,
+    height: 12 + Math.max(1, ...taken) * (HEIGHT + 14),
+    nodes: [...at].map(([id, where]) => ({ id, ...where })),
+    edges: edges.map(({ from, to }) => between(at.get(from), at.get(to), [])),
+  }
+}
+
+type Box = ReturnType<typeof box>
+type Point = { x: number; y: number }
+
+function between(a: Box | undefined, b: Box | undefined, bends: readonly Point[]): string {
+  if (a === undefined || b === undefined) return ''
+  return curve([{ x: a.x + a.width, y: a.y + HEIGHT / 2 }, ...bends, { x: b.x - 1, y: b.y + HEIGHT / 2 }])
+}
+
+/** A smooth line through the points, which goes from left to right. */
+function curve(points: readonly Point[]): string {
+  const [first, ...rest] = points.map(({ x, y }) => ({ x: Math.round(x), y: Math.round(y) }))
+  if (first === undefined) return ''
+  let path = `M${first.x} ${first.y}`
+  let from = first
+  for (const to of rest) {
+    const middle = Math.round((from.x + to.x) / 2)
+    path += `C${middle} ${from.y} ${middle} ${to.y} ${to.x} ${to.y}`
+    from = to
+  }
+  return path
+}

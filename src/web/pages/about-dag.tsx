@@ -1,0 +1,175 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { open, readdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { Hono } from 'hono'
+import type { Dag } from '../../dag/dag.ts'
+import { humanDuration } from '../../dag/duration.ts'
+import type { Task } from '../../dag/task.ts'
+import { type FoundDag, findDag, paths } from '../find.ts'
+import { paramFields } from '../params.ts'
+import { Empty, type Fact, Facts, Scroll, Time } from '../parts.tsx'
+import { notFound } from '../problem.tsx'
+import type { WebEnv } from '../site.ts'
+import { DagPage } from './dag-head.tsx'
+
+/** A dag's code and settings, as they are in this process. */
+export const aboutPages = new Hono<WebEnv>()
+
+const MOST_BYTES = 100_000
+
+aboutPages.get('/dags/:dag/code', async (c) => {
+  const found = await findDag(c)
+  const file = c.var.site.files.get(found.dagId)
+  if (file === undefined) {
+    return c.html(
+      <DagPage c={c} found={found} tab="code">
+        <Empty title="Its code is not here" />
+      </DagPage>,
+    )
+  }
+  const names = (await readdir(dirname(file))).filter((name) => /\.[jt]sx?$/.test(name)).sort()
+  const asked = c.req.query('file') ?? basename(file)
+  if (!names.includes(asked)) throw notFound('There is no such file beside the dag.')
+  const code = await beginning(join(dirname(file), asked))
+  return c.html(
+    <DagPage c={c} found={found} tab="code">
+      <div class="code-box">
+        <nav aria-label="Files">
+          {names.map((name) => (
+            <a
+              class="mono"
+              href={`${paths.dag(found.dagId, 'code')}?${new URLSearchParams({ file: name })}`}
+              aria-current={name === asked ? 'page' : undefined}
+            >
+              {name}
+            </a>
+          ))}
+        </nav>
+        <pre tabindex={0}>
+          <code>{c.var.site.scrub(code)}</code>
+        </pre>
+      </div>
+    </DagPage>,
+  )
+})
+
+async function beginning(path: string): Promise<string> {
+  const file = await open(path)
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(MOST_BYTES), 0, MOST_BYTES, 0)
+    const text = buffer.subarray(0, bytesRead).toString()
+    return bytesRead === MOST_BYTES ? `${text}\n… and more` : text
+  } finally {
+    await file.close()
+  }
+}
+
+aboutPages.get('/dags/:dag/details', async (c) => {
+  const found = await findDag(c)
+  return c.html(
+    <DagPage c={c} found={found} tab="details">
+      <div class="stack">
+        <About found={found} />
+        {found.dag && <Tasks dag={found.dag} />}
+        {found.dag && <Params dag={found.dag} />}
+      </div>
+    </DagPage>,
+  )
+})
+
+function About({ found: { dagId, dag, state } }: { found: FoundDag }) {
+  const facts: Fact[] = [
+    ['dag_id', <code>{dagId}</code>],
+    ['schedule', dag && (dag.schedule ?? 'by hand')],
+    ['timezone', dag?.timezone],
+    ['start_date', dag?.startDate && <Time at={dag.startDate} />],
+    ['catchup', dag?.schedule && dag.catchup],
+    ['max_active_runs', dag?.maxActiveRuns],
+    ['max_active_tasks', dag?.maxActiveTasks],
+    ['dagrun_timeout', dag?.dagrunTimeoutMs && humanDuration(dag.dagrunTimeoutMs)],
+    ['tags', dag?.tags.join(', ')],
+    ['settings', dag && Object.keys(dag.settings).join(', ')],
+    ['versions of its graph', state?.versions],
+    ['first seen', state && <Time at={state.created_at} />],
+    ['last seen', state && <Time at={state.last_seen_at} />],
+  ]
+  return (
+    <section class="card">
+      <Facts facts={facts} strip />
+    </section>
+  )
+}
+
+function Tasks({ dag }: { dag: Dag }) {
+  return (
+    <section>
+      <h2>Tasks</h2>
+      <Scroll name="Tasks">
+        <table>
+          <thead>
+            <tr>
+              {['Task', 'Upstream', 'Trigger rule', 'Retries', 'Retry delay', 'Timeout', 'Pool', 'Priority'].map(
+                (name) => (
+                  <th>{name}</th>
+                ),
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            {dag.graph.taskIds.map((taskId) => (
+              <TaskRow task={dag.tasks.get(taskId) as Task} />
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  )
+}
+
+function TaskRow({ task }: { task: Task }) {
+  const upstream = [...new Set(Object.values(task.upstream).map(({ id }) => id))]
+  return (
+    <tr>
+      <th scope="row">{task.id}</th>
+      <td>{upstream.join(', ')}</td>
+      <td>{task.triggerRule}</td>
+      <td class="number">{task.retries}</td>
+      <td>{task.retries > 0 && humanDuration(task.retryDelayMs)}</td>
+      <td>{task.executionTimeoutMs !== undefined && humanDuration(task.executionTimeoutMs)}</td>
+      <td>{task.pool}</td>
+      <td class="number">{task.priority}</td>
+    </tr>
+  )
+}
+
+function Params({ dag }: { dag: Dag }) {
+  const fields = paramFields(dag)
+  if (fields.length === 0) return null
+  return (
+    <section>
+      <h2>Params</h2>
+      <Scroll name="Params">
+        <table>
+          <thead>
+            <tr>
+              <th>Param</th>
+              <th>Kind</th>
+              <th>Left empty</th>
+              <th>What it does</th>
+            </tr>
+          </thead>
+          <tbody>
+            {fields.map(({ name, kind, choices, standard, required, description }) => (
+              <tr>
+                <th scope="row">{name}</th>
+                <td>{kind === 'choice' ? choices.join(', ') : kind}</td>
+                <td>{required ? 'needed' : (standard ?? '–')}</td>
+                <td>{description}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  )
+}

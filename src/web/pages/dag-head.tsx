@@ -1,0 +1,74 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
+import { type FoundDag, may, paths } from '../find.ts'
+import { Page } from '../layout.tsx'
+import { Notice } from '../parts.tsx'
+import { scheduleWords } from '../schedule-words.ts'
+import type { WebContext } from '../site.ts'
+import { NextRun, PauseSwitch } from './dags.tsx'
+
+const TABS = [
+  ['', 'Grid'],
+  ['graph', 'Graph'],
+  ['durations', 'Durations'],
+  ['code', 'Code'],
+  ['details', 'Details'],
+] as const
+
+export type DagTab = (typeof TABS)[number][0] | 'trigger'
+
+interface DagPageProps {
+  c: WebContext
+  found: FoundDag
+  tab: DagTab
+  scripts?: readonly string[]
+  children?: Child
+}
+
+/** The frame of every page of a dag: what it is, its switch and trigger, its tabs. */
+export function DagPage({ c, found, tab, scripts = [], children }: DagPageProps) {
+  const { dagId, dag, state } = found
+  const paused = state?.is_paused ?? false
+  return (
+    <Page c={c} title={dagId} scripts={scripts}>
+      <p class="crumbs">
+        <a href="/dags">Pipelines</a>
+      </p>
+      <div class="head">
+        <div>
+          <h1>{dagId}</h1>
+          <p>{dag?.description}</p>
+        </div>
+        <div class="actions">
+          {dag && <PauseSwitch c={c} dag={dag} paused={paused} />}
+          <span class="sub">
+            {dag && scheduleWords(dag.schedule, dag.timezone)}
+            {dag?.schedule != null && (
+              <>
+                , next <NextRun dag={dag} paused={paused} now={c.var.site.now()} />
+              </>
+            )}
+          </span>
+          {dag && may(c, 'operator') && tab !== 'trigger' && (
+            <a class="button main" href={paths.dag(dagId, 'trigger')}>
+              Trigger
+            </a>
+          )}
+        </div>
+      </div>
+      {dag === undefined && (
+        <Notice>
+          This dag is not in the pipelines folder any more, or could not be loaded; what it did is still here.
+        </Notice>
+      )}
+      <nav class="tabs" aria-label="Views of the dag">
+        {TABS.map(([path, name]) => (
+          <a href={paths.dag(dagId, path)} aria-current={path === tab ? 'page' : undefined}>
+            {name}
+          </a>
+        ))}
+      </nav>
+      {children}
+    </Page>
+  )
+}

@@ -1,0 +1,197 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import type { Dag } from '../../dag/dag.ts'
+import { registerDag } from '../../metadata/dags.ts'
+import { setPaused } from '../../metadata/schedules.ts'
+import { openTimetable } from '../../scheduler/timetable.ts'
+import { atLeast, loadedDag, may, paths } from '../find.ts'
+import { Page } from '../layout.tsx'
+import { Empty, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { type DagRow, readDags } from '../queries/dags.ts'
+import { scheduleWords } from '../schedule-words.ts'
+import { ownPath } from '../security.ts'
+import type { WebContext, WebEnv } from '../site.ts'
+import { RunBars } from './run-bars.tsx'
+
+const PAGE = 25
+
+export const dagsPages = new Hono<WebEnv>()
+
+dagsPages.get('/dags', async (c) => {
+  const { site } = c.var
+  const search = (c.req.query('search') ?? '').slice(0, 250)
+  const after = (c.req.query('after') ?? '').slice(0, 250)
+  const loaded = [...site.dags.keys()]
+  const rows = await readDags(site.metadata, { loaded, search, after, limit: PAGE + 1, runs: 25 })
+  const shown = rows.slice(0, PAGE)
+  const more = rows.length > PAGE ? shown.at(-1)?.dag_id : undefined
+  return c.html(
+    <Page c={c} title="Pipelines">
+      <div class="head">
+        <div>
+          <h1>Pipelines</h1>
+        </div>
+      </div>
+      {site.importErrors.map(({ folder, message }) => (
+        <Notice kind="bad">
+          <strong>{folder}</strong> could not be loaded: {site.scrub(message)}
+        </Notice>
+      ))}
+      {(search !== '' || after !== '' || more !== undefined) && <Search search={search} />}
+      <div id="dags">
+        <List c={c} rows={shown} search={search} />
+        {(after !== '' || more !== undefined) && (
+          <nav class="pager" aria-label="Pages">
+            {after !== '' && <a href={`/dags?${new URLSearchParams({ search })}`}>First page</a>}
+            {more !== undefined && <a href={`/dags?${new URLSearchParams({ search, after: more })}`}>Next page</a>}
+          </nav>
+        )}
+      </div>
+    </Page>,
+  )
+})
+
+function Search({ search }: { search: string }) {
+  return (
+    <search>
+      <form class="bar-form" action="/dags">
+        <label for="search" class="hidden">
+          Part of a dag's id
+        </label>
+        <input
+          id="search"
+          type="search"
+          name="search"
+          value={search}
+          placeholder="Part of a dag's id"
+          hx-get="/dags"
+          hx-trigger="input changed delay:250ms"
+          hx-target="#dags"
+          hx-select="#dags"
+          hx-swap="outerHTML"
+          hx-replace-url="true"
+        />
+        <button type="submit">Search</button>
+      </form>
+    </search>
+  )
+}
+
+function List({ c, rows, search }: { c: WebContext; rows: readonly DagRow[]; search: string }) {
+  if (rows.length === 0 && search !== '') return <Empty title={`No dag with “${search}” in its id`} />
+  if (rows.length === 0) {
+    return (
+      <Empty title="No pipelines yet">
+        A folder with a <code>dag.ts</code> in PIPELINES_DIR is one; the README shows how it begins.
+      </Empty>
+    )
+  }
+  return (
+    <Scroll name="Pipelines">
+      <table class="dags">
+        <thead>
+          <tr>
+            <th>On</th>
+            <th>Dag</th>
+            <th>Schedule</th>
+            <th>Next run</th>
+            <th>Latest run</th>
+            <th>Last 25 runs</th>
+            <th>
+              <span class="hidden">Trigger</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <Row c={c} row={row} dag={c.var.site.dags.get(row.dag_id)} />
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  )
+}
+
+function Row({ c, row, dag }: { c: WebContext; row: DagRow; dag: Dag | undefined }) {
+  const { dag_id, is_paused, runs } = row
+  const [latest] = runs
+  return (
+    <tr>
+      <td class="switch-cell">{dag && <PauseSwitch c={c} dag={dag} paused={is_paused} />}</td>
+      <th scope="row">
+        <a class="id" href={paths.dag(dag_id)}>
+          {dag_id}
+        </a>
+        <p class="sub">{dag ? dag.description : 'not in the pipelines folder any more'}</p>
+      </th>
+      <td data-label="Schedule">{dag && scheduleWords(dag.schedule, dag.timezone)}</td>
+      <td data-label="Next run">
+        <NextRun dag={dag} paused={is_paused} now={c.var.site.now()} />
+      </td>
+      <td data-label="Latest run">
+        {latest ? (
+          <a class="plain" href={paths.run(dag_id, latest.run_id)}>
+            <StateMark state={latest.state} />
+            {latest.started_at && (
+              <span class="sub">
+                <Time at={new Date(latest.started_at)} show="ago" />
+              </span>
+            )}
+          </a>
+        ) : (
+          <span class="muted">never ran</span>
+        )}
+      </td>
+      <td class="runs-cell">
+        <RunBars runs={runs} />
+      </td>
+      <td class="right">
+        {dag && may(c, 'operator') && (
+          <a class="button small" href={paths.dag(dag_id, 'trigger')} aria-label={`Trigger ${dag_id}`}>
+            Trigger
+          </a>
+        )}
+      </td>
+    </tr>
+  )
+}
+
+export function NextRun({ dag, paused, now }: { dag: Dag | undefined; paused: boolean; now: Date }) {
+  if (dag === undefined || dag.schedule === null) return <span class="nothing">–</span>
+  if (paused) return <span class="muted">paused</span>
+  const next = openTimetable(dag.schedule, dag.timezone).next(now.getTime())
+  return Number.isFinite(next) ? <Time at={new Date(next)} show="ago" /> : <span class="muted">never again</span>
+}
+
+/** A switch where it may be used, a word where not. A dag without a schedule has nothing to pause. */
+export function PauseSwitch({ c, dag, paused }: { c: WebContext; dag: Dag; paused: boolean }) {
+  if (dag.schedule === null) return null
+  if (!may(c, 'operator')) return <span class="muted small">{paused ? 'paused' : 'on'}</span>
+  return (
+    <form method="post" action={paths.dag(dag.id, 'pause')}>
+      <input type="hidden" name="paused" value={paused ? 'no' : 'yes'} />
+      <input type="hidden" name="back" value={c.req.path} />
+      <button
+        type="submit"
+        class="switch"
+        role="switch"
+        aria-checked={paused ? 'false' : 'true'}
+        aria-label={`Schedule of ${dag.id}`}
+        title={paused ? 'Paused: switch its schedule on' : 'On: pause its schedule'}
+      />
+    </form>
+  )
+}
+
+dagsPages.post('/dags/:dag/pause', atLeast('operator'), async (c) => {
+  const { site } = c.var
+  const dag = loadedDag(c)
+  const form = await c.req.parseBody()
+  await registerDag(site.metadata, dag)
+  await setPaused(site.metadata, dag.id, form.paused === 'yes', site.now())
+  site.log.info(
+    { dag_id: dag.id, user: c.var.viewer.name, paused: form.paused === 'yes' },
+    'pause switched on the page',
+  )
+  return c.redirect(ownPath(String(form.back ?? ''), '/dags'), 303)
+})

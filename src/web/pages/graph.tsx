@@ -1,0 +1,132 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import { humanDuration } from '../../dag/duration.ts'
+import type { GraphNode } from '../../dag/graph.ts'
+import { assetUrl } from '../assets.ts'
+import { durationOf, findDag, findLiveRun, paths } from '../find.ts'
+import { type Placed, placeGraph } from '../graph-layout.ts'
+import { Empty } from '../parts.tsx'
+import type { InstanceRow } from '../queries/runs.ts'
+import type { WebEnv } from '../site.ts'
+import { DagPage } from './dag-head.tsx'
+import { RunPage } from './run-head.tsx'
+
+export const graphPages = new Hono<WebEnv>()
+
+graphPages.get('/dags/:dag/graph', async (c) => {
+  const found = await findDag(c)
+  const nodes = found.dag?.graph.nodes
+  return c.html(
+    <DagPage c={c} found={found} tab="graph" scripts={[assetUrl('graph.js')]}>
+      {nodes === undefined ? (
+        <Empty title="Its code is not here">Open one of its runs: each keeps the graph it ran with.</Empty>
+      ) : (
+        <Graph placed={await placeGraph(nodes)} nodes={nodes} />
+      )}
+    </DagPage>,
+  )
+})
+
+graphPages.get('/dags/:dag/runs/:run/graph', async (c) => {
+  const { run, nodes, instances, mark } = await findLiveRun(c)
+  const href = (taskId: string) => paths.task(run.dag_id, run.run_id, taskId)
+  return c.html(
+    <RunPage c={c} run={run} tab="graph" mark={mark} scripts={[assetUrl('graph.js')]}>
+      <Graph placed={await placeGraph(nodes)} nodes={nodes} instances={instances} href={href} />
+    </RunPage>,
+  )
+})
+
+interface GraphProps {
+  placed: Placed
+  nodes: readonly GraphNode[]
+  instances?: readonly InstanceRow[]
+  href?: (taskId: string) => string
+}
+
+/** Drawn here, moved and zoomed in the browser; without scripts it scrolls. */
+function Graph({ placed, nodes, instances = [], href }: GraphProps) {
+  const { width, height } = placed
+  const known = new Map(instances.map((instance) => [instance.task_id, instance]))
+  const rules = new Map(nodes.map(({ id, triggerRule }) => [id, triggerRule]))
+  return (
+    <section aria-label="Graph" class="graph-box">
+      <div class="actions graph-tools" hidden>
+        <button type="button" class="small" data-zoom="1.25" aria-label="Zoom in">
+          +
+        </button>
+        <button type="button" class="small" data-zoom="0.8" aria-label="Zoom out">
+          −
+        </button>
+        <button type="button" class="small" data-zoom="0">
+          Fit
+        </button>
+      </div>
+      <div class="graph-scroll">
+        {/* biome-ignore lint/a11y/useSemanticElements: a drawing with links in it is no fieldset */}
+        <svg
+          class="graph"
+          id="graph"
+          viewBox={`0 0 ${width} ${height}`}
+          width={width}
+          height={height}
+          role="group"
+          aria-label={`${nodes.length} tasks`}
+        >
+          <defs>
+            <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+              <path class="arrow" d="M0 0.5L7.500 4L0 7.500z" />
+            </marker>
+          </defs>
+          {placed.edges.map((d) => (
+            <path class="edge" d={d} marker-end="url(#arrow)" />
+          ))}
+          {placed.nodes.map((node) => (
+            <Node node={node} rule={rules.get(node.id)} instance={known.get(node.id)} href={href?.(node.id)} />
+          ))}
+        </svg>
+      </div>
+    </section>
+  )
+}
+
+interface NodeProps {
+  node: Placed['nodes'][number]
+  rule: string | undefined
+  instance: InstanceRow | undefined
+  href: string | undefined
+}
+
+function Node({ node: { id, x, y, width, height }, rule, instance, href }: NodeProps) {
+  const most = Math.floor((width - 44) / 7)
+  const name = id.length > most ? `${id.slice(0, most - 1)}…` : id
+  const drawn = (
+    <>
+      <title>{`${id}${instance ? `: ${instance.state}${instance.reason ? `, ${instance.reason}` : ''}` : ''}`}</title>
+      <rect class="box" x={x} y={y} width={width} height={height} rx="8" />
+      {instance && (
+        <svg class="icon" aria-hidden="true" x={x + 11} y={y + 14} width="16" height="16">
+          <use href={`#i-${instance.state}`} />
+        </svg>
+      )}
+      <text class="task-name" x={x + (instance ? 36 : 14)} y={y + 19}>
+        {name}
+      </text>
+      <text class="task-sub" x={x + (instance ? 36 : 14)} y={y + 34}>
+        {subOf(instance, rule)}
+      </text>
+    </>
+  )
+  if (href === undefined) return <g class="node">{drawn}</g>
+  return (
+    <a class={`node ${instance?.state ?? ''}`} href={href}>
+      {drawn}
+    </a>
+  )
+}
+
+function subOf(instance: InstanceRow | undefined, rule = ''): string {
+  if (instance === undefined) return rule.replaceAll('_', ' ')
+  const ms = durationOf(instance.start_date, instance.end_date)
+  return [instance.state.replaceAll('_', ' '), ms === null ? '' : humanDuration(ms)].filter(Boolean).join(' · ')
+}

@@ -1,0 +1,228 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import { humanDuration } from '../../dag/duration.ts'
+import type { DagRunState } from '../../dag/state.ts'
+import { DAG_RUN_STATES } from '../../dag/state.ts'
+import { durationOf, findDag, paths } from '../find.ts'
+import { Duration, Empty, Scroll, StateIcon, StateMark, Time } from '../parts.tsx'
+import { notFound } from '../problem.tsx'
+import { type GridCell, type RunRow, readGrid, readRuns, runById } from '../queries/runs.ts'
+import type { WebEnv } from '../site.ts'
+import { DagPage } from './dag-head.tsx'
+
+/** So that a page stays light, however many tasks a dag has. */
+const MOST_CELLS = 600
+const MOST_TASKS = 120
+const RUNS = 25
+
+export const gridPages = new Hono<WebEnv>()
+
+gridPages.get('/dags/:dag', async (c) => {
+  const { site } = c.var
+  const found = await findDag(c)
+  const { dagId, dag } = found
+  const mark = await site.markOf('dag', dagId)
+  const state = DAG_RUN_STATES.find((one) => one === c.req.query('state')) ?? null
+  const before = /^\d{1,15}$/.test(c.req.query('before') ?? '') ? Number(c.req.query('before')) : null
+  const tasks = dag?.graph.taskIds ?? []
+  const columns = Math.max(5, Math.min(RUNS, Math.floor(MOST_CELLS / Math.max(1, tasks.length))))
+  const runs = await readRuns(site.metadata, { dagId, state, before, limit: RUNS + 1 })
+  const shown = runs.slice(0, RUNS)
+  const inGrid = shown.slice(0, columns)
+  const cells = await readGrid(
+    site.metadata,
+    inGrid.map(({ id }) => id),
+  )
+  const older = runs.length > RUNS ? shown.at(-1)?.id : undefined
+  return c.html(
+    <DagPage c={c} found={found} tab="">
+      <div id="live" class="stack" data-live={`dag/${dagId}`} data-mark={mark}>
+        {shown.length === 0 ? (
+          <NoRuns dagId={dagId} state={state} />
+        ) : (
+          <>
+            <Grid dagId={dagId} tasks={tasks} runs={[...inGrid].reverse()} cells={cells} />
+            <section>
+              <div class="head tight">
+                <h2>Runs</h2>
+                <StateFilter state={state} />
+              </div>
+              <Runs runs={shown} />
+              <nav class="pager" aria-label="Pages">
+                {before !== null && <a href={paths.dag(dagId)}>Newest</a>}
+                {older !== undefined && (
+                  <a href={`?${new URLSearchParams({ ...(state && { state }), before: String(older) })}`}>Older</a>
+                )}
+              </nav>
+            </section>
+          </>
+        )}
+      </div>
+    </DagPage>,
+  )
+})
+
+function NoRuns({ dagId, state }: { dagId: string; state: DagRunState | null }) {
+  if (state !== null)
+    return (
+      <Empty title={`No run is ${state}`}>
+        <a href={paths.dag(dagId)}>Show all runs</a>
+      </Empty>
+    )
+  return (
+    <Empty title="No runs yet">
+      Press Trigger, or run it from a shell: <code>npm run pipeline {dagId}</code>
+    </Empty>
+  )
+}
+
+interface GridProps {
+  dagId: string
+  tasks: readonly string[]
+  /** Oldest first. */
+  runs: readonly RunRow[]
+  cells: readonly GridCell[]
+}
+
+/** Runs from left to right, tasks from top to bottom. */
+function Grid({ dagId, tasks, runs, cells }: GridProps) {
+  const byRun = new Map(cells.map((cell) => [`${cell.run}/${cell.task_id}`, cell]))
+  const all = [...new Set([...tasks, ...cells.map(({ task_id }) => task_id)])]
+  const longest = Math.max(1, ...runs.map((run) => durationOf(run.start_date, run.end_date) ?? 0))
+  return (
+    <section>
+      <Scroll name="Grid" fitting>
+        <table class="grid">
+          <thead>
+            <tr>
+              <th scope="col">
+                <span class="sub">
+                  longest <Duration ms={longest} />
+                </span>
+              </th>
+              {runs.map((run) => (
+                <th scope="col">
+                  <RunBar run={run} longest={longest} />
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {all.slice(0, MOST_TASKS).map((taskId) => (
+              <tr>
+                <th scope="row">{taskId}</th>
+                {runs.map((run) => (
+                  <td>
+                    <Cell cell={byRun.get(`${run.id}/${taskId}`)} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      {all.length > MOST_TASKS && (
+        <p class="sub">
+          {all.length - MOST_TASKS} more tasks are shown by each run; the <a href={paths.dag(dagId, 'graph')}>graph</a>{' '}
+          has them all.
+        </p>
+      )}
+    </section>
+  )
+}
+
+function RunBar({ run, longest }: { run: RunRow; longest: number }) {
+  const ms = durationOf(run.start_date, run.end_date) ?? 0
+  const height = Math.max(4, Math.round((ms / longest) * 56))
+  const label = `${run.state}, ${humanDuration(ms)}, ${run.run_id}`
+  return (
+    <a class="run-bar" href={`/runs/${run.id}`}>
+      <svg width="18" height="60" aria-hidden="true">
+        <rect class={run.state} x="2" y={60 - height} width="14" height={height} rx="2">
+          <title>{label}</title>
+        </rect>
+      </svg>
+      <span class="hidden">{label}</span>
+    </a>
+  )
+}
+
+function Cell({ cell }: { cell: GridCell | undefined }) {
+  if (cell === undefined) return null
+  const { run, task_id, state, try_number, duration_ms } = cell
+  const details = `${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
+  return (
+    <a class={`cell ${state}`} href={`/runs/${run}/${task_id}`} title={`${task_id}: ${state}${details}`}>
+      <StateIcon state={state} />
+    </a>
+  )
+}
+
+function StateFilter({ state }: { state: DagRunState | null }) {
+  return (
+    <form class="actions">
+      <label for="state" class="hidden">
+        State
+      </label>
+      <select id="state" name="state" data-submit>
+        <option value="">all states</option>
+        {DAG_RUN_STATES.map((one) => (
+          <option value={one} selected={one === state}>
+            {one}
+          </option>
+        ))}
+      </select>
+      <noscript>
+        <button type="submit">Show</button>
+      </noscript>
+    </form>
+  )
+}
+
+function Runs({ runs }: { runs: readonly RunRow[] }) {
+  return (
+    <Scroll name="Runs">
+      <table>
+        <thead>
+          <tr>
+            <th>Run</th>
+            <th>State</th>
+            <th>Start</th>
+            <th class="right">Duration</th>
+            <th>Reason</th>
+          </tr>
+        </thead>
+        <tbody>
+          {runs.map((run) => (
+            <tr>
+              <th scope="row">
+                <a class="mono small" href={paths.run(run.dag_id, run.run_id)}>
+                  {run.run_id}
+                </a>
+              </th>
+              <td>
+                <StateMark state={run.state} />
+              </td>
+              <td>
+                <Time at={run.start_date} show="ago" />
+              </td>
+              <td class="right">
+                <Duration ms={durationOf(run.start_date, run.end_date)} />
+              </td>
+              <td class="reason">{run.reason}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  )
+}
+
+/** Short addresses, for the many links of a grid. */
+gridPages.get('/runs/:id{[0-9]{1,15}}/:task?', async (c) => {
+  const { id, task } = c.req.param()
+  const run = await runById(c.var.site.metadata, Number(id))
+  if (run === undefined) throw notFound('This run is not there any more; it may have been cleaned up.')
+  const { dag_id, run_id } = run
+  return c.redirect(task === undefined ? paths.run(dag_id, run_id) : paths.task(dag_id, run_id, task))
+})

@@ -1,0 +1,217 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import { listExecuting } from '../../maintenance/alive.ts'
+import { type JobListing, listJobs } from '../../metadata/jobs.ts'
+import { listPools, type PoolListing, setPool } from '../../metadata/pools.ts'
+import { atLeast, may } from '../find.ts'
+import { Page } from '../layout.tsx'
+import { Empty, Facts, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { badRequest } from '../problem.tsx'
+import { readHealth } from '../queries/health.ts'
+import type { WebEnv } from '../site.ts'
+
+/** Processes, pools, health: what whoever runs this looks after. */
+export const operationsPages = new Hono<WebEnv>()
+
+operationsPages.get('/jobs', async (c) => {
+  const jobs = await listJobs(c.var.site.metadata, 50)
+  return c.html(
+    <Page c={c} title="Jobs">
+      <div class="head">
+        <div>
+          <h1>Jobs</h1>
+          <p>Processes of T-minus: those alive first, then the newest.</p>
+        </div>
+      </div>
+      {jobs.length === 0 ? (
+        <Empty title="No process has been here yet">
+          <code>npm start</code> runs scheduler and executor.
+        </Empty>
+      ) : (
+        <Scroll name="Jobs">
+          <table>
+            <thead>
+              <tr>
+                {['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason'].map((name) => (
+                  <th>{name}</th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {jobs.map((job) => (
+                <JobRow job={job} />
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Page>,
+  )
+})
+
+function JobRow({ job }: { job: JobListing }) {
+  return (
+    <tr>
+      <th scope="row" class="number">
+        {job.job_id}
+      </th>
+      <td>{job.kind}</td>
+      <td>
+        <StateMark state={job.state} />
+      </td>
+      <td>
+        {job.pid} on {job.hostname}
+      </td>
+      <td>
+        <Time at={job.start_date} show="ago" />
+      </td>
+      <td>
+        <Time at={job.heartbeat_at} show="ago" />
+      </td>
+      <td class="reason">{job.reason}</td>
+    </tr>
+  )
+}
+
+operationsPages.get('/pools', async (c) => {
+  const pools = await listPools(c.var.site.metadata)
+  const admin = may(c, 'admin')
+  return c.html(
+    <Page c={c} title="Pools">
+      <div class="head">
+        <div>
+          <h1>Pools</h1>
+          <p>Limits that tasks share: a task with a pool waits until a slot of it is free.</p>
+        </div>
+      </div>
+      <div class="stack">
+        {pools.length === 0 ? (
+          <Empty title="No pools yet">Make one, and name it in a task: pool: 'api'</Empty>
+        ) : (
+          <Pools pools={pools} admin={admin} />
+        )}
+        {admin && <PoolForm />}
+      </div>
+    </Page>,
+  )
+})
+
+function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean }) {
+  return (
+    <Scroll name="Pools">
+      <table>
+        <thead>
+          <tr>
+            <th>Pool</th>
+            <th>Taken</th>
+            <th class="right">Slots</th>
+            <th>What for</th>
+          </tr>
+        </thead>
+        <tbody>
+          {pools.map(({ pool, slots, used, description }) => (
+            <tr>
+              <th scope="row">{pool}</th>
+              <td>
+                <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots taken`} />{' '}
+                <span class="number">
+                  {used} of {slots}
+                </span>
+              </td>
+              <td class="right">
+                {admin && !pool.startsWith('dag:') ? (
+                  <form method="post" action="/pools" class="actions end">
+                    <input type="hidden" name="pool" value={pool} />
+                    <input
+                      name="slots"
+                      class="short"
+                      inputmode="numeric"
+                      value={String(slots)}
+                      aria-label={`Slots of ${pool}`}
+                    />
+                    <button type="submit" class="small">
+                      Set
+                    </button>
+                  </form>
+                ) : (
+                  slots
+                )}
+              </td>
+              <td class="reason">{description === 'maxActiveTasks' ? 'maxActiveTasks of its dag' : description}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  )
+}
+
+function PoolForm() {
+  return (
+    <section class="card narrow">
+      <h2>New pool</h2>
+      <form method="post" action="/pools" class="bar-form">
+        <label for="pool">Name</label>
+        <input id="pool" name="pool" required pattern="[A-Za-z0-9_.\-]{1,250}" title="Letters, digits, - _ and ." />
+        <label for="slots">Slots</label>
+        <input id="slots" name="slots" class="short" required inputmode="numeric" />
+        <button type="submit">Make it</button>
+      </form>
+    </section>
+  )
+}
+
+operationsPages.post('/pools', atLeast('admin'), async (c) => {
+  const form = await c.req.parseBody()
+  const [pool, slots] = [String(form.pool ?? ''), String(form.slots ?? '').trim()]
+  if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool)) throw badRequest("A pool's name has letters, digits, '-', '_' and '.'.")
+  if (!/^\d{1,6}$/.test(slots)) throw badRequest('Slots must be a whole number from 0.')
+  await setPool(c.var.site.metadata, pool, Number(slots), null)
+  c.var.site.log.info({ pool, slots, user: c.var.viewer.name }, 'pool set on the page')
+  return c.redirect('/pools', 303)
+})
+
+operationsPages.get('/status', async (c) => {
+  const { site } = c.var
+  const [executing, health] = await Promise.all([listExecuting(site.metadata), readHealth(site.metadata)])
+  return c.html(
+    <Page c={c} title="Health">
+      <div class="head">
+        <div>
+          <h1>Health</h1>
+        </div>
+      </div>
+      <div class="stack">
+        {executing.length === 0 && (
+          <Notice kind="bad">
+            No process is alive that runs what is due. Start one with <code>npm start</code>
+          </Notice>
+        )}
+        {site.importErrors.map(({ folder, message }) => (
+          <Notice kind="bad">
+            <strong>{folder}</strong> could not be loaded: {site.scrub(message)}
+          </Notice>
+        ))}
+        {executing.length > 0 && site.importErrors.length === 0 && <Notice kind="good">All is well.</Notice>}
+        <section class="card" aria-label="Figures">
+          <Facts
+            strip
+            facts={[
+              ['Runs under way', String(health.running)],
+              ['Runs that wait', String(health.queued)],
+              ['Oldest that waits', health.oldest_queued && <Time at={health.oldest_queued} show="ago" />],
+              ['Failed in the last day', String(health.failed)],
+              [
+                'Processes that execute',
+                executing.map(({ kind, pid, hostname }) => `${kind} ${pid} on ${hostname}`).join(', ') || 'none',
+              ],
+              ['Pages that follow', String(site.live.followers)],
+              ['Database', `PostgreSQL ${health.server}, ${health.size}`],
+              ["This process's clock", <Time at={site.now()} />],
+            ]}
+          />
+        </section>
+      </div>
+    </Page>,
+  )
+})

@@ -1,0 +1,47 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+
+import { humanDuration } from '../../dag/duration.ts'
+import { durationOf } from '../find.ts'
+import type { DagRow } from '../queries/dags.ts'
+
+const WIDTH = 7
+const HEIGHT = 28
+
+/** The newest runs as bars, the newest at the right: height by how long each took, a link to each. */
+export function RunBars({ runs }: { runs: DagRow['runs'] }) {
+  const took = runs.map(({ started_at, ended_at }) => durationOf(started_at, ended_at) ?? 0)
+  const longest = Math.max(...took, 1)
+  const shown = runs.map((run, index) => ({ ...run, ms: took[index] ?? 0 })).reverse()
+  return (
+    <>
+      <svg
+        class="runs"
+        viewBox={`0 0 ${25 * (WIDTH + 2)} ${HEIGHT + 2}`}
+        width={25 * (WIDTH + 2)}
+        height={HEIGHT + 2}
+        aria-hidden="true"
+      >
+        <path class="base" d={`M0 ${HEIGHT + 1.5}h${25 * (WIDTH + 2)}`} />
+        {shown.map(({ id, state, ms }, index) => {
+          const height = Math.max(5, Math.round((ms / longest) * HEIGHT))
+          const x = (25 - shown.length + index) * (WIDTH + 2)
+          return (
+            <a href={`/runs/${id}`} tabindex={-1}>
+              <rect class={state} x={x} y={HEIGHT + 1 - height} width={WIDTH} height={height} rx="1.5">
+                <title>{`${state} · ${humanDuration(ms)}`}</title>
+              </rect>
+            </a>
+          )
+        })}
+      </svg>
+      <span class="hidden">{summary(runs)}</span>
+    </>
+  )
+}
+
+function summary(runs: DagRow['runs']): string {
+  if (runs.length === 0) return 'no runs yet'
+  const count = new Map<string, number>()
+  for (const { state } of runs) count.set(state, (count.get(state) ?? 0) + 1)
+  return `Last ${runs.length} runs: ${[...count].map(([state, many]) => `${many} ${state}`).join(', ')}`
+}

@@ -1,0 +1,75 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
+import { may, paths } from '../find.ts'
+import { Page } from '../layout.tsx'
+import { StateMark } from '../parts.tsx'
+import type { RunRow } from '../queries/runs.ts'
+import type { WebContext } from '../site.ts'
+
+const TABS = [
+  ['', 'Tasks'],
+  ['graph', 'Graph'],
+  ['gantt', 'Gantt'],
+] as const
+
+interface RunPageProps {
+  c: WebContext
+  run: RunRow
+  tab: (typeof TABS)[number][0]
+  /** What is followed, and its mark when the page was drawn. */
+  mark: string
+  scripts?: readonly string[]
+  children?: Child
+}
+
+/** The frame of every page of a run. */
+export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPageProps) {
+  const { dag_id, run_id, state } = run
+  return (
+    <Page c={c} title={`${run_id} · ${dag_id}`} scripts={scripts}>
+      <div id="live" data-live={`run/${run.id}`} data-mark={mark}>
+        <p class="crumbs">
+          <a href="/dags">Pipelines</a> / <a href={paths.dag(dag_id)}>{dag_id}</a>
+        </p>
+        <div class="head">
+          <div>
+            <h1 class="run-title">{run_id}</h1>
+            <p>
+              <StateMark state={state} live />
+            </p>
+          </div>
+          {may(c, 'operator') && <RunActions run={run} />}
+        </div>
+        <nav class="tabs" aria-label="Views of the run">
+          {TABS.map(([path, name]) => (
+            <a href={paths.run(dag_id, run_id, path)} aria-current={path === tab ? 'page' : undefined}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        {children}
+      </div>
+    </Page>
+  )
+}
+
+function RunActions({ run: { dag_id, run_id, state } }: { run: RunRow }) {
+  const over = state === 'success' || state === 'failed'
+  return (
+    <div class="actions">
+      {state === 'failed' && (
+        <a class="button main" href={`${paths.run(dag_id, run_id, 'clear')}?only_failed=yes`}>
+          Clear what failed
+        </a>
+      )}
+      <a class="button" href={paths.run(dag_id, run_id, 'clear')}>
+        Clear…
+      </a>
+      {!over && (
+        <a class="button danger" href={paths.run(dag_id, run_id, 'cancel')}>
+          Cancel…
+        </a>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,136 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import { durationOf, findLiveRun, may, paths } from '../find.ts'
+import { Duration, type Fact, Facts, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import type { InstanceRow, RunRow } from '../queries/runs.ts'
+import type { WebContext, WebEnv } from '../site.ts'
+import { RunPage } from './run-head.tsx'
+
+export const runPages = new Hono<WebEnv>()
+
+runPages.get('/dags/:dag/runs/:run', async (c) => {
+  const { run, instances, mark } = await findLiveRun(c)
+  return c.html(
+    <RunPage c={c} run={run} tab="" mark={mark}>
+      <div class="stack">
+        {run.reason && <Notice kind={run.state === 'failed' ? 'bad' : 'info'}>{c.var.site.scrub(run.reason)}</Notice>}
+        <Tasks c={c} run={run} instances={instances} />
+        <About c={c} run={run} />
+      </div>
+    </RunPage>,
+  )
+})
+
+interface TasksProps {
+  c: WebContext
+  run: RunRow
+  instances: readonly InstanceRow[]
+}
+
+function Tasks({ c, run, instances }: TasksProps) {
+  const operator = may(c, 'operator')
+  return (
+    <section>
+      <Scroll name="Tasks">
+        <table class="tasks">
+          <thead>
+            <tr>
+              <th>Task</th>
+              <th>State</th>
+              <th class="right">Try</th>
+              <th>Start</th>
+              <th class="right">Duration</th>
+              <th>Reason</th>
+              {operator && (
+                <th>
+                  <span class="hidden">What to do</span>
+                </th>
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            {instances.map((one) => (
+              <tr>
+                <th scope="row">
+                  <a class="id" href={paths.task(run.dag_id, run.run_id, one.task_id)}>
+                    {one.task_id}
+                  </a>
+                </th>
+                <td>
+                  <StateMark state={one.state} />
+                </td>
+                <td class="right number">{one.try_number || ''}</td>
+                <td>
+                  <Time at={one.start_date} show="clock" />
+                </td>
+                <td class="right">
+                  <Duration ms={durationOf(one.start_date, one.end_date)} />
+                </td>
+                <td class="reason">
+                  {one.reason && c.var.site.scrub(one.reason)}
+                  {one.due_at && (
+                    <>
+                      {' '}
+                      until <Time at={one.due_at} show="ago" />
+                    </>
+                  )}
+                </td>
+                {operator && (
+                  <td class="right">
+                    <TaskActions run={run} taskId={one.task_id} />
+                  </td>
+                )}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  )
+}
+
+export function TaskActions({ run, taskId }: { run: RunRow; taskId: string }) {
+  const query = new URLSearchParams({ task: taskId })
+  return (
+    <span class="actions nowrap">
+      <a
+        class="button small"
+        href={`${paths.run(run.dag_id, run.run_id, 'clear')}?${query}&downstream=yes`}
+        aria-label={`Clear ${taskId}`}
+      >
+        Clear…
+      </a>
+      <a
+        class="button small"
+        href={`${paths.run(run.dag_id, run.run_id, 'mark')}?${query}`}
+        aria-label={`Mark ${taskId}`}
+      >
+        Mark…
+      </a>
+    </span>
+  )
+}
+
+function About({ c, run }: { c: WebContext; run: RunRow }) {
+  const { data_interval_start: from, data_interval_end: to, conf } = run
+  const facts: Fact[] = [
+    ['Duration', <Duration ms={durationOf(run.start_date, run.end_date)} />],
+    ['Start', <Time at={run.start_date} />],
+    ['End', <Time at={run.end_date} />],
+    ['Queued', <Time at={run.queued_at} />],
+    ['Run type', run.run_type],
+    ['Logical date', <Time at={run.logical_date} />],
+    ['Data interval from', from.getTime() !== to.getTime() && <Time at={from} />],
+  ]
+  return (
+    <section class="card stack">
+      <Facts facts={facts} strip />
+      {Object.keys(conf).length > 0 && (
+        <div>
+          <h2 class="minor">Params</h2>
+          <pre tabindex={0}>{c.var.site.scrub(JSON.stringify(conf, null, 2))}</pre>
+        </div>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,143 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import type { Dag } from '../../dag/dag.ts'
+import { listExecuting } from '../../maintenance/alive.ts'
+import { atLeast, type FoundDag, findDag, loadedDag, paths } from '../find.ts'
+import { confOf, type ParamErrors, type ParamField, paramFields } from '../params.ts'
+import { Notice } from '../parts.tsx'
+import type { WebContext, WebEnv } from '../site.ts'
+import { queueRun } from '../trigger.ts'
+import { DagPage } from './dag-head.tsx'
+
+export const triggerPages = new Hono<WebEnv>()
+triggerPages.use('/dags/:dag/trigger', atLeast('operator'))
+
+triggerPages.get('/dags/:dag/trigger', async (c) => {
+  const dag = loadedDag(c)
+  const found = await findDag(c)
+  const nobody = (await listExecuting(c.var.site.metadata)).length === 0
+  return c.html(<TriggerPage c={c} dag={dag} found={found} nobody={nobody} given={{}} errors={{}} />)
+})
+
+triggerPages.post('/dags/:dag/trigger', async (c) => {
+  const dag = loadedDag(c)
+  const form = await c.req.parseBody()
+  const given = Object.fromEntries(Object.entries(form).map(([name, value]) => [name, String(value)]))
+  const { conf, errors } = confOf(dag, given)
+  if (Object.keys(errors).length > 0) {
+    const found = await findDag(c)
+    return c.html(<TriggerPage c={c} dag={dag} found={found} nobody={false} given={given} errors={errors} />, 400)
+  }
+  const runId = await queueRun(c.var.site, c.var.viewer, dag, conf)
+  return c.redirect(paths.run(dag.id, runId), 303)
+})
+
+interface TriggerProps {
+  c: WebContext
+  dag: Dag
+  found: FoundDag
+  /** No process is there to take it up. */
+  nobody: boolean
+  given: Readonly<Record<string, string>>
+  errors: ParamErrors
+}
+
+function TriggerPage({ c, dag, found, nobody, given, errors }: TriggerProps) {
+  const fields = paramFields(dag)
+  const wrong = Object.keys(errors).length
+  return (
+    <DagPage c={c} found={found} tab="trigger">
+      <form class="narrow" method="post" novalidate>
+        <h2>Trigger a run</h2>
+        {nobody && (
+          <Notice>
+            No process is alive that takes up runs: it will wait, queued. Start one with <code>npm start</code>
+          </Notice>
+        )}
+        {wrong > 0 && (
+          <Notice kind="bad">
+            {errors[''] ?? `Not triggered: ${wrong === 1 ? 'one field needs' : `${wrong} fields need`} another look.`}
+          </Notice>
+        )}
+        {fields.length === 0 && <p class="muted">It takes no params and stands for this moment.</p>}
+        {fields.map((field) => (
+          <Field field={field} value={given[field.name] ?? ''} error={errors[field.name]} />
+        ))}
+        <p class="actions">
+          <button type="submit" class="main">
+            Trigger {dag.id}
+          </button>
+          <a class="button" href={paths.dag(dag.id)}>
+            Leave it
+          </a>
+        </p>
+      </form>
+    </DagPage>
+  )
+}
+
+function Field({ field, value, error }: { field: ParamField; value: string; error: string | undefined }) {
+  const { name, kind, required, description, standard } = field
+  const id = `param-${name}`
+  const hints = [description, standard === undefined ? '' : `Left empty: ${standard}`, kind === 'json' ? 'JSON' : '']
+  const hint = hints.filter(Boolean).join('. ')
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ')
+  const common = {
+    id,
+    name,
+    'aria-invalid': error ? ('true' as const) : undefined,
+    'aria-describedby': described || undefined,
+  }
+  return (
+    <div class="field">
+      <label for={id}>
+        {name}
+        {required && <span class="muted"> (needed)</span>}
+      </label>
+      {hint && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+      <Control field={field} value={value} common={common} />
+      {error && (
+        <p class="error" id={`${id}-error`}>
+          {error}
+        </p>
+      )}
+    </div>
+  )
+}
+
+function Control({ field, value, common }: { field: ParamField; value: string; common: Record<string, unknown> }) {
+  const { kind, standard, choices } = field
+  if (kind === 'json') {
+    return (
+      <textarea rows={4} placeholder={standard} {...common}>
+        {value}
+      </textarea>
+    )
+  }
+  if (kind === 'text' || kind === 'number') {
+    return (
+      <input
+        type="text"
+        inputmode={kind === 'number' ? 'decimal' : undefined}
+        value={value}
+        placeholder={standard}
+        {...common}
+      />
+    )
+  }
+  const options = kind === 'boolean' ? ['true', 'false'] : choices
+  return (
+    <select {...common}>
+      <option value="">{standard === undefined ? '–' : `${standard} (left empty)`}</option>
+      {options.map((one) => (
+        <option value={one} selected={one === value}>
+          {one}
+        </option>
+      ))}
+    </select>
+  )
+}

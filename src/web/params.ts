@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import type { Dag } from '../dag/dag.ts'
+
+/** A field of the form a run is triggered with. */
+export interface ParamField {
+  name: string
+  kind: 'text' | 'number' | 'boolean' | 'choice' | 'json'
+  required: boolean
+  description: string
+  /** What is taken where the field is left empty, as text. */
+  standard: string | undefined
+  choices: readonly string[]
+}
+
+interface Property {
+  type?: string | string[]
+  enum?: unknown[]
+  const?: unknown
+  description?: string
+  default?: unknown
+  format?: string
+  anyOf?: Property[]
+}
+
+/** The fields of a dag's params, by what its schema takes as JSON. */
+export function paramFields(dag: Dag): ParamField[] {
+  const schema = z.toJSONSchema(dag.params, { io: 'input', unrepresentable: 'any' }) as {
+    properties?: Record<string, Property>
+    required?: string[]
+  }
+  return Object.entries(schema.properties ?? {}).map(([name, property]) => ({
+    name,
+    ...kindOf(property),
+    required: schema.required?.includes(name) ?? false,
+    description: property.description ?? '',
+    standard: property.default === undefined ? undefined : textOf(property.default),
+  }))
+}
+
+function kindOf(property: Property): Pick<ParamField, 'kind' | 'choices'> {
+  const texts = property.enum?.filter((value) => typeof value === 'string')
+  if (texts !== undefined && texts.length === property.enum?.length) return { kind: 'choice', choices: texts }
+  const kinds = { string: 'text', number: 'number', integer: 'number', boolean: 'boolean' } as const
+  const kind = typeof property.type === 'string' ? kinds[property.type as keyof typeof kinds] : undefined
+  return { kind: kind ?? 'json', choices: [] }
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+export type ParamErrors = Record<string, string>
+
+/**
+ * What a form says, as the conf of a run. An empty field is not given. The errors stand by the name of their field, ''
+ * for what belongs to none.
+ */
+export function confOf(
+  dag: Dag,
+  given: Readonly<Record<string, string>>,
+): { conf: Record<string, unknown>; errors: ParamErrors } {
+  const errors: ParamErrors = {}
+  const conf: Record<string, unknown> = {}
+  for (const { name, kind } of paramFields(dag)) {
+    const text = given[name] ?? ''
+    if (text.trim() === '') continue
+    try {
+      conf[name] = read(kind, text)
+    } catch {
+      errors[name] = kind === 'number' ? 'This must be a number' : 'This must be JSON; a text needs quotes'
+    }
+  }
+  return { conf, errors: { ...checkConf(dag, conf), ...errors } }
+}
+
+function read(kind: ParamField['kind'], text: string): unknown {
+  if (kind === 'boolean') return text === 'true'
+  if (kind === 'json') return JSON.parse(text)
+  if (kind !== 'number') return text
+  const number = Number(text)
+  if (!Number.isFinite(number)) throw new Error('not a number')
+  return number
+}
+
+/** Why the dag would not take this conf, by field; empty where it does. A name it does not know is an error too. */
+export function checkConf(dag: Dag, conf: Record<string, unknown>): ParamErrors {
+  const known = Object.keys(dag.params.shape)
+  const strangers =
+    dag.params.def.catchall === undefined ? Object.keys(conf).filter((name) => !known.includes(name)) : []
+  const errors: ParamErrors = Object.fromEntries(
+    strangers.map((name) => [name, `'${dag.id}' has no param of this name`]),
+  )
+  const parsed = dag.params.safeParse(conf)
+  for (const { path, message, code } of parsed.error?.issues ?? []) {
+    const name = String(path[0] ?? '')
+    const missing = code === 'invalid_type' && conf[name] === undefined
+    errors[name] ??= missing ? 'This is needed' : path.length > 1 ? `${path.slice(1).join('.')}: ${message}` : message
+  }
+  return errors
+}

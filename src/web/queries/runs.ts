@@ -1,0 +1,119 @@
+import type { GraphNode } from '../../dag/graph.ts'
+import type { DagRunState, RunType, TaskInstanceState } from '../../dag/state.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
+
+export interface RunRow {
+  id: number
+  dag_id: string
+  run_id: string
+  run_type: RunType
+  state: DagRunState
+  logical_date: Date
+  data_interval_start: Date
+  data_interval_end: Date
+  conf: Record<string, unknown>
+  reason: string | null
+  queued_at: Date
+  start_date: Date | null
+  end_date: Date | null
+}
+
+const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,
+  r.data_interval_end, r.conf, r.reason, r.queued_at, r.started_at as start_date, r.ended_at as end_date`
+
+export interface RunsWanted {
+  /** Null: of every dag. */
+  dagId: string | null
+  state?: DagRunState | null
+  /** Older than the run of this number; null: from the newest on. */
+  before?: number | null
+  limit: number
+}
+
+/** Runs, newest first. */
+export async function readRuns(
+  db: Metadata,
+  { dagId, state = null, before = null, limit }: RunsWanted,
+): Promise<RunRow[]> {
+  const { rows } = await db.query<RunRow>(
+    `select ${RUN} from metadata.dag_run r
+     where ($1::text is null or r.dag_id = $1) and ($2::text is null or r.state = $2)
+       and r.dag_run_id < coalesce($3::bigint, 9223372036854775807)
+     order by r.dag_run_id desc limit $4`,
+    [dagId, state, before, limit],
+  )
+  return rows
+}
+
+export async function runById(db: Metadata, id: number): Promise<Pick<RunRow, 'dag_id' | 'run_id'> | undefined> {
+  const text = 'select dag_id, run_id from metadata.dag_run where dag_run_id = $1'
+  const { rows } = await db.query<Pick<RunRow, 'dag_id' | 'run_id'>>(text, [id])
+  return rows[0]
+}
+
+export async function idOfRun(db: Metadata, dagId: string, runId: string): Promise<number | undefined> {
+  const { rows } = await db.query<{ id: number }>(
+    `select dag_run_id as id from metadata.dag_run r where dag_id = $1 and ($2 = 'latest' or run_id = $2)
+     order by dag_run_id desc limit 1`,
+    [dagId, runId],
+  )
+  return rows[0]?.id
+}
+
+export interface InstanceRow {
+  task_id: string
+  state: TaskInstanceState
+  try_number: number
+  reason: string | null
+  error: string | null
+  due_at: Date | null
+  start_date: Date | null
+  end_date: Date | null
+}
+
+export interface WholeRun {
+  run: RunRow
+  /** The graph it was started with. */
+  nodes: GraphNode[]
+  instances: InstanceRow[]
+}
+
+/** A run with its task instances; `latest` is the newest. */
+export async function readWholeRun(db: Metadata, dagId: string, runId: string): Promise<WholeRun | undefined> {
+  const { rows } = await db.query<RunRow & { nodes: GraphNode[] }>(
+    `select ${RUN}, v.graph as nodes from metadata.dag_run r join metadata.dag_version v using (dag_version_id)
+     where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2) order by r.dag_run_id desc limit 1`,
+    [dagId, runId],
+  )
+  if (rows[0] === undefined) return undefined
+  const { nodes, ...run } = rows[0]
+  const order = new Map(nodes.map(({ id }, index) => [id, index]))
+  const instances = await db.query<InstanceRow>(
+    `select task_id, state, try_number, reason, error, due_at, started_at as start_date, ended_at as end_date
+     from metadata.task_instance where dag_run_id = $1`,
+    [run.id],
+  )
+  instances.rows.sort((a, b) => (order.get(a.task_id) ?? 0) - (order.get(b.task_id) ?? 0))
+  return { run, nodes, instances: instances.rows }
+}
+
+export interface GridCell {
+  run: number
+  task_id: string
+  state: TaskInstanceState
+  try_number: number
+  /** Of its latest try, ms; null where it never started. */
+  duration_ms: number | null
+}
+
+/** The task instances of some runs. */
+export async function readGrid(db: Metadata, runs: readonly number[]): Promise<GridCell[]> {
+  const { rows } = await db.query<GridCell>(
+    `select dag_run_id as run, task_id, state, try_number,
+       (extract(epoch from coalesce(ended_at, case when state = 'running' then now() end) - started_at) * 1000)::float8
+         as duration_ms
+     from metadata.task_instance where dag_run_id = any($1::bigint[])`,
+    [runs],
+  )
+  return rows
+}
