@@ -1,0 +1,42 @@
+import { WORDS } from '../../pipelines/rocket-launches/announcement-words.ts'
+import type { NoticeKind } from '../../pipelines/rocket-launches/notices.ts'
+import type { WebhookMessage } from '../../pipelines/rocket-launches/preview/webhook-message.ts'
+
+/** What a message is about, as a reader tells it: cards alone have fields. */
+export function kindOf(message: WebhookMessage): 'card' | NoticeKind {
+  if (message.embeds?.[0]?.fields !== undefined) return 'card'
+  const headline = headlineOf(message)
+  if (headline.startsWith('T-')) return 'reminder'
+  for (const kind of ['hold', 'go', 'liftoff', 'webcast'] as const) if (headline === WORDS.notice[kind]) return kind
+  return RESULTS.includes(headline) ? 'result' : 'slip'
+}
+
+const RESULTS: readonly (string | undefined)[] = [WORDS.status[3], WORDS.status[4], WORDS.status[7]]
+
+/** The first line: status, or what happened. */
+export function headlineOf(message: WebhookMessage): string {
+  return linesOf(message)[0]?.replaceAll('**', '') ?? ''
+}
+
+/** The description line by line, with times as `2026-01-14 18:08Z` and without countdowns, which go by themselves. */
+export function linesOf(message: WebhookMessage): string[] {
+  return (message.embeds?.[0]?.description ?? '')
+    .replaceAll(/ · <t:\d+:R>/g, '')
+    .replaceAll(/<t:(\d+):F>/g, (_, seconds: string) => shortInstant(new Date(Number(seconds) * 1_000)))
+    .split('\n')
+    .filter((line) => line !== '')
+}
+
+/** `2026-01-14 18:08Z`, or with its seconds where there are any. */
+export function shortInstant(date: Date): string {
+  return date
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/(:00)?\.\d+Z$/, 'Z')
+}
+
+/** All that is told, but for the footer: how old the data is, is no fact of the launch. */
+export function withoutFooter({ embeds, components }: WebhookMessage): object {
+  const told = embeds?.map(({ footer: _age, ...embed }) => embed) ?? []
+  return { embeds: told, components: components ?? [] }
+}

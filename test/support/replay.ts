@@ -1,0 +1,221 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/announcement.ts'
+import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
+import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
+import { FINAL } from '../../pipelines/rocket-launches/launch.ts'
+import {
+  LAUNCH_COLUMNS,
+  type LaunchColumns,
+  type LaunchRow,
+  nearestLaunch,
+  toLaunchRow,
+} from '../../pipelines/rocket-launches/launch-store.ts'
+import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
+import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import {
+  type LaunchLibraryServer,
+  startLaunchLibrary,
+} from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
+import { settings } from '../../pipelines/rocket-launches/settings.ts'
+import { openHttp } from '../../src/connectors/http.ts'
+import { headlineOf, kindOf, linesOf, shortInstant, withoutFooter } from './channel-words.ts'
+import { createEmptyDatabase, type TestDatabase } from './database.ts'
+import { quietLog } from './quiet-log.ts'
+import { type Recorded, recorded } from './recorded.ts'
+
+/** A recorded list of launches and when it was. */
+export interface Snapshot extends Recorded {
+  at: Date
+}
+
+/** With the times the README beside the recordings tells; a day without an hour is its midnight, UTC. */
+export function snapshotsOf(series: string): Snapshot[] {
+  const readme = readFileSync(new URL('../../../shared/data/ll2-recorded/README.md', import.meta.url), 'utf8')
+  return recorded(series).map((one) => {
+    const [row] = readme.split('\n').filter((line) => line.includes(`\`${one.file}\``))
+    const [, at = ''] = /@ \w+ \((\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?)\)/.exec(row ?? '') ?? []
+    return { ...one, at: new Date(at.includes('T') ? `${at}Z` : at) }
+  })
+}
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+export const TICK = 5 * MINUTE
+
+/** The pipeline's two tasks, run by a clock of our own, between stand-ins for Launch Library and Discord. */
+export class Replay {
+  readonly database: TestDatabase
+  /** `2026-01-14 18:10Z post reminder Falcon 9 | …: T-1 hour · …` */
+  readonly story: string[] = []
+  discord!: DiscordServer
+  #library!: LaunchLibraryServer
+  readonly #http = openHttp({ userAgent: 'tminus-test/1' })
+  #now = new Date(0)
+  #told = 0
+  #posted = 0
+  /** How long the story was before the last run. */
+  #before = 0
+
+  private constructor(database: TestDatabase) {
+    this.database = database
+  }
+
+  /** Launch Library tells at any time what was recorded last, and of launches that left its list what was last told. */
+  static async open(snapshots: readonly Snapshot[]): Promise<Replay> {
+    const replay = new Replay(await createEmptyDatabase())
+    await initializeSchema({}, { db: replay.database.pool, log: quietLog() })
+    replay.discord = await startDiscord({ now: () => replay.#now })
+    const past = () => snapshots.filter(({ at }) => at <= replay.#now)
+    replay.#library = await startLaunchLibrary({
+      version: snapshots[0]?.version ?? '2.2.0',
+      now: () => replay.#now,
+      launches: () => past().at(-1)?.launches ?? [],
+      archive: () => {
+        const listed = new Set(
+          past()
+            .at(-1)
+            ?.launches.map(({ id }) => id),
+        )
+        const seen = new Map(past().flatMap(({ launches }) => launches.map((launch) => [launch.id, launch])))
+        return [...seen.values()].filter(({ id }) => !listed.has(id))
+      },
+    })
+    return replay
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.discord.close(), this.#library.close(), this.#http.close()])
+    await this.database.drop()
+  }
+
+  /** A scheduled run. What it sent is added to the story. */
+  async run(tick: Date): Promise<void> {
+    this.#now = tick
+    this.#before = this.story.length
+    const context = this.#context(tick)
+    await fetchAndStoreData({}, context)
+    await notifyDiscord({}, context)
+    this.#tell()
+  }
+
+  /** What a second run at the same time sends, after one that sent anything. */
+  async again(tick: Date): Promise<string[]> {
+    const before = this.story.length
+    if (before > this.#before) await this.run(tick)
+    return this.story.slice(before)
+  }
+
+  #context(tick: Date) {
+    return {
+      db: this.database.pool,
+      http: this.#http,
+      log: quietLog(),
+      now: () => this.#now,
+      runType: 'scheduled' as const,
+      logicalDate: tick,
+      params: { sync: 'auto' as const },
+      signal: new AbortController().signal,
+      settings: z
+        .object(settings)
+        .parse({
+          LAUNCH_LIBRARY_URL: this.#library.url,
+          DISCORD_WEBHOOK_URL: this.discord.webhookUrl,
+          DISCORD_NOTICES: 'slip,hold,go,liftoff,result,reminder,webcast',
+        }),
+    }
+  }
+
+  #tell(): void {
+    for (const { method, path } of this.discord.requests.slice(this.#told)) {
+      const id = path.split('/messages/')[1]
+      const edited = this.discord.messages.find((message) => message.id === id)
+      const posted = id === undefined ? this.discord.messages[this.#posted++] : undefined
+      const [before, message] = edited ? edited.versions.slice(-2) : [undefined, posted?.versions[0]]
+      if (message === undefined) throw new Error(`${method} ${path} did nothing`)
+      const kind = kindOf(message)
+      const words = before ? differences(before, message) : linesOf(message).slice(0, kind === 'slip' ? 3 : 2)
+      const what = before ? 'edit' : `post ${kind}`
+      this.story.push(`${shortInstant(this.#now)} ${what} | ${message.embeds?.[0]?.title} | ${words.join(' · ')}`)
+    }
+    this.#told = this.discord.requests.length
+  }
+
+  /** The next tick at which anything can be told: a list was recorded, or time brings something about. */
+  async nextTick(snapshots: readonly Snapshot[], until: Date): Promise<Date | undefined> {
+    const { rows } = await this.database.pool.query<{ net: Date }>('select net from rocket_launches')
+    const around = snapshots.flatMap(({ at }) =>
+      [0, 1, 2, 3, 12, 13, 14, 15].map((index) => at.getTime() + index * TICK),
+    )
+    const due = rows.flatMap(({ net }) =>
+      [7 * DAY, DAY, HOUR, 30 * MINUTE, 10 * MINUTE, -TICK].map((offset) => net.getTime() - offset),
+    )
+    const ticks = [...around, ...due].map((ms) => Math.ceil(ms / TICK) * TICK).filter((ms) => ms > this.#now.getTime())
+    const next = new Date(Math.min(...ticks))
+    return next <= until ? next : undefined
+  }
+
+  /** Cards that do not tell what the database holds, of the nearest launch and all that are still followed. */
+  async wrongCards(): Promise<object[]> {
+    const { pool } = this.database
+    const nearest = await nearestLaunch(pool, this.#now)
+    const { rows } = await pool.query<LaunchColumns & { messageId: string | null }>(
+      `with shown as (
+         select ${LAUNCH_COLUMNS}, (
+           select message_id from discord_outbox
+           where kind = 'card' and discord_outbox.launch_id = rocket_launches.launch_id
+         ) as "messageId" from rocket_launches)
+       select * from shown where "messageId" is not null or "launchId" = $1`,
+      [nearest?.launchId],
+    )
+    const context: CardContext = { now: this.#now, dataAsOf: this.#now }
+    return rows.flatMap(({ messageId, ...columns }) => {
+      const launch: LaunchRow = toLaunchRow(columns)
+      if (launch.net.getTime() < this.#now.getTime() - 7 * DAY && FINAL.includes(launch.status.id)) return []
+      const message = this.discord.messages.find(({ id }) => id === messageId)
+      const wanted = withoutFooter(announceLaunch(launch, context))
+      const shown = message === undefined ? 'no card' : withoutFooter(message)
+      return JSON.stringify(shown) === JSON.stringify(wanted) ? [] : [{ at: this.#now, shown, wanted }]
+    })
+  }
+
+  /** Messages that nothing tells the reason of, and those that stand twice. */
+  async unexplained(): Promise<string[]> {
+    const { rows } = await this.database.pool.query<{ message_id: string; reason_told: string; state: string }>(
+      'select message_id, reason_told, state from discord_outbox',
+    )
+    const reasons = new Map(rows.map(({ message_id, reason_told }) => [message_id, reason_told]))
+    const texts = this.discord.messages.map(({ versions: [posted] }) => JSON.stringify(posted?.embeds))
+    return [
+      ...rows.filter(({ state }) => state !== 'sent').map((row) => `not sent: ${JSON.stringify(row)}`),
+      ...this.discord.messages.filter(({ id }) => !reasons.get(id)).map((message) => `why? ${headlineOf(message)}`),
+      ...texts.filter((text, index) => texts.indexOf(text) !== index).map((text) => `twice: ${text}`),
+    ]
+  }
+}
+
+/** What of a card is another than before; an edit without any is one too many. */
+function differences(before: object, after: object): string[] {
+  const [old, present] = [partsOf(before), partsOf(after)]
+  const changed = Object.keys({ ...old, ...present }).filter((part) => old[part] !== present[part])
+  if (changed.length === 0) throw new Error(`edited without a change: ${JSON.stringify(after)}`)
+  return changed.map((part) => (SHOWN.has(part) ? `${present[part]}` : part))
+}
+
+const SHOWN = new Set(['status', 'when', 'title'])
+
+function partsOf(message: Parameters<typeof linesOf>[0]): Record<string, string | undefined> {
+  const [embed] = message.embeds ?? []
+  const [status, when, ...rest] = linesOf(message)
+  return {
+    title: embed?.title,
+    status: status?.replaceAll('**', ''),
+    when,
+    mission: rest.join(' '),
+    image: embed?.image?.url,
+    details: embed?.url,
+    ...Object.fromEntries(embed?.fields?.map(({ name, value }) => [name, value]) ?? []),
+    buttons: JSON.stringify(message.components),
+  }
+}
