@@ -97,8 +97,8 @@ export interface Claimable {
 }
 
 /**
- * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room; several processes may
- * ask at once. Returns its id. With `known`, also a running run of this process that is none of those: claimed by a
+ * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room, those of backfills
+ * last; several processes may ask at once. Returns its id. With `known`, also a running run of this process that is none of those: claimed by a
  * statement whose answer was lost with the connection.
  */
 export async function claimRun(
@@ -120,7 +120,7 @@ where r.dag_run_id = (
       q.state = 'running' and q.job_id = $1 and q.dag_run_id <> all($4::bigint[])
       or q.state = 'queued' and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3)))
       and (select count(*) from metadata.dag_run a where a.dag_id = q.dag_id and a.state = 'running') < d.max_active_runs)
-    order by q.dag_run_id limit 1
+    order by q.run_type = 'backfill', q.dag_run_id limit 1
     for no key update of q skip locked)
   and (r.state = 'running' or metadata.room_for_runs(r.dag_id) > 0)
 returning dag_run_id`

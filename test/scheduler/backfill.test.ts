@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { endBackfills } from '../../src/metadata/backfills.ts'
+import { claimRun } from '../../src/metadata/dag-runs.ts'
 import {
   type BackfillOptions,
   type BackfillProgress,
@@ -212,4 +213,25 @@ describe('refused', () => {
     await expect(fill(dense)).rejects.toThrow(`Over ${MOST_TICKS} ticks of '${dense.id}' lie there`)
     await expect(fill(daily(), { to: new Date('2026-02-01T00:00:00Z') })).rejects.toThrow('lies before its beginning')
   })
+})
+
+test('a queued run of a backfill is taken up after those of other dags that came later', async () => {
+  const [filled, other] = [daily(), daily()]
+  const metadata = own.metadata
+  const claimed = await openTestRunner(database, [filled, other], { slots: 1 })
+  const queue = (dag: Dag, runType: 'backfill' | 'scheduled') =>
+    claimed.runner.enqueue(dag, { runType, logicalDate: new Date('2026-04-01T00:00:00Z') })
+  await queue(filled, 'backfill')
+  await queue(other, 'scheduled')
+  const order: string[] = []
+  for (let turn = 0; turn < 2; turn++) {
+    const of = { dagIds: [filled.id, other.id], onlyBegun: false }
+    const id = await claimRun(metadata, claimed.jobId, of, null)
+    const { rows } = await metadata.query<{ run_type: string }>(
+      'select run_type from metadata.dag_run where dag_run_id = $1',
+      [id],
+    )
+    order.push(...rows.map((row) => row.run_type))
+  }
+  expect(order).toEqual(['scheduled', 'backfill'])
 })
