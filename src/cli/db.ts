@@ -1,5 +1,6 @@
 import { openDatabases, setUp } from '../app.ts'
 import { openEmbedded } from '../db/embedded.ts'
+import { ensureAdmin } from '../web/auth/users.ts'
 import { print } from './table.ts'
 
 /** `db url`: the address of the launches' database. An embedded server is started, and left running. */
@@ -19,7 +20,10 @@ export async function dbUrl(): Promise<number> {
 export async function dbMigrate(): Promise<number> {
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
   const databases = await openDatabases(setup, { create: true })
-  await databases.close()
+  const { admin } = setup.config
+  const ensured = admin && ensureAdmin(databases.metadata, admin.user, admin.password)
+  const made = await Promise.resolve(ensured).finally(databases.close)
+  if (made) print(`Made ${admin?.user}, the first admin of the web page`)
   print(`The runner's tables in schema "${setup.config.metadataSchema}" are up to date`)
   return 0
 }

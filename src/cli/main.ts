@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts'
 import { addDb, addJobs, addPools } from './care-verbs.ts'
 import { failed } from './failed.ts'
 import { addDags, addRuns, addTasks } from './run-verbs.ts'
+import { addUsers } from './user-verbs.ts'
 
 /** Each verb loads its own code, so that `--help` and a typing error cost nothing. A verb returns its exit code. */
 function buildProgram(done: (code: number) => void): Command {
@@ -29,7 +30,7 @@ function buildProgram(done: (code: number) => void): Command {
     .addHelpText('after', '\nExample:\n  npm run demo')
     .action(async () => done(await (await import('./demo.ts')).demo()))
   addDaemons(program, done)
-  for (const add of [addDags, addRuns, addTasks, addPools, addJobs, addDb]) add(program, done)
+  for (const add of [addDags, addRuns, addTasks, addPools, addJobs, addUsers, addDb]) add(program, done)
   return program
 }
 

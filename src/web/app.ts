@@ -1,8 +1,9 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { compress } from 'hono/compress'
-import { HTTPException } from 'hono/http-exception'
 import { assets } from './assets.ts'
+import { accountPages } from './auth/account.tsx'
+import { loginPages } from './auth/login.tsx'
+import { knowViewer } from './auth/who.ts'
 import { type LoadedBoard, mountBoards } from './boards.ts'
 import { liveRoutes } from './live/routes.ts'
 import { aboutPages } from './pages/about-dag.tsx'
@@ -16,11 +17,13 @@ import { runPages } from './pages/run.tsx'
 import { taskPages } from './pages/task.tsx'
 import { triggerPages } from './pages/trigger.tsx'
 import { notFound, showError } from './problem.tsx'
-import { ownHostOnly, protectiveHeaders, sameOriginOnly } from './security.ts'
+import { ownHostOnly, protectiveHeaders, sameOriginOnly, smallBodiesOnly } from './security.ts'
 import type { Site, WebEnv } from './site.ts'
 
 const PAGES = [
   liveRoutes,
+  loginPages,
+  accountPages,
   dagsPages,
   triggerPages,
   gridPages,
@@ -32,9 +35,6 @@ const PAGES = [
   operatePages,
   operationsPages,
 ]
-
-/** Larger than any form here. */
-const MOST_BYTES = 1_000_000
 
 /** Every route, in the order in which a request meets them. */
 export function buildApp(
@@ -49,21 +49,13 @@ export function buildApp(
     c.set('site', site)
     await next()
   })
-  app.use(protectiveHeaders, ownHostOnly, sameOriginOnly)
-  app.use(bodyLimit({ maxSize: MOST_BYTES, onError: tooLarge }))
+  app.use(protectiveHeaders, ownHostOnly, sameOriginOnly, smallBodiesOnly)
   app.use(compress())
   mount?.(app)
   app.route('/', assets)
-  app.use(async (c, next) => {
-    c.set('viewer', { name: null, role: 'admin' })
-    await next()
-  })
+  app.use(knowViewer)
   for (const pages of PAGES) app.route('/', pages)
   mountBoards(app, boards, site)
   if (boards.length === 0) app.get('/', (c) => c.redirect('/dags'))
   return app
-}
-
-function tooLarge(): never {
-  throw new HTTPException(413, { message: `Nothing here takes more than ${MOST_BYTES / 1_000_000} MB` })
 }

@@ -69,6 +69,8 @@ function problemOf(error: Error): Problem {
       detail: messageOf(error),
     }
   }
+  if (error instanceof TminusError && error.code === 'login_busy')
+    return { status: 503, title: 'Busy', detail: error.message }
   if (error instanceof UsageError) return { status: 400, title: 'Cannot be done like this', detail: error.message }
   if (isOutage(error)) {
     return { status: 503, title: 'The database is away', detail: 'It does not answer just now; try again in a moment.' }

@@ -69,6 +69,18 @@ export const sameOriginOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   throw new HTTPException(403, { message: 'This was asked for by a page that is not ours, and has been refused' })
 }
 
+/** Larger than any form here. */
+const MOST_BYTES = 1_000_000
+
+/** A body says how long it is, so that nothing of one that is too long is read. (hono's own limit fails on our requests.) */
+export const smallBodiesOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
+  const length = Number(c.req.header('content-length') ?? 0)
+  if (c.req.header('transfer-encoding') !== undefined)
+    throw new HTTPException(411, { message: 'Say how long the body is (Content-Length)' })
+  if (length > MOST_BYTES) throw new HTTPException(413, { message: 'Nothing here takes more than 1 MB' })
+  await next()
+}
+
 /** Where a person goes on after a form, if it is a path of ours; never another site. */
 export function ownPath(path: string | undefined, otherwise: string): string {
   return path !== undefined && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : otherwise

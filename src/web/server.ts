@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { buildApp } from './app.ts'
+import { hasUsers } from './auth/users.ts'
 import { loadBoards } from './boards.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
@@ -42,6 +43,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     serverOptions: SLOWEST,
   }) as Server
   server.maxConnections = MOST_CONNECTIONS
+  await refuseStrangers(site, web.host)
   await listen(server, web)
   const close = async () => {
     live.close()
@@ -52,6 +54,16 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     clearTimeout(late)
   }
   return { url: urlOf(server, web.host), close }
+}
+
+/** Where others than this machine can reach it, there must be somebody to sign in as. */
+async function refuseStrangers({ loopback, metadata, trustProxy }: Site, host: string): Promise<void> {
+  if (loopback || (await hasUsers(metadata))) return
+  const why = trustProxy ? 'behind a proxy (TRUST_PROXY)' : `on ${host}`
+  throw new UsageError(
+    `The web page ${why} needs a user first: npm run cli -- users create NAME --role admin (or unset ${trustProxy ? 'TRUST_PROXY' : 'WEB_HOST'})`,
+    { code: 'web_no_user' },
+  )
 }
 
 /** Whoever sends its request more slowly than this does so on purpose. */

@@ -1,0 +1,83 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import { Page } from '../layout.tsx'
+import { Notice } from '../parts.tsx'
+import { addressOf, ownPath } from '../security.ts'
+import type { WebContext, WebEnv } from '../site.ts'
+import { isPassword } from './password.ts'
+import { beginSession, endSession, newToken } from './sessions.ts'
+import { forgetTry, noteTry } from './throttle.ts'
+import { hasUsers } from './users.ts'
+import { dropToken, keepToken, tokenOf } from './who.ts'
+
+export const loginPages = new Hono<WebEnv>()
+
+loginPages.get('/login', async (c) => {
+  if (c.var.viewer) return c.redirect('/')
+  const open = !(await hasUsers(c.var.site.metadata))
+  return c.html(<LoginPage c={c} name="" next={c.req.query('next') ?? ''} {...(open && { problem: NO_USERS })} />)
+})
+
+const NO_USERS = 'There are no users any more: npm run cli -- users create NAME --role admin makes one.'
+
+loginPages.post('/login', async (c) => {
+  const { site } = c.var
+  const form = await c.req.parseBody()
+  const [name, password, next] = [form.name, form.password, form.next].map((field) => String(field ?? ''))
+  const [account = '', secret = '', after = ''] = [name?.trim(), password, next]
+  const address = addressOf(c)
+  const wait = await noteTry(site.metadata, account, address)
+  if (wait > 0) {
+    site.log.warn({ user: account.slice(0, 100), address }, 'a login came too soon after others that failed')
+    c.header('retry-after', String(wait))
+    const problem = `Too many tries. Wait ${wait < 60 ? `${wait} seconds` : `${Math.ceil(wait / 60)} minutes`}, then try again.`
+    return c.html(<LoginPage c={c} name={account} next={after} problem={problem} />, 429)
+  }
+  const known = await readPassword(c, account)
+  if (!(await isPassword(secret, known))) {
+    site.log.warn({ user: account.slice(0, 100), address }, 'a login failed')
+    return c.html(<LoginPage c={c} name={account} next={after} problem="Name or password is wrong." />, 401)
+  }
+  const token = newToken()
+  await beginSession(site.metadata, account, token, tokenOf(c))
+  await forgetTry(site.metadata, account, address)
+  keepToken(c, token)
+  site.log.info({ user: account, address }, 'signed in')
+  return c.redirect(ownPath(after, '/'), 303)
+})
+
+async function readPassword(c: WebContext, name: string): Promise<string | undefined> {
+  const text = 'select password_hash from metadata.web_user where user_name = $1'
+  const { rows } = await c.var.site.metadata.query(text, [name])
+  return rows[0]?.password_hash
+}
+
+function LoginPage({ c, name, next, problem }: { c: WebContext; name: string; next: string; problem?: string }) {
+  return (
+    <Page c={c} title="Sign in">
+      <form class="card login" method="post" action="/login">
+        <h1>Sign in</h1>
+        {problem && <Notice kind="bad">{problem}</Notice>}
+        <input type="hidden" name="next" value={next} />
+        <div class="field">
+          <label for="name">Name</label>
+          <input id="name" name="name" autocomplete="username" required value={name} maxlength={100} />
+        </div>
+        <div class="field">
+          <label for="password">Password</label>
+          <input id="password" name="password" type="password" autocomplete="current-password" required />
+        </div>
+        <button type="submit" class="main">
+          Sign in
+        </button>
+      </form>
+    </Page>
+  )
+}
+
+loginPages.post('/logout', async (c) => {
+  const token = tokenOf(c)
+  if (token !== undefined) await endSession(c.var.site.metadata, token)
+  dropToken(c)
+  return c.redirect('/login', 303)
+})

@@ -1,0 +1,103 @@
+import { type TminusError, UsageError } from '../../errors.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
+import type { Role } from '../site.ts'
+import { checkPassword, hashPassword } from './password.ts'
+
+export interface UserRow {
+  user_name: string
+  role: Role
+  created_at: Date
+  /** Of the newest session; null where there is none. */
+  seen_at: Date | null
+}
+
+export async function listUsers(db: Metadata): Promise<UserRow[]> {
+  const { rows } = await db.query<UserRow>(
+    `select user_name, role, created_at, (select max(seen_at) from metadata.web_session s where s.user_name = u.user_name) as seen_at
+     from metadata.web_user u order by user_name`,
+  )
+  return rows
+}
+
+export async function hasUsers(db: Metadata): Promise<boolean> {
+  const { rows } = await db.query('select from metadata.web_user limit 1')
+  return rows.length > 0
+}
+
+/** Throws UsageError for a name that is taken or cannot be one, and for a password that is too short. */
+export async function createUser(db: Metadata, name: string, role: Role, password: string): Promise<void> {
+  if (!/^[A-Za-z0-9_.@-]{1,100}$/.test(name))
+    throw new UsageError("A user's name has 1 to 100 letters, digits, '-', '_', '.' and '@'")
+  checkPassword(password)
+  const { rowCount } = await db.query(
+    `insert into metadata.web_user (user_name, role, password_hash) values ($1, $2, $3) on conflict do nothing`,
+    [name, role, await hashPassword(password)],
+  )
+  if (rowCount === 0) throw new UsageError(`There is a user '${name}' already`)
+}
+
+/** Signs the user out everywhere but in the session that is kept. */
+export async function setPassword(
+  db: Metadata,
+  name: string,
+  password: string,
+  keep: Buffer | null = null,
+): Promise<void> {
+  checkPassword(password)
+  const hash = await hashPassword(password)
+  await db.transaction(async (tx) => {
+    const { rowCount } = await tx.query(
+      'update metadata.web_user set password_hash = $2, password_set_at = now() where user_name = $1',
+      [name, hash],
+    )
+    if (rowCount === 0) throw noUser(name)
+    await tx.query('delete from metadata.web_session where user_name = $1 and token_hash is distinct from $2', [
+      name,
+      keep,
+    ])
+    await tx.query('delete from metadata.login_attempt where key = $1', [`account:${name}`])
+  })
+}
+
+export async function setRole(db: Metadata, name: string, role: Role): Promise<void> {
+  await keepingAnAdmin(db, async (tx) => {
+    const { rowCount } = await tx.query('update metadata.web_user set role = $2 where user_name = $1', [name, role])
+    if (rowCount === 0) throw noUser(name)
+  })
+}
+
+/** Their sessions go with them. */
+export async function deleteUser(db: Metadata, name: string): Promise<void> {
+  await keepingAnAdmin(db, async (tx) => {
+    const { rowCount } = await tx.query('delete from metadata.web_user where user_name = $1', [name])
+    if (rowCount === 0) throw noUser(name)
+  })
+}
+
+/** Makes the first admin where there is none; true where it did. */
+export async function ensureAdmin(db: Metadata, name: string, password: string): Promise<boolean> {
+  const { rows } = await db.query(`select from metadata.web_user where role = 'admin' limit 1`)
+  if (rows.length > 0) return false
+  await createUser(db, name, 'admin', password)
+  return true
+}
+
+/** Among users there is always one who may change them; without any the page is open to this machine again. */
+async function keepingAnAdmin(db: Metadata, work: (tx: Metadata) => Promise<void>): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.query('lock table metadata.web_user in share row exclusive mode')
+    await work(tx)
+    const { rows } = await tx.query<{ lost: boolean }>(
+      `select count(*) > 0 and count(*) filter (where role = 'admin') = 0 as lost from metadata.web_user`,
+    )
+    if (rows[0]?.lost) throw lastAdmin()
+  })
+}
+
+function noUser(name: string): UsageError {
+  return new UsageError(`There is no user '${name}'`)
+}
+
+function lastAdmin(): TminusError {
+  return new UsageError('That would leave no admin; make another one first')
+}
