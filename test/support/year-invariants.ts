@@ -1,0 +1,249 @@
+import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/announcement.ts'
+import { WORDS } from '../../pipelines/rocket-launches/announcement-words.ts'
+import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/rocket-launches/launch.ts'
+import {
+  LAUNCH_COLUMNS,
+  type LaunchColumns,
+  type LaunchRow,
+  nearestLaunch,
+  toLaunchRow,
+} from '../../pipelines/rocket-launches/launch-store.ts'
+import { periodOf } from '../../pipelines/rocket-launches/launch-time.ts'
+import { offsetText } from '../../pipelines/rocket-launches/notices.ts'
+import type { ChannelMessage } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { isMaterial, netOf } from '../../pipelines/rocket-launches/slip.ts'
+import { headlineOf, kindOf, linesOf, withoutFooter } from './channel-words.ts'
+import type { LivedYear } from './year.ts'
+import type { YearChannel } from './year-channel.ts'
+import { DAY, HOUR, MINUTE, TICK } from './year-model.ts'
+
+/** A message in the outbox. */
+interface Row {
+  launch_id: string
+  kind: string
+  subject: string
+  state: string
+  reason: string | null
+  reason_told: string | null
+  message_id: string | null
+  facts: { net: string; precision: number; was?: { net: string; precision: number } }
+  told_net: Date | null
+  told_precision: number | null
+}
+
+/** What is wrong on the channels after a run: at any time, and where all went well for some runs. */
+export async function mistakesOf(year: LivedYear): Promise<string[]> {
+  const launches = await storedLaunches(year)
+  const mistakes: string[] = []
+  for (const channel of year.channels) {
+    const rows = await rowsOf(year, channel)
+    mistakes.push(...channel.mistakes, ...channel.discord.violations)
+    mistakes.push(...channel.newMessages().flatMap((message) => wrongPost(message, rows, channel, year)))
+    mistakes.push(...wrongCounts(rows, channel, year))
+    if (channel.clean >= SETTLED) mistakes.push(...(await unsettled(rows, launches, channel, year)))
+  }
+  if (year.channels.every(({ clean }) => clean >= SETTLED)) mistakes.push(...(await notIdle(year)))
+  return mistakes.map((mistake) => `${new Date(year.now).toISOString()} ${mistake}`)
+}
+
+/** The trouble's last run, and two more. */
+const SETTLED = 3
+
+async function storedLaunches(year: LivedYear): Promise<Map<string, LaunchRow>> {
+  const { rows } = await year.database.pool.query<LaunchColumns>(`select ${LAUNCH_COLUMNS} from rocket_launches`)
+  return new Map(rows.map((row) => [row.launchId, toLaunchRow(row)]))
+}
+
+async function rowsOf(year: LivedYear, { webhook }: YearChannel): Promise<Row[]> {
+  const { rows } = await year.database.pool.query<Row>(
+    `select discord_outbox.*, net as told_net, net_precision as told_precision
+     from discord_outbox left join discord_told using (target, launch_id) where target = $1 order by outbox_id`,
+    [webhook.target],
+  )
+  return rows
+}
+
+const idOf = (message: ChannelMessage) => message.embeds?.[0]?.url?.split('/').at(-1) ?? ''
+
+/** Of one message that was just posted. */
+function wrongPost(message: ChannelMessage, rows: readonly Row[], channel: YearChannel, year: LivedYear): string[] {
+  const launchId = idOf(message)
+  const launch = year.present(launchId)
+  const kind = kindOf(message)
+  const what = `${kind} of ${launchId} (${headlineOf(message)})`
+  if (launch === undefined) return [`of no launch: ${what}`]
+  return [
+    ...(year.passes(launchId) ? [] : [`filtered, yet posted: ${what}`]),
+    ...(kind === 'reminder' ? wrongReminder(message, launch, channel, year) : []),
+    ...(kind === 'card' || hasCard(launchId, rows, channel) ? [] : [`before its card: ${what}`]),
+    ...unheardOf(message, rows, channel).map((text) => `${what}: nobody was told of ${text} before`),
+  ].map((mistake) => `channel ${channel.index}: ${mistake}`)
+}
+
+function wrongReminder(message: ChannelMessage, launch: Launch, { discord }: YearChannel, year: LivedYear): string[] {
+  const { launchId, net, status, netPrecision } = launch
+  const what = `reminder of ${launchId} (${headlineOf(message)})`
+  const listed = year.states.get(launchId)?.at(-1) !== undefined
+  const same = discord.messages.filter((one) => one.embeds?.[0]?.description === message.embeds?.[0]?.description)
+  const told = Number(/<t:(\d+):F>/.exec(message.embeds?.[0]?.description ?? '')?.[1]) * 1_000
+  return [
+    ...(Math.abs(told - net.getTime()) >= 15 * MINUTE ? [`T-0 is ${net.toISOString()}: ${what}`] : []),
+    ...(net.getTime() <= year.now ? [`at or after T-0 ${net.toISOString()}: ${what}`] : []),
+    ...(isFlown(status.id) || status.id === 5 || !isPrecise(netPrecision) || !listed ? [`not to be: ${what}`] : []),
+    ...(same.filter((one) => idOf(one) === launchId).length > 1 ? [`twice for one T-0: ${what}`] : []),
+  ]
+}
+
+function hasCard(launchId: string, rows: readonly Row[], { discord, deleted }: YearChannel): boolean {
+  const lost = rows.some((row) => row.launch_id === launchId && row.kind === 'card' && row.state === 'unknown')
+  const messages = [...discord.messages, ...deleted.values()]
+  return lost || messages.some((one) => idOf(one) === launchId && kindOf(one) === 'card')
+}
+
+/** What a message speaks of as known, and no message showed so far, nor may have been in one that got lost. */
+function unheardOf(message: ChannelMessage, rows: readonly Row[], { discord, deleted }: YearChannel): string[] {
+  if (rows.some(({ launch_id, state }) => launch_id === idOf(message) && state === 'unknown')) return []
+  const before = [...discord.messages, ...deleted.values()]
+    .filter((one) => one !== message && idOf(one) === idOf(message))
+    .flatMap(({ versions }) => versions.flatMap(linesOf))
+  const known = linesOf(message).flatMap((line) => /^~~(.*)~~$/.exec(line)?.[1] ?? [])
+  if (kindOf(message) === 'go') known.push(WORDS.status[5] ?? '')
+  return known.filter((text) => !before.some((line) => line.includes(text)))
+}
+
+/** Of all that stands: what is doubled, unexplained, without a change or misnamed. */
+function wrongCounts(rows: readonly Row[], channel: YearChannel, year: LivedYear): string[] {
+  const { discord, lost } = channel
+  const ids = new Set(rows.map(({ message_id }) => message_id))
+  const orphans = discord.messages.filter(({ id }) => !ids.has(id))
+  const unknown = rows.filter(({ state }) => state === 'unknown')
+  const cards = discord.messages.filter((message) => ids.has(message.id) && kindOf(message) === 'card').map(idOf)
+  return [
+    ...(orphans.length > lost ? [`${orphans.length} messages that nobody knows, ${lost} answers lost`] : []),
+    ...(unknown.length > lost ? [`${unknown.length} unknown, ${lost} answers lost`] : []),
+    ...cards.filter((id, index) => cards.indexOf(id) !== index).map((id) => `two cards of ${id}`),
+    ...rows.filter((row) => !row.reason_told).map(({ subject }) => `nothing tells why: ${subject}`),
+    ...rows.flatMap((row) => wrongDirection(row)),
+    ...[...year.states].flatMap(([launchId, states]) => tooMany(launchId, states, channel, rows)),
+  ].map((mistake) => `channel ${channel.index}: ${mistake}`)
+}
+
+/** "Postponed" and "moved forward" as the facts have it. */
+function wrongDirection({ kind, subject, facts: { net, precision, was } }: Row): string[] {
+  if (kind !== 'slip' || was === undefined) return []
+  const [old, present] = [periodOf(new Date(was.net), was.precision), periodOf(new Date(net), precision)]
+  const same = old.start === present.start && old.end === present.end
+  return same ? [`slip without a change: ${subject}`] : []
+}
+
+/** No more posts than there were reasons for. */
+function tooMany(
+  launchId: string,
+  states: readonly (Launch | undefined)[],
+  { discord, index }: YearChannel,
+  rows: readonly Row[],
+): string[] {
+  const listed = states.filter((state) => state !== undefined)
+  const changes = (is: (state: Launch, before: Launch | undefined) => boolean) =>
+    listed.filter((state, at) => is(state, listed[at - 1])).length
+  const moves = changes(
+    (state, before) => before !== undefined && JSON.stringify(netOf(state)) !== JSON.stringify(netOf(before)),
+  )
+  const became = (id: number) => changes((state, before) => state.status.id === id && before?.status.id !== id)
+  const most: Record<string, number> = {
+    slip: moves,
+    hold: became(5),
+    go: Math.min(became(5), became(1)),
+    liftoff: Math.min(1, became(6)),
+    result: [3, 4, 7].filter((id) => became(id) > 0).length,
+    reminder: 3 * (moves + 1),
+    webcast: changes((state, before) => state.webcastLive && before?.webcastLive !== true),
+  }
+  return Object.entries(most).flatMap(([kind, count]) => {
+    const standing = discord.messages.filter((message) => idOf(message) === launchId && kindOf(message) === kind).length
+    const sent = rows.filter((row) => row.launch_id === launchId && row.kind === kind && row.state !== 'dead').length
+    return standing > Math.min(count, sent)
+      ? [`channel ${index}: ${standing} ${kind} of ${launchId} for ${count} changes and ${sent} rows`]
+      : []
+  })
+}
+
+/** Of a channel where nothing went wrong for some runs. */
+async function unsettled(
+  rows: readonly Row[],
+  launches: ReadonlyMap<string, LaunchRow>,
+  channel: YearChannel,
+  year: LivedYear,
+): Promise<string[]> {
+  const now = new Date(year.now)
+  const nearest = await nearestLaunch(year.database.pool, now, ({ launchId }) => year.passes(launchId))
+  const cards = rows.filter(({ kind }) => kind === 'card')
+  return [
+    ...rows
+      .filter(({ state }) => state === 'pending' || state === 'sending')
+      .map(({ launch_id, subject, state, reason }) => `${state}: ${subject} of ${launch_id} (${reason})`),
+    ...(nearest && !cards.some((row) => row.launch_id === nearest.launchId) ? [`no card of ${nearest.launchId}`] : []),
+    ...cards.flatMap((row) => wrongCard(row, launches.get(row.launch_id), channel, now)),
+    ...[...launches.values()].flatMap((launch) => notReminded(launch, rows, year)),
+    ...cards.flatMap((row) => notTold(row, rows, launches.get(row.launch_id), year)),
+  ].map((mistake) => `channel ${channel.index}, settled: ${mistake}`)
+}
+
+function wrongCard(row: Row, launch: LaunchRow | undefined, { discord, deleted }: YearChannel, now: Date): string[] {
+  if (launch === undefined) return [`card of ${row.launch_id}, which is no launch`]
+  if (row.state === 'dead') return deleted.has(row.message_id ?? '') ? [] : [`dead: ${row.launch_id} (${row.reason})`]
+  if (row.state !== 'sent' || deleted.has(row.message_id ?? '') || !isFollowed(launch, now)) return []
+  const context: CardContext = { now, dataAsOf: now }
+  const wanted = { ...launch, imageUrl: launch.imageUrl?.includes('/refused/') ? null : launch.imageUrl }
+  const message = discord.messages.find(({ id }) => id === row.message_id)
+  const shown = JSON.stringify(message && withoutFooter(message))
+  const facts = JSON.stringify(withoutFooter(announceLaunch(wanted, context)))
+  return shown === facts ? [] : [`card of ${row.launch_id} shows ${shown}, not ${facts}`]
+}
+
+function isFollowed({ net, status }: LaunchRow, now: Date): boolean {
+  return net.getTime() > now.getTime() - 7 * DAY || !FINAL.includes(status.id)
+}
+
+/** A slip that stands still for long was told, or its row says why not. */
+function notTold(row: Row, rows: readonly Row[], launch: LaunchRow | undefined, year: LivedYear): string[] {
+  if (launch === undefined || row.told_net === null || isFlown(launch.status.id) || !year.passes(row.launch_id))
+    return []
+  const told = { net: row.told_net, precision: row.told_precision ?? 7 }
+  const states = year.states.get(row.launch_id) ?? []
+  const changedAt = launch.updatedAt?.getTime() ?? 0
+  if (year.now - changedAt < 11 * MINUTE || states.length === 0) return []
+  return isMaterial(told, netOf(launch), new Date(year.now))
+    ? [`a slip of ${row.launch_id} was not told (${rows.length})`]
+    : []
+}
+
+/** A reminder that is due at this very tick is sent, where the channel is not new. */
+function notReminded(launch: LaunchRow, rows: readonly Row[], year: LivedYear): string[] {
+  const { launchId, net, status, vanishedAt } = launch
+  if (!isPrecise(launch.netPrecision) || vanishedAt || isFlown(status.id) || status.id === 5) return []
+  const offset = OFFSETS.find((ms) => {
+    const late = year.now - (net.getTime() - ms)
+    return late >= 0 && late < TICK
+  })
+  const own = rows.filter((row) => row.launch_id === launchId)
+  const [told] = own
+  if (offset === undefined || !year.passes(launchId) || rows.length === 1) return []
+  const announced = told?.told_net && { net: told.told_net, precision: told.told_precision ?? 7 }
+  if (announced && isMaterial(announced, netOf(launch), new Date(year.now))) return []
+  const sent = own.some(
+    ({ subject, facts }) =>
+      subject.startsWith(`T-${offsetText(offset)}#`) && Math.abs(Date.parse(facts.net) - net.getTime()) < 15 * MINUTE,
+  )
+  return sent ? [] : [`nobody was reminded of ${launchId}, ${offset / MINUTE} min before ${net.toISOString()}`]
+}
+
+const OFFSETS = [DAY, HOUR, 10 * MINUTE]
+
+/** A run in which nothing changed asks nothing of Discord. */
+async function notIdle(year: LivedYear): Promise<string[]> {
+  const requests = () => year.channels.map(({ discord }) => discord.requests.length)
+  const before = requests()
+  await year.again()
+  return requests().join() === before.join() ? [] : [`a run in which nothing changed sent: ${before} → ${requests()}`]
+}

@@ -1,0 +1,225 @@
+import fc from 'fast-check'
+import type { Launch } from '../../pipelines/rocket-launches/launch.ts'
+
+export const MINUTE = 60_000
+export const HOUR = 60 * MINUTE
+export const DAY = 24 * HOUR
+export const TICK = 5 * MINUTE
+export const START = Date.UTC(2026, 0, 1)
+
+/** What Launch Library tells of a launch from `at` on; undefined: it lists it no more. */
+export interface Happening {
+  at: number
+  launchId: string
+  launch: Launch | undefined
+}
+
+export const PROVIDERS = ['SpaceX', 'Rocket Lab'] as const
+
+/** Discord's, for one channel: what it answers, before (or `late`: after) it did what it was asked to. */
+export const DISCORD_TROUBLES = [
+  ...(['limited', 'banned', 'error', 'late error', 'reset', 'late reset', 'broken', 'hangs', 'late hangs'] as const),
+  ...(['gone', 'wrong token', 'unreachable', 'deleted', 'too many edits'] as const),
+] as const
+/** Ours: killed, twice at once, twice and one killed, down, or without an answer of Launch Library. */
+export const PROCESS_TROUBLES = ['killed', 'twice', 'twice, one killed', 'down', 'silent'] as const
+
+export type Trouble = {
+  /** From the how manieth busy tick on, counted round, and for how many ticks. */
+  tick: number
+  ticks: number
+  /** Awaits until the kill, seconds to wait. */
+  amount: number
+} & (
+  | { kind: (typeof DISCORD_TROUBLES)[number]; channels: readonly number[] }
+  | { kind: (typeof PROCESS_TROUBLES)[number] }
+)
+
+export interface Year {
+  channels: number
+  filtered: boolean
+  launches: Plan[]
+  troubles: Trouble[]
+}
+
+const EVENTS = [
+  ...([
+    'slip',
+    'slip',
+    'slip',
+    'back',
+    'precise',
+    'coarse',
+    'hold',
+    'go',
+    'to be determined',
+    'to be confirmed',
+  ] as const),
+  ...(['liftoff', 'success', 'failure', 'gone', 'listed', 'image', 'bad image', 'no image'] as const),
+  ...(['webcast', 'no webcast', 'renamed'] as const),
+] as const
+
+interface Plan {
+  day: number
+  minute: number
+  knownDays: number
+  precision: number
+  provider: number
+  events: { what: (typeof EVENTS)[number]; lead: number; by: number }[]
+  /** What comes at T-0 and an hour later; 0: nothing is ever told. */
+  ends: readonly [number, number]
+}
+
+/** Launches come in bunches, so that they overtake each other, and more often change when they are near. */
+const plan: fc.Arbitrary<Plan> = fc.record({
+  day: fc.constantFrom(20, 21, 22, 100, 101, 180, 181, 182, 183, 300, 301),
+  minute: fc.nat(1_439),
+  knownDays: fc.constantFrom(0.02, 0.5, 1.5, 4, 9, 40),
+  precision: fc.constantFrom(1, 1, 1, 0, 2, 5, 7, 8),
+  provider: fc.nat(1),
+  events: fc.array(
+    fc.record({
+      what: fc.constantFrom(...EVENTS),
+      lead: fc.constantFrom(
+        ...[20_000, 9_000, 3_000, 1_500, 400, 70, 35, 20, 12, 6, 2, -3, -30, -90, -2_000, -6_000],
+        ...[1_441, 1_436, 1_432, 61, 57, 52, 10, 8], // about when a reminder is due
+      ),
+      by: fc.constantFrom(-10_000, -1_440, -120, -35, -16, -3, 1, 5, 14, 15, 30, 90, 125, 700, 1_440, 4_000, 60_000),
+    }),
+    { maxLength: 7 },
+  ),
+  ends: fc.constantFrom([6, 3], [6, 4], [0, 3], [6, 7], [0, 0], [9, 3]),
+})
+
+const trouble: fc.Arbitrary<Trouble> = fc.oneof(
+  fc.record({
+    ...{ tick: fc.nat(20_000), ticks: fc.integer({ min: 1, max: 4 }), amount: fc.integer({ min: 1, max: 600 }) },
+    kind: fc.constantFrom(...DISCORD_TROUBLES),
+    channels: fc.constantFrom([0], [1], [0, 1]),
+  }),
+  fc.record({
+    ...{ tick: fc.nat(20_000), ticks: fc.integer({ min: 1, max: 2 }), amount: fc.integer({ min: 1, max: 110 }) },
+    kind: fc.constantFrom(...PROCESS_TROUBLES, 'killed' as const, 'killed' as const),
+  }),
+)
+
+export const year: fc.Arbitrary<Year> = fc.record({
+  channels: fc.constantFrom(1, 2, 2),
+  filtered: fc.boolean(),
+  launches: fc.array(plan, { minLength: 12, maxLength: 14, size: 'max' }),
+  troubles: fc.array(trouble, { minLength: 50, maxLength: 60, size: 'max' }),
+})
+
+/** All that happens, in order. */
+export function happeningsOf({ launches }: Pick<Year, 'launches'>): Happening[] {
+  return launches.flatMap(lifeOf).sort((a, b) => a.at - b.at)
+}
+
+function lifeOf(plan: Plan, index: number): Happening[] {
+  const launchId = `launch-${index}`
+  let launch = firstOf(plan, launchId)
+  let before = launch.net
+  let at = launch.net.getTime() - plan.knownDays * DAY
+  let listed = true
+  const life: Happening[] = []
+  const tell = () => void life.push({ at, launchId, launch: listed ? launch : undefined })
+  tell()
+  for (const { what, lead, by } of plan.events) {
+    at = Math.max(at + 4 * MINUTE, launch.net.getTime() - lead * MINUTE)
+    if (what === 'gone' || what === 'listed') listed = what === 'listed'
+    const { net } = launch
+    launch = { ...launch, ...changed(launch, what, { by, before, at }) }
+    if (launch.net !== net) before = net
+    tell()
+  }
+  const [liftoff, result] = plan.ends
+  for (const [status, after] of [
+    [liftoff, 2],
+    [result, 60],
+  ] as const) {
+    if (status === 0) continue
+    at = Math.max(at + 4 * MINUTE, launch.net.getTime() + after * MINUTE)
+    launch = { ...launch, status: { id: status, name: '' } }
+    tell()
+  }
+  return life
+}
+
+function changed(
+  { name, net }: Launch,
+  what: (typeof EVENTS)[number],
+  { by, before, at }: { by: number; before: Date; at: number },
+): Partial<Launch> {
+  const status = (id: number) => ({ status: { id, name: '' } })
+  switch (what) {
+    case 'slip':
+      return { net: new Date(Math.max(net.getTime() + by * MINUTE, at + MINUTE)) }
+    case 'back':
+      return { net: before }
+    case 'precise':
+      return { netPrecision: 1 }
+    case 'coarse':
+      return { netPrecision: by % 2 === 0 ? 5 : 7 }
+    case 'hold':
+      return { ...status(5), holdReason: 'Weather' }
+    case 'go':
+      return status(1)
+    case 'to be determined':
+      return status(2)
+    case 'to be confirmed':
+      return status(8)
+    case 'liftoff':
+      return status(6)
+    case 'success':
+      return status(3)
+    case 'failure':
+      return { ...status(4), failReason: 'Engine' }
+    case 'image':
+      return { imageUrl: `https://images.example/${at}.png` }
+    case 'bad image':
+      return { imageUrl: `https://images.example/refused/${at}.png` }
+    case 'no image':
+      return { imageUrl: null }
+    case 'webcast':
+      return { webcastLive: true, webcastUrl: 'https://www.youtube.com/watch?v=abc' }
+    case 'no webcast':
+      return { webcastLive: false }
+    case 'renamed':
+      return { name: `${name}*` }
+    default:
+      return {}
+  }
+}
+
+function firstOf({ day, minute, precision, provider }: Plan, launchId: string): Launch {
+  return {
+    ...{ launchId, slug: launchId, name: `Rocket | ${launchId}`, detailed: true, lastUpdated: null },
+    ...{ net: new Date(START + day * DAY + minute * MINUTE), netPrecision: precision, status: { id: 8, name: '' } },
+    ...{ windowStart: null, windowEnd: null, provider: PROVIDERS[provider] ?? null, rocket: 'Rocket', family: null },
+    ...{ pad: 'Pad 1', location: 'Somewhere', latitude: null, longitude: null, missionName: null, missionType: null },
+    ...{ missionDescription: 'Up.', orbit: 'LEO', probability: null, holdReason: null, failReason: null },
+    ...{ imageUrl: 'https://images.example/first.png', imageCredit: null, webcastUrl: null, webcastLive: false },
+    infoUrl: null,
+  }
+}
+
+/** Ticks at which something is to be told, if all goes well. */
+export function busyTicksOf(happenings: readonly Happening[]): number[] {
+  const due = happenings.flatMap(({ launch }) => [DAY, HOUR, 2 * TICK].map((by) => (launch?.net.getTime() ?? 0) - by))
+  const ticks = [...happenings.map(({ at }) => at), ...due].map((ms) => Math.ceil(ms / TICK) * TICK)
+  return [...new Set(ticks)].sort((a, b) => a - b)
+}
+
+/** Five-minute ticks at which something can be told; what is idle is left out. */
+export function ticksOf(happenings: readonly Happening[]): number[] {
+  const nets = happenings.flatMap(({ launch }) => launch?.net.getTime() ?? [])
+  const times = [
+    ...happenings.flatMap(({ at }) => [0, 1, 2, 3].map((index) => at + index * TICK)),
+    ...nets.flatMap((net) =>
+      [7 * DAY, DAY, DAY - TICK, HOUR, HOUR - TICK, 2 * TICK, TICK, 0, -TICK].map((by) => net - by),
+    ),
+  ]
+  const end = Math.max(...happenings.map(({ at }) => at)) + HOUR
+  const ticks = new Set(times.filter((ms) => ms >= START && ms <= end).map((ms) => Math.ceil(ms / TICK) * TICK))
+  return [...ticks].sort((a, b) => a - b)
+}

@@ -1,0 +1,186 @@
+import { z } from 'zod'
+import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
+import type { Launch } from '../../pipelines/rocket-launches/launch.ts'
+import { upcomingUrl } from '../../pipelines/rocket-launches/launch-library.ts'
+import { recordAttempt, recordSuccess } from '../../pipelines/rocket-launches/launch-sync.ts'
+import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
+import { settings } from '../../pipelines/rocket-launches/settings.ts'
+import { storePage } from '../../pipelines/rocket-launches/store-page.ts'
+import type { Database } from '../../src/db/pool.ts'
+import { TminusError } from '../../src/errors.ts'
+import { createDatabase, type TestDatabase } from './database.ts'
+import { Mortal } from './mortal.ts'
+import { quietLog } from './quiet-log.ts'
+import { YearChannel } from './year-channel.ts'
+import { mistakesOf } from './year-invariants.ts'
+import { busyTicksOf, type Happening, happeningsOf, PROVIDERS, type Trouble, ticksOf, type Year } from './year-model.ts'
+
+const API = 'https://ll.example/2.3.0'
+const SOURCE = upcomingUrl(API).href
+
+/** A year of launches, lived through from tick to tick. */
+export class LivedYear {
+  readonly database: TestDatabase
+  readonly year: Year
+  readonly channels: YearChannel[] = []
+  readonly happenings: Happening[]
+  /** Every state of each launch that was stored. */
+  readonly states = new Map<string, (Launch | undefined)[]>()
+  now = 0
+  ticks = 0
+  mortal: Mortal | undefined
+  /** For who looks for the cause of a mistake. */
+  readonly diary: string[] = []
+  #applied = 0
+  #before = 0
+  #abort = new AbortController()
+
+  private constructor(database: TestDatabase, year: Year) {
+    this.database = database
+    this.year = year
+    this.happenings = happeningsOf(year)
+  }
+
+  static async open(year: Year): Promise<LivedYear> {
+    const database = await createDatabase()
+    await initializeSchema({}, { db: database.pool, log: quietLog() })
+    const lived = new LivedYear(database, year)
+    for (let index = 0; index < year.channels; index += 1) lived.channels.push(await YearChannel.open(index, lived))
+    return lived
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.channels.map(({ discord }) => discord.close()))
+    await this.database.drop()
+  }
+
+  giveUp(): void {
+    setImmediate(() => this.#abort.abort())
+  }
+
+  /** What is wrong, as soon as anything is. */
+  async live(): Promise<string[]> {
+    const ticks = ticksOf(this.happenings)
+    const busy = busyTicksOf(this.happenings).filter((tick) => ticks.includes(tick))
+    for (const [index, tick] of ticks.entries()) {
+      this.ticks = index + 1
+      const since = ({ tick }: Trouble) => index - ticks.indexOf(busy[tick % busy.length] ?? 0)
+      const troubles = this.year.troubles.filter((one) => since(one) >= 0 && since(one) < one.ticks)
+      await this.#tick(tick, troubles)
+      const mistakes = await mistakesOf(this)
+      if (mistakes.length > 0) return mistakes
+    }
+    return []
+  }
+
+  async #tick(tick: number, troubles: readonly Trouble[]): Promise<void> {
+    await this.#pass(tick)
+    const ours = troubles.find((trouble) => !('channels' in trouble))
+    for (const channel of this.channels) {
+      const trouble = troubles.find((one) => 'channels' in one && one.channels.includes(channel.index))
+      channel.befall(trouble && 'channels' in trouble ? trouble : undefined)
+    }
+    if (ours?.kind !== 'silent') await this.#fetch()
+    this.diary.push(`${new Date(tick).toISOString()} ${troubles.map(({ kind }) => kind).join(', ')}`)
+    if (ours?.kind !== 'down') return await this.#run(ours)
+    for (const channel of this.channels) channel.clean = 0
+  }
+
+  /** The outbox counts by the database's clock. */
+  async #pass(tick: number): Promise<void> {
+    const ms = this.#before === 0 ? 0 : tick - this.#before
+    this.now = tick
+    this.#before = tick
+    await this.database.pool.query(
+      `update discord_outbox set updated_at = updated_at - $1 * interval '1 millisecond',
+         not_before = not_before - $1 * interval '1 millisecond'
+       where state <> 'sent' or not_before is not null`,
+      [ms],
+    )
+  }
+
+  /** Stores what Launch Library tells now, as the task before this one does. */
+  async #fetch(): Promise<void> {
+    const { pool } = this.database
+    const now = new Date(this.now)
+    await recordAttempt(pool, SOURCE, now)
+    for (; (this.happenings[this.#applied]?.at ?? Number.POSITIVE_INFINITY) <= this.now; this.#applied += 1) {
+      const { launchId, launch } = this.happenings[this.#applied] as Happening
+      this.states.set(launchId, [...(this.states.get(launchId) ?? []), launch])
+      this.diary.push(
+        `  ${launchId} ${launch ? `${launch.net.toISOString()} p${launch.netPrecision} s${launch.status.id}` : 'gone'}`,
+      )
+      if (launch) await storePage(pool, [{ launch, details: JSON.stringify(launch) }], now)
+      else await pool.query('update rocket_launches set vanished_at = $2 where launch_id = $1', [launchId, now])
+    }
+    await recordSuccess(pool, SOURCE, { startedAt: now, highWater: undefined, launches: undefined })
+  }
+
+  async #run(ours: Trouble | undefined): Promise<void> {
+    const { pool } = this.database
+    this.#abort = new AbortController()
+    if (ours?.kind === 'killed') {
+      this.mortal = new Mortal(ours.amount)
+      await this.#notify(this.mortal.using(pool))
+    } else if (ours?.kind === 'twice, one killed') {
+      const mortal = new Mortal(ours.amount)
+      await Promise.all([this.#notify(mortal.using(pool)), this.#notify(pool)])
+    } else {
+      await Promise.all((ours?.kind === 'twice' ? [1, 2] : [1]).map(() => this.#notify(pool)))
+    }
+    const killed = ours?.kind === 'killed' || ours?.kind === 'twice, one killed'
+    this.mortal = undefined
+    for (const channel of this.channels) {
+      const died = killed || this.#abort.signal.aborted
+      if (died) channel.forget() // who is killed may not have written it down
+      if (killed) channel.abandon(await this.#abandoned(channel))
+      if (this.#abort.signal.aborted && !channel.trouble?.kind.endsWith('hangs')) channel.lost += 1
+      const wrong = died || channel.trouble || this.now < channel.waitUntil
+      channel.clean = wrong ? 0 : channel.clean + 1
+    }
+  }
+
+  /** Posts that somebody who was killed had claimed. */
+  async #abandoned({ webhook }: YearChannel): Promise<number> {
+    const { rows } = await this.database.pool.query(
+      `select from discord_outbox where target = $1 and state = 'sending' and message_id is null`,
+      [webhook.target],
+    )
+    return rows.length
+  }
+
+  /** Once more, when all is well. */
+  async again(): Promise<void> {
+    await this.#notify(this.database.pool)
+  }
+
+  async #notify(db: Database): Promise<void> {
+    const now = new Date(this.now)
+    const env = {
+      LAUNCH_LIBRARY_URL: API,
+      DISCORD_NOTICES: 'slip,hold,go,liftoff,result,reminder,webcast',
+      ...(this.year.filtered && { DISCORD_FILTER_PROVIDERS: PROVIDERS[0] }),
+    }
+    const parsed = z.object(settings).parse(env)
+    const log = quietLog()
+    await notifyDiscord(
+      {},
+      {
+        ...{ db, log, now: () => now, signal: this.#abort.signal, runType: 'scheduled', logicalDate: now },
+        settings: { ...parsed, DISCORD_WEBHOOK_URL: this.channels.map(({ address }) => address) },
+      },
+    ).catch((error: Error) => {
+      if (error.message !== 'killed' && !(error instanceof TminusError)) throw error
+    })
+    this.diary.push(...log.lines.map((line) => `  ${line}`))
+  }
+
+  passes(launchId: string): boolean {
+    return !this.year.filtered || this.present(launchId)?.provider === PROVIDERS[0]
+  }
+
+  /** As stored last, though it may have left the list since. */
+  present(launchId: string): Launch | undefined {
+    return this.states.get(launchId)?.findLast((launch) => launch !== undefined)
+  }
+}
