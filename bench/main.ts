@@ -6,6 +6,7 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   runner: () => import('./runner.ts'),
   load: () => import('./load.ts'),
   scheduler: () => import('./scheduler.ts'),
+  history: () => import('./history.ts'),
 }
 
 const name = process.argv[2] ?? ''

@@ -84,10 +84,7 @@ function addBackfill(dags: Command, done: Done): void {
         .choices(['none', 'failed', 'completed'])
         .default('none'),
     )
-    .addHelpText(
-      'after',
-      '\nExample:\n  npm run cli -- dags backfill report --from 2026-01-01 --to 2026-01-31 --dry-run',
-    )
+    .addHelpText('after', '\nExample:\n  npm run cli -- dags backfill report --from 2026-01-01 --to 2026-01-31')
     .action(async (dagId, options) => done(await (await import('./dags-backfill.ts')).dagsBackfill(dagId, options)))
 }
 
@@ -153,10 +150,7 @@ export function addTasks(program: Command, done: Done): void {
     .option('--downstream', 'and everything that hangs on them')
     .option('--only-failed', 'of these, only what failed or could not run')
     .option('--dry-run', 'only say what would be cleared')
-    .addHelpText(
-      'after',
-      '\nExample:\n  npm run cli -- tasks clear rocket-launches latest fetch_and_store_data --downstream',
-    )
+    .addHelpText('after', '\nExample:\n  npm run cli -- tasks clear rocket-launches latest notify_discord')
     .action(async (dagId, runId, task, options) =>
       done(await (await import('./operate.ts')).runsClear(dagId, runId, { ...options, task })),
     )

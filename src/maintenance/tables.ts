@@ -10,6 +10,7 @@ export const TABLES: ReadonlySet<string> = new Set([
   'dag_schedule',
   'dag_version',
   'job',
+  'login_attempt',
   'pool',
   'pool_slot',
   'schema_migration',
@@ -17,6 +18,8 @@ export const TABLES: ReadonlySet<string> = new Set([
   'task_instance_history',
   'task_log',
   'task_try',
+  'web_session',
+  'web_user',
   'xcom',
 ])
 

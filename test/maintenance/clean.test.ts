@@ -156,5 +156,6 @@ describe('at a million task instances nothing is read whole', () => {
 })
 
 test('every table of the schema is known to be ours, so that db reset can tell what is not', async () => {
-  expect((await listTables(metadata)).map(({ table }) => table)).toEqual([...TABLES].sort())
+  const strange = (await listTables(metadata)).filter(({ table }) => !TABLES.has(table))
+  expect(strange).toEqual([])
 })
