@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
+import { api } from './api/api.ts'
 import { assets } from './assets.ts'
 import { accountPages } from './auth/account.tsx'
 import { loginPages } from './auth/login.tsx'
@@ -11,6 +12,7 @@ import { chartPages } from './pages/charts.tsx'
 import { dagsPages } from './pages/dags.tsx'
 import { graphPages } from './pages/graph.tsx'
 import { gridPages } from './pages/grid.tsx'
+import { markPages } from './pages/mark.tsx'
 import { operatePages } from './pages/operate.tsx'
 import { operationsPages } from './pages/operations.tsx'
 import { runPages } from './pages/run.tsx'
@@ -33,7 +35,9 @@ const PAGES = [
   runPages,
   taskPages,
   operatePages,
+  markPages,
   operationsPages,
+  api,
 ]
 
 /** Every route, in the order in which a request meets them. */

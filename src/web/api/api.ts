@@ -1,0 +1,113 @@
+import { type Context, Hono } from 'hono'
+import { z } from 'zod'
+import { DAG_RUN_STATES } from '../../dag/state.ts'
+import { listExecuting } from '../../maintenance/alive.ts'
+import { registerDag } from '../../metadata/dags.ts'
+import { listJobs } from '../../metadata/jobs.ts'
+import { listPools } from '../../metadata/pools.ts'
+import { setPaused } from '../../metadata/schedules.ts'
+import { atLeast, findDag, loadedDag } from '../find.ts'
+import { checkConf, paramFields } from '../params.ts'
+import { badRequest } from '../problem.tsx'
+import { readDags } from '../queries/dags.ts'
+import { readRuns } from '../queries/runs.ts'
+import type { Site, WebEnv } from '../site.ts'
+import { queueRun } from '../trigger.ts'
+import { limit, readBody, readQuery, runCursor } from './read.ts'
+import { runApi, runJson } from './runs.ts'
+
+/** `/api/v1`, in Airflow's words. Lists give `next_cursor`, null at their end; errors are RFC 9457 problems. */
+export const api = new Hono<WebEnv>().basePath('/api/v1')
+
+api.get('/dags', async (c) => {
+  const query = readQuery(c, { limit, cursor: z.string().default(''), search: z.string().default('') })
+  const { site } = c.var
+  const wanted = { loaded: [...site.dags.keys()], search: query.search, after: query.cursor, runs: 1 }
+  const rows = await readDags(site.metadata, { ...wanted, limit: query.limit + 1 })
+  const shown = rows.slice(0, query.limit)
+  return c.json({
+    dags: shown.map(({ dag_id, is_paused }) => dagJson(site, dag_id, is_paused)),
+    next_cursor: rows.length > query.limit ? (shown.at(-1)?.dag_id ?? null) : null,
+  })
+})
+
+function dagJson({ dags }: Site, dagId: string, paused: boolean) {
+  const dag = dags.get(dagId)
+  return {
+    dag_id: dagId,
+    is_paused: paused,
+    /** Whether its code is in the pipelines folder. */
+    is_active: dag !== undefined,
+    description: dag?.description ?? '',
+    schedule: dag?.schedule ?? null,
+    timezone: dag?.timezone ?? 'UTC',
+    max_active_runs: dag?.maxActiveRuns ?? null,
+    tags: dag?.tags ?? [],
+  }
+}
+
+api.get('/dags/:dag', async (c) => {
+  const { dagId, dag, state } = await findDag(c)
+  const tasks = dag?.graph.nodes.map(({ id, upstream, triggerRule }) => {
+    return { task_id: id, upstream: [...new Set(Object.values(upstream))], trigger_rule: triggerRule }
+  })
+  const params = dag && paramFields(dag).map(({ standard, ...field }) => ({ ...field, default: standard ?? null }))
+  return c.json({ ...dagJson(c.var.site, dagId, state?.is_paused ?? false), tasks: tasks ?? [], params: params ?? [] })
+})
+
+api.patch('/dags/:dag', atLeast('operator'), async (c) => {
+  const { site, viewer } = c.var
+  const dag = loadedDag(c)
+  const { is_paused } = await readBody(c, { is_paused: z.boolean() })
+  await registerDag(site.metadata, dag)
+  await setPaused(site.metadata, dag.id, is_paused, site.now())
+  site.log.info({ dag_id: dag.id, user: viewer.name, paused: is_paused }, 'pause switched by the API')
+  return c.json(dagJson(site, dag.id, is_paused))
+})
+
+api.get('/dags/:dag/dagRuns', async (c) => {
+  const { dagId } = await findDag(c)
+  return await listRuns(c, dagId)
+})
+
+/** Of every dag. */
+api.get('/dagRuns', (c) => listRuns(c, null))
+
+async function listRuns(c: Context<WebEnv>, dagId: string | null) {
+  const query = readQuery(c, { limit, cursor: runCursor, state: z.enum(DAG_RUN_STATES).optional() })
+  const wanted = { dagId, state: query.state ?? null, before: query.cursor ?? null, limit: query.limit + 1 }
+  const rows = await readRuns(c.var.site.metadata, wanted)
+  const shown = rows.slice(0, query.limit)
+  return c.json({
+    dag_runs: shown.map((run) => runJson(c.var.site, run)),
+    next_cursor: rows.length > query.limit ? String(shown.at(-1)?.id) : null,
+  })
+}
+
+api.post('/dags/:dag/dagRuns', atLeast('operator'), async (c) => {
+  const dag = loadedDag(c)
+  const body = await readBody(c, {
+    conf: z.record(z.string(), z.unknown()).default({}),
+    logical_date: z.iso.datetime({ offset: true }).optional(),
+  })
+  const errors = checkConf(dag, body.conf)
+  if (Object.keys(errors).length > 0) throw badRequest(`conf does not fit the params of '${dag.id}'.`, errors)
+  const { site, viewer } = c.var
+  const logicalDate = body.logical_date === undefined ? site.now() : new Date(body.logical_date)
+  const runId = await queueRun(site, viewer, dag, body.conf, logicalDate)
+  c.header('location', `/api/v1/dags/${encodeURIComponent(dag.id)}/dagRuns/${encodeURIComponent(runId)}`)
+  return c.json({ dag_id: dag.id, run_id: runId, state: 'queued', logical_date: logicalDate, conf: body.conf }, 201)
+})
+
+api.route('/', runApi)
+
+api.get('/pools', async (c) => c.json({ pools: await listPools(c.var.site.metadata) }))
+
+api.get('/jobs', async (c) => c.json({ jobs: await listJobs(c.var.site.metadata, readQuery(c, { limit }).limit) }))
+
+api.get('/importErrors', (c) => {
+  const { importErrors, scrub } = c.var.site
+  return c.json({ import_errors: importErrors.map(({ folder, message }) => ({ folder, message: scrub(message) })) })
+})
+
+api.get('/executing', async (c) => c.json({ jobs: await listExecuting(c.var.site.metadata) }))

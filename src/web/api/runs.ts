@@ -1,0 +1,152 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { cancel, clear, mark } from '../../runner/operate.ts'
+import { atLeast, findRun, loadedDag } from '../find.ts'
+import { notFound } from '../problem.tsx'
+import type { InstanceRow, RunRow } from '../queries/runs.ts'
+import { LEVELS, readLines, readOutput, readTries } from '../queries/tasks.ts'
+import type { Site, WebContext, WebEnv } from '../site.ts'
+import { readBody, readQuery } from './read.ts'
+
+/** One run, its task instances, their logs, and what is done to them. */
+export const runApi = new Hono<WebEnv>()
+
+const RUN = '/dags/:dag/dagRuns/:run'
+
+runApi.get(RUN, async (c) => {
+  const { run, instances } = await findRun(c)
+  const { site } = c.var
+  return c.json({ ...runJson(site, run), task_instances: instances.map((one) => instanceJson(site, one)) })
+})
+
+/** As the command line gives it. */
+export function runJson({ scrub }: Site, run: RunRow) {
+  const { dag_id, run_id, run_type, state, logical_date, start_date, end_date, conf, reason } = run
+  return {
+    dag_id,
+    run_id,
+    run_type,
+    state,
+    logical_date,
+    queued_at: run.queued_at,
+    start_date,
+    end_date,
+    reason: reason && scrub(reason),
+    conf: scrubbed(scrub, conf),
+  }
+}
+
+/** Where a secret was a bare number, what is left is no JSON any more: then as text. */
+function scrubbed(scrub: Site['scrub'], value: unknown): unknown {
+  const text = scrub(JSON.stringify(value))
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function instanceJson({ scrub }: Site, one: InstanceRow) {
+  const { task_id, state, try_number, start_date, end_date, due_at, reason } = one
+  return { task_id, state, try_number, start_date, end_date, due_at, reason: reason && scrub(reason) }
+}
+
+runApi.get(`${RUN}/taskInstances`, async (c) => {
+  const { instances } = await findRun(c)
+  return c.json({ task_instances: instances.map((one) => instanceJson(c.var.site, one)) })
+})
+
+runApi.get(`${RUN}/taskInstances/:task`, async (c) => {
+  const { run, instance } = await findInstance(c)
+  const { site } = c.var
+  const tries = await readTries(site.metadata, run.id, instance.task_id)
+  const output = await readOutput(site.metadata, run.id, instance.task_id)
+  return c.json({
+    ...instanceJson(site, instance),
+    output: output === undefined ? null : scrubbed(site.scrub, output),
+    tries: tries.map((one) => ({
+      ...one,
+      reason: one.reason && site.scrub(one.reason),
+      error: one.error && site.scrub(one.error),
+    })),
+  })
+})
+
+async function findInstance(c: WebContext) {
+  const { run, instances } = await findRun(c)
+  const taskId = c.req.param('task')
+  const instance = instances.find(({ task_id }) => task_id === taskId)
+  if (instance === undefined) throw notFound(`Run '${run.run_id}' has no task '${taskId}'.`)
+  return { run, instance }
+}
+
+runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) => {
+  const query = readQuery(c, {
+    limit: z.coerce.number().int().min(1).max(1_000).default(200),
+    cursor: z.coerce.number().int().min(0).default(0),
+    level: z.enum(['debug', 'info', 'warn', 'error']).default('debug'),
+    search: z.string().max(200).default(''),
+  })
+  const { run, instance } = await findInstance(c)
+  const { metadata, scrub } = c.var.site
+  const lines = await readLines(metadata, {
+    run: run.id,
+    taskId: instance.task_id,
+    tryNumber: Number(c.req.param('try')),
+    levels: LEVELS.slice(LEVELS.indexOf(query.level)),
+    search: query.search,
+    after: query.cursor,
+    from: 'start',
+    limit: query.limit,
+  })
+  return c.json({
+    lines: lines.map(({ logged_at, level, message, fields }) => {
+      return { logged_at, level, message: scrub(message), fields: fields && scrubbed(scrub, fields) }
+    }),
+    // Also of a log that goes on: ask again from there.
+    next_cursor: String(lines.at(-1)?.line ?? query.cursor),
+  })
+})
+
+runApi.post(`${RUN}/clear`, atLeast('operator'), async (c) => {
+  const body = await readBody(c, {
+    task_ids: z.array(z.string()).min(1).optional(),
+    include_downstream: z.boolean().default(false),
+    only_failed: z.boolean().default(false),
+    dry_run: z.boolean().default(false),
+  })
+  const { run } = await findRun(c)
+  const selection = {
+    ...(body.task_ids && { taskIds: body.task_ids }),
+    downstream: body.include_downstream,
+    onlyFailed: body.only_failed,
+  }
+  const done = await clear(c.var.site.metadata, keyOf(run), selection, body.dry_run)
+  if (!body.dry_run) told(c, run, 'cleared', done.taskIds)
+  return c.json({ run_id: done.runId, task_ids: done.taskIds, dry_run: body.dry_run })
+})
+
+runApi.post(`${RUN}/cancel`, atLeast('operator'), async (c) => {
+  const { run } = await findRun(c)
+  const { runId, taskIds } = await cancel(c.var.site.metadata, keyOf(run))
+  told(c, run, 'cancelled', taskIds)
+  return c.json({ run_id: runId, task_ids: taskIds })
+})
+
+/** Says how a task ended instead of running it. */
+runApi.patch(`${RUN}/taskInstances/:task`, atLeast('operator'), async (c) => {
+  const body = await readBody(c, { new_state: z.enum(['success', 'failed', 'skipped']), value: z.unknown().optional() })
+  const { run, instance } = await findInstance(c)
+  const { metadata } = c.var.site
+  const done = await mark(metadata, loadedDag(c), run.run_id, instance.task_id, body.new_state, body.value)
+  told(c, run, `marked ${body.new_state}`, done.taskIds)
+  return c.json({ run_id: done.runId, task_ids: done.taskIds })
+})
+
+function keyOf({ dag_id, run_id }: RunRow) {
+  return { dagId: dag_id, runId: run_id }
+}
+
+function told(c: WebContext, { dag_id, run_id }: RunRow, done: string, taskIds: readonly string[]): void {
+  c.var.site.log.info({ dag_id, run_id, tasks: taskIds.join(), user: c.var.viewer.name }, `${done} by the API`)
+}

@@ -1,0 +1,101 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import { mark } from '../../runner/operate.ts'
+import { atLeast, findRun, loadedDag, paths } from '../find.ts'
+import { Notice, StateMark } from '../parts.tsx'
+import { badRequest } from '../problem.tsx'
+import type { InstanceRow, RunRow } from '../queries/runs.ts'
+import type { WebContext, WebEnv } from '../site.ts'
+import { Decide, OperatePage, told } from './operate-parts.tsx'
+
+/** Saying how a task ended. */
+export const markPages = new Hono<WebEnv>()
+
+const MARK = '/dags/:dag/runs/:run/mark'
+markPages.use(MARK, atLeast('operator'))
+
+const MARKS = ['success', 'failed', 'skipped'] as const
+export type Mark = (typeof MARKS)[number]
+
+markPages.get(MARK, async (c) => {
+  const { run, instances } = await findRun(c)
+  const taskId = c.req.query('task') ?? ''
+  return c.html(<MarkPage c={c} run={run} instance={instanceOf(instances, taskId)} />)
+})
+
+markPages.post(MARK, async (c) => {
+  const { run, instances } = await findRun(c)
+  const form = await c.req.parseBody()
+  const instance = instanceOf(instances, String(form.task))
+  const state = MARKS.find((one) => one === form.state)
+  const value = String(form.value ?? '').trim()
+  try {
+    if (state === undefined) throw badRequest('Choose how it ended.')
+    const given = value === '' ? undefined : parsed(value)
+    const { taskIds } = await mark(c.var.site.metadata, loadedDag(c), run.run_id, instance.task_id, state, given)
+    told(c, run, `marked ${state}`, taskIds)
+    return c.redirect(paths.run(run.dag_id, run.run_id), 303)
+  } catch (error) {
+    const problem = (error as Error).message
+    if (!(error as { code?: string }).code?.match(/^(usage|http_problem)$/)) throw error
+    return c.html(<MarkPage c={c} run={run} instance={instance} given={{ state, value, problem }} />, 400)
+  }
+})
+
+function parsed(value: string): unknown {
+  try {
+    return JSON.parse(value)
+  } catch {
+    throw badRequest('The output is not JSON; a text needs quotes.')
+  }
+}
+
+function instanceOf(instances: readonly InstanceRow[], taskId: string): InstanceRow {
+  const found = instances.find(({ task_id }) => task_id === taskId)
+  if (found === undefined) throw badRequest(`This run has no task '${taskId}'.`)
+  return found
+}
+
+interface MarkProps {
+  c: WebContext
+  run: RunRow
+  instance: InstanceRow
+  given?: { state: Mark | undefined; value: string; problem: string }
+}
+
+function MarkPage({ c, run, instance, given }: MarkProps) {
+  const output = c.var.site.dags.get(run.dag_id)?.tasks.get(instance.task_id)?.output
+  return (
+    <OperatePage c={c} run={run} title={`Mark ${instance.task_id}`}>
+      <p>
+        Says how the task ended instead of running it. It is <StateMark state={instance.state} /> now. What hangs on it
+        and failed, or could not run, is judged anew, and the run goes on.
+      </p>
+      {given && <Notice kind="bad">{given.problem}</Notice>}
+      <form method="post">
+        <input type="hidden" name="task" value={instance.task_id} />
+        <fieldset class="choices">
+          <legend class="hidden">How it ended</legend>
+          {MARKS.map((state) => (
+            <label>
+              <input type="radio" name="state" value={state} required checked={given?.state === state} />
+              <StateMark state={state} />
+            </label>
+          ))}
+        </fieldset>
+        {output && (
+          <div class="field">
+            <label for="value">Output, for success</label>
+            <p class="hint" id="value-hint">
+              JSON. The task declares an output, which its downstream tasks are given.
+            </p>
+            <textarea id="value" name="value" rows={4} aria-describedby="value-hint">
+              {given?.value ?? ''}
+            </textarea>
+          </div>
+        )}
+        <Decide run={run}>Mark it</Decide>
+      </form>
+    </OperatePage>
+  )
+}

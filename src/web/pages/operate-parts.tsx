@@ -1,0 +1,85 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { paths } from '../find.ts'
+import { Page } from '../layout.tsx'
+import { Empty, StateMark } from '../parts.tsx'
+import type { InstanceRow, RunRow } from '../queries/runs.ts'
+import type { WebContext } from '../site.ts'
+
+/** Into the log of the process: who did what to which run. */
+export function told(c: WebContext, run: RunRow, done: string, taskIds: readonly string[]): void {
+  const { site, viewer } = c.var
+  site.log.info(
+    { dag_id: run.dag_id, run_id: run.run_id, tasks: taskIds.join(), user: viewer.name },
+    `${done} on the page`,
+  )
+}
+
+export function OperatePage({
+  c,
+  run,
+  title,
+  children,
+}: {
+  c: WebContext
+  run: RunRow
+  title: string
+  children?: unknown
+}) {
+  return (
+    <Page c={c} title={title}>
+      <p class="crumbs">
+        <a href="/dags">Pipelines</a> / <a href={paths.dag(run.dag_id)}>{run.dag_id}</a> /{' '}
+        <a href={paths.run(run.dag_id, run.run_id)}>{run.run_id}</a>
+      </p>
+      <div class="narrow">
+        <h1>{title}</h1>
+        {children as never}
+      </div>
+    </Page>
+  )
+}
+
+interface TouchedProps {
+  instances: readonly InstanceRow[]
+  taskIds: readonly string[]
+  what: string
+}
+
+/** What an operation will change. */
+export function Touched({ instances, taskIds, what }: TouchedProps) {
+  if (taskIds.length === 0) return <Empty title="That touches no task" />
+  return (
+    <section class="card touched" aria-label="What this touches">
+      <p>{`${taskIds.length} of ${instances.length} tasks ${what}:`}</p>
+      <ul>
+        {instances
+          .filter(({ task_id }) => taskIds.includes(task_id))
+          .map(({ task_id, state }) => (
+            <li>
+              <span class="id">{task_id}</span> <StateMark state={state} />
+            </li>
+          ))}
+      </ul>
+    </section>
+  )
+}
+
+interface DecideProps {
+  run: RunRow
+  disabled?: boolean
+  danger?: boolean
+  children?: unknown
+}
+
+export function Decide({ run, disabled = false, danger = false, children }: DecideProps) {
+  return (
+    <p class="actions decide">
+      <button type="submit" class={danger ? 'danger' : 'main'} disabled={disabled}>
+        {children as never}
+      </button>
+      <a class="button" href={paths.run(run.dag_id, run.run_id)}>
+        Leave it
+      </a>
+    </p>
+  )
+}
