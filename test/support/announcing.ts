@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { z } from 'zod'
 import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
@@ -13,6 +12,7 @@ import { parseWebhookUrl, type Webhook } from '../../src/connectors/discord.ts'
 import type { TaskLog } from '../../src/dag/task.ts'
 import type { Database } from '../../src/db/pool.ts'
 import { createDatabase, type TestDatabase } from './database.ts'
+import { Mortal } from './mortal.ts'
 
 export const NOW = new Date('2026-11-21T05:00:00Z')
 export const TOKEN = 'very-secret_TOKEN-0123456789'
@@ -42,8 +42,8 @@ export class Announcing {
   now = NOW
   /** Until told otherwise only cards are sent. */
   env: Record<string, string> = {}
-  /** How much longer the process lives, see `mortal`. */
-  #left = Number.POSITIVE_INFINITY
+  /** The process, where it is to be killed. */
+  #mortal: Mortal | undefined
 
   private constructor(database: TestDatabase) {
     this.database = database
@@ -62,12 +62,12 @@ export class Announcing {
     this.logged = []
     this.now = NOW
     this.env = { DISCORD_NOTICES: 'none' }
-    this.#left = Number.POSITIVE_INFINITY
+    this.#mortal = undefined
     this.discord = await startDiscord({
       token: TOKEN,
       now: () => this.now,
-      intercept: (...args) => this.#dies(args[1]) || (this.intercept?.(...args) ?? false),
-      interceptAnswer: (...args) => this.#dies(args[1]) || (this.interceptAnswer?.(...args) ?? false),
+      intercept: (...args) => this.#mortal?.dies(args[1]) || (this.intercept?.(...args) ?? false),
+      interceptAnswer: (...args) => this.#mortal?.dies(args[1]) || (this.interceptAnswer?.(...args) ?? false),
     })
     await this.forget()
     await this.database.pool.query('truncate rocket_launches, rocket_launch_changes, rocket_launch_sync')
@@ -117,40 +117,15 @@ export class Announcing {
    * about to leave. True if it came through.
    */
   async mortal(awaits: number, changed: Circumstances = {}): Promise<boolean> {
-    this.#left = awaits
-    const dying = async (statement: () => Promise<unknown>) => {
-      if (this.#left <= 0) throw new Error('killed')
-      const result = await statement()
-      this.#left -= 1
-      if (this.#left <= 0) throw new Error('killed')
-      return result
-    }
-    const { pool } = this.database
-    const connect = async () => {
-      const connection = await pool.connect()
-      return instead(connection, {
-        query: (...args: Parameters<typeof connection.query>) => dying(async () => connection.query(...args)),
-        release: () => connection.release(true), // the server rolls back what is open, as after a kill
-      })
-    }
-    const query = (...args: Parameters<typeof pool.query>) => dying(async () => pool.query(...args))
-    const db = instead(pool, { connect, query })
+    this.#mortal = new Mortal(awaits)
     try {
-      await this.notify({ ...changed, db })
+      await this.notify({ ...changed, db: this.#mortal.using(this.database.pool) })
       return true
     } catch {
       return false
     } finally {
-      this.#left = Number.POSITIVE_INFINITY
+      this.#mortal = undefined
     }
-  }
-
-  /** Whether the process is killed now: then nobody reads the answer. */
-  #dies(response: ServerResponse): boolean {
-    this.#left -= 1
-    if (this.#left > 0) return false
-    response.destroy()
-    return true
   }
 
   /** Discord answers this, and does nothing. */
@@ -196,16 +171,6 @@ export class Announcing {
     const { rows } = await this.database.pool.query('select * from discord_outbox order by outbox_id')
     return rows
   }
-}
-
-/** The same object, but for some of its methods. */
-function instead<T extends object>(target: T, methods: Record<string, unknown>): T {
-  return new Proxy(target, {
-    get: (_, key) => {
-      const value = methods[String(key)] ?? Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }
 
 function logTo(lines: string[]): TaskLog {
