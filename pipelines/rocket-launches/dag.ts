@@ -13,6 +13,7 @@ export default dag(
     defaultArgs: { retries: 3, retryDelay: '30s', executionTimeout: '5m' },
     params,
     settings,
+    board: () => import('./board.tsx'),
     commands: () => import('./commands.ts'),
   },
   ({ task }) => {

@@ -70,7 +70,7 @@ export async function findLaunches(db: Queryable, text: string, now: Date): Prom
 }
 
 /** A pattern of LIKE for what contains the text. */
-function containing(text: string): string {
+export function containing(text: string): string {
   return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`
 }
 

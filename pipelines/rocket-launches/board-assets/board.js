@@ -1,0 +1,101 @@
+// Countdowns, times in the reader's zone, and parts that follow what is stored. The page is whole without it.
+const zoned = (options) => new Intl.DateTimeFormat(undefined, options)
+const DAY = { weekday: 'short', day: 'numeric', month: 'short' }
+const CLOCK = { hour: '2-digit', minute: '2-digit' }
+const day = zoned(DAY)
+const clock = zoned(CLOCK)
+const long = zoned({ ...DAY, year: 'numeric', ...CLOCK, timeZoneName: 'short' })
+
+function zonedTimes(root) {
+  for (const time of root.querySelectorAll('time[data-zoned]')) {
+    const at = new Date(time.dateTime)
+    if (time.dataset.zoned === 'long') time.textContent = long.format(at)
+    else {
+      time.children[0].textContent = day.format(at)
+      time.children[1].textContent = clock.format(at)
+    }
+  }
+}
+
+// The server's clock counts, which CLOCK may have set and the reader's may not follow.
+let ahead = 0
+function readClock(root) {
+  const told = root.querySelector('[data-now]')
+  if (told) ahead = Date.parse(told.dataset.now) - Date.now()
+}
+const now = () => Date.now() + ahead
+
+function tick() {
+  for (const timer of document.querySelectorAll('[data-countdown]')) {
+    const ms = Date.parse(timer.dataset.countdown) - now()
+    const s = Math.floor(Math.abs(ms) / 1000)
+    const parts = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60, s % 60]
+    timer.querySelectorAll('.t-number').forEach((number, index) => {
+      const text = String(parts[index]).padStart(2, '0')
+      if (number.textContent !== text) number.textContent = text
+    })
+    timer.querySelector('.t-sign').textContent = ms < 0 ? 'T+' : 'T−'
+  }
+}
+
+function aways(root = document) {
+  for (const away of root.querySelectorAll('[data-away]')) {
+    const ms = Date.parse(away.dataset.away) - now()
+    const s = Math.floor(Math.abs(ms) / 1000)
+    const [count, unit] =
+      s >= 86400
+        ? [Math.floor(s / 86400), 'day']
+        : s >= 3600
+          ? [Math.floor(s / 3600), 'hour']
+          : [Math.floor(s / 60), 'min']
+    const amount = `${count} ${unit}${count === 1 || unit === 'min' ? '' : 's'}`
+    away.textContent = s < 60 ? 'now' : ms < 0 ? `${amount} ago` : `in ${amount}`
+  }
+}
+
+// What the server drew of each part: one that comes back the same is left alone, with its pictures and the focus.
+const drawn = new Map()
+const key = (html) =>
+  html.replace(/ data-now="[^"]*"/, '').replace(/(<span class="(t-number|t-sign|away)"[^>]*>)[^<]*/g, '$1')
+for (const part of document.querySelectorAll('[data-part]')) drawn.set(part.id, key(part.outerHTML))
+
+let due
+function refreshSoon() {
+  clearTimeout(due)
+  due = setTimeout(() => (document.hidden ? undefined : refresh()), 1000)
+}
+
+async function refresh() {
+  due = undefined
+  const answer = await fetch(location.href, { headers: { accept: 'text/html' } }).catch(() => undefined)
+  if (!answer?.ok) return
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+  for (const fresh of page.querySelectorAll('[data-part]')) {
+    const html = key(fresh.outerHTML)
+    const part = document.getElementById(fresh.id)
+    if (!part || drawn.get(fresh.id) === html || part.contains(document.activeElement)) continue
+    drawn.set(fresh.id, html)
+    part.replaceWith(document.adoptNode(fresh))
+    show(fresh)
+    window.tminus?.localTimes(fresh)
+  }
+}
+
+// Of a picture that does not load the browser draws a broken one over the one that lies beneath.
+document.addEventListener('error', (event) => event.target.matches?.('.picture img') && event.target.remove(), true)
+
+function show(root) {
+  for (const picture of root.querySelectorAll('.picture img'))
+    if (picture.complete && picture.naturalWidth === 0) picture.remove()
+  readClock(root)
+  zonedTimes(root)
+  aways(root)
+  tick()
+}
+
+show(document)
+setInterval(tick, 1000)
+setInterval(aways, 20_000)
+document.addEventListener('tminus:changed', refreshSoon)
+// What changed while nobody looked.
+document.addEventListener('visibilitychange', () => document.hidden || due === undefined || refreshSoon())
