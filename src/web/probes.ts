@@ -49,18 +49,24 @@ export async function openProbes(routes: Hono, { host, port }: { host: string; p
     serverOptions: SLOWEST,
   }) as Server
   server.maxConnections = 100
+  const url = await listen(server, host, port)
+  const close = async () => {
+    const closed = new Promise((resolve) => server.close(resolve))
+    server.closeAllConnections()
+    await closed
+  }
+  return { url, close }
+}
+
+/** Returns where it is reached. Throws UsageError, saying what to set, where it cannot listen. */
+export async function listen(server: Server, host: string, port: number): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(cause, host, port)))
     server.listen(port, host, resolve)
   })
   const address = server.address()
   const open = typeof address === 'object' && address !== null ? address.port : port
-  const close = async () => {
-    const closed = new Promise((resolve) => server.close(resolve))
-    server.closeAllConnections()
-    await closed
-  }
-  return { url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${open}`, close }
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${open}`
 }
 
 /** Whoever sends its request more slowly than this does so on purpose. */
@@ -73,7 +79,7 @@ const SLOWEST = {
 
 const OWN_NAMES = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 

@@ -1,5 +1,4 @@
 import type { Server } from 'node:http'
-import { isIP } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { UsageError } from '../errors.ts'
@@ -9,6 +8,7 @@ import { hasUsers } from './auth/users.ts'
 import { loadBoards } from './boards.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
+import { isLoopback, listen } from './probes.ts'
 import type { Site, WebEnv } from './site.ts'
 
 export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
@@ -44,7 +44,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   }) as Server
   server.maxConnections = MOST_CONNECTIONS
   await refuseStrangers(site, web.host)
-  await listen(server, web)
+  const url = await listen(server, web.host, web.port)
   const close = async () => {
     live.close()
     const closed = new Promise((resolve) => server.close(resolve))
@@ -53,7 +53,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     await closed
     clearTimeout(late)
   }
-  return { url: urlOf(server, web.host), close }
+  return { url, close }
 }
 
 /** Where others than this machine can reach it, there must be somebody to sign in as. */
@@ -74,30 +74,3 @@ const SLOWEST = {
   connectionsCheckingInterval: 2_000,
 }
 const MOST_CONNECTIONS = 2_000
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
-
-async function listen(server: Server, { host, port }: WebOptions['web']): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => reject(explain(cause, host, port)))
-    server.listen(port, host, resolve)
-  })
-}
-
-function explain(cause: NodeJS.ErrnoException, host: string, port: number): Error {
-  const says: Readonly<Record<string, string>> = {
-    EADDRINUSE: `port ${port} is taken by another process; end that or set WEB_PORT (0 is any free one)`,
-    EACCES: `port ${port} is not yours to open; set WEB_PORT to one from 1024`,
-    EADDRNOTAVAIL: `this machine has no address ${host}; set WEB_HOST to one it has`,
-    ENOTFOUND: `host "${host}" is unknown; set WEB_HOST to an address of this machine`,
-  }
-  return new UsageError(`The web page cannot be served: ${says[cause.code ?? ''] ?? cause.message}`, { cause })
-}
-
-function urlOf(server: Server, host: string): string {
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
-}
