@@ -16,7 +16,7 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   // From here on: a signal that comes while it starts stops it once it has.
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const { loaded, clock, log } = setup
-  const watch = new Watch(setup)
+  const watch = new Watch(setup, kind)
   const app = await openApp(setup, kind, watch.hooks(logRuns(setup)))
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)

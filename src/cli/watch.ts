@@ -1,22 +1,27 @@
-import type { App, Setup } from '../app.ts'
+import type { App, Databases, Setup } from '../app.ts'
 import type { Metric, MetricsHost } from '../commands.ts'
 import type { Dag } from '../dag/dag.ts'
+import type { Database } from '../db/pool.ts'
 import type { RunnerOptions } from '../runner/runner.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
-import { openHealth } from '../web/health.ts'
+import { type HealthOptions, openHealth } from '../web/health.ts'
 import { type Metrics, openMetrics } from '../web/metrics.ts'
-import { openProbes, type Probes, probes } from '../web/probes.ts'
+import { openProbes, probes } from '../web/probes.ts'
+import { openWeb, type Web, type WebOptions } from '../web/server.ts'
+import { webOptions } from './web-options.ts'
 
 type Hooks = Pick<RunnerOptions, 'onChange' | 'onLog'>
 
-/** `/health` and, with METRICS=on, `/metrics` of a process that schedules and executes. */
+/** What a process that schedules and executes serves: the page (but for `scheduler`), `/health` and `/metrics`. */
 export class Watch {
   readonly #setup: Setup
+  readonly #kind: 'start' | 'scheduler'
   #metrics: Metrics | undefined
-  #probes: Probes | undefined
+  #served: Web | undefined
 
-  constructor(setup: Setup) {
+  constructor(setup: Setup, kind: 'start' | 'scheduler') {
     this.#setup = setup
+    this.#kind = kind
   }
 
   /** What the runner is to tell, beside what it tells already. */
@@ -30,27 +35,47 @@ export class Watch {
     }
   }
 
-  /** Throws UsageError where it cannot listen. */
+  /** Throws UsageError where it cannot listen, or where strangers could reach the page and nobody can sign in. */
   async open(app: App, scheduler: Scheduler): Promise<void> {
-    const { config, clock, log } = this.#setup
+    const { config, log } = this.#setup
     const lookedAt = () => scheduler.lookedAt
-    const { db, metadata, jobId } = app
-    const ofDags = () => metricsOf(this.#setup, app)
-    if (config.metrics) this.#metrics = await openMetrics({ metadata, lookedAt, now: clock.now, ofDags, log })
-    const health = openHealth({ db, metadata, own: { jobId, lookedAt } })
-    this.#probes = await openProbes(probes({ health, metrics: this.#metrics }), config.web)
-    log.info(`health at ${this.#probes.url}/health${config.metrics ? `, metrics at ${this.#probes.url}/metrics` : ''}`)
+    this.#metrics = await metricsOf(this.#setup, app, lookedAt)
+    const routes = probesOf(app, this.#metrics, { jobId: app.jobId, lookedAt })
+    const mount: WebOptions['mount'] = (page) => void page.route('/', routes)
+    this.#served =
+      this.#kind === 'start'
+        ? await openWeb({ ...app, ...webOptions(this.#setup), mount })
+        : await openProbes(routes, config.web)
+    const { url } = this.#served
+    if (this.#kind === 'start') log.info(`the page is at ${url}`)
+    log.info(`health at ${url}/health${config.metrics ? `, metrics at ${url}/metrics` : ''}`)
   }
 
   async close(): Promise<void> {
-    await this.#probes?.close()
+    await this.#served?.close()
   }
+}
+
+/** Routes for whoever watches; `own` of a process that schedules and executes. */
+export function probesOf({ db, metadata }: Databases, metrics: Metrics | undefined, own?: HealthOptions['own']) {
+  return probes({ health: openHealth({ db, metadata, ...(own && { own }) }), metrics })
+}
+
+/** Undefined where METRICS is off. */
+export async function metricsOf(
+  setup: Setup,
+  { db, metadata }: Databases,
+  lookedAt: () => Date | undefined,
+): Promise<Metrics | undefined> {
+  const { config, clock, log } = setup
+  if (!config.metrics) return undefined
+  return await openMetrics({ metadata, lookedAt, now: () => clock.now(), ofDags: () => toldByDags(setup, db), log })
 }
 
 const DAG_METRICS_MS = 5_000
 
 /** A dag that cannot tell is left out and logged. */
-async function metricsOf({ loaded, settings, clock, log }: Setup, { db }: App): Promise<Metric[]> {
+async function toldByDags({ loaded, settings, clock, log }: Setup, db: Database): Promise<Metric[]> {
   const ofDag = async (dag: Dag) => {
     const host: MetricsHost = {
       settings: () => settings.get(dag.id) ?? {},

@@ -1,6 +1,8 @@
-import { openDatabases, type Setup, setUp } from '../app.ts'
+import { openDatabases, setUp } from '../app.ts'
 import { openWeb } from '../web/server.ts'
 import { onStopSignal, type StopSignal } from './signals.ts'
+import { metricsOf, probesOf } from './watch.ts'
+import { webOptions } from './web-options.ts'
 
 /** `web`: the page alone, until stopped. It executes nothing; what it queues waits for a process that does. */
 export async function web(): Promise<number> {
@@ -8,7 +10,9 @@ export async function web(): Promise<number> {
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const databases = await openDatabases(setup, { create: false })
   try {
-    const page = await openWeb({ ...databases, ...webOptions(setup) })
+    const metrics = await metricsOf(setup, databases, () => undefined)
+    const routes = probesOf(databases, metrics)
+    const page = await openWeb({ ...databases, ...webOptions(setup), mount: (app) => void app.route('/', routes) })
     setup.log.info({ url: page.url }, 'the page is served')
     const signal = await stopped
     setup.log.info(`${signal}: stopping; a second signal ends at once`)
@@ -17,16 +21,4 @@ export async function web(): Promise<number> {
     await databases.close()
   }
   return 0
-}
-
-/** What the page takes from the setup. */
-export function webOptions({ config, loaded, settings, clock, scrub, log }: Setup) {
-  return {
-    loaded,
-    web: config.web,
-    settingsOf: (dagId: string) => settings.get(dagId) ?? {},
-    now: () => clock.now(),
-    scrub,
-    log,
-  }
 }

@@ -53,9 +53,11 @@ describe.concurrent('the probes of a process', () => {
       expect(await statusFor(url, 'launches.example')).toBe(421)
       expect(await statusFor(url, 'localhost:1')).toBe(200)
 
-      const taken = await runCli(['start'], { env: { DATABASE_URL: connectionString, WEB_PORT: new URL(url).port } })
-      expect([taken.code, taken.stdout]).toEqual([2, ''])
-      expect(taken.stderr).toMatch(/^✖ Port \d+ is taken by another process; end that one or set WEB_PORT .*\n$/)
+      for (const verb of ['start', 'scheduler', 'web']) {
+        const taken = await runCli([verb], { env: { DATABASE_URL: connectionString, WEB_PORT: new URL(url).port } })
+        expect([taken.code, taken.stdout]).toEqual([2, ''])
+        expect(taken.stderr).toMatch(/^✖ .*port \d+ is taken by another process; .* set WEB_PORT .*\n$/i)
+      }
 
       // Its looks fail from here on, though the process lives, answers and heartbeats.
       await pool.query('alter table metadata.dag_schedule rename to away')
@@ -68,6 +70,25 @@ describe.concurrent('the probes of a process', () => {
         database: { status: 'healthy' },
       })
       await stop(running)
+    }))
+
+  test('start serves them beside the page; web tells of the processes that execute', () =>
+    withDatabase(async ({ connectionString }) => {
+      const env = { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED, METRICS: 'on' }
+      const started = startCli(['start'], { env })
+      const url = await urlOf(started)
+      await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), WITHIN)
+      expect((await fetch(`${url}/dags`)).status).toBe(200)
+      expect(await (await fetch(`${url}/metrics`)).text()).toContain('\ntminus_scheduler_look_age_seconds ')
+
+      const web = startCli(['web'], { env })
+      const page = () => /"url":"(http:[^"]+)"/.exec(web.stdout())?.[1]
+      await vi.waitFor(() => expect(page()).toBeDefined(), WITHIN)
+      expect(await (await fetch(`${page()}/health`)).json()).toMatchObject({ status: 'healthy' })
+      expect(await (await fetch(`${page()}/metrics`)).text()).not.toContain('look_age')
+      await stop(started)
+      expect((await fetch(`${page()}/health`)).status).toBe(503)
+      await stop(web)
     }))
 
   test('a sender that does not come to an end is hung up on', () =>
