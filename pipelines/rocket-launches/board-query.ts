@@ -110,7 +110,7 @@ export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLau
           and net_precision = any ($3) and (status_id = any ($4)) is not true
         order by net desc, launch_id limit 1)
        union all
-       (select * from rocket_launches where net >= $1 and launch_id is not null and ${TO_COME}
+       (select * from rocket_launches where launch_id is not null and ${TO_COME}
         order by coalesce(net_precision = any ($3), false) desc, ${ENDS}, net_precision, launch_id limit 1)
      ) as candidate
      order by coalesce(net_precision = any ($3), false) desc, abs(extract(epoch from net - $1::timestamptz))

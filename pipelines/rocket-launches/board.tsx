@@ -18,7 +18,7 @@ board.get('/', async (c) => c.html(<HomePage c={c} home={await homeOf(c)} />))
 board.get('/launches/:id', async (c) => {
   const { db, now, base } = c.var.board
   const id = c.req.param('id')
-  const launch = await orNone(query.oneBoardLaunch(db, id), undefined)
+  const launch = CONTROL.test(id) ? undefined : await orNone(query.oneBoardLaunch(db, id), undefined)
   if (launch === undefined) throw notFound(`No launch '${id.slice(0, 100)}' is stored.`)
   const [changes, messages, live] = await Promise.all([
     readChanges(db, { launchId: id, since: undefined, limit: MOST_CHANGES }),
@@ -93,12 +93,11 @@ async function orNone<T>(read: Promise<T>, none: T): Promise<T> {
 }
 
 /** Postgres takes no NUL, and nobody searches for control characters. */
+const CONTROL = /\p{Cc}/u
+
 function askedOf(c: WebContext): query.Asked {
   const text = (name: string) =>
-    (c.req.query(name) ?? '')
-      .replace(/\p{Cc}/gu, ' ')
-      .trim()
-      .slice(0, 200)
+    (c.req.query(name) ?? '').replaceAll(new RegExp(CONTROL, 'gu'), ' ').trim().slice(0, 200)
   return { past: text('show') === 'flown', search: text('q'), provider: text('provider') }
 }
 
