@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type Ended, runCli } from '../support/cli.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterAll(() => database.drop())
+
+const cli = (line: string): Promise<Ended> =>
+  runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString } })
+
+async function latest(): Promise<{ state: string; tasks: Record<string, string> }> {
+  const { state, task_instances } = JSON.parse((await cli('runs show chain latest -o json')).stdout)
+  const tasks = task_instances.map((task: { task_id: string; state: string }) => [task.task_id, task.state])
+  return { state, tasks: Object.fromEntries(tasks) }
+}
+
+test('runs clear queues what failed again, and says that nobody takes it up', async () => {
+  expect((await cli('pipeline chain --conf {"fail":"second"}')).code).toBe(1)
+  const dry = await cli('runs clear chain latest --only-failed --dry-run')
+  expect([dry.code, dry.stdout]).toEqual([0, expect.stringMatching(/^Would clear second, third of manual__\S+\n$/)])
+  expect((await latest()).state).toBe('failed')
+  const { code, stdout, stderr } = await cli('runs clear chain latest --only-failed')
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/^Cleared second, third of manual__\S+\nNo process takes up runs now; .*npm start\n$/)
+  expect(await latest()).toEqual({ state: 'queued', tasks: { first: 'success', second: 'none', third: 'none' } })
+  expect((await cli('runs clear chain latest --only-failed')).stdout).toMatch(/^Nothing to clear in manual__/)
+})
+
+test('tasks mark says how a task ended instead of running it', async () => {
+  const missing = await cli('tasks mark chain latest second success')
+  expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("'second' declares an output")])
+  const { code, stdout } = await cli('tasks mark chain latest second success --value 7')
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^Marked second success in manual__/)])
+  expect((await latest()).tasks.second).toBe('success')
+  const wrong = await cli('tasks mark chain latest second running')
+  expect([wrong.code, wrong.stderr]).toEqual([2, "✖ A task is marked success, failed or skipped, not 'running'\n"])
+})
+
+test('runs cancel ends a run, once', async () => {
+  const { code, stdout } = await cli('runs cancel chain latest')
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^Cancelled manual__\S+: third\n$/)])
+  expect((await latest()).state).toBe('failed')
+  const again = await cli('runs cancel chain latest')
+  expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('has ended already: failed')])
+})
+
+test('dags test keeps nothing of its run', async () => {
+  const before = (await cli('dags runs chain -o json')).stdout
+  const { code, stdout } = await cli('dags test chain')
+  expect([code, stdout]).toEqual([0, expect.stringContaining('run succeeded')])
+  expect((await cli('dags runs chain -o json')).stdout).toBe(before)
+  const { rows } = await database.pool.query(`select nspname from pg_namespace where nspname like 'tminus_test%'`)
+  expect(rows).toEqual([])
+})
+
+test('pools set and list', async () => {
+  expect((await cli('pools set api 2 --description quota')).stdout).toBe('Pool api has 2 slots\n')
+  expect((await cli('pools list')).stdout).toBe('pool  slots  used  description\napi   2      0     quota\n')
+  expect(JSON.parse((await cli('pools list -o json')).stdout)).toEqual([
+    { pool: 'api', slots: 2, used: 0, description: 'quota' },
+  ])
+  const wrong = await cli('pools set api many')
+  expect([wrong.code, wrong.stderr]).toEqual([2, '✖ slots must be a whole number from 0\n'])
+})
+
+test('jobs list', async () => {
+  const jobs = JSON.parse((await cli('jobs list -o json')).stdout)
+  expect(jobs[0]).toMatchObject({ kind: 'pipeline', state: 'success' })
+  expect((await cli('jobs list')).stdout).toMatch(/^job_id +kind +state +process/)
+})
