@@ -36,6 +36,8 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
         ) : (
           <NoLaunch isRead={home.age.asOf !== undefined} />
         )}
+      </div>
+      <div id="part-age" data-part>
         <DataAge age={home.age} now={now} />
       </div>
       <section class="coming" aria-labelledby="coming-title">

@@ -44,27 +44,45 @@ const ENDS = `(case
   else date_trunc('month', net at time zone 'UTC') + interval '1 month' end at time zone 'UTC')`
 
 const IS_FLOWN = `(status_id = any (array[${FLOWN}])) is true`
-const TO_COME = `(net >= $1 or (net_precision > 2) is true) and ${ENDS} >= $1 and vanished_at is null and not ${IS_FLOWN}`
+/** Its first condition is for the index: no period that lasts until now has its placeholder further back, save decades. */
+const TO_COME = `net >= $1::timestamptz - interval '366 days' and (net >= $1 or (net_precision > 2) is true)
+  and ${ENDS} >= $1 and vanished_at is null and not ${IS_FLOWN}`
 /** One gone from the list is neither, until its time has passed. */
 const GONE_BY = `(net < $1 or ${IS_FLOWN}) and not (${TO_COME})`
 
-/** In the order they are drawn, by the names of the columns. `now` is the first parameter. */
-export async function boardLaunches(db: Queryable, asked: Asked, range: Range): Promise<BoardLaunch[]> {
-  const { rows } = await db.query<BoardLaunch>(
-    `select ${COLUMNS.join(', ')}, details #>> '{image,thumbnail_url}' as thumbnail_url
-     from (
-       select * from rocket_launches
-       where launch_id is not null and ${fitting(asked)}
-       order by ${asked.past ? 'net desc' : `${ENDS}, net_precision`}, launch_id
-       limit $4 offset $5
-     ) as found
-     order by ${asked.past ? 'net desc' : `${ENDS}, net_precision`}, launch_id`,
-    [...valuesOf(asked, range), range.limit, range.offset ?? 0],
-  )
-  return rows
+export interface Found {
+  /** In the order they are drawn, by the names of the columns. */
+  launches: BoardLaunch[]
+  /** Of all that fit. */
+  total: number
 }
 
-export async function countLaunches(db: Queryable, asked: Asked, now: Date): Promise<number> {
+/** A part of the launches asked for. */
+export async function boardLaunches(db: Queryable, asked: Asked, range: Range): Promise<Found> {
+  const order = asked.past ? 'net desc, launch_id' : 'ends, net_precision, launch_id'
+  const { rows } = await db.query<BoardLaunch & { total: number }>(
+    `select ${COLUMNS.map((column) => `launch.${column}`).join(', ')},
+       launch.details #>> '{image,thumbnail_url}' as thumbnail_url, total
+     from (
+       select id, row_number() over (order by ${order}) as place, count(*) over ()::int as total
+       from (select *, ${ENDS} as ends from rocket_launches) as launches
+       where launch_id is not null and ${fitting(asked)}
+       order by place
+       limit $4 offset $5
+     ) as found
+     join rocket_launches launch using (id)
+     order by place`,
+    [...valuesOf(asked, range), range.limit, range.offset ?? 0],
+  )
+  const [first] = rows
+  const launches = rows.map(({ total: _, ...launch }) => launch)
+  // Behind the last page there is no row to tell how many there are.
+  if (first === undefined && (range.offset ?? 0) > 0)
+    return { launches, total: await countLaunches(db, asked, range.now) }
+  return { launches, total: first?.total ?? 0 }
+}
+
+async function countLaunches(db: Queryable, asked: Asked, now: Date): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
     `select count(*)::int as count from rocket_launches where launch_id is not null and ${fitting(asked)}`,
     valuesOf(asked, { now }),

@@ -18,7 +18,7 @@ board.get('/', async (c) => c.html(<HomePage c={c} home={await homeOf(c)} />))
 board.get('/launches/:id', async (c) => {
   const { db, now, base } = c.var.board
   const id = c.req.param('id')
-  const launch = CONTROL.test(id) ? undefined : await orNone(query.oneBoardLaunch(db, id), undefined)
+  const launch = id.includes('\0') ? undefined : await orNone(query.oneBoardLaunch(db, id), undefined)
   if (launch === undefined) throw notFound(`No launch '${id.slice(0, 100)}' is stored.`)
   const [changes, messages, live] = await Promise.all([
     readChanges(db, { launchId: id, since: undefined, limit: MOST_CHANGES }),
@@ -32,9 +32,8 @@ board.get('/launches.json', async (c) => {
   const { db, now, settings } = c.var.board
   const asked = askedOf(c)
   const range = { now: now(), limit: PER_FILE, offset: (pageOf(c) - 1) * PER_FILE }
-  const [launches, total, age] = await Promise.all([
-    orNone(query.boardLaunches(db, asked, range), []),
-    orNone(query.countLaunches(db, asked, range.now), 0),
+  const [{ launches, total }, age] = await Promise.all([
+    orNone(query.boardLaunches(db, asked, range), NONE),
     orNone(dataAge(db, settings, range.now), NO_AGE),
   ])
   return c.json(launchesJson(launches, { total, age }))
@@ -44,11 +43,14 @@ board.get('/launches.ics', async (c) => {
   const { db, now } = c.var.board
   const asked = askedOf(c)
   const at = now()
-  const coming = asked.past ? [] : await orNone(query.boardLaunches(db, asked, { now: at, limit: PER_FILE }), [])
-  const flown = await orNone(query.boardLaunches(db, { ...asked, past: true }, { now: at, limit: KEPT }), [])
+  const [coming, flown] = await Promise.all([
+    asked.past ? NONE : orNone(query.boardLaunches(db, asked, { now: at, limit: PER_FILE }), NONE),
+    orNone(query.boardLaunches(db, { ...asked, past: true }, { now: at, limit: KEPT }), NONE),
+  ])
+  const kept = flown.launches.filter(({ vanished_at }) => vanished_at === null).reverse()
   c.header('content-type', 'text/calendar; charset=utf-8')
   c.header('content-disposition', 'inline; filename="launches.ics"')
-  return c.body(await calendarOf([...flown.filter(({ vanished_at }) => vanished_at === null).reverse(), ...coming]))
+  return c.body(await calendarOf([...kept, ...coming.launches]))
 })
 
 for (const name of ['board.css', 'board.js'] satisfies AssetName[])
@@ -67,6 +69,7 @@ const MOST_CHANGES = 500
 const PER_FILE = 500
 /** Flown ones that stay in the calendar: what a subscriber is no longer told of leaves his calendar. */
 const KEPT = 50
+const NONE: query.Found = { launches: [], total: 0 }
 const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
 async function homeOf(c: WebContext): Promise<Home> {
@@ -74,10 +77,9 @@ async function homeOf(c: WebContext): Promise<Home> {
   const [now, asked, page] = [clock(), askedOf(c), pageOf(c)]
   // Read before what it stands for, so that what changes meanwhile is shown at once.
   const live = await liveOf(c)
-  const [featured, launches, total, providers, age] = await Promise.all([
+  const [featured, { launches, total }, providers, age] = await Promise.all([
     orNone(query.featuredLaunch(db, now), undefined),
-    orNone(query.boardLaunches(db, asked, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), []),
-    orNone(query.countLaunches(db, asked, now), 0),
+    orNone(query.boardLaunches(db, asked, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), NONE),
     orNone(query.boardProviders(db, now), []),
     orNone(dataAge(db, settings, now), NO_AGE),
   ])
@@ -92,12 +94,13 @@ async function orNone<T>(read: Promise<T>, none: T): Promise<T> {
   })
 }
 
-/** Postgres takes no NUL, and nobody searches for control characters. */
-const CONTROL = /\p{Cc}/u
-
+/** Nobody searches for control characters, and Postgres takes no NUL at all. */
 function askedOf(c: WebContext): query.Asked {
   const text = (name: string) =>
-    (c.req.query(name) ?? '').replaceAll(new RegExp(CONTROL, 'gu'), ' ').trim().slice(0, 200)
+    (c.req.query(name) ?? '')
+      .replace(/\p{Cc}/gu, ' ')
+      .trim()
+      .slice(0, 200)
   return { past: text('show') === 'flown', search: text('q'), provider: text('provider') }
 }
 
