@@ -72,6 +72,9 @@ function problemOf(error: Error): Problem {
   if (error instanceof TminusError && error.code === 'login_busy')
     return { status: 503, title: 'Busy', detail: error.message }
   if (error instanceof UsageError) return { status: 400, title: 'Cannot be done like this', detail: error.message }
+  // A text that Postgres cannot hold: \u0000.
+  if ('code' in error && error.code === '22021')
+    return { status: 400, title: TITLES[400] ?? '', detail: 'A text in the request cannot be read.' }
   if (isOutage(error)) {
     return { status: 503, title: 'The database is away', detail: 'It does not answer just now; try again in a moment.' }
   }

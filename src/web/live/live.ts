@@ -54,6 +54,10 @@ export class Live {
     return this.#followers.size
   }
 
+  knows(kind: string): boolean {
+    return Object.hasOwn(this.#options.readers, kind)
+  }
+
   /** @param seen the mark the page was drawn with, '' for none */
   follow(kind: string, key: string, seen: string): Response {
     if (this.#closed || this.#followers.size >= (this.#options.most ?? 1_000)) {

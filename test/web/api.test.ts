@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { json, type StartedSite, startSite, WITHIN } from './support.ts'
+
+let site: StartedSite
+
+beforeAll(async () => {
+  site = await startSite()
+})
+afterAll(async () => {
+  await site.close()
+})
+
+const read = async (path: string, init?: RequestInit) => {
+  const { status, text } = await site.get(`/api/v1${path}`, init)
+  return { status, body: JSON.parse(text) }
+}
+
+async function ended(runId: string) {
+  const path = `/dags/etl/dagRuns/${encodeURIComponent(runId)}`
+  return await vi.waitFor(async () => {
+    const { body } = await read(path)
+    expect(body.end_date).not.toBe(null)
+    return body
+  }, WITHIN)
+}
+
+describe('/api/v1', () => {
+  test('lists dags page by page, in the order of their ids', async () => {
+    const first = await read('/dags?limit=2')
+    expect(first.body.dags.map(({ dag_id }: { dag_id: string }) => dag_id)).toEqual(['etl', 'nightly'])
+    const second = await read(`/dags?limit=2&cursor=${first.body.next_cursor}`)
+    expect(second.body).toMatchObject({ dags: [{ dag_id: 'wide', schedule: '*/10 * * * *' }], next_cursor: null })
+    expect((await read('/dags?search=IGHT')).body.dags).toMatchObject([{ dag_id: 'nightly' }])
+  })
+
+  test('tells what the params of a dag are', async () => {
+    const { body } = await read('/dags/etl')
+    expect(body.params).toMatchObject([
+      { name: 'source', kind: 'text', required: true },
+      { name: 'rows', kind: 'number', default: '20' },
+      { name: 'mode', kind: 'choice', choices: ['full', 'delta'], default: 'delta' },
+      { name: 'dry', kind: 'boolean' },
+      { name: 'only', kind: 'json' },
+    ])
+  })
+
+  test('triggers, shows how it failed, clears it, and it succeeds', async () => {
+    const made = await read('/dags/etl/dagRuns', json({ conf: { source: 'flaky', rows: 3 } }))
+    expect(made.status).toBe(201)
+    const runId = made.body.run_id
+    expect(await ended(runId)).toMatchObject({ state: 'failed', conf: { source: 'flaky', rows: 3 } })
+    const run = `/dags/etl/dagRuns/${encodeURIComponent(runId)}`
+    const { body: task } = await read(`${run}/taskInstances/validate`)
+    expect(task).toMatchObject({
+      state: 'failed',
+      tries: [{ try_number: 1, reason: expect.stringContaining('the source said') }],
+    })
+    const { body: logs } = await read(`${run}/taskInstances/extract/logs/1?limit=2`)
+    expect(logs.lines.map(({ message }: { message: string }) => message)).toEqual(['row 1 of flaky', 'row 2 of flaky'])
+    const { body: rest } = await read(`${run}/taskInstances/extract/logs/1?cursor=${logs.next_cursor}`)
+    expect(rest.lines).toMatchObject([{ message: 'row 3 of flaky', level: 'info', fields: { row: 3 } }])
+
+    const preview = await read(`${run}/clear`, json({ only_failed: true, dry_run: true }))
+    expect(preview.body.task_ids).toEqual(['validate', 'load_warehouse', 'load_search_index', 'report'])
+    expect((await read(run)).body.state).toBe('failed')
+    await read(`${run}/clear`, json({ only_failed: true }))
+    expect(await ended(runId)).toMatchObject({ state: 'success' })
+    const { body: again } = await read(`${run}/taskInstances/validate`)
+    expect(again.tries.map(({ state }: { state: string }) => state)).toEqual(['failed', 'success'])
+  })
+
+  test('marks a task, and names what does not fit its output', async () => {
+    const { body } = await read('/dags/etl/dagRuns', json({ conf: { source: 'flaky' } }))
+    await ended(body.run_id)
+    const path = `/dags/etl/dagRuns/${encodeURIComponent(body.run_id)}/taskInstances`
+    const patch = (task: string, change: unknown) => read(`${path}/${task}`, { ...json(change), method: 'PATCH' })
+    expect(await patch('extract', { new_state: 'success', value: { rows: 'x' } })).toMatchObject({
+      status: 400,
+      body: { title: expect.any(String), detail: expect.stringContaining('does not fit') },
+    })
+    expect((await patch('validate', { new_state: 'skipped' })).body.task_ids).toContain('validate')
+    expect(await ended(body.run_id)).toMatchObject({ state: 'success' })
+  })
+
+  test('pauses a dag and lets it go on', async () => {
+    const patch = (is_paused: boolean) => read('/dags/nightly', { ...json({ is_paused }), method: 'PATCH' })
+    expect((await patch(true)).body).toMatchObject({ dag_id: 'nightly', is_paused: true })
+    expect((await read('/dags/nightly')).body.is_paused).toBe(true)
+    expect((await patch(false)).body.is_paused).toBe(false)
+  })
+
+  test.each([
+    ['/dags?limit=0', undefined, 400, { limit: expect.any(String) }],
+    ['/dags?limmit=2', undefined, 400, { limmit: 'is not known here' }],
+    ['/dagRuns?state=done', undefined, 400, { state: expect.any(String) }],
+    ['/dags/nope', undefined, 404, undefined],
+    ['/nope', undefined, 404, undefined],
+    ['/dags/etl/dagRuns', json({ conf: { source: 'ab' } }), 400, { source: 'At least three letters' }],
+    ['/dags/etl/dagRuns', json({ conf: { source: 'abc', sauce: 1 } }), 400, { sauce: expect.any(String) }],
+    ['/dags/etl/dagRuns', json({ conf: {}, logical_date: 'today' }), 400, { logical_date: expect.any(String) }],
+    ['/dags/etl/dagRuns', { method: 'POST', body: '{' }, 400, undefined],
+  ])('%s is a problem by RFC 9457', async (path, init, status, errors) => {
+    const answer = await site.get(`/api/v1${path}`, init)
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json'])
+    const body = JSON.parse(answer.text)
+    expect(body).toMatchObject({ type: 'about:blank', status, title: expect.any(String), detail: expect.any(String) })
+    if (errors !== undefined) expect(body.errors).toMatchObject(errors)
+  })
+
+  test('pages runs by a cursor, none twice, none left out', async () => {
+    for (let count = 0; count < 3; count++) await read('/dags/wide/dagRuns', json({}))
+    const seen: string[] = []
+    let cursor: string | null = ''
+    while (cursor !== null) {
+      const { body } = await read(`/dags/wide/dagRuns?limit=2${cursor && `&cursor=${cursor}`}`)
+      seen.push(...body.dag_runs.map(({ run_id }: { run_id: string }) => run_id))
+      cursor = body.next_cursor
+    }
+    const { rows } = await site.database.pool.query(
+      `select run_id from metadata.dag_run where dag_id = 'wide' order by dag_run_id desc`,
+    )
+    expect(seen).toEqual(rows.map(({ run_id }) => run_id))
+  })
+})

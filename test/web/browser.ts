@@ -1,0 +1,50 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/opt/google/chrome/chrome']
+
+/** Where a browser is; undefined where there is none. */
+export const BROWSER = [process.env.CHROMIUM ?? '', ...PLACES].find((path) => path !== '' && existsSync(path))
+if (BROWSER === undefined)
+  console.warn('skipped: no Chromium was found (apt-get install chromium, or set CHROMIUM to where it is)')
+
+export async function openBrowser(): Promise<Browser> {
+  return await chromium.launch({ executablePath: BROWSER ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+}
+
+export const SCREENS = {
+  'desktop-light': { viewport: { width: 1440, height: 900 }, colorScheme: 'light' },
+  'desktop-dark': { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' },
+  'phone-light': { viewport: { width: 360, height: 780 }, colorScheme: 'light', hasTouch: true },
+  'phone-dark': { viewport: { width: 360, height: 780 }, colorScheme: 'dark', hasTouch: true },
+} as const
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
+mkdirSync(RESULTS, { recursive: true })
+
+/** Rules of WCAG 2.2 AA and of good practice: none is broken, and nothing is wider than the screen. */
+export async function expectFit(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: `${RESULTS}${name}.png`, fullPage: true })
+  const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+  expect([name, 'wider by', wider]).toEqual([name, 'wider by', 0])
+  await page.evaluate(AXE)
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+  const found = await page.evaluate(`axe.run({ runOnly: ${JSON.stringify(tags)} }).then(({ violations }) =>
+    violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ').slice(0, 300)))`)
+  expect([name, found]).toEqual([name, []])
+}
+
+/** A page that remembers what its console complained of. The policy is lifted only where axe has to be put in. */
+export async function newPage(context: BrowserContext): Promise<{ page: Page; complaints: string[] }> {
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+  return { page, complaints }
+}

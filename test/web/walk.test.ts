@@ -1,0 +1,210 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from './browser.ts'
+import { form, json, PASSWORD, type StartedSite, startSite } from './support.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+/** What a person does, in a real browser against a real process and Postgres. */
+describe.skipIf(BROWSER === undefined)('in a browser', () => {
+  let browser: Browser
+  let site: StartedSite
+
+  beforeAll(async () => {
+    ;[browser, site] = await Promise.all([openBrowser(), startSite()])
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await site?.close()
+  })
+
+  test('triggers with a wrong and a right param, watches it live, reads why it failed, clears it, sees it green', async () => {
+    const context = await browser.newContext({ ...SCREENS['desktop-light'], baseURL: site.url })
+    const { page, complaints } = await newPage(context)
+    await page.goto('/')
+    expect(page.url()).toBe(`${site.url}/dags`)
+    await page.getByRole('link', { name: 'Trigger etl' }).click()
+    await page.getByLabel('source').fill('fl')
+    await page.getByRole('button', { name: 'Trigger etl' }).click()
+    await page.getByText('At least three letters').waitFor()
+    expect(await page.getByLabel('source').getAttribute('aria-invalid')).toBe('true')
+    expect(await page.getByLabel('source').inputValue()).toBe('fl')
+    complaints.length = 0 // the console tells of the 400
+    await page.getByLabel('source').fill('flaky')
+    await page.getByLabel('rows').fill('150')
+    await page.getByRole('button', { name: 'Trigger etl' }).click()
+
+    await page.waitForURL(/\/runs\/manual__/)
+    const row = (task: string) =>
+      page.getByRole('row').filter({ has: page.getByRole('link', { name: task, exact: true }) })
+    await row('extract').getByText('running').waitFor()
+    await row('validate').getByText('failed', { exact: true }).waitFor()
+    await page.locator('.head').getByText('failed', { exact: true }).waitFor()
+    const run = page.url()
+
+    await row('extract').getByRole('link', { name: 'extract', exact: true }).click()
+    expect(await page.locator('.line').count()).toBe(150)
+    await page.goto(run)
+    await row('validate').getByRole('link', { name: 'validate', exact: true }).click()
+    await page.getByText('the source said <b>no</b>').first().waitFor()
+    await page.getByText('looking at flaky closely').waitFor()
+    await page.getByLabel('Least level').selectOption('error')
+    await page.getByText('No line fits').waitFor()
+    const download = page.waitForEvent('download')
+    await page.getByRole('link', { name: 'Download' }).click()
+    expect((await download).suggestedFilename()).toBe('validate-try-1.log')
+
+    await page.goto(run)
+    await page.getByRole('link', { name: 'Clear what failed' }).click()
+    await page.getByText('4 of 6 tasks will run again').waitFor()
+    await page.getByRole('button', { name: 'Clear 4 tasks' }).click()
+    await page.waitForURL(run)
+    await page.locator('.head').getByText('success', { exact: true }).waitFor()
+    await row('validate').getByRole('link', { name: 'validate', exact: true }).click()
+    await page.getByRole('link', { name: /Try 1/ }).click()
+    await page.getByText('the source said <b>no</b>').first().waitFor()
+    expect(complaints).toEqual([])
+    await context.close()
+  })
+
+  test('a log is followed while it grows', async () => {
+    const { page } = await newPage(await browser.newContext({ baseURL: site.url }))
+    const { text } = await site.get('/api/v1/dags/etl/dagRuns', json({ conf: { source: 'long', rows: 50 } }))
+    await page.goto(`/dags/etl/runs/${JSON.parse(text).run_id}/tasks/extract`)
+    await page.getByText('row 50 of long').waitFor()
+    await page.getByText('"rows": 50').waitFor()
+    await page.context().close()
+  })
+
+  test('a lost connection is made again, and what was missed is shown', async () => {
+    const context = await browser.newContext({ baseURL: site.url })
+    const { page } = await newPage(context)
+    await page.goto('/dags/wide')
+    await context.setOffline(true)
+    await site.get('/api/v1/dags/wide/dagRuns', json({}))
+    await context.setOffline(false)
+    await page.locator('table').last().getByText('success').first().waitFor()
+    await context.close()
+  })
+
+  test('marks, cancels, pauses, and searches', async () => {
+    const { page, complaints } = await newPage(await browser.newContext({ baseURL: site.url }))
+    await page.goto('/dags')
+    const nightly = page.getByRole('switch', { name: 'Schedule of nightly' })
+    expect(await nightly.getAttribute('aria-checked')).toBe('true')
+    await nightly.click()
+    await page.locator('[role=switch][aria-label="Schedule of nightly"][aria-checked=false]').waitFor()
+    await page.goto('/dags/etl/runs/latest')
+    await page.getByRole('link', { name: 'Mark extract' }).click()
+    await page.getByRole('radio', { name: 'success' }).check()
+    await page.getByRole('button', { name: 'Mark it' }).click()
+    await page.getByRole('alert').getByText('give a value').waitFor()
+    await page.getByRole('radio', { name: 'failed' }).check()
+    await page.getByRole('button', { name: 'Mark it' }).click()
+    await page.waitForURL(/runs\/[^/]+$/)
+    expect(complaints.filter((one) => !one.includes('400'))).toEqual([])
+    await page.context().close()
+  })
+
+  test('every page does without scripts', async () => {
+    const context = await browser.newContext({ javaScriptEnabled: false, baseURL: site.url })
+    const page = await context.newPage()
+    await page.goto('/dags/etl/trigger')
+    await page.getByLabel('source').fill('plain')
+    await page.getByRole('button', { name: 'Trigger etl' }).click()
+    await page.waitForURL(/\/runs\/manual__/)
+    await page.getByText(/UTC/).first().waitFor()
+    await page.goto('/dags/wide/graph')
+    expect(await page.locator('.node').count()).toBe(40)
+    await context.close()
+  })
+
+  test('the keyboard reaches everything, and shows where it is', async () => {
+    const { page } = await newPage(await browser.newContext({ baseURL: site.url }))
+    await page.goto('/dags')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toContain('Skip to content')
+    const seen = new Set<unknown>()
+    for (let press = 0; press < 40; press++) {
+      await page.keyboard.press('Tab')
+      seen.add(
+        await page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent'),
+      )
+      const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
+      const isBody = await page.evaluate('document.activeElement === document.body')
+      expect([isBody, outline]).toContain(isBody ? true : 'solid')
+    }
+    for (const name of ['Pipelines', 'etl', 'Schedule of wide', 'Trigger etl']) expect([...seen]).toContain(name)
+    await page.context().close()
+  })
+
+  const PAGES: Record<string, string> = {
+    dags: '/dags',
+    none: '/dags?search=nothing',
+    grid: '/dags/etl',
+    graph: '/dags/wide/graph',
+    durations: '/dags/etl/durations',
+    code: '/dags/etl/code',
+    details: '/dags/etl/details',
+    trigger: '/dags/etl/trigger',
+    run: '/dags/etl/runs/latest',
+    'run-graph': '/dags/etl/runs/latest/graph',
+    gantt: '/dags/etl/runs/latest/gantt',
+    task: '/dags/etl/runs/latest/tasks/validate',
+    clear: '/dags/etl/runs/latest/clear?task=validate&downstream=yes',
+    mark: '/dags/etl/runs/latest/mark?task=extract',
+    cancel: '/dags/etl/runs/latest/cancel',
+    pools: '/pools',
+    jobs: '/jobs',
+    health: '/status',
+    account: '/account',
+    'not-found': '/nope',
+  }
+
+  test.each(Object.entries(SCREENS))('every page fits a %s screen and WCAG 2.2 AA', async (screen, options) => {
+    await site.get('/pools', form({ pool: 'api', slots: '3' }))
+    const context = await browser.newContext({ ...options, baseURL: site.url, bypassCSP: true })
+    const page = await context.newPage()
+    for (const [name, path] of Object.entries(PAGES)) {
+      await page.goto(path)
+      await expectFit(page, `${name}-${screen}`)
+    }
+    await context.close()
+  })
+
+  test('signs in and out; a viewer is shown what a viewer may do', async () => {
+    await site.addUser('vera', 'viewer')
+    await site.addUser('ada', 'admin')
+    const context = await browser.newContext({ baseURL: site.url, bypassCSP: true })
+    const page = await context.newPage()
+    await page.goto('/dags/etl')
+    await page.waitForURL(/\/login\?next=/)
+    await expectFit(page, 'login')
+    const signIn = async (name: string, password: string) => {
+      await page.getByLabel('Name').fill(name)
+      await page.getByLabel('Password').fill(password)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+    }
+    await signIn('vera', 'wrong')
+    await page.getByRole('alert').getByText('Name or password is wrong').waitFor()
+    await signIn('vera', PASSWORD)
+    await page.waitForURL(/\/dags\/etl$/)
+    expect(await page.getByRole('link', { name: 'Trigger' }).count()).toBe(0)
+    await page.goto('/dags/etl/trigger')
+    await page.getByText('This takes the role operator; you are viewer.').waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.waitForURL(/\/login$/)
+    for (let tries = 0; tries < 6; tries++) await signIn('ada', 'wrong')
+    await page.getByRole('alert').getByText('Too many tries').waitFor()
+    await vi.waitFor(
+      async () => {
+        await signIn('ada', PASSWORD)
+        expect(page.url()).toMatch(/\/dags$|\/$/)
+      },
+      { timeout: 60_000, interval: 1_000 },
+    )
+    await page.goto('/users')
+    await expectFit(page, 'users')
+    await context.close()
+  })
+})
