@@ -7,6 +7,7 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   load: () => import('./load.ts'),
   scheduler: () => import('./scheduler.ts'),
   history: () => import('./history.ts'),
+  web: () => import('./web.ts'),
 }
 
 const name = process.argv[2] ?? ''

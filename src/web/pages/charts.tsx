@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
+import { raw } from 'hono/html'
 import { humanDuration } from '../../dag/duration.ts'
 import { durationOf, findDag, findLiveRun, paths } from '../find.ts'
 import { Duration, Empty, StateIcon, Time } from '../parts.tsx'
@@ -7,6 +8,7 @@ import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { allTries, type DurationRow, readDurations, type TrySpan } from '../queries/tasks.ts'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
+import { svgBar } from './run-bars.tsx'
 import { RunPage } from './run-head.tsx'
 
 export const chartPages = new Hono<WebEnv>()
@@ -148,6 +150,11 @@ function TaskDurations({ taskId, rows }: { taskId: string; rows: readonly Durati
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0
   const slot = CHART.width / RUNS
   const first = RUNS - rows.length
+  const bar = ({ run, state, duration_ms }: DurationRow, index: number) => {
+    const height = Math.max(2, (duration_ms / Math.max(1, longest)) * (CHART.height - 6))
+    const box = [(first + index) * slot + 1, CHART.height - height, slot - 2, height].map(round)
+    return svgBar(`/runs/${run}/${encodeURIComponent(taskId)}`, state, box, duration_ms)
+  }
   return (
     <figure class="card">
       <figcaption>
@@ -164,22 +171,7 @@ function TaskDurations({ taskId, rows }: { taskId: string; rows: readonly Durati
         aria-hidden="true"
       >
         <line x1="0" x2={CHART.width} y1={CHART.height - 0.5} y2={CHART.height - 0.5} />
-        {rows.map(({ run, state, duration_ms }, index) => {
-          const height = Math.max(2, (duration_ms / Math.max(1, longest)) * (CHART.height - 6))
-          return (
-            <a href={`/runs/${run}/${taskId}`} tabindex={-1}>
-              <rect
-                class={state}
-                x={round((first + index) * slot + 1)}
-                y={round(CHART.height - height)}
-                width={round(slot - 2)}
-                height={round(height)}
-              >
-                <title>{`${state}, ${humanDuration(duration_ms)}`}</title>
-              </rect>
-            </a>
-          )
-        })}
+        {raw(rows.map(bar).join(''))}
       </svg>
     </figure>
   )

@@ -185,8 +185,8 @@ function Runs({ runs }: { runs: readonly RunRow[] }) {
       <table>
         <thead>
           <tr>
-            <th>Run</th>
             <th>State</th>
+            <th>Run</th>
             <th>Start</th>
             <th class="right">Duration</th>
             <th>Reason</th>
@@ -195,14 +195,14 @@ function Runs({ runs }: { runs: readonly RunRow[] }) {
         <tbody>
           {runs.map((run) => (
             <tr>
+              <td>
+                <StateMark state={run.state} />
+              </td>
               <th scope="row">
                 <a class="mono small" href={paths.run(run.dag_id, run.run_id)}>
                   {run.run_id}
                 </a>
               </th>
-              <td>
-                <StateMark state={run.state} />
-              </td>
               <td>
                 <Time at={run.start_date} show="ago" />
               </td>

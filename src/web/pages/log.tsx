@@ -8,7 +8,7 @@ import { LEVELS, readLines } from '../queries/tasks.ts'
 import type { WebContext } from '../site.ts'
 
 /** So that a page stays light; the download has all. */
-const MOST_LINES = 500
+const MOST_LINES = 400
 
 export interface Filter {
   level: LogLevel
