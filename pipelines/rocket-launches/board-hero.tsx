@@ -16,7 +16,6 @@ export interface HeroProps {
 
 /** A launch large: picture, name, status, countdown, who, what, where, and where to watch. */
 export function Hero({ launch, now, base, lead }: HeroProps) {
-  const name = brief(launch.name, 200)
   return (
     <section class="hero" aria-labelledby="hero-name">
       <div class="hero-text">
@@ -25,7 +24,15 @@ export function Hero({ launch, now, base, lead }: HeroProps) {
           <StatusMark launch={launch} />
           {launch.webcast_live && <span class="state launch-live">On the air</span>}
         </p>
-        <h1 id="hero-name">{lead ? <a href={launchPath(base, launch.launch_id)}>{name}</a> : name}</h1>
+        <h1 id="hero-name">
+          {lead ? (
+            <a href={launchPath(base, launch.launch_id)}>
+              <Name launch={launch} />
+            </a>
+          ) : (
+            <Name launch={launch} />
+          )}
+        </h1>
         <Timing launch={launch} now={now} />
         <Reason launch={launch} />
         <HeroFacts launch={launch} />
@@ -37,6 +44,21 @@ export function Hero({ launch, now, base, lead }: HeroProps) {
         <Credit launch={launch} />
       </figure>
     </section>
+  )
+}
+
+/** Launch Library names a launch `rocket | mission`: the mission is what is set large. */
+function Name({ launch }: { launch: BoardLaunch }) {
+  const [, rocket, mission] = /^(.+?) \| (.+)$/.exec(brief(launch.name, 200)) ?? []
+  if (rocket === undefined) return <>{brief(launch.name, 200)}</>
+  return (
+    <>
+      <span class="name-rocket">
+        {rocket}
+        <span class="hidden"> | </span>
+      </span>
+      {mission}
+    </>
   )
 }
 
@@ -76,7 +98,7 @@ function HeroFacts({ launch }: { launch: BoardLaunch }) {
     ['Provider', brief(launch.provider)],
     ['Rocket', brief(launch.rocket)],
     ['Pad', brief(placeText(launch))],
-    ['Mission', brief([launch.mission_name, launch.mission_type].filter(Boolean).join(' · '))],
+    ['Mission', brief(missionOf(launch))],
     ['Orbit', brief(launch.orbit)],
     ['Weather', launch.probability === null ? '' : `${launch.probability} % good`],
   ] as const
@@ -92,6 +114,12 @@ function HeroFacts({ launch }: { launch: BoardLaunch }) {
         ))}
     </dl>
   )
+}
+
+/** Its name is mostly that of the launch, which stands above already. */
+function missionOf({ name, mission_name, mission_type }: BoardLaunch): string {
+  const own = mission_name && !name.includes(mission_name) ? mission_name : null
+  return [own, mission_type].filter(Boolean).join(' · ') || (mission_name ?? '')
 }
 
 function Credit({ launch }: { launch: BoardLaunch }) {

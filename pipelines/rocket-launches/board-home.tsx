@@ -4,7 +4,7 @@ import type { Age } from './board-age.ts'
 import { assetLinks } from './board-assets.ts'
 import { Hero } from './board-hero.tsx'
 import { LaunchList } from './board-list.tsx'
-import { Away, DrawnRocket } from './board-parts.tsx'
+import { Away, DrawnRocket, Picture } from './board-parts.tsx'
 import type { Asked, BoardLaunch } from './board-query.ts'
 import { brief, isTimed } from './board-words.ts'
 
@@ -40,46 +40,71 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
       <div id="part-age" data-part>
         <DataAge age={home.age} now={now} />
       </div>
-      <section class="coming" aria-labelledby="coming-title">
-        <div class="head">
-          <h2 id="coming-title">{asked.past ? 'Flown launches' : 'Coming launches'}</h2>
-          <nav class="which" aria-label="Which launches">
-            <a href={href(home, { past: false })} aria-current={asked.past ? undefined : 'page'}>
-              To come
-            </a>
-            <a href={href(home, { past: true })} aria-current={asked.past ? 'page' : undefined}>
-              Flown
-            </a>
-          </nav>
-        </div>
-        <Filter home={home} />
-        <div id="part-list" data-part>
-          <LaunchList launches={home.launches} asked={asked} now={now} base={base} />
-          <Pager home={home} />
-        </div>
-        <TakeAway home={home} />
-      </section>
+      {(featured || home.age.asOf || isAsked(asked)) && <Coming home={home} />}
     </Page>
   )
+}
+
+/** The list with what it is asked for. */
+function Coming({ home }: { home: Home }) {
+  const { asked, launches, now, base } = home
+  return (
+    <section class="coming" aria-labelledby="coming-title">
+      <div class="head">
+        <h2 id="coming-title">{asked.past ? 'Flown launches' : 'Coming launches'}</h2>
+        <nav class="which" aria-label="Which launches">
+          <a href={href(home, { past: false })} aria-current={asked.past ? undefined : 'page'}>
+            To come
+          </a>
+          <a href={href(home, { past: true })} aria-current={asked.past ? 'page' : undefined}>
+            Flown
+          </a>
+        </nav>
+      </div>
+      <Filter home={home} />
+      <div id="part-list" data-part>
+        <LaunchList launches={launches} asked={asked} now={now} base={base} />
+        <Pager home={home} />
+      </div>
+      <TakeAway home={home} />
+    </section>
+  )
+}
+
+function isAsked({ past, search, provider }: Asked): boolean {
+  return past || search !== '' || provider !== ''
 }
 
 function leadOf({ net, ...launch }: BoardLaunch, now: Date): string {
   return isTimed(launch) && net < now ? 'Just now' : 'Next launch'
 }
 
+/** Nothing is to come: before the first run what to do, else that there is nothing. */
 function NoLaunch({ isRead }: { isRead: boolean }) {
-  return (
-    <>
-      <h1 class="hidden">Launches</h1>
-      {isRead ? (
+  if (isRead)
+    return (
+      <>
+        <h1 class="hidden">Launches</h1>
         <Empty title="No launch is announced">Launch Library was read and lists none that is still to come.</Empty>
-      ) : (
-        <Empty title="No launches yet">
-          Read them from Launch Library, which takes a few seconds: <code>npm run pipeline rocket-launches</code>. With{' '}
-          <code>npm start</code> they stay up to date by themselves.
-        </Empty>
-      )}
-    </>
+      </>
+    )
+  return (
+    <section class="hero first">
+      <div class="hero-text">
+        <h1>No launches yet</h1>
+        <p>Read them from Launch Library, which takes a few seconds:</p>
+        <p class="command">
+          <code>npm run pipeline rocket-launches</code>
+        </p>
+        <p class="muted">
+          With <code>npm start</code> they stay up to date by themselves. This page shows them as soon as they are
+          there.
+        </p>
+      </div>
+      <figure class="hero-picture">
+        <Picture launch={{ launch_id: 'none', image_url: null, thumbnail_url: null }} hero />
+      </figure>
+    </section>
   )
 }
 

@@ -40,7 +40,7 @@ export function Countdown({ net, now }: { net: Date; now: Date }) {
     <div class="countdown" role="timer" data-countdown={net.toISOString()} data-now={now.toISOString()}>
       <span class="t-sign">{past ? 'T+' : 'T−'}</span>
       {parts.map((part, index) => (
-        <span class="t-part">
+        <span class="t-part" hidden={index === 0 && part === 0}>
           <span class="t-number">{String(part).padStart(2, '0')}</span> <span class="t-unit">{units[index]}</span>{' '}
         </span>
       ))}
@@ -97,7 +97,7 @@ export function Picture({ launch, hero = false }: PictureProps) {
   const src = pictureOf(hero ? launch.image_url : (launch.thumbnail_url ?? launch.image_url))
   return (
     <div class={`picture sky-${skyOf(launch.launch_id)}`}>
-      <svg class="drawn" viewBox="0 0 320 180" preserveAspectRatio="xMidYMid slice" aria-hidden="true">
+      <svg class="drawn" viewBox="0 0 320 180" preserveAspectRatio="xMidYMax slice" aria-hidden="true">
         <use href="#drawn-rocket" />
       </svg>
       {src && (

@@ -6,7 +6,7 @@ import { coarseTime, precisionOf } from './launch-time.ts'
 
 /** On one line and no longer than a person reads: a page of fifty launches stays small whatever their texts hold. */
 export function brief(text: string | null | undefined, longest = 160): string {
-  return truncate(plain(text ?? null) ?? '', longest)
+  return truncate(plain(text ?? null) ?? '', longest).replace(/[\s,;:]+…$/, '…')
 }
 
 /** A precise T-0 counts down; a coarse one is told in words, its placeholder never. */
@@ -44,8 +44,11 @@ export function clockText(net: Date): string {
 export function shortPeriod(launch: Pick<BoardLaunch, 'net' | 'net_precision'>): [string, string] {
   const precision = precisionOf({ netPrecision: launch.net_precision })
   if (precision > 5) {
-    const [, lead = '', rest = ''] =
-      /^(NET week of|NET|in the|first half of|second half of|fiscal year)? ?(.*)$/.exec(periodText(launch)) ?? []
+    const text = periodText(launch).replace(
+      /^(first|second) half of/,
+      (_, half) => `${half === 'first' ? '1st' : '2nd'} half`,
+    )
+    const [, lead = '', rest = ''] = /^(NET week of|NET|in the|1st half|2nd half|fiscal year)? ?(.*)$/.exec(text) ?? []
     return lead === '' ? [rest, ''] : [lead.charAt(0).toUpperCase() + lead.slice(1), rest]
   }
   const parts: Readonly<Record<number, string>> = { 3: 'morning', 4: 'afternoon' }

@@ -33,6 +33,7 @@ function tick() {
     timer.querySelectorAll('.t-number').forEach((number, index) => {
       const text = String(parts[index]).padStart(2, '0')
       if (number.textContent !== text) number.textContent = text
+      if (index === 0) number.parentElement.hidden = parts[0] === 0
     })
     timer.querySelector('.t-sign').textContent = ms < 0 ? 'T+' : 'T−'
   }
@@ -56,7 +57,7 @@ function aways(root = document) {
 // What the server drew of each part: one that comes back the same is left alone, with its pictures and the focus.
 const drawn = new Map()
 const key = (html) =>
-  html.replace(/ data-now="[^"]*"/, '').replace(/(<span class="(t-number|t-sign|away)"[^>]*>)[^<]*/g, '$1')
+  html.replace(/ data-now="[^"]*"| hidden=""/g, '').replace(/(<span class="(t-number|t-sign|away)"[^>]*>)[^<]*/g, '$1')
 for (const part of document.querySelectorAll('[data-part]')) drawn.set(part.id, key(part.outerHTML))
 
 let due
@@ -73,7 +74,9 @@ async function refresh() {
   for (const fresh of page.querySelectorAll('[data-part]')) {
     const html = key(fresh.outerHTML)
     const part = document.getElementById(fresh.id)
-    if (!part || drawn.get(fresh.id) === html || part.contains(document.activeElement)) continue
+    // The first launches: there is more of a page than there was.
+    if (!part) return location.reload()
+    if (drawn.get(fresh.id) === html || part.contains(document.activeElement)) continue
     drawn.set(fresh.id, html)
     part.replaceWith(document.adoptNode(fresh))
     show(fresh)
