@@ -23,6 +23,8 @@ const wholeNumber = (least: number, most: number) =>
     return z.NEVER
   })
 
+export const DEFAULT_WEB_PORT = 8080
+
 /** The contract's environment, but for what a pipeline declares as its own `settings`. */
 const Variables = z.object({
   DATABASE_URL: connectionString.optional(),
@@ -39,7 +41,7 @@ const Variables = z.object({
   EXECUTOR: z.enum(['local', 'distributed'], "must be 'local' or 'distributed'").default('local'),
   CONCURRENCY: wholeNumber(1, 1_000).default(4),
   WEB_HOST: z.string().default('127.0.0.1'),
-  WEB_PORT: wholeNumber(0, 65_535).default(8080),
+  WEB_PORT: wholeNumber(0, 65_535).default(DEFAULT_WEB_PORT),
   ADMIN_USER: z.string().optional(),
   ADMIN_PASSWORD: z.string().optional(),
   METRICS: flag,

@@ -1,12 +1,14 @@
 import type { App, Databases, Setup } from '../app.ts'
 import type { Metric, MetricsHost } from '../commands.ts'
+import { DEFAULT_WEB_PORT } from '../config.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Database } from '../db/pool.ts'
+import { UsageError } from '../errors.ts'
 import type { RunnerOptions } from '../runner/runner.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 import { type HealthOptions, openHealth } from '../web/health.ts'
 import { type Metrics, openMetrics } from '../web/metrics.ts'
-import { openProbes, probes } from '../web/probes.ts'
+import { openProbes, PORT_TAKEN, probes } from '../web/probes.ts'
 import { openWeb, type Web, type WebOptions } from '../web/server.ts'
 import { webOptions } from './web-options.ts'
 
@@ -42,13 +44,25 @@ export class Watch {
     this.#metrics = await metricsOf(this.#setup, app, lookedAt)
     const routes = probesOf(app, this.#metrics, { jobId: app.jobId, lookedAt })
     const mount: WebOptions['mount'] = (page) => void page.route('/', routes)
-    this.#served =
-      this.#kind === 'start'
-        ? await openWeb({ ...app, ...webOptions(this.#setup), mount })
-        : await openProbes(routes, config.web)
+    this.#served = await this.#listening((web) =>
+      this.#kind === 'start' ? openWeb({ ...app, ...webOptions(this.#setup), web, mount }) : openProbes(routes, web),
+    )
     const { url } = this.#served
     if (this.#kind === 'start') log.info(`the page is at ${url}`)
     log.info(`health at ${url}/health${config.metrics ? `, metrics at ${url}/metrics` : ''}`)
+  }
+
+  /** Another process of ours on this machine has the port that nobody chose: no reason not to launch. */
+  async #listening(open: (web: Setup['config']['web']) => Promise<Web>): Promise<Web> {
+    const { config, log } = this.#setup
+    try {
+      return await open(config.web)
+    } catch (error) {
+      const taken = error instanceof UsageError && error.code === PORT_TAKEN
+      if (!taken || config.web.port !== DEFAULT_WEB_PORT) throw error
+      log.warn(`port ${config.web.port} is taken by another process; using any free one (WEB_PORT sets which)`)
+      return await open({ ...config.web, port: 0 })
+    }
   }
 
   async close(): Promise<void> {

@@ -79,6 +79,8 @@ const SLOWEST = {
 
 const OWN_NAMES = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
+export const PORT_TAKEN = 'port_taken'
+
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
@@ -90,5 +92,6 @@ function cannotListen(cause: NodeJS.ErrnoException, host: string, port: number):
     EADDRNOTAVAIL: `This machine has no address ${host}; set WEB_HOST to one it has`,
     ENOTFOUND: `WEB_HOST ${host} is unknown; set it to an address of this machine`,
   }
-  return new UsageError(says[cause.code ?? ''] ?? `${host}:${port} cannot be opened: ${cause.message}`, { cause })
+  const message = says[cause.code ?? ''] ?? `${host}:${port} cannot be opened: ${cause.message}`
+  return new UsageError(message, { cause, ...(cause.code === 'EADDRINUSE' && { code: PORT_TAKEN }) })
 }

@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -70,6 +70,24 @@ describe.concurrent('the probes of a process', () => {
         database: { status: 'healthy' },
       })
       await stop(running)
+    }))
+
+  test('on any free port where nobody chose the one that is taken', () =>
+    withDatabase(async ({ connectionString }) => {
+      // Where another process has it already, that does as well.
+      const other = createServer()
+        .on('error', () => {})
+        .listen(8080, '127.0.0.1')
+      const env = { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED, WEB_PORT: '8080' }
+      const running = startCli(['scheduler'], { env })
+      try {
+        const url = await urlOf(running)
+        expect(url).not.toMatch(/:8080$/)
+        await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), WITHIN)
+      } finally {
+        other.close()
+        await stop(running)
+      }
     }))
 
   test('start serves them beside the page; web tells of the processes that execute', () =>
