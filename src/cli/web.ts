@@ -13,7 +13,7 @@ export async function web(): Promise<number> {
     const metrics = await metricsOf(setup, databases, () => undefined)
     const routes = probesOf(databases, metrics)
     const page = await openWeb({ ...databases, ...webOptions(setup), mount: (app) => void app.route('/', routes) })
-    setup.log.info({ url: page.url }, 'the page is served')
+    setup.log.info(`the page is at ${page.url}`)
     const signal = await stopped
     setup.log.info(`${signal}: stopping; a second signal ends at once`)
     await page.close()

@@ -48,9 +48,11 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   const close = async () => {
     live.close()
     const closed = new Promise((resolve) => server.close(resolve))
-    server.closeIdleConnections()
+    // A connection is idle only once its answer, a stream that was just ended perhaps, is out.
+    const idle = setInterval(() => server.closeIdleConnections(), 20)
     const late = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
     await closed
+    clearInterval(idle)
     clearTimeout(late)
   }
   return { url, close }
