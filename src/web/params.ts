@@ -4,7 +4,8 @@ import type { Dag } from '../dag/dag.ts'
 /** A field of the form a run is triggered with. */
 export interface ParamField {
   name: string
-  kind: 'text' | 'number' | 'boolean' | 'choice' | 'json'
+  /** `any`: text if the schema takes it (a date does), else JSON. */
+  kind: 'text' | 'number' | 'boolean' | 'choice' | 'json' | 'any'
   required: boolean
   description: string
   /** What is taken where the field is left empty, as text. */
@@ -37,12 +38,25 @@ export function paramFields(dag: Dag): ParamField[] {
   }))
 }
 
-function kindOf(property: Property): Pick<ParamField, 'kind' | 'choices'> {
-  const texts = property.enum?.filter((value) => typeof value === 'string')
-  if (texts !== undefined && texts.length === property.enum?.length) return { kind: 'choice', choices: texts }
-  const kinds = { string: 'text', number: 'number', integer: 'number', boolean: 'boolean' } as const
-  const kind = typeof property.type === 'string' ? kinds[property.type as keyof typeof kinds] : undefined
-  return { kind: kind ?? 'json', choices: [] }
+type Kind = Pick<ParamField, 'kind' | 'choices'>
+
+function kindOf({ type, enum: values, anyOf }: Property): Kind {
+  const texts = values?.filter((value) => typeof value === 'string')
+  if (texts !== undefined && texts.length === values?.length) return { kind: 'choice', choices: texts }
+  const types = [type ?? []].flat().filter((one) => one !== 'null')
+  const options = anyOf ?? (types.length > 1 ? types.map((one) => ({ type: one })) : [])
+  if (options.length > 0) return kindOfUnion(options)
+  const kind = KINDS[types[0] as keyof typeof KINDS]
+  return { kind: kind ?? (types.length === 0 ? 'any' : 'json'), choices: [] }
+}
+
+const KINDS = { string: 'text', number: 'number', integer: 'number', boolean: 'boolean' } as const
+
+/** Null is what an empty field stands for. */
+function kindOfUnion(options: readonly Property[]): Kind {
+  const [first, ...others] = options.filter(({ type }) => type !== 'null').map(kindOf)
+  const same = first !== undefined && others.every(({ kind }) => kind === first.kind && kind !== 'choice')
+  return same ? first : { kind: 'any', choices: [] }
 }
 
 export function textOf(value: unknown): string {
@@ -65,7 +79,7 @@ export function confOf(
     const text = given[name] ?? ''
     if (text.trim() === '') continue
     try {
-      conf[name] = read(kind, text)
+      conf[name] = read(kind, text, (value) => dag.params.shape[name]?.safeParse(value).success ?? false)
     } catch {
       errors[name] = kind === 'number' ? 'This must be a number' : 'This must be JSON; a text needs quotes'
     }
@@ -73,13 +87,23 @@ export function confOf(
   return { conf, errors: { ...checkConf(dag, conf), ...errors } }
 }
 
-function read(kind: ParamField['kind'], text: string): unknown {
+function read(kind: ParamField['kind'], text: string, fits: (value: unknown) => boolean): unknown {
   if (kind === 'boolean') return text === 'true'
   if (kind === 'json') return JSON.parse(text)
+  if (kind === 'any') return fits(text) || !isJson(text) ? text : JSON.parse(text)
   if (kind !== 'number') return text
   const number = Number(text)
   if (!Number.isFinite(number)) throw new Error('not a number')
   return number
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Why the dag would not take this conf, by field; empty where it does. A name it does not know is an error too. */

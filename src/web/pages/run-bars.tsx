@@ -10,6 +10,7 @@ const HEIGHT = 28
 
 /** The newest runs as bars, the newest at the right: height by how long each took, a link to each. */
 export function RunBars({ runs }: { runs: DagRow['runs'] }) {
+  if (runs.length === 0) return <span class="hidden">no runs yet</span>
   const took = runs.map(({ started_at, ended_at }) => durationOf(started_at, ended_at) ?? 0)
   const longest = Math.max(...took, 1)
   const shown = runs.map((run, index) => ({ ...run, ms: took[index] ?? 0 })).reverse()
@@ -42,7 +43,6 @@ export function svgBar(href: string, state: string, [x, y, width, height]: reado
 }
 
 function summary(runs: DagRow['runs']): string {
-  if (runs.length === 0) return 'no runs yet'
   const count = new Map<string, number>()
   for (const { state } of runs) count.set(state, (count.get(state) ?? 0) + 1)
   return `Last ${runs.length} runs: ${[...count].map(([state, many]) => `${many} ${state}`).join(', ')}`

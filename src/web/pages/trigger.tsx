@@ -118,7 +118,7 @@ function Control({ field, value, common }: { field: ParamField; value: string; c
       </textarea>
     )
   }
-  if (kind === 'text' || kind === 'number') {
+  if (kind === 'text' || kind === 'number' || kind === 'any') {
     return (
       <input
         type="text"

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { dag } from '../../src/dag/dag.ts'
+import type { Logger } from '../../src/log.ts'
+import { openMetadata } from '../../src/metadata/metadata.ts'
+import { Hono } from '../../src/web/index.ts'
+import { Live } from '../../src/web/live/live.ts'
+import { openWeb, type Web } from '../../src/web/server.ts'
+import type { WebEnv } from '../../src/web/site.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { silent } from '../support/runner.ts'
+import { WITHIN } from './support.ts'
+
+/** What has come so far of a stream. */
+function read(answer: Response): { text(): string; ended(): boolean; stop(): Promise<void> } {
+  let text = ''
+  let ended = false
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+  const decoder = new TextDecoder()
+  void (async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) text += decoder.decode(part.value)
+    ended = true
+  })().catch(() => {})
+  return { text: () => text, ended: () => ended, stop: () => reader.cancel() }
+}
+
+describe('live events', () => {
+  const marks = new Map([
+    ['a', '1'],
+    ['b', '1'],
+  ])
+  const asked: string[][] = []
+  const readers = {
+    thing: async (keys: readonly string[]) => {
+      asked.push([...keys])
+      return marks
+    },
+  }
+  const open = (most?: number) => new Live({ readers, log: silent, everyMs: 5, ...(most && { most }) })
+
+  test('tell whoever has not seen the present mark, once, and the others when it changes', async () => {
+    const live = open()
+    const [old, present] = [read(live.follow('thing', 'a', '0')), read(live.follow('thing', 'a', '1'))]
+    await vi.waitFor(() => expect(old.text()).toContain('id: 1\nevent: changed'), WITHIN)
+    expect(present.text()).not.toContain('changed')
+    marks.set('a', '2')
+    await vi.waitFor(() => expect(present.text()).toContain('id: 2'), WITHIN)
+    await vi.waitFor(() => expect(old.text()).toContain('id: 2'), WITHIN)
+    expect(old.text().match(/changed/g)).toHaveLength(2)
+    live.close()
+  })
+
+  test('ask for each key once, however many follow it, and forget who leaves', async () => {
+    const live = open()
+    const many = Array.from({ length: 20 }, () => read(live.follow('thing', 'b', '')))
+    await vi.waitFor(() => expect(many.every((one) => one.text().includes('changed'))).toBe(true), WITHIN)
+    expect(asked.at(-1)).toEqual(['b'])
+    for (const one of many) await one.stop()
+    expect(live.followers).toBe(0)
+    live.close()
+  })
+
+  test('end at once when the server stops, and come to nobody after that', async () => {
+    const live = open(2)
+    const two = [read(live.follow('thing', 'a', '')), read(live.follow('thing', 'b', ''))]
+    expect(live.follow('thing', 'a', '').status).toBe(503)
+    live.close()
+    await vi.waitFor(() => expect(two.map((one) => one.ended())).toEqual([true, true]), WITHIN)
+    expect(live.follow('thing', 'a', '').status).toBe(503)
+  })
+})
+
+describe('boards', () => {
+  let database: TestDatabase
+  let web: Web
+  const logged: unknown[] = []
+
+  beforeAll(async () => {
+    database = await createDatabase()
+    const board = new Hono<WebEnv>()
+      .get('/', (c) => c.text(`${c.var.board.dagId} at '${c.var.board.base}', ${c.var.board.settings.WORD}`))
+      .get('/things/:id', (c) => c.text(`thing ${c.req.param('id')}`))
+      .get('/broken', () => {
+        throw new Error('of the board')
+      })
+    const of = (id: string, load: () => Promise<unknown>) => dag(id, { board: load }, () => {})
+    const dags = [
+      of('a-broken', async () => await Promise.reject(new Error('does not load'))),
+      of('b-none', async () => ({ default: 'no board' })),
+      of('c-first', async () => ({ default: board })),
+      of('d-second', async () => ({ default: board })),
+    ]
+    const log = {
+      ...silent,
+      info() {},
+      warn() {},
+      error: (...told: unknown[]) => logged.push(told),
+    } as unknown as Logger
+    web = await openWeb({
+      metadata: openMetadata(database.pool, 'metadata'),
+      db: database.pool,
+      loaded: { dags: new Map(dags.map((one) => [one.id, one])), files: new Map(), importErrors: [] },
+      web: { host: '127.0.0.1', port: 0, trustProxy: false },
+      settingsOf: (dagId) => ({ WORD: `of ${dagId}` }),
+      now: () => new Date(),
+      scrub: (text) => text,
+      log,
+    })
+  })
+  afterAll(async () => {
+    await web.close()
+    await database.drop()
+  })
+
+  const get = async (path: string) => await (await fetch(web.url + path)).text()
+
+  test('the first stands at the root and under its id, the next under its own; what does not load stops none', async () => {
+    expect(await get('/')).toBe("c-first at '', of c-first")
+    expect(await get('/c-first')).toBe("c-first at '', of c-first")
+    expect(await get('/d-second')).toBe("d-second at '/d-second', of d-second")
+    expect(await get('/things/1')).toBe('thing 1')
+    expect(await get('/d-second/things/2')).toBe('thing 2')
+    expect(logged).toHaveLength(2)
+  })
+
+  test('one that throws is a page that says so, and may show pictures of others', async () => {
+    const answer = await fetch(`${web.url}/broken`)
+    expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('of the board')])
+    const policy = (await fetch(web.url)).headers.get('content-security-policy')
+    expect(policy).toContain("img-src 'self' https: data:")
+    expect(policy).toContain("script-src 'self'")
+  })
+
+  test('closing ends with followers still there', async () => {
+    const following = await fetch(`${web.url}/live/dag/c-first`)
+    const stream = read(following)
+    await web.close()
+    await vi.waitFor(() => expect(stream.ended()).toBe(true), WITHIN)
+  })
+})

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { dag } from '../../src/dag/dag.ts'
+import { checkConf, confOf, paramFields } from '../../src/web/params.ts'
+import { scheduleWords } from '../../src/web/schedule-words.ts'
+
+const wide = dag(
+  'wide',
+  {
+    params: z.object({
+      text: z.string().min(2).optional(),
+      whole: z.number().int().optional(),
+      on: z.boolean().default(true),
+      one: z.enum(['a', 'b']).optional(),
+      day: z.coerce.date().optional(),
+      list: z.array(z.string()).optional(),
+      maybe: z.string().nullable().optional(),
+      either: z.union([z.string(), z.number()]).optional(),
+      instant: z
+        .union([z.iso.date(), z.iso.datetime()])
+        .transform((text) => new Date(text))
+        .optional(),
+      amount: z.union([z.number(), z.array(z.number())]).optional(),
+    }),
+  },
+  () => {},
+)
+
+describe('a form made from params', () => {
+  test('has a field of its kind for each', () => {
+    expect(Object.fromEntries(paramFields(wide).map(({ name, kind }) => [name, kind]))).toEqual({
+      text: 'text',
+      whole: 'number',
+      on: 'boolean',
+      one: 'choice',
+      day: 'any',
+      list: 'json',
+      maybe: 'text',
+      either: 'any',
+      instant: 'text',
+      amount: 'any',
+    })
+  })
+
+  test.each([
+    [{}, {}],
+    [{ text: '  ', whole: '', on: '' }, {}],
+    [
+      { text: 'ab', whole: ' 7 ', on: 'false', one: 'b' },
+      { text: 'ab', whole: 7, on: false, one: 'b' },
+    ],
+    [
+      { day: '2026-01-31', list: '["x"]', maybe: 'y', either: '3' },
+      { day: '2026-01-31', list: ['x'], maybe: 'y', either: '3' },
+    ],
+  ])('%o is %o', (given, conf) => {
+    expect(confOf(wide, given as Record<string, string>)).toEqual({ conf, errors: {} })
+  })
+
+  test.each([
+    [{ text: 'a' }, 'text'],
+    [{ whole: 'seven' }, 'whole'],
+    [{ whole: '1.5' }, 'whole'],
+    [{ one: 'c' }, 'one'],
+    [{ day: 'someday' }, 'day'],
+    [{ list: 'x' }, 'list'],
+    [{ list: '[1]' }, 'list'],
+  ])('%o is wrong beside its field', (given, field) => {
+    expect(Object.keys(confOf(wide, given as Record<string, string>).errors)).toEqual([field])
+  })
+
+  test('a name it does not have is an error, unless it takes any', () => {
+    expect(checkConf(wide, { txet: 'ab' })).toEqual({ txet: "'wide' has no param of this name" })
+    const loose = dag('loose', { params: z.looseObject({}) }, () => {})
+    expect(checkConf(loose, { anything: 1 })).toEqual({})
+  })
+})
+
+test.each([
+  [null, 'UTC', 'by hand'],
+  ['*/5 * * * *', 'UTC', 'every 5 minutes'],
+  ['* * * * *', 'UTC', 'every minute'],
+  ['* * * * * *', 'UTC', 'every second'],
+  ['@hourly', 'UTC', 'every hour'],
+  ['7 * * * *', 'UTC', 'hourly at 07 past'],
+  ['0 */6 * * *', 'UTC', 'every 6 hours'],
+  ['@daily', 'UTC', 'daily at 00:00 UTC'],
+  ['30 3 * * *', 'Europe/Paris', 'daily at 03:30 (Europe/Paris)'],
+  ['0 9 * * 1-5', 'UTC', 'Monday to Friday at 09:00 UTC'],
+  ['@weekly', 'UTC', 'Sundays at 00:00 UTC'],
+  ['@monthly', 'UTC', 'monthly on day 1 at 00:00 UTC'],
+  ['5 4 * 1 *', 'UTC', '5 4 * 1 * UTC'],
+  ['1,2 * * * *', 'UTC', '1,2 * * * * UTC'],
+])('%s in %s is %s', (schedule, timezone, words) => {
+  expect(scheduleWords(schedule, timezone)).toBe(words)
+})
