@@ -164,7 +164,7 @@ function StateFilter({ state }: { state: DagRunState | null }) {
       <label for="state" class="hidden">
         State
       </label>
-      <select id="state" name="state" data-submit>
+      <select id="state" name="state" data-submit hx-preserve="true">
         <option value="">all states</option>
         {DAG_RUN_STATES.map((one) => (
           <option value={one} selected={one === state}>

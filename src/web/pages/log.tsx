@@ -30,10 +30,12 @@ interface LogProps {
   taskId: string
   tryNumber: number
   filter: Filter
+  /** More lines may come. */
+  growing: boolean
 }
 
 /** The lines of a try that fit, and what they are found by. */
-export async function Log({ c, run, taskId, tryNumber, filter }: LogProps) {
+export async function Log({ c, run, taskId, tryNumber, filter, growing }: LogProps) {
   const { level, search } = filter
   const wanted = { run: run.id, taskId, tryNumber, levels: levelsFrom(level), search }
   const lines = await readLines(c.var.site.metadata, { ...wanted, limit: MOST_LINES + 1 })
@@ -47,7 +49,7 @@ export async function Log({ c, run, taskId, tryNumber, filter }: LogProps) {
         <label for="level" class="hidden">
           Least level
         </label>
-        <select id="level" name="level" data-submit>
+        <select id="level" name="level" data-submit hx-preserve="true">
           {LEVELS.map((one) => (
             <option value={one} selected={one === level}>
               {one === 'debug' ? 'all levels' : one === 'error' ? 'errors' : `${one} and worse`}
@@ -57,11 +59,20 @@ export async function Log({ c, run, taskId, tryNumber, filter }: LogProps) {
         <label for="log-search" class="hidden">
           Part of a line
         </label>
-        <input id="log-search" type="search" name="search" value={search} placeholder="Part of a line" />
+        <input
+          id="log-search"
+          hx-preserve="true"
+          type="search"
+          name="search"
+          value={search}
+          placeholder="Part of a line"
+        />
         <button type="submit">Search</button>
-        <label class="follow" hidden>
-          <input type="checkbox" id="follow" /> Follow
-        </label>
+        {growing && (
+          <label class="follow" hidden>
+            <input type="checkbox" id="follow" /> Follow
+          </label>
+        )}
         <a class="button" href={download} download>
           Download
         </a>

@@ -39,7 +39,14 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
             <pre tabindex={0}>{site.scrub(JSON.stringify(output, null, 2))}</pre>
           </section>
         )}
-        <Log c={c} run={run} taskId={instance.task_id} tryNumber={tryNumber} filter={filterOf(c)} />
+        <Log
+          c={c}
+          run={run}
+          taskId={instance.task_id}
+          tryNumber={tryNumber}
+          filter={filterOf(c)}
+          growing={shown === undefined}
+        />
       </div>
     </Page>,
   )
