@@ -25,33 +25,40 @@ export interface Home {
 export const PER_PAGE = 50
 
 export function HomePage({ c, home }: { c: WebContext; home: Home }) {
-  const { featured, base, now, live, asked } = home
+  const { featured, base, now, live } = home
   return (
     <Page c={c} title="Launches" description="The next rocket launches, live" {...assetLinks(base)}>
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
-      <div id="part-next" data-part>
-        {featured ? (
-          <Hero launch={featured} now={now} base={base} lead={leadOf(featured, now)} />
-        ) : (
-          <NoLaunch isRead={home.age.asOf !== undefined} />
-        )}
-      </div>
+      {isAsked(home) ? <Coming home={home} /> : <Next home={home} />}
       <div id="part-age" data-part>
         <DataAge age={home.age} now={now} />
       </div>
-      {(featured || home.age.asOf || isAsked(asked)) && <Coming home={home} />}
+      {!isAsked(home) && (featured || home.age.asOf) && <Coming home={home} />}
     </Page>
+  )
+}
+
+function Next({ home: { featured, age, base, now } }: { home: Home }) {
+  return (
+    <div id="part-next" data-part>
+      {featured ? (
+        <Hero launch={featured} now={now} base={base} lead={leadOf(featured, now)} />
+      ) : (
+        <NoLaunch isRead={age.asOf !== undefined} />
+      )}
+    </div>
   )
 }
 
 /** The list with what it is asked for. */
 function Coming({ home }: { home: Home }) {
   const { asked, launches, now, base } = home
+  const title = asked.past ? 'Flown launches' : 'Coming launches'
   return (
     <section class="coming" aria-labelledby="coming-title">
       <div class="head">
-        <h2 id="coming-title">{asked.past ? 'Flown launches' : 'Coming launches'}</h2>
+        {isAsked(home) ? <h1 id="coming-title">{title}</h1> : <h2 id="coming-title">{title}</h2>}
         <nav class="which" aria-label="Which launches">
           <a href={href(home, { past: false })} aria-current={asked.past ? undefined : 'page'}>
             To come
@@ -71,8 +78,9 @@ function Coming({ home }: { home: Home }) {
   )
 }
 
-function isAsked({ past, search, provider }: Asked): boolean {
-  return past || search !== '' || provider !== ''
+/** Who asks for a list is shown that alone. */
+function isAsked({ asked: { past, search, provider }, page }: Home): boolean {
+  return past || search !== '' || provider !== '' || page > 1
 }
 
 function leadOf({ net, ...launch }: BoardLaunch, now: Date): string {
@@ -119,7 +127,7 @@ function DataAge({ age: { asOf, nextLook, calls }, now }: { age: Age; now: Date 
       <span>next look {nextLook === undefined ? 'is due' : <Away net={nextLook} now={now} />}</span>
       {calls && (
         <span>
-          {calls.left} of {calls.limit} calls left
+          {calls.left.toLocaleString('en')} of {calls.limit.toLocaleString('en')} calls left
         </span>
       )}
       <span>

@@ -19,7 +19,7 @@ export function LaunchList({ launches, asked, now, base }: ListProps) {
     <>
       {underHeadings(launches, asked.past).map(({ heading, group }) => (
         <section class="month">
-          <h3>{heading}</h3>
+          <h2>{heading}</h2>
           <ol class="launches">
             {group.map((launch) => (
               <LaunchRow launch={launch} now={now} base={base} />
