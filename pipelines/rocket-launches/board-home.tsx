@@ -31,7 +31,7 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
       {isAsked(home) ? <Coming home={home} /> : <Next home={home} />}
-      <div id="part-age" data-part>
+      <div id="part-age" data-part data-now={now.toISOString()}>
         <DataAge age={home.age} now={now} />
       </div>
       {!isAsked(home) && (featured || home.age.asOf) && <Coming home={home} />}
@@ -54,7 +54,7 @@ function Next({ home: { featured, age, base, now } }: { home: Home }) {
 /** The list with what it is asked for. */
 function Coming({ home }: { home: Home }) {
   const { asked, launches, now, base } = home
-  const title = asked.past ? 'Flown launches' : 'Coming launches'
+  const title = asked.past ? 'Past launches' : 'Coming launches'
   return (
     <section class="coming" aria-labelledby="coming-title">
       <div class="head">
@@ -64,7 +64,7 @@ function Coming({ home }: { home: Home }) {
             To come
           </a>
           <a href={href(home, { past: true })} aria-current={asked.past ? 'page' : undefined}>
-            Flown
+            Past
           </a>
         </nav>
       </div>
@@ -145,7 +145,7 @@ function Filter({ home: { asked, providers, base } }: { home: Home }) {
   return (
     <search>
       <form class="bar-form" method="get" action={`${base}/`} id="filter">
-        {asked.past && <input type="hidden" name="show" value="flown" />}
+        {asked.past && <input type="hidden" name="show" value="past" />}
         <label class="hidden" for="q">
           Search names, missions, rockets, places
         </label>
@@ -175,7 +175,7 @@ function Filter({ home: { asked, providers, base } }: { home: Home }) {
         </select>
         <button type="submit">Search</button>
         {(asked.search !== '' || asked.provider !== '') && (
-          <a href={asked.past ? `${base}/?show=flown` : `${base}/`}>Clear</a>
+          <a href={asked.past ? `${base}/?show=past` : `${base}/`}>Clear</a>
         )}
       </form>
     </search>
@@ -224,7 +224,7 @@ function href({ asked, base }: Home, change: { past?: boolean; page?: number }):
 
 function queryOf({ past, search, provider }: Asked, page: number): string {
   const query = new URLSearchParams({
-    ...(past && { show: 'flown' }),
+    ...(past && { show: 'past' }),
     ...(search !== '' && { q: search }),
     ...(provider !== '' && { provider }),
     ...(page > 1 && { page: String(page) }),

@@ -31,7 +31,7 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
       <p class="crumbs">
         <a href={`${base}/`}>Launches</a>
       </p>
-      <div id="part-launch" data-part>
+      <div id="part-launch" data-part data-now={now.toISOString()}>
         <Hero launch={launch} now={now} base={base} />
       </div>
       <div class="launch-more">

@@ -73,7 +73,7 @@ export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Dat
 function Nothing({ asked: { search, provider, past }, base }: { asked: Asked; base: string }) {
   if (search === '' && provider === '')
     return past ? (
-      <Empty title="Nothing has flown yet that is stored here">
+      <Empty title="No past launch is stored">
         The whole history comes with <code>npm run pipeline launch-history</code>.
       </Empty>
     ) : (
@@ -82,8 +82,8 @@ function Nothing({ asked: { search, provider, past }, base }: { asked: Asked; ba
       </Empty>
     )
   return (
-    <Empty title={`No ${past ? 'flown launch' : 'launch to come'} fits`}>
-      Try fewer words, or <a href={past ? `${base}/?show=flown` : `${base}/`}>show all of them</a>.
+    <Empty title={`No ${past ? 'past launch' : 'launch to come'} fits`}>
+      Try fewer words, or <a href={past ? `${base}/?show=past` : `${base}/`}>show all of them</a>.
     </Empty>
   )
 }

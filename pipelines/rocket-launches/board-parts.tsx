@@ -37,7 +37,7 @@ export function Countdown({ net, now }: { net: Date; now: Date }) {
   const { past, parts } = countdownOf(net, now)
   const units = ['days', 'hours', 'min', 'sec']
   return (
-    <div class="countdown" role="timer" data-countdown={net.toISOString()} data-now={now.toISOString()}>
+    <div class="countdown" role="timer" data-countdown={net.toISOString()}>
       <span class="t-sign">{past ? 'T+' : 'T−'}</span>
       {parts.map((part, index) => (
         <span class="t-part" hidden={index === 0 && part === 0}>

@@ -101,7 +101,7 @@ function askedOf(c: WebContext): query.Asked {
       .replace(/\p{Cc}/gu, ' ')
       .trim()
       .slice(0, 200)
-  return { past: text('show') === 'flown', search: text('q'), provider: text('provider') }
+  return { past: text('show') === 'past', search: text('q'), provider: text('provider') }
 }
 
 function pageOf(c: WebContext): number {

@@ -20,7 +20,7 @@ function zonedTimes(root) {
 // The server's clock counts, which CLOCK may have set and the reader's may not follow.
 let ahead = 0
 function readClock(root) {
-  const told = root.querySelector('[data-now]')
+  const told = root.matches?.('[data-now]') ? root : root.querySelector('[data-now]')
   if (told) ahead = Date.parse(told.dataset.now) - Date.now()
 }
 const now = () => Date.now() + ahead

@@ -116,7 +116,7 @@ describe('stored by whoever wants to harm', () => {
         image_url: null,
         net: '2026-11-23T00:00:00Z',
       })
-    for (const page of ['/', '/?show=flown', path('long-7')])
+    for (const page of ['/', '/?show=past', path('long-7')])
       expect([page, Buffer.byteLength(await site.text(page)) < 150_000]).toEqual([page, true])
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
   })
@@ -134,7 +134,7 @@ describe('stored by whoever wants to harm', () => {
     await database.pool.query(
       `update discord_outbox set facts = case kind when 'card' then '[]'::jsonb else '{"name": 7, "net": "soon"}' end`,
     )
-    for (const page of ['/', '/?show=flown', '/launches.json', '/launches.ics', path('odd'), path('early'), path('bc')])
+    for (const page of ['/', '/?show=past', '/launches.json', '/launches.ics', path('odd'), path('early'), path('bc')])
       expect([page, (await site.get(page)).status]).toEqual([page, 200])
   })
 })

@@ -102,7 +102,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     await within({ ...options, bypassCSP: true }, async (page) => {
       for (const [name, path] of [
         ['board', '/'],
-        ['flown', '/?show=flown'],
+        ['flown', '/?show=past'],
         ['launch', slipped],
         ['none', '/?q=xyzzy'],
       ] as const) {
@@ -141,6 +141,12 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       const when = page.locator('.when time')
       expect(await when.textContent()).toContain(tokyo.format(net))
       expect(await when.getAttribute('title')).toContain(new Date(net).toISOString().slice(11, 16))
+      await page.goto(`${site.url}/?show=past`)
+      await vi.waitFor(
+        async () => expect(await page.locator('.launch time').first().textContent()).toMatch(/Mar/),
+        WITHIN,
+      )
+      expect(await page.locator('.launch .away').first().textContent()).toMatch(/^\d+ (min|hours?) ago$/)
     })
   })
 

@@ -92,7 +92,7 @@ describe('the board', () => {
     // In flight since less than an hour, and nearer than the next.
     expect(await featured()).toBe('Falcon 9 Block 5 | Starlink Group 17-52 (sample)')
     expect(html).toContain('<span>Just now</span>')
-    expect(html).toMatch(/role="timer" data-countdown="2026-11-21T[\d:.]+Z" data-now="2026-11-21T12:00:00.000Z"/)
+    expect(html).toMatch(/role="timer" data-countdown="2026-11-21T[\d:.]+Z">/)
     expect(html.match(/class="launch-name"/g)?.length).toBeGreaterThan(20)
     expect(html).toContain('<noscript>')
     expect(html).toMatch(/<img src="https:\/\/pictures\.test\/[^"]+" alt="" width="320" height="180" loading="lazy"/)
@@ -182,7 +182,7 @@ describe('the board', () => {
     await database.pool.query(`alter table rocket_launches alter launch_id drop not null`)
     await database.pool.query(`update rocket_launches set launch_id = null where name = 'Double'`)
     expect(await names()).toEqual(['Coming'])
-    expect(await names('?show=flown')).toEqual(['Early', 'Past', 'Flown'])
+    expect(await names('?show=past')).toEqual(['Early', 'Past', 'Flown'])
     await database.pool.query('delete from rocket_launches where launch_id is null')
   })
 
