@@ -63,7 +63,7 @@ function descriptionOf(launch: BoardLaunch): string {
     line(statusText(launch)),
     ...(isPrecise(net_precision) ? [] : [coarseTime(net, precisionOf({ netPrecision: net_precision }))]),
     line([launch.provider, launch.rocket].filter(Boolean).join(' · ')),
-    line(launch.mission_description, 2_000),
+    line(launch.mission_description, 400),
     ...(launch.webcast_url ? [`Watch: ${line(launch.webcast_url, 2_000)}`] : []),
   ]
     .filter((part) => part !== '')
