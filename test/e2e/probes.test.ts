@@ -100,7 +100,7 @@ describe.concurrent('the probes of a process', () => {
       expect(await (await fetch(`${url}/metrics`)).text()).toContain('\ntminus_scheduler_look_age_seconds ')
 
       const web = startCli(['web'], { env })
-      const page = () => /"url":"(http:[^"]+)"/.exec(web.stdout())?.[1]
+      const page = () => /the page is at (http:[^"]+)"/.exec(web.stdout())?.[1]
       await vi.waitFor(() => expect(page()).toBeDefined(), WITHIN)
       expect(await (await fetch(`${page()}/health`)).json()).toMatchObject({ status: 'healthy' })
       expect(await (await fetch(`${page()}/metrics`)).text()).not.toContain('look_age')
