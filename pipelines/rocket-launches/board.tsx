@@ -1,13 +1,13 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
-import { dataAge } from './board-age.ts'
-import { type AssetName, assetOf } from './board-assets.ts'
-import { calendarOf } from './board-calendar.ts'
-import { type Home, HomePage, PER_PAGE } from './board-home.tsx'
-import { launchesJson } from './board-json.ts'
-import { LaunchPage } from './board-launch.tsx'
-import * as query from './board-query.ts'
-import { readChanges } from './launch-reading.ts'
+import { dataAge } from './board/age.ts'
+import { type AssetName, assetOf } from './board/assets.ts'
+import { calendarOf } from './board/calendar.ts'
+import { type Home, HomePage, PER_PAGE } from './board/home.tsx'
+import { launchesJson } from './board/json.ts'
+import { LaunchPage } from './board/launch.tsx'
+import * as query from './board/query.ts'
+import { readChanges } from './launches/launch-reading.ts'
 import type { Settings } from './settings.ts'
 
 /** The launches for people: the next one, those to come, one by itself, a calendar, JSON. See docs/board.md. */

@@ -1,9 +1,9 @@
 import { type Check, type CheckHost, humanDuration } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
-import { listDisabled } from './discord-target.ts'
-import { upcomingUrl } from './launch-library.ts'
-import { readSync } from './launch-sync.ts'
-import { lastKnown } from './quota.ts'
+import { listDisabled } from './discord/target.ts'
+import { upcomingUrl } from './launch-library/launch-library.ts'
+import { lastKnown } from './launch-library/quota.ts'
+import { readSync } from './launches/launch-sync.ts'
 import type { Settings } from './settings.ts'
 
 /** Age of what is stored, calls left, and how the channels are told. Asks neither Launch Library nor Discord. */

@@ -1,7 +1,7 @@
 import type { Check, CheckHost, Command, CommandHost, DemoHost, Metric, MetricsHost } from 'tminus'
-import { addDiscord } from './discord-command.ts'
-import { addLaunches } from './launches-command.ts'
 import type { Settings } from './settings.ts'
+import { addDiscord } from './verbs/discord-command.ts'
+import { addLaunches } from './verbs/launches-command.ts'
 
 /** The pipeline's own verbs. */
 export function register(program: Command, host: CommandHost): void {

@@ -1,14 +1,14 @@
 import { fail, type TaskContext, TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { z } from 'zod'
-import { type Parsed, parseLaunch } from './launch.ts'
-import { type LaunchLibrary, openLaunchLibrary, upcomingUrl } from './launch-library.ts'
-import * as sync from './launch-sync.ts'
-import { type Plan, planFetch, quotaSpent } from './plan-fetch.ts'
-import { type Budget, openBudget, QuotaSpent } from './quota.ts'
-import { addIssues, type Issues, mostlyRejected, refuseMostlyRejected } from './rejects.ts'
+import { type LaunchLibrary, openLaunchLibrary, upcomingUrl } from './launch-library/launch-library.ts'
+import { type Plan, planFetch, quotaSpent } from './launch-library/plan-fetch.ts'
+import { type Budget, openBudget, QuotaSpent } from './launch-library/quota.ts'
+import { type Parsed, parseLaunch } from './launches/launch.ts'
+import * as sync from './launches/launch-sync.ts'
+import { addIssues, type Issues, mostlyRejected, refuseMostlyRejected } from './launches/rejects.ts'
+import { type PageSummary, storePage } from './launches/store-page.ts'
 import type { params, Settings } from './settings.ts'
-import { type PageSummary, storePage } from './store-page.ts'
 
 const count = z.int().nonnegative()
 

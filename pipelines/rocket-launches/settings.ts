@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { discordSettings } from './discord-settings.ts'
-import { API_VERSIONS, apiVersion } from './launch.ts'
+import { discordSettings } from './discord/settings.ts'
+import { API_VERSIONS, apiVersion } from './launches/launch.ts'
 
 /** The environment variables of this pipeline, an empty one being unset. */
 export const settings = {

@@ -1,5 +1,5 @@
-import { WORDS } from '../../pipelines/rocket-launches/announcement-words.ts'
-import type { NoticeKind } from '../../pipelines/rocket-launches/notices.ts'
+import { WORDS } from '../../pipelines/rocket-launches/discord/announcement-words.ts'
+import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notices.ts'
 import type { WebhookMessage } from '../../pipelines/rocket-launches/preview/webhook-message.ts'
 
 /** What a message is about, as a reader tells it: cards alone have fields. */

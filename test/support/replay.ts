@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/announcement.ts'
+import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
-import { FINAL } from '../../pipelines/rocket-launches/launch.ts'
+import { FINAL } from '../../pipelines/rocket-launches/launches/launch.ts'
 import {
   LAUNCH_COLUMNS,
   type LaunchColumns,
   type LaunchRow,
   nearestLaunch,
   toLaunchRow,
-} from '../../pipelines/rocket-launches/launch-store.ts'
+} from '../../pipelines/rocket-launches/launches/launch-store.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
 import {

@@ -1,17 +1,17 @@
-import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/announcement.ts'
-import { WORDS } from '../../pipelines/rocket-launches/announcement-words.ts'
-import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/rocket-launches/launch.ts'
+import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
+import { WORDS } from '../../pipelines/rocket-launches/discord/announcement-words.ts'
+import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
+import { isMaterial, netOf } from '../../pipelines/rocket-launches/discord/slip.ts'
+import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/rocket-launches/launches/launch.ts'
 import {
   LAUNCH_COLUMNS,
   type LaunchColumns,
   type LaunchRow,
   nearestLaunch,
   toLaunchRow,
-} from '../../pipelines/rocket-launches/launch-store.ts'
-import { periodOf } from '../../pipelines/rocket-launches/launch-time.ts'
-import { offsetText } from '../../pipelines/rocket-launches/notices.ts'
+} from '../../pipelines/rocket-launches/launches/launch-store.ts'
+import { periodOf } from '../../pipelines/rocket-launches/launches/launch-time.ts'
 import type { ChannelMessage } from '../../pipelines/rocket-launches/sample/discord-server.ts'
-import { isMaterial, netOf } from '../../pipelines/rocket-launches/slip.ts'
 import { headlineOf, kindOf, linesOf, withoutFooter } from './channel-words.ts'
 import type { LivedYear } from './year.ts'
 import type { YearChannel } from './year-channel.ts'

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { announceNotice } from '../../../pipelines/rocket-launches/announcement-notice.ts'
-import type { NoticeFacts, NoticeKind } from '../../../pipelines/rocket-launches/notices.ts'
+import { announceNotice } from '../../../pipelines/rocket-launches/discord/announcement-notice.ts'
+import type { NoticeFacts, NoticeKind } from '../../../pipelines/rocket-launches/discord/notices.ts'
+import { isMaterial } from '../../../pipelines/rocket-launches/discord/slip.ts'
 import { renderMessage } from '../../../pipelines/rocket-launches/preview/render-message.ts'
 import { isEmpty, issuesOf } from '../../../pipelines/rocket-launches/sample/discord-rules.ts'
-import { isMaterial } from '../../../pipelines/rocket-launches/slip.ts'
 
 const now = new Date('2026-11-21T05:00:00Z')
 

@@ -6,7 +6,7 @@ import {
   factsHash,
   factsOf,
   type LaunchFacts,
-} from '../../../pipelines/rocket-launches/announcement.ts'
+} from '../../../pipelines/rocket-launches/discord/announcement.ts'
 import { isEmpty, issuesOf } from '../../../pipelines/rocket-launches/sample/discord-rules.ts'
 
 const NOW = new Date('2026-11-21T05:00:00Z')

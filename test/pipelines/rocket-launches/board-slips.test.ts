@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { beliefsOf, chartOf } from '../../../pipelines/rocket-launches/board-slips.ts'
-import type { StoredChange } from '../../../pipelines/rocket-launches/launch-reading.ts'
+import { beliefsOf, chartOf } from '../../../pipelines/rocket-launches/board/slips.ts'
+import type { StoredChange } from '../../../pipelines/rocket-launches/launches/launch-reading.ts'
 
 const day = (text: string) => new Date(`${text}T00:00:00.000Z`)
 const change = (seen: string, field: string, old: string | null, now: string | null): StoredChange => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Filter, passes, termsOf } from '../../../pipelines/rocket-launches/discord-filter.ts'
+import { type Filter, passes, termsOf } from '../../../pipelines/rocket-launches/discord/filter.ts'
 
 const LAUNCH = {
   name: 'Falcon 9 Block 5 | Starlink Group 6-99',

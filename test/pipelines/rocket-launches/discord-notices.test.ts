@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { upcomingUrl } from '../../../pipelines/rocket-launches/launch-library.ts'
+import { upcomingUrl } from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
 import { Announcing, TOKEN } from '../../support/announcing.ts'
 
 let channel: Announcing

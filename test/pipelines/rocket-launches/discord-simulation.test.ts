@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Facts } from '../../../pipelines/rocket-launches/announcement.ts'
-import type { OutboxState } from '../../../pipelines/rocket-launches/discord-outbox.ts'
-import type { NoticeFacts } from '../../../pipelines/rocket-launches/notices.ts'
+import type { Facts } from '../../../pipelines/rocket-launches/discord/announcement.ts'
+import type { NoticeFacts } from '../../../pipelines/rocket-launches/discord/notices.ts'
+import type { OutboxState } from '../../../pipelines/rocket-launches/discord/outbox.ts'
 import { Announcing, NOW } from '../../support/announcing.ts'
 
 let channel: Announcing

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { fetchAndStoreData, StoreSummary } from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
-import type { ApiVersion } from '../../../pipelines/rocket-launches/launch.ts'
+import type { ApiVersion } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,

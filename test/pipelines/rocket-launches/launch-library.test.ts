@@ -1,7 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { openLaunchLibrary, type Page, upcomingUrl } from '../../../pipelines/rocket-launches/launch-library.ts'
-import { QuotaSpent } from '../../../pipelines/rocket-launches/quota.ts'
+import {
+  openLaunchLibrary,
+  type Page,
+  upcomingUrl,
+} from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
+import { QuotaSpent } from '../../../pipelines/rocket-launches/launch-library/quota.ts'
 import { startLaunchLibrary } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { settings } from '../../../pipelines/rocket-launches/settings.ts'
 import { openHttp } from '../../../src/connectors/http.ts'

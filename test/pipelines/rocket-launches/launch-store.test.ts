@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
-import { type ApiVersion, parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
-import * as store from '../../../pipelines/rocket-launches/launch-store.ts'
-import { recordAttempt } from '../../../pipelines/rocket-launches/launch-sync.ts'
-import { contentHash, FACTS, type PageSummary, storePage } from '../../../pipelines/rocket-launches/store-page.ts'
+import { type ApiVersion, parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
+import * as store from '../../../pipelines/rocket-launches/launches/launch-store.ts'
+import { recordAttempt } from '../../../pipelines/rocket-launches/launches/launch-sync.ts'
+import {
+  contentHash,
+  FACTS,
+  type PageSummary,
+  storePage,
+} from '../../../pipelines/rocket-launches/launches/store-page.ts'
 import type { Connection } from '../../../src/db/pool.ts'
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
 import { launch230, launches230, parsed } from '../../support/launches.ts'

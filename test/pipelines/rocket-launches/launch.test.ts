@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { API_VERSIONS, apiVersion, isFlown, isPrecise, parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
-import { derivedPrecision } from '../../../pipelines/rocket-launches/launch-schema.ts'
+import {
+  API_VERSIONS,
+  apiVersion,
+  isFlown,
+  isPrecise,
+  parseLaunch,
+} from '../../../pipelines/rocket-launches/launches/launch.ts'
+import { derivedPrecision } from '../../../pipelines/rocket-launches/launches/launch-schema.ts'
 import { launch230, parsed } from '../../support/launches.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
 

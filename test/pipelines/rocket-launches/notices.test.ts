@@ -1,8 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { announceNotice } from '../../../pipelines/rocket-launches/announcement-notice.ts'
-import type { LaunchRow } from '../../../pipelines/rocket-launches/launch-store.ts'
-import { periodStart } from '../../../pipelines/rocket-launches/launch-time.ts'
+import { announceNotice } from '../../../pipelines/rocket-launches/discord/announcement-notice.ts'
 import {
   type At,
   decide,
@@ -10,7 +8,9 @@ import {
   type NoticeKind,
   type Rules,
   type Told,
-} from '../../../pipelines/rocket-launches/notices.ts'
+} from '../../../pipelines/rocket-launches/discord/notices.ts'
+import type { LaunchRow } from '../../../pipelines/rocket-launches/launches/launch-store.ts'
+import { periodStart } from '../../../pipelines/rocket-launches/launches/launch-time.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

@@ -11,7 +11,7 @@ import {
   reserveOf,
   standing,
   taken,
-} from '../../../pipelines/rocket-launches/quota-rule.ts'
+} from '../../../pipelines/rocket-launches/launch-library/quota-rule.ts'
 
 const NOTHING: Quota = { told: undefined, askFailedAt: undefined, refusedUntil: undefined, calls: [] }
 const HOUR = 3_600_000

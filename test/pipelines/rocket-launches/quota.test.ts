@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
-import { openLaunchLibrary } from '../../../pipelines/rocket-launches/launch-library.ts'
-import { type BudgetOptions, openBudget, QuotaSpent } from '../../../pipelines/rocket-launches/quota.ts'
+import { openLaunchLibrary } from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
+import { type BudgetOptions, openBudget, QuotaSpent } from '../../../pipelines/rocket-launches/launch-library/quota.ts'
 import {
   type LaunchLibraryOptions,
   startLaunchLibrary,

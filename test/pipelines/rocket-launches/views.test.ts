@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
-import { parseLaunch } from '../../../pipelines/rocket-launches/launch.ts'
+import { parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
+import { storePage } from '../../../pipelines/rocket-launches/launches/store-page.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
-import { storePage } from '../../../pipelines/rocket-launches/store-page.ts'
 import { createDatabase, type TestDatabase } from '../../support/database.ts'
 import { quietLog } from '../../support/quiet-log.ts'
 

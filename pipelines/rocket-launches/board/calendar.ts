@@ -1,0 +1,76 @@
+import type { ICalCalendar, ICalEventData } from 'ical-generator'
+import { truncate } from 'tminus/connectors/discord'
+import { detailsOf, placeText, plain } from '../discord/announcement.ts'
+import { isPrecise } from '../launches/launch.ts'
+import { coarseTime, periodOf, precisionOf } from '../launches/launch-time.ts'
+import { statusText } from '../launches/launch-words.ts'
+import type { BoardLaunch } from './query.ts'
+
+const WEEK = 6
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+/**
+ * Launches as a calendar to subscribe to (RFC 5545). A time is an hour, or until the window closes; a day or a week of
+ * which no time is known is that day or week, whole. What is known to the month or less is left out: such bars would
+ * bury everything else. An entry moves with its launch, since it is known by the launch's id.
+ */
+export async function calendarOf(launches: readonly BoardLaunch[]): Promise<string> {
+  const { default: ical } = await import('ical-generator')
+  const calendar: ICalCalendar = ical({
+    name: 'Rocket launches',
+    description: 'From Launch Library 2, by T-minus. Launches of which only the month is known, or less, are left out.',
+    prodId: { company: 'T-minus', product: 'rocket-launches' },
+    ttl: 3_600,
+  })
+  for (const launch of launches) if (isInCalendar(launch)) calendar.createEvent(eventOf(launch))
+  return calendar.toString()
+}
+
+export function isInCalendar(launch: Pick<BoardLaunch, 'net_precision'>): boolean {
+  return precisionOf({ netPrecision: launch.net_precision }) <= WEEK
+}
+
+function eventOf(launch: BoardLaunch): ICalEventData {
+  const details = detailsOf({ infoUrl: launch.info_url, slug: launch.slug })
+  const changed = launch.updated_at ?? launch.first_seen_at ?? launch.net
+  return {
+    id: `${launch.launch_id}@tminus`,
+    ...timesOf(launch),
+    stamp: changed,
+    lastModified: changed,
+    summary: line(launch.name),
+    description: descriptionOf(launch),
+    location: line(placeText(launch)) || null,
+    ...(details && { url: details }),
+    // The texts of RFC 5545: the library's enumerations are loaded only with it.
+    status: (launch.status_id === 1 ? 'CONFIRMED' : 'TENTATIVE') as never,
+    transparency: 'TRANSPARENT' as never,
+  }
+}
+
+function timesOf({ net, net_precision, window_end }: BoardLaunch): Pick<ICalEventData, 'start' | 'end' | 'allDay'> {
+  const { start, end } = periodOf(net, precisionOf({ netPrecision: net_precision }))
+  if (!isPrecise(net_precision)) return { start: new Date(start), end: new Date(end), allDay: true }
+  const closes = window_end?.getTime() ?? 0
+  const isWindow = closes > start && closes <= start + DAY_MS
+  return { start: net, end: new Date(isWindow ? closes : start + HOUR_MS) }
+}
+
+function descriptionOf(launch: BoardLaunch): string {
+  const { net, net_precision } = launch
+  return [
+    line(statusText(launch)),
+    ...(isPrecise(net_precision) ? [] : [coarseTime(net, precisionOf({ netPrecision: net_precision }))]),
+    line([launch.provider, launch.rocket].filter(Boolean).join(' · ')),
+    line(launch.mission_description, 400),
+    ...(launch.webcast_url ? [`Watch: ${line(launch.webcast_url, 2_000)}`] : []),
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+/** On one line, without control characters: most readers refuse a calendar that holds any. */
+function line(text: string | null, longest = 300): string {
+  return truncate((plain(text) ?? '').replace(/\p{Cc}/gu, ''), longest)
+}

@@ -1,0 +1,106 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Scroll } from 'tminus/web'
+import { isPrecise } from '../launches/launch.ts'
+import { coarseTime, timeText } from '../launches/launch-time.ts'
+import { moveText } from '../launches/launch-words.ts'
+import type { Chart, Drawn } from './slips.ts'
+
+/** Against the day it was seen, when the launch was held to be: a line for a time, a band for a day or a month. */
+export function SlipChart({ chart }: { chart: Chart }) {
+  const { width, height, drawn, xs, ys } = chart
+  return (
+    <figure class="slips">
+      <Scroll name="Chart of how it moved">
+        <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-labelledby="slips-told">
+          <title id="slips-told">{summaryOf(drawn)}</title>
+          {ys.map(({ at, y }) => (
+            <g>
+              <line class="grid-line" x1={64} x2={width - 14} y1={y} y2={y} />
+              <text class="axis-text" x={56} y={y + 4} text-anchor="end">
+                {tickText(at, ys)}
+              </text>
+            </g>
+          ))}
+          {xs.map(({ at, x }) => (
+            <text class="axis-text" x={x} y={height - 8} text-anchor="middle">
+              {tickText(at, xs)}
+            </text>
+          ))}
+          <path class="path" d={pathOf(drawn)} />
+          {drawn.map((one) => (
+            <Held one={one} />
+          ))}
+        </svg>
+      </Scroll>
+      <figcaption>
+        {summaryOf(drawn)}{' '}
+        <span class="key">
+          <span class="key-later">▲</span> later
+        </span>{' '}
+        <span class="key">
+          <span class="key-earlier">▼</span> earlier
+        </span>{' '}
+        <span class="key">
+          <span class="key-band">▮</span> only the period is known
+        </span>
+      </figcaption>
+    </figure>
+  )
+}
+
+function Held({ one }: { one: Drawn }) {
+  const { x, y, height, width, move } = one
+  const told = heldText(one)
+  return (
+    <g class={`held ${move}`}>
+      <title>{told}</title>
+      {height > 0 ? (
+        <rect class="band" x={x} y={y} width={Math.max(width, 1.5)} height={Math.max(height, 2)} />
+      ) : (
+        <line class="line" x1={x} x2={x + width} y1={y} y2={y} />
+      )}
+      <path class="mark-of" d={MARKS[move](x, y)} />
+    </g>
+  )
+}
+
+const MARKS: Readonly<Record<Drawn['move'], (x: number, y: number) => string>> = {
+  later: (x, y) => `M${x - 5} ${y + 4}h10l-5-9z`,
+  earlier: (x, y) => `M${x - 5} ${y - 4}h10l-5 9z`,
+  first: (x, y) => `M${x - 3.5} ${y}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z`,
+  unsigned: (x, y) => `M${x - 3} ${y - 3}h6v6h-6z`,
+}
+
+/** From the end of each to the beginning of the next. */
+function pathOf(drawn: readonly Drawn[]): string {
+  return drawn
+    .map(({ x, y, width }, index) => `${index === 0 ? 'M' : 'L'}${x} ${y}H${Math.round((x + width) * 10) / 10}`)
+    .join('')
+}
+
+function heldText({ from, net, precision }: Drawn): string {
+  return `From ${timeText(from)}: ${isPrecise(precision) ? timeText(net) : coarseTime(net, precision)}`
+}
+
+function summaryOf(drawn: readonly Drawn[]): string {
+  const later = drawn.filter(({ move }) => move === 'later').length
+  const earlier = drawn.filter(({ move }) => move === 'earlier').length
+  const times = (count: number, word: string) => `${count} time${count === 1 ? '' : 's'} ${word}`
+  const moved = [...(later > 0 ? [times(later, 'later')] : []), ...(earlier > 0 ? [times(earlier, 'earlier')] : [])]
+  const timed = drawn.filter(({ precision }) => isPrecise(precision))
+  const [first, last] = [timed[0], timed.at(-1)]
+  const whole = first && last && first !== last ? `; ${moveText(first.net, last.net)} than its first exact time` : ''
+  return moved.length === 0 ? 'It became known more exactly and has not moved.' : `Moved ${moved.join(', ')}${whole}.`
+}
+
+const DAY_MS = 86_400_000
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** As fine as its neighbours need: a clock within a day, a year where they are far apart. UTC. */
+function tickText(at: Date, ticks: readonly { at: Date }[]): string {
+  const apart = (ticks[1]?.at.getTime() ?? 0) - (ticks[0]?.at.getTime() ?? 0)
+  const month = MONTHS[at.getUTCMonth()]
+  if (apart >= 91 * DAY_MS) return `${month} ${at.getUTCFullYear()}`
+  const clock = at.toISOString().slice(11, 16)
+  return apart > 0 && apart < DAY_MS && clock !== '00:00' ? clock : `${at.getUTCDate()} ${month}`
+}

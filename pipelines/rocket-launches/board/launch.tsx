@@ -1,0 +1,127 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Facts, Page, Time, type WebContext } from 'tminus/web'
+import type { StoredChange } from '../launches/launch-reading.ts'
+import { changesInWords } from '../launches/launch-words.ts'
+import { assetLinks } from './assets.ts'
+import { SlipChart } from './chart.tsx'
+import { Hero } from './hero.tsx'
+import { DrawnRocket } from './parts.tsx'
+import type { BoardLaunch, SentMessage } from './query.ts'
+import { SentMessages } from './sent.tsx'
+import { beliefsOf, chartOf } from './slips.ts'
+import { brief, isTimed } from './words.ts'
+
+export interface OneLaunch {
+  launch: BoardLaunch
+  /** Newest first. */
+  changes: readonly StoredChange[]
+  messages: readonly SentMessage[]
+  now: Date
+  base: string
+  live: { key: string; mark: string } | undefined
+}
+
+/** A launch's own page. */
+export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
+  const { launch, base, now, live } = one
+  return (
+    <Page c={c} title={brief(launch.name, 100)} {...assetLinks(base)}>
+      <DrawnRocket />
+      {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
+      <p class="crumbs">
+        <a href={`${base}/`}>Launches</a>
+      </p>
+      <div id="part-launch" data-part data-now={now.toISOString()}>
+        <Hero launch={launch} now={now} base={base} />
+      </div>
+      <div class="launch-more">
+        <div>
+          <About launch={launch} />
+          <div id="part-moves" data-part>
+            <Moves one={one} />
+          </div>
+        </div>
+        <div id="part-sent" data-part>
+          <SentMessages messages={one.messages} />
+        </div>
+      </div>
+    </Page>
+  )
+}
+
+function About({ launch }: { launch: BoardLaunch }) {
+  const paragraphs = (launch.mission_description ?? '').slice(0, 20_000).split(/\s*\n\s*\n\s*|\r\n/)
+  return (
+    <section aria-labelledby="about">
+      <h2 id="about">About</h2>
+      {paragraphs.filter((text) => text.trim() !== '').length === 0 && <p class="muted">Nothing is told of it yet.</p>}
+      {paragraphs.map((text) => text.trim() !== '' && <p>{text.trim()}</p>)}
+      <Facts
+        facts={[
+          ['Window', windowOf(launch)],
+          ['Last change', launch.updated_at && <Time at={launch.updated_at} />],
+          ['Launch Library id', <span class="mono">{brief(launch.launch_id, 255)}</span>],
+        ]}
+      />
+    </section>
+  )
+}
+
+/** A window that closes as it opens is an instant, told above; one around a placeholder is none. */
+function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
+  if (!isTimed(launch) || !window_start || !window_end || window_start.getTime() === window_end.getTime()) return null
+  return (
+    <>
+      <Time at={window_start} /> to <Time at={window_end} />
+    </>
+  )
+}
+
+/** How its T-0 moved, drawn, and everything that changed, in words. */
+function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
+  const beliefs = beliefsOf(launch, changes)
+  const chart = chartOf(beliefs, now)
+  const told = changesInWords(changes)
+  return (
+    <section aria-labelledby="moves">
+      <h2 id="moves">How it moved</h2>
+      {chart ? (
+        <SlipChart chart={chart} />
+      ) : (
+        <p class="muted">
+          Its time has not moved
+          {launch.first_seen_at && (
+            <>
+              {' '}
+              since it was first seen here, <Time at={launch.first_seen_at} show="date" />
+            </>
+          )}
+          .
+        </p>
+      )}
+      {told.length > 0 && (
+        <ol class="changes">
+          {told.slice(0, MOST_TOLD).map(({ seenAt, facts }) => (
+            <li>
+              <Time at={seenAt} />
+              <ul>
+                {facts.map(([what, how]) => (
+                  <li>
+                    <span class="muted">{what}:</span> {brief(how, 300)}
+                  </li>
+                ))}
+              </ul>
+            </li>
+          ))}
+        </ol>
+      )}
+      {told.length > MOST_TOLD && (
+        <p class="sub">
+          Older ones: <code>npm run cli -- launches changes {brief(launch.launch_id, 255)}</code>
+        </p>
+      )}
+    </section>
+  )
+}
+
+const MOST_TOLD = 60

@@ -1,0 +1,89 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Empty } from 'tminus/web'
+import { placeText } from '../discord/announcement.ts'
+import { Away, launchPath, Picture, ShortTime, StatusMark } from './parts.tsx'
+import type { Asked, BoardLaunch } from './query.ts'
+import { brief, headingOf, isTimed, shortPeriod } from './words.ts'
+
+export interface ListProps {
+  launches: readonly BoardLaunch[]
+  asked: Asked
+  now: Date
+  base: string
+}
+
+/** Launches under their months. */
+export function LaunchList({ launches, asked, now, base }: ListProps) {
+  if (launches.length === 0) return <Nothing asked={asked} base={base} />
+  return (
+    <>
+      {underHeadings(launches, asked.past).map(({ heading, group }) => (
+        <section class="month">
+          <h2>{heading}</h2>
+          <ol class="launches">
+            {group.map((launch) => (
+              <LaunchRow launch={launch} now={now} base={base} />
+            ))}
+          </ol>
+        </section>
+      ))}
+    </>
+  )
+}
+
+function underHeadings(launches: readonly BoardLaunch[], past: boolean): { heading: string; group: BoardLaunch[] }[] {
+  const groups: { heading: string; group: BoardLaunch[] }[] = []
+  for (const launch of launches) {
+    const heading = headingOf(launch, past)
+    const last = groups.at(-1)
+    if (last?.heading === heading) last.group.push(launch)
+    else groups.push({ heading, group: [launch] })
+  }
+  return groups
+}
+
+export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Date; base: string }) {
+  const [lead, rest] = shortPeriod(launch)
+  return (
+    <li class="launch">
+      <p class="launch-time">
+        {isTimed(launch) ? (
+          <>
+            <ShortTime net={launch.net} />
+            <Away net={launch.net} now={now} />
+          </>
+        ) : (
+          <>
+            <span>{lead}</span> <span>{rest}</span>
+          </>
+        )}
+      </p>
+      <Picture launch={launch} />
+      <div class="launch-text">
+        <a class="launch-name" href={launchPath(base, launch.launch_id)}>
+          {brief(launch.name)}
+        </a>
+        <p class="sub">{brief([launch.provider, placeText(launch)].filter(Boolean).join(' · '))}</p>
+      </div>
+      <StatusMark launch={launch} short />
+    </li>
+  )
+}
+
+function Nothing({ asked: { search, provider, past }, base }: { asked: Asked; base: string }) {
+  if (search === '' && provider === '')
+    return past ? (
+      <Empty title="No past launch is stored">
+        The whole history comes with <code>npm run pipeline launch-history</code>.
+      </Empty>
+    ) : (
+      <Empty title="No launch to come is stored">
+        Read them from Launch Library: <code>npm run pipeline rocket-launches</code>
+      </Empty>
+    )
+  return (
+    <Empty title={`No ${past ? 'past launch' : 'launch to come'} fits`}>
+      Try fewer words, or <a href={past ? `${base}/?show=past` : `${base}/`}>show all of them</a>.
+    </Empty>
+  )
+}

@@ -1,0 +1,182 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { safeHref } from 'tminus/web'
+import { isFlown } from '../launches/launch.ts'
+import { statusText, statusWord } from '../launches/launch-words.ts'
+import type { BoardLaunch } from './query.ts'
+import { awayText, brief, clockText, countdownOf, dayText, isTimed, periodText } from './words.ts'
+
+/** Drawn in a 16 × 16 box; by status id. A status is told by shape, word and colour. */
+const SHAPES: Readonly<Record<number, [tone: string, d: string]>> = {
+  1: ['go', 'M3 8.5l3.5 3.5L13 4.5'],
+  2: ['open', 'M8 2a6 6 0 1 0 .01 0M8 5v3.5M8 11v.01'],
+  3: ['done', 'M3 8.5l3.5 3.5L13 4.5'],
+  4: ['lost', 'M4 4l8 8M12 4l-8 8'],
+  5: ['hold', 'M5.5 3v10M10.5 3v10'],
+  6: ['flight', 'M8 13V3M4 7l4-4 4 4'],
+  7: ['part', 'M8 2.5L14 13H2zM8 7v2.5M8 11.5v.01'],
+  8: ['expected', 'M8 2a6 6 0 1 0 .01 0M8 5v3l2 2'],
+  9: ['flight', 'M8 3v6M5 6.5L8 9l3-2.5M3 13h10'],
+}
+
+export function StatusMark({ launch, short = false }: { launch: StatusOf; short?: boolean }) {
+  const [tone, d] = SHAPES[launch.status_id ?? 0] ?? ['open', 'M4 8h8']
+  return (
+    <span class={`state launch-${tone}`} title={short ? brief(statusText(launch)) : undefined}>
+      <svg class="icon" width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
+        <path d={d} />
+      </svg>
+      {brief(short ? statusWord(launch) : statusText(launch), 40)}
+    </span>
+  )
+}
+
+type StatusOf = Pick<BoardLaunch, 'status_id' | 'status_name'>
+
+/** Days, hours, minutes, seconds to T-0, or since; the page's script keeps it going. */
+export function Countdown({ net, now }: { net: Date; now: Date }) {
+  const { past, parts } = countdownOf(net, now)
+  const units = ['days', 'hours', 'min', 'sec']
+  return (
+    <div class="countdown" role="timer" data-countdown={net.toISOString()}>
+      <span class="t-sign">{past ? 'T+' : 'T−'}</span>
+      {parts.map((part, index) => (
+        <span class="t-part" hidden={index === 0 && part === 0}>
+          <span class="t-number">{String(part).padStart(2, '0')}</span> <span class="t-unit">{units[index]}</span>{' '}
+        </span>
+      ))}
+      <noscript>
+        <span class="sub">as this page was loaded</span>
+      </noscript>
+    </div>
+  )
+}
+
+/** The whole of when: the time with its zone, or the period in words. */
+export function When({ launch }: { launch: BoardLaunch }) {
+  const { net } = launch
+  if (!isTimed(launch)) return <span class="when-period">{periodText(launch)}</span>
+  return (
+    <time datetime={net.toISOString()} title={utcText(net)} data-zoned="long">
+      {dayText(net)} {net.getUTCFullYear()}, {clockText(net)}
+    </time>
+  )
+}
+
+/** `Sat 21 Nov` over `14:05`, for the narrow column of a list. */
+export function ShortTime({ net }: { net: Date }) {
+  return (
+    <time datetime={net.toISOString()} title={utcText(net)} data-zoned="short">
+      <span>{dayText(net)}</span> <span>{clockText(net)}</span>
+    </time>
+  )
+}
+
+function utcText(net: Date): string {
+  return `${net.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}
+
+export function Away({ net, now }: { net: Date; now: Date }) {
+  return (
+    <span class="away" data-away={net.toISOString()}>
+      {awayText(net, now)}
+    </span>
+  )
+}
+
+export interface PictureProps {
+  launch: Pick<BoardLaunch, 'launch_id' | 'image_url' | 'thumbnail_url'>
+  /** The one a page opens with is fetched at once and whole. */
+  hero?: boolean
+}
+
+/**
+ * The picture over a drawn one, which is all there is to see where there is none or it does not load. Only https: the
+ * policy of the page refuses others. It tells nothing that the text does not, so it has no text of its own.
+ */
+export function Picture({ launch, hero = false }: PictureProps) {
+  const src = pictureOf(hero ? launch.image_url : (launch.thumbnail_url ?? launch.image_url))
+  return (
+    <div class={`picture sky-${skyOf(launch.launch_id)}`}>
+      <svg class="drawn" viewBox="0 0 320 180" preserveAspectRatio="xMidYMax slice" aria-hidden="true">
+        <use href="#drawn-rocket" />
+      </svg>
+      {src && (
+        <img
+          src={src}
+          alt=""
+          width={hero ? 1280 : 320}
+          height={hero ? 720 : 180}
+          loading={hero ? 'eager' : 'lazy'}
+          decoding="async"
+          referrerpolicy="no-referrer"
+        />
+      )}
+    </div>
+  )
+}
+
+export function pictureOf(address: string | null): string | undefined {
+  const src = safeHref(address)
+  return src?.startsWith('https:') && src.length <= 2_000 ? src : undefined
+}
+
+/** The same for a launch wherever it is shown. */
+function skyOf(launchId: string): number {
+  return [...launchId].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 7) % 4
+}
+
+/** Drawn once a page: stars, a moon, hills, and a rocket on its pad. */
+export function DrawnRocket() {
+  return (
+    <svg class="sprite" aria-hidden="true">
+      <symbol id="drawn-rocket" viewBox="0 0 320 180" preserveAspectRatio="xMidYMid slice">
+        <rect class="d-sky" width="320" height="180" />
+        <circle class="d-moon" cx="246" cy="46" r="17" />
+        <path class="d-stars" d={STARS} />
+        <path class="d-far" d="M0 138c42-22 76-20 118-6s86 8 122-8 56-12 80-4v60H0z" />
+        <path class="d-near" d="M0 158c60-14 108-4 160-2s110-14 160-6v30H0z" />
+        <path class="d-tower" d="M182 74h5v84h-5zM170 92h14v3h-14zM170 120h14v3h-14z" />
+        <path class="d-hull" d="M160 44c8 9 11 20 11 32v66l7 14h-36l7-14V76c0-12 3-23 11-32z" />
+        <path class="d-window" d="M160 72a5 5 0 1 0 .01 0zM149 112h22v4h-22z" />
+      </symbol>
+    </svg>
+  )
+}
+
+const STARS = [
+  ...['M28 30h2v2h-2z', 'M64 62h2v2h-2z', 'M92 22h2v2h-2z', 'M118 78h1.5v1.5h-1.5z', 'M46 96h1.5v1.5h-1.5z'],
+  ...['M206 24h1.5v1.5h-1.5z', 'M212 88h2v2h-2z', 'M286 78h2v2h-2z', 'M298 22h2v2h-2z', 'M270 104h1.5v1.5h-1.5z'],
+].join('')
+
+/** Watch, and a page about it, as far as there are addresses. */
+export function Links({ launch, details }: { launch: BoardLaunch; details: string | undefined }) {
+  const watch = safeHref(launch.webcast_url)
+  const page = safeHref(details)
+  if (watch === undefined && page === undefined) return null
+  return (
+    <p class="actions">
+      {watch && (
+        <a class="button main" href={watch} rel="noreferrer noopener" target="_blank">
+          <svg class="icon" width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M5 3l8 5-8 5z" />
+          </svg>
+          {watchText(launch)}
+        </a>
+      )}
+      {page && (
+        <a class="button" href={page} rel="noreferrer noopener" target="_blank">
+          Details
+        </a>
+      )}
+    </p>
+  )
+}
+
+function watchText({ webcast_live, status_id }: BoardLaunch): string {
+  if (webcast_live) return 'Watch live now'
+  return isFlown(status_id) ? 'Watch the recording' : 'Watch'
+}
+
+export function launchPath(base: string, launchId: string): string {
+  return `${base}/launches/${encodeURIComponent(launchId)}`
+}

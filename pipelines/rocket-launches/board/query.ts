@@ -1,0 +1,173 @@
+import type { Queryable } from 'tminus/db'
+import { FINAL, FLOWN, PRECISE } from '../launches/launch.ts'
+import { COLUMNS, containing, type StoredLaunch } from '../launches/launch-reading.ts'
+
+/** A launch as the board shows it. */
+export interface BoardLaunch extends StoredLaunch {
+  launch_id: string
+  name: string
+  net: Date
+  /** A smaller picture, where Launch Library gives one (2.3.0). */
+  thumbnail_url: string | null
+}
+
+/** What the lists of the board are asked for. */
+export interface Asked {
+  /** False: what is to come, nearest first. True: what flew or went by, latest first. */
+  past: boolean
+  /** Words that all occur in its name, mission, provider, rocket, pad or location, whatever their case. */
+  search: string
+  /** By its whole name; empty: all. */
+  provider: string
+}
+
+export interface Range {
+  now: Date
+  limit: number
+  offset?: number
+}
+
+/**
+ * The end of what `net` stands for, as `periodOf` has it: a launch of which only the month is known stands behind those
+ * of that month, and is still to come on its last day, wherever in the month its placeholder lies. Times in UTC.
+ */
+const ENDS = `(case
+  when net_precision = any (array[${PRECISE}]) then net at time zone 'UTC'
+  when net_precision <= 5 then date_trunc('day', net at time zone 'UTC') + interval '1 day'
+  when net_precision = 6 then date_trunc('week', net at time zone 'UTC') + interval '7 days'
+  when net_precision between 8 and 11
+    then date_trunc('year', net at time zone 'UTC') + (net_precision - 7) * interval '3 months'
+  when net_precision between 12 and 13
+    then date_trunc('year', net at time zone 'UTC') + (net_precision - 11) * interval '6 months'
+  when net_precision = 16 then date_trunc('decade', net at time zone 'UTC') + interval '10 years'
+  when net_precision > 13 then date_trunc('year', net at time zone 'UTC') + interval '1 year'
+  else date_trunc('month', net at time zone 'UTC') + interval '1 month' end at time zone 'UTC')`
+
+const IS_FLOWN = `(status_id = any (array[${FLOWN}])) is true`
+/** Its first condition is for the index: no period that lasts until now has its placeholder further back, save decades. */
+const TO_COME = `net >= $1::timestamptz - interval '366 days' and (net >= $1 or (net_precision > 2) is true)
+  and ${ENDS} >= $1 and vanished_at is null and not ${IS_FLOWN}`
+/** One gone from the list is neither, until its time has passed. */
+const GONE_BY = `(net < $1 or ${IS_FLOWN}) and not (${TO_COME})`
+
+export interface Found {
+  /** In the order they are drawn, by the names of the columns. */
+  launches: BoardLaunch[]
+  /** Of all that fit. */
+  total: number
+}
+
+/** A part of the launches asked for. */
+export async function boardLaunches(db: Queryable, asked: Asked, range: Range): Promise<Found> {
+  const order = asked.past ? 'net desc, launch_id' : 'ends, net_precision, launch_id'
+  const { rows } = await db.query<BoardLaunch & { total: number }>(
+    `select ${COLUMNS.map((column) => `launch.${column}`).join(', ')},
+       launch.details #>> '{image,thumbnail_url}' as thumbnail_url, total
+     from (
+       select id, row_number() over (order by ${order}) as place, count(*) over ()::int as total
+       from (select *, ${ENDS} as ends from rocket_launches) as launches
+       where launch_id is not null and ${fitting(asked)}
+       order by place
+       limit $4 offset $5
+     ) as found
+     join rocket_launches launch using (id)
+     order by place`,
+    [...valuesOf(asked, range), range.limit, range.offset ?? 0],
+  )
+  const [first] = rows
+  const launches = rows.map(({ total: _, ...launch }) => launch)
+  // Behind the last page there is no row to tell how many there are.
+  if (first === undefined && (range.offset ?? 0) > 0)
+    return { launches, total: await countLaunches(db, asked, range.now) }
+  return { launches, total: first?.total ?? 0 }
+}
+
+async function countLaunches(db: Queryable, asked: Asked, now: Date): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `select count(*)::int as count from rocket_launches where launch_id is not null and ${fitting(asked)}`,
+    valuesOf(asked, { now }),
+  )
+  return rows[0]?.count ?? 0
+}
+
+function fitting({ past }: Asked): string {
+  return `${past ? GONE_BY : TO_COME}
+    and (cardinality($2::text[]) = 0
+      or concat_ws(' ', name, mission_name, provider, rocket, pad, location) ilike all ($2))
+    and ($3 = '' or provider = $3)`
+}
+
+function valuesOf({ search, provider }: Asked, { now }: Pick<Range, 'now'>): unknown[] {
+  const words = search.split(/\s+/).filter((word) => word !== '')
+  return [now.toISOString(), words.map(containing), provider]
+}
+
+/** Who flies what is to come, the busiest first. */
+export async function boardProviders(db: Queryable, now: Date): Promise<{ provider: string; launches: number }[]> {
+  const { rows } = await db.query<{ provider: string; launches: number }>(
+    `select provider, count(*)::int as launches from rocket_launches
+     where launch_id is not null and provider <> '' and ${TO_COME}
+     group by provider order by launches desc, provider limit 60`,
+    [now.toISOString()],
+  )
+  return rows
+}
+
+const HELD_MS = 3_600_000
+
+/**
+ * The launch the board opens with: the next one, one with a precise time before every placeholder; for an hour after
+ * its T-0 the one that has just flown or should have, until its outcome is known or the next is nearer.
+ */
+export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLaunch | undefined> {
+  const { rows } = await db.query<BoardLaunch>(
+    `select ${COLUMNS.join(', ')}, null as thumbnail_url
+     from (
+       (select * from rocket_launches
+        where net >= $2 and net < $1 and launch_id is not null and vanished_at is null
+          and net_precision = any ($3) and (status_id = any ($4)) is not true
+        order by net desc, launch_id limit 1)
+       union all
+       (select * from rocket_launches where launch_id is not null and ${TO_COME}
+        order by coalesce(net_precision = any ($3), false) desc, ${ENDS}, net_precision, launch_id limit 1)
+     ) as candidate
+     order by coalesce(net_precision = any ($3), false) desc, abs(extract(epoch from net - $1::timestamptz))
+     limit 1`,
+    [now.toISOString(), new Date(now.getTime() - HELD_MS).toISOString(), PRECISE, FINAL],
+  )
+  return rows[0]
+}
+
+export async function oneBoardLaunch(db: Queryable, launchId: string): Promise<BoardLaunch | undefined> {
+  const { rows } = await db.query<BoardLaunch>(
+    `select ${COLUMNS.join(', ')}, null as thumbnail_url from rocket_launches where launch_id = $1`,
+    [launchId],
+  )
+  return rows[0]
+}
+
+/** What the channels were sent about a launch, oldest first. Times by the database's clock. */
+export interface SentMessage {
+  target: string
+  kind: string
+  state: string
+  reason: string | null
+  reason_told: string | null
+  facts: unknown
+  sent_at: Date | null
+  updated_at: Date
+}
+
+export async function messagesAbout(db: Queryable, launchId: string): Promise<SentMessage[]> {
+  const { rows } = await db.query<SentMessage>(
+    `select target, kind, state, reason, reason_told, facts, sent_at, updated_at
+     from discord_outbox where launch_id = $1 order by outbox_id limit 100`,
+    [launchId],
+  )
+  return rows
+}
+
+/** The pipeline has not made its tables yet, or not all of today's columns: they are as good as empty. */
+export function isWithoutTables(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '42703')
+}

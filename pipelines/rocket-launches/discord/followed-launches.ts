@@ -1,0 +1,39 @@
+import type { Queryable } from 'tminus/db'
+import { FINAL, FLOWN, PRECISE } from '../launches/launch.ts'
+import { LAUNCH_COLUMNS, type LaunchColumns, type LaunchRow, toLaunchRow } from '../launches/launch-store.ts'
+
+/**
+ * Launches some channel may be told of besides the nearest: those of which it has a card, until the result is known
+ * and a week has gone by and they are sent, and those within `withinMs` of now.
+ */
+export async function launchesToFollow(
+  db: Queryable,
+  { target, now, withinMs }: { target: string; now: Date; withinMs: number },
+): Promise<LaunchRow[]> {
+  const { rows } = await db.query<LaunchColumns>(
+    `with followed as (
+       select launch_id from discord_outbox join rocket_launches using (launch_id)
+       where target = $1 and kind = 'card'
+         and (net > $2::timestamptz - interval '7 days' or (status_id = any ($3)) is not true or state = 'pending')
+       union
+       select launch_id from rocket_launches
+       where net >= $2 and net <= $4 and launch_id is not null and vanished_at is null
+         and (status_id = any ($5)) is not true and net_precision = any ($6)
+     )
+     select ${LAUNCH_COLUMNS} from rocket_launches where launch_id in (select launch_id from followed)
+     order by net, launch_id`,
+    [target, now.toISOString(), FINAL, new Date(now.getTime() + withinMs).toISOString(), FLOWN, PRECISE],
+  )
+  return rows.map(toLaunchRow)
+}
+
+/** When net and its precision became what they are, by launch; none for those that never changed here. */
+export async function netSince(db: Queryable, launchIds: readonly string[]): Promise<Map<string, Date>> {
+  const { rows } = await db.query<{ launchId: string; since: Date }>(
+    `select launch_id as "launchId", max(seen_at) as since from rocket_launch_changes
+     where launch_id = any ($1) and field in ('net', 'net_precision')
+     group by launch_id`,
+    [launchIds],
+  )
+  return new Map(rows.map(({ launchId, since }) => [launchId, since]))
+}

@@ -1,0 +1,115 @@
+import { parseWebhookUrl, type Webhook, webAddress } from 'tminus/connectors/discord'
+import { z } from 'zod'
+import { termsOf } from './filter.ts'
+import type { NoticeKind } from './notices.ts'
+
+const KINDS = ['slip', 'hold', 'go', 'liftoff', 'result', 'reminder', 'webcast'] as const satisfies NoticeKind[]
+
+const terms = z.string().transform(termsOf).optional()
+
+/** The part of the settings that is about the channels. */
+export const discordSettings = {
+  /** Unset: nothing is posted, a preview is logged. Parsed into objects that keep their tokens to themselves. */
+  DISCORD_WEBHOOK_URL: z
+    .string()
+    .transform((value, context) => {
+      const webhooks = parseWebhooks(value)
+      if (typeof webhooks !== 'string') return webhooks
+      context.addIssue({ code: 'custom', message: webhooks })
+      return z.NEVER
+    })
+    .optional(),
+  /** What is posted besides the cards. */
+  DISCORD_NOTICES: z
+    .string()
+    .default('slip,hold,go,liftoff,result,reminder')
+    .transform((value, context) => {
+      const kinds = kindsOf(value)
+      if (kinds !== undefined) return kinds
+      context.addIssue({ code: 'custom', message: `must be none, or some of ${KINDS.join(',')}` })
+      return z.NEVER
+    }),
+  /** How long before T-0, in ms once parsed. */
+  DISCORD_REMINDERS: z
+    .string()
+    .default('24h,1h,10m')
+    .transform((value, context) => {
+      const offsets = value.trim() === 'none' ? [] : listOf(value).map(offsetMs)
+      if (offsets.every((offset) => offset !== undefined)) return offsets
+      context.addIssue({ code: 'custom', message: 'must be none, or durations from 5m to 30d, like 24h,1h,10m' })
+      return z.NEVER
+    }),
+  DISCORD_FILTER_PROVIDERS: terms,
+  DISCORD_FILTER_LOCATIONS: terms,
+  DISCORD_FILTER_ORBITS: terms,
+  DISCORD_FILTER_KEYWORDS: terms,
+  /** Who is pinged, and by which notices. */
+  DISCORD_ROLE_ID: z
+    .string()
+    .transform((value, context) => {
+      const [, id, list] = /^(\d{1,20})(?::(.*))?$/s.exec(value.trim()) ?? []
+      const kinds = list === undefined ? PINGING : kindsOf(list)
+      if (id !== undefined && kinds !== undefined) return { id, kinds }
+      const message = `must be the number of a role, or that and the notices that ping it, like 123456789012345678:reminder,hold (of ${KINDS.join(',')})`
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    })
+    .optional(),
+  DISCORD_USERNAME: z
+    .string()
+    .trim()
+    .max(80, { error: 'must have 80 characters at most' })
+    .regex(/^(?!.*(discord|clyde))/is, { error: 'must not contain "discord" or "clyde": Discord refuses it' })
+    .optional(),
+  DISCORD_AVATAR: z
+    .string()
+    .refine((value) => webAddress(value) !== undefined, { error: 'must be an http(s) address of a picture' })
+    .optional(),
+}
+
+/** What one has to know at once: that it begins, and that it does not. */
+const PINGING: ReadonlySet<NoticeKind> = new Set(['reminder', 'hold'])
+
+/** The webhooks, or what is wrong, without repeating any of it. */
+function parseWebhooks(value: string): Webhook[] | string {
+  const addresses = value.split(',').map((address) => address.trim())
+  const webhooks: Webhook[] = []
+  for (const [index, address] of addresses.entries()) {
+    try {
+      webhooks.push(parseWebhookUrl(address))
+    } catch (error) {
+      const which = addresses.length > 1 ? `wrong in place ${index + 1} of ${addresses.length}: ` : ''
+      return `is ${which}${(error as Error).message}`
+    }
+  }
+  const places = new Map<string, number>()
+  for (const [index, { target }] of webhooks.entries()) {
+    const first = places.get(target)
+    if (first !== undefined)
+      return `names one channel twice, in places ${first + 1} and ${index + 1}; each webhook (and thread) may stand there once`
+    places.set(target, index)
+  }
+  return webhooks
+}
+
+function kindsOf(value: string): ReadonlySet<NoticeKind> | undefined {
+  if (value.trim() === 'none') return new Set()
+  const names = listOf(value)
+  const kinds = KINDS.filter((kind) => names.includes(kind))
+  return kinds.length === new Set(names).size && kinds.length > 0 ? new Set(kinds) : undefined
+}
+
+function listOf(value: string): string[] {
+  return value.split(',').map((part) => part.trim().toLowerCase())
+}
+
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+/** The pipeline looks every five minutes: what is nearer to T-0 could not be told in time. */
+const SHORTEST_MS = 5 * 60_000
+const LONGEST_MS = 30 * 86_400_000
+
+function offsetMs(text: string): number | undefined {
+  const [, amount, unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? []
+  const ms = Number(amount) * (UNITS[unit] ?? Number.NaN)
+  return ms >= SHORTEST_MS && ms <= LONGEST_MS ? ms : undefined
+}

@@ -1,0 +1,97 @@
+import { type CommandHost, humanDuration, TminusError } from 'tminus'
+import { type Database, inTransaction } from 'tminus/db'
+import { FORGOTTEN } from '../discord/card.ts'
+import { enable, listDisabled } from '../discord/target.ts'
+import { type ListedMessage, listMessages, lockMessage, setState } from './discord-outbox-list.ts'
+
+interface Options {
+  output: 'table' | 'json'
+  all?: boolean
+  limit: number
+}
+
+/** `discord outbox`. */
+export async function showOutbox(db: Database, host: CommandHost, { output, all, limit }: Options): Promise<void> {
+  const messages = await listMessages(db, { all: all === true, limit })
+  const disabled = await listDisabled(db)
+  if (output === 'json') {
+    host.printJson({ messages, disabled_targets: disabled })
+    return
+  }
+  for (const { target, disabled_at, reason } of disabled)
+    host.print(`${target} is out of use since ${instantText(disabled_at)}: ${reason}`)
+  if (messages.length === 0) {
+    host.print(all ? 'Nothing was announced yet' : 'Everything that was announced stands on its channel')
+    return
+  }
+  host.table(
+    ['id', 'state', 'what', 'launch', 'since', 'target', 'why'],
+    messages.map((message) => [
+      String(message.outbox_id),
+      stateText(message),
+      message.kind === 'card' ? 'card' : `${message.kind} ${message.subject}`,
+      message.launch,
+      instantText(message.updated_at),
+      message.target,
+      message.reason ?? message.reason_told ?? '',
+    ]),
+  )
+}
+
+/** A card that could not be made to show newer facts stands there all the same. */
+function stateText({ state, reason, message_id }: ListedMessage): string {
+  if (state === 'sent') return reason === null ? 'sent' : 'refused'
+  return state === 'pending' && message_id !== null ? 'to edit' : state
+}
+
+/** `2026-12-12 14:05Z` */
+function instantText(date: Date): string {
+  return `${date.toISOString().slice(0, 16).replace('T', ' ')}Z`
+}
+
+/** `discord resend`. Takes a webhook that is out of use into use again: whoever asks for it has mended it. */
+export async function resend(db: Database, host: CommandHost, id: number): Promise<void> {
+  await inTransaction(db, async (connection) => {
+    const message = await lockMessage(connection, id)
+    if (message === undefined) throw unknownMessage(id)
+    if (message.state !== 'unknown' && message.state !== 'dead') throw notNow(message, 'sent again')
+    await setState(connection, id, { state: 'pending', reason: 'sent again as asked' })
+    const enabled = await enable(connection, message.target)
+    host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${message.target} is in use again` : ''}`)
+    if (message.state === 'unknown') host.print('If it did arrive the first time, it will stand there twice')
+  })
+}
+
+/** `discord forget`. */
+export async function forget(db: Database, host: CommandHost, id: number): Promise<void> {
+  await inTransaction(db, async (connection) => {
+    const message = await lockMessage(connection, id)
+    if (message === undefined) throw unknownMessage(id)
+    if (message.state === 'sending' || (message.state === 'sent' && message.kind !== 'card'))
+      throw notNow(message, 'forgotten')
+    await setState(connection, id, { state: 'dead', reason: FORGOTTEN })
+    const left = message.message_id === null ? 'is not sent any more' : 'is left as it is'
+    host.print(`Forgotten: ${titleOf(message)} ${left}`)
+  })
+}
+
+function titleOf({ kind, launch }: ListedMessage): string {
+  return kind === 'card' ? `the card of ${launch}` : `the ${kind} of ${launch}`
+}
+
+function unknownMessage(id: number): TminusError {
+  return new TminusError(`There is no message ${id}; discord outbox --all lists them`, {
+    code: 'message_unknown',
+    retryable: false,
+  })
+}
+
+function notNow(message: ListedMessage, what: string): TminusError {
+  const since = humanDuration(Math.max(0, message.age_ms))
+  const states = { pending: 'is still to be sent', sending: `is being sent since ${since}`, sent: 'was sent' }
+  const state = states[message.state as keyof typeof states] ?? `is ${message.state}`
+  return new TminusError(`${titleOf(message)} ${state}, so it cannot be ${what}`, {
+    code: 'message_state',
+    retryable: false,
+  })
+}

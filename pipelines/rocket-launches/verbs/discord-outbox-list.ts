@@ -1,0 +1,72 @@
+import type { Queryable } from 'tminus/db'
+import type { OutboxState } from '../discord/outbox.ts'
+
+/** A message as a person looks at it. */
+export interface ListedMessage {
+  outbox_id: number
+  target: string
+  launch_id: string
+  /** Its name, as it was told. */
+  launch: string
+  /** `card`, or the kind of notice. */
+  kind: string
+  subject: string
+  state: OutboxState
+  /** Why it is in this state. */
+  reason: string | null
+  reason_told: string | null
+  message_id: string | null
+  attempts: number
+  /** The next four by the database's clock, the fifth by the pipeline's. */
+  created_at: Date
+  updated_at: Date
+  sent_at: Date | null
+  not_before: Date | null
+  expires_at: Date | null
+  /** Since it is in this state. */
+  age_ms: number
+}
+
+const LISTED = `outbox_id, target, launch_id, facts->>'name' as launch, kind, subject, state, reason, reason_told,
+  message_id, attempts, created_at, updated_at, sent_at, not_before, expires_at,
+  round(extract(epoch from now() - updated_at) * 1000)::float8 as age_ms`
+
+/** Latest first. What stands, and what was forgotten or overtaken, needs nobody's look: it is listed with `all`. */
+export async function listMessages(
+  db: Queryable,
+  { all, limit }: { all: boolean; limit: number },
+): Promise<ListedMessage[]> {
+  const { rows } = await db.query<ListedMessage>(
+    `select ${LISTED} from discord_outbox
+     where $1 or (state <> 'sent' or reason is not null) and (reason in ('forgotten', 'overtaken')) is not true
+     order by outbox_id desc
+     limit $2`,
+    [all, limit],
+  )
+  return rows
+}
+
+/** Holds it until the transaction ends. */
+export async function lockMessage(db: Queryable, outboxId: number): Promise<ListedMessage | undefined> {
+  const { rows } = await db.query<ListedMessage>(
+    `select ${LISTED} from discord_outbox where outbox_id = $1 for update`,
+    [outboxId],
+  )
+  return rows[0]
+}
+
+/** A message that is sent anew is another one, and as long news as it takes. */
+export async function setState(
+  db: Queryable,
+  outboxId: number,
+  { state, reason }: { state: 'pending' | 'dead'; reason: string },
+): Promise<void> {
+  await db.query(
+    `update discord_outbox
+     set state = $2, reason = $3, not_before = null, updated_at = now(),
+       message_id = case when $2 = 'pending' then null else message_id end,
+       expires_at = case when $2 = 'pending' then null else expires_at end
+     where outbox_id = $1`,
+    [outboxId, state, reason],
+  )
+}

@@ -1,0 +1,86 @@
+import { type CommandHost, TminusError } from 'tminus'
+import type { Queryable } from 'tminus/db'
+import { readChanges, readSlips, type Slips, type StoredLaunch } from '../launches/launch-reading.ts'
+import { nearestLaunch } from '../launches/launch-store.ts'
+import { instantText, longTime, moveText, statusText } from '../launches/launch-words.ts'
+import { oneLaunch } from '../launches/one-launch.ts'
+import { printChanges } from './launches-list.ts'
+
+interface Output {
+  output: 'table' | 'json'
+}
+
+/** `launches next`. */
+export async function showNext(db: Queryable, host: CommandHost, { output }: Output): Promise<void> {
+  const next = await nearestLaunch(db, host.now())
+  if (next === undefined)
+    throw new TminusError('No launch to come is known; npm run pipeline rocket-launches asks for some', {
+      code: 'no_launches',
+      retryable: false,
+    })
+  const launch = await oneLaunch(db, host, next.launchId)
+  const { details: _, ...shown } = launch
+  if (output === 'json') host.printJson(shown)
+  else printFacts(host, launch)
+}
+
+/** `launches show`. */
+export async function show(db: Queryable, host: CommandHost, text: string, { output }: Output): Promise<void> {
+  const launch = await oneLaunch(db, host, text)
+  const id = launch.launch_id ?? ''
+  const found = await readChanges(db, { launchId: id, since: undefined, limit: MOST_CHANGES })
+  if (output === 'json') {
+    const changes = found.map(({ field, old, new: now, seen_at }) => ({ field, old, new: now, seen_at }))
+    host.printJson({ ...launch, changes })
+    return
+  }
+  printFacts(host, launch)
+  host.print('')
+  printRecord(host, launch, await readSlips(db, id))
+  if (found.length > 0) host.print('')
+  printChanges(host, found)
+}
+
+const MOST_CHANGES = 1_000
+
+function printFacts(host: CommandHost, launch: StoredLaunch): void {
+  host.print(launch.name ?? '')
+  host.fields([
+    ['when', launch.net && longTime(launch.net, launch.net_precision, host.now())],
+    ['window', windowText(launch)],
+    ['status', [statusText(launch), launch.hold_reason, launch.fail_reason].filter(Boolean).join(': ')],
+    ['provider', launch.provider],
+    ['rocket', launch.rocket],
+    ['pad', [launch.pad, launch.location].filter(Boolean).join(', ')],
+    ['mission', [launch.mission_name, launch.mission_type].filter(Boolean).join(', ')],
+    ['orbit', launch.orbit],
+    ['weather', launch.probability === null ? null : `${launch.probability} % good`],
+    ['webcast', launch.webcast_url && `${launch.webcast_url}${launch.webcast_live ? ' (on the air)' : ''}`],
+    ['page', launch.info_url],
+    ['image', launch.image_url && [launch.image_url, launch.image_credit].filter(Boolean).join(' © ')],
+    ['about', launch.mission_description],
+  ])
+}
+
+/** A window that closes as it opens is an instant, told by `when`; so is one around a placeholder no window. */
+function windowText({ window_start, window_end, net_precision }: StoredLaunch): string | null {
+  if (window_start === null || window_end === null || (net_precision ?? 7) > 2) return null
+  if (window_start.getTime() === window_end.getTime()) return null
+  return `${instantText(window_start)} to ${instantText(window_end)}`
+}
+
+/** What is known of the row rather than of the launch. */
+function printRecord(host: CommandHost, launch: StoredLaunch, slips: Slips | undefined): void {
+  host.fields([
+    ['id', String(launch.id)],
+    ['launch_id', launch.launch_id],
+    ['slug', launch.slug],
+    ['net', launch.net && `${launch.net.toISOString()}${(launch.net_precision ?? 7) > 2 ? ' (a placeholder)' : ''}`],
+    ['place', launch.latitude === null ? null : `${launch.latitude}, ${launch.longitude}`],
+    ['last_updated', launch.last_updated && instantText(launch.last_updated)],
+    ['first_seen', launch.first_seen_at && instantText(launch.first_seen_at)],
+    ['updated', launch.updated_at && instantText(launch.updated_at)],
+    ['vanished', launch.vanished_at && `${instantText(launch.vanished_at)}, from the list of upcoming launches`],
+    ['slips', slips ? `${slips.slips}; ${moveText(slips.first_net, slips.last_net)} on the whole` : 'none seen'],
+  ])
+}
