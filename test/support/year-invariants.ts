@@ -1,5 +1,4 @@
 import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
-import { WORDS } from '../../pipelines/rocket-launches/discord/announcement-words.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
 import { isMaterial, netOf } from '../../pipelines/rocket-launches/discord/slip.ts'
 import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/rocket-launches/launches/launch.ts'
@@ -12,6 +11,7 @@ import {
 } from '../../pipelines/rocket-launches/launches/launch-store.ts'
 import { periodOf } from '../../pipelines/rocket-launches/launches/launch-time.ts'
 import type { ChannelMessage } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { WORDS } from '../../pipelines/rocket-launches/words.ts'
 import { headlineOf, kindOf, linesOf, withoutFooter } from './channel-words.ts'
 import type { LivedYear } from './year.ts'
 import type { YearChannel } from './year-channel.ts'

@@ -1,7 +1,7 @@
 import { type Embed, escapeMarkdown, fitMessage, type Payload, truncate } from 'tminus/connectors/discord'
 import { amountText, precisionClass } from '../launches/launch-time.ts'
+import { WORDS } from '../words.ts'
 import { buttonsOf, colorOf, escaped, netText, placeText, statusText, whenText } from './announcement.ts'
-import { WORDS } from './announcement-words.ts'
 import type { NoticeFacts, NoticeKind } from './notices.ts'
 import { moveOf } from './slip.ts'
 

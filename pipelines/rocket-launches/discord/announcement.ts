@@ -12,7 +12,7 @@ import {
 } from 'tminus/connectors/discord'
 import { isFlown, isPrecise, type Launch } from '../launches/launch.ts'
 import { coarseTime, periodStart, precisionOf, timeText } from '../launches/launch-time.ts'
-import { WORDS } from './announcement-words.ts'
+import { WORDS } from '../words.ts'
 
 /** What of a launch an announcement is made from. */
 export type LaunchFacts = Pick<

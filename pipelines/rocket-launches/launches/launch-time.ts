@@ -1,4 +1,4 @@
-import { WORDS } from '../discord/announcement-words.ts'
+import { WORDS } from '../words.ts'
 import { isPrecise, type Launch } from './launch.ts'
 
 /** Launch Library's ids, as far as they are told apart here; the others lie between. */

@@ -1,5 +1,5 @@
 import { humanDuration } from 'tminus'
-import { WORDS } from '../discord/announcement-words.ts'
+import { WORDS } from '../words.ts'
 import { isPrecise } from './launch.ts'
 import type { StoredChange, StoredLaunch } from './launch-reading.ts'
 import { coarseTime, precisionOf, timeText } from './launch-time.ts'
