@@ -30,7 +30,7 @@ export interface Commands<Settings = Record<string, unknown>> {
   register?(program: Command, host: CommandHost<Settings>): void
   /** Shown by `npm run demo`; returns the exit code. */
   demo?(host: DemoHost): Promise<number>
-  /** What `db check` tells of this dag; given ten seconds. */
+  /** What `db check`, and the page's health, tell of this dag; given ten seconds, and two. */
   check?(host: CheckHost<Settings>): Promise<readonly Check[]>
   /** What `/metrics` tells of this dag, asked at each scrape; given five seconds. */
   metrics?(host: MetricsHost<Settings>): Promise<readonly Metric[]>
@@ -49,10 +49,8 @@ export type MetricsHost<Settings = Record<string, unknown>> = Pick<
   'settings' | 'now' | 'signal' | 'withDatabase'
 >
 
-export type CheckHost<Settings = Record<string, unknown>> = Pick<
-  CommandHost<Settings>,
-  'settings' | 'now' | 'signal' | 'http' | 'withDatabase'
->
+/** A check asks the database and nobody else: it is made for each page that shows it. */
+export type CheckHost<Settings = Record<string, unknown>> = MetricsHost<Settings>
 
 /** One thing that was looked at; where it is not `ok` the message ends with what to do. */
 export interface Check {

@@ -7,6 +7,7 @@ import { atLeast, may } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Facts, Notice, Scroll, StateMark, Time } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
+import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
 import type { WebEnv } from '../site.ts'
 
@@ -173,7 +174,12 @@ operationsPages.post('/pools', atLeast('admin'), async (c) => {
 
 operationsPages.get('/status', async (c) => {
   const { site } = c.var
-  const [executing, health] = await Promise.all([listExecuting(site.metadata), readHealth(site.metadata)])
+  const [executing, health, checks] = await Promise.all([
+    listExecuting(site.metadata),
+    readHealth(site.metadata),
+    checkDags(site),
+  ])
+  const wrong = checks.filter(({ level }) => level !== 'ok')
   return c.html(
     <Page c={c} title="Health">
       <div class="head">
@@ -192,7 +198,14 @@ operationsPages.get('/status', async (c) => {
             <strong>{folder}</strong> could not be loaded: {site.scrub(message)}
           </Notice>
         ))}
-        {executing.length > 0 && site.importErrors.length === 0 && <Notice kind="good">All is well.</Notice>}
+        {wrong.map(({ name, level, message }) => (
+          <Notice kind={level === 'fail' ? 'bad' : 'info'}>
+            <strong>{name}</strong>: {message}
+          </Notice>
+        ))}
+        {executing.length > 0 && site.importErrors.length === 0 && wrong.length === 0 && (
+          <Notice kind="good">All is well.</Notice>
+        )}
         <section class="card" aria-label="Figures">
           <Facts
             strip
@@ -211,6 +224,12 @@ operationsPages.get('/status', async (c) => {
             ]}
           />
         </section>
+        {checks.length > wrong.length && (
+          <section class="card" aria-label="Pipelines">
+            <h2>Pipelines</h2>
+            <Facts facts={checks.filter(({ level }) => level === 'ok').map(({ name, message }) => [name, message])} />
+          </section>
+        )}
       </div>
     </Page>,
   )

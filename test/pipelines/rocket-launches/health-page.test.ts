@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { disable } from '../../../pipelines/rocket-launches/discord/target.ts'
+import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { parseWebhookUrl } from '../../../src/connectors/discord.ts'
+import { createDatabase, type TestDatabase } from '../../support/database.ts'
+import { quietLog } from '../../support/quiet-log.ts'
+import { type BoardSite, openBoard } from './board-site.ts'
+
+const TOKEN = 'very-secret_TOKEN-0123456789'
+const URL_OF_IT = `https://discord.com/api/webhooks/1200000000000000001/${TOKEN}`
+
+let database: TestDatabase
+let site: BoardSite
+beforeAll(async () => {
+  database = await createDatabase()
+  site = await openBoard(database.pool, () => new Date(), { DISCORD_WEBHOOK_URL: URL_OF_IT })
+})
+afterAll(async () => {
+  await site.close()
+  await database.drop()
+})
+
+test('the page of health tells what the pipeline knows of itself: no tables, all well, a webhook that is gone', async () => {
+  expect(await site.text('/status')).toContain('none are stored yet')
+  await initializeSchema({}, { db: database.pool, log: quietLog() })
+  expect(await site.text('/status')).toContain('1 in use')
+  await disable(database.pool, parseWebhookUrl(URL_OF_IT), 'the webhook does not exist any more; make a new one')
+  const told = await site.text('/status')
+  expect(told).toContain('make a new one')
+  expect(told).not.toContain('All is well')
+  expect(told).not.toContain(TOKEN)
+})
