@@ -6,7 +6,9 @@ import { calendarOf } from './board/calendar.ts'
 import { type Home, HomePage, PER_PAGE } from './board/home.tsx'
 import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
+import { OutboxPage, RejectsPage } from './board/operations.tsx'
 import * as query from './board/query.ts'
+import { listMessages } from './discord/outbox-list.ts'
 import { readChanges } from './launches/launch-reading.ts'
 import type { Settings } from './settings.ts'
 
@@ -53,6 +55,17 @@ board.get('/launches.ics', async (c) => {
   return c.body(await calendarOf([...kept, ...coming.launches]))
 })
 
+board.get('/outbox', async (c) => {
+  const { db, base } = c.var.board
+  const messages = await orNone(listMessages(db, { all: true, limit: MOST_ROWS }), [])
+  return c.html(<OutboxPage c={c} base={base} messages={messages} />)
+})
+
+board.get('/rejects', async (c) => {
+  const { db, base } = c.var.board
+  return c.html(<RejectsPage c={c} base={base} rejects={await orNone(query.rejectedLaunches(db, MOST_ROWS), [])} />)
+})
+
 for (const name of ['board.css', 'board.js'] satisfies AssetName[])
   board.get(`/${name}`, (c) => {
     const { body, type, hash } = assetOf(name)
@@ -65,6 +78,7 @@ for (const name of ['board.css', 'board.js'] satisfies AssetName[])
 export default board
 
 const MOST_CHANGES = 500
+const MOST_ROWS = 100
 /** Launches of one answer for programs. */
 const PER_FILE = 500
 /** Flown ones that stay in the calendar: what a subscriber is no longer told of leaves his calendar. */

@@ -32,7 +32,7 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
       {isAsked(home) ? <Coming home={home} /> : <Next home={home} />}
       <div id="part-age" data-part data-now={now.toISOString()}>
-        <DataAge age={home.age} now={now} />
+        <DataAge age={home.age} now={now} base={home.base} />
       </div>
       {!isAsked(home) && (featured || home.age.asOf) && <Coming home={home} />}
     </Page>
@@ -117,7 +117,7 @@ function NoLaunch({ isRead }: { isRead: boolean }) {
 }
 
 /** "As of 4 min ago · next look in 11 min · 9 of 15 calls left" */
-function DataAge({ age: { asOf, nextLook, calls }, now }: { age: Age; now: Date }) {
+function DataAge({ age: { asOf, nextLook, calls }, now, base }: { age: Age; now: Date; base: string }) {
   if (asOf === undefined) return null
   return (
     <p class="data-age">
@@ -135,6 +135,12 @@ function DataAge({ age: { asOf, nextLook, calls }, now }: { age: Age; now: Date 
         <a href="https://thespacedevs.com/llapi" rel="noreferrer noopener" target="_blank">
           Launch Library 2
         </a>
+      </span>
+      <span>
+        <a href={`${base}/outbox`}>outbox</a>
+      </span>
+      <span>
+        <a href={`${base}/rejects`}>rejects</a>
       </span>
     </p>
   )

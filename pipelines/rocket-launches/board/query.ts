@@ -167,6 +167,29 @@ export async function messagesAbout(db: Queryable, launchId: string): Promise<Se
   return rows
 }
 
+/** A launch that could not be read. */
+export interface RejectedLaunch {
+  /** Its id, or `raw:` and a hash. */
+  key: string
+  /** `path: message`, each once. */
+  issues: string
+  count: number
+  first_seen: Date
+  last_seen: Date
+}
+
+/** Latest first. */
+export async function rejectedLaunches(db: Queryable, limit: number): Promise<RejectedLaunch[]> {
+  const { rows } = await db.query<RejectedLaunch>(
+    `select key, count, first_seen, last_seen,
+       (select string_agg(distinct concat_ws(': ', nullif(issue ->> 'path', ''), issue ->> 'message'), '; ')
+        from jsonb_array_elements(issues) issue) as issues
+     from rocket_launch_rejects order by last_seen desc, key limit $1`,
+    [limit],
+  )
+  return rows
+}
+
 /** The pipeline has not made its tables yet, or not all of today's columns: they are as good as empty. */
 export function isWithoutTables(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '42703')

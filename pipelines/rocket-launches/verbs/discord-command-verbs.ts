@@ -1,8 +1,8 @@
 import { type CommandHost, humanDuration, TminusError } from 'tminus'
 import { type Database, inTransaction } from 'tminus/db'
 import { FORGOTTEN } from '../discord/card.ts'
+import { type ListedMessage, listMessages, lockMessage, setState } from '../discord/outbox-list.ts'
 import { enable, listDisabled } from '../discord/target.ts'
-import { type ListedMessage, listMessages, lockMessage, setState } from './discord-outbox-list.ts'
 
 interface Options {
   output: 'table' | 'json'

@@ -1,5 +1,5 @@
 import type { Queryable } from 'tminus/db'
-import type { OutboxState } from '../discord/outbox.ts'
+import type { OutboxState } from './outbox.ts'
 
 /** A message as a person looks at it. */
 export interface ListedMessage {

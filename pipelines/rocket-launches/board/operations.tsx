@@ -1,0 +1,109 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { type Child, Empty, Page, Scroll, Time, type WebContext } from 'tminus/web'
+import type { ListedMessage } from '../discord/outbox-list.ts'
+import type { RejectedLaunch } from './query.ts'
+import { brief } from './words.ts'
+
+interface Shown {
+  c: WebContext
+  base: string
+}
+
+/** Messages to the channels, and what became of them. */
+export function OutboxPage({ c, base, messages }: Shown & { messages: readonly ListedMessage[] }) {
+  return (
+    <Page c={c} title="Outbox">
+      <Head title="Outbox" base={base}>
+        Messages to Discord, latest first. <code>npm run cli -- discord resend ID</code> sends one anew,{' '}
+        <code>discord forget ID</code> gives it up.
+      </Head>
+      {messages.length === 0 ? (
+        <Empty title="Nothing was to be sent yet">
+          The first run with a webhook posts the card of the next launch.
+        </Empty>
+      ) : (
+        <Table name="Messages" titles={['Id', 'State', 'What', 'Launch', 'Channel', 'Since', 'Why']}>
+          {messages.map((message) => (
+            <tr>
+              <th scope="row" class="number">
+                {message.outbox_id}
+              </th>
+              <td>{message.state}</td>
+              <td>{message.kind === 'card' ? 'card' : `${message.kind} ${message.subject}`}</td>
+              <td>
+                <a href={`${base}/launches/${encodeURIComponent(message.launch_id)}`}>{brief(message.launch, 80)}</a>
+              </td>
+              <td>{message.target}</td>
+              <td>
+                <Time at={message.updated_at} show="ago" />
+              </td>
+              <td class="reason">{brief(message.reason ?? message.reason_told ?? '', 300)}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </Page>
+  )
+}
+
+/** Launches that could not be read. */
+export function RejectsPage({ c, base, rejects }: Shown & { rejects: readonly RejectedLaunch[] }) {
+  return (
+    <Page c={c} title="Rejects">
+      <Head title="Rejects" base={base}>
+        Launches that came in a shape that is not understood. They are kept as received in{' '}
+        <code>rocket_launch_rejects</code> and leave when they fit again.
+      </Head>
+      {rejects.length === 0 ? (
+        <Empty title="Every launch could be read">There is nothing to do.</Empty>
+      ) : (
+        <Table name="Rejects" titles={['Launch', 'What is wrong', 'How often', 'First', 'Last']}>
+          {rejects.map(({ key, issues, count, first_seen, last_seen }) => (
+            <tr>
+              <th scope="row">{brief(key, 60)}</th>
+              <td class="reason">{brief(issues, 300)}</td>
+              <td class="right number">{count}</td>
+              <td>
+                <Time at={first_seen} show="ago" />
+              </td>
+              <td>
+                <Time at={last_seen} show="ago" />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </Page>
+  )
+}
+
+function Head({ title, base, children }: { title: string; base: string; children?: Child }) {
+  return (
+    <div class="head">
+      <div>
+        <p class="crumbs">
+          <a href={base === '' ? '/' : base}>Board</a>
+        </p>
+        <h1>{title}</h1>
+        <p>{children}</p>
+      </div>
+    </div>
+  )
+}
+
+function Table({ name, titles, children }: { name: string; titles: readonly string[]; children?: Child }) {
+  return (
+    <Scroll name={name}>
+      <table>
+        <thead>
+          <tr>
+            {titles.map((title) => (
+              <th>{title}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </Scroll>
+  )
+}
