@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -18,7 +17,5 @@ export default defineConfig({
     globalSetup: ['test/support/postgres.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Most tests wait for processes of their own: two files at once even on two cores.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 })
