@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
-import { type DagRunDetails, insertRuns, showRun } from '../metadata/dag-runs.ts'
-import { registerDag } from '../metadata/dags.ts'
+import { type DagRunDetails, showRun } from '../metadata/dag-runs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { newRunId } from '../runner/run-id.ts'
+import { enqueue } from '../runner/enqueue.ts'
 import { stopSignal } from './command-host.ts'
 import { findDag, parseConf } from './find-dag.ts'
 import { parseInstant } from './instant-option.ts'
@@ -24,27 +23,11 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
   return await withMetadata(async (metadata, { loaded, clock }) => {
     const dag = findDag(loaded, dagId)
     const conf = parseConf(dag, options.conf)
-    const runId = await queue(metadata, dag, given ?? clock.now(), conf)
+    const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
     print(`Queued ${runId}`)
     await sayIfNobodyRuns(metadata)
     return options.wait ? await follow(metadata, dag, runId) : 0
   })
-}
-
-/** Those who execute are told of it. */
-async function queue(metadata: Metadata, dag: Dag, logicalDate: Date, conf: Record<string, unknown>): Promise<string> {
-  const run = {
-    dagId: dag.id,
-    dagVersionId: await registerDag(metadata, dag),
-    runId: newRunId('manual', logicalDate),
-    runType: 'manual' as const,
-    logicalDate,
-    dataIntervalStart: logicalDate,
-    dataIntervalEnd: logicalDate,
-    conf,
-  }
-  await insertRuns(metadata, 0, [{ run, taskIds: dag.graph.taskIds, started: new Set(), owned: false }])
-  return run.runId
 }
 
 const LOOK_EVERY_MS = 500

@@ -33,25 +33,22 @@ export interface Insertion {
   taskIds: readonly string[]
   /** Of these tasks the first try starts with the run. */
   started: ReadonlySet<string>
-  /** Owned by the process that inserts it, or queued for whoever has room. */
-  owned: boolean
 }
 
 export type Inserted = Pick<DagRun, 'dagRunId' | 'runId' | 'state' | 'previous'>
 
 /**
- * Inserts runs of one version of one dag, all owned or none, with all their task instances. An owned one is running if
- * its dag has room, else queued with nothing started; one that is not is queued. A run whose id, or tick, is there
- * already is left out of the answer.
+ * Inserts runs of one version of one dag, owned by this process, with all their task instances: running if the dag has
+ * room, else queued with nothing started. A run whose id, or tick, is there already is left out of the answer.
  */
 export async function insertRuns(db: Metadata, jobId: number, insertions: readonly Insertion[]): Promise<Inserted[]> {
   const [first] = insertions
   if (first === undefined) return []
-  const { run, taskIds, owned } = first
+  const { run, taskIds } = first
   const { rows } = await db.query<Inserted>({
     name: 'insert_runs',
     text: INSERT_RUNS,
-    values: [owned ? jobId : null, run.dagId, run.dagVersionId, insertions.map(newRun), taskIds, db.channel],
+    values: [jobId, run.dagId, run.dagVersionId, insertions.map(newRun), taskIds],
   })
   return rows
 }
@@ -71,24 +68,59 @@ const INSERT_RUNS = `
 with wanted as materialized (
   select * from unnest($4::metadata.new_dag_run[]) with ordinality
 ), room as materialized (
-  select metadata.room_for_runs($2) as free where $1::bigint is not null
+  select metadata.room_for_runs($2) as free
 ), run as (
   insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
     data_interval_end, conf, job_id, started_at)
   select $2, $3, run_id, run_type, (case when ordinality <= free then 'running' else 'queued' end)::metadata.dag_run_state,
-    logical_date, data_interval_start, data_interval_end, conf, $1, case when ordinality <= free then now() end
-  from wanted left join room on true
+    logical_date, data_interval_start, data_interval_end, conf, $1::bigint, case when ordinality <= free then now() end
+  from wanted cross join room
   on conflict do nothing
   returning dag_run_id, dag_id, run_id, state, logical_date
 ), instances as (
   insert into metadata.task_instance (dag_run_id, task_id, state, try_number, job_id, started_at)
   select dag_run_id, task_id, (case when starts then 'running' else 'none' end)::metadata.task_instance_state, starts::int,
-    case when starts then $1 end, case when starts then now() end
+    case when starts then $1::bigint end, case when starts then now() end
   from run join wanted using (run_id) cross join lateral (
     select task_id, run.state = 'running' and task_id = any(started) as starts from unnest($5::text[]) as task_id) t
 )
 select r.run_id as "runId", r.dag_run_id as "dagRunId", r.state, ${PREVIOUS} as previous
-from run r where $1 is not null or pg_notify($6, 'run') is not null`
+from run r`
+
+/** A run that is nobody's yet; its data interval ends with its logical date. */
+export type QueuedRun = Omit<NewDagRun, 'dataIntervalEnd' | 'conf'> & { conf?: NewDagRun['conf'] | undefined }
+
+/**
+ * Queues runs of any dags, in this order and for whoever executes, in one statement. A run whose id or tick is there
+ * already is left out of the answer.
+ */
+export async function queueRuns(
+  db: Metadata,
+  runs: readonly QueuedRun[],
+): Promise<Pick<QueuedRun, 'dagId' | 'runId'>[]> {
+  if (runs.length === 0) return []
+  const values = [storableJson(runs), db.channel]
+  const { rows } = await db.query<{ dagId: string; runId: string }>({ name: 'queue_runs', text: QUEUE_RUNS, values })
+  return rows
+}
+
+const QUEUE_RUNS = `
+with run as (
+  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
+    data_interval_end, conf)
+  select w."dagId", dag_version_id, "runId", "runType", 'queued', "logicalDate", "dataIntervalStart", "logicalDate",
+    coalesce(w.conf, '{}')
+  from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint, "runId" text,
+    "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz, conf jsonb)) with ordinality as w
+  join metadata.dag_version on dag_version_id = "dagVersionId"
+  order by ordinality
+  on conflict do nothing
+  returning dag_run_id, dag_id, run_id, dag_version_id
+), instances as (
+  insert into metadata.task_instance (dag_run_id, task_id)
+  select dag_run_id, node ->> 'id' from run join metadata.dag_version using (dag_version_id), jsonb_array_elements(graph) node
+)
+select dag_id as "dagId", run_id as "runId" from run where pg_notify($2, 'run') is not null`
 
 /** Which queued runs a process takes up: those of its dags, or of them only those that somebody began and left. */
 export interface Claimable {

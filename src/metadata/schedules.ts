@@ -1,4 +1,3 @@
-import type { RunType } from '../dag/state.ts'
 import type { Metadata } from './metadata.ts'
 
 export interface KeptSchedule {
@@ -51,44 +50,6 @@ select w.dag_id as "dagId", coalesce(d.is_paused, false) as paused, s.since,
    where r.dag_id = w.dag_id and r.state = 'queued' and r.run_type = 'scheduled') as queued
 from unnest($1::text[]) w (dag_id)
 left join metadata.dag d using (dag_id) left join metadata.dag_schedule s using (dag_id)`
-
-/** The run of a tick; its data interval ends with it. */
-export interface TickRun {
-  dagId: string
-  dagVersionId: number
-  runId: string
-  runType: RunType
-  logicalDate: Date
-  dataIntervalStart: Date
-}
-
-/**
- * Queues runs of any dags, in this order and for whoever executes, in one statement. A run whose id or tick is there
- * already is left out of the answer.
- */
-export async function queueRuns(db: Metadata, runs: readonly TickRun[]): Promise<Pick<TickRun, 'dagId' | 'runId'>[]> {
-  if (runs.length === 0) return []
-  const values = [JSON.stringify(runs), db.channel]
-  const { rows } = await db.query<{ dagId: string; runId: string }>({ name: 'queue_runs', text: QUEUE, values })
-  return rows
-}
-
-const QUEUE = `
-with run as (
-  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
-    data_interval_end)
-  select w."dagId", dag_version_id, "runId", "runType", 'queued', "logicalDate", "dataIntervalStart", "logicalDate"
-  from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint, "runId" text,
-    "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz)) with ordinality as w
-  join metadata.dag_version on dag_version_id = "dagVersionId"
-  order by ordinality
-  on conflict do nothing
-  returning dag_run_id, dag_id, run_id, dag_version_id
-), instances as (
-  insert into metadata.task_instance (dag_run_id, task_id)
-  select dag_run_id, node ->> 'id' from run join metadata.dag_version using (dag_version_id), jsonb_array_elements(graph) node
-)
-select dag_id as "dagId", run_id as "runId" from run where pg_notify($2, 'run') is not null`
 
 /**
  * Pauses a dag, also one that never ran, or lets it go on: ticks until `now` (of the caller's clock) are not made up,

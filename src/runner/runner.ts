@@ -92,7 +92,7 @@ export class Runner implements JobListener {
     let inserted: Inserted | undefined
     this.#inserting++
     try {
-      inserted = await this.#writer.insert({ run, taskIds: dag.graph.taskIds, started, owned: true })
+      inserted = await this.#writer.insert({ run, taskIds: dag.graph.taskIds, started })
     } finally {
       this.#inserting--
       this.#admission.freeSlots(started.size)
@@ -105,13 +105,6 @@ export class Runner implements JobListener {
     if (stored.state === 'running') owned.resume(stored, instances)
     else this.runsWaiting()
     return owned
-  }
-
-  /** Queues a run for whichever process has room; undefined when that tick has its run already. */
-  async enqueue(dag: Dag, trigger: Trigger): Promise<NewDagRun | undefined> {
-    const run = await this.#describe(dag, trigger)
-    const inserted = await this.#writer.insert({ run, taskIds: dag.graph.taskIds, started: new Set(), owned: false })
-    return inserted && run
   }
 
   /** From here on takes up queued runs whenever there is room; resolves once those waiting now were looked at. */

@@ -37,8 +37,8 @@ export class Writer {
   readonly #inserting: Turn
   #logs: LogLine[] = []
   #logTimer: NodeJS.Timeout | undefined
-  /** By what one statement can insert together. */
-  readonly #waiting = new Map<string, Waiting[]>()
+  /** By the version of their dag, which one statement can insert together. */
+  readonly #waiting = new Map<number, Waiting[]>()
 
   constructor(options: Options) {
     this.#options = options
@@ -50,10 +50,10 @@ export class Writer {
   /** Undefined where there is such a run already. */
   insert(insertion: Insertion): Promise<Inserted | undefined> {
     return new Promise((resolve, reject) => {
-      const kind = `${insertion.owned} ${insertion.run.dagVersionId}`
-      const alike = this.#waiting.get(kind) ?? []
+      const { dagVersionId } = insertion.run
+      const alike = this.#waiting.get(dagVersionId) ?? []
       alike.push({ insertion, resolve, reject })
-      this.#waiting.set(kind, alike)
+      this.#waiting.set(dagVersionId, alike)
       this.#inserting.ask()
     })
   }
@@ -81,8 +81,8 @@ export class Writer {
       const inserted = new Map((await insertRuns(db, job.id, insertions)).map((run) => [run.runId, run]))
       for (const { insertion, resolve } of waiting) resolve(inserted.get(insertion.run.runId))
     }
-    for (const [kind, waiting] of this.#waiting) {
-      this.#waiting.delete(kind)
+    for (const [dagVersionId, waiting] of this.#waiting) {
+      this.#waiting.delete(dagVersionId)
       while (waiting.length > 0) {
         await together(waiting.splice(0, INSERTED_AT_ONCE), insert, (refused, error) => {
           for (const { reject } of refused) reject(error)

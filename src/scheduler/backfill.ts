@@ -10,9 +10,9 @@ import {
   readBackfill,
   withdrawRuns,
 } from '../metadata/backfills.ts'
+import { queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { queueRuns } from '../metadata/schedules.ts'
 import { clear } from '../runner/operate.ts'
 import { newRunId } from '../runner/run-id.ts'
 import { type Tick, take } from './due.ts'

@@ -2,9 +2,10 @@ import cron from 'node-cron'
 import type { Clock } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Logger } from '../log.ts'
+import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { keepSchedule, queueRuns, readSchedules, type ScheduleState, type TickRun } from '../metadata/schedules.ts'
+import { keepSchedule, readSchedules, type ScheduleState } from '../metadata/schedules.ts'
 import { newRunId } from '../runner/run-id.ts'
 import { Turn } from '../runner/turn.ts'
 import { type Due, due, type Tick } from './due.ts'
@@ -152,7 +153,7 @@ function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined
   return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MOST_QUEUED - queued)))
 }
 
-function runOf({ dag, dagVersionId = 0 }: Entry, tick: Tick): TickRun {
+function runOf({ dag, dagVersionId = 0 }: Entry, tick: Tick): QueuedRun {
   const ids = { dagId: dag.id, dagVersionId, runId: newRunId('scheduled', tick.logicalDate) }
   return { ...ids, runType: 'scheduled', ...tick }
 }

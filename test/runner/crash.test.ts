@@ -21,14 +21,14 @@ afterAll(async () => {
 
 test(`kill -9 at ${CRASHES} random moments, two processes at work: every run ends, no finished try is repeated`, async () => {
   const dags = await crashDags()
-  const { metadata, runner } = await openTestRunner(database, dags)
+  const { metadata } = await openTestRunner(database, dags)
   // The parent only queues: it must not be taken for a process that died.
   await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)
   const workers = [startWorker(database.connectionString), startWorker(database.connectionString)]
   const killed = new Map<number, number>()
   let seed = 7
   for (let crash = 0; crash < CRASHES; crash++) {
-    await feed(metadata, runner, dags, 12)
+    await feed(metadata, dags, 12)
     await until(() => areAtWork(metadata, workers))
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
     await delay(seed % 600)

@@ -4,6 +4,7 @@ import { dag } from '../../src/dag/dag.ts'
 import { DAG_POOL } from '../../src/metadata/dags.ts'
 import { listPools, setPool, takeSlots } from '../../src/metadata/pools.ts'
 import { writeChanges } from '../../src/metadata/transitions.ts'
+import { enqueue } from '../../src/runner/enqueue.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
 
@@ -192,8 +193,8 @@ describe('limits', () => {
     const claimed = dag(uniqueId('claimed'), {}, ({ task }) => {
       task('a', { run: () => ran.push('a') })
     })
-    const { metadata, jobId, runner } = await openTestRunner(database, [claimed])
-    await runner.enqueue(claimed, { logicalDate: new Date() })
+    const { metadata, jobId } = await openTestRunner(database, [claimed])
+    await enqueue(metadata, claimed, { logicalDate: new Date() })
     let lost = false
     const query = async (statement: { name?: string }, values?: unknown[]) => {
       const result = await metadata.query(statement as never, values)

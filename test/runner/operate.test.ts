@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { isAnybodyExecuting } from '../../src/metadata/operations.ts'
+import { enqueue } from '../../src/runner/enqueue.ts'
 import { cancel, clear, mark } from '../../src/runner/operate.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, statesOf, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
@@ -198,10 +199,10 @@ describe('versions of a dag', () => {
       task('added', { run: () => ran.push('added') })
     })
     const old = await openTestRunner(database, [before])
-    const queued = await old.runner.enqueue(before, { logicalDate: new Date() })
+    const queued = await enqueue(old.metadata, before, { logicalDate: new Date() })
     const now = await openTestRunner(database, [after])
     await workOff(now, id)
-    const run = await stored(now.metadata, id, queued?.runId ?? '')
+    const run = await stored(now.metadata, id, queued.runId)
     expect(statesOf(run)).toEqual({ a: 'success', gone: 'failed', b: 'success' })
     expect(run.task_instances.find(({ task_id }) => task_id === 'gone')?.reason).toBe(
       `task 'gone' is no longer in the code of dag '${id}'`,

@@ -39,14 +39,14 @@ async function restartImmediately(): Promise<void> {
 
 test(`Postgres restarted ${RESTARTS} times in mid-run: every run ends, nothing finished is repeated`, async () => {
   const dags = await crashDags()
-  const { metadata, runner } = await openTestRunner({ pool } as never, dags)
+  const { metadata } = await openTestRunner({ pool } as never, dags)
   await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)
   const worker = startWorker(server.connectionString)
   await until(
     async () => (await metadata.query(`select from metadata.job where pid = $1`, [worker.process.pid])).rowCount === 1,
   )
   for (let restart = 0; restart < RESTARTS; restart++) {
-    await outlasting(() => feed(metadata, runner, dags, 8))
+    await outlasting(() => feed(metadata, dags, 8))
     await delay(200 + ((restart * 337) % 600))
     await restartImmediately()
   }

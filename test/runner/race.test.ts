@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { enqueue } from '../../src/runner/enqueue.ts'
 import { allEnded, crashDags, EFFECT_TABLE, judgeCrashes, startWorker } from '../support/crash.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { openTestRunner } from '../support/runner.ts'
@@ -15,9 +16,9 @@ afterAll(async () => {
 
 test('two processes started at the same instant on the same queued run execute it once', async () => {
   const dags = await crashDags()
-  const { metadata, runner } = await openTestRunner(database, dags)
+  const { metadata } = await openTestRunner(database, dags)
   await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)
-  for (const dag of dags) await runner.enqueue(dag, { logicalDate: new Date() })
+  for (const dag of dags) await enqueue(metadata, dag, { logicalDate: new Date() })
   const workers = [startWorker(database.connectionString), startWorker(database.connectionString)]
   await allEnded(metadata, 60_000)
   for (const { process } of workers) process.kill('SIGTERM')

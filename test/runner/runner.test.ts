@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { fail, rescheduleAt, skip } from '../../src/dag/ending.ts'
 import { readLogs } from '../../src/metadata/logs.ts'
+import type { Metadata } from '../../src/metadata/metadata.ts'
+import { enqueue } from '../../src/runner/enqueue.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, statesOf, stored, uniqueId } from '../support/runner.ts'
 
@@ -327,7 +329,7 @@ describe('ownership', () => {
       task('a', { run: () => ++ran })
     })
     const runners = await Promise.all([1, 2, 3, 4].map(() => openTestRunner(database, [queued])))
-    await runners[0]?.runner.enqueue(queued, { logicalDate: new Date() })
+    await enqueue(runners[0]?.metadata as Metadata, queued, { logicalDate: new Date() })
     await Promise.all(runners.map(({ runner }) => runner.claim({ dagIds: [queued.id], onlyBegun: false })))
     await Promise.all(runners.map(({ runner }) => runner.idle()))
     expect(ran).toBe(1)
@@ -337,10 +339,10 @@ describe('ownership', () => {
     const ticking = dag(uniqueId('ticking'), {}, ({ task }) => {
       task('a', { run: () => {} })
     })
-    const { runner } = await openTestRunner(database, [ticking])
+    const { metadata } = await openTestRunner(database, [ticking])
     const trigger = { runType: 'scheduled' as const, logicalDate: new Date(0) }
-    const runs = await Promise.all([1, 2, 3].map(() => runner.enqueue(ticking, trigger)))
-    expect(runs.filter((run) => run !== undefined)).toHaveLength(1)
+    const runs = await Promise.all([1, 2, 3].map(() => enqueue(metadata, ticking, trigger)))
+    expect(runs.filter(({ isNew }) => isNew)).toHaveLength(1)
   })
 
   test('stop ends running tasks as failed, the rest as skipped, and leaves nothing running', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { endBackfills } from '../../src/metadata/backfills.ts'
 import { claimRun } from '../../src/metadata/dag-runs.ts'
+import { enqueue } from '../../src/runner/enqueue.ts'
 import {
   type BackfillOptions,
   type BackfillProgress,
@@ -220,7 +221,7 @@ test('a queued run of a backfill is taken up after those of other dags that came
   const metadata = own.metadata
   const claimed = await openTestRunner(database, [filled, other], { slots: 1 })
   const queue = (dag: Dag, runType: 'backfill' | 'scheduled') =>
-    claimed.runner.enqueue(dag, { runType, logicalDate: new Date('2026-04-01T00:00:00Z') })
+    enqueue(metadata, dag, { runType, logicalDate: new Date('2026-04-01T00:00:00Z') })
   await queue(filled, 'backfill')
   await queue(other, 'scheduled')
   const order: string[] = []

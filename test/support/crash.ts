@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Dag } from '../../src/dag/dag.ts'
 import { loadDags } from '../../src/load-dags.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
-import type { Runner } from '../../src/runner/runner.ts'
+import { enqueue } from '../../src/runner/enqueue.ts'
 import { type Running, startCli } from './cli.ts'
 
 export const CRASH_PIPELINES = fileURLToPath(new URL('../fixtures/crash-pipelines', import.meta.url))
@@ -22,13 +22,13 @@ export function startWorker(databaseUrl: string): Running {
 }
 
 /** Keeps `atLeast` runs unfinished by queueing more; returns how many it queued. */
-export async function feed(metadata: Metadata, runner: Runner, dags: readonly Dag[], atLeast: number): Promise<number> {
+export async function feed(metadata: Metadata, dags: readonly Dag[], atLeast: number): Promise<number> {
   const { rows } = await metadata.query<{ open: number }>(
     `select count(*)::int as open from metadata.dag_run where state in ('queued', 'running')`,
   )
   const missing = Math.max(0, atLeast - (rows[0]?.open ?? 0))
   for (let index = 0; index < missing; index++) {
-    await runner.enqueue(dags[index % dags.length] as Dag, { logicalDate: new Date() })
+    await enqueue(metadata, dags[index % dags.length] as Dag, { logicalDate: new Date() })
   }
   return missing
 }
