@@ -5,8 +5,8 @@ import { openEmbedded } from '../src/db/embedded.ts'
 import { type Database, openPool } from '../src/db/pool.ts'
 import { clean } from '../src/maintenance/clean.ts'
 import { readStatus } from '../src/maintenance/status.ts'
-import { listRuns, showRun } from '../src/metadata/dag-runs.ts'
 import { migrateMetadata, openMetadata } from '../src/metadata/metadata.ts'
+import { listRuns, showRun } from '../src/operations/list-runs.ts'
 
 const RUNS = 250_000
 const SECONDS_APART = 35

@@ -72,8 +72,9 @@ const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string
   'src/metadata': { code: ['src/db', 'src/dag'], packages: ['pg-format', 'pg'] },
   'src/runner': { code: ['src/dag', 'src/metadata', 'src/db'], types: ['src/connectors'], packages: ['zod'] },
   'src/executors': { code: ['src/runner'], packages: ['graphile-worker'] },
+  'src/operations': { code: ['src/scheduler', 'src/runner', 'src/metadata', 'src/dag', 'src/db'], packages: ['zod'] },
   'src/maintenance': {
-    code: ['src/metadata', 'src/db', 'src/dag'],
+    code: ['src/operations', 'src/metadata', 'src/db', 'src/dag'],
     types: ['src/commands.ts'],
     packages: ['pg-format'],
   },
@@ -91,6 +92,7 @@ WHOLE['src/web'] = {
     'src/version.ts',
     'src/load-dags.ts',
     'src/maintenance',
+    'src/operations',
   ],
   types: ['src/commands.ts'],
   packages: ['hono', 'zod', 'croner', '@hono/node-server', '@dagrejs/dagre', 'prom-client'],
@@ -217,6 +219,6 @@ describe('what a file may hold', () => {
       .map((text) => text.split('\n').filter((line) => line.trim() !== '').length)
     const total = code.reduce((sum, lines) => sum + lines, 0)
     expect(total).toBeGreaterThan(1_000)
-    expect(total).toBeLessThan(3_103)
+    expect(total).toBeLessThan(2_626)
   })
 })

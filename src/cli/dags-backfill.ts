@@ -3,14 +3,14 @@ import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
 import { listExecuting } from '../maintenance/alive.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { newRunId } from '../runner/run-id.ts'
 import {
   type BackfillEnd,
   type BackfillProgress,
   type BackfillRange,
   backfill,
   planBackfill,
-} from '../scheduler/backfill.ts'
+} from '../operations/backfill.ts'
+import { newRunId } from '../runner/run-id.ts'
 import { stopSignal } from './command-host.ts'
 import { findDag } from './find-dag.ts'
 import { parseInstant } from './instant-option.ts'

@@ -1,6 +1,6 @@
 import { openDatabases, type Setup, setUp } from '../app.ts'
 import { TminusError, UsageError } from '../errors.ts'
-import { setPaused } from '../metadata/schedules.ts'
+import { setPaused } from '../operations/pause.ts'
 import { openTimetable } from '../scheduler/timetable.ts'
 import type { ListOptions } from './dags.ts'
 import { findDag } from './find-dag.ts'

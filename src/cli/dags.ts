@@ -1,6 +1,6 @@
 import { setUp } from '../app.ts'
 import { UsageError } from '../errors.ts'
-import { listRuns } from '../metadata/dag-runs.ts'
+import { listRuns } from '../operations/list-runs.ts'
 import { findDag } from './find-dag.ts'
 import { instant, print, printJson, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'

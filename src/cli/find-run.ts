@@ -1,7 +1,7 @@
 import type { Setup } from '../app.ts'
 import { UsageError } from '../errors.ts'
-import { type DagRunDetails, listRuns, showRun } from '../metadata/dag-runs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { type DagRunDetails, listRuns, showRun } from '../operations/list-runs.ts'
 import { didYouMean } from './closest.ts'
 import { findDag } from './find-dag.ts'
 

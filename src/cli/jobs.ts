@@ -1,6 +1,6 @@
 import { humanDuration } from '../dag/duration.ts'
 import { listExecuting } from '../maintenance/alive.ts'
-import { listJobs } from '../metadata/jobs.ts'
+import { listJobs } from '../operations/list-jobs.ts'
 import type { ListOptions } from './dags.ts'
 import { instant, print, printJson, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { listExecuting } from '../maintenance/alive.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { cancel, clear, mark, type Operated } from '../runner/operate.ts'
+import { cancel, clear, mark, type Operated } from '../operations/operate.ts'
 import { findDag } from './find-dag.ts'
 import { checkTask, findRun } from './find-run.ts'
 import { print } from './table.ts'

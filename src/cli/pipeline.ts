@@ -1,7 +1,7 @@
 import { openApp, setUp } from '../app.ts'
 import type { Environment } from '../config.ts'
 import type { Dag } from '../dag/dag.ts'
-import { showRun } from '../metadata/dag-runs.ts'
+import { showRun } from '../operations/list-runs.ts'
 import type { RunResult } from '../runner/owned-run.ts'
 import { findDag, parseConf } from './find-dag.ts'
 import { openProgress } from './progress.ts'

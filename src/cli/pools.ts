@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts'
-import { listPools, setPool } from '../metadata/pools.ts'
+import { listPools, setPool } from '../operations/pools.ts'
 import type { ListOptions } from './dags.ts'
 import { print, printJson, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'

@@ -1,5 +1,6 @@
-import { findDeadJobs, type JobListing } from '../metadata/jobs.ts'
+import { findDeadJobs } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import type { JobListing } from '../operations/list-jobs.ts'
 
 export type Executing = Pick<JobListing, 'job_id' | 'kind' | 'hostname' | 'pid' | 'heartbeat_at'> & {
   /** Since its last heartbeat, by the database's clock. */

@@ -2,7 +2,7 @@ import type { Check } from '../commands.ts'
 import { humanDuration } from '../dag/duration.ts'
 import { findDeadJobs } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { listPools, type PoolListing } from '../metadata/pools.ts'
+import { listPools, type PoolListing } from '../operations/pools.ts'
 import { type Executing, listExecuting } from './alive.ts'
 
 /** Processes, runs and pools, as the database tells of them. */

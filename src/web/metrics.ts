@@ -2,8 +2,8 @@ import type { Metric } from '../commands.ts'
 import { isTerminal } from '../dag/state.ts'
 import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { listPools } from '../metadata/pools.ts'
 import type { Transition } from '../metadata/transitions.ts'
+import { listPools } from '../operations/pools.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
 
 export interface MetricsOptions {

@@ -1,5 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
-import { enqueue } from '../runner/enqueue.ts'
+import { enqueue } from '../operations/trigger.ts'
 import type { Site, Viewer } from './site.ts'
 
 /** Queues a run by hand and says in the log who asked for it. Returns its id. */

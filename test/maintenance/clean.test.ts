@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { clean } from '../../src/maintenance/clean.ts'
 import { readStatus } from '../../src/maintenance/status.ts'
 import { listTables, TABLES } from '../../src/maintenance/tables.ts'
-import { listRuns, showRun } from '../../src/metadata/dag-runs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
+import { listRuns, showRun } from '../../src/operations/list-runs.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 
 let database: TestDatabase

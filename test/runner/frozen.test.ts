@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { openMetadata } from '../../src/metadata/metadata.ts'
-import { cancel } from '../../src/runner/operate.ts'
+import { cancel } from '../../src/operations/operate.ts'
 import { type Running, startCli } from '../support/cli.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { until } from '../support/runner.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { enqueue } from '../../src/runner/enqueue.ts'
+import { enqueue } from '../../src/operations/trigger.ts'
 import { allEnded, crashDags, EFFECT_TABLE, judgeCrashes, startWorker } from '../support/crash.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { openTestRunner } from '../support/runner.ts'

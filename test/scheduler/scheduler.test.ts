@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
-import { setPaused } from '../../src/metadata/schedules.ts'
+import { setPaused } from '../../src/operations/pause.ts'
 import { MOST_QUEUED } from '../../src/scheduler/scheduler.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { openTestRunner, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'

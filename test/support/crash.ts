@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Dag } from '../../src/dag/dag.ts'
 import { loadDags } from '../../src/load-dags.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
-import { enqueue } from '../../src/runner/enqueue.ts'
+import { enqueue } from '../../src/operations/trigger.ts'
 import { type Running, startCli } from './cli.ts'
 
 export const CRASH_PIPELINES = fileURLToPath(new URL('../fixtures/crash-pipelines', import.meta.url))

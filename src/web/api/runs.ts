@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { cancel, clear, mark } from '../../runner/operate.ts'
+import { cancel, clear, mark } from '../../operations/operate.ts'
 import { atLeast, findRun, loadedDag } from '../find.ts'
 import { notFound } from '../problem.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
 import { registerDag } from '../../metadata/dags.ts'
-import { setPaused } from '../../metadata/schedules.ts'
+import { setPaused } from '../../operations/pause.ts'
 import { openTimetable } from '../../scheduler/timetable.ts'
 import { atLeast, loadedDag, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'

@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { LogLevel } from '../../dag/task.ts'
-import type { LogRow } from '../../metadata/logs.ts'
+import type { LogRow } from '../../operations/logs.ts'
 import { paths } from '../find.ts'
 import { Empty, Time } from '../parts.tsx'
 import type { RunRow } from '../queries/runs.ts'

@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { mark } from '../../runner/operate.ts'
+import { mark } from '../../operations/operate.ts'
 import { atLeast, findRun, loadedDag, paths } from '../find.ts'
 import { Notice, StateMark } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
-import { cancel, clear, type Selection } from '../../runner/operate.ts'
+import { cancel, clear, type Selection } from '../../operations/operate.ts'
 import { atLeast, findRun, paths } from '../find.ts'
 import type { RunRow, WholeRun } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'

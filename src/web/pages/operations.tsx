@@ -1,8 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { listExecuting } from '../../maintenance/alive.ts'
-import { type JobListing, listJobs } from '../../metadata/jobs.ts'
-import { listPools, type PoolListing, setPool } from '../../metadata/pools.ts'
+import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
+import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
 import { atLeast, may } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Facts, Notice, Scroll, StateMark, Time } from '../parts.tsx'

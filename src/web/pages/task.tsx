@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import type { LogRow } from '../../metadata/logs.ts'
+import type { LogRow } from '../../operations/logs.ts'
 import { assetUrl } from '../assets.ts'
 import { durationOf, findRun, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'

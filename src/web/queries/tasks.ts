@@ -1,6 +1,6 @@
 import type { LogLevel } from '../../dag/task.ts'
-import type { LogRow } from '../../metadata/logs.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
+import type { LogRow } from '../../operations/logs.ts'
 
 export interface TryRow {
   try_number: number

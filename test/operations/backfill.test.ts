@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
-import { endBackfills } from '../../src/metadata/backfills.ts'
 import { claimRun } from '../../src/metadata/dag-runs.ts'
-import { enqueue } from '../../src/runner/enqueue.ts'
 import {
   type BackfillOptions,
   type BackfillProgress,
   backfill,
   MOST_TICKS,
   planBackfill,
-} from '../../src/scheduler/backfill.ts'
+} from '../../src/operations/backfill.ts'
+import { endBackfills } from '../../src/operations/open-backfill.ts'
+import { enqueue } from '../../src/operations/trigger.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { openTestRunner, type TestRunner, uniqueId, until } from '../support/runner.ts'
 import { endQueued, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'

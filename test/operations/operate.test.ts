@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
-import { isAnybodyExecuting } from '../../src/metadata/operations.ts'
-import { enqueue } from '../../src/runner/enqueue.ts'
-import { cancel, clear, mark } from '../../src/runner/operate.ts'
+import { isAnybodyExecuting } from '../../src/operations/change-run.ts'
+import { cancel, clear, mark } from '../../src/operations/operate.ts'
+import { enqueue } from '../../src/operations/trigger.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, statesOf, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
 

@@ -2,7 +2,7 @@ import type { Dag } from '../dag/dag.ts'
 import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { newRunId } from './run-id.ts'
+import { newRunId } from '../runner/run-id.ts'
 
 type Asked = Pick<QueuedRun, 'logicalDate' | 'conf'> & Partial<Pick<QueuedRun, 'runType'>>
 

@@ -5,7 +5,7 @@ import { isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import * as operations from '../metadata/operations.ts'
+import * as operations from './change-run.ts'
 
 /** What a person does to a run from outside. Each in one transaction; throws UsageError where it makes no sense. */
 

@@ -2,21 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import type { DagRunState } from '../dag/state.ts'
 import { UsageError } from '../errors.ts'
-import {
-  endBackfills,
-  findRuns,
-  openBackfill,
-  type Reprocess,
-  readBackfill,
-  withdrawRuns,
-} from '../metadata/backfills.ts'
 import { queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { clear } from '../runner/operate.ts'
 import { newRunId } from '../runner/run-id.ts'
-import { type Tick, take } from './due.ts'
-import { openTimetable } from './timetable.ts'
+import { type Tick, take } from '../scheduler/due.ts'
+import { openTimetable } from '../scheduler/timetable.ts'
+import { endBackfills, findRuns, openBackfill, type Reprocess, readBackfill, withdrawRuns } from './open-backfill.ts'
+import { clear } from './operate.ts'
 
 export interface BackfillRange {
   /** The first and the last instant whose ticks are run; no later than now, which the caller sees to. */

@@ -1,5 +1,5 @@
 import type { DagRunState } from '../dag/state.ts'
-import type { Metadata } from './metadata.ts'
+import type { Metadata } from '../metadata/metadata.ts'
 
 export type Reprocess = 'none' | 'failed' | 'completed'
 

@@ -1,6 +1,6 @@
 import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
-import type { Metadata } from './metadata.ts'
+import type { Metadata } from '../metadata/metadata.ts'
 
 /** Statements by which somebody other than its owner changes a run. All of them within one transaction. */
 

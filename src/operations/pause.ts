@@ -1,0 +1,16 @@
+import type { Metadata } from '../metadata/metadata.ts'
+
+/**
+ * Pauses a dag, also one that never ran, or lets it go on: ticks until `now` (of the caller's clock) are not made up,
+ * whatever its catch-up.
+ */
+export async function setPaused(db: Metadata, dagId: string, paused: boolean, now: Date): Promise<void> {
+  await db.query(
+    `with kept as (
+       update metadata.dag_schedule set since = greatest(since, $3) where dag_id = $1 and not $2
+       and exists (select from metadata.dag d where d.dag_id = $1 and d.is_paused))
+     insert into metadata.dag (dag_id, is_paused) values ($1, $2)
+     on conflict (dag_id) do update set is_paused = excluded.is_paused`,
+    [dagId, paused, now],
+  )
+}

@@ -1,0 +1,28 @@
+import type { Metadata } from '../metadata/metadata.ts'
+
+export interface PoolListing {
+  pool: string
+  slots: number
+  used: number
+  description: string
+}
+
+export async function listPools(db: Metadata): Promise<PoolListing[]> {
+  const { rows } = await db.query<PoolListing>(
+    `select p.pool, p.slots, (select count(*)::int from metadata.pool_slot s where s.pool = p.pool) as used, p.description
+     from metadata.pool p order by p.pool`,
+  )
+  return rows
+}
+
+/** Makes a pool, or gives it another size; those who wait for it are told. */
+export async function setPool(db: Metadata, pool: string, slots: number, description: string | null): Promise<void> {
+  await db.query(
+    `with p as (
+       insert into metadata.pool as p (pool, slots, description) values ($1, $2, coalesce($3, ''))
+       on conflict (pool) do update set slots = excluded.slots, description = coalesce($3, p.description)
+       returning 1
+     ) select pg_notify($4, 'slot') from p`,
+    [pool, slots, description, db.channel],
+  )
+}
