@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { openEmbedded } from '../src/db/embedded.ts'
 import { type Database, openPool } from '../src/db/pool.ts'
 import { clean } from '../src/maintenance/clean.ts'
+import { migrateMetadata } from '../src/maintenance/schema.ts'
 import { readStatus } from '../src/maintenance/status.ts'
-import { migrateMetadata, openMetadata } from '../src/metadata/metadata.ts'
+import { openMetadata } from '../src/metadata/metadata.ts'
 import { listRuns, showRun } from '../src/operations/list-runs.ts'
 
 const RUNS = 250_000

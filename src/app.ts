@@ -1,3 +1,4 @@
+import { callBack } from './callbacks/call-back.ts'
 import { type Clock, openClock } from './clock.ts'
 import {
   type Config,
@@ -17,15 +18,9 @@ import { messageOf, TminusError, UsageError } from './errors.ts'
 import { localExecutor } from './executors/local.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
+import { dropMetadata, migrateMetadata, pendingMetadata } from './maintenance/schema.ts'
 import type { JobKind } from './metadata/jobs.ts'
-import {
-  BY_INDEX,
-  dropMetadata,
-  type Metadata,
-  migrateMetadata,
-  openMetadata,
-  pendingMetadata,
-} from './metadata/metadata.ts'
+import { BY_INDEX, type Metadata, openMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
 import { Job } from './runner/job.ts'
 import { Runner, type RunnerOptions } from './runner/runner.ts'
@@ -173,8 +168,10 @@ export async function openApp(
   const job = new Job({ db: metadata, connectionString: metadataUrl, kind, log })
   try {
     await job.open()
-    const executor = localExecutor(config.concurrency, resourcesOf(setup, databases))
-    const runner = new Runner({ db, job, dags: loaded.dags, executor, log, ...watch })
+    const resources = resourcesOf(setup, databases)
+    const executor = localExecutor(config.concurrency, resources)
+    const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
+    const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
     await job.attend(runner)
     const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
       await runner.drained()

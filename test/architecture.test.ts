@@ -68,7 +68,7 @@ const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string
   'src/dag': { code: [], types: ['src/db', 'src/connectors', 'src/commands.ts'], packages: ['zod', 'croner'] },
   'src/db': { code: [], packages: ['pg', 'pg-format'] },
   'src/connectors': { code: [], packages: ['undici', 'discord.js', 'zod'] },
-  'src/callbacks': { code: ['src/connectors'], types: ['src/dag'], packages: [] },
+  'src/callbacks': { code: ['src/connectors', 'src/runner', 'src/metadata'], types: ['src/dag'], packages: [] },
   'src/metadata': { code: ['src/db', 'src/dag'], packages: ['pg-format', 'pg'] },
   'src/runner': { code: ['src/dag', 'src/metadata', 'src/db'], types: ['src/connectors'], packages: ['zod'] },
   'src/executors': { code: ['src/runner'], packages: ['graphile-worker'] },
@@ -211,7 +211,7 @@ describe('what a file may hold', () => {
     expect(long.map(({ path }) => path)).toEqual([])
   })
 
-  test('the runner can be read in an afternoon: it grows no further on its way down to 2,500 lines of code', () => {
+  test('the runner can be read in an afternoon: under 2,500 lines of code', () => {
     const core = ['src/dag', 'src/runner', 'src/executors', 'src/metadata', 'src/scheduler']
     const code = sources
       .filter(({ path }) => core.includes(partOf(path)))
@@ -219,6 +219,6 @@ describe('what a file may hold', () => {
       .map((text) => text.split('\n').filter((line) => line.trim() !== '').length)
     const total = code.reduce((sum, lines) => sum + lines, 0)
     expect(total).toBeGreaterThan(1_000)
-    expect(total).toBeLessThan(2_626)
+    expect(total).toBeLessThan(2_500)
   })
 })

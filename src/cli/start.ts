@@ -1,7 +1,6 @@
 import { openApp, type Setup, setUp } from '../app.ts'
 import { messageOf } from '../errors.ts'
-import type { LogLine } from '../metadata/logs.ts'
-import type { Transition } from '../metadata/transitions.ts'
+import type { LogLine, Transition } from '../metadata/transitions.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'

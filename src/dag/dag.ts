@@ -72,11 +72,12 @@ const DEFAULTS = {
 /** A dag as the runner holds it: checked, defaults in place, durations in milliseconds. */
 export interface Dag
   extends Required<Pick<Options, keyof typeof DEFAULTS>>,
-    Pick<Options, 'maxActiveTasks' | 'onFailure' | 'onSuccess' | 'board' | 'commands'> {
+    Pick<Options, 'onFailure' | 'onSuccess' | 'board' | 'commands'> {
   readonly [BRAND]: true
   readonly id: string
   readonly startDate: Date | undefined
   readonly dagrunTimeoutMs: number | undefined
+  readonly maxActiveTasks: number | undefined
   readonly tasks: ReadonlyMap<string, Task>
   readonly graph: Graph
 }
@@ -134,9 +135,7 @@ export function dag<
     schedule: checkSchedule(id, settled.schedule, settled.timezone),
     startDate: dateOf(id, startDate),
     maxActiveRuns: atLeastOne(id, 'maxActiveRuns', settled.maxActiveRuns),
-    ...(settled.maxActiveTasks !== undefined && {
-      maxActiveTasks: atLeastOne(id, 'maxActiveTasks', settled.maxActiveTasks),
-    }),
+    maxActiveTasks: atLeastOne(id, 'maxActiveTasks', settled.maxActiveTasks),
     dagrunTimeoutMs: dagrunTimeout === undefined ? undefined : milliseconds(dagrunTimeout),
   }
 }
@@ -207,7 +206,7 @@ function dateOf(dagId: string, value: Date | string | undefined): Date | undefin
   return date
 }
 
-function atLeastOne(dagId: string, name: string, value: number): number {
-  if (Number.isInteger(value) && value >= 1) return value
+function atLeastOne<N extends number | undefined>(dagId: string, name: string, value: N): N {
+  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value
   throw invalid(dagId, `${name} must be a whole number from 1, not ${value}`)
 }

@@ -35,20 +35,6 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   return { nodes, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
 }
 
-/** Ids of the tasks that come after the given ones, at any distance; the given ones are not among them. */
-export function downstreamOf(graph: Graph, taskIds: readonly string[]): string[] {
-  const reached = new Set<number>()
-  const open = taskIds.map((id) => graph.indexOf.get(id)).filter((index) => index !== undefined)
-  for (let index = open.pop(); index !== undefined; index = open.pop()) {
-    for (const child of graph.downstream[index] ?? []) {
-      if (reached.has(child)) continue
-      reached.add(child)
-      open.push(child)
-    }
-  }
-  return graph.nodes.filter((node, index) => reached.has(index) && !taskIds.includes(node.id)).map((node) => node.id)
-}
-
 function refuseDuplicates(dagId: string, tasks: readonly GraphNode[]): void {
   const seen = new Set<string>()
   for (const { id } of tasks) {

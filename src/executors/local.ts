@@ -1,11 +1,7 @@
-import { callBack, execute, type Resources } from '../runner/execute.ts'
+import { execute, type Resources } from '../runner/execute.ts'
 import type { Executor } from '../runner/executor.ts'
 
 /** Runs task instances in this process, `slots` at a time; 1 runs them one after the other. */
 export function localExecutor(slots: number, resources: Resources): Executor {
-  return {
-    slots,
-    execute: (attempt) => execute(attempt, resources),
-    callBack: (dag, callback, end) => callBack(dag, callback, end, resources),
-  }
+  return { slots, execute: (attempt) => execute(attempt, resources) }
 }

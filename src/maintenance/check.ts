@@ -2,7 +2,8 @@ import type { Check } from '../commands.ts'
 import { humanDuration } from '../dag/duration.ts'
 import type { Database } from '../db/pool.ts'
 import { messageOf } from '../errors.ts'
-import { type Metadata, pendingMetadata } from '../metadata/metadata.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import { pendingMetadata } from './schema.ts'
 import { listTables } from './tables.ts'
 
 /** What a process opens at most: for tasks and pages, for the runner, and its session. */

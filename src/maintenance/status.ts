@@ -1,4 +1,5 @@
-import { type Metadata, pendingMetadata } from '../metadata/metadata.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import { pendingMetadata } from './schema.ts'
 import { listTables, type TableSize } from './tables.ts'
 
 export interface Status {

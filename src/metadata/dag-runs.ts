@@ -10,8 +10,8 @@ export interface NewDagRun {
   runId: string
   runType: RunType
   logicalDate: Date
+  /** Its end is the logical date. */
   dataIntervalStart: Date
-  dataIntervalEnd: Date
   conf: Record<string, unknown>
 }
 
@@ -54,8 +54,8 @@ export async function insertRuns(db: Metadata, jobId: number, insertions: readon
 }
 
 function newRun({ run, started }: Insertion): string {
-  const { runId, runType, logicalDate, dataIntervalStart, dataIntervalEnd, conf } = run
-  const dates = [logicalDate, dataIntervalStart, dataIntervalEnd].map((date) => date.toISOString())
+  const { runId, runType, logicalDate, dataIntervalStart, conf } = run
+  const dates = [logicalDate, dataIntervalStart, logicalDate].map((date) => date.toISOString())
   return record(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
 }
 
@@ -87,17 +87,14 @@ with wanted as materialized (
 select r.run_id as "runId", r.dag_run_id as "dagRunId", r.state, ${PREVIOUS} as previous
 from run r`
 
-/** A run that is nobody's yet; its data interval ends with its logical date. */
-export type QueuedRun = Omit<NewDagRun, 'dataIntervalEnd' | 'conf'> & { conf?: NewDagRun['conf'] | undefined }
+/** A run that is nobody's yet. */
+export type QueuedRun = Omit<NewDagRun, 'conf'> & { conf?: NewDagRun['conf'] | undefined }
 
 /**
  * Queues runs of any dags, in this order and for whoever executes, in one statement. A run whose id or tick is there
  * already is left out of the answer.
  */
-export async function queueRuns(
-  db: Metadata,
-  runs: readonly QueuedRun[],
-): Promise<Pick<QueuedRun, 'dagId' | 'runId'>[]> {
+export async function queueRuns(db: Metadata, runs: readonly QueuedRun[]): Promise<{ dagId: string; runId: string }[]> {
   if (runs.length === 0) return []
   const values = [storableJson(runs), db.channel]
   const { rows } = await db.query<{ dagId: string; runId: string }>({ name: 'queue_runs', text: QUEUE_RUNS, values })
@@ -130,8 +127,8 @@ export interface Claimable {
 
 /**
  * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room, those of backfills
- * last; several processes may ask at once. Returns its id. With `known`, also a running run of this process that is none of those: claimed by a
- * statement whose answer was lost with the connection.
+ * last; several processes may ask at once. Returns its id. With `known`, also a running run of this process that is
+ * none of those: claimed by a statement whose answer was lost with the connection.
  */
 export async function claimRun(
   db: Metadata,
@@ -169,7 +166,7 @@ export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun
   const { rows } = await db.query<DagRun & Omit<StoredRun, 'run'>>(
     `select r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId",
        r.run_type as "runType", r.state, r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
-       r.data_interval_start as "dataIntervalStart", r.data_interval_end as "dataIntervalEnd", r.conf,
+       r.data_interval_start as "dataIntervalStart", r.conf,
        coalesce(extract(epoch from now() - r.started_at) * 1000, 0)::float8 as "ranForMs", ${PREVIOUS} as previous,
        (select graph from metadata.dag_version v where v.dag_version_id = r.dag_version_id) as nodes,
        (select coalesce(json_agg(json_build_object('taskId', task_id, 'state', state, 'tryNumber', try_number,

@@ -1,5 +1,4 @@
 import format from 'pg-format'
-import { type Migrated, type MigrationSet, migrate, pendingMigrations } from '../db/migrate.ts'
 import type { Database, Queryable } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 
@@ -30,21 +29,6 @@ export function openMetadata(pool: Database, schema: string): Metadata {
   return place(pool, pool, schema, new Map())
 }
 
-/** Creates or updates the runner's tables. Throws as `migrate` does. */
-export async function migrateMetadata(pool: Database, schema: string): Promise<Migrated> {
-  return await migrate(pool, metadataMigrations(schema))
-}
-
-/** Names of the migrations still to be applied. */
-export async function pendingMetadata(pool: Database, schema: string): Promise<string[]> {
-  return await pendingMigrations(pool, metadataMigrations(schema))
-}
-
-/** Drops the runner's tables and all they hold. */
-export async function dropMetadata(db: Metadata): Promise<void> {
-  await db.query(format('drop schema if exists %I cascade', db.schema))
-}
-
 /** The text of a record, as an array of a composite type takes it. */
 export function record(...values: readonly (string | number | null | undefined)[]): string {
   return `(${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? ''))).join()})`
@@ -52,11 +36,6 @@ export function record(...values: readonly (string | number | null | undefined)[
 
 function quoted(text: string): string {
   return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '\\$&') : text}"`
-}
-
-function metadataMigrations(schema: string): MigrationSet {
-  const directory = new URL('../../sql/metadata/', import.meta.url)
-  return { directory, schema, historyTable: 'schema_migration', exclusive: true }
 }
 
 function place(pool: Database, connection: Queryable, schema: string, placed: Map<string, string>): Metadata {

@@ -32,11 +32,7 @@ export interface ScheduleState {
 }
 
 /** Where the schedules of these dags stand; each by a look at the end of an index. */
-export async function readSchedules(
-  db: Metadata,
-  dagIds: readonly string[],
-  now: Date,
-): Promise<Map<string, ScheduleState>> {
+export async function readSchedules(db: Metadata, dagIds: string[], now: Date): Promise<Map<string, ScheduleState>> {
   const { rows } = await db.query<ScheduleState>({ name: 'read_schedules', text: READ, values: [dagIds, now] })
   return new Map(rows.map((state) => [state.dagId, state]))
 }

@@ -1,5 +1,5 @@
 import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
-import type { LogLine } from './logs.ts'
+import type { LogLevel } from '../dag/task.ts'
 import { type Metadata, record } from './metadata.ts'
 import type { TaskInstance } from './task-instances.ts'
 
@@ -39,6 +39,17 @@ export interface RunChange {
   run: { state: DagRunState; reason: string | null } | null
 }
 
+/** A line that a task logged. */
+export interface LogLine {
+  dagRunId: number
+  taskId: string
+  tryNumber: number
+  loggedAt: Date
+  level: LogLevel
+  message: string
+  fields: Record<string, unknown> | undefined
+}
+
 /**
  * Writes the changes of any number of runs, and waiting log lines, in one statement and so one commit. Returns the
  * runs whose change went in; of the others nothing did: read them again to see why.
@@ -71,19 +82,8 @@ export async function writeChanges(
 
 function moveOf(dagRunId: number, move: Transition): string {
   const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt } = move
-  return record(
-    dagRunId,
-    taskId,
-    from,
-    fromTry,
-    to,
-    tryNumber,
-    failures,
-    lost,
-    reason,
-    ended?.error,
-    dueAt?.toISOString(),
-  )
+  const found = [dagRunId, taskId, from, fromTry]
+  return record(...found, to, tryNumber, failures, lost, reason, ended?.error, dueAt?.toISOString())
 }
 
 type Part = keyof typeof PARTS

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
-import { buildGraph, downstreamOf } from '../dag/graph.ts'
+import { buildGraph } from '../dag/graph.ts'
 import { isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import * as operations from './change-run.ts'
+import { downstreamOf } from './downstream.ts'
 
 /** What a person does to a run from outside. Each in one transaction; throws UsageError where it makes no sense. */
 

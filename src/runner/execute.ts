@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Http } from '../connectors/http.ts'
-import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
+import type { Dag, RunEnd } from '../dag/dag.ts'
 import { humanDuration } from '../dag/duration.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
 import type { LogLevel, Task, TaskContext, TaskLog } from '../dag/task.ts'
@@ -26,7 +26,6 @@ export interface Resources {
 
 /** A task that does not stop within this time of being told to is left behind; its result is refused. */
 export const ABANDON_AFTER_MS = 10_000
-const CALLBACK_TIMEOUT_MS = 30_000
 export const MAX_OUTPUT_BYTES = 1_000_000
 
 /** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
@@ -48,19 +47,10 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
   }
 }
 
-/** A dag's own callback, under a time limit. Throws what it throws. */
-export async function callBack(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
-  const signal = AbortSignal.timeout(CALLBACK_TIMEOUT_MS)
-  await withTools(dag, signal, resources, async (tools) => {
-    const context = Object.assign(tools, { log: resources.log(end) })
-    await untilAbandoned(async () => callback(end, context), signal)
-  })
-}
-
 type Tools = Pick<TaskContext, 'settings' | 'signal' | 'now' | 'http'>
 
 /** Requests are opened at the first one, so that a task that makes none costs none, and closed with the work. */
-async function withTools<T>(
+export async function withTools<T>(
   dag: Dag,
   signal: AbortSignal,
   { openHttp, settingsOf, now }: Resources,
@@ -109,7 +99,7 @@ function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskCo
     params: dag.params.parse(run.conf),
     logicalDate: run.logicalDate,
     dataIntervalStart: run.dataIntervalStart,
-    dataIntervalEnd: run.dataIntervalEnd,
+    dataIntervalEnd: run.logicalDate,
     previous: run.previous ?? undefined,
     log: taskLog(attempt, resources),
     db: resources.db,
@@ -136,7 +126,7 @@ function loggable(fields: Record<string, unknown>, scrub: (text: string) => stri
 }
 
 /** Waits for the work, but after an abort no longer than it takes to give up on it; an aborted try never succeeds. */
-async function untilAbandoned<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function untilAbandoned<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   let timer: NodeJS.Timeout | undefined
   let giveUp = () => {}

@@ -1,8 +1,7 @@
-import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
+import type { Dag } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
-import type { LogLine } from '../metadata/logs.ts'
-import type { Ending } from '../metadata/transitions.ts'
+import type { Ending, LogLine } from '../metadata/transitions.ts'
 
 /** One try of one task instance, claimed and written as running. */
 export interface Attempt {
@@ -23,6 +22,4 @@ export interface Executor {
   readonly slots: number
   /** Runs one attempt to its end. Never rejects: whatever happens is an ending. */
   execute(attempt: Attempt): Promise<Ending>
-  /** Calls what the dag's author wants called at the end of a run, with a time limit. */
-  callBack(dag: Dag, callback: Callback, end: RunEnd): Promise<void>
 }

@@ -2,17 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isOutage, outlast } from '../db/outage.ts'
 import { Session } from '../db/session.ts'
 import type { Logger } from '../log.ts'
-import {
-  buryJob,
-  type DeadJob,
-  endJob,
-  findDeadJobs,
-  heartbeat,
-  insertJob,
-  type JobEnd,
-  type JobKind,
-  lockClass,
-} from '../metadata/jobs.ts'
+import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { Turn } from './turn.ts'
 
@@ -20,7 +10,7 @@ export interface JobOptions {
   db: Metadata
   /** Of the metadata database, for the session that belongs to this process alone. */
   connectionString: string
-  kind: JobKind
+  kind: jobs.JobKind
   log: Logger
 }
 
@@ -65,7 +55,7 @@ export class Job {
     this.#session = new Session({
       connectionString: options.connectionString,
       channel: options.db.channel,
-      lock: () => [lockClass(options.db.schema), this.#id],
+      lock: () => [jobs.lockClass(options.db.schema), this.#id],
       onNotify: (payload) => this.#heard(payload),
       onConnected: (backendPid) => this.#connected(backendPid),
       onLost: ({ message }) => options.log.warn(`the database connection was lost (${message}); connecting again`),
@@ -78,9 +68,9 @@ export class Job {
 
   /** Registers the process and takes its lock. */
   async open(): Promise<void> {
-    this.#id = await insertJob(this.#options.db, this.#options.kind)
+    this.#id = await jobs.insertJob(this.#options.db, this.#options.kind)
     await this.#session.open()
-    await heartbeat(this.#options.db, this.#id, this.#backendPid)
+    await jobs.heartbeat(this.#options.db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
   }
 
@@ -98,12 +88,12 @@ export class Job {
     this.#lastHeartbeat = 0
   }
 
-  async close(state: JobEnd, reason: string | null): Promise<void> {
+  async close(state: jobs.JobEnd, reason: string | null): Promise<void> {
     this.#ended = true
     clearInterval(this.#timer)
     await this.#looking.done()
     // The row first: a lock that goes while the row says "running" would look like a death.
-    await outlast(() => endJob(this.#options.db, this.#id, state, reason))
+    await outlast(() => jobs.endJob(this.#options.db, this.#id, state, reason))
     await this.#session.close()
   }
 
@@ -125,7 +115,7 @@ export class Job {
     if (this.#ended) return
     if (Date.now() - this.#lastHeartbeat >= HEARTBEAT_EVERY_MS) await this.#renew()
     const { db } = this.#options
-    const suspects = await findDeadJobs(db, this.#id)
+    const suspects = await jobs.findDeadJobs(db, this.#id)
     if (suspects.length === 0) return
     await delay(SECOND_LOOK_AFTER_MS)
     for (const dead of suspects) await this.#bury(dead)
@@ -133,21 +123,21 @@ export class Job {
 
   async #renew(): Promise<void> {
     const { db, kind, log } = this.#options
-    if (this.#abdicating) await endJob(db, this.#id, 'failed', 'could not write what it owned')
-    const alive = await heartbeat(db, this.#id, this.#backendPid)
+    if (this.#abdicating) await jobs.endJob(db, this.#id, 'failed', 'could not write what it owned')
+    const alive = await jobs.heartbeat(db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
     if (alive || this.#ended) return
     const why = this.#abdicating ? 'could not write for too long' : 'was taken for dead'
     log.error({ job_id: this.#id }, `this process ${why} and its runs were given away; it goes on under a new id`)
-    this.#id = await insertJob(db, kind)
+    this.#id = await jobs.insertJob(db, kind)
     this.#abdicating = false
     this.#session.renew()
     this.#listener?.deposed()
   }
 
-  async #bury(dead: DeadJob): Promise<void> {
+  async #bury(dead: jobs.DeadJob): Promise<void> {
     const { db, log } = this.#options
-    const buried = await buryJob(db, this.#id, dead)
+    const buried = await jobs.buryJob(db, this.#id, dead)
     if (buried === undefined) return
     log.warn({ job_id: dead.job_id, ...buried }, `${dead.reason}; its runs are queued again`)
     if (buried.runs > 0) this.#listener?.runsWaiting()

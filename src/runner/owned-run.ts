@@ -45,18 +45,12 @@ export class OwnedRun {
   #finish: (result: RunResult) => void = () => {}
   #giveUp: (error: Error) => void = () => {}
 
-  constructor(
-    owner: Owner,
-    dag: Dag,
-    graph: Graph,
-    run: DagRun,
-    options: { order: number; retries?: boolean | undefined },
-  ) {
+  constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, order: number, retries = true) {
     this.#owner = owner
     this.#tries = new Tries(owner.admission)
-    this.order = options.order
+    this.order = order
     this.dag = dag
-    this.#retries = options.retries ?? true
+    this.#retries = retries
     this.#limited = hasLimits(dag)
     this.state = new ActiveRun(run, graph)
     this.finished = new Promise((resolve, reject) => {

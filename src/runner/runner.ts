@@ -7,12 +7,10 @@ import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Claimable, claimRun, type DagRun, type Inserted, type NewDagRun, readRun } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
-import type { LogLine } from '../metadata/logs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
-import type { Transition } from '../metadata/transitions.ts'
+import type { LogLine, Transition } from '../metadata/transitions.ts'
 import { Admission } from './admission.ts'
-import { callBack } from './callbacks.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
 import type { Job, JobListener } from './job.ts'
@@ -24,8 +22,6 @@ import { Writer } from './writer.ts'
 export interface Trigger {
   runType?: RunType
   logicalDate: Date
-  dataIntervalStart?: Date
-  dataIntervalEnd?: Date
   conf?: Record<string, unknown>
   /** False: each task is tried once. */
   retries?: boolean
@@ -42,6 +38,8 @@ export interface RunnerOptions {
   onChange?: (run: OwnedRun, transitions: readonly Transition[]) => void
   /** Told of every line a task logs here. */
   onLog?: (line: LogLine) => void
+  /** Called once a run owned here has ended, and waited for when this process stops; what it throws is logged. */
+  onEnd?: (run: OwnedRun, state: 'success' | 'failed') => Promise<void>
 }
 
 /** What a run needs of the process that owns it. */
@@ -59,7 +57,7 @@ export class Runner implements JobListener {
   readonly #owner: Owner
   readonly #runs = new Map<number, OwnedRun>()
   readonly #versions = new Map<string, Promise<number>>()
-  readonly #callbacks = new Set<Promise<unknown>>()
+  readonly #ending = new Set<Promise<void>>()
   readonly #claiming: Turn
   #claimable: Claimable | undefined
   #mayClaim = false
@@ -97,9 +95,10 @@ export class Runner implements JobListener {
       this.#inserting--
       this.#admission.freeSlots(started.size)
     }
-    if (inserted === undefined) throw runExists(run.runId)
+    if (inserted === undefined)
+      throw new TminusError(`There is a run ${run.runId} already`, { code: 'run_exists', retryable: false })
     const stored: DagRun = { ...run, ...inserted, jobId: this.#options.job.id, version: 0, reason: null, ranForMs: 0 }
-    const owned = new OwnedRun(this.#owner, dag, dag.graph, stored, { order: ++this.#taken, retries: trigger.retries })
+    const owned = new OwnedRun(this.#owner, dag, dag.graph, stored, ++this.#taken, trigger.retries)
     this.#runs.set(stored.dagRunId, owned)
     const instances = dag.graph.taskIds.map((id) => firstInstance(id, started.has(id)))
     if (stored.state === 'running') owned.resume(stored, instances)
@@ -144,10 +143,10 @@ export class Runner implements JobListener {
     return left.length
   }
 
-  /** Resolves once everything decided and logged so far is written, and callbacks have ended. */
+  /** Resolves once everything decided and logged so far is written, and nobody is being told of an end any more. */
   async drained(): Promise<void> {
     await this.#writer.drained()
-    await Promise.all(this.#callbacks)
+    await Promise.all(this.#ending)
   }
 
   runsWaiting(): void {
@@ -192,18 +191,15 @@ export class Runner implements JobListener {
     if (stored === undefined || dag === undefined) return false
     const { run, nodes, instances } = stored
     const graph = () => buildGraph(run.dagId, nodes)
-    const owned = this.#runs.get(id) ?? new OwnedRun(this.#owner, dag, graph(), run, { order: ++this.#taken })
+    const owned = this.#runs.get(id) ?? new OwnedRun(this.#owner, dag, graph(), run, ++this.#taken)
     this.#runs.set(id, owned)
     owned.resume(run, instances)
     return true
   }
 
-  async #describe(dag: Dag, trigger: Trigger): Promise<NewDagRun> {
-    const { runType = 'manual', logicalDate, conf = {} } = trigger
-    const { dataIntervalStart = logicalDate, dataIntervalEnd = logicalDate } = trigger
-    const dagVersionId = await this.#versionOf(dag)
-    const runId = newRunId(runType, logicalDate)
-    return { dagId: dag.id, dagVersionId, runId, runType, logicalDate, dataIntervalStart, dataIntervalEnd, conf }
+  async #describe(dag: Dag, { runType = 'manual', logicalDate, conf = {} }: Trigger): Promise<NewDagRun> {
+    const ids = { dagId: dag.id, dagVersionId: await this.#versionOf(dag), runId: newRunId(runType, logicalDate) }
+    return { ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }
   }
 
   #versionOf(dag: Dag): Promise<number> {
@@ -216,28 +212,22 @@ export class Runner implements JobListener {
   #ended(run: OwnedRun, result: RunResult | Error): void {
     this.#runs.delete(run.run.dagRunId)
     this.runsWaiting()
-    if (!(result instanceof Error)) {
-      this.#callBack(run, result)
-      return
-    }
-    this.#options.log.warn({ run_id: run.run.runId }, result.message)
+    if (!(result instanceof Error)) this.#tellOfEnd(run, result)
+    else this.#options.log.warn({ run_id: run.run.runId }, result.message)
     if (result instanceof TminusError && result.code === 'run_unwritable') this.#options.job.abdicate()
   }
 
-  #callBack(run: OwnedRun, result: RunResult): void {
-    const { log } = this.#options
-    const called = callBack(run, result, this.#options)
+  #tellOfEnd(run: OwnedRun, { state }: RunResult): void {
+    const { log, onEnd } = this.#options
+    if (onEnd === undefined || (state !== 'success' && state !== 'failed')) return
+    const told = onEnd(run, state)
       .catch((err: Error) => log.error({ err, run_id: run.run.runId }, 'a callback failed; the run is not affected'))
-      .finally(() => this.#callbacks.delete(called))
-    this.#callbacks.add(called)
+      .finally(() => this.#ending.delete(told))
+    this.#ending.add(told)
   }
 }
 
 async function until(met: () => boolean, ms: number): Promise<void> {
   const deadline = Date.now() + ms
   while (!met() && Date.now() < deadline) await delay(20)
-}
-
-function runExists(runId: string): TminusError {
-  return new TminusError(`There is a run ${runId} already`, { code: 'run_exists', retryable: false })
 }

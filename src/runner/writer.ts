@@ -1,7 +1,6 @@
 import { isOutage, outlast } from '../db/outage.ts'
 import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
-import type { LogLine } from '../metadata/logs.ts'
-import { type RunChange, writeChanges } from '../metadata/transitions.ts'
+import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
 import type { RunnerOptions } from './runner.ts'
 import { Turn } from './turn.ts'
 

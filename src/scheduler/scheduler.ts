@@ -90,11 +90,8 @@ export class Scheduler {
     await Promise.all(isNew.map((entry) => this.#register(entry, now)))
     const open = this.#open(now.getTime())
     if (open.length === 0) return
-    const states = await readSchedules(
-      db,
-      open.map(({ dag }) => dag.id),
-      now,
-    )
+    const dagIds = open.map(({ dag }) => dag.id)
+    const states = await readSchedules(db, dagIds, now)
     let room = MOST_A_TURN
     const found = open.map((entry) => {
       const one = dueOf(entry, states.get(entry.dag.id), now.getTime(), room)
@@ -112,11 +109,8 @@ export class Scheduler {
     const { dag } = entry
     try {
       const dagVersionId = await registerDag(db, dag)
-      await keepSchedule(
-        db,
-        { dagId: dag.id, schedule: dag.schedule, timezone: dag.timezone, since: sinceOf(dag, now) },
-        now,
-      )
+      const { id: dagId, schedule, timezone } = dag
+      await keepSchedule(db, { dagId, schedule, timezone, since: sinceOf(dag, now) }, now)
       entry.dagVersionId = dagVersionId
     } catch (error) {
       log.error({ err: error, dag_id: dag.id }, 'a dag could not be registered; it is tried again')

@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
 import { discordFailures } from '../../src/callbacks/discord.ts'
 import { dag } from '../../src/dag/dag.ts'
-import { localExecutor } from '../../src/executors/local.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { openTestRunner, testResources, uniqueId } from '../support/runner.ts'
 
@@ -31,7 +30,7 @@ async function runs(endings: ('good' | 'bad')[], address: string | undefined): P
     task('after', { upstream: { load }, run: () => {} })
   })
   const resources = { ...testResources(database), settingsOf: () => ({ OPS_WEBHOOK_URL: address }) }
-  const own = await openTestRunner(database, [defined], { executor: localExecutor(4, resources) })
+  const own = await openTestRunner(database, [defined], { resources })
   const states: string[] = []
   for (const _ of endings) states.push((await own.run(defined)).state)
   return states

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { dag, isDag } from '../../src/dag/dag.ts'
-import { buildGraph, downstreamOf } from '../../src/dag/graph.ts'
+import { buildGraph } from '../../src/dag/graph.ts'
 import type { Task } from '../../src/dag/task.ts'
+import { downstreamOf } from '../../src/operations/downstream.ts'
 
 const run = () => {}
 

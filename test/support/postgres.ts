@@ -5,7 +5,7 @@ import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { openEmbedded } from '../../src/db/embedded.ts'
 import { openPool } from '../../src/db/pool.ts'
-import { migrateMetadata } from '../../src/metadata/metadata.ts'
+import { migrateMetadata } from '../../src/maintenance/schema.ts'
 import { removeFolder, SCRATCH, scratchFolder } from './embedded.ts'
 
 declare module 'vitest' {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { callBack } from '../../src/callbacks/call-back.ts'
 import { openHttp } from '../../src/connectors/http.ts'
 import type { Dag } from '../../src/dag/dag.ts'
 import { localExecutor } from '../../src/executors/local.ts'
@@ -25,11 +26,12 @@ export const silent = openLog({ level: 'silent', format: 'json', scrub: (text) =
 export async function openTestRunner(
   database: TestDatabase,
   dags: readonly Dag[],
-  options: { slots?: number } & Partial<RunnerOptions> = {},
+  options: { slots?: number; resources?: Resources } & Partial<RunnerOptions> = {},
 ): Promise<TestRunner> {
   const metadata = openMetadata(database.pool, 'metadata')
   const jobId = await insertJob(metadata, 'pipeline')
-  const executor = localExecutor(options.slots ?? 4, testResources(database))
+  const { slots = 4, resources = testResources(database), ...given } = options
+  const executor = localExecutor(slots, resources)
   const known = new Map(dags.map((dag) => [dag.id, dag]))
   const runner = new Runner({
     db: metadata,
@@ -37,7 +39,8 @@ export async function openTestRunner(
     dags: known,
     executor,
     log: silent,
-    ...options,
+    onEnd: (run, state) => callBack(metadata, resources, run, state),
+    ...given,
   })
   const run = async (dag: Dag, trigger: Partial<Trigger> = {}) => {
     const owned = await runner.run(dag, { logicalDate: new Date(), ...trigger })

@@ -8,7 +8,6 @@ import {
 } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { settings } from '../../../pipelines/rocket-launches/settings.ts'
 import { openClock } from '../../../src/clock.ts'
-import { localExecutor } from '../../../src/executors/local.ts'
 import { createDatabase, type TestDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'
 import { openTestRunner, statesOf, testResources } from '../../support/runner.ts'
@@ -46,7 +45,7 @@ async function tick(at: Date) {
   const env = { LAUNCH_LIBRARY_URL: library.url, DISCORD_WEBHOOK_URL: discord.webhookUrl }
   const parsed = z.object(settings).parse(env)
   const resources = { ...testResources(database), now, settingsOf: () => parsed }
-  const { run } = await openTestRunner(database, [launches], { executor: localExecutor(4, resources) })
+  const { run } = await openTestRunner(database, [launches], { resources })
   return await run(launches, { runType: 'scheduled', logicalDate: at })
 }
 

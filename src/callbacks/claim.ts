@@ -1,5 +1,5 @@
 import type { RunEnd } from '../dag/dag.ts'
-import type { Metadata } from './metadata.ts'
+import type { Metadata } from '../metadata/metadata.ts'
 
 /**
  * For the first to ask, for one end of one run: the tasks that failed by themselves, and whether the run has

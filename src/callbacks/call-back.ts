@@ -1,0 +1,30 @@
+import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
+import type { DagRun } from '../metadata/dag-runs.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import { type Resources, untilAbandoned, withTools } from '../runner/execute.ts'
+import { claimCallback } from './claim.ts'
+
+const CALLBACK_TIMEOUT_MS = 30_000
+
+/**
+ * Calls the dag's `onFailure` or `onSuccess` for a run that ended, under a time limit; throws what it throws. A row is
+ * written first, so nobody calls twice: a process that dies in between has called once at the most.
+ */
+export async function callBack(
+  db: Metadata,
+  resources: Resources,
+  { dag, run }: { dag: Dag; run: DagRun },
+  state: RunEnd['state'],
+): Promise<void> {
+  const callback = state === 'failed' ? dag.onFailure : dag.onSuccess
+  const claimed = callback && (await claimCallback(db, run.dagRunId, state === 'failed' ? 'failure' : 'success'))
+  if (claimed) await within(dag, callback, { dagId: dag.id, runId: run.runId, state, ...claimed }, resources)
+}
+
+async function within(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
+  const signal = AbortSignal.timeout(CALLBACK_TIMEOUT_MS)
+  await withTools(dag, signal, resources, async (tools) => {
+    const context = Object.assign(tools, { log: resources.log(end) })
+    await untilAbandoned(async () => callback(end, context), signal)
+  })
+}
