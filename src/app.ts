@@ -146,7 +146,7 @@ export interface App extends Databases {
   runner: Runner
   /** Of the row by which this process is known; another one once it was taken for dead. */
   jobId(): number
-  /** What is under way is written, the process signed off, the databases closed. */
+  /** What still runs is told to stop and written, the process signed off, the databases closed. */
   end(state: 'success' | 'failed', options?: EndOptions): Promise<void>
 }
 
@@ -174,7 +174,8 @@ export async function openApp(
     const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
     await job.attend(runner)
     const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
-      await runner.drained()
+      // A run cancelled from elsewhere is over before its tasks are; until then they use what is closed below.
+      await runner.release(0, reason ?? 'the process ended')
       await job.close(state, reason ?? null)
       await runnerPool.end()
       if (drop) await dropMetadata(metadata)

@@ -90,5 +90,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 // Nothing here keeps the process alive on purpose: what was opened is closed, so a verb that is done ends by itself.
 process.exitCode = await main(process.argv)
-// Save a task that was told to stop and does not: it is left behind.
-setTimeout(() => process.exit(), 10_000).unref()
+// Save a task that was told to stop and does not: it had its 10 s (`App.end`) and is left behind.
+setTimeout(() => process.exit(), 1_000).unref()

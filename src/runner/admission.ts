@@ -47,6 +47,11 @@ export class Admission {
     )
   }
 
+  /** How many task instances run here, those among them that nobody waits for any more. */
+  get executing(): number {
+    return this.#used
+  }
+
   /** True while a further run would not just wait behind others here. */
   get hasRoom(): boolean {
     return !this.#closed && this.#used < this.#options.slots && this.#ready.length === 0

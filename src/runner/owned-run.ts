@@ -64,11 +64,6 @@ export class OwnedRun {
     return this.state.run
   }
 
-  /** How many of its tasks run here. */
-  get executing(): number {
-    return this.#tries.executing
-  }
-
   /** Takes up a stored run where its rows stand. */
   resume(run: DagRun, instances: readonly TaskInstance[]): void {
     this.#restore(run, instances)

@@ -128,14 +128,15 @@ export class Runner implements JobListener {
 
   /**
    * Starts nothing more, gives running tasks time to end, tells the rest to stop, and gives unfinished runs back for
-   * another process. Returns how many those were.
+   * another process. Returns how many those were. Nothing here uses the database any more after that.
    */
   async release(graceMs: number, reason: string): Promise<number> {
     this.#claimable = undefined
     this.#admission.close()
-    await until(() => this.#executing === 0, graceMs)
+    await until(() => this.#admission.executing === 0, graceMs)
+    await this.#claiming.done()
     for (const run of this.#runs.values()) run.interrupt(reason)
-    await until(() => this.#executing === 0, ABANDON_AFTER_MS)
+    await until(() => this.#admission.executing === 0, ABANDON_AFTER_MS)
     await this.#writer.drained()
     const left = [...this.#runs.values()]
     for (const run of left) run.release(reason)
@@ -165,10 +166,6 @@ export class Runner implements JobListener {
   deposed(): void {
     for (const run of this.#runs.values()) run.lose('this process was taken for dead')
     this.runsWaiting()
-  }
-
-  get #executing(): number {
-    return [...this.#runs.values()].reduce((sum, run) => sum + run.executing, 0)
   }
 
   /** One run after the other, as long as they do not only wait here for what others could do. */

@@ -25,11 +25,6 @@ export class Tries {
     this.#admission = admission
   }
 
-  /** How many of them hold a slot. */
-  get executing(): number {
-    return [...this.#known.values()].filter(({ ending }) => ending === undefined).length
-  }
-
   has(index: number): boolean {
     return this.#known.has(index)
   }

@@ -173,6 +173,18 @@ describe('a signal in the middle of a run', () => {
     expect(await unfinished()).toEqual([])
   })
 
+  test('the task of a run cancelled from elsewhere has its database until it has stopped, and nothing is wrong', async () => {
+    const running = await started('--conf', '{"tidies":true}')
+    const cancelled = await runCli(['runs', 'cancel', 'slow', 'latest'], { env: env() })
+    expect(cancelled.code).toBe(0)
+    const { code, stdout, stderr } = await running.ended
+    expect([code, stderr]).toEqual([1, ''])
+    expect(stdout).toContain('run failed')
+    const logs = await runCli(['tasks', 'logs', 'slow', 'latest', 'wait'], { env: env() })
+    expect(logs.stdout).toContain('tidied up')
+    expect(await unfinished()).toEqual([])
+  })
+
   test('a second one does not wait for a task that will not stop; what it left is recorded', async () => {
     const running = await started('--conf', '{"stubborn":true}')
     running.process.kill('SIGINT')

@@ -189,6 +189,41 @@ describe('limits', () => {
     expect(seen).toEqual(['a', 'b1', 'b2', 'c'])
   })
 
+  test('release waits for the claim under way; nothing uses the database after it, whatever is heard', async () => {
+    const told = dag(uniqueId('told'), {}, ({ task }) => {
+      task('a', { run: () => {} })
+    })
+    const { metadata, jobId } = await openTestRunner(database, [told])
+    const asked = deferred()
+    const gate = deferred()
+    let queries = 0
+    const query = async (statement: { name?: string }, values?: unknown[]) => {
+      queries++
+      asked.resolve()
+      if (statement.name === 'claim_run') await gate.promise
+      return await metadata.query(statement as never, values)
+    }
+    const { runner } = await openTestRunner(database, [told], {
+      db: { ...metadata, query: query as never },
+      job: { id: jobId, abdicate() {} },
+    })
+    void runner.claim({ dagIds: [told.id], onlyBegun: false })
+    await asked.promise
+    let released = false
+    const releasing = runner.release(0, 'closed').then(() => {
+      released = true
+    })
+    await delay(100)
+    expect(released).toBe(false)
+    gate.resolve()
+    await releasing
+    const before = queries
+    runner.runsWaiting()
+    runner.slotsFreed()
+    await runner.drained()
+    expect(queries).toBe(before)
+  })
+
   test('a run whose claim was committed but never answered is found and carried on', async () => {
     const ran: string[] = []
     const claimed = dag(uniqueId('claimed'), {}, ({ task }) => {
