@@ -192,10 +192,8 @@ function nodeOf({ id, triggerRule, upstream }: Task): GraphNode {
 
 function checkId(kind: 'dag' | 'task', id: string): void {
   if (/^[A-Za-z0-9_.-]{1,250}$/.test(id)) return
-  throw new TminusError(`'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`, {
-    code: 'dag_invalid',
-    retryable: false,
-  })
+  const problem = `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`
+  throw new TminusError(problem, { code: 'dag_invalid', retryable: false })
 }
 
 function dateOf(dagId: string, value: Date | string | undefined): Date | undefined {

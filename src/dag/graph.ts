@@ -27,7 +27,8 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   refuseDuplicates(dagId, tasks)
   const nodes = topologicalOrder(dagId, tasks)
   const indexOf = new Map(nodes.map((node, index) => [node.id, index]))
-  const upstream = nodes.map((node) => positions(node, indexOf))
+  const distinct = ({ upstream }: GraphNode) => [...new Set(Object.values(upstream))]
+  const upstream = nodes.map((node) => distinct(node).map((id) => indexOf.get(id) ?? -1))
   const downstream: number[][] = nodes.map(() => [])
   upstream.forEach((parents, index) => {
     for (const parent of parents) downstream[parent]?.push(index)
@@ -81,8 +82,4 @@ function findCycle(byId: ReadonlyMap<string, GraphNode>, ordered: readonly Graph
   }
   const cycle = path.slice(path.indexOf(id ?? ''))
   return [...cycle, cycle[0] ?? ''].reverse()
-}
-
-function positions(node: GraphNode, indexOf: ReadonlyMap<string, number>): number[] {
-  return [...new Set(Object.values(node.upstream))].map((id) => indexOf.get(id) ?? -1)
 }

@@ -91,12 +91,3 @@ export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to
 export function isOver(state: DagRunState): boolean {
   return state === 'success' || state === 'failed'
 }
-
-/** True when some process alive takes up queued runs. */
-export async function isAnybodyExecuting(db: Metadata): Promise<boolean> {
-  const { rows } = await db.query(
-    `select from metadata.job where state = 'running' and kind in ('start', 'scheduler')
-     and heartbeat_at > now() - interval '30 s' limit 1`,
-  )
-  return rows.length > 0
-}

@@ -181,9 +181,8 @@ function detailsOf(error: unknown): string {
 }
 
 function timedOut(ms: number): TminusError {
-  return new TminusError(`took longer than its execution timeout of ${humanDuration(ms)}`, {
-    code: 'execution_timeout',
-  })
+  const reason = `took longer than its execution timeout of ${humanDuration(ms)}`
+  return new TminusError(reason, { code: 'execution_timeout' })
 }
 
 function badOutput(message: string): TminusError {

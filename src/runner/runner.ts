@@ -17,6 +17,7 @@ import type { Job, JobListener } from './job.ts'
 import { OwnedRun, type RunResult } from './owned-run.ts'
 import { newRunId } from './run-id.ts'
 import { Turn } from './turn.ts'
+import { watching } from './watching.ts'
 import { Writer } from './writer.ts'
 
 export interface Trigger {
@@ -34,16 +35,16 @@ export interface RunnerOptions {
   dags: ReadonlyMap<string, Dag>
   executor: Executor
   log: Logger
-  /** Told of every written change of a run owned here. */
+  /** Told of every written change of a run owned here. What it throws is logged, and disturbs nothing. */
   onChange?: (run: OwnedRun, transitions: readonly Transition[]) => void
-  /** Told of every line a task logs here. */
+  /** Told of every line a task logs here, in the same way. */
   onLog?: (line: LogLine) => void
   /** Called once a run owned here has ended, and waited for when this process stops; what it throws is logged. */
   onEnd?: (run: OwnedRun, state: 'success' | 'failed') => Promise<void>
 }
 
 /** What a run needs of the process that owns it. */
-export interface Owner extends RunnerOptions {
+export interface Owner extends Required<Omit<RunnerOptions, 'onEnd'>> {
   writer: Writer
   admission: Admission
   ended(run: OwnedRun, result: RunResult | Error): void
@@ -72,7 +73,9 @@ export class Runner implements JobListener {
     const slots = options.executor.slots
     this.#admission = new Admission({ ...options, slots, idle: () => this.#mayClaim && this.#claiming.ask() })
     const ended: Owner['ended'] = (run, result) => this.#ended(run, result)
-    this.#owner = { ...options, writer: this.#writer, admission: this.#admission, ended }
+    const onChange = watching(options.log, options.onChange)
+    const onLog = watching(options.log, options.onLog)
+    this.#owner = { ...options, writer: this.#writer, admission: this.#admission, ended, onChange, onLog }
     this.#claiming = new Turn(
       () => this.#claimAll(),
       // After an outage the session's new connection asks again.

@@ -106,7 +106,7 @@ export async function attempt(
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const log = (line: LogLine) => {
     writer.log(line)
-    onLog?.(line)
+    onLog(line)
   }
   const read = (upstream: string) => outlast(() => readOutput(db, run.dagRunId, upstream))
   return await executor.execute({ run, dag, task, tryNumber, abort, readOutput: read, log })

@@ -6,7 +6,7 @@ import type { Metadata } from '../../src/metadata/metadata.ts'
 import { readLogs } from '../../src/operations/logs.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
-import { deferred, openTestRunner, statesOf, stored, uniqueId } from '../support/runner.ts'
+import { deferred, openTestRunner, silent, statesOf, stored, uniqueId } from '../support/runner.ts'
 
 let database: TestDatabase
 
@@ -259,6 +259,32 @@ describe('a task ends', () => {
     ])
     expect(await readLogs(metadata, { dagId: logging.id, runId }, 'a', { tryNumber: 2 })).toHaveLength(2)
   })
+})
+
+test('what shows a run and breaks is told for what it is, once each time, and disturbs neither run nor task', async () => {
+  const errors: unknown[][] = []
+  const log = Object.assign(Object.create(silent), { error: (...told: unknown[]) => errors.push(told) })
+  const watched = dag(uniqueId('watched'), {}, ({ task }) => {
+    const a = task('a', { run: (_inputs, { log }) => log.info('here') })
+    task('b', { upstream: { a }, run: () => {} })
+  })
+  const broken = (what: string) => () => {
+    throw new Error(`${what} is broken`)
+  }
+  const options = { log, onChange: broken('the screen'), onLog: broken('its log') }
+  const { run } = await openTestRunner(database, [watched], options)
+  const result = await run(watched)
+  expect(result.task_instances).toMatchObject([
+    { state: 'success', try_number: 1 },
+    { state: 'success', try_number: 1 },
+  ])
+  const told = 'showing what a run does failed; the run is not affected'
+  // The log line, and two writes: the end of a with the start of b, the end of b with that of the run.
+  expect(errors).toEqual([
+    [{ err: new Error('its log is broken') }, told],
+    [{ err: new Error('the screen is broken') }, told],
+    [{ err: new Error('the screen is broken') }, told],
+  ])
 })
 
 describe('ownership', () => {
