@@ -78,4 +78,4 @@ document.addEventListener('click', (event) => {
   show(svg)
 })
 document.addEventListener('DOMContentLoaded', prepare)
-document.addEventListener('htmx:afterSettle', prepare)
+document.addEventListener('htmx:afterSwap', prepare)

@@ -27,7 +27,7 @@ let top = 0
 document.addEventListener('htmx:beforeSwap', () => {
   top = document.getElementById('log')?.scrollTop ?? 0
 })
-document.addEventListener('htmx:afterSettle', () => {
+document.addEventListener('htmx:afterSwap', () => {
   const log = document.getElementById('log')
   if (log && !followed) log.scrollTop = top
   prepare()

@@ -49,14 +49,14 @@ function follow() {
   })
 }
 
-let refreshing = false
+let refreshing
 let again = false
 async function refresh() {
   if (refreshing) {
     again = true
     return
   }
-  refreshing = true
+  refreshing = location.href
   const live = document.querySelector('[data-live]')
   const own = live?.dataset.refresh
   if (own) document.dispatchEvent(new CustomEvent('tminus:changed'))
@@ -64,18 +64,26 @@ async function refresh() {
     await htmx
       .ajax('GET', location.href, { target: '[data-live]', select: '[data-live]', swap: 'outerHTML' })
       .catch(() => {})
-  refreshing = false
+  refreshing = undefined
   if (again) {
     again = false
     refresh()
   }
 }
 
+// Who searched in the meantime is shown what was searched for last.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  if (event.detail.requestConfig.path !== refreshing || refreshing === location.href) return
+  event.detail.shouldSwap = false
+  again = true
+})
+
 document.addEventListener('DOMContentLoaded', () => {
   localTimes()
   follow()
 })
-document.addEventListener('htmx:afterSettle', () => {
+// Before it is painted: a time that changed its width afterwards would move the rest.
+document.addEventListener('htmx:afterSwap', () => {
   localTimes()
   follow()
 })

@@ -9,8 +9,20 @@ export function markReaders(metadata: Metadata): Readonly<Record<string, ReadMar
       const { rows } = await metadata.query<{ key: string; mark: string }>(text, [keys])
       return new Map(rows.map(({ key, mark }) => [key, mark]))
     }
-  return { dag: marks(DAG_MARKS), run: marks(RUN_MARKS), log: marks(LOG_MARKS) }
+  return { dags: marks(DAGS_MARK), dag: marks(DAG_MARKS), run: marks(RUN_MARKS), log: marks(LOG_MARKS) }
 }
+
+/**
+ * Of the list of all dags, under the key `all`: the newest run, those under way, and who is paused. However many runs
+ * there ever were, it reads the end of an index, the index of the unfinished, and the one row of each dag.
+ */
+export const DAGS_MARK = `
+select w.key, concat_ws('-',
+  (select max(dag_run_id) from metadata.dag_run),
+  (select concat(count(*), '-', sum(hashtextextended(concat(dag_run_id, state), 0))) from metadata.dag_run
+   where state in ('queued', 'running')),
+  (select concat(count(*), '-', sum(hashtext(dag_id)) filter (where is_paused)) from metadata.dag)) as mark
+from unnest($1::text[]) w (key) where w.key = 'all'`
 
 /** Of a dag's newest runs, and of the task instances of those under way. */
 export const DAG_MARKS = `

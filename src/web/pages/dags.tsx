@@ -22,6 +22,8 @@ dagsPages.get('/dags', async (c) => {
   const search = (c.req.query('search') ?? '').slice(0, 250)
   const after = (c.req.query('after') ?? '').slice(0, 250)
   const loaded = [...site.dags.keys()]
+  // Read before what it stands for, so that what changes meanwhile is shown at once.
+  const mark = await site.markOf('dags', 'all')
   const rows = await readDags(site.metadata, { loaded, search, after, limit: PAGE + 1, runs: 25 })
   const shown = rows.slice(0, PAGE)
   const more = rows.length > PAGE ? shown.at(-1)?.dag_id : undefined
@@ -39,7 +41,7 @@ dagsPages.get('/dags', async (c) => {
       ))}
       {(search !== '' || after !== '' || more !== undefined) && <Search search={search} />}
       <div id="dags">
-        <List c={c} rows={shown} search={search} />
+        <List c={c} rows={shown} search={search} mark={mark} />
         {(after !== '' || more !== undefined) && (
           <nav class="pager" aria-label="Pages">
             {after !== '' && <a href={`/dags?${new URLSearchParams({ search })}`}>First page</a>}
@@ -77,7 +79,15 @@ function Search({ search }: { search: string }) {
   )
 }
 
-function List({ c, rows, search }: { c: WebContext; rows: readonly DagRow[]; search: string }) {
+interface ListProps {
+  c: WebContext
+  rows: readonly DagRow[]
+  search: string
+  mark: string
+}
+
+/** Its body is what follows: whatever there has an id keeps the focus, and the table its place. */
+function List({ c, rows, search, mark }: ListProps) {
   if (rows.length === 0 && search !== '') return <Empty title={`No dag with “${search}” in its id`} />
   if (rows.length === 0) {
     return (
@@ -102,7 +112,7 @@ function List({ c, rows, search }: { c: WebContext; rows: readonly DagRow[]; sea
             </th>
           </tr>
         </thead>
-        <tbody>
+        <tbody data-live="dags/all" data-mark={mark}>
           {rows.map((row) => (
             <Row c={c} row={row} dag={c.var.site.dags.get(row.dag_id)} />
           ))}
@@ -114,12 +124,11 @@ function List({ c, rows, search }: { c: WebContext; rows: readonly DagRow[]; sea
 
 function Row({ c, row, dag }: { c: WebContext; row: DagRow; dag: Dag | undefined }) {
   const { dag_id, is_paused, runs } = row
-  const [latest] = runs
   return (
     <tr>
       <td class="switch-cell">{dag && <PauseSwitch c={c} dag={dag} paused={is_paused} />}</td>
       <th scope="row">
-        <a class="id" href={paths.dag(dag_id)}>
+        <a class="id" id={`dag-${dag_id}`} href={paths.dag(dag_id)}>
           {dag_id}
         </a>
         <p class="sub">{dag ? dag.description : 'not in the pipelines folder any more'}</p>
@@ -129,30 +138,44 @@ function Row({ c, row, dag }: { c: WebContext; row: DagRow; dag: Dag | undefined
         <NextRun dag={dag} paused={is_paused} now={c.var.site.now()} />
       </td>
       <td data-label="Latest run">
-        {latest ? (
-          <a class="plain" href={paths.run(dag_id, latest.run_id)}>
-            <StateMark state={latest.state} />
-            {latest.started_at && (
-              <span class="sub">
-                <Time at={new Date(latest.started_at)} show="ago" />
-              </span>
-            )}
-          </a>
-        ) : (
-          <span class="muted">never ran</span>
-        )}
+        <LatestRun row={row} />
       </td>
       <td class="runs-cell">
         <RunBars runs={runs} />
       </td>
       <td class="right">
         {dag && may(c, 'operator') && (
-          <a class="button small" href={paths.dag(dag_id, 'trigger')} aria-label={`Trigger ${dag_id}`}>
+          <a
+            class="button small"
+            id={`trigger-${dag_id}`}
+            href={paths.dag(dag_id, 'trigger')}
+            aria-label={`Trigger ${dag_id}`}
+          >
             Trigger
           </a>
         )}
       </td>
     </tr>
+  )
+}
+
+/** How many are under way is told where that is more than the one which is shown. */
+function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) {
+  const [latest] = runs
+  if (latest === undefined) return <span class="muted">never ran</span>
+  const counts = [running > 0 && `${running} running`, queued > 0 && `${queued} queued`].filter(Boolean)
+  return (
+    <>
+      <a class="plain" id={`latest-${dag_id}`} href={paths.run(dag_id, latest.run_id)}>
+        <StateMark state={latest.state} />
+        {latest.started_at && (
+          <span class="sub">
+            <Time at={new Date(latest.started_at)} show="ago" />
+          </span>
+        )}
+      </a>
+      {running + queued > 1 && <p class="sub">{counts.join(', ')}</p>}
+    </>
   )
 }
 
@@ -167,12 +190,14 @@ export function NextRun({ dag, paused, now }: { dag: Dag | undefined; paused: bo
 export function PauseSwitch({ c, dag, paused }: { c: WebContext; dag: Dag; paused: boolean }) {
   if (dag.schedule === null) return null
   if (!may(c, 'operator')) return <span class="muted small">{paused ? 'paused' : 'on'}</span>
+  const { pathname, search } = new URL(c.req.url)
   return (
     <form method="post" action={paths.dag(dag.id, 'pause')}>
       <input type="hidden" name="paused" value={paused ? 'no' : 'yes'} />
-      <input type="hidden" name="back" value={c.req.path} />
+      <input type="hidden" name="back" value={pathname + search} />
       <button
         type="submit"
+        id={`switch-${dag.id}`}
         class="switch"
         role="switch"
         aria-checked={paused ? 'false' : 'true'}

@@ -45,5 +45,6 @@ export function svgBar(href: string, state: string, [x, y, width, height]: reado
 function summary(runs: DagRow['runs']): string {
   const count = new Map<string, number>()
   for (const { state } of runs) count.set(state, (count.get(state) ?? 0) + 1)
-  return `Last ${runs.length} runs: ${[...count].map(([state, many]) => `${many} ${state}`).join(', ')}`
+  const latest = runs.length === 1 ? 'The latest run' : `The latest ${runs.length} runs`
+  return `${latest}: ${[...count].map(([state, many]) => `${many} ${state}`).join(', ')}`
 }

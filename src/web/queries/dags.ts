@@ -19,6 +19,8 @@ export interface DagRow {
     started_at: string | null
     ended_at: string | null
   })[]
+  running: number
+  queued: number
 }
 
 export interface DagsWanted {
@@ -40,13 +42,18 @@ export async function readDags(db: Metadata, { loaded, search, after, limit, run
        select dag_id from (select unnest($1::text[]) as dag_id union select dag_id from metadata.dag) k
        where position(lower($2) in lower(dag_id)) > 0 and dag_id collate "C" > $3 order by dag_id collate "C" limit $4
      )
-     select i.dag_id, coalesce(d.is_paused, false) as is_paused, coalesce(r.runs, '[]') as runs
+     select i.dag_id, coalesce(d.is_paused, false) as is_paused, coalesce(r.runs, '[]') as runs, u.running, u.queued
      from ids i left join metadata.dag d using (dag_id)
      left join lateral (
        select json_agg(json_build_object('id', dag_run_id, 'run_id', run_id, 'run_type', run_type, 'state', state,
          'started_at', started_at, 'ended_at', ended_at)) as runs
        from (select * from metadata.dag_run n where n.dag_id = i.dag_id order by n.dag_run_id desc limit $5) newest
      ) r on true
+     cross join lateral (
+       select count(*) filter (where state = 'running')::int as running,
+         count(*) filter (where state = 'queued')::int as queued
+       from metadata.dag_run n where n.dag_id = i.dag_id and n.state in ('queued', 'running')
+     ) u
      order by i.dag_id collate "C"`,
     [loaded, search, after, limit, runs],
   )
