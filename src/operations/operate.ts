@@ -94,7 +94,7 @@ async function operate(
   })
 }
 
-function select(run: LockedRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
+export function select(run: LockedRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
   const graph = buildGraph(run.runId, run.graph)
   const unknown = taskIds?.find((id) => !graph.indexOf.has(id))
   if (unknown !== undefined) throw new UsageError(`Run ${run.runId} has no task '${unknown}'`)

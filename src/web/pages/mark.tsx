@@ -4,8 +4,9 @@ import { mark } from '../../operations/operate.ts'
 import { atLeast, findRun, loadedDag, paths } from '../find.ts'
 import { Notice, StateMark } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
-import type { InstanceRow, RunRow } from '../queries/runs.ts'
+import type { InstanceRow, WholeRun } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
+import { consequenceOf, Follows } from './mark-preview.tsx'
 import { Decide, OperatePage, told } from './operate-parts.tsx'
 
 /** Saying how a task ended. */
@@ -18,15 +19,15 @@ const MARKS = ['success', 'failed', 'skipped'] as const
 export type Mark = (typeof MARKS)[number]
 
 markPages.get(MARK, async (c) => {
-  const { run, instances } = await findRun(c)
-  const taskId = c.req.query('task') ?? ''
-  return c.html(<MarkPage c={c} run={run} instance={instanceOf(instances, taskId)} />)
+  const whole = await findRun(c)
+  return c.html(<MarkPage c={c} whole={whole} instance={instanceOf(whole.instances, c.req.query('task') ?? '')} />)
 })
 
 markPages.post(MARK, async (c) => {
-  const { run, instances } = await findRun(c)
+  const whole = await findRun(c)
+  const { run } = whole
   const form = await c.req.parseBody()
-  const instance = instanceOf(instances, String(form.task))
+  const instance = instanceOf(whole.instances, String(form.task))
   const state = MARKS.find((one) => one === form.state)
   const value = String(form.value ?? '').trim()
   try {
@@ -38,7 +39,7 @@ markPages.post(MARK, async (c) => {
   } catch (error) {
     const problem = (error as Error).message
     if (!(error as { code?: string }).code?.match(/^(usage|http_problem)$/)) throw error
-    return c.html(<MarkPage c={c} run={run} instance={instance} given={{ state, value, problem }} />, 400)
+    return c.html(<MarkPage c={c} whole={whole} instance={instance} given={{ state, value, problem }} />, 400)
   }
 })
 
@@ -58,18 +59,19 @@ function instanceOf(instances: readonly InstanceRow[], taskId: string): Instance
 
 interface MarkProps {
   c: WebContext
-  run: RunRow
+  whole: WholeRun
   instance: InstanceRow
   given?: { state: Mark | undefined; value: string; problem: string }
 }
 
-function MarkPage({ c, run, instance, given }: MarkProps) {
+function MarkPage({ c, whole, instance, given }: MarkProps) {
+  const { run } = whole
   const output = c.var.site.dags.get(run.dag_id)?.tasks.get(instance.task_id)?.output
   return (
     <OperatePage c={c} run={run} title={`Mark ${instance.task_id}`}>
       <p>
         Says how the task ended instead of running it. It is <StateMark state={instance.state} /> now. What hangs on it
-        and failed, or could not run, is judged anew, and the run goes on.
+        and failed, or could not run, is judged anew, and the run goes on. As the run stands now, this follows:
       </p>
       {given && <Notice kind="bad">{given.problem}</Notice>}
       <form method="post">
@@ -77,10 +79,20 @@ function MarkPage({ c, run, instance, given }: MarkProps) {
         <fieldset class="choices">
           <legend class="hidden">How it ended</legend>
           {MARKS.map((state) => (
-            <label>
-              <input type="radio" name="state" value={state} required checked={given?.state === state} />
-              <StateMark state={state} />
-            </label>
+            <div>
+              <label>
+                <input
+                  type="radio"
+                  name="state"
+                  value={state}
+                  required
+                  checked={given?.state === state}
+                  aria-describedby={`follows-${state}`}
+                />
+                <StateMark state={state} />
+              </label>
+              <Follows id={`follows-${state}`} consequence={consequenceOf(whole, instance.task_id, state)} />
+            </div>
           ))}
         </fieldset>
         {output && (

@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { dag } from '../../src/dag/dag.ts'
+import { fail } from '../../src/dag/ending.ts'
+import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
+import { mark } from '../../src/runner/operate.ts'
+import { consequenceOf } from '../../src/web/pages/mark-preview.tsx'
+import { readWholeRun, type WholeRun } from '../../src/web/queries/runs.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { openTestRunner, statesOf, stored, type TestRunner, uniqueId } from '../support/runner.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createDatabase()
+})
+afterAll(async () => await database.drop())
+
+const MARKS = ['success', 'failed', 'skipped'] as const
+
+/** `a` fails; under it a task of every trigger rule, and under each of these one more. */
+const every = () =>
+  dag(uniqueId('previewed'), {}, ({ task }) => {
+    const ran = () => {}
+    const a = task('a', { run: () => Promise.reject(fail('no')) })
+    const beside = task('beside', { run: ran })
+    for (const triggerRule of TRIGGER_RULES) {
+      const one = task(`b_${triggerRule}`, { upstream: { a, beside }, triggerRule, run: ran })
+      task(`c_${triggerRule}`, { upstream: { one }, run: ran })
+    }
+  })
+
+async function ended(own: TestRunner, dagId: string, runId: string) {
+  await own.runner.claim({ dagIds: [dagId], onlyBegun: false })
+  await own.runner.idle()
+  await own.runner.drained()
+  return await stored(own.metadata, dagId, runId)
+}
+
+test.each(MARKS)('what it says of marking a task %s is what comes of it', async (state) => {
+  const defined = every()
+  const own = await openTestRunner(database, [defined])
+  const { run_id } = await own.run(defined)
+  const whole = (await readWholeRun(own.metadata, defined.id, run_id)) as WholeRun
+  const told = consequenceOf(whole, 'a', state)
+  const { taskIds } = await mark(own.metadata, defined, run_id, 'a', state)
+  const named = [...told.starts, ...told.waits, ...told.ends.map(({ taskId }) => taskId)]
+  expect(named.sort()).toEqual(taskIds.filter((id) => id !== 'a').sort())
+  const after = await ended(own, defined.id, run_id)
+  const states = statesOf(after)
+  for (const id of told.starts) expect([id, states[id]]).toEqual([id, 'success'])
+  for (const { taskId, state: end } of told.ends) expect([taskId, states[taskId]]).toEqual([taskId, end])
+  if (told.run) expect(after.state).toBe(told.run)
+  expect(told.run === undefined).toBe(told.starts.length > 0)
+})
