@@ -4,6 +4,7 @@ import type { Child } from 'hono/jsx'
 import { VERSION } from '../version.ts'
 import { assetUrl } from './assets.ts'
 import { Sprite } from './parts.tsx'
+import { type Share, ShareTags } from './share.tsx'
 import type { Site, Viewer, WebContext } from './site.ts'
 
 export interface PageProps {
@@ -11,7 +12,9 @@ export interface PageProps {
   /** Before the name of the site in the window's title. */
   title: string
   /** One sentence for search engines and previews. */
-  description?: string
+  description?: string | undefined
+  /** For links to this page from elsewhere. */
+  share?: Share
   /** Paths of further scripts (modules) and style sheets, of this site only: the policy refuses all others. */
   scripts?: readonly string[]
   styles?: readonly string[]
@@ -19,7 +22,7 @@ export interface PageProps {
 }
 
 /** A whole document: head, navigation, what it is about, foot. `c.html(<Page c={c} title="…">…</Page>)`. */
-export function Page({ c, title, description, scripts = [], styles = [], children }: PageProps) {
+export function Page({ c, title, description, share, scripts = [], styles = [], children }: PageProps) {
   const { site, viewer } = c.var as { site: Site; viewer: Viewer | undefined }
   return (
     <>
@@ -31,6 +34,7 @@ export function Page({ c, title, description, scripts = [], styles = [], childre
           <meta name="color-scheme" content="light dark" />
           <meta name="htmx-config" content={HTMX} />
           {description && <meta name="description" content={description} />}
+          {share && <ShareTags c={c} title={title} description={description} share={share} />}
           <title>{`${title} · T-minus`}</title>
           <link rel="icon" href={assetUrl('favicon.svg')} type="image/svg+xml" />
           <link rel="stylesheet" href={assetUrl('site.css')} />

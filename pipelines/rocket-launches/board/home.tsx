@@ -2,10 +2,12 @@
 import { Empty, Page, type WebContext } from 'tminus/web'
 import type { Age } from './age.ts'
 import { assetLinks } from './assets.ts'
+import { DataAge } from './data-age.tsx'
 import { Hero } from './hero.tsx'
 import { LaunchList } from './list.tsx'
-import { Away, DrawnRocket, Picture } from './parts.tsx'
+import { DrawnRocket, Picture } from './parts.tsx'
 import type { Asked, BoardLaunch } from './query.ts'
+import { descriptionOf, shareOf } from './share.ts'
 import { brief, isTimed } from './words.ts'
 
 export interface Home {
@@ -27,7 +29,7 @@ export const PER_PAGE = 50
 export function HomePage({ c, home }: { c: WebContext; home: Home }) {
   const { featured, base, now, live } = home
   return (
-    <Page c={c} title="Launches" description="The next rocket launches, live" {...assetLinks(base)}>
+    <Page c={c} {...toldOf(home)} {...assetLinks(base)}>
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
       {isAsked(home) ? <Coming home={home} /> : <Next home={home} />}
@@ -37,6 +39,28 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
       {!isAsked(home) && (featured || home.age.asOf) && <Coming home={home} />}
     </Page>
   )
+}
+
+/** Its title and description: what it opens with, or what it was asked for. */
+function toldOf(home: Home) {
+  const { asked, page, featured, base, now } = home
+  const path = `${base}/${queryOf(asked, page)}`
+  if (isAsked(home)) {
+    const search = asked.search && ` with “${brief(asked.search, 60)}”`
+    const by = asked.provider && ` of ${brief(asked.provider, 60)}`
+    const title = `${listTitle(asked)}${by}${search}${page > 1 ? `, page ${page}` : ''}`
+    return { title, description: `${title}: rocket launches, live`, share: { path } }
+  }
+  const next = featured && `${leadOf(featured, now)}: ${brief(featured.name, 100)}`
+  return {
+    title: next ?? 'Launches',
+    description: featured ? descriptionOf(featured) : 'The next rocket launches, live',
+    share: shareOf(featured, base, path),
+  }
+}
+
+function listTitle({ past }: Asked): string {
+  return past ? 'Past launches' : 'Coming launches'
 }
 
 function Next({ home: { featured, age, base, now } }: { home: Home }) {
@@ -54,7 +78,7 @@ function Next({ home: { featured, age, base, now } }: { home: Home }) {
 /** The list with what it is asked for. */
 function Coming({ home }: { home: Home }) {
   const { asked, launches, now, base } = home
-  const title = asked.past ? 'Past launches' : 'Coming launches'
+  const title = listTitle(asked)
   return (
     <section class="coming" aria-labelledby="coming-title">
       <div class="head">
@@ -113,36 +137,6 @@ function NoLaunch({ isRead }: { isRead: boolean }) {
         <Picture launch={{ launch_id: 'none', image_url: null, thumbnail_url: null }} hero />
       </figure>
     </section>
-  )
-}
-
-/** "As of 4 min ago · next look in 11 min · 9 of 15 calls left" */
-function DataAge({ age: { asOf, nextLook, calls }, now, base }: { age: Age; now: Date; base: string }) {
-  if (asOf === undefined) return null
-  return (
-    <p class="data-age">
-      <span>
-        As of <Away net={asOf} now={now} />
-      </span>
-      <span>next look {nextLook === undefined ? 'is due' : <Away net={nextLook} now={now} />}</span>
-      {calls && (
-        <span>
-          {calls.left.toLocaleString('en')} of {calls.limit.toLocaleString('en')} calls left
-        </span>
-      )}
-      <span>
-        data by{' '}
-        <a href="https://thespacedevs.com/llapi" rel="noreferrer noopener" target="_blank">
-          Launch Library 2
-        </a>
-      </span>
-      <span>
-        <a href={`${base}/outbox`}>outbox</a>
-      </span>
-      <span>
-        <a href={`${base}/rejects`}>rejects</a>
-      </span>
-    </p>
   )
 }
 

@@ -8,6 +8,7 @@ import { Hero } from './hero.tsx'
 import { DrawnRocket } from './parts.tsx'
 import type { BoardLaunch, SentMessage } from './query.ts'
 import { SentMessages } from './sent.tsx'
+import { descriptionOf, shareOf } from './share.ts'
 import { beliefsOf, chartOf } from './slips.ts'
 import { brief, isTimed } from './words.ts'
 
@@ -25,7 +26,13 @@ export interface OneLaunch {
 export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
   const { launch, base, now, live } = one
   return (
-    <Page c={c} title={brief(launch.name, 100)} {...assetLinks(base)}>
+    <Page
+      c={c}
+      title={brief(launch.name, 100)}
+      description={descriptionOf(launch)}
+      share={shareOf(launch, base)}
+      {...assetLinks(base)}
+    >
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
       <p class="crumbs">

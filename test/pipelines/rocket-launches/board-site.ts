@@ -14,12 +14,17 @@ export interface BoardSite extends Web {
 }
 
 /** The real server with the real board, on a free port. */
-export async function openBoard(db: Database, now: () => Date, env: Record<string, string> = {}): Promise<BoardSite> {
+export async function openBoard(
+  db: Database,
+  now: () => Date,
+  env: Record<string, string> = {},
+  served = { host: '127.0.0.1', trustProxy: false },
+): Promise<BoardSite> {
   const web = await openWeb({
     metadata: openMetadata(db, 'metadata'),
     db,
     loaded: { dags: new Map([[dag.id, dag]]), files: new Map(), importErrors: [] },
-    web: { host: '127.0.0.1', port: 0, trustProxy: false },
+    web: { ...served, port: 0 },
     settingsOf: () => z.object(settings).parse(env),
     now,
     scrub: (text) => text,

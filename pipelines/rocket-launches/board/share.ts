@@ -1,0 +1,29 @@
+import type { Share } from 'tminus/web'
+import { placeText } from '../discord/announcement.ts'
+import { timeText } from '../launches/launch-time.ts'
+import { statusText } from '../launches/launch-words.ts'
+import { launchPath, pictureOf } from './parts.tsx'
+import type { BoardLaunch } from './query.ts'
+import { brief, isTimed, periodText } from './words.ts'
+
+/** What a link to a launch shows elsewhere: `12 December 2026, 14:05 UTC, to the minute · Go for launch · SpaceX · …`. */
+export function descriptionOf(launch: BoardLaunch): string {
+  const { provider, rocket } = launch
+  const facts = [whenOf(launch), statusText(launch), provider, rocket, placeText(launch)]
+  return brief(facts.filter(Boolean).join(' · '), 200)
+}
+
+/** Who reads it is in whatever zone, and has no script to tell: UTC, with how precisely it is known. */
+function whenOf(launch: BoardLaunch): string {
+  if (!isTimed(launch)) return periodText(launch)
+  return `${timeText(launch.net)}, to the ${['second', 'minute', 'hour'][launch.net_precision ?? 1]}`
+}
+
+export function shareOf(launch: BoardLaunch | undefined, base: string, path?: string): Share {
+  const own = path ?? (launch ? launchPath(base, launch.launch_id) : `${base}/`)
+  const src = pictureOf(launch?.image_url ?? null)
+  if (launch === undefined || src === undefined) return { path: own }
+  const credit = brief(launch.image_credit, 80)
+  const alt = `${brief(launch.rocket ?? launch.name, 100)}${credit && ` (picture: ${credit})`}`
+  return { path: own, image: { src, alt } }
+}
