@@ -98,47 +98,19 @@ const netPrecision = z
 const rocketOf = <Family extends z.ZodRawShape>(family: Family) =>
   z.object({ configuration: z.object({ name: text, full_name: text, ...family }).nullish() }).nullish()
 
+/** As 2.0.0 and 2.2.0 have it. */
+const FLAT = { ...COMMON, image: webAddress, rocket: rocketOf({ family: text }), vidURLs: links, infoURLs: links }
+
 const Launch200 = z
-  .object({
-    ...COMMON,
-    tbddate: z.boolean().nullish(),
-    tbdtime: z.boolean().nullish(),
-    image: webAddress,
-    rocket: rocketOf({ family: text }),
-    vidURLs: links,
-    infoURLs: links,
+  .object({ ...FLAT, tbddate: z.boolean().nullish(), tbdtime: z.boolean().nullish() })
+  .transform((raw) => {
+    const open = { date: raw.tbddate ?? false, time: raw.tbdtime ?? false }
+    return flatLaunchOf(raw, derivedPrecision(raw.net, raw.status.id, open))
   })
-  .transform((raw) =>
-    launchOf(raw, {
-      netPrecision: derivedPrecision(raw.net, raw.status.id, {
-        date: raw.tbddate ?? false,
-        time: raw.tbdtime ?? false,
-      }),
-      family: raw.rocket?.configuration?.family ?? null,
-      imageUrl: raw.image,
-      imageCredit: null,
-      ...linksOf(raw.vidURLs, raw.infoURLs),
-    }),
-  )
 
 const Launch220 = z
-  .object({
-    ...COMMON,
-    net_precision: netPrecision,
-    image: webAddress,
-    rocket: rocketOf({ family: text }),
-    vidURLs: links,
-    infoURLs: links,
-  })
-  .transform((raw) =>
-    launchOf(raw, {
-      netPrecision: raw.net_precision ?? derivedPrecision(raw.net, raw.status.id),
-      family: raw.rocket?.configuration?.family ?? null,
-      imageUrl: raw.image,
-      imageCredit: null,
-      ...linksOf(raw.vidURLs, raw.infoURLs),
-    }),
-  )
+  .object({ ...FLAT, net_precision: netPrecision })
+  .transform((raw) => flatLaunchOf(raw, raw.net_precision ?? derivedPrecision(raw.net, raw.status.id)))
 
 const Launch230 = z
   .object({
@@ -159,6 +131,16 @@ const Launch230 = z
       ...linksOf(raw.vid_urls, raw.info_urls),
     }),
   )
+
+function flatLaunchOf(raw: z.output<z.ZodObject<typeof FLAT>>, netPrecision: number): Launch {
+  return launchOf(raw, {
+    netPrecision,
+    family: raw.rocket?.configuration?.family ?? null,
+    imageUrl: raw.image,
+    imageCredit: null,
+    ...linksOf(raw.vidURLs, raw.infoURLs),
+  })
+}
 
 type Common = z.output<z.ZodObject<typeof COMMON>> & {
   rocket?: { configuration?: { name: string | null; full_name: string | null } | null | undefined } | null | undefined
