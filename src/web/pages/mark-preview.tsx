@@ -1,11 +1,12 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { buildGraph, downstreamOf } from '../../dag/graph.ts'
+import { buildGraph } from '../../dag/graph.ts'
 import type { DagRunState, TaskInstanceState } from '../../dag/state.ts'
 import { isTerminal } from '../../dag/state.ts'
 import type { DagRun } from '../../metadata/dag-runs.ts'
 import { firstInstance } from '../../metadata/task-instances.ts'
+import { downstreamOf } from '../../operations/downstream.ts'
+import { select } from '../../operations/operate.ts'
 import { ActiveRun } from '../../runner/active-run.ts'
-import { select } from '../../runner/operate.ts'
 import { StateMark } from '../parts.tsx'
 import type { WholeRun } from '../queries/runs.ts'
 import type { Mark } from './mark.tsx'
@@ -51,7 +52,6 @@ const UNSTARTED: DagRun = {
   runType: 'manual',
   logicalDate: new Date(0),
   dataIntervalStart: new Date(0),
-  dataIntervalEnd: new Date(0),
   conf: {},
   state: 'running',
   jobId: null,
