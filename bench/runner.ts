@@ -53,15 +53,20 @@ async function chain(connectionString: string, pool: Database, floor: Floor): Pr
 async function manyRuns(connectionString: string, pool: Database, floor: Floor): Promise<void> {
   const three = chainOf('many', 3)
   const own = await open(connectionString, pool, [three], 10)
-  const floorMs = await timed(() => floor.spread(1_000, (connection) => floor.run(connection, 3)))
-  const ourMs = await timed(async () => {
+  const runAll = async () => {
     const runs = await Promise.all(
       Array.from({ length: 1_000 }, () => own.runner.run(three, { logicalDate: new Date() })),
     )
     await Promise.all(runs.map(({ finished }) => finished))
-  })
+  }
+  const ourMs: number[] = []
+  const floorMs: number[] = []
+  for (let round = 0; round < 7; round++) {
+    floorMs.push(await timed(() => floor.spread(1_000, (connection) => floor.run(connection, 3))))
+    ourMs.push(await timed(runAll))
+  }
   await own.close()
-  const [ours, bare] = [1_000_000 / ourMs, 1_000_000 / floorMs]
+  const [ours, bare] = [1_000_000 / median(ourMs), 1_000_000 / median(floorMs)]
   report(
     '1,000 3-task runs, concurrency 10, runs a second',
     `${ours.toFixed(0)} / floor ${bare.toFixed(0)}`,
