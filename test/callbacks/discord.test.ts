@@ -1,19 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
 import { discordFailures } from '../../src/callbacks/discord.ts'
 import { dag } from '../../src/dag/dag.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { openTestRunner, testResources, uniqueId } from '../support/runner.ts'
 
-let database: TestDatabase
+const database = useDatabase()
 let discord: DiscordServer
 
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => {
-  await database.drop()
-})
 afterEach(async () => {
   await discord.close()
 })

@@ -1,13 +1,11 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { readStatus } from '../../src/maintenance/status.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { PIPELINES, runCli, startCli } from '../support/cli.ts'
-import { createDatabase, createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { createDatabase, createEmptyDatabase, type TestDatabase, useDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
-const WITHIN = { timeout: 30_000, interval: 20 }
 const REAL_PIPELINES = join(PIPELINES, '../../../pipelines')
 const BROKEN = join(PIPELINES, '../broken-pipelines')
 
@@ -28,11 +26,7 @@ async function wrong(run: Promise<{ stdout: string }>): Promise<Line[]> {
 }
 
 describe.concurrent('db check', () => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await createDatabase()
-  })
-  afterAll(() => database.drop())
+  const database = useDatabase()
   const cli = (line: string, env: Record<string, string> = {}) => cliOn(database)(line, env)
 
   test('tells that all is well, or what to start', async () => {
@@ -147,11 +141,7 @@ test('db check tells processes that died, runs that nobody takes up, and pools t
 })
 
 describe('the database from first to last', () => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await createEmptyDatabase()
-  })
-  afterAll(() => database.drop())
+  const database = useDatabase(createEmptyDatabase)
   const cli = (line: string, env: Record<string, string> = {}) => cliOn(database)(line, env)
 
   test('four processes may migrate it at once', async () => {

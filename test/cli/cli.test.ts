@@ -1,29 +1,24 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded.ts'
 import { type Ended, PIPELINES, runCli } from '../support/cli.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
+import { useDatabase } from '../support/database.ts'
+import { ask } from '../support/embedded.ts'
+import { withFolder } from '../support/scratch.ts'
 
 const BROKEN = join(PIPELINES, '../broken-pipelines')
 
-let database: TestDatabase
+const database = useDatabase()
 const cli = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
   runCli(args, { env: { DATABASE_URL: database.connectionString, ...env } })
 
 /** The run that the listing verbs look at: chain, failed in its second task. */
 let runId = ''
 beforeAll(async () => {
-  database = await createDatabase()
   await cli(['pipeline', 'chain'])
   const { stdout } = await cli(['pipeline', 'chain', '--json', '--conf', '{"fail":"second"}'])
   runId = JSON.parse(stdout).run_id
 })
-afterAll(() => database.drop())
 
 describe.concurrent('a wrong command ends with 2 and says what is right', () => {
   test.each([
@@ -122,11 +117,11 @@ describe.concurrent('what cannot be reached or read', () => {
   })
 
   test('no database yet: a verb that only looks says what to run, and makes none', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'tminus-cli-'))
-    const { code, stderr } = await runCli(['dags', 'runs', 'chain'], { env: { DATA_DIR: folder } })
-    expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
-    expect(code).toBe(1)
-    await rm(folder, { recursive: true })
+    await withFolder(async (folder) => {
+      const { code, stderr } = await runCli(['dags', 'runs', 'chain'], { env: { DATA_DIR: folder } })
+      expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
+      expect(code).toBe(1)
+    })
   })
 
   test("without the runner's tables, a verb that only looks says how to make them", async () => {
@@ -200,19 +195,14 @@ describe.concurrent('db url', () => {
   })
 
   test('starts an embedded server where there is no address, and leaves it running', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'tminus-cli-'))
-    const first = await runCli(['db', 'url'], { env: { DATA_DIR: folder } })
-    expect(first.code).toBe(0)
-    try {
-      const client = new pg.Client({ connectionString: first.stdout.trim(), application_name: 'psql' })
-      await client.connect()
-      expect((await client.query('select current_database() as name')).rows).toEqual([{ name: 'tminus' }])
-      await client.end()
+    await withFolder(async (folder) => {
+      const first = await runCli(['db', 'url'], { env: { DATA_DIR: folder } })
+      expect(first.code).toBe(0)
+      const url = first.stdout.trim()
+      expect(await ask(url, 'select current_database()')).toBe('tminus')
       expect((await runCli(['db', 'url'], { env: { DATA_DIR: folder } })).stdout).toBe(first.stdout)
-    } finally {
       await (await openEmbedded({ dataDir: folder, create: false })).release()
-      await rm(folder, { recursive: true })
-    }
-    await expect(new pg.Client({ connectionString: first.stdout.trim() }).connect()).rejects.toThrow()
+      await expect(ask(url, 'select 1')).rejects.toThrow()
+    })
   })
 })

@@ -1,24 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { COMMAND, type Ended, PIPELINES, runCli, startCli } from '../support/cli.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
+import { useDatabase } from '../support/database.ts'
+import { withFolder } from '../support/scratch.ts'
 
 const VERBS = join(PIPELINES, '../verb-pipelines')
 const BROKEN = join(PIPELINES, '../broken-pipelines')
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(() => database.drop())
+const database = useDatabase()
 
 const environment = () => ({ PIPELINES_DIR: VERBS, DATABASE_URL: database.connectionString })
 const cli = (line: string, env: Record<string, string> = {}): Promise<Ended> =>
@@ -53,11 +46,11 @@ describe.concurrent('a verb of a dag', () => {
   })
 
   test('makes no database, but says what to run', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'tminus-verbs-'))
-    const { code, stderr } = await cli('greet once', { DATABASE_URL: '', DATA_DIR: folder })
-    expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
-    expect(code).toBe(1)
-    await rm(folder, { recursive: true })
+    await withFolder(async (folder) => {
+      const { code, stderr } = await cli('greet once', { DATABASE_URL: '', DATA_DIR: folder })
+      expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
+      expect(code).toBe(1)
+    })
   })
 
   test('ends when its reader has had enough', async () => {

@@ -1,22 +1,14 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { Announcing } from '../support/announcing.ts'
 import { PIPELINES, runCli } from '../support/cli.ts'
 import { createEmptyDatabase } from '../support/database.ts'
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
-
 const ENV = { PIPELINES_DIR: `${PIPELINES}/../../../pipelines` }
 
-let channel: Announcing
-beforeAll(async () => {
-  channel = await Announcing.open()
-})
-beforeEach(async () => {
-  await channel.reset()
+const channel = Announcing.use()
+beforeEach(() => {
   channel.env = {}
 })
-afterEach(() => channel.discord.close())
-afterAll(() => channel.database.drop())
 
 const discord = (...args: string[]) =>
   runCli(['discord', ...args], { env: { ...ENV, DATABASE_URL: channel.database.connectionString } })

@@ -1,14 +1,8 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Ended, runCli } from '../support/cli.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(() => database.drop())
+const database = useDatabase()
 
 const cli = (line: string): Promise<Ended> =>
   runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString } })

@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Ended, type Running, runCli, startCli } from '../support/cli.ts'
-import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { createEmptyDatabase, useDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-})
-afterAll(() => database.drop())
+const database = useDatabase(createEmptyDatabase)
 
 const env = () => ({ DATABASE_URL: database.connectionString })
 const pipeline = (...args: string[]) => runCli(['pipeline', ...args], { env: env() })
@@ -122,7 +117,7 @@ describe('a signal in the middle of a run', () => {
   async function started(...args: string[]): Promise<Running> {
     const running = startCli(['pipeline', 'slow', ...args], { env: env() })
     void running.ended.then(({ stderr }) => stderr && process.stderr.write(stderr))
-    await vi.waitFor(() => expect(running.stdout()).toContain('wait: waiting'), { timeout: 20_000 })
+    await vi.waitFor(() => expect(running.stdout()).toContain('wait: waiting'), WITHIN)
     return running
   }
 
@@ -188,7 +183,7 @@ describe('a signal in the middle of a run', () => {
   test('a second one does not wait for a task that will not stop; what it left is recorded', async () => {
     const running = await started('--conf', '{"stubborn":true}')
     running.process.kill('SIGINT')
-    await vi.waitFor(async () => expect((await latest()).state).toBe('failed'), { timeout: 20_000 })
+    await vi.waitFor(async () => expect((await latest()).state).toBe('failed'), WITHIN)
     const asked = Date.now()
     running.process.kill('SIGINT')
     expect((await running.ended).code).toBe(130)

@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Ended, type Running, runCli, startCli } from '../support/cli.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
-const WITHIN = { timeout: 30_000, interval: 20 }
-
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(() => database.drop())
+const database = useDatabase()
 
 const env = () => ({ DATABASE_URL: database.connectionString })
 const cli = (line: string): Promise<Ended> => runCli(line.split(' '), { env: env() })

@@ -1,18 +1,12 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Ended, PIPELINES, runCli, startCli } from '../support/cli.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
-const WITHIN = { timeout: 30_000, interval: 20 }
 const CLOCK = '2026-06-15T12:00:00Z'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(() => database.drop())
+const database = useDatabase()
 
 const env = () => ({
   DATABASE_URL: database.connectionString,

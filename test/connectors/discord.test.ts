@@ -88,7 +88,7 @@ describe('on the wire', () => {
     const started = performance.now()
     const outcome = await postMessage(server.webhook, { content: 'x' }, { timeoutMs: 150 })
     expect(outcome).toEqual({ kind: 'unknown', reason: 'no answer within 0.15 s' })
-    expect(performance.now() - started).toBeLessThan(1_000)
+    expect(performance.now() - started).toBeLessThan(5_000)
     expect(server.requests).toHaveLength(1)
   })
 

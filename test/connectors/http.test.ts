@@ -9,6 +9,7 @@ import { type HttpOptions, openHttp } from '../../src/connectors/http.ts'
 import { retryAfterMs } from '../../src/connectors/http-failure.ts'
 import { TminusError } from '../../src/errors.ts'
 import { type Handler, type HttpServer, sendJson, startHttpServer } from '../support/http-server.ts'
+import { WITHIN } from '../support/within.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -297,7 +298,7 @@ describe('letting go', () => {
     const controller = new AbortController()
     const http = open(whose === 'of the instance' ? controller.signal : undefined)
     const pending = errorOf(http.get(server.origin, { signal: controller.signal }))
-    await vi.waitFor(() => expect(server.requests).toHaveLength(1))
+    await vi.waitFor(() => expect(server.requests).toHaveLength(1), WITHIN)
     const reason = new Error('interrupted')
     controller.abort(reason)
     expect(await pending).toMatchObject({ code: 'http_aborted', cause: reason })
@@ -311,14 +312,14 @@ describe('letting go', () => {
     const server = await serve(silent)
     const http = open()
     const pending = errorOf(http.get(server.origin))
-    await vi.waitFor(() => expect(server.requests).toHaveLength(1))
+    await vi.waitFor(() => expect(server.requests).toHaveLength(1), WITHIN)
     const started = performance.now()
     await http.close()
     await http.close()
     expect(await pending).toMatchObject({ code: 'http_aborted' })
-    expect(performance.now() - started).toBeLessThan(500)
+    expect(performance.now() - started).toBeLessThan(5_000)
     expect(await errorOf(http.get(server.origin))).toMatchObject({ code: 'http_aborted' })
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), WITHIN)
   })
 
   test('close does not wait for a connection that never comes', async () => {
@@ -327,12 +328,12 @@ describe('letting go', () => {
     const before = attempts()
     const http = open()
     const pending = errorOf(http.get(`http://127.0.0.1:${port}/`, { connectTimeoutMs: 20_000 }))
-    await vi.waitFor(() => expect(attempts()).toBe(before + 1))
+    await vi.waitFor(() => expect(attempts()).toBe(before + 1), WITHIN)
     const started = performance.now()
     await http.close()
     expect(await pending).toMatchObject({ code: 'http_aborted' })
-    await vi.waitFor(() => expect(attempts()).toBe(before))
-    expect(performance.now() - started).toBeLessThan(500)
+    await vi.waitFor(() => expect(attempts()).toBe(before), WITHIN)
+    expect(performance.now() - started).toBeLessThan(5_000)
   })
 
   test('failed requests leave no socket, and no listener on a long-lived signal', async () => {
@@ -353,9 +354,9 @@ describe('letting go', () => {
     expect(server.requests).toHaveLength(20)
     expect(remove.mock.calls.length).toBe(add.mock.calls.length)
     // One kept alive; after an abort undici may have reconnected ahead of need.
-    await vi.waitFor(() => expect(server.sockets.size).toBeLessThanOrEqual(2))
+    await vi.waitFor(() => expect(server.sockets.size).toBeLessThanOrEqual(2), WITHIN)
     await http.close()
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), WITHIN)
   })
 })
 

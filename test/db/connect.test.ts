@@ -1,16 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { checkConnection } from '../../src/db/connect.ts'
 import { openPool } from '../../src/db/pool.ts'
 import { TminusError, UsageError } from '../../src/errors.ts'
-import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { createEmptyDatabase, useDatabase } from '../support/database.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-})
-afterAll(() => database.drop())
+const database = useDatabase(createEmptyDatabase)
 
 /** The address of the test's database, changed. */
 function changed(change: (url: URL) => void): string {

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded.ts'
 import { packageName } from '../../src/db/embedded-binaries.ts'
-import { ask, openElsewhere, tryOpenElsewhere, withCheckout, withFolder } from '../support/embedded.ts'
+import { ask, openElsewhere, tryOpenElsewhere, withCheckout } from '../support/embedded.ts'
+import { withFolder } from '../support/scratch.ts'
 
 const UNSAFE = { fsync: 'off' }
 const NOBODY = { uid: 65534, gid: 65534 }

@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded.ts'
-import { ask, connect, isPostgres, openElsewhere, serverPid, withFolder } from '../support/embedded.ts'
+import { ask, connect, openElsewhere } from '../support/embedded.ts'
+import { isPostgres, serverPid, withFolder } from '../support/scratch.ts'
+import { WITHIN } from '../support/within.ts'
 
 const UNSAFE = { fsync: 'off' }
-const PATIENT = { timeout: 15_000, interval: 20 }
 
 test.concurrent('a second process joins the server; the last one out stops it', async () => {
   await withFolder(async (dataDir) => {
@@ -22,7 +23,7 @@ test.concurrent('a second process joins the server; the last one out stops it', 
     expect(await ask(second.connectionString, 'select 1')).toBe(1)
     await second.release()
     expect(existsSync(join(second.folder, 'data', 'postmaster.pid'))).toBe(false)
-    await vi.waitFor(() => expect(isPostgres(pid)).toBe(false), PATIENT)
+    await vi.waitFor(() => expect(isPostgres(pid)).toBe(false), WITHIN)
   })
 })
 
@@ -115,11 +116,11 @@ test.concurrent('a process whose server was killed brings it back', async () => 
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const killed = serverPid(server.folder)
     process.kill(killed, 'SIGKILL')
-    await vi.waitFor(async () => expect(await ask(server.connectionString, 'select 1')).toBe(1), PATIENT)
+    await vi.waitFor(async () => expect(await ask(server.connectionString, 'select 1')).toBe(1), WITHIN)
     const pid = serverPid(server.folder)
     expect(pid).not.toBe(killed)
     await server.release()
-    await vi.waitFor(() => expect(isPostgres(pid)).toBe(false), PATIENT)
+    await vi.waitFor(() => expect(isPostgres(pid)).toBe(false), WITHIN)
   })
 })
 
@@ -131,7 +132,7 @@ test.concurrent('what cannot be brought back is reported', async () => {
     const server = await openEmbedded({ dataDir, create: true, settings, onLost })
     await appendFile(join(server.folder, 'data', 'postgresql.conf'), 'nonsense\n')
     process.kill(serverPid(server.folder), 'SIGKILL')
-    await vi.waitFor(() => expect(onLost).toHaveBeenCalled(), PATIENT)
+    await vi.waitFor(() => expect(onLost).toHaveBeenCalled(), WITHIN)
     expect(onLost.mock.calls[0]?.[0]).toMatchObject({ code: 'embedded_start_failed' })
     await server.release()
   })

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded.ts'
-import { ask, openElsewhere, serverPid, withFolder } from '../support/embedded.ts'
+import { ask, openElsewhere } from '../support/embedded.ts'
+import { serverPid, withFolder } from '../support/scratch.ts'
 
 const UNSAFE = { fsync: 'off' }
 const linux = process.platform === 'linux'

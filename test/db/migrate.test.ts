@@ -1,29 +1,25 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { type MigrationSet, migrate, pendingMigrations } from '../../src/db/migrate.ts'
 import { openPool } from '../../src/db/pool.ts'
 import { migrateMetadata, pendingMetadata } from '../../src/maintenance/schema.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { runScript } from '../support/cli.ts'
-import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { createEmptyDatabase, useDatabase } from '../support/database.ts'
+import { removeFolder, scratchFolder } from '../support/scratch.ts'
 
-let database: TestDatabase
+const database = useDatabase(createEmptyDatabase)
 let folder: string
 let schema: string
 let count = 0
 
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-})
-afterAll(() => database.drop())
 beforeEach(async () => {
   schema = `s${++count}`
-  folder = await mkdtemp(join(tmpdir(), 'tminus-migrate-'))
-  return () => rm(folder, { recursive: true })
+  folder = await scratchFolder()
+  return () => removeFolder(folder)
 })
 
 /** Writes the files and says where they are to be applied. */

@@ -1,17 +1,15 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Connection, type Database, openPool } from '../../src/db/pool.ts'
 import { inTransaction } from '../../src/db/transaction.ts'
-import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { createEmptyDatabase, useDatabase } from '../support/database.ts'
 
-let database: TestDatabase
+const database = useDatabase(createEmptyDatabase)
 /** One connection only: what is not given back is missed at once. */
 let pool: Database
 
 beforeAll(async () => {
-  database = await createEmptyDatabase()
   await database.pool.query('create table kept (x int primary key deferrable initially deferred)')
 })
-afterAll(() => database.drop())
 beforeEach(async () => {
   await database.pool.query('truncate kept')
   pool = openPool(database.connectionString, { max: 1 })

@@ -1,17 +1,13 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chown, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { runAs, serverUser } from '../../src/db/embedded-user.ts'
 import { runCli } from '../support/cli.ts'
 import { createEmptyDatabase } from '../support/database.ts'
-import { removeFolder, scratchFolder } from '../support/embedded.ts'
-
-vi.setConfig({ testTimeout: 90_000 })
+import { removeFolder, scratchFolder } from '../support/scratch.ts'
 
 const run = promisify(execFile)
 
@@ -29,7 +25,7 @@ async function runsOf(env: Record<string, string>): Promise<unknown> {
 }
 
 test('the folder of the embedded server, copied while it is stopped, is a backup', async () => {
-  const folder = await scratchFolder(`tminus-test-${process.pid}-`)
+  const folder = await scratchFolder()
   const copy = `${folder}-copy`
   try {
     expect((await runCli(['pipeline', 'chain'], { env: { DATA_DIR: folder } })).code).toBe(0)
@@ -51,7 +47,7 @@ test.skipIf(bin === undefined)('pg_dump and pg_restore move everything to anothe
     const env = { DATABASE_URL: own.url }
     expect((await runCli(['pipeline', 'chain'], { env })).code).toBe(0)
     const before = await runsOf(env)
-    const file = join(tmpdir(), `tminus-${randomBytes(4).toString('hex')}.dump`)
+    const file = join(own.folder, 'moved.dump')
     await run(join(bin ?? '', 'pg_dump'), ['--format=custom', '--no-owner', `--file=${file}`, own.url])
     await run(join(bin ?? '', 'pg_restore'), [
       '--no-owner',
@@ -59,7 +55,6 @@ test.skipIf(bin === undefined)('pg_dump and pg_restore move everything to anothe
       `--dbname=${target.connectionString}`,
       file,
     ])
-    await rm(file)
     const moved = { DATABASE_URL: target.connectionString }
     expect(await runsOf(moved)).toEqual(before)
     const checked = await runCli(['db', 'check'], { env: moved })
@@ -73,7 +68,7 @@ test.skipIf(bin === undefined)('pg_dump and pg_restore move everything to anothe
 
 /** Started for this test on a socket of its own. */
 async function installedServer(programs: string) {
-  const folder = await mkdtemp(join('/tmp', 'tminus-pg-'))
+  const folder = await scratchFolder()
   const user = serverUser(folder)
   if (user) await chown(folder, user.uid, user.gid)
   const as = { ...runAs(user), cwd: folder }
@@ -82,6 +77,7 @@ async function installedServer(programs: string) {
   const options = `-c listen_addresses='' -c unix_socket_directories='${folder}' -c fsync=off`
   await run(join(programs, 'pg_ctl'), ['start', '-w', '-D', data, '-l', join(folder, 'log'), '-o', options], as)
   return {
+    folder,
     url: `postgresql://tminus@localhost/postgres?host=${encodeURIComponent(folder)}`,
     stop: async () => {
       await run(join(programs, 'pg_ctl'), ['stop', '-w', '-m', 'immediate', '-D', data], as)

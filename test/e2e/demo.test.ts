@@ -2,18 +2,17 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded.ts'
 import { runCli } from '../support/cli.ts'
-import { ask, removeFolder, scratchFolder } from '../support/embedded.ts'
+import { ask } from '../support/embedded.ts'
+import { removeFolder, scratchFolder } from '../support/scratch.ts'
 import { STACK } from './support.ts'
-
-vi.setConfig({ testTimeout: 90_000 })
 
 /** Where it is started, with a `.env` in it. */
 let cwd: string
 beforeAll(async () => {
-  cwd = await scratchFolder('tminus-demo-')
+  cwd = await scratchFolder()
   await chmod(cwd, 0o755)
   await writeFile(join(cwd, '.env'), WRONG_SETTINGS)
 })
@@ -59,7 +58,7 @@ test('npm run demo, twice, beside a real database', async () => {
 })
 
 test('in an empty folder, without any environment', async () => {
-  const folder = await scratchFolder('tminus-demo-')
+  const folder = await scratchFolder()
   const { code, stdout, stderr } = await runCli(['demo'], { cwd: folder }).finally(() => removeFolder(folder))
   expect([code, stderr]).toEqual([0, ''])
   expectDemo(stdout)

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,
@@ -8,8 +8,6 @@ import { type Running, startCli } from '../support/cli.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
 import { launch230 } from '../support/launches.ts'
 import { expectNothingRunning, PIPELINES } from './support.ts'
-
-vi.setConfig({ testTimeout: 180_000 })
 
 /** A second in place of twenty minutes. */
 const QUOTA = { limit: 15, windowSeconds: 3 }
@@ -25,17 +23,13 @@ let library: LaunchLibraryServer
 /** Every call that costs quota: the page asked for, and how it was answered; 429 where the quota was used up. */
 let calls: { page: string; status: number }[]
 let onCall: (count: number) => void
-let started: Running[]
 beforeEach(async () => {
   database = await createEmptyDatabase()
   calls = []
   onCall = () => {}
-  started = []
   library = await startLaunchLibrary({ launches: () => [], archive: () => LAUNCHES, quota: QUOTA, intercept: observe })
 })
 afterEach(async () => {
-  for (const { process } of started) process.kill('SIGKILL')
-  await Promise.all(started.map(({ ended }) => ended))
   await library.close()
   await database.drop()
 })
@@ -53,9 +47,7 @@ function observe(_: unknown, response: ServerResponse, { path, query }: LaunchLi
 
 function start(...args: string[]): Running {
   const env = { DATABASE_URL: database.connectionString, PIPELINES_DIR: PIPELINES, LAUNCH_LIBRARY_URL: library.url }
-  const running = startCli(['pipeline', 'launch-history', ...args], { env })
-  started.push(running)
-  return running
+  return startCli(['pipeline', 'launch-history', ...args], { env })
 }
 
 const rows = async (sql: string) => (await database.pool.query(sql)).rows

@@ -6,18 +6,11 @@ import { describe, expect, test, vi } from 'vitest'
 import { startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
 import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { PIPELINES as FIXTURES, type Running, runCli, startCli } from '../support/cli.ts'
-import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { withDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 import { PIPELINES } from './support.ts'
 
-vi.setConfig({ testTimeout: 90_000 })
-
-const WITHIN = { timeout: 30_000, interval: 50 }
 const SCHEDULED = join(FIXTURES, '../scheduled-pipelines')
-
-async function withDatabase(work: (database: TestDatabase) => Promise<void>): Promise<void> {
-  const database = await createEmptyDatabase()
-  await work(database).finally(() => database.drop())
-}
 
 /** Where it says that it listens. */
 async function urlOf(running: Running): Promise<string> {

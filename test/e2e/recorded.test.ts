@@ -1,13 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
 import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { runCli } from '../support/cli.ts'
 import { createEmptyDatabase } from '../support/database.ts'
 import { RECORDED, type Recorded, recorded, WITHOUT_RECORDED } from '../support/recorded.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const README = fileURLToPath(new URL('../../../shared/data/ll2-recorded/README.md', import.meta.url))
 

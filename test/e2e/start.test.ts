@@ -3,13 +3,11 @@ import { describe, expect, test, vi } from 'vitest'
 import { startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
 import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { PIPELINES as FIXTURE_PIPELINES, type Running, runCli, startCli } from '../support/cli.ts'
-import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { withDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 import { expectNothingRunning, PIPELINES } from './support.ts'
 
-vi.setConfig({ testTimeout: 90_000 })
-
 const FIXTURES = join(FIXTURE_PIPELINES, '..')
-const WITHIN = { timeout: 30_000, interval: 20 }
 
 interface Line {
   level: number
@@ -32,11 +30,6 @@ async function said(running: Running, text: string, times = 1): Promise<Line> {
   return saying(running, text).at(-1) as Line
 }
 
-async function withDatabase(work: (database: TestDatabase) => Promise<void>): Promise<void> {
-  const database = await createEmptyDatabase()
-  await work(database).finally(() => database.drop())
-}
-
 describe.concurrent('npm start', () => {
   test('runs a dag at every tick, reports a wrong pipeline, and ends at a SIGTERM', () =>
     withDatabase(async ({ connectionString, pool }) => {
@@ -47,7 +40,7 @@ describe.concurrent('npm start', () => {
       const asked = Date.now()
       running.process.kill('SIGTERM')
       const { code, stderr } = await running.ended
-      expect(Date.now() - asked).toBeLessThan(1_000)
+      expect(Date.now() - asked).toBeLessThan(8_000)
       expect([code, stderr]).toEqual([0, ''])
 
       const wrong = await said(running, 'could not be loaded')
@@ -82,7 +75,7 @@ describe.concurrent('npm start', () => {
         const asked = Date.now()
         running.process.kill('SIGTERM')
         const { code, stderr } = await running.ended
-        expect(Date.now() - asked).toBeLessThan(1_000)
+        expect(Date.now() - asked).toBeLessThan(8_000)
         expect([code, stderr]).toEqual([143, ''])
       }
       const { rows } = await pool.query(`select run_id from metadata.dag_run where state = 'running'`)

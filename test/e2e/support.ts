@@ -40,14 +40,6 @@ export async function tablesHolding(db: Database, texts: readonly string[]): Pro
 
 export const STACK = /\n\s+at \S+/
 
-/** The same server with another database or password. */
-export function address(connectionString: string, changes: { database?: string; password?: string }): string {
-  const url = new URL(connectionString)
-  if (changes.database !== undefined) url.pathname = `/${changes.database}`
-  if (changes.password !== undefined) url.password = changes.password
-  return url.href
-}
-
 /** An empty list, as Launch Library gives it. */
 export const PAGE = JSON.stringify({ count: 0, next: null, previous: null, results: [] })
 

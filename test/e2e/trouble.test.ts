@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
 import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
+import { address } from '../support/address.ts'
 import { type Ended, runCli, startCli } from '../support/cli.ts'
-import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { createEmptyDatabase, type TestDatabase, useDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 import {
-  address,
   cutShort,
   expectNoSecret,
   expectNothingRunning,
@@ -17,13 +18,11 @@ import {
   withApi,
 } from './support.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
 const TOKEN = 'webhook-TOKEN_0123456789'
 const KEY = 'api-KEY-0123456789'
 const CLOSED = 'http://127.0.0.1:1'
 
-let database: TestDatabase
+const database = useDatabase(createEmptyDatabase)
 let discord: DiscordServer
 /** Launches stored and announced by a good run, before anything goes wrong. */
 let before: Record<string, unknown>[]
@@ -41,7 +40,6 @@ const run = (args: string[], env: Record<string, string>) =>
   runCli(['pipeline', 'rocket-launches', ...args], { env: { ...ENV(), ...env } })
 
 beforeAll(async () => {
-  database = await createEmptyDatabase()
   discord = await startDiscord({ token: TOKEN })
   const library = await startLaunchLibrary()
   const { code } = await run([], { LAUNCH_LIBRARY_URL: library.url })
@@ -53,7 +51,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await discord.close()
-  await database.drop()
 })
 
 /** One sentence on the task's line and at the end; no stack, no secret; what was stored before is as it was. */
@@ -199,7 +196,7 @@ describe('what waiting can mend is retried', () => {
   async function expectRetry(env: Record<string, string>, task: string, reason: string): Promise<void> {
     const running = startCli(['pipeline', 'rocket-launches'], { env: { ...ENV(), ...env } })
     const waiting = `retrying in 30 s (2 of 4): ${reason}\n`
-    await vi.waitFor(() => expect(running.stdout()).toContain(waiting), { timeout: 20_000 })
+    await vi.waitFor(() => expect(running.stdout()).toContain(waiting), WITHIN)
     expect(running.stdout()).toMatch(new RegExp(`^↻ ${task} +up_for_retry `, 'm'))
     running.process.kill('SIGINT')
     const ended = await running.ended

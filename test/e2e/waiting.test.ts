@@ -2,21 +2,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { PIPELINES as FIXTURE_PIPELINES, type Running, startCli } from '../support/cli.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 import { expectNothingRunning } from './support.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
-
 let database: TestDatabase
-let started: Running[]
 beforeEach(async () => {
   database = await createEmptyDatabase()
-  started = []
 })
-afterEach(async () => {
-  for (const { process } of started) process.kill('SIGKILL')
-  await Promise.all(started.map(({ ended }) => ended))
-  await database.drop()
-})
+afterEach(() => database.drop())
 
 /** A run of a dag that allows one at once, and whose task waits to be stopped. */
 function start(): Running {
@@ -24,13 +17,10 @@ function start(): Running {
     DATABASE_URL: database.connectionString,
     PIPELINES_DIR: join(FIXTURE_PIPELINES, '../waiting-pipelines'),
   }
-  const running = startCli(['pipeline', 'waiting'], { env })
-  started.push(running)
-  return running
+  return startCli(['pipeline', 'waiting'], { env })
 }
 
-const saying = (running: Running, text: string) =>
-  vi.waitFor(() => expect(running.stdout()).toContain(text), { timeout: 20_000 })
+const saying = (running: Running, text: string) => vi.waitFor(() => expect(running.stdout()).toContain(text), WITHIN)
 
 async function interrupted(running: Running): Promise<void> {
   const asked = Date.now()

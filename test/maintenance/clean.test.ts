@@ -1,18 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { clean } from '../../src/maintenance/clean.ts'
 import { readStatus } from '../../src/maintenance/status.ts'
 import { listTables, TABLES } from '../../src/maintenance/tables.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import { listRuns, showRun } from '../../src/operations/list-runs.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 
-let database: TestDatabase
+const database = useDatabase()
 let metadata: Metadata
 beforeAll(async () => {
-  database = await createDatabase()
   metadata = openMetadata(database.pool, 'metadata')
 })
-afterAll(() => database.drop())
 afterEach(() => database.pool.query('truncate metadata.dag, metadata.dag_run, metadata.job, metadata.backfill cascade'))
 
 const DAY_MS = 86_400_000

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { claimRun } from '../../src/metadata/dag-runs.ts'
 import {
@@ -10,17 +10,15 @@ import {
 } from '../../src/operations/backfill.ts'
 import { endBackfills } from '../../src/operations/open-backfill.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { openTestRunner, type TestRunner, uniqueId, until } from '../support/runner.ts'
 import { endQueued, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'
 
-let database: TestDatabase
+const database = useDatabase()
 let own: TestRunner
 beforeAll(async () => {
-  database = await createDatabase()
   own = await openTestRunner(database, [])
 })
-afterAll(async () => await database.drop())
 
 const RANGE = { from: new Date('2026-03-01T00:00:00Z'), to: new Date('2026-03-05T00:00:00Z') }
 

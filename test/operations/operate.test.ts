@@ -1,19 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { cancel, clear, mark } from '../../src/operations/operate.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, statesOf, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
 
-let database: TestDatabase
-
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => {
-  await database.drop()
-})
+const database = useDatabase()
 
 /** Takes up whatever is queued for these dags, to its end. */
 async function workOff({ runner }: TestRunner, dagId: string): Promise<void> {

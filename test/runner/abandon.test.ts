@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, statesOf, stored, uniqueId } from '../support/runner.ts'
 
-let database: TestDatabase
-
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => {
-  await database.drop()
-})
+const database = useDatabase()
 
 test('a task that ignores its signal is left behind after 10 s, and its late result is refused', async () => {
   const late = deferred()

@@ -1,40 +1,18 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { cancel } from '../../src/operations/operate.ts'
-import { type Running, startCli } from '../support/cli.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { startCli } from '../support/cli.ts'
+import { useDatabase } from '../support/database.ts'
 import { until } from '../support/runner.ts'
 
-let database: TestDatabase
-const started: Running[] = []
-
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterEach(async () => {
-  for (const { process } of started) {
-    process.kill('SIGCONT')
-    process.kill('SIGKILL')
-  }
-  await Promise.all(started.map(({ ended }) => ended))
-})
-afterAll(async () => {
-  await database.drop()
-})
-
-function start(): Running {
-  const one = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString, LOG_LEVEL: 'warn' } })
-  started.push(one)
-  return one
-}
+const database = useDatabase()
 
 test('a process that hangs loses its runs when its lease runs out, and awake again it is nobody it was', async () => {
   const metadata = openMetadata(database.pool, 'metadata')
   const query = async (sql: string, values: unknown[] = []) => (await metadata.query(sql, values)).rows
-  const scheduler = start()
+  const scheduler = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString, LOG_LEVEL: 'warn' } })
   await until(async () => (await query('select from metadata.job where backend_pid is not null')).length === 1)
   const pipeline = startCli(['pipeline', 'slow'], { env: { DATABASE_URL: database.connectionString } })
-  started.push(pipeline)
   await until(async () => (await query(`select from metadata.task_instance where state = 'running'`)).length === 1)
   // The run's owner is the pipeline process: that one is frozen, and the scheduler is to find it.
   pipeline.process.kill('SIGSTOP')

@@ -1,22 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
 import { DAG_POOL } from '../../src/metadata/dags.ts'
 import { takeSlots } from '../../src/metadata/pools.ts'
 import { writeChanges } from '../../src/metadata/transitions.ts'
 import { listPools, setPool } from '../../src/operations/pools.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
 
-let database: TestDatabase
-
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => {
-  await database.drop()
-})
+const database = useDatabase()
 
 /** Counts how many of what it guards are under way at once. */
 function gauge() {

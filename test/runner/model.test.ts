@@ -1,21 +1,14 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Dag, dag } from '../../src/dag/dag.ts'
 import { fail, skip } from '../../src/dag/ending.ts'
 import type { Task } from '../../src/dag/task.ts'
 import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { interpret, type ModelTask } from '../support/reference.ts'
 import { openTestRunner, statesOf, uniqueId } from '../support/runner.ts'
 
-let database: TestDatabase
-
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => {
-  await database.drop()
-})
+const database = useDatabase()
 
 /** Random dags: each task hangs on any of those before it. */
 const models = fc
@@ -78,4 +71,4 @@ test('random dags end as the reference interpreter says, each task started exact
     }),
     { numRuns: 150 },
   )
-}, 120_000)
+})

@@ -1,6 +1,3 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedServer, openEmbedded } from '../../src/db/embedded.ts'
@@ -8,6 +5,7 @@ import { type Database, openPool } from '../../src/db/pool.ts'
 import { migrateMetadata } from '../../src/maintenance/schema.ts'
 import { allEnded, crashDags, EFFECT_TABLE, feed, judgeCrashes, startWorker } from '../support/crash.ts'
 import { openTestRunner, until } from '../support/runner.ts'
+import { removeFolder, scratchFolder, serverPid } from '../support/scratch.ts'
 
 /** `RESTARTS=20 npx vitest run test/runner/outage.test.ts` for the long form. */
 const RESTARTS = Number(process.env.RESTARTS ?? 3)
@@ -17,7 +15,7 @@ let server: EmbeddedServer
 let pool: Database
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'tminus-outage-'))
+  dataDir = await scratchFolder()
   server = await openEmbedded({ dataDir, create: true })
   pool = openPool(server.connectionString)
   await migrateMetadata(pool, 'metadata')
@@ -26,13 +24,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await pool.end()
   await server.release()
-  await rm(dataDir, { recursive: true, force: true })
+  await removeFolder(dataDir)
 })
 
 /** As `pg_ctl restart -m immediate`: no goodbye to anybody, recovery from the log at the next start. */
 async function restartImmediately(): Promise<void> {
-  const [pid] = (await outlasting(() => readFile(join(server.folder, 'data', 'postmaster.pid'), 'utf8'))).split('\n')
-  process.kill(Number(pid), 'SIGQUIT')
+  const pid = await outlasting(async () => serverPid(server.folder))
+  process.kill(pid, 'SIGQUIT')
   const again = await openEmbedded({ dataDir, create: false })
   await again.release({ leaveRunning: true })
 }

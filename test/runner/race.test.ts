@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { allEnded, crashDags, EFFECT_TABLE, judgeCrashes, startWorker } from '../support/crash.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { openTestRunner } from '../support/runner.ts'
 
-let database: TestDatabase
+const database = useDatabase()
 
 beforeAll(async () => {
-  database = await createDatabase()
   await database.pool.query(EFFECT_TABLE)
-})
-afterAll(async () => {
-  await database.drop()
 })
 
 test('two processes started at the same instant on the same queued run execute it once', async () => {

@@ -1,21 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { fail, rescheduleAt, skip } from '../../src/dag/ending.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
 import { readLogs } from '../../src/operations/logs.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, silent, statesOf, stored, uniqueId } from '../support/runner.ts'
 
-let database: TestDatabase
-
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => {
-  await database.drop()
-})
+const database = useDatabase()
 
 const FAST = { retryDelay: '1ms' } as const
 

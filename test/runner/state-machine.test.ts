@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   DAG_RUN_STATES,
   DAG_RUN_TRANSITIONS,
@@ -8,16 +8,9 @@ import {
   TASK_TRANSITIONS,
   type TaskInstanceState,
 } from '../../src/dag/state.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 
-let database: TestDatabase
-
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => {
-  await database.drop()
-})
+const database = useDatabase()
 
 describe('STATE_MACHINE.md draws what the code allows', async () => {
   const text = await readFile(new URL('../../src/runner/STATE_MACHINE.md', import.meta.url), 'utf8')

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { Catchup, Dag } from '../../src/dag/dag.ts'
 import type { Scheduler } from '../../src/scheduler/scheduler.ts'
 import { openTimetable } from '../../src/scheduler/timetable.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { FULL, Random, SEED } from '../support/random.ts'
 import { openTestRunner, type TestRunner } from '../support/runner.ts'
 import { endQueued, intercepted, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'
@@ -35,13 +35,11 @@ interface Life {
   dies: 'before' | 'after' | undefined
 }
 
-let database: TestDatabase
+const database = useDatabase()
 let own: TestRunner
 beforeAll(async () => {
-  database = await createDatabase()
   own = await openTestRunner(database, [])
 })
-afterAll(async () => await database.drop())
 
 test('schedulers killed and started at random: every due tick once', async () => {
   const random = new Random(SEED)

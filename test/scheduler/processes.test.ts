@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openMetadata } from '../../src/metadata/metadata.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { FULL } from '../support/random.ts'
 import { percentile, readTicks, runSchedulers } from '../support/scheduler-processes.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => await database.drop())
+const database = useDatabase()
 
 /** FUZZ=full: three minutes, a kill every ten seconds. */
 const [FOR_MS, KILL_EVERY_MS] = FULL ? [180_000, 10_000] : [12_000, 4_000]

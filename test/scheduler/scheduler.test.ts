@@ -1,18 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { setPaused } from '../../src/operations/pause.ts'
 import { MOST_QUEUED } from '../../src/scheduler/scheduler.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { openTestRunner, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
 import { endQueued, intercepted, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'
 
-let database: TestDatabase
+const database = useDatabase()
 let own: TestRunner
 beforeAll(async () => {
-  database = await createDatabase()
   own = await openTestRunner(database, [])
 })
-afterAll(async () => await database.drop())
 
 /** A scheduler looks at each of these instants of 2026-03-05 (`12:00:01`, or with its day `06T12:00:01`). */
 async function lookAt(dags: Dag[], instants: readonly string[], db = own.metadata) {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
+import { afterEach, beforeEach, expect } from 'vitest'
 import { z } from 'zod'
-import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
 import { type NotifySummary, notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import {
   type DiscordOptions,
@@ -11,7 +11,7 @@ import { settings } from '../../pipelines/rocket-launches/settings.ts'
 import { parseWebhookUrl, type Webhook } from '../../src/connectors/discord.ts'
 import type { TaskLog } from '../../src/dag/task.ts'
 import type { Database } from '../../src/db/pool.ts'
-import { createDatabase, type TestDatabase } from './database.ts'
+import { createLaunchDatabase, type TestDatabase, useDatabase } from './database.ts'
 import { Mortal } from './mortal.ts'
 
 export const NOW = new Date('2026-11-21T05:00:00Z')
@@ -49,14 +49,19 @@ export class Announcing {
     this.database = database
   }
 
-  static async open(): Promise<Announcing> {
-    const database = await createDatabase()
-    await initializeSchema({}, { db: database.pool, log: logTo([]) })
-    return new Announcing(database)
+  /** For all tests of a file: as new before each; after it, nothing wrong was asked of Discord and no token told. */
+  static use(): Announcing {
+    const channel = new Announcing(useDatabase(createLaunchDatabase))
+    beforeEach(() => channel.#reset())
+    afterEach(async () => {
+      expect(channel.discord.violations).toEqual([])
+      expect(inspect([channel.logged, await channel.outbox()], { depth: 9 })).not.toContain(TOKEN)
+    })
+    afterEach(() => channel.discord.close())
+    return channel
   }
 
-  /** Before each test. */
-  async reset(): Promise<void> {
+  async #reset(): Promise<void> {
     this.intercept = undefined
     this.interceptAnswer = undefined
     this.logged = []

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE = ['--conditions=tminus-source', '--import', join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')]
@@ -45,13 +46,20 @@ export async function runCli(args: readonly string[], options: ProcessOptions = 
   return await startCli(args, options).ended
 }
 
-/** A node process that understands TypeScript and the package's own names. */
+/** Those that a failed test of this file left. */
+const started = new Set<ChildProcess>()
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL')
+})
+
+/** A node process that understands TypeScript and the package's own names. It outlives the test, not the file. */
 export function startNode(args: readonly string[], { env = {}, cwd = FIXTURES }: ProcessOptions = {}): Running {
   const child = spawn(process.execPath, [...NODE, ...args], {
     cwd,
     env: { PATH: process.env.PATH, HOME: cwd, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  started.add(child.once('exit', () => started.delete(child)))
   const texts = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     texts.stdout += chunk

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import format from 'pg-format'
-import { inject } from 'vitest'
+import { afterAll, beforeAll, inject } from 'vitest'
 import { type Database, openPool } from '../../src/db/pool.ts'
+import { address } from './address.ts'
 
 export interface TestDatabase {
   connectionString: string
@@ -11,12 +12,45 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
-/** A database of its own for a test file: a clone of the migrated template (20 ms). Drop it in `afterAll`. */
+/** For all tests of a file, or of the `describe` it is called in: there before their own hooks, dropped after them. */
+export function useDatabase(make = createDatabase): TestDatabase {
+  let made: TestDatabase | undefined
+  const database = () => {
+    if (made === undefined) throw new Error('The database is there from beforeAll to afterAll')
+    return made
+  }
+  beforeAll(async () => {
+    made = await make()
+  })
+  afterAll(() => made?.drop())
+  return {
+    get connectionString() {
+      return database().connectionString
+    },
+    get pool() {
+      return database().pool
+    },
+    drop: () => database().drop(),
+  }
+}
+
+/** For one test among several at once. */
+export async function withDatabase(work: (database: TestDatabase) => Promise<void>): Promise<void> {
+  const database = await createEmptyDatabase()
+  await work(database).finally(() => database.drop())
+}
+
+/** With the runner's tables: a clone of the migrated template (20 ms). */
 export function createDatabase(): Promise<TestDatabase> {
   return create('template')
 }
 
-/** The same without a single table in it. */
+/** With those of the launches as well. */
+export function createLaunchDatabase(): Promise<TestDatabase> {
+  return create('launches')
+}
+
+/** Without a single table in it. */
 export function createEmptyDatabase(): Promise<TestDatabase> {
   return create('template0')
 }
@@ -24,7 +58,7 @@ export function createEmptyDatabase(): Promise<TestDatabase> {
 async function create(template: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`
   await administer(format('create database %I template %I strategy file_copy', name, template))
-  const connectionString = databaseUrl(name)
+  const connectionString = address(inject('postgres'), { database: name })
   const pool = openPool(connectionString, { applicationName: name })
   return {
     connectionString,
@@ -37,17 +71,11 @@ async function create(template: string): Promise<TestDatabase> {
 }
 
 async function administer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl('postgres') })
+  const client = new pg.Client({ connectionString: address(inject('postgres'), { database: 'postgres' }) })
   await client.connect()
   try {
     await client.query(sql)
   } finally {
     await client.end()
   }
-}
-
-function databaseUrl(name: string): string {
-  const url = new URL(inject('postgres'))
-  url.pathname = `/${name}`
-  return url.href
 }

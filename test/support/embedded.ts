@@ -1,26 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import {
-  chmod,
-  copyFile,
-  cp,
-  link,
-  mkdir,
-  mkdtemp,
-  readdir,
-  realpath,
-  rm,
-  statfs,
-  symlink,
-  writeFile,
-} from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, cp, link, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import type { EmbeddedOptions } from '../../src/db/embedded.ts'
+import { withFolder } from './scratch.ts'
 
 /** Another node process that opens the embedded server. */
 export interface Opener {
@@ -91,14 +76,9 @@ export async function openElsewhere(options: EmbeddedOptions, as: ProcessOptions
   return opened
 }
 
-/** A folder for a test, removed after it together with the servers that still run in it. */
-export async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  await within(await scratchFolder('tminus-embedded-'), work)
-}
-
 /** A checkout of its own, as npm leaves it with its install scripts off: PostgreSQL lacks its links. */
 export async function withCheckout(work: (root: string) => Promise<void>): Promise<void> {
-  await within(await scratchFolder('tminus-checkout-'), async (root) => {
+  await withFolder(async (root) => {
     await cp(join(ROOT, 'src/db'), join(root, 'src/db'), { recursive: true })
     await cp(join(ROOT, 'src/errors.ts'), join(root, 'src/errors.ts'))
     await writeFile(join(root, 'package.json'), '{"type":"module"}')
@@ -119,72 +99,6 @@ async function linkFiles(from: string, to: string): Promise<void> {
     if (entry.isDirectory()) await linkFiles(source, target)
     if (entry.isFile()) await link(source, target).catch(() => copyFile(source, target))
   }
-}
-
-async function within(folder: string, work: (folder: string) => Promise<void>): Promise<void> {
-  try {
-    await chmod(folder, 0o755)
-    await work(folder)
-  } finally {
-    await removeFolder(folder)
-  }
-}
-
-/** Where test folders are made. */
-export const SCRATCH = ['/dev/shm', tmpdir()] as const
-
-/** In memory where that may be: a server makes a thousand files, a clone three hundred. */
-export async function scratchFolder(prefix: string): Promise<string> {
-  const [memory, disk] = SCRATCH
-  return await realpath(await mkdtemp(join((await isRoomy(memory)) ? memory : disk, prefix)))
-}
-
-/** Docker's /dev/shm has 64 MB, and runs no programs. */
-async function isRoomy(memory: string): Promise<boolean> {
-  if (!existsSync(memory) || !existsSync('/proc/mounts')) return false
-  const mount = readFileSync('/proc/mounts', 'utf8')
-    .split('\n')
-    .find((line) => line.split(' ')[1] === memory)
-  const { bavail, bsize } = await statfs(memory)
-  return mount !== undefined && !mount.includes('noexec') && bavail * bsize > 2e9
-}
-
-/** The folder and the servers that still run in it. */
-export async function removeFolder(folder: string): Promise<void> {
-  await removeServers(folder)
-  await rm(folder, { recursive: true, force: true })
-}
-
-async function removeServers(folder: string): Promise<void> {
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    if (entry.name === 'postmaster.pid') await killServer(path)
-    if (entry.name !== 'postgres' || !entry.isSymbolicLink()) continue
-    const target = readlinkSync(path)
-    await killServer(join(target, 'data', 'postmaster.pid'))
-    if (target.startsWith('/var/')) await rm(target, { recursive: true, force: true })
-  }
-}
-
-async function killServer(pidFile: string): Promise<void> {
-  if (!existsSync(pidFile)) return
-  const pid = pidIn(pidFile)
-  if (isPostgres(pid)) process.kill(pid, 'SIGQUIT')
-  while (isPostgres(pid)) await sleep(10)
-}
-
-/** A dead server whose parent did not wait for it still has a pid, but no arguments. */
-export function isPostgres(pid: number): boolean {
-  const { stdout } = spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' })
-  return stdout.includes('bin/postgres')
-}
-
-export function serverPid(folder: string): number {
-  return pidIn(join(folder, 'data', 'postmaster.pid'))
-}
-
-function pidIn(pidFile: string): number {
-  return Number(readFileSync(pidFile, 'utf8').split('\n')[0])
 }
 
 /** A session as somebody's psql would have it. */

@@ -1,12 +1,12 @@
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
+import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
 import { openEmbedded } from '../../src/db/embedded.ts'
-import { openPool } from '../../src/db/pool.ts'
+import { type Database, openPool } from '../../src/db/pool.ts'
 import { migrateMetadata } from '../../src/maintenance/schema.ts'
-import { removeFolder, SCRATCH, scratchFolder } from './embedded.ts'
+import { address } from './address.ts'
+import { quietLog } from './quiet-log.ts'
+import { removeFolder, scratchFolder, sweep } from './scratch.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,17 +15,17 @@ declare module 'vitest' {
   }
 }
 
-/** One server for the whole test run, with a template database migrated once. */
+/** One server for the whole test run, with two template databases migrated once. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await sweep()
-  const dataDir = await scratchFolder(`tminus-test-${process.pid}-`)
+  const dataDir = await scratchFolder()
   const server = await openEmbedded({
     dataDir,
     create: true,
     database: 'template',
     settings: { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '200' },
   })
-  await migrateTemplate(server.connectionString)
+  await migrateTemplates(server.connectionString)
   project.provide('postgres', server.connectionString)
   return async () => {
     await endSessions(server.connectionString)
@@ -34,31 +34,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-/** Servers of test runs that were killed. */
-async function sweep(): Promise<void> {
-  for (const parent of SCRATCH) {
-    for (const name of existsSync(parent) ? await readdir(parent) : []) {
-      const pid = Number(/^tminus-test-(\d+)-/.exec(name)?.[1])
-      if (pid && !isAlive(pid)) await removeFolder(join(parent, name))
-    }
-  }
+/** The runner's tables in `template`, those of the launches as well in `launches`. */
+async function migrateTemplates(connectionString: string): Promise<void> {
+  await onDatabase(connectionString, (pool) => migrateMetadata(pool, 'metadata'))
+  await onDatabase(address(connectionString, { database: 'postgres' }), (pool) =>
+    pool.query('create database launches template template strategy file_copy'),
+  )
+  await onDatabase(address(connectionString, { database: 'launches' }), (pool) =>
+    initializeSchema({}, { db: pool, log: quietLog() }),
+  )
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-async function migrateTemplate(connectionString: string): Promise<void> {
+async function onDatabase(connectionString: string, work: (pool: Database) => Promise<unknown>): Promise<void> {
   const pool = openPool(connectionString)
-  try {
-    await migrateMetadata(pool, 'metadata')
-  } finally {
-    await pool.end()
-  }
+  await work(pool).finally(() => pool.end())
 }
 
 /** A test that left a pool open would keep the server alive. */

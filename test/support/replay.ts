@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
-import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
 import { FINAL } from '../../pipelines/rocket-launches/launches/launch.ts'
 import {
   LAUNCH_COLUMNS,
@@ -20,7 +19,7 @@ import {
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
 import { openHttp } from '../../src/connectors/http.ts'
 import { headlineOf, kindOf, linesOf, shortInstant, withoutFooter } from './channel-words.ts'
-import { createEmptyDatabase, type TestDatabase } from './database.ts'
+import { createLaunchDatabase, type TestDatabase } from './database.ts'
 import { quietLog } from './quiet-log.ts'
 import { type Recorded, recorded } from './recorded.ts'
 
@@ -64,8 +63,7 @@ export class Replay {
 
   /** Launch Library tells at any time what was recorded last, and of launches that left its list what was last told. */
   static async open(snapshots: readonly Snapshot[]): Promise<Replay> {
-    const replay = new Replay(await createEmptyDatabase())
-    await initializeSchema({}, { db: replay.database.pool, log: quietLog() })
+    const replay = new Replay(await createLaunchDatabase())
     replay.discord = await startDiscord({ now: () => replay.#now })
     const past = () => snapshots.filter(({ at }) => at <= replay.#now)
     replay.#library = await startLaunchLibrary({

@@ -88,7 +88,7 @@ export function deferred(): { promise: Promise<void>; resolve: () => void } {
 }
 
 /** Waits for a condition; throws when it does not come. */
-export async function until(met: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
+export async function until(met: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = Date.now() + withinMs
   while (!(await met())) {
     if (Date.now() > deadline) throw new Error(`waited ${withinMs} ms for what never came: ${met}`)

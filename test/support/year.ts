@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
 import { upcomingUrl } from '../../pipelines/rocket-launches/launch-library/launch-library.ts'
 import type { Launch } from '../../pipelines/rocket-launches/launches/launch.ts'
 import { recordAttempt, recordSuccess } from '../../pipelines/rocket-launches/launches/launch-sync.ts'
@@ -8,7 +7,7 @@ import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
 import type { Database } from '../../src/db/pool.ts'
 import { TminusError } from '../../src/errors.ts'
-import { createDatabase, type TestDatabase } from './database.ts'
+import { createLaunchDatabase, type TestDatabase } from './database.ts'
 import { Mortal } from './mortal.ts'
 import { quietLog } from './quiet-log.ts'
 import { YearChannel } from './year-channel.ts'
@@ -42,9 +41,7 @@ export class LivedYear {
   }
 
   static async open(year: Year): Promise<LivedYear> {
-    const database = await createDatabase()
-    await initializeSchema({}, { db: database.pool, log: quietLog() })
-    const lived = new LivedYear(database, year)
+    const lived = new LivedYear(await createLaunchDatabase(), year)
     for (let index = 0; index < year.channels; index += 1) lived.channels.push(await YearChannel.open(index, lived))
     return lived
   }

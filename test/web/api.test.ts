@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { json, type StartedSite, startSite, WITHIN } from './support.ts'
+import { WITHIN } from '../support/within.ts'
+import { json, type StartedSite, startSite } from './support.ts'
 
 let site: StartedSite
 

@@ -4,7 +4,8 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { safeHref } from '../../src/web/parts.tsx'
 import { ownPath } from '../../src/web/security.ts'
-import { form, json, type StartedSite, startSite, WITHIN } from './support.ts'
+import { WITHIN } from '../support/within.ts'
+import { form, json, type StartedSite, startSite } from './support.ts'
 
 let site: StartedSite
 

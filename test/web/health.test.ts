@@ -1,17 +1,15 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { openPool } from '../../src/db/pool.ts'
 import { endJob, insertJob } from '../../src/metadata/jobs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import { openHealth } from '../../src/web/health.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 
-let database: TestDatabase
+const database = useDatabase()
 let metadata: Metadata
 beforeAll(async () => {
-  database = await createDatabase()
   metadata = openMetadata(database.pool, 'metadata')
 })
-afterAll(() => database.drop())
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 

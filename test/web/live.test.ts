@@ -6,9 +6,9 @@ import { Hono } from '../../src/web/index.ts'
 import { Live } from '../../src/web/live/live.ts'
 import { openWeb, type Web } from '../../src/web/server.ts'
 import type { WebEnv } from '../../src/web/site.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { silent } from '../support/runner.ts'
-import { WITHIN } from './support.ts'
+import { WITHIN } from '../support/within.ts'
 
 /** What has come so far of a stream. */
 function read(answer: Response): { text(): string; ended(): boolean; stop(): Promise<void> } {
@@ -70,12 +70,11 @@ describe('live events', () => {
 })
 
 describe('boards', () => {
-  let database: TestDatabase
+  const database = useDatabase()
   let web: Web
   const logged: unknown[] = []
 
   beforeAll(async () => {
-    database = await createDatabase()
     const board = new Hono<WebEnv>()
       .get('/', (c) => c.text(`${c.var.board.dagId} at '${c.var.board.base}', ${c.var.board.settings.WORD}`))
       .get('/things/:id', (c) => c.text(`thing ${c.req.param('id')}`))
@@ -108,7 +107,6 @@ describe('boards', () => {
   })
   afterAll(async () => {
     await web.close()
-    await database.drop()
   })
 
   const get = async (path: string) => await (await fetch(web.url + path)).text()

@@ -5,6 +5,7 @@ import { createUser } from '../../src/web/auth/users.ts'
 import type { Role } from '../../src/web/site.ts'
 import { PIPELINES, type Running, startCli } from '../support/cli.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { WITHIN } from '../support/within.ts'
 
 export const PASSWORD = 'correct horse battery'
 
@@ -55,8 +56,6 @@ export async function startSite(verb: 'start' | 'web' = 'start'): Promise<Starte
     },
   }
 }
-
-export const WITHIN = { timeout: 30_000, interval: 50 }
 
 export function form(fields: Record<string, string>, headers: Record<string, string> = {}): RequestInit {
   return { method: 'POST', body: new URLSearchParams(fields), headers }

@@ -1,24 +1,18 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Context, HistorySummary, loadHistory } from '../../../pipelines/launch-history/load-history.ts'
 import { Span } from '../../../pipelines/launch-history/span.ts'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import {
   type LaunchLibraryOptions,
   type LaunchLibraryServer,
   startLaunchLibrary,
 } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
-import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { sendJson } from '../../support/http-server.ts'
 import { launch230 } from '../../support/launches.ts'
 import { type QuietLog, quietLog } from '../../support/quiet-log.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
-})
-afterAll(() => database.drop())
+const database = useDatabase(createLaunchDatabase)
 
 const http = openHttp({ userAgent: 'tminus-test/1' })
 afterAll(() => http.close())

@@ -1,24 +1,19 @@
 import ICAL from 'ical.js'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
-import { createDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'
-import { quietLog } from '../../support/quiet-log.ts'
 import { type BoardSite, openBoard, store } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 
-let database: TestDatabase
+const database = useDatabase(createLaunchDatabase)
 let site: BoardSite
 beforeAll(async () => {
-  database = await createDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
   site = await openBoard(database.pool, () => NOW)
 })
 afterAll(async () => {
   await site.close()
-  await database.drop()
 })
 beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes'))
 

@@ -1,21 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
-import { createDatabase, type TestDatabase } from '../../support/database.ts'
-import { quietLog } from '../../support/quiet-log.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { type BoardSite, openBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 
-let database: TestDatabase
+const database = useDatabase(createLaunchDatabase)
 let site: BoardSite
 beforeAll(async () => {
-  database = await createDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
   site = await openBoard(database.pool, () => NOW)
 })
 afterAll(async () => {
   await site.close()
-  await database.drop()
 })
 
 /** Past the reading of answers, which lets less through: whatever came to lie in the tables. */

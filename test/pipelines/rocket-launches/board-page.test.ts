@@ -1,21 +1,19 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { factsOf } from '../../../pipelines/rocket-launches/discord/announcement.ts'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import { nearestLaunch } from '../../../pipelines/rocket-launches/launches/launch-store.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
 import { picture } from '../../../pipelines/rocket-launches/sample/picture.ts'
-import { createDatabase, type TestDatabase } from '../../support/database.ts'
-import { quietLog } from '../../support/quiet-log.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
+import { WITHIN } from '../../support/within.ts'
 import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../web/browser.ts'
 import { type BoardSite, openBoard, store } from './board-site.ts'
 
 /** Not the browser's own time: the page goes by the server's clock. */
 const NOW = new Date('2026-03-14T09:26:53Z')
-const WITHIN = { timeout: 15_000, interval: 50 }
 
 describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
-  let database: TestDatabase
+  const database = useDatabase(createLaunchDatabase)
   let site: BoardSite
   let browser: Browser
   let slipped: string
@@ -23,15 +21,12 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
   const now = () => new Date(NOW.getTime() + Date.now() - began)
 
   beforeAll(async () => {
-    database = await createDatabase()
-    await initializeSchema({}, { db: database.pool, log: quietLog() })
     site = await openBoard(database.pool, now)
     browser = await openBrowser()
   })
   afterAll(async () => {
     await browser?.close()
     await site?.close()
-    await database?.drop()
   })
   beforeEach(async () => {
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox, rocket_launch_sync')

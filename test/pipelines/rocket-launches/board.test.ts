@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
-import { createDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'
 import { quietLog } from '../../support/quiet-log.ts'
 import { type BoardSite, openBoard, store } from './board-site.ts'
@@ -23,15 +23,13 @@ const launch = (name: string, inHours: number, changes: Record<string, unknown> 
   })
 
 describe('before the first run of the pipeline', () => {
-  let database: TestDatabase
+  const database = useDatabase()
   let site: BoardSite
   beforeAll(async () => {
-    database = await createDatabase()
     site = await openBoard(database.pool, () => NOW)
   })
   afterAll(async () => {
     await site.close()
-    await database.drop()
   })
 
   test.each(['no tables', 'the table of the older Airflow version', 'empty tables'])(
@@ -60,17 +58,14 @@ describe('before the first run of the pipeline', () => {
 })
 
 describe('the board', () => {
-  let database: TestDatabase
+  const database = useDatabase(createLaunchDatabase)
   let site: BoardSite
   let now = NOW
   beforeAll(async () => {
-    database = await createDatabase()
-    await initializeSchema({}, { db: database.pool, log: quietLog() })
     site = await openBoard(database.pool, () => now)
   })
   afterAll(async () => {
     await site.close()
-    await database.drop()
   })
   beforeEach(async () => {
     now = NOW

@@ -1,20 +1,9 @@
 import { once } from 'node:events'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Announcing } from '../../support/announcing.ts'
 import { type Ended, startNode } from '../../support/cli.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
-
-let channel: Announcing
-beforeAll(async () => {
-  channel = await Announcing.open()
-})
-beforeEach(() => channel.reset())
-afterEach(async () => {
-  expect(channel.discord.violations).toEqual([])
-  await channel.discord.close()
-})
-afterAll(() => channel.database.drop())
+const channel = Announcing.use()
 
 /** At which the reminder of `c` is due, a launch that has no card yet. */
 const TICK = new Date('2026-11-21T09:30:00Z')
@@ -102,7 +91,7 @@ describe('killed', () => {
     const processes = Array.from({ length: 4 }, () =>
       startNode(['--input-type=module', '-e', PROCESS(connectionString)]),
     )
-    await expect.poll(async () => (await waiting()).length, { timeout: 60_000 }).toBe(4)
+    await expect.poll(async () => (await waiting()).length).toBe(4)
     await gate.query('select pg_advisory_unlock(42)')
     gate.release()
     const ended: Ended[] = await Promise.all(processes.map((one) => one.ended))

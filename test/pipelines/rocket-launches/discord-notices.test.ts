@@ -1,22 +1,11 @@
-import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { upcomingUrl } from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
-import { Announcing, TOKEN } from '../../support/announcing.ts'
+import { Announcing } from '../../support/announcing.ts'
 
-let channel: Announcing
-beforeAll(async () => {
-  channel = await Announcing.open()
-})
-beforeEach(async () => {
-  await channel.reset()
+const channel = Announcing.use()
+beforeEach(() => {
   channel.env = {}
 })
-afterEach(async () => {
-  expect(channel.discord.violations).toEqual([])
-  expect(inspect([channel.logged, await channel.outbox()], { depth: 9 })).not.toContain(TOKEN)
-  await channel.discord.close()
-})
-afterAll(() => channel.database.drop())
 
 const MINUTE = 60_000
 /** Launch `a` stands at 10:00 of the 22nd, `b` a day later. */

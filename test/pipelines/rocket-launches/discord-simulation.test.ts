@@ -1,20 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Facts } from '../../../pipelines/rocket-launches/discord/announcement.ts'
 import type { NoticeFacts } from '../../../pipelines/rocket-launches/discord/notices.ts'
 import type { OutboxState } from '../../../pipelines/rocket-launches/discord/outbox.ts'
 import { Announcing, NOW } from '../../support/announcing.ts'
 
-let channel: Announcing
-beforeAll(async () => {
-  channel = await Announcing.open()
-  await channel.reset()
-})
-afterAll(async () => {
-  await channel.discord.close()
-  await channel.database.drop()
-})
+const channel = Announcing.use()
 
 const MINUTE = 60_000
 const LAUNCHES = ['a', 'b', 'c']

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   type DiscordOptions,
   type DiscordServer,
@@ -10,16 +10,12 @@ import { Rescheduled } from '../../../src/dag/ending.ts'
 import { isRetryable } from '../../../src/errors.ts'
 import { Announcing, NOW, TOKEN } from '../../support/announcing.ts'
 
-let channel: Announcing
+const channel = Announcing.use()
 /** A second channel, on another server, which may be in trouble. */
 let other: DiscordServer
 let otherAnswers: DiscordOptions['intercept']
 
-beforeAll(async () => {
-  channel = await Announcing.open()
-})
 beforeEach(async () => {
-  await channel.reset()
   otherAnswers = undefined
   other = await startDiscord({
     webhookId: '1200000000000000002',
@@ -28,11 +24,10 @@ beforeEach(async () => {
   })
 })
 afterEach(async () => {
-  expect([...channel.discord.violations, ...other.violations]).toEqual([])
+  expect(other.violations).toEqual([])
   expect(inspect([channel.logged, await channel.outbox()], { depth: 9 })).not.toMatch(/TOKEN-0123456789/)
-  await Promise.all([channel.discord.close(), other.close()])
+  await other.close()
 })
-afterAll(() => channel.database.drop())
 
 /** The one in trouble first. */
 const both = () => [parseWebhookUrl(other.webhookUrl), parseWebhookUrl(channel.discord.webhookUrl)]

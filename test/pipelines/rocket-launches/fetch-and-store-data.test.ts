@@ -1,24 +1,18 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fetchAndStoreData, StoreSummary } from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import type { ApiVersion } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,
 } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
-import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { sendJson } from '../../support/http-server.ts'
 import { launches230 } from '../../support/launches.ts'
 import { quietLog } from '../../support/quiet-log.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
-})
-afterAll(() => database.drop())
+const database = useDatabase(createLaunchDatabase)
 
 const http = openHttp({ userAgent: 'tminus-test/1' })
 afterAll(() => http.close())

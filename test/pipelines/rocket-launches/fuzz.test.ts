@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { expect, test } from 'vitest'
 import { type ApiVersion, type Parsed, parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import { type PageSummary, storePage } from '../../../pipelines/rocket-launches/launches/store-page.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
-import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { MUTATIONS, NO_LAUNCHES } from '../../support/fuzzed-launch.ts'
 import { launch230 } from '../../support/launches.ts'
-import { quietLog } from '../../support/quiet-log.ts'
 import { FULL, Random, SEED } from '../../support/random.ts'
 import { RECORDED, recorded } from '../../support/recorded.ts'
 
@@ -15,12 +13,7 @@ const COUNT = FULL ? 20_000 : 2_000
 const PAGE = 100
 const NOW = new Date('2026-01-15T00:00:00Z')
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
-})
-afterAll(() => database.drop())
+const database = useDatabase(createLaunchDatabase)
 
 interface Original {
   version: ApiVersion

@@ -2,22 +2,20 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { disable } from '../../../pipelines/rocket-launches/discord/target.ts'
 import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
 import { parseWebhookUrl } from '../../../src/connectors/discord.ts'
-import { createDatabase, type TestDatabase } from '../../support/database.ts'
+import { useDatabase } from '../../support/database.ts'
 import { quietLog } from '../../support/quiet-log.ts'
 import { type BoardSite, openBoard, store } from './board-site.ts'
 
 const TOKEN = 'very-secret_TOKEN-0123456789'
 const URL_OF_IT = `https://discord.com/api/webhooks/1200000000000000001/${TOKEN}`
 
-let database: TestDatabase
+const database = useDatabase()
 let site: BoardSite
 beforeAll(async () => {
-  database = await createDatabase()
   site = await openBoard(database.pool, () => new Date(), { DISCORD_WEBHOOK_URL: URL_OF_IT })
 })
 afterAll(async () => {
   await site.close()
-  await database.drop()
 })
 
 test('the page of health tells what the pipeline knows of itself: no tables, all well, a webhook that is gone', async () => {

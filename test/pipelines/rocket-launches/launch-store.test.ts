@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { type ApiVersion, parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import * as store from '../../../pipelines/rocket-launches/launches/launch-store.ts'
 import { recordAttempt } from '../../../pipelines/rocket-launches/launches/launch-sync.ts'
@@ -10,17 +9,12 @@ import {
   storePage,
 } from '../../../pipelines/rocket-launches/launches/store-page.ts'
 import type { Connection } from '../../../src/db/pool.ts'
-import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { launch230, launches230, parsed } from '../../support/launches.ts'
-import { quietLog } from '../../support/quiet-log.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
+import { WITHIN } from '../../support/within.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
-})
-afterAll(() => database.drop())
+const database = useDatabase(createLaunchDatabase)
 beforeEach(() =>
   database.pool.query(
     'truncate rocket_launches, rocket_launch_changes, rocket_launch_rejects, rocket_launch_sync restart identity',
@@ -142,7 +136,7 @@ describe('a page', () => {
       const theirs = parsed(launch230({ name: 'theirs' }))
       await store.upsert(other, [{ launch: theirs, details: '{}', hash: 'theirs' }], NOW)
       const ours = put([launch230({ name: 'ours' })])
-      await vi.waitFor(async () => expect(await rows(WAITING)).toEqual([{ count: 1 }]))
+      await vi.waitFor(async () => expect(await rows(WAITING)).toEqual([{ count: 1 }]), WITHIN)
       await other.query('commit')
       expect(await ours).toEqual(summary(0, 1, 0))
     } finally {

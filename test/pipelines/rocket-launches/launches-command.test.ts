@@ -1,14 +1,10 @@
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import { storePage } from '../../../pipelines/rocket-launches/launches/store-page.ts'
 import { type Ended, PIPELINES, runCli, startCli } from '../../support/cli.ts'
-import { createDatabase, type TestDatabase } from '../../support/database.ts'
+import { createDatabase, createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'
-import { quietLog } from '../../support/quiet-log.ts'
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const NOW = '2026-11-21T05:00:00Z'
 const id = (number: number) => `${String(number).repeat(8)}-0000-4000-8000-000000000000`
@@ -32,7 +28,7 @@ const LAUNCHES = [
   launch230({ id: id(5), name: 'Falcon 9 Block 5 | Starlink gone', ...window('2026-11-21T10:00:00Z') }),
 ]
 
-let database: TestDatabase
+const database = useDatabase(createLaunchDatabase)
 const environment = () => ({
   PIPELINES_DIR: `${PIPELINES}/../../../pipelines`,
   DATABASE_URL: database.connectionString,
@@ -46,8 +42,6 @@ const json = async (line: string) => JSON.parse((await launches(`${line} -o json
 const lines = (text: string) => text.trimEnd().split('\n')
 
 beforeAll(async () => {
-  database = await createDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
   await store(LAUNCHES, '2026-11-01T00:00:00Z')
   const [, second = {}, third = {}] = LAUNCHES
   await store([{ ...third, net_precision: precision(7), net: '2026-11-30T00:00:00Z' }], '2026-11-02T00:00:00Z')
@@ -60,7 +54,6 @@ beforeAll(async () => {
   )
   await database.pool.query('update rocket_launches set vanished_at = $1 where launch_id = $2', [NOW, id(5)])
 })
-afterAll(() => database.drop())
 
 async function store(received: readonly Record<string, unknown>[], at: string): Promise<void> {
   const page = received.map((launch) => parseLaunch('2.3.0', { ...launch, last_updated: at }))

@@ -1,22 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parseWebhookUrl } from '../../../src/connectors/discord.ts'
 import { Rescheduled } from '../../../src/dag/ending.ts'
 import { isRetryable, TminusError } from '../../../src/errors.ts'
 import { Announcing, NOW, TOKEN } from '../../support/announcing.ts'
 
-let channel: Announcing
-beforeAll(async () => {
-  channel = await Announcing.open()
-})
-beforeEach(() => channel.reset())
-afterEach(async () => {
-  expect(channel.discord.violations).toEqual([])
-  expect(inspect([channel.logged, await channel.outbox()], { depth: 9 })).not.toContain(TOKEN)
-  await channel.discord.close()
-})
-afterAll(() => channel.database.drop())
+const channel = Announcing.use()
 
 describe('when Discord does not take it', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { NotifySummary } from '../../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../../pipelines/rocket-launches/settings.ts'
@@ -8,17 +8,7 @@ import { Skipped } from '../../../src/dag/ending.ts'
 import { Announcing, TOKEN } from '../../support/announcing.ts'
 import { createEmptyDatabase } from '../../support/database.ts'
 
-let channel: Announcing
-beforeAll(async () => {
-  channel = await Announcing.open()
-})
-beforeEach(() => channel.reset())
-afterEach(async () => {
-  expect(channel.discord.violations).toEqual([])
-  expect(inspect([channel.logged, await channel.outbox()], { depth: 9 })).not.toContain(TOKEN)
-  await channel.discord.close()
-})
-afterAll(() => channel.database.drop())
+const channel = Announcing.use()
 
 describe('notifyDiscord', () => {
   it('posts the nearest launch once, and nothing while nothing changes', async () => {

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLaunchLibrary } from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
 import { type BudgetOptions, openBudget, QuotaSpent } from '../../../pipelines/rocket-launches/launch-library/quota.ts'
 import {
@@ -11,13 +10,13 @@ import {
 } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { type Http, openHttp } from '../../../src/connectors/http.ts'
 import { openPool } from '../../../src/db/pool.ts'
-import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 
 const HOUR = 3_600_000
 const START = Date.parse('2026-11-21T09:00:00Z')
 const THROTTLE = '/api-throttle/'
 
-let database: TestDatabase
+const database = useDatabase(createLaunchDatabase)
 /** Of the tasks and of the server alike. */
 let clock = START
 const now = () => new Date(clock)
@@ -30,13 +29,8 @@ const log = { debug: keep, info: keep, warn: keep, error: keep }
 const http = openHttp({ userAgent: 'tminus-test/1' })
 const closing: (() => unknown)[] = []
 
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-  await initializeSchema({}, { db: database.pool, log })
-})
 afterAll(async () => {
   await http.close()
-  await database.drop()
 })
 beforeEach(async () => {
   clock = START
@@ -213,7 +207,7 @@ describe('processes', () => {
     return { child, output: () => output }
   }
 
-  test('keep to one quota, though one of them is killed at any moment', { timeout: 60_000 }, async () => {
+  test('keep to one quota, though one of them is killed at any moment', async () => {
     const arrivals: number[] = []
     const server = await startLaunchLibrary({
       launches: () => [],
@@ -224,14 +218,13 @@ describe('processes', () => {
       },
     })
     closing.push(server.close)
-    const called = ({ output }: { output: () => string }) =>
-      expect.poll(output, { timeout: 30_000 }).toContain('called')
+    const called = ({ output }: { output: () => string }) => expect.poll(output).toContain('called')
     const processes = [start(server.url), start(server.url)]
     await Promise.all(processes.map(called))
     processes[0]?.child.kill('SIGKILL')
     processes.push(start(server.url))
     await Promise.all(processes.map(called))
-    await expect.poll(() => arrivals.length, { timeout: 30_000 }).toBeGreaterThan(30)
+    await expect.poll(() => arrivals.length).toBeGreaterThan(30)
     for (const { output } of processes) expect(output()).not.toContain('refused')
     const within = arrivals.map((at) => arrivals.filter((one) => one > at - WINDOW_MS && one <= at).length)
     expect(Math.max(...within)).toBeLessThanOrEqual(LIMIT)
@@ -269,7 +262,7 @@ describe('the throttle', () => {
     expect(logged).not.toMatch(/8\.8\.8\.8|evil/)
   })
 
-  test('that never answers is waited for 5 seconds', { timeout: 15_000 }, async () => {
+  test('that never answers is waited for 5 seconds', async () => {
     const server = await serve(answering(() => {}))
     await server.budget().take()
     expect([server.throttled(), logged.includes('http_timeout')]).toEqual([1, true])

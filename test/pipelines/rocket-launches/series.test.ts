@@ -1,19 +1,12 @@
 import { readdirSync } from 'node:fs'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { type ApiVersion, parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import { type PageSummary, storePage } from '../../../pipelines/rocket-launches/launches/store-page.ts'
-import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
-import { quietLog } from '../../support/quiet-log.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { factsIn, type RawLaunch } from '../../support/raw-facts.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
-})
-afterAll(() => database.drop())
+const database = useDatabase(createLaunchDatabase)
 const empty = () =>
   database.pool.query('truncate rocket_launches, rocket_launch_changes, rocket_launch_rejects restart identity')
 beforeEach(empty)

@@ -1,16 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { initializeSchema } from '../../../pipelines/rocket-launches/initialize-schema.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import { storePage } from '../../../pipelines/rocket-launches/launches/store-page.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
-import { createDatabase, type TestDatabase } from '../../support/database.ts'
-import { quietLog } from '../../support/quiet-log.ts'
+import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 
-let database: TestDatabase
+const database = useDatabase(createLaunchDatabase)
 beforeAll(async () => {
-  database = await createDatabase()
-  await initializeSchema({}, { db: database.pool, log: quietLog() })
   const now = new Date()
   const sample = sampleLaunches(now)
   const later = sample.map((launch) => ({ ...launch, net: new Date(Date.parse(launch.net) + 3_600_000).toISOString() }))
@@ -21,7 +17,6 @@ beforeAll(async () => {
       now,
     )
 })
-afterAll(() => database.drop())
 
 const query = async (text: string, values: unknown[] = []) => (await database.pool.query(text, values)).rows
 
