@@ -190,7 +190,7 @@ export async function openApp(
   }
 }
 
-export function resourcesOf({ settings, clock, scrub, log }: Setup, { db }: Databases): Resources {
+function resourcesOf({ settings, clock, scrub, log }: Setup, { db }: Databases): Resources {
   return {
     db,
     openHttp: (signal) => openHttp({ userAgent: `tminus/${VERSION}`, signal }),

@@ -83,20 +83,11 @@ export function readEnvironment(options: { file?: boolean } = {}): Environment {
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined && value !== ''))
 }
 
-/**
- * Parses the settings, and those the given dags declare. Throws one UsageError that names every wrong setting and
- * echoes no value.
- */
-export function parseConfig(env: Environment): Config {
-  const parsed = Variables.safeParse(env)
-  if (!parsed.success) throw wrongSettings(issuesOf(parsed.error))
-  return toConfig(parsed.data)
-}
-
 export type DagSettings = Map<string, Record<string, unknown>>
 
 /**
- * Both at once, so that a wrong setting of a pipeline is named together with one of the runner.
+ * The runner's settings and those the given dags declare, at once: throws one UsageError that names every wrong setting
+ * and echoes no value.
  *
  * @param found what is known to be wrong already
  */

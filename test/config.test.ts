@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Environment, parseConfig, parseSettings } from '../src/config.ts'
+import { type Environment, parseSettings } from '../src/config.ts'
 import { dag } from '../src/dag/dag.ts'
 import { UsageError } from '../src/errors.ts'
+
+const parseConfig = (env: Environment) => parseSettings(env, []).config
 
 function refusal(env: Environment): string {
   try {
@@ -46,7 +48,7 @@ const WRONG = {
   LOG_FORMAT: 'hunter2',
 }
 
-describe('parseConfig', () => {
+describe('the settings of the runner', () => {
   test('an empty environment is a whole configuration', () => {
     expect(parseConfig({})).toEqual(DEFAULTS)
   })
@@ -190,7 +192,7 @@ describe('a connection string', () => {
   })
 })
 
-describe('parseSettings', () => {
+describe('those of a pipeline', () => {
   const wanting = dag(
     'wanting',
     { settings: { HOOK_TOKEN: z.string().min(20, 'must have 20 letters'), SIZE: z.enum(['s', 'm']).default('m') } },

@@ -44,7 +44,7 @@ function pagesLeft({ finishedAt, launches, total }: Load): number | undefined {
 }
 
 /** When the last page is due, if nobody else uses the quota; undefined where no limit is known. */
-export function doneAt(pages: number, { calls, until, limit, windowSeconds }: Left, now: Date): Date | undefined {
+function doneAt(pages: number, { calls, until, limit, windowSeconds }: Left, now: Date): Date | undefined {
   if (calls === undefined || limit === undefined || windowSeconds === undefined) return undefined
   if (pages <= calls) return now
   const windowMs = windowSeconds * 1_000

@@ -70,7 +70,7 @@ function unsupported(why: string, machine: string): TminusError {
 }
 
 /** Throws `embedded_package_missing`. */
-export async function findPackage(name: string): Promise<Package> {
+async function findPackage(name: string): Promise<Package> {
   try {
     const main = createRequire(import.meta.url).resolve(name)
     const root = dirname(dirname(await realpath(main)))

@@ -54,7 +54,7 @@ function judgeProcesses(executing: readonly Executing[]): Check {
 const STUCK_MS = 10 * 60_000
 
 /** @param isExecuted whether a live process takes up runs */
-export function judgeRuns(unfinished: readonly Unfinished[], isExecuted: boolean): Check[] {
+function judgeRuns(unfinished: readonly Unfinished[], isExecuted: boolean): Check[] {
   const stuck = unfinished.flatMap((dag): Check[] => {
     const { dag_id, queued, running, orphaned, max_active_runs, waiting_ms } = dag
     const waiting = `${queued} of ${dag_id} wait${queued === 1 ? 's' : ''}, for ${humanDuration(waiting_ms)}`

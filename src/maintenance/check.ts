@@ -62,7 +62,7 @@ function judgeVersion({ version, version_text }: Pick<Server, 'version' | 'versi
 }
 
 /** @param aheadMs how far the database is ahead of this process, give or take `unsureMs` */
-export function judgeClock(aheadMs: number, unsureMs: number): Check {
+function judgeClock(aheadMs: number, unsureMs: number): Check {
   const off = Math.max(0, Math.abs(aheadMs) - unsureMs)
   const name = 'clock'
   const told = `the database is ${humanDuration(off)} ${aheadMs > 0 ? 'ahead of' : 'behind'} this process`
@@ -71,7 +71,7 @@ export function judgeClock(aheadMs: number, unsureMs: number): Check {
   return { name, level, message: `${told}; set both clocks by NTP` }
 }
 
-export function judgeConnections({ most, used }: Pick<Server, 'most' | 'used'>): Check {
+function judgeConnections({ most, used }: Pick<Server, 'most' | 'used'>): Check {
   const free = Math.max(0, most - used)
   const told = `${free} of ${most} free`
   if (free >= CONNECTIONS_OF_A_PROCESS) return { name: 'connections', level: 'ok', message: told }

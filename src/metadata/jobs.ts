@@ -7,11 +7,11 @@ export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
 export type JobEnd = 'success' | 'failed'
 
 /** A process that says nothing for this long is dead, whatever locks it holds. */
-export const LEASE_S = 30
+const LEASE_S = 30
 /** A restart of Postgres frees every lock: for this long after it, one taken before says nothing. */
-export const AFTER_RESTART_S = 15
+const AFTER_RESTART_S = 15
 /** A task instance whose process died this often has failed. */
-export const MOST_LOST_TRIES = 3
+const MOST_LOST_TRIES = 3
 
 /** First number of the advisory lock of every job in this schema; the second is its job_id. */
 export function lockClass(schema: string): number {

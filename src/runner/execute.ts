@@ -26,7 +26,7 @@ export interface Resources {
 
 /** A task that does not stop within this time of being told to is left behind; its result is refused. */
 export const ABANDON_AFTER_MS = 10_000
-export const MAX_OUTPUT_BYTES = 1_000_000
+const MAX_OUTPUT_BYTES = 1_000_000
 
 /** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {

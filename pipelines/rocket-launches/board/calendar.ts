@@ -27,7 +27,7 @@ export async function calendarOf(launches: readonly BoardLaunch[]): Promise<stri
   return calendar.toString()
 }
 
-export function isInCalendar(launch: Pick<BoardLaunch, 'net_precision'>): boolean {
+function isInCalendar(launch: Pick<BoardLaunch, 'net_precision'>): boolean {
   return precisionOf({ netPrecision: launch.net_precision }) <= WEEK
 }
 

@@ -98,7 +98,7 @@ export function coarseTime(net: Date, precision: number): string {
 }
 
 /** "12 December 2026", in UTC. */
-export function dateText(date: Date): string {
+function dateText(date: Date): string {
   return WORDS.date(date.getUTCDate(), WORDS.months[date.getUTCMonth()] ?? '', date.getUTCFullYear())
 }
 

@@ -25,7 +25,7 @@ select w.key, concat_ws('-',
 from unnest($1::text[]) w (key) where w.key = 'all'`
 
 /** Of a dag's newest runs, and of the task instances of those under way. */
-export const DAG_MARKS = `
+const DAG_MARKS = `
 select w.key, md5(concat(
   (select is_paused from metadata.dag d where d.dag_id = w.key),
   (select string_agg(concat(r.dag_run_id, r.state, r.version, (
@@ -35,7 +35,7 @@ select w.key, md5(concat(
 from unnest($1::text[]) w (key)`
 
 /** By `dag_run_id`. */
-export const RUN_MARKS = `
+const RUN_MARKS = `
 select r.dag_run_id::text as key, md5(concat(r.state, r.version, (
   select string_agg(concat(t.state, t.try_number, t.reason), ',' order by t.task_id) from metadata.task_instance t
   where t.dag_run_id = r.dag_run_id))) as mark
@@ -43,7 +43,7 @@ from metadata.dag_run r
 where r.dag_run_id in (select k::bigint from unnest($1::text[]) k where k ~ '^\\d{1,18}$')`
 
 /** By `dag_run_id/task_id/try_number`: the last line, and whether the task has moved on. */
-export const LOG_MARKS = `
+const LOG_MARKS = `
 select w.key, concat(coalesce((
     select max(l.line) from metadata.task_log l
     where l.dag_run_id = w.run and l.task_id = w.task and l.try_number = w.try), 0),

@@ -60,14 +60,6 @@ export async function readDags(db: Metadata, { loaded, search, after, limit, run
   return rows
 }
 
-export async function countDags(db: Metadata, loaded: readonly string[]): Promise<number> {
-  const { rows } = await db.query<{ count: number }>(
-    'select count(*)::int as count from (select unnest($1::text[]) as dag_id union select dag_id from metadata.dag) k',
-    [loaded],
-  )
-  return rows[0]?.count ?? 0
-}
-
 export interface DagState {
   is_paused: boolean
   created_at: Date
