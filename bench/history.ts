@@ -1,31 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { openEmbedded } from '../src/db/embedded.ts'
-import { type Database, openPool } from '../src/db/pool.ts'
+import type { Database } from '../src/db/pool.ts'
 import { clean } from '../src/maintenance/clean.ts'
 import { migrateMetadata } from '../src/maintenance/schema.ts'
 import { readStatus } from '../src/maintenance/status.ts'
 import { openMetadata } from '../src/metadata/metadata.ts'
 import { listRuns, showRun } from '../src/operations/list-runs.ts'
+import { withServer } from './measure.ts'
 
 const RUNS = 250_000
 const SECONDS_APART = 35
 
 /** What looking at a history of 1,000,000 task instances costs, and deleting a tenth of it. */
 export async function bench(): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'tminus-bench-'))
-  const server = await openEmbedded({ dataDir, create: true })
-  const pool = openPool(server.connectionString)
-  try {
+  await withServer(async (_, pool) => {
     await migrateMetadata(pool, 'metadata')
     await fill(pool)
     await measure(pool)
-  } finally {
-    await pool.end()
-    await server.release()
-    await rm(dataDir, { recursive: true })
-  }
+  })
 }
 
 async function measure(pool: Database): Promise<void> {

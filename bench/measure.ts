@@ -1,20 +1,23 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { constants } from 'node:os'
 import { openEmbedded } from '../src/db/embedded.ts'
 import { type Database, openPool } from '../src/db/pool.ts'
+import { removeFolder, scratchFolder, sweep } from '../test/support/scratch.ts'
 
 /** A server of its own with the settings it has in earnest: fsync on, commits durable. */
 export async function withServer(work: (connectionString: string, pool: Database) => Promise<void>): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'tminus-bench-'))
+  await sweep()
+  const dataDir = await scratchFolder('disk')
   const server = await openEmbedded({ dataDir, create: true })
+  // The server has a session of its own: neither Ctrl-C nor our end would stop it. After a kill -9 the next sweep does.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void removeFolder(dataDir).finally(() => process.exit(128 + constants.signals[signal])))
   const pool = openPool(server.connectionString, { max: 20 })
   try {
     await work(server.connectionString, pool)
   } finally {
     await pool.end()
     await server.release()
-    await rm(dataDir, { recursive: true, force: true })
+    await removeFolder(dataDir)
   }
 }
 
