@@ -24,12 +24,12 @@ function spellings(secret: string): string[] {
   return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())]
 }
 
-/** What is a secret by its place: a webhook's token, a password in an address. */
+/** What is a secret by its place: a webhook's token, a password or token in an address. */
 function shapeless(text: string): string {
   return text
     .replace(/(\/webhooks\/\d+\/)[\w-]+/g, '$1***')
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@"'<>]*:)(?!PASSWORD@)[^\s/@"'<>\\]+@/gi, '$1***@')
-    .replace(/([?&]password=)[^\s&#"'<>\\]+/gi, '$1***')
+    .replace(/([?&](?:password|token)=)[^\s&#"'<>\\]+/gi, '$1***')
     .replace(/(Authorization["']?\s*[:=]\s*["']?(?:Token|Bearer|Basic)\s+)[^\s"',]+/gi, '$1***')
 }
 

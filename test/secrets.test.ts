@@ -69,6 +69,7 @@ describe('a password in an address', () => {
     ['postgresql://u:hunter2@h:5432/d', 'postgresql://u:***@h:5432/d'],
     ['postgresql://u:h2@h/d and redis://:xy@h', 'postgresql://u:***@h/d and redis://:***@h'],
     ['postgresql://h/d?user=u&password=hunter2&x=1', 'postgresql://h/d?user=u&password=***&x=1'],
+    ['GET /launches.ics?token=tok-en_1&q=x', 'GET /launches.ics?token=***&q=x'],
     ['https://discord.com/api/webhooks/42/tok-en_1', 'https://discord.com/api/webhooks/42/***'],
     ['http://127.0.0.1:3000/api/webhooks/1/tok?wait=true', 'http://127.0.0.1:3000/api/webhooks/1/***?wait=true'],
     ['{"authorization":"Token abcdef123"}', '{"authorization":"Token ***"}'],

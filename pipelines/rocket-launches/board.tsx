@@ -77,6 +77,9 @@ for (const name of ['board.css', 'board.js'] satisfies AssetName[])
 
 export default board
 
+/** Also answered to calendar programs, which cannot sign in, by the address a user makes at `/account`. */
+export const calendars = ['/launches.ics']
+
 const MOST_CHANGES = 500
 const MOST_ROWS = 100
 /** Launches of one answer for programs. */

@@ -19,7 +19,7 @@ export function addUsers(program: Command, done: (exitCode: number) => void): vo
     .action(async (options) => done(await (await import('./users.ts')).usersList(options)))
   users
     .command('set-password')
-    .description('give a user another password, and sign them out everywhere')
+    .description('give a user another password, sign them out everywhere and withdraw their calendar address')
     .argument('<name>', 'of the user')
     .addHelpText('after', '\nExample:\n  npm run cli -- users set-password jane')
     .action(async (name) => done(await (await import('./users.ts')).usersSetPassword(name)))

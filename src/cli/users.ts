@@ -18,7 +18,7 @@ export async function usersCreate(name: string, { role }: { role: string }): Pro
 
 export async function usersSetPassword(name: string): Promise<number> {
   await withMetadata(async (metadata) => setPassword(metadata, name, await readPassword()))
-  print(`The password of ${name} is changed; whoever was signed in as ${name} is signed out`)
+  print(`The password of ${name} is changed: every session has ended, and the calendar address is withdrawn`)
   return 0
 }
 

@@ -4,6 +4,7 @@ import type { Metadata } from '../metadata/metadata.ts'
 /** Everything that `sql/metadata` makes that holds rows. Whatever else is in the schema is somebody else's. */
 export const TABLES: ReadonlySet<string> = new Set([
   'backfill',
+  'calendar_token',
   'callback',
   'dag',
   'dag_run',

@@ -4,6 +4,7 @@ import { api } from './api/api.ts'
 import { assets } from './assets.ts'
 import { accountPages } from './auth/account.tsx'
 import { loginPages } from './auth/login.tsx'
+import { userPages } from './auth/user-pages.tsx'
 import { knowViewer } from './auth/who.ts'
 import { type LoadedBoard, mountBoards } from './boards.ts'
 import { liveRoutes } from './live/routes.ts'
@@ -26,6 +27,7 @@ const PAGES = [
   liveRoutes,
   loginPages,
   accountPages,
+  userPages,
   dagsPages,
   triggerPages,
   gridPages,

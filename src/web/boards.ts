@@ -3,24 +3,26 @@ import type { Dag } from '../dag/dag.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { allowPictures } from './security.ts'
-import type { Board, BoardLink, Site, WebEnv } from './site.ts'
+import type { Board, BoardLink, CalendarLink, Site, WebEnv } from './site.ts'
 
 export interface LoadedBoard extends BoardLink {
   app: Hono<WebEnv>
+  /** Paths below it that answer calendars: what its module exports as `calendars`. */
+  calendars: readonly string[]
 }
 
 /** Imports the boards of the dags, in their order; one that cannot be loaded is logged and left out. */
 export async function loadBoards(dags: Iterable<Dag>, log: Logger): Promise<LoadedBoard[]> {
-  const found: { dagId: string; app: Hono<WebEnv> }[] = []
+  const found: Omit<LoadedBoard, 'base'>[] = []
   for (const dag of dags) {
     try {
-      const app = await dag.board?.()
-      if (app !== undefined) found.push({ dagId: dag.id, app: appOf(app) })
+      const module = await dag.board?.()
+      if (module !== undefined) found.push({ dagId: dag.id, app: appOf(module), calendars: calendarsOf(module) })
     } catch (error) {
       log.error({ err: error, dag_id: dag.id }, 'the board of a dag could not be loaded')
     }
   }
-  return found.map(({ dagId, app }, index) => ({ dagId, app, base: index === 0 ? '' : `/${dagId}` }))
+  return found.map((board, index) => ({ ...board, base: index === 0 ? '' : `/${board.dagId}` }))
 }
 
 function appOf(module: unknown): Hono<WebEnv> {
@@ -30,6 +32,21 @@ function appOf(module: unknown): Hono<WebEnv> {
     code: 'board_invalid',
     retryable: false,
   })
+}
+
+function calendarsOf(module: unknown): readonly string[] {
+  const { calendars = [] } = module as { calendars?: unknown }
+  if (Array.isArray(calendars) && calendars.every((path) => /^\/[\w-]+\.ics$/.test(path))) return calendars
+  throw new TminusError("its `calendars` are no paths; write `export const calendars = ['/launches.ics']`", {
+    code: 'board_invalid',
+    retryable: false,
+  })
+}
+
+export function calendarsOn(boards: readonly LoadedBoard[]): CalendarLink[] {
+  return boards.flatMap(({ base, dagId, calendars }) =>
+    calendars.map((path) => ({ path: `${base}${path}`, also: `/${dagId}${path}` })),
+  )
 }
 
 /** Each under its dag's id; the first also at the root, where its links lead. */

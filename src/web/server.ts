@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { buildApp } from './app.ts'
 import { hasUsers } from './auth/users.ts'
-import { loadBoards } from './boards.ts'
+import { calendarsOn, loadBoards } from './boards.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
 import { isLoopback, listen } from './probes.ts'
@@ -35,7 +35,8 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   const markOf: Site['markOf'] = async (kind, key) => (await readers[kind]?.([key]))?.get(key) ?? ''
   const boards = await loadBoards(loaded.dags.values(), log)
   const loopback = isLoopback(web.host) && !web.trustProxy
-  const site: Site = { ...options, ...loaded, live, markOf, loopback, trustProxy: web.trustProxy, boards }
+  const calendars = calendarsOn(boards)
+  const site: Site = { ...options, ...loaded, live, markOf, loopback, trustProxy: web.trustProxy, boards, calendars }
   const app = buildApp(site, boards, options.mount)
   const server = createAdaptorServer({
     fetch: app.fetch,

@@ -41,12 +41,20 @@ export interface Site {
   trustProxy: boolean
   /** Dags with a page of their own, in the order of their folders. */
   boards: readonly BoardLink[]
+  /** Answered also to whoever comes with a token for calendars. */
+  calendars: readonly CalendarLink[]
 }
 
 export interface BoardLink {
   dagId: string
   /** Where it is mounted, without a slash at its end: '' for the first, '/<dag_id>' for the others. */
   base: string
+}
+
+export interface CalendarLink {
+  path: string
+  /** The same by the id of its dag. */
+  also: string
 }
 
 /** What a board finds in `c.var.board`. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { vi } from 'vitest'
-import { openMetadata } from '../../src/metadata/metadata.ts'
+import { migrateMetadata, openMetadata } from '../../src/metadata/metadata.ts'
 import { createUser } from '../../src/web/auth/users.ts'
 import type { Role } from '../../src/web/site.ts'
 import { PIPELINES, type Running, startCli } from '../support/cli.ts'
@@ -9,7 +9,7 @@ import { WITHIN } from '../support/within.ts'
 
 export const PASSWORD = 'correct horse battery'
 
-/** The real `npm start` on the web fixtures, with a database of its own. */
+/** A real process with a database of its own. */
 export interface StartedSite {
   url: string
   database: TestDatabase
@@ -21,13 +21,16 @@ export interface StartedSite {
   close(): Promise<void>
 }
 
+/** `npm start` on the web fixtures; `npm run web` (which executes nothing) on the pipelines that are shipped. */
 export async function startSite(verb: 'start' | 'web' = 'start'): Promise<StartedSite> {
   const database = await createEmptyDatabase()
   const env = {
     DATABASE_URL: database.connectionString,
-    PIPELINES_DIR: join(PIPELINES, '../web-pipelines'),
+    PIPELINES_DIR: join(PIPELINES, verb === 'start' ? '../web-pipelines' : '../../../pipelines'),
     METRICS: 'on',
+    LOG_LEVEL: 'debug',
   }
+  if (verb === 'web') await migrateMetadata(database.pool, 'metadata')
   const running = startCli([verb], { env })
   const url = await vi.waitFor(() => {
     const [, found] = /the page is at (http:[^"]+)"/.exec(running.stdout()) ?? []

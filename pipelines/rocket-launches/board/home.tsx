@@ -32,11 +32,11 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
     <Page c={c} {...toldOf(home)} {...assetLinks(base)}>
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
-      {isAsked(home) ? <Coming home={home} /> : <Next home={home} />}
+      {isAsked(home) ? <Coming c={c} home={home} /> : <Next home={home} />}
       <div id="part-age" data-part data-now={now.toISOString()}>
         <DataAge age={home.age} now={now} base={home.base} />
       </div>
-      {!isAsked(home) && (featured || home.age.asOf) && <Coming home={home} />}
+      {!isAsked(home) && (featured || home.age.asOf) && <Coming c={c} home={home} />}
     </Page>
   )
 }
@@ -76,7 +76,7 @@ function Next({ home: { featured, age, base, now } }: { home: Home }) {
 }
 
 /** The list with what it is asked for. */
-function Coming({ home }: { home: Home }) {
+function Coming({ c, home }: { c: WebContext; home: Home }) {
   const { asked, launches, now, base } = home
   const title = listTitle(asked)
   return (
@@ -97,7 +97,7 @@ function Coming({ home }: { home: Home }) {
         <LaunchList launches={launches} asked={asked} now={now} base={base} />
         <Pager home={home} />
       </div>
-      <TakeAway home={home} />
+      <TakeAway c={c} home={home} />
     </section>
   )
 }
@@ -205,14 +205,21 @@ function Pager({ home }: { home: Home }) {
   )
 }
 
-/** The same launches for a calendar and for programs. */
-function TakeAway({ home }: { home: Home }) {
+/** The same launches for a calendar and for programs. Where users sign in, a calendar program needs an address of its own. */
+function TakeAway({ c, home }: { c: WebContext; home: Home }) {
   const query = queryOf(home.asked, 1)
+  const signedIn = c.var.viewer.name !== null
   return (
     <p class="take-away">
-      <a href={`${home.base}/launches.ics${query}`}>Calendar</a> to subscribe to, and{' '}
-      <a href={`${home.base}/launches.json${query}`}>JSON</a>, of{' '}
+      <a href={`${home.base}/launches.ics${query}`}>Calendar</a>
+      {signedIn ? '' : ' to subscribe to'}, and <a href={`${home.base}/launches.json${query}`}>JSON</a>, of{' '}
       {query === '' ? 'all launches to come' : 'what is searched for here'}.
+      {signedIn && (
+        <>
+          {' '}
+          To subscribe, <a href="/account#calendar">make a calendar address</a>.
+        </>
+      )}
     </p>
   )
 }

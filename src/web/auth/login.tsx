@@ -5,8 +5,9 @@ import { Notice } from '../parts.tsx'
 import { addressOf, ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { isPassword } from './password.ts'
+import { browserOf, networkOf } from './seen-from.ts'
 import { beginSession, endSession, newToken } from './sessions.ts'
-import { forgetTry, noteTry } from './throttle.ts'
+import { forgetTry, loginTry, noteTry } from './throttle.ts'
 import { hasUsers } from './users.ts'
 import { dropToken, keepToken, tokenOf } from './who.ts'
 
@@ -26,25 +27,34 @@ loginPages.post('/login', async (c) => {
   const [name, password, next] = [form.name, form.password, form.next].map((field) => String(field ?? ''))
   const [account = '', secret = '', after = ''] = [name?.trim(), password, next]
   const address = addressOf(c)
-  const wait = await noteTry(site.metadata, account, address)
+  const tried = loginTry(account, address)
+  const wait = await noteTry(site.metadata, tried)
   if (wait > 0) {
     site.log.warn({ user: account.slice(0, 100), address }, 'a login came too soon after others that failed')
     c.header('retry-after', String(wait))
     const problem = `Too many tries. Wait ${wait < 60 ? `${wait} seconds` : `${Math.ceil(wait / 60)} minutes`}, then try again.`
     return c.html(<LoginPage c={c} name={account} next={after} problem={problem} />, 429)
   }
-  const known = await readPassword(c, account)
-  if (!(await isPassword(secret, known))) {
+  const token = await signIn(c, account, secret)
+  if (token === undefined) {
     site.log.warn({ user: account.slice(0, 100), address }, 'a login failed')
     return c.html(<LoginPage c={c} name={account} next={after} problem="Name or password is wrong." />, 401)
   }
-  const token = newToken()
-  await beginSession(site.metadata, account, token, tokenOf(c))
-  await forgetTry(site.metadata, account, address)
+  await forgetTry(site.metadata, tried)
   keepToken(c, token)
   site.log.info({ user: account, address }, 'signed in')
   return c.redirect(ownPath(after, '/'), 303)
 })
+
+/** The token of a new session; undefined where the password is not the right one. */
+async function signIn(c: WebContext, name: string, password: string): Promise<string | undefined> {
+  const passwordHash = await readPassword(c, name)
+  if (!(await isPassword(password, passwordHash)) || passwordHash === undefined) return undefined
+  const token = newToken()
+  const [network, browser] = [networkOf(addressOf(c)), browserOf(c.req.header('user-agent'))]
+  const session = { name, passwordHash, token, before: tokenOf(c), network, browser }
+  return (await beginSession(c.var.site.metadata, session)) ? token : undefined
+}
 
 async function readPassword(c: WebContext, name: string): Promise<string | undefined> {
   const text = 'select password_hash from metadata.web_user where user_name = $1'

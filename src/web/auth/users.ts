@@ -1,7 +1,9 @@
 import { type TminusError, UsageError } from '../../errors.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import type { Role } from '../site.ts'
+import { withdrawCalendar } from './calendar-tokens.ts'
 import { checkPassword, hashPassword } from './password.ts'
+import { endSessions, IS_OPEN } from './sessions.ts'
 
 export interface UserRow {
   user_name: string
@@ -9,12 +11,20 @@ export interface UserRow {
   created_at: Date
   /** Of the newest session; null where there is none. */
   seen_at: Date | null
+  /** That are open. */
+  sessions: number
+  /** Whether there is a calendar address. */
+  calendar: boolean
 }
 
 export async function listUsers(db: Metadata): Promise<UserRow[]> {
   const { rows } = await db.query<UserRow>(
-    `select user_name, role, created_at, (select max(seen_at) from metadata.web_session s where s.user_name = u.user_name) as seen_at
-     from metadata.web_user u order by user_name`,
+    `select user_name, role, created_at, seen_at, coalesce(sessions, 0) as sessions,
+       exists (select from metadata.calendar_token c where c.user_name = u.user_name) as calendar
+     from metadata.web_user u left join (
+       select user_name, max(seen_at) as seen_at, count(*) filter (where ${IS_OPEN}) as sessions
+       from metadata.web_session group by user_name) s using (user_name)
+     order by user_name`,
   )
   return rows
 }
@@ -36,7 +46,7 @@ export async function createUser(db: Metadata, name: string, role: Role, passwor
   if (rowCount === 0) throw new UsageError(`There is a user '${name}' already`)
 }
 
-/** Signs the user out everywhere but in the session that is kept. */
+/** Signs the user out everywhere but in the session that is kept, and withdraws the calendar address. */
 export async function setPassword(
   db: Metadata,
   name: string,
@@ -51,10 +61,8 @@ export async function setPassword(
       [name, hash],
     )
     if (rowCount === 0) throw noUser(name)
-    await tx.query('delete from metadata.web_session where user_name = $1 and token_hash is distinct from $2', [
-      name,
-      keep,
-    ])
+    await endSessions(tx, name, keep)
+    await withdrawCalendar(tx, name)
     await tx.query('delete from metadata.login_attempt where key = $1', [`account:${name}`])
   })
 }
@@ -66,7 +74,15 @@ export async function setRole(db: Metadata, name: string, role: Role): Promise<v
   })
 }
 
-/** Their sessions go with them. */
+/** Ends whatever opens anything without the password: every session, and the calendar address. */
+export async function signOutEverywhere(db: Metadata, name: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    await endSessions(tx, name)
+    await withdrawCalendar(tx, name)
+  })
+}
+
+/** Their sessions and their calendar address go with them. */
 export async function deleteUser(db: Metadata, name: string): Promise<void> {
   await keepingAnAdmin(db, async (tx) => {
     const { rowCount } = await tx.query('delete from metadata.web_user where user_name = $1', [name])

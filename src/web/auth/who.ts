@@ -1,16 +1,21 @@
 import type { MiddlewareHandler } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { HTTPException } from 'hono/http-exception'
-import { isHttps } from '../security.ts'
+import { problemJson } from '../problem.tsx'
+import { addressOf, isHttps } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
+import { useCalendarToken } from './calendar-tokens.ts'
 import { readAsker } from './sessions.ts'
+import { calendarTry, noteTry } from './throttle.ts'
 
 const COOKIE = 'tminus_session'
 
 export function tokenOf(c: WebContext): string | undefined {
   const token = getCookie(c, COOKIE)
-  return token !== undefined && /^[\w-]{43}$/.test(token) ? token : undefined
+  return token !== undefined && TOKEN.test(token) ? token : undefined
 }
+
+const TOKEN = /^[\w-]{43}$/
 
 /** Kept by the browser, unseen by scripts, sent along by no page elsewhere that posts. */
 export function keepToken(c: WebContext, token: string): void {
@@ -28,8 +33,42 @@ export const knowViewer: MiddlewareHandler<WebEnv> = async (c, next) => {
   const { users, user_name, role } = await readAsker(site.metadata, tokenOf(c))
   if (user_name !== null && role !== null) c.set('viewer', { name: user_name, role })
   else if (!users && site.loopback) c.set('viewer', { name: null, role: 'admin' })
-  else if (c.req.path !== '/login') return refuse(c)
+  else if (isCalendar(c)) {
+    const refused = await judgeCalendarToken(c)
+    if (refused !== undefined) return refused
+  } else if (c.req.path !== '/login') return refuse(c)
   return await next()
+}
+
+/** A token opens these paths alone, and alone for reading. */
+function isCalendar(c: WebContext): boolean {
+  const { site } = c.var as WebEnv['Variables']
+  return (
+    READING.has(c.req.method) && site.calendars.some(({ path, also }) => c.req.path === path || c.req.path === also)
+  )
+}
+
+const READING = new Set(['GET', 'HEAD'])
+
+/**
+ * Calendar programs have no session: the token in their address is judged, before what came from there until now. So a
+ * program left with a withdrawn one, which keeps asking, shuts out none of those who come from the same address.
+ */
+async function judgeCalendarToken(c: WebContext): Promise<Response | undefined> {
+  const { metadata, log } = c.var.site
+  const token = c.req.query('token') ?? ''
+  const name = TOKEN.test(token) ? await useCalendarToken(metadata, token) : undefined
+  if (name !== undefined) {
+    c.set('viewer', { name, role: 'viewer' })
+    return undefined
+  }
+  const address = addressOf(c)
+  const wait = await noteTry(metadata, calendarTry(address))
+  if (wait === 0) log.warn({ address, path: c.req.path }, 'a calendar was refused: no token, or not one of ours')
+  else c.header('retry-after', String(wait))
+  const detail = 'The token of this address is missing, mistyped or withdrawn. Your account page makes another address.'
+  if (wait > 0) return problemJson(c, { status: 429, title: 'Too many tries', detail })
+  return problemJson(c, { status: 401, title: 'Sign in first', detail })
 }
 
 function refuse(c: WebContext): Response {

@@ -1,0 +1,217 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Page } from '../layout.tsx'
+import { Notice, Scroll, Time } from '../parts.tsx'
+import { isHttps } from '../security.ts'
+import type { Role, Site, WebContext } from '../site.ts'
+import type { CalendarToken } from './calendar-tokens.ts'
+import type { SessionRow } from './sessions.ts'
+
+/** What a user is shown of himself. */
+export interface Account {
+  name: string
+  role: Role
+  sessions: readonly SessionRow[]
+  calendar: CalendarToken | undefined
+  /** What was just done, or why not. */
+  done?: string
+  problem?: string
+  /** Of the calendar address that was just made: shown this once. */
+  token?: string
+}
+
+/** Where nobody signs in. */
+export function OpenPage({ c }: { c: WebContext }) {
+  return (
+    <Page c={c} title="Account">
+      <div class="narrow">
+        <h1>Nobody needs to sign in</h1>
+        <p>
+          There are no users, so whoever sits at this machine may do everything. <code>users create</code> on the
+          command line changes that.
+        </p>
+      </div>
+    </Page>
+  )
+}
+
+export function AccountPage({ c, account }: { c: WebContext; account: Account }) {
+  const { name, role, done, problem } = account
+  return (
+    <Page c={c} title="Account">
+      <div class="narrow stack account">
+        <div class="head">
+          <div>
+            <h1>{name}</h1>
+            <p>Signed in as {role}</p>
+          </div>
+        </div>
+        {done && <Notice kind="good">{done}</Notice>}
+        {problem && <Notice kind="bad">{problem}</Notice>}
+        <Sessions sessions={account.sessions} />
+        {(c.var.site as Site).calendars.length > 0 && <Calendar c={c} account={account} />}
+        <Password name={name} />
+      </div>
+    </Page>
+  )
+}
+
+function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
+  const others = sessions.filter(({ own }) => !own).length
+  return (
+    <section aria-labelledby="sessions">
+      <div class="head tight">
+        <h2 id="sessions">Where you are signed in</h2>
+        {others > 0 && (
+          <form method="post" action="/account">
+            <button type="submit" name="what" value="end-others" class="danger">
+              End all others
+            </button>
+          </form>
+        )}
+      </div>
+      <Scroll name="Sessions">
+        <table class="dags">
+          <thead>
+            <tr>
+              <th>Browser</th>
+              <th>From</th>
+              <th>Began</th>
+              <th>Last used</th>
+              <th>
+                <span class="hidden">What to do</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {sessions.map((session) => (
+              <SessionLine session={session} />
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      <p class="sub below">
+        A session ends after three days unused, and after thirty in all. Of where it began the network is kept, not the
+        address.
+      </p>
+    </section>
+  )
+}
+
+function SessionLine({ session }: { session: SessionRow }) {
+  const { session_id, browser, network, created_at, seen_at, own } = session
+  return (
+    <tr>
+      <th scope="row">{browser ?? 'Not recorded'}</th>
+      <td data-label="From">{network ?? <span class="nothing">–</span>}</td>
+      <td data-label="Began">
+        <Time at={created_at} show="ago" />
+      </td>
+      <td data-label="Last used">
+        <Time at={seen_at} show="ago" />
+      </td>
+      <td class="switch-cell">
+        {own ? (
+          <strong class="own">this one</strong>
+        ) : (
+          <form method="post" action="/account">
+            <input type="hidden" name="session" value={String(session_id)} />
+            <button type="submit" name="what" value="end" class="small danger" aria-describedby={`s${session_id}`}>
+              End
+            </button>
+            <span id={`s${session_id}`} class="hidden">
+              {browser ?? 'a browser'} from {network ?? 'an unknown place'}, begun <Time at={created_at} />
+            </span>
+          </form>
+        )}
+      </td>
+    </tr>
+  )
+}
+
+function Calendar({ c, account: { calendar, token } }: { c: WebContext; account: Account }) {
+  return (
+    <form method="post" action="/account" class="card" id="calendar">
+      <h2>Calendar address</h2>
+      <p>
+        For a calendar program, which cannot sign in. Whoever has the address reads the calendar and nothing else of
+        this site.
+      </p>
+      {token === undefined ? (
+        <p class="sub">{calendar ? <Made calendar={calendar} /> : 'You have none.'}</p>
+      ) : (
+        <NewAddress c={c} token={token} />
+      )}
+      <div class="actions decide">
+        <button type="submit" name="what" value="make-calendar" class={calendar ? '' : 'main'}>
+          {calendar ? 'Make another one' : 'Make a calendar address'}
+        </button>
+        {calendar && (
+          <button type="submit" name="what" value="withdraw-calendar" class="danger">
+            Withdraw it
+          </button>
+        )}
+      </div>
+      {calendar && <p class="sub below">Another one takes the place of this one, which then no longer works.</p>}
+    </form>
+  )
+}
+
+function Made({ calendar: { created_at, used_at } }: { calendar: CalendarToken }) {
+  return (
+    <>
+      Made <Time at={created_at} show="ago" />,{' '}
+      {used_at === null ? (
+        'not used so far'
+      ) : (
+        <>
+          last used <Time at={used_at} show="ago" />
+        </>
+      )}
+      . It was shown once; what is kept does not tell it.
+    </>
+  )
+}
+
+function NewAddress({ c, token }: { c: WebContext; token: string }) {
+  const { calendars } = c.var.site as Site
+  const origin = `${isHttps(c) ? 'https' : 'http'}://${new URL(c.req.url).host}`
+  return (
+    <>
+      <Notice kind="good">Made. Copy it now: it is not shown again.</Notice>
+      {calendars.map(({ path }, index) => (
+        <div class="field wide">
+          <label for={`address-${index}`}>{calendars.length > 1 ? `Subscribe to ${path}` : 'Subscribe to'}</label>
+          <textarea id={`address-${index}`} readonly rows={3} spellcheck={false}>
+            {`${origin}${path}?token=${token}`}
+          </textarea>
+        </div>
+      ))}
+    </>
+  )
+}
+
+function Password({ name }: { name: string }) {
+  return (
+    <form method="post" action="/account" class="card">
+      <h2>Change your password</h2>
+      <p class="sub">It signs you out everywhere else and withdraws your calendar address.</p>
+      {/* For what keeps passwords: whose it is. */}
+      <input type="text" name="username" value={name} autocomplete="username" hidden readonly />
+      <PasswordField id="before" name="Password so far" complete="current-password" />
+      <PasswordField id="after" name="New password" complete="new-password" />
+      <PasswordField id="again" name="New password, again" complete="new-password" />
+      <button type="submit" class="main">
+        Change it
+      </button>
+    </form>
+  )
+}
+
+export function PasswordField({ id, name, complete }: { id: string; name: string; complete: string }) {
+  return (
+    <div class="field">
+      <label for={id}>{name}</label>
+      <input id={id} name={id} type="password" autocomplete={complete} required />
+    </div>
+  )
+}

@@ -1,0 +1,49 @@
+import { isIPv4 } from 'node:net'
+
+/**
+ * The network an address is in, which tells a person "home" from "elsewhere" and no more: of IPv4 three numbers of four,
+ * of IPv6 what one person has of it (/64).
+ */
+export function networkOf(address: string): string {
+  const v4 = address.replace(/^::ffff:/i, '')
+  if (v4 === '::1' || /^127\./.test(v4)) return 'this machine'
+  if (isIPv4(v4)) return v4.replace(/\d+$/, 'x')
+  if (!address.includes(':')) return address.slice(0, 100)
+  return `${groupsOf(address).slice(0, 4).join(':')}:x`
+}
+
+/** All eight: `::` stands for as many zeros as are missing. */
+function groupsOf(address: string): string[] {
+  const [head = [], tail = []] = address.split('::').map((part) => part.split(':').filter((group) => group !== ''))
+  const zeros = Math.max(0, 8 - head.length - tail.length)
+  return [...head, ...Array<string>(zeros).fill('0'), ...tail]
+}
+
+/** `Firefox on Linux`: enough to recognise one's own. What the browser sends tells far more, and is not kept. */
+export function browserOf(userAgent: string | undefined): string {
+  const find = (names: readonly Known[]) => names.find(([, pattern]) => pattern.test(userAgent ?? ''))?.[0]
+  const browser = find(BROWSERS) ?? 'Another program'
+  const system = find(SYSTEMS)
+  return system === undefined ? browser : `${browser} on ${system}`
+}
+
+type Known = readonly [name: string, pattern: RegExp]
+
+/** Most also name those further down. */
+const BROWSERS: readonly Known[] = [
+  ['Edge', /\bEdg(A|iOS)?\//],
+  ['Opera', /\bOPR\//],
+  ['Firefox', /\b(Firefox|FxiOS)\//],
+  ['Chrome', /\b(Headless)?(Chrome|Chromium|CriOS)\//],
+  ['Safari', /\bSafari\//],
+  ['curl', /^curl\//],
+]
+const SYSTEMS: readonly Known[] = [
+  ['Android', /\bAndroid\b/],
+  ['iPhone', /\biPhone\b/],
+  ['iPad', /\biPad\b/],
+  ['Windows', /\bWindows\b/],
+  ['macOS', /\bMac OS X\b/],
+  ['ChromeOS', /\bCrOS\b/],
+  ['Linux', /\bLinux\b/],
+]

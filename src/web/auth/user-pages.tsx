@@ -1,0 +1,177 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { Hono } from 'hono'
+import { UsageError } from '../../errors.ts'
+import { atLeast } from '../find.ts'
+import { Page } from '../layout.tsx'
+import { Notice, Scroll, Time } from '../parts.tsx'
+import { ROLES, type Role, type Site, type WebContext, type WebEnv } from '../site.ts'
+import { PasswordField } from './account-page.tsx'
+import { createUser, deleteUser, listUsers, setRole, signOutEverywhere, type UserRow } from './users.ts'
+
+/** Everybody, for admins. */
+export const userPages = new Hono<WebEnv>()
+
+userPages.use('/users/*', atLeast('admin'))
+userPages.use('/users', atLeast('admin'))
+
+userPages.get('/users', async (c) => c.html(<UsersPage c={c} users={await listUsers(c.var.site.metadata)} />))
+
+userPages.post('/users', async (c) => {
+  const { site, viewer } = c.var
+  const form = await c.req.parseBody()
+  const field = (key: string) => String(form[key] ?? '')
+  try {
+    if (viewer.name === null)
+      throw new UsageError('Make the first user on the command line: users create NAME --role admin')
+    await change(site, field)
+    const what = field('what') || 'create'
+    site.log.info({ user: viewer.name, who: field('name').trim(), what }, 'a user was changed on the page')
+    return c.redirect('/users', 303)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    return c.html(<UsersPage c={c} users={await listUsers(site.metadata)} problem={error.message} />, 400)
+  }
+})
+
+async function change({ metadata }: Site, field: (key: string) => string): Promise<void> {
+  const name = field('name').trim()
+  const role: Role = ROLES.find((one) => one === field('role')) ?? 'viewer'
+  switch (field('what')) {
+    case '':
+      return await createUser(metadata, name, role, field('password'))
+    case 'role':
+      return await setRole(metadata, name, role)
+    case 'sign-out':
+      return await signOutEverywhere(metadata, name)
+    case 'delete':
+      return await deleteUser(metadata, name)
+    default:
+      throw new UsageError('Nothing of that name is done here')
+  }
+}
+
+function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserRow[]; problem?: string }) {
+  return (
+    <Page c={c} title="Users">
+      <div class="stack">
+        <h1>Users</h1>
+        {problem && <Notice kind="bad">{problem}</Notice>}
+        <Scroll name="Users">
+          <table class="dags">
+            <thead>
+              <tr>
+                <th>Name</th>
+                <th>Role</th>
+                <th>Since</th>
+                <th>Seen</th>
+                <th>Signed in</th>
+                <th>
+                  <span class="hidden">What to do</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {users.map((user) => (
+                <UserLine user={user} />
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+        <form method="post" class="card narrow">
+          <h2>New user</h2>
+          <div class="field">
+            <label for="name">Name</label>
+            <input id="name" name="name" required maxlength={100} autocomplete="off" />
+          </div>
+          <div class="field">
+            <label for="role">Role</label>
+            <RoleSelect id="role" chosen="viewer" />
+          </div>
+          <PasswordField id="password" name="Password" complete="new-password" />
+          <button type="submit" class="main">
+            Make the user
+          </button>
+        </form>
+      </div>
+    </Page>
+  )
+}
+
+function UserLine({ user }: { user: UserRow }) {
+  const { user_name, role, created_at, seen_at, sessions, calendar } = user
+  return (
+    <tr>
+      <th scope="row">{user_name}</th>
+      <td data-label="Role">
+        <form method="post" action="/users" class="actions nowrap">
+          <input type="hidden" name="name" value={user_name} />
+          <RoleSelect chosen={role} label={`Role of ${user_name}`} />
+          <button type="submit" name="what" value="role" class="small" aria-label={`Set the role of ${user_name}`}>
+            Set
+          </button>
+        </form>
+      </td>
+      <td data-label="Since">
+        <Time at={created_at} show="date" />
+      </td>
+      <td data-label="Seen">
+        <Time at={seen_at} show="ago" />
+      </td>
+      <td data-label="Signed in">{accessOf(user)}</td>
+      <td class="right">
+        <div class="actions end">
+          {(sessions > 0 || calendar) && (
+            <form method="post" action="/users">
+              <input type="hidden" name="name" value={user_name} />
+              <button
+                type="submit"
+                name="what"
+                value="sign-out"
+                class="small"
+                aria-label={`Sign out ${user_name} everywhere`}
+              >
+                Sign out
+              </button>
+            </form>
+          )}
+          <Delete name={user_name} />
+        </div>
+      </td>
+    </tr>
+  )
+}
+
+/** What opens anything without the password. */
+function accessOf({ sessions, calendar }: UserRow): string {
+  const browsers = sessions === 1 ? '1 session' : `${sessions} sessions`
+  return [...(sessions > 0 ? [browsers] : []), ...(calendar ? ['calendar'] : [])].join(', ') || '–'
+}
+
+/** Opened first: there is no way back. */
+function Delete({ name }: { name: string }) {
+  return (
+    <details class="sure">
+      <summary class="button small danger" aria-label={`Delete ${name}…`}>
+        Delete…
+      </summary>
+      <form method="post" action="/users">
+        <input type="hidden" name="name" value={name} />
+        <button type="submit" name="what" value="delete" class="small danger">
+          Delete {name}
+        </button>
+      </form>
+    </details>
+  )
+}
+
+function RoleSelect({ chosen, id, label }: { chosen: Role; id?: string; label?: string }) {
+  return (
+    <select name="role" id={id} aria-label={label}>
+      {ROLES.map((one) => (
+        <option value={one} selected={one === chosen}>
+          {one}
+        </option>
+      ))}
+    </select>
+  )
+}
