@@ -55,7 +55,7 @@ export function showError(error: Error, c: WebContext) {
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9457 */
-function problemJson(c: WebContext, { status, title, detail, errors }: Problem) {
+export function problemJson(c: WebContext, { status, title, detail, errors }: Problem) {
   c.header('content-type', 'application/problem+json')
   return c.body(JSON.stringify({ type: 'about:blank', title, status, detail, ...(errors && { errors }) }), status)
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { vi } from 'vitest'
-import { migrateMetadata, openMetadata } from '../../src/metadata/metadata.ts'
+import { migrateMetadata } from '../../src/maintenance/schema.ts'
+import { openMetadata } from '../../src/metadata/metadata.ts'
 import { createUser } from '../../src/web/auth/users.ts'
 import type { Role } from '../../src/web/site.ts'
 import { PIPELINES, type Running, startCli } from '../support/cli.ts'
