@@ -212,7 +212,8 @@ function TakeAway({ c, home }: { c: WebContext; home: Home }) {
   return (
     <p class="take-away">
       <a href={`${home.base}/launches.ics${query}`}>Calendar</a>
-      {signedIn ? '' : ' to subscribe to'}, and <a href={`${home.base}/launches.json${query}`}>JSON</a>, of{' '}
+      {signedIn ? ' and ' : ' to subscribe to, and '}
+      <a href={`${home.base}/launches.json${query}`}>JSON</a>, of{' '}
       {query === '' ? 'all launches to come' : 'what is searched for here'}.
       {signedIn && (
         <>

@@ -194,9 +194,9 @@ function Password({ name }: { name: string }) {
   return (
     <form method="post" action="/account" class="card">
       <h2>Change your password</h2>
-      <p class="sub">It signs you out everywhere else and withdraws your calendar address.</p>
       {/* For what keeps passwords: whose it is. */}
       <input type="text" name="username" value={name} autocomplete="username" hidden readonly />
+      <p class="sub">It signs you out everywhere else and withdraws your calendar address.</p>
       <PasswordField id="before" name="Password so far" complete="current-password" />
       <PasswordField id="after" name="New password" complete="new-password" />
       <PasswordField id="again" name="New password, again" complete="new-password" />
