@@ -2,6 +2,7 @@ import type { TaskContext } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { type LaunchRow, nearestLaunch } from '../launches/launch-store.ts'
 import { type CardContext, type Facts, factsHash, factsOf } from './announcement.ts'
+import { isLongOver, isTooLate, TOO_LATE } from './card.ts'
 import { launchesToFollow, netSince } from './followed-launches.ts'
 import { decide, type Notice, type NoticeKind, type Rules, type Told } from './notices.ts'
 import * as outbox from './outbox.ts'
@@ -14,6 +15,8 @@ export interface Card {
   launch: LaunchRow
   facts: Facts
   hash: string
+  /** So long that nobody is to hear of it for the first time. */
+  over: boolean
   told: CardContext
 }
 
@@ -84,7 +87,7 @@ async function readKnown(db: Queryable, target: string, launchIds: string[]): Pr
 
 function cardOf(launch: LaunchRow, told: CardContext): Card {
   const facts = factsOf(launch, told)
-  return { launch, facts, hash: factsHash(facts), told }
+  return { launch, facts, hash: factsHash(facts), over: isLongOver(launch, told.now), told }
 }
 
 interface Telling {
@@ -97,7 +100,8 @@ interface Telling {
 /**
  * Writes what is to be told of one launch. False where it is not announced here: it has no card, is not the nearest,
  * and there is nothing to say of it. On a channel that has nothing yet, the nearest launch's card is all. A card that
- * nobody can have seen will announce what it shows by then: what changed meanwhile is no news beside it.
+ * nobody can have seen will announce what it shows by then: what changed meanwhile is no news beside it. Where all is
+ * long over by then, it is given up, until the launch is to come again.
  */
 async function tell(db: Queryable, telling: Telling, { asOf, rules, passes }: Deciding): Promise<boolean> {
   const { target, card, known, now } = telling
@@ -105,7 +109,11 @@ async function tell(db: Queryable, telling: Telling, { asOf, rules, passes }: De
   const { launchId } = launch
   const row = known.rows.get(launchId)
   const before = known.told.get(launchId)
-  const unseen = row?.state === 'pending' && row.messageId === null
+  if (row && isTooLate(row, card)) {
+    await outbox.giveUp(db, row, TOO_LATE)
+    return false
+  }
+  const unseen = row?.messageId === null && (row.state === 'pending' || row.reason === TOO_LATE)
   const at = { now, asOf, netSince: unseen ? null : (known.since.get(launchId) ?? null) }
   const decision = decide(launch, before, at, passes === undefined || passes(launch) ? rules : NOTHING)
   const told = unseen ? { ...decision.told, ...netOf(launch) } : decision.told

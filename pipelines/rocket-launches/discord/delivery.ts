@@ -74,7 +74,7 @@ const BUSY = 'another process is sending to this channel'
 function isDue(row: outbox.OutboxRow, { cards, now }: Pick<Delivering, 'cards' | 'now'>): boolean {
   if (row.kind !== 'card') return row.state === 'pending' && (row.expiresAt === null || row.expiresAt > now())
   const card = cards.get(row.launchId)
-  return card !== undefined && decideCard(row, card.hash).send !== 'nothing'
+  return card !== undefined && decideCard(row, card).send !== 'nothing'
 }
 
 /** One message on its way. */
@@ -162,7 +162,7 @@ async function conclude(delivery: Delivery, { db, webhook, cards, log, now }: De
   for (const row of rows) {
     const card = row.kind === 'card' ? cards.get(row.launchId) : undefined
     if (card === undefined || delivery.cards.has(row.launchId)) continue
-    const decision = decideCard(row, card.hash)
+    const decision = decideCard(row, card)
     const left = decision.send === 'nothing' ? decision : heldUp(blocked)
     delivery.cards.set(row.launchId, left.outcome)
     const words = `${left.outcome.replace('_', ' ')}: ${card.facts.name} (${left.because})`

@@ -112,6 +112,13 @@ export async function overtake(
   return rows
 }
 
+export async function giveUp(db: Queryable, { outboxId }: OutboxRow, reason: string): Promise<void> {
+  await db.query(
+    `update discord_outbox set state = 'dead', reason = $2, updated_at = now() where outbox_id = $1 and state = 'pending'`,
+    [outboxId, reason],
+  )
+}
+
 /** By the pipeline's clock. */
 export async function giveUpLate(db: Queryable, target: string, now: Date): Promise<void> {
   await db.query(

@@ -1,6 +1,6 @@
 import { type CommandHost, humanDuration, TminusError } from 'tminus'
 import { type Database, inTransaction } from 'tminus/db'
-import { FORGOTTEN } from '../discord/card.ts'
+import { FORGOTTEN, RESENT } from '../discord/card.ts'
 import { type ListedMessage, listMessages, lockMessage, setState } from '../discord/outbox-list.ts'
 import { enable, listDisabled } from '../discord/target.ts'
 
@@ -55,7 +55,7 @@ export async function resend(db: Database, host: CommandHost, id: number): Promi
     const message = await lockMessage(connection, id)
     if (message === undefined) throw unknownMessage(id)
     if (message.state !== 'unknown' && message.state !== 'dead') throw notNow(message, 'sent again')
-    await setState(connection, id, { state: 'pending', reason: 'sent again as asked' })
+    await setState(connection, id, { state: 'pending', reason: RESENT })
     const enabled = await enable(connection, message.target)
     host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${message.target} is in use again` : ''}`)
     if (message.state === 'unknown') host.print('If it did arrive the first time, it will stand there twice')

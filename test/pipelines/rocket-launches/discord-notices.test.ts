@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { isLongOver } from '../../../pipelines/rocket-launches/discord/card.ts'
 import { upcomingUrl } from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
 import { Announcing } from '../../support/announcing.ts'
 
@@ -238,6 +239,61 @@ describe('cards', () => {
     await told(at('21T10:05:00'))
     for (const minutes of [306, 311]) await tick(new Date(at('21T05:00:00').getTime() + minutes * MINUTE))
     expect(methods()).toEqual(['POST', 'PATCH', 'PATCH'])
+  })
+})
+
+describe('a card that could not be posted while Discord was away', () => {
+  /** Launch `a` has flown by then, `c` is the next one. */
+  async function backAt(time: string) {
+    channel.refuse(429, { retry_after: 3_600 }, { 'retry-after': '3600' })
+    await tick(at('21T05:05:00'))
+    channel.intercept = undefined
+    await channel.age('20 days')
+    await channel.store('c', 'Electron | Far', '2027-01-01T10:00:00Z')
+    await channel.change({ statusId: 3 })
+    return await tick(at(time))
+  }
+  const titles = () => channel.discord.messages.map(({ embeds }) => embeds?.[0]?.title)
+
+  it('still tells of a launch for as long as its result is news', async () => {
+    await backAt('24T09:55:00')
+    expect(titles()).toEqual(['Falcon 9 | Nearest', 'Electron | Far'])
+  })
+
+  it.each(['24T10:00:00', '30T10:00:00'])('says nothing of what is long over: %s', async (time) => {
+    expect(await backAt(time)).toMatchObject({ targets: [{ posted: 1, waiting: 0 }] })
+    expect(titles()).toEqual(['Electron | Far'])
+    expect(await rows()).toEqual(['a card card dead too late', 'c card card sent'])
+    await tick(at('30T10:05:00'))
+    expect(titles()).toEqual(['Electron | Far'])
+  })
+
+  it('is sent all the same where a person asks for it', async () => {
+    await backAt('30T10:00:00')
+    await channel.database.pool.query(
+      `update discord_outbox set state = 'pending', reason = 'sent again as asked' where launch_id = 'a'`,
+    )
+    await tick(at('30T10:05:00'))
+    expect(titles()).toEqual(['Electron | Far', 'Falcon 9 | Nearest'])
+  })
+
+  it('announces a launch that turns out to be still to come, and no slip beside it', async () => {
+    await backAt('30T10:00:00')
+    await channel.change({ statusId: 1, net: '2026-12-01T10:00:00Z' })
+    await tick(at('30T10:10:00'))
+    expect(await rows()).toEqual(['a card card sent', 'c card card sent'])
+  })
+
+  it.each([
+    [1, '24T09:59:59', false],
+    [1, '24T10:00:00', true],
+    [5, '24T23:59:59', false],
+    [5, '25T00:00:00', true],
+    [7, '30T00:00:00', false],
+    [null, '30T00:00:00', false],
+    [8, '22T10:00:00', false],
+  ])('by the end of what NET may mean (precision %s)', (netPrecision, time, over) => {
+    expect(isLongOver({ net: at('22T10:00:00'), netPrecision }, at(time))).toBe(over)
   })
 })
 
