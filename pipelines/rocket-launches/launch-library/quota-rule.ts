@@ -183,7 +183,8 @@ export function current(quota: Quota, { now, assumed }: Circumstances): Quota {
     // A clock that was set back: what was told belongs to another time.
     told: told && told.at > now ? { ...told, at: now - REFRESH_MS, nextAt: undefined } : told,
     askFailedAt: askFailedAt !== undefined && askFailedAt <= now ? askFailedAt : undefined,
-    refusedUntil: isRefused(quota, now) ? Math.min(refusedUntil ?? now, leaves(now, known)) : undefined,
+    // One of more than a window from now began in the future: it is another clock's.
+    refusedUntil: isRefused(quota, now) && (refusedUntil ?? now) <= leaves(now, known) ? refusedUntil : undefined,
     calls: counted.slice(-known.limit),
   }
 }

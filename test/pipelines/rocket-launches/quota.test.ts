@@ -336,6 +336,17 @@ describe('a 429', () => {
     expect(server.calls()).toBe(2)
   })
 
+  test('by a clock years ahead (CLOCK) is not believed by ours, and holds for its own', async () => {
+    const refused = await serve(refusing({ 'retry-after': '40' }))
+    clock = START + 10 * 365 * 24 * HOUR
+    const ahead = (await spend(refused.library().previous)).spent
+    expect(ahead.until).toEqual(new Date(clock + 41_000))
+    expect(await refused.budget().left()).toMatchObject({ calls: 0, until: ahead.until })
+    clock = START
+    expect(await refused.budget().left()).toMatchObject({ calls: undefined, until: undefined })
+    await refused.budget().take()
+  })
+
   test('that others caused is explained by the throttle', async () => {
     const server = await serve()
     await server.library().previous()
