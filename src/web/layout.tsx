@@ -115,7 +115,7 @@ function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer 
 
 /** The link with the longest path that this one begins with; a launch's page belongs to the board. */
 function currentOf(path: string, hrefs: readonly string[]): string | undefined {
-  if (path.startsWith('/login') || path.startsWith('/account')) return undefined
+  if (/^\/(login|account|users)\b/.test(path) && !hrefs.includes(path)) return undefined
   const fitting = hrefs.filter((href) => href === path || path.startsWith(`${href === '/' ? '' : href}/`))
   return fitting.sort((a, b) => b.length - a.length)[0]
 }

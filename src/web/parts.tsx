@@ -110,6 +110,20 @@ export function Scroll({ name, fitting = false, children }: { name: string; fitt
   )
 }
 
+/** An id, which may break behind `_`, `.` and `-` before it breaks within a word. */
+export function Id({ id }: { id: string }) {
+  return (
+    <>
+      {id.split(/(?<=[_.-])(?=[^_.-])/).map((part, index) => (
+        <>
+          {index > 0 && <wbr />}
+          {part}
+        </>
+      ))}
+    </>
+  )
+}
+
 /** A sentence about what was done, or went wrong. */
 export function Notice({ kind = 'info', children }: { kind?: 'info' | 'good' | 'bad'; children?: Child }) {
   return (

@@ -85,7 +85,7 @@ function heldText({ from, net, precision }: Drawn): string {
 function summaryOf(drawn: readonly Drawn[]): string {
   const later = drawn.filter(({ move }) => move === 'later').length
   const earlier = drawn.filter(({ move }) => move === 'earlier').length
-  const times = (count: number, word: string) => `${count} time${count === 1 ? '' : 's'} ${word}`
+  const times = (count: number, word: string) => `${word} ${['once', 'twice'][count - 1] ?? `${count} times`}`
   const moved = [...(later > 0 ? [times(later, 'later')] : []), ...(earlier > 0 ? [times(earlier, 'earlier')] : [])]
   const timed = drawn.filter(({ precision }) => isPrecise(precision))
   const [first, last] = [timed[0], timed.at(-1)]

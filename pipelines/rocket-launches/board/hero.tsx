@@ -50,14 +50,25 @@ export function Hero({ launch, now, base, lead }: HeroProps) {
 /** Launch Library names a launch `rocket | mission`: the mission is what is set large. */
 function Name({ launch }: { launch: BoardLaunch }) {
   const [, rocket, mission] = /^(.+?) \| (.+)$/.exec(brief(launch.name, 200)) ?? []
-  if (rocket === undefined) return <>{brief(launch.name, 200)}</>
+  if (mission === undefined) return <Unbroken text={brief(launch.name, 200)} />
   return (
     <>
       <span class="name-rocket">
         {rocket}
         <span class="hidden"> | </span>
       </span>
-      {mission}
+      <Unbroken text={mission} />
+    </>
+  )
+}
+
+/** `CRS-2` stays on one line: a heading breaks between words, at hyphens only where it must. */
+function Unbroken({ text }: { text: string }) {
+  return (
+    <>
+      {text
+        .split(/(\S+)/)
+        .map((word) => (/^[^-]{1,12}-\S{1,12}$/.test(word) ? <span class="nobreak">{word}</span> : word))}
     </>
   )
 }

@@ -28,16 +28,18 @@ export function OutboxPage({ c, base, messages }: Shown & { messages: readonly L
               <th scope="row" class="number">
                 {message.outbox_id}
               </th>
-              <td>{message.state}</td>
-              <td>{message.kind === 'card' ? 'card' : `${message.kind} ${message.subject}`}</td>
-              <td>
+              <td class="fold-end">{message.state}</td>
+              <td data-label="What">{message.kind === 'card' ? 'card' : `${message.kind} ${message.subject}`}</td>
+              <td data-label="Launch">
                 <a href={`${base}/launches/${encodeURIComponent(message.launch_id)}`}>{brief(message.launch, 80)}</a>
               </td>
-              <td>{message.target}</td>
-              <td>
+              <td data-label="Channel">{message.target}</td>
+              <td data-label="Since">
                 <Time at={message.updated_at} show="ago" />
               </td>
-              <td class="reason">{brief(message.reason ?? message.reason_told ?? '', 300)}</td>
+              <td class="reason" data-label="Why">
+                {brief(message.reason ?? message.reason_told ?? '', 300)}
+              </td>
             </tr>
           ))}
         </Table>
@@ -62,11 +64,13 @@ export function RejectsPage({ c, base, rejects }: Shown & { rejects: readonly Re
             <tr>
               <th scope="row">{brief(key, 60)}</th>
               <td class="reason">{brief(issues, 300)}</td>
-              <td class="right number">{count}</td>
-              <td>
+              <td class="right number" data-label="How often">
+                {count}
+              </td>
+              <td data-label="First">
                 <Time at={first_seen} show="ago" />
               </td>
-              <td>
+              <td data-label="Last">
                 <Time at={last_seen} show="ago" />
               </td>
             </tr>
@@ -94,7 +98,7 @@ function Head({ title, base, children }: { title: string; base: string; children
 function Table({ name, titles, children }: { name: string; titles: readonly string[]; children?: Child }) {
   return (
     <Scroll name={name}>
-      <table>
+      <table class="folds">
         <thead>
           <tr>
             {titles.map((title) => (

@@ -8,6 +8,16 @@ function showAll(svg) {
   const h = Math.max(height, svg.clientHeight / 1.2)
   view = { x: (width - w) / 2, y: (height - h) / 2, w, h }
 }
+// On a small screen the whole of a large graph could not be read: it opens at its beginning then.
+function showFirst(svg) {
+  showAll(svg)
+  const scale = svg.clientWidth / view.w
+  if (scale >= LEAST_SCALE) return
+  const [w, h] = [svg.clientWidth / START_SCALE, svg.clientHeight / START_SCALE]
+  view = { x: 0, y: (Number(svg.dataset.height) - h) / 2, w, h }
+}
+const LEAST_SCALE = 0.45
+const START_SCALE = 0.8
 function show(svg) {
   svg.setAttribute('viewBox', `${view.x} ${view.y} ${view.w} ${view.h}`)
 }
@@ -33,7 +43,7 @@ function prepare() {
   svg.removeAttribute('height')
   if (view) show(svg)
   else {
-    showAll(svg)
+    showFirst(svg)
     show(svg)
   }
   svg.addEventListener(

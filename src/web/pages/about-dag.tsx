@@ -105,7 +105,7 @@ function Tasks({ dag }: { dag: Dag }) {
     <section>
       <h2>Tasks</h2>
       <Scroll name="Tasks">
-        <table>
+        <table class="folds">
           <thead>
             <tr>
               {['Task', 'Upstream', 'Trigger rule', 'Retries', 'Retry delay', 'Timeout', 'Pool', 'Priority'].map(
@@ -131,13 +131,17 @@ function TaskRow({ task }: { task: Task }) {
   return (
     <tr>
       <th scope="row">{task.id}</th>
-      <td>{upstream.join(', ')}</td>
-      <td>{task.triggerRule}</td>
-      <td class="number">{task.retries}</td>
-      <td>{task.retries > 0 && humanDuration(task.retryDelayMs)}</td>
-      <td>{task.executionTimeoutMs !== undefined && humanDuration(task.executionTimeoutMs)}</td>
-      <td>{task.pool}</td>
-      <td class="number">{task.priority}</td>
+      <td data-label="Upstream">{upstream.join(', ')}</td>
+      <td data-label="Trigger rule">{task.triggerRule}</td>
+      <td class="number" data-label="Retries">
+        {task.retries}
+      </td>
+      <td data-label="Retry delay">{task.retries > 0 && humanDuration(task.retryDelayMs)}</td>
+      <td data-label="Timeout">{task.executionTimeoutMs !== undefined && humanDuration(task.executionTimeoutMs)}</td>
+      <td data-label="Pool">{task.pool}</td>
+      <td class="number" data-label="Priority">
+        {task.priority}
+      </td>
     </tr>
   )
 }
@@ -149,7 +153,7 @@ function Params({ dag }: { dag: Dag }) {
     <section>
       <h2>Params</h2>
       <Scroll name="Params">
-        <table>
+        <table class="folds">
           <thead>
             <tr>
               <th>Param</th>
@@ -162,8 +166,8 @@ function Params({ dag }: { dag: Dag }) {
             {fields.map(({ name, kind, choices, standard, required, description }) => (
               <tr>
                 <th scope="row">{name}</th>
-                <td>{kind === 'choice' ? choices.join(', ') : kind}</td>
-                <td>{required ? 'needed' : (standard ?? '–')}</td>
+                <td data-label="Kind">{kind === 'choice' ? choices.join(', ') : kind}</td>
+                <td data-label="Left empty">{required ? 'needed' : (standard ?? '–')}</td>
                 <td>{description}</td>
               </tr>
             ))}

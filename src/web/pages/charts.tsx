@@ -38,7 +38,8 @@ function Gantt({
   const spans = spansOf(instances, tries)
   const from = Math.min(...spans.map(({ start }) => start))
   const to = Math.max(...spans.map(({ end }) => end), from + 1)
-  if (spans.length === 0) return <Empty title="Nothing has started yet" />
+  if (spans.length === 0)
+    return <Empty title="Nothing has started yet">A task is drawn here as soon as it starts.</Empty>
   return (
     <section class="scroll" aria-label="Gantt">
       <table class="gantt">
@@ -127,7 +128,7 @@ chartPages.get('/dags/:dag/durations', async (c) => {
   return c.html(
     <DagPage c={c} found={found} tab="durations">
       {rows.length === 0 ? (
-        <Empty title="No task has ended yet" />
+        <Empty title="No task has ended yet">After the first run each is drawn here: press Trigger.</Empty>
       ) : (
         <section aria-labelledby="durations-title">
           <h2 id="durations-title">How long each task took in the last {RUNS} runs</h2>

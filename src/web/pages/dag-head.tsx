@@ -2,7 +2,7 @@
 import type { Child } from 'hono/jsx'
 import { type FoundDag, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Notice } from '../parts.tsx'
+import { Id, Notice } from '../parts.tsx'
 import { scheduleWords } from '../schedule-words.ts'
 import type { WebContext } from '../site.ts'
 import { NextRun, PauseSwitch } from './dags.tsx'
@@ -36,19 +36,23 @@ export function DagPage({ c, found, tab, scripts = [], children }: DagPageProps)
       </p>
       <div class="head">
         <div>
-          <h1>{dagId}</h1>
+          <h1>
+            <Id id={dagId} />
+          </h1>
           <p>{dag?.description}</p>
         </div>
         <div class="actions">
-          {dag && <PauseSwitch c={c} dag={dag} paused={paused} />}
-          <span class="sub">
-            {dag && scheduleWords(dag.schedule, dag.timezone)}
-            {dag?.schedule != null && (
-              <>
-                , next <NextRun dag={dag} paused={paused} now={c.var.site.now()} />
-              </>
-            )}
-          </span>
+          <div class="when-due">
+            {dag && <PauseSwitch c={c} dag={dag} paused={paused} />}
+            <span class="sub">
+              {dag && scheduleWords(dag.schedule, dag.timezone)}
+              {dag?.schedule != null && (
+                <>
+                  , next <NextRun dag={dag} paused={paused} now={c.var.site.now()} />
+                </>
+              )}
+            </span>
+          </div>
           {dag && may(c, 'operator') && tab !== 'trigger' && (
             <a class="button main" href={paths.dag(dagId, 'trigger')}>
               Trigger

@@ -6,7 +6,7 @@ import { setPaused } from '../../operations/pause.ts'
 import { openTimetable } from '../../scheduler/timetable.ts'
 import { atLeast, loadedDag, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Empty, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { Empty, Id, Notice, Scroll, StateMark, Time } from '../parts.tsx'
 import { type DagRow, readDags } from '../queries/dags.ts'
 import { scheduleWords } from '../schedule-words.ts'
 import { ownPath } from '../security.ts'
@@ -88,7 +88,12 @@ interface ListProps {
 
 /** Its body is what follows: whatever there has an id keeps the focus, and the table its place. */
 function List({ c, rows, search, mark }: ListProps) {
-  if (rows.length === 0 && search !== '') return <Empty title={`No dag with “${search}” in its id`} />
+  if (rows.length === 0 && search !== '')
+    return (
+      <Empty title={`No dag with “${search}” in its id`}>
+        <a href="/dags">Show all of them</a>
+      </Empty>
+    )
   if (rows.length === 0) {
     return (
       <Empty title="No pipelines yet">
@@ -98,7 +103,7 @@ function List({ c, rows, search, mark }: ListProps) {
   }
   return (
     <Scroll name="Pipelines">
-      <table class="dags">
+      <table class="folds">
         <thead>
           <tr>
             <th>On</th>
@@ -126,10 +131,10 @@ function Row({ c, row, dag }: { c: WebContext; row: DagRow; dag: Dag | undefined
   const { dag_id, is_paused, runs } = row
   return (
     <tr>
-      <td class="switch-cell">{dag && <PauseSwitch c={c} dag={dag} paused={is_paused} />}</td>
+      <td class="fold-end">{dag && <PauseSwitch c={c} dag={dag} paused={is_paused} />}</td>
       <th scope="row">
         <a class="id" id={`dag-${dag_id}`} href={paths.dag(dag_id)}>
-          {dag_id}
+          <Id id={dag_id} />
         </a>
         <p class="sub">{dag ? dag.description : 'not in the pipelines folder any more'}</p>
       </th>
@@ -174,7 +179,7 @@ function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) 
           </span>
         )}
       </a>
-      {running + queued > 1 && <p class="sub">{counts.join(', ')}</p>}
+      {running + queued > 1 && <p class="sub nobreak">{counts.join(', ')}</p>}
     </>
   )
 }

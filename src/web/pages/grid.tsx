@@ -4,7 +4,7 @@ import { humanDuration } from '../../dag/duration.ts'
 import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { durationOf, findDag, paths } from '../find.ts'
-import { Duration, Empty, Scroll, StateIcon, StateMark, Time } from '../parts.tsx'
+import { Duration, Empty, Id, Scroll, StateIcon, StateMark, Time } from '../parts.tsx'
 import { notFound } from '../problem.tsx'
 import { type GridCell, type RunRow, readGrid, readRuns, runById } from '../queries/runs.ts'
 import type { WebEnv } from '../site.ts'
@@ -110,7 +110,9 @@ function Grid({ dagId, tasks, runs, cells }: GridProps) {
           <tbody>
             {all.slice(0, MOST_TASKS).map((taskId) => (
               <tr>
-                <th scope="row">{taskId}</th>
+                <th scope="row">
+                  <Id id={taskId} />
+                </th>
                 {runs.map((run) => (
                   <td>
                     <Cell cell={byRun.get(`${run.id}/${taskId}`)} />
@@ -182,7 +184,7 @@ function StateFilter({ state }: { state: DagRunState | null }) {
 function Runs({ runs }: { runs: readonly RunRow[] }) {
   return (
     <Scroll name="Runs">
-      <table>
+      <table class="folds">
         <thead>
           <tr>
             <th>State</th>
@@ -195,7 +197,7 @@ function Runs({ runs }: { runs: readonly RunRow[] }) {
         <tbody>
           {runs.map((run) => (
             <tr>
-              <td>
+              <td class="fold-end">
                 <StateMark state={run.state} />
               </td>
               <th scope="row">
@@ -203,10 +205,10 @@ function Runs({ runs }: { runs: readonly RunRow[] }) {
                   {run.run_id}
                 </a>
               </th>
-              <td>
+              <td data-label="Start">
                 <Time at={run.start_date} show="ago" />
               </td>
-              <td class="right">
+              <td class="right" data-label="Duration">
                 <Duration ms={durationOf(run.start_date, run.end_date)} />
               </td>
               <td class="reason">{run.reason}</td>

@@ -79,9 +79,7 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing }: LogPro
       </form>
       {lines.length > MOST_LINES && <p class="sub">The newest {MOST_LINES} lines; the download has all of them.</p>}
       {shown.length === 0 ? (
-        <Empty title={search !== '' || level !== 'debug' ? 'No line fits' : 'Nothing logged yet'}>
-          {search === '' && level === 'debug' && 'What the task says by context.log appears here as it is said.'}
-        </Empty>
+        <NoLine isFiltered={search !== '' || level !== 'debug'} growing={growing} />
       ) : (
         <ol class="log" id="log" tabindex={0} aria-label="Lines">
           {shown.map((line) => (
@@ -91,6 +89,12 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing }: LogPro
       )}
     </section>
   )
+}
+
+function NoLine({ isFiltered, growing }: { isFiltered: boolean; growing: boolean }) {
+  if (isFiltered) return <Empty title="No line fits">Try all levels, or fewer letters.</Empty>
+  if (!growing) return <Empty title="Nothing was logged" />
+  return <Empty title="Nothing logged yet">What the task says by context.log appears here as it is said.</Empty>
 }
 
 function Line({

@@ -5,7 +5,7 @@ import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
 import { atLeast, may } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Empty, Facts, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { Empty, Facts, Id, Notice, Scroll, StateMark, Time } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
 import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
@@ -30,7 +30,7 @@ operationsPages.get('/jobs', async (c) => {
         </Empty>
       ) : (
         <Scroll name="Jobs">
-          <table>
+          <table class="folds">
             <thead>
               <tr>
                 {['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason'].map((name) => (
@@ -56,17 +56,17 @@ function JobRow({ job }: { job: JobListing }) {
       <th scope="row" class="number">
         {job.job_id}
       </th>
-      <td>{job.kind}</td>
-      <td>
+      <td data-label="Kind">{job.kind}</td>
+      <td class="fold-end">
         <StateMark state={job.state} />
       </td>
-      <td>
+      <td data-label="Process">
         {job.pid} on {job.hostname}
       </td>
-      <td>
+      <td data-label="Start">
         <Time at={job.start_date} show="ago" />
       </td>
-      <td>
+      <td data-label="Heartbeat">
         <Time at={job.heartbeat_at} show="ago" />
       </td>
       <td class="reason">{job.reason}</td>
@@ -100,7 +100,7 @@ operationsPages.get('/pools', async (c) => {
 function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean }) {
   return (
     <Scroll name="Pools">
-      <table>
+      <table class="folds">
         <thead>
           <tr>
             <th>Pool</th>
@@ -112,14 +112,16 @@ function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean
         <tbody>
           {pools.map(({ pool, slots, used, description }) => (
             <tr>
-              <th scope="row">{pool}</th>
-              <td>
+              <th scope="row">
+                <Id id={pool} />
+              </th>
+              <td data-label="Taken">
                 <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots taken`} />{' '}
                 <span class="number">
                   {used} of {slots}
                 </span>
               </td>
-              <td class="right">
+              <td class="right" data-label="Slots">
                 {admin && !pool.startsWith('dag:') ? (
                   <form method="post" action="/pools" class="actions end">
                     <input type="hidden" name="pool" value={pool} />

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { durationOf, findLiveRun, may, paths } from '../find.ts'
-import { Duration, type Fact, Facts, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { Duration, type Fact, Facts, Id, Notice, Scroll, StateMark, Time } from '../parts.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { RunPage } from './run-head.tsx'
@@ -32,7 +32,7 @@ function Tasks({ c, run, instances }: TasksProps) {
   return (
     <section>
       <Scroll name="Tasks">
-        <table class="tasks">
+        <table class="folds">
           <thead>
             <tr>
               <th>Task</th>
@@ -53,17 +53,19 @@ function Tasks({ c, run, instances }: TasksProps) {
               <tr>
                 <th scope="row">
                   <a class="id" href={paths.task(run.dag_id, run.run_id, one.task_id)}>
-                    {one.task_id}
+                    <Id id={one.task_id} />
                   </a>
                 </th>
-                <td>
+                <td class="fold-end">
                   <StateMark state={one.state} />
                 </td>
-                <td class="right number">{one.try_number || ''}</td>
-                <td>
+                <td class="right number" data-label="Try">
+                  {one.try_number || ''}
+                </td>
+                <td data-label="Start">
                   <Time at={one.start_date} show="clock" />
                 </td>
-                <td class="right">
+                <td class="right" data-label="Duration">
                   <Duration ms={durationOf(one.start_date, one.end_date)} />
                 </td>
                 <td class="reason">

@@ -1,10 +1,11 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
+import { isTerminal } from '../../dag/state.ts'
 import type { LogRow } from '../../operations/logs.ts'
 import { assetUrl } from '../assets.ts'
 import { durationOf, findRun, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Duration, Facts, StateMark, Time } from '../parts.tsx'
+import { Duration, Facts, Id, StateMark, Time } from '../parts.tsx'
 import { notFound } from '../problem.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { readLines, readOutput, readTries, type TryRow } from '../queries/tasks.ts'
@@ -22,7 +23,9 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
   const { run, instance, tryNumber } = await findTry(c)
   const tries = await readTries(site.metadata, run.id, instance.task_id)
   const shown = tries.find(({ try_number }) => try_number === tryNumber)
-  const output = instance.state === 'success' ? await readOutput(site.metadata, run.id, instance.task_id) : undefined
+  const isLatest = tryNumber === Math.max(1, instance.try_number)
+  const output =
+    instance.state === 'success' && isLatest ? await readOutput(site.metadata, run.id, instance.task_id) : undefined
   return c.html(
     <Page c={c} title={`${instance.task_id} · ${run.dag_id}`} scripts={[assetUrl('log.js')]}>
       <p class="crumbs">
@@ -45,7 +48,7 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
           taskId={instance.task_id}
           tryNumber={tryNumber}
           filter={filterOf(c)}
-          growing={shown === undefined}
+          growing={shown === undefined && !(isLatest && isTerminal(instance.state))}
         />
       </div>
     </Page>,
@@ -72,7 +75,9 @@ function Head({ c, run, instance }: OfTask) {
   return (
     <div class="head">
       <div>
-        <h1>{instance.task_id}</h1>
+        <h1>
+          <Id id={instance.task_id} />
+        </h1>
         <p>
           <StateMark state={instance.state} live />{' '}
           {instance.due_at && (
@@ -126,7 +131,7 @@ function Ending({
   ended: TryRow | undefined
 }) {
   const { scrub } = c.var.site
-  const current = tryNumber === instance.try_number
+  const current = tryNumber === Math.max(1, instance.try_number)
   const start = ended?.start_date ?? (current ? instance.start_date : null)
   const end = ended?.end_date ?? (current ? instance.end_date : null)
   const reason = ended?.reason ?? (current ? instance.reason : null)
@@ -136,7 +141,7 @@ function Ending({
       <Facts
         strip
         facts={[
-          ['Try', instance.try_number === 0 ? 'has not started yet' : String(tryNumber)],
+          ['Try', instance.try_number === 0 ? notStarted(instance) : String(tryNumber)],
           ['Duration', <Duration ms={durationOf(start, end)} />],
           ['Start', <Time at={start} />],
           ['Reason', reason && scrub(reason)],
@@ -151,6 +156,10 @@ function Ending({
       )}
     </section>
   )
+}
+
+function notStarted({ state }: InstanceRow): string {
+  return isTerminal(state) ? 'never started' : 'has not started yet'
 }
 
 const AT_ONCE = 2_000
