@@ -94,7 +94,10 @@ async function operate(
   })
 }
 
-export function select(run: LockedRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
+/** A run as far as choosing among its tasks needs it. */
+export type StandingRun = Pick<LockedRun, 'runId' | 'graph' | 'states'>
+
+export function select(run: StandingRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
   const graph = buildGraph(run.runId, run.graph)
   const unknown = taskIds?.find((id) => !graph.indexOf.has(id))
   if (unknown !== undefined) throw new UsageError(`Run ${run.runId} has no task '${unknown}'`)

@@ -1,12 +1,13 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { mark } from '../../operations/operate.ts'
+import { consequenceOf } from '../../operations/consequence.ts'
+import { mark, type StandingRun } from '../../operations/operate.ts'
 import { atLeast, findRun, loadedDag, paths } from '../find.ts'
 import { Notice, StateMark } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
 import type { InstanceRow, WholeRun } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
-import { consequenceOf, Follows } from './mark-preview.tsx'
+import { Follows } from './mark-preview.tsx'
 import { Decide, OperatePage, told } from './operate-parts.tsx'
 
 /** Saying how a task ended. */
@@ -16,7 +17,7 @@ const MARK = '/dags/:dag/runs/:run/mark'
 markPages.use(MARK, atLeast('operator'))
 
 const MARKS = ['success', 'failed', 'skipped'] as const
-export type Mark = (typeof MARKS)[number]
+type Mark = (typeof MARKS)[number]
 
 markPages.get(MARK, async (c) => {
   const whole = await findRun(c)
@@ -57,6 +58,11 @@ function instanceOf(instances: readonly InstanceRow[], taskId: string): Instance
   return found
 }
 
+function standing({ run, nodes, instances }: WholeRun): StandingRun {
+  const states = Object.fromEntries(instances.map(({ task_id, state }) => [task_id, state]))
+  return { runId: run.run_id, graph: nodes, states }
+}
+
 interface MarkProps {
   c: WebContext
   whole: WholeRun
@@ -91,7 +97,7 @@ function MarkPage({ c, whole, instance, given }: MarkProps) {
                 />
                 <StateMark state={state} />
               </label>
-              <Follows id={`follows-${state}`} consequence={consequenceOf(whole, instance.task_id, state)} />
+              <Follows id={`follows-${state}`} consequence={consequenceOf(standing(whole), instance.task_id, state)} />
             </div>
           ))}
         </fieldset>

@@ -1,18 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
 import { fail } from '../../src/dag/ending.ts'
 import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
+import { type LockedRun, lockRun } from '../../src/operations/change-run.ts'
+import { consequenceOf } from '../../src/operations/consequence.ts'
 import { mark } from '../../src/operations/operate.ts'
-import { consequenceOf } from '../../src/web/pages/mark-preview.tsx'
-import { readWholeRun, type WholeRun } from '../../src/web/queries/runs.ts'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { useDatabase } from '../support/database.ts'
 import { openTestRunner, statesOf, stored, type TestRunner, uniqueId } from '../support/runner.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase()
-})
-afterAll(async () => await database.drop())
+const database = useDatabase()
 
 const MARKS = ['success', 'failed', 'skipped'] as const
 
@@ -39,8 +35,8 @@ test.each(MARKS)('what it says of marking a task %s is what comes of it', async 
   const defined = every()
   const own = await openTestRunner(database, [defined])
   const { run_id } = await own.run(defined)
-  const whole = (await readWholeRun(own.metadata, defined.id, run_id)) as WholeRun
-  const told = consequenceOf(whole, 'a', state)
+  const standing = (await lockRun(own.metadata, defined.id, run_id)) as LockedRun
+  const told = consequenceOf(standing, 'a', state)
   const { taskIds } = await mark(own.metadata, defined, run_id, 'a', state)
   const named = [...told.starts, ...told.waits, ...told.ends.map(({ taskId }) => taskId)]
   expect(named.sort()).toEqual(taskIds.filter((id) => id !== 'a').sort())
