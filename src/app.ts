@@ -12,18 +12,15 @@ import { openHttp } from './connectors/http.ts'
 import type { Dag } from './dag/dag.ts'
 import type { TaskLog } from './dag/task.ts'
 import { checkConnection } from './db/connect.ts'
-import { openEmbedded } from './db/embedded.ts'
 import { type Database, openPool } from './db/pool.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
-import { localExecutor } from './executors/local.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
 import { dropMetadata, migrateMetadata, pendingMetadata } from './maintenance/schema.ts'
 import type { JobKind } from './metadata/jobs.ts'
 import { BY_INDEX, type Metadata, openMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
-import { Job } from './runner/job.ts'
-import { Runner, type RunnerOptions } from './runner/runner.ts'
+import type { Runner, RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
 import { VERSION } from './version.ts'
 
@@ -113,6 +110,7 @@ export async function openDatabase({
 }
 
 async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: boolean): Promise<string> {
+  const { openEmbedded } = await import('./db/embedded.ts')
   const embedded = await openEmbedded({ dataDir, create })
   closing.add(() => embedded.release())
   return embedded.connectionString
@@ -161,6 +159,12 @@ export async function openApp(
 ): Promise<App> {
   const { config, loaded, log } = setup
   if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
+  // Loaded here: the page and most verbs execute nothing.
+  const [{ Runner }, { Job }, { localExecutor }] = await Promise.all([
+    import('./runner/runner.ts'),
+    import('./runner/job.ts'),
+    import('./executors/local.ts'),
+  ])
   const databases = await openDatabases(setup, { create: true })
   const { metadata, metadataUrl } = databases
   const runnerPool = openPool(metadataUrl, { max: 4, prepare: BY_INDEX })

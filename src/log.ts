@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module'
 import { Writable } from 'node:stream'
 import pino, { type Logger } from 'pino'
-import pretty from 'pino-pretty'
+import type { PrettyOptions } from 'pino-pretty'
 import type { Scrub } from './secrets.ts'
 
 export type { Logger }
@@ -20,7 +21,7 @@ export type LogTarget = NodeJS.WritableStream & { isTTY?: boolean }
 export function openLog({ level, format, scrub, to = process.stdout }: LogOptions): Logger {
   const isPretty = format === 'pretty' || (format === 'auto' && to.isTTY === true)
   const out = isPretty
-    ? pretty({
+    ? prettied({
         destination: to,
         colorize: to.isTTY === true,
         ignore: ['pid', 'hostname', ...WHERE, 'try_number', 'reason', level === 'debug' ? '' : 'err'].join(),
@@ -40,6 +41,10 @@ export function openLog({ level, format, scrub, to = process.stdout }: LogOption
   })
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, sink)
 }
+
+/** Loaded here: who writes JSON has no need of it. */
+const prettied = (options: PrettyOptions): NodeJS.WritableStream =>
+  createRequire(import.meta.url)('pino-pretty')(options)
 
 const WHERE = ['dag_id', 'run_id', 'task_id']
 

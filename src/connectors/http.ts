@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
-import { Agent, buildConnector, request } from 'undici'
+import type { Agent, buildConnector, request } from 'undici'
 import {
   encodingUnknown,
   encodingWrong,
@@ -74,9 +74,11 @@ export function openHttp({ userAgent, signal }: HttpSettings): Http & { close():
   }
 }
 
+type Undici = typeof import('undici')
+
 interface Connections {
   /** Undici fixes the connect timeout with the agent, so there is one for each timeout asked. */
-  agent(connectTimeoutMs: number): Agent
+  agent(undici: Undici, connectTimeoutMs: number): Agent
   close(): Promise<void>
 }
 
@@ -85,7 +87,7 @@ function openConnections(): Connections {
   // Undici lets go of a socket that is still connecting only after its timeout: we end those ourselves.
   const connecting = new Set<Socket>()
   let closed = false
-  const open = (timeout: number): Agent => {
+  const open = ({ Agent, buildConnector }: Undici, timeout: number): Agent => {
     // It returns the socket, though its types do not say so.
     const connect = buildConnector({ timeout }) as (...args: Parameters<buildConnector.connector>) => Socket
     return new Agent({
@@ -99,8 +101,8 @@ function openConnections(): Connections {
     })
   }
   return {
-    agent(connectTimeoutMs) {
-      const agent = agents.get(connectTimeoutMs) ?? open(connectTimeoutMs)
+    agent(undici, connectTimeoutMs) {
+      const agent = agents.get(connectTimeoutMs) ?? open(undici, connectTimeoutMs)
       if (closed) void agent.destroy()
       else agents.set(connectTimeoutMs, agent)
       return agent
@@ -128,13 +130,15 @@ async function exchange(
   const limit = startLimit(timeoutMs, [closing, options.signal])
   let answered = false
   try {
+    // Loaded with the first request: most processes make none.
+    const undici = await import('undici')
     limit.signal.throwIfAborted()
     const {
       statusCode,
       headers: received,
       body,
-    } = await request(place.url, {
-      dispatcher: connections.agent(connectTimeoutMs),
+    } = await undici.request(place.url, {
+      dispatcher: connections.agent(undici, connectTimeoutMs),
       headers: { accept: 'application/json', 'accept-encoding': 'br, gzip', ...headers },
       headersTimeout: idleMs,
       bodyTimeout: idleMs,
