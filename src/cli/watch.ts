@@ -1,5 +1,5 @@
 import type { App, Databases, Setup } from '../app.ts'
-import type { Metric, MetricsHost } from '../commands.ts'
+import type { Metric } from '../commands.ts'
 import { DEFAULT_WEB_PORT } from '../config.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Database } from '../db/pool.ts'
@@ -91,13 +91,14 @@ const DAG_METRICS_MS = 5_000
 /** A dag that cannot tell is left out and logged. */
 async function toldByDags({ loaded, settings, clock, log }: Setup, db: Database): Promise<Metric[]> {
   const ofDag = async (dag: Dag) => {
-    const host: MetricsHost = {
+    const commands = await dag.commands?.()
+    if (commands?.metrics === undefined) return []
+    return await commands.metrics({
       settings: () => settings.get(dag.id) ?? {},
       now: clock.now,
       signal: AbortSignal.timeout(DAG_METRICS_MS),
       withDatabase: (work) => work(db),
-    }
-    return (await (await dag.commands?.())?.metrics?.(host)) ?? []
+    })
   }
   const told = await Promise.all(
     [...loaded.dags.values()].map((dag) =>
