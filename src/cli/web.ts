@@ -1,24 +1,29 @@
-import { openDatabases, setUp } from '../app.ts'
-import { openWeb } from '../web/server.ts'
+import { type Environment, parseConfig, readEnvironment } from '../config.ts'
+import { type Door, openDoor } from '../web/door.ts'
 import { onStopSignal, type StopSignal } from './signals.ts'
-import { metricsOf, probesOf } from './watch.ts'
-import { webOptions } from './web-options.ts'
 
-/** `web`: the page alone, until stopped. It executes nothing; what it queues waits for a process that does. */
+/**
+ * `web`: the page alone, until stopped. It executes nothing; what it queues waits for a process that does.
+ *
+ * It listens first and loads the page then: who asks meanwhile is answered once it is there.
+ */
 export async function web(): Promise<number> {
-  const setup = await setUp()
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
-  const databases = await openDatabases(setup, { create: false })
+  const env = readEnvironment()
+  const door = listenBy(env)
   try {
-    const metrics = await metricsOf(setup, databases, () => undefined)
-    const routes = probesOf(databases, metrics)
-    const page = await openWeb({ ...databases, ...webOptions(setup), mount: (app) => void app.route('/', routes) })
-    setup.log.info(`the page is at ${page.url}`)
-    const signal = await stopped
-    setup.log.info(`${signal}: stopping; a second signal ends at once`)
-    await page.close()
+    const { page } = await import('./page.ts')
+    return await page(env, door, stopped)
   } finally {
-    await databases.close()
+    await door?.close()
   }
-  return 0
+}
+
+/** Not where a setting is wrong: the page refuses to start, and names it together with those of the pipelines. */
+function listenBy(env: Environment): Door | undefined {
+  try {
+    return openDoor(parseConfig(env).web)
+  } catch {
+    return undefined
+  }
 }

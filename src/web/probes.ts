@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import { isIP } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
-import { UsageError } from '../errors.ts'
+import { listen } from './door.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -58,17 +58,6 @@ export async function openProbes(routes: Hono, { host, port }: { host: string; p
   return { url, close }
 }
 
-/** Returns where it is reached. Throws UsageError, saying what to set, where it cannot listen. */
-export async function listen(server: Server, host: string, port: number): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(cause, host, port)))
-    server.listen(port, host, resolve)
-  })
-  const address = server.address()
-  const open = typeof address === 'object' && address !== null ? address.port : port
-  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${open}`
-}
-
 /** Whoever sends its request more slowly than this does so on purpose. */
 const SLOWEST = {
   headersTimeout: 5_000,
@@ -79,19 +68,6 @@ const SLOWEST = {
 
 const OWN_NAMES = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
-export const PORT_TAKEN = 'port_taken'
-
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
-
-function cannotListen(cause: NodeJS.ErrnoException, host: string, port: number): UsageError {
-  const says: Readonly<Record<string, string>> = {
-    EADDRINUSE: `Port ${port} is taken by another process; end that one or set WEB_PORT (0 is any free port)`,
-    EACCES: `Port ${port} is not ours to open; set WEB_PORT to one from 1024`,
-    EADDRNOTAVAIL: `This machine has no address ${host}; set WEB_HOST to one it has`,
-    ENOTFOUND: `WEB_HOST ${host} is unknown; set it to an address of this machine`,
-  }
-  const message = says[cause.code ?? ''] ?? `${host}:${port} cannot be opened: ${cause.message}`
-  return new UsageError(message, { cause, ...(cause.code === 'EADDRINUSE' && { code: PORT_TAKEN }) })
 }

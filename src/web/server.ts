@@ -1,19 +1,21 @@
-import type { Server } from 'node:http'
-import { createAdaptorServer } from '@hono/node-server'
+import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { buildApp } from './app.ts'
 import { hasUsers } from './auth/users.ts'
 import { calendarsOn, loadBoards } from './boards.ts'
+import { type Door, openDoor } from './door.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
-import { isLoopback, listen } from './probes.ts'
+import { isLoopback } from './probes.ts'
 import type { Site, WebEnv } from './site.ts'
 
 export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
   loaded: LoadedDags
   web: { host: string; port: number; trustProxy: boolean }
+  /** Where it is open already. */
+  door?: Door | undefined
   /** Adds routes that are not pages: health and metrics. They come before everything that asks who is there. */
   mount?: (app: Hono<WebEnv>) => void
 }
@@ -38,23 +40,13 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   const calendars = calendarsOn(boards)
   const site: Site = { ...options, ...loaded, live, markOf, loopback, trustProxy: web.trustProxy, boards, calendars }
   const app = buildApp(site, boards, options.mount)
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    overrideGlobalObjects: false,
-    serverOptions: SLOWEST,
-  }) as Server
-  server.maxConnections = MOST_CONNECTIONS
   await refuseStrangers(site, web.host)
-  const url = await listen(server, web.host, web.port)
+  const door = options.door ?? openDoor(web)
+  const url = await door.url
+  door.answerWith(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
   const close = async () => {
     live.close()
-    const closed = new Promise((resolve) => server.close(resolve))
-    // A connection is idle only once its answer, a stream that was just ended perhaps, is out.
-    const idle = setInterval(() => server.closeIdleConnections(), 20)
-    const late = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
-    await closed
-    clearInterval(idle)
-    clearTimeout(late)
+    await door.close(CLOSE_WITHIN_MS)
   }
   return { url, close }
 }
@@ -68,12 +60,3 @@ async function refuseStrangers({ loopback, metadata, trustProxy }: Site, host: s
     { code: 'web_no_user' },
   )
 }
-
-/** Whoever sends its request more slowly than this does so on purpose. */
-const SLOWEST = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  keepAliveTimeout: 10_000,
-  connectionsCheckingInterval: 2_000,
-}
-const MOST_CONNECTIONS = 2_000

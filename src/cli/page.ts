@@ -1,0 +1,26 @@
+import { openDatabases, setUp } from '../app.ts'
+import type { Environment } from '../config.ts'
+import type { Door } from '../web/door.ts'
+import { openWeb, type WebOptions } from '../web/server.ts'
+import type { StopSignal } from './signals.ts'
+import { metricsOf, probesOf } from './watch.ts'
+import { webOptions } from './web-options.ts'
+
+/** Serves the page at this door until stopped. */
+export async function page(env: Environment, door: Door | undefined, stopped: Promise<StopSignal>): Promise<number> {
+  const setup = await setUp({ env })
+  const databases = await openDatabases(setup, { create: false })
+  try {
+    const metrics = await metricsOf(setup, databases, () => undefined)
+    const routes = probesOf(databases, metrics)
+    const mount: WebOptions['mount'] = (app) => void app.route('/', routes)
+    const served = await openWeb({ ...databases, ...webOptions(setup), mount, door })
+    setup.log.info(`the page is at ${served.url}`)
+    const signal = await stopped
+    setup.log.info(`${signal}: stopping; a second signal ends at once`)
+    await served.close()
+  } finally {
+    await databases.close()
+  }
+  return 0
+}
