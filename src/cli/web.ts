@@ -1,4 +1,4 @@
-import { type Environment, parseConfig, readEnvironment } from '../config.ts'
+import { type Environment, parseSettings, readEnvironment } from '../config.ts'
 import { type Door, openDoor } from '../web/door.ts'
 import { onStopSignal, type StopSignal } from './signals.ts'
 
@@ -22,7 +22,7 @@ export async function web(): Promise<number> {
 /** Not where a setting is wrong: the page refuses to start, and names it together with those of the pipelines. */
 function listenBy(env: Environment): Door | undefined {
   try {
-    return openDoor(parseConfig(env).web)
+    return openDoor(parseSettings(env, []).config.web)
   } catch {
     return undefined
   }
