@@ -16,27 +16,30 @@ export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag 
 
 /** Parameters of a run from the command line, validated by the dag. Throws UsageError naming what is wrong. */
 export function parseConf(dag: Dag, text: string | undefined): Record<string, unknown> {
-  const conf = readJson(text ?? '{}')
+  const conf = readObject(text ?? '{}')
   refuseUnknown(dag, conf)
   const parsed = dag.params.safeParse(conf)
-  if (parsed.success) return conf as Record<string, unknown>
+  if (parsed.success) return conf
   const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'conf'}: ${message}`)
   throw new UsageError(`--conf does not fit the params of '${dag.id}': ${issues.join('; ')}`)
 }
 
 /** A misspelt parameter would be dropped without a word, unless the dag takes any on purpose (`z.looseObject`). */
-function refuseUnknown(dag: Dag, conf: unknown): void {
-  if (typeof conf !== 'object' || conf === null || dag.params.def.catchall !== undefined) return
+function refuseUnknown(dag: Dag, conf: Record<string, unknown>): void {
+  if (dag.params.def.catchall !== undefined) return
   const known = Object.keys(dag.params.shape)
   const unknown = Object.keys(conf).filter((name) => !known.includes(name))
   if (unknown.length === 0) return
   throw new UsageError(`'${dag.id}' has no param ${unknown.join(', ')}; it has ${known.join(', ') || 'none'}`)
 }
 
-function readJson(text: string): unknown {
+function readObject(text: string): Record<string, unknown> {
+  const wrong = (cause?: unknown) => new UsageError(`--conf must be a JSON object, like '{"name":"value"}'`, { cause })
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch (cause) {
-    throw new UsageError(`--conf is not JSON; write for example --conf '{"sync":"full"}'`, { cause })
+    throw wrong(cause)
   }
+  throw wrong()
 }

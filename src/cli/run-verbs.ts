@@ -84,7 +84,10 @@ function addBackfill(dags: Command, done: Done): void {
         .choices(['none', 'failed', 'completed'])
         .default('none'),
     )
-    .addHelpText('after', '\nExample:\n  npm run cli -- dags backfill report --from 2026-01-01 --to 2026-01-31')
+    .addHelpText(
+      'after',
+      '\nExample:\n  npm run cli -- dags backfill rocket-launches --from 2026-01-31 --to 2026-01-31T01:00:00Z --dry-run',
+    )
     .action(async (dagId, options) => done(await (await import('./dags-backfill.ts')).dagsBackfill(dagId, options)))
 }
 

@@ -22,6 +22,8 @@ export async function tasksLogs(dagId: string, runId: string, taskId: string, op
   const wanted: Wanted = { dagId, runId, taskId, tryNumber: options.try === undefined ? null : Number(options.try) }
   await withMetadata(async (metadata, setup) => {
     const first = await read(metadata, setup, wanted, 0)
+    if (options.try !== undefined && first.ended && first.tries < Number(options.try))
+      throw new UsageError(`Task '${taskId}' has no try ${options.try} in this run; it had ${first.tries}`)
     show(first.lines)
     if (options.follow && !first.ended) await follow(metadata, setup, { ...wanted, runId: first.runId }, first.lines)
   })
@@ -57,7 +59,8 @@ async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tr
   const task = run.task_instances.find(({ task_id }) => task_id === taskId)
   const lines = await readLogs(metadata, { dagId, runId: run.run_id }, taskId, { tryNumber, afterLine })
   const isOver = task === undefined || isTerminal(task.state) || (tryNumber !== null && task.try_number > tryNumber)
-  return { runId: run.run_id, lines, ended: isOver && (run.end_date !== null || lines.length === 0) }
+  const ended = isOver && (run.end_date !== null || lines.length === 0)
+  return { runId: run.run_id, lines, ended, tries: task?.try_number ?? 0 }
 }
 
 function lastOf(lines: readonly LogRow[], before: number): number {

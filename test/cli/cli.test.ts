@@ -59,10 +59,10 @@ describe.concurrent('a wrong command ends with 2 and says what is right', () => 
   })
 
   test.each([
-    ['{"fail":', `--conf is not JSON; write for example --conf '{"sync":"full"}'`],
+    ['{"fail":', `--conf must be a JSON object, like '{"name":"value"}'`],
+    ['["second"]', `--conf must be a JSON object, like '{"name":"value"}'`],
+    ['null', `--conf must be a JSON object, like '{"name":"value"}'`],
     ['{"fail":1}', "--conf does not fit the params of 'chain': fail: "],
-    ['[]', "--conf does not fit the params of 'chain': conf: "],
-    ['null', "--conf does not fit the params of 'chain': conf: "],
   ])('tminus pipeline chain --conf %s', async (conf, says) => {
     const before = await count()
     const { code, stdout, stderr } = await cli(['pipeline', 'chain', '--conf', conf])
@@ -183,8 +183,8 @@ describe.concurrent('what there is to see', () => {
     const line = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ try 1 info {2}adding \{"to":1\}\n$/
     expect((await cli(['tasks', 'logs', 'chain', 'latest', 'second'])).stdout).toMatch(line)
     expect((await cli(['tasks', 'logs', 'chain', runId, 'second', '--try', '1'])).stdout).toMatch(line)
-    const { code, stdout } = await cli(['tasks', 'logs', 'chain', runId, 'second', '--try', '2'])
-    expect([code, stdout]).toEqual([0, ''])
+    const { code, stdout, stderr } = await cli(['tasks', 'logs', 'chain', runId, 'second', '--try', '2'])
+    expect([code, stdout, stderr]).toEqual([2, '', "✖ Task 'second' has no try 2 in this run; it had 1\n"])
   })
 })
 
