@@ -46,11 +46,13 @@ export async function runCli(args: readonly string[], options: ProcessOptions = 
   return await startCli(args, options).ended
 }
 
-/** Those that a failed test of this file left. */
+/** Those that a failed test of this file left, or all where the test run itself was killed. */
 const started = new Set<ChildProcess>()
-afterAll(() => {
+const killAll = () => {
   for (const child of started) child.kill('SIGKILL')
-})
+}
+afterAll(killAll)
+process.once('disconnect', killAll)
 
 /** A node process that understands TypeScript and the package's own names. It outlives the test, not the file. */
 export function startNode(args: readonly string[], { env = {}, cwd = FIXTURES }: ProcessOptions = {}): Running {
