@@ -19,7 +19,7 @@ export default defineConfig({
     // Two files at once even on two cores: half of the time they wait for processes of their own.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // For what hangs, not for what is slow: others may have the machine just now.
-    testTimeout: 120_000,
+    testTimeout: 180_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
   },

@@ -3,12 +3,10 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test, vi } from 'vitest'
-import { startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
-import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { PIPELINES as FIXTURES, type Running, runCli, startCli } from '../support/cli.ts'
 import { withDatabase } from '../support/database.ts'
 import { WITHIN } from '../support/within.ts'
-import { PIPELINES } from './support.ts'
+import { withStandIns } from './support.ts'
 
 const SCHEDULED = join(FIXTURES, '../scheduled-pipelines')
 
@@ -145,23 +143,14 @@ describe.concurrent('the probes of a process', () => {
     }))
 
   test('what rocket-launches tells of itself: in db check and in the metrics', () =>
-    withDatabase(async ({ connectionString, pool }) => {
-      const now = () => new Date('2026-05-04T12:00:00Z')
-      const [library, discord] = [await startLaunchLibrary({ now }), await startDiscord()]
-      const env = {
-        DATABASE_URL: connectionString,
-        PIPELINES_DIR: PIPELINES,
-        LAUNCH_LIBRARY_URL: library.url,
-        DISCORD_WEBHOOK_URL: discord.webhookUrl,
-        CLOCK: '2026-05-04T12:00:30Z',
-        METRICS: 'on',
-      }
-      const check = async (extra = {}) => {
-        const { stdout } = await runCli(['db', 'check', '-o', 'json'], { env: { ...env, ...extra } })
-        const found = JSON.parse(stdout) as { name: string; level: string; message: string }[]
-        return Object.fromEntries(found.map(({ name, level, message }) => [name, `${level}: ${message}`]))
-      }
-      try {
+    withDatabase(({ connectionString, pool }) =>
+      withStandIns(async (standIns) => {
+        const env = { ...standIns.env, DATABASE_URL: connectionString, CLOCK: '2026-05-04T12:00:30Z', METRICS: 'on' }
+        const check = async (extra = {}) => {
+          const { stdout } = await runCli(['db', 'check', '-o', 'json'], { env: { ...env, ...extra } })
+          const found = JSON.parse(stdout) as { name: string; level: string; message: string }[]
+          return Object.fromEntries(found.map(({ name, level, message }) => [name, `${level}: ${message}`]))
+        }
         expect((await runCli(['pipeline', 'rocket-launches'], { env })).code).toBe(0)
         expect(await check()).toMatchObject({
           launches: expect.stringMatching(/^ok: read .* ago$/),
@@ -186,8 +175,6 @@ describe.concurrent('the probes of a process', () => {
           webhooks: expect.stringMatching(/^fail: webhook .* is out of use: deleted; set another DISCORD_WEBHOOK_URL$/),
           outbox: expect.stringMatching(/^warn: .*1 of unknown fate.*; npm run cli -- discord outbox lists them$/),
         })
-      } finally {
-        await Promise.all([library.close(), discord.close()])
-      }
-    }))
+      }),
+    ))
 })

@@ -1,11 +1,9 @@
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
-import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { PIPELINES as FIXTURE_PIPELINES, type Running, runCli, startCli } from '../support/cli.ts'
 import { withDatabase } from '../support/database.ts'
 import { WITHIN } from '../support/within.ts'
-import { expectNothingRunning, PIPELINES } from './support.ts'
+import { expectNothingRunning, withStandIns } from './support.ts'
 
 const FIXTURES = join(FIXTURE_PIPELINES, '..')
 
@@ -83,27 +81,19 @@ describe.concurrent('npm start', () => {
     }))
 
   test('rocket-launches looks at the API as often as it is told to, by hand at any time', () =>
-    withDatabase(async ({ connectionString, pool }) => {
-      const now = () => new Date('2026-05-04T12:00:00Z')
-      const [library, discord] = [await startLaunchLibrary({ now }), await startDiscord()]
-      const env = {
-        DATABASE_URL: connectionString,
-        PIPELINES_DIR: PIPELINES,
-        LAUNCH_LIBRARY_URL: library.url,
-        LAUNCH_LIBRARY_INTERVALS: '15m,15m,15m',
-        DISCORD_WEBHOOK_URL: discord.webhookUrl,
-      }
-      // What counts against the quota.
-      const calls = () => library.requests.filter(({ path }) => path.includes('/launches/')).length
-      const tick = async (minute: string) => {
-        const running = startCli(['start'], { env: { ...env, CLOCK: before(minute) } })
-        const { run_id } = await said(running, 'run success')
-        expect(run_id).toMatch(new RegExp(`^scheduled__2026-05-04T12:${minute}:00`))
-        running.process.kill('SIGTERM')
-        expect((await running.ended).code).toBe(0)
-        return calls()
-      }
-      try {
+    withDatabase(({ connectionString, pool }) =>
+      withStandIns(async ({ library, discord, ...standIns }) => {
+        const env = { ...standIns.env, DATABASE_URL: connectionString, LAUNCH_LIBRARY_INTERVALS: '15m,15m,15m' }
+        // What counts against the quota.
+        const calls = () => library.requests.filter(({ path }) => path.includes('/launches/')).length
+        const tick = async (minute: string) => {
+          const running = startCli(['start'], { env: { ...env, CLOCK: before(minute) } })
+          const { run_id } = await said(running, 'run success')
+          expect(run_id).toMatch(new RegExp(`^scheduled__2026-05-04T12:${minute}:00`))
+          running.process.kill('SIGTERM')
+          expect((await running.ended).code).toBe(0)
+          return calls()
+        }
         expect(await tick('05')).toBe(1)
         expect(await tick('10')).toBe(1)
         expect(
@@ -115,10 +105,8 @@ describe.concurrent('npm start', () => {
         expect([discord.messages.length, discord.requests.length, discord.violations]).toEqual([1, 1, []])
         const { rows } = await pool.query('select distinct state from metadata.dag_run')
         expect(rows).toEqual([{ state: 'success' }])
-      } finally {
-        await Promise.all([library.close(), discord.close()])
-      }
-    }))
+      }),
+    ))
 })
 
 /** A second before 12:`minute`: a dag that is known makes up for a tick a minute late. One that is not has 20 s. */

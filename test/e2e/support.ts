@@ -1,6 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import format from 'pg-format'
 import { expect } from 'vitest'
+import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import {
+  type LaunchLibraryServer,
+  startLaunchLibrary,
+} from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import type { Database } from '../../src/db/pool.ts'
 import type { Ended } from '../support/cli.ts'
 import { type Handler, type HttpServer, startHttpServer } from '../support/http-server.ts'
@@ -39,6 +44,20 @@ export async function tablesHolding(db: Database, texts: readonly string[]): Pro
 }
 
 export const STACK = /\n\s+at \S+/
+
+/** Launch Library at noon of 2026-05-04 and Discord, and what a process needs to know to use them. */
+export async function withStandIns(work: (standIns: StandIns) => Promise<void>): Promise<void> {
+  const library = await startLaunchLibrary({ now: () => new Date('2026-05-04T12:00:00Z') })
+  const discord = await startDiscord()
+  const env = { PIPELINES_DIR: PIPELINES, LAUNCH_LIBRARY_URL: library.url, DISCORD_WEBHOOK_URL: discord.webhookUrl }
+  await work({ library, discord, env }).finally(() => Promise.all([library.close(), discord.close()]))
+}
+
+interface StandIns {
+  library: LaunchLibraryServer
+  discord: DiscordServer
+  env: Record<string, string>
+}
 
 /** An empty list, as Launch Library gives it. */
 export const PAGE = JSON.stringify({ count: 0, next: null, previous: null, results: [] })
