@@ -140,7 +140,7 @@ function Foot({ site, viewer }: { site: Site; viewer: Viewer | undefined }) {
         </p>
       )}
       <p>
-        T-minus {VERSION} · times are in your zone, hover for UTC
+        T-minus {VERSION} · <span data-zone>times are in UTC</span>
         {Math.abs(site.now().getTime() - Date.now()) > 60_000 && ' · the clock of this process is set by CLOCK'}
       </p>
     </footer>

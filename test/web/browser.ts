@@ -23,7 +23,8 @@ export const SCREENS = {
 } as const
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
+/** Pictures, for whoever wants to see what was tested. */
+export const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
 mkdirSync(RESULTS, { recursive: true })
 
 /** Rules of WCAG 2.2 AA and of good practice: none is broken, and nothing is wider than the screen. */

@@ -80,7 +80,11 @@ document.addEventListener('htmx:beforeSwap', (event) => {
 
 document.addEventListener('DOMContentLoaded', () => {
   localTimes()
+  const zone = document.querySelector('[data-zone]')
+  if (zone) zone.textContent = 'times are in your zone, hover for UTC'
   follow()
+  // On a narrow screen the tab that is open may stand outside of what is seen of them.
+  document.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
 })
 // Before it is painted: a time that changed its width afterwards would move the rest.
 document.addEventListener('htmx:afterSwap', () => {

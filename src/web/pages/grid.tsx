@@ -184,7 +184,7 @@ function StateFilter({ state }: { state: DagRunState | null }) {
 function Runs({ runs }: { runs: readonly RunRow[] }) {
   return (
     <Scroll name="Runs">
-      <table class="folds">
+      <table class="folds brief">
         <thead>
           <tr>
             <th>State</th>

@@ -116,8 +116,8 @@ function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean
                 <Id id={pool} />
               </th>
               <td data-label="Taken">
-                <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots taken`} />{' '}
                 <span class="number">
+                  <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots taken`} />{' '}
                   {used} of {slots}
                 </span>
               </td>

@@ -32,7 +32,7 @@ function Tasks({ c, run, instances }: TasksProps) {
   return (
     <section>
       <Scroll name="Tasks">
-        <table class="folds">
+        <table class="folds brief">
           <thead>
             <tr>
               <th>Task</th>
@@ -122,7 +122,14 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
     ['Queued', <Time at={run.queued_at} />],
     ['Run type', run.run_type],
     ['Logical date', <Time at={run.logical_date} />],
-    ['Data interval from', from.getTime() !== to.getTime() && <Time at={from} />],
+    [
+      'Data interval',
+      from.getTime() !== to.getTime() && (
+        <>
+          <Time at={from} /> to <Time at={to} />
+        </>
+      ),
+    ],
   ]
   return (
     <section class="card stack">
