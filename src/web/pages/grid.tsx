@@ -149,12 +149,13 @@ function RunBar({ run, longest }: { run: RunRow; longest: number }) {
   )
 }
 
+/** No stop of the tab key, hundreds of which would stand before what follows: by keyboard a run leads to its tasks. */
 function Cell({ cell }: { cell: GridCell | undefined }) {
   if (cell === undefined) return null
   const { run, task_id, state, try_number, duration_ms } = cell
   const details = `${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
   return (
-    <a class={`cell ${state}`} href={`/runs/${run}/${task_id}`} title={`${task_id}: ${state}${details}`}>
+    <a class={`cell ${state}`} href={`/runs/${run}/${task_id}`} tabindex={-1} title={`${task_id}: ${state}${details}`}>
       <StateIcon state={state} />
     </a>
   )
