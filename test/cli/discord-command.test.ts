@@ -82,7 +82,10 @@ describe('discord resend', () => {
     await channel.notify()
     expect(channel.discord.messages).toHaveLength(3)
     const again = await discord('resend', id)
-    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('was sent, so it cannot be sent again')])
+    expect([again.code, again.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^✖ The .* was sent, so it cannot be sent again/),
+    ])
   })
 
   test('brings back a card that was deleted on Discord, and a webhook that is out of use', async () => {

@@ -90,8 +90,6 @@ function notNow(message: ListedMessage, what: string): TminusError {
   const since = humanDuration(Math.max(0, message.age_ms))
   const states = { pending: 'is still to be sent', sending: `is being sent since ${since}`, sent: 'was sent' }
   const state = states[message.state as keyof typeof states] ?? `is ${message.state}`
-  return new TminusError(`${titleOf(message)} ${state}, so it cannot be ${what}`, {
-    code: 'message_state',
-    retryable: false,
-  })
+  const title = titleOf(message).replace(/^t/, 'T')
+  return new TminusError(`${title} ${state}, so it cannot be ${what}`, { code: 'message_state', retryable: false })
 }
