@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Dag, isDag } from './dag/dag.ts'
@@ -35,12 +36,21 @@ async function findDags(root: string): Promise<{ folder: string; file: string }[
   })
   const found: { folder: string; file: string }[] = []
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (!entry.isDirectory()) continue
+    if (!(await isFolder(root, entry))) continue
     const names = await readdir(join(root, entry.name))
     const name = ['dag.ts', 'dag.js'].find((candidate) => names.includes(candidate))
     if (name !== undefined) found.push({ folder: entry.name, file: join(root, entry.name, name) })
   }
   return found
+}
+
+/** Or a link to one; a link that leads nowhere is none. */
+async function isFolder(root: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory()
+  return await stat(join(root, entry.name)).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 }
 
 async function importDag(file: string): Promise<Dag> {

@@ -48,7 +48,8 @@ async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>):
   const { calls, until, limit } = await lastKnown({ db, baseUrl, token, now })
   const name = 'quota'
   if (calls === undefined) return { name, level: 'ok', message: 'no limit is known' }
-  if (calls > 0) return { name, level: 'ok', message: `${calls} calls left, of ${limit} and what stays in reserve` }
+  const left = `${calls.toLocaleString('en')} calls left, of ${limit?.toLocaleString('en')} and what stays in reserve`
+  if (calls > 0) return { name, level: 'ok', message: left }
   const when = until?.toISOString().slice(11, 16)
   return { name, level: 'warn', message: `no call is left; wait until ${when} UTC, or set LAUNCH_LIBRARY_TOKEN` }
 }

@@ -46,7 +46,7 @@ export function showError(error: Error, c: WebContext) {
         <h1>{title}</h1>
         <p>{detail}</p>
         <p>
-          <a href="/dags">All pipelines</a>
+          <a href="/">Start page</a> · <a href="/dags">All pipelines</a>
         </p>
       </section>
     </Page>,

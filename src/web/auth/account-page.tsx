@@ -26,8 +26,8 @@ export function OpenPage({ c }: { c: WebContext }) {
       <div class="narrow">
         <h1>Nobody needs to sign in</h1>
         <p>
-          There are no users, so whoever sits at this machine may do everything. <code>users create</code> on the
-          command line changes that.
+          There are no users, so whoever sits at this machine may do everything. To change that:{' '}
+          <code>npm run cli -- users create NAME --role admin</code>
         </p>
       </div>
     </Page>

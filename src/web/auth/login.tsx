@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
+import { humanDuration } from '../../dag/duration.ts'
 import { Page } from '../layout.tsx'
 import { Notice } from '../parts.tsx'
 import { addressOf, ownPath } from '../security.ts'
@@ -32,7 +33,7 @@ loginPages.post('/login', async (c) => {
   if (wait > 0) {
     site.log.warn({ user: account.slice(0, 100), address }, 'a login came too soon after others that failed')
     c.header('retry-after', String(wait))
-    const problem = `Too many tries. Wait ${wait < 60 ? `${wait} seconds` : `${Math.ceil(wait / 60)} minutes`}, then try again.`
+    const problem = `Too many tries. Wait ${humanDuration(wait * 1_000)}, then try again.`
     return c.html(<LoginPage c={c} name={account} next={after} problem={problem} />, 429)
   }
   const token = await signIn(c, account, secret)

@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { UsageError } from '../../errors.ts'
 import { atLeast } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Notice, Scroll, Time } from '../parts.tsx'
+import { Empty, Notice, Scroll, Time } from '../parts.tsx'
 import { ROLES, type Role, type Site, type WebContext, type WebEnv } from '../site.ts'
 import { PasswordField } from './account-page.tsx'
 import { createUser, deleteUser, listUsers, setRole, signOutEverywhere, type UserRow } from './users.ts'
@@ -22,7 +22,7 @@ userPages.post('/users', async (c) => {
   const field = (key: string) => String(form[key] ?? '')
   try {
     if (viewer.name === null)
-      throw new UsageError('Make the first user on the command line: users create NAME --role admin')
+      throw new UsageError('Make the first user on the command line: npm run cli -- users create NAME --role admin')
     await change(site, field)
     const what = field('what') || 'create'
     site.log.info({ user: viewer.name, who: field('name').trim(), what }, 'a user was changed on the page')
@@ -56,27 +56,13 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
       <div class="stack">
         <h1>Users</h1>
         {problem && <Notice kind="bad">{problem}</Notice>}
-        <Scroll name="Users">
-          <table class="dags">
-            <thead>
-              <tr>
-                <th>Name</th>
-                <th>Role</th>
-                <th>Since</th>
-                <th>Seen</th>
-                <th>Signed in</th>
-                <th>
-                  <span class="hidden">What to do</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {users.map((user) => (
-                <UserLine user={user} />
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        {users.length > 0 ? (
+          <UserTable users={users} />
+        ) : (
+          <Empty title="No user yet">
+            The first one is made on the command line: <code>npm run cli -- users create NAME --role admin</code>
+          </Empty>
+        )}
         <form method="post" class="card narrow">
           <h2>New user</h2>
           <div class="field">
@@ -94,6 +80,32 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
         </form>
       </div>
     </Page>
+  )
+}
+
+function UserTable({ users }: { users: readonly UserRow[] }) {
+  return (
+    <Scroll name="Users">
+      <table class="folds">
+        <thead>
+          <tr>
+            <th>Name</th>
+            <th>Role</th>
+            <th>Since</th>
+            <th>Seen</th>
+            <th>Signed in</th>
+            <th>
+              <span class="hidden">What to do</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {users.map((user) => (
+            <UserLine user={user} />
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
   )
 }
 

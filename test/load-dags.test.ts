@@ -1,0 +1,16 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+import { loadDags } from '../src/load-dags.ts'
+
+test('a pipeline may be a link to its folder; a link that leads nowhere is none', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tminus-links-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  await symlink(fileURLToPath(new URL('fixtures/daily-pipelines/daily', import.meta.url)), join(folder, 'linked'))
+  await symlink(join(folder, 'nowhere'), join(folder, 'broken'))
+  const { dags, importErrors } = await loadDags(folder)
+  expect([...dags.keys()]).toEqual(['daily'])
+  expect(importErrors).toEqual([])
+})
