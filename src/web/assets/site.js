@@ -83,8 +83,9 @@ document.addEventListener('DOMContentLoaded', () => {
   const zone = document.querySelector('[data-zone]')
   if (zone) zone.textContent = 'times are in your zone, hover for UTC'
   follow()
-  // On a narrow screen the tab that is open may stand outside of what is seen of them.
-  document.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  // On a narrow screen what is open may stand outside of what is seen of the tabs, or of the links at the top.
+  for (const open of document.querySelectorAll('.top [aria-current], .tabs [aria-current]'))
+    open.scrollIntoView({ block: 'nearest', inline: 'nearest' })
 })
 // Before it is painted: a time that changed its width afterwards would move the rest.
 document.addEventListener('htmx:afterSwap', () => {

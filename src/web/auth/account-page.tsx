@@ -70,7 +70,7 @@ function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
         )}
       </div>
       <Scroll name="Sessions">
-        <table class="dags">
+        <table class="folds">
           <thead>
             <tr>
               <th>Browser</th>
@@ -109,7 +109,7 @@ function SessionLine({ session }: { session: SessionRow }) {
       <td data-label="Last used">
         <Time at={seen_at} show="ago" />
       </td>
-      <td class="switch-cell">
+      <td class="fold-end">
         {own ? (
           <strong class="own">this one</strong>
         ) : (
