@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type ClientRequest, get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
 import type { Dag } from '../src/dag/dag.ts'
 import type { Database } from '../src/db/pool.ts'
 import { loadDags } from '../src/load-dags.ts'
@@ -36,6 +38,7 @@ export async function bench(): Promise<void> {
     await fill(pool, [...(await loadDags(folder)).dags.values()])
     const web = await startWeb(connectionString, folder)
     await pages(web.url)
+    for (const path of ['/dags', '/dags/dag-0500', '/dags/dag-0500/runs/latest/graph']) await firstPaint(web.url, path)
     await followers(web)
     await web.stop()
   }).finally(() => rm(folder, { recursive: true, force: true }))
@@ -152,6 +155,27 @@ async function pages(url: string): Promise<void> {
       'at most',
     )
   }
+}
+
+/** What a browser that knows nothing yet is sent before it can show a page: that, its styles, scripts and icon. */
+async function firstPaint(url: string, path: string): Promise<void> {
+  const html = await sent(url + path)
+  const linked = [
+    ...gunzipSync(html)
+      .toString()
+      .matchAll(/<(?:link|script)\b[^>]*\b(?:href|src)="([^"]+)"/g),
+  ]
+  const rest = await Promise.all([...new Set(linked.map(([, to = '']) => new URL(to, url + path).href))].map(sent))
+  const bytes = [html, ...rest].reduce((sum, body) => sum + body.length, 0)
+  const said = `${(bytes / 1_000).toFixed(0)} kB in ${1 + rest.length} answers`
+  report(`first paint of ${path}`, said, bytes / 100_000, 1, 'at most')
+}
+
+/** A body as it comes over the wire. */
+async function sent(url: string): Promise<Buffer> {
+  const [answer] = await once(get(url, { headers: { 'accept-encoding': 'gzip' } }), 'response')
+  if (answer.statusCode !== 200) throw new Error(`${url}: ${answer.statusCode}`)
+  return Buffer.concat(await answer.toArray())
 }
 
 /**
