@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ICalCalendar, ICalEventData } from 'ical-generator'
 import { truncate } from 'tminus/connectors/discord'
 import { detailsOf, placeText, plain } from '../discord/announcement.ts'
@@ -16,6 +17,24 @@ const DAY_MS = 24 * HOUR_MS
  * bury everything else. An entry moves with its launch, since it is known by the launch's id.
  */
 export async function calendarOf(launches: readonly BoardLaunch[]): Promise<string> {
+  const shown = launches.filter(isInCalendar)
+  const key = createHash('sha256').update(JSON.stringify(shown)).digest('base64')
+  const text = written.get(key) ?? write(shown)
+  // Back to the end: the first is the one that was not asked for the longest.
+  written.delete(key)
+  written.set(key, text)
+  for (const [oldest] of written) if (written.size > MOST_KEPT) written.delete(oldest)
+  return await text
+}
+
+/**
+ * Calendars as they were written, by the launches in them: an event takes a fifth of a millisecond, and programs ask for
+ * the same ones again and again.
+ */
+const written = new Map<string, Promise<string>>()
+const MOST_KEPT = 20
+
+async function write(launches: readonly BoardLaunch[]): Promise<string> {
   const { default: ical } = await import('ical-generator')
   const calendar: ICalCalendar = ical({
     name: 'Rocket launches',
@@ -23,7 +42,7 @@ export async function calendarOf(launches: readonly BoardLaunch[]): Promise<stri
     prodId: { company: 'T-minus', product: 'rocket-launches' },
     ttl: 3_600,
   })
-  for (const launch of launches) if (isInCalendar(launch)) calendar.createEvent(eventOf(launch))
+  for (const launch of launches) calendar.createEvent(eventOf(launch))
   return calendar.toString()
 }
 
