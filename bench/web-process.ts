@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUILT = join(ROOT, 'dist/src/cli/main.js')
+const BUILT_PIPELINES = join(ROOT, 'dist/pipelines')
+const LIVE_MEMORY = new URL('live-memory.mjs', import.meta.url).href
 const BARE = fileURLToPath(new URL('bare.mjs', import.meta.url))
 
 /** `npm run build`, where the build is missing or older than the source. */
@@ -29,12 +31,19 @@ export interface Started {
   answered: number
   /** Megabytes it holds, by `/proc`. */
   memory(): number
+  /** Of these what is no garbage; for one that is `measured`. */
+  kept(): Promise<number>
   stop(): Promise<void>
 }
 
-/** The built `web`, on a database, as a process of its own. */
-export async function startWeb(databaseUrl: string, pipelinesDir = join(ROOT, 'dist/pipelines')): Promise<Started> {
-  return await start([BUILT, 'web'], { DATABASE_URL: databaseUrl, PIPELINES_DIR: pipelinesDir, LOG_LEVEL: 'warn' })
+/** The built `web`, on a database, as a process of its own. What is loaded to tell what it keeps takes its time. */
+export async function startWeb(
+  databaseUrl: string,
+  { pipelinesDir = BUILT_PIPELINES, measured = false } = {},
+): Promise<Started> {
+  const telling = measured ? ['--expose-gc', '--import', LIVE_MEMORY] : []
+  const env = { DATABASE_URL: databaseUrl, PIPELINES_DIR: pipelinesDir, LOG_LEVEL: 'warn' }
+  return await start([...telling, BUILT, 'web'], env)
 }
 
 export async function startBare(): Promise<Started> {
@@ -47,7 +56,7 @@ async function start(args: string[], env: Record<string, string>): Promise<Start
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env, WEB_PORT: String(port) },
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   while (!(await accepts(port))) {
     if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended with ${child.exitCode}`)
@@ -59,7 +68,7 @@ async function start(args: string[], env: Record<string, string>): Promise<Start
   if (!answer.ok) throw new Error(`/dags: ${answer.status}`)
   await answer.arrayBuffer()
   const answered = performance.now() - begun
-  return { url, listening, answered, memory: () => memoryOf(child), stop: () => stop(child) }
+  return { url, listening, answered, memory: () => memoryOf(child), kept: () => keptBy(child), stop: () => stop(child) }
 }
 
 async function freePort(): Promise<number> {
@@ -84,6 +93,12 @@ async function accepts(port: number): Promise<boolean> {
 function memoryOf({ pid }: ChildProcess): number {
   const [, kB] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return (Number(kB) * 1_024) / 1_000_000
+}
+
+async function keptBy(child: ChildProcess): Promise<number> {
+  const told = once(child, 'message')
+  child.kill('SIGUSR2')
+  return (await told)[0]
 }
 
 async function stop(child: ChildProcess): Promise<void> {
