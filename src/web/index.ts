@@ -3,7 +3,19 @@ export { Hono } from 'hono'
 export type { Child } from 'hono/jsx'
 export { assetUrl } from './assets.ts'
 export { Page, type PageProps } from './layout.tsx'
-export { Duration, Empty, type Fact, Facts, Notice, OutLink, Scroll, StateMark, safeHref, Time } from './parts.tsx'
+export {
+  Duration,
+  Empty,
+  type Fact,
+  Facts,
+  Notice,
+  OutLink,
+  Scroll,
+  StateMark,
+  safeHref,
+  Table,
+  Time,
+} from './parts.tsx'
 export { badRequest, notFound } from './problem.tsx'
 export type { Share } from './share.tsx'
 export type { Board, WebContext, WebEnv } from './site.ts'

@@ -110,6 +110,49 @@ export function Scroll({ name, fitting = false, children }: { name: string; fitt
   )
 }
 
+/** The head of a column: of numbers, or seen by nobody and only read out. */
+export type Column = string | { number: string } | { hidden: string }
+
+interface TableProps {
+  name: string
+  columns: readonly Column[]
+  /** On a phone some lines of a card stand beside each other. */
+  brief?: boolean
+  /** Its rows are fetched anew when this mark changes. */
+  live?: { key: string; mark: string }
+  children?: Child
+}
+
+/** Rows under their columns. On a phone each is a card of its own, the lines of which are called by their `data-label`. */
+export function Table({ name, columns, brief = false, live, children }: TableProps) {
+  return (
+    <Scroll name={name}>
+      <table class={brief ? 'folds brief' : 'folds'}>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <Head column={column} />
+            ))}
+          </tr>
+        </thead>
+        <tbody data-live={live?.key} data-mark={live?.mark}>
+          {children}
+        </tbody>
+      </table>
+    </Scroll>
+  )
+}
+
+function Head({ column }: { column: Column }) {
+  if (typeof column === 'string') return <th>{column}</th>
+  if ('number' in column) return <th class="right">{column.number}</th>
+  return (
+    <th>
+      <span class="hidden">{column.hidden}</span>
+    </th>
+  )
+}
+
 /** An id, which may break behind `_`, `.` and `-` before it breaks within a word. */
 export function Id({ id }: { id: string }) {
   return (

@@ -1,5 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { type Child, Empty, Page, Scroll, Time, type WebContext } from 'tminus/web'
+import { type Child, Empty, Page, Table, Time, type WebContext } from 'tminus/web'
 import type { ListedMessage } from '../discord/outbox-list.ts'
 import type { RejectedLaunch } from './query.ts'
 import { brief } from './words.ts'
@@ -22,7 +22,7 @@ export function OutboxPage({ c, base, messages }: Shown & { messages: readonly L
           The first run with a webhook posts the card of the next launch.
         </Empty>
       ) : (
-        <Table name="Messages" titles={['Id', 'State', 'What', 'Launch', 'Channel', 'Since', 'Why']}>
+        <Table name="Messages" columns={['Id', 'State', 'What', 'Launch', 'Channel', 'Since', 'Why']}>
           {messages.map((message) => (
             <tr>
               <th scope="row" class="number">
@@ -59,7 +59,7 @@ export function RejectsPage({ c, base, rejects }: Shown & { rejects: readonly Re
       {rejects.length === 0 ? (
         <Empty title="Every launch could be read">There is nothing to do.</Empty>
       ) : (
-        <Table name="Rejects" titles={['Launch', 'What is wrong', 'How often', 'First', 'Last']}>
+        <Table name="Rejects" columns={['Launch', 'What is wrong', 'How often', 'First', 'Last']}>
           {rejects.map(({ key, issues, count, first_seen, last_seen }) => (
             <tr>
               <th scope="row">{brief(key, 60)}</th>
@@ -92,22 +92,5 @@ function Head({ title, base, children }: { title: string; base: string; children
         <p>{children}</p>
       </div>
     </div>
-  )
-}
-
-function Table({ name, titles, children }: { name: string; titles: readonly string[]; children?: Child }) {
-  return (
-    <Scroll name={name}>
-      <table class="folds">
-        <thead>
-          <tr>
-            {titles.map((title) => (
-              <th>{title}</th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>{children}</tbody>
-      </table>
-    </Scroll>
   )
 }

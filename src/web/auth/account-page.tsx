@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Page } from '../layout.tsx'
-import { Notice, Scroll, Time } from '../parts.tsx'
+import { Notice, Table, Time } from '../parts.tsx'
 import { isHttps } from '../security.ts'
 import type { Role, Site, WebContext } from '../site.ts'
 import type { CalendarToken } from './calendar-tokens.ts'
@@ -69,26 +69,11 @@ function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
           </form>
         )}
       </div>
-      <Scroll name="Sessions">
-        <table class="folds">
-          <thead>
-            <tr>
-              <th>Browser</th>
-              <th>From</th>
-              <th>Began</th>
-              <th>Last used</th>
-              <th>
-                <span class="hidden">What to do</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {sessions.map((session) => (
-              <SessionLine session={session} />
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table name="Sessions" columns={['Browser', 'From', 'Began', 'Last used', { hidden: 'What to do' }]}>
+        {sessions.map((session) => (
+          <SessionLine session={session} />
+        ))}
+      </Table>
       <p class="sub below">
         A session ends after three days unused, and after thirty in all. Of where it began the network is kept, not the
         address.

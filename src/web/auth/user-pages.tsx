@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { UsageError } from '../../errors.ts'
 import { atLeast } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Empty, Notice, Scroll, Time } from '../parts.tsx'
+import { Empty, Notice, Table, Time } from '../parts.tsx'
 import { ROLES, type Role, type Site, type WebContext, type WebEnv } from '../site.ts'
 import { PasswordField } from './account-page.tsx'
 import { createUser, deleteUser, listUsers, setRole, signOutEverywhere, type UserRow } from './users.ts'
@@ -85,27 +85,11 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
 
 function UserTable({ users }: { users: readonly UserRow[] }) {
   return (
-    <Scroll name="Users">
-      <table class="folds">
-        <thead>
-          <tr>
-            <th>Name</th>
-            <th>Role</th>
-            <th>Since</th>
-            <th>Seen</th>
-            <th>Signed in</th>
-            <th>
-              <span class="hidden">What to do</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {users.map((user) => (
-            <UserLine user={user} />
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table name="Users" columns={['Name', 'Role', 'Since', 'Seen', 'Signed in', { hidden: 'What to do' }]}>
+      {users.map((user) => (
+        <UserLine user={user} />
+      ))}
+    </Table>
   )
 }
 

@@ -7,7 +7,7 @@ import { humanDuration } from '../../dag/duration.ts'
 import type { Task } from '../../dag/task.ts'
 import { type FoundDag, findDag, paths } from '../find.ts'
 import { paramFields } from '../params.ts'
-import { Empty, type Fact, Facts, Scroll, Time } from '../parts.tsx'
+import { Empty, type Fact, Facts, Table, Time } from '../parts.tsx'
 import { notFound } from '../problem.tsx'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
@@ -104,24 +104,14 @@ function Tasks({ dag }: { dag: Dag }) {
   return (
     <section>
       <h2>Tasks</h2>
-      <Scroll name="Tasks">
-        <table class="folds">
-          <thead>
-            <tr>
-              {['Task', 'Upstream', 'Trigger rule', 'Retries', 'Retry delay', 'Timeout', 'Pool', 'Priority'].map(
-                (name) => (
-                  <th>{name}</th>
-                ),
-              )}
-            </tr>
-          </thead>
-          <tbody>
-            {dag.graph.taskIds.map((taskId) => (
-              <TaskRow task={dag.tasks.get(taskId) as Task} />
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table
+        name="Tasks"
+        columns={['Task', 'Upstream', 'Trigger rule', 'Retries', 'Retry delay', 'Timeout', 'Pool', 'Priority']}
+      >
+        {dag.graph.taskIds.map((taskId) => (
+          <TaskRow task={dag.tasks.get(taskId) as Task} />
+        ))}
+      </Table>
     </section>
   )
 }
@@ -152,28 +142,16 @@ function Params({ dag }: { dag: Dag }) {
   return (
     <section>
       <h2>Params</h2>
-      <Scroll name="Params">
-        <table class="folds">
-          <thead>
-            <tr>
-              <th>Param</th>
-              <th>Kind</th>
-              <th>Left empty</th>
-              <th>What it does</th>
-            </tr>
-          </thead>
-          <tbody>
-            {fields.map(({ name, kind, choices, standard, required, description }) => (
-              <tr>
-                <th scope="row">{name}</th>
-                <td data-label="Kind">{kind === 'choice' ? choices.join(', ') : kind}</td>
-                <td data-label="Left empty">{required ? 'needed' : (standard ?? '–')}</td>
-                <td>{description}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table name="Params" columns={['Param', 'Kind', 'Left empty', 'What it does']}>
+        {fields.map(({ name, kind, choices, standard, required, description }) => (
+          <tr>
+            <th scope="row">{name}</th>
+            <td data-label="Kind">{kind === 'choice' ? choices.join(', ') : kind}</td>
+            <td data-label="Left empty">{required ? 'needed' : (standard ?? '–')}</td>
+            <td>{description}</td>
+          </tr>
+        ))}
+      </Table>
     </section>
   )
 }

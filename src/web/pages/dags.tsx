@@ -6,7 +6,7 @@ import { setPaused } from '../../operations/pause.ts'
 import { openTimetable } from '../../scheduler/timetable.ts'
 import { atLeast, loadedDag, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Empty, Id, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { Empty, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { type DagRow, readDags } from '../queries/dags.ts'
 import { scheduleWords } from '../schedule-words.ts'
 import { ownPath } from '../security.ts'
@@ -102,28 +102,15 @@ function List({ c, rows, search, mark }: ListProps) {
     )
   }
   return (
-    <Scroll name="Pipelines">
-      <table class="folds">
-        <thead>
-          <tr>
-            <th>On</th>
-            <th>Dag</th>
-            <th>Schedule</th>
-            <th>Next run</th>
-            <th>Latest run</th>
-            <th>Last 25 runs</th>
-            <th>
-              <span class="hidden">Trigger</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody data-live="dags/all" data-mark={mark}>
-          {rows.map((row) => (
-            <Row c={c} row={row} dag={c.var.site.dags.get(row.dag_id)} />
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table
+      name="Pipelines"
+      columns={['On', 'Dag', 'Schedule', 'Next run', 'Latest run', 'Last 25 runs', { hidden: 'Trigger' }]}
+      live={{ key: 'dags/all', mark }}
+    >
+      {rows.map((row) => (
+        <Row c={c} row={row} dag={c.var.site.dags.get(row.dag_id)} />
+      ))}
+    </Table>
   )
 }
 

@@ -4,7 +4,7 @@ import { humanDuration } from '../../dag/duration.ts'
 import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { durationOf, findDag, paths } from '../find.ts'
-import { Duration, Empty, Id, Scroll, StateIcon, StateMark, Time } from '../parts.tsx'
+import { Duration, Empty, Id, Scroll, StateIcon, StateMark, Table, Time } from '../parts.tsx'
 import { notFound } from '../problem.tsx'
 import { type GridCell, type RunRow, readGrid, readRuns, runById } from '../queries/runs.ts'
 import type { WebEnv } from '../site.ts'
@@ -184,40 +184,27 @@ function StateFilter({ state }: { state: DagRunState | null }) {
 
 function Runs({ runs }: { runs: readonly RunRow[] }) {
   return (
-    <Scroll name="Runs">
-      <table class="folds brief">
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Run</th>
-            <th>Start</th>
-            <th class="right">Duration</th>
-            <th>Reason</th>
-          </tr>
-        </thead>
-        <tbody>
-          {runs.map((run) => (
-            <tr>
-              <td class="fold-end">
-                <StateMark state={run.state} />
-              </td>
-              <th scope="row">
-                <a class="mono small" href={paths.run(run.dag_id, run.run_id)}>
-                  {run.run_id}
-                </a>
-              </th>
-              <td data-label="Start">
-                <Time at={run.start_date} show="ago" />
-              </td>
-              <td class="right" data-label="Duration">
-                <Duration ms={durationOf(run.start_date, run.end_date)} />
-              </td>
-              <td class="reason">{run.reason}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table name="Runs" columns={['State', 'Run', 'Start', { number: 'Duration' }, 'Reason']} brief>
+      {runs.map((run) => (
+        <tr>
+          <td class="fold-end">
+            <StateMark state={run.state} />
+          </td>
+          <th scope="row">
+            <a class="mono small" href={paths.run(run.dag_id, run.run_id)}>
+              {run.run_id}
+            </a>
+          </th>
+          <td data-label="Start">
+            <Time at={run.start_date} show="ago" />
+          </td>
+          <td class="right" data-label="Duration">
+            <Duration ms={durationOf(run.start_date, run.end_date)} />
+          </td>
+          <td class="reason">{run.reason}</td>
+        </tr>
+      ))}
+    </Table>
   )
 }
 

@@ -5,7 +5,7 @@ import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
 import { atLeast, may } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Empty, Facts, Id, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { Empty, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
 import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
@@ -29,22 +29,11 @@ operationsPages.get('/jobs', async (c) => {
           <code>npm start</code> runs scheduler and executor.
         </Empty>
       ) : (
-        <Scroll name="Jobs">
-          <table class="folds">
-            <thead>
-              <tr>
-                {['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason'].map((name) => (
-                  <th>{name}</th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {jobs.map((job) => (
-                <JobRow job={job} />
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <Table name="Jobs" columns={['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason']}>
+          {jobs.map((job) => (
+            <JobRow job={job} />
+          ))}
+        </Table>
       )}
     </Page>,
   )
@@ -99,53 +88,41 @@ operationsPages.get('/pools', async (c) => {
 
 function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean }) {
   return (
-    <Scroll name="Pools">
-      <table class="folds">
-        <thead>
-          <tr>
-            <th>Pool</th>
-            <th>Taken</th>
-            <th class="right">Slots</th>
-            <th>What for</th>
-          </tr>
-        </thead>
-        <tbody>
-          {pools.map(({ pool, slots, used, description }) => (
-            <tr>
-              <th scope="row">
-                <Id id={pool} />
-              </th>
-              <td data-label="Taken">
-                <span class="number">
-                  <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots taken`} />{' '}
-                  {used} of {slots}
-                </span>
-              </td>
-              <td class="right" data-label="Slots">
-                {admin && !pool.startsWith('dag:') ? (
-                  <form method="post" action="/pools" class="actions end">
-                    <input type="hidden" name="pool" value={pool} />
-                    <input
-                      name="slots"
-                      class="short"
-                      inputmode="numeric"
-                      value={String(slots)}
-                      aria-label={`Slots of ${pool}`}
-                    />
-                    <button type="submit" class="small">
-                      Set
-                    </button>
-                  </form>
-                ) : (
-                  slots
-                )}
-              </td>
-              <td class="reason">{description === 'maxActiveTasks' ? 'maxActiveTasks of its dag' : description}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table name="Pools" columns={['Pool', 'Taken', { number: 'Slots' }, 'What for']}>
+      {pools.map(({ pool, slots, used, description }) => (
+        <tr>
+          <th scope="row">
+            <Id id={pool} />
+          </th>
+          <td data-label="Taken">
+            <span class="number">
+              <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots taken`} />{' '}
+              {used} of {slots}
+            </span>
+          </td>
+          <td class="right" data-label="Slots">
+            {admin && !pool.startsWith('dag:') ? (
+              <form method="post" action="/pools" class="actions end">
+                <input type="hidden" name="pool" value={pool} />
+                <input
+                  name="slots"
+                  class="short"
+                  inputmode="numeric"
+                  value={String(slots)}
+                  aria-label={`Slots of ${pool}`}
+                />
+                <button type="submit" class="small">
+                  Set
+                </button>
+              </form>
+            ) : (
+              slots
+            )}
+          </td>
+          <td class="reason">{description === 'maxActiveTasks' ? 'maxActiveTasks of its dag' : description}</td>
+        </tr>
+      ))}
+    </Table>
   )
 }
 

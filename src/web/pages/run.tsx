@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { durationOf, findLiveRun, may, paths } from '../find.ts'
-import { Duration, type Fact, Facts, Id, Notice, Scroll, StateMark, Time } from '../parts.tsx'
+import { Duration, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { RunPage } from './run-head.tsx'
@@ -31,62 +31,55 @@ function Tasks({ c, run, instances }: TasksProps) {
   const operator = may(c, 'operator')
   return (
     <section>
-      <Scroll name="Tasks">
-        <table class="folds brief">
-          <thead>
-            <tr>
-              <th>Task</th>
-              <th>State</th>
-              <th class="right">Try</th>
-              <th>Start</th>
-              <th class="right">Duration</th>
-              <th>Reason</th>
-              {operator && (
-                <th>
-                  <span class="hidden">What to do</span>
-                </th>
+      <Table
+        name="Tasks"
+        columns={[
+          'Task',
+          'State',
+          { number: 'Try' },
+          'Start',
+          { number: 'Duration' },
+          'Reason',
+          ...(operator ? [{ hidden: 'What to do' }] : []),
+        ]}
+        brief
+      >
+        {instances.map((one) => (
+          <tr>
+            <th scope="row">
+              <a class="id" href={paths.task(run.dag_id, run.run_id, one.task_id)}>
+                <Id id={one.task_id} />
+              </a>
+            </th>
+            <td class="fold-end">
+              <StateMark state={one.state} />
+            </td>
+            <td class="right number" data-label="Try">
+              {one.try_number || ''}
+            </td>
+            <td data-label="Start">
+              <Time at={one.start_date} show="clock" />
+            </td>
+            <td class="right" data-label="Duration">
+              <Duration ms={durationOf(one.start_date, one.end_date)} />
+            </td>
+            <td class="reason">
+              {one.reason && c.var.site.scrub(one.reason)}
+              {one.due_at && (
+                <>
+                  {' '}
+                  until <Time at={one.due_at} show="ago" />
+                </>
               )}
-            </tr>
-          </thead>
-          <tbody>
-            {instances.map((one) => (
-              <tr>
-                <th scope="row">
-                  <a class="id" href={paths.task(run.dag_id, run.run_id, one.task_id)}>
-                    <Id id={one.task_id} />
-                  </a>
-                </th>
-                <td class="fold-end">
-                  <StateMark state={one.state} />
-                </td>
-                <td class="right number" data-label="Try">
-                  {one.try_number || ''}
-                </td>
-                <td data-label="Start">
-                  <Time at={one.start_date} show="clock" />
-                </td>
-                <td class="right" data-label="Duration">
-                  <Duration ms={durationOf(one.start_date, one.end_date)} />
-                </td>
-                <td class="reason">
-                  {one.reason && c.var.site.scrub(one.reason)}
-                  {one.due_at && (
-                    <>
-                      {' '}
-                      until <Time at={one.due_at} show="ago" />
-                    </>
-                  )}
-                </td>
-                {operator && (
-                  <td class="right">
-                    <TaskActions run={run} taskId={one.task_id} />
-                  </td>
-                )}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+            </td>
+            {operator && (
+              <td class="right">
+                <TaskActions run={run} taskId={one.task_id} />
+              </td>
+            )}
+          </tr>
+        ))}
+      </Table>
     </section>
   )
 }
