@@ -4,7 +4,7 @@ import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import { ActiveRun } from '../runner/active-run.ts'
 import { downstreamOf } from './downstream.ts'
-import { type StandingRun, select } from './operate.ts'
+import { putBackBy, type StandingRun } from './operate.ts'
 
 /** What is certain to follow from a mark. What the tasks that start will come to nobody knows. */
 export interface Consequence {
@@ -20,8 +20,7 @@ export interface Consequence {
 /** Decided by what the runner decides with: the tasks `mark` puts back, and what the owner of the run does with them. */
 export function consequenceOf(run: StandingRun, taskId: string, mark: 'success' | 'failed' | 'skipped'): Consequence {
   const states = { ...run.states }
-  const selection = { taskIds: [taskId], downstream: true, onlyFailed: true }
-  for (const id of select(run, selection)) states[id] = 'none'
+  for (const id of putBackBy(run, taskId)) states[id] = 'none'
   states[taskId] = mark
   const graph = buildGraph(run.runId, run.graph)
   const before = graph.taskIds.map((id) => ({ ...firstInstance(id), state: states[id] ?? 'none' }))

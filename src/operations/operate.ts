@@ -70,7 +70,7 @@ export async function mark(
 ): Promise<Operated> {
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined
   return await operate(db, { dagId: dag.id, runId }, async (tx, run) => {
-    const after = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true }).filter((id) => id !== taskId)
+    const after = putBackBy(run, taskId)
     await operations.setInstances(tx, run.dagRunId, [taskId], state, `marked ${state}`)
     if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
     await operations.setInstances(tx, run.dagRunId, after, 'none', null)
@@ -94,10 +94,15 @@ async function operate(
   })
 }
 
+/** Which tasks a mark puts back to the start: what hangs on the task and failed, or could not run. */
+export function putBackBy(run: StandingRun, taskId: string): string[] {
+  return select(run, { taskIds: [taskId], downstream: true, onlyFailed: true }).filter((id) => id !== taskId)
+}
+
 /** A run as far as choosing among its tasks needs it. */
 export type StandingRun = Pick<LockedRun, 'runId' | 'graph' | 'states'>
 
-export function select(run: StandingRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
+function select(run: StandingRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
   const graph = buildGraph(run.runId, run.graph)
   const unknown = taskIds?.find((id) => !graph.indexOf.has(id))
   if (unknown !== undefined) throw new UsageError(`Run ${run.runId} has no task '${unknown}'`)

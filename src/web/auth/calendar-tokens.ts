@@ -26,10 +26,8 @@ export async function makeCalendarToken(db: Metadata, name: string): Promise<str
   return token
 }
 
-/** False where there was none. */
-export async function withdrawCalendar(db: Metadata, name: string): Promise<boolean> {
-  const { rowCount } = await db.query('delete from metadata.calendar_token where user_name = $1', [name])
-  return rowCount === 1
+export async function withdrawCalendar(db: Metadata, name: string): Promise<void> {
+  await db.query('delete from metadata.calendar_token where user_name = $1', [name])
 }
 
 /**

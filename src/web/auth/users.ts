@@ -61,8 +61,7 @@ export async function setPassword(
       [name, hash],
     )
     if (rowCount === 0) throw noUser(name)
-    await endSessions(tx, name, keep)
-    await withdrawCalendar(tx, name)
+    await endAccess(tx, name, keep)
     await tx.query('delete from metadata.login_attempt where key = $1', [`account:${name}`])
   })
 }
@@ -74,12 +73,14 @@ export async function setRole(db: Metadata, name: string, role: Role): Promise<v
   })
 }
 
-/** Ends whatever opens anything without the password: every session, and the calendar address. */
 export async function signOutEverywhere(db: Metadata, name: string): Promise<void> {
-  await db.transaction(async (tx) => {
-    await endSessions(tx, name)
-    await withdrawCalendar(tx, name)
-  })
+  await db.transaction((tx) => endAccess(tx, name))
+}
+
+/** Ends whatever opens anything without the password: every session but the one that is kept, and the calendar address. */
+async function endAccess(tx: Metadata, name: string, keep: Buffer | null = null): Promise<void> {
+  await endSessions(tx, name, keep)
+  await withdrawCalendar(tx, name)
 }
 
 /** Their sessions and their calendar address go with them. */
