@@ -1,9 +1,9 @@
-import type { Database } from '../src/db/pool.ts'
-import { clean } from '../src/maintenance/clean.ts'
-import { migrateMetadata } from '../src/maintenance/schema.ts'
-import { readStatus } from '../src/maintenance/status.ts'
-import { openMetadata } from '../src/metadata/metadata.ts'
-import { listRuns, showRun } from '../src/operations/list-runs.ts'
+import type { Database } from '#src/db/pool.ts'
+import { clean } from '#src/maintenance/clean.ts'
+import { migrateMetadata } from '#src/maintenance/schema.ts'
+import { readStatus } from '#src/maintenance/status.ts'
+import { openMetadata } from '#src/metadata/metadata.ts'
+import { listRuns, showRun } from '#src/operations/list-runs.ts'
 import { withServer } from './measure.ts'
 
 const RUNS = 250_000

@@ -1,5 +1,5 @@
-import { failed } from '../src/cli/failed.ts'
-import { UsageError } from '../src/errors.ts'
+import { failed } from '#src/cli/failed.ts'
+import { UsageError } from '#src/errors.ts'
 
 /** `npm run bench -- NAME`: ratios within one run, on durable commits; no figure here is a test. */
 const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {

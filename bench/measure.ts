@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
-import { openEmbedded } from '../src/db/embedded.ts'
-import { type Database, openPool } from '../src/db/pool.ts'
+import { openEmbedded } from '#src/db/embedded.ts'
+import { type Database, openPool } from '#src/db/pool.ts'
 import { removeFolder, scratchFolder, sweep } from '../test/support/scratch.ts'
 
 /** A server of its own with the settings it has in earnest: fsync on, commits durable. */

@@ -1,9 +1,9 @@
-import { type Dag, dag } from '../src/dag/dag.ts'
-import type { Database } from '../src/db/pool.ts'
-import { openLog } from '../src/log.ts'
-import { migrateMetadata } from '../src/maintenance/schema.ts'
-import { openMetadata } from '../src/metadata/metadata.ts'
-import { Scheduler } from '../src/scheduler/scheduler.ts'
+import { type Dag, dag } from '#src/dag/dag.ts'
+import type { Database } from '#src/db/pool.ts'
+import { openLog } from '#src/log.ts'
+import { migrateMetadata } from '#src/maintenance/schema.ts'
+import { openMetadata } from '#src/metadata/metadata.ts'
+import { Scheduler } from '#src/scheduler/scheduler.ts'
 import { report, timed, withServer } from './measure.ts'
 
 const DAGS = 1_000

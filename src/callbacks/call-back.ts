@@ -1,6 +1,8 @@
 import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
+import { TminusError } from '../errors.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { Abort } from '../runner/abort.ts'
 import { type Resources, untilAbandoned, withTools } from '../runner/execute.ts'
 import { claimCallback } from './claim.ts'
 
@@ -22,9 +24,11 @@ export async function callBack(
 }
 
 async function within(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
-  const signal = AbortSignal.timeout(CALLBACK_TIMEOUT_MS)
-  await withTools(dag, signal, resources, async (tools) => {
+  const abort = new Abort()
+  const late = new TminusError('it took longer than 30 s', { code: 'callback_timeout' })
+  const timer = setTimeout(() => abort.abort(late), CALLBACK_TIMEOUT_MS)
+  await withTools(dag, abort, resources, async (tools) => {
     const context = Object.assign(tools, { log: resources.log(end) })
-    await untilAbandoned(async () => callback(end, context), signal)
-  })
+    await untilAbandoned(async () => callback(end, context), abort)
+  }).finally(() => clearTimeout(timer))
 }

@@ -1,5 +1,5 @@
 import { openDatabases, setUp } from '../app.ts'
-import { milliseconds } from '../dag/duration.ts'
+import { milliseconds } from '../duration.ts'
 import { UsageError } from '../errors.ts'
 import { clean } from '../maintenance/clean.ts'
 import { reset } from '../maintenance/reset.ts'

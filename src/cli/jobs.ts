@@ -1,4 +1,4 @@
-import { humanDuration } from '../dag/duration.ts'
+import { humanDuration } from '../duration.ts'
 import { listExecuting } from '../maintenance/alive.ts'
 import { listJobs } from '../operations/list-jobs.ts'
 import type { ListOptions } from './dags.ts'

@@ -1,7 +1,7 @@
 import pc from 'picocolors'
 import type { Dag } from '../dag/dag.ts'
-import { humanDuration } from '../dag/duration.ts'
 import { isTerminal, type TaskInstanceState } from '../dag/state.ts'
+import { humanDuration } from '../duration.ts'
 import type { LogLine, Transition } from '../metadata/transitions.ts'
 import type { OwnedRun, RunResult } from '../runner/owned-run.ts'
 import { columnsOf, printable, type Screen, wrap } from './screen.ts'

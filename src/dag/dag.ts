@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Commands } from '../commands.ts'
+import { type Duration, milliseconds } from '../duration.ts'
 import { TminusError } from '../errors.ts'
-import { type Duration, milliseconds } from './duration.ts'
 import { buildGraph, type Graph, type GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
 import { checkSchedule } from './schedule.ts'

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Http } from '../connectors/http.ts'
 import type { Database } from '../db/pool.ts'
-import type { Duration } from './duration.ts'
+import type { Duration } from '../duration.ts'
 import type { RunType } from './state.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 

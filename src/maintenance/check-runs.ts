@@ -1,5 +1,5 @@
 import type { Check } from '../commands.ts'
-import { humanDuration } from '../dag/duration.ts'
+import { humanDuration } from '../duration.ts'
 import { findDeadJobs } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { listPools, type PoolListing } from '../operations/pools.ts'

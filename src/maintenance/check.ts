@@ -1,6 +1,6 @@
 import type { Check } from '../commands.ts'
-import { humanDuration } from '../dag/duration.ts'
 import type { Database } from '../db/pool.ts'
+import { humanDuration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { pendingMetadata } from './schema.ts'

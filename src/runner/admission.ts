@@ -101,9 +101,13 @@ export class Admission {
       return
     }
     run.state.hold(index, 'queued', null)
-    // Most come in order.
-    const before = this.#ready.findLastIndex((other) => compare(other, entry) <= 0)
-    this.#ready.splice(before + 1, 0, entry)
+    let [from, to] = [0, this.#ready.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if (compare(this.#ready[middle] as Entry, entry) <= 0) from = middle + 1
+      else to = middle
+    }
+    this.#ready.splice(from, 0, entry)
   }
 
   /** Fills free slots with what matters most and waits longest. */

@@ -1,14 +1,15 @@
 import { z } from 'zod'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
-import { humanDuration } from '../dag/duration.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
 import type { LogLevel, Task, TaskContext, TaskLog } from '../dag/task.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
 import { storableJson, storableText } from '../db/text.ts'
+import { humanDuration } from '../duration.ts'
 import { isRetryable, messageOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
+import type { Abort } from './abort.ts'
 import type { Attempt } from './executor.ts'
 
 /** What tasks are given to work with. */
@@ -34,10 +35,10 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
   const ms = task.executionTimeoutMs
   const timer = ms === undefined ? undefined : setTimeout(() => abort.abort(timedOut(ms)), ms)
   try {
-    return await withTools(dag, abort.signal, resources, async (tools) => {
+    return await withTools(dag, abort, resources, async (tools) => {
       const inputs = await readInputs(attempt)
       const context = contextOf(attempt, resources, tools)
-      const value = await untilAbandoned(async () => task.run(inputs, context), abort.signal)
+      const value = await untilAbandoned(async () => task.run(inputs, context), abort)
       return { state: 'success', reason: null, output: await encodeOutput(task, value) }
     })
   } catch (error) {
@@ -49,20 +50,22 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
 
 type Tools = Pick<TaskContext, 'settings' | 'signal' | 'now' | 'http'>
 
-/** Requests are opened at the first one, so that a task that makes none costs none, and closed with the work. */
+/** What costs is made when first looked at, and requests are closed with the work. */
 export async function withTools<T>(
   dag: Dag,
-  signal: AbortSignal,
+  abort: Abort,
   { openHttp, settingsOf, now }: Resources,
   work: (tools: Tools) => Promise<T>,
 ): Promise<T> {
   let opened: ReturnType<typeof openHttp> | undefined
   const tools = {
     settings: settingsOf(dag),
-    signal,
     now,
+    get signal() {
+      return abort.signal
+    },
     get http() {
-      opened ??= openHttp(signal)
+      opened ??= openHttp(abort.signal)
       return opened
     },
   }
@@ -126,22 +129,20 @@ function loggable(fields: Record<string, unknown>, scrub: (text: string) => stri
 }
 
 /** Waits for the work, but after an abort no longer than it takes to give up on it; an aborted try never succeeds. */
-export async function untilAbandoned<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
+export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): Promise<T> {
+  abort.throwIfAborted()
   let timer: NodeJS.Timeout | undefined
-  let giveUp = () => {}
-  const abandoned = new Promise<never>((_, reject) => {
-    giveUp = () => {
-      timer = setTimeout(() => reject(signal.reason), ABANDON_AFTER_MS)
-    }
-  })
-  signal.addEventListener('abort', giveUp)
   try {
-    return await Promise.race([work(), abandoned])
+    return await new Promise<T>((resolve, reject) => {
+      abort.onAbort = (reason) => {
+        timer = setTimeout(reject, ABANDON_AFTER_MS, reason)
+      }
+      work().then(resolve, reject)
+    })
   } finally {
-    signal.removeEventListener('abort', giveUp)
+    abort.onAbort = undefined
     clearTimeout(timer)
-    signal.throwIfAborted()
+    abort.throwIfAborted()
   }
 }
 

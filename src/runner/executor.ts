@@ -2,6 +2,7 @@ import type { Dag } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { Ending, LogLine } from '../metadata/transitions.ts'
+import type { Abort } from './abort.ts'
 
 /** One try of one task instance, claimed and written as running. */
 export interface Attempt {
@@ -10,7 +11,7 @@ export interface Attempt {
   task: Task
   tryNumber: number
   /** Aborts when the try should end early, with the reason as its message; a time limit aborts it too. */
-  abort: AbortController
+  abort: Abort
   /** What an upstream task returned, as JSON; undefined when it returned nothing. */
   readOutput(taskId: string): Promise<unknown>
   log(line: LogLine): void

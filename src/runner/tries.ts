@@ -2,6 +2,7 @@ import { outlast } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { readOutput } from '../metadata/task-instances.ts'
 import type { Ending, LogLine } from '../metadata/transitions.ts'
+import { Abort } from './abort.ts'
 import { type ActiveRun, failure } from './active-run.ts'
 import type { Admission } from './admission.ts'
 import type { OwnedRun } from './owned-run.ts'
@@ -11,7 +12,7 @@ import type { Owner } from './runner.ts'
 export interface Try {
   readonly index: number
   readonly tryNumber: number
-  readonly abort: AbortController
+  readonly abort: Abort
   stands: 'claimed' | 'begun' | 'ended' | 'writing'
   ending?: Ending
 }
@@ -31,7 +32,7 @@ export class Tries {
 
   /** The caller has taken a slot for it. */
   claim(index: number, tryNumber: number): void {
-    this.#known.set(index, { index, tryNumber, abort: new AbortController(), stands: 'claimed' })
+    this.#known.set(index, { index, tryNumber, abort: new Abort(), stands: 'claimed' })
   }
 
   /** Its claim is written. Undefined where it runs already, or is not to run any more. */

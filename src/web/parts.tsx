@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
-import { humanDuration } from '../dag/duration.ts'
 import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
+import { humanDuration } from '../duration.ts'
 
 export type AnyState = DagRunState | TaskInstanceState
 

@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { humanDuration } from '../../dag/duration.ts'
+import { humanDuration } from '../../duration.ts'
 import { Page } from '../layout.tsx'
 import { Notice } from '../parts.tsx'
 import { addressOf, ownPath } from '../security.ts'

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { raw } from 'hono/html'
-import { humanDuration } from '../../dag/duration.ts'
+import { humanDuration } from '../../duration.ts'
 import { durationOf, findDag, findLiveRun, paths } from '../find.ts'
 import { Duration, Empty, StateIcon, Time } from '../parts.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { humanDuration } from '../../dag/duration.ts'
 import type { GraphNode } from '../../dag/graph.ts'
+import { humanDuration } from '../../duration.ts'
 import { assetUrl } from '../assets.ts'
 import { durationOf, findDag, findLiveRun, paths } from '../find.ts'
 import { type Placed, placeGraph } from '../graph-layout.ts'

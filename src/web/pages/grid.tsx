@@ -1,8 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { humanDuration } from '../../dag/duration.ts'
 import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
+import { humanDuration } from '../../duration.ts'
 import { durationOf, findDag, paths } from '../find.ts'
 import { Duration, Empty, Id, Scroll, StateIcon, StateMark, Table, Time } from '../parts.tsx'
 import { notFound } from '../problem.tsx'

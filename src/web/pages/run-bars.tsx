@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 
 import { raw } from 'hono/html'
-import { humanDuration } from '../../dag/duration.ts'
+import { humanDuration } from '../../duration.ts'
 import { durationOf } from '../find.ts'
 import type { DagRow } from '../queries/dags.ts'
 
