@@ -32,9 +32,10 @@ function noSuchRun(dagId: string, runId: string, known: readonly string[]): Usag
 }
 
 /** Throws UsageError that lists the tasks of the run, where this is none of them. */
-export function checkTask(run: DagRunDetails, taskId: string): void {
+export function findTask(run: DagRunDetails, taskId: string): DagRunDetails['task_instances'][number] {
+  const found = run.task_instances.find(({ task_id }) => task_id === taskId)
+  if (found !== undefined) return found
   const known = run.task_instances.map(({ task_id }) => task_id)
-  if (known.includes(taskId)) return
   const near = didYouMean(taskId, known) || '.'
   throw new UsageError(`Run '${run.run_id}' has no task '${taskId}'${near} Known: ${known.join(', ')}`)
 }

@@ -3,7 +3,7 @@ import { listExecuting } from '../maintenance/alive.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { cancel, clear, mark, type Operated } from '../operations/operate.ts'
 import { findDag } from './find-dag.ts'
-import { checkTask, findRun } from './find-run.ts'
+import { findRun, findTask } from './find-run.ts'
 import { print } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
@@ -18,7 +18,7 @@ export interface ClearOptions {
 export async function runsClear(dagId: string, runId: string, options: ClearOptions): Promise<number> {
   await withMetadata(async (metadata, setup) => {
     const run = await findRun(metadata, setup, dagId, runId)
-    for (const taskId of options.task ?? []) checkTask(run, taskId)
+    for (const taskId of options.task ?? []) findTask(run, taskId)
     const selection = {
       ...(options.task && { taskIds: options.task }),
       downstream: options.downstream ?? false,
@@ -56,7 +56,7 @@ export async function tasksMark(
   await withMetadata(async (metadata, setup) => {
     const value = options.value === undefined ? undefined : readJson(options.value)
     const run = await findRun(metadata, setup, dagId, runId)
-    checkTask(run, taskId)
+    findTask(run, taskId)
     const done: Operated = await mark(metadata, findDag(setup.loaded, dagId), run.run_id, taskId, state, value)
     const [, ...after] = done.taskIds
     print(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)

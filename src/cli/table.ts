@@ -127,6 +127,12 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+/** A remark beside what was asked for: whoever reads on from standard output is not given it. */
+export function note(text: string): void {
+  const columns = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY
+  process.stderr.write(`${wrapped(text, columns).join('\n')}\n`)
+}
+
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2))
 }

@@ -3,11 +3,11 @@ import type { Setup } from '../app.ts'
 import { isTerminal } from '../dag/state.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { type LogRow, readLogs } from '../operations/logs.ts'
+import { type LogRow, readLogs, whyNoLog } from '../operations/logs.ts'
 import { stopSignal } from './command-host.ts'
-import { checkTask, findRun } from './find-run.ts'
+import { findRun, findTask } from './find-run.ts'
 import { printable } from './screen.ts'
-import { instant, print } from './table.ts'
+import { instant, note, print } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 export interface LogsOptions {
@@ -25,6 +25,7 @@ export async function tasksLogs(dagId: string, runId: string, taskId: string, op
     if (options.try !== undefined && first.ended && first.tries < Number(options.try))
       throw new UsageError(`Task '${taskId}' has no try ${options.try} in this run; it had ${first.tries}`)
     show(first.lines)
+    if (first.lines.length === 0) note(first.without)
     if (options.follow && !first.ended) await follow(metadata, setup, { ...wanted, runId: first.runId }, first.lines)
   })
   return 0
@@ -49,18 +50,20 @@ async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: r
     show(found.lines)
     after = lastOf(found.lines, after)
     ended = found.ended
+    if (ended && after === 0) note(found.without)
   }
 }
 
 /** The state first: what is written before an end is then among the lines. */
 async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tryNumber }: Wanted, afterLine: number) {
   const run = await findRun(metadata, setup, dagId, runId)
-  checkTask(run, taskId)
-  const task = run.task_instances.find(({ task_id }) => task_id === taskId)
+  const task = findTask(run, taskId)
   const lines = await readLogs(metadata, { dagId, runId: run.run_id }, taskId, { tryNumber, afterLine })
-  const isOver = task === undefined || isTerminal(task.state) || (tryNumber !== null && task.try_number > tryNumber)
+  const isOver = isTerminal(task.state) || (tryNumber !== null && task.try_number > tryNumber)
   const ended = isOver && (run.end_date !== null || lines.length === 0)
-  return { runId: run.run_id, lines, ended, tries: task?.try_number ?? 0 }
+  const what = tryNumber === null ? taskId : `try ${tryNumber} of ${taskId}`
+  const without = `There is no log of ${what}: ${whyNoLog(run, task, tryNumber)}`
+  return { runId: run.run_id, lines, ended, tries: task.try_number, without }
 }
 
 function lastOf(lines: readonly LogRow[], before: number): number {

@@ -1,3 +1,4 @@
+import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLevel } from '../dag/task.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
@@ -28,4 +29,25 @@ export async function readLogs(
     [run.dagId, run.runId, taskId, tryNumber, afterLine],
   )
   return rows
+}
+
+interface Unlogged {
+  state: TaskInstanceState
+  try_number: number
+  reason: string | null
+}
+
+/** Why nothing is there of a try, or of every one: `it never started (skipped: DISCORD_WEBHOOK_URL is not set)`. */
+export function whyNoLog(run: { state: DagRunState }, task: Unlogged, tryNumber: number | null = null): string {
+  const { state, try_number, reason } = task
+  const wanted = tryNumber ?? Math.max(1, try_number)
+  if (wanted < try_number) return 'it logged nothing'
+  const because = reason ?? (state === 'none' ? whatHolds(run) : null)
+  const stands = because === null ? state : `${state}: ${because}`
+  if (wanted > try_number) return `it ${isTerminal(state) ? 'never started' : 'has not started yet'} (${stands})`
+  return `it ${isTerminal(state) ? 'logged nothing' : 'has logged nothing yet'} (${stands})`
+}
+
+function whatHolds({ state }: { state: DagRunState }): string {
+  return state === 'queued' ? 'its run is queued' : 'its upstream tasks have not ended'
 }

@@ -91,7 +91,7 @@ describe('a run that is queued', () => {
       ])
       expect(JSON.parse((await cli('runs show slow latest -o json')).stdout).state).toBe('running')
       expect((await cli('runs cancel slow latest')).stdout).toMatch(/^Cancelled manual__.*: wait, after\n$/)
-      expect(await following.ended).toMatchObject({ code: 0, stderr: '' })
+      expect(await following.ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('✖') })
     }))
 })
 
@@ -104,4 +104,21 @@ test('tasks clear runs a task again in place', async () => {
     'queued',
     ['success', 'none', 'none'],
   ])
+})
+
+test('tasks logs says beside its output why there is no log', async () => {
+  const logs = async (run: string, task: string) => {
+    const { code, stdout, stderr } = await cli(`tasks logs chain ${run} ${task}`)
+    return [code, stdout, stderr]
+  }
+  await cli('dags trigger chain')
+  const waits = 'There is no log of first: it has not started yet (none: its run is queued)\n'
+  expect(await logs('latest', 'first')).toEqual([0, '', waits])
+  await cli('pipeline chain --conf {"fail":"second"}')
+  const never = 'There is no log of third: it never started (upstream_failed: second failed)\n'
+  expect(await logs('latest', 'third')).toEqual([0, '', never])
+  const nothing = 'There is no log of first: it logged nothing (success)\n'
+  expect(await logs('latest', 'first')).toEqual([0, '', nothing])
+  expect(await logs('latest', 'second')).toEqual([0, expect.stringContaining('adding'), ''])
+  expect(await logs('latest', 'third --follow')).toEqual([0, '', never])
 })

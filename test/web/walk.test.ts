@@ -61,9 +61,9 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       expect((await download).suggestedFilename()).toBe('validate-try-1.log')
 
       await page.goto(`${run}/tasks/load_warehouse`)
-      await page.getByText('never started').waitFor()
-      await page.getByText('validate failed').waitFor()
+      await page.getByText('never started', { exact: true }).waitFor()
       await page.getByText('Nothing was logged').waitFor()
+      await page.getByText('It never started (upstream_failed: validate failed).').waitFor()
 
       await page.goto(run)
       await page.getByRole('link', { name: 'Clear what failed' }).click()

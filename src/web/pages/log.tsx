@@ -32,10 +32,12 @@ interface LogProps {
   filter: Filter
   /** More lines may come. */
   growing: boolean
+  /** Why there may be none: a sentence without its capital. */
+  why: string
 }
 
 /** The lines of a try that fit, and what they are found by. */
-export async function Log({ c, run, taskId, tryNumber, filter, growing }: LogProps) {
+export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: LogProps) {
   const { level, search } = filter
   const wanted = { run: run.id, taskId, tryNumber, levels: levelsFrom(level), search }
   const lines = await readLines(c.var.site.metadata, { ...wanted, limit: MOST_LINES + 1 })
@@ -79,7 +81,7 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing }: LogPro
       </form>
       {lines.length > MOST_LINES && <p class="sub">The newest {MOST_LINES} lines; the download has all of them.</p>}
       {shown.length === 0 ? (
-        <NoLine isFiltered={search !== '' || level !== 'debug'} growing={growing} />
+        <NoLine isFiltered={search !== '' || level !== 'debug'} growing={growing} why={c.var.site.scrub(why)} />
       ) : (
         <ol class="log" id="log" tabindex={0} aria-label="Lines">
           {shown.map((line) => (
@@ -91,10 +93,13 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing }: LogPro
   )
 }
 
-function NoLine({ isFiltered, growing }: { isFiltered: boolean; growing: boolean }) {
+function NoLine({ isFiltered, growing, why }: { isFiltered: boolean; growing: boolean; why: string }) {
   if (isFiltered) return <Empty title="No line fits">Try all levels, or fewer letters.</Empty>
-  if (!growing) return <Empty title="Nothing was logged" />
-  return <Empty title="Nothing logged yet">What the task says by context.log appears here as it is said.</Empty>
+  const sentence = `${why.charAt(0).toUpperCase()}${why.slice(1)}.`
+  if (!growing) return <Empty title="Nothing was logged">{sentence}</Empty>
+  return (
+    <Empty title="Nothing logged yet">{sentence} What the task says by context.log appears here as it is said.</Empty>
+  )
 }
 
 function Line({

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
-import type { LogRow } from '../../operations/logs.ts'
+import { type LogRow, whyNoLog } from '../../operations/logs.ts'
 import { assetUrl } from '../assets.ts'
 import { durationOf, findRun, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
@@ -49,6 +49,7 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
           tryNumber={tryNumber}
           filter={filterOf(c)}
           growing={shown === undefined && !(isLatest && isTerminal(instance.state))}
+          why={whyNoLog(run, instance, tryNumber)}
         />
       </div>
     </Page>,
