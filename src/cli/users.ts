@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { UsageError } from '../errors.ts'
-import { createUser, deleteUser, listUsers, setPassword } from '../web/auth/users.ts'
+import { checkNewName, checkUser, createUser, deleteUser, listUsers, setPassword } from '../web/auth/users.ts'
 import { ROLES, type Role } from '../web/site.ts'
 import type { ListOptions } from './dags.ts'
 import { instant, print, printJson, table } from './table.ts'
@@ -11,13 +11,19 @@ import { withMetadata } from './with-metadata.ts'
 export async function usersCreate(name: string, { role }: { role: string }): Promise<number> {
   const known = ROLES.find((one) => one === role)
   if (known === undefined) throw new UsageError(`--role must be one of ${ROLES.join(', ')}`)
-  await withMetadata(async (metadata) => createUser(metadata, name, known satisfies Role, await readPassword()))
+  await withMetadata(async (metadata) => {
+    await checkNewName(metadata, name)
+    await createUser(metadata, name, known satisfies Role, await readPassword())
+  })
   print(`Made ${name}, ${role}. The page asks for a password from now on`)
   return 0
 }
 
 export async function usersSetPassword(name: string): Promise<number> {
-  await withMetadata(async (metadata) => setPassword(metadata, name, await readPassword()))
+  await withMetadata(async (metadata) => {
+    await checkUser(metadata, name)
+    await setPassword(metadata, name, await readPassword())
+  })
   print(`The password of ${name} is changed: every session has ended, and the calendar address is withdrawn`)
   return 0
 }

@@ -151,6 +151,15 @@ describe('users on the command line', () => {
     const role = await runCli(['users', 'create', 'x', '--role', 'god'], { env: env() })
     expect([role.code, role.stderr]).toEqual([2, '✖ --role must be one of viewer, operator, admin\n'])
   })
+
+  // Standard input is empty here: who gets as far as the password is told that it is too short.
+  test.each([
+    ['users set-password nobody', "✖ There is no user 'nobody'\n"],
+    ['users create operator', "✖ There is a user 'operator' already\n"],
+    ['users create a/b', "✖ A user's name has 1 to 100 letters, digits, '-', '_', '.' and '@'\n"],
+  ])('%s is refused before a password is asked for', async (line, stderr) => {
+    expect(await runCli(line.split(' '), { env: env() })).toEqual({ code: 2, stdout: '', stderr })
+  })
 })
 
 test('a password is known by its hash, whatever way its letters are composed', async () => {

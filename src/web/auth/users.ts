@@ -36,14 +36,30 @@ export async function hasUsers(db: Metadata): Promise<boolean> {
 
 /** Throws UsageError for a name that is taken or cannot be one, and for a password that is too short. */
 export async function createUser(db: Metadata, name: string, role: Role, password: string): Promise<void> {
-  if (!/^[A-Za-z0-9_.@-]{1,100}$/.test(name))
-    throw new UsageError("A user's name has 1 to 100 letters, digits, '-', '_', '.' and '@'")
+  await checkNewName(db, name)
   checkPassword(password)
   const { rowCount } = await db.query(
     `insert into metadata.web_user (user_name, role, password_hash) values ($1, $2, $3) on conflict do nothing`,
     [name, role, await hashPassword(password)],
   )
-  if (rowCount === 0) throw new UsageError(`There is a user '${name}' already`)
+  if (rowCount === 0) throw isTaken(name)
+}
+
+/** Before a password is asked for. Throws UsageError for a name that is taken or cannot be one. */
+export async function checkNewName(db: Metadata, name: string): Promise<void> {
+  if (!/^[A-Za-z0-9_.@-]{1,100}$/.test(name))
+    throw new UsageError("A user's name has 1 to 100 letters, digits, '-', '_', '.' and '@'")
+  if (await isUser(db, name)) throw isTaken(name)
+}
+
+/** Before a password is asked for. Throws UsageError where there is no such user. */
+export async function checkUser(db: Metadata, name: string): Promise<void> {
+  if (!(await isUser(db, name))) throw noUser(name)
+}
+
+async function isUser(db: Metadata, name: string): Promise<boolean> {
+  const { rows } = await db.query('select from metadata.web_user where user_name = $1', [name])
+  return rows.length > 0
 }
 
 /** Signs the user out everywhere but in the session that is kept, and withdraws the calendar address. */
@@ -109,6 +125,10 @@ async function keepingAnAdmin(db: Metadata, work: (tx: Metadata) => Promise<void
     )
     if (rows[0]?.lost) throw lastAdmin()
   })
+}
+
+function isTaken(name: string): UsageError {
+  return new UsageError(`There is a user '${name}' already`)
 }
 
 function noUser(name: string): UsageError {
