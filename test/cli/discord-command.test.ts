@@ -37,12 +37,12 @@ describe('discord outbox', () => {
     expect([shown.code, shown.stderr]).toEqual([0, ''])
     expect(lines(shown.stdout)[0]).toMatch(/^id +state +what +launch +since +target +why$/)
     expect(lines(shown.stdout).slice(1)).toEqual([
-      expect.stringMatching(new RegExp(`^${id} +unknown +hold hold:1 +Falcon 9 \\| Nearest .* HTTP 500$`)),
+      expect.stringMatching(new RegExp(`^${id} +unknown +hold 1 +Falcon 9 \\| Nearest .* HTTP 500$`)),
     ])
     expect(lines((await discord('outbox', '--all')).stdout)).toHaveLength(3)
     const { messages, disabled_targets } = JSON.parse((await discord('outbox', '--all', '-o', 'json')).stdout)
     expect(messages).toMatchObject([
-      { outbox_id: Number(id), kind: 'hold', state: 'unknown', launch_id: 'a', reason_told: 'status 1 → 5' },
+      { outbox_id: Number(id), kind: 'hold', state: 'unknown', launch_id: 'a', reason_told: 'status Go → Hold' },
       { kind: 'card', state: 'sent', message_id: channel.discord.messages[0]?.id },
     ])
     expect(disabled_targets).toEqual([])

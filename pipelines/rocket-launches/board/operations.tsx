@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { type Child, Empty, Page, Table, Time, type WebContext } from 'tminus/web'
-import type { ListedMessage } from '../discord/outbox-list.ts'
+import { type ListedMessage, stateWord, whatWords, whyWords } from '../discord/outbox-list.ts'
 import type { RejectedLaunch } from './query.ts'
 import { brief } from './words.ts'
 
@@ -28,8 +28,8 @@ export function OutboxPage({ c, base, messages }: Shown & { messages: readonly L
               <th scope="row" class="number">
                 {message.outbox_id}
               </th>
-              <td class="fold-end">{message.state}</td>
-              <td data-label="What">{message.kind === 'card' ? 'card' : `${message.kind} ${message.subject}`}</td>
+              <td class="fold-end">{stateWord(message)}</td>
+              <td data-label="What">{whatWords(message)}</td>
               <td data-label="Launch">
                 <a href={`${base}/launches/${encodeURIComponent(message.launch_id)}`}>{brief(message.launch, 80)}</a>
               </td>
@@ -38,7 +38,7 @@ export function OutboxPage({ c, base, messages }: Shown & { messages: readonly L
                 <Time at={message.updated_at} show="ago" />
               </td>
               <td class="reason" data-label="Why">
-                {brief(message.reason ?? message.reason_told ?? '', 300)}
+                {brief(whyWords(message), 300)}
               </td>
             </tr>
           ))}

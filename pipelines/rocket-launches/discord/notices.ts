@@ -1,5 +1,6 @@
 import { isFlown, isPrecise } from '../launches/launch.ts'
 import type { LaunchRow } from '../launches/launch-store.ts'
+import { instantText, shortTime, statusWord } from '../launches/launch-words.ts'
 import { detailsOf, type Facts, factsOf, plain } from './announcement.ts'
 import { isMaterial, isSettled, netOf } from './slip.ts'
 
@@ -40,7 +41,7 @@ export interface Notice {
   kind: NoticeKind
   /** Unique within launch and kind: what comes again under the same one is not news. */
   subject: string
-  /** Why it is told; for who runs this, not for the channel. */
+  /** Why it is told, as the outbox shows it; for who runs this, not for the channel. */
   reason: string
   facts: NoticeFacts
   /** No news any more after that. */
@@ -110,7 +111,7 @@ function isMoved(launch: LaunchRow, told: Told, { now }: At): boolean {
 function slipOf(launch: LaunchRow, told: Told, at: At): Notice {
   const { net, precision } = netOf(launch)
   const was = { net: told.net.toISOString(), precision: told.precision }
-  const reason = `NET ${was.net} (precision ${was.precision}) → ${net.toISOString()} (precision ${precision})`
+  const reason = `time ${shortTime(told.net, told.precision)} → ${shortTime(net, precision)}`
   const facts = { ...noticeFacts(launch), was }
   return { kind: 'slip', subject: `slip:${told.slips + 1}`, reason, facts, expiresAt: fromNow(at, DAY) }
 }
@@ -172,7 +173,7 @@ function reminderOf(launch: LaunchRow, { slips }: Told, { now, asOf }: At, rules
   return {
     kind: 'reminder',
     subject: `T-${text}#${slips}`,
-    reason: `due at ${new Date(net - offset).toISOString()}, ${text} before NET`,
+    reason: `due at ${instantText(new Date(net - offset))}, ${text} before NET`,
     facts: { ...noticeFacts(launch), offsetMs: offset },
     expiresAt: new Date(Math.min(net, net - offset + LATE.send)),
   }
@@ -185,7 +186,10 @@ export function offsetText(ms: number): string {
 }
 
 function ofStatus(kind: NoticeKind, subject: string, launch: LaunchRow, told: Told, expiresAt: Date): Notice {
-  const reason = `status ${told.status} → ${launch.status.id}`
+  const [before, now] = [told.status, launch.status.id].map((id) =>
+    statusWord({ status_id: id, status_name: String(id) }),
+  )
+  const reason = `status ${before} → ${now}`
   return { kind, subject, reason, facts: noticeFacts(launch), expiresAt }
 }
 

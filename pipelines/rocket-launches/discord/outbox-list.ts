@@ -46,6 +46,23 @@ export async function listMessages(
   return rows
 }
 
+/** A card that could not be made to show newer facts stands there all the same. */
+export function stateWord({ state, reason, message_id }: ListedMessage): string {
+  if (state === 'sent') return reason === null ? 'sent' : 'refused'
+  return state === 'pending' && message_id !== null ? 'to edit' : state
+}
+
+/** `card`, `slip 2`, `reminder T-1h`, `liftoff`. */
+export function whatWords({ kind, subject }: ListedMessage): string {
+  const which = kind === 'reminder' ? subject.replace(/#\d+$/, '') : /^(?:slip|hold|go):(\d+)$/.exec(subject)?.[1]
+  return which === undefined ? kind : `${kind} ${which}`
+}
+
+/** Why it is in its state, else why it is told. */
+export function whyWords({ reason, reason_told }: ListedMessage): string {
+  return reason ?? reason_told ?? ''
+}
+
 /** Holds it until the transaction ends. */
 export async function lockMessage(db: Queryable, outboxId: number): Promise<ListedMessage | undefined> {
   const { rows } = await db.query<ListedMessage>(

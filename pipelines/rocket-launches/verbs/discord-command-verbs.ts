@@ -1,8 +1,17 @@
 import { type CommandHost, humanDuration, TminusError } from 'tminus'
 import { type Database, inTransaction } from 'tminus/db'
 import { FORGOTTEN, RESENT } from '../discord/card.ts'
-import { type ListedMessage, listMessages, lockMessage, setState } from '../discord/outbox-list.ts'
+import {
+  type ListedMessage,
+  listMessages,
+  lockMessage,
+  setState,
+  stateWord,
+  whatWords,
+  whyWords,
+} from '../discord/outbox-list.ts'
 import { enable, listDisabled } from '../discord/target.ts'
+import { instantText } from '../launches/launch-words.ts'
 
 interface Options {
   output: 'table' | 'json'
@@ -28,25 +37,14 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
     ['id', 'state', 'what', 'launch', 'since', 'target', 'why'],
     messages.map((message) => [
       String(message.outbox_id),
-      stateText(message),
-      message.kind === 'card' ? 'card' : `${message.kind} ${message.subject}`,
+      stateWord(message),
+      whatWords(message),
       message.launch,
       instantText(message.updated_at),
       message.target,
-      message.reason ?? message.reason_told ?? '',
+      whyWords(message),
     ]),
   )
-}
-
-/** A card that could not be made to show newer facts stands there all the same. */
-function stateText({ state, reason, message_id }: ListedMessage): string {
-  if (state === 'sent') return reason === null ? 'sent' : 'refused'
-  return state === 'pending' && message_id !== null ? 'to edit' : state
-}
-
-/** `2026-12-12 14:05Z` */
-function instantText(date: Date): string {
-  return `${date.toISOString().slice(0, 16).replace('T', ' ')}Z`
 }
 
 /** `discord resend`. Takes a webhook that is out of use into use again: whoever asks for it has mended it. */

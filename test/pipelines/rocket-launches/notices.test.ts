@@ -103,6 +103,21 @@ describe('a launch never announced', () => {
   })
 })
 
+describe('why something is told', () => {
+  it.each<[string, Partial<LaunchRow> & { statusId?: number }, Changes]>([
+    ['time 2026-11-21 08:00Z → 2026-11-22 08:00Z', {}, soon(27 * HOUR)],
+    ['time 2026-11-21 08:00Z → NET December 2026', {}, { ...soon(30 * DAY), netPrecision: 7 }],
+    ['status Go → Hold', {}, { statusId: 5 }],
+    ['status Hold → Go', { statusId: 5 }, {}],
+    ['status 77 → In Flight', { ...soon(-MINUTE), statusId: 77 }, { ...soon(-MINUTE), statusId: 6 }],
+    ['due at 2026-11-21 05:00Z, 1h before NET', soon(HOUR), soon(HOUR)],
+    ['the webcast went live', {}, { webcastLive: true }],
+  ])('%s', (reason, before, after) => {
+    const { notices } = decide(launch(after), toldOf(launch(before)), at(), ALL)
+    expect(notices.map((notice) => notice.reason)).toEqual([reason])
+  })
+})
+
 describe('slips', () => {
   it.each<[string, number, number, boolean]>([
     ['14 min inside a day', 3 * HOUR, 14 * MINUTE, false],
