@@ -1,7 +1,8 @@
 import { openDatabases, type Setup, setUp } from '../app.ts'
+import type { Dag } from '../dag/dag.ts'
 import { TminusError, UsageError } from '../errors.ts'
+import { type NextRuns, nextRuns, readNextRuns } from '../operations/next-runs.ts'
 import { setPaused } from '../operations/pause.ts'
-import { openTimetable } from '../scheduler/timetable.ts'
 import type { ListOptions } from './dags.ts'
 import { findDag } from './find-dag.ts'
 import { instant, print, printJson, table } from './table.ts'
@@ -14,10 +15,10 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
     await setPaused(metadata, dag.id, paused, clock.now())
     if (paused) print(`${dag.id} is paused: it gets no scheduled runs; by hand it still runs`)
     else if (dag.schedule === null) print(`${dag.id} is not paused; it has no schedule`)
-    else
-      print(
-        `${dag.id} is not paused; its next tick is ${instant(ticks(dag.schedule, dag.timezone, clock.now(), 1)[0] ?? null)}`,
-      )
+    else {
+      const [next = null] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
+      print(`${dag.id} is not paused; its next tick is ${instant(next)}`)
+    }
   })
   return 0
 }
@@ -31,27 +32,33 @@ export async function dagsNext(
     throw new UsageError('--limit must be a whole number from 1 to 999')
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
   const chosen = dagId === undefined ? [...setup.loaded.dags.values()] : [findDag(setup.loaded, dagId)]
-  const paused = await pausedDags(setup)
-  const count = Number(limit ?? (dagId === undefined ? 1 : 5))
-  const dags = chosen.map(({ id, schedule, timezone }) => ({
-    dag_id: id,
-    schedule,
-    timezone,
-    is_paused: paused.has(id),
-    next: schedule === null || paused.has(id) ? [] : ticks(schedule, timezone, setup.clock.now(), count),
-  }))
+  const found = await nextOf(setup, chosen, Number(limit ?? (dagId === undefined ? 1 : 5)))
+  const dags = chosen.map(({ id, schedule, timezone }) => {
+    const { paused = false, next = [] } = found.get(id) ?? {}
+    return { dag_id: id, schedule, timezone, is_paused: paused, next }
+  })
   if (output === 'json') printJson(dags)
-  else print(table(['dag_id', 'next', 'in its zone'], dags.flatMap(rowsOf)))
+  else {
+    const now = setup.clock.now()
+    print(
+      table(
+        ['dag_id', 'next', 'in its zone'],
+        dags.flatMap((dag) => rowsOf(dag, now)),
+      ),
+    )
+  }
   return 0
 }
 
-function rowsOf(dag: {
+interface Listed {
   dag_id: string
   schedule: string | null
   timezone: string
   is_paused: boolean
   next: Date[]
-}): string[][] {
+}
+
+function rowsOf(dag: Listed, now: Date): string[][] {
   if (dag.schedule === null) return [[dag.dag_id, 'by hand']]
   if (dag.is_paused) return [[dag.dag_id, 'paused']]
   const { format } = new Intl.DateTimeFormat('sv-SE', {
@@ -59,29 +66,20 @@ function rowsOf(dag: {
     timeStyle: 'medium',
     timeZone: dag.timezone,
   })
-  return dag.next.map((date) => [dag.dag_id, instant(date), `${format(date)} ${dag.timezone}`])
+  return dag.next.map((date) => {
+    const overdue = date > now ? '' : ', overdue'
+    return [dag.dag_id, instant(date) + overdue, `${format(date)} ${dag.timezone}`]
+  })
 }
 
-function ticks(schedule: string, timezone: string, after: Date, count: number): Date[] {
-  const timetable = openTimetable(schedule, timezone)
-  const found: Date[] = []
-  for (
-    let at = timetable.next(after.getTime());
-    at < Number.POSITIVE_INFINITY && found.length < count;
-    at = timetable.next(at)
-  )
-    found.push(new Date(at))
-  return found
-}
-
-/** Without a database, or tables in it, nothing is. */
-async function pausedDags(setup: Setup): Promise<Set<string>> {
+/** Without a database, or tables in it, nothing ran yet and nothing is paused. */
+async function nextOf(setup: Setup, dags: readonly Dag[], count: number): Promise<Map<string, NextRuns>> {
+  const now = setup.clock.now()
   try {
     const { metadata, close } = await openDatabases(setup, { create: false })
-    const paused = metadata.query<{ dag_id: string }>('select dag_id from metadata.dag where is_paused').finally(close)
-    return new Set((await paused).rows.map(({ dag_id }) => dag_id))
+    return await readNextRuns(metadata, dags, now, count).finally(close)
   } catch (error) {
-    if (error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code)) return new Set()
-    throw error
+    if (!(error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code))) throw error
+    return new Map(dags.map((dag) => [dag.id, nextRuns(dag, undefined, now, count)]))
   }
 }

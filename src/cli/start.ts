@@ -1,6 +1,7 @@
 import { openApp, type Setup, setUp } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { LogLine, Transition } from '../metadata/transitions.ts'
+import { readNextRuns } from '../operations/next-runs.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
@@ -26,7 +27,8 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   })
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
-  for (const { dagId, at } of scheduler.next()) log.info({ dag_id: dagId, next: at }, 'scheduled')
+  for (const [dagId, { next }] of await readNextRuns(app.metadata, [...loaded.dags.values()], clock.now()))
+    if (next[0]) log.info({ dag_id: dagId, next: next[0] }, 'scheduled')
   const signal = await stopped
   log.info(`${signal}: stopping; a second signal ends at once`)
   await scheduler.stop()

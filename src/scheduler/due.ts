@@ -1,4 +1,4 @@
-import type { Catchup } from '../dag/dag.ts'
+import type { Catchup, Dag } from '../dag/dag.ts'
 import type { Timetable } from './timetable.ts'
 
 /** A run to be made: its logical date is the tick, its data interval goes from the tick before to this one. */
@@ -24,6 +24,11 @@ export interface Due {
   ticks: Tick[]
   /** The first tick left; when it is not after `now`, more than `most` are due. */
   next: number
+}
+
+/** On first sight of a dag its ticks count from now on, or from its start date where missed ones are caught up. */
+export function sinceOf({ catchup, startDate }: Dag, now: Date): Date {
+  return catchup === 'none' || startDate === undefined || startDate > now ? now : new Date(startDate.getTime() - 1)
 }
 
 /** As late as this a tick still counts as on time. */

@@ -8,7 +8,7 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { keepSchedule, readSchedules, type ScheduleState } from '../metadata/schedules.ts'
 import { newRunId } from '../runner/run-id.ts'
 import { Turn } from '../runner/turn.ts'
-import { type Due, due, type Tick } from './due.ts'
+import { type Due, due, sinceOf, type Tick } from './due.ts'
 import { openTimetable, type Timetable } from './timetable.ts'
 
 export interface SchedulerOptions {
@@ -78,12 +78,6 @@ export class Scheduler {
     await this.#turn.done()
   }
 
-  /** When each dag runs next. */
-  next(): { dagId: string; at: Date | null }[] {
-    const now = this.#options.clock.now().getTime()
-    return this.#entries.map(({ dag, timetable }) => ({ dagId: dag.id, at: new Date(timetable.next(now)) }))
-  }
-
   async #work(now: Date): Promise<void> {
     const { db, log } = this.#options
     const isNew = this.#entries.filter(({ dagVersionId }) => dagVersionId === undefined)
@@ -133,11 +127,6 @@ export class Scheduler {
 
 function isScheduled(dag: Dag): dag is Entry['dag'] {
   return dag.schedule !== null
-}
-
-/** On first sight of a dag its ticks count from now on, or from its start date where missed ones are caught up. */
-function sinceOf({ catchup, startDate }: Dag, now: Date): Date {
-  return catchup === 'none' || startDate === undefined || startDate > now ? now : new Date(startDate.getTime() - 1)
 }
 
 function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined, now: number, room: number): Due {

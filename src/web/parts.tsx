@@ -54,9 +54,10 @@ export function Sprite() {
 /**
  * An instant: UTC as it is sent, in the reader's zone once the page's script has seen it.
  *
- * @param show `date` without the time of day; `ago` adds how long ago it was, or how long it is until then
+ * @param show `date` without the time of day; `ago` tells how long ago it was, or how long it is until then; `next` does
+ *   too, of something to come: once it is past, it was due
  */
-export function Time({ at, show = 'time' }: { at: Date | null | undefined; show?: 'time' | 'date' | 'ago' | 'clock' }) {
+export function Time({ at, show = 'time' }: TimeProps) {
   if (at == null) return <span class="nothing">–</span>
   const iso = at.toISOString()
   const utc = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`
@@ -66,6 +67,11 @@ export function Time({ at, show = 'time' }: { at: Date | null | undefined; show?
       {text}
     </time>
   )
+}
+
+interface TimeProps {
+  at: Date | null | undefined
+  show?: 'time' | 'date' | 'ago' | 'next' | 'clock'
 }
 
 /** `1 m 20 s`; nothing for null. */

@@ -90,5 +90,8 @@ describe('dags backfill', () => {
     expect(again.stdout).toMatch(/1 of 5 ticks would run, 4 are skipped/)
     running.process.kill('SIGTERM')
     await running.ended
+
+    const late = await runCli(['dags', 'next'], { env: { ...env(), CLOCK: '2026-06-15T22:00:10Z' } })
+    expect(late.stdout).toMatch(/^daily {3}2026-06-15 22:00:00Z, overdue {2}2026-06-16 00:00:00 Europe\/Paris$/m)
   })
 })

@@ -128,6 +128,20 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.context().close()
   })
 
+  test('a next run that passes while nobody makes it was due', async () => {
+    const { page, complaints } = await newPage(await browser.newContext({ baseURL: site.url }))
+    const row = page.getByRole('row', { name: 'nightly' })
+    await page.goto('/dags')
+    await row.getByText(/^in \d+ (hour|minute|second)s?$/).waitFor()
+    await page.clock.setFixedTime(Date.now() + 86_400_000)
+    await page.goto('/dags')
+    await row.getByText(/^was due \d+ (hour|minute|second)s? ago$/).waitFor()
+    await page.goto('/dags/nightly')
+    await page.getByText(/, next was due \d+ (hour|minute|second)s? ago$/).waitFor()
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
   test('marks, cancels, pauses, and searches', async () => {
     const { page, complaints } = await newPage(await browser.newContext({ baseURL: site.url }))
     await page.goto('/dags')

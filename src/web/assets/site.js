@@ -20,12 +20,16 @@ function distance(ms) {
   return relative.format(s, 'second')
 }
 
+FORMS.next = FORMS.ago
+
 function localTimes(root = document) {
   for (const time of root.querySelectorAll('time[data-show]')) {
     const at = new Date(time.dateTime)
+    const { show } = time.dataset
     const away = at - Date.now()
-    const near = time.dataset.show === 'ago' && Math.abs(away) < 2 * 86_400_000
-    time.textContent = near ? distance(away) : FORMS[time.dataset.show]?.format(at)
+    const near = (show === 'ago' || show === 'next') && Math.abs(away) < 2 * 86_400_000
+    const text = near ? distance(away) : FORMS[show]?.format(at)
+    time.textContent = show === 'next' && away < -500 ? `was due ${text}` : text
     if (!time.dataset.utc) time.dataset.utc = time.title
     time.title = `${FORMS.time.format(at)} · ${time.dataset.utc}`
   }

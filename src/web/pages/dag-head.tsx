@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
+import { readNextRuns } from '../../operations/next-runs.ts'
 import { type FoundDag, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Id, Notice } from '../parts.tsx'
@@ -26,9 +27,11 @@ interface DagPageProps {
 }
 
 /** The frame of every page of a dag: what it is, its switch and trigger, its tabs. */
-export function DagPage({ c, found, tab, scripts = [], children }: DagPageProps) {
+export async function DagPage({ c, found, tab, scripts = [], children }: DagPageProps) {
   const { dagId, dag, state } = found
+  const { site } = c.var
   const paused = state?.is_paused ?? false
+  const next = dag && (await readNextRuns(site.metadata, [dag], site.now())).get(dagId)
   return (
     <Page c={c} title={dagId} scripts={scripts}>
       <p class="crumbs">
@@ -48,7 +51,7 @@ export function DagPage({ c, found, tab, scripts = [], children }: DagPageProps)
               {dag && scheduleWords(dag.schedule, dag.timezone)}
               {dag?.schedule != null && (
                 <>
-                  , next <NextRun dag={dag} paused={paused} now={c.var.site.now()} />
+                  , next <NextRun dag={dag} runs={next} />
                 </>
               )}
             </span>

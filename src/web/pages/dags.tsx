@@ -2,8 +2,8 @@
 import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
 import { registerDag } from '../../metadata/dags.ts'
+import { type NextRuns, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
-import { openTimetable } from '../../scheduler/timetable.ts'
 import { atLeast, loadedDag, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
@@ -26,6 +26,8 @@ dagsPages.get('/dags', async (c) => {
   const mark = await site.markOf('dags', 'all')
   const rows = await readDags(site.metadata, { loaded, search, after, limit: PAGE + 1, runs: 25 })
   const shown = rows.slice(0, PAGE)
+  const here = shown.flatMap(({ dag_id }) => site.dags.get(dag_id) ?? [])
+  const next = await readNextRuns(site.metadata, here, site.now())
   const more = rows.length > PAGE ? shown.at(-1)?.dag_id : undefined
   return c.html(
     <Page c={c} title="Pipelines">
@@ -41,7 +43,7 @@ dagsPages.get('/dags', async (c) => {
       ))}
       {(search !== '' || after !== '' || more !== undefined) && <Search search={search} />}
       <div id="dags">
-        <List c={c} rows={shown} search={search} mark={mark} />
+        <List c={c} rows={shown} next={next} search={search} mark={mark} />
         {(after !== '' || more !== undefined) && (
           <nav class="pager" aria-label="Pages">
             {after !== '' && <a href={`/dags?${new URLSearchParams({ search })}`}>First page</a>}
@@ -82,12 +84,13 @@ function Search({ search }: { search: string }) {
 interface ListProps {
   c: WebContext
   rows: readonly DagRow[]
+  next: ReadonlyMap<string, NextRuns>
   search: string
   mark: string
 }
 
 /** Its body is what follows: whatever there has an id keeps the focus, and the table its place. */
-function List({ c, rows, search, mark }: ListProps) {
+function List({ c, rows, next, search, mark }: ListProps) {
   if (rows.length === 0 && search !== '')
     return (
       <Empty title={`No dag with “${search}” in its id`}>
@@ -108,13 +111,20 @@ function List({ c, rows, search, mark }: ListProps) {
       live={{ key: 'dags/all', mark }}
     >
       {rows.map((row) => (
-        <Row c={c} row={row} dag={c.var.site.dags.get(row.dag_id)} />
+        <Row c={c} row={row} dag={c.var.site.dags.get(row.dag_id)} next={next.get(row.dag_id)} />
       ))}
     </Table>
   )
 }
 
-function Row({ c, row, dag }: { c: WebContext; row: DagRow; dag: Dag | undefined }) {
+interface RowProps {
+  c: WebContext
+  row: DagRow
+  dag: Dag | undefined
+  next: NextRuns | undefined
+}
+
+function Row({ c, row, dag, next }: RowProps) {
   const { dag_id, is_paused, runs } = row
   return (
     <tr>
@@ -127,7 +137,7 @@ function Row({ c, row, dag }: { c: WebContext; row: DagRow; dag: Dag | undefined
       </th>
       <td data-label="Schedule">{dag && scheduleWords(dag.schedule, dag.timezone)}</td>
       <td data-label="Next run">
-        <NextRun dag={dag} paused={is_paused} now={c.var.site.now()} />
+        <NextRun dag={dag} runs={next} />
       </td>
       <td data-label="Latest run">
         <LatestRun row={row} />
@@ -171,11 +181,11 @@ function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) 
   )
 }
 
-export function NextRun({ dag, paused, now }: { dag: Dag | undefined; paused: boolean; now: Date }) {
-  if (dag === undefined || dag.schedule === null) return <span class="nothing">–</span>
-  if (paused) return <span class="muted">paused</span>
-  const next = openTimetable(dag.schedule, dag.timezone).next(now.getTime())
-  return Number.isFinite(next) ? <Time at={new Date(next)} show="ago" /> : <span class="muted">never again</span>
+export function NextRun({ dag, runs }: { dag: Dag | undefined; runs: NextRuns | undefined }) {
+  if (dag === undefined || dag.schedule === null || runs === undefined) return <span class="nothing">–</span>
+  if (runs.paused) return <span class="muted">paused</span>
+  const [next] = runs.next
+  return next ? <Time at={next} show="next" /> : <span class="muted">never again</span>
 }
 
 /** A switch where it may be used, a word where not. A dag without a schedule has nothing to pause. */
