@@ -17,17 +17,30 @@ export interface LoadedDags {
 export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   const root = resolve(pipelinesDir)
   const loaded: LoadedDags = { dags: new Map(), files: new Map(), importErrors: [] }
+  const found = new Map<string, { dag: Dag; folder: string; file: string }[]>()
   for (const { folder, file } of await findDags(root)) {
     try {
       const dag = await importDag(file)
-      if (loaded.dags.has(dag.id)) throw new Error(`another folder defines a dag '${dag.id}' already`)
-      loaded.dags.set(dag.id, dag)
-      loaded.files.set(dag.id, file)
+      found.set(dag.id, [...(found.get(dag.id) ?? []), { dag, folder, file }])
     } catch (error) {
       loaded.importErrors.push({ folder, message: messageOf(error) })
     }
   }
+  for (const [dagId, [only, ...others]] of found) {
+    if (only === undefined) continue
+    if (others.length > 0) loaded.importErrors.push(...twice(dagId, [only, ...others]))
+    else {
+      loaded.dags.set(dagId, only.dag)
+      loaded.files.set(dagId, only.file)
+    }
+  }
   return loaded
+}
+
+/** A copied folder whose id was left as it was: nobody can tell which of them is meant, so neither runs. */
+function twice(dagId: string, found: readonly { folder: string }[]): LoadedDags['importErrors'] {
+  const all = found.map(({ folder }) => folder).join(' and ')
+  return found.map(({ folder }) => ({ folder, message: `${all} both define a dag '${dagId}'; give one another id` }))
 }
 
 async function findDags(root: string): Promise<{ folder: string; file: string }[]> {

@@ -5,6 +5,17 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { loadDags } from '../src/load-dags.ts'
 
+test('of two folders that define one dag neither runs, and both are named', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tminus-twice-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const daily = fileURLToPath(new URL('fixtures/daily-pipelines/daily', import.meta.url))
+  for (const name of ['copy', 'daily']) await symlink(daily, join(folder, name))
+  const { dags, importErrors } = await loadDags(folder)
+  const message = "copy and daily both define a dag 'daily'; give one another id"
+  expect([...dags.keys()]).toEqual([])
+  expect(importErrors).toEqual(['copy', 'daily'].map((name) => ({ folder: name, message })))
+})
+
 test('a pipeline may be a link to its folder; a link that leads nowhere is none', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tminus-links-'))
   onTestFinished(() => rm(folder, { recursive: true }))

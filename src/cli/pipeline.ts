@@ -2,6 +2,7 @@ import { openApp, setUp } from '../app.ts'
 import type { Environment } from '../config.ts'
 import type { Dag } from '../dag/dag.ts'
 import { showRun } from '../operations/list-runs.ts'
+import { poolsOf, refuseMissingPools, setPool } from '../operations/pools.ts'
 import type { RunResult } from '../runner/owned-run.ts'
 import { findDag, parseConf } from './find-dag.ts'
 import { openProgress } from './progress.ts'
@@ -18,6 +19,8 @@ export interface PipelineOptions {
   /** Instead of the process's own and `.env`. */
   env?: Environment
 }
+
+const ROOM = 1_000
 
 /** `pipeline <dag>`: one run, owned by this process from start to end. */
 export async function pipeline(dagId: string, options: PipelineOptions): Promise<number> {
@@ -41,6 +44,9 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   })
   let result: RunResult | undefined
   try {
+    // The runs that share a pool are not in a schema of its own, so it holds nothing up there.
+    if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, ROOM, null)
+    await refuseMissingPools(app.metadata, dag)
     // Runs of this dag that a process began and left behind come first.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()

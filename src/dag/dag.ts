@@ -126,6 +126,7 @@ export function dag<
   define({ task: task as never })
   refuseForeign(id, tasks)
   const settled = { ...DEFAULTS, ...given }
+  if (settled.schedule !== null) checkParams(id, settled.params)
   return {
     ...settled,
     [BRAND]: true,
@@ -138,6 +139,12 @@ export function dag<
     maxActiveTasks: atLeastOne(id, 'maxActiveTasks', settled.maxActiveTasks),
     dagrunTimeoutMs: dagrunTimeout === undefined ? undefined : milliseconds(dagrunTimeout),
   }
+}
+
+/** A scheduled run is given none. */
+function checkParams(dagId: string, params: z.ZodObject): void {
+  const issue = params.safeParse({}).error?.issues[0]
+  if (issue) throw invalid(dagId, `scheduled runs have no params, so '${issue.path.join('.')}' needs a default`)
 }
 
 type AnyTaskOptions = TaskOptions<Upstream, TriggerRule, z.ZodType | undefined, never>
@@ -199,9 +206,8 @@ function checkId(kind: 'dag' | 'task', id: string): void {
 function dateOf(dagId: string, value: Date | string | undefined): Date | undefined {
   if (value === undefined) return undefined
   const date = new Date(value)
-  if (Number.isNaN(date.getTime()))
-    throw invalid(dagId, `startDate '${value}' is not a date; write '2026-01-31T00:00:00Z'`)
-  return date
+  if (!Number.isNaN(date.getTime())) return date
+  throw invalid(dagId, `startDate '${value}' is not a date; write '2026-01-31T00:00:00Z'`)
 }
 
 function atLeastOne<N extends number | undefined>(dagId: string, name: string, value: N): N {

@@ -1,3 +1,5 @@
+import type { Dag } from '../dag/dag.ts'
+import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
 export interface PoolListing {
@@ -13,6 +15,23 @@ export async function listPools(db: Metadata): Promise<PoolListing[]> {
      from metadata.pool p order by p.pool`,
   )
   return rows
+}
+
+/** Throws UsageError where a task of the dag is to take slots of a pool that nobody made: it would wait for ever. */
+export async function refuseMissingPools(db: Metadata, dag: Dag): Promise<void> {
+  const wanted = poolsOf(dag)
+  if (wanted.length === 0) return
+  const known = new Set((await listPools(db)).map(({ pool }) => pool))
+  const missing = wanted.find((pool) => !known.has(pool))
+  if (missing === undefined) return
+  throw new UsageError(
+    `Dag '${dag.id}' needs the pool '${missing}', which is not there; make it: pools set ${missing} 1`,
+  )
+}
+
+/** The pools that tasks of the dag name. */
+export function poolsOf(dag: Dag): string[] {
+  return [...new Set([...dag.tasks.values()].flatMap(({ pool }) => pool ?? []))]
 }
 
 /** Makes a pool, or gives it another size; those who wait for it are told. */

@@ -3,6 +3,7 @@ import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { newRunId } from '../runner/run-id.ts'
+import { refuseMissingPools } from './pools.ts'
 
 type Asked = Pick<QueuedRun, 'logicalDate' | 'conf'> & Partial<Pick<QueuedRun, 'runType'>>
 
@@ -12,6 +13,7 @@ type Asked = Pick<QueuedRun, 'logicalDate' | 'conf'> & Partial<Pick<QueuedRun, '
  */
 export async function enqueue(db: Metadata, dag: Dag, asked: Asked): Promise<{ runId: string; isNew: boolean }> {
   const { runType = 'manual', logicalDate, conf } = asked
+  await refuseMissingPools(db, dag)
   const runId = newRunId(runType, logicalDate)
   const ids = { dagId: dag.id, dagVersionId: await registerDag(db, dag), runId }
   const queued = await queueRuns(db, [{ ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }])

@@ -67,3 +67,13 @@ test('jobs list', async () => {
   expect(jobs[0]).toMatchObject({ kind: 'pipeline', state: 'success' })
   expect((await cli('jobs list')).stdout).toMatch(/^job_id +kind +state +process/)
 })
+
+test('a pool that nobody made is named before anything waits for it; dags test needs none', async () => {
+  const pooled = (line: string) =>
+    runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString, PIPELINES_DIR: 'pool-pipelines' } })
+  const said = "✖ Dag 'pooled' needs the pool 'quota', which is not there; make it: pools set quota 1\n"
+  for (const line of ['pipeline pooled', 'dags trigger pooled'])
+    expect(await pooled(line)).toMatchObject({ code: 2, stderr: said })
+  expect((await pooled('dags runs pooled -o json')).stdout).toBe('[]\n')
+  expect((await pooled('dags test pooled')).stdout).toContain('run succeeded')
+})

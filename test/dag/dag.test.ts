@@ -81,6 +81,12 @@ describe('dag()', () => {
     )
   })
 
+  test('refuses a schedule whose runs could not be given their params, naming one', () => {
+    const params = z.object({ day: z.string(), copies: z.number().default(1) })
+    expect(() => dag('d', { schedule: '@daily', params }, () => {})).toThrow("so 'day' needs a default")
+    expect(dag('d', { params }, () => {}).params).toBe(params)
+  })
+
   test('takes aliases and six fields', () => {
     expect(dag('d', { schedule: '@daily' }, () => {}).schedule).toBe('@daily')
     expect(dag('d', { schedule: '*/2 * * * * *' }, () => {}).schedule).toBe('*/2 * * * * *')
