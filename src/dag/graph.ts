@@ -24,7 +24,6 @@ export interface Graph {
  * an upstream that is not in the graph, or a cycle.
  */
 export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
-  refuseDuplicates(dagId, tasks)
   const nodes = topologicalOrder(dagId, tasks)
   const indexOf = new Map(nodes.map((node, index) => [node.id, index]))
   const distinct = ({ upstream }: GraphNode) => [...new Set(Object.values(upstream))]
@@ -36,17 +35,11 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   return { nodes, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
 }
 
-function refuseDuplicates(dagId: string, tasks: readonly GraphNode[]): void {
-  const seen = new Set<string>()
-  for (const { id } of tasks) {
-    if (seen.has(id)) throw invalid(dagId, `two tasks are called '${id}'; give one of them another id`)
-    seen.add(id)
-  }
-}
-
 /** Kahn's algorithm over a queue in authoring order; what is left at the end is a cycle. */
 function topologicalOrder(dagId: string, tasks: readonly GraphNode[]): GraphNode[] {
   const byId = new Map(tasks.map((task) => [task.id, task]))
+  const twin = tasks.find((task) => byId.get(task.id) !== task)
+  if (twin) throw invalid(dagId, `two tasks are called '${twin.id}'; give one of them another id`)
   const children = new Map<string, GraphNode[]>(tasks.map((task) => [task.id, []]))
   const open = new Map<string, number>()
   for (const task of tasks) {

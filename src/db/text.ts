@@ -11,3 +11,12 @@ export function storableText(text: string): string {
 export function storableJson(value: unknown, clean = (text: string) => text): string | undefined {
   return JSON.stringify(value, (_key, member) => (typeof member === 'string' ? storableText(clean(member)) : member))
 }
+
+/** The text of a record, as an array of a composite type takes it. */
+export function storableRecord(...values: readonly (string | number | null | undefined)[]): string {
+  return `(${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? ''))).join()})`
+}
+
+function quoted(text: string): string {
+  return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '\\$&') : text}"`
+}

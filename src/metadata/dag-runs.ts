@@ -1,7 +1,7 @@
 import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType } from '../dag/state.ts'
-import { storableJson } from '../db/text.ts'
-import { type Metadata, record } from './metadata.ts'
+import { storableJson, storableRecord } from '../db/text.ts'
+import type { Metadata } from './metadata.ts'
 import type { TaskInstance } from './task-instances.ts'
 
 export interface NewDagRun {
@@ -56,7 +56,7 @@ export async function insertRuns(db: Metadata, jobId: number, insertions: readon
 function newRun({ run, started }: Insertion): string {
   const { runId, runType, logicalDate, dataIntervalStart, conf } = run
   const dates = [logicalDate, dataIntervalStart, logicalDate].map((date) => date.toISOString())
-  return record(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
+  return storableRecord(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
 }
 
 /** Logical date of the last run of the dag of `r` that succeeded before it. */
@@ -128,7 +128,8 @@ export interface Claimable {
 /**
  * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room, those of backfills
  * last; several processes may ask at once. Returns its id. With `known`, also a running run of this process that is
- * none of those: claimed by a statement whose answer was lost with the connection.
+ * none of those: claimed by a statement whose answer was lost with the connection. A process that was taken for dead
+ * gets none, since nobody would ever take it back from there.
  */
 export async function claimRun(
   db: Metadata,
@@ -137,22 +138,31 @@ export async function claimRun(
   known: readonly number[] | null,
 ): Promise<number | undefined> {
   const values = [jobId, dagIds, onlyBegun, known]
-  const { rows } = await db.query<{ dag_run_id: number }>({ name: 'claim_run', text: CLAIM_RUN, values })
-  return rows[0]?.dag_run_id
+  for (;;) {
+    const { rows } = await db.query<{ dag_run_id: number | null }>({ name: 'claim_run', text: CLAIM_RUN, values })
+    // Null: found, but its dag's room went to another process meanwhile. The next one may be of another dag.
+    if (rows[0]?.dag_run_id !== null) return rows[0]?.dag_run_id
+  }
 }
 
 const CLAIM_RUN = `
-update metadata.dag_run r set state = 'running', job_id = $1, started_at = coalesce(r.started_at, now()), reason = null
-where r.dag_run_id = (
-    select q.dag_run_id from metadata.dag_run q join metadata.dag d using (dag_id)
-    where q.dag_id = any($2::text[]) and (
-      q.state = 'running' and q.job_id = $1 and q.dag_run_id <> all($4::bigint[])
-      or q.state = 'queued' and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3)))
-      and (select count(*) from metadata.dag_run a where a.dag_id = q.dag_id and a.state = 'running') < d.max_active_runs)
-    order by q.run_type = 'backfill', q.dag_run_id limit 1
-    for no key update of q skip locked)
-  and (r.state = 'running' or metadata.room_for_runs(r.dag_id) > 0)
-returning dag_run_id`
+with roomy as materialized (
+  select dag_id from metadata.dag d where dag_id = any($2::text[]) and max_active_runs > (
+    select count(*) from metadata.dag_run a where a.dag_id = d.dag_id and a.state = 'running')
+), found as materialized (
+  select q.dag_run_id from metadata.dag_run q join metadata.job j on j.job_id = $1
+  where j.state = 'running' and q.dag_id = any($2::text[]) and (
+    q.state = 'running' and q.job_id = $1 and q.dag_run_id <> all($4::bigint[])
+    or q.state = 'queued' and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3)))
+    and q.dag_id in (select dag_id from roomy))
+  order by q.run_type = 'backfill', q.dag_run_id limit 1
+  for no key update of q skip locked for share of j
+), claimed as (
+  update metadata.dag_run r set state = 'running', job_id = $1, started_at = coalesce(r.started_at, now()), reason = null
+  from found where r.dag_run_id = found.dag_run_id and (r.state = 'running' or metadata.room_for_runs(r.dag_id) > 0)
+  returning r.dag_run_id
+)
+select claimed.dag_run_id from found left join claimed using (dag_run_id)`
 
 export interface StoredRun {
   run: DagRun

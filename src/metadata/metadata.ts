@@ -29,15 +29,6 @@ export function openMetadata(pool: Database, schema: string): Metadata {
   return place(pool, pool, schema, new Map())
 }
 
-/** The text of a record, as an array of a composite type takes it. */
-export function record(...values: readonly (string | number | null | undefined)[]): string {
-  return `(${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? ''))).join()})`
-}
-
-function quoted(text: string): string {
-  return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '\\$&') : text}"`
-}
-
 function place(pool: Database, connection: Queryable, schema: string, placed: Map<string, string>): Metadata {
   const textOf = (text: string): string => {
     if (schema === 'metadata') return text

@@ -1,6 +1,7 @@
 import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLevel } from '../dag/task.ts'
-import { type Metadata, record } from './metadata.ts'
+import { storableRecord } from '../db/text.ts'
+import type { Metadata } from './metadata.ts'
 import type { TaskInstance } from './task-instances.ts'
 
 /** How one try of a task ended, as the executor reports it. */
@@ -63,7 +64,7 @@ export async function writeChanges(
   changes: readonly RunChange[],
   logs: readonly LogLine[],
 ): Promise<Set<number>> {
-  const runs = changes.map(({ dagRunId, version, run }) => record(dagRunId, version, run?.state, run?.reason))
+  const runs = changes.map(({ dagRunId, version, run }) => storableRecord(dagRunId, version, run?.state, run?.reason))
   const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => moveOf(dagRunId, one)))
   const extras = extrasOf(changes, logs)
   const parts = PART_NAMES.filter((part) => extras[part].length > 0)
@@ -83,7 +84,7 @@ export async function writeChanges(
 function moveOf(dagRunId: number, move: Transition): string {
   const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt } = move
   const found = [dagRunId, taskId, from, fromTry]
-  return record(...found, to, tryNumber, failures, lost, reason, ended?.error, dueAt?.toISOString())
+  return storableRecord(...found, to, tryNumber, failures, lost, reason, ended?.error, dueAt?.toISOString())
 }
 
 type Part = keyof typeof PARTS

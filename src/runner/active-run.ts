@@ -20,7 +20,7 @@ export class ActiveRun {
   #open: number
   /** Where those stand in the database that have moved since, and how a try of theirs ended. */
   readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended'>>()
-  #endUnwritten = false
+  #endUnwritten: RunChange['run'] = null
 
   constructor(run: DagRun, graph: Graph, stored: readonly TaskInstance[] = []) {
     this.run = run
@@ -106,9 +106,9 @@ export class ActiveRun {
       const output = ended?.output ?? null
       transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, ended, output })
     }
-    const run = this.#endUnwritten && this.ended !== undefined ? this.ended : null
+    const run = this.#endUnwritten
     this.#unwritten.clear()
-    this.#endUnwritten = false
+    this.#endUnwritten = null
     if (transitions.length === 0 && run === null) return undefined
     return { dagRunId, version, transitions, run }
   }
@@ -173,8 +173,7 @@ export class ActiveRun {
   }
 
   #endRun(state: DagRunState, reason: string | null): void {
-    this.ended = { state, reason }
-    this.#endUnwritten = true
+    this.ended = this.#endUnwritten = { state, reason }
   }
 
   /** Remembers the first state, so that several moves before a write are one transition. */

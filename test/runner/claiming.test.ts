@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { dag } from '../../src/dag/dag.ts'
+import { claimRun } from '../../src/metadata/dag-runs.ts'
+import { buryJob } from '../../src/metadata/jobs.ts'
+import { enqueue } from '../../src/operations/trigger.ts'
+import { useDatabase } from '../support/database.ts'
+import { openTestRunner, stored, uniqueId } from '../support/runner.ts'
+import { someoneWaits } from '../support/waits.ts'
+
+const database = useDatabase()
+
+const nothing = (options: { maxActiveRuns?: number } = {}) =>
+  dag(uniqueId('nothing'), options, ({ task }) => {
+    task('a', { run: () => {} })
+  })
+
+test('a process taken for dead, and awake again before it knows, claims nothing: nobody would take it back', async () => {
+  const one = nothing()
+  const [asleep, other] = [await openTestRunner(database, [one]), await openTestRunner(database, [one])]
+  const { runId } = await enqueue(other.metadata, one, { logicalDate: new Date() })
+  await database.pool.query(`update metadata.job set heartbeat_at = now() - interval '31 s' where job_id = $1`, [
+    asleep.jobId,
+  ])
+  await buryJob(other.metadata, other.jobId, { job_id: asleep.jobId, reason: 'gave no sign of life' })
+  await asleep.runner.claim({ dagIds: [one.id], onlyBegun: false })
+  expect(await stored(other.metadata, one.id, runId)).toMatchObject({ state: 'queued' })
+})
+
+test('nor while it is being buried', async () => {
+  const one = nothing()
+  const own = await openTestRunner(database, [one])
+  await enqueue(own.metadata, one, { logicalDate: new Date() })
+  const claimed = await own.metadata.transaction(async (tx) => {
+    await tx.query(`update metadata.job set state = 'failed', ended_at = now() where job_id = $1`, [own.jobId])
+    const claiming = claimRun(own.metadata, own.jobId, { dagIds: [one.id], onlyBegun: false }, null)
+    await someoneWaits(database)
+    return { claiming }
+  })
+  expect(await claimed.claiming).toBeUndefined()
+})
+
+test('who loses the room of one dag to another process at the same instant takes up the run of another dag', async () => {
+  const [full, free] = [nothing({ maxActiveRuns: 1 }), nothing()]
+  const dagIds = [full.id, free.id]
+  const [first, second] = [await openTestRunner(database, [full, free]), await openTestRunner(database, [full, free])]
+  for (const one of [full, full]) await enqueue(first.metadata, one, { logicalDate: new Date() })
+  const { runId } = await enqueue(first.metadata, free, { logicalDate: new Date() })
+  const both = await first.metadata.transaction(async (tx) => {
+    await claimRun(tx, first.jobId, { dagIds, onlyBegun: false }, null)
+    const claiming = second.runner.claim({ dagIds, onlyBegun: false })
+    await someoneWaits(database)
+    return { claiming }
+  })
+  await both.claiming
+  await second.runner.idle()
+  expect(await stored(first.metadata, free.id, runId)).toMatchObject({ state: 'success' })
+})
