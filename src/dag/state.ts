@@ -32,10 +32,7 @@ export function isTerminal(state: TaskInstanceState): state is TerminalTaskState
 
 export type RunType = 'manual' | 'scheduled' | 'backfill'
 
-/** Where a run may go; the way back to `queued` is taken when it is cleared, handed back, or its owner died. */
-export const DAG_RUN_TRANSITIONS: Readonly<Record<DagRunState, readonly DagRunState[]>> = {
-  queued: ['running', 'failed'],
-  running: ['queued', 'success', 'failed'],
-  success: ['queued'],
-  failed: ['queued'],
+/** Ended. Only clearing or marking takes a run on from there, back to `queued`. */
+export function isOver(state: DagRunState): state is 'success' | 'failed' {
+  return state === 'success' || state === 'failed'
 }

@@ -98,14 +98,13 @@ export async function buryJob(db: Metadata, ownJobId: number, dead: DeadJob): Pr
 
 type TakenBack = { runs: number; tries: number }
 
-/** Queues the runs a job owned and records its running tries as lost. */
+/** Queues the runs a job owned, records its running tries as lost, and frees every slot it took. */
 async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<TakenBack> {
   const runs = await tx.query<{ dag_run_id: number }>(
     `update metadata.dag_run set state = 'queued', job_id = null, version = version + 1, reason = $2
      where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
     [jobId, reason],
   )
-  if (runs.rows.length === 0) return { runs: 0, tries: 0 }
   const tries = await tx.query(
     `with lost as (
        update metadata.task_instance t set
@@ -122,6 +121,6 @@ async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<Ta
      select dag_run_id, task_id, try_number, 'failed', 'lost: ' || $2, $3, started_at, greatest(now(), started_at) from lost`,
     [runs.rows.map((run) => run.dag_run_id), reason, jobId],
   )
-  await tx.query('select pg_notify($1, $2)', [tx.channel, 'run'])
+  await tx.query(`select pg_notify($1, 'run'), pg_notify($1, 'slot')`, [tx.channel])
   return { runs: runs.rows.length, tries: tries.rowCount ?? 0 }
 }

@@ -51,8 +51,10 @@ export async function takeSlots<W extends SlotWanted>(
 /** Gives back slots that were taken for what then did not start. */
 export async function freeSlots(db: Metadata, slots: readonly { dagRunId: number; taskId: string }[]): Promise<void> {
   await db.query(
-    `delete from metadata.pool_slot using unnest($1::bigint[], $2::text[]) as s (dag_run_id, task_id)
-     where pool_slot.dag_run_id = s.dag_run_id and pool_slot.task_id = s.task_id`,
-    [slots.map((slot) => slot.dagRunId), slots.map((slot) => slot.taskId)],
+    `with freed as (
+       delete from metadata.pool_slot using unnest($1::bigint[], $2::text[]) as s (dag_run_id, task_id)
+       where pool_slot.dag_run_id = s.dag_run_id and pool_slot.task_id = s.task_id returning 1
+     ) select pg_notify($3, 'slot') from freed`,
+    [slots.map((slot) => slot.dagRunId), slots.map((slot) => slot.taskId), db.channel],
   )
 }

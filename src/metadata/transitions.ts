@@ -113,7 +113,7 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
 /** Answers with the id of its run for each row that moved. */
 function statement(parts: readonly Part[]): string {
   if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id`
-  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, c.from_state)`
+  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, t.ended_at, c.from_state)`
   return `with ${[RUN, moved, ...parts.map((part) => PARTS[part])]}
     select dag_run_id from moved where $4::text is not null and $5::jsonb is not null
     ${parts.includes('runs') ? 'union all select dag_run_id from runs' : ''}`
@@ -154,9 +154,10 @@ const PARTS = {
     on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
   on conflict (dag_run_id, task_id) do update set value = excluded.value
 )`,
+  // Also of one that ended before it started. One that only waits may be taking its slot at this moment.
   freed: `freed as (
   delete from metadata.pool_slot s using moved m
-  where m.from_state = 'running' and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
+  where (m.from_state = 'running' or m.ended_at is not null) and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
   returning pg_notify($4, 'slot')
 )`,
   // Whoever waits for room in this dag is told.

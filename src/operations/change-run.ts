@@ -1,5 +1,5 @@
 import type { GraphNode } from '../dag/graph.ts'
-import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
+import { type DagRunState, isOver, type TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
 /** Statements by which somebody other than its owner changes a run. All of them within one transaction. */
@@ -77,7 +77,7 @@ export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string
 
 /**
  * Ends a run, or lets it go on from where its task instances now stand: an ended one is queued for whoever has room.
- * The owner of a running one is told to read it again.
+ * The owner of a running one is told to read it again, and everybody that room and slots may have come free.
  */
 export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to: 'cancelled' | 'unfinished') {
   const cancelled = `, state = 'failed', reason = 'cancelled', ended_at = now()`
@@ -85,9 +85,6 @@ export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to
   const moved = to === 'cancelled' ? cancelled : isOver(state) ? reopened : ''
   await tx.query(`update metadata.dag_run set version = version + 1 ${moved} where dag_run_id = $1`, [dagRunId])
   if (to === 'unfinished') await tx.query('delete from metadata.callback where dag_run_id = $1', [dagRunId])
-  await tx.query(`select pg_notify($1, $2), pg_notify($1, 'run')`, [tx.channel, `changed:${dagRunId}`])
-}
-
-export function isOver(state: DagRunState): boolean {
-  return state === 'success' || state === 'failed'
+  const told = [`changed:${dagRunId}`, 'run', 'slot']
+  await tx.query('select pg_notify($1, word) from unnest($2::text[]) as word', [tx.channel, told])
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
 import { buildGraph } from '../dag/graph.ts'
-import { isTerminal } from '../dag/state.ts'
+import { isOver, isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -45,7 +45,7 @@ export async function clear(db: Metadata, key: RunKey, selection: Selection, dry
 export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
   return await operate(db, key, async (tx, run) => {
     const { dagRunId, runId, state, states } = run
-    if (operations.isOver(state)) throw new UsageError(`Run ${runId} has ended already: ${state}`)
+    if (isOver(state)) throw new UsageError(`Run ${runId} has ended already: ${state}`)
     const open = Object.keys(states).filter((id) => !isTerminal(states[id] ?? 'none'))
     const running = open.filter((id) => states[id] === 'running')
     const waiting = open.filter((id) => states[id] !== 'running')

@@ -1,5 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
-import { isOutage } from '../db/outage.ts'
+import { isOutage, outlast } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import { readyAtFirst } from './active-run.ts'
@@ -20,9 +20,6 @@ interface Entry extends SlotWanted {
   index: number
   priority: number
 }
-
-/** How many of those that wait for a pool are asked for at once. */
-const ASKED_AT_ONCE = 100
 
 /**
  * Who may start: by this process's slots (`queued` until one is free) and by the limits processes share, pools and
@@ -54,15 +51,18 @@ export class Admission {
 
   /** True while a further run would not just wait behind others here. */
   get hasRoom(): boolean {
-    return !this.#closed && this.#used < this.#options.slots && this.#ready.length === 0
+    return this.#room > 0 && this.#ready.length === 0
+  }
+
+  get #room(): number {
+    return this.#closed ? 0 : this.#options.slots - this.#used
   }
 
   /** Takes the free slots for tasks of a run still to be stored; returns which of them start with it. */
   reserve(dag: Dag): Set<string> {
-    const free = this.hasRoom ? this.#options.slots - this.#used : 0
-    if (free === 0) return new Set()
+    if (!this.hasRoom) return new Set()
     const ready = readyAtFirst(dag.graph).filter((taskId) => poolsOf(dag, taskId).length === 0)
-    const first = ready.sort((a, b) => priorityOf(dag, b) - priorityOf(dag, a)).slice(0, free)
+    const first = ready.sort((a, b) => priorityOf(dag, b) - priorityOf(dag, a)).slice(0, this.#room)
     this.#used += first.length
     return new Set(first)
   }
@@ -77,8 +77,10 @@ export class Admission {
     this.#used++
   }
 
+  /** Who gives one back first offers what follows from that; then it is for whoever waits. */
   freeSlots(count = 1): void {
     this.#used -= count
+    queueMicrotask(() => this.#admit())
   }
 
   /** Somewhere a slot of a pool came free. */
@@ -112,33 +114,37 @@ export class Admission {
 
   /** Fills free slots with what matters most and waits longest. */
   #admit(): void {
-    while (!this.#closed && this.#used < this.#options.slots) {
+    while (this.#room > 0) {
       const next = this.#ready.shift()
       if (next === undefined) break
-      if (next.run.waits(next.index)) this.#start(next)
+      if (next.run.waits(next.index)) next.run.start(next.index)
     }
     if (this.#limited.size > 0) this.#asking.ask()
     if (this.hasRoom) this.#options.idle()
   }
 
-  #start({ run, index }: Entry): void {
-    this.#used++
-    run.start(index)
-  }
-
   async #askForSlots(): Promise<void> {
     for (const [key, { run, index }] of this.#limited) if (!run.waits(index)) this.#limited.delete(key)
-    const asked = [...this.#limited.values()].sort(compare).slice(0, ASKED_AT_ONCE)
-    const room = this.#options.slots - this.#used
-    if (room <= 0 || asked.length === 0 || this.#closed) return
+    const room = this.#room
+    const asked = firstOfEach([...this.#limited.values()].sort(compare), room)
+    if (asked.length === 0) return
     const { db, job } = this.#options
     const late: Entry[] = []
     for (const entry of await takeSlots(db, job.id, asked, room)) {
-      if (entry.run.waits(entry.index) && !this.#closed) this.#start(entry)
+      if (this.#room > 0 && entry.run.waits(entry.index)) entry.run.start(entry.index)
       else late.push(entry)
     }
-    if (late.length > 0) await freeSlots(db, late)
+    if (late.length > 0) await outlast(() => freeSlots(db, late))
   }
+}
+
+/** So many for each pool, or pools: however many wait for one that is full, they keep nobody from another. */
+function firstOfEach(entries: readonly Entry[], most: number): Entry[] {
+  const taken = new Map<string, number>()
+  return entries.filter(({ pools }) => {
+    const before = taken.get(String(pools)) ?? 0
+    return taken.set(String(pools), before + 1) && before < most
+  })
 }
 
 /** Highest priority first, then the run that came first, then the order of its graph. */

@@ -1,6 +1,6 @@
 import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
-import type { DagRunState } from '../dag/state.ts'
+import { type DagRunState, isOver } from '../dag/state.ts'
 import { outlast } from '../db/outage.ts'
 import { humanDuration } from '../duration.ts'
 import { messageOf, TminusError } from '../errors.ts'
@@ -79,7 +79,7 @@ export class OwnedRun {
     return this.#stands !== 'over' && (state === 'queued' || state === 'scheduled')
   }
 
-  /** Claims a task instance; it starts once that is written. The caller has taken a slot for it. */
+  /** Claims a task instance, and a slot for it; it starts once that is written. */
   start(index: number): void {
     this.state.start(index)
     this.#tries.claim(index, this.state.instance(index).tryNumber)
@@ -153,7 +153,6 @@ export class OwnedRun {
     void attempt(this, own, this.#owner).then((ending) => {
       const wanted = this.#tries.end(own, ending)
       if (wanted && this.#stands === 'owned') this.#apply(own)
-      else this.#offer([])
       this.#mark()
     })
   }
@@ -190,7 +189,7 @@ export class OwnedRun {
     if (jobId !== job.id) return this.lose('another process took it over')
     this.#restore(run, instances)
     if (this.#stale) return await this.#reload()
-    if (state !== 'success' && state !== 'failed') return
+    if (!isOver(state)) return
     this.#tries.abortAll(reason ?? `the run is ${state}`)
     this.#close({ state, reason })
   }
@@ -215,7 +214,6 @@ export class OwnedRun {
 
   /** Claimed by the row that began it, or by a write whose answer was lost: it is ours, and nobody runs it. */
   #startClaimed(index: number): void {
-    this.#owner.admission.takeSlot()
     this.#tries.claim(index, this.state.instance(index).tryNumber)
     this.#execute(index)
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import { buildGraph } from '../dag/graph.ts'
-import type { RunType } from '../dag/state.ts'
+import { isOver, type RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -219,7 +219,7 @@ export class Runner implements JobListener {
 
   #tellOfEnd(run: OwnedRun, { state }: RunResult): void {
     const { log, onEnd } = this.#options
-    if (onEnd === undefined || (state !== 'success' && state !== 'failed')) return
+    if (onEnd === undefined || !isOver(state)) return
     const told = onEnd(run, state)
       .catch((err: Error) => log.error({ err, run_id: run.run.runId }, 'a callback failed; the run is not affected'))
       .finally(() => this.#ending.delete(told))

@@ -30,8 +30,8 @@ export class Tries {
     return this.#known.has(index)
   }
 
-  /** The caller has taken a slot for it. */
   claim(index: number, tryNumber: number): void {
+    this.#admission.takeSlot()
     this.#known.set(index, { index, tryNumber, abort: new Abort(), stands: 'claimed' })
   }
 
