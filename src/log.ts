@@ -54,3 +54,14 @@ function inOneLine(line: Record<string, unknown>, messageKey: string): string {
   const { message } = (line.err ?? {}) as { message?: unknown }
   return [where, line[messageKey], line.reason, message].filter(Boolean).join(': ')
 }
+
+/** What only looks on cannot disturb a run: what it throws is logged. */
+export function watching<A extends unknown[]>(log: Logger, watch?: (...args: A) => void): (...args: A) => void {
+  return (...args) => {
+    try {
+      watch?.(...args)
+    } catch (err) {
+      log.error({ err }, 'showing what a run does failed; the run is not affected')
+    }
+  }
+}

@@ -32,6 +32,9 @@ export interface PoolOptions {
   onIdleError?: (error: Error) => void
 }
 
+/** Over a connection that waits nothing is sent: only this tells of one that was dropped on the way, by a NAT or a crash. */
+export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
+
 /** Opens a pool; nothing is sent before the first query. */
 export function openPool(connectionString: string, options: PoolOptions = {}): Database {
   const { prepare } = options
@@ -42,6 +45,7 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
     application_name: options.applicationName ?? 'tminus',
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
+    ...KEEP_ALIVE,
     types: { getTypeParser },
     ...(prepare !== undefined && { onConnect: async (client: ClientBase) => void (await client.query(prepare)) }),
   })

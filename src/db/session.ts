@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import format from 'pg-format'
+import { KEEP_ALIVE } from './pool.ts'
 
 export interface SessionOptions {
   connectionString: string
@@ -13,6 +14,11 @@ export interface SessionOptions {
   onLost: (error: Error) => void
 }
 
+/** Of this lock only: a number is a process's own, so whoever holds it is an earlier connection of it. */
+const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
+  where locktype = 'advisory' and classid = $1::bigint::oid and objid = $2::bigint::oid and granted
+    and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`
+
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
 
@@ -24,6 +30,7 @@ export class Session {
   readonly #options: SessionOptions
   #client: pg.Client | undefined
   #closed = false
+  #reconnecting = false
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -55,7 +62,7 @@ export class Session {
       connectionString,
       application_name: 'tminus session',
       connectionTimeoutMillis: 10_000,
-      keepAlive: true,
+      ...KEEP_ALIVE,
     })
     client.on('error', (error) => this.#lost(client, error))
     client.on('end', () => this.#lost(client, new Error('the session ended')))
@@ -63,10 +70,12 @@ export class Session {
     try {
       await client.connect()
       const key = lock()
+      // The server may not have heard that the connection before this one is gone; its lock would be waited for.
+      if (key !== undefined) await client.query(END_HOLDER, [...key])
       if (key !== undefined) await client.query('select pg_advisory_lock($1, $2)', [...key])
       await client.query(format('listen %I', channel))
       const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
-      if (this.#closed) throw new Error('closed meanwhile')
+      if (this.#closed || String(lock()) !== String(key)) throw new Error('closed or renewed meanwhile')
       this.#client = client
       onConnected(rows[0]?.pid ?? 0)
     } catch (error) {
@@ -83,13 +92,16 @@ export class Session {
   }
 
   async #reconnect(): Promise<void> {
+    if (this.#reconnecting) return
+    this.#reconnecting = true
     // At once the first time: whoever looks meanwhile would take this process for dead.
     for (let wait = FIRST_WAIT_MS; !this.#closed; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-      try {
-        return await this.#connect()
-      } catch {
-        await delay(wait)
-      }
+      const connected = await this.#connect().then(
+        () => true,
+        () => delay(wait, false),
+      )
+      if (connected) break
     }
+    this.#reconnecting = false
   }
 }

@@ -89,7 +89,8 @@ export async function buryJob(db: Metadata, ownJobId: number, dead: DeadJob): Pr
     // Its lock still held: a process that hangs must not wake up as the owner. Only the holder itself is ended.
     await tx.query(
       `select pg_terminate_backend(pid) from pg_locks
-       where locktype = 'advisory' and classid = $2::bigint::oid and objid = $1::bigint::oid and granted`,
+       where locktype = 'advisory' and classid = $2::bigint::oid and objid = $1::bigint::oid and granted
+         and database = (select oid from pg_database where datname = current_database())`,
       [dead.job_id, lockClass(db.schema)],
     )
     return await takeBack(tx, dead.job_id, dead.reason)

@@ -18,8 +18,8 @@ export interface JobListener {
   /** Runs may be waiting: one was queued, given back, or makes room. */
   runsWaiting(): void
   slotsFreed(): void
-  /** Somebody else changed this run. */
-  runChanged(dagRunId: number): void
+  /** Somebody else changed this run; or, without one, any of them. */
+  runChanged(dagRunId?: number): void
   /** This process was taken for dead and its runs were given away; it has a new id from here on. */
   deposed(): void
 }
@@ -47,10 +47,9 @@ export class Job {
 
   constructor(options: JobOptions) {
     this.#options = options
-    const failed = 'looking after other processes failed; tried again in a second'
     this.#looking = new Turn(
       () => this.#renewAndBury(),
-      (error) => isOutage(error) || options.log.error({ err: error }, failed),
+      (error) => isOutage(error) || options.log.error({ err: error }, 'looking after other processes failed'),
     )
     this.#session = new Session({
       connectionString: options.connectionString,
@@ -103,6 +102,7 @@ export class Job {
     // What was said while nobody listened.
     this.#listener?.runsWaiting()
     this.#listener?.slotsFreed()
+    this.#listener?.runChanged()
   }
 
   #heard(payload: string): void {
@@ -113,7 +113,10 @@ export class Job {
 
   async #renewAndBury(): Promise<void> {
     if (this.#ended) return
-    if (Date.now() - this.#lastHeartbeat >= HEARTBEAT_EVERY_MS) await this.#renew()
+    const silentMs = Date.now() - this.#lastHeartbeat
+    if (silentMs >= HEARTBEAT_EVERY_MS) await this.#renew()
+    // Awake again after the machine slept: the others are about to renew theirs, and get the time for it.
+    if (silentMs >= 2 * HEARTBEAT_EVERY_MS) return
     const { db } = this.#options
     const suspects = await jobs.findDeadJobs(db, this.#id)
     if (suspects.length === 0) return

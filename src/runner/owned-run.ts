@@ -40,6 +40,8 @@ export class OwnedRun {
   #stale = false
   /** Set once the process is told to stop: why. */
   #interrupted: string | undefined
+  /** How it is to leave this process, once it is told to: also where it is just being read again. */
+  #leave: ((state: ActiveRun) => void) | undefined
   readonly #tries: Tries
   readonly #timers = new Timers<number | 'run'>()
   #finish: (result: RunResult) => void = () => {}
@@ -88,10 +90,8 @@ export class OwnedRun {
 
   /** Ends the run now: running tasks are told to stop and have failed for this reason. */
   stop(reason: string): void {
-    if (this.#stands === 'over') return
-    this.state.stop(reason)
+    this.#leaveBy((state) => state.stop(reason))
     this.#tries.abortAll(reason)
-    this.#mark()
   }
 
   /** Tells running tasks to stop, before the run is given back; one that ends well after all keeps its result. */
@@ -102,8 +102,13 @@ export class OwnedRun {
 
   /** Gives the run back for another process, with whatever of it still runs. */
   release(reason: string): void {
+    this.#leaveBy((state) => state.release(reason))
+  }
+
+  #leaveBy(leave: (state: ActiveRun) => void): void {
     if (this.#stands === 'over') return
-    this.state.release(reason)
+    this.#leave = leave
+    leave(this.state)
     this.#mark()
   }
 
@@ -200,8 +205,10 @@ export class OwnedRun {
     this.state = new ActiveRun(run, this.state.graph, stored)
     this.#stands = 'owned'
     this.#tries.abortStrays(this.state)
-    if (run.state !== 'running') return
     for (const own of this.#tries.unwritten) this.#apply(own)
+    this.#leave?.(this.state)
+    this.#mark()
+    if (run.state !== 'running') return
     const ready = this.state.judgeAll()
     this.state.instances.forEach(({ state, dueAt }, index) => {
       if (state === 'running' && !this.#tries.has(index)) this.#startClaimed(index)
@@ -209,7 +216,6 @@ export class OwnedRun {
       if (dueAt !== null) this.#startAt(index, dueAt)
     })
     this.#offer(ready)
-    this.#mark()
   }
 
   /** Claimed by the row that began it, or by a write whose answer was lost: it is ours, and nobody runs it. */

@@ -4,7 +4,7 @@ import { buildGraph } from '../dag/graph.ts'
 import { isOver, type RunType } from '../dag/state.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { type Logger, watching } from '../log.ts'
 import { type Claimable, claimRun, type DagRun, type Inserted, type NewDagRun, readRun } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -17,7 +17,6 @@ import type { Job, JobListener } from './job.ts'
 import { OwnedRun, type RunResult } from './owned-run.ts'
 import { newRunId } from './run-id.ts'
 import { Turn } from './turn.ts'
-import { watching } from './watching.ts'
 import { Writer } from './writer.ts'
 
 export interface Trigger {
@@ -72,10 +71,9 @@ export class Runner implements JobListener {
     this.#writer = new Writer(options)
     const slots = options.executor.slots
     this.#admission = new Admission({ ...options, slots, idle: () => this.#mayClaim && this.#claiming.ask() })
-    const ended: Owner['ended'] = (run, result) => this.#ended(run, result)
     const onChange = watching(options.log, options.onChange)
     const onLog = watching(options.log, options.onLog)
-    this.#owner = { ...options, writer: this.#writer, admission: this.#admission, ended, onChange, onLog }
+    this.#owner = { ...options, writer: this.#writer, admission: this.#admission, ended: this.#ended, onChange, onLog }
     this.#claiming = new Turn(
       () => this.#claimAll(),
       // After an outage the session's new connection asks again.
@@ -126,7 +124,7 @@ export class Runner implements JobListener {
     this.#claimable = undefined
     this.#admission.close()
     for (const run of this.#runs.values()) run.stop(reason)
-    await this.drained()
+    await this.#left()
   }
 
   /**
@@ -143,8 +141,14 @@ export class Runner implements JobListener {
     await this.#writer.drained()
     const left = [...this.#runs.values()]
     for (const run of left) run.release(reason)
-    await this.drained()
+    await this.#left()
     return left.length
+  }
+
+  /** One that is being read again leaves only after that. */
+  async #left(): Promise<void> {
+    await until(() => this.#runs.size === 0, ABANDON_AFTER_MS)
+    await this.drained()
   }
 
   /** Resolves once everything decided and logged so far is written, and nobody is being told of an end any more. */
@@ -162,8 +166,9 @@ export class Runner implements JobListener {
     this.#admission.slotsFreed()
   }
 
-  runChanged(dagRunId: number): void {
-    this.#runs.get(dagRunId)?.changedElsewhere()
+  runChanged(dagRunId?: number): void {
+    const changed = dagRunId === undefined ? [...this.#runs.values()] : [this.#runs.get(dagRunId)]
+    for (const run of changed) run?.changedElsewhere()
   }
 
   deposed(): void {
@@ -190,8 +195,8 @@ export class Runner implements JobListener {
     const dag = dags.get(stored?.run.dagId ?? '')
     if (stored === undefined || dag === undefined) return false
     const { run, nodes, instances } = stored
-    const graph = () => buildGraph(run.dagId, nodes)
-    const owned = this.#runs.get(id) ?? new OwnedRun(this.#owner, dag, graph(), run, ++this.#taken)
+    const found = () => new OwnedRun(this.#owner, dag, buildGraph(run.dagId, nodes), run, ++this.#taken)
+    const owned = this.#runs.get(id) ?? found()
     this.#runs.set(id, owned)
     owned.resume(run, instances)
     return true
@@ -209,7 +214,7 @@ export class Runner implements JobListener {
     return known
   }
 
-  #ended(run: OwnedRun, result: RunResult | Error): void {
+  readonly #ended = (run: OwnedRun, result: RunResult | Error): void => {
     this.#runs.delete(run.run.dagRunId)
     this.runsWaiting()
     if (!(result instanceof Error)) this.#tellOfEnd(run, result)
