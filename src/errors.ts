@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /** What is known about an error besides its sentence; never a secret. */
 export type ErrorFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
@@ -37,8 +39,8 @@ export class UsageError extends TminusError {
 /** Reads the sentence out of whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
-  if (error instanceof Error) return error.message || error.name
-  return String(error)
+  if (error instanceof Error) return String(error.message || error.name)
+  return typeof error === 'string' ? error : inspect(error, { breakLength: Number.POSITIVE_INFINITY })
 }
 
 /** True unless the error itself says that waiting cannot mend it. */

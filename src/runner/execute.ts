@@ -11,6 +11,7 @@ import { isRetryable, messageOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import type { Abort } from './abort.ts'
 import type { Attempt } from './executor.ts'
+import { LONGEST_MS } from './timers.ts'
 
 /** What tasks are given to work with. */
 export interface Resources {
@@ -29,18 +30,19 @@ export interface Resources {
 export const ABANDON_AFTER_MS = 10_000
 const MAX_OUTPUT_BYTES = 1_000_000
 
-/** One try: inputs, the task's own code under its time limit, output. Whatever happens is an ending. */
+/** One try: inputs, the task's own code and output under its time limit. Whatever happens is an ending. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
   const { dag, task, abort } = attempt
   const ms = task.executionTimeoutMs
-  const timer = ms === undefined ? undefined : setTimeout(() => abort.abort(timedOut(ms)), ms)
+  const timer = ms === undefined ? undefined : setTimeout(() => abort.abort(timedOut(ms)), Math.min(ms, LONGEST_MS))
   try {
-    return await withTools(dag, abort, resources, async (tools) => {
+    const work = async (tools: Tools): Promise<Ending> => {
       const inputs = await readInputs(attempt)
-      const context = contextOf(attempt, resources, tools)
-      const value = await untilAbandoned(async () => task.run(inputs, context), abort)
+      abort.throwIfAborted()
+      const value = await task.run(inputs, contextOf(attempt, resources, tools))
       return { state: 'success', reason: null, output: await encodeOutput(task, value) }
-    })
+    }
+    return await withTools(dag, abort, resources, (tools) => untilAbandoned(() => work(tools), abort))
   } catch (error) {
     return endingOf(error, resources)
   } finally {
@@ -174,11 +176,11 @@ function endingOf(error: unknown, { scrub, now }: Resources): Ending {
   return { state: 'failed', reason, error: storableText(scrub(detailsOf(error))), retryable: isRetryable(error) }
 }
 
-/** For the log: the chain of causes with their stacks. */
-function detailsOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const stack = error.stack ?? messageOf(error)
-  return error.cause === undefined ? stack : `${stack}\ncaused by ${detailsOf(error.cause)}`
+/** For the log: the chain of causes with their stacks; one that goes round is cut. */
+function detailsOf(error: unknown, most = 10): string {
+  if (!(error instanceof Error) || most === 0) return messageOf(error)
+  const stack = String(error.stack ?? messageOf(error))
+  return error.cause === undefined ? stack : `${stack}\ncaused by ${detailsOf(error.cause, most - 1)}`
 }
 
 function timedOut(ms: number): TminusError {

@@ -1,5 +1,5 @@
-/** The longest a timer can wait: a longer time is looked at again on the way. */
-const LONGEST_MS = 2 ** 31 - 1
+/** The longest a timer can wait, 24 days: a longer time is looked at again on the way. */
+export const LONGEST_MS = 2 ** 31 - 1
 
 /** Wakes at instants (ms since 1970), one for each key. */
 export class Timers<Key> {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, statesOf, stored, uniqueId } from '../support/runner.ts'
 
 const database = useDatabase()
 
-test('a task that ignores its signal is left behind after 10 s, and its late result is refused', async () => {
+test.concurrent('a task that ignores its signal is left behind after 10 s, and its late result is refused', async () => {
   const late = deferred()
   const ended = deferred()
   const deaf = dag(uniqueId('deaf'), {}, ({ task }) => {
@@ -28,4 +29,14 @@ test('a task that ignores its signal is left behind after 10 s, and its late res
   await ended.promise
   await runner.drained()
   expect(statesOf(await stored(metadata, deaf.id, result.run_id)).a).toBe('failed')
+})
+
+test.concurrent('an output that never comes out of its schema is left behind as well', async () => {
+  const output = z.string().refine(() => new Promise<boolean>(() => {}))
+  const hanging = dag(uniqueId('hanging'), {}, ({ task }) => {
+    task('a', { executionTimeout: '50ms', output, run: () => 'out' })
+  })
+  const { run } = await openTestRunner(database, [hanging])
+  const [a] = (await run(hanging)).task_instances
+  expect(a).toMatchObject({ state: 'failed', reason: 'took longer than its execution timeout of 50 ms' })
 })

@@ -193,6 +193,32 @@ describe('a task ends', () => {
     expect(aborted).toMatchObject({ code: 'execution_timeout' })
   })
 
+  test('in its own time under a limit longer than a timer can wait', async () => {
+    const patient = dag(uniqueId('patient'), {}, ({ task }) => {
+      task('a', { executionTimeout: '30d', run: () => new Promise((resolve) => setTimeout(resolve, 20)) })
+    })
+    const { run } = await openTestRunner(database, [patient])
+    expect(await run(patient)).toMatchObject({ state: 'success' })
+  })
+
+  const round = new Error('round and round')
+  round.cause = round
+  test.each([
+    ['an error that is its own cause', round, 'round and round'],
+    ['an object of no kind', Object.assign(Object.create(null), { code: 5 }), '[Object: null prototype] { code: 5 }'],
+    ['an error whose message is none', Object.assign(new Error(), { message: 5 }), '5'],
+  ])('failed by %s', async (_name, thrown, reason) => {
+    const odd = dag(uniqueId('odd'), {}, ({ task }) => {
+      task('a', {
+        run: () => {
+          throw thrown
+        },
+      })
+    })
+    const { run } = await openTestRunner(database, [odd])
+    expect((await run(odd)).task_instances[0]).toMatchObject({ state: 'failed', reason })
+  })
+
   test.each([
     ['of another shape', z.object({ n: z.number() }), { n: 'one' }, 'the output does not fit its schema at n:'],
     ['that JSON cannot carry', z.date(), new Date(0), 'the output cannot be read back from JSON; use a codec'],
@@ -391,6 +417,24 @@ describe('ownership', () => {
       { task_id: 'b', state: 'upstream_failed', reason: 'a failed' },
       { task_id: 'c', state: 'skipped', reason: 'interrupted' },
     ])
+  })
+
+  test.each(['stop', 'release'] as const)('%s reaches a run also while it is being read again', async (end) => {
+    const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
+      task('a', { run: () => Promise.reject(rescheduleAt(new Date(Date.now() + 3_600_000), 'later')) })
+    })
+    const waits = deferred()
+    const { runner, metadata } = await openTestRunner(database, [waiting], {
+      onChange: (run) => run.state.instance(0).state === 'up_for_reschedule' && waits.resolve(),
+    })
+    const owned = await runner.run(waiting, { logicalDate: new Date() })
+    await waits.promise
+    owned.changedElsewhere()
+    if (end === 'stop') await runner.stop('stopped')
+    else await runner.release(0, 'stopped')
+    const state = end === 'stop' ? 'failed' : 'queued'
+    expect(await owned.finished).toEqual({ state, reason: 'stopped' })
+    expect(await stored(metadata, waiting.id, owned.run.runId)).toMatchObject({ state })
   })
 
   test('stop fails a run that only waits for a retry', async () => {
