@@ -1,5 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
+import { etag, Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
 import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
 import { calendarOf } from './board/calendar.ts'
@@ -30,12 +30,20 @@ board.get('/launches/:id', async (c) => {
   return c.html(<LaunchPage c={c} one={{ launch, changes, messages, now: now(), base, live }} />)
 })
 
+/** A program that asks again may name what it has by its ETag, and is sent nothing where that is all there is. */
+for (const path of ['/launches.json', '/launches.ics'])
+  board.use(path, etag({ weak: true }), async (c, next) => {
+    c.header('cache-control', 'private, no-cache')
+    await next()
+  })
+
 board.get('/launches.json', async (c) => {
   const { db, now, settings } = c.var.board
   const asked = askedOf(c)
   const range = { now: now(), limit: PER_FILE, offset: (pageOf(c) - 1) * PER_FILE }
-  const [{ launches, total }, age] = await Promise.all([
-    orNone(query.boardLaunches(db, asked, range), NONE),
+  const [launches, total, age] = await Promise.all([
+    orNone(query.boardLaunches(db, asked, range), []),
+    orNone(query.countLaunches(db, asked, range.now), 0),
     orNone(dataAge(db, settings, range.now), NO_AGE),
   ])
   return c.json(launchesJson(launches, { total, age }))
@@ -46,13 +54,13 @@ board.get('/launches.ics', async (c) => {
   const asked = askedOf(c)
   const at = now()
   const [coming, flown] = await Promise.all([
-    asked.past ? NONE : orNone(query.boardLaunches(db, asked, { now: at, limit: PER_FILE }), NONE),
-    orNone(query.boardLaunches(db, { ...asked, past: true }, { now: at, limit: KEPT }), NONE),
+    asked.past ? [] : orNone(query.boardLaunches(db, asked, { now: at, limit: PER_FILE }), []),
+    orNone(query.boardLaunches(db, { ...asked, past: true }, { now: at, limit: KEPT }), []),
   ])
-  const kept = flown.launches.filter(({ vanished_at }) => vanished_at === null).reverse()
+  const kept = flown.filter(({ vanished_at }) => vanished_at === null).reverse()
   c.header('content-type', 'text/calendar; charset=utf-8')
   c.header('content-disposition', 'inline; filename="launches.ics"')
-  return c.body(await calendarOf([...kept, ...coming.launches]))
+  return c.body(await calendarOf([...kept, ...coming]))
 })
 
 board.get('/outbox', async (c) => {
@@ -86,7 +94,6 @@ const MOST_ROWS = 100
 const PER_FILE = 500
 /** Flown ones that stay in the calendar: what a subscriber is no longer told of leaves his calendar. */
 const KEPT = 50
-const NONE: query.Found = { launches: [], total: 0 }
 const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
 async function homeOf(c: WebContext): Promise<Home> {
@@ -94,9 +101,10 @@ async function homeOf(c: WebContext): Promise<Home> {
   const [now, asked, page] = [clock(), askedOf(c), pageOf(c)]
   // Read before what it stands for, so that what changes meanwhile is shown at once.
   const live = await liveOf(c)
-  const [featured, { launches, total }, providers, age] = await Promise.all([
+  const [featured, launches, total, providers, age] = await Promise.all([
     orNone(query.featuredLaunch(db, now), undefined),
-    orNone(query.boardLaunches(db, asked, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), NONE),
+    orNone(query.boardLaunches(db, asked, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), []),
+    orNone(query.countLaunches(db, asked, now), 0),
     orNone(query.boardProviders(db, now), []),
     orNone(dataAge(db, settings, now), NO_AGE),
   ])

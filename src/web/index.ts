@@ -1,5 +1,6 @@
 /** What a pipeline draws its own page (`board`) with; src/web/README.md shows one. */
 export { Hono } from 'hono'
+export { etag } from 'hono/etag'
 export type { Child } from 'hono/jsx'
 export { assetUrl } from './assets.ts'
 export { Page, type PageProps } from './layout.tsx'

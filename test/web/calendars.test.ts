@@ -43,7 +43,7 @@ describe('a calendar address', () => {
     for (const path of ['/launches.ics', '/rocket-launches/launches.ics', '/launches%2Eics']) {
       const answer = await site.get(`${path}?q=falcon&token=${token}`)
       expect([path, answer.status, answer.text]).toEqual([path, 200, expect.stringMatching(/^BEGIN:VCALENDAR/)])
-      expect(answer.headers.get('cache-control')).toBe('no-store')
+      expect(answer.headers.get('cache-control')).toBe('private, no-cache')
       expect(answer.headers.get('set-cookie')).toBe(null)
     }
     expect((await fetchCalendar(token, { method: 'HEAD' })).status).toBe(200)
@@ -81,6 +81,18 @@ describe('a calendar address', () => {
       tokens.push(...(wrong.length > 20 ? [wrong] : []))
     }
     expect((await site.get('/launches.ics')).status).toBe(401)
+  })
+
+  test('that is withdrawn is refused also to whoever has the calendar already', async () => {
+    const cookie = await site.login('viewer')
+    const token = await make(cookie)
+    const known = { headers: { 'if-none-match': (await fetchCalendar(token)).headers.get('etag') ?? '' } }
+    expect([known.headers['if-none-match'], (await fetchCalendar(token, known)).status]).toEqual([
+      expect.anything(),
+      304,
+    ])
+    await of('withdraw-calendar', cookie)
+    expect((await fetchCalendar(token, known)).status).toBe(401)
   })
 
   test('ends with the next one, withdrawn, with a new password, by an admin, and with its user', async () => {

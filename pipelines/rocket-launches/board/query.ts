@@ -11,6 +11,8 @@ export interface BoardLaunch extends StoredLaunch {
   thumbnail_url: string | null
 }
 
+const SHOWN = [...COLUMNS, 'thumbnail_url'].join(', ')
+
 /** What the lists of the board are asked for. */
 export interface Asked {
   /** False: what is to come, nearest first. True: what flew or went by, latest first. */
@@ -50,39 +52,19 @@ const TO_COME = `net >= $1::timestamptz - interval '366 days' and (net >= $1 or 
 /** One gone from the list is neither, until its time has passed. */
 const GONE_BY = `(net < $1 or ${IS_FLOWN}) and not (${TO_COME})`
 
-export interface Found {
-  /** In the order they are drawn, by the names of the columns. */
-  launches: BoardLaunch[]
-  /** Of all that fit. */
-  total: number
-}
-
 /** A part of the launches asked for. */
-export async function boardLaunches(db: Queryable, asked: Asked, range: Range): Promise<Found> {
-  const order = asked.past ? 'net desc, launch_id' : 'ends, net_precision, launch_id'
-  const { rows } = await db.query<BoardLaunch & { total: number }>(
-    `select ${COLUMNS.map((column) => `launch.${column}`).join(', ')},
-       launch.details #>> '{image,thumbnail_url}' as thumbnail_url, total
-     from (
-       select id, row_number() over (order by ${order}) as place, count(*) over ()::int as total
-       from (select *, ${ENDS} as ends from rocket_launches) as launches
-       where launch_id is not null and ${fitting(asked)}
-       order by place
-       limit $4 offset $5
-     ) as found
-     join rocket_launches launch using (id)
-     order by place`,
+export async function boardLaunches(db: Queryable, asked: Asked, range: Range): Promise<BoardLaunch[]> {
+  const { rows } = await db.query<BoardLaunch>(
+    `select ${SHOWN} from rocket_launches where launch_id is not null and ${fitting(asked)}
+     order by ${asked.past ? 'net desc, launch_id' : `${ENDS}, net_precision, launch_id`}
+     limit $4 offset $5`,
     [...valuesOf(asked, range), range.limit, range.offset ?? 0],
   )
-  const [first] = rows
-  const launches = rows.map(({ total: _, ...launch }) => launch)
-  // Behind the last page there is no row to tell how many there are.
-  if (first === undefined && (range.offset ?? 0) > 0)
-    return { launches, total: await countLaunches(db, asked, range.now) }
-  return { launches, total: first?.total ?? 0 }
+  return rows
 }
 
-async function countLaunches(db: Queryable, asked: Asked, now: Date): Promise<number> {
+/** Of all that fit. */
+export async function countLaunches(db: Queryable, asked: Asked, now: Date): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
     `select count(*)::int as count from rocket_launches where launch_id is not null and ${fitting(asked)}`,
     valuesOf(asked, { now }),
@@ -121,7 +103,7 @@ const HELD_MS = 3_600_000
  */
 export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLaunch | undefined> {
   const { rows } = await db.query<BoardLaunch>(
-    `select ${COLUMNS.join(', ')}, null as thumbnail_url
+    `select ${SHOWN}
      from (
        (select * from rocket_launches
         where net >= $2 and net < $1 and launch_id is not null and vanished_at is null
@@ -139,10 +121,7 @@ export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLau
 }
 
 export async function oneBoardLaunch(db: Queryable, launchId: string): Promise<BoardLaunch | undefined> {
-  const { rows } = await db.query<BoardLaunch>(
-    `select ${COLUMNS.join(', ')}, null as thumbnail_url from rocket_launches where launch_id = $1`,
-    [launchId],
-  )
+  const { rows } = await db.query<BoardLaunch>(`select ${SHOWN} from rocket_launches where launch_id = $1`, [launchId])
   return rows[0]
 }
 

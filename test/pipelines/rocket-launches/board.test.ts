@@ -267,4 +267,26 @@ describe('the board', () => {
     ])
     expect(launches[0]).not.toHaveProperty('details')
   })
+
+  test.each(['/launches.json', '/launches.ics', '/rocket-launches/launches.ics?q=one'])(
+    '%s: who names what he has is told whether it is that still',
+    async (path) => {
+      const one = launch('One', 5)
+      await put(one)
+      const first = await site.get(path)
+      const tag = first.headers.get('etag') ?? ''
+      expect([tag, first.headers.get('cache-control')]).toEqual([
+        expect.stringMatching(/^W\/"[0-9a-f]{40}"$/),
+        'private, no-cache',
+      ])
+      const asked = async () => await fetch(`${site.url}${path}`, { headers: { 'if-none-match': `"other", ${tag}` } })
+      now = new Date(NOW.getTime() + 60_000)
+      const same = await asked()
+      expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, tag, ''])
+      await put({ ...(one as object), name: 'Renamed one' })
+      const changed = await asked()
+      expect([changed.status, await changed.text()]).toEqual([200, expect.stringContaining('Renamed')])
+      expect(changed.headers.get('etag')).not.toBe(tag)
+    },
+  )
 })

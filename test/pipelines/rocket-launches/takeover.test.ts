@@ -39,7 +39,7 @@ const AIRFLOW = `
     id SERIAL PRIMARY KEY, launch_id VARCHAR(255) UNIQUE, name VARCHAR(255), image_url TEXT, net TIMESTAMP, details JSONB
   );
   insert into rocket_launches (launch_id, name, image_url, net, details) values
-    ('gone', 'Gone', null, '2023-04-22 08:50:00', '{"id": "gone"}'),
+    ('gone', 'Gone', null, '2023-04-22 08:50:00', '{"image": {"thumbnail_url": "https://images.example/small.jpg"}}'),
     ('${ID}', 'Old name', 'https://images.example/old.jpg', '2026-02-01 10:30:00', '{"id": "x"}');`
 
 async function columns(schema = 'public'): Promise<Record<string, string>> {
@@ -128,6 +128,10 @@ describe('the older Airflow table', () => {
         net: new Date('2026-02-01T10:30:00Z'),
         image_url: 'https://images.example/old.jpg',
       },
+    ])
+    expect(await query('select thumbnail_url from rocket_launches order by id')).toEqual([
+      { thumbnail_url: 'https://images.example/small.jpg' },
+      { thumbnail_url: null },
     ])
     const fresh = await createEmptyDatabase()
     try {
