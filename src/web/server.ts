@@ -3,6 +3,7 @@ import type { Hono } from 'hono'
 import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { buildApp } from './app.ts'
+import { openSessions } from './auth/sessions.ts'
 import { hasUsers } from './auth/users.ts'
 import { calendarsOn, loadBoards } from './boards.ts'
 import { type Door, openDoor } from './door.ts'
@@ -33,7 +34,7 @@ const CLOSE_WITHIN_MS = 2_000
 export async function openWeb(options: WebOptions): Promise<Web> {
   const { loaded, web, log, metadata } = options
   const readers = markReaders(metadata)
-  const live = new Live({ readers, log })
+  const live = new Live({ readers, openSessions: (sessions) => openSessions(metadata, sessions), log })
   const markOf: Site['markOf'] = async (kind, key) => (await readers[kind]?.([key]))?.get(key) ?? ''
   const boards = await loadBoards(loaded.dags.values(), log)
   const loopback = isLoopback(web.host) && !web.trustProxy

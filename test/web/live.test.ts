@@ -35,11 +35,14 @@ describe('live events', () => {
       return marks
     },
   }
-  const open = (most?: number) => new Live({ readers, log: silent, everyMs: 5, ...(most && { most }) })
+  const signedIn = new Set(['hers', 'his', ''])
+  const openSessions = async () => signedIn
+  const open = (most?: number) => new Live({ readers, openSessions, log: silent, everyMs: 5, ...(most && { most }) })
+  const of = (key: string, seen: string, session = '') => ({ kind: 'thing', key, seen, session })
 
   test('tell whoever has not seen the present mark, once, and the others when it changes', async () => {
     const live = open()
-    const [old, present] = [read(live.follow('thing', 'a', '0')), read(live.follow('thing', 'a', '1'))]
+    const [old, present] = [read(live.follow(of('a', '0'))), read(live.follow(of('a', '1')))]
     await vi.waitFor(() => expect(old.text()).toContain('id: 1\nevent: changed'), WITHIN)
     expect(present.text()).not.toContain('changed')
     marks.set('a', '2')
@@ -51,7 +54,7 @@ describe('live events', () => {
 
   test('ask for each key once, however many follow it, and forget who leaves', async () => {
     const live = open()
-    const many = Array.from({ length: 20 }, () => read(live.follow('thing', 'b', '')))
+    const many = Array.from({ length: 20 }, () => read(live.follow(of('b', ''))))
     await vi.waitFor(() => expect(many.every((one) => one.text().includes('changed'))).toBe(true), WITHIN)
     expect(asked.at(-1)).toEqual(['b'])
     for (const one of many) await one.stop()
@@ -59,13 +62,41 @@ describe('live events', () => {
     live.close()
   })
 
+  test('end with their session, before what came meanwhile is told; the others are told', async () => {
+    const live = open()
+    const [hers, his] = [read(live.follow(of('a', '2', 'hers'))), read(live.follow(of('a', '2', 'his')))]
+    const looks = asked.length
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(looks + 1), WITHIN)
+    signedIn.delete('hers')
+    marks.set('a', '3')
+    await vi.waitFor(() => expect([hers.ended(), his.text()]).toEqual([true, expect.stringContaining('id: 3')]), WITHIN)
+    expect([hers.text(), his.ended(), live.followers]).toEqual(['retry: 2000\n\n', false, 1])
+    live.close()
+  })
+
+  test('stay where the sessions cannot be read just now, and are told nothing until they can', async () => {
+    let [isAway, tries] = [true, 0]
+    const away = async () => {
+      tries++
+      if (isAway) throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
+      return signedIn
+    }
+    const live = new Live({ readers, openSessions: away, log: silent, everyMs: 5 })
+    const stream = read(live.follow(of('b', '', 'his')))
+    await vi.waitFor(() => expect(tries).toBeGreaterThan(3), WITHIN)
+    expect([stream.ended(), stream.text()]).toEqual([false, 'retry: 2000\n\n'])
+    isAway = false
+    await vi.waitFor(() => expect(stream.text()).toContain('changed'), WITHIN)
+    live.close()
+  })
+
   test('end at once when the server stops, and come to nobody after that', async () => {
     const live = open(2)
-    const two = [read(live.follow('thing', 'a', '')), read(live.follow('thing', 'b', ''))]
-    expect(live.follow('thing', 'a', '').status).toBe(503)
+    const two = [read(live.follow(of('a', ''))), read(live.follow(of('b', '')))]
+    expect(live.follow(of('a', '')).status).toBe(503)
     live.close()
     await vi.waitFor(() => expect(two.map((one) => one.ended())).toEqual([true, true]), WITHIN)
-    expect(live.follow('thing', 'a', '').status).toBe(503)
+    expect(live.follow(of('a', '')).status).toBe(503)
   })
 })
 

@@ -15,6 +15,7 @@ export interface StartedSite {
   url: string
   database: TestDatabase
   running: Running
+  pipelinesDir: string
   addUser(name: string, role: Role): Promise<void>
   /** The cookie of a new session. */
   login(name: string): Promise<string>
@@ -33,11 +34,7 @@ export async function startSite(verb: 'start' | 'web' = 'start'): Promise<Starte
   }
   if (verb === 'web') await migrateMetadata(database.pool, 'metadata')
   const running = startCli([verb], { env })
-  const url = await vi.waitFor(() => {
-    const [, found] = /the page is at (http:[^"]+)"/.exec(running.stdout()) ?? []
-    if (found === undefined) throw new Error(`not up: ${running.stdout()}`)
-    return found
-  }, WITHIN)
+  const url = await addressOf(running)
   const metadata = openMetadata(database.pool, 'metadata')
   const get: StartedSite['get'] = async (path, init) => {
     const answer = await fetch(url + path, { redirect: 'manual', ...init })
@@ -47,6 +44,7 @@ export async function startSite(verb: 'start' | 'web' = 'start'): Promise<Starte
     url,
     database,
     running,
+    pipelinesDir: env.PIPELINES_DIR,
     get,
     addUser: (name, role) => createUser(metadata, name, role, PASSWORD),
     login: async (name) => {
@@ -59,6 +57,15 @@ export async function startSite(verb: 'start' | 'web' = 'start'): Promise<Starte
       await database.drop()
     },
   }
+}
+
+/** Where the page of a process is. */
+export async function addressOf(running: Running): Promise<string> {
+  return await vi.waitFor(() => {
+    const [, found] = /the page is at (http:[^"]+)"/.exec(running.stdout()) ?? []
+    if (found === undefined) throw new Error(`not up: ${running.stdout()}`)
+    return found
+  }, WITHIN)
 }
 
 export function form(fields: Record<string, string>, headers: Record<string, string> = {}): RequestInit {

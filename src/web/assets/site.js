@@ -45,12 +45,18 @@ function follow() {
   source?.close()
   source = new EventSource(`/live/${following}?seen=${encodeURIComponent(live.dataset.mark ?? '')}`)
   source.addEventListener('changed', refresh)
-  source.addEventListener('error', () => {
-    // A server that is away is tried again by the browser itself; one that refused is asked later.
-    if (source.readyState !== EventSource.CLOSED) return
-    following = undefined
-    setTimeout(follow, 5000)
-  })
+  source.addEventListener('error', refused)
+}
+
+// A server that is away is tried again by the browser itself; one that refused is asked later, unless the session is over.
+async function refused({ target }) {
+  if (target.readyState !== EventSource.CLOSED) return
+  const answer = await fetch(location.href, { method: 'HEAD' }).catch(() => undefined)
+  // The page itself leads to where one signs in, and back.
+  if (answer?.status === 401) return location.reload()
+  if (target !== source) return
+  following = undefined
+  setTimeout(follow, 5000)
 }
 
 let refreshing

@@ -113,3 +113,15 @@ export async function readAsker(db: Metadata, token: string | undefined): Promis
   }
   return asker ?? { users: true, user_name: null, role: null }
 }
+
+/** Of these sessions, by their hashes in hex, those that are open still; '' is nobody's, open while there is no user. */
+export async function openSessions(db: Metadata, sessions: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ session: string }>({
+    name: 'open_sessions',
+    text: `select encode(token_hash, 'hex') as session from metadata.web_session
+      where token_hash in (select decode(session, 'hex') from unnest($1::text[]) session) and ${IS_OPEN}
+      union all select '' where not exists (select from metadata.web_user)`,
+    values: [sessions],
+  })
+  return new Set(rows.map(({ session }) => session))
+}

@@ -5,7 +5,7 @@ import { problemJson } from '../problem.tsx'
 import { addressOf, isHttps } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { useCalendarToken } from './calendar-tokens.ts'
-import { readAsker } from './sessions.ts'
+import { hashToken, readAsker } from './sessions.ts'
 import { calendarTry, noteTry } from './throttle.ts'
 
 const COOKIE = 'tminus_session'
@@ -40,6 +40,12 @@ export const knowViewer: MiddlewareHandler<WebEnv> = async (c, next) => {
   return await next()
 }
 
+/** By which `openSessions` knows the session of whoever was let in. */
+export function sessionOf(c: WebContext): string {
+  const token = c.var.viewer.name === null ? undefined : tokenOf(c)
+  return token === undefined ? '' : hashToken(token).toString('hex')
+}
+
 /** A token opens these paths alone, and alone for reading. */
 function isCalendar(c: WebContext): boolean {
   const { site } = c.var as WebEnv['Variables']
@@ -72,7 +78,10 @@ async function judgeCalendarToken(c: WebContext): Promise<Response | undefined> 
 }
 
 function refuse(c: WebContext): Response {
-  const isPage = c.req.method === 'GET' && !/^\/(api|live)\//.test(c.req.path)
+  // A part that its page fetches anew (https://htmx.org/reference/#response_headers): the page as a whole is led there.
+  const isPart = c.req.header('hx-request') !== undefined
+  if (isPart) c.header('hx-refresh', 'true')
+  const isPage = c.req.method === 'GET' && !isPart && !/^\/(api|live)\//.test(c.req.path)
   if (!isPage)
     throw new HTTPException(401, { message: 'Sign in at /login; the session cookie it gives is asked for here.' })
   const { pathname, search } = new URL(c.req.url)

@@ -10,6 +10,8 @@ export type ReadMarks = (keys: readonly string[]) => Promise<ReadonlyMap<string,
 export interface LiveOptions {
   /** By the kind of thing that is followed. */
   readers: Readonly<Record<string, ReadMarks>>
+  /** Of these sessions those that are open still. */
+  openSessions: (sessions: readonly string[]) => Promise<ReadonlySet<string>>
   log: Logger
   /** Between two looks. Default 1 s. */
   everyMs?: number
@@ -17,16 +19,21 @@ export interface LiveOptions {
   most?: number
 }
 
-interface Follower {
+export interface Following {
   kind: string
   key: string
-  /** The mark of what it shows. */
+  /** The mark of what it shows, '' for none. */
   seen: string
+  /** By which `openSessions` knows it. */
+  session: string
+}
+
+interface Follower extends Following {
   since: number
   controller: ReadableStreamDefaultController<Uint8Array>
 }
 
-/** Whoever was signed out in the meantime is found out when the browser connects again. */
+/** The browser connects again by itself, which counts as a use of its session. */
 const LONGEST_MS = 10 * 60_000
 const SIGN_OF_LIFE_EVERY_MS = 15_000
 /** Bytes that wait for a reader who takes none. */
@@ -36,7 +43,7 @@ const MOST_WAITING = 16_384
  * Tells open pages that what they show has changed, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  * An event holds a mark and nothing else: the page then fetches itself anew. So a connection that was lost needs no
  * memory of it here: the browser names the last mark it saw, and hears of it at once where that is no longer so.
- * Looks into the database only while somebody follows, once a second for all of them.
+ * Looks into the database only while somebody follows, once a second for all of them; a stream ends with its session.
  */
 export class Live {
   readonly #options: LiveOptions
@@ -58,8 +65,7 @@ export class Live {
     return Object.hasOwn(this.#options.readers, kind)
   }
 
-  /** @param seen the mark the page was drawn with, '' for none */
-  follow(kind: string, key: string, seen: string): Response {
+  follow(following: Following): Response {
     if (this.#closed || this.#followers.size >= (this.#options.most ?? 1_000)) {
       return new Response('Too many pages follow already', { status: 503, headers: { 'retry-after': '30' } })
     }
@@ -67,7 +73,7 @@ export class Live {
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          follower = { kind, key, seen, since: Date.now(), controller }
+          follower = { ...following, since: Date.now(), controller }
           this.#followers.add(follower)
           controller.enqueue(encode('retry: 2000\n\n'))
           this.#timer ??= setInterval(() => void this.#look(), this.#options.everyMs ?? 1_000)
@@ -91,6 +97,7 @@ export class Live {
     if (this.#looking || this.#followers.size === 0) return
     this.#looking = true
     try {
+      await this.#dismiss()
       const kinds = new Set([...this.#followers].map(({ kind }) => kind))
       await Promise.all([...kinds].map((kind) => this.#lookAt(kind)))
     } catch (error) {
@@ -98,6 +105,15 @@ export class Live {
     }
     this.#tidy()
     this.#looking = false
+  }
+
+  /** Before anything is told: who is signed out, here or by another process, is told nothing more. */
+  async #dismiss(): Promise<void> {
+    const asked = new Set([...this.#followers].map(({ session }) => session))
+    const open = await this.#options.openSessions([...asked])
+    for (const follower of this.#followers) {
+      if (asked.has(follower.session) && !open.has(follower.session)) this.#end(follower)
+    }
   }
 
   async #lookAt(kind: string): Promise<void> {

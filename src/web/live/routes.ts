@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { sessionOf } from '../auth/who.ts'
 import { notFound } from '../problem.tsx'
 import type { WebEnv } from '../site.ts'
 
@@ -8,5 +9,5 @@ export const liveRoutes = new Hono<WebEnv>().get('/live/:kind/:key{.+}', (c) => 
   const { kind, key } = c.req.param()
   if (!site.live.knows(kind)) throw notFound(`Nothing called '${kind}' can be followed.`)
   const seen = c.req.header('last-event-id') ?? c.req.query('seen') ?? ''
-  return site.live.follow(kind, key, seen)
+  return site.live.follow({ kind, key, seen, session: sessionOf(c) })
 })
