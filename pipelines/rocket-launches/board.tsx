@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { hash } from 'node:crypto'
 import { etag, Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
 import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
@@ -30,12 +31,8 @@ board.get('/launches/:id', async (c) => {
   return c.html(<LaunchPage c={c} one={{ launch, changes, messages, now: now(), base, live }} />)
 })
 
-/** A program that asks again may name what it has by its ETag, and is sent nothing where that is all there is. */
-for (const path of ['/launches.json', '/launches.ics'])
-  board.use(path, etag({ weak: true }), async (c, next) => {
-    c.header('cache-control', 'private, no-cache')
-    await next()
-  })
+// A program that asks again may name what it has by its ETag, and is sent nothing where that is all there is.
+for (const path of ['/launches.json', '/launches.ics']) board.use(path, etag())
 
 board.get('/launches.json', async (c) => {
   const { db, now, settings } = c.var.board
@@ -46,7 +43,7 @@ board.get('/launches.json', async (c) => {
     orNone(query.countLaunches(db, asked, range.now), 0),
     orNone(dataAge(db, settings, range.now), NO_AGE),
   ])
-  return c.json(launchesJson(launches, { total, age }))
+  return answer(c, 'application/json', JSON.stringify(launchesJson(launches, { total, age })))
 })
 
 board.get('/launches.ics', async (c) => {
@@ -58,9 +55,8 @@ board.get('/launches.ics', async (c) => {
     orNone(query.boardLaunches(db, { ...asked, past: true }, { now: at, limit: KEPT }), []),
   ])
   const kept = flown.filter(({ vanished_at }) => vanished_at === null).reverse()
-  c.header('content-type', 'text/calendar; charset=utf-8')
   c.header('content-disposition', 'inline; filename="launches.ics"')
-  return c.body(await calendarOf([...kept, ...coming]))
+  return answer(c, 'text/calendar; charset=utf-8', await calendarOf([...kept, ...coming]))
 })
 
 board.get('/outbox', async (c) => {
@@ -109,6 +105,16 @@ async function homeOf(c: WebContext): Promise<Home> {
     orNone(dataAge(db, settings, now), NO_AGE),
   ])
   return { now, base, asked, page, featured, launches, total, providers, age, live }
+}
+
+/** Bytes, hashed at once: from a text, a stream is made that hashing takes apart and compressing puts together. */
+function answer(c: WebContext, type: string, text: string): Response {
+  const body = Buffer.from(text)
+  c.header('content-type', type)
+  c.header('cache-control', 'private, no-cache')
+  // Weak: it is the same compressed or not.
+  c.header('etag', `W/"${hash('sha1', body, 'base64url')}"`)
+  return c.body(body)
 }
 
 /** Before the pipeline's first run there are no tables: nothing is stored then, which is no error. */
