@@ -15,8 +15,8 @@ export function SlipChart({ chart }: { chart: Chart }) {
           <title id="slips-told">{summaryOf(drawn)}</title>
           {ys.map(({ at, y }) => (
             <g>
-              <line class="grid-line" x1={64} x2={width - 14} y1={y} y2={y} />
-              <text class="axis-text" x={56} y={y + 4} text-anchor="end">
+              <line class="grid-line" x1={14} x2={width - 64} y1={y} y2={y} />
+              <text class="axis-text" x={width - 56} y={y + 4}>
                 {tickText(at, ys)}
               </text>
             </g>

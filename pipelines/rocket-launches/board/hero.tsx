@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { OutLink } from 'tminus/web'
-import { detailsOf, placeText } from '../discord/announcement.ts'
+import { placeText } from '../discord/announcement.ts'
 import { isFlown } from '../launches/launch.ts'
 import { Countdown, Links, launchPath, Picture, StatusMark, When } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
@@ -37,7 +37,7 @@ export function Hero({ launch, now, base, lead }: HeroProps) {
         <Reason launch={launch} />
         <HeroFacts launch={launch} />
         {lead && launch.mission_description && <p class="hero-mission">{brief(launch.mission_description, 240)}</p>}
-        <Links launch={launch} details={detailsOf({ infoUrl: launch.info_url, slug: launch.slug })} />
+        <Links launch={launch} own={lead && launchPath(base, launch.launch_id)} />
       </div>
       <figure class="hero-picture">
         <Picture launch={launch} hero />

@@ -5,7 +5,7 @@ import { changesInWords } from '../launches/launch-words.ts'
 import { assetLinks } from './assets.ts'
 import { SlipChart } from './chart.tsx'
 import { Hero } from './hero.tsx'
-import { DrawnRocket } from './parts.tsx'
+import { DrawnRocket, Instant } from './parts.tsx'
 import type { BoardLaunch, SentMessage } from './query.ts'
 import { SentMessages } from './sent.tsx'
 import { descriptionOf, shareOf } from './share.ts'
@@ -114,7 +114,8 @@ function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
               <ul>
                 {facts.map(([what, how]) => (
                   <li>
-                    <span class="muted">{what}:</span> {brief(how, 300)}
+                    <span class="muted">{what}:</span>{' '}
+                    {how.map((part) => (part instanceof Date ? <Instant at={part} /> : part.slice(0, 300)))}
                   </li>
                 ))}
               </ul>

@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { safeHref } from 'tminus/web'
+import { detailsOf } from '../discord/announcement.ts'
 import { isFlown } from '../launches/launch.ts'
 import { statusText, statusWord } from '../launches/launch-words.ts'
 import type { BoardLaunch } from './query.ts'
@@ -53,11 +54,14 @@ export function Countdown({ net, now }: { net: Date; now: Date }) {
 
 /** The whole of when: the time with its zone, or the period in words. */
 export function When({ launch }: { launch: BoardLaunch }) {
-  const { net } = launch
-  if (!isTimed(launch)) return <span class="when-period">{periodText(launch)}</span>
+  return isTimed(launch) ? <Instant at={launch.net} /> : <span class="when-period">{periodText(launch)}</span>
+}
+
+/** `Sat 21 Nov 2026, 14:05 UTC` */
+export function Instant({ at }: { at: Date }) {
   return (
-    <time datetime={net.toISOString()} title={utcText(net)} data-zoned="long">
-      {dayText(net)} {net.getUTCFullYear()}, {clockText(net)}
+    <time datetime={at.toISOString()} title={utcText(at)} data-zoned="long">
+      {dayText(at)} {at.getUTCFullYear()}, {clockText(at)}
     </time>
   )
 }
@@ -148,11 +152,11 @@ const STARS = [
   ...['M206 24h1.5v1.5h-1.5z', 'M212 88h2v2h-2z', 'M286 78h2v2h-2z', 'M298 22h2v2h-2z', 'M270 104h1.5v1.5h-1.5z'],
 ].join('')
 
-/** Watch, and a page about it, as far as there are addresses. */
-export function Links({ launch, details }: { launch: BoardLaunch; details: string | undefined }) {
+/** Watch, the launch's own page where this is another one, else a page about it elsewhere, as far as there is one. */
+export function Links({ launch, own }: { launch: BoardLaunch; own: string | undefined }) {
   const watch = safeHref(launch.webcast_url)
-  const page = safeHref(details)
-  if (watch === undefined && page === undefined) return null
+  const page = own ? undefined : safeHref(detailsOf({ infoUrl: launch.info_url, slug: launch.slug }))
+  if (watch === undefined && page === undefined && own === undefined) return null
   return (
     <p class="actions">
       {watch && (
@@ -163,9 +167,14 @@ export function Links({ launch, details }: { launch: BoardLaunch; details: strin
           {watchText(launch)}
         </a>
       )}
+      {own && (
+        <a class="button" href={own}>
+          Details
+        </a>
+      )}
       {page && (
         <a class="button" href={page} rel="noreferrer noopener" target="_blank">
-          Details
+          More at {brief(new URL(page).host.replace(/^www\./, ''), 40)}
         </a>
       )}
     </p>

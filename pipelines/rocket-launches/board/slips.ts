@@ -73,8 +73,9 @@ export interface Chart {
 
 const WIDTH = 720
 const HEIGHT = 260
-const LEFT = 64
-const RIGHT = 14
+const LEFT = 14
+/** Room for the days it was held to be, beside what is so now: the end of a chart that a phone shows first. */
+const RIGHT = 64
 const TOP = 14
 const BOTTOM = 28
 /** Beyond, a chart shows a decade in which nothing can be told apart. */

@@ -62,8 +62,13 @@ export function moveText(from: Date, to: Date): string {
 export interface Change {
   seenAt: Date
   launch: string
-  /** `['time', '2026-12-12 14:05Z → 2026-12-13 14:05Z (24 h later)']` */
-  facts: [what: string, how: string][]
+  /** `['time', [<a Date>, ' → ', <a Date>, ' (24 h later)']]`: instants are left to whoever shows them. */
+  facts: [what: string, how: (string | Date)[]][]
+}
+
+/** `2026-12-12 14:05Z → 2026-12-13 14:05Z (24 h later)` */
+export function plainly(how: readonly (string | Date)[]): string {
+  return how.map((part) => (part instanceof Date ? instantText(part) : part)).join('')
 }
 
 /** Puts together what was seen at once. In the order they come in. */
@@ -82,10 +87,11 @@ export function changesInWords(changes: readonly StoredChange[]): Change[] {
 /** How precise a time is can be seen from its own words; a window that moves just as the time does is no news. */
 function factsOf(group: readonly StoredChange[]): Change['facts'] {
   const net = group.find(({ field }) => field === 'net')
-  const told = net && howText(net)
+  const told = net && plainly(howOf(net))
+  const isNews = (field: string, how: string) => field !== 'net_precision' && (!isWindow(field) || how !== told)
   return group
-    .map((change) => ({ change, how: howText(change) }))
-    .filter(({ change: { field }, how }) => !net || (field !== 'net_precision' && (!isWindow(field) || how !== told)))
+    .map((change) => ({ change, how: howOf(change) }))
+    .filter(({ change: { field }, how }) => !net || isNews(field, plainly(how)))
     .map(({ change: { field }, how }) => [FIELDS[field] ?? field.replaceAll('_', ' '), how])
 }
 
@@ -93,12 +99,13 @@ function isWindow(field: string): boolean {
   return field === 'window_start' || field === 'window_end'
 }
 
-function howText(change: StoredChange): string {
+function howOf(change: StoredChange): (string | Date)[] {
   const anew = ANEW[change.field]
-  if (anew !== undefined && change.old !== null && change.new !== null) return anew
-  const [from, to] = [valueText(change, 'old'), valueText(change, 'new')]
-  if (from !== to) return `${from} → ${to}${movedBy(change)}`
-  return change.field === 'net' || isWindow(change.field) ? `${to}, as before; its placeholder moved` : 'reworded'
+  if (anew !== undefined && change.old !== null && change.new !== null) return [anew]
+  const [from, to] = [partOf(change, 'old'), partOf(change, 'new')]
+  if (plainly([from]) !== plainly([to])) return [from, ' → ', to, movedBy(change)]
+  const isTime = change.field === 'net' || isWindow(change.field)
+  return isTime ? [to, ', as before; its placeholder moved'] : ['reworded']
 }
 
 /** What nobody compares by reading; `-o json` holds both. */
@@ -125,14 +132,14 @@ const PRECISIONS = [
   ...['year', 'fiscal year', 'decade'],
 ]
 
-function valueText(change: StoredChange, side: 'old' | 'new'): string {
-  const value = change[side]
+function partOf(change: StoredChange, side: 'old' | 'new'): string | Date {
+  const [value, precision] = [change[side], change[`${side}_precision`]]
   if (value === null) return 'none'
   switch (change.field) {
     case 'net':
     case 'window_start':
     case 'window_end':
-      return shortTime(new Date(value), change[`${side}_precision`])
+      return isPrecise(precision) ? new Date(value) : shortTime(new Date(value), precision)
     case 'status_id':
       return statusText({ status_id: Number(value), status_name: `status ${value}` })
     case 'net_precision':

@@ -1,7 +1,7 @@
 import type { CommandHost } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { listLaunches, readChanges, type StoredChange, type Wanted } from '../launches/launch-reading.ts'
-import { changesInWords, instantText, shortTime, statusWord } from '../launches/launch-words.ts'
+import { changesInWords, instantText, plainly, shortTime, statusWord } from '../launches/launch-words.ts'
 import { oneLaunch } from '../launches/one-launch.ts'
 
 interface Output {
@@ -49,6 +49,6 @@ export async function changes(
 export function printChanges(host: CommandHost, found: readonly StoredChange[]): void {
   for (const { seenAt, launch, facts } of changesInWords(found)) {
     host.print(`${instantText(seenAt)}  ${launch}`)
-    host.fields(facts.map(([what, how]) => [`  ${what}`, how]))
+    host.fields(facts.map(([what, how]) => [`  ${what}`, plainly(how)]))
   }
 }

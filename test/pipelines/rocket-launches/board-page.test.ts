@@ -136,6 +136,10 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       const when = page.locator('.when time')
       expect(await when.textContent()).toContain(tokyo.format(net))
       expect(await when.getAttribute('title')).toContain(new Date(net).toISOString().slice(11, 16))
+      // What it moved to stands in the same zone as what it is.
+      expect(await page.locator('.changes li li').first().textContent()).toContain(
+        `→ ${await when.textContent()} (30 h`,
+      )
       await page.goto(`${site.url}/?show=past`)
       await vi.waitFor(
         async () => expect(await page.locator('.launch time').first().textContent()).toMatch(/Mar/),
@@ -200,6 +204,23 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       }
       await page.keyboard.press('Enter')
       await page.waitForURL(/\/launches\//)
+    })
+  })
+
+  test('leads from the board to the page of a launch, and from there elsewhere, by name', async () => {
+    await within(SCREENS['phone-light'], async (page) => {
+      await page.goto(site.url)
+      await page.getByRole('link', { name: 'Details' }).click()
+      await page.waitForURL(/\/launches\/[^/]+$/)
+      const more = page.getByRole('link', { name: 'More at spacelaunchnow.me' })
+      expect(await more.getAttribute('href')).toMatch(/^https:\/\/spacelaunchnow\.me\/launch\//)
+      await page.goto(site.url + slipped)
+      // A chart that is wider than the phone shows its end: what is so now.
+      const hidden = `(({ scrollWidth, clientWidth, scrollLeft }) => [scrollLeft, scrollWidth - clientWidth - scrollLeft])`
+      const [before = 0, after] = (await page.evaluate(
+        `${hidden}(document.querySelector('.slips .scroll'))`,
+      )) as number[]
+      expect([before > 100, after]).toEqual([true, 0])
     })
   })
 

@@ -90,6 +90,8 @@ document.addEventListener('error', (event) => event.target.matches?.('.picture i
 function show(root) {
   for (const picture of root.querySelectorAll('.picture img'))
     if (picture.complete && picture.naturalWidth === 0) picture.remove()
+  // Where a chart is wider than the screen, what is so now is seen first.
+  for (const chart of root.querySelectorAll('.slips .scroll')) chart.scrollLeft = chart.scrollWidth
   readClock(root)
   zonedTimes(root)
   aways(root)
