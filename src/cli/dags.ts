@@ -2,7 +2,7 @@ import { setUp } from '../app.ts'
 import { UsageError } from '../errors.ts'
 import { listRuns } from '../operations/list-runs.ts'
 import { findDag } from './find-dag.ts'
-import { instant, print, printJson, table } from './table.ts'
+import { instant, print, printJson, table, took } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 export interface ListOptions {
@@ -54,8 +54,9 @@ export async function dagsRuns(dagId: string, { output, limit }: ListOptions & {
   else
     print(
       table(
-        ['run_id', 'state', 'start', 'end'],
-        runs.map((run) => [run.run_id, run.state, instant(run.start_date), instant(run.end_date)]),
+        ['run_id', 'state', 'start', 'duration'],
+        runs.map((run) => [run.run_id, run.state, instant(run.start_date), took(run)]),
+        { spare: ['duration'], empty: `${dagId} has had no run yet` },
       ),
     )
   return 0

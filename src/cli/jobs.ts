@@ -22,7 +22,7 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
           instant(job.heartbeat_at),
           job.reason ?? '',
         ]),
-        { spare: ['start'] },
+        { spare: ['start'], empty: 'No process has been here yet' },
       ),
     )
   return 0

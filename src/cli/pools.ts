@@ -13,6 +13,7 @@ export async function poolsList({ output }: ListOptions): Promise<number> {
       table(
         ['pool', 'slots', 'used', 'description'],
         pools.map((pool) => [pool.pool, String(pool.slots), String(pool.used), pool.description]),
+        { empty: 'No pool is set; npm run cli -- pools set NAME SLOTS makes one' },
       ),
     )
   return 0

@@ -1,6 +1,6 @@
 import type { ListOptions } from './dags.ts'
 import { findRun } from './find-run.ts'
-import { instant, print, printJson, table } from './table.ts'
+import { instant, print, printJson, table, took } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `runs show <dag> <run>`. */
@@ -13,15 +13,16 @@ export async function runsShow(dagId: string, runId: string, { output }: ListOpt
   print(`${run.dag_id}  ${run.run_id}  ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
   print(
     table(
-      ['task_id', 'state', 'try', 'start', 'end', 'reason'],
+      ['task_id', 'state', 'try', 'start', 'duration', 'reason'],
       run.task_instances.map((task) => [
         task.task_id,
         task.state,
         String(task.try_number),
         instant(task.start_date),
-        instant(task.end_date),
+        took(task),
         task.reason ?? '',
       ]),
+      { spare: ['start'] },
     ),
   )
   return 0

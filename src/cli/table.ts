@@ -1,9 +1,12 @@
 import pc from 'picocolors'
+import { humanDuration } from '../duration.ts'
 import { columnsOf, printable, wrap } from './screen.ts'
 
 export interface TableOptions {
   /** Titles of columns to do without, in this order, where the terminal is too narrow for all. */
   spare?: readonly string[]
+  /** What stands in place of a table without rows. */
+  empty?: string
   /** Default: those of the terminal; without end where there is none. */
   columns?: number
 }
@@ -15,8 +18,9 @@ export interface TableOptions {
 export function table(
   header: readonly string[],
   rows: readonly (readonly string[])[],
-  { spare = [], columns = terminalColumns() }: TableOptions = {},
+  { spare = [], empty, columns = terminalColumns() }: TableOptions = {},
 ): string {
+  if (rows.length === 0 && empty !== undefined) return empty
   const cells = [header, ...rows].map((row) => header.map((_, column) => oneLine(row[column] ?? '')))
   const natural = header.map((_, column) =>
     cells.reduce((width, row) => Math.max(width, columnsOf(row[column] ?? '')), 0),
@@ -121,6 +125,11 @@ export function instant(date: Date | null): string {
         .toISOString()
         .replace('T', ' ')
         .replace(/\.\d+Z$/, 'Z')
+}
+
+/** `83 ms`: how long something went on that has ended, else nothing. */
+export function took({ start_date, end_date }: { start_date: Date | null; end_date: Date | null }): string {
+  return start_date === null || end_date === null ? '' : humanDuration(end_date.getTime() - start_date.getTime())
 }
 
 export function print(text: string): void {

@@ -34,9 +34,11 @@ export async function usersDelete(name: string): Promise<number> {
     return (await listUsers(metadata)).length
   })
   print(`Deleted ${name}`)
-  if (left === 0) print('There are no users any more: on this machine the page is open to everybody')
+  if (left === 0) print(NOBODY)
   return 0
 }
+
+const NOBODY = 'There are no users: on this machine the page is open to everybody'
 
 export async function usersList({ output }: ListOptions): Promise<number> {
   const users = await withMetadata((metadata) => listUsers(metadata))
@@ -46,6 +48,7 @@ export async function usersList({ output }: ListOptions): Promise<number> {
       table(
         ['user_name', 'role', 'created', 'seen'],
         users.map((user) => [user.user_name, user.role, instant(user.created_at), instant(user.seen_at)]),
+        { empty: NOBODY },
       ),
     )
   return 0

@@ -176,7 +176,18 @@ describe.concurrent('what there is to see', () => {
     expect([code, runs.map((run: { state: string }) => run.state)]).toEqual([0, ['failed', 'success']])
     expect(runs[0]).toMatchObject({ run_id: runId, dag_id: 'chain', run_type: 'manual', conf: { fail: 'second' } })
     const { stdout: one } = await cli(['dags', 'runs', 'chain', '--limit', '1'])
-    expect(one.trimEnd().split('\n')).toEqual([expect.stringMatching(/^run_id/), expect.stringContaining(runId)])
+    expect(one.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^run_id +state +start +duration$/),
+      expect.stringMatching(new RegExp(`^${runId}  failed {2}[-0-9]{10} [:0-9]{8}Z {2}[0-9.]+ m?s$`)),
+    ])
+  })
+
+  test.each([
+    ['dags runs slow', 'slow has had no run yet\n'],
+    ['pools list', 'No pool is set; npm run cli -- pools set NAME SLOTS makes one\n'],
+    ['users list', 'There are no users: on this machine the page is open to everybody\n'],
+  ])('%s says what it means that there is nothing', async (line, stdout) => {
+    expect(await cli(line.split(' '))).toEqual({ code: 0, stdout, stderr: '' })
   })
 
   test('tasks logs', async () => {

@@ -30,6 +30,11 @@ describe('a table', () => {
     expect(shown(90, ['place'])[0]).toMatch(/^id +name +place +note$/)
   })
 
+  test('says what it means to have no rows, where that is known', () => {
+    expect(table(HEADER, [], { empty: 'No place yet' })).toBe('No place yet')
+    expect(plain(table(HEADER, []))).toEqual(['id  name  place  note'])
+  })
+
   test('counts what a terminal shows, and lets nothing move its cursor', () => {
     const lines = plain(
       table(

@@ -44,6 +44,7 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
       message.target,
       whyWords(message),
     ]),
+    { spare: ['target', 'since'] },
   )
 }
 
