@@ -56,16 +56,16 @@ export function addPools(program: Command, done: Done): void {
 }
 
 export function addJobs(program: Command, done: Done): void {
-  const jobs = program.command('jobs').description('processes of T-minus')
+  const jobs = program.command('jobs').description('processes of T-minus, which run what is due')
   jobs
     .command('list')
-    .description('those alive, then the newest')
+    .description('every process of late: those alive, then the newest')
     .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  npm run cli -- jobs list')
     .action(async (options) => done(await (await import('./jobs.ts')).jobsList(options)))
   jobs
     .command('check')
-    .description('ends with 1 where no live process takes up runs')
+    .description('which live processes take up runs; ends with 1 where none does')
     .addHelpText('after', '\nExample:\n  npm run cli -- jobs check')
     .action(async () => done(await (await import('./jobs.ts')).jobsCheck()))
 }

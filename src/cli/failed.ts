@@ -9,13 +9,17 @@ export function failed(error: unknown): number {
   const env = readEnvironment()
   const scrub = scrubber(env)
   const known = error instanceof TminusError
-  const text = known || env.LOG_LEVEL !== 'debug' ? messageOf(error) : ''
-  const colors = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported)
-  const columns = process.stderr.isTTY ? process.stderr.columns : Number.POSITIVE_INFINITY
-  process.stderr.write(`${wrap(`${colors.red('✖')} ${scrub(text)}`, columns).join('\n')}\n`)
+  complain(scrub(known || env.LOG_LEVEL !== 'debug' ? messageOf(error) : ''))
   if (env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${scrub(stackOf(error))}\n`)
   else if (!known) process.stderr.write('  LOG_LEVEL=debug shows where.\n')
   return error instanceof UsageError ? 2 : 1
+}
+
+/** A sentence about what is wrong, as every one of them begins. */
+export function complain(text: string): void {
+  const colors = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported)
+  const columns = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY
+  process.stderr.write(`${wrap(`${colors.red('✖')} ${text}`, columns).join('\n')}\n`)
 }
 
 function stackOf(error: Error): string {

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { TminusError } from '../errors.ts'
+import { TminusError, UsageError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { addDb, addJobs, addPools } from './care-verbs.ts'
-import { failed } from './failed.ts'
+import { complain, failed } from './failed.ts'
 import { addDags, addRuns, addTasks } from './run-verbs.ts'
 import { addUsers } from './user-verbs.ts'
 
@@ -14,7 +14,8 @@ function buildProgram(done: (code: number) => void): Command {
     .version(VERSION)
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ minWidthToWrap: 30 })
+    .configureOutput({ outputError: (text) => complain(sentence(text)) })
   program
     .command('pipeline')
     .description('run a dag once, now, to its end')
@@ -37,7 +38,7 @@ function buildProgram(done: (code: number) => void): Command {
 function addDaemons(program: Command, done: (code: number) => void): void {
   program
     .command('start')
-    .description('run every dag by its schedule until stopped')
+    .description('run every dag by its schedule and show the page, until stopped')
     .addHelpText('after', '\nExample:\n  npm start')
     .action(async () => done(await (await import('./start.ts')).start('start')))
   program
@@ -53,7 +54,17 @@ function addDaemons(program: Command, done: (code: number) => void): void {
   program
     .command('worker')
     .description('not built yet')
-    .action(async () => done((await import('./not-built.ts')).notBuilt('worker')))
+    .action(() => {
+      throw new UsageError('worker is not built yet; npm start runs scheduler, executor and page in one process')
+    })
+}
+
+/** commander's `error: unknown command 'dag'` as we begin ours. */
+function sentence(text: string): string {
+  return text
+    .trimEnd()
+    .replace(/^error: /, '')
+    .replace(/^./, (first) => first.toUpperCase())
 }
 
 const USAGE = 2

@@ -92,7 +92,7 @@ function addBackfill(dags: Command, done: Done): void {
 }
 
 export function addRuns(program: Command, done: Done): void {
-  const runs = program.command('runs').description('one run')
+  const runs = program.command('runs').description('one run of a dag; dags runs lists them')
   runs
     .command('show')
     .description('a run and its task instances')
@@ -124,7 +124,7 @@ export function addRuns(program: Command, done: Done): void {
 }
 
 export function addTasks(program: Command, done: Done): void {
-  const tasks = program.command('tasks').description('one task instance')
+  const tasks = program.command('tasks').description('the tasks of a dag, and what became of them in a run')
   tasks
     .command('list')
     .description('the tasks of a dag, in the order they may run')

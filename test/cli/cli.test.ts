@@ -22,10 +22,10 @@ beforeAll(async () => {
 
 describe.concurrent('a wrong command ends with 2 and says what is right', () => {
   test.each([
-    ['pipelin chain', /unknown command 'pipelin'\n\(Did you mean pipeline\?\)/],
-    ['dags lst', /unknown command 'lst'\n\(Did you mean list\?\)/],
-    ['pipeline', /missing required argument 'dag'/],
-    ['pipeline chain --jsn', /unknown option '--jsn'\n\(Did you mean --json\?\)/],
+    ['pipelin chain', /Unknown command 'pipelin'\n\(Did you mean pipeline\?\)/],
+    ['dags lst', /Unknown command 'lst'\n\(Did you mean list\?\)/],
+    ['pipeline', /Missing required argument 'dag'/],
+    ['pipeline chain --jsn', /Unknown option '--jsn'\n\(Did you mean --json\?\)/],
     ['dags list -o yaml', /argument 'yaml' is invalid\. Allowed choices are table, json/],
     ['dags runs chain --limit none', /--limit must be a whole number from 1/],
     ['pipeline chian', /There is no dag 'chian'; did you mean 'chain'\? Known: chain, slow\n/],
@@ -83,12 +83,14 @@ test.concurrent.each([
   ['--help', /^Usage: tminus/],
   ['pipeline --help', /Example:\n {2}npm run pipeline rocket-launches\n/],
   ['dags --help', /^Usage: tminus dags/],
+  ['tasks --help', /\n {2}mark \[options\] <dag> <run> <task> <state> {2}say how a task ended instead of\n/],
   ['tasks logs --help', /Example:\n {2}npm run cli -- tasks logs rocket-launches/],
   ['--version', /^\d+\.\d+\.\d+\n$/],
 ])('tminus %s prints it and ends with 0', async (line, says) => {
   const { code, stdout, stderr } = await cli(line.split(' '))
   expect(stdout).toMatch(says)
   expect([code, stderr]).toEqual([0, ''])
+  expect(stdout.split('\n').filter((one) => one.length > 80)).toEqual([])
 })
 
 describe.concurrent('what cannot be reached or read', () => {

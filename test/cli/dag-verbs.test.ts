@@ -32,8 +32,8 @@ describe.concurrent('a verb of a dag', () => {
     ['greet end 7', 7, ''],
     ['greet end failed', 1, '✖ Nobody is there; ring the bell\n'],
     ['greet end usage', 2, '✖ Nobody is called that\n'],
-    ['greet once --outptu json', 2, "error: unknown option '--outptu'\n(Did you mean --output?)\n"],
-    ['greet onc', 2, "error: unknown command 'onc'\n(Did you mean once?)\n"],
+    ['greet once --outptu json', 2, "✖ Unknown option '--outptu'\n(Did you mean --output?)\n"],
+    ['greet onc', 2, "✖ Unknown command 'onc'\n(Did you mean once?)\n"],
   ])('%s: exit %i', async (line, code, stderr) => {
     expect(await cli(line)).toEqual({ code, stdout: '', stderr })
   })
@@ -103,10 +103,10 @@ describe.concurrent('verbs that are not there', () => {
   test('a misspelt one is answered with what is near, and with what could not be loaded', async () => {
     const { code, stdout, stderr } = await cli('great once')
     expect([code, stdout]).toEqual([2, ''])
-    expect(stderr).toBe(`${TAKEN}${DB}${HELP}${UNLOADED}error: unknown command 'great'\n(Did you mean greet?)\n`)
+    expect(stderr).toBe(`${TAKEN}${DB}${HELP}${UNLOADED}✖ Unknown command 'great'\n(Did you mean greet?)\n`)
     const broken = await cli('greet', { PIPELINES_DIR: BROKEN })
     expect(broken.stderr).toContain("✖ The dag in folder 'throws' could not be loaded: broken on purpose\n")
-    expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining("error: unknown command 'greet'")])
+    expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining("✖ Unknown command 'greet'")])
     const nowhere = await cli('greet', { PIPELINES_DIR: '/no/such/folder' })
     expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringMatching(/^✖ PIPELINES_DIR: cannot read/)])
   })

@@ -45,7 +45,7 @@ describe('dags backfill', () => {
   const WEEK = 'dags backfill daily --from 2026-06-01 --to 2026-06-06'
 
   test.each([
-    ['dags backfill daily --from 2026-06-01', /required option '--to <instant>' not specified/],
+    ['dags backfill daily --from 2026-06-01', /Required option '--to <instant>' not specified/],
     ['dags backfill daily --from 2026-06-31 --to 2026-07-01', /--from must be a date such as/],
     ['dags backfill daily --from 2026-06-02 --to 2026-06-01', /end of a backfill lies before its beginning/],
     ['dags backfill daily --from 2026-06-01 --to 2027-06-01', /--to lies in the future/],

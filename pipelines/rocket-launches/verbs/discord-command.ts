@@ -19,7 +19,7 @@ export function addDiscord(program: Command, host: CommandHost): void {
     })
   discord
     .command('resend')
-    .description('sends a message of unknown fate, or given up, with the next run; it may then stand twice')
+    .description('send a message of unknown fate, or given up, with the next run; it may then stand twice')
     .argument('<id>', 'its id in the outbox', idOf)
     .addHelpText('after', example('resend 17'))
     .action(async (id) => {
@@ -28,7 +28,7 @@ export function addDiscord(program: Command, host: CommandHost): void {
     })
   discord
     .command('forget')
-    .description('gives a message up: it is not sent any more')
+    .description('give a message up: it is not sent any more')
     .argument('<id>', 'its id in the outbox', idOf)
     .addHelpText('after', example('forget 17'))
     .action(async (id) => {

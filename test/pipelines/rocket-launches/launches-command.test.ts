@@ -222,12 +222,9 @@ describe.concurrent('what is asked wrongly', () => {
     ['list --limit 0', '✖ --limit must be a whole number from 1 to 999999'],
     ['changes --since yesterday', '✖ --since must be 12h, 7d, a date such as 2026-01-31, or an instant such as'],
     ['export --until 2026-02-30', '✖ --until must be a date such as'],
-    [
-      'export --format xml',
-      "error: option '--format <format>' argument 'xml' is invalid. Allowed choices are csv, json.",
-    ],
-    ['lsit', "error: unknown command 'lsit'\n(Did you mean list?)"],
-    ['show', "error: missing required argument 'launch'"],
+    ['export --format xml', "✖ Option '--format <format>' argument 'xml' is invalid. Allowed choices are csv, json."],
+    ['lsit', "✖ Unknown command 'lsit'\n(Did you mean list?)"],
+    ['show', "✖ Missing required argument 'launch'"],
   ])('%s: exit 2', async (line, says) => {
     const { code, stdout, stderr } = await launches(line)
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(says)])
