@@ -44,15 +44,15 @@ export async function clear(db: Metadata, key: RunKey, selection: Selection, dry
 /** Ends a run: running tasks get their AbortSignal and have failed, the rest is skipped. */
 export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
   return await operate(db, key, async (tx, run) => {
-    const { dagRunId, runId, state, states } = run
+    const { dagRunId, runId, state, states, graph } = run
     if (isOver(state)) throw new UsageError(`Run ${runId} has ended already: ${state}`)
-    const open = Object.keys(states).filter((id) => !isTerminal(states[id] ?? 'none'))
+    const open = graph.map(({ id }) => id).filter((id) => !isTerminal(states[id] ?? 'none'))
     const running = open.filter((id) => states[id] === 'running')
     const waiting = open.filter((id) => states[id] !== 'running')
     await operations.setInstances(tx, dagRunId, running, 'failed', 'cancelled')
     await operations.setInstances(tx, dagRunId, waiting, 'skipped', 'cancelled')
     await operations.changeRun(tx, run, 'cancelled')
-    return [...running, ...waiting]
+    return open
   })
 }
 

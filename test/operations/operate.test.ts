@@ -136,6 +136,16 @@ describe('cancel', () => {
       'has ended already: failed',
     )
   })
+
+  test('names the tasks of a run that had not begun in their order', async () => {
+    const defined = dag(uniqueId('waits'), {}, ({ task }) => {
+      const first = task('first_of_all', { run: () => {} })
+      task('b', { upstream: { first }, run: () => {} })
+    })
+    const { metadata } = await openTestRunner(database, [])
+    const { runId } = await enqueue(metadata, defined, { logicalDate: new Date() })
+    expect(await cancel(metadata, { dagId: defined.id, runId })).toMatchObject({ taskIds: ['first_of_all', 'b'] })
+  })
 })
 
 describe('mark', () => {
