@@ -22,11 +22,9 @@ export async function check(host: CheckHost<Settings>): Promise<Check[]> {
     })
 }
 
-const nothingYet: Check = {
-  name: 'launches',
-  level: 'warn',
-  message: 'none are stored yet; run npm run pipeline rocket-launches',
-}
+const RUN = 'run npm run pipeline rocket-launches'
+
+const nothingYet: Check = { name: 'launches', level: 'warn', message: `none are stored yet; ${RUN}` }
 
 /** So many of the longest intervals may pass without a reading before something is wrong. */
 const MISSED_LOOKS = 3
@@ -34,7 +32,7 @@ const MISSED_LOOKS = 3
 async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
   const { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_INTERVALS } = settings()
   const stored = await readSync(db, upcomingUrl(LAUNCH_LIBRARY_URL).href)
-  if (!stored?.lastSuccessAt) return nothingYet
+  if (!stored?.lastSuccessAt) return { ...nothingYet, message: `none were read from ${LAUNCH_LIBRARY_URL} yet; ${RUN}` }
   const age = Math.max(0, now().getTime() - stored.lastSuccessAt.getTime())
   const told = `read ${humanDuration(age)} ago`
   if (age <= MISSED_LOOKS * Math.max(...LAUNCH_LIBRARY_INTERVALS))
@@ -48,7 +46,7 @@ async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>):
   const { calls, until, limit } = await lastKnown({ db, baseUrl, token, now })
   const name = 'quota'
   if (calls === undefined) return { name, level: 'ok', message: 'no limit is known' }
-  const left = `${calls.toLocaleString('en')} calls left, of ${limit?.toLocaleString('en')} and what stays in reserve`
+  const left = `${calls.toLocaleString('en')} of ${limit?.toLocaleString('en')} calls left, the reserve not counted`
   if (calls > 0) return { name, level: 'ok', message: left }
   const when = until?.toISOString().slice(11, 16)
   return { name, level: 'warn', message: `no call is left; wait until ${when} UTC, or set LAUNCH_LIBRARY_TOKEN` }

@@ -11,7 +11,9 @@ export async function oneLaunch(db: Queryable, host: CommandHost, text: string):
       { code: 'launch_unknown', retryable: false },
     )
   if (others.length === 0) return launch
-  const lines = [launch, ...others].map(({ id, name }) => `\n  ${id}  ${name}`)
+  const found = [launch, ...others]
+  const width = Math.max(...found.map(({ id }) => String(id).length))
+  const lines = found.map(({ id, name }) => `\n  ${String(id).padStart(width)}  ${name}`)
   const shown = lines.length > MOST_NAMED ? [...lines.slice(0, MOST_NAMED), '\n  …'] : lines
   throw new TminusError(`'${text}' may be any of these; name one by its id:${shown.join('')}`, {
     code: 'launch_ambiguous',

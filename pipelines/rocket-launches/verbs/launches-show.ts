@@ -81,6 +81,12 @@ function printRecord(host: CommandHost, launch: StoredLaunch, slips: Slips | und
     ['first_seen', launch.first_seen_at && instantText(launch.first_seen_at)],
     ['updated', launch.updated_at && instantText(launch.updated_at)],
     ['vanished', launch.vanished_at && `${instantText(launch.vanished_at)}, from the list of upcoming launches`],
-    ['slips', slips ? `${slips.slips}; ${moveText(slips.first_net, slips.last_net)} on the whole` : 'none seen'],
+    ['slips', slips ? slipsText(slips) : 'none seen'],
   ])
+}
+
+/** `3; 25 h later than at first` */
+function slipsText({ slips, first_net, last_net }: Slips): string {
+  const same = first_net.getTime() === last_net.getTime()
+  return `${slips}; ${moveText(first_net, last_net)} ${same ? 'as' : 'than'} at first`
 }
