@@ -9,7 +9,7 @@ import { scrubber } from '../secrets.ts'
 import { VERSION } from '../version.ts'
 import { outputOption } from './output-option.ts'
 import { EXIT_OF, onStopSignal } from './signals.ts'
-import { fields, print, printJson, table, wrapped } from './table.ts'
+import { fields, print, printJson, say, table } from './table.ts'
 
 /** How long a verb may take to end after Ctrl-C. */
 const GRACE_MS = 2_000
@@ -33,7 +33,7 @@ export function openCommandHost(
       return await work(db).finally(close)
     },
     outputOption,
-    print: (text) => print(wrapped(text).join('\n')),
+    print: say,
     printJson,
     table: (header, rows, options) => print(table(header, rows, options)),
     fields: (given) => print(fields(given)),

@@ -16,7 +16,7 @@ import { findDag } from './find-dag.ts'
 import { parseInstant } from './instant-option.ts'
 import { NOBODY_RUNS } from './operate.ts'
 import { Screen } from './screen.ts'
-import { instant, print, table } from './table.ts'
+import { instant, print, say, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 export interface BackfillVerbOptions {
@@ -53,7 +53,7 @@ async function showPlan(metadata: Metadata, dag: Dag, range: BackfillRange): Pro
   const rows = plan.map(({ logicalDate, action, state }) => [instant(logicalDate), action, state ?? ''])
   print(table(['logical_date', 'would', 'state now'], rows))
   const skipped = plan.filter(({ action }) => action === 'skip').length
-  print(`${plan.length - skipped} of ${plan.length} ticks would run, ${skipped} are skipped; nothing was changed`)
+  say(`${plan.length - skipped} of ${plan.length} ticks would run, ${skipped} are skipped; nothing was changed`)
   return 0
 }
 
@@ -96,10 +96,10 @@ async function summarise(
   { ended, done, ticks }: BackfillEnd,
 ): Promise<number> {
   const failed = await countFailed(metadata, dag.id, from, to)
-  if (ended === 'interrupted') print(`Stopped after ${done} of ${ticks} ticks; the same command goes on from there`)
-  else if (ended === 'cancelled') print(`Cancelled after ${done} of ${ticks} ticks`)
-  else print(`${done} of ${ticks} ticks are done`)
-  if (failed > 0) print(`${failed} of its runs have failed; --reprocess failed does them again`)
+  if (ended === 'interrupted') say(`Stopped after ${done} of ${ticks} ticks; the same command goes on from there`)
+  else if (ended === 'cancelled') say(`Cancelled after ${done} of ${ticks} ticks`)
+  else say(`${done} of ${ticks} ticks are done`)
+  if (failed > 0) say(`${failed} of its runs have failed; --reprocess failed does them again`)
   return ended === 'done' && failed === 0 ? 0 : 1
 }
 

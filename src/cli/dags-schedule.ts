@@ -5,7 +5,7 @@ import { type NextRuns, nextRuns, readNextRuns } from '../operations/next-runs.t
 import { setPaused } from '../operations/pause.ts'
 import type { ListOptions } from './dags.ts'
 import { findDag } from './find-dag.ts'
-import { instant, print, printJson, table } from './table.ts'
+import { instant, print, printJson, say, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `dags pause <dag>`, `dags unpause <dag>`: its scheduled runs only; nothing fires by itself on unpause. */
@@ -13,11 +13,11 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
   await withMetadata(async (metadata, { loaded, clock }) => {
     const dag = findDag(loaded, dagId)
     await setPaused(metadata, dag.id, paused, clock.now())
-    if (paused) print(`${dag.id} is paused: it gets no scheduled runs; by hand it still runs`)
-    else if (dag.schedule === null) print(`${dag.id} is not paused; it has no schedule`)
+    if (paused) say(`${dag.id} is paused: it gets no scheduled runs; by hand it still runs`)
+    else if (dag.schedule === null) say(`${dag.id} is not paused; it has no schedule`)
     else {
       const [next = null] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
-      print(`${dag.id} is not paused; its next tick is ${instant(next)}`)
+      say(`${dag.id} is not paused; its next tick is ${instant(next)}`)
     }
   })
   return 0

@@ -8,7 +8,7 @@ import { stopSignal } from './command-host.ts'
 import { findDag, parseConf } from './find-dag.ts'
 import { parseInstant } from './instant-option.ts'
 import { sayIfNobodyRuns } from './operate.ts'
-import { print } from './table.ts'
+import { say } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 export interface TriggerOptions {
@@ -24,7 +24,7 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
     const dag = findDag(loaded, dagId)
     const conf = parseConf(dag, options.conf)
     const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
-    print(`Queued ${runId}`)
+    say(`Queued ${runId}`)
     await sayIfNobodyRuns(metadata)
     return options.wait ? await follow(metadata, dag, runId) : 0
   })
@@ -41,12 +41,12 @@ async function follow(metadata: Metadata, dag: Dag, runId: string): Promise<numb
     if (run === undefined) throw new UsageError(`Run ${runId} is not there any more: somebody has deleted it`)
     tell(run, told)
     if (run.end_date !== null) {
-      print(`run ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
+      say(`run ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
       return run.state === 'success' ? 0 : 1
     }
     await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {})
   }
-  print(`The run goes on without us; npm run cli -- runs cancel ${dag.id} ${runId} would end it`)
+  say(`The run goes on without us; npm run cli -- runs cancel ${dag.id} ${runId} would end it`)
   return 0
 }
 
@@ -55,6 +55,6 @@ function tell(run: DagRunDetails, told: Map<string, string>): void {
     const text = `${state}${reason === null ? '' : `: ${reason}`}`
     if (state === 'none' || told.get(task_id) === text) continue
     told.set(task_id, text)
-    print(`  ${task_id} ${text}`)
+    say(`  ${task_id} ${text}`)
   }
 }

@@ -7,7 +7,7 @@ import { readStatus } from '../maintenance/status.ts'
 import { stopSignal } from './command-host.ts'
 import type { ListOptions } from './dags.ts'
 import { Screen } from './screen.ts'
-import { fields, instant, print, printJson, table, wrapped } from './table.ts'
+import { fields, instant, print, printJson, say, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `db status`: how much there is of everything. */
@@ -51,9 +51,9 @@ export async function dbClean({ olderThan, dryRun = false }: CleanVerbOptions): 
   screen.draw([])
   for (const { table: name, rows, error } of cleaned) {
     if (error !== null) process.stderr.write(`✖ ${name}: ${error}\n`)
-    else print(`${dryRun ? 'Would delete' : 'Deleted'} ${rows} of ${WHAT[name] ?? name}`)
+    else say(`${dryRun ? 'Would delete' : 'Deleted'} ${rows} of ${WHAT[name] ?? name}`)
   }
-  if (signal.aborted) print('Stopped before the end; the same command goes on')
+  if (signal.aborted) say('Stopped before the end; the same command goes on')
   return cleaned.some(({ error }) => error !== null) ? 1 : 0
 }
 
@@ -80,10 +80,10 @@ export async function dbReset({ yes = false }: { yes?: boolean }): Promise<numbe
   }
   const { metadata, close } = await openDatabases(setup, { create: false, asFound: true })
   const dropped = await reset(metadata).finally(close)
-  if (dropped.length === 0) print(`There is no schema "${schema}": nothing to drop`)
+  if (dropped.length === 0) say(`There is no schema "${schema}": nothing to drop`)
   else {
     const tables = dropped.map((one) => `${one.table} (${one.rows} rows)`).join(', ')
-    print(wrapped(`Dropped schema "${schema}": ${tables}`).join('\n'))
+    say(`Dropped schema "${schema}": ${tables}`)
   }
   return 0
 }

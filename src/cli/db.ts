@@ -1,7 +1,7 @@
 import { openDatabases, setUp } from '../app.ts'
 import { openEmbedded } from '../db/embedded.ts'
 import { ensureAdmin } from '../web/auth/users.ts'
-import { print } from './table.ts'
+import { print, say } from './table.ts'
 
 /** `db url`: the address of the launches' database. An embedded server is started, and left running. */
 export async function dbUrl(): Promise<number> {
@@ -23,7 +23,7 @@ export async function dbMigrate(): Promise<number> {
   const { admin } = setup.config
   const ensured = admin && ensureAdmin(databases.metadata, admin.user, admin.password)
   const made = await Promise.resolve(ensured).finally(databases.close)
-  if (made) print(`Made ${admin?.user}, the first admin of the web page`)
-  print(`The runner's tables in schema "${setup.config.metadataSchema}" are up to date`)
+  if (made) say(`Made ${admin?.user}, the first admin of the web page`)
+  say(`The runner's tables in schema "${setup.config.metadataSchema}" are up to date`)
   return 0
 }

@@ -2,7 +2,7 @@ import { humanDuration } from '../duration.ts'
 import { listExecuting } from '../maintenance/alive.ts'
 import { listJobs } from '../operations/list-jobs.ts'
 import type { ListOptions } from './dags.ts'
-import { instant, print, printJson, table } from './table.ts'
+import { instant, print, printJson, say, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `jobs list`: processes, those alive first. */
@@ -32,7 +32,7 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
 export async function jobsCheck(): Promise<number> {
   const executing = await withMetadata((metadata) => listExecuting(metadata))
   for (const { kind, pid, hostname, silent_ms } of executing)
-    print(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
-  if (executing.length === 0) print('No live process takes up runs; start one with npm start')
+    say(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
+  if (executing.length === 0) say('No live process takes up runs; start one with npm start')
   return executing.length > 0 ? 0 : 1
 }

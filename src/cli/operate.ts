@@ -4,7 +4,7 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { cancel, clear, mark, type Operated } from '../operations/operate.ts'
 import { findDag } from './find-dag.ts'
 import { findRun, findTask } from './find-run.ts'
-import { print } from './table.ts'
+import { say } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 export interface ClearOptions {
@@ -25,8 +25,8 @@ export async function runsClear(dagId: string, runId: string, options: ClearOpti
       onlyFailed: options.onlyFailed ?? false,
     }
     const done = await clear(metadata, { dagId, runId: run.run_id }, selection, options.dryRun ?? false)
-    if (done.taskIds.length === 0) print(`Nothing to clear in ${done.runId}`)
-    else print(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
+    if (done.taskIds.length === 0) say(`Nothing to clear in ${done.runId}`)
+    else say(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
     if (done.taskIds.length > 0 && !options.dryRun) await sayIfNobodyRuns(metadata)
   })
   return 0
@@ -37,7 +37,7 @@ export async function runsCancel(dagId: string, runId: string): Promise<number> 
   await withMetadata(async (metadata, setup) => {
     const run = await findRun(metadata, setup, dagId, runId)
     const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId: run.run_id })
-    print(`Cancelled ${cancelled}: ${taskIds.join(', ') || 'nothing was left to run'}`)
+    say(`Cancelled ${cancelled}: ${taskIds.join(', ') || 'nothing was left to run'}`)
   })
   return 0
 }
@@ -59,7 +59,7 @@ export async function tasksMark(
     findTask(run, taskId)
     const done: Operated = await mark(metadata, findDag(setup.loaded, dagId), run.run_id, taskId, state, value)
     const [, ...after] = done.taskIds
-    print(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
+    say(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
     await sayIfNobodyRuns(metadata)
   })
   return 0
@@ -67,7 +67,7 @@ export async function tasksMark(
 
 /** A run that waits for a process says which, where there is none. */
 export async function sayIfNobodyRuns(metadata: Metadata): Promise<void> {
-  if ((await listExecuting(metadata)).length === 0) print(NOBODY_RUNS)
+  if ((await listExecuting(metadata)).length === 0) say(NOBODY_RUNS)
 }
 
 export const NOBODY_RUNS = 'No process takes up runs now; it stays queued until one does: start one with npm start'

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { listPools, setPool } from '../operations/pools.ts'
 import type { ListOptions } from './dags.ts'
-import { print, printJson, table } from './table.ts'
+import { print, printJson, say, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `pools list`. */
@@ -24,6 +24,6 @@ export async function poolsSet(pool: string, slots: string, options: { descripti
   if (!/^\d{1,6}$/.test(slots)) throw new UsageError('slots must be a whole number from 0')
   if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool)) throw new UsageError("a pool's name has letters, digits, '-', '_' and '.'")
   await withMetadata((metadata) => setPool(metadata, pool, Number(slots), options.description ?? null))
-  print(`Pool ${pool} has ${slots} slots`)
+  say(`Pool ${pool} has ${slots} slot${Number(slots) === 1 ? '' : 's'}`)
   return 0
 }

@@ -1,6 +1,6 @@
 import type { ListOptions } from './dags.ts'
 import { findRun } from './find-run.ts'
-import { instant, print, printJson, table, took } from './table.ts'
+import { instant, print, printJson, say, table, took } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `runs show <dag> <run>`. */
@@ -10,7 +10,7 @@ export async function runsShow(dagId: string, runId: string, { output }: ListOpt
     printJson(run)
     return 0
   }
-  print(`${run.dag_id}  ${run.run_id}  ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
+  say(`${run.dag_id}  ${run.run_id}  ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
   print(
     table(
       ['task_id', 'state', 'try', 'start', 'duration', 'reason'],

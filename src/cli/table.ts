@@ -136,6 +136,11 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+/** A sentence, wrapped at words on a terminal. What others wrote cannot move the cursor. */
+export function say(text: string): void {
+  print(wrapped(text).join('\n'))
+}
+
 /** A remark beside what was asked for: whoever reads on from standard output is not given it. */
 export function note(text: string): void {
   const columns = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY

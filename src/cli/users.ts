@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts'
 import { checkNewName, checkUser, createUser, deleteUser, listUsers, setPassword } from '../web/auth/users.ts'
 import { ROLES, type Role } from '../web/site.ts'
 import type { ListOptions } from './dags.ts'
-import { instant, print, printJson, table } from './table.ts'
+import { instant, print, printJson, say, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
 /** `users create <name>`: the password is asked for, or read from standard input. */
@@ -15,7 +15,7 @@ export async function usersCreate(name: string, { role }: { role: string }): Pro
     await checkNewName(metadata, name)
     await createUser(metadata, name, known satisfies Role, await readPassword())
   })
-  print(`Made ${name}, ${role}. The page asks for a password from now on`)
+  say(`Made ${name}, ${role}. The page asks for a password from now on`)
   return 0
 }
 
@@ -24,7 +24,7 @@ export async function usersSetPassword(name: string): Promise<number> {
     await checkUser(metadata, name)
     await setPassword(metadata, name, await readPassword())
   })
-  print(`The password of ${name} is changed: every session has ended, and the calendar address is withdrawn`)
+  say(`The password of ${name} is changed: every session has ended, and the calendar address is withdrawn`)
   return 0
 }
 
@@ -33,8 +33,8 @@ export async function usersDelete(name: string): Promise<number> {
     await deleteUser(metadata, name)
     return (await listUsers(metadata)).length
   })
-  print(`Deleted ${name}`)
-  if (left === 0) print(NOBODY)
+  say(`Deleted ${name}`)
+  if (left === 0) say(NOBODY)
   return 0
 }
 
