@@ -32,7 +32,8 @@ const MISSED_LOOKS = 3
 async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
   const { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_INTERVALS } = settings()
   const stored = await readSync(db, upcomingUrl(LAUNCH_LIBRARY_URL).href)
-  if (!stored?.lastSuccessAt) return { ...nothingYet, message: `none were read from ${LAUNCH_LIBRARY_URL} yet; ${RUN}` }
+  if (!stored?.lastSuccessAt)
+    return { ...nothingYet, message: `none were read from ${new URL(LAUNCH_LIBRARY_URL).host} yet; ${RUN}` }
   const age = Math.max(0, now().getTime() - stored.lastSuccessAt.getTime())
   const told = `read ${humanDuration(age)} ago`
   if (age <= MISSED_LOOKS * Math.max(...LAUNCH_LIBRARY_INTERVALS))
