@@ -2,13 +2,13 @@ import pc from 'picocolors'
 import type { Dag } from '../dag/dag.ts'
 import { isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import { humanDuration } from '../duration.ts'
-import type { LogLine, Transition } from '../metadata/transitions.ts'
+import type { LogLine, RunChange, Transition } from '../metadata/transitions.ts'
 import type { OwnedRun, RunResult } from '../runner/owned-run.ts'
 import { columnsOf, printable, type Screen, wrap } from './screen.ts'
 
 export interface Progress {
   started(run: OwnedRun): void
-  onChange(run: OwnedRun, transitions: readonly Transition[]): void
+  onChange(run: OwnedRun, change: RunChange): void
   onLog(line: LogLine): void
   /** The user asked to end it. */
   stopping(): void
@@ -57,7 +57,7 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
       draw()
       if (screen.live) ticking = setInterval(draw, 100)
     },
-    onChange: (run, transitions) => {
+    onChange: (run, { transitions }) => {
       if (run !== own) return
       if (waiting) startedAt = Date.now()
       waiting = false

@@ -1,6 +1,6 @@
 import { openApp, type Setup, setUp } from '../app.ts'
 import { messageOf } from '../errors.ts'
-import type { LogLine, Transition } from '../metadata/transitions.ts'
+import type { LogLine, RunChange } from '../metadata/transitions.ts'
 import { readNextRuns } from '../operations/next-runs.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
@@ -42,7 +42,7 @@ function logRuns({ log }: Setup) {
   /** Runs under way, by their row: what a task logs tells whose it is. */
   const runs = new Map<number, { dag_id: string; run_id: string }>()
   return {
-    onChange: ({ run, state }: OwnedRun, transitions: readonly Transition[]) => {
+    onChange: ({ run }: OwnedRun, { transitions, run: end }: RunChange) => {
       runs.set(run.dagRunId, { dag_id: run.dagId, run_id: run.runId })
       for (const { taskId, to, tryNumber, reason } of transitions) {
         if (to === 'queued') continue
@@ -52,12 +52,9 @@ function logRuns({ log }: Setup) {
           to,
         )
       }
-      if (!state.ended) return
+      if (end === null) return
       runs.delete(run.dagRunId)
-      log[state.ended.state === 'failed' ? 'error' : 'info'](
-        { dag_id: run.dagId, run_id: run.runId },
-        `run ${state.ended.state}`,
-      )
+      log[end.state === 'failed' ? 'error' : 'info']({ dag_id: run.dagId, run_id: run.runId }, `run ${end.state}`)
     },
     onLog: ({ dagRunId, taskId, tryNumber, level, message, fields }: LogLine) =>
       log[level]({ ...runs.get(dagRunId), task_id: taskId, try_number: tryNumber, ...fields }, message),

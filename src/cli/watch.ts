@@ -31,9 +31,9 @@ export class Watch {
   hooks({ onChange, onLog }: Required<Hooks>): Hooks {
     return {
       onLog,
-      onChange: (run, transitions) => {
-        onChange(run, transitions)
-        this.#metrics?.onChange(run, transitions)
+      onChange: (run, change) => {
+        onChange(run, change)
+        this.#metrics?.onChange(run, change)
       },
     }
   }

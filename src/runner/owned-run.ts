@@ -147,7 +147,7 @@ export class OwnedRun {
       if (to === 'running') this.#execute(index)
       if (dueAt !== null) this.#startAt(index, dueAt)
     }
-    this.#owner.onChange(this, change.transitions)
+    this.#owner.onChange(this, change)
     if (change.run !== null) this.#close(change.run)
   }
 

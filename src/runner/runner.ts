@@ -9,7 +9,7 @@ import { type Claimable, claimRun, type DagRun, type Inserted, type NewDagRun, r
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
-import type { LogLine, Transition } from '../metadata/transitions.ts'
+import type { LogLine, RunChange } from '../metadata/transitions.ts'
 import { Admission } from './admission.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
@@ -35,7 +35,7 @@ export interface RunnerOptions {
   executor: Executor
   log: Logger
   /** Told of every written change of a run owned here. What it throws is logged, and disturbs nothing. */
-  onChange?: (run: OwnedRun, transitions: readonly Transition[]) => void
+  onChange?: (run: OwnedRun, change: RunChange) => void
   /** Told of every line a task logs here, in the same way. */
   onLog?: (line: LogLine) => void
   /** Called once a run owned here has ended, and waited for when this process stops; what it throws is logged. */

@@ -2,7 +2,7 @@ import type { Metric } from '../commands.ts'
 import { isTerminal } from '../dag/state.ts'
 import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import type { Transition } from '../metadata/transitions.ts'
+import type { RunChange } from '../metadata/transitions.ts'
 import { listPools } from '../operations/pools.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
 
@@ -22,7 +22,7 @@ export interface Metrics {
   /** All of them, in Prometheus' text format. */
   text(): Promise<string>
   /** Told of every written change of a run owned by this process. */
-  onChange(run: OwnedRun, transitions: readonly Transition[]): void
+  onChange(run: OwnedRun, change: RunChange): void
 }
 
 const SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1_800]
@@ -55,7 +55,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   return {
     contentType: register.contentType,
     text: async () => `${await register.metrics()}${await gauges(options)}`,
-    onChange: ({ run, state }, transitions) => {
+    onChange: ({ run }, { transitions, run: end }) => {
       const dag_id = run.dagId
       if (run.runType === 'scheduled' && !since.begun.has(run.dagRunId))
         delay.observe({ dag_id }, Math.max(0, options.now().getTime() - run.logicalDate.getTime()) / 1_000)
@@ -75,8 +75,8 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
         }
         if (isTerminal(to)) tasks.inc({ dag_id, task_id, state: to })
       }
-      if (!state.ended) return
-      runs.inc({ dag_id, state: state.ended.state })
+      if (end === null) return
+      runs.inc({ dag_id, state: end.state })
       since.begun.delete(run.dagRunId)
     },
   }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { fail, rescheduleAt, skip } from '../../src/dag/ending.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
+import type { RunChange } from '../../src/metadata/transitions.ts'
 import { readLogs } from '../../src/operations/logs.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { useDatabase } from '../support/database.ts'
@@ -304,6 +305,19 @@ test('what shows a run and breaks is told for what it is, once each time, and di
     [{ err: new Error('the screen is broken') }, told],
     [{ err: new Error('the screen is broken') }, told],
   ])
+})
+
+test('the end of a run is told once, with the write that ends it', async () => {
+  // b ends while the end of a is being written.
+  const twoLeaves = dag(uniqueId('leaves'), {}, ({ task }) => {
+    task('a', { run: () => {} })
+    task('b', { run: () => new Promise((resolve) => setImmediate(resolve)) })
+  })
+  const ends: unknown[] = []
+  const onChange = (_run: unknown, change: RunChange) => void ends.push(change.run?.state)
+  const { run } = await openTestRunner(database, [twoLeaves], { onChange })
+  await run(twoLeaves)
+  expect(ends).toEqual([undefined, 'success'])
 })
 
 describe('ownership', () => {
