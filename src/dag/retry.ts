@@ -11,7 +11,7 @@ export type RetryLimits = Pick<Task, 'retries' | 'retryDelayMs' | 'maxRetryDelay
  */
 export function afterFailure(limits: RetryLimits, failures: number, retryable: boolean, random: number) {
   if (!retryable || failures > limits.retries) return undefined
-  const nominalMs = Math.min(limits.retryDelayMs * 2 ** (failures - 1), limits.maxRetryDelayMs)
+  const nominalMs = Math.min(limits.retryDelayMs * 2 ** Math.min(failures - 1, 50), limits.maxRetryDelayMs)
   const delayMs = Math.min(Math.round(nominalMs * (1 + random / 10)), limits.maxRetryDelayMs)
   return { delayMs, nominalMs }
 }

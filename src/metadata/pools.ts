@@ -8,7 +8,8 @@ export interface SlotWanted {
 
 /**
  * Takes slots for as many of the wanted as there is room, in their order, `most` at most; returns those that got all
- * they need. The pools' rows are locked in one order, so two processes neither overbook nor deadlock.
+ * they need. The pools' rows are locked in one order, so two processes neither overbook nor deadlock. A process that
+ * was taken for dead gets none, since nobody would free them.
  */
 export async function takeSlots<W extends SlotWanted>(
   db: Metadata,
@@ -18,6 +19,8 @@ export async function takeSlots<W extends SlotWanted>(
 ): Promise<W[]> {
   const names = [...new Set(wanted.flatMap(({ pools }) => pools))].sort()
   return await db.transaction(async (tx) => {
+    const alive = `select from metadata.job where job_id = $1 and state = 'running' for share`
+    if ((await tx.query(alive, [jobId])).rowCount === 0) return []
     await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [names])
     // What asks does not run: a slot it holds was taken by a transaction whose answer was lost.
     await freeSlots(tx, wanted)
@@ -27,11 +30,10 @@ export async function takeSlots<W extends SlotWanted>(
       [names],
     )
     const free = new Map(rows.map((row) => [row.pool, row.free]))
-    const hasRoom = ({ pools }: W) => pools.every((pool) => (free.get(pool) ?? 0) > 0)
     const slots: (Omit<SlotWanted, 'pools'> & { pool: string })[] = []
     const taken: W[] = []
     for (const one of wanted) {
-      if (taken.length === most || !hasRoom(one)) continue
+      if (taken.length === most || one.pools.some((pool) => (free.get(pool) ?? 0) <= 0)) continue
       taken.push(one)
       for (const pool of one.pools) {
         free.set(pool, (free.get(pool) ?? 0) - 1)

@@ -68,11 +68,10 @@ export async function writeChanges(
   const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => moveOf(dagRunId, one)))
   const extras = extrasOf(changes, logs)
   const parts = PART_NAMES.filter((part) => extras[part].length > 0)
-  const hot = [jobId, runs, moves]
   const { rows } = await db.query<{ dag_run_id: number }>({
     name: `write_changes_${parts.join('_')}`,
     text: statement(parts),
-    values: parts.length === 0 ? hot : [...hot, db.channel, JSON.stringify(extras)],
+    values: [jobId, runs, moves, ...(parts.length === 0 ? [] : [db.channel, JSON.stringify(extras)])],
   })
   const missing = new Map(
     changes.map(({ dagRunId, transitions, run }) => [dagRunId, transitions.length + (run ? 1 : 0)]),

@@ -1,4 +1,4 @@
-import { outlast } from '../db/outage.ts'
+import { isOutage, outlast } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { readOutput } from '../metadata/task-instances.ts'
 import type { Ending, LogLine } from '../metadata/transitions.ts'
@@ -57,12 +57,13 @@ export class Tries {
     for (const own of this.#known.values()) if (own.stands === 'ended') own.stands = 'writing'
   }
 
-  /** What the database refused outright would be refused again: the try has failed instead. */
+  /** What the database refused outright, not being away, would be refused again: the try has failed instead. */
   written(result: boolean | Error): void {
     for (const own of this.#known.values()) {
       if (own.stands !== 'writing') continue
       if (result === true) this.#known.delete(own.index)
-      if (result instanceof Error) own.ending = failure(`its result could not be stored: ${messageOf(result)}`)
+      if (result instanceof Error && !isOutage(result))
+        own.ending = failure(`its result could not be stored: ${messageOf(result)}`)
       own.stands = 'ended'
     }
   }

@@ -114,8 +114,7 @@ export class Writer {
 
   #refused(items: readonly Item[], error: Error): void {
     const changes = items.filter((item) => 'change' in item)
-    const what = changes.length > 0 ? 'a change' : 'a log line'
-    this.#options.log.error({ err: error }, `the database refused ${what}`)
+    this.#options.log.error({ err: error }, `the database refused a ${changes.length > 0 ? 'change' : 'log line'}`)
     for (const { source, change } of changes) source.written(change, error)
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { fail, rescheduleAt, skip } from '../../src/dag/ending.ts'
@@ -380,6 +380,24 @@ describe('ownership', () => {
     gate.resolve()
     expect(await owned.finished).toMatchObject({ state: 'success' })
     expect(ran).toEqual(['c'])
+  })
+
+  test('what a task came to is kept through an outage that outlasts the wait for its end', async () => {
+    onTestFinished(() => void vi.useRealTimers())
+    const { metadata } = await openTestRunner(database, [])
+    const one = dag(uniqueId('outlasting'), {}, ({ task }) => {
+      task('a', { run: () => {} })
+    })
+    let away = true
+    const query = async (statement: { name?: string }, values?: unknown[]) => {
+      if (!away || !statement.name?.startsWith('write_changes')) return metadata.query(statement as never, values)
+      away = false
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
+      throw Object.assign(new Error('nothing listens there'), { code: 'ECONNREFUSED' })
+    }
+    const { run } = await openTestRunner(database, [one], { db: { ...metadata, query: query as never } })
+    expect(statesOf(await run(one))).toEqual({ a: 'success' })
+    expect(away).toBe(false)
   })
 
   test('a queued run is claimed once, however many ask', async () => {

@@ -182,4 +182,16 @@ describe('slots of a pool', () => {
     })
     expect(await listPools(own.metadata)).toContainEqual(expect.objectContaining({ pool, used: 0 }))
   })
+  test('are not for a process that was taken for dead and does not know it yet', async () => {
+    const pool = uniqueId('pool')
+    const one = dag(uniqueId('one'), {}, ({ task }) => {
+      task('a', { pool, run: () => {} })
+    })
+    const own = await openTestRunner(database, [one], { slots: 0 })
+    await setPool(own.metadata, pool, 1, null)
+    const { run } = await start(own, one)
+    await endJob(own.metadata, own.jobId, 'failed', 'gave no sign of life')
+    const wanted = { dagRunId: run.dagRunId, taskId: 'a', pools: [pool] }
+    expect(await takeSlots(own.metadata, own.jobId, [wanted], 1)).toEqual([])
+  })
 })
