@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** SQLSTATE classes and codes that speak of the connection or the server, not of the statement. */
-const OUTAGE_STATES = /^(08...|57P0[1-5]|53300)$/
+/**
+ * SQLSTATE classes and codes that speak of the connection or the server, not of the statement: also of one whose disk is
+ * full (53100), or that only reads, as after a failover (25006).
+ */
+const OUTAGE_STATES = /^(08...|57P0[1-5]|53[13]00|25006)$/
 const NETWORK_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -166,7 +166,7 @@ async function encodeOutput(task: Task, value: unknown): Promise<string | null> 
 function endingOf(error: unknown, { scrub, now }: Resources): Ending {
   const said = messageOf(error)
   const driversWords = isOutage(error) && !(error instanceof TminusError)
-  const reason = storableText(scrub(driversWords ? `lost a connection (${said}); is the database up?` : said))
+  const reason = storableText(scrub(driversWords ? `the database failed (${said}); is it up?` : said))
   if (error instanceof Skipped) return { state: 'skipped', reason }
   if (error instanceof Rescheduled) {
     // The task speaks by its own clock; waiting is done by the real one.
