@@ -9,7 +9,7 @@ import { endingOf } from './discord/ending.ts'
 import { passes, type Terms } from './discord/filter.ts'
 import type { NoticeKind } from './discord/notices.ts'
 import type { Trouble } from './discord/outcome.ts'
-import { whyDisabled } from './discord/target.ts'
+import { enable, whyDisabled } from './discord/target.ts'
 import { upcomingUrl } from './launch-library/launch-library.ts'
 import { type LaunchRow, nearestLaunch } from './launches/launch-store.ts'
 import { readSync } from './launches/launch-sync.ts'
@@ -141,23 +141,29 @@ interface Report {
   disabled?: string
 }
 
-/** Decides, then sends. A webhook that is gone is left alone. */
+/** Decides, then sends. A webhook that is out of use is left alone, save by a run by hand: who starts it wants to know. */
 async function serve(webhook: Webhook, deciding: Deciding, context: Context): Promise<Report> {
   const { target } = webhook
-  const { db, now, signal } = context
+  const { db, now, signal, runType } = context
   const log = (context.settings.DISCORD_WEBHOOK_URL?.length ?? 0) > 1 ? naming(target, context.log) : context.log
   const decided = await inTransaction(db, async (connection) => {
-    const disabled = await whyDisabled(connection, webhook)
-    return disabled === undefined ? await decideTarget(connection, target, deciding) : { disabled }
+    const outOfUse = await whyDisabled(connection, webhook)
+    if (outOfUse !== undefined && runType !== 'manual') return { disabled: outOfUse }
+    if (outOfUse !== undefined) await enable(connection, target)
+    return { outOfUse, ...(await decideTarget(connection, target, deciding)) }
   })
   if ('disabled' in decided) {
-    log.warn(`nothing is sent: ${decided.disabled}`)
+    log.warn(`nothing is sent: the webhook is ${decided.disabled}`)
     return { target, nearest: undefined, delivery: NOTHING_SENT, disabled: decided.disabled }
   }
-  const { nearest, cards } = decided
+  const { nearest, cards, outOfUse } = decided
+  if (outOfUse !== undefined) log.warn(`a run by hand asks it again: the webhook was ${outOfUse}`)
   if (nearest === undefined) log.info('no upcoming launch is known, so there is none to announce')
   const dressed = (message: Payload, kind: 'card' | NoticeKind) => dress(message, kind, context)
-  return { target, nearest, delivery: await deliver({ db, webhook, cards, dressed, log, now, signal }) }
+  const delivery = await deliver({ db, webhook, cards, dressed, log, now, signal })
+  if (outOfUse !== undefined && delivery.posted + delivery.edited + delivery.troubles.length === 0)
+    log.warn('nothing was sent that could tell whether it works again; the next message does')
+  return { target, nearest, delivery }
 }
 
 const NOTHING_SENT: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), troubles: [] }

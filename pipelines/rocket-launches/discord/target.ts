@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
+import { instantText } from '../launches/launch-words.ts'
 
 /**
  * Held until the end of the transaction: whoever decides what a channel is told, or takes a message to be sent there,
@@ -10,16 +11,28 @@ export async function lockTarget(db: Queryable, target: string): Promise<void> {
   await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tminus discord ${target}`])
 }
 
+export interface DisabledTarget {
+  target: string
+  disabled_at: Date
+  reason: string
+}
+
 /** Why nothing is sent to this webhook; undefined where it is in use. Another address takes it into use again. */
 export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<string | undefined> {
-  const { rows } = await db.query<{ address: string; reason: string }>(
-    'select address, reason from discord_target where target = $1',
+  const { rows } = await db.query<DisabledTarget & { address: string }>(
+    'select target, disabled_at, reason, address from discord_target where target = $1',
     [webhook.target],
   )
   const [row] = rows
-  if (row === undefined || row.address === digest(webhook)) return row?.reason
+  if (row === undefined) return undefined
+  if (row.address === digest(webhook)) return disabledWords(row)
   await enable(db, webhook.target)
   return undefined
+}
+
+/** `out of use since 2026-11-21 18:00Z: …`, to the end of what to do about it. */
+export function disabledWords({ disabled_at, reason }: DisabledTarget): string {
+  return `out of use since ${instantText(disabled_at)}: ${reason}`
 }
 
 export async function disable(db: Queryable, webhook: Webhook, reason: string): Promise<void> {
@@ -35,12 +48,6 @@ export async function disable(db: Queryable, webhook: Webhook, reason: string): 
 export async function enable(db: Queryable, target: string): Promise<boolean> {
   const { rowCount } = await db.query('delete from discord_target where target = $1', [target])
   return rowCount === 1
-}
-
-export interface DisabledTarget {
-  target: string
-  disabled_at: Date
-  reason: string
 }
 
 export async function listDisabled(db: Queryable): Promise<DisabledTarget[]> {

@@ -10,7 +10,7 @@ import {
   whatWords,
   whyWords,
 } from '../discord/outbox-list.ts'
-import { enable, listDisabled } from '../discord/target.ts'
+import { disabledWords, enable, listDisabled } from '../discord/target.ts'
 import { instantText } from '../launches/launch-words.ts'
 
 interface Options {
@@ -27,8 +27,7 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
     host.printJson({ messages, disabled_targets: disabled })
     return
   }
-  for (const { target, disabled_at, reason } of disabled)
-    host.print(`${target} is out of use since ${instantText(disabled_at)}: ${reason}`)
+  for (const one of disabled) host.print(`${one.target} is ${disabledWords(one)}`)
   if (messages.length === 0) {
     host.print(all ? 'Nothing was announced yet' : 'Everything that was announced stands on its channel')
     return

@@ -74,7 +74,9 @@ describe('two channels', () => {
       outcome: 'disabled',
       targets: [{ disabled: expect.stringContaining('10015') }, { edited: 1 }],
     })
-    expect(channel.logged.join('\n')).toMatch(/warn 1200000000000000002: nothing is sent: the webhook does not exist/)
+    expect(channel.logged.join('\n')).toMatch(
+      /warn 1200000000000000002: nothing is sent: the webhook is out of use since/,
+    )
     expect(other.requests).toHaveLength(1)
   })
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { disable } from '../../../pipelines/rocket-launches/discord/target.ts'
 import { parseWebhookUrl } from '../../../src/connectors/discord.ts'
 import { Rescheduled } from '../../../src/dag/ending.ts'
 import { isRetryable, TminusError } from '../../../src/errors.ts'
@@ -84,7 +85,7 @@ describe('when Discord does not take it', () => {
     [404, 10015],
     [401, 50027],
   ])(
-    'fails once when the webhook is gone (%i/%i), then leaves it alone until its address changes',
+    'fails once when the webhook is gone (%i/%i), then scheduled runs leave it alone until its address changes',
     async (...answer) => {
       const [status, code] = answer
       channel.refuse(status, { code, message: 'Unknown' })
@@ -94,12 +95,14 @@ describe('when Discord does not take it', () => {
       expect(inspect(ended)).not.toContain(TOKEN)
       channel.intercept = undefined
       await channel.change({ net: '2026-11-22T11:00:00Z' })
-      const { outcome, targets } = await channel.notify()
+      const { outcome, targets } = await channel.notify({ scheduledFor: NOW })
       expect([outcome, targets]).toEqual([
         'disabled',
         [expect.objectContaining({ posted: 0, disabled: expect.stringContaining(`Discord's code ${code}`) })],
       ])
-      expect(channel.logged.at(-1)).toMatch(/^warn nothing is sent: the webhook/)
+      expect(channel.logged.at(-1)).toMatch(
+        /^warn nothing is sent: the webhook is out of use since \d{4}-.*Z: .*set DISCORD_WEBHOOK_URL$/,
+      )
       expect(channel.discord.requests).toHaveLength(1)
       const { rows } = await channel.database.pool.query('select * from discord_target')
       expect(rows).toMatchObject([{ target: '1200000000000000001' }])
@@ -111,6 +114,27 @@ describe('when Discord does not take it', () => {
       expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
     },
   )
+
+  it('a run by hand asks a webhook that is out of use again: fails as long as it is gone, and sends once it is there', async () => {
+    channel.refuse(404, { code: 10015, message: 'Unknown Webhook' })
+    await channel.ending({ scheduledFor: NOW })
+    expect(await channel.ending()).toMatchObject({ code: 'failed', message: expect.stringContaining('10015') })
+    expect(channel.logged).toContainEqual(expect.stringMatching(/^warn a run by hand asks it again: .* since \d{4}-/))
+    channel.intercept = undefined
+    expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'disabled' })
+    expect(channel.discord.requests).toHaveLength(2)
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+    expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'unchanged' })
+  })
+
+  it('a run by hand that has nothing to send says that it does not know whether the webhook works again', async () => {
+    await channel.notify()
+    await disable(channel.database.pool, parseWebhookUrl(channel.discord.webhookUrl), 'it is gone')
+    expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+    expect(channel.logged.at(-1)).toMatch(/^warn nothing was sent that could tell whether it works again/)
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'edited' })
+  })
 
   it('sends the message once more without an image Discord refuses', async () => {
     const image = { embeds: { 0: { image: { url: { _errors: [{ message: 'Not a well formed URL.' }] } } } } }
