@@ -100,6 +100,26 @@ describe('discord resend', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
     expect(channel.discord.messages).toHaveLength(1)
   })
+
+  test('of what waits takes a webhook that is out of use into use again, once', async () => {
+    await channel.notify()
+    await channel.change({ net: '2026-11-22T10:05:00Z' })
+    channel.refuse(404, { code: 10015, message: 'Unknown Webhook' })
+    await channel.ending()
+    const id = await idOf('card')
+    const { code, stdout } = await discord('resend', id)
+    expect([code, stdout]).toEqual([
+      0,
+      'The next run sends the card of Falcon 9 | Nearest; 1200000000000000001 is in use again\n',
+    ])
+    const again = await discord('resend', id)
+    expect([again.code, again.stderr]).toEqual([
+      1,
+      '✖ The card of Falcon 9 | Nearest is still to be sent, so it cannot be sent again\n',
+    ])
+    channel.intercept = undefined
+    expect(await channel.notify({ scheduledFor: channel.now })).toMatchObject({ outcome: 'edited' })
+  })
 })
 
 describe('discord forget', () => {

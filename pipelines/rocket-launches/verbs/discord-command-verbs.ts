@@ -52,9 +52,11 @@ export async function resend(db: Database, host: CommandHost, id: number): Promi
   await inTransaction(db, async (connection) => {
     const message = await lockMessage(connection, id)
     if (message === undefined) throw unknownMessage(id)
-    if (message.state !== 'unknown' && message.state !== 'dead') throw notNow(message, 'sent again')
-    await setState(connection, id, { state: 'pending', reason: RESENT })
     const enabled = await enable(connection, message.target)
+    // It waits already, but for its webhook: an edit stays an edit.
+    const isWaiting = message.state === 'pending' && enabled
+    if (!isWaiting && message.state !== 'unknown' && message.state !== 'dead') throw notNow(message, 'sent again')
+    if (!isWaiting) await setState(connection, id, { state: 'pending', reason: RESENT })
     host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${message.target} is in use again` : ''}`)
     if (message.state === 'unknown') host.print('If it did arrive the first time, it will stand there twice')
   })
