@@ -1,6 +1,6 @@
 import { type Check, type CheckHost, humanDuration } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
-import { listDisabled } from './discord/target.ts'
+import { disabledWords, listDisabled } from './discord/target.ts'
 import { upcomingUrl } from './launch-library/launch-library.ts'
 import { lastKnown } from './launch-library/quota.ts'
 import { readSync } from './launches/launch-sync.ts'
@@ -60,8 +60,7 @@ async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = []
     return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: previews in the log, nothing is posted' }
   const [disabled] = (await listDisabled(db)).filter(({ target }) => targets.includes(target))
   if (disabled === undefined) return { name, level: 'ok', message: `${targets.length} in use` }
-  const { target, reason } = disabled
-  return { name, level: 'fail', message: `webhook ${target} is out of use: ${reason}; set another DISCORD_WEBHOOK_URL` }
+  return { name, level: 'fail', message: `webhook ${disabled.target} is ${disabledWords(disabled)}` }
 }
 
 async function checkOutbox(db: Queryable): Promise<Check> {

@@ -167,12 +167,14 @@ describe.concurrent('the probes of a process', () => {
 
         await pool.query(`update discord_outbox set state = 'unknown'`)
         await pool.query(
-          `insert into discord_target (target, address, disabled_at, reason) select distinct target, '', now(), 'deleted'
+          `insert into discord_target (target, address, disabled_at, reason) select distinct target, '', now(), 'deleted; make a new one'
            from discord_outbox`,
         )
         expect(await check({ CLOCK: '2026-05-05T12:00:00Z' })).toMatchObject({
           launches: expect.stringMatching(/^warn: read (24 h|23 h 59 min) ago, which is long; /),
-          webhooks: expect.stringMatching(/^fail: webhook .* is out of use: deleted; set another DISCORD_WEBHOOK_URL$/),
+          webhooks: expect.stringMatching(
+            /^fail: webhook \d+ is out of use since \d{4}-\S+ \S+Z: deleted; make a new one$/,
+          ),
           outbox: expect.stringMatching(/^warn: .*1 of unknown fate.*; npm run cli -- discord outbox lists them$/),
         })
       }),

@@ -145,7 +145,7 @@ describe('what waiting cannot mend fails at once, without a retry', () => {
     [
       'a deleted webhook',
       { other: true, token: TOKEN },
-      "the webhook does not exist any more (Discord's code 10015); make a new one and set DISCORD_WEBHOOK_URL",
+      "the webhook does not exist any more, or its address was not copied whole (Discord's code 10015); copy it anew, or make a new one, and set DISCORD_WEBHOOK_URL",
     ],
     [
       'a wrong token',

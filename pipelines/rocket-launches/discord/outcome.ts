@@ -92,7 +92,7 @@ function reasonOf(outcome: NotSent): string {
     case 'gone':
       return outcome.code === WRONG_TOKEN
         ? `the webhook's token is wrong (Discord's code ${outcome.code}); copy its address anew and set DISCORD_WEBHOOK_URL`
-        : `the webhook does not exist any more (Discord's code ${outcome.code}); make a new one and set DISCORD_WEBHOOK_URL`
+        : `the webhook does not exist any more, or its address was not copied whole (Discord's code ${outcome.code}); copy it anew, or make a new one, and set DISCORD_WEBHOOK_URL`
     case 'message_gone':
       return 'the message was deleted on Discord, so it is not posted again'
   }

@@ -30,7 +30,7 @@ export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<stri
   return undefined
 }
 
-/** `out of use since 2026-11-21 18:00Z: …`, to the end of what to do about it. */
+/** `out of use since 2026-11-21 18:00Z: …`; the reason ends with what to do about it. */
 export function disabledWords({ disabled_at, reason }: DisabledTarget): string {
   return `out of use since ${instantText(disabled_at)}: ${reason}`
 }
