@@ -77,10 +77,34 @@ export interface Config {
 
 /** The environment with `.env` of the current folder under it; an empty variable is unset. The only reader of either. */
 export function readEnvironment(options: { file?: boolean } = {}): Environment {
-  const file: Record<string, string> = {}
-  if (options.file ?? true) readEnvFile({ quiet: true, processEnv: file })
+  const file = (options.file ?? true) ? readFile() : {}
   const merged: Record<string, string | undefined> = { ...file, ...process.env }
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined && value !== ''))
+}
+
+function readFile(): Record<string, string> {
+  const file: Record<string, string> = {}
+  readEnvFile({ quiet: true, processEnv: file })
+  return file
+}
+
+/** Compose reads them from the same `.env`. */
+const OF_COMPOSE = ['POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_DB']
+
+/**
+ * Names set in `.env` that nobody reads though they begin (up to the first `_`) like one that is read: misspelt, most
+ * likely. Of the file alone: the environment holds what other programs read.
+ */
+export function misspeltSettings(dags: Iterable<Dag>): { names: string[]; known: string[] } {
+  const declared = [...dags].flatMap(({ settings }) => Object.keys(settings))
+  const known = [...Object.keys(Variables.shape), ...OF_COMPOSE, ...declared]
+  const families = new Set(known.map(familyOf))
+  const set = Object.entries(readFile()).flatMap(([name, value]) => (value === '' ? [] : name))
+  return { names: set.filter((name) => families.has(familyOf(name)) && !known.includes(name)), known }
+}
+
+function familyOf(name: string): string {
+  return name.replace(/_.*/, '')
 }
 
 export type DagSettings = Map<string, Record<string, unknown>>

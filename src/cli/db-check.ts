@@ -8,6 +8,7 @@ import { checkMigrations, checkServer } from '../maintenance/check.ts'
 import { checkRuns } from '../maintenance/check-runs.ts'
 import { openCommandHost, stopSignal } from './command-host.ts'
 import type { ListOptions } from './dags.ts'
+import { misspeltWords } from './misspelt.ts'
 import { columnsOf, wrap } from './screen.ts'
 import { print, printJson, terminalColumns } from './table.ts'
 
@@ -16,7 +17,8 @@ export async function dbCheck({ output }: ListOptions): Promise<number> {
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
   const databases = await checkDatabases(setup)
   const isReached = databases.every(({ name, level }) => name !== 'connection' || level === 'ok')
-  const found = [...databases, ...(await checkDags(setup, isReached))]
+  const misspelt = misspeltWords(setup).map((message): Check => ({ name: 'settings', level: 'warn', message }))
+  const found = [...databases, ...(await checkDags(setup, isReached)), ...misspelt]
   const checks = found.map((check) => ({ ...check, message: setup.scrub(check.message) }))
   if (output === 'json') printJson(checks)
   else for (const line of lines(checks)) print(line)

@@ -1,9 +1,11 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { readStatus } from '../../src/maintenance/status.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { PIPELINES, runCli, startCli } from '../support/cli.ts'
 import { createDatabase, createEmptyDatabase, type TestDatabase, useDatabase } from '../support/database.ts'
+import { withFolder } from '../support/scratch.ts'
 import { WITHIN } from '../support/within.ts'
 
 const REAL_PIPELINES = join(PIPELINES, '../../../pipelines')
@@ -83,6 +85,35 @@ describe.concurrent('db check', () => {
     const far = cli('db check -o json', ahead(-100_000))
     expect(await wrong(far)).toContainEqual(expect.objectContaining({ name: 'clock', level: 'fail' }))
     expect((await far).code).toBe(1)
+  })
+
+  test('tells settings of .env that nobody reads, with the one that was meant; those of other programs not', async () => {
+    await withFolder(async (cwd) => {
+      const lines = [
+        'DISCORD_REMINDER=1h',
+        'WEB_PROT=9000',
+        'LOG_COLOUR=no',
+        'DISCORD_OLD=',
+        'AWS_REGION=x',
+        'POSTGRES_DB=x',
+      ]
+      await writeFile(join(cwd, '.env'), lines.join('\n'))
+      const env = { DATABASE_URL: database.connectionString, PIPELINES_DIR: REAL_PIPELINES, DISCORD_NOTICE: 'none' }
+      const found = await wrong(runCli(['db', 'check', '-o', 'json'], { cwd, env }))
+      expect(found.filter(({ name }) => name === 'settings')).toEqual(
+        [
+          'DISCORD_REMINDER in .env is read by nobody; did you mean DISCORD_REMINDERS?',
+          'WEB_PROT in .env is read by nobody; did you mean WEB_PORT?',
+          'LOG_COLOUR in .env is read by nobody; correct or remove it',
+        ].map((message) => ({ name: 'settings', level: 'warn', message })),
+      )
+      const broken = await wrong(runCli(['db', 'check', '-o', 'json'], { cwd, env: { ...env, PIPELINES_DIR: BROKEN } }))
+      expect(broken.map(({ name }) => name)).not.toContain('settings')
+      const running = startCli(['scheduler'], { cwd, env: { ...env, PIPELINES_DIR: PIPELINES, LOG_FORMAT: 'json' } })
+      await vi.waitFor(() => expect(running.stdout()).toContain('did you mean WEB_PORT?'), WITHIN)
+      running.process.kill('SIGTERM')
+      await running.ended
+    })
   })
 
   test('tells a wrong webhook, without it, and that nothing is stored yet', async () => {
