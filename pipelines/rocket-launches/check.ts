@@ -1,6 +1,6 @@
 import { type Check, type CheckHost, humanDuration } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
-import { disabledWords, listDisabled } from './discord/target.ts'
+import { disabledAmong, disabledWords } from './discord/target.ts'
 import { upcomingUrl } from './launch-library/launch-library.ts'
 import { lastKnown } from './launch-library/quota.ts'
 import { readSync } from './launches/launch-sync.ts'
@@ -55,11 +55,10 @@ async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>):
 
 async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = [] }: Settings): Promise<Check> {
   const name = 'webhooks'
-  const targets = webhooks.map(({ target }) => target)
-  if (targets.length === 0)
+  if (webhooks.length === 0)
     return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: previews in the log, nothing is posted' }
-  const [disabled] = (await listDisabled(db)).filter(({ target }) => targets.includes(target))
-  if (disabled === undefined) return { name, level: 'ok', message: `${targets.length} in use` }
+  const [disabled] = await disabledAmong(db, webhooks)
+  if (disabled === undefined) return { name, level: 'ok', message: `${webhooks.length} in use` }
   return { name, level: 'fail', message: `webhook ${disabled.target} is ${disabledWords(disabled)}` }
 }
 

@@ -3,6 +3,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test, vi } from 'vitest'
+import { disable } from '../../pipelines/rocket-launches/discord/target.ts'
+import { parseWebhookUrl } from '../../src/connectors/discord.ts'
 import { PIPELINES as FIXTURES, type Running, runCli, startCli } from '../support/cli.ts'
 import { withDatabase } from '../support/database.ts'
 import { WITHIN } from '../support/within.ts'
@@ -166,10 +168,7 @@ describe.concurrent('the probes of a process', () => {
         await stop(running)
 
         await pool.query(`update discord_outbox set state = 'unknown'`)
-        await pool.query(
-          `insert into discord_target (target, address, disabled_at, reason) select distinct target, '', now(), 'deleted; make a new one'
-           from discord_outbox`,
-        )
+        await disable(pool, parseWebhookUrl(standIns.discord.webhookUrl), 'deleted; make a new one')
         expect(await check({ CLOCK: '2026-05-05T12:00:00Z' })).toMatchObject({
           launches: expect.stringMatching(/^warn: read (24 h|23 h 59 min) ago, which is long; /),
           webhooks: expect.stringMatching(

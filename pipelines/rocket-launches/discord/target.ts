@@ -57,6 +57,15 @@ export async function listDisabled(db: Queryable): Promise<DisabledTarget[]> {
   return rows
 }
 
+/** Of these webhooks those to which nothing is sent; one that has another address by now is not among them. */
+export async function disabledAmong(db: Queryable, webhooks: readonly Webhook[]): Promise<DisabledTarget[]> {
+  const { rows } = await db.query<DisabledTarget>(
+    'select target, disabled_at, reason from discord_target where address = any ($1) order by disabled_at, target',
+    [webhooks.map(digest)],
+  )
+  return rows
+}
+
 /** Tells one address from another without telling it: a token has over 400 bits. */
 function digest({ apiBase, id, token, threadId = '' }: Webhook): string {
   return createHash('sha256').update([apiBase, id, token, threadId].join('\n')).digest('hex')

@@ -22,6 +22,8 @@ test('the page of health tells what the pipeline knows of itself: no tables, all
   expect(await site.text('/status')).toContain('none are stored yet')
   await initializeSchema({}, { db: database.pool, log: quietLog() })
   expect(await site.text('/status')).toContain('1 in use')
+  await disable(database.pool, parseWebhookUrl(`${URL_OF_IT}x`), 'its token is wrong, and was mended since')
+  expect(await site.text('/status')).toContain('1 in use')
   await disable(database.pool, parseWebhookUrl(URL_OF_IT), 'the webhook does not exist any more; make a new one')
   const told = await site.text('/status')
   expect(told).toContain('make a new one')
