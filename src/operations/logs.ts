@@ -31,6 +31,33 @@ export async function readLogs(
   return rows
 }
 
+/** How a try ended that did not succeed. */
+export interface TryEnd {
+  try_number: number
+  state: TaskInstanceState
+  ended_at: Date
+  reason: string | null
+  /** Stacks and causes. */
+  error: string | null
+}
+
+/** Of one try, or all, in their order. */
+export async function readEnds(
+  db: Metadata,
+  run: { dagId: string; runId: string },
+  taskId: string,
+  tryNumber: number | null,
+): Promise<TryEnd[]> {
+  const { rows } = await db.query<TryEnd>(
+    `select try_number, t.state, t.ended_at, t.reason, t.error
+     from metadata.task_try t join metadata.dag_run r using (dag_run_id)
+     where r.dag_id = $1 and r.run_id = $2 and task_id = $3 and ($4::int is null or try_number = $4) and t.state <> 'success'
+     order by try_number`,
+    [run.dagId, run.runId, taskId, tryNumber],
+  )
+  return rows
+}
+
 interface Unlogged {
   state: TaskInstanceState
   try_number: number

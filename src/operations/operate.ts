@@ -117,7 +117,9 @@ async function outputOf(dag: Dag, taskId: string, value: unknown): Promise<strin
   if (schema === undefined) return undefined
   const json = storableJson(value)
   if (json === undefined) {
-    throw new UsageError(`Task '${taskId}' declares an output, so its downstream tasks need one: give a value`)
+    throw new UsageError(
+      `Task '${taskId}' declares an output, so its downstream tasks need one: give a value (on the command line --value JSON)`,
+    )
   }
   const parsed = await z.safeDecodeAsync(schema, JSON.parse(json))
   if (parsed.success) return json

@@ -119,6 +119,8 @@ test('tasks logs says beside its output why there is no log', async () => {
   expect(await logs('latest', 'third')).toEqual([0, '', never])
   const nothing = 'There is no log of first: it logged nothing (success)\n'
   expect(await logs('latest', 'first')).toEqual([0, '', nothing])
-  expect(await logs('latest', 'second')).toEqual([0, expect.stringContaining('adding'), ''])
+  const ended = /try 1 info {2}adding .*\n\S+ \S+ try 1 failed: Error: told to fail\n {4}at /
+  for (const flag of ['', ' --try 1', ' --follow'])
+    expect(await logs('latest', `second${flag}`)).toEqual([0, expect.stringMatching(ended), ''])
   expect(await logs('latest', 'third --follow')).toEqual([0, '', never])
 })
