@@ -193,7 +193,8 @@ describe.concurrent('what there is to see', () => {
   })
 
   test('tasks logs', async () => {
-    const line = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ try 1 info {2}adding \{"to":1\}\n[^\n]+ try 1 failed: Error: told to fail\n/
+    const line =
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ try 1 info {2}adding \{"to":1\}\n[^\n]+ try 1 failed: Error: told to fail\n/
     expect((await cli(['tasks', 'logs', 'chain', 'latest', 'second'])).stdout).toMatch(line)
     expect((await cli(['tasks', 'logs', 'chain', runId, 'second', '--try', '1'])).stdout).toMatch(line)
     const { code, stdout, stderr } = await cli(['tasks', 'logs', 'chain', runId, 'second', '--try', '2'])
