@@ -39,8 +39,19 @@ export class UsageError extends TminusError {
 /** Reads the sentence out of whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
-  if (error instanceof Error) return String(error.message || error.name)
+  if (error instanceof Error) return issuesOf(error) ?? String(error.message || error.name)
   return typeof error === 'string' ? error : inspect(error, { breakLength: Number.POSITIVE_INFINITY })
+}
+
+const MOST_ISSUES = 3
+
+/** The message of a zod error, of whatever copy of zod, is JSON over many lines. */
+function issuesOf(error: Error): string | undefined {
+  if (error.name !== 'ZodError' || !('issues' in error) || !Array.isArray(error.issues)) return undefined
+  const issues = error.issues as { path: PropertyKey[]; message: string }[]
+  const told = issues.slice(0, MOST_ISSUES).map(({ path, message }) => [path.map(String).join('.'), message])
+  const more = issues.length > MOST_ISSUES ? `; and ${issues.length - MOST_ISSUES} more` : ''
+  return `${told.map((parts) => parts.filter(Boolean).join(': ')).join('; ')}${more}`
 }
 
 /** True unless the error itself says that waiting cannot mend it. */
