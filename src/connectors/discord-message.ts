@@ -151,7 +151,7 @@ function fitTotal(embeds: Embed[]): Embed[] {
   let fitted = embeds
   for (let index = embeds.length - 1; index >= 0; index -= 1) {
     const excess = totalLength(fitted) - LIMITS.total
-    if (excess <= 0) return fitted
+    if (excess <= 0) break
     fitted = fitted.map((embed, at) => (at === index ? shortened(embed, excess) : embed))
   }
   while (totalLength(fitted) > LIMITS.total) {

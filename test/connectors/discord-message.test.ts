@@ -55,6 +55,12 @@ describe('fitMessage', () => {
     expect(fitted).toEqual({ embeds: [{ title: 'x' }], components: [] })
   })
 
+  it('leaves out an embed that was shortened to nothing', () => {
+    const long = { title: 'x', description: 'y'.repeat(4_000) }
+    const fitted = fitMessage({ embeds: [long, long, { description: '!' }] })
+    expect(fitted.embeds?.map(({ description }) => description?.length)).toEqual([4_000, 1_998])
+  })
+
   it('keeps any message within every limit, and one that fits as it is', () => {
     fc.assert(
       fc.property(payloads, (payload) => {
