@@ -1,4 +1,5 @@
 import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
+import { humanDuration } from '../duration.ts'
 import { TminusError } from '../errors.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -25,10 +26,13 @@ export async function callBack(
 
 async function within(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
   const abort = new Abort()
-  const late = new TminusError('it took longer than 30 s', { code: 'callback_timeout' })
-  const timer = setTimeout(() => abort.abort(late), CALLBACK_TIMEOUT_MS)
+  const timer = setTimeout(() => abort.abort(tookTooLong()), CALLBACK_TIMEOUT_MS)
   await withTools(dag, abort, resources, async (tools) => {
     const context = Object.assign(tools, { log: resources.log(end) })
     await untilAbandoned(async () => callback(end, context), abort)
   }).finally(() => clearTimeout(timer))
+}
+
+function tookTooLong(): TminusError {
+  return new TminusError(`it took longer than ${humanDuration(CALLBACK_TIMEOUT_MS)}`, { code: 'callback_timeout' })
 }

@@ -46,7 +46,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   try {
     // The runs that share a pool are not in a schema of its own, so it holds nothing up there.
     if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, ROOM, null)
-    await refuseMissingPools(app.metadata, dag)
+    else await refuseMissingPools(app.metadata, dag)
     // Runs of this dag that a process began and left behind come first.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
