@@ -204,14 +204,14 @@ describe('what a file may hold', () => {
     ])
   })
 
-  test('no file is longer than 250 lines', () => {
+  test('no file is longer than 300 lines', () => {
     const long = sources
       .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
-      .filter(({ lines }) => lines > 250)
+      .filter(({ lines }) => lines > 300)
     expect(long.map(({ path }) => path)).toEqual([])
   })
 
-  test('the runner can be read in an afternoon: under 2,500 lines of code', () => {
+  test('the runner can be read in an afternoon: under 3,000 lines of code', () => {
     const core = ['src/dag', 'src/runner', 'src/executors', 'src/metadata', 'src/scheduler']
     const code = sources
       .filter(({ path }) => core.includes(partOf(path)))
@@ -219,6 +219,6 @@ describe('what a file may hold', () => {
       .map((text) => text.split('\n').filter((line) => line.trim() !== '').length)
     const total = code.reduce((sum, lines) => sum + lines, 0)
     expect(total).toBeGreaterThan(1_000)
-    expect(total).toBeLessThan(2_500)
+    expect(total).toBeLessThan(3_000)
   })
 })
