@@ -74,7 +74,7 @@ export async function openDatabases({ config, log }: Setup, { create, asFound }:
   const closing = new Closing()
   try {
     const embeddedUrl =
-      config.databaseUrl && config.metadataDatabaseUrl ? '' : await openEmbeddedUrl(config, closing, create)
+      config.databaseUrl && config.metadataDatabaseUrl ? '' : await openEmbeddedUrl(config, closing, create, log)
     const url = config.databaseUrl ?? embeddedUrl
     const metadataUrl = config.metadataDatabaseUrl ?? url
     const db = await openChecked(url, 'DATABASE_URL', closing, log)
@@ -101,7 +101,7 @@ export async function openDatabase({
 }: Pick<Setup, 'config' | 'log'>): Promise<Pick<Databases, 'db' | 'close'>> {
   const closing = new Closing()
   try {
-    const url = config.databaseUrl ?? (await openEmbeddedUrl(config, closing, false))
+    const url = config.databaseUrl ?? (await openEmbeddedUrl(config, closing, false, log))
     return { db: await openChecked(url, 'DATABASE_URL', closing, log), close: () => closing.close() }
   } catch (error) {
     await closing.close()
@@ -109,9 +109,14 @@ export async function openDatabase({
   }
 }
 
-async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: boolean): Promise<string> {
+async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: boolean, log: Logger): Promise<string> {
   const { openEmbedded } = await import('./db/embedded.ts')
-  const embedded = await openEmbedded({ dataDir, create })
+  const embedded = await openEmbedded({
+    dataDir,
+    create,
+    onLost: (error) => log.error(`the database is down and is started again until it runs: ${messageOf(error)}`),
+    onBack: () => log.info('the database is back'),
+  })
   closing.add(() => embedded.release())
   return embedded.connectionString
 }

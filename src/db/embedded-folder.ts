@@ -160,7 +160,7 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
 }
 
 function initdbFailed(error: Error & { stdout?: string; stderr?: string }): TminusError {
-  const output = tailOf(`${error.stdout ?? ''}\n${error.stderr ?? ''}`) || messageOf(error)
+  const output = problemIn(`${error.stdout ?? ''}\n${error.stderr ?? ''}`) || messageOf(error)
   const nameless = output.includes('could not look up effective user ID')
   const advice = nameless
     ? 'run as a user that /etc/passwd knows, or set DATABASE_URL'
@@ -172,13 +172,19 @@ function initdbFailed(error: Error & { stdout?: string; stderr?: string }): Tmin
   })
 }
 
-/** The last lines of a program's output, as one. */
-export function tailOf(output: string): string {
-  const lines = output.split('\n').map((line) => line.trim())
-  return lines
-    .filter((line) => line !== '')
-    .slice(-6)
-    .join(' | ')
+/** Said to every session of a server that stops, or has not yet started. */
+const EXPECTED = /terminating connection|the database system is/
+const HINT = /^(HINT|DETAIL|CONTEXT|STATEMENT):|^initdb: hint:/
+
+/**
+ * What a program of PostgreSQL says is wrong, on one line: the fatal errors, else the last lines. Without hints, which
+ * speak of corrupted data where a disk is full.
+ */
+export function problemIn(output: string): string {
+  const lines = output.split('\n').filter((line) => !line.startsWith('\t') && !HINT.test(line))
+  const fatal = lines.filter((line) => /^(FATAL|PANIC):|: (error|fatal): /.test(line) && !EXPECTED.test(line))
+  const told = fatal.length > 0 ? [...new Set(fatal)].slice(-2) : lines.filter((line) => line.trim() !== '').slice(-6)
+  return told.map((line) => line.trim()).join(' | ')
 }
 
 class AlreadyThere extends Error {}

@@ -8,15 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { TminusError } from '../errors.ts'
 import { type Binaries, findBinaries } from './embedded-binaries.ts'
-import { type ServerFolder, serverEnvironment, tailOf, unreachable } from './embedded-folder.ts'
-import { isRunning, type Postmaster, readPostmaster } from './embedded-postmaster.ts'
+import { type ServerFolder, serverEnvironment, unreachable } from './embedded-folder.ts'
+import { isRunning, type Postmaster, readPostmaster, removeStale } from './embedded-postmaster.ts'
 import { runAs } from './embedded-user.ts'
 
 /** A start under way. */
 export interface ServerStart {
   /** The exit code, once the program ended: another server may have been there before it. */
   exitCode(): number | undefined
-  /** The last lines logged since. */
+  /** What was logged since, also by other starts. */
   output(): string
 }
 
@@ -63,6 +63,7 @@ async function listenSettings(folder: ServerFolder): Promise<Record<string, stri
     return { listen_addresses: '127.0.0.1', port: String(await freePort()), unix_socket_directories: '' }
   }
   const socketFolder = await makeSocketFolder(folder)
+  removeStale(folder, socketFolder)
   return {
     listen_addresses: '',
     port: '5432',
@@ -153,7 +154,7 @@ function exitCodeOf(child: ChildProcess): number | undefined {
 
 function logSince(folder: ServerFolder, offset: number): string {
   const text = existsSync(logFile(folder)) ? readFileSync(logFile(folder)).subarray(offset).toString('utf8') : ''
-  return tailOf(text.replaceAll(/^\S+ \S+ UTC \[\d+\] /gm, ''))
+  return text.replaceAll(/^\S+ \S+ UTC \[\d+\] /gm, '')
 }
 
 /** Fast shutdown: ends every session, writes everything down, and returns when the server is gone. */
@@ -163,9 +164,9 @@ export async function stopServer(folder: ServerFolder, postmaster: Postmaster): 
     await promisify(execFile)(pgCtl, ['stop', '-D', folder.data, '-m', 'fast'], { windowsHide: true })
     return
   }
-  if (isRunning(postmaster)) process.kill(postmaster.pid, 'SIGINT')
+  if (isRunning(folder, postmaster)) process.kill(postmaster.pid, 'SIGINT')
   const deadline = Date.now() + STOP_MS
-  while (isRunning(postmaster) && readPostmaster(folder)?.pid === postmaster.pid) {
+  while (isRunning(folder, postmaster) && readPostmaster(folder)?.pid === postmaster.pid) {
     if (Date.now() > deadline) throw stillStopping(folder, postmaster)
     await sleep(5)
   }

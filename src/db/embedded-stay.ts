@@ -2,8 +2,8 @@ import { realpathSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { messageOf, TminusError } from '../errors.ts'
-import { type ServerFolder, SUPERUSER } from './embedded-folder.ts'
-import { isRunning, type Postmaster, readPostmaster, removeStale } from './embedded-postmaster.ts'
+import { problemIn, type ServerFolder, SUPERUSER } from './embedded-folder.ts'
+import { isRunning, type Postmaster, readPostmaster } from './embedded-postmaster.ts'
 import { logFile, type ServerStart, startServer, stopServer } from './embedded-server.ts'
 
 /** Which server, and how to start it. */
@@ -11,8 +11,10 @@ export interface StayOptions {
   folder: ServerFolder
   password: string
   settings: Record<string, string>
-  /** Called when the server went away under us and could not be brought back. */
+  /** Called while the server is down and does not come back: after the first attempt, then once a minute. */
   onLost?: ((error: unknown) => void) | undefined
+  /** Called when it is back after `onLost`. */
+  onBack?: (() => void) | undefined
 }
 
 /** Our mark on the server: a session that holds the advisory lock, shared, for as long as we need the server. */
@@ -30,29 +32,36 @@ const APPLICATION = 'tminus embedded'
 const DATABASE = 'postgres'
 const LOCK = `hashtextextended('${APPLICATION}', 0)`
 
-/** How long a server that nobody starts or stops may refuse us. */
+/** How long a server that is neither starting nor stopping may refuse us. */
 const PATIENCE_MS = 10_000
 /** How long one that starts or stops may take: recovery after a crash replays its log. */
 const BUSY_PATIENCE_MS = 60_000
-/** How long a pid that is not PostgreSQL's may stand in `postmaster.pid`. */
-const STALE_MS = 5000
 const LOOK_MS = 10
 const RELAUNCH_MS = 100
+/** Between two attempts to bring a dead server back. */
+const FIRST_WAIT_MS = 1_000
+const LONGEST_WAIT_MS = 10_000
+const REPORT_EVERY_MS = 60_000
+/** How long the end of a stay may wait for a server that is just starting, to stop it. */
+const END_MS = 5_000
 
 /**
  * A stay on the server: it starts the server if need be, brings it back if it dies, and the last one to end stops it.
  */
 export class Stay {
   readonly #options: StayOptions
-  #hold: Hold
+  /** Of the server as it was first joined; one that is brought back listens at the same address. */
+  readonly postmaster: Postmaster
+  #hold: Hold | undefined
   #since = Date.now()
-  #ending = false
+  readonly #ending = new AbortController()
   #recovery: Promise<void> = Promise.resolve()
 
   private constructor(options: StayOptions, hold: Hold) {
-    this.#options = options
-    this.#hold = hold
-    this.#watch()
+    this.postmaster = hold.postmaster
+    // On Windows the port is any free one.
+    this.#options = { ...options, settings: { ...options.settings, port: String(hold.postmaster.port) } }
+    this.#watch(hold)
   }
 
   /** Throws `embedded_start_failed`, `embedded_password` and those of `startServer`. */
@@ -60,15 +69,13 @@ export class Stay {
     return new Stay(options, await takeHold(options))
   }
 
-  get postmaster(): Postmaster {
-    return this.#hold.postmaster
-  }
-
   /** Ends the stay; without others on the server, stops it. */
   async end({ leaveRunning }: { leaveRunning: boolean }): Promise<void> {
-    this.#ending = true
+    this.#ending.abort()
     await this.#recovery
-    const { client, postmaster } = this.#hold
+    const hold = this.#hold ?? (await this.#findAgain())
+    if (hold === undefined) return
+    const { client, postmaster } = hold
     client.ref()
     try {
       // Where even the question fails the server is down, or another is stopping it.
@@ -79,40 +86,59 @@ export class Stay {
     }
   }
 
+  /** A server that is down may stay so; one that is being brought back is still ours to stop, if we are the last. */
+  async #findAgain(): Promise<Hold | undefined> {
+    if (!isUp(this.#options.folder)) return undefined
+    return await takeHold(this.#options, AbortSignal.timeout(END_MS)).catch(() => undefined)
+  }
+
   /** Pools connect anew by themselves once a server that was killed is back: so we bring it back. */
-  #watch(): void {
-    const { client } = this.#hold
-    client.unref()
-    client.once('end', () => {
-      if (!this.#ending) this.#recovery = this.#recover()
+  #watch(hold: Hold): void {
+    this.#hold = hold
+    hold.client.unref()
+    hold.client.once('end', () => {
+      if (this.#ending.signal.aborted) return
+      this.#hold = undefined
+      this.#recovery = this.#recover()
     })
   }
 
+  /** Tries until the server is back or the stay ends. What it waits for keeps no process alive. */
   async #recover(): Promise<void> {
-    try {
-      // One that dies again and again is not to keep the machine busy.
-      if (Date.now() - this.#since < PATIENCE_MS) await sleep(1000)
-      // Down, it may stay so; one that another process has brought back is still ours to stop, if we are the last.
-      if (this.#ending && !isUp(this.#options.folder)) return
-      this.#hold = await takeHold(this.#options)
-      this.#since = Date.now()
-      this.#watch()
-    } catch (error) {
-      this.#options.onLost?.(error)
+    const { onLost, onBack } = this.#options
+    const { signal } = this.#ending
+    let reported: number | undefined
+    // One that dies again and again is not to keep the machine busy.
+    let wait = Date.now() - this.#since < PATIENCE_MS ? FIRST_WAIT_MS : 0
+    while (!signal.aborted) {
+      try {
+        await sleep(wait, undefined, { signal, ref: false })
+        this.#watch(await takeHold(this.#options, signal))
+        this.#since = Date.now()
+        if (reported !== undefined) onBack?.()
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        wait = Math.min(Math.max(2 * wait, FIRST_WAIT_MS), LONGEST_WAIT_MS)
+        if (reported !== undefined && Date.now() - reported < REPORT_EVERY_MS) continue
+        reported = Date.now()
+        onLost?.(error)
+      }
     }
   }
 }
 
 function isUp(folder: ServerFolder): boolean {
   const postmaster = readPostmaster(folder)
-  return postmaster !== undefined && isRunning(postmaster)
+  return postmaster !== undefined && isRunning(folder, postmaster)
 }
 
-async function takeHold(options: StayOptions): Promise<Hold> {
+async function takeHold(options: StayOptions, signal?: AbortSignal): Promise<Hold> {
   const { folder } = options
   const began = Date.now()
   let start: ServerStart | undefined
   for (;;) {
+    signal?.throwIfAborted()
     const postmaster = readPostmaster(folder)
     const found = postmaster?.status === 'ready' ? await tryHold(options, postmaster) : 'not running'
     if (typeof found !== 'string') return found
@@ -120,7 +146,7 @@ async function takeHold(options: StayOptions): Promise<Hold> {
       refuseFailure(folder, start)
       start = undefined
       await sleep(RELAUNCH_MS)
-    } else if (start === undefined && (postmaster === undefined || !isRunning(postmaster))) {
+    } else if (start === undefined && (postmaster === undefined || !isRunning(folder, postmaster))) {
       start = await startServer(folder, options.settings)
     }
     checkPatience(folder, postmaster, Date.now() - began, found)
@@ -139,6 +165,7 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
     application_name: APPLICATION,
     ssl: false,
     connectionTimeoutMillis: 5000,
+    query_timeout: 5000,
   }) as Client
   // What breaks the connection also ends it, and the end is what we watch.
   client.on('error', () => {})
@@ -150,7 +177,8 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
     return refusal
   } catch (error) {
     await client.end()
-    refusePassword(error, options.folder)
+    // Where the file is stale, it is another server that refuses it.
+    if (isRunning(options.folder, postmaster)) refusePassword(error, options.folder)
     return messageOf(error)
   }
 }
@@ -189,12 +217,11 @@ const TRANSIENT = /lock file ".*" (already exists|is empty)|still in use|bogus d
 
 function refuseFailure(folder: ServerFolder, start: ServerStart): void {
   const output = start.output()
-  if (start.exitCode() !== 0 && !TRANSIENT.test(output)) throw startFailed(folder, output)
+  if (start.exitCode() !== 0 && !TRANSIENT.test(output)) throw startFailed(folder, problemIn(output))
 }
 
 function checkPatience(folder: ServerFolder, postmaster: Postmaster | undefined, waitedMs: number, why: string): void {
-  const running = postmaster !== undefined && isRunning(postmaster)
-  if (waitedMs > STALE_MS && postmaster !== undefined && !running) removeStale(folder, postmaster)
+  const running = postmaster !== undefined && isRunning(folder, postmaster)
   const busy = running && postmaster.status !== 'ready'
   const patience = busy ? BUSY_PATIENCE_MS : PATIENCE_MS
   if (waitedMs > patience) throw startFailed(folder, `${why}, for ${patience / 1000} s`)

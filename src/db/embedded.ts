@@ -14,8 +14,10 @@ export interface EmbeddedOptions {
   database?: string
   /** More server settings, for when it is this call that starts it. */
   settings?: Record<string, string>
-  /** Called when the server went away under us (somebody killed it) and could not be brought back. */
+  /** Called while the server is down and does not come back: after the first attempt, then once a minute. */
   onLost?: (error: unknown) => void
+  /** Called when it is back after `onLost`. */
+  onBack?: () => void
 }
 
 export interface EmbeddedServer {
@@ -39,10 +41,10 @@ export interface EmbeddedServer {
  * `embedded_password`.
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { settings = {}, database = 'tminus', onLost } = options
+  const { settings = {}, database = 'tminus', onLost, onBack } = options
   const folder = findFolder(options.dataDir) ?? (await initialise(options))
   const password = await readPassword(folder)
-  const stay = await Stay.begin({ folder, password, settings, onLost })
+  const stay = await Stay.begin({ folder, password, settings, onLost, onBack })
   let released: Promise<void> | undefined
   const release: EmbeddedServer['release'] = ({ leaveRunning = false } = {}) => {
     released ??= stay.end({ leaveRunning })

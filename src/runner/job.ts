@@ -28,6 +28,8 @@ const LOOK_EVERY_MS = 1_000
 const HEARTBEAT_EVERY_MS = 5_000
 /** A process that just lost its connection gets this long to be back before it counts as dead. */
 const SECOND_LOOK_AFTER_MS = 200
+/** How long a process that ends waits for a database that is away. */
+const SIGN_OFF_MS = 5_000
 
 /**
  * This process among the others: holds the lock and renews the lease that say it lives, hears what they say, and
@@ -92,7 +94,10 @@ export class Job {
     clearInterval(this.#timer)
     await this.#looking.done()
     // The row first: a lock that goes while the row says "running" would look like a death.
-    await outlast(() => jobs.endJob(this.#options.db, this.#id, state, reason))
+    const { db, log } = this.#options
+    await outlast(() => jobs.endJob(db, this.#id, state, reason), { forMs: SIGN_OFF_MS }).catch((error: Error) =>
+      log.warn(`this process could not sign off (${error.message}); another one takes over what it owned`),
+    )
     await this.#session.close()
   }
 

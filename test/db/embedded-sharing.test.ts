@@ -124,17 +124,39 @@ test.concurrent('a process whose server was killed brings it back', async () => 
   })
 })
 
-test.concurrent('what cannot be brought back is reported', async () => {
+test.concurrent('a server that cannot be brought back is reported, and is back once that is mended', async () => {
   await withFolder(async (dataDir) => {
-    const onLost = vi.fn()
+    const [onLost, onBack] = [vi.fn(), vi.fn()]
     // Else a killed server leaves its shared memory to the next one, which never comes.
     const settings = { ...UNSAFE, dynamic_shared_memory_type: 'mmap' }
-    const server = await openEmbedded({ dataDir, create: true, settings, onLost })
-    await appendFile(join(server.folder, 'data', 'postgresql.conf'), 'nonsense\n')
+    const server = await openEmbedded({ dataDir, create: true, settings, onLost, onBack })
+    const configuration = join(server.folder, 'data', 'postgresql.conf')
+    const right = await readFile(configuration, 'utf8')
+    await appendFile(configuration, 'nonsense\n')
     process.kill(serverPid(server.folder), 'SIGKILL')
     await vi.waitFor(() => expect(onLost).toHaveBeenCalled(), WITHIN)
-    expect(onLost.mock.calls[0]?.[0]).toMatchObject({ code: 'embedded_start_failed' })
+    expect(onLost.mock.calls[0]?.[0]).toMatchObject({
+      code: 'embedded_start_failed',
+      message: expect.stringContaining(`(FATAL:  configuration file "${configuration}" contains errors)`),
+    })
+    await writeFile(configuration, right)
+    await vi.waitFor(async () => expect(await ask(server.connectionString, 'select 1')).toBe(1), WITHIN)
+    await vi.waitFor(() => expect(onBack).toHaveBeenCalledOnce(), WITHIN)
+    expect(onLost).toHaveBeenCalledOnce()
+    const pid = serverPid(server.folder)
     await server.release()
+    await vi.waitFor(() => expect(isPostgres(pid)).toBe(false), WITHIN)
+  })
+})
+
+test.concurrent('a server that stays down keeps neither a release waiting nor a process alive', async () => {
+  await withFolder(async (dataDir) => {
+    const settings = { ...UNSAFE, dynamic_shared_memory_type: 'mmap' }
+    const opener = await openElsewhere({ dataDir, create: true, settings })
+    await appendFile(join(opener.folder, 'data', 'postgresql.conf'), 'nonsense\n')
+    process.kill(serverPid(opener.folder), 'SIGKILL')
+    await opener.release()
+    expect(opener.process.exitCode).toBe(0)
   })
 })
 
