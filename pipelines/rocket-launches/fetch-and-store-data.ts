@@ -101,7 +101,7 @@ async function planned(source: string, now: Date, budget: Budget, context: Conte
     sync: params.sync,
     intervals: settings.LAUNCH_LIBRARY_INTERVALS,
     stored: await sync.readSync(db, source),
-    nearestNet: await sync.nearestNet(db, now),
+    nearest: await sync.nearestOpen(db, now),
   }
   // How much is left is only asked where there is something to ask for.
   const plan = planFetch({ ...situation, quota: { calls: undefined, until: undefined } })

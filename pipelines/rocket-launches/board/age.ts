@@ -2,7 +2,7 @@ import type { Database } from 'tminus/db'
 import { upcomingUrl } from '../launch-library/launch-library.ts'
 import { planFetch } from '../launch-library/plan-fetch.ts'
 import { lastKnown } from '../launch-library/quota.ts'
-import { nearestNet, readSync } from '../launches/launch-sync.ts'
+import { nearestOpen, readSync } from '../launches/launch-sync.ts'
 import type { Settings } from '../settings.ts'
 
 /** How old what the board shows is, and when that may change. By the clock of the pipeline, UTC. */
@@ -20,10 +20,10 @@ export async function dataAge(db: Database, settings: Settings, now: Date): Prom
   const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token, LAUNCH_LIBRARY_INTERVALS: intervals } = settings
   const [stored, nearest, quota] = await Promise.all([
     readSync(db, upcomingUrl(baseUrl).href),
-    nearestNet(db, now),
+    nearestOpen(db, now),
     lastKnown({ db, baseUrl, token, now: () => now }),
   ])
-  const situation = { now, runType: 'scheduled', sync: 'auto', intervals, stored, nearestNet: nearest, quota } as const
+  const situation = { now, runType: 'scheduled', sync: 'auto', intervals, stored, nearest, quota } as const
   const plan = planFetch(situation)
   const { calls: left, limit } = quota
   return {

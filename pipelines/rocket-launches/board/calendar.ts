@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import type { ICalCalendar, ICalEventData } from 'ical-generator'
 import { truncate } from 'tminus/connectors/discord'
 import { detailsOf, placeText, plain } from '../discord/announcement.ts'
-import { isPrecise } from '../launches/launch.ts'
+import { isFlown, isPrecise } from '../launches/launch.ts'
 import { coarseTime, periodOf, precisionOf } from '../launches/launch-time.ts'
 import { statusText } from '../launches/launch-words.ts'
 import type { BoardLaunch } from './query.ts'
 
 const WEEK = 6
+const GO = 1
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
@@ -63,9 +64,14 @@ function eventOf(launch: BoardLaunch): ICalEventData {
     location: line(placeText(launch)) || null,
     ...(details && { url: details }),
     // The texts of RFC 5545: the library's enumerations are loaded only with it.
-    status: (launch.status_id === 1 ? 'CONFIRMED' : 'TENTATIVE') as never,
+    status: (isCertain(launch) ? 'CONFIRMED' : 'TENTATIVE') as never,
     transparency: 'TRANSPARENT' as never,
   }
+}
+
+/** Go for launch, or flown, whatever became of it. On hold, or with a date to be confirmed, it is tentative. */
+function isCertain({ status_id }: BoardLaunch): boolean {
+  return status_id === GO || isFlown(status_id)
 }
 
 function timesOf({ net, net_precision, window_end }: BoardLaunch): Pick<ICalEventData, 'start' | 'end' | 'allDay'> {

@@ -1,6 +1,7 @@
 import type { Queryable } from 'tminus/db'
-import { FINAL, FLOWN, PRECISE } from '../launches/launch.ts'
+import { FINAL } from '../launches/launch.ts'
 import { COLUMNS, containing, type StoredLaunch } from '../launches/launch-reading.ts'
+import { IS_PRECISE, isToCome, NEXT_FIRST } from '../launches/to-come.ts'
 
 /** A launch as the board shows it. */
 export interface BoardLaunch extends StoredLaunch {
@@ -29,34 +30,17 @@ export interface Range {
   offset?: number
 }
 
-/**
- * The end of what `net` stands for, as `periodOf` has it: a launch of which only the month is known stands behind those
- * of that month, and is still to come on its last day, wherever in the month its placeholder lies. Times in UTC.
- */
-const ENDS = `(case
-  when net_precision = any (array[${PRECISE}]) then net at time zone 'UTC'
-  when net_precision <= 5 then date_trunc('day', net at time zone 'UTC') + interval '1 day'
-  when net_precision = 6 then date_trunc('week', net at time zone 'UTC') + interval '7 days'
-  when net_precision between 8 and 11
-    then date_trunc('year', net at time zone 'UTC') + (net_precision - 7) * interval '3 months'
-  when net_precision between 12 and 13
-    then date_trunc('year', net at time zone 'UTC') + (net_precision - 11) * interval '6 months'
-  when net_precision = 16 then date_trunc('decade', net at time zone 'UTC') + interval '10 years'
-  when net_precision > 13 then date_trunc('year', net at time zone 'UTC') + interval '1 year'
-  else date_trunc('month', net at time zone 'UTC') + interval '1 month' end at time zone 'UTC')`
-
-const IS_FLOWN = `(status_id = any (array[${FLOWN}])) is true`
-/** Its first condition is for the index: no period that lasts until now has its placeholder further back, save decades. */
-const TO_COME = `net >= $1::timestamptz - interval '366 days' and (net >= $1 or (net_precision > 2) is true)
-  and ${ENDS} >= $1 and vanished_at is null and not ${IS_FLOWN}`
-/** One gone from the list is neither, until its time has passed. */
-const GONE_BY = `(net < $1 or ${IS_FLOWN}) and not (${TO_COME})`
+const TO_COME = `(${isToCome('$1::timestamptz')} and vanished_at is null)`
+/** One gone from the list is neither, until its period is over. */
+const GONE_BY = `not ${isToCome('$1::timestamptz')}`
+/** A launch of which only the month is known stands behind those of that month, wherever its placeholder lies. */
+const NEAREST_FIRST = `case when ${IS_PRECISE} then net else period_end end, net_precision, launch_id`
 
 /** A part of the launches asked for. */
 export async function boardLaunches(db: Queryable, asked: Asked, range: Range): Promise<BoardLaunch[]> {
   const { rows } = await db.query<BoardLaunch>(
     `select ${SHOWN} from rocket_launches where launch_id is not null and ${fitting(asked)}
-     order by ${asked.past ? 'net desc, launch_id' : `${ENDS}, net_precision, launch_id`}
+     order by ${asked.past ? 'net desc, launch_id' : NEAREST_FIRST}
      limit $4 offset $5`,
     [...valuesOf(asked, range), range.limit, range.offset ?? 0],
   )
@@ -107,15 +91,15 @@ export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLau
      from (
        (select * from rocket_launches
         where net >= $2 and net < $1 and launch_id is not null and vanished_at is null
-          and net_precision = any ($3) and (status_id = any ($4)) is not true
+          and ${IS_PRECISE} and (status_id = any ($3)) is not true
         order by net desc, launch_id limit 1)
        union all
        (select * from rocket_launches where launch_id is not null and ${TO_COME}
-        order by coalesce(net_precision = any ($3), false) desc, ${ENDS}, net_precision, launch_id limit 1)
+        order by ${NEXT_FIRST} limit 1)
      ) as candidate
-     order by coalesce(net_precision = any ($3), false) desc, abs(extract(epoch from net - $1::timestamptz))
+     order by ${IS_PRECISE} desc, abs(extract(epoch from net - $1::timestamptz))
      limit 1`,
-    [now.toISOString(), new Date(now.getTime() - HELD_MS).toISOString(), PRECISE, FINAL],
+    [now.toISOString(), new Date(now.getTime() - HELD_MS).toISOString(), FINAL],
   )
   return rows[0]
 }

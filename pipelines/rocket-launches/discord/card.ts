@@ -1,5 +1,5 @@
 import type { LaunchRow } from '../launches/launch-store.ts'
-import { periodOf, precisionOf } from '../launches/launch-time.ts'
+import { periodEnd, precisionOf } from '../launches/launch-time.ts'
 import type { OutboxRow } from './outbox.ts'
 
 /** Why a card is left as it is. */
@@ -17,11 +17,9 @@ export const TOO_LATE = 'too late'
 /** As long as a result is told, so long is a launch worth a card of its own. */
 const NEWS_MS = 2 * 86_400_000
 
-/** By the last instant its NET may stand for: nobody expects to hear of it for the first time now. */
+/** By the end of the period its NET stands for: nobody expects to hear of it for the first time now. */
 export function isLongOver(launch: Pick<LaunchRow, 'net' | 'netPrecision'>, now: Date): boolean {
-  // A first quarter that has its NET in October is in the past by one of them only.
-  const last = Math.max(launch.net.getTime(), periodOf(launch.net, precisionOf(launch)).end)
-  return now.getTime() - last >= NEWS_MS
+  return now.getTime() - periodEnd(launch.net, precisionOf(launch)).getTime() >= NEWS_MS
 }
 
 /** True where nobody has seen the card, and it would tell of a launch that is long over: it is given up. */

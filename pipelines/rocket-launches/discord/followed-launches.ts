@@ -14,7 +14,7 @@ export async function launchesToFollow(
     `with followed as (
        select launch_id from discord_outbox join rocket_launches using (launch_id)
        where target = $1 and kind = 'card'
-         and (net > $2::timestamptz - interval '7 days' or (status_id = any ($3)) is not true or state = 'pending')
+         and (period_end > $2::timestamptz - interval '7 days' or (status_id = any ($3)) is not true or state = 'pending')
        union
        select launch_id from rocket_launches
        where net >= $2 and net <= $4 and launch_id is not null and vanished_at is null

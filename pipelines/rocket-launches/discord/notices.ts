@@ -1,5 +1,6 @@
 import { isFlown, isPrecise } from '../launches/launch.ts'
 import type { LaunchRow } from '../launches/launch-store.ts'
+import { periodEnd } from '../launches/launch-time.ts'
 import { instantText, shortTime, statusWord } from '../launches/launch-words.ts'
 import { detailsOf, type Facts, factsOf, plain } from './announcement.ts'
 import { isMaterial, isSettled, netOf } from './slip.ts'
@@ -204,6 +205,8 @@ function fromNow({ now }: At, ms: number): Date {
   return new Date(now.getTime() + ms)
 }
 
-function since({ net }: LaunchRow, { now }: At): number {
-  return now.getTime() - net.getTime()
+/** Since NET, or since the end of the period it stands for: nobody knows better when in it the launch flew. */
+function since(launch: LaunchRow, { now }: At): number {
+  const { net, precision } = netOf(launch)
+  return now.getTime() - (isPrecise(precision) ? net : periodEnd(net, precision)).getTime()
 }

@@ -1,5 +1,5 @@
 import type { RunType } from 'tminus'
-import type { SyncRow } from '../launches/launch-sync.ts'
+import type { Nearest, SyncRow } from '../launches/launch-sync.ts'
 
 /** `auto`: the whole list where it is time for it, else what changed. */
 export type Sync = 'auto' | 'full' | 'incremental'
@@ -12,8 +12,8 @@ export interface Situation {
   intervals: readonly [near: number, soon: number, far: number]
   /** Undefined before the first reading. */
   stored: Omit<SyncRow, 'lastAttemptAt'> | undefined
-  /** Of the launch nearest to now, past or to come, whose outcome is open. */
-  nearestNet: Date | undefined
+  /** The launch nearest to now, past or to come, whose outcome is open. */
+  nearest: Nearest | undefined
   /** Calls left beyond the reserve; undefined where no limit is known. `until`: when there are more. */
   quota: { calls: number | undefined; until: Date | undefined }
 }
@@ -54,10 +54,11 @@ function notDue({ now, runType, stored, ...situation }: Situation): Plan | undef
   }
 }
 
-function intervalNow({ now, intervals, nearestNet }: Pick<Situation, 'now' | 'intervals' | 'nearestNet'>): number {
+function intervalNow({ now, intervals, nearest }: Pick<Situation, 'now' | 'intervals' | 'nearest'>): number {
   const [near, soon, far] = intervals
-  const distanceMs = nearestNet ? Math.abs(nearestNet.getTime() - now.getTime()) : Number.POSITIVE_INFINITY
-  if (distanceMs <= HOUR_MS) return near
+  const distanceMs = nearest ? Math.abs(nearest.net.getTime() - now.getTime()) : Number.POSITIVE_INFINITY
+  // All day long would cost more calls than there are.
+  if (distanceMs <= HOUR_MS && nearest?.precise) return near
   return distanceMs <= DAY_MS ? soon : far
 }
 

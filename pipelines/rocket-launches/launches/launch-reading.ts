@@ -1,6 +1,6 @@
 import { type Database, inTransaction, type Queryable } from 'tminus/db'
-import { FLOWN } from './launch.ts'
 import { type Columns, NAMES } from './launch-columns.ts'
+import { isToCome } from './to-come.ts'
 
 /** A launch as stored, by the names of its columns. */
 export interface StoredLaunch extends Columns {
@@ -30,19 +30,19 @@ export interface Wanted {
   limit: number
 }
 
-/** To come: nearest first. Past: latest first. A launch gone from the list is neither, until its time has passed. */
+/** To come: nearest first. Past: latest first. A launch gone from the list is neither, until its period is over. */
 export async function listLaunches(
   db: Queryable,
   { now, past, search, provider, limit }: Wanted,
 ): Promise<StoredLaunch[]> {
   const { rows } = await db.query<StoredLaunch>(
     `select ${LISTED} from rocket_launches
-     where ${past ? 'not' : 'vanished_at is null and'} (net >= $1 and (status_id = any ($2)) is not true)
-       and concat_ws(' ', name, mission_name, provider, rocket, pad, location) ilike all ($3)
-       and coalesce(provider, '') ilike $4
+     where ${past ? 'not' : 'vanished_at is null and'} ${isToCome('$1')}
+       and concat_ws(' ', name, mission_name, provider, rocket, pad, location) ilike all ($2)
+       and coalesce(provider, '') ilike $3
      order by net ${past ? 'desc' : 'asc'}, launch_id
-     limit $5`,
-    [now.toISOString(), FLOWN, search.split(/\s+/).map(containing), containing(provider), limit],
+     limit $4`,
+    [now.toISOString(), search.split(/\s+/).map(containing), containing(provider), limit],
   )
   return rows
 }

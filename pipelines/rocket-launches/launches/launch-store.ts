@@ -1,6 +1,7 @@
 import type { Queryable } from 'tminus/db'
-import { FLOWN, type Issue, type Launch, PRECISE } from './launch.ts'
+import type { Issue, Launch } from './launch.ts'
 import { type Column, columnOf, NAMES, type Value } from './launch-columns.ts'
+import { isToCome, NEXT_FIRST } from './to-come.ts'
 
 /** A launch to be stored. */
 export interface Incoming {
@@ -205,8 +206,8 @@ export const LAUNCH_COLUMNS = ['id', ...NAMES, 'launch_id', 'first_seen_at', 'up
   .join(', ')
 
 /**
- * The next launch: not past, not flown, not gone from the list, one with a precise time before every placeholder, since those stand at the end
- * of their period or, being older, at its start. With `passes`, the first that does.
+ * The next launch: not past, not flown, not gone from the list; one with a precise time before every placeholder, of
+ * those the one whose period ends first. With `passes`, the first that does.
  */
 export async function nearestLaunch(
   db: Queryable,
@@ -215,10 +216,10 @@ export async function nearestLaunch(
 ): Promise<LaunchRow | undefined> {
   const { rows } = await db.query<LaunchColumns>(
     `select ${LAUNCH_COLUMNS} from rocket_launches
-     where net >= $1 and launch_id is not null and vanished_at is null and (status_id = any ($2)) is not true
-     order by coalesce(net_precision = any ($3), false) desc, net, launch_id
-     limit $4`,
-    [now.toISOString(), FLOWN, PRECISE, passes ? MOST_CANDIDATES : 1],
+     where ${isToCome('$1')} and launch_id is not null and vanished_at is null
+     order by ${NEXT_FIRST}
+     limit $2`,
+    [now.toISOString(), passes ? MOST_CANDIDATES : 1],
   )
   return rows.map(toLaunchRow).find(passes ?? (() => true))
 }

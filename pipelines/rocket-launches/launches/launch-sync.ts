@@ -1,5 +1,6 @@
 import type { Queryable } from 'tminus/db'
-import { FINAL, FLOWN } from './launch.ts'
+import { FINAL } from './launch.ts'
+import { IS_PRECISE, isToCome } from './to-come.ts'
 
 /** How far the reading of a list is; its times are the task's clock. */
 export interface SyncRow {
@@ -55,28 +56,42 @@ export async function recordSuccess(db: Queryable, source: string, reading: Read
   )
 }
 
-/** NET, at most a day away, past or to come, of the launch nearest to now whose outcome is still open. */
-export async function nearestNet(db: Queryable, now: Date): Promise<Date | undefined> {
-  const { rows } = await db.query<{ net: Date }>(
-    `select net from rocket_launches
+/** A launch whose outcome is still open. */
+export interface Nearest {
+  net: Date
+  /** False: known to the day or less. */
+  precise: boolean
+}
+
+/**
+ * The launch nearest to now, at most a day away, past or to come, whose outcome is still open: one with a precise time,
+ * else one that is known to the day. A placeholder of a longer period is near nothing.
+ */
+export async function nearestOpen(db: Queryable, now: Date): Promise<Nearest | undefined> {
+  const { rows } = await db.query<Nearest>(
+    `select net, ${IS_PRECISE} as precise from rocket_launches
      where net between $1::timestamptz - interval '1 day' and $1::timestamptz + interval '1 day'
-       and vanished_at is null and (status_id = any ($2)) is not true
-     order by abs(extract(epoch from net - $1::timestamptz))
+       and (net_precision <= 5) is not false and vanished_at is null and (status_id = any ($2)) is not true
+     order by precise desc, abs(extract(epoch from net - $1::timestamptz))
      limit 1`,
     [now.toISOString(), FINAL],
   )
-  return rows[0]?.net
+  return rows[0]
 }
 
 /**
  * Marks launches still to come that the whole list, just read, did not name. Returns how many those are; where they
  * are most of what was expected the list is not believed, nothing is marked, and the count is negative.
+ *
+ * The list goes by `net` itself and ends a day before now: a placeholder further back is not expected in it, however
+ * long its period lasts. `launchesToCheck` asks for that launch by its id.
  */
 export async function markVanished(db: Queryable, seen: readonly string[], now: Date): Promise<number> {
   const { rows } = await db.query<{ missing: number; expected: number }>(
     `with expected as (
        select launch_id, not (launch_id = any ($1)) as missing from rocket_launches
-       where net >= $2 and vanished_at is null and launch_id is not null and (status_id = any ($3)) is not true
+       where ${isToCome('$2')} and net >= $2::timestamptz - interval '1 day'
+         and vanished_at is null and launch_id is not null
      ), counted as (
        select count(*) filter (where missing)::int as missing, count(*)::int as expected from expected
      ), marked as (
@@ -85,7 +100,7 @@ export async function markVanished(db: Queryable, seen: readonly string[], now: 
        where l.launch_id = e.launch_id and e.missing and (c.missing < 5 or c.missing * 2 <= c.expected)
      )
      select missing, expected from counted`,
-    [seen, now.toISOString(), FLOWN],
+    [seen, now.toISOString()],
   )
   const { missing = 0, expected = 0 } = rows[0] ?? {}
   return missing < 5 || missing * 2 <= expected ? missing : -missing

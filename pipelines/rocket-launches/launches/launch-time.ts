@@ -3,6 +3,7 @@ import { isPrecise, type Launch } from './launch.ts'
 
 /** Launch Library's ids, as far as they are told apart here; the others lie between. */
 const PRECISION = {
+  hour: 2,
   morning: 3,
   afternoon: 4,
   day: 5,
@@ -49,6 +50,19 @@ export function periodOf(net: Date, precision: number): { start: number; end: nu
   const end = utc(from.getUTCFullYear() + years, from.getUTCMonth() + months, from.getUTCDate() + days)
   return { start: from.getTime(), end: end.getTime() }
 }
+
+/**
+ * The end of the period that `net` stands for, never before `net`; the launch is past once it is over. In SQL it is
+ * the column `period_end`, by `launch_period_end`. A time known to the second or minute, and one of unknown precision
+ * (a row the older Airflow version left), is its own end.
+ */
+export function periodEnd(net: Date, precision: number | null): Date {
+  if (precision === null) return net
+  if (precision === PRECISION.hour) return new Date(net.getTime() + HOUR_MS)
+  return new Date(Math.max(net.getTime(), periodOf(net, precision).end))
+}
+
+const HOUR_MS = 3_600_000
 
 /** Years, months, days. */
 function lengthOf(precision: number): [number, number, number] {

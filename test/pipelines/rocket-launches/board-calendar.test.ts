@@ -98,6 +98,22 @@ describe('launches.ics', () => {
     expect(await events()).toEqual([])
   })
 
+  test.each([
+    ['go', 1, 'CONFIRMED'],
+    ['a date to be determined', 2, 'TENTATIVE'],
+    ['success', 3, 'CONFIRMED'],
+    ['failure', 4, 'CONFIRMED'],
+    ['a hold', 5, 'TENTATIVE'],
+    ['in flight', 6, 'CONFIRMED'],
+    ['partial failure', 7, 'CONFIRMED'],
+    ['a date to be confirmed', 8, 'TENTATIVE'],
+    ['payload deployed', 9, 'CONFIRMED'],
+    ['a status that is not known here', 77, 'TENTATIVE'],
+  ])('%s (status %d) is %s', async (_, id, status) => {
+    await store(database.pool, [launch(1, '2026-11-21T10:00:00Z', { status: { id, name: '' } })], NOW)
+    expect((await events()).map(({ component }) => component.getFirstPropertyValue('status'))).toEqual([status])
+  })
+
   test('of a search holds that alone', async () => {
     await store(database.pool, [...all, launch(4, '2026-11-27T00:00:00Z', { name: 'Unmistakable' })], NOW)
     expect((await events('/launches.ics?q=unmistakable')).map(({ summary }) => summary)).toEqual(['Unmistakable'])

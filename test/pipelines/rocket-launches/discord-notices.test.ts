@@ -54,6 +54,18 @@ describe('notices', () => {
     expect(await rows()).toEqual(['a card card sent'])
   })
 
+  it('tell how a launch ended of which only the month was known, on its last day', async () => {
+    await channel.database.pool.query(`delete from rocket_launches where launch_id = 'b'`)
+    const set = 'update rocket_launches set net = $1, net_precision = $2, status_id = $3'
+    await channel.database.pool.query(set, ['2026-11-01T00:00:00Z', 7, 2])
+    await channel.notify()
+    channel.now = at('30T10:00:00')
+    await channel.database.pool.query(set, ['2026-11-01T00:00:00Z', 7, 3])
+    await channel.notify()
+    expect(await rows()).toEqual(['a card card sent', 'a result status:3 sent'])
+    expect(methods()).toEqual(['POST', 'PATCH', 'POST'])
+  })
+
   it('tell hold, go, liftoff and result, each once', async () => {
     await channel.notify()
     channel.now = at('22T10:10:00')

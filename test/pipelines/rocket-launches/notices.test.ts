@@ -301,6 +301,21 @@ describe('what a status tells', () => {
   })
 })
 
+describe('a launch of which no time is known', () => {
+  // Its placeholder is the first instant of the day, the week or the month.
+  it.each([
+    [5, '2026-11-21T00:00:00Z', 23 * HOUR],
+    [6, '2026-11-16T00:00:00Z', 6 * DAY],
+    [7, '2026-11-01T00:00:00Z', 29 * DAY],
+  ])('is told of when it flies within its period (precision %d)', (netPrecision, net, after) => {
+    const now = new Date(Date.parse(net) + after)
+    const flying = (statusId: number) => launch({ net: new Date(net), netPrecision, statusId })
+    const kinds = (before: number, present: number) =>
+      decide(flying(present), toldOf(flying(before)), { ...at(), now, asOf: now }, ALL).notices.map(({ kind }) => kind)
+    expect([kinds(1, 6), kinds(6, 3)]).toEqual([['liftoff'], ['result']])
+  })
+})
+
 describe('webcasts', () => {
   const live = (statusId: number) => launch({ statusId, webcastLive: true })
 

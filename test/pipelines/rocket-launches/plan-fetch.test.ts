@@ -14,15 +14,15 @@ function plan(given: Partial<Omit<Situation, 'stored'>> & { stored?: Partial<Non
     runType: 'scheduled',
     sync: 'auto',
     intervals: INTERVALS,
-    nearestNet: undefined,
+    nearest: undefined,
     quota: { calls: 12, until: undefined },
     ...given,
     stored: { ...stored, ...given.stored },
   })
 }
 
-const looksAfter = (ms: number, nearestNet?: Date) =>
-  plan({ stored: { lastSuccessAt: ago(ms) }, nearestNet }).look !== 'later'
+const looksAfter = (ms: number, net?: Date, precise = true) =>
+  plan({ stored: { lastSuccessAt: ago(ms) }, nearest: net && { net, precise } }).look !== 'later'
 
 describe('how often a scheduled run looks', () => {
   test('is each hour far from any launch', () => {
@@ -41,6 +41,11 @@ describe('how often a scheduled run looks', () => {
     const net = ago(sign * 50 * MINUTE)
     expect(looksAfter(4 * MINUTE, net)).toBe(false)
     expect(looksAfter(5 * MINUTE, net)).toBe(true)
+  })
+
+  test('is each quarter of an hour around the placeholder of a launch known to the day', () => {
+    expect(looksAfter(14 * MINUTE, NOW, false)).toBe(false)
+    expect(looksAfter(15 * MINUTE, NOW, false)).toBe(true)
   })
 
   test('is told with the time', () => {
@@ -63,14 +68,7 @@ describe('how often a scheduled run looks', () => {
 describe('what is asked', () => {
   test('the first time: everything', () => {
     const first = planFetch({
-      ...{
-        now: NOW,
-        runType: 'scheduled',
-        sync: 'auto',
-        intervals: INTERVALS,
-        stored: undefined,
-        nearestNet: undefined,
-      },
+      ...{ now: NOW, runType: 'scheduled', sync: 'auto', intervals: INTERVALS, stored: undefined, nearest: undefined },
       quota: { calls: undefined, until: undefined },
     })
     expect(first.look).toBe('full')
@@ -127,7 +125,7 @@ test('whatever happens: it waits at most an hour for its turn, and asks nothing 
   const situation = fc.record({
     runType: fc.constantFrom('scheduled' as const, 'manual' as const),
     sync: fc.constantFrom('auto' as const, 'full' as const, 'incremental' as const),
-    nearestNet: fc.option(date, { nil: undefined }),
+    nearest: fc.option(fc.record({ net: date, precise: fc.boolean() }), { nil: undefined }),
     calls: fc.option(fc.nat(15), { nil: undefined }),
     stored: fc.option(
       fc.record({
