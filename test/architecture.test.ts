@@ -62,7 +62,15 @@ const partOf = (path: string) => path.split('/').slice(0, 2).join('/')
 const local = (path: string) => /^(src|pipelines)\//.test(path)
 
 /** Open to everybody. `clock` and `secrets` hold an interface each and a pure function. */
-const OPEN = ['src/errors.ts', 'src/log.ts', 'src/config.ts', 'src/clock.ts', 'src/duration.ts', 'src/secrets.ts']
+const OPEN = [
+  'src/errors.ts',
+  'src/log.ts',
+  'src/config.ts',
+  'src/clock.ts',
+  'src/duration.ts',
+  'src/instant.ts',
+  'src/secrets.ts',
+]
 
 const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string[] }> = {
   'src/dag': { code: [], types: ['src/db', 'src/connectors', 'src/commands.ts'], packages: ['zod', 'croner'] },

@@ -63,11 +63,17 @@ const WHAT: Readonly<Record<string, string>> = {
 
 function ageOf(text: string): number {
   try {
-    return milliseconds(text)
+    const ms = milliseconds(text)
+    if (ms <= LONGEST_AGE_MS) return ms
   } catch (cause) {
-    throw new UsageError('--older-than must be a duration such as 30d or 12h', { cause })
+    throw new UsageError(WRONG_AGE, { cause })
   }
+  throw new UsageError(WRONG_AGE)
 }
+
+const WRONG_AGE = '--older-than must be a duration such as 30d or 12h'
+/** Postgres cannot subtract a much longer time from now. */
+const LONGEST_AGE_MS = 1_000 * 365 * 24 * 3_600_000
 
 /** `db reset --yes`: drops the runner's tables; those of pipelines stay. */
 export async function dbReset({ yes = false }: { yes?: boolean }): Promise<number> {

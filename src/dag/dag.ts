@@ -4,6 +4,7 @@ import { type Duration, milliseconds } from '../duration.ts'
 import { TminusError } from '../errors.ts'
 import { buildGraph, type Graph, type GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
+import { checkDagOptions, checkTaskOptions } from './options.ts'
 import { checkSchedule } from './schedule.ts'
 import type { Task, TaskContext, TaskDefaults, TaskOptions, Upstream } from './task.ts'
 import type { TriggerRule } from './trigger-rule.ts'
@@ -116,6 +117,7 @@ export function dag<
   }) => unknown,
 ): Dag {
   checkId('dag', id)
+  checkDagOptions(id, options)
   const { defaultArgs = {}, dagrunTimeout, startDate, ...given } = withoutUndefined(options as unknown as Options)
   const tasks: Task[] = []
   const task = (taskId: string, own: AnyTaskOptions): Task => {
@@ -123,7 +125,12 @@ export function dag<
     tasks.push(defined)
     return defined
   }
-  define({ task: task as never })
+  if (typeof define !== 'function') throw invalid(id, 'its third argument must be a function that defines its tasks')
+  const defined = define({ task: task as never })
+  if (defined instanceof Promise) {
+    defined.catch(() => {})
+    throw invalid(id, 'the function that defines its tasks must not be async')
+  }
   refuseForeign(id, tasks)
   const settled = { ...DEFAULTS, ...given }
   if (settled.schedule !== null) checkParams(id, settled.params)
@@ -131,12 +138,11 @@ export function dag<
     ...settled,
     [BRAND]: true,
     id,
-    tasks: new Map(tasks.map((defined) => [defined.id, defined])),
+    tasks: new Map(tasks.map((one) => [one.id, one])),
     graph: buildGraph(id, tasks.map(nodeOf)),
     schedule: checkSchedule(id, settled.schedule, settled.timezone),
-    startDate: dateOf(id, startDate),
-    maxActiveRuns: atLeastOne(id, 'maxActiveRuns', settled.maxActiveRuns),
-    maxActiveTasks: atLeastOne(id, 'maxActiveTasks', settled.maxActiveTasks),
+    startDate: startDate === undefined ? undefined : new Date(startDate),
+    maxActiveTasks: settled.maxActiveTasks,
     dagrunTimeoutMs: dagrunTimeout === undefined ? undefined : milliseconds(dagrunTimeout),
   }
 }
@@ -160,12 +166,11 @@ const TASK_DEFAULTS = {
 
 function newTask(dagId: string, id: string, options: AnyTaskOptions): Task {
   checkId('task', id)
+  checkTaskOptions(dagId, id, withoutUndefined(options))
   const { retryDelay, maxRetryDelay, executionTimeout, run, ...given } = {
     ...TASK_DEFAULTS,
     ...withoutUndefined(options),
   }
-  if (!Number.isInteger(given.retries) || given.retries < 0)
-    throw invalid(dagId, `retries of '${id}' must be a whole number from 0`)
   return {
     ...given,
     id,
@@ -185,8 +190,11 @@ function refuseForeign(dagId: string, tasks: readonly Task[]): void {
   const own = new Set<Task>(tasks)
   for (const { id, upstream } of tasks) {
     for (const [name, parent] of Object.entries(upstream)) {
-      if (parent === undefined)
-        throw invalid(dagId, `upstream '${name}' of task '${id}' is undefined; define that task first`)
+      if (typeof parent?.run !== 'function')
+        throw invalid(
+          dagId,
+          `upstream '${name}' of task '${id}' is ${parent === undefined ? 'undefined; define that task first' : 'not a task'}`,
+        )
       if (!own.has(parent)) throw invalid(dagId, `task '${id}' depends on '${parent.id}', a task of another dag`)
     }
   }
@@ -198,19 +206,7 @@ function nodeOf({ id, triggerRule, upstream }: Task): GraphNode {
 }
 
 function checkId(kind: 'dag' | 'task', id: string): void {
-  if (/^[A-Za-z0-9_.-]{1,250}$/.test(id)) return
+  if (typeof id === 'string' && /^[A-Za-z0-9_.-]{1,250}$/.test(id)) return
   const problem = `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`
   throw new TminusError(problem, { code: 'dag_invalid', retryable: false })
-}
-
-function dateOf(dagId: string, value: Date | string | undefined): Date | undefined {
-  if (value === undefined) return undefined
-  const date = new Date(value)
-  if (!Number.isNaN(date.getTime())) return date
-  throw invalid(dagId, `startDate '${value}' is not a date; write '2026-01-31T00:00:00Z'`)
-}
-
-function atLeastOne<N extends number | undefined>(dagId: string, name: string, value: N): N {
-  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value
-  throw invalid(dagId, `${name} must be a whole number from 1, not ${value}`)
 }

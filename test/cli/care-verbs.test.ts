@@ -215,6 +215,7 @@ describe('the database from first to last', () => {
 
   test.each([
     ['db clean', "✖ Required option '--older-than <duration>' not specified"],
+    ['db clean --older-than 999999999999d', '✖ --older-than must be a duration such as 30d or 12h'],
     ['db clean --older-than soon', '✖ --older-than must be a duration such as 30d or 12h'],
     ['db reset', '✖ This drops schema "metadata" with every run, log and pool (the launches stay); say so with --yes'],
   ])('%s says what is missing', async (line, says) => {

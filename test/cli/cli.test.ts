@@ -59,6 +59,22 @@ describe.concurrent('a wrong command ends with 2 and says what is right', () => 
   })
 
   test.each([
+    'March 3, 2026',
+    '3/3/2026',
+    'now',
+    ' ',
+    '2026-03-03T12:00:00',
+    '2026-03-03T12:00:00+99:00',
+    '0000-03-03',
+    '0001-01-01T00:00:00+23:00',
+    '+012026-03-03T00:00:00Z',
+  ])('tminus dags trigger chain --logical-date "%s"', async (text) => {
+    const { code, stdout, stderr } = await cli(['dags', 'trigger', 'chain', '--logical-date', text])
+    const says = '✖ --logical-date must be a date such as 2026-01-31, or an instant such as 2026-01-31T12:00:00Z\n'
+    expect([code, stdout, stderr]).toEqual([2, '', says])
+  })
+
+  test.each([
     ['{"fail":', `--conf must be a JSON object, like '{"name":"value"}'`],
     ['["second"]', `--conf must be a JSON object, like '{"name":"value"}'`],
     ['null', `--conf must be a JSON object, like '{"name":"value"}'`],

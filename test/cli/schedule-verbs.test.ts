@@ -47,6 +47,9 @@ describe('dags backfill', () => {
   test.each([
     ['dags backfill daily --from 2026-06-01', /Required option '--to <instant>' not specified/],
     ['dags backfill daily --from 2026-06-31 --to 2026-07-01', /--from must be a date such as/],
+    ['dags backfill daily --from June --to 2026-06-01', /--from must be a date such as/],
+    ['dags backfill daily --from 2026-06-01 --to now', /--to must be a date such as/],
+    ['dags backfill daily --from 0000-06-01 --to 2026-06-01', /--from must be a date such as/],
     ['dags backfill daily --from 2026-06-02 --to 2026-06-01', /end of a backfill lies before its beginning/],
     ['dags backfill daily --from 2026-06-01 --to 2027-06-01', /--to lies in the future/],
     ['dags backfill dayly --from 2026-06-01 --to 2026-06-02', /There is no dag 'dayly'; did you mean 'daily'\?/],

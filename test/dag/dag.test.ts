@@ -74,11 +74,74 @@ describe('dag()', () => {
   test('refuses an unknown timezone and bad limits', () => {
     expect(() => dag('d', { timezone: 'Mars/Base' }, () => {})).toThrow("timezone 'Mars/Base' is unknown")
     expect(() => dag('d', { maxActiveRuns: 0 }, () => {})).toThrow('maxActiveRuns must be a whole number from 1')
-    expect(() => dag('d', { startDate: 'soon' }, () => {})).toThrow("startDate 'soon' is not a date")
+    expect(() => dag('d', { startDate: 'soon' }, () => {})).toThrow('startDate must be a date')
     expect(() => dag('d', {}, ({ task }) => task('a', { retries: -1, run }))).toThrow("retries of 'a'")
     expect(() => dag('d', {}, ({ task }) => task('a', { retryDelay: '5 min' as never, run }))).toThrow(
       'is not a duration',
     )
+  })
+
+  const zod3 = { parse: () => ({}), safeParse: () => ({ success: true }), shape: {}, _def: { typeName: 'ZodObject' } }
+  test.each([
+    [{ params: { n: 1 } }, 'params must be a z.object({ … }) of zod 4'],
+    [{ params: { n: z.number() }, schedule: '@daily' }, 'params must be a z.object({ … }) of zod 4'],
+    [{ params: z.string() }, 'params must be a z.object({ … }) of zod 4'],
+    [{ params: zod3 }, 'params must be a z.object({ … }) of zod 4'],
+    [{ params: null }, 'params must be a z.object({ … }) of zod 4'],
+    [{ settings: { TOKEN: 'text' } }, 'settings.TOKEN must be a schema of zod 4'],
+    [{ settings: z.object({ TOKEN: z.string() }) }, 'settings must be an object of zod schemas by the names of'],
+    [{ description: 7 }, 'description must be a text'],
+    [{ schedule: 60 }, 'schedule must be a text'],
+    [{ timezone: 2 }, 'timezone must be a text'],
+    [{ startDate: 'soon' }, "startDate must be a date such as '2026-01-31T00:00:00Z'"],
+    [{ startDate: new Date(Number.NaN) }, 'startDate must be a date'],
+    [{ startDate: new Date(8.64e15) }, 'startDate must be a date'],
+    [{ startDate: 20260131 }, 'startDate must be a date'],
+    [{ catchup: true }, 'catchup must be one of none, latest, all'],
+    [{ maxActiveRuns: '4' }, 'maxActiveRuns must be a whole number from 1'],
+    [{ maxActiveTasks: 0.5 }, 'maxActiveTasks must be a whole number from 1'],
+    [{ dagrunTimeout: '1 hour' }, "dagrunTimeout is not a duration; write '500ms'"],
+    [{ defaultArgs: { retries: '3' } }, 'defaultArgs.retries must be a whole number from 0'],
+    [{ defaultArgs: { retry: 3 } }, "'retry' is not an option"],
+    [{ defaultArgs: 3 }, 'defaultArgs must be an object'],
+    [{ tags: 'launches' }, 'tags must be a list of texts'],
+    [{ tags: [1] }, 'tags.0 must be a text'],
+    [{ onFailure: 'mail' }, 'onFailure must be a function'],
+    [{ onSuccess: {} }, 'onSuccess must be a function'],
+    [{ board: './board.ts' }, 'board must be a function'],
+    [{ commands: import('zod') }, 'commands must be a function'],
+    [{ scedule: '@daily' }, "'scedule' is not an option"],
+    [undefined, 'options must be an object'],
+    [() => {}, 'options must be an object'],
+  ])('refuses the options %o of an author without types', (options, says) => {
+    expect(() => dag('d', options as never, () => {})).toThrow(`dag 'd': ${says}`)
+  })
+
+  test.each([
+    [{ run: 'later' }, "run of 'a' must be a function"],
+    [undefined, "run of 'a' must be a function"],
+    [{ run, output: { n: 1 } }, "output of 'a' must be a schema of zod 4"],
+    [{ run, output: Number }, "output of 'a' must be a schema of zod 4"],
+    [{ run, upstream: ['b'] }, "upstream of 'a' must be an object of tasks"],
+    [{ run, upstream: { b: 'b' } }, "upstream 'b' of task 'a' is not a task"],
+    [{ run, upstream: { b: null } }, "upstream 'b' of task 'a' is not a task"],
+    [{ run, triggerRule: 'all_good' }, "triggerRule of 'a' must be one of all_success, all_failed"],
+    [{ run, triggerRule: 'constructor' }, "triggerRule of 'a' must be one of"],
+    [{ run, retries: Number.POSITIVE_INFINITY }, "retries of 'a' must be a whole number from 0"],
+    [{ run, retryDelay: -1 }, "retryDelay of 'a' is not a duration"],
+    [{ run, maxRetryDelay: null }, "maxRetryDelay of 'a' is not a duration"],
+    [{ run, executionTimeout: '5 min' }, "executionTimeout of 'a' is not a duration"],
+    [{ run, pool: 3 }, "pool of 'a' must be the name of a pool"],
+    [{ run, priority: 'high' }, "priority of 'a' must be a number"],
+    [{ run, retires: 3 }, "'retires' of 'a' is not an option"],
+  ])('refuses the task options %o of an author without types', (options, says) => {
+    expect(() => dag('d', {}, ({ task }) => task('a', options as never))).toThrow(`dag 'd': ${says}`)
+  })
+
+  test('refuses an id that is no text, and tasks that are defined later or by no function', () => {
+    expect(() => dag(undefined as never, {}, () => {})).toThrow("'undefined' is not an id for a dag")
+    expect(() => dag('d', {}, undefined as never)).toThrow("dag 'd': its third argument must be a function")
+    expect(() => dag('d', {}, async () => {})).toThrow('the function that defines its tasks must not be async')
   })
 
   test('refuses a schedule whose runs could not be given their params, naming one', () => {

@@ -98,6 +98,8 @@ describe('/api/v1', () => {
     ['/nope', undefined, 404, undefined],
     ['/dags/etl/dagRuns', json({ conf: { source: 'ab' } }), 400, { source: 'At least three letters' }],
     ['/dags/etl/dagRuns', json({ conf: { source: 'abc', sauce: 1 } }), 400, { sauce: expect.any(String) }],
+    ['/dags/etl/dagRuns', json({ logical_date: '0000-01-01T00:00:00Z' }), 400, { logical_date: expect.any(String) }],
+    ['/dags/etl/dagRuns', json({ logical_date: 'March 3, 2026' }), 400, { logical_date: expect.any(String) }],
     ['/dags/etl/dagRuns', json({ conf: {}, logical_date: 'today' }), 400, { logical_date: expect.any(String) }],
     ['/dags/etl/dagRuns', { method: 'POST', body: '{' }, 400, undefined],
   ])('%s is a problem by RFC 9457', async (path, init, status, errors) => {

@@ -1,4 +1,4 @@
-import { type CommandHost, UsageError } from 'tminus'
+import { type CommandHost, readInstant, UsageError } from 'tminus'
 
 /** A whole number from 1. */
 export function count(text: string): number {
@@ -13,19 +13,16 @@ export function ago(host: Pick<CommandHost, 'now'>): (text: string) => Date {
   return (text) => {
     const [, amount, unit = ''] = /^(\d{1,6})([mhdw])$/.exec(text) ?? []
     if (amount === undefined) return instant('--since', '12h, 7d, ')(text)
-    return new Date(host.now().getTime() - Number(amount) * (UNIT_MS[unit] ?? 0))
+    // Not before 1970: Postgres knows no dates of long before our era.
+    return new Date(Math.max(0, host.now().getTime() - Number(amount) * (UNIT_MS[unit] ?? 0)))
   }
 }
 
 /** A date, whose beginning in UTC is meant, or an instant with its zone. */
 export function instant(name: string, others = ''): (text: string) => Date {
   return (text) => {
-    const date = new Date(text)
-    const dayOnly = /^\d{4}-\d\d-\d\d$/.test(text)
-    const known = dayOnly || /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
-    // The 31st of February would be read as the 3rd of March.
-    const there = !Number.isNaN(date.getTime()) && (!dayOnly || date.toISOString().startsWith(text))
-    if (known && there) return date
+    const date = readInstant(text)
+    if (date !== undefined) return date
     throw new UsageError(
       `${name} must be ${others}a date such as 2026-01-31, or an instant such as 2026-01-31T12:00:00Z`,
     )

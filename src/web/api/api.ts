@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
+import { readInstant } from '../../instant.ts'
 import { listExecuting } from '../../maintenance/alive.ts'
 import { registerDag } from '../../metadata/dags.ts'
 import { listJobs } from '../../operations/list-jobs.ts'
@@ -88,12 +89,16 @@ api.post('/dags/:dag/dagRuns', atLeast('operator'), async (c) => {
   const dag = loadedDag(c)
   const body = await readBody(c, {
     conf: z.record(z.string(), z.unknown()).default({}),
-    logical_date: z.iso.datetime({ offset: true }).optional(),
+    logical_date: z
+      .string()
+      .transform(readInstant)
+      .refine((date) => date !== undefined, "must be an instant such as '2026-01-31T12:00:00Z'")
+      .optional(),
   })
   const errors = checkConf(dag, body.conf)
   if (Object.keys(errors).length > 0) throw badRequest(`conf does not fit the params of '${dag.id}'.`, errors)
   const { site, viewer } = c.var
-  const logicalDate = body.logical_date === undefined ? site.now() : new Date(body.logical_date)
+  const logicalDate = body.logical_date ?? site.now()
   const runId = await queueRun(site, viewer, dag, body.conf, logicalDate)
   c.header('location', `/api/v1/dags/${encodeURIComponent(dag.id)}/dagRuns/${encodeURIComponent(runId)}`)
   return c.json({ dag_id: dag.id, run_id: runId, state: 'queued', logical_date: logicalDate, conf: body.conf }, 201)

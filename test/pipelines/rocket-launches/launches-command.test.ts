@@ -221,6 +221,7 @@ describe.concurrent('what is asked wrongly', () => {
   test.each([
     ['list --limit 0', '✖ --limit must be a whole number from 1 to 999999'],
     ['changes --since yesterday', '✖ --since must be 12h, 7d, a date such as 2026-01-31, or an instant such as'],
+    ['export --until 2026-02-30T12:00:00Z', '✖ --until must be a date such as'],
     ['export --until 2026-02-30', '✖ --until must be a date such as'],
     ['export --format xml', "✖ Option '--format <format>' argument 'xml' is invalid. Allowed choices are csv, json."],
     ['lsit', "✖ Unknown command 'lsit'\n(Did you mean list?)"],
