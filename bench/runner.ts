@@ -173,7 +173,7 @@ function chainOf(id: string, length: number): Dag {
 async function open(connectionString: string, pool: Database, dags: readonly Dag[], slots: number) {
   const log = openLog({ level: 'warn', format: 'json', scrub: (text) => text })
   const db = openMetadata(pool, 'metadata')
-  const runnerPool = openPool(connectionString, { max: 4, prepare: BY_INDEX })
+  const runnerPool = openPool(connectionString, { max: 4, settings: BY_INDEX })
   const job = new Job({ db, connectionString, kind: 'pipeline', log })
   await job.open()
   const silent = { debug: noop, info: noop, warn: noop, error: noop }

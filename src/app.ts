@@ -172,7 +172,7 @@ export async function openApp(
   ])
   const databases = await openDatabases(setup, { create: true })
   const { metadata, metadataUrl } = databases
-  const runnerPool = openPool(metadataUrl, { max: 4, prepare: BY_INDEX })
+  const runnerPool = openPool(metadataUrl, { max: 4, settings: BY_INDEX })
   const db = openMetadata(runnerPool, config.metadataSchema)
   const job = new Job({ db: metadata, connectionString: metadataUrl, kind, log })
   try {

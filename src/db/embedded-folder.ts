@@ -20,6 +20,9 @@ export interface ServerFolder {
 /** The role initdb makes, and the one we connect as. */
 export const SUPERUSER = 'tminus'
 
+/** An address without options would get those of PGOPTIONS, meant for another server. */
+export const OWN_OPTIONS = '-c jit=off'
+
 /** A draft this old belongs to a process that died over it. */
 const ABANDONED_MS = 60 * 60_000
 

@@ -161,7 +161,10 @@ function logSince(folder: ServerFolder, offset: number): string {
 export async function stopServer(folder: ServerFolder, postmaster: Postmaster): Promise<void> {
   if (WINDOWS) {
     const { pgCtl } = await findBinaries(folder.path, folder.user)
-    await promisify(execFile)(pgCtl, ['stop', '-D', folder.data, '-m', 'fast'], { windowsHide: true })
+    await promisify(execFile)(pgCtl, ['stop', '-D', folder.data, '-m', 'fast'], {
+      env: serverEnvironment(),
+      windowsHide: true,
+    })
     return
   }
   if (isRunning(folder, postmaster)) process.kill(postmaster.pid, 'SIGINT')

@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { messageOf, TminusError } from '../errors.ts'
-import { problemIn, type ServerFolder, SUPERUSER } from './embedded-folder.ts'
+import { Client } from './client.ts'
+import { OWN_OPTIONS, problemIn, type ServerFolder, SUPERUSER } from './embedded-folder.ts'
 import { isRunning, type Postmaster, readPostmaster } from './embedded-postmaster.ts'
 import { logFile, type ServerStart, startServer, stopServer } from './embedded-server.ts'
 
@@ -19,12 +19,12 @@ export interface StayOptions {
 
 /** Our mark on the server: a session that holds the advisory lock, shared, for as long as we need the server. */
 interface Hold {
-  client: Client
+  client: HoldClient
   postmaster: Postmaster
 }
 
 /** The types of pg leave these two out. */
-type Client = pg.Client & { ref(): void; unref(): void }
+type HoldClient = Client & { ref(): void; unref(): void }
 
 /** Name of those sessions; they alone do not count as somebody using the server. */
 const APPLICATION = 'tminus embedded'
@@ -156,7 +156,7 @@ async function takeHold(options: StayOptions, signal?: AbortSignal): Promise<Hol
 
 /** A hold, or why there is none yet. Throws `embedded_password`. */
 async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Hold | string> {
-  const client = new pg.Client({
+  const client = new Client({
     host: postmaster.host,
     port: postmaster.port,
     user: SUPERUSER,
@@ -164,9 +164,10 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
     database: DATABASE,
     application_name: APPLICATION,
     ssl: false,
+    options: OWN_OPTIONS,
     connectionTimeoutMillis: 5000,
     query_timeout: 5000,
-  }) as Client
+  }) as HoldClient
   // What breaks the connection also ends it, and the end is what we watch.
   client.on('error', () => {})
   try {
@@ -183,7 +184,11 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
   }
 }
 
-async function lockShared(client: Client, folder: ServerFolder, postmaster: Postmaster): Promise<string | undefined> {
+async function lockShared(
+  client: HoldClient,
+  folder: ServerFolder,
+  postmaster: Postmaster,
+): Promise<string | undefined> {
   const { rows } = await client.query<{ data: string; locked: boolean }>(
     `select current_setting('data_directory') as data, pg_try_advisory_lock_shared(${LOCK}) as locked`,
   )
@@ -238,7 +243,7 @@ function startFailed(folder: ServerFolder, why: string): TminusError {
  * Whether nobody else is on the server. If so, the lock stays ours alone until the connection ends, which keeps
  * newcomers waiting until the server is down.
  */
-async function isLast(client: Client): Promise<boolean> {
+async function isLast(client: HoldClient): Promise<boolean> {
   await client.query(`select pg_advisory_unlock_shared(${LOCK})`)
   // A process that just ended, or was killed, may leave its sessions and their locks for a moment.
   for (let look = 1; look <= 3; look += 1) {
@@ -248,12 +253,12 @@ async function isLast(client: Client): Promise<boolean> {
   return false
 }
 
-async function isAlone(client: Client): Promise<boolean> {
+async function isAlone(client: HoldClient): Promise<boolean> {
   const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK}) as locked`)
   return rows[0]?.locked === true && (await countSessions(client)) === 0
 }
 
-async function countSessions(client: Client): Promise<number | undefined> {
+async function countSessions(client: HoldClient): Promise<number | undefined> {
   const { rows } = await client.query<{ sessions: number }>(
     `select count(*)::int as sessions from pg_stat_activity
      where backend_type in ('client backend', 'walsender') and application_name <> $1`,

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path'
-import pg from 'pg'
 import format from 'pg-format'
 import { TminusError } from '../errors.ts'
-import { createFolder, findFolder, readPassword, type ServerFolder, SUPERUSER } from './embedded-folder.ts'
+import { Client } from './client.ts'
+import { createFolder, findFolder, OWN_OPTIONS, readPassword, type ServerFolder, SUPERUSER } from './embedded-folder.ts'
 import { Stay } from './embedded-stay.ts'
 
 export interface EmbeddedOptions {
@@ -69,13 +69,13 @@ async function initialise({ dataDir, create, settings }: EmbeddedOptions): Promi
 }
 
 /**
- * The host as a parameter is how libpq and node-postgres both take a socket folder. `sslmode` outranks a PGSSLMODE of
- * the environment, meant for another server.
+ * The host as a parameter is how libpq and node-postgres both take a socket folder. `sslmode` and
+ * `options` outrank PGSSLMODE and PGOPTIONS of the environment, meant for another server.
  */
 function urlOf(database: string, { postmaster }: Stay, password: string): string {
   const url = new URL(`postgresql://${SUPERUSER}:${password}@localhost:${postmaster.port}`)
   url.pathname = `/${encodeURIComponent(database)}`
-  url.search = `host=${encodeURIComponent(postmaster.host)}&sslmode=disable`
+  url.search = `host=${encodeURIComponent(postmaster.host)}&sslmode=disable&options=${encodeURIComponent(OWN_OPTIONS)}`
   return url.href
 }
 
@@ -83,7 +83,7 @@ const DUPLICATE_DATABASE = '42P04'
 const UNIQUE_VIOLATION = '23505'
 
 async function ensureDatabase(connectionString: string, database: string): Promise<void> {
-  const client = new pg.Client({ connectionString, application_name: 'tminus' })
+  const client = new Client({ connectionString, application_name: 'tminus' })
   await client.connect()
   try {
     const found = await client.query('select from pg_database where datname = $1', [database])

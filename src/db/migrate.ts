@@ -89,7 +89,12 @@ function normalise(sql: string): string {
 
 async function currentSchema(db: Queryable): Promise<string> {
   const { rows } = await db.query<{ schema: string | null }>('select current_schema() as schema')
-  return rows[0]?.schema ?? 'public'
+  const schema = rows[0]?.schema
+  if (schema) return schema
+  throw new TminusError(
+    'The search_path of this database and user names no schema that exists; create that schema, or set another: ALTER DATABASE … SET search_path = public',
+    { code: 'no_schema', retryable: false },
+  )
 }
 
 type PlacedSet = MigrationSet & { schema: string }
@@ -100,6 +105,8 @@ async function applyNext(
   set: PlacedSet,
   files: MigrationFile[],
 ): Promise<MigrationFile | undefined> {
+  // A limit meant for everyday statements must not end a wait for another process, or a long migration.
+  await connection.query('set local statement_timeout = 0; set local lock_timeout = 0')
   await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
     `tminus migrate ${set.schema}.${set.historyTable}`,
   ])

@@ -1,11 +1,6 @@
-import pg, {
-  type ClientBase,
-  type ClientConfig,
-  type Pool,
-  type PoolClient,
-  type QueryResult,
-  type QueryResultRow,
-} from 'pg'
+import { setTimeout as delay } from 'node:timers/promises'
+import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
+import { Client, type ClientOptions, KEEP_ALIVE } from './client.ts'
 
 /** What a statement needs: the pool, or one connection inside a transaction. */
 export interface Queryable {
@@ -21,46 +16,56 @@ export interface Queryable {
 export type Database = Pool
 export type Connection = PoolClient
 
-export interface PoolOptions {
+export interface PoolOptions extends Pick<ClientOptions, 'settings' | 'unnamed'> {
   /** Most connections at once. Default 10. */
   max?: number
   /** Shown in `pg_stat_activity`. */
   applicationName?: string
-  /** SQL for each new connection, before anything else. */
-  prepare?: string
   /** Called with the error of an idle connection that broke; the pool replaces it by itself. */
   onIdleError?: (error: Error) => void
 }
 
-/** Over a connection that waits nothing is sent: only this tells of one that was dropped on the way, by a NAT or a crash. */
-export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
-
 /** Opens a pool; nothing is sent before the first query. */
 export function openPool(connectionString: string, options: PoolOptions = {}): Database {
-  const { prepare } = options
-  const pool = new pg.Pool({
+  const { max = 10, applicationName = 'tminus', onIdleError, ...ofClient } = options
+  const pool = new RepeatingPool({
     Client,
     connectionString,
-    max: options.max ?? 10,
-    application_name: options.applicationName ?? 'tminus',
+    max,
+    application_name: applicationName,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     ...KEEP_ALIVE,
     types: { getTypeParser },
-    ...(prepare !== undefined && { onConnect: async (client: ClientBase) => void (await client.query(prepare)) }),
+    onConnect: (client: ClientBase) => (client as Client).settle(),
+    ...ofClient,
   })
-  pool.on('error', (error) => options.onIdleError?.(error))
+  pool.on('error', (error) => onIdleError?.(error))
   return pool
 }
 
+/** Codes of a statement that was rolled back for the sake of another one: serialization_failure, deadlock_detected. */
+const GAVE_WAY = new Set<unknown>(['40001', '40P01'])
+const MOST_REPEATS = 20
+
 /**
- * node-postgres leaves a connection open that it gives up by itself, for want of a password; the process would stay
- * until the server hangs up, a minute later.
+ * A pool whose `query` repeats a statement that had to give way to another one. It is a transaction of its own, so
+ * nothing of it remains. Behind a pooler its isolation is the database's default, which may be serializable.
  */
-class Client extends pg.Client {
-  constructor(config?: ClientConfig) {
-    super(config)
-    this.connection.on('error', () => this.connection.stream.destroy())
+class RepeatingPool extends pg.Pool {
+  override query(...args: never[]): never {
+    return this.#repeat(args) as never
+  }
+
+  async #repeat(args: never[]): Promise<unknown> {
+    for (let left = MOST_REPEATS; ; left -= 1) {
+      try {
+        return await super.query(...(args as unknown as [string]))
+      } catch (error) {
+        if (left === 0 || !(error instanceof Error && 'code' in error && GAVE_WAY.has(error.code))) throw error
+        await delay(Math.random() * 50)
+      }
+    }
   }
 }
 

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import format from 'pg-format'
-import { KEEP_ALIVE } from './pool.ts'
+import { Client, KEEP_ALIVE, NO_LIMITS } from './client.ts'
 
 export interface SessionOptions {
   connectionString: string
@@ -28,7 +27,7 @@ const LONGEST_WAIT_MS = 1_000
  */
 export class Session {
   readonly #options: SessionOptions
-  #client: pg.Client | undefined
+  #client: Client | undefined
   #closed = false
   #reconnecting = false
 
@@ -58,10 +57,11 @@ export class Session {
 
   async #connect(): Promise<void> {
     const { connectionString, channel, lock, onNotify, onConnected } = this.#options
-    const client = new pg.Client({
+    const client = new Client({
       connectionString,
       application_name: 'tminus session',
       connectionTimeoutMillis: 10_000,
+      settings: NO_LIMITS,
       ...KEEP_ALIVE,
     })
     client.on('error', (error) => this.#lost(client, error))
@@ -69,6 +69,7 @@ export class Session {
     client.on('notification', ({ payload = '' }) => onNotify(payload))
     try {
       await client.connect()
+      await client.settle()
       const key = lock()
       // The server may not have heard that the connection before this one is gone; its lock would be waited for.
       if (key !== undefined) await client.query(END_HOLDER, [...key])
@@ -84,7 +85,7 @@ export class Session {
     }
   }
 
-  #lost(client: pg.Client, error: Error): void {
+  #lost(client: Client, error: Error): void {
     if (this.#client !== client) return
     this.#client = undefined
     this.#options.onLost(error)

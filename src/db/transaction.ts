@@ -17,7 +17,8 @@ export async function inTransaction<T>(db: Database, work: (connection: Connecti
   // A connection lost between two statements tells so by an event; unheard, it would end the process.
   connection.on('error', onError)
   try {
-    await connection.query('begin')
+    // The database's default may be another one, behind a pooler also that of our session.
+    await connection.query('begin isolation level read committed')
     const result = await work(connection)
     const { command } = await connection.query('commit')
     if (command !== 'COMMIT') throw aborted()

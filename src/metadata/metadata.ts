@@ -1,4 +1,5 @@
 import format from 'pg-format'
+import { NO_LIMITS } from '../db/client.ts'
 import type { Database, Queryable } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 
@@ -16,14 +17,18 @@ export interface Metadata extends Queryable {
 }
 
 /**
- * For the connection of the runner's hottest statements. Their plans are kept for as long as it lives, and one made
- * while a table was new would read (or sort) all of it ever after; with these only the right index is left. Compiling
- * them costs more than it saves.
+ * Settings of the connections for the runner's hottest statements. Their plans are kept for as long as a connection
+ * lives, and one made while a table was new would read (or sort) all of it ever after; with these only the right index
+ * is left. Compiling them costs more than it saves.
  */
-export const BY_INDEX = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
-  .map((way) => `set enable_${way} = off; `)
-  .concat('set jit = off; set plan_cache_mode = force_generic_plan')
-  .join('')
+export const BY_INDEX = {
+  ...Object.fromEntries(
+    ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort'].map((way) => [`enable_${way}`, 'off']),
+  ),
+  jit: 'off',
+  plan_cache_mode: 'force_generic_plan',
+  ...NO_LIMITS,
+}
 
 export function openMetadata(pool: Database, schema: string): Metadata {
   return place(pool, pool, schema, new Map())
