@@ -77,7 +77,7 @@ export async function openDatabases({ config, log }: Setup, { create, asFound }:
       config.databaseUrl && config.metadataDatabaseUrl ? '' : await openEmbeddedUrl(config, closing, create, log)
     const url = config.databaseUrl ?? embeddedUrl
     const metadataUrl = config.metadataDatabaseUrl ?? url
-    const db = await openChecked(url, 'DATABASE_URL', closing, log)
+    const db = await openChecked(url, config.databaseSetting, closing, log)
     const metadataPool =
       metadataUrl === url ? db : await openChecked(metadataUrl, 'METADATA_DATABASE_URL', closing, log)
     if (create) await migrateMetadata(metadataPool, config.metadataSchema)
@@ -102,7 +102,7 @@ export async function openDatabase({
   const closing = new Closing()
   try {
     const url = config.databaseUrl ?? (await openEmbeddedUrl(config, closing, false, log))
-    return { db: await openChecked(url, 'DATABASE_URL', closing, log), close: () => closing.close() }
+    return { db: await openChecked(url, config.databaseSetting, closing, log), close: () => closing.close() }
   } catch (error) {
     await closing.close()
     throw error

@@ -1,12 +1,13 @@
-import { config as readEnvFile } from 'dotenv'
 import { z } from 'zod'
 import type { Dag } from './dag/dag.ts'
+import { addressOf, addressProblem, HOST } from './database-address.ts'
+import { readEnvFile, readSecretFile } from './env-file.ts'
 import { UsageError } from './errors.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const connectionString = z.string().superRefine((value, ctx) => {
-  const problem = connectionProblem(value)
+  const problem = addressProblem(value)
   if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem })
 })
 
@@ -29,6 +30,15 @@ export const DEFAULT_WEB_PORT = 8080
 const Variables = z.object({
   DATABASE_URL: connectionString.optional(),
   METADATA_DATABASE_URL: connectionString.optional(),
+  POSTGRES_HOST: z.string().regex(HOST, 'must be a host name, an IP address or the folder of a Unix socket').optional(),
+  POSTGRES_PORT: wholeNumber(1, 65_535).default(5432),
+  POSTGRES_USER: z.string().default('tminus'),
+  POSTGRES_PASSWORD: z.string().optional(),
+  POSTGRES_PASSWORD_FILE: z.string().optional(),
+  POSTGRES_DB: z
+    .string()
+    .regex(/^[^?#]*$/, 'must not have a ? or # in it')
+    .default('tminus'),
   METADATA_SCHEMA: z
     .string()
     .regex(
@@ -44,6 +54,7 @@ const Variables = z.object({
   WEB_PORT: wholeNumber(0, 65_535).default(DEFAULT_WEB_PORT),
   ADMIN_USER: z.string().optional(),
   ADMIN_PASSWORD: z.string().optional(),
+  ADMIN_PASSWORD_FILE: z.string().optional(),
   METRICS: flag,
   TRUST_PROXY: flag,
   CLOCK: z
@@ -62,6 +73,8 @@ const Variables = z.object({
 export interface Config {
   /** Undefined: the embedded Postgres under `dataDir`. */
   databaseUrl: string | undefined
+  /** Which setting it comes from. */
+  databaseSetting: 'DATABASE_URL' | 'POSTGRES_HOST'
   metadataDatabaseUrl: string | undefined
   metadataSchema: string
   dataDir: string
@@ -75,36 +88,62 @@ export interface Config {
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'pretty' | 'json' }
 }
 
-/** The environment with `.env` of the current folder under it; an empty variable is unset. The only reader of either. */
-export function readEnvironment(options: { file?: boolean } = {}): Environment {
-  const file = (options.file ?? true) ? readFile() : {}
-  const merged: Record<string, string | undefined> = { ...file, ...process.env }
-  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined && value !== ''))
-}
-
-function readFile(): Record<string, string> {
-  const file: Record<string, string> = {}
-  readEnvFile({ quiet: true, processEnv: file })
-  return file
-}
-
-/** Compose reads them from the same `.env`. */
-const OF_COMPOSE = ['POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_DB']
-
 /**
- * Names set in `.env` that nobody reads though they begin (up to the first `_`) like one that is read: misspelt, most
- * likely. Of the file alone: the environment holds what other programs read.
+ * The environment with `.env` of the current folder under it; an empty variable is unset. The only reader of either.
+ * A password that is in a file (`POSTGRES_PASSWORD_FILE`) stands under its own name (`POSTGRES_PASSWORD`).
+ *
+ * Throws UsageError where `.env` is there and cannot be read.
  */
-export function misspeltSettings(dags: Iterable<Dag>): { names: string[]; known: string[] } {
+export function readEnvironment(options: { file?: boolean } = {}): Environment {
+  const file = (options.file ?? true) ? readEnvFile().values : {}
+  const merged: Record<string, string | undefined> = { ...file, ...process.env }
+  const set = Object.entries(merged).filter(([, value]) => value !== undefined && value !== '')
+  return withSecretFiles(Object.fromEntries(set))
+}
+
+/** Line breaks at the end are not part of the password. Postgres's image takes a CR for a part of it, so we do too. */
+const SECRET_FILES = { POSTGRES_PASSWORD: /\n+$/, ADMIN_PASSWORD: /[\r\n]+$/ }
+
+function withSecretFiles(env: Environment): Environment {
+  const result = { ...env }
+  for (const [name, newlinesAtEnd] of Object.entries(SECRET_FILES)) {
+    const path = env[`${name}_FILE`]
+    if (path === undefined || env[name] !== undefined) continue
+    const read = readSecretFile(path, newlinesAtEnd)
+    if (!('value' in read)) continue
+    result[name] = read.value
+    delete result[`${name}_FILE`]
+  }
+  return result
+}
+
+export interface SettingNames {
+  /** Set in `.env`, and no setting, though they begin (up to the first `_`) like one: misspelt, most likely. */
+  unknown: string[]
+  /** Set in `.env` or the environment, and a setting but for capitals (or a `-` in place of a `_`). */
+  miswritten: string[]
+  known: string[]
+}
+
+/** The names that have no effect. Other programs' settings in the environment are not looked at. */
+export function findUnreadSettings(dags: Iterable<Dag>): SettingNames {
   const declared = [...dags].flatMap(({ settings }) => Object.keys(settings))
-  const known = [...Object.keys(Variables.shape), ...OF_COMPOSE, ...declared]
+  const known = [...Object.keys(Variables.shape), ...declared]
   const families = new Set(known.map(familyOf))
-  const set = Object.entries(readFile()).flatMap(([name, value]) => (value === '' ? [] : name))
-  return { names: set.filter((name) => families.has(familyOf(name)) && !known.includes(name)), known }
+  const set = (from: Environment) => Object.keys(from).filter((name) => from[name] !== '' && !known.includes(name))
+  const inFile = set(readEnvFile().values)
+  const miswritten = new Set([...inFile, ...set(process.env)].filter((name) => known.includes(asSetting(name))))
+  const unknown = inFile.filter((name) => families.has(familyOf(name)) && !miswritten.has(name))
+  return { unknown, miswritten: [...miswritten], known }
+}
+
+/** The way a setting is written. */
+export function asSetting(name: string): string {
+  return name.toUpperCase().replaceAll(/[-.]/g, '_')
 }
 
 function familyOf(name: string): string {
-  return name.replace(/_.*/, '')
+  return asSetting(name).replace(/_.*/, '')
 }
 
 export type DagSettings = Map<string, Record<string, unknown>>
@@ -121,7 +160,7 @@ export function parseSettings(
   found: readonly string[] = [],
 ): { config: Config; settings: DagSettings } {
   const variables = Variables.safeParse(env)
-  const issues = [...found, ...(variables.success ? [] : issuesOf(variables.error)), ...halfAdmin(env)]
+  const issues = [...found, ...(variables.success ? [] : issuesOf(variables.error)), ...contradictions(env)]
   const settings: DagSettings = new Map()
   for (const dag of dags) {
     const parsed = z.object(dag.settings).safeParse(env)
@@ -137,19 +176,42 @@ export function pipelinesDirOf(env: Environment): string {
   return env.PIPELINES_DIR ?? 'pipelines'
 }
 
-/** One of the two alone would make nobody an admin, without a word. */
-function halfAdmin(env: Environment): string[] {
-  if ((env.ADMIN_USER === undefined) === (env.ADMIN_PASSWORD === undefined)) return []
-  const [missing, given] =
-    env.ADMIN_USER === undefined ? ['ADMIN_USER', 'ADMIN_PASSWORD'] : ['ADMIN_PASSWORD', 'ADMIN_USER']
-  return [`${missing} must be set too where ${given} is`]
+/** What is wrong with settings that are right each by itself. */
+function contradictions(env: Environment): string[] {
+  const both = env.DATABASE_URL !== undefined && env.POSTGRES_HOST !== undefined
+  return [
+    ...(both ? ['DATABASE_URL and POSTGRES_HOST both name a database; unset one of them'] : []),
+    ...(env.POSTGRES_HOST === undefined ? [] : secretFileProblem(env, 'POSTGRES_PASSWORD')),
+    ...secretFileProblem(env, 'ADMIN_PASSWORD'),
+    ...halfAdmin(env),
+  ]
+}
+
+/** A file that `readEnvironment` could read is no longer named here. */
+function secretFileProblem(env: Environment, name: keyof typeof SECRET_FILES): string[] {
+  const path = env[`${name}_FILE`]
+  if (path === undefined) return []
+  if (env[name] !== undefined) return [`${name} and ${name}_FILE are both set; unset one of them`]
+  const read = readSecretFile(path, SECRET_FILES[name])
+  return 'problem' in read ? [`${name}_FILE ${read.problem}`] : []
+}
+
+/** One of the two alone would make no admin, without a word. */
+function halfAdmin({ ADMIN_USER: user, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE }: Environment): string[] {
+  const password = ADMIN_PASSWORD ?? ADMIN_PASSWORD_FILE
+  if ((user === undefined) === (password === undefined)) return []
+  return user === undefined
+    ? ['ADMIN_USER must be set too where ADMIN_PASSWORD is']
+    : ['ADMIN_PASSWORD must be set too where ADMIN_USER is']
 }
 
 function toConfig(variables: z.output<typeof Variables>): Config {
   const { ADMIN_USER: user, ADMIN_PASSWORD: password } = variables
+  const databaseUrl = variables.DATABASE_URL ?? addressOfParts(variables)
   return {
-    databaseUrl: variables.DATABASE_URL,
-    metadataDatabaseUrl: variables.METADATA_DATABASE_URL ?? variables.DATABASE_URL,
+    databaseUrl,
+    databaseSetting: variables.POSTGRES_HOST === undefined ? 'DATABASE_URL' : 'POSTGRES_HOST',
+    metadataDatabaseUrl: variables.METADATA_DATABASE_URL ?? databaseUrl,
     metadataSchema: variables.METADATA_SCHEMA,
     dataDir: variables.DATA_DIR,
     pipelinesDir: variables.PIPELINES_DIR,
@@ -163,23 +225,17 @@ function toConfig(variables: z.output<typeof Variables>): Config {
   }
 }
 
-function connectionProblem(value: string): string | undefined {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
-  if (scheme === undefined) return 'must be a Postgres address: postgresql://USER:PASSWORD@HOST:5432/DATABASE'
-  if (scheme.startsWith('postgres') && scheme.includes('+')) {
-    return `has the scheme "${scheme}://", which is SQLAlchemy's; write "postgresql://" and keep the rest`
-  }
-  if (scheme !== 'postgres' && scheme !== 'postgresql') return `must begin with postgresql://, not ${scheme}://`
-  const rest = value.slice(scheme.length + '://'.length)
-  // A password with a # / ? in it can still be read as an address: of another host, its beginning for a port.
-  if (/#|^[^?]*\/[^?]*@|\?[^=]*@/.test(rest)) return UNREADABLE
-  const port = /^[^/?]*:(\d+)(?=[/?]|$)/.exec(rest)?.[1]
-  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
-    return 'has a port that is none; use one from 1 to 65535'
-  return URL.canParse(value.replace('@/', '@localhost/')) ? undefined : UNREADABLE
+/** Of the parts only the host says that they are meant: `.env` of a checkout holds the others for Compose. */
+function addressOfParts(variables: z.output<typeof Variables>): string | undefined {
+  if (variables.POSTGRES_HOST === undefined) return undefined
+  return addressOf({
+    host: variables.POSTGRES_HOST,
+    port: variables.POSTGRES_PORT,
+    user: variables.POSTGRES_USER,
+    password: variables.POSTGRES_PASSWORD,
+    database: variables.POSTGRES_DB,
+  })
 }
-
-const UNREADABLE = 'cannot be read; write characters like @ : / # ? in the password as %40 %3A %2F %23 %3F'
 
 function issuesOf(error: z.ZodError): string[] {
   return error.issues.map((issue) => `${issue.path.join('.') || 'settings'} ${lower(plain(issue))}`)

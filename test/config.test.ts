@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Environment, parseSettings } from '../src/config.ts'
@@ -20,6 +21,7 @@ function refusal(env: Environment): string {
 
 const DEFAULTS = {
   databaseUrl: undefined,
+  databaseSetting: 'DATABASE_URL',
   metadataDatabaseUrl: undefined,
   metadataSchema: 'metadata',
   dataDir: '.data',
@@ -74,6 +76,7 @@ describe('the settings of the runner', () => {
     })
     expect(config).toEqual({
       databaseUrl: 'postgresql://u:p@h:5433/launches',
+      databaseSetting: 'DATABASE_URL',
       metadataDatabaseUrl: 'postgres://u:p@h2/meta',
       metadataSchema: 'runner_2',
       dataDir: '/d',
@@ -231,4 +234,75 @@ test('half an admin is a wrong setting', () => {
   expect(() => parseSettings({ ADMIN_PASSWORD: 'a secret word' }, [])).toThrow(
     'ADMIN_USER must be set too where ADMIN_PASSWORD is',
   )
+})
+
+describe('a database named by its parts', () => {
+  const ODD = `@:/#%?$'"\\ +&=;,~!*()[]{}|^<>\u00e9\u{1F680}`
+
+  test('node-postgres reads the same parts out of the address, whatever they hold', () => {
+    const text = fc.oneof(fc.string({ unit: 'grapheme', minLength: 1 }), fc.constant(ODD))
+    const host = fc.constantFrom(
+      'postgres',
+      'my_db-1.example.com',
+      '127.0.0.1',
+      '::1',
+      '[fd00::1]',
+      '/var/run/postgresql',
+    )
+    const database = text.filter((name) => !/[?#]/.test(name) && !/^\.*$/.test(name))
+    fc.assert(
+      fc.property(host, text, text, database, fc.integer({ min: 1, max: 65_535 }), (host, user, password, db, port) => {
+        const parts = { POSTGRES_HOST: host, POSTGRES_PORT: String(port), POSTGRES_USER: user }
+        const { databaseUrl } = parseConfig({ ...parts, POSTGRES_PASSWORD: password, POSTGRES_DB: db })
+        const read = new pg.Client({ connectionString: databaseUrl })
+        expect([read.host, read.port, read.user, read.password, read.database]).toEqual([
+          host.replace(/[[\]]/g, ''),
+          port,
+          user,
+          password,
+          db,
+        ])
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('the parts alone name none: in a checkout they are for Compose', () => {
+    expect(parseConfig({ POSTGRES_USER: 'u', POSTGRES_PASSWORD: 'p', POSTGRES_DB: 'd' })).toEqual(DEFAULTS)
+  })
+
+  test('the defaults are those of Compose; without a password none is sent', () => {
+    const { databaseUrl, metadataDatabaseUrl, databaseSetting } = parseConfig({ POSTGRES_HOST: 'postgres' })
+    expect(databaseUrl).toBe('postgresql://tminus@postgres:5432/tminus')
+    expect([metadataDatabaseUrl, databaseSetting]).toEqual([databaseUrl, 'POSTGRES_HOST'])
+  })
+
+  test.each([
+    [{ POSTGRES_HOST: 'h', DATABASE_URL: 'postgresql://h/d' }, 'DATABASE_URL and POSTGRES_HOST both name a database'],
+    [
+      { POSTGRES_HOST: 'u:hunter2@h' },
+      'POSTGRES_HOST must be a host name, an IP address or the folder of a Unix socket',
+    ],
+    [{ POSTGRES_HOST: 'h', POSTGRES_PORT: '0' }, 'POSTGRES_PORT must be a whole number from 1 to 65535'],
+    [{ POSTGRES_HOST: 'h', POSTGRES_DB: 'hunter2?a' }, 'POSTGRES_DB must not have a ? or # in it'],
+    [
+      { POSTGRES_HOST: 'h', POSTGRES_PASSWORD_FILE: '/hunter2' },
+      'POSTGRES_PASSWORD_FILE names a file that cannot be read',
+    ],
+    [
+      { POSTGRES_HOST: 'h', POSTGRES_PASSWORD_FILE: '/' },
+      'POSTGRES_PASSWORD_FILE names a file that cannot be read (EISDIR)',
+    ],
+    [{ POSTGRES_HOST: 'h', POSTGRES_PASSWORD_FILE: '/dev/zero' }, 'cannot be read (not a plain file)'],
+    [
+      { POSTGRES_HOST: 'h', POSTGRES_PASSWORD: 'hunter2', POSTGRES_PASSWORD_FILE: '/x' },
+      'POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set; unset one of them',
+    ],
+    [{ ADMIN_USER: 'ada', ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_PASSWORD_FILE names a file that cannot be read'],
+    [{ ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_USER must be set too where ADMIN_PASSWORD is'],
+  ] as const)('%o is a wrong setting', (env, problem) => {
+    const message = refusal(env)
+    expect(message).toContain(problem)
+    expect(message).not.toContain('hunter2')
+  })
 })

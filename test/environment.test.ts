@@ -46,8 +46,7 @@ describe('.env.example', () => {
     const source = readFileSync(new URL('../src/config.ts', import.meta.url), 'utf8')
     const read = [...source.matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name)
     expect(read).toContain('DATABASE_URL')
-    const compose = ['POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_DB']
-    expect(Object.keys(example).sort()).toEqual([...read, ...Object.keys(launchSettings), ...compose].sort())
+    expect(Object.keys(example).sort()).toEqual([...read, ...Object.keys(launchSettings)].sort())
   })
 
   test('as it stands, is the configuration of an empty environment', () => {

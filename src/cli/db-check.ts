@@ -8,8 +8,8 @@ import { checkMigrations, checkServer } from '../maintenance/check.ts'
 import { checkRuns } from '../maintenance/check-runs.ts'
 import { openCommandHost, stopSignal } from './command-host.ts'
 import type { ListOptions } from './dags.ts'
-import { misspeltWords } from './misspelt.ts'
 import { columnsOf, wrap } from './screen.ts'
+import { settingsWarnings } from './settings-warnings.ts'
 import { print, printJson, terminalColumns } from './table.ts'
 
 /** `db check`: what is wrong, and what to do about it; 1 where anything is. */
@@ -17,8 +17,8 @@ export async function dbCheck({ output }: ListOptions): Promise<number> {
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
   const databases = await checkDatabases(setup)
   const isReached = databases.every(({ name, level }) => name !== 'connection' || level === 'ok')
-  const misspelt = misspeltWords(setup).map((message): Check => ({ name: 'settings', level: 'warn', message }))
-  const found = [...databases, ...(await checkDags(setup, isReached)), ...misspelt]
+  const settings = settingsWarnings(setup).map((message): Check => ({ name: 'settings', level: 'warn', message }))
+  const found = [...databases, ...(await checkDags(setup, isReached)), ...settings]
   const checks = found.map((check) => ({ ...check, message: setup.scrub(check.message) }))
   if (output === 'json') printJson(checks)
   else for (const line of lines(checks)) print(line)
@@ -37,7 +37,7 @@ async function checkDatabases(setup: Setup): Promise<Check[]> {
 type Opened = Awaited<ReturnType<typeof openDatabases>>
 
 async function checkOpened({ config }: Setup, db: Opened['db'], metadata: Opened['metadata']): Promise<Check[]> {
-  const name = config.databaseUrl === undefined ? 'the embedded server' : 'DATABASE_URL'
+  const name = config.databaseUrl === undefined ? 'the embedded server' : config.databaseSetting
   const { check, usable } = await checkMigrations(metadata)
   return [
     ...(await checkServer(db, name)),

@@ -1,6 +1,7 @@
 import { openDatabases, setUp } from '../app.ts'
 import { openEmbedded } from '../db/embedded.ts'
 import { ensureAdmin } from '../web/auth/users.ts'
+import { settingsWarnings } from './settings-warnings.ts'
 import { print, say } from './table.ts'
 
 /** `db url`: the address of the launches' database. An embedded server is started, and left running. */
@@ -19,6 +20,7 @@ export async function dbUrl(): Promise<number> {
 /** `db migrate`: the runner's own tables; a pipeline's are its own business. */
 export async function dbMigrate(): Promise<number> {
   const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  for (const message of settingsWarnings(setup)) setup.log.warn(message)
   const databases = await openDatabases(setup, { create: true })
   const { admin } = setup.config
   const ensured = admin && ensureAdmin(databases.metadata, admin.user, admin.password)

@@ -2,6 +2,7 @@ import { openDatabases, setUp } from '../app.ts'
 import type { Environment } from '../config.ts'
 import type { Door } from '../web/door.ts'
 import { openWeb, type WebOptions } from '../web/server.ts'
+import { settingsWarnings } from './settings-warnings.ts'
 import type { StopSignal } from './signals.ts'
 import { metricsOf, probesOf } from './watch.ts'
 import { webOptions } from './web-options.ts'
@@ -9,6 +10,7 @@ import { webOptions } from './web-options.ts'
 /** Serves the page at this door until stopped. */
 export async function page(env: Environment, door: Door | undefined, stopped: Promise<StopSignal>): Promise<number> {
   const setup = await setUp({ env })
+  for (const message of settingsWarnings(setup)) setup.log.warn(message)
   const databases = await openDatabases(setup, { create: false })
   try {
     const metrics = await metricsOf(setup, databases, () => undefined)

@@ -7,6 +7,7 @@ import type { RunResult } from '../runner/owned-run.ts'
 import { findDag, parseConf } from './find-dag.ts'
 import { openProgress } from './progress.ts'
 import { Screen } from './screen.ts'
+import { settingsWarnings } from './settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
 
 export interface PipelineOptions {
@@ -32,6 +33,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     ...(options.env && { env: options.env }),
   })
   if (options.scratchSchema !== undefined) setup.config.metadataSchema = options.scratchSchema
+  if (options.env === undefined) for (const message of settingsWarnings(setup)) setup.log.warn(message)
   const dag = findDag(setup.loaded, dagId)
   const conf = parseConf(dag, options.conf)
   const progress = openProgress(dag, { screen, debug: setup.config.log.level === 'debug' })

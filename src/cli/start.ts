@@ -4,7 +4,7 @@ import type { LogLine, RunChange } from '../metadata/transitions.ts'
 import { readNextRuns } from '../operations/next-runs.ts'
 import type { OwnedRun } from '../runner/owned-run.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
-import { misspeltWords } from './misspelt.ts'
+import { settingsWarnings } from './settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
 import { Watch } from './watch.ts'
 
@@ -17,11 +17,12 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   // From here on: a signal that comes while it starts stops it once it has.
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const { loaded, clock, log } = setup
+  // Before a database is opened: it may be another one than was meant.
+  for (const message of settingsWarnings(setup)) log.warn(message)
   const watch = new Watch(setup, kind)
   const app = await openApp(setup, kind, watch.hooks(logRuns(setup)))
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
-  for (const message of misspeltWords(setup)) log.warn(message)
   const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), clock, log })
   await watch.open(app, scheduler).catch(async (error: unknown) => {
     await app.end('failed', { reason: messageOf(error) })

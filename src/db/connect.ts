@@ -6,7 +6,7 @@ import type { Database } from './pool.ts'
  * Asks the database for a sign of life. Throws an error whose sentence says what is wrong with the address:
  * UsageError where the address itself is, TminusError `database_unreachable` where the server may just be down.
  *
- * @param name the setting to name, `DATABASE_URL` or `METADATA_DATABASE_URL`
+ * @param name the setting to name: `DATABASE_URL`, `POSTGRES_HOST` or `METADATA_DATABASE_URL`
  */
 export async function checkConnection(db: Database, name: string): Promise<void> {
   try {
@@ -43,7 +43,7 @@ function explain(error: NodeJS.ErrnoException, name: string, address: Address | 
     case 'ENOTFOUND':
       return wrong(name, `host "${host}" is unknown; check the spelling`, error)
     case '28P01':
-      return wrong(name, `the password for user "${user}" was not accepted at ${at}; check user and password`, error)
+      return wrong(name, `the password for user "${user}" was not accepted at ${at}; ${wordsOf(name).login}`, error)
     case '28000':
       return wrong(name, `user "${user}" may not connect at ${at}; check the user, or the server's pg_hba.conf`, error)
     case '3D000':
@@ -61,7 +61,7 @@ function explain(error: NodeJS.ErrnoException, name: string, address: Address | 
   if (/password must be a string|no password supplied/i.test(error.message)) {
     return wrong(
       name,
-      `the server at ${at} asks for a password and the address has none; write postgresql://USER:PASSWORD@…`,
+      `the server at ${at} asks for a password and the address has none; ${wordsOf(name).password}`,
       error,
     )
   }
@@ -70,6 +70,24 @@ function explain(error: NodeJS.ErrnoException, name: string, address: Address | 
   }
   return unreachable(name, `cannot use the database at ${at}: ${error.message}`, error)
 }
+
+interface SettingWords {
+  /** What to do about a login that was refused. */
+  login: string
+  /** How to set a password. */
+  password: string
+}
+
+const OF_ADDRESS: SettingWords = { login: 'check user and password', password: 'write postgresql://USER:PASSWORD@…' }
+
+/** Of Compose's database: it is made with the first password, and a new one in `.env` changes nothing in it. */
+const OF_PARTS: SettingWords = {
+  login:
+    'check POSTGRES_USER and POSTGRES_PASSWORD. A volume keeps the password that its database was made with: set that one, or change it in the database (docs/operations.md)',
+  password: 'set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE',
+}
+
+const wordsOf = (name: string) => (name === 'POSTGRES_HOST' ? OF_PARTS : OF_ADDRESS)
 
 function wrong(name: string, problem: string, cause: Error): UsageError {
   return new UsageError(`${name}: ${problem}`, { code: 'database_address', cause })

@@ -87,7 +87,7 @@ describe.concurrent('db check', () => {
     expect((await far).code).toBe(1)
   })
 
-  test('tells settings of .env that nobody reads, with the one that was meant; those of other programs not', async () => {
+  test('names settings of .env that do not exist, with the ones that were meant; not those of other programs', async () => {
     await withFolder(async (cwd) => {
       const lines = [
         'DISCORD_REMINDER=1h',
@@ -102,9 +102,9 @@ describe.concurrent('db check', () => {
       const found = await wrong(runCli(['db', 'check', '-o', 'json'], { cwd, env }))
       expect(found.filter(({ name }) => name === 'settings')).toEqual(
         [
-          'DISCORD_REMINDER in .env is read by nobody; did you mean DISCORD_REMINDERS?',
-          'WEB_PROT in .env is read by nobody; did you mean WEB_PORT?',
-          'LOG_COLOUR in .env is read by nobody; correct or remove it',
+          'DISCORD_REMINDER in .env is not a known setting; did you mean DISCORD_REMINDERS?',
+          'WEB_PROT in .env is not a known setting; did you mean WEB_PORT?',
+          'LOG_COLOUR in .env is not a known setting; correct or remove it',
         ].map((message) => ({ name: 'settings', level: 'warn', message })),
       )
       const broken = await wrong(runCli(['db', 'check', '-o', 'json'], { cwd, env: { ...env, PIPELINES_DIR: BROKEN } }))

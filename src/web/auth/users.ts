@@ -107,12 +107,34 @@ export async function deleteUser(db: Metadata, name: string): Promise<void> {
   })
 }
 
-/** Makes the first admin where there is none; true where it did. */
+/**
+ * Makes the first admin where there is none; true where it did. Several processes may do this at once.
+ *
+ * Throws UsageError that names each wrong setting.
+ */
 export async function ensureAdmin(db: Metadata, name: string, password: string): Promise<boolean> {
-  const { rows } = await db.query(`select from metadata.web_user where role = 'admin' limit 1`)
-  if (rows.length > 0) return false
-  await createUser(db, name, 'admin', password)
-  return true
+  return await db.transaction(async (tx) => {
+    await tx.query('lock table metadata.web_user in share row exclusive mode')
+    const { rows } = await tx.query(`select from metadata.web_user where role = 'admin' limit 1`)
+    if (rows.length > 0) return false
+    await checkAdmin(tx, name, password)
+    await createUser(tx, name, 'admin', password)
+    return true
+  })
+}
+
+async function checkAdmin(db: Metadata, name: string, password: string): Promise<void> {
+  const checks = { ADMIN_USER: () => checkNewName(db, name), ADMIN_PASSWORD: () => checkPassword(password) }
+  const problems: string[] = []
+  for (const [setting, check] of Object.entries(checks)) {
+    try {
+      await check()
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      problems.push(`${setting}: ${error.message}`)
+    }
+  }
+  if (problems.length > 0) throw new UsageError(problems.join('\n'))
 }
 
 /** Among users there is always one who may change them; without any the page is open to this machine again. */

@@ -1,0 +1,20 @@
+import type { Setup } from '../app.ts'
+import { asSetting, findUnreadSettings } from '../config.ts'
+import { readEnvFile } from '../env-file.ts'
+import { closest } from './closest.ts'
+
+/** A sentence for each part of `.env`, and each name in it or in the environment, that has not the effect it seems to have. */
+export function settingsWarnings({ loaded }: Pick<Setup, 'loaded'>): string[] {
+  const { unknown, miswritten, known } = findUnreadSettings(loaded.dags.values())
+  return [
+    ...readEnvFile().problems,
+    ...miswritten.map((name) => `${name} is not a known setting; did you mean ${asSetting(name)}?`),
+    // Where a pipeline could not be loaded they may be its settings.
+    ...(loaded.importErrors.length > 0 ? [] : unknown.map((name) => unknownWords(name, known))),
+  ]
+}
+
+function unknownWords(name: string, known: readonly string[]): string {
+  const near = closest(name, known)
+  return `${name} in .env is not a known setting; ${near === undefined ? 'correct or remove it' : `did you mean ${near}?`}`
+}

@@ -1,0 +1,105 @@
+import { readFileSync, statSync } from 'node:fs'
+import { parse } from 'dotenv'
+import { UsageError } from './errors.ts'
+
+export interface EnvFile {
+  values: Readonly<Record<string, string>>
+  /** A sentence for each part of the file that has no effect, or not the one it seems to have. No value is repeated. */
+  problems: readonly string[]
+}
+
+const NAME = '.env'
+
+/** `.env` of the current folder, in UTF-8 or UTF-16. No such file: no values. Throws UsageError where it cannot be read. */
+export function readEnvFile(): EnvFile {
+  const bytes = readBytes()
+  if (bytes === undefined) return { values: {}, problems: [] }
+  const text = decode(bytes)
+  if (text === undefined) throw new UsageError(`${NAME} is not a text file; save it as UTF-8`, { code: 'config' })
+  const values = parse(text)
+  return { values, problems: [...problemsOfLines(text, values), ...problemsOfBytes(bytes, values)] }
+}
+
+function readBytes(): Buffer | undefined {
+  try {
+    return readFileSync(NAME)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    const why = code === 'EISDIR' ? 'it is a folder' : code === 'EACCES' ? 'permission denied' : code
+    throw new UsageError(`${NAME} in ${process.cwd()} cannot be read: ${why}; make it a file that this user can read`, {
+      code: 'config',
+      cause: error,
+    })
+  }
+}
+
+/** PowerShell's `>` writes UTF-16 with a byte order mark; other programs leave the mark out. Undefined: not text. */
+function decode(bytes: Buffer): string | undefined {
+  const [first, second] = bytes
+  const isBigEndian = (first === 0xfe && second === 0xff) || (first === 0 && second !== 0)
+  const isUtf16 = isBigEndian || (first === 0xff && second === 0xfe) || (first !== 0 && second === 0)
+  const encoding = isBigEndian ? 'utf-16be' : isUtf16 ? 'utf-16le' : 'utf-8'
+  // TextDecoder takes the byte order mark away.
+  const text = new TextDecoder(encoding).decode(bytes)
+  return text.includes('\0') ? undefined : text
+}
+
+/** What dotenv skips or cuts off without a word. */
+function problemsOfLines(text: string, values: EnvFile['values']): string[] {
+  const longValues = Object.values(values).filter((value) => value.includes('\n'))
+  const isInsideValue = (line: string) =>
+    longValues.some((value) => value.includes(line.replace(/['"`]\s*(#.*)?$/, '')))
+  const seen = new Set<string>()
+  return text.split(/\r\n?|\n/).flatMap((line, index) => {
+    if (/^\s*(#|$)/.test(line) || isInsideValue(line)) return []
+    const [name] = Object.keys(parse(line))
+    if (name === undefined) return `Line ${index + 1} of ${NAME} is ignored: it is not NAME=value`
+    if (seen.has(name)) return `${name} is set more than once in ${NAME}; the last value counts`
+    seen.add(name)
+    return isCutOff(line) ? `${name} in ${NAME} ends at its #; put a value with a # into quotes` : []
+  })
+}
+
+/** A # begins a comment anywhere in a value without quotes; one without a space before it was hardly meant so. */
+function isCutOff(line: string): boolean {
+  const [, value = ''] = /[=:](.*)$/.exec(line) ?? []
+  const [, before] = /^([^#]*)#/.exec(value) ?? []
+  return before !== undefined && !/\s$/.test(before) && !/^\s*['"`]/.test(value)
+}
+
+const REPLACED = '\uFFFD'
+
+/** A name or value saved in an older encoding, such as Windows-1252. Comments may be in any. */
+function problemsOfBytes(bytes: Buffer, values: EnvFile['values']): string[] {
+  if (bytes.includes(REPLACED)) return []
+  return Object.entries(values)
+    .filter(([name, value]) => (name + value).includes(REPLACED))
+    .map(([name]) => `${name} in ${NAME} has letters that are not UTF-8; save the file as UTF-8`)
+}
+
+const MOST_BYTES = 65_536
+
+export type SecretFile = { value: string } | { problem: string }
+
+/** The value that a setting such as `POSTGRES_PASSWORD_FILE` names by a path, as Docker's secrets are. */
+export function readSecretFile(path: string, newlinesAtEnd: RegExp): SecretFile {
+  try {
+    const { size } = statIn(path)
+    if (size > MOST_BYTES) return { problem: `names a file of more than ${MOST_BYTES} bytes` }
+    const text = decode(readFileSync(path))
+    if (text === undefined) return { problem: 'names a file that is not text' }
+    const value = text.replace(newlinesAtEnd, '')
+    return value === '' ? { problem: 'names an empty file' } : { value }
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException
+    return { problem: `names a file that cannot be read (${code})` }
+  }
+}
+
+/** A device or a pipe may have no end, or be empty the second time. */
+function statIn(path: string) {
+  const found = statSync(path)
+  if (found.isFile()) return found
+  throw Object.assign(new Error('not a file'), { code: found.isDirectory() ? 'EISDIR' : 'not a plain file' })
+}
