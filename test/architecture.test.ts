@@ -70,6 +70,7 @@ const OPEN = [
   'src/duration.ts',
   'src/instant.ts',
   'src/secrets.ts',
+  'src/visible-text.ts',
 ]
 
 const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string[] }> = {

@@ -45,7 +45,7 @@ export const NotifySummary = z.object({
 })
 export type NotifySummary = z.infer<typeof NotifySummary>
 
-type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'signal' | 'runType' | 'logicalDate'> & {
+type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'runId' | 'signal' | 'runType' | 'logicalDate'> & {
   settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | (`DISCORD_${string}` & keyof Settings)>
 }
 
@@ -144,7 +144,7 @@ interface Report {
 /** Decides, then sends. A webhook that is out of use is left alone, save by a run by hand: who starts it wants to know. */
 async function serve(webhook: Webhook, deciding: Deciding, context: Context): Promise<Report> {
   const { target } = webhook
-  const { db, now, signal, runType } = context
+  const { db, now, runId, signal, runType } = context
   const log = (context.settings.DISCORD_WEBHOOK_URL?.length ?? 0) > 1 ? naming(target, context.log) : context.log
   const decided = await inTransaction(db, async (connection) => {
     const outOfUse = await whyDisabled(connection, webhook)
@@ -160,7 +160,7 @@ async function serve(webhook: Webhook, deciding: Deciding, context: Context): Pr
   if (outOfUse !== undefined) log.warn(`a run by hand asks it again: the webhook was ${outOfUse}`)
   if (nearest === undefined) log.info('no upcoming launch is known, so there is none to announce')
   const dressed = (message: Payload, kind: 'card' | NoticeKind) => dress(message, kind, context)
-  const delivery = await deliver({ db, webhook, cards, dressed, log, now, signal })
+  const delivery = await deliver({ db, webhook, cards, dressed, log, now, runId, signal })
   if (outOfUse !== undefined && delivery.posted + delivery.edited + delivery.troubles.length === 0)
     log.warn('nothing was sent that could tell whether it works again; the next message does')
   return { target, nearest, delivery }

@@ -61,21 +61,70 @@ describe('on the wire', () => {
     ['429 without Retry-After', 429, '<html>banned</html>', {}, limited(60_000)],
     ['429 without Retry-After, JSON', 429, { retry_after: 0.3 }, {}, limited(60_000)],
     ['429 with a date', 429, '', { 'retry-after': 'Fri, 01 Jan 2027 00:00:00 GMT' }, limited(60_000)],
+    ['429 for ever', 429, '{"retry_after": 1e999}', { 'retry-after': '1' }, limited(DAY)],
+    ['429 for ever, in the header', 429, '', { 'retry-after': '1e999' }, limited(DAY)],
+    ['429 for 30,000 years', 429, { retry_after: 1e12 }, { 'retry-after': '1000000000000' }, limited(DAY)],
+    ['429 of the past', 429, { retry_after: -5 }, { 'retry-after': '-5' }, limited(1_000)],
+    ['429 with NaN', 429, '{"retry_after": NaN}', { 'retry-after': 'NaN' }, limited(60_000)],
+    ['429 with a text', 429, { retry_after: '7.5' }, { 'retry-after': '1' }, limited(7_500)],
+    ['429 with words', 429, { retry_after: 'soon' }, { 'retry-after': 'soon' }, limited(60_000)],
+    ['429 with other types', 429, { retry_after: { a: 1 } }, { 'retry-after': '3' }, limited(3_000)],
+    ['429 of a shared limit', 429, { code: 20028, retry_after: 4 }, { 'retry-after': '4' }, limited(4_000)],
+    ['429 of all webhooks', 429, { code: 0, global: true, retry_after: 2 }, { 'retry-after': '2' }, limited(2_000)],
+    ['429 of Cloudflare', 429, 'error code: 1015', {}, limited(60_000)],
+    ['slow mode as 400', 400, { code: 20016, retry_after: 9 }, {}, limited(60_000)],
+    ['overloaded', 503, { code: 130000, message: 'Overloaded' }, { 'retry-after': '5' }, limited(5_000)],
+    ['blocked at the gate', 403, { code: 40333, message: 'internal network error' }, {}, limited(60_000)],
+    ['429/30046', 429, { code: 30046, retry_after: 30 }, { 'retry-after': '30' }, { kind: 'edit_limited' }],
+    ['400/30046', 400, { code: 30046, message: 'Maximum number of edits' }, {}, { kind: 'edit_limited' }],
+    ['429/20022', 429, { code: 20022, retry_after: 30 }, {}, { kind: 'edit_limited' }],
+    ['429/10008', 429, { code: 10008 }, {}, { kind: 'message_gone' }],
+    ['400/50083', 400, { code: 50083, message: 'Thread is archived' }, {}, { kind: 'archived' }],
+    ['404/10003', 404, { code: 10003, message: 'Unknown Channel' }, {}, { kind: 'gone', code: 10003 }],
+    ['400/220001', 400, { code: 220001, message: 'must have a thread' }, {}, { kind: 'gone', code: 220001 }],
+    ['400/10015', 400, { code: 10015, message: 'Unknown Webhook' }, {}, { kind: 'gone', code: 10015 }],
+    ['413/40005', 413, { code: 40005, message: 'Too large' }, {}, refused(413, 40005, 'Too large', 'message')],
+    ['413 of a proxy', 413, '<html>', {}, refused(413, 0, 'HTTP 413', 'message', true)],
+    ['403/50013', 403, { code: 50013, message: 'Missing' }, {}, refused(403, 50013, 'Missing', 'webhook')],
+    ['400/50001', 400, { code: 50001, message: 'Missing' }, {}, refused(400, 50001, 'Missing', 'webhook')],
+    ['403 of Cloudflare', 403, '<title>Just a moment</title>', {}, refused(403, 0, 'Just a moment', 'webhook')],
+    ['1020 of Cloudflare', 403, 'error code: 1020', {}, refused(403, 0, 'error code: 1020', 'webhook')],
+    ['400 of an old form', 400, { embeds: ['0'] }, {}, refused(400, 0, 'embeds: 0', 'message', true)],
+    ['400 with a message', 400, { message: 'No way' }, {}, refused(400, 0, 'No way', 'message', true)],
+    ['400 without words', 400, {}, {}, refused(400, 0, 'HTTP 400', 'message', true)],
+    ['400 as a list', 400, ['Cannot', 'resize'], {}, refused(400, 0, '0: Cannot; 1: resize', 'message')],
+    [
+      '400 of a title',
+      400,
+      { embeds: { 0: { title: ['Long'] } } },
+      {},
+      refused(400, 0, 'embeds.0.title: Long', 'message'),
+    ],
+    ['400 of a thread', 400, { thread_id: ['no'] }, {}, refused(400, 0, 'thread_id: no', 'webhook')],
+    [
+      '400 that steers',
+      400,
+      { message: 'a\u001b[2J\u202eb\n\nc' },
+      {},
+      refused(400, 0, 'a\uFFFD[2Jb c', 'message', true),
+    ],
+    ['automod', 400, { code: 200000, message: 'Blocked' }, {}, refused(400, 200000, 'Blocked', 'message')],
+    ['a code that is a text', 400, { code: '50035', message: 'x' }, {}, refused(400, 0, 'x', 'message', true)],
     ['404/10015', 404, { code: 10015, message: 'Unknown Webhook' }, {}, { kind: 'gone', code: 10015 }],
     ['401/50027', 401, { code: 50027, message: 'Invalid' }, {}, { kind: 'gone', code: 50027 }],
     ['404/10008', 404, { code: 10008, message: 'Unknown Message' }, {}, { kind: 'message_gone' }],
-    ['404 of a proxy', 404, '<html>', {}, rejected(404, 0, 'HTTP 404')],
-    ['403 with null', 403, null, {}, rejected(403, 0, 'HTTP 403')],
-    ['302', 302, '', { location: 'http://127.0.0.1:1/' }, rejected(302, 0, 'HTTP 302')],
-    ['50035 title', 400, titleRefusal, {}, rejected(400, 50035, 'Invalid Form Body; embeds.0.title: Long')],
+    ['404 of a proxy', 404, '<html>', {}, refused(404, 0, 'HTTP 404', 'webhook')],
+    ['403 with null', 403, null, {}, refused(403, 0, 'HTTP 403', 'webhook')],
+    ['302', 302, '', { location: 'http://127.0.0.1:1/' }, refused(302, 0, 'HTTP 302', 'webhook')],
+    ['50035 title', 400, titleRefusal, {}, refused(400, 50035, 'Invalid Form Body; embeds.0.title: Long', 'message')],
     [
       '50035 image',
       400,
       imageRefusal,
       {},
-      rejected(400, 50035, 'Invalid Form Body; embeds.0.image.url: Not a URL', true),
+      refused(400, 50035, 'Invalid Form Body; embeds.0.image.url: Not a URL', 'message', true),
     ],
-    ['token repeated', 400, { message: `no ${TOKEN}` }, {}, rejected(400, 0, 'no ***')],
+    ['token repeated', 400, { message: `no ${TOKEN}` }, {}, refused(400, 0, 'no ***', 'message', true)],
   ])('%s: one request, one outcome', async (_name, status, body, headers, expected) => {
     const server = await listen((_request, response) => answer(response, status, body, headers))
     expect(await postMessage(server.webhook, { content: 'x' })).toEqual(expected)
@@ -99,6 +148,49 @@ describe('on the wire', () => {
     const outcome = await postMessage(server.webhook, { content: 'x' }, { timeoutMs: 150 })
     expect(outcome).toEqual({ kind: 'unknown', reason: 'no answer within 0.15 s' })
     expect(server.requests).toHaveLength(1)
+  })
+
+  it.each([
+    [200, { kind: 'unknown', reason: 'the answer is larger than 1 MB' }],
+    [429, limited(3_000)],
+    [400, refused(400, 0, 'HTTP 400', 'message', true)],
+  ])('reads no more than 1 MB of an answer that does not end: %i', async (status, expected) => {
+    let sent = 0
+    const server = await listen((_request, response) => {
+      response.writeHead(status, { 'content-type': 'application/json', 'retry-after': '3' })
+      const more = () => {
+        while (!response.destroyed) {
+          sent += 65_536
+          if (!response.write(' '.repeat(65_536))) return void response.once('drain', more)
+        }
+      }
+      more()
+    })
+    expect(await postMessage(server.webhook, { content: 'x' })).toEqual(expected)
+    expect(sent).toBeLessThan(32 * 1024 * 1024) // what the sockets hold is added
+  })
+
+  it('judges a refusal by its status where the body never ends', async () => {
+    const server = await listen((_request, response) => {
+      response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '3' }).write('{"retry_after":')
+    })
+    expect(await postMessage(server.webhook, { content: 'x' }, { timeoutMs: 150 })).toEqual(limited(3_000))
+  })
+
+  it.each([
+    ['nested deep', '['.repeat(200_000) + ']'.repeat(200_000)],
+    ['nested deep under errors', `{"errors":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`],
+    [
+      'of 50,000 complaints',
+      JSON.stringify({ errors: { content: { _errors: Array(50_000).fill({ message: 'no' }) } } }),
+    ],
+    ['of null complaints', '{"errors":{"content":{"_errors":[null,{}]}}}'],
+    ['with a long word', JSON.stringify({ message: 'x'.repeat(500_000) })],
+  ])('a refusal %s is capped', async (_name, body) => {
+    const server = await listen((_request, response) => answer(response, 400, body))
+    const outcome = await postMessage(server.webhook, { content: 'x' })
+    expect(outcome).toMatchObject({ kind: 'rejected', status: 400 })
+    expect(JSON.stringify(outcome).length).toBeLessThan(1_300)
   })
 
   it('does not know what became of a request whose connection broke', async () => {
@@ -137,9 +229,17 @@ function limited(retryAfterMs: number): Outcome {
   return { kind: 'rate_limited', retryAfterMs }
 }
 
-function rejected(status: number, code: number, message: string, imageRefused = false): Outcome {
-  return { kind: 'rejected', status, code, message, imageRefused }
+function refused(
+  status: number,
+  code: number,
+  message: string,
+  about: 'message' | 'webhook',
+  imageSuspected = false,
+): Outcome {
+  return { kind: 'rejected', status, code, message, about, imageSuspected }
 }
+
+const DAY = 86_400_000
 
 interface Seen {
   method: string | undefined

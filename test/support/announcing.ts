@@ -25,6 +25,8 @@ export interface Circumstances {
   signal?: AbortSignal
   /** Else it is started by hand. */
   scheduledFor?: Date
+  /** Default: another run each time. */
+  runId?: string
   /** As in the environment, but for DISCORD_WEBHOOK_URL. */
   env?: Record<string, string>
 }
@@ -38,6 +40,7 @@ export class Announcing {
   interceptAnswer: DiscordOptions['interceptAnswer']
   /** `level message` */
   logged: string[] = []
+  #runs = 0
   /** What the pipeline's clock shows. */
   now = NOW
   /** Until told otherwise only cards are sent. */
@@ -95,6 +98,7 @@ export class Announcing {
         db: changed.db ?? this.database.pool,
         log: logTo(this.logged),
         now: () => this.now,
+        runId: changed.runId ?? `run-${++this.#runs}`,
         signal: changed.signal ?? new AbortController().signal,
         runType: scheduledFor ? 'scheduled' : 'manual',
         logicalDate: scheduledFor ?? this.now,

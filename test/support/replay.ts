@@ -111,6 +111,7 @@ export class Replay {
       http: this.#http,
       log: quietLog(),
       now: () => this.#now,
+      runId: `scheduled__${tick.toISOString()}`,
       runType: 'scheduled' as const,
       logicalDate: tick,
       params: { sync: 'auto' as const },

@@ -109,7 +109,7 @@ export class YearChannel {
           ? answer(response, 404, { code: 10015, message: 'Unknown Webhook' })
           : answer(response, 401, { code: 50027, message: 'Invalid Webhook Token' })
       case 'too many edits':
-        return request.method === 'PATCH' && answer(response, 400, { code: 30046, message: 'Maximum number of edits' })
+        return request.method === 'PATCH' && answer(response, 429, { code: 30046, message: 'Maximum number of edits' })
       default:
         return false
     }

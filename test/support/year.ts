@@ -164,6 +164,7 @@ export class LivedYear {
       {},
       {
         ...{ db, log, now: () => now, signal: this.#abort.signal, runType: 'scheduled', logicalDate: now },
+        runId: `scheduled__${now.toISOString()}`,
         settings: { ...parsed, DISCORD_WEBHOOK_URL: this.channels.map(({ address }) => address) },
       },
     ).catch((error: Error) => {

@@ -7,7 +7,16 @@ import { decideCard } from './card.ts'
 import type { Card } from './decision.ts'
 import type { NoticeFacts, NoticeKind } from './notices.ts'
 import * as outbox from './outbox.ts'
-import { type CardOutcome, judge, type NotSent, type Trouble, waitText } from './outcome.ts'
+import {
+  type CardOutcome,
+  endWaiting,
+  judge,
+  MOST_ASKS,
+  type NotSent,
+  reasonOf,
+  type Trouble,
+  waitText,
+} from './outcome.ts'
 import { disable, lockTarget } from './target.ts'
 
 /** What became of the messages to one channel. */
@@ -23,7 +32,7 @@ export interface Delivery {
   troubles: Trouble[]
 }
 
-export interface Delivering extends Pick<TaskContext, 'log' | 'now' | 'signal'> {
+export interface Delivering extends Pick<TaskContext, 'log' | 'now' | 'runId' | 'signal'> {
   db: Database
   webhook: Webhook
   cards: ReadonlyMap<string, Card>
@@ -37,36 +46,49 @@ export interface Delivering extends Pick<TaskContext, 'log' | 'now' | 'signal'> 
  */
 export async function deliver(delivering: Delivering): Promise<Delivery> {
   const delivery: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), troubles: [] }
-  const tried = new Set<number>()
+  const tried = new Set<string>()
   for (;;) {
     const taken = await inTransaction(delivering.db, (connection) => takeNext(connection, tried, delivering))
     if ('trouble' in taken) delivery.troubles.push(taken.trouble)
     if (!('sending' in taken)) break
-    tried.add(taken.sending.row.outboxId)
+    tried.add(attemptOf(taken.sending.row))
     if (await send(taken.sending, delivery, delivering)) break
   }
   await conclude(delivery, delivering)
   return delivery
 }
 
+/** A card that cannot be edited is posted anew by the same run. */
+function attemptOf({ outboxId, messageId }: outbox.OutboxRow): string {
+  return `${messageId === null ? 'post' : 'edit'} ${outboxId}`
+}
+
 /** Killed before the commit, nothing happened; after it, the row stays `sending` until it counts as abandoned. */
 async function takeNext(
   db: Queryable,
-  tried: ReadonlySet<number>,
+  tried: ReadonlySet<string>,
   delivering: Delivering,
 ): Promise<{ sending: Sending } | { trouble: Trouble } | { nothing: true }> {
-  const { webhook, cards } = delivering
+  const { webhook, cards, runId } = delivering
   await lockTarget(db, webhook.target)
   const rows = await outbox.readOpen(db, webhook.target, [...cards.keys()])
-  const row = rows.find((one) => !tried.has(one.outboxId) && isDue(one, delivering))
+  const isSpent = ({ askedBy, asked }: outbox.OutboxRow) => askedBy === runId && asked >= MOST_ASKS
+  const row = rows.find((one) => !tried.has(attemptOf(one)) && !isSpent(one) && isDue(one, delivering))
   if (row === undefined) return { nothing: true }
   if (rows.some(({ state }) => state === 'sending')) return { trouble: { kind: 'in_progress', reason: BUSY } }
   const ms = await outbox.waitMs(db, webhook.target)
   if (ms > 0) return { trouble: { kind: 'wait', ms, reason: waitText(ms) } }
   const card = row.kind === 'card' ? cards.get(row.launchId) : undefined
   const send = row.messageId === null ? 'post' : 'edit'
-  const claim = await outbox.claim(db, row, send === 'post' ? card : undefined)
-  return claim ? { sending: { row, card, send, claim } } : { trouble: { kind: 'in_progress', reason: BUSY } }
+  const message = messageOf(row, card, delivering)
+  const claim = await outbox.claim(db, row, runId, send === 'post' ? { message, card } : undefined)
+  return claim ? { sending: { row, card, message, send, claim } } : { trouble: { kind: 'in_progress', reason: BUSY } }
+}
+
+function messageOf(row: outbox.OutboxRow, card: Card | undefined, { dressed }: Delivering): Payload {
+  if (card) return dressed(announceLaunch(card.launch, card.told), 'card')
+  const kind = row.kind as NoticeKind
+  return dressed(announceNotice(row.facts as NoticeFacts, kind), kind)
 }
 
 const BUSY = 'another process is sending to this channel'
@@ -83,44 +105,54 @@ interface Sending {
   claim: outbox.Claim
   /** Of a card. */
   card: Card | undefined
+  message: Payload
   send: 'post' | 'edit'
 }
 
 /** True where nothing more is to be sent to this channel now. */
 async function send(sending: Sending, delivery: Delivery, delivering: Delivering): Promise<boolean> {
-  const outcome = await request(sending, delivering)
-  if (outcome.kind !== 'sent') return await recordUnsent(sending, outcome, delivery, delivering)
-  await recordSent(sending, outcome.messageId, delivery, delivering)
-  return false
+  const first = await request(sending, delivering)
+  if (!hasSuspectImage(first, sending)) return await record(sending, first, delivery, delivering)
+  const { message, card, claim } = sending
+  const again = { ...sending, message: withoutImages(message), claim: { ...claim, asked: claim.asked + 1 } }
+  delivering.log.warn(`${reasonOf(first)}; sending it without its image`, { image: card?.facts.image })
+  return await record(again, await request(again, delivering), delivery, delivering)
 }
 
 /** Discord may refuse an image whose address only looks right; the news is worth more than the picture. */
-async function request({ row, card, send }: Sending, { webhook, dressed, signal, log }: Delivering): Promise<Outcome> {
-  const message = dressed(
-    card ? announceLaunch(card.launch, card.told) : announceNotice(row.facts as NoticeFacts, row.kind as NoticeKind),
-    row.kind,
-  )
-  const once = (payload: Payload) =>
-    send === 'post'
-      ? postMessage(webhook, payload, { signal })
-      : editMessage(webhook, row.messageId ?? '', payload, { signal })
-  const outcome = await once(message)
-  if (outcome.kind !== 'rejected' || !outcome.imageRefused) return outcome
-  log.warn('Discord refused the image; sending the message without it', { image: card?.facts.image })
-  return await once(withoutImages(message))
+function hasSuspectImage(outcome: Outcome, { message, claim }: Sending): outcome is Outcome & { kind: 'rejected' } {
+  const suspected = outcome.kind === 'rejected' && outcome.imageSuspected && claim.asked < MOST_ASKS
+  return suspected && message.embeds?.some(({ image }) => image !== undefined) === true
 }
 
 function withoutImages(message: Payload): Payload {
   return { ...message, embeds: message.embeds?.map(({ image: _refused, ...embed }) => embed) ?? [] }
 }
 
+async function request({ row, message, send }: Sending, { webhook, signal }: Delivering): Promise<Outcome> {
+  return send === 'post'
+    ? await postMessage(webhook, message, { signal })
+    : await editMessage(webhook, row.messageId ?? '', message, { signal })
+}
+
+async function record(
+  sending: Sending,
+  outcome: Outcome,
+  delivery: Delivery,
+  delivering: Delivering,
+): Promise<boolean> {
+  if (outcome.kind !== 'sent') return await recordUnsent(sending, outcome, delivery, delivering)
+  await recordSent(sending, outcome.messageId, delivery, delivering)
+  return false
+}
+
 async function recordSent(
-  { row, claim, card, send }: Sending,
+  { row, claim, card, message, send }: Sending,
   messageId: string,
   delivery: Delivery,
   { db, log }: Delivering,
 ): Promise<void> {
-  if (!(await outbox.recordSent(db, claim, messageId, card))) log.warn(TAKEN_OVER)
+  if (!(await outbox.recordSent(db, claim, messageId, { message, card }))) log.warn(TAKEN_OVER)
   const done = send === 'post' ? 'posted' : 'edited'
   delivery[done] += 1
   if (card) delivery.cards.set(row.launchId, done)
@@ -135,12 +167,15 @@ async function recordUnsent(
   delivery: Delivery,
   { db, log, webhook }: Delivering,
 ): Promise<boolean> {
-  const verdict = judge(outcome, send)
+  const isLast = claim.asked >= MOST_ASKS
+  const verdict = isLast ? endWaiting(judge(outcome, send)) : judge(outcome, send)
   const { state, reason } = verdict.unsent
   if (outcome.kind === 'gone') await disable(db, webhook, reason)
   // A message that cannot be made to show these facts is left as it is until they change.
   const hash = state === 'sent' ? card?.hash : undefined
-  if (!(await outbox.recordUnsent(db, claim, { ...verdict.unsent, hash }))) log.warn(TAKEN_OVER)
+  // A run that ends for it may be cleared, and then asks as often again.
+  const asked = isLast && verdict.stop ? 0 : claim.asked
+  if (!(await outbox.recordUnsent(db, claim, { ...verdict.unsent, hash, asked }))) log.warn(TAKEN_OVER)
   if (verdict.trouble) delivery.troubles.push(verdict.trouble)
   if (state === 'unknown') delivery.unknown += 1
   if (card) delivery.cards.set(row.launchId, verdict.card)

@@ -1,3 +1,4 @@
+import type { Payload } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import type { Facts } from './announcement.ts'
 import type { Notice, NoticeFacts, NoticeKind } from './notices.ts'
@@ -27,11 +28,14 @@ export interface OutboxRow {
   reasonTold: string | null
   attempts: number
   expiresAt: Date | null
+  /** The run that asked Discord last to take it, and how often that run did. */
+  askedBy: string | null
+  asked: number
 }
 
 const ROW = `outbox_id as "outboxId", launch_id as "launchId", kind, subject, state, facts, facts_hash as "factsHash",
   wanted_hash as "wantedHash", message_id as "messageId", reason, reason_told as "reasonTold", attempts,
-  expires_at as "expiresAt"`
+  expires_at as "expiresAt", asked_by as "askedBy", asked`
 
 /** In the order they are sent in: what is under way or to be sent, and the cards of these launches. */
 export async function readOpen(db: Queryable, target: string, launchIds: readonly string[]): Promise<OutboxRow[]> {
@@ -146,42 +150,53 @@ export async function settleAbandoned(db: Queryable, target: string): Promise<vo
 export interface Claim {
   outboxId: number
   attempts: number
+  /** How often this run asked Discord to take it, this time included. */
+  asked: number
+}
+
+/** The message, and of a card the facts in it. */
+export interface Sent {
+  message: Payload
+  card: { facts: Facts; hash: string } | undefined
 }
 
 /**
- * Claims a row, as it was read, to send it. The facts of a card that is posted are written now: should the answer get
- * lost, these are what may stand; on an edit they stay those of the message until it is confirmed. Undefined where
- * the row is not as it was read any more.
+ * Claims a row, as it was read, to send it. What is posted is written now: should the answer get lost, it may stand;
+ * on an edit, facts and message stay those that Discord shows until it is confirmed. Undefined where the row is not as
+ * it was read any more.
  */
 export async function claim(
   db: Queryable,
   { outboxId, state, attempts }: OutboxRow,
-  posted?: { facts: Facts; hash: string },
+  runId: string,
+  posted?: Sent,
 ): Promise<Claim | undefined> {
   const { rows } = await db.query<Claim>(
     `update discord_outbox
-     set state = 'sending', facts = coalesce($4, facts), facts_hash = coalesce($5, facts_hash), reason = null,
-         not_before = null, attempts = attempts + 1, updated_at = now()
+     set state = 'sending', facts = coalesce($4, facts), facts_hash = coalesce($5, facts_hash),
+         message = coalesce($6, message), reason = null, not_before = null, attempts = attempts + 1,
+         asked = case when asked_by = $7 then asked + 1 else 1 end, asked_by = $7, updated_at = now()
      where outbox_id = $1 and state = $2 and attempts = $3
-     returning outbox_id as "outboxId", attempts`,
-    [outboxId, state, attempts, posted ? JSON.stringify(posted.facts) : null, posted?.hash ?? null],
+     returning outbox_id as "outboxId", attempts, asked`,
+    [outboxId, state, attempts, ...columnsOf(posted), runId],
   )
   return rows[0]
 }
 
-/** The message stands, and a card shows these facts. False where somebody else took the row meanwhile. */
-export async function recordSent(
-  db: Queryable,
-  claim: Claim,
-  messageId: string,
-  card?: { facts: Facts; hash: string },
-): Promise<boolean> {
+/** facts, facts_hash, message; null where they stay. */
+function columnsOf(sent: Sent | undefined): (string | null)[] {
+  const { card } = sent ?? {}
+  return [card ? JSON.stringify(card.facts) : null, card?.hash ?? null, sent ? JSON.stringify(sent.message) : null]
+}
+
+/** The message stands as it was sent. False where somebody else took the row meanwhile. */
+export async function recordSent(db: Queryable, claim: Claim, messageId: string, sent: Sent): Promise<boolean> {
   const { rowCount } = await db.query(
     `update discord_outbox
      set state = 'sent', message_id = $3, facts = coalesce($4, facts), facts_hash = coalesce($5, facts_hash),
-         reason = null, sent_at = coalesce(sent_at, now()), updated_at = now()
+         message = $6, reason = null, sent_at = coalesce(sent_at, now()), updated_at = now()
      where outbox_id = $1 and attempts = $2`,
-    [claim.outboxId, claim.attempts, messageId, card ? JSON.stringify(card.facts) : null, card?.hash ?? null],
+    [claim.outboxId, claim.attempts, messageId, ...columnsOf(sent)],
   )
   return rowCount === 1
 }
@@ -194,6 +209,10 @@ export interface Unsent {
   hash?: string | undefined
   /** How long Discord asks to wait. */
   waitMs?: number | undefined
+  /** Of a card whose message cannot be edited: the next attempt posts a new one. */
+  postAnew?: boolean
+  /** How often this run counts as having asked. */
+  asked: number
 }
 
 /** False where somebody else took the row meanwhile. */
@@ -201,9 +220,13 @@ export async function recordUnsent(db: Queryable, claim: Claim, unsent: Unsent):
   const { rowCount } = await db.query(
     `update discord_outbox
      set state = $3, reason = $4, facts_hash = coalesce($5, facts_hash),
-         not_before = now() + $6 * interval '1 millisecond', updated_at = now()
+         not_before = now() + $6 * interval '1 millisecond', message_id = case when $7 then null else message_id end,
+         asked = $8, updated_at = now()
      where outbox_id = $1 and attempts = $2 and state = 'sending'`,
-    [claim.outboxId, claim.attempts, unsent.state, unsent.reason, unsent.hash ?? null, unsent.waitMs ?? null],
+    [
+      ...[claim.outboxId, claim.attempts, unsent.state, unsent.reason, unsent.hash ?? null, unsent.waitMs ?? null],
+      ...[unsent.postAnew ?? false, unsent.asked],
+    ],
   )
   return rowCount === 1
 }

@@ -151,7 +151,7 @@ const PROCESS = (database: string) => `
   const quiet = () => {}
   const context = {
     db, log: { debug: quiet, info: quiet, warn: quiet, error: quiet }, now: () => new Date('${TICK.toISOString()}'),
-    signal: new AbortController().signal, runType: 'scheduled', logicalDate: new Date('${TICK.toISOString()}'),
+    signal: new AbortController().signal, runId: String(process.pid), runType: 'scheduled', logicalDate: new Date('${TICK.toISOString()}'),
     settings: z.object(settings).parse({ DISCORD_WEBHOOK_URL: '${channel.discord.webhookUrl}' }),
   }
   await db.query('select pg_advisory_lock_shared(42)')

@@ -209,7 +209,7 @@ describe('cards', () => {
   it('an edit that Discord refuses is not repeated before the facts change again', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T10:05:00Z' })
-    channel.refuse(400, { code: 50035, message: 'Invalid Form Body' })
+    channel.refuse(400, { code: 200000, message: 'Message was blocked by automatic moderation' })
     expect(await channel.ending()).toMatchObject({ code: 'failed' })
     channel.intercept = undefined
     expect(await channel.notify()).toMatchObject({ outcome: 'refused' })

@@ -54,7 +54,7 @@ describe('two channels', () => {
 
   it.each([
     ['gone', 404, { code: 10015, message: 'Unknown Webhook' }],
-    ['refusing the message', 400, { code: 50035, message: 'Invalid Form Body' }],
+    ['refusing the message', 400, { code: 200000, message: 'Message was blocked by automatic moderation' }],
     ['refusing everything', 403, { code: 50013, message: 'Missing Permissions' }],
   ])('one that is %s does not hold up the other; the run fails, naming it', async (_name, status, body) => {
     answering(status, body)

@@ -84,13 +84,15 @@ describe('when Discord does not take it', () => {
   it.each([
     [404, 10015],
     [401, 50027],
+    [404, 10003],
+    [400, 220001],
   ])(
     'fails once when the webhook is gone (%i/%i), then scheduled runs leave it alone until its address changes',
     async (...answer) => {
       const [status, code] = answer
       channel.refuse(status, { code, message: 'Unknown' })
       const ended = await channel.ending()
-      expect(ended).toHaveProperty('message', expect.stringContaining('set DISCORD_WEBHOOK_URL'))
+      expect(ended).toHaveProperty('message', expect.stringMatching(/(set|from|to) DISCORD_WEBHOOK_URL/))
       expect(isRetryable(ended)).toBe(false)
       expect(inspect(ended)).not.toContain(TOKEN)
       channel.intercept = undefined
@@ -101,7 +103,7 @@ describe('when Discord does not take it', () => {
         [expect.objectContaining({ posted: 0, disabled: expect.stringContaining(`Discord's code ${code}`) })],
       ])
       expect(channel.logged.at(-1)).toMatch(
-        /^warn nothing is sent: the webhook is out of use since \d{4}-.*Z: .*set DISCORD_WEBHOOK_URL$/,
+        /^warn nothing is sent: the webhook is out of use since \d{4}-.*Z: .*(set|from|to) DISCORD_WEBHOOK_URL/,
       )
       expect(channel.discord.requests).toHaveLength(1)
       const { rows } = await channel.database.pool.query('select * from discord_target')
@@ -157,7 +159,7 @@ describe('when Discord does not take it', () => {
     expect(isRetryable(ended)).toBe(false)
     channel.intercept = undefined
     expect(await channel.notify()).toMatchObject({ outcome: 'refused' })
-    expect(channel.discord.requests).toHaveLength(1)
+    expect(channel.discord.requests).toHaveLength(2) // the second one without the image
     await channel.change({ net: '2026-11-22T11:00:00Z' })
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
@@ -176,6 +178,106 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'deferred' })
     channel.intercept = undefined
     expect(await channel.notify()).toMatchObject({ outcome: 'edited' })
+  })
+
+  it('an edit that is refused with 429 for too many edits holds up no other message', async () => {
+    channel.env = { DISCORD_NOTICES: 'slip' }
+    await channel.notify()
+    await channel.change({ net: '2026-11-22T20:00:00Z' })
+    channel.intercept = (request, response) => {
+      if (request.method !== 'PATCH') return false
+      response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '60' })
+      response.end(JSON.stringify({ message: 'Maximum number of edits', code: 30046, retry_after: 60 }))
+      return true
+    }
+    expect(await channel.notify()).toMatchObject({ outcome: 'deferred', targets: [{ posted: 1, waiting: 1 }] })
+    expect(channel.discord.messages.map(({ embeds }) => embeds?.[0]?.description)).toContainEqual(
+      expect.stringContaining('Postponed'),
+    )
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'edited', targets: [{ posted: 0, waiting: 0 }] })
+  })
+
+  it('a card in an archived thread is posted anew, and later edits go to the new message', async () => {
+    const webhook = parseWebhookUrl(`${channel.discord.webhookUrl}?thread_id=77`)
+    await channel.notify({ webhook })
+    await channel.change({ net: '2026-11-22T11:00:00Z' })
+    channel.intercept = ({ method }, response) => {
+      if (method !== 'PATCH') return false
+      response.writeHead(400, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ code: 50083, message: 'Thread is archived' }))
+      return true
+    }
+    expect(await channel.notify({ webhook })).toMatchObject({ outcome: 'posted' })
+    channel.intercept = undefined
+    expect(await channel.notify({ webhook })).toMatchObject({ outcome: 'unchanged' })
+    await channel.change({ net: '2026-11-22T12:00:00Z' })
+    expect(await channel.notify({ webhook })).toMatchObject({ outcome: 'edited' })
+    expect(channel.discord.messages.map(({ versions }) => versions.length)).toEqual([1, 2])
+  })
+
+  it('a thread that a post does not wake fails the run with what to do, and keeps the card to be sent', async () => {
+    channel.refuse(400, { code: 50083, message: 'Thread is archived' })
+    expect(await channel.ending()).toHaveProperty('message', expect.stringContaining('unarchive it'))
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+
+  it.each([
+    ['an old form', { embeds: ['0'] }],
+    ['a message alone', { message: 'Invalid image' }],
+    ['nothing', {}],
+  ])('sends the message once more without its image after a 400 with %s', async (_name, refusal) => {
+    channel.intercept = (_request, response, { body }) => {
+      if (!JSON.stringify(body).includes('"image"')) return false
+      response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify(refusal))
+      return true
+    }
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+    expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+    expect(channel.discord.requests).toHaveLength(2)
+    expect(channel.discord.messages[0]?.embeds?.[0]).not.toHaveProperty('image')
+    const [row] = await channel.outbox()
+    expect(JSON.stringify(row?.message)).not.toContain('"image"')
+  })
+
+  it("shows Discord's own words where it refuses the message without its image, too", async () => {
+    channel.refuse(400, { embeds: ['0'] })
+    expect(await channel.ending()).toHaveProperty('message', 'Discord refused the message (HTTP 400): embeds: 0')
+    expect(channel.discord.requests).toHaveLength(2)
+  })
+
+  it.each([
+    ['{"retry_after": 1e999}', '1e999'],
+    ['{"retry_after": 1e12}', '1000000000000'],
+  ])('a wait without end is a day: %s', async (body, header) => {
+    channel.intercept = (_request, response) => {
+      response.writeHead(429, { 'content-type': 'application/json', 'retry-after': header }).end(body)
+      return true
+    }
+    expect(await channel.notify()).toMatchObject({ outcome: 'waiting' })
+    expect(channel.logged.at(-1)).toBe('warn Discord asks to wait 86400 s; a later run goes on then')
+    channel.intercept = undefined
+    await channel.age('1 day')
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+
+  it.each([0, -5, 1e-9])('a run asks at most five times, at least a second apart: %d', async (wait) => {
+    channel.refuse(429, { retry_after: wait }, { 'retry-after': String(wait) })
+    const asked = async () => {
+      const ended = await channel.ending({ runId: 'by-hand' })
+      await channel.age('1 second')
+      return ended
+    }
+    for (let start = 1; start < 5; start += 1)
+      expect(await asked()).toHaveProperty('at', new Date(NOW.getTime() + 1_000))
+    expect(await asked()).toMatchObject({
+      code: 'failed',
+      message: 'Discord asks to wait 1 s; this run asked 5 times, a later run asks again',
+    })
+    expect(channel.discord.requests).toHaveLength(5)
+    channel.intercept = undefined
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
 
   it('does not bring back a message that somebody deleted', async () => {

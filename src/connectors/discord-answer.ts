@@ -1,0 +1,202 @@
+import { messageOf } from '../errors.ts'
+import { visibleText } from '../visible-text.ts'
+
+/** What became of one request. Only `sent` says that the message stands; `unknown` says it may. */
+export type Outcome =
+  | { kind: 'sent'; messageId: string }
+  /** Discord refused the request for good, in its own words. */
+  | {
+      kind: 'rejected'
+      status: number
+      /** 0: none. */
+      code: number
+      message: string
+      /** What is wrong: this message (another one may pass), or the webhook, its channel or its permissions. */
+      about: 'message' | 'webhook'
+      /** The image may be the reason: the message may pass without it. */
+      imageSuspected: boolean
+    }
+  /** The channel takes nothing now; ask again after this many milliseconds (1 s to a day). */
+  | { kind: 'rate_limited'; retryAfterMs: number }
+  /** Discord takes no more edits of this message for now; other messages are not affected. */
+  | { kind: 'edit_limited' }
+  /** The thread is archived. A post may wake it; an edit does not. */
+  | { kind: 'archived' }
+  /** The request left, and no believable answer came: a POST sent again could stand twice. */
+  | { kind: 'unknown'; reason: string }
+  /** Nothing was sent. */
+  | { kind: 'unreachable'; reason: string }
+  /** Nothing can be sent until a person changes the webhook's address: stop asking. See `GONE`. */
+  | { kind: 'gone'; code: number }
+  /** The message to edit was deleted. */
+  | { kind: 'message_gone' }
+
+/** What came over the wire. `text` is undefined where the body did not end, or was too large. */
+export interface Answer {
+  status: number
+  retryAfter: string | null
+  text: string | undefined
+}
+
+/**
+ * Reads an answer. Discord's code says more than the HTTP status, which varies: 30046 comes with 400 and with 429.
+ * Undefined for a success whose body is missing: it is not known what became of the message.
+ */
+export function outcomeOf({ status, retryAfter, text }: Answer): Outcome | undefined {
+  const json = parseObject(text ?? '')
+  const code = typeof json.code === 'number' ? json.code : 0
+  if (status >= 200 && status < 300) return text === undefined ? undefined : accepted(status, json)
+  const known = BY_CODE[code]
+  if (known === 'rate_limited' || (known === undefined && status === 429))
+    return { kind: 'rate_limited', retryAfterMs: waitOf(retryAfter, json.retry_after) }
+  if (known === 'gone') return { kind: known, code }
+  if (known !== undefined) return { kind: known }
+  if (status >= 500) return { kind: 'unknown', reason: `HTTP ${status}` }
+  return rejected(status, code, json, text ?? '')
+}
+
+/** The webhook was deleted; its token is wrong; its thread was deleted; it is a forum's and names no thread. */
+export const GONE = { webhook: 10015, token: 50027, thread: 10003, forum: 220001 } as const
+
+/** https://discord.com/developers/docs/topics/opcodes-and-status-codes#json-json-error-codes */
+const BY_CODE: Readonly<
+  Record<number, 'rate_limited' | 'edit_limited' | 'archived' | 'gone' | 'message_gone' | undefined>
+> = {
+  10008: 'message_gone',
+  [GONE.webhook]: 'gone',
+  [GONE.token]: 'gone',
+  [GONE.thread]: 'gone',
+  [GONE.forum]: 'gone',
+  20016: 'rate_limited', // slow mode
+  20022: 'edit_limited', // announcements
+  20028: 'rate_limited', // writes to this channel
+  20029: 'rate_limited', // writes to this server
+  30046: 'edit_limited', // messages older than an hour
+  40004: 'rate_limited', // sending is disabled for a while
+  40006: 'rate_limited', // the feature is disabled for a while
+  40062: 'rate_limited', // the service is limited
+  40333: 'rate_limited', // Cloudflare blocks this address
+  50083: 'archived',
+  130000: 'rate_limited', // overloaded
+}
+
+/** Not about the message, though some come with status 400. */
+const ABOUT_WEBHOOK = new Set([40001, 40058, 50001, 50008, 50013, 50024, 160005, 220002, 220003, 220004])
+
+function accepted(status: number, { id }: Record<string, unknown>): Outcome {
+  if (typeof id === 'string' && id !== '') return { kind: 'sent', messageId: id }
+  return { kind: 'unknown', reason: `HTTP ${status} without the message's id` }
+}
+
+/** Seconds in, milliseconds out. A 429 without the header is no limit of Discord's own but a ban at its gate. */
+function waitOf(header: unknown, body: unknown): number {
+  const seconds = Math.max(numberIn(header) ?? GATE_SECONDS, numberIn(body) ?? 0)
+  return Math.ceil(Math.min(Math.max(seconds, 1), LONGEST_SECONDS) * 1_000)
+}
+
+function numberIn(value: unknown): number | undefined {
+  const number =
+    typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN
+  return Number.isNaN(number) ? undefined : number
+}
+
+const GATE_SECONDS = 60
+/** More is a mistake, and too much for a timer or an interval. */
+const LONGEST_SECONDS = 86_400
+
+function rejected(status: number, code: number, json: Record<string, unknown>, text: string): Outcome {
+  const found = complaintsIn(json)
+  const words = [json.message, ...found.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))]
+  const said = words.filter((word) => typeof word === 'string' && word !== '').join('; ') || wordsOf(text)
+  const ofWebhook = ABOUT_WEBHOOK.has(code) || found.some(({ path }) => ADDRESS.test(path))
+  const about = (status === 400 || status === 413) && !ofWebhook ? 'message' : 'webhook'
+  return {
+    kind: 'rejected',
+    status,
+    code,
+    message: visibleText(said).replaceAll(/\s+/g, ' ').trim().slice(0, MAX_WORDS) || `HTTP ${status}`,
+    about,
+    imageSuspected:
+      about === 'message' && UNSPECIFIC.has(code) && (found.length === 0 || found.some(({ path }) => IMAGE.test(path))),
+  }
+}
+
+const MAX_WORDS = 1_000
+/** Parts of the address, as Discord names them in a refusal. */
+const ADDRESS = /^(thread_id|webhook_id|webhook_token)\b/
+/** Codes that do not say what is wrong: none, invalid form, invalid JSON. */
+const UNSPECIFIC = new Set([0, 50035, 50109])
+/** The whole message, the embeds, one embed, or its image; not another part of it. */
+const IMAGE = /^(embeds(\.\d+)?(\.image\b.*)?)?$/
+
+interface Complaint {
+  /** `embeds.0.image.url` */
+  path: string
+  message: string
+}
+
+/**
+ * What a refusal says is wrong, in any of its forms:
+ * `{errors: {embeds: {0: {image: {url: {_errors: [{message}]}}}}}}` and `{embeds: ["0"]}`.
+ */
+function complaintsIn({ errors, code: _code, message: _message, ...rest }: Record<string, unknown>): Complaint[] {
+  return (errors === undefined ? complaints(rest) : complaints(errors)).slice(0, MOST_COMPLAINTS)
+}
+
+const MOST_COMPLAINTS = 20
+const DEEPEST = 12
+
+function complaints(value: unknown, path: readonly string[] = [], depth = 0): Complaint[] {
+  if (typeof value === 'string') return [{ path: path.join('.'), message: value }]
+  if (typeof value !== 'object' || value === null || depth > DEEPEST) return []
+  const inner = (member: unknown, at: readonly string[]) => complaints(member, at, depth + 1)
+  if (Array.isArray(value)) return value.slice(0, MOST_COMPLAINTS).flatMap((one) => inner(wordIn(one), path))
+  return Object.entries(value)
+    .slice(0, MOST_COMPLAINTS)
+    .flatMap(([key, member]) => inner(member, key === '_errors' ? path : [...path, key]))
+}
+
+/** `{code, message}` is one complaint, not two. */
+function wordIn(one: unknown): unknown {
+  return typeof one === 'object' && one !== null && 'message' in one ? one.message : one
+}
+
+/** Of an answer that is no JSON: the title of a web page, or the text itself (`error code: 1015`). */
+function wordsOf(text: string): string {
+  if (!text.trimStart().startsWith('<')) return /^\s*([[{"]|null)/.test(text) ? '' : text.slice(0, MAX_WORDS)
+  return /<title>([^<]{1,200})/i.exec(text.slice(0, 10_000))?.[1] ?? ''
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? { ...value } : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Failures in which not a byte of the request was written: no address, no connection, no TLS. */
+const NEVER_SENT =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|ERR_SSL_\w+|CERT_\w+|UNABLE_TO_\w+|(DEPTH_ZERO_)?SELF_SIGNED_\w+)$/
+
+const IN_WORDS: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'host name not found',
+  EAI_AGAIN: 'host name not found',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+}
+
+export function unanswered(error: unknown, ended: string | undefined): Outcome {
+  const code = codeOf(error)
+  if (NEVER_SENT.test(code)) return { kind: 'unreachable', reason: IN_WORDS[code] ?? code }
+  return { kind: 'unknown', reason: ended ?? (code || messageOf(error)) }
+}
+
+/** A host with several addresses fails with one error each, wrapped. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  if ('code' in error && typeof error.code === 'string') return error.code
+  const inner = error instanceof AggregateError ? error.errors[0] : error.cause
+  return codeOf(inner)
+}

@@ -1,0 +1,48 @@
+/**
+ * Text written by others, as it may be shown to a person: on a terminal, a page, Discord, in a calendar. Stored text
+ * stays as it came.
+ *
+ * Control characters (escape sequences, NUL, backspace) become U+FFFD, other line breaks than \n a space. Characters
+ * that are not seen but change what is seen are removed: overrides of the direction of text, zero-width characters,
+ * tags. Those that an emoji or a script needs stay: U+FE0F after a symbol, a joiner between emoji or in Arabic and Indic.
+ */
+export function visibleText(text: string): string {
+  if (HARMLESS.test(text)) return text
+  return text
+    .toWellFormed()
+    .replaceAll('\r\n', '\n')
+    .replaceAll(/[\r\v\f\u0085\u2028\u2029]/g, ' ')
+    .replaceAll(CONTROL, '\uFFFD')
+    .replaceAll(UNSEEN, '')
+}
+
+const HARMLESS = /^[ -~\n\t]*$/
+
+const CONTROL = /[^\P{Cc}\n\t]/gu
+
+const JOINED =
+  '\\p{scx=Arab}\\p{scx=Syrc}\\p{scx=Deva}\\p{scx=Beng}\\p{scx=Guru}\\p{scx=Gujr}\\p{scx=Orya}\\p{scx=Taml}\\p{scx=Telu}\\p{scx=Knda}\\p{scx=Mlym}\\p{scx=Sinh}\\p{scx=Khmr}\\p{scx=Mong}'
+
+/** https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point, and the marks of interlinear annotation. */
+const UNSEEN = new RegExp(
+  [
+    '(?!(?<=\\p{Emoji})[\\uFE0E\\uFE0F])',
+    '(?!(?<=[\\p{ExtPict}\\p{EMod}\\uFE0F])\\u200D(?=\\p{ExtPict}))',
+    `(?!(?<=(?=\\p{L}|\\p{M})[${JOINED}])[\\u200C\\u200D])`,
+    '[\\p{DI}\\uFFF9-\\uFFFB]',
+  ].join(''),
+  'gu',
+)
+
+/**
+ * JSON text with the same characters written as \uXXXX: what a program reads is unchanged, and a terminal that shows
+ * it is safe.
+ */
+export function visibleJson(json: string): string {
+  return json.replaceAll(/[\u007F-\u009F\u2028\u2029\uFFF9-\uFFFB\p{DI}]/gu, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  )
+}
