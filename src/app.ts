@@ -13,6 +13,7 @@ import type { Dag } from './dag/dag.ts'
 import type { TaskLog } from './dag/task.ts'
 import { checkConnection } from './db/connect.ts'
 import { type Database, openPool } from './db/pool.ts'
+import { MOST, storableText } from './db/text.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
@@ -183,16 +184,17 @@ export async function openApp(
     const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
     await job.attend(runner)
     const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
+      const why = reason === undefined ? undefined : storableText(reason, MOST.reason)
       // A run cancelled from elsewhere is over before its tasks are; until then they use what is closed below.
-      await runner.release(0, reason ?? 'the process ended')
-      await job.close(state, reason ?? null)
+      await runner.release(0, why ?? 'the process ended')
+      await job.close(state, why ?? null)
       await runnerPool.end()
       if (drop) await dropMetadata(metadata)
       await databases.close()
     }
     return { ...databases, runner, jobId: () => job.id, end }
   } catch (error) {
-    await job.close('failed', messageOf(error)).catch(() => {})
+    await job.close('failed', storableText(messageOf(error), MOST.reason)).catch(() => {})
     await runnerPool.end()
     await databases.close()
     throw error

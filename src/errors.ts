@@ -36,11 +36,31 @@ export class UsageError extends TminusError {
   }
 }
 
-/** Reads the sentence out of whatever was thrown. */
+/** The sentence in whatever was thrown. Never throws, though what a task throws may have getters that do. */
 export function messageOf(error: unknown): string {
+  try {
+    return sentenceOf(error)
+  } catch {
+    return 'an error whose message cannot be read'
+  }
+}
+
+function sentenceOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
   if (error instanceof Error) return issuesOf(error) ?? String(error.message || error.name)
   return typeof error === 'string' ? error : inspect(error, { breakLength: Number.POSITIVE_INFINITY })
+}
+
+/**
+ * For the log: the stacks of an error and its causes, at most ten of them. `shorten` is given each message, so that one
+ * of megabytes leaves room for the stack. Throws what a getter of the error throws.
+ */
+export function stacksOf(error: unknown, shorten: (message: string) => string, most = 10): string {
+  if (!(error instanceof Error) || most === 0) return shorten(messageOf(error))
+  const [message, stack] = [String(error.message), String(error.stack ?? messageOf(error))]
+  const at = stack.indexOf(message)
+  const own = at < 0 ? stack : stack.slice(0, at) + shorten(message) + stack.slice(at + message.length)
+  return error.cause === undefined ? own : `${own}\ncaused by ${stacksOf(error.cause, shorten, most - 1)}`
 }
 
 const MOST_ISSUES = 3

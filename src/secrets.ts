@@ -28,7 +28,7 @@ function spellings(secret: string): string[] {
 function shapeless(text: string): string {
   return text
     .replace(/(\/webhooks\/\d+\/)[\w-]+/g, '$1***')
-    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@"'<>]*:)(?!PASSWORD@)[^\s/@"'<>\\]+@/gi, '$1***@')
+    .replace(/(\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@"'<>]*:)(?!PASSWORD@)[^\s/@"'<>\\]+@/gi, '$1***@')
     .replace(/([?&](?:password|token)=)[^\s&#"'<>\\]+/gi, '$1***')
     .replace(/(Authorization["']?\s*[:=]\s*["']?(?:Token|Bearer|Basic)\s+)[^\s"',]+/gi, '$1***')
 }

@@ -12,7 +12,9 @@ export class Rescheduled extends TminusError {
 
   constructor(at: Date, reason: string) {
     super(reason, { code: 'rescheduled' })
-    this.at = at
+    this.at = new Date(at)
+    if (!Number.isNaN(this.at.getTime())) return
+    throw new TminusError('rescheduleAt() needs a date, and this one is invalid', { code: 'failed', retryable: false })
   }
 }
 

@@ -7,13 +7,15 @@ import { TRIGGER_RULES } from './trigger-rule.ts'
 // biome-ignore lint/suspicious/noExplicitAny: an author without types may give anything
 const must = (isRight: (value: any) => boolean, what: string) => z.custom(isRight, `must be ${what}`)
 const isSchema = (value: unknown): boolean => typeof value === 'object' && value !== null && '_zod' in value
+const isPoolName = (value: unknown): boolean => typeof value === 'string' && /^[A-Za-z0-9_.-]{1,250}$/.test(value)
 const isWholeNumberFrom = (least: number) => (value: unknown) => Number.isSafeInteger(value) && Number(value) >= least
 const oneOf = (words: readonly string[]) => must((value) => words.includes(value), `one of ${words.join(', ')}`)
 
 const text = must((value) => typeof value === 'string', 'a text')
 const callback = must((value) => typeof value === 'function', 'a function')
 const schema = must(isSchema, 'a schema of zod 4')
-const positive = must(isWholeNumberFrom(1), 'a whole number from 1')
+// Postgres keeps it in an int.
+const positive = must((value) => isWholeNumberFrom(1)(value) && value < 2 ** 31, 'a whole number from 1')
 const duration = z.any().superRefine((value, { addIssue }) => {
   try {
     milliseconds(value)
@@ -27,11 +29,13 @@ const DEFAULT_ARGS = {
   retryDelay: duration.optional(),
   maxRetryDelay: duration.optional(),
   executionTimeout: duration.optional(),
-  pool: must((value) => typeof value === 'string' && value !== '', 'the name of a pool').optional(),
+  pool: must(isPoolName, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
   priority: must(Number.isFinite, 'a number').optional(),
 }
 
-const record = (value: z.ZodType, what: string) => z.record(z.string(), value, `must be ${what}`)
+/** No control characters, no half surrogate pairs. */
+const name = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,250}$/u, 'has a name that is empty, too long, or no plain text')
+const record = (value: z.ZodType, what: string) => z.record(name, value, `must be ${what}`)
 
 const TASK = z.strictObject(
   {

@@ -1,15 +1,59 @@
-/** Text as Postgres takes it: no NUL bytes, no lone surrogates. */
-export function storableText(text: string): string {
-  const whole = text.isWellFormed() ? text : text.toWellFormed()
+import { messageOf, UsageError } from '../errors.ts'
+
+/** How many characters are kept of what somebody else wrote: all of these are shown in lists. */
+export const MOST = { reason: 2_000, stacks: 50_000, line: 16_000, description: 2_000, tag: 100, tags: 50 }
+
+/** Text as Postgres takes it: no NUL bytes, no lone surrogates, and no more than `most` characters, see `shortened`. */
+export function storableText(text: string, most = Number.POSITIVE_INFINITY): string {
+  const short = text.length > most ? shortened(text, most) : text
+  const whole = short.isWellFormed() ? short : short.toWellFormed()
   return whole.includes('\u0000') ? whole.replaceAll('\u0000', '\uFFFD') : whole
 }
 
+/** The first `most` characters, and how much was left out: `Invalid line: 0,0,0,… 4.9 MB more`. */
+function shortened(text: string, most: number): string {
+  const splitsPair = /[\uD800-\uDBFF]/.test(text.charAt(most - 1))
+  const kept = text.slice(0, splitsPair ? most - 1 : most)
+  return `${kept}… ${humanBytes(Buffer.byteLength(text) - Buffer.byteLength(kept))} more`
+}
+
+/** `12 bytes`, `3.4 kB`, `4.9 MB`. */
+function humanBytes(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} bytes`
+  const [size, unit] = bytes < 999_950 ? [bytes / 1_000, 'kB'] : [bytes / 1_000_000, 'MB']
+  return `${Math.round(size * 10) / 10} ${unit}`
+}
+
+/** JSON.stringify overflows the stack at about 2,500 levels, jsonb at about 15,000. */
+const MOST_LEVELS = 500
+
 /**
- * JSON text as jsonb takes it, its texts passed through `clean`. Undefined where there is nothing to store (undefined,
- * a function). Throws TypeError for what JSON cannot hold: a bigint, a circle.
+ * JSON text as jsonb takes it, in texts and in keys. Undefined where there is nothing to store (undefined, a function).
+ * Throws UsageError for what JSON cannot hold (a bigint, a circle), what is nested too deep, and what cannot be read
+ * because a getter or a toJSON throws.
  */
-export function storableJson(value: unknown, clean = (text: string) => text): string | undefined {
-  return JSON.stringify(value, (_key, member) => (typeof member === 'string' ? storableText(clean(member)) : member))
+export function storableJson(value: unknown): string | undefined {
+  const levels = new Map<object, number>()
+  function storable(this: object, _key: string, member: unknown): unknown {
+    if (typeof member === 'string') return storableText(member)
+    if (typeof member !== 'object' || member === null) return member
+    const level = (levels.get(this) ?? 0) + 1
+    if (level > MOST_LEVELS) throw new RangeError(`it is nested more than ${MOST_LEVELS} levels deep`)
+    const renamed = withStorableKeys(member)
+    levels.set(renamed, level)
+    return renamed
+  }
+  try {
+    return JSON.stringify(value, storable)
+  } catch (cause) {
+    // Of a circle the message draws, over several lines, where it goes round.
+    throw new UsageError(`This cannot be stored as JSON: ${messageOf(cause).split('\n', 1)}`, { cause })
+  }
+}
+
+function withStorableKeys(value: object): object {
+  if (Array.isArray(value) || Object.keys(value).every((key) => storableText(key) === key)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [storableText(key), member]))
 }
 
 /** The text of a record, as an array of a composite type takes it. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Dag } from '../dag/dag.ts'
+import { MOST, storableText } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
 
 /** The pool that holds a dag's tasks to its `maxActiveTasks` is called this and its id. */
@@ -7,7 +8,9 @@ export const DAG_POOL = 'dag:'
 
 /** Makes the dag known, with its limits as they are in the code now; returns the version of its graph. */
 export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
-  const { id, description, schedule, timezone, tags, maxActiveRuns, maxActiveTasks = null } = dag
+  const { id, schedule, timezone, maxActiveRuns, maxActiveTasks = null } = dag
+  const description = storableText(dag.description, MOST.description)
+  const tags = dag.tags.slice(0, MOST.tags).map((tag) => storableText(tag, MOST.tag))
   const graph = JSON.stringify(dag.graph.nodes)
   const hash = createHash('sha256').update(graph).digest('hex')
   const { rows } = await db.query<{ dag_version_id: number }>(

@@ -5,6 +5,7 @@ import { isOver, isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { MAX_OUTPUT_BYTES } from '../runner/execute.ts'
 import * as operations from './change-run.ts'
 import { downstreamOf } from './downstream.ts'
 
@@ -121,6 +122,8 @@ async function outputOf(dag: Dag, taskId: string, value: unknown): Promise<strin
       `Task '${taskId}' declares an output, so its downstream tasks need one: give a value (on the command line --value JSON)`,
     )
   }
+  if (Buffer.byteLength(json) > MAX_OUTPUT_BYTES)
+    throw new UsageError(`The value is over the limit of ${MAX_OUTPUT_BYTES} bytes for an output`)
   const parsed = await z.safeDecodeAsync(schema, JSON.parse(json))
   if (parsed.success) return json
   throw new UsageError(`The value does not fit the output of '${taskId}': ${z.prettifyError(parsed.error)}`)

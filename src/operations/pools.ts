@@ -1,4 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
+import { MOST, storableText } from '../db/text.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
@@ -42,6 +43,6 @@ export async function setPool(db: Metadata, pool: string, slots: number, descrip
        on conflict (pool) do update set slots = excluded.slots, description = coalesce($3, p.description)
        returning 1
      ) select pg_notify($4, 'slot') from p`,
-    [pool, slots, description, db.channel],
+    [pool, slots, description && storableText(description, MOST.description), db.channel],
   )
 }

@@ -2,10 +2,12 @@ import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
 import { type DagRunState, isTerminal, TASK_TRANSITIONS, type TerminalTaskState } from '../dag/state.ts'
 import { count, emptyTally, judge, type Tally, type TriggerRule } from '../dag/trigger-rule.ts'
+import { MOST, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance, type TaskInstance } from '../metadata/task-instances.ts'
 import type { Ending, RunChange, Transition } from '../metadata/transitions.ts'
+import { dueAfter } from './timers.ts'
 
 /**
  * A run as its owner holds it: the graph, where each task instance stands, and what of that is not written yet.
@@ -119,7 +121,7 @@ export class ActiveRun {
     if (next === undefined) return this.#end(index, 'failed', ending.reason, ending)
     const tries = `${failures + 1} of ${limits.retries + 1}`
     const reason = `retrying in ${humanDuration(next.nominalMs)} (${tries}): ${ending.reason}`
-    this.#move(index, { state: 'up_for_retry', reason, dueAt: new Date(Date.now() + next.delayMs) }, ending)
+    this.#move(index, { state: 'up_for_retry', reason, dueAt: dueAfter(next.delayMs) }, ending)
     return []
   }
 
@@ -200,5 +202,5 @@ export function readyAtFirst({ nodes, upstream }: Graph): string[] {
 
 /** A try that ended without the task's doing. */
 export function failure(reason: string): Ending {
-  return { state: 'failed', reason, retryable: false }
+  return { state: 'failed', reason: storableText(reason, MOST.reason), retryable: false }
 }

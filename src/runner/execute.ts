@@ -3,15 +3,17 @@ import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
 import type { LogLevel, Task, TaskContext, TaskLog } from '../dag/task.ts'
+import { loggable } from '../db/loggable.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
-import { storableJson, storableText } from '../db/text.ts'
+import { MOST, storableJson, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
-import { isRetryable, messageOf, TminusError } from '../errors.ts'
+import { isRetryable, messageOf, stacksOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import type { Abort } from './abort.ts'
+import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
-import { LONGEST_MS } from './timers.ts'
+import { dueAfter, LONGEST_MS } from './timers.ts'
 
 /** What tasks are given to work with. */
 export interface Resources {
@@ -28,7 +30,7 @@ export interface Resources {
 
 /** A task that does not stop within this time of being told to is left behind; its result is refused. */
 export const ABANDON_AFTER_MS = 10_000
-const MAX_OUTPUT_BYTES = 1_000_000
+export const MAX_OUTPUT_BYTES = 1_000_000
 
 /** One try: inputs, the task's own code and output under its time limit. Whatever happens is an ending. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
@@ -115,19 +117,10 @@ function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
   const { run, task, tryNumber } = attempt
   const at = { dagRunId: run.dagRunId, taskId: task.id, tryNumber }
   const line = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
-    const text = storableText(scrub(String(message)))
+    const text = storableText(scrub(typeof message === 'string' ? message : messageOf(message)), MOST.line)
     attempt.log({ ...at, loggedAt: new Date(), level, message: text, fields: fields && loggable(fields, scrub) })
   }
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
-}
-
-/** A line that cannot be stored as it is must not fail the task that logs it. */
-function loggable(fields: Record<string, unknown>, scrub: (text: string) => string): Record<string, unknown> {
-  try {
-    return JSON.parse(storableJson(fields, scrub) ?? '{}')
-  } catch (error) {
-    return { fields: `not loggable: ${messageOf(error)}` }
-  }
 }
 
 /** Waits for the work, but after an abort no longer than it takes to give up on it; an aborted try never succeeds. */
@@ -164,23 +157,20 @@ async function encodeOutput(task: Task, value: unknown): Promise<string | null> 
 }
 
 function endingOf(error: unknown, { scrub, now }: Resources): Ending {
-  const said = messageOf(error)
-  const driversWords = isOutage(error) && !(error instanceof TminusError)
-  const reason = storableText(scrub(driversWords ? `the database failed (${said}); is it up?` : said))
-  if (error instanceof Skipped) return { state: 'skipped', reason }
-  if (error instanceof Rescheduled) {
+  const clean = (text: string, most = MOST.reason) => storableText(scrub(text), most)
+  try {
+    const said = messageOf(error)
+    const driversWords = isOutage(error) && !(error instanceof TminusError)
+    const reason = clean(driversWords ? `the database failed (${said}); is it up?` : said)
+    if (error instanceof Skipped) return { state: 'skipped', reason }
     // The task speaks by its own clock; waiting is done by the real one.
-    const wait = Math.max(0, error.at.getTime() - now().getTime())
-    return { state: 'up_for_reschedule', dueAt: new Date(Date.now() + wait), reason }
+    if (error instanceof Rescheduled)
+      return { state: 'up_for_reschedule', dueAt: dueAfter(error.at.getTime() - now().getTime()), reason }
+    const stacks = clean(stacksOf(error, clean), MOST.stacks)
+    return { state: 'failed', reason, error: stacks, retryable: isRetryable(error) }
+  } catch {
+    return failure('it threw an error that cannot be read')
   }
-  return { state: 'failed', reason, error: storableText(scrub(detailsOf(error))), retryable: isRetryable(error) }
-}
-
-/** For the log: the chain of causes with their stacks; one that goes round is cut. */
-function detailsOf(error: unknown, most = 10): string {
-  if (!(error instanceof Error) || most === 0) return messageOf(error)
-  const stack = String(error.stack ?? messageOf(error))
-  return error.cause === undefined ? stack : `${stack}\ncaused by ${detailsOf(error.cause, most - 1)}`
 }
 
 function timedOut(ms: number): TminusError {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
 import { type DagRunState, isOver } from '../dag/state.ts'
@@ -19,6 +20,7 @@ export interface RunResult {
   reason: string | null
 }
 
+const REFUSED_MS = 1_000
 const NO_RETRIES = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
 
 /** A run this process owns and advances: what it decides is written first, and only then done. */
@@ -135,10 +137,12 @@ export class OwnedRun {
 
   written(change: RunChange, result: boolean | Error): void {
     this.#writing = false
-    this.#tries.written(result)
+    const hadResults = this.#tries.written(result)
     if (this.#stands === 'over') return
     if (result === true) this.#carryOn(change)
-    if (result !== true || this.#stale) void this.#reload()
+    if (result === true) this.#applyEnded()
+    // Refused for no task's doing, the same write is tried again, but not without a pause.
+    if (result !== true || this.#stale) void this.#reload(result instanceof Error && !hadResults ? REFUSED_MS : 0)
   }
 
   #carryOn(change: RunChange): void {
@@ -170,6 +174,13 @@ export class OwnedRun {
     this.#offer(this.state.settle(index, tryNumber, ending, limits, Math.random()))
   }
 
+  #applyEnded(): void {
+    for (const own of this.#tries.unwritten) {
+      this.#apply(own)
+      this.#mark()
+    }
+  }
+
   #startAt(index: number, dueAt: Date): void {
     this.#timers.wakeAt(index, dueAt.getTime(), () => {
       const { state } = this.state.instance(index)
@@ -180,8 +191,9 @@ export class OwnedRun {
   }
 
   /** Somebody else changed the run, or the database refused a row: back to what is stored, then on from there. */
-  async #reload(): Promise<void> {
+  async #reload(afterMs = 0): Promise<void> {
     this.#stands = 'reading'
+    if (afterMs > 0) await delay(afterMs)
     this.#stale = false
     const { db, job } = this.#owner
     const stored = await outlast(() => readRun(db, this.run.dagRunId)).catch((error: Error) => error)
@@ -205,7 +217,7 @@ export class OwnedRun {
     this.state = new ActiveRun(run, this.state.graph, stored)
     this.#stands = 'owned'
     this.#tries.abortStrays(this.state)
-    for (const own of this.#tries.unwritten) this.#apply(own)
+    this.#applyEnded()
     this.#leave?.(this.state)
     this.#mark()
     if (run.state !== 'running') return

@@ -15,6 +15,8 @@ export interface Try {
   readonly abort: Abort
   stands: 'claimed' | 'begun' | 'ended' | 'writing'
   ending?: Ending
+  /** Set where the database refused a write of several results, this one among them: which one is bad is not known. */
+  suspect?: boolean
 }
 
 /** The tries of a run that this process knows of. A slot is held from the claim to the end. */
@@ -54,23 +56,30 @@ export class Tries {
 
   /** Whatever ended goes into the write that begins. */
   writing(): void {
-    for (const own of this.#known.values()) if (own.stands === 'ended') own.stands = 'writing'
+    for (const own of this.unwritten) own.stands = 'writing'
   }
 
-  /** What the database refused outright, not being away, would be refused again: the try has failed instead. */
-  written(result: boolean | Error): void {
-    for (const own of this.#known.values()) {
-      if (own.stands !== 'writing') continue
-      if (result === true) this.#known.delete(own.index)
-      if (result instanceof Error && !isOutage(result))
-        own.ending = failure(`its result could not be stored: ${messageOf(result)}`)
+  /**
+   * A result that the database refuses by itself, not being away, would be refused again: its try has failed instead.
+   * Returns whether there was any result in the write.
+   */
+  written(result: boolean | Error): boolean {
+    const writing = [...this.#known.values()].filter(({ stands }) => stands === 'writing')
+    for (const own of writing) {
       own.stands = 'ended'
+      if (result === true) this.#known.delete(own.index)
+      if (!(result instanceof Error) || isOutage(result)) continue
+      if (writing.length > 1) own.suspect = true
+      else own.ending = failure(`its result could not be stored: ${messageOf(result)}`)
     }
+    return writing.length > 0
   }
 
-  /** Those that have ended, which is not known to be written. */
+  /** Those that have ended, which is not known to be written. Of the suspect ones the first: each is written alone. */
   get unwritten(): Try[] {
-    return [...this.#known.values()].filter(({ ending }) => ending !== undefined)
+    const ended = [...this.#known.values()].filter(({ ending }) => ending !== undefined)
+    const first = ended.find(({ suspect }) => suspect)
+    return ended.filter((own) => !own.suspect || own === first)
   }
 
   /** What was claimed but is not written: nothing of it has started. */

@@ -119,7 +119,7 @@ export class Writer {
   }
 }
 
-/** All in one write; what the database refuses does not take the rest with it: then each is tried alone. */
+/** All in one write. Where the database refuses it, each half is written by itself: so what is refused is found. */
 async function together<T>(
   items: readonly T[],
   write: (items: readonly T[]) => Promise<void>,
@@ -129,6 +129,8 @@ async function together<T>(
     if (items.length > 0) await write(items)
   } catch (error) {
     if (items.length === 1 || isOutage(error)) return refused(items, error as Error)
-    for (const one of items) await together([one], write, refused)
+    const middle = items.length >> 1
+    await together(items.slice(0, middle), write, refused)
+    await together(items.slice(middle), write, refused)
   }
 }

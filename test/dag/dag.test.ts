@@ -144,6 +144,20 @@ describe('dag()', () => {
     expect(() => dag('d', {}, async () => {})).toThrow('the function that defines its tasks must not be async')
   })
 
+  test('refuses names and limits that the database cannot hold', () => {
+    for (const pool of ['p\u0000', 'p'.repeat(251), ''])
+      expect(() => dag('d', {}, ({ task }) => task('a', { pool, run }))).toThrow("pool of 'a' must be the name of a pool")
+    for (const name of ['k\u0000', 'k\uD800', 'k'.repeat(251), '']) {
+      const hanging = () =>
+        dag('d', {}, ({ task }) => {
+          const a = task('a', { run })
+          task('b', { upstream: { [name]: a }, run })
+        })
+      expect(hanging).toThrow('has a name that is empty')
+    }
+    expect(() => dag('d', { maxActiveRuns: 2 ** 31 }, () => {})).toThrow('maxActiveRuns must be a whole number from 1')
+  })
+
   test('refuses a schedule whose runs could not be given their params, naming one', () => {
     const params = z.object({ day: z.string(), copies: z.number().default(1) })
     expect(() => dag('d', { schedule: '@daily', params }, () => {})).toThrow("so 'day' needs a default")
