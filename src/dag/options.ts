@@ -33,9 +33,11 @@ const DEFAULT_ARGS = {
   priority: must(Number.isFinite, 'a number').optional(),
 }
 
-/** No control characters, no half surrogate pairs. */
-const name = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,250}$/u, 'has a name that is empty, too long, or no plain text')
-const record = (value: z.ZodType, what: string) => z.record(name, value, `must be ${what}`)
+const name = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,250}$/u)
+const record = (value: z.ZodType, what: string) =>
+  z.record(name, value, {
+    error: ({ code }) => (code === 'invalid_key' ? 'is not a plain name of 1 to 250 characters' : `must be ${what}`),
+  })
 
 const TASK = z.strictObject(
   {

@@ -146,14 +146,16 @@ describe('dag()', () => {
 
   test('refuses names and limits that the database cannot hold', () => {
     for (const pool of ['p\u0000', 'p'.repeat(251), ''])
-      expect(() => dag('d', {}, ({ task }) => task('a', { pool, run }))).toThrow("pool of 'a' must be the name of a pool")
+      expect(() => dag('d', {}, ({ task }) => task('a', { pool, run }))).toThrow(
+        "pool of 'a' must be the name of a pool",
+      )
     for (const name of ['k\u0000', 'k\uD800', 'k'.repeat(251), '']) {
       const hanging = () =>
         dag('d', {}, ({ task }) => {
           const a = task('a', { run })
           task('b', { upstream: { [name]: a }, run })
         })
-      expect(hanging).toThrow('has a name that is empty')
+      expect(hanging).toThrow('is not a plain name of 1 to 250 characters')
     }
     expect(() => dag('d', { maxActiveRuns: 2 ** 31 }, () => {})).toThrow('maxActiveRuns must be a whole number from 1')
   })
