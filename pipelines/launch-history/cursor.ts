@@ -39,6 +39,13 @@ export function cursorAfter({ net, offset }: Cursor, results: readonly unknown[]
   return { net: new Date(last), offset: 0, ids: there.map((launch) => String(at(launch, 'id'))) }
 }
 
+/** Throws as `cursorAfter` where a page that is not the last comes a second time: the load would have no end. */
+export function refuseRepeated(pages: Set<string>, results: readonly unknown[]): void {
+  const page = JSON.stringify(results.map((launch) => at(launch, 'id')))
+  if (pages.has(page)) throw astray('gives a page twice')
+  pages.add(page)
+}
+
 function at(launch: unknown, key: 'id' | 'net'): unknown {
   return (launch as Partial<Record<typeof key, unknown>> | null)?.[key]
 }

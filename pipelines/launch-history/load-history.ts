@@ -1,12 +1,12 @@
 import { fail, rescheduleAt, type TaskContext, TminusError } from 'tminus'
 import { z } from 'zod'
-import { type LaunchLibrary, openLaunchLibrary } from '../rocket-launches/launch-library/launch-library.ts'
+import { type LaunchLibrary, openLaunchLibrary, type Page } from '../rocket-launches/launch-library/launch-library.ts'
 import { type Budget, openBudget, QuotaSpent } from '../rocket-launches/launch-library/quota.ts'
 import { parseLaunch } from '../rocket-launches/launches/launch.ts'
 import { addIssues, type Issues, mostlyRejected } from '../rocket-launches/launches/rejects.ts'
 import { type PageSummary, storePage } from '../rocket-launches/launches/store-page.ts'
 import type { Settings } from '../rocket-launches/settings.ts'
-import { type Cursor, cursorAfter, freshOf } from './cursor.ts'
+import { type Cursor, cursorAfter, freshOf, refuseRepeated } from './cursor.ts'
 import { advanceLoad, beginLoad, type Load, readLoad } from './history-store.ts'
 import { doneWords, pageWords, progressWords, RESERVE, timeWords } from './progress.ts'
 import { type Span, spanName } from './span.ts'
@@ -42,7 +42,8 @@ export async function loadHistory(_inputs: unknown, context: Context): Promise<H
   const { log, now, settings, signal } = context
   const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings
   const budget = openBudget({ ...context, baseUrl, token, reserve: RESERVE })
-  const reading = { ...context, library: openLaunchLibrary({ ...context, baseUrl, token, budget }), issues: new Map() }
+  const library = openLaunchLibrary({ ...context, baseUrl, token, budget })
+  const reading: Reading = { ...context, library, issues: new Map(), pages: new Set() }
   const begun = await openLoad(context)
   if (begun.finishedAt) log.info(`this load came to its end at ${timeWords(begun.finishedAt, now())} already`)
   else if (begun.pages > 0) log.info(`goes on after ${progressWords(begun)}`)
@@ -78,7 +79,12 @@ async function openLoad({ db, logicalDate, now, params, settings }: Context): Pr
   })
 }
 
-type Reading = Context & { library: LaunchLibrary; issues: Issues }
+type Reading = Context & {
+  library: LaunchLibrary
+  issues: Issues
+  /** The ids of each page so far, as JSON. */
+  pages: Set<string>
+}
 
 async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; stored: PageSummary }> {
   const { db, issues, library, now, params } = reading
@@ -86,7 +92,9 @@ async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; st
   const from = cursor.net ?? undefined
   const answer = await library.previous({ ...(from && { from }), to: load.netTo, offset: cursor.offset })
   const page = freshOf(cursor, answer.results).map((launch) => parseLaunch(library.version, launch))
-  const next = answer.last ? null : cursorAfter(cursor, answer.results)
+  const broken = answer.wrongNext ?? brokenOff(answer, cursor)
+  const next = answer.last && broken === undefined ? null : cursorAfter(cursor, answer.results)
+  if (next !== null) refuseRepeated(reading.pages, answer.results)
   const unread = page.filter((parsed) => 'issues' in parsed).length
   addIssues(issues, page)
   const refused = mostlyRejected({ fetched: load.launches + page.length, rejected: load.rejected + unread }, issues)
@@ -102,7 +110,15 @@ async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; st
     }),
   })
   if (refused !== undefined) throw refused
+  if (broken !== undefined) throw broken
   return { moved, stored }
+}
+
+/** What to throw where the list counts more launches than it gave and names no next page. */
+function brokenOff({ results, count, last }: Page, { offset }: Cursor): TminusError | undefined {
+  const received = offset + results.length
+  if (!last || count === null || received >= count) return undefined
+  return fail(`The list of previous launches ended after ${received} of ${count} launches; start the run again later`)
 }
 
 const SOON_MS = 30_000

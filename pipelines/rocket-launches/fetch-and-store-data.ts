@@ -119,7 +119,11 @@ interface Reading {
   readonly plan: Plan
   readonly summary: StoreSummary
   /** Of every launch received so far, those set aside among them. */
-  readonly ids: string[]
+  readonly ids: Set<string>
+  /** How many the list says it holds; the most that any page says. */
+  counted: number
+  /** Launches received that have no id. */
+  nameless: number
   /** How often each issue came. */
   readonly issues: Issues
   /** The highest `last_updated`. */
@@ -130,14 +134,23 @@ interface Reading {
 
 function newReading(source: string, startedAt: Date, plan: Plan): Reading {
   const summary = { ...NOTHING }
-  return { source, startedAt, plan, summary, ids: [], issues: new Map(), highWater: undefined, pages: 0, fetched: 0 }
+  const received = {
+    ids: new Set<string>(),
+    counted: 0,
+    nameless: 0,
+    issues: new Map(),
+    highWater: undefined,
+    pages: 0,
+    fetched: 0,
+  }
+  return { source, startedAt, plan, summary, ...received }
 }
 
 async function readList(launchLibrary: LaunchLibrary, reading: Reading, context: Context): Promise<void> {
   const { plan, summary } = reading
   for await (const { results, count, last } of launchLibrary.upcoming('since' in plan ? { since: plan.since } : {})) {
     const page = results.map((launch) => parseLaunch(launchLibrary.version, launch))
-    remember(reading, page)
+    remember(reading, page, count)
     const alongside = (connection: Queryable, { rejected }: PageSummary) =>
       conclude(connection, reading, summary.rejected + rejected, context)
     const stored = await storePage(context.db, page, context.now(), last ? { alongside } : {})
@@ -148,10 +161,13 @@ async function readList(launchLibrary: LaunchLibrary, reading: Reading, context:
   }
 }
 
-function remember(reading: Reading, page: readonly Parsed[]): void {
+function remember(reading: Reading, page: readonly Parsed[], count: number | null): void {
   reading.pages += 1
   reading.fetched += page.length
-  reading.ids.push(...idsOf(page))
+  reading.counted = Math.max(reading.counted, count ?? 0)
+  const ids = idsOf(page)
+  reading.nameless += page.length - ids.length
+  for (const id of ids) reading.ids.add(id)
   addIssues(reading.issues, page)
   for (const parsed of page) {
     const lastUpdated = 'launch' in parsed ? parsed.launch.lastUpdated : null
@@ -163,15 +179,33 @@ function idsOf(page: readonly Parsed[]): string[] {
   return page.flatMap((parsed) => ('launch' in parsed ? parsed.launch.launchId : (parsed.launchId ?? [])))
 }
 
-/** In the transaction of the last page, so that the high-water mark never runs ahead of the rows. */
+/**
+ * In the transaction of the last page, so that the high-water mark never runs ahead of the rows. A list that ends
+ * before all that it counts is not believed to be whole: what did not come is asked for again.
+ */
 async function conclude(db: Queryable, reading: Reading, rejected: number, { log }: Context): Promise<void> {
-  const { source, startedAt, plan, summary, ids, issues, highWater, fetched } = reading
+  const { source, startedAt, plan, issues, fetched, counted } = reading
   if (mostlyRejected({ fetched, rejected }, issues) !== undefined) return
+  if (fetched < counted) {
+    await sync.recordSuccess(db, source, { startedAt, highWater: undefined, launches: undefined })
+    log.warn(`the list ended after ${fetched} of ${counted} launches: no launch is taken for gone, it is read again`)
+    return
+  }
   const whole = plan.look === 'full'
-  await sync.recordSuccess(db, source, { startedAt, highWater, launches: whole ? fetched : undefined })
+  const launches = whole ? fetched : undefined
+  await sync.recordSuccess(db, source, { startedAt, highWater: reading.highWater, launches })
   if (!whole) return
   await sync.forgetNamelessRejects(db, startedAt)
-  const missing = await sync.markVanished(db, ids, startedAt)
+  await concludeVanished(db, reading, log)
+}
+
+async function concludeVanished(db: Queryable, reading: Reading, log: Context['log']): Promise<void> {
+  const { ids, startedAt, summary, nameless, counted } = reading
+  if (ids.size + nameless < counted) {
+    log.warn(`the list holds launches twice, ${ids.size} of ${counted} came: no launch is taken for gone`)
+    return
+  }
+  const missing = await sync.markVanished(db, [...ids], startedAt)
   if (missing < 0) {
     log.warn(`${-missing} launches to come are missing from the list, most of those stored: that is not believed`)
     return

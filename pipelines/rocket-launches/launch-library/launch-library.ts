@@ -11,6 +11,8 @@ export interface Page {
   count: number | null
   /** No page follows. */
   last: boolean
+  /** What to throw once this page is stored: the next one it names is not a page of this list. */
+  wrongNext?: TminusError
 }
 
 export interface LaunchLibrary {
@@ -68,13 +70,30 @@ type Read = (url: URL) => Promise<{ page: Page; next: URL | undefined }>
 
 async function* readAll(first: URL, read: Read): AsyncGenerator<Page, void> {
   const asked = new Set<string>()
+  const received = new Set<string>()
   for (let url: URL | undefined = first; url !== undefined; ) {
     if (asked.has(url.href) || asked.size === MAX_PAGES) throw endless(url, asked.size)
     asked.add(url.href)
     const { page, next } = await read(url)
+    if (isRepeated(page, received)) throw endless(url, asked.size)
     yield page
+    if (page.wrongNext) throw page.wrongNext
     url = next
   }
+}
+
+/**
+ * A page that holds nothing new. One launch alone on the last page may be new or not: it was moved there by another
+ * one that came to the list meanwhile.
+ */
+function isRepeated({ results, last }: Page, received: Set<string>): boolean {
+  const keys = results.map((launch) => {
+    const { id } = (launch ?? {}) as { id?: unknown }
+    return typeof id === 'string' ? id : JSON.stringify(launch)
+  })
+  const repeated = keys.length > (last ? 1 : 0) && keys.every((key) => received.has(key))
+  for (const key of keys) received.add(key)
+  return repeated
 }
 
 /** The address of the upcoming list. Throws TminusError where the base names no version that is known here. */
@@ -130,8 +149,10 @@ function versionOf(baseUrl: string): ApiVersion {
 
 async function readPage(url: URL, options: LaunchLibraryOptions): ReturnType<Read> {
   const { results, count, next } = readEnvelope(url, await ask(url, options))
-  const following = next ? followed(url, next) : undefined
-  return { page: { results, count: count ?? null, last: following === undefined }, next: following }
+  const page: Page = { results, count: count ?? null, last: !next }
+  if (!next) return { page, next: undefined }
+  const following = followed(url, next)
+  return following ? { page, next: following } : { page: { ...page, wrongNext: elsewhere(url) }, next: undefined }
 }
 
 const HINT = 'check LAUNCH_LIBRARY_URL'
@@ -184,12 +205,20 @@ function readEnvelope(url: URL, answer: unknown): z.output<typeof Envelope> {
   )
 }
 
-/** A key is sent along, so only the list that was asked for is followed. */
-function followed(from: URL, next: string): URL {
+/**
+ * The query of `next`, asked of the address that was asked before: a cache or proxy in front may name another host, or
+ * leave out the port, and a key is sent along. Undefined where its path is another one.
+ */
+function followed(from: URL, next: string): URL | undefined {
   const to = URL.canParse(next, from.href) ? new URL(next, from) : undefined
-  const inside = to?.origin === from.origin && withSlash(to.pathname) === withSlash(from.pathname)
-  if (to !== undefined && inside && to.username === '' && to.password === '') return to
-  throw new TminusError(`The next page of ${from.host}${from.pathname} lies elsewhere and is not followed; ${HINT}`, {
+  if (to === undefined || withSlash(to.pathname) !== withSlash(from.pathname)) return undefined
+  const url = new URL(from)
+  url.search = to.search
+  return url
+}
+
+function elsewhere(from: URL): TminusError {
+  return new TminusError(`The next page of ${from.host}${from.pathname} lies elsewhere and is not followed; ${HINT}`, {
     code: 'launch_library_next',
     retryable: false,
     fields: { host: from.host },
@@ -202,7 +231,7 @@ function withSlash(path: string): string {
 
 function endless(url: URL, pages: number): TminusError {
   return new TminusError(
-    `The list at ${url.host}${url.pathname} has no end: after ${pages} pages it names another one; ${HINT}`,
+    `The list at ${url.host}${url.pathname} has no end: page ${pages} repeats another one, or more follow; ${HINT}`,
     { code: 'launch_library_endless', retryable: false, fields: { host: url.host, pages } },
   )
 }

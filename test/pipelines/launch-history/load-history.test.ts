@@ -286,6 +286,48 @@ describe('a run that comes after another one', () => {
   })
 })
 
+describe('a list that goes wrong', () => {
+  /** Answers with this instead of what the stand-in would: `call` counts from 1. */
+  const serveInstead = (answer: (call: number) => object) =>
+    serve({
+      intercept: (_, response, { path }) => {
+        if (!path.includes('/launches/')) return false
+        sendJson(response, answer(asked().length))
+        return true
+      },
+    })
+  const page = (from: number, to: number, next: string | null, count = 250) => ({
+    ...{ count, next, results: past(to).slice(from) },
+  })
+
+  test('is read on where the next page names another host', async () => {
+    const next = 'https://cache.example/2.3.0/launches/previous/?offset=100'
+    await serveInstead((call) =>
+      call === 1 ? page(0, 100, next) : call === 2 ? page(99, 199, next, 151) : page(198, 250, null, 52),
+    )
+    expect(await run()).toMatchObject({ launches: 250, pages: 3 })
+  })
+
+  test.each([
+    ['names another path', () => page(0, 100, 'https://cache.example/other/?offset=100'), 'launch_library_next', 100],
+    ['ends before what it counts', () => page(0, 100, null), 'failed', 100],
+    ['gives a page twice', () => page(0, 100, '?offset=100'), 'failed', 100],
+    [
+      'gives a page of one net twice',
+      () => ({ ...page(0, 0, '?offset=100'), results: past(100, () => ({ net: '2020-01-01T00:00:00Z' })) }),
+      'failed',
+      100,
+    ],
+  ])('fails where it %s, and keeps what came', async (_, answer, code, kept) => {
+    await serveInstead(answer)
+    expect(await failing(run())).toMatchObject({ code, retryable: false })
+    expect(await stored()).toHaveLength(kept)
+    expect(await rows('select finished_at, launches from rocket_launch_history')).toEqual([
+      { finished_at: null, launches: kept },
+    ])
+  })
+})
+
 describe('what goes wrong', () => {
   /** Launches that cannot be read, among others. */
   const odd = (index: number, every: number) => (index % every === 0 ? { status: 'unknown' } : {})

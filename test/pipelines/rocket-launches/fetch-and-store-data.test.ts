@@ -342,6 +342,99 @@ describe('launches the list tells nothing of any more', () => {
   })
 })
 
+describe('a list that is not whole', () => {
+  /** Answers the call for a page, by its offset, with this instead of what the stand-in would. */
+  let instead: ((offset: number) => object) | undefined
+  beforeEach(async () => {
+    instead = undefined
+    launches = launches230(350)
+    await server.close()
+    server = await startLaunchLibrary({
+      ...{ launches: () => launches, now: clock, quota },
+      intercept: (_, response, { path, query }) => {
+        if (instead === undefined || !path.endsWith('/upcoming/')) return false
+        sendJson(response, instead(Number(query.offset ?? 0)))
+        return true
+      },
+    })
+    await run()
+  })
+  const page = (from: number, to: number, next: string | null, count: number | null = 350) => ({
+    ...{ count, next, results: launches230(to).slice(from) },
+  })
+  const sync = async () => (await rows('select last_success_at, last_full_at, launches from rocket_launch_sync'))[0]
+  const vanished = async () =>
+    (await rows('select count(*)::int from rocket_launches where vanished_at is not null'))[0]
+
+  test('but cut short loses no launch, and is read again as a whole', async () => {
+    instead = (offset) => (offset === 0 ? page(0, 100, '?offset=100') : page(100, 200, null))
+    const log = quietLog()
+    expect(await run({ sync: 'full', minutes: 10, log })).toMatchObject({ fetched: 200, vanished: 0, checked: 0 })
+    expect(log.lines).toContain(
+      'warn the list ended after 200 of 350 launches: no launch is taken for gone, it is read again',
+    )
+    expect(await vanished()).toEqual({ count: 0 })
+    expect(await sync()).toEqual({ last_success_at: clock(), last_full_at: T0, launches: 350 })
+  })
+
+  test.each([
+    ['on the first page only', (offset: number) => (offset === 0 ? 350 : 200)],
+    ['on the last page only', (offset: number) => (offset === 0 ? 200 : 350)],
+  ])('by the count %s loses no launch', async (_, count) => {
+    instead = (offset) => (offset === 0 ? page(0, 100, '?offset=100', count(0)) : page(100, 200, null, count(offset)))
+    expect(await run({ sync: 'full', minutes: 10 })).toMatchObject({ fetched: 200, vanished: 0 })
+  })
+
+  test('since it holds launches twice loses none', async () => {
+    instead = (offset) => (offset === 0 ? page(0, 200, '?offset=200') : page(150, 300, null))
+    const log = quietLog()
+    expect(await run({ sync: 'full', minutes: 10, log })).toMatchObject({ fetched: 350, vanished: 0 })
+    expect(log.lines).toContain('warn the list holds launches twice, 300 of 350 came: no launch is taken for gone')
+  })
+
+  test('of what changed leaves the mark where it was, and asks for it again', async () => {
+    const mark = async () => (await rows('select high_water from rocket_launch_sync'))[0].high_water
+    const before = await mark()
+    const changed = launches230(20, { last_updated: '2026-01-14T00:00:00Z' })
+    instead = () => ({ count: 35, next: null, results: changed })
+    expect(await run({ sync: 'incremental', minutes: 10 })).toMatchObject({ updated: 20 })
+    expect(await mark()).toEqual(before)
+    instead = () => ({ count: 20, next: null, results: changed })
+    await run({ sync: 'incremental', minutes: 20 })
+    expect(await mark()).toEqual(new Date('2026-01-14T00:00:00Z'))
+  })
+
+  test.each([
+    ['repeats a page', () => page(0, 100, '?offset=100'), 'launch_library_endless'],
+    ['goes on elsewhere', () => page(0, 100, 'https://elsewhere.example/other/?offset=100'), 'launch_library_next'],
+    [
+      'repeats a page under another address',
+      (offset: number) => page(0, 100, `?offset=${offset + 100}`),
+      'launch_library_endless',
+    ],
+    [
+      'repeats its last page',
+      (offset: number) => page(0, 100, offset === 0 ? '?offset=100' : null),
+      'launch_library_endless',
+    ],
+  ])('because it %s fails, keeps what came, and loses none', async (_, answer, code) => {
+    await database.pool.query('truncate rocket_launches')
+    instead = answer
+    await expect(run({ sync: 'full', minutes: 10 })).rejects.toMatchObject({ code, retryable: false })
+    expect(await stored()).toBe(100)
+    expect(await vanished()).toEqual({ count: 0 })
+    expect(await sync()).toEqual({ last_success_at: T0, last_full_at: T0, launches: 350 })
+  })
+
+  test('since a cache in front names another host is whole', async () => {
+    instead = (offset) =>
+      offset === 300
+        ? page(300, 350, null)
+        : page(offset, offset + 100, `https://ll.example/2.3.0/launches/upcoming/?offset=${offset + 100}`)
+    expect(await run({ sync: 'full', minutes: 10 })).toMatchObject({ fetched: 350, unchanged: 350, vanished: 0 })
+  })
+})
+
 describe('what goes wrong', () => {
   test('on a later page keeps the pages before, and the mark where it was', async () => {
     launches = launches230(230)

@@ -94,8 +94,58 @@ describe('the list', () => {
   })
 
   test.each([
-    ['another host', 'https://evil.example/2.3.0/launches/upcoming/?offset=100'],
-    ['another port', 'http://127.0.0.1:1/2.3.0/launches/upcoming/?offset=100'],
+    ['another host', 'https://cache.example/2.3.0/launches/upcoming/?offset=1'],
+    ['http without the port', 'http://127.0.0.1/2.3.0/launches/upcoming/?offset=1'],
+    ['another port, without the slash', 'http://127.0.0.1:1/2.3.0/launches/upcoming?offset=1'],
+    ['a user and a password', 'http://user:secret@127.0.0.1/2.3.0/launches/upcoming/?offset=1'],
+    ['nothing but the query', '?offset=1'],
+  ])('whose next page names %s is read on from the address that was asked', async (_, next) => {
+    const server = await serve(({ url }, response) =>
+      sendJson(response, url?.includes('offset=1') ? { next: null, results: [2] } : { next, results: [1] }),
+    )
+    expect(await server.read('k3y')).toMatchObject([
+      { results: [1], last: false },
+      { results: [2], last: true },
+    ])
+    expect(server.requests.map(({ url }) => url)).toEqual([
+      '/2.3.0/launches/upcoming/?limit=100&mode=detailed',
+      '/2.3.0/launches/upcoming/?offset=1',
+    ])
+    expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Token k3y', 'Token k3y'])
+  })
+
+  test('gives the first page before it fails because of the next', async () => {
+    const server = await serve((_, response) => sendJson(response, { count: 2, next: '/elsewhere/', results: [1] }))
+    const list = server.library().upcoming()
+    expect((await list.next()).value).toMatchObject({ results: [1], last: false })
+    await expect(list.next()).rejects.toMatchObject({ code: 'launch_library_next' })
+  })
+
+  test.each([
+    ['the same launches', ['a', 'b'], '?offset=3'],
+    ['the same launches in another order', ['b', 'a'], '?offset=3'],
+    ['some of the same launches, at the end', ['a', 'b'], null],
+    ['one of the same launches, and another page', ['b'], '?offset=3'],
+  ])('whose next page holds %s ends', async (_, ids, next) => {
+    const error = await failing(({ url }, response) => {
+      const [results, following] = url?.includes('offset') ? [ids, next] : [['a', 'b', 'c'], '?offset=2']
+      sendJson(response, { next: following, results: results.map((id) => ({ id })) })
+    })
+    expect(error).toMatchObject({ code: 'launch_library_endless', retryable: false, fields: { pages: 2 } })
+  })
+
+  test('may hold the last launch again, moved there by another one that came meanwhile', async () => {
+    const server = await serve(({ url }, response) => {
+      const isLast = url?.includes('offset')
+      sendJson(response, {
+        next: isLast ? null : '?offset=2',
+        results: isLast ? [{ id: 'b' }] : [{ id: 'a' }, { id: 'b' }],
+      })
+    })
+    expect(await server.read()).toHaveLength(2)
+  })
+
+  test.each([
     ['another path', '/2.3.0/launches/previous/?offset=100'],
     ['another path upwards', '../../2.3.0/astronauts/'],
     ['nowhere', 'http://['],
@@ -168,11 +218,10 @@ describe('one call', () => {
   test('is one more for each page', async () => {
     let calls = 0
     const take = async () => void calls++
-    const page = ['a', 'b', 'c']
     const server = await serve(({ url }, response) =>
-      sendJson(response, { results: page, next: url?.includes('offset=2') ? null : `?offset=${calls}` }),
+      sendJson(response, { results: [calls], next: url?.includes('offset=2') ? null : `?offset=${calls}` }),
     )
-    for await (const { results } of server.library('k3y', { take }).upcoming()) expect(results).toEqual(page)
+    for await (const { results } of server.library('k3y', { take }).upcoming()) expect(results).toEqual([calls])
     expect([calls, server.requests.length]).toEqual([3, 3])
   })
 
@@ -184,10 +233,11 @@ describe('one call', () => {
       code: 'http_redirect',
       retryable: false,
     })
-    const leading = await serve((_, response) => sendJson(response, { results: [], next: location }))
-    await expect(leading.library('k3y').previous()).rejects.toMatchObject({
-      code: 'launch_library_next',
-      retryable: false,
+    const leading = await serve((_, response) => sendJson(response, { results: [], next: `${location}other/` }))
+    expect(await leading.library('k3y').previous()).toMatchObject({
+      results: [],
+      last: false,
+      wrongNext: { code: 'launch_library_next', retryable: false },
     })
     expect(elsewhere.requests).toEqual([])
   })
