@@ -49,7 +49,7 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
           </div>
         </div>
         <div id="part-sent" data-part>
-          <SentMessages messages={one.messages} />
+          <SentMessages messages={one.messages} now={now} />
         </div>
       </div>
     </Page>

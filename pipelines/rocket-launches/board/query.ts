@@ -117,13 +117,14 @@ export interface SentMessage {
   reason: string | null
   reason_told: string | null
   facts: unknown
+  message: unknown
   sent_at: Date | null
   updated_at: Date
 }
 
 export async function messagesAbout(db: Queryable, launchId: string): Promise<SentMessage[]> {
   const { rows } = await db.query<SentMessage>(
-    `select target, kind, state, reason, reason_told, facts, sent_at, updated_at
+    `select target, kind, state, reason, reason_told, facts, message, sent_at, updated_at
      from discord_outbox where launch_id = $1 order by outbox_id limit 100`,
     [launchId],
   )

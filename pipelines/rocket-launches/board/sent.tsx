@@ -1,18 +1,17 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { OutLink, Time } from 'tminus/web'
+import { fitMessage, type Payload } from 'tminus/connectors/discord'
+import { Time } from 'tminus/web'
 import { z } from 'zod'
-import { placeText, statusText } from '../discord/announcement.ts'
-import { isPrecise } from '../launches/launch.ts'
-import { coarseTime } from '../launches/launch-time.ts'
+import { cardMessage, type Facts } from '../discord/announcement.ts'
 import { WORDS } from '../words.ts'
-import { pictureOf } from './parts.tsx'
+import { DiscordMessage } from './discord-message.tsx'
 import type { SentMessage } from './query.ts'
 import { brief } from './words.ts'
 
-/** Of `discord_outbox.facts`: what a card shows, by whichever version of the pipeline wrote it. */
+/** Of `discord_outbox.facts`: what a card shows, for a card that was sent before its message was stored. */
 const CardFacts = z.object({
   name: z.string(),
-  net: z.iso.datetime().transform((text) => new Date(text)),
+  net: z.iso.datetime(),
   precision: z.number(),
   status: z.number(),
   statusName: z.string().nullish().default(null),
@@ -24,12 +23,40 @@ const CardFacts = z.object({
   mission: z.string().nullish().default(null),
   image: z.string().nullish().default(null),
   webcast: z.string().nullish().default(null),
-  gone: z.boolean().optional(),
+  gone: z.literal(true).optional(),
 })
-type CardFacts = z.output<typeof CardFacts>
+
+const text = z.string().optional()
+
+/** Of `discord_outbox.message`: what is drawn of a message. */
+const StoredMessage = z.object({
+  username: text,
+  content: text,
+  embeds: z
+    .array(
+      z.object({
+        title: text,
+        url: text,
+        description: text,
+        color: z.int().min(0).max(0xffffff).optional(),
+        fields: z.array(z.object({ name: z.string(), value: z.string(), inline: z.boolean().optional() })).optional(),
+        image: z.object({ url: z.string() }).optional(),
+        footer: z.object({ text: z.string() }).optional(),
+      }),
+    )
+    .optional(),
+  components: z
+    .array(
+      z.object({
+        type: z.literal(1),
+        components: z.array(z.object({ type: z.literal(2), style: z.literal(5), label: z.string(), url: z.string() })),
+      }),
+    )
+    .optional(),
+})
 
 /** What the channels got: the card as it stands there, and the notices. */
-export function SentMessages({ messages }: { messages: readonly SentMessage[] }) {
+export function SentMessages({ messages, now }: { messages: readonly SentMessage[]; now: Date }) {
   const cards = messages.filter(({ kind }) => kind === 'card')
   const notices = messages.filter(({ kind }) => kind !== 'card')
   return (
@@ -39,7 +66,7 @@ export function SentMessages({ messages }: { messages: readonly SentMessage[] })
         <p class="muted">Nothing was sent about it. A channel gets the card of the launch that comes next.</p>
       )}
       {cards.map((card, index) => (
-        <Card card={card} channel={cards.length > 1 ? index + 1 : undefined} />
+        <Card card={card} now={now} channel={cards.length > 1 ? index + 1 : undefined} />
       ))}
       {notices.length > 0 && (
         <ul class="notices">
@@ -65,17 +92,29 @@ const NOTICES: Readonly<Record<string, string>> = {
   webcast: WORDS.notice.webcast,
 }
 
-function Card({ card, channel }: { card: SentMessage; channel: number | undefined }) {
-  const { data: facts } = CardFacts.safeParse(card.facts)
+function Card({ card, channel, now }: { card: SentMessage; channel: number | undefined; now: Date }) {
+  const message = messageOf(card)
   return (
     <article class="discord">
       <p class="discord-state sub">
         {channel && `Channel ${channel}: `}
         <StateText message={card} />
       </p>
-      {facts ? <Embed facts={facts} /> : <p class="muted">Its facts are of another version of T-minus.</p>}
+      {message ? (
+        <DiscordMessage message={message} now={now} />
+      ) : (
+        <p class="muted">Its facts are of another version of T-minus.</p>
+      )}
     </article>
   )
+}
+
+/** As it was sent; of a version that did not store it, as its facts make it. */
+function messageOf({ message, facts }: SentMessage): Payload | undefined {
+  const stored = StoredMessage.safeParse(message)
+  if (stored.success) return fitMessage(stored.data as Payload)
+  const known = CardFacts.safeParse(facts)
+  return known.success ? cardMessage(known.data as Facts) : undefined
 }
 
 function StateText({ message: { state, sent_at, updated_at, reason } }: { message: SentMessage }) {
@@ -91,46 +130,5 @@ function StateText({ message: { state, sent_at, updated_at, reason } }: { messag
       {words[state] ?? state} <Time at={state === 'sent' ? sent_at : updated_at} />
       {reason && ` (${brief(reason, 160)})`}
     </>
-  )
-}
-
-/** As Discord draws it. */
-function Embed({ facts }: { facts: CardFacts }) {
-  const image = pictureOf(facts.image)
-  return (
-    <div class={`embed embed-${facts.status in WORDS.status ? facts.status : 0}`}>
-      <p class="embed-title">{brief(facts.name, 256)}</p>
-      <p class="embed-text">
-        <strong>{brief(statusText(facts))}</strong>
-        <br />
-        {isPrecise(facts.precision) ? <Time at={facts.net} show="ago" /> : coarseTime(facts.net, facts.precision)}
-        {facts.gone && ` · ${WORDS.gone}`}
-      </p>
-      {facts.mission && <p class="embed-text">{brief(facts.mission, 600)}</p>}
-      <dl class="embed-fields">
-        <Field name={WORDS.fields.provider} value={facts.provider} />
-        <Field name={WORDS.fields.rocket} value={facts.rocket} />
-        <Field name={WORDS.fields.orbit} value={facts.orbit} />
-        <Field name={WORDS.fields.pad} value={placeText(facts)} wide />
-      </dl>
-      {image && (
-        <img src={image} alt="" width={400} height={225} loading="lazy" decoding="async" referrerpolicy="no-referrer" />
-      )}
-      {facts.webcast && (
-        <p class="embed-links">
-          <OutLink href={facts.webcast}>{WORDS.buttons.watch}</OutLink>
-        </p>
-      )}
-    </div>
-  )
-}
-
-function Field({ name, value, wide = false }: { name: string; value: string | null; wide?: boolean }) {
-  if (!value) return null
-  return (
-    <div class={wide ? 'wide' : undefined}>
-      <dt>{name}</dt>
-      <dd>{brief(value, 200)}</dd>
-    </div>
   )
 }

@@ -109,7 +109,14 @@ export function factsHash(facts: Facts): string {
  */
 export function announceLaunch(launch: LaunchFacts, told: CardContext): Payload {
   const facts = factsOf(launch, told)
-  const details = detailsOf(launch)
+  return cardMessage(facts, { details: detailsOf(launch), footer: footerText(facts, told) })
+}
+
+/** The card by its facts. Details and footer are not among them; without them, a card of old is much the same. */
+export function cardMessage(
+  facts: Facts,
+  { details, footer }: { details?: string | undefined; footer?: string } = {},
+): Payload {
   const embed: Embed = {
     title: escapeMarkdown(facts.name),
     ...(details && { url: details }),
@@ -125,7 +132,7 @@ export function announceLaunch(launch: LaunchFacts, told: CardContext): Payload 
     color: colorOf(facts),
     fields: fieldsOf(facts),
     ...(facts.image && { image: { url: facts.image } }),
-    footer: { text: footerText(facts, told) },
+    ...(footer && { footer: { text: footer } }),
   }
   return fitMessage({ embeds: [embed], ...buttonsOf(facts.webcast, details) })
 }

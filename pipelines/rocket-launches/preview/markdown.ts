@@ -8,6 +8,8 @@ export interface Span {
   struck?: boolean
   /** True for links, mentions and times, which Discord sets apart. */
   marked?: boolean
+  /** Of a time, which a page shows in its reader's zone. `R` is relative: "in 3 hours". */
+  time?: { at: Date; style: string }
 }
 
 export interface Clock {
@@ -73,8 +75,10 @@ function verbatim(match: RegExpExecArray, around: Omit<Span, 'text'>): Span[] {
 }
 
 function time(match: RegExpExecArray, around: Omit<Span, 'text'>, clock: Clock): Span[] {
-  const text = timestampText(new Date(Number(match[1]) * 1000), match[2] ?? 'f', clock.now, clock.timeZone)
-  return [{ text, ...around, marked: true }]
+  const [at, style] = [new Date(Number(match[1]) * 1000), match[2] ?? 'f']
+  const text = timestampText(at, style, clock.now, clock.timeZone)
+  const known = Number.isNaN(at.getTime()) ? {} : { time: { at, style } }
+  return [{ text, ...around, marked: true, ...known }]
 }
 
 function mention(match: RegExpExecArray, around: Omit<Span, 'text'>): Span[] {

@@ -57,11 +57,26 @@ async function insert(launchId: string, text: string, columns: Record<string, un
   const more = { rocket: text, pad: text, location: text, orbit: text, mission: text, image: text, webcast: text }
   for (const kind of ['card', text, 'slip'])
     await database.pool.query(
-      `insert into discord_outbox (target, launch_id, kind, subject, state, facts, facts_hash, reason, reason_told)
-       values ($1, $2, $3, $3, 'dead', $4, '', $5, $5)`,
-      [text.slice(0, 100), launchId, kind.slice(0, 500), JSON.stringify({ ...facts, ...more }), text],
+      `insert into discord_outbox (target, launch_id, kind, subject, state, facts, facts_hash, reason, reason_told, message)
+       values ($1, $2, $3, $3, 'dead', $4, '', $5, $5, $6)`,
+      [
+        ...[text.slice(0, 100), launchId, kind.slice(0, 500), JSON.stringify({ ...facts, ...more }), text],
+        JSON.stringify(messageOf(text)),
+      ],
     )
 }
+
+const messageOf = (text: string) => ({
+  username: text,
+  content: text,
+  embeds: [
+    {
+      ...{ title: text, url: text, description: text, color: 1, image: { url: text }, footer: { text } },
+      fields: [{ name: text, value: text }],
+    },
+  ],
+  components: [{ type: 1, components: [{ type: 2, style: 5, label: text, url: text }] }],
+})
 
 const path = (launchId: string) => `/launches/${encodeURIComponent(launchId)}`
 
@@ -128,7 +143,8 @@ describe('stored by whoever wants to harm', () => {
     await insert('early', 'early', { net: '0001-01-01T00:00:00Z', net_precision: null, status_id: null })
     await insert('bc', 'bc', { net: '0044-03-15 00:00:00+00 BC', net_precision: 6 })
     await database.pool.query(
-      `update discord_outbox set facts = case kind when 'card' then '[]'::jsonb else '{"name": 7, "net": "soon"}' end`,
+      `update discord_outbox set facts = case kind when 'card' then '[]'::jsonb else '{"name": 7, "net": "soon"}' end,
+         message = case kind when 'card' then '{"embeds": [{"color": -1, "fields": 7}]}'::jsonb end`,
     )
     for (const page of ['/', '/?show=past', '/launches.json', '/launches.ics', path('odd'), path('early'), path('bc')])
       expect([page, (await site.get(page)).status]).toEqual([page, 200])

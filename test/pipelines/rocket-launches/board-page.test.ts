@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { factsOf } from '../../../pipelines/rocket-launches/discord/announcement.ts'
+import { announceLaunch, factsOf } from '../../../pipelines/rocket-launches/discord/announcement.ts'
 import { nearestLaunch } from '../../../pipelines/rocket-launches/launches/launch-store.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
 import { picture } from '../../../pipelines/rocket-launches/sample/picture.ts'
@@ -66,9 +66,15 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       ['reminder', {}],
     ] as const)
       await database.pool.query(
-        `insert into discord_outbox (target, launch_id, kind, subject, state, facts, facts_hash, message_id, sent_at, reason_told)
-         values ('1', $1, $2, $2, 'sent', $3, '', '2', now(), 'why')`,
-        [launch.launchId, kind, JSON.stringify(facts)],
+        `insert into discord_outbox
+           (target, launch_id, kind, subject, state, facts, facts_hash, message, message_id, sent_at, reason_told)
+         values ('1', $1, $2, $2, 'sent', $3, '', $4, '2', now(), 'why')`,
+        [
+          launch.launchId,
+          kind,
+          JSON.stringify(facts),
+          JSON.stringify(announceLaunch(launch, { now: NOW, dataAsOf: NOW })),
+        ],
       )
     return `/launches/${launch.launchId}`
   }

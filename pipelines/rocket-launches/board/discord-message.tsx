@@ -1,0 +1,85 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
+import type { Embed, Payload } from 'tminus/connectors/discord'
+import { OutLink } from 'tminus/web'
+import { type Span, spansOf } from '../preview/markdown.ts'
+import { Away, Instant, pictureOf } from './parts.tsx'
+
+/** A message as Discord draws it, its times in the reader's zone. */
+export function DiscordMessage({ message, now }: { message: Payload; now: Date }) {
+  const buttons = message.components?.flatMap(({ components }) => components) ?? []
+  return (
+    <>
+      {message.username && <p class="embed-sender">{message.username}</p>}
+      <Text text={message.content} now={now} />
+      {message.embeds?.map((embed) => (
+        <EmbedCard embed={embed} now={now} />
+      ))}
+      {buttons.length > 0 && (
+        <p class="embed-buttons">
+          {buttons.map(({ label, url }) => (
+            <OutLink href={url}>{label}</OutLink>
+          ))}
+        </p>
+      )}
+    </>
+  )
+}
+
+function EmbedCard({ embed, now }: { embed: Embed; now: Date }) {
+  const image = pictureOf(embed.image?.url ?? null)
+  const title = <Spans text={embed.title} now={now} />
+  return (
+    <div class="embed">
+      <svg class="embed-bar" aria-hidden="true">
+        <rect width="100%" height="100%" fill={hexOf(embed.color)} />
+      </svg>
+      {embed.title && <p class="embed-title">{embed.url ? <OutLink href={embed.url}>{title}</OutLink> : title}</p>}
+      <Text text={embed.description} now={now} />
+      {embed.fields && (
+        <dl class="embed-fields">
+          {embed.fields.map(({ name, value, inline }) => (
+            <div class={inline ? undefined : 'wide'}>
+              <dt>{name}</dt>
+              <dd>
+                <Spans text={value} now={now} />
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {image && (
+        <img src={image} alt="" width={400} height={225} loading="lazy" decoding="async" referrerpolicy="no-referrer" />
+      )}
+      {embed.footer && <p class="embed-footer">{embed.footer.text}</p>}
+    </div>
+  )
+}
+
+/** Discord's own grey where a message has no colour. */
+function hexOf(color = 0x80848e): string {
+  return `#${color.toString(16).padStart(6, '0')}`
+}
+
+/** Its line breaks are kept by the style sheet. */
+function Text({ text, now }: { text: string | undefined; now: Date }) {
+  if (!text) return null
+  return (
+    <p class="embed-text">
+      <Spans text={text} now={now} />
+    </p>
+  )
+}
+
+function Spans({ text = '', now }: { text: string | undefined; now: Date }) {
+  const spans = spansOf(text, { now, timeZone: 'UTC' })
+  return <>{spans.map((span) => drawn(span, now))}</>
+}
+
+function drawn({ text, time, bold, italic, struck }: Span, now: Date): Child {
+  if (time?.style === 'R') return <Away net={time.at} now={now} />
+  if (time) return <Instant at={time.at} />
+  if (bold) return <strong>{text}</strong>
+  if (italic) return <em>{text}</em>
+  return struck ? <s>{text}</s> : text
+}
