@@ -1,5 +1,6 @@
 import { type Check, type CheckHost, humanDuration } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
+import { filtersSet, nothingPasses } from './discord/settings-filter.ts'
 import { disabledAmong, disabledWords } from './discord/target.ts'
 import { upcomingUrl } from './launch-library/launch-library.ts'
 import { lastKnown } from './launch-library/quota.ts'
@@ -14,6 +15,7 @@ export async function check(host: CheckHost<Settings>): Promise<Check[]> {
       await checkQuota(db, host),
       await checkWebhooks(db, host.settings()),
       await checkOutbox(db),
+      ...(await checkFilters(db, host)),
     ])
     .catch((error: Error) => {
       // Postgres' code for a table that does not exist.
@@ -60,6 +62,13 @@ async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = []
   const [disabled] = await disabledAmong(db, webhooks)
   if (disabled === undefined) return { name, level: 'ok', message: `${webhooks.length} in use` }
   return { name, level: 'fail', message: `webhook ${disabled.target} is ${disabledWords(disabled)}` }
+}
+
+async function checkFilters(db: Queryable, { settings, now }: CheckHost<Settings>): Promise<Check[]> {
+  if (filtersSet(settings()).length === 0) return []
+  const nothing = await nothingPasses(db, now(), settings())
+  if (nothing === undefined) return [{ name: 'filters', level: 'ok', message: 'they let launches pass' }]
+  return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md tells how they are written` }]
 }
 
 async function checkOutbox(db: Queryable): Promise<Check> {

@@ -6,9 +6,9 @@ import { announceLaunch } from './discord/announcement.ts'
 import { type Deciding, decideTarget } from './discord/decision.ts'
 import { type Delivery, deliver } from './discord/delivery.ts'
 import { endingOf } from './discord/ending.ts'
-import { passes, type Terms } from './discord/filter.ts'
 import type { NoticeKind } from './discord/notices.ts'
 import type { Trouble } from './discord/outcome.ts'
+import { filterOf, nothingPasses } from './discord/settings-filter.ts'
 import { enable, whyDisabled } from './discord/target.ts'
 import { upcomingUrl } from './launch-library/launch-library.ts'
 import { type LaunchRow, nearestLaunch } from './launches/launch-store.ts'
@@ -98,35 +98,31 @@ async function prepare({ db, now, settings, runType, logicalDate }: Context): Pr
   }
 }
 
-/** Undefined where every launch passes, so that only the nearest has to be read. */
-function filterOf(settings: Context['settings']): Deciding['passes'] {
-  const filter = {
-    providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
-    locations: settings.DISCORD_FILTER_LOCATIONS ?? ANY,
-    orbits: settings.DISCORD_FILTER_ORBITS ?? ANY,
-    keywords: settings.DISCORD_FILTER_KEYWORDS ?? ANY,
-  }
-  return Object.values(filter).every((terms) => terms === ANY) ? undefined : (launch) => passes(launch, filter)
-}
-
-const ANY: Terms = { include: [], exclude: [] }
-
 function latest(dates: readonly (Date | null | undefined)[]): Date | undefined {
   const times = dates.flatMap((date) => date?.getTime() ?? [])
   return times.length > 0 ? new Date(Math.max(...times)) : undefined
 }
 
-async function skipWithPreview({ passes, dataAsOf }: Deciding, { db, log, now }: Context): Promise<Error> {
+async function skipWithPreview({ passes, dataAsOf }: Deciding, context: Context): Promise<Error> {
+  const { db, log, now } = context
   const launch = await nearestLaunch(db, now(), passes)
-  if (launch === undefined) log.info('no upcoming launch is known, so nothing would be posted')
-  else {
+  const nothing = launch === undefined ? await sayNoLaunch(context, log) : undefined
+  if (launch !== undefined) {
     const { renderMessage } = await import('./preview/render-message.ts')
     const message = announceLaunch(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true })
     // Narrow enough to stand indented on 80 columns.
     const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })
     log.info(`this would be posted:\n${text}`)
   }
-  return skip('DISCORD_WEBHOOK_URL is not set')
+  return skip(['DISCORD_WEBHOOK_URL is not set', nothing].filter(Boolean).join('; '))
+}
+
+/** Why there is no launch to announce. Returns it where the filters are why. */
+async function sayNoLaunch({ db, now, settings }: Context, log: TaskContext['log']): Promise<string | undefined> {
+  const nothing = await nothingPasses(db, now(), settings)
+  if (nothing === undefined) log.info('no upcoming launch is known, so there is none to announce')
+  else log.warn(nothing)
+  return nothing
 }
 
 function named(target: string, trouble: Trouble): Trouble {
@@ -158,7 +154,7 @@ async function serve(webhook: Webhook, deciding: Deciding, context: Context): Pr
   }
   const { nearest, cards, outOfUse } = decided
   if (outOfUse !== undefined) log.warn(`a run by hand asks it again: the webhook was ${outOfUse}`)
-  if (nearest === undefined) log.info('no upcoming launch is known, so there is none to announce')
+  if (nearest === undefined) await sayNoLaunch(context, log)
   const dressed = (message: Payload, kind: 'card' | NoticeKind) => dress(message, kind, context)
   const delivery = await deliver({ db, webhook, cards, dressed, log, now, runId, signal })
   if (outOfUse !== undefined && delivery.posted + delivery.edited + delivery.troubles.length === 0)

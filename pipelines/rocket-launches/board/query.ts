@@ -1,6 +1,6 @@
 import type { Queryable } from 'tminus/db'
 import { FINAL } from '../launches/launch.ts'
-import { COLUMNS, containing, type StoredLaunch } from '../launches/launch-reading.ts'
+import { COLUMNS, holdsAll, type StoredLaunch } from '../launches/launch-reading.ts'
 import { IS_PRECISE, isToCome, NEXT_FIRST } from '../launches/to-come.ts'
 
 /** A launch as the board shows it. */
@@ -18,7 +18,7 @@ const SHOWN = [...COLUMNS, 'thumbnail_url'].join(', ')
 export interface Asked {
   /** False: what is to come, nearest first. True: what flew or went by, latest first. */
   past: boolean
-  /** Words that all occur in its name, mission, provider, rocket, pad or location, whatever their case. */
+  /** Words that all occur in its name, mission, provider, rocket, pad or location, whatever their case and accents. */
   search: string
   /** By its whole name; empty: all. */
   provider: string
@@ -58,14 +58,12 @@ export async function countLaunches(db: Queryable, asked: Asked, now: Date): Pro
 
 function fitting({ past }: Asked): string {
   return `${past ? GONE_BY : TO_COME}
-    and (cardinality($2::text[]) = 0
-      or concat_ws(' ', name, mission_name, provider, rocket, pad, location) ilike all ($2))
-    and ($3 = '' or provider = $3)`
+    and ${holdsAll('search_text', '$2')}
+    and ($3 = '' or launch_fold(provider) = launch_fold($3))`
 }
 
 function valuesOf({ search, provider }: Asked, { now }: Pick<Range, 'now'>): unknown[] {
-  const words = search.split(/\s+/).filter((word) => word !== '')
-  return [now.toISOString(), words.map(containing), provider]
+  return [now.toISOString(), search.split(/\s+/), provider]
 }
 
 /** Who flies what is to come, the busiest first. */

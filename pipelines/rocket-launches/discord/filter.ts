@@ -1,6 +1,7 @@
+import { fold } from '../launches/fold.ts'
 import type { Launch } from '../launches/launch.ts'
 
-/** In lower case. */
+/** Parts of texts, folded. */
 export interface Terms {
   include: readonly string[]
   exclude: readonly string[]
@@ -14,17 +15,28 @@ export interface Filter {
   keywords: Terms
 }
 
-/** `SpaceX, -Starlink`: a list of parts of texts, in any case; `-` before what must not be there. */
-export function termsOf(list: string): Terms {
-  const terms = list
-    .split(',')
-    .map((term) => term.trim().toLowerCase())
-    .filter((term) => term.replace(/^-\s*/, '') !== '')
-  return {
-    include: terms.filter((term) => !term.startsWith('-')),
-    exclude: terms.filter((term) => term.startsWith('-')).map((term) => term.replace(/^-\s*/, '')),
-  }
+/**
+ * `SpaceX, -Starlink, "Cape Canaveral, FL"`: a list of parts of texts, in any case and with or without accents; `-`
+ * before what must not be there; double quotes around a part that holds a comma, a double quote in it doubled.
+ * Undefined where a double quote is not closed, or something stands behind the closing one.
+ */
+export function termsOf(list: string): Terms | undefined {
+  const parts = [...list.matchAll(PART)]
+  if (parts.map(([part]) => part).join('') !== list) return undefined
+  const terms = parts.map(([, minus = '', quoted, bare = '']) => {
+    const text = quoted === undefined ? bare.trim() : `${minus}${quoted.replaceAll('""', '"')}`
+    return { excluded: minus !== '' || (quoted === undefined && text.startsWith('-')), text }
+  })
+  const texts = (wanted: boolean) =>
+    terms.flatMap(({ excluded, text }) => {
+      const term = fold(excluded ? text.slice(1) : text).trim()
+      return excluded === wanted && term !== '' ? [term] : []
+    })
+  return { include: texts(false), exclude: texts(true) }
 }
+
+/** Up to and with its comma: in quotes, or as it is. */
+const PART = /(?:\s*(-?)\s*"((?:[^"]|"")*)"\s*|(?!\s*-?\s*")([^,]*))(?:,|$)/gy
 
 type Filtered = Pick<Launch, 'provider' | 'pad' | 'location' | 'orbit' | 'name' | 'missionName' | 'missionDescription'>
 
@@ -40,7 +52,7 @@ export function passes(launch: Filtered, { providers, locations, orbits, keyword
 
 /** One that is included, if any is asked for, and none that is excluded. */
 function fits(texts: readonly (string | null)[], { include, exclude }: Terms): boolean {
-  const text = texts.map((one) => one?.toLowerCase() ?? '').join('\n')
+  const text = texts.map((one) => fold(one ?? '')).join('\n')
   const found = (term: string) => text.includes(term)
   return (include.length === 0 || include.some(found)) && !exclude.some(found)
 }

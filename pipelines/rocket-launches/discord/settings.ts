@@ -5,7 +5,19 @@ import type { NoticeKind } from './notices.ts'
 
 const KINDS = ['slip', 'hold', 'go', 'liftoff', 'result', 'reminder', 'webcast'] as const satisfies NoticeKind[]
 
-const terms = z.string().transform(termsOf).optional()
+const terms = z
+  .string()
+  .transform((value, context) => {
+    const parsed = termsOf(value)
+    if (parsed !== undefined) return parsed
+    context.addIssue({
+      code: 'custom',
+      message:
+        'must be parts separated by commas; one with a comma in it stands whole in double quotes, like "Cape Canaveral SFS, FL, USA"',
+    })
+    return z.NEVER
+  })
+  .optional()
 
 /** The part of the settings that is about the channels. */
 export const discordSettings = {

@@ -24,7 +24,7 @@ export interface Wanted {
   now: Date
   /** False: those to come; true: those flown or gone by. */
   past: boolean
-  /** Words that all occur in its name, mission, provider, rocket, pad or location, whatever their case. */
+  /** Words that all occur in its name, mission, provider, rocket, pad or location, whatever their case and accents. */
   search: string
   provider: string
   limit: number
@@ -38,11 +38,11 @@ export async function listLaunches(
   const { rows } = await db.query<StoredLaunch>(
     `select ${LISTED} from rocket_launches
      where ${past ? 'not' : 'vanished_at is null and'} ${isToCome('$1')}
-       and concat_ws(' ', name, mission_name, provider, rocket, pad, location) ilike all ($2)
-       and coalesce(provider, '') ilike $3
+       and ${holdsAll('search_text', '$2')}
+       and strpos(launch_fold(coalesce(provider, '')), launch_fold($3)) > 0
      order by net ${past ? 'desc' : 'asc'}, launch_id
      limit $4`,
-    [now.toISOString(), search.split(/\s+/).map(containing), containing(provider), limit],
+    [now.toISOString(), search.split(/\s+/), provider, limit],
   )
   return rows
 }
@@ -56,22 +56,23 @@ export async function findLaunches(db: Queryable, text: string, now: Date): Prom
     `select ${LISTED}, details, exact
      from (
        select *,
-         coalesce(id::text = $1 or launch_id = $1 or slug = lower($1) or lower(name) = lower($1)
+         coalesce(id::text = $1 or launch_id = $1 or slug = lower($1) or launch_fold(name) = launch_fold($1)
            or length($1) >= 8 and starts_with(launch_id, lower($1)), false) as exact
        from rocket_launches
      ) as launches
-     where exact or name ilike all ($2)
+     where exact or ${holdsAll('launch_fold(name)', '$2')}
      order by exact desc, abs(extract(epoch from net - $3::timestamptz)), id
      limit 20`,
-    [text, text.split(/\s+/).map(containing), now.toISOString()],
+    [text, text.split(/\s+/), now.toISOString()],
   )
   const exact = rows.filter((row) => row.exact)
   return (exact.length > 0 ? exact : rows).map(({ exact: _, ...launch }) => launch)
 }
 
-/** A pattern of LIKE for what contains the text. */
-export function containing(text: string): string {
-  return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`
+/** SQL: true where folded text holds every one of the words (a `text[]`), whatever their case and accents. */
+export function holdsAll(text: string, words: string): string {
+  const folded = `array(select launch_fold(word) from unnest(${words}::text[]) word)`
+  return `(select coalesce(bool_and(strpos(${text}, word) > 0), true) from unnest(${folded}) word)`
 }
 
 export interface StoredChange {

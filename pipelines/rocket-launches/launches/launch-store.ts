@@ -224,6 +224,16 @@ export async function nearestLaunch(
   return rows.map(toLaunchRow).find(passes ?? (() => true))
 }
 
+/** How many launches `nearestLaunch` chooses from. */
+export async function countToCome(db: Queryable, now: Date): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `select count(*)::int as count from rocket_launches
+     where ${isToCome('$1')} and launch_id is not null and vanished_at is null`,
+    [now.toISOString()],
+  )
+  return rows[0]?.count ?? 0
+}
+
 /** About three times as many as the list of upcoming launches holds. */
 const MOST_CANDIDATES = 1_000
 

@@ -1,9 +1,11 @@
-import { type CommandHost, TminusError } from 'tminus'
+import { type CommandHost, TminusError, UsageError } from 'tminus'
 import type { Queryable } from 'tminus/db'
+import { nothingPasses } from '../discord/settings-filter.ts'
 import { readChanges, readSlips, type Slips, type StoredLaunch } from '../launches/launch-reading.ts'
 import { nearestLaunch } from '../launches/launch-store.ts'
 import { instantText, longTime, moveText, statusText } from '../launches/launch-words.ts'
 import { oneLaunch } from '../launches/one-launch.ts'
+import type { Settings } from '../settings.ts'
 import { printChanges } from './launches-list.ts'
 
 interface Output {
@@ -20,8 +22,23 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
     })
   const launch = await oneLaunch(db, host, next.launchId)
   const { details: _, ...shown } = launch
-  if (output === 'json') host.printJson(shown)
-  else printFacts(host, launch)
+  if (output === 'json') {
+    host.printJson(shown)
+    return
+  }
+  printFacts(host, launch)
+  const nothing = await unannounced(db, host)
+  if (nothing !== undefined) host.print(`\n${nothing}`)
+}
+
+/** Wrong settings are told by whatever needs them: what is stored can be shown without. */
+async function unannounced(db: Queryable, host: CommandHost): Promise<string | undefined> {
+  try {
+    return await nothingPasses(db, host.now(), host.settings() as Settings)
+  } catch (error) {
+    if (error instanceof UsageError) return undefined
+    throw error
+  }
 }
 
 /** `launches show`. */

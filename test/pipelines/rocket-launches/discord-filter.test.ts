@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Filter, passes, termsOf } from '../../../pipelines/rocket-launches/discord/filter.ts'
+import { type Filter, passes, type Terms, termsOf } from '../../../pipelines/rocket-launches/discord/filter.ts'
 
 const LAUNCH = {
   name: 'Falcon 9 Block 5 | Starlink Group 6-99',
@@ -11,11 +11,17 @@ const LAUNCH = {
   missionDescription: 'A batch of 23 satellites.',
 }
 
+function terms(list = ''): Terms {
+  const parsed = termsOf(list)
+  if (parsed === undefined) throw new Error(`cannot be read: ${list}`)
+  return parsed
+}
+
 const filter = (changes: Partial<Record<keyof Filter, string>>): Filter => ({
-  providers: termsOf(changes.providers ?? ''),
-  locations: termsOf(changes.locations ?? ''),
-  orbits: termsOf(changes.orbits ?? ''),
-  keywords: termsOf(changes.keywords ?? ''),
+  providers: terms(changes.providers),
+  locations: terms(changes.locations),
+  orbits: terms(changes.orbits),
+  keywords: terms(changes.keywords),
 })
 
 describe('termsOf', () => {
@@ -23,9 +29,24 @@ describe('termsOf', () => {
     ['', [], []],
     [' , ,- , -', [], []],
     ['SpaceX', ['spacex'], []],
-    [' Rocket Lab , -Starlink,- OneWeb ,ÉSA', ['rocket lab', 'ésa'], ['starlink', 'oneweb']],
+    [' Rocket Lab , -Starlink,- OneWeb ,ÉSA', ['rocket lab', 'esa'], ['starlink', 'oneweb']],
     ['Falcon-9', ['falcon-9'], []],
+    ['"Kennedy Space Center, FL, USA"', ['kennedy space center, fl, usa'], []],
+    [
+      '"Cape Canaveral SFS, FL, USA", -"Starbase, TX, USA" ,China',
+      ['cape canaveral sfs, fl, usa', 'china'],
+      ['starbase, tx, usa'],
+    ],
+    ['"The ""Weather"", or not"', ['the "weather", or not'], []],
+    ['"-x", "", " ",', ['-x'], []],
+    ['5" rocket', ['5" rocket'], []],
+    ['Straße, ŁÓDŹ, Ørsted, Işık, ﬁre', ['strasse', 'lodz', 'orsted', 'isik', 'fire'], []],
+    ['\u0301, Kine\u0301is', ['kineis'], []],
   ])('reads %j', (list, include, exclude) => expect(termsOf(list)).toEqual({ include, exclude }))
+
+  it.each(['"open', '"open, x', '"a" b', 'a, "b" c', '-"', '"a""'])('does not read %j', (list) =>
+    expect(termsOf(list)).toBeUndefined(),
+  )
 })
 
 describe('passes', () => {
@@ -54,6 +75,17 @@ describe('passes', () => {
     const unknown = { ...LAUNCH, provider: null, orbit: null, missionName: null, missionDescription: null }
     expect(passes(unknown, filter({ providers: 'SpaceX' }))).toBe(false)
     expect(passes(unknown, filter({ providers: '-SpaceX', orbits: '-low', keywords: '-satellites' }))).toBe(true)
+  })
+
+  it('keeps a place with commas together', () => {
+    const places = filter({ locations: '"Kennedy Space Center, FL, USA"' })
+    expect(passes({ ...LAUNCH, location: 'Vandenberg SFB, CA, USA' }, places)).toBe(false)
+    expect(passes({ ...LAUNCH, location: 'Kennedy Space Center, FL, USA' }, places)).toBe(true)
+  })
+
+  it.each(['Kinéis', 'Kinéis'.normalize('NFD'), 'kineis', 'KINÉIS'])('finds what is called Kinéis by %j', (term) => {
+    for (const missionName of ['Kinéis 1-5', 'Kinéis 1-5'.normalize('NFD')])
+      expect(passes({ ...LAUNCH, missionName }, filter({ keywords: term }))).toBe(true)
   })
 
   it('finds no term across two texts', () => {

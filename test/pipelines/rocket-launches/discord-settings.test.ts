@@ -51,6 +51,11 @@ describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
     ['DISCORD_NOTICES', 'slips', /must be none, or some of slip,/],
     ['DISCORD_NOTICES', 'slip,,hold', /must be none/],
     ['DISCORD_REMINDERS', '24h,soon', /must be none, or durations from 5m to 30d/],
+    [
+      'DISCORD_FILTER_LOCATIONS',
+      '"Kennedy, FL',
+      /must be parts separated by commas; one with a comma in it stands whole/,
+    ],
     ['DISCORD_REMINDERS', '1m', /durations from 5m/],
     ['DISCORD_REMINDERS', '31d', /to 30d/],
     ['DISCORD_ROLE_ID', '@crew', /must be the number of a role/],

@@ -71,6 +71,21 @@ describe.concurrent('launches next, list, show', () => {
     expect([none.code, none.stderr]).toEqual([1, expect.stringMatching(/^✖ No launch to come is known; npm run pipe/)])
   })
 
+  test('next, and db check: that the filters let no launch pass', async () => {
+    const env = { DISCORD_FILTER_LOCATIONS: '"Kennedy Space Center, FL, USA"' }
+    const why = /None of the 3 launches to come passes DISCORD_FILTER_LOCATIONS, so none is announced/
+    const { code, stdout } = await launches('next', env)
+    expect([code, stdout]).toEqual([0, expect.stringMatching(why)])
+    expect((await launches('next', { DISCORD_FILTER_LOCATIONS: '"Vandenberg SFB, CA, USA"' })).stdout).not.toMatch(why)
+    expect(JSON.parse((await launches('next -o json', env)).stdout)).toMatchObject({ launch_id: id(2) })
+    expect((await launches('next', { DISCORD_FILTER_LOCATIONS: '"open' })).code).toBe(0)
+    const check = await runCli(['db', 'check', '-o', 'json'], { env: { ...environment(), ...env } })
+    const checks = JSON.parse(check.stdout) as { checks?: unknown[] }
+    expect(checks.checks ?? checks).toContainEqual(
+      expect.objectContaining({ level: 'warn', message: expect.stringMatching(why) }),
+    )
+  })
+
   test('list: those to come, nearest first, no placeholder as a time', async () => {
     const { code, stdout } = await launches('list')
     expect([code, ...lines(stdout).map((line) => line.split(/ {2,}/).slice(1, 5))]).toEqual([

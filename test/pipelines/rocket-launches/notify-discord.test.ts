@@ -46,6 +46,21 @@ describe('notifyDiscord', () => {
     expect(channel.discord.messages).toHaveLength(2)
   })
 
+  it('says that the filters let nothing pass, with a webhook and without', async () => {
+    const env = { DISCORD_FILTER_LOCATIONS: '"Kennedy, FL"', DISCORD_FILTER_ORBITS: 'polar' }
+    const why =
+      'None of the 2 launches to come passes DISCORD_FILTER_LOCATIONS and DISCORD_FILTER_ORBITS, so none is announced'
+    expect(await channel.notify({ env })).toMatchObject({ outcome: 'no_launch' })
+    expect(await channel.ending({ env, webhook: undefined })).toHaveProperty(
+      'message',
+      `DISCORD_WEBHOOK_URL is not set; ${why}`,
+    )
+    expect(channel.logged).toEqual([`warn ${why}`, `warn ${why}`])
+    await channel.database.pool.query('truncate rocket_launches')
+    await channel.notify({ env })
+    expect(channel.logged.at(-1)).toBe('info no upcoming launch is known, so there is none to announce')
+  })
+
   it('logs a preview and skips without a webhook', async () => {
     const ended = await channel.ending({ webhook: undefined })
     expect(ended).toBeInstanceOf(Skipped)

@@ -1,0 +1,42 @@
+import type { Queryable } from 'tminus/db'
+import { countToCome, type LaunchRow, nearestLaunch } from '../launches/launch-store.ts'
+import type { Settings } from '../settings.ts'
+import { passes, type Terms } from './filter.ts'
+
+type FilterSettings = Pick<Settings, FilterName>
+type FilterName = `DISCORD_FILTER_${'PROVIDERS' | 'LOCATIONS' | 'ORBITS' | 'KEYWORDS'}`
+
+const NAMES: readonly FilterName[] = [
+  'DISCORD_FILTER_PROVIDERS',
+  'DISCORD_FILTER_LOCATIONS',
+  'DISCORD_FILTER_ORBITS',
+  'DISCORD_FILTER_KEYWORDS',
+]
+
+const ANY: Terms = { include: [], exclude: [] }
+
+/** Which launches the settings let pass. Undefined where that is every launch, so that only the nearest has to be read. */
+export function filterOf(settings: FilterSettings): ((launch: LaunchRow) => boolean) | undefined {
+  const filter = {
+    providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
+    locations: settings.DISCORD_FILTER_LOCATIONS ?? ANY,
+    orbits: settings.DISCORD_FILTER_ORBITS ?? ANY,
+    keywords: settings.DISCORD_FILTER_KEYWORDS ?? ANY,
+  }
+  return filtersSet(settings).length === 0 ? undefined : (launch) => passes(launch, filter)
+}
+
+export function filtersSet(settings: FilterSettings): FilterName[] {
+  return NAMES.filter((name) => settings[name] !== undefined)
+}
+
+/** A sentence where launches are to come and the filters let none of them pass; undefined otherwise. */
+export async function nothingPasses(db: Queryable, now: Date, settings: FilterSettings): Promise<string | undefined> {
+  const filter = filterOf(settings)
+  if (filter === undefined || (await nearestLaunch(db, now, filter)) !== undefined) return undefined
+  const count = await countToCome(db, now)
+  if (count === 0) return undefined
+  const launches =
+    count === 1 ? 'The only launch to come does not pass' : `None of the ${count} launches to come passes`
+  return `${launches} ${filtersSet(settings).join(' and ')}, so none is announced`
+}
