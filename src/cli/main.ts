@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+// First: an old Node may not even be able to run what is imported below.
+import './check-node.cjs'
 import { Command, CommanderError } from 'commander'
 import { TminusError, UsageError } from '../errors.ts'
 import { VERSION } from '../version.ts'

@@ -1,0 +1,9 @@
+// Plain JavaScript of 2015: this must also run on the Node versions that it refuses. The same as `engines` in package.json.
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (!(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19))) {
+  process.stderr.write(
+    '✖ T-minus needs Node.js 20.19 or newer (of Node 22: 22.12 or newer; not Node 21), ' +
+      `and this is ${process.versions.node} (${process.execPath}). Install one from https://nodejs.org or with your package manager\n`,
+  )
+  process.exit(2)
+}
