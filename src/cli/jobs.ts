@@ -1,5 +1,6 @@
 import { humanDuration } from '../duration.ts'
-import { listExecuting } from '../maintenance/alive.ts'
+import { lateReason, listExecuting, listLate } from '../maintenance/alive.ts'
+import { whyNotWritable } from '../maintenance/writes.ts'
 import { listJobs } from '../operations/list-jobs.ts'
 import type { ListOptions } from './dags.ts'
 import { instant, print, printJson, say, table } from './table.ts'
@@ -28,11 +29,21 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
   return 0
 }
 
-/** `jobs check`: whether any live process takes up runs. */
+/** `jobs check`: whether any live process executes runs. */
 export async function jobsCheck(): Promise<number> {
-  const executing = await withMetadata((metadata) => listExecuting(metadata))
-  for (const { kind, pid, hostname, silent_ms } of executing)
-    say(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
-  if (executing.length === 0) say('No live process takes up runs; start one with npm start')
-  return executing.length > 0 ? 0 : 1
+  return await withMetadata(async (metadata) => {
+    const executing = await listExecuting(metadata)
+    for (const { kind, pid, hostname, silent_ms } of executing)
+      say(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
+    const late = await listLate(metadata)
+    for (const one of late) say(sentence(lateReason(one)))
+    if (executing.length + late.length === 0) say('No live process takes up runs; start one with npm start')
+    const why = await whyNotWritable(metadata.pool)
+    if (why !== undefined) say(sentence(why))
+    return executing.length > 0 && why === undefined ? 0 : 1
+  })
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync, statfsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, TminusError } from '../errors.ts'
 import { Client } from './client.ts'
@@ -234,9 +234,19 @@ function checkPatience(folder: ServerFolder, postmaster: Postmaster | undefined,
 
 function startFailed(folder: ServerFolder, why: string): TminusError {
   return new TminusError(
-    `The embedded server in ${folder.path} could not be started or reached (${why}); see ${logFile(folder)}, or set DATABASE_URL`,
+    `The embedded server in ${folder.path} could not be started or reached (${why}${roomIn(folder)}); see ${logFile(folder)}, or set DATABASE_URL`,
     { code: 'embedded_start_failed', retryable: false, fields: { folder: folder.path } },
   )
+}
+
+/** A segment of its log has 16 MB. */
+const LITTLE_ROOM_MB = 32
+
+/** PostgreSQL does not always say that its disk is full. */
+function roomIn({ path }: ServerFolder): string {
+  const stats = existsSync(path) ? statfsSync(path) : undefined
+  const free = stats && Math.floor((stats.bavail * stats.bsize) / 2 ** 20)
+  return free !== undefined && free < LITTLE_ROOM_MB ? `; its disk has only ${free} MB left` : ''
 }
 
 /**

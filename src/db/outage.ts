@@ -50,3 +50,16 @@ export async function outlast<T>(
     }
   }
 }
+
+const REPORT_EVERY_MS = 60_000
+
+/** What to do with the errors of work that is repeated: `report` gets one a minute while the database is away. */
+export function reportOutage(report: (error: Error) => void, other: (error: Error) => void): (error: Error) => void {
+  let reported = Number.NEGATIVE_INFINITY
+  return (error) => {
+    if (!isOutage(error)) return other(error)
+    if (Date.now() - reported < REPORT_EVERY_MS) return
+    reported = Date.now()
+    report(error)
+  }
+}

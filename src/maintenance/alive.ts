@@ -1,21 +1,46 @@
-import { findDeadJobs } from '../metadata/jobs.ts'
+import { humanDuration } from '../duration.ts'
+import { findDeadJobs, lockClass } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { JobListing } from '../operations/list-jobs.ts'
 
 export type Executing = Pick<JobListing, 'job_id' | 'kind' | 'hostname' | 'pid' | 'heartbeat_at'> & {
-  /** Since its last heartbeat, by the database's clock. */
+  /** Since its last committed heartbeat, by the database's clock. */
   silent_ms: number
 }
 
-/** Processes that take up queued runs and are alive: lease and lock both tell so. */
+/** A heartbeat is written every 5 s. */
+const LATE_MS = 15_000
+
+/** Processes that execute queued runs: their lock is held, and the database commits their heartbeats. */
 export async function listExecuting(db: Metadata): Promise<Executing[]> {
-  const dead = await findDeadJobs(db, 0)
+  const dead = (await findDeadJobs(db, 0)).map(({ job_id }) => job_id)
   const { rows } = await db.query<Executing>(
-    `select job_id, kind, hostname, pid, heartbeat_at,
-       (extract(epoch from now() - heartbeat_at) * 1000)::float8 as silent_ms
-     from metadata.job
-     where state = 'running' and kind in ('start', 'scheduler') and job_id <> all($1::bigint[]) order by job_id`,
-    [dead.map(({ job_id }) => job_id)],
+    `select ${COLUMNS} from metadata.job
+     where ${EXECUTES} and ${SILENT_MS} <= $2 and job_id <> all($1::bigint[]) order by job_id`,
+    [dead, LATE_MS],
   )
   return rows
+}
+
+/** Processes that hold their lock, but whose heartbeats are not committed. */
+export async function listLate(db: Metadata): Promise<Executing[]> {
+  const { rows } = await db.query<Executing>(
+    `select ${COLUMNS} from metadata.job
+     where ${EXECUTES} and ${SILENT_MS} > $2 and exists (
+       select from pg_locks l where l.locktype = 'advisory' and l.classid = $1::bigint::oid and l.objid = job_id::oid
+         and l.database = (select oid from pg_database where datname = current_database()) and l.granted)
+     order by job_id`,
+    [lockClass(db.schema), LATE_MS],
+  )
+  return rows
+}
+
+const EXECUTES = `state = 'running' and kind in ('start', 'scheduler')`
+const SILENT_MS = '(extract(epoch from now() - heartbeat_at) * 1000)::float8'
+const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, ${SILENT_MS} as silent_ms`
+
+/** What is wrong with a process of `listLate`, and what to do. */
+export function lateReason({ kind, pid, hostname, silent_ms }: Executing): string {
+  const who = `${kind} (process ${pid} on ${hostname})`
+  return `the last heartbeat of ${who} was committed ${humanDuration(silent_ms)} ago: the database does not write or the process hangs; see the logs of both`
 }

@@ -3,22 +3,25 @@ import { humanDuration } from '../duration.ts'
 import { findDeadJobs } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { listPools, type PoolListing } from '../operations/pools.ts'
-import { type Executing, listExecuting } from './alive.ts'
+import { type Executing, lateReason, listExecuting, listLate } from './alive.ts'
 
 /** Processes, runs and pools, as the database tells of them. */
 export async function checkRuns(db: Metadata): Promise<Check[]> {
   const executing = await listExecuting(db)
+  const late = await listLate(db)
   const dead = await findDeadJobs(db, 0)
   const { rows } = await db.query<Unfinished>(UNFINISHED, [dead.map(({ job_id }) => job_id)])
   return [
-    judgeProcesses(executing),
-    ...dead.map(
-      ({ reason }): Check => ({
-        name: 'processes',
-        level: 'warn',
-        message: `${reason}; what it owned is taken over by the next process to start: npm start`,
-      }),
-    ),
+    ...judgeProcesses(executing, late),
+    ...dead
+      .filter(({ job_id }) => !late.some((one) => one.job_id === job_id))
+      .map(
+        ({ reason }): Check => ({
+          name: 'processes',
+          level: 'warn',
+          message: `${reason}; what it owned is taken over by the next process to start: npm start`,
+        }),
+      ),
     ...judgeRuns(rows, executing.length > 0),
     judgePools(await listPools(db)),
   ]
@@ -44,10 +47,15 @@ select r.dag_id, d.max_active_runs, count(*) filter (where r.state = 'running'):
 from metadata.dag_run r join metadata.dag d using (dag_id)
 where r.state in ('queued', 'running') group by r.dag_id, d.max_active_runs order by r.dag_id`
 
-function judgeProcesses(executing: readonly Executing[]): Check {
+function judgeProcesses(executing: readonly Executing[], late: readonly Executing[]): Check[] {
+  const name = 'processes'
   const names = executing.map(({ kind, pid, hostname }) => `${kind} (process ${pid} on ${hostname})`)
-  if (names.length > 0) return { name: 'processes', level: 'ok', message: `runs are taken up by ${names.join(', ')}` }
-  return { name: 'processes', level: 'warn', message: 'no process takes up runs; start one with npm start' }
+  // Where another one's heartbeats are committed, the database writes.
+  const level = names.length > 0 ? 'warn' : 'fail'
+  const ofLate = late.map((one): Check => ({ name, level, message: lateReason(one) }))
+  if (names.length > 0) return [{ name, level: 'ok', message: `runs are taken up by ${names.join(', ')}` }, ...ofLate]
+  if (ofLate.length > 0) return ofLate
+  return [{ name, level: 'warn', message: 'no process takes up runs; start one with npm start' }]
 }
 
 /** With room for it a run starts within a second or so; after this long it never will. */

@@ -5,6 +5,7 @@ import { messageOf } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { pendingMetadata } from './schema.ts'
 import { listTables } from './tables.ts'
+import { whyNotWritable } from './writes.ts'
 
 /** What a process opens at most: for tasks and pages, for the runner, and its session. */
 const CONNECTIONS_OF_A_PROCESS = 10 + 4 + 1
@@ -29,7 +30,17 @@ export async function checkServer(db: Database, name: string): Promise<Check[]> 
     judgeVersion(server),
     judgeClock(server.now.getTime() - (asked + answered) / 2, (answered - asked) / 2),
     judgeConnections(server),
+    await checkWrites(db),
   ]
+}
+
+/** Without rights to write a role is told from a database that does not write. */
+async function checkWrites(db: Database): Promise<Check> {
+  const name = 'writes'
+  const why = await whyNotWritable(db).catch((error: unknown) => messageOf(error))
+  return why === undefined
+    ? { name, level: 'ok', message: 'the database has room' }
+    : { name, level: 'fail', message: why }
 }
 
 interface Server {

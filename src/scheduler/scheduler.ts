@@ -1,6 +1,8 @@
 import cron from 'node-cron'
 import type { Clock } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
+import { isOutage, reportOutage } from '../db/outage.ts'
+import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
@@ -48,7 +50,10 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    const failed = (error: Error) => options.log.error({ err: error }, 'the scheduler missed a turn and goes on')
+    const failed = reportOutage(
+      (error) => options.log.warn(`the database is away (${messageOf(error)}); the scheduler waits for it`),
+      (error) => options.log.error({ err: error }, 'the scheduler missed a turn and goes on'),
+    )
     const look = async () => {
       await this.#work(options.clock.now())
       this.lookedAt = new Date()
@@ -107,6 +112,7 @@ export class Scheduler {
       await keepSchedule(db, { dagId, schedule, timezone, since: sinceOf(dag, now) }, now)
       entry.dagVersionId = dagVersionId
     } catch (error) {
+      if (isOutage(error)) throw error
       log.error({ err: error, dag_id: dag.id }, 'a dag could not be registered; it is tried again')
     }
   }

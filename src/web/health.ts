@@ -1,6 +1,7 @@
 import type { Database } from '../db/pool.ts'
 import { messageOf, TminusError } from '../errors.ts'
-import { type Executing, listExecuting } from '../maintenance/alive.ts'
+import { type Executing, lateReason, listExecuting, listLate } from '../maintenance/alive.ts'
+import { whyNotWritable } from '../maintenance/writes.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
 export interface HealthOptions {
@@ -42,16 +43,16 @@ export function openHealth({ db, metadata, own }: HealthOptions): () => Promise<
   const answered = { database: null as Date | null, executor: null as Date | null }
   let asking: Promise<Health> | undefined
   const ask = async (): Promise<Health> => {
-    const known = await within(DATABASE_MS, async () => {
-      if (db !== metadata.pool) await db.query('select 1')
-      return await listExecuting(metadata)
-    }).catch((error: unknown) => messageOf(error))
+    const known = await within(DATABASE_MS, () => askDatabases(db, metadata)).catch((error: unknown) =>
+      messageOf(error),
+    )
     if (typeof known === 'string') return overall(judge(answered.database, known), own, unknown(answered.executor))
     answered.database = new Date()
-    const mine = known.filter(({ job_id }) => own === undefined || job_id === own.jobId())
-    answered.executor = latest(mine) ?? answered.executor
-    const executor = judge(answered.executor, mine.length === 0 ? NOBODY : undefined)
-    return overall(judge(answered.database), own, executor)
+    const isOwn = ({ job_id }: Executing) => own === undefined || job_id === own.jobId()
+    const [mine, late] = [known.executing.filter(isOwn), known.late.filter(isOwn)]
+    answered.executor = latest([...late, ...mine]) ?? answered.executor
+    const why = mine.length > 0 ? undefined : late[0] === undefined ? NOBODY : lateReason(late[0])
+    return overall(judge(answered.database, known.notWritable), own, judge(answered.executor, why))
   }
   return () => {
     asking ??= ask().finally(() => {
@@ -59,6 +60,12 @@ export function openHealth({ db, metadata, own }: HealthOptions): () => Promise<
     })
     return asking
   }
+}
+
+async function askDatabases(db: Database, metadata: Metadata) {
+  const ofLaunches = db === metadata.pool ? undefined : await whyNotWritable(db)
+  const notWritable = ofLaunches ?? (await whyNotWritable(metadata.pool))
+  return { notWritable, executing: await listExecuting(metadata), late: await listLate(metadata) }
 }
 
 const NOBODY = 'no live process takes up runs'

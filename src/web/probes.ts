@@ -12,9 +12,11 @@ export interface ProbesOptions {
   metrics?: Pick<Metrics, 'contentType' | 'text'> | undefined
 }
 
-/** `/health` and `/metrics`, for whoever watches over the process: routes to be mounted, without any page. */
+/** `/health`, `/health/live` and `/metrics`, for what watches over the process: routes to be mounted, without any page. */
 export function probes({ health, metrics }: ProbesOptions): Hono {
   const app = new Hono()
+  // Asks nothing of the database: where that is away or full, a restart of this process would not help.
+  app.get('/health/live', (c) => c.json({ status: 'alive' }, 200, { 'cache-control': 'no-store' }))
   app.get('/health', async (c) => {
     const found = await health()
     return c.json(found, found.status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' })

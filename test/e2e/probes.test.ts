@@ -41,6 +41,7 @@ describe.concurrent('the probes of a process', () => {
       const url = await urlOf(running)
       await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), WITHIN)
       expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: 'healthy' })
+      expect((await fetch(`${url}/health/live`)).status).toBe(200)
       expect((await fetch(`${url}/metrics`)).status).toBe(404)
       expect((await fetch(`${url}/health`, { method: 'POST' })).status).toBe(405)
       expect(await statusFor(url, 'launches.example')).toBe(421)

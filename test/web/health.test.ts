@@ -1,8 +1,9 @@
 import { beforeAll, expect, test } from 'vitest'
 import { openPool } from '../../src/db/pool.ts'
-import { endJob, insertJob } from '../../src/metadata/jobs.ts'
+import { endJob, insertJob, lockClass } from '../../src/metadata/jobs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import { openHealth } from '../../src/web/health.ts'
+import { runCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
 
 const database = useDatabase()
@@ -69,4 +70,67 @@ test('the launches have a database of their own that is down', async () => {
   const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })()
   expect(found).toMatchObject({ status: 'unhealthy', database: { status: 'unhealthy' } })
   await db.end()
+})
+
+/** A registered process with its session, whose last heartbeat was committed so long ago. */
+async function silentFor(seconds: number): Promise<{ jobId: number; close: () => Promise<void> }> {
+  await metadata.query('delete from metadata.job')
+  const jobId = await insertJob(metadata, 'start')
+  const session = await database.pool.connect()
+  await session.query('select pg_advisory_lock($1, $2)', [lockClass('metadata'), jobId])
+  await metadata.query(`update metadata.job set heartbeat_at = now() - make_interval(secs => $2) where job_id = $1`, [
+    jobId,
+    seconds,
+  ])
+  return {
+    jobId,
+    close: async () => {
+      session.release(true)
+      await endJob(metadata, jobId, 'success', null)
+    },
+  }
+}
+
+test.each([16, 40, 3_600])('a process whose heartbeat was committed %i s ago is not healthy', async (seconds) => {
+  const { jobId, close } = await silentFor(seconds)
+  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })
+  const late = {
+    status: 'unhealthy',
+    last_heartbeat: expect.stringMatching(ISO),
+    reason: expect.stringMatching(
+      /^the last heartbeat of start \(process \d+ on \S+\) was committed .* ago: the database/,
+    ),
+  }
+  expect(await health()).toMatchObject({ status: 'unhealthy', executor: late })
+  expect(await openHealth({ db: database.pool, metadata })()).toMatchObject({ status: 'unhealthy', executor: late })
+  const check = await runCli(['db', 'check', '-o', 'json'], { env: { DATABASE_URL: database.connectionString } })
+  const lines = (JSON.parse(check.stdout) as { name: string; level: string; message: string }[]).filter(
+    ({ name }) => name === 'processes',
+  )
+  expect([check.code, lines]).toEqual([
+    1,
+    [{ name: 'processes', level: 'fail', message: expect.stringMatching(/^the last heartbeat of start/) }],
+  ])
+  const jobs = await runCli(['jobs', 'check'], { env: { DATABASE_URL: database.connectionString } })
+  expect([jobs.code, jobs.stdout]).toEqual([1, expect.stringMatching(/^The last heartbeat of start/)])
+  await close()
+})
+
+test('a heartbeat of 10 s is no reason to complain', async () => {
+  const { jobId, close } = await silentFor(10)
+  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })
+  expect(await health()).toMatchObject({ status: 'healthy' })
+  await close()
+})
+
+test('a database that only reads is not healthy', async () => {
+  const jobId = await insertJob(metadata, 'start')
+  const db = openPool(`${database.connectionString}&options=-c%20default_transaction_read_only%3Don`)
+  const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })()
+  expect(found).toMatchObject({
+    status: 'unhealthy',
+    database: { reason: expect.stringContaining('ALTER ROLE tminus SET default_transaction_read_only = off') },
+  })
+  await db.end()
+  await endJob(metadata, jobId, 'success', null)
 })
