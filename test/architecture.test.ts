@@ -87,7 +87,7 @@ const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string
     types: ['src/commands.ts'],
     packages: ['pg-format'],
   },
-  'src/scheduler': { code: ['src/runner', 'src/metadata', 'src/dag'], packages: ['croner', 'node-cron'] },
+  'src/scheduler': { code: ['src/runner', 'src/metadata', 'src/db', 'src/dag'], packages: ['croner', 'node-cron'] },
 }
 
 /** What of the web page a pipeline's board stands on comes by `tminus/web`. */
