@@ -20,7 +20,7 @@ import { runPages } from './pages/run.tsx'
 import { taskPages } from './pages/task.tsx'
 import { triggerPages } from './pages/trigger.tsx'
 import { notFound, showError } from './problem.tsx'
-import { ownHostOnly, protectiveHeaders, sameOriginOnly, smallBodiesOnly } from './security.ts'
+import { fewAtOnce, ownHostOnly, protectiveHeaders, sameOriginOnly, smallBodiesOnly } from './security.ts'
 import type { Site, WebEnv } from './site.ts'
 
 const PAGES = [
@@ -55,7 +55,7 @@ export function buildApp(
     c.set('site', site)
     await next()
   })
-  app.use(protectiveHeaders, ownHostOnly, sameOriginOnly, smallBodiesOnly)
+  app.use(protectiveHeaders, ownHostOnly, fewAtOnce(), sameOriginOnly, smallBodiesOnly)
   app.use(compress())
   mount?.(app)
   app.route('/', assets)

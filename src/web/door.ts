@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { isIP } from 'node:net'
 import { UsageError } from '../errors.ts'
+import { serveWithin, TIMEOUTS } from './sockets.ts'
 
 /** A port that is open before there is anything behind it: who comes early waits. */
 export interface Door {
@@ -12,18 +13,27 @@ export interface Door {
   close(withinMs?: number): Promise<void>
 }
 
+interface DoorOptions {
+  host: string
+  port: number
+  /** Requests come through a proxy alone. */
+  trustProxy?: boolean
+}
+
 /** Listens. It imports nothing of the page, so that a process can do this before it loads the rest. */
-export function openDoor({ host, port }: { host: string; port: number }): Door {
+export function openDoor({ host, port, trustProxy = false }: DoorOptions): Door {
   let answerWith: Door['answerWith'] = () => {}
   const answering = new Promise<RequestListener>((resolve) => {
     answerWith = resolve
   })
-  const server = createServer(SLOWEST, async (request, response) => {
+  const server = createServer(TIMEOUTS)
+  // Every socket is the proxy's where there is one: it divides them among its own clients.
+  const limits = { most: MOST_SOCKETS, ofAddress: trustProxy ? MOST_SOCKETS : MOST_OF_ADDRESS }
+  serveWithin(server, limits, async (request, response) => {
     const answer = await answering
     // Nobody would tell a stream that its reader is gone already.
     if (!response.destroyed) answer(request, response)
   })
-  server.maxConnections = MOST_CONNECTIONS
   const url = listen(server, host, port)
   // Told to whoever asks for the address, however late that is.
   url.catch(() => {})
@@ -51,14 +61,9 @@ export async function listen(server: Server, host: string, port: number): Promis
   return `http://${isIP(host) === 6 ? `[${host}]` : host}:${open}`
 }
 
-/** Whoever sends its request more slowly than this does so on purpose. */
-const SLOWEST = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  keepAliveTimeout: 10_000,
-  connectionsCheckingInterval: 2_000,
-}
-const MOST_CONNECTIONS = 2_000
+const MOST_SOCKETS = 2_000
+/** Many people may share one address; a browser opens six for each. */
+const MOST_OF_ADDRESS = 500
 
 export const PORT_TAKEN = 'port_taken'
 

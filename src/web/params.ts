@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
+import { whyNotStorable } from './form.ts'
 
 /** A field of the form a run is triggered with. */
 export interface ParamField {
@@ -114,6 +115,8 @@ export function checkConf(dag: Dag, conf: Record<string, unknown>): ParamErrors 
   const errors: ParamErrors = Object.fromEntries(
     strangers.map((name) => [name, `'${dag.id}' has no param of this name`]),
   )
+  const why = whyNotStorable(conf)
+  if (why !== undefined) return { ...errors, '': `It ${why}` }
   const parsed = dag.params.safeParse(conf)
   for (const { path, message, code } of parsed.error?.issues ?? []) {
     const name = String(path[0] ?? '')

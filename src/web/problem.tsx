@@ -25,6 +25,10 @@ export class ProblemError extends TminusError {
   }
 }
 
+export function refused(status: 413 | 415 | 429, detail: string): ProblemError {
+  return new ProblemError({ status, title: TITLES[status] ?? 'Refused', detail })
+}
+
 export function notFound(detail: string): ProblemError {
   return new ProblemError({ status: 404, title: 'Not found', detail })
 }
@@ -36,7 +40,8 @@ export function badRequest(detail: string, errors?: Problem['errors']): ProblemE
 /** As a page for people, as RFC 9457 JSON for programs. What is not an answer to the asker is logged. */
 export function showError(error: Error, c: WebContext) {
   const problem = problemOf(error)
-  if (problem.status === 500) c.var.site?.log.error({ err: error, path: c.req.path }, 'a request failed')
+  if (problem.status === 500) c.var.site?.log.error({ err: error, path: c.req.path.slice(0, 500) }, 'a request failed')
+  if (BUSY.has(problem.status) && !c.res.headers.has('retry-after')) c.header('retry-after', '5')
   if (c.req.path.startsWith('/api/')) return problemJson(c, problem)
   const { status, title, detail } = problem
   return c.html(
@@ -60,7 +65,26 @@ export function problemJson(c: WebContext, { status, title, detail, errors }: Pr
   return c.body(JSON.stringify({ type: 'about:blank', title, status, detail, ...(errors && { errors }) }), status)
 }
 
+const BUSY = new Set<number>([429, 503])
+
+/** Of a text from the request that is repeated here. */
+const LONGEST_DETAIL = 500
+const MOST_ERRORS = 20
+
 function problemOf(error: Error): Problem {
+  const { detail, errors, ...problem } = classify(error)
+  return {
+    ...problem,
+    detail: detail.slice(0, LONGEST_DETAIL),
+    ...(errors && { errors: Object.fromEntries(Object.entries(errors).slice(0, MOST_ERRORS).map(shortened)) }),
+  }
+}
+
+function shortened([name, error]: [string, string]): [string, string] {
+  return [name.slice(0, 100), error.slice(0, LONGEST_DETAIL)]
+}
+
+function classify(error: Error): Problem {
   if (error instanceof ProblemError) return error.problem
   if (error instanceof HTTPException) {
     return {
@@ -71,9 +95,11 @@ function problemOf(error: Error): Problem {
   }
   if (error instanceof TminusError && error.code === 'login_busy')
     return { status: 503, title: 'Busy', detail: error.message }
+  if (error instanceof TminusError && error.code === 'login_share')
+    return { status: 429, title: 'Too many tries', detail: error.message }
   if (error instanceof UsageError) return { status: 400, title: 'Cannot be done like this', detail: error.message }
-  // A text that Postgres cannot hold: \u0000.
-  if ('code' in error && error.code === '22021')
+  // A text that Postgres cannot hold: NUL, as text or within JSON.
+  if ('code' in error && (error.code === '22021' || error.code === '22P05'))
     return { status: 400, title: TITLES[400] ?? '', detail: 'A text in the request cannot be read.' }
   if (isOutage(error)) {
     return { status: 503, title: 'The database is away', detail: 'It does not answer just now; try again in a moment.' }
@@ -87,6 +113,7 @@ const TITLES: Readonly<Record<number, string>> = {
   403: 'Not allowed',
   404: 'Not found',
   413: 'Too large',
+  415: 'Cannot be read',
   421: 'Wrong address',
   429: 'Too many tries',
 }

@@ -1,5 +1,8 @@
 import type { MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { addressOf, networkKey } from './address.ts'
+import { isHost, isOwnName } from './host.ts'
+import { Shares } from './shares.ts'
 import type { WebContext, WebEnv } from './site.ts'
 
 /**
@@ -40,8 +43,6 @@ export function allowPictures(c: WebContext): void {
   c.header('content-security-policy', WITH_PICTURES)
 }
 
-const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
-
 /**
  * A page elsewhere can have its name lead to 127.0.0.1 and then read what is open here (DNS rebinding). Such requests
  * carry that name: where only this machine is served, no other than its own is answered.
@@ -49,7 +50,8 @@ const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 export const ownHostOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   const { loopback, log } = c.var.site
   const host = c.req.header('host') ?? ''
-  if (!loopback || LOOPBACK.test(host)) return await next()
+  if (!isHost(host)) throw new HTTPException(400, { message: 'The Host header is not one' })
+  if (!loopback || isOwnName(host)) return await next()
   log.warn({ host: host.slice(0, 100) }, 'refused a request by a name that is not of this machine')
   throw new HTTPException(421, { message: 'This address is served as localhost or 127.0.0.1 only' })
 }
@@ -70,6 +72,21 @@ export const sameOriginOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   throw new HTTPException(403, { message: 'This was asked for by a page that is not ours, and has been refused' })
 }
 
+/** Requests under way of one address, streams among them. */
+const MOST_AT_ONCE = 300
+
+/** A socket may ask many times at once, and behind a proxy every socket is the proxy's: what counts is who asks. */
+export function fewAtOnce(): MiddlewareHandler<WebEnv> {
+  const shares = new Shares()
+  return async (c, next) => {
+    const release = shares.take({ [networkKey(addressOf(c))]: MOST_AT_ONCE })
+    if (release === undefined)
+      throw new HTTPException(429, { message: 'Too many requests at once; try again in a moment' })
+    c.env.outgoing.once('close', release)
+    await next()
+  }
+}
+
 /** Larger than any form here. */
 const MOST_BYTES = 1_000_000
 
@@ -82,16 +99,12 @@ export const smallBodiesOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   await next()
 }
 
-/** Where a person goes on after a form, if it is a path of ours; never another site. */
-export function ownPath(path: string | undefined, otherwise: string): string {
-  return path !== undefined && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : otherwise
+/** Where a person goes on after a form, if it is a path of ours that a header can hold; never another site. */
+export function ownPath(path: string, otherwise: string): string {
+  return path.length <= LONGEST_PATH && /^\/(?![/\\])[!-[\]-~]*$/.test(path) ? path : otherwise
 }
 
-/** The address a request comes from; the proxy's word counts only where one is trusted. */
-export function addressOf(c: WebContext): string {
-  const forwarded = c.var.site.trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined
-  return (forwarded || c.env.incoming?.socket?.remoteAddress) ?? 'unknown'
-}
+const LONGEST_PATH = 2_000
 
 /** Whether the reader's own connection is encrypted, as far as it is known here. */
 export function isHttps(c: WebContext): boolean {

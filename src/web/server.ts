@@ -7,9 +7,9 @@ import { openSessions } from './auth/sessions.ts'
 import { hasUsers } from './auth/users.ts'
 import { calendarsOn, loadBoards } from './boards.ts'
 import { type Door, openDoor } from './door.ts'
+import { isLoopback } from './host.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
-import { isLoopback } from './probes.ts'
 import type { Site, WebEnv } from './site.ts'
 
 export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
@@ -44,12 +44,21 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   await refuseStrangers(site, web.host)
   const door = options.door ?? openDoor(web)
   const url = await door.url
-  door.answerWith(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+  const errorHandler = (error: unknown) => answerFailed(error, log)
+  door.answerWith(getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler }))
   const close = async () => {
     live.close()
     await door.close(CLOSE_WITHIN_MS)
   }
   return { url, close }
+}
+
+/** What never reached a page, or was thrown where no page could be drawn. */
+function answerFailed(error: unknown, log: WebOptions['log']): Response {
+  const isRequest = error instanceof Error && error.name === 'RequestError'
+  if (!isRequest) log.error({ err: error }, 'a request failed')
+  const [status, text] = isRequest ? [400, 'This is not a request\n'] : [500, 'Something went wrong\n']
+  return new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
 }
 
 /** Where others than this machine can reach it, there must be somebody to sign in as. */

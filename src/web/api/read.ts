@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { whyNotStorable } from '../form.ts'
 import { badRequest } from '../problem.tsx'
 import type { WebContext } from '../site.ts'
 
@@ -14,6 +15,8 @@ export async function readBody<S extends z.ZodRawShape>(c: WebContext, shape: S)
   const body: unknown = await c.req.json().catch(() => {
     throw badRequest('The body is not JSON.')
   })
+  const why = whyNotStorable(body)
+  if (why !== undefined) throw badRequest(`The body ${why}.`)
   return checked(z.strictObject(shape) as unknown as z.ZodObject<S>, body)
 }
 

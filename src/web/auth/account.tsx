@@ -1,11 +1,17 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { UsageError } from '../../errors.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
+import { addressOf } from '../address.ts'
+import { readForm } from '../form.ts'
 import type { Site, WebContext, WebEnv } from '../site.ts'
 import { type Account, AccountPage, OpenPage } from './account-page.tsx'
 import { makeCalendarToken, readCalendarToken, withdrawCalendar } from './calendar-tokens.ts'
-import { isPassword } from './password.ts'
+import { judgeGuess } from './guess.ts'
+import { tooSoon } from './login.tsx'
+import { checkPassword, isPassword } from './password.ts'
 import { endSessionOf, endSessions, hashToken, listSessions } from './sessions.ts'
+import { passwordTry } from './throttle.ts'
 import { setPassword } from './users.ts'
 import { tokenOf } from './who.ts'
 
@@ -21,15 +27,15 @@ accountPages.post('/account', async (c) => {
   const { viewer, site } = c.var
   if (viewer.name === null) return c.redirect('/account', 303)
   const { name } = viewer
-  const form = await c.req.parseBody()
-  const field = (key: string) => String(form[key] ?? '')
+  const field = await readForm(c)
   try {
     const told = await change({ c, site, name }, field)
     site.log.info({ user: name, what: field('what') || 'password' }, 'an account was changed on the page')
     return c.html(<AccountPage c={c} account={{ ...(await readAccount(c, name)), ...told }} />)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    return c.html(<AccountPage c={c} account={{ ...(await readAccount(c, name)), problem: error.message }} />, 400)
+    const status = error instanceof TooManyGuesses ? 429 : 400
+    return c.html(<AccountPage c={c} account={{ ...(await readAccount(c, name)), problem: error.message }} />, status)
   }
 })
 
@@ -58,11 +64,31 @@ async function change(asker: Asker, field: (key: string) => string): Promise<Tol
 async function changePassword({ c, site, name }: Asker, field: (key: string) => string): Promise<Told> {
   const { metadata } = site
   const [before, after, again] = [field('before'), field('after'), field('again')]
-  const { rows } = await metadata.query('select password_hash from metadata.web_user where user_name = $1', [name])
   if (after !== again) throw new UsageError('The new passwords are not the same')
-  if (!(await isPassword(before, rows[0]?.password_hash))) throw new UsageError('The password so far is wrong')
-  await setPassword(metadata, name, after, ownSession(c))
+  checkPassword(after)
+  const address = addressOf(c)
+  const asker = { user: name, address }
+  const guess = passwordTry(name, address)
+  const { wait, opened } = await judgeGuess(metadata, guess, asker, () => isOwnPassword(metadata, name, before))
+  if (wait > 0) {
+    site.log.warn(asker, 'a change of password came too soon after others that failed')
+    c.header('retry-after', String(wait))
+    throw new TooManyGuesses(tooSoon(wait))
+  }
+  if (!opened) {
+    site.log.warn(asker, 'a change of password failed: the current one was wrong')
+    throw new UsageError('The current password is wrong')
+  }
+  await setPassword(metadata, name, after, { keep: ownSession(c), asker })
   return { done: 'Changed. Everywhere else you are signed out, and your calendar address, if any, is withdrawn.' }
+}
+
+class TooManyGuesses extends UsageError {}
+
+/** True or undefined, as a guess is judged. */
+async function isOwnPassword(db: Metadata, name: string, password: string): Promise<true | undefined> {
+  const { rows } = await db.query('select password_hash from metadata.web_user where user_name = $1', [name])
+  return (await isPassword(password, rows[0]?.password_hash)) || undefined
 }
 
 async function endOne({ site, name }: Asker, session: string): Promise<Told> {

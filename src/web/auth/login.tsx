@@ -1,14 +1,17 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { humanDuration } from '../../duration.ts'
+import { addressOf } from '../address.ts'
+import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Notice } from '../parts.tsx'
-import { addressOf, ownPath } from '../security.ts'
+import { ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
+import { judgeGuess } from './guess.ts'
 import { isPassword } from './password.ts'
 import { browserOf, networkOf } from './seen-from.ts'
 import { beginSession, endSession, newToken } from './sessions.ts'
-import { forgetTry, loginTry, noteTry } from './throttle.ts'
+import { loginTry } from './throttle.ts'
 import { hasUsers } from './users.ts'
 import { dropToken, keepToken, tokenOf } from './who.ts'
 
@@ -24,28 +27,29 @@ const NO_USERS = 'There are no users any more: npm run cli -- users create NAME 
 
 loginPages.post('/login', async (c) => {
   const { site } = c.var
-  const form = await c.req.parseBody()
-  const [name, password, next] = [form.name, form.password, form.next].map((field) => String(field ?? ''))
-  const [account = '', secret = '', after = ''] = [name?.trim(), password, next]
+  const field = await readForm(c)
+  const [account, secret, after] = [field('name').trim(), field('password'), field('next')]
   const address = addressOf(c)
-  const tried = loginTry(account, address)
-  const wait = await noteTry(site.metadata, tried)
+  const guess = loginTry(account, address)
+  const { wait, opened } = await judgeGuess(site.metadata, guess, { address }, () => signIn(c, account, secret))
+  const who = { user: account.slice(0, 100), address }
   if (wait > 0) {
-    site.log.warn({ user: account.slice(0, 100), address }, 'a login came too soon after others that failed')
+    site.log.warn(who, 'a login came too soon after others that failed')
     c.header('retry-after', String(wait))
-    const problem = `Too many tries. Wait ${humanDuration(wait * 1_000)}, then try again.`
-    return c.html(<LoginPage c={c} name={account} next={after} problem={problem} />, 429)
+    return c.html(<LoginPage c={c} name={account} next={after} problem={tooSoon(wait)} />, 429)
   }
-  const token = await signIn(c, account, secret)
-  if (token === undefined) {
-    site.log.warn({ user: account.slice(0, 100), address }, 'a login failed')
+  if (opened === undefined) {
+    site.log.warn(who, 'a login failed')
     return c.html(<LoginPage c={c} name={account} next={after} problem="Name or password is wrong." />, 401)
   }
-  await forgetTry(site.metadata, tried)
-  keepToken(c, token)
-  site.log.info({ user: account, address }, 'signed in')
+  keepToken(c, opened)
+  site.log.info(who, 'signed in')
   return c.redirect(ownPath(after, '/'), 303)
 })
+
+export function tooSoon(seconds: number): string {
+  return `Too many tries. Wait ${humanDuration(seconds * 1_000)}, then try again.`
+}
 
 /** The token of a new session; undefined where the password is not the right one. */
 async function signIn(c: WebContext, name: string, password: string): Promise<string | undefined> {

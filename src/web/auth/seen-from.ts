@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net'
+import { groupsOf } from '../address.ts'
 
 /**
  * The network an address is in, which tells a person "home" from "elsewhere" and no more: of IPv4 three numbers of four,
@@ -10,13 +11,6 @@ export function networkOf(address: string): string {
   if (isIPv4(v4)) return v4.replace(/\d+$/, 'x')
   if (!address.includes(':')) return address.slice(0, 100)
   return `${groupsOf(address).slice(0, 4).join(':')}:x`
-}
-
-/** All eight: `::` stands for as many zeros as are missing. */
-function groupsOf(address: string): string[] {
-  const [head = [], tail = []] = address.split('::').map((part) => part.split(':').filter((group) => group !== ''))
-  const zeros = Math.max(0, 8 - head.length - tail.length)
-  return [...head, ...Array<string>(zeros).fill('0'), ...tail]
 }
 
 /** `Firefox on Linux`: enough to recognise one's own. What the browser sends tells far more, and is not kept. */

@@ -1,11 +1,14 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { UsageError } from '../../errors.ts'
+import { addressOf } from '../address.ts'
 import { atLeast } from '../find.ts'
+import { type Form, readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Notice, Table, Time } from '../parts.tsx'
 import { ROLES, type Role, type Site, type WebContext, type WebEnv } from '../site.ts'
 import { PasswordField } from './account-page.tsx'
+import type { Asker } from './turns.ts'
 import { createUser, deleteUser, listUsers, setRole, signOutEverywhere, type UserRow } from './users.ts'
 
 /** Everybody, for admins. */
@@ -18,12 +21,11 @@ userPages.get('/users', async (c) => c.html(<UsersPage c={c} users={await listUs
 
 userPages.post('/users', async (c) => {
   const { site, viewer } = c.var
-  const form = await c.req.parseBody()
-  const field = (key: string) => String(form[key] ?? '')
+  const field = await readForm(c)
   try {
     if (viewer.name === null)
       throw new UsageError('Make the first user on the command line: npm run cli -- users create NAME --role admin')
-    await change(site, field)
+    await change(site, field, { user: viewer.name, address: addressOf(c) })
     const what = field('what') || 'create'
     site.log.info({ user: viewer.name, who: field('name').trim(), what }, 'a user was changed on the page')
     return c.redirect('/users', 303)
@@ -33,12 +35,12 @@ userPages.post('/users', async (c) => {
   }
 })
 
-async function change({ metadata }: Site, field: (key: string) => string): Promise<void> {
+async function change({ metadata }: Site, field: Form, asker: Asker): Promise<void> {
   const name = field('name').trim()
   const role: Role = ROLES.find((one) => one === field('role')) ?? 'viewer'
   switch (field('what')) {
     case '':
-      return await createUser(metadata, name, role, field('password'))
+      return await createUser(metadata, name, role, field('password'), asker)
     case 'role':
       return await setRole(metadata, name, role)
     case 'sign-out':

@@ -4,6 +4,7 @@ import type { Role } from '../site.ts'
 import { withdrawCalendar } from './calendar-tokens.ts'
 import { checkPassword, hashPassword } from './password.ts'
 import { endSessions, IS_OPEN } from './sessions.ts'
+import { type Asker, inTurn } from './turns.ts'
 
 export interface UserRow {
   user_name: string
@@ -35,12 +36,18 @@ export async function hasUsers(db: Metadata): Promise<boolean> {
 }
 
 /** Throws UsageError for a name that is taken or cannot be one, and for a password that is too short. */
-export async function createUser(db: Metadata, name: string, role: Role, password: string): Promise<void> {
+export async function createUser(
+  db: Metadata,
+  name: string,
+  role: Role,
+  password: string,
+  asker?: Asker,
+): Promise<void> {
   await checkNewName(db, name)
   checkPassword(password)
   const { rowCount } = await db.query(
     `insert into metadata.web_user (user_name, role, password_hash) values ($1, $2, $3) on conflict do nothing`,
-    [name, role, await hashPassword(password)],
+    [name, role, await inTurn(asker, () => hashPassword(password))],
   )
   if (rowCount === 0) throw isTaken(name)
 }
@@ -67,10 +74,10 @@ export async function setPassword(
   db: Metadata,
   name: string,
   password: string,
-  keep: Buffer | null = null,
+  { keep = null, asker }: { keep?: Buffer | null; asker?: Asker } = {},
 ): Promise<void> {
   checkPassword(password)
-  const hash = await hashPassword(password)
+  const hash = await inTurn(asker, () => hashPassword(password))
   await db.transaction(async (tx) => {
     const { rowCount } = await tx.query(
       'update metadata.web_user set password_hash = $2, password_set_at = now() where user_name = $1',
@@ -78,7 +85,7 @@ export async function setPassword(
     )
     if (rowCount === 0) throw noUser(name)
     await endAccess(tx, name, keep)
-    await tx.query('delete from metadata.login_attempt where key = $1', [`account:${name}`])
+    await tx.query('delete from metadata.login_attempt where key in ($1, $2)', [`account:${name}`, `password:${name}`])
   })
 }
 

@@ -1,5 +1,6 @@
 import { isOutage } from '../../db/outage.ts'
 import type { Logger } from '../../log.ts'
+import { type Limits, Shares } from '../shares.ts'
 
 /**
  * For each key a mark that changes with what a page shows of it, all read in one statement. A key that is not there is
@@ -26,10 +27,13 @@ export interface Following {
   seen: string
   /** By which `openSessions` knows it. */
   session: string
+  /** How many streams the user and the address may have at once. */
+  limits?: Limits
 }
 
 interface Follower extends Following {
   since: number
+  release: () => void
   controller: ReadableStreamDefaultController<Uint8Array>
 }
 
@@ -48,6 +52,7 @@ const MOST_WAITING = 16_384
 export class Live {
   readonly #options: LiveOptions
   readonly #followers = new Set<Follower>()
+  readonly #shares = new Shares()
   #timer: NodeJS.Timeout | undefined
   #looking = false
   #lastSign = Date.now()
@@ -69,11 +74,15 @@ export class Live {
     if (this.#closed || this.#followers.size >= (this.#options.most ?? 1_000)) {
       return new Response('Too many pages follow already', { status: 503, headers: { 'retry-after': '30' } })
     }
+    const release = this.#shares.take(following.limits ?? {})
+    if (release === undefined) {
+      return new Response('Too many of your pages follow already', { status: 429, headers: { 'retry-after': '30' } })
+    }
     let follower: Follower | undefined
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          follower = { ...following, since: Date.now(), controller }
+          follower = { ...following, since: Date.now(), release, controller }
           this.#followers.add(follower)
           controller.enqueue(encode('retry: 2000\n\n'))
           this.#timer ??= setInterval(() => void this.#look(), this.#options.everyMs ?? 1_000)
@@ -149,6 +158,7 @@ export class Live {
 
   #leave(follower: Follower | undefined): void {
     if (follower !== undefined) this.#followers.delete(follower)
+    follower?.release()
     if (this.#followers.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined

@@ -5,6 +5,7 @@ import { registerDag } from '../../metadata/dags.ts'
 import { type NextRuns, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { atLeast, loadedDag, may, paths } from '../find.ts'
+import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { type DagRow, readDags } from '../queries/dags.ts'
@@ -213,12 +214,10 @@ export function PauseSwitch({ c, dag, paused }: { c: WebContext; dag: Dag; pause
 dagsPages.post('/dags/:dag/pause', atLeast('operator'), async (c) => {
   const { site } = c.var
   const dag = loadedDag(c)
-  const form = await c.req.parseBody()
+  const field = await readForm(c)
+  const paused = field('paused') === 'yes'
   await registerDag(site.metadata, dag)
-  await setPaused(site.metadata, dag.id, form.paused === 'yes', site.now())
-  site.log.info(
-    { dag_id: dag.id, user: c.var.viewer.name, paused: form.paused === 'yes' },
-    'pause switched on the page',
-  )
-  return c.redirect(ownPath(String(form.back ?? ''), '/dags'), 303)
+  await setPaused(site.metadata, dag.id, paused, site.now())
+  site.log.info({ dag_id: dag.id, user: c.var.viewer.name, paused }, 'pause switched on the page')
+  return c.redirect(ownPath(field('back'), '/dags'), 303)
 })

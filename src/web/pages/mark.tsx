@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { consequenceOf } from '../../operations/consequence.ts'
 import { mark, type StandingRun } from '../../operations/operate.ts'
 import { atLeast, findRun, loadedDag, paths } from '../find.ts'
+import { readForm, whyNotStorable } from '../form.ts'
 import { Notice, StateMark } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
 import type { InstanceRow, WholeRun } from '../queries/runs.ts'
@@ -27,10 +28,10 @@ markPages.get(MARK, async (c) => {
 markPages.post(MARK, async (c) => {
   const whole = await findRun(c)
   const { run } = whole
-  const form = await c.req.parseBody()
-  const instance = instanceOf(whole.instances, String(form.task))
-  const state = MARKS.find((one) => one === form.state)
-  const value = String(form.value ?? '').trim()
+  const field = await readForm(c)
+  const instance = instanceOf(whole.instances, field('task'))
+  const state = MARKS.find((one) => one === field('state'))
+  const value = field('value').trim()
   try {
     if (state === undefined) throw badRequest('Choose how it ended.')
     const given = value === '' ? undefined : parsed(value)
@@ -44,12 +45,16 @@ markPages.post(MARK, async (c) => {
   }
 })
 
-function parsed(value: string): unknown {
+function parsed(text: string): unknown {
+  let value: unknown
   try {
-    return JSON.parse(value)
+    value = JSON.parse(text)
   } catch {
     throw badRequest('The output is not JSON; a text needs quotes.')
   }
+  const why = whyNotStorable(value)
+  if (why !== undefined) throw badRequest(`The output ${why}.`)
+  return value
 }
 
 function instanceOf(instances: readonly InstanceRow[], taskId: string): InstanceRow {

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
 import { cancel, clear, type Selection } from '../../operations/operate.ts'
 import { atLeast, findRun, paths } from '../find.ts'
+import { readForm } from '../form.ts'
 import type { RunRow, WholeRun } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { Decide, OperatePage, Touched, told } from './operate-parts.tsx'
@@ -32,11 +33,11 @@ operatePages.get(`${RUN}/clear`, async (c) => {
 
 operatePages.post(`${RUN}/clear`, async (c) => {
   const { run } = await findRun(c)
-  const form = await c.req.parseBody({ all: true })
+  const field = await readForm(c)
   const given: ClearForm = {
-    task: [form.task ?? []].flat().map(String),
-    downstream: form.downstream === 'yes',
-    onlyFailed: form.only_failed === 'yes',
+    task: field.all('task'),
+    downstream: field('downstream') === 'yes',
+    onlyFailed: field('only_failed') === 'yes',
   }
   const { taskIds } = await clear(c.var.site.metadata, keyOf(run), selectionOf(given))
   told(c, run, 'cleared', taskIds)

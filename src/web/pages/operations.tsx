@@ -4,6 +4,7 @@ import { listExecuting } from '../../maintenance/alive.ts'
 import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
 import { atLeast, may } from '../find.ts'
+import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
@@ -142,8 +143,8 @@ function PoolForm() {
 }
 
 operationsPages.post('/pools', atLeast('admin'), async (c) => {
-  const form = await c.req.parseBody()
-  const [pool, slots] = [String(form.pool ?? ''), String(form.slots ?? '').trim()]
+  const field = await readForm(c)
+  const [pool, slots] = [field('pool'), field('slots').trim()]
   if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool)) throw badRequest("A pool's name has letters, digits, '-', '_' and '.'.")
   if (!/^\d{1,6}$/.test(slots)) throw badRequest('Slots must be a whole number from 0.')
   await setPool(c.var.site.metadata, pool, Number(slots), null)

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
 import { listExecuting } from '../../maintenance/alive.ts'
 import { atLeast, type FoundDag, findDag, loadedDag, paths } from '../find.ts'
+import { readForm } from '../form.ts'
 import { confOf, type ParamErrors, type ParamField, paramFields } from '../params.ts'
 import { Notice } from '../parts.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
@@ -21,8 +22,8 @@ triggerPages.get('/dags/:dag/trigger', async (c) => {
 
 triggerPages.post('/dags/:dag/trigger', async (c) => {
   const dag = loadedDag(c)
-  const form = await c.req.parseBody()
-  const given = Object.fromEntries(Object.entries(form).map(([name, value]) => [name, String(value)]))
+  const field = await readForm(c)
+  const given = Object.fromEntries(paramFields(dag).map(({ name }) => [name, field(name)]))
   const { conf, errors } = confOf(dag, given)
   if (Object.keys(errors).length > 0) {
     const found = await findDag(c)

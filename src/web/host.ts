@@ -1,0 +1,17 @@
+import { isIP } from 'node:net'
+
+const OWN_NAME = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
+
+/** Whether a Host header names this machine: any other name may be one that leads here (DNS rebinding). */
+export function isOwnName(host: string): boolean {
+  return OWN_NAME.test(host) && isHost(host)
+}
+
+/** Whether it can be the host of an address at all: `127.999.1.1` and `localhost:99999` cannot. */
+export function isHost(host: string): boolean {
+  return URL.canParse(`http://${host}/`) && !/[/?#@\\]/.test(host)
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}

@@ -1,0 +1,30 @@
+/** How much each key may hold at once: `{ 'user:jane': 2, 'address:192.0.2.1': 12 }`. */
+export type Limits = Readonly<Record<string, number>>
+
+/** Divides what all askers use, so that one of them cannot take all of it. */
+export class Shares {
+  readonly #held = new Map<string, number>()
+
+  /** Takes one of each share. Returns what gives them back; undefined where one of them is used up. */
+  take(limits: Limits): (() => void) | undefined {
+    const entries = Object.entries(limits)
+    if (entries.some(([key, most]) => this.held(key) >= most)) return undefined
+    for (const [key] of entries) this.#held.set(key, this.held(key) + 1)
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      for (const [key] of entries) this.#release(key)
+    }
+  }
+
+  held(key: string): number {
+    return this.#held.get(key) ?? 0
+  }
+
+  #release(key: string): void {
+    const left = this.held(key) - 1
+    if (left > 0) this.#held.set(key, left)
+    else this.#held.delete(key)
+  }
+}
