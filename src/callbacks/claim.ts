@@ -4,11 +4,21 @@ import type { Metadata } from '../metadata/metadata.ts'
 /**
  * For the first to ask, for one end of one run: the tasks that failed by themselves, and whether the run has
  * `recovered`, which is when the run of this dag that ended before it had failed. Undefined for the others.
+ *
+ * A run that was cleared or marked ends again. That is a new end where a task has started since the last call, or where
+ * the run had ended the other way in between; a failed run that was only marked, and is still failed, calls nothing.
+ * `called_at` is the end that was called for: a run that goes on by now has none, and is called for when it ends.
  */
 export async function claimCallback(db: Metadata, dagRunId: number, kind: 'failure' | 'success') {
   const { rows } = await db.query<Pick<RunEnd, 'failed' | 'recovered'>>(
     `with called as (
-       insert into metadata.callback (dag_run_id, kind) values ($1, $2) on conflict do nothing returning dag_run_id
+       insert into metadata.callback as c (dag_run_id, kind, called_at)
+       select dag_run_id, $2, ended_at from metadata.dag_run
+       where dag_run_id = $1 and state = case $2 when 'failure' then 'failed' else 'success' end
+       on conflict (dag_run_id, kind) do update set called_at = excluded.called_at
+       where exists (select from metadata.task_instance t where t.dag_run_id = $1 and t.started_at > c.called_at)
+         or exists (select from metadata.callback o where o.dag_run_id = $1 and o.called_at > c.called_at)
+       returning dag_run_id
      )
      select (
        select coalesce(jsonb_agg(jsonb_build_object('taskId', task_id, 'tryNumber', try_number, 'reason', coalesce(reason, ''))

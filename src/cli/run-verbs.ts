@@ -146,7 +146,9 @@ export function addTasks(program: Command, done: Done): void {
     )
   tasks
     .command('clear')
-    .description('run a task of a run again, in place; as runs clear --task')
+    .description(
+      'run a task of a run again, in place, and judge again what did not run because of it; as runs clear --task',
+    )
     .argument(...DAG)
     .argument(...RUN)
     .argument('<task...>', 'ids of the tasks')

@@ -11,6 +11,8 @@ export interface LockedRun {
   graph: GraphNode[]
   /** Of its task instances, by their task's id. */
   states: Record<string, TaskInstanceState>
+  /** Ids of tasks that did not come to their state by a try of their own or by a mark, but by how other tasks ended. */
+  unrun: readonly string[]
 }
 
 /** A run held against its owner and everybody else until the transaction ends; `latest` is the newest. */
@@ -23,14 +25,31 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
     [dagId, runId],
   )
   const [run] = rows
-  if (run === undefined) return undefined
   // A statement of its own: one that waited for the lock would see the states from before.
-  const { rows: instances } = await tx.query<{ states: LockedRun['states'] | null }>(
-    'select jsonb_object_agg(task_id, state) as states from metadata.task_instance where dag_run_id = $1',
-    [run.dagRunId],
-  )
-  return { ...run, states: instances[0]?.states ?? {} }
+  return run && { ...run, ...(await readStates(tx, run.dagRunId)) }
 }
+
+/** Where the task instances of a run stand. */
+export async function readStates(db: Metadata, dagRunId: number): Promise<Pick<LockedRun, 'states' | 'unrun'>> {
+  const { rows } = await db.query<Pick<LockedRun, 'states' | 'unrun'>>(
+    `select coalesce(jsonb_object_agg(task_id, state), '{}') as states,
+       coalesce(jsonb_agg(task_id) filter (where ${UNRUN}), '[]') as unrun
+     from metadata.task_instance t where dag_run_id = $1`,
+    [dagRunId],
+  )
+  return rows[0] ?? { states: {}, unrun: [] }
+}
+
+export const MARKED = 'marked'
+
+/**
+ * Ready and waiting, kept from running by its upstreams, or skipped without having said so itself: by its trigger rule,
+ * or with the run, also while it waited for its next try (the history then has the latest one).
+ */
+const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = 'skipped'
+  and reason is distinct from '${MARKED} skipped' and (started_at is null or exists (
+    select from metadata.task_instance_history h
+    where h.dag_run_id = t.dag_run_id and h.task_id = t.task_id and h.try_number = t.try_number)))`
 
 /**
  * Puts task instances where a person wants them: back to the start (`none`), or ended, running or not. What they
@@ -84,7 +103,6 @@ export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to
   const reopened = `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null`
   const moved = to === 'cancelled' ? cancelled : isOver(state) ? reopened : ''
   await tx.query(`update metadata.dag_run set version = version + 1 ${moved} where dag_run_id = $1`, [dagRunId])
-  if (to === 'unfinished') await tx.query('delete from metadata.callback where dag_run_id = $1', [dagRunId])
   const told = [`changed:${dagRunId}`, 'run', 'slot']
   await tx.query('select pg_notify($1, word) from unnest($2::text[]) as word', [tx.channel, told])
 }

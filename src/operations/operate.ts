@@ -31,10 +31,14 @@ export interface Operated {
   taskIds: string[]
 }
 
-/** Runs tasks of a run again, in place: earlier tries and their logs stay. A finished run is queued. */
+/**
+ * Runs tasks of a run again, in place: earlier tries and their logs stay. Tasks downstream of them that did not run, or
+ * were skipped, are judged again by how these end. A finished run is queued.
+ */
 export async function clear(db: Metadata, key: RunKey, selection: Selection, dryRun = false): Promise<Operated> {
   return await operate(db, key, async (tx, run) => {
-    const taskIds = select(run, selection)
+    const selected = select(run, selection)
+    const taskIds = inOrder(run, [...selected, ...unrunAfter(run, selected)])
     if (taskIds.length === 0 || dryRun) return taskIds
     await operations.setInstances(tx, run.dagRunId, taskIds, 'none', null)
     await operations.changeRun(tx, run, 'unfinished')
@@ -58,8 +62,8 @@ export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
 }
 
 /**
- * Says how a task ended instead of running it. What hangs on it and failed, or could not run, is judged anew, and the
- * run goes on. A task that declares an output needs a `value` to be marked as success.
+ * Says how a task ended instead of running it. Tasks downstream of it that failed or did not run are judged again, and
+ * the run goes on. A task that declares an output needs a `value` to be marked as success.
  */
 export async function mark(
   db: Metadata,
@@ -72,7 +76,7 @@ export async function mark(
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined
   return await operate(db, { dagId: dag.id, runId }, async (tx, run) => {
     const after = putBackBy(run, taskId)
-    await operations.setInstances(tx, run.dagRunId, [taskId], state, `marked ${state}`)
+    await operations.setInstances(tx, run.dagRunId, [taskId], state, `${operations.MARKED} ${state}`)
     if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
     await operations.setInstances(tx, run.dagRunId, after, 'none', null)
     await operations.changeRun(tx, run, 'unfinished')
@@ -95,13 +99,25 @@ async function operate(
   })
 }
 
-/** Which tasks a mark puts back to the start: what hangs on the task and failed, or could not run. */
+/** Which tasks a mark puts back to the start: those downstream of the task that failed or did not run. */
 export function putBackBy(run: StandingRun, taskId: string): string[] {
-  return select(run, { taskIds: [taskId], downstream: true, onlyFailed: true }).filter((id) => id !== taskId)
+  const failed = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true })
+  return inOrder(run, [...failed, ...unrunAfter(run, [taskId])]).filter((id) => id !== taskId)
+}
+
+/** Tasks downstream that stand where they do because of how others ended. */
+function unrunAfter(run: StandingRun, taskIds: readonly string[]): string[] {
+  const unrun = new Set(run.unrun)
+  return downstreamOf(buildGraph(run.runId, run.graph), taskIds).filter((id) => unrun.has(id))
+}
+
+function inOrder(run: StandingRun, taskIds: readonly string[]): string[] {
+  const wanted = new Set(taskIds)
+  return buildGraph(run.runId, run.graph).taskIds.filter((id) => wanted.has(id))
 }
 
 /** A run as far as choosing among its tasks needs it. */
-export type StandingRun = Pick<LockedRun, 'runId' | 'graph' | 'states'>
+export type StandingRun = Pick<LockedRun, 'runId' | 'graph' | 'states' | 'unrun'>
 
 function select(run: StandingRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
   const graph = buildGraph(run.runId, run.graph)

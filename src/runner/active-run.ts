@@ -170,8 +170,8 @@ export class ActiveRun {
   #conclude(): void {
     const failed = this.instances.find(({ state }) => state === 'failed')
     const red = failed ?? this.instances.find(({ state }) => state === 'upstream_failed')
-    const reason = failed ? `${failed.taskId} failed: ${failed.reason ?? 'no reason given'}` : null
-    this.#endRun(red ? 'failed' : 'success', reason)
+    const reason = red && `${red.taskId} ${failed ? 'failed' : 'could not run'}: ${red.reason ?? 'no reason given'}`
+    this.#endRun(red ? 'failed' : 'success', reason ?? null)
   }
 
   #endRun(state: DagRunState, reason: string | null): void {

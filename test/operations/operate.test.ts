@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { claimCallback } from '../../src/callbacks/claim.ts'
 import { dag } from '../../src/dag/dag.ts'
+import { fail, skip } from '../../src/dag/ending.ts'
 import { cancel, clear, mark } from '../../src/operations/operate.ts'
+import { setPool } from '../../src/operations/pools.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, statesOf, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
@@ -62,6 +65,110 @@ describe('clear', () => {
       { try_number: 1, state: 'failed' },
       { try_number: 2, state: 'success' },
     ])
+  })
+
+  test('of a failed task judges again what could not run because of it', async () => {
+    const { defined, state } = fourTasks()
+    const own = await openTestRunner(database, [defined])
+    const { run_id: runId } = await own.run(defined)
+    state.broken = ''
+    const key = { dagId: defined.id, runId }
+    expect(await clear(own.metadata, key, { taskIds: ['b'] }, true)).toMatchObject({ taskIds: ['b', 'c'] })
+    expect(await clear(own.metadata, key, { taskIds: ['b'] })).toMatchObject({ taskIds: ['b', 'c'] })
+    await workOff(own, defined.id)
+    const cleared = await stored(own.metadata, defined.id, runId)
+    expect(cleared).toMatchObject({ state: 'success', reason: null })
+    expect(statesOf(cleared)).toEqual({ a: 'success', b: 'success', c: 'success', d: 'success' })
+  })
+
+  test('judges again what a rule or a cancel skipped downstream, not what skipped itself, ran, or was marked', async () => {
+    let broken = true
+    const defined = dag(uniqueId('skipping'), {}, ({ task }) => {
+      const run = () => {}
+      const a = task('a', {
+        run: () => {
+          if (broken) throw skip('nothing yet')
+        },
+      })
+      task('by_rule', { upstream: { a }, run })
+      task('by_itself', { upstream: { a }, triggerRule: 'all_done', run: () => Promise.reject(skip('as told')) })
+      task('ran', { upstream: { a }, triggerRule: 'all_done', run })
+      task('marked', { upstream: { a }, run })
+    })
+    const own = await openTestRunner(database, [defined])
+    const { run_id: runId } = await own.run(defined)
+    await mark(own.metadata, defined, runId, 'marked', 'skipped')
+    broken = false
+    const key = { dagId: defined.id, runId }
+    expect(await clear(own.metadata, key, { taskIds: ['a'] })).toMatchObject({ taskIds: ['a', 'by_rule'] })
+    await cancel(own.metadata, key)
+    expect(await clear(own.metadata, key, { taskIds: ['a'] })).toMatchObject({ taskIds: ['a', 'by_rule'] })
+    await workOff(own, defined.id)
+    const cleared = await stored(own.metadata, defined.id, runId)
+    expect(statesOf(cleared)).toEqual({
+      a: 'success',
+      by_rule: 'success',
+      by_itself: 'skipped',
+      ran: 'success',
+      marked: 'skipped',
+    })
+  })
+
+  test('of a task judges again what a cancel skipped while it waited for its next try', async () => {
+    const tries: number[] = []
+    const defined = dag(uniqueId('retrying'), {}, ({ task }) => {
+      const a = task('a', { run: () => {} })
+      task('b', {
+        upstream: { a },
+        retries: 1,
+        retryDelay: '1h',
+        run: (_inputs, { tryNumber }) => {
+          tries.push(tryNumber)
+          if (tryNumber === 1) throw new Error('not yet')
+        },
+      })
+    })
+    const own = await openTestRunner(database, [defined])
+    const { run } = await own.runner.run(defined, { logicalDate: new Date() })
+    const key = { dagId: defined.id, runId: run.runId }
+    const states = async () => statesOf(await stored(own.metadata, key.dagId, key.runId))
+    await until(async () => (await states()).b === 'up_for_retry')
+    await cancel(own.metadata, key)
+    own.runner.runChanged(run.dagRunId)
+    await own.runner.idle()
+    expect(await clear(own.metadata, key, { taskIds: ['a'] })).toMatchObject({ taskIds: ['a', 'b'] })
+    await workOff(own, defined.id)
+    expect(await states()).toEqual({ a: 'success', b: 'success' })
+    expect(tries).toEqual([1, 2])
+  })
+
+  test('of a task puts back what was ready because of it and waits for a slot', async () => {
+    const gate = deferred()
+    const pool = uniqueId('pool')
+    const order: string[] = []
+    const defined = dag(uniqueId('held'), {}, ({ task }) => {
+      const a = task('a', {
+        run: async (_inputs, { tryNumber }) => {
+          order.push(`a${tryNumber}`)
+          if (tryNumber > 1) await gate.promise
+        },
+      })
+      task('b', { upstream: { a }, pool, run: () => order.push('b') })
+    })
+    const own = await openTestRunner(database, [defined])
+    await setPool(own.metadata, pool, 0, null)
+    const owned = await own.runner.run(defined, { logicalDate: new Date() })
+    const states = async () => statesOf(await stored(own.metadata, defined.id, owned.run.runId))
+    await until(async () => (await states()).b === 'scheduled')
+    await clear(own.metadata, { dagId: defined.id, runId: 'latest' }, { taskIds: ['a'] })
+    own.runner.runChanged(owned.run.dagRunId)
+    await until(() => order.includes('a2'))
+    await setPool(own.metadata, pool, 1, null)
+    own.runner.slotsFreed()
+    expect(await states()).toEqual({ a: 'running', b: 'none' })
+    gate.resolve()
+    await owned.finished
+    expect(order).toEqual(['a1', 'a2', 'b'])
   })
 
   test('of a task with its downstream, while the run goes on: the running try is refused, a new one starts', async () => {
@@ -167,6 +274,18 @@ describe('mark', () => {
     expect(got).toEqual([{ n: 7 }])
   })
 
+  test('judges again what was skipped by its rule', async () => {
+    const defined = dag(uniqueId('alarm'), {}, ({ task }) => {
+      const a = task('a', { run: () => {} })
+      task('alarm', { upstream: { a }, triggerRule: 'one_failed', run: () => {} })
+    })
+    const own = await openTestRunner(database, [defined])
+    const { run_id: runId } = await own.run(defined)
+    expect(await mark(own.metadata, defined, runId, 'a', 'failed')).toMatchObject({ taskIds: ['a', 'alarm'] })
+    await workOff(own, defined.id)
+    expect(statesOf(await stored(own.metadata, defined.id, runId))).toEqual({ a: 'failed', alarm: 'success' })
+  })
+
   test('failed makes a green run red, skipped passes over a broken task', async () => {
     const { defined, state } = fourTasks()
     const own = await openTestRunner(database, [defined])
@@ -243,5 +362,67 @@ describe('callbacks', () => {
       ['success', true],
       ['success', false],
     ])
+  })
+
+  test('are called for a new end only: not for a failed run that is marked and stays failed', async () => {
+    const calls: string[] = []
+    let broken = true
+    const defined = dag(
+      uniqueId('marked-thrice'),
+      { onFailure: () => calls.push('failure'), onSuccess: () => calls.push('success') },
+      ({ task }) => {
+        const run = () => {
+          if (broken) throw new Error('as told')
+        }
+        const a = task('a', { run })
+        task('b', { upstream: { a }, run: () => {} })
+        task('c', { run: () => {} })
+      },
+    )
+    const own = await openTestRunner(database, [defined])
+    const { run_id: runId } = await own.run(defined)
+    const key = { dagId: defined.id, runId }
+    const marked = async (taskId: string, state: 'success' | 'failed') => {
+      await mark(own.metadata, defined, runId, taskId, state)
+      await workOff(own, defined.id)
+    }
+    expect(calls).toEqual(['failure'])
+    for (const taskId of ['c', 'b', 'a']) await marked(taskId, 'failed')
+    expect(calls).toEqual(['failure'])
+
+    await clear(own.metadata, key, { taskIds: ['a'] })
+    await workOff(own, defined.id)
+    expect(calls).toEqual(['failure', 'failure'])
+
+    broken = false
+    await marked('c', 'success')
+    await clear(own.metadata, key, { taskIds: ['a'], downstream: true })
+    await workOff(own, defined.id)
+    expect(calls.slice(2)).toEqual(['success'])
+    await marked('c', 'failed')
+    await marked('a', 'failed')
+    await marked('a', 'success')
+    expect(calls.slice(3)).toEqual(['failure'])
+    await marked('c', 'success')
+    await marked('c', 'failed')
+    expect(calls.slice(4)).toEqual(['success', 'failure'])
+  })
+
+  test('a run that is cleared before it could be called for is called for when it ends again', async () => {
+    const calls: string[] = []
+    const defined = dag(uniqueId('early'), { onFailure: () => calls.push('failure') }, ({ task }) => {
+      task('a', { run: () => Promise.reject(fail('as told')) })
+    })
+    const own = await openTestRunner(database, [defined], { onEnd: async () => {} })
+    const { run_id: runId } = await own.run(defined)
+    const { rows } = await own.metadata.query<{ id: number }>(
+      'select dag_run_id as id from metadata.dag_run where run_id = $1',
+      [runId],
+    )
+    await clear(own.metadata, { dagId: defined.id, runId }, {})
+    expect(await claimCallback(own.metadata, rows[0]?.id ?? 0, 'failure')).toBeUndefined()
+    const other = await openTestRunner(database, [defined])
+    await workOff(other, defined.id)
+    expect(calls).toEqual(['failure'])
   })
 })

@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
+import { readStates } from '../../operations/change-run.ts'
 import { consequenceOf } from '../../operations/consequence.ts'
 import { mark, type StandingRun } from '../../operations/operate.ts'
 import { atLeast, findRun, loadedDag, paths } from '../find.ts'
@@ -22,7 +23,15 @@ type Mark = (typeof MARKS)[number]
 
 markPages.get(MARK, async (c) => {
   const whole = await findRun(c)
-  return c.html(<MarkPage c={c} whole={whole} instance={instanceOf(whole.instances, c.req.query('task') ?? '')} />)
+  const standing = await standingOf(c, whole)
+  return c.html(
+    <MarkPage
+      c={c}
+      whole={whole}
+      standing={standing}
+      instance={instanceOf(whole.instances, c.req.query('task') ?? '')}
+    />,
+  )
 })
 
 markPages.post(MARK, async (c) => {
@@ -41,7 +50,11 @@ markPages.post(MARK, async (c) => {
   } catch (error) {
     const problem = (error as Error).message
     if (!(error as { code?: string }).code?.match(/^(usage|http_problem)$/)) throw error
-    return c.html(<MarkPage c={c} whole={whole} instance={instance} given={{ state, value, problem }} />, 400)
+    const standing = await standingOf(c, whole)
+    return c.html(
+      <MarkPage c={c} whole={whole} standing={standing} instance={instance} given={{ state, value, problem }} />,
+      400,
+    )
   }
 })
 
@@ -63,26 +76,26 @@ function instanceOf(instances: readonly InstanceRow[], taskId: string): Instance
   return found
 }
 
-function standing({ run, nodes, instances }: WholeRun): StandingRun {
-  const states = Object.fromEntries(instances.map(({ task_id, state }) => [task_id, state]))
-  return { runId: run.run_id, graph: nodes, states }
+async function standingOf(c: WebContext, { run, nodes }: WholeRun): Promise<StandingRun> {
+  return { runId: run.run_id, graph: nodes, ...(await readStates(c.var.site.metadata, run.id)) }
 }
 
 interface MarkProps {
   c: WebContext
   whole: WholeRun
+  standing: StandingRun
   instance: InstanceRow
   given?: { state: Mark | undefined; value: string; problem: string }
 }
 
-function MarkPage({ c, whole, instance, given }: MarkProps) {
+function MarkPage({ c, whole, standing, instance, given }: MarkProps) {
   const { run } = whole
   const output = c.var.site.dags.get(run.dag_id)?.tasks.get(instance.task_id)?.output
   return (
     <OperatePage c={c} run={run} title={`Mark ${instance.task_id}`}>
       <p>
-        Says how the task ended instead of running it. It is <StateMark state={instance.state} /> now. What hangs on it
-        and failed, or could not run, is judged anew, and the run goes on. As the run stands now, this follows:
+        Says how the task ended instead of running it. It is <StateMark state={instance.state} /> now. Tasks downstream
+        of it that failed or did not run are judged again, and the run goes on. As the run stands now, this follows:
       </p>
       {given && <Notice kind="bad">{given.problem}</Notice>}
       <form method="post">
@@ -102,7 +115,7 @@ function MarkPage({ c, whole, instance, given }: MarkProps) {
                 />
                 <StateMark state={state} />
               </label>
-              <Follows id={`follows-${state}`} consequence={consequenceOf(standing(whole), instance.task_id, state)} />
+              <Follows id={`follows-${state}`} consequence={consequenceOf(standing, instance.task_id, state)} />
             </div>
           ))}
         </fieldset>
