@@ -13,6 +13,7 @@ import type { Dag } from './dag/dag.ts'
 import type { TaskLog } from './dag/task.ts'
 import { checkConnection } from './db/connect.ts'
 import { type Database, openPool } from './db/pool.ts'
+import { isSameDatabase, poolerProblem, poolingOf } from './db/pooler.ts'
 import { MOST, storableText } from './db/text.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
 import { type LoadedDags, loadDags } from './load-dags.ts'
@@ -61,7 +62,17 @@ export interface Databases {
   metadata: Metadata
   /** Holds a password. */
   metadataUrl: string
+  /** For sessions and locks: the metadata database not through a pooler, as far as its address is known. */
+  direct: Direct
   close(): Promise<void>
+}
+
+export interface Direct {
+  pool: Database
+  /** Holds a password. */
+  url: string
+  /** Which setting it comes from. */
+  setting: string
 }
 
 export interface OpenOptions {
@@ -69,24 +80,31 @@ export interface OpenOptions {
   create: boolean
   /** Whatever state the runner's tables are in. */
   asFound?: boolean
+  /** Whether to open DIRECT_DATABASE_URL too, where it is set. Default: where `create` is true. */
+  direct?: boolean
 }
 
-export async function openDatabases({ config, log }: Setup, { create, asFound }: OpenOptions): Promise<Databases> {
+export async function openDatabases(setup: Setup, options: OpenOptions): Promise<Databases> {
+  const { config, log } = setup
+  const { create, asFound } = options
   const closing = new Closing()
   try {
     const embeddedUrl =
       config.databaseUrl && config.metadataDatabaseUrl ? '' : await openEmbeddedUrl(config, closing, create, log)
     const url = config.databaseUrl ?? embeddedUrl
     const metadataUrl = config.metadataDatabaseUrl ?? url
-    const db = await openChecked(url, config.databaseSetting, closing, log)
-    const metadataPool =
-      metadataUrl === url ? db : await openChecked(metadataUrl, 'METADATA_DATABASE_URL', closing, log)
-    if (create) await migrateMetadata(metadataPool, config.metadataSchema)
+    const setting = metadataUrl === url ? config.databaseSetting : 'METADATA_DATABASE_URL'
+    const db = await openChecked(url, config.databaseSetting, closing, setup)
+    const metadataPool = metadataUrl === url ? db : await openChecked(metadataUrl, setting, closing, setup)
+    const known = { pool: metadataPool, url: metadataUrl, setting }
+    const direct = (options.direct ?? create) ? await openDirect(known, closing, setup) : known
+    if (create) await migrateMetadata(direct.pool, config.metadataSchema)
     else if (!asFound) await refuseUnmigrated(metadataPool, config.metadataSchema)
     return {
       db,
       metadata: openMetadata(metadataPool, config.metadataSchema),
       metadataUrl,
+      direct,
       close: () => closing.close(),
     }
   } catch (error) {
@@ -103,7 +121,10 @@ export async function openDatabase({
   const closing = new Closing()
   try {
     const url = config.databaseUrl ?? (await openEmbeddedUrl(config, closing, false, log))
-    return { db: await openChecked(url, config.databaseSetting, closing, log), close: () => closing.close() }
+    return {
+      db: await openChecked(url, config.databaseSetting, closing, { config, log }),
+      close: () => closing.close(),
+    }
   } catch (error) {
     await closing.close()
     throw error
@@ -122,9 +143,27 @@ async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: bo
   return embedded.connectionString
 }
 
+/** Throws UsageError where it is another database than the metadata. */
+async function openDirect(known: Direct, closing: Closing, setup: Setup): Promise<Direct> {
+  const url = setup.config.directDatabaseUrl
+  if (url === undefined) return known
+  const setting = 'DIRECT_DATABASE_URL'
+  const pool = await openChecked(url, setting, closing, setup)
+  if (await isSameDatabase(pool, known.pool)) return { pool, url, setting }
+  throw new UsageError(
+    `${setting} leads to another database than ${known.setting}; set it to the same one, not through a pooler`,
+  )
+}
+
 /** @param name the setting the address comes from */
-async function openChecked(url: string, name: string, closing: Closing, log: Logger): Promise<Database> {
-  const pool = openPool(url, { onIdleError: (error) => log.debug({ err: error }, 'a database connection broke') })
+async function openChecked(
+  url: string,
+  name: string,
+  closing: Closing,
+  { config, log }: Pick<Setup, 'config' | 'log'>,
+): Promise<Database> {
+  const onIdleError = (error: Error) => log.debug({ err: error }, 'a database connection broke')
+  const pool = openPool(url, { onIdleError, unnamed: config.directDatabaseUrl !== undefined })
   closing.add(() => pool.end())
   await checkConnection(pool, name)
   return pool
@@ -173,9 +212,11 @@ export async function openApp(
   ])
   const databases = await openDatabases(setup, { create: true })
   const { metadata, metadataUrl } = databases
-  const runnerPool = openPool(metadataUrl, { max: 4, settings: BY_INDEX })
+  const unnamed = config.directDatabaseUrl !== undefined
+  const runnerPool = openPool(metadataUrl, { max: 4, settings: BY_INDEX, unnamed })
   const db = openMetadata(runnerPool, config.metadataSchema)
-  const job = new Job({ db: metadata, connectionString: metadataUrl, kind, log })
+  const connectionString = await sessionUrl(databases, log)
+  const job = new Job({ db: metadata, connectionString, kind, log })
   try {
     await job.open()
     const resources = resourcesOf(setup, databases)
@@ -199,6 +240,13 @@ export async function openApp(
     await databases.close()
     throw error
   }
+}
+
+/** Where this process may keep a session; undefined where only a pooler in transaction mode is known. */
+async function sessionUrl({ direct }: Databases, log: Logger): Promise<string | undefined> {
+  if ((await poolingOf(direct.pool)) !== 'transaction') return direct.url
+  log.warn(poolerProblem(direct.setting))
+  return undefined
 }
 
 function resourcesOf({ settings, clock, scrub, log }: Setup, { db }: Databases): Resources {

@@ -30,6 +30,7 @@ export const DEFAULT_WEB_PORT = 8080
 const Variables = z.object({
   DATABASE_URL: connectionString.optional(),
   METADATA_DATABASE_URL: connectionString.optional(),
+  DIRECT_DATABASE_URL: connectionString.optional(),
   POSTGRES_HOST: z.string().regex(HOST, 'must be a host name, an IP address or the folder of a Unix socket').optional(),
   POSTGRES_PORT: wholeNumber(1, 65_535).default(5432),
   POSTGRES_USER: z.string().default('tminus'),
@@ -76,6 +77,8 @@ export interface Config {
   /** Which setting it comes from. */
   databaseSetting: 'DATABASE_URL' | 'POSTGRES_HOST'
   metadataDatabaseUrl: string | undefined
+  /** The metadata database not through a pooler. */
+  directDatabaseUrl: string | undefined
   metadataSchema: string
   dataDir: string
   pipelinesDir: string
@@ -184,6 +187,7 @@ function contradictions(env: Environment): string[] {
     ...(env.POSTGRES_HOST === undefined ? [] : secretFileProblem(env, 'POSTGRES_PASSWORD')),
     ...secretFileProblem(env, 'ADMIN_PASSWORD'),
     ...halfAdmin(env),
+    ...aimlessDirect(env),
   ]
 }
 
@@ -205,6 +209,11 @@ function halfAdmin({ ADMIN_USER: user, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE }: En
     : ['ADMIN_PASSWORD must be set too where ADMIN_USER is']
 }
 
+function aimlessDirect(env: Environment): string[] {
+  const isAimless = env.DIRECT_DATABASE_URL && !(env.METADATA_DATABASE_URL ?? env.DATABASE_URL ?? env.POSTGRES_HOST)
+  return isAimless ? ['DATABASE_URL must be set too where DIRECT_DATABASE_URL is'] : []
+}
+
 function toConfig(variables: z.output<typeof Variables>): Config {
   const { ADMIN_USER: user, ADMIN_PASSWORD: password } = variables
   const databaseUrl = variables.DATABASE_URL ?? addressOfParts(variables)
@@ -212,6 +221,7 @@ function toConfig(variables: z.output<typeof Variables>): Config {
     databaseUrl,
     databaseSetting: variables.POSTGRES_HOST === undefined ? 'DATABASE_URL' : 'POSTGRES_HOST',
     metadataDatabaseUrl: variables.METADATA_DATABASE_URL ?? databaseUrl,
+    directDatabaseUrl: variables.DIRECT_DATABASE_URL,
     metadataSchema: variables.METADATA_SCHEMA,
     dataDir: variables.DATA_DIR,
     pipelinesDir: variables.PIPELINES_DIR,

@@ -299,6 +299,10 @@ describe('a database named by its parts', () => {
       'POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set; unset one of them',
     ],
     [{ ADMIN_USER: 'ada', ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_PASSWORD_FILE names a file that cannot be read'],
+    [
+      { DIRECT_DATABASE_URL: 'postgresql://u:hunter2@h/d' },
+      'DATABASE_URL must be set too where DIRECT_DATABASE_URL is',
+    ],
     [{ ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_USER must be set too where ADMIN_PASSWORD is'],
   ] as const)('%o is a wrong setting', (env, problem) => {
     const message = refusal(env)

@@ -1,10 +1,10 @@
 import pc from 'picocolors'
-import { openDatabases, type Setup, setUp } from '../app.ts'
+import { type Databases, openDatabases, type Setup, setUp } from '../app.ts'
 import type { Check } from '../commands.ts'
 import { parseSettings } from '../config.ts'
 import type { Dag } from '../dag/dag.ts'
 import { messageOf } from '../errors.ts'
-import { checkMigrations, checkServer } from '../maintenance/check.ts'
+import { checkMigrations, checkPooler, checkServer } from '../maintenance/check.ts'
 import { checkRuns } from '../maintenance/check-runs.ts'
 import { openCommandHost, stopSignal } from './command-host.ts'
 import type { ListOptions } from './dags.ts'
@@ -27,21 +27,20 @@ export async function dbCheck({ output }: ListOptions): Promise<number> {
 
 async function checkDatabases(setup: Setup): Promise<Check[]> {
   try {
-    const { db, metadata, close } = await openDatabases(setup, { create: false, asFound: true })
-    return await checkOpened(setup, db, metadata).finally(close)
+    const databases = await openDatabases(setup, { create: false, asFound: true, direct: true })
+    return await checkOpened(setup, databases).finally(databases.close)
   } catch (error) {
     return [{ name: 'connection', level: 'fail', message: messageOf(error) }]
   }
 }
 
-type Opened = Awaited<ReturnType<typeof openDatabases>>
-
-async function checkOpened({ config }: Setup, db: Opened['db'], metadata: Opened['metadata']): Promise<Check[]> {
+async function checkOpened({ config }: Setup, { db, metadata, direct }: Databases): Promise<Check[]> {
   const name = config.databaseUrl === undefined ? 'the embedded server' : config.databaseSetting
   const { check, usable } = await checkMigrations(metadata)
   return [
     ...(await checkServer(db, name)),
     ...(metadata.pool === db ? [] : await checkServer(metadata.pool, 'METADATA_DATABASE_URL')),
+    ...(await checkPooler(direct.pool, direct.setting)),
     check,
     ...(usable ? await checkRuns(metadata) : []),
   ]

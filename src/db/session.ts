@@ -3,13 +3,14 @@ import format from 'pg-format'
 import { Client, KEEP_ALIVE, NO_LIMITS } from './client.ts'
 
 export interface SessionOptions {
-  connectionString: string
+  /** Undefined where no session can be kept, behind a pooler in transaction mode: then `onConnected` is called once a second. */
+  connectionString: string | undefined
   channel: string
   /** Two numbers of the advisory lock to hold; asked anew at each connection. */
   lock: () => readonly [number, number] | undefined
   onNotify: (payload: string) => void
-  /** Called at each connection; notifications may have been missed before it. */
-  onConnected: (backendPid: number) => void
+  /** Called at each connection; notifications may have been missed before it. Null: there is none. */
+  onConnected: (backendPid: number | null) => void
   onLost: (error: Error) => void
 }
 
@@ -20,6 +21,7 @@ const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
 
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
+const POLL_EVERY_MS = 1_000
 
 /**
  * One connection kept for what belongs to a connection: an advisory lock that says "this process lives", and LISTEN.
@@ -30,6 +32,7 @@ export class Session {
   #client: Client | undefined
   #closed = false
   #reconnecting = false
+  #polling: NodeJS.Timeout | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -37,7 +40,9 @@ export class Session {
 
   /** Resolves with the first connection; throws when that cannot be made. */
   async open(): Promise<void> {
-    await this.#connect()
+    const { connectionString, onConnected } = this.#options
+    if (connectionString === undefined) this.#polling = setInterval(() => onConnected(null), POLL_EVERY_MS)
+    else await this.#connect(connectionString)
   }
 
   /** Gives this connection up for a new one: the lock has another number from here on. */
@@ -50,13 +55,14 @@ export class Session {
 
   async close(): Promise<void> {
     this.#closed = true
+    clearInterval(this.#polling)
     const client = this.#client
     this.#client = undefined
     await client?.end().catch(() => {})
   }
 
-  async #connect(): Promise<void> {
-    const { connectionString, channel, lock, onNotify, onConnected } = this.#options
+  async #connect(connectionString: string): Promise<void> {
+    const { channel, lock, onNotify, onConnected } = this.#options
     const client = new Client({
       connectionString,
       application_name: 'tminus session',
@@ -93,11 +99,12 @@ export class Session {
   }
 
   async #reconnect(): Promise<void> {
-    if (this.#reconnecting) return
+    const { connectionString } = this.#options
+    if (this.#reconnecting || connectionString === undefined) return
     this.#reconnecting = true
     // At once the first time: whoever looks meanwhile would take this process for dead.
     for (let wait = FIRST_WAIT_MS; !this.#closed; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
-      const connected = await this.#connect().then(
+      const connected = await this.#connect(connectionString).then(
         () => true,
         () => delay(wait, false),
       )

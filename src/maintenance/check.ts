@@ -1,5 +1,6 @@
 import type { Check } from '../commands.ts'
 import type { Database } from '../db/pool.ts'
+import { poolerProblem, poolingOf } from '../db/pooler.ts'
 import { humanDuration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -41,6 +42,18 @@ async function checkWrites(db: Database): Promise<Check> {
   return why === undefined
     ? { name, level: 'ok', message: 'the database has room' }
     : { name, level: 'fail', message: why }
+}
+
+/** Whether the address for sessions and locks can keep them. No line where there is no pooler to speak of. */
+export async function checkPooler(db: Database, setting: string): Promise<Check[]> {
+  const name = 'pooler'
+  const pooling = await poolingOf(db)
+  if (pooling === 'transaction') return [{ name, level: 'warn', message: poolerProblem(setting) }]
+  if (pooling === 'session')
+    return [{ name, level: 'ok', message: `${setting} leads through a pooler in session mode` }]
+  return setting === 'DIRECT_DATABASE_URL'
+    ? [{ name, level: 'ok', message: 'LISTEN and locks go through DIRECT_DATABASE_URL, to the server itself' }]
+    : []
 }
 
 interface Server {

@@ -8,8 +8,8 @@ import { Turn } from './turn.ts'
 
 export interface JobOptions {
   db: Metadata
-  /** Of the metadata database, for the session that belongs to this process alone. */
-  connectionString: string
+  /** Of the metadata database, for the session that belongs to this process alone. Undefined: it can keep none. */
+  connectionString: string | undefined
   kind: jobs.JobKind
   log: Logger
 }
@@ -101,9 +101,9 @@ export class Job {
     await this.#session.close()
   }
 
-  #connected(backendPid: number): void {
+  #connected(backendPid: number | null): void {
+    if (backendPid !== this.#backendPid) this.#lastHeartbeat = 0
     this.#backendPid = backendPid
-    this.#lastHeartbeat = 0
     // What was said while nobody listened.
     this.#listener?.runsWaiting()
     this.#listener?.slotsFreed()
