@@ -1,6 +1,6 @@
 import type { Metric, MetricsHost } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
-import { upcomingUrl } from './launch-library/launch-library.ts'
+import { upcomingUrl } from './launch-library/addresses.ts'
 import { lastKnown } from './launch-library/quota.ts'
 import { readSync } from './launches/launch-sync.ts'
 import type { Settings } from './settings.ts'

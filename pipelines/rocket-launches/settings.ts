@@ -13,7 +13,7 @@ export const settings = {
       if (message !== undefined) context.addIssue({ code: 'custom', message })
     })
     // What a browser shows of the list is as good an answer to "where is it?" as the base.
-    .transform((value) => value.replace(/\/+$/, '').replace(/\/launch(es)?\/upcoming$/, '')),
+    .transform((value) => value.replace(LIST, '')),
   /** Raises the limit of 15 calls an hour. */
   LAUNCH_LIBRARY_TOKEN: z
     .string()
@@ -50,6 +50,9 @@ function intervalMs(text: string): number | undefined {
   return ms >= 60_000 && ms <= 2 * 3_600_000 ? ms : undefined
 }
 
+/** The path of a list, or slashes, behind the version. */
+const LIST = /(\/launch(es)?(\/(upcoming|detailed))?)?\/*$/
+
 /** Never repeats the value: it may hold a password. */
 function addressProblem(value: string): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined
@@ -60,7 +63,7 @@ function addressProblem(value: string): string | undefined {
   if (url.search !== '' || url.hash !== '') return 'must not have a query (?…) or a fragment (#…)'
   const version = apiVersion(url)
   if (version === undefined) return `must name a version of the API in its path: ${API_VERSIONS.join(', ')}`
-  return new RegExp(`/${version}(/launch(es)?/upcoming)?/*$`).test(url.pathname)
+  return url.pathname.replace(LIST, '').endsWith(`/${version}`)
     ? undefined
     : `must end with the version of the API, /${version}`
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { upcomingUrl } from '../../pipelines/rocket-launches/launch-library/launch-library.ts'
+import { upcomingUrl } from '../../pipelines/rocket-launches/launch-library/addresses.ts'
 import type { Launch } from '../../pipelines/rocket-launches/launches/launch.ts'
 import { recordAttempt, recordSuccess } from '../../pipelines/rocket-launches/launches/launch-sync.ts'
 import { storePage } from '../../pipelines/rocket-launches/launches/store-page.ts'

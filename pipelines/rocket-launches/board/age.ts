@@ -1,5 +1,5 @@
 import type { Database } from 'tminus/db'
-import { upcomingUrl } from '../launch-library/launch-library.ts'
+import { upcomingUrl } from '../launch-library/addresses.ts'
 import { planFetch } from '../launch-library/plan-fetch.ts'
 import { lastKnown } from '../launch-library/quota.ts'
 import { nearestOpen, readSync } from '../launches/launch-sync.ts'

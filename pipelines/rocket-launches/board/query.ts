@@ -8,7 +8,7 @@ export interface BoardLaunch extends StoredLaunch {
   launch_id: string
   name: string
   net: Date
-  /** A smaller picture, where Launch Library gives one (2.3.0). */
+  /** A smaller picture, where Launch Library gives one (from 2.3.0 on). */
   thumbnail_url: string | null
 }
 

@@ -1,7 +1,8 @@
 import { TminusError } from 'tminus'
 import type { Http } from 'tminus/connectors/http'
 import { z } from 'zod'
-import { API_VERSIONS, type ApiVersion, apiVersion } from '../launches/launch.ts'
+import type { ApiVersion } from '../launches/launch.ts'
+import { idsPage, PAGE_SIZE, previousPage, upcomingPage, versionOf } from './addresses.ts'
 import { type Budget, QuotaSpent } from './quota.ts'
 
 /** One page of a list, its launches as received. */
@@ -22,7 +23,7 @@ export interface LaunchLibrary {
    * With `since` only those changed since; 2.0.0 does not know when: RangeError.
    */
   upcoming(options?: { since?: Date }): AsyncGenerator<Page, void>
-  /** One page of the launches that were, by `net`, earliest first; both ends included. Normal mode. */
+  /** One page of the launches that were, by `net`, earliest first; both ends included. In normal mode before 2.4.0. */
   previous(options?: { from?: Date; to?: Date; offset?: number }): Promise<Page>
   /** These launches, at most 100, in detailed mode; those it does not know are missing. */
   byIds(ids: readonly string[]): Promise<unknown[]>
@@ -50,18 +51,15 @@ export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary 
   const read = (url: URL) => readPage(url, options)
   return {
     version,
-    upcoming: ({ since } = {}) => readAll(upcomingAddress(options.baseUrl, version, since), read),
-    previous: async (range = {}) => (await read(previousAddress(options.baseUrl, version, range))).page,
+    upcoming: ({ since } = {}) => readAll(upcomingPage(options.baseUrl, since), read),
+    previous: async (range = {}) => (await read(previousPage(options.baseUrl, range))).page,
     byIds: async (ids) => {
       if (ids.length > PAGE_SIZE) throw new RangeError(`At most ${PAGE_SIZE} launches can be asked for in one call`)
       if (ids.length === 0) return []
-      return (await read(idsAddress(options.baseUrl, version, ids))).page.results
+      return (await read(idsPage(options.baseUrl, ids))).page.results
     },
   }
 }
-
-/** The API gives no more. */
-const PAGE_SIZE = 100
 
 /** Of 100 launches each: more than Launch Library has ever had upcoming, by far. */
 const MAX_PAGES = 100
@@ -94,57 +92,6 @@ function isRepeated({ results, last }: Page, received: Set<string>): boolean {
   const repeated = keys.length > (last ? 1 : 0) && keys.every((key) => received.has(key))
   for (const key of keys) received.add(key)
   return repeated
-}
-
-/** The address of the upcoming list. Throws TminusError where the base names no version that is known here. */
-export function upcomingUrl(baseUrl: string): URL {
-  return address(baseUrl, versionOf(baseUrl), 'upcoming/')
-}
-
-function upcomingAddress(baseUrl: string, version: ApiVersion, since: Date | undefined): URL {
-  if (since !== undefined && version === '2.0.0') throw new RangeError('API 2.0.0 does not tell when a launch changed')
-  return address(baseUrl, version, 'upcoming/', { mode: 'detailed', last_updated__gte: since?.toISOString() })
-}
-
-function previousAddress(
-  baseUrl: string,
-  version: ApiVersion,
-  { from, to, offset }: { from?: Date; to?: Date; offset?: number },
-): URL {
-  return address(baseUrl, version, 'previous/', {
-    ordering: 'net',
-    net__gte: from?.toISOString(),
-    net__lte: to?.toISOString(),
-    offset: offset || undefined,
-  })
-}
-
-function idsAddress(baseUrl: string, version: ApiVersion, ids: readonly string[]): URL {
-  return address(baseUrl, version, '', { mode: 'detailed', id: ids.join(',') })
-}
-
-function address(
-  baseUrl: string,
-  version: ApiVersion,
-  list: string,
-  query?: Record<string, string | number | undefined>,
-): URL {
-  const url = new URL(`${LAUNCHES[version]}${list}`, baseUrl.replace(/\/*$/, '/'))
-  if (query === undefined) return url
-  for (const [name, value] of Object.entries({ limit: PAGE_SIZE, ...query }))
-    if (value !== undefined) url.searchParams.set(name, String(value))
-  return url
-}
-
-const LAUNCHES: Record<ApiVersion, string> = { '2.0.0': 'launch/', '2.2.0': 'launch/', '2.3.0': 'launches/' }
-
-function versionOf(baseUrl: string): ApiVersion {
-  const version = apiVersion(baseUrl)
-  if (version !== undefined) return version
-  throw new TminusError(`LAUNCH_LIBRARY_URL must end with a version of the API: ${API_VERSIONS.join(', ')}`, {
-    code: 'launch_library_version',
-    retryable: false,
-  })
 }
 
 async function readPage(url: URL, options: LaunchLibraryOptions): ReturnType<Read> {

@@ -3,6 +3,7 @@ import { type TaskContext, TminusError } from 'tminus'
 import type { Http } from 'tminus/connectors/http'
 import { type Database, inTransaction } from 'tminus/db'
 import { z } from 'zod'
+import { throttleUrl } from './addresses.ts'
 import {
   type Answer,
   answered,
@@ -166,7 +167,7 @@ const ThrottleAnswer = z.union([Throttle, z.tuple([Throttle]).transform(([only])
 
 /** What `/api-throttle/` tells, which costs no call; undefined where it tells nothing: that is never an error. */
 async function askThrottle({ http, baseUrl, token, signal, log }: BudgetOptions): Promise<Answer | undefined> {
-  const url = new URL('api-throttle/', baseUrl.replace(/\/*$/, '/'))
+  const url = throttleUrl(baseUrl)
   const headers: Record<string, string> = token ? { authorization: `Token ${token}` } : {}
   try {
     const told = ThrottleAnswer.parse(await http.getJson(url, { headers, signal, timeoutMs: 5_000, maxBytes: 65_536 }))

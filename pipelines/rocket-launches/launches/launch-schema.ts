@@ -10,6 +10,8 @@ export const SCHEMAS: Record<ApiVersion, z.ZodType<Launch>> = {
   '2.0.0': z.lazy(() => Launch200),
   '2.2.0': z.lazy(() => Launch220),
   '2.3.0': z.lazy(() => Launch230),
+  // Whatever of 2.4.0 is read here stands where 2.3.0 has it; the variants of images and the countries are kept in details.
+  '2.4.0': z.lazy(() => Launch230),
 }
 
 /** Empty means unknown as much as null does. */

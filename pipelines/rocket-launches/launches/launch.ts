@@ -1,6 +1,6 @@
 import { SCHEMAS } from './launch-schema.ts'
 
-export const API_VERSIONS = ['2.0.0', '2.2.0', '2.3.0'] as const
+export const API_VERSIONS = ['2.0.0', '2.2.0', '2.3.0', '2.4.0'] as const
 export type ApiVersion = (typeof API_VERSIONS)[number]
 
 /** A launch as this pipeline knows it, whichever version of the API told it. Null: not known. */

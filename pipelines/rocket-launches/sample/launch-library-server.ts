@@ -4,12 +4,15 @@ import { openLoopback, type SeenRequest, seen, sendJson } from './loopback.ts'
 import { picture } from './picture.ts'
 import { CallCount, type Quota } from './quota.ts'
 import { type Query, readQuery, type Served, selectLaunches, shown } from './select-launches.ts'
+import { shaped } from './shape.ts'
 
 export type Launches = () => readonly unknown[]
 
 export interface LaunchLibraryOptions {
   /** Which of the API's versions it is: the paths differ, the launches are served as they are. Default 2.3.0. */
-  version?: '2.0.0' | '2.2.0' | '2.3.0'
+  version?: '2.0.0' | '2.2.0' | '2.3.0' | '2.4.0'
+  /** What stands before the version in its paths: `/api/ll` at the official app's. Default nothing. */
+  basePath?: string
   /** The upcoming list, asked anew at every request. Default: the sample launches around the time of the start. */
   launches?: Launches
   /** Launches that have left the upcoming list: found by id, under `previous` and in the list of all. Default none. */
@@ -45,17 +48,17 @@ export async function startLaunchLibrary(options: LaunchLibraryOptions = {}): Pr
     const entry = seen(request)
     requests.push(entry)
     if (options.intercept?.(request, response, entry)) return
-    const answer = route(entry, { version, served, calls, origin })
+    const answer = route(entry, { version, base: `${basePath}/${version}/`, served, calls, origin })
     if (Buffer.isBuffer(answer.body)) return sendPicture(response, answer.body)
     sendJson(request, response, answer.status, answer.body, answer.headers)
   })
   const { origin } = server
-  const version = options.version ?? '2.3.0'
-  const samples = options.launches === undefined ? sampleLaunches(now(), { origin }) : []
+  const { version = '2.3.0', basePath = '' } = options
+  const samples = options.launches === undefined ? sampleLaunches(now(), { origin }).map(shaped(version)) : []
   served = { ...served, upcoming: options.launches ?? (() => samples) }
 
   return {
-    url: `${origin}/${version}`,
+    url: `${origin}${basePath}/${version}`,
     requests,
     setLaunches(launches, archive = served.archive) {
       served = { ...served, upcoming: launches, archive }
@@ -72,6 +75,7 @@ interface Answer {
 
 interface Library {
   version: string
+  base: string
   served: Served
   calls: CallCount
   origin: string
@@ -81,12 +85,13 @@ function route(request: SeenRequest, library: Library): Answer {
   const { path } = request
   const image = /^\/media\/images\/(\w+)\.png$/.exec(path)?.[1]
   if (image !== undefined) return { status: 200, body: picture(image) ?? Buffer.alloc(0) }
-  const base = `/${library.version}/`
+  const { base } = library
   if (!path.startsWith(base)) return notFound
   if (request.method !== 'GET') return refused(405, `Method "${request.method}" not allowed.`)
   if (!path.endsWith('/')) return { status: 301, body: '', headers: { location: `${path}/` } }
   const token = /^Token (.+)$/.exec(request.headers.authorization ?? '')?.[1]
-  if (path === `${base}api-throttle/`) return { status: 200, body: library.calls.report(token) }
+  const throttle = library.version === '2.4.0' ? 'api-throttle/status/' : 'api-throttle/'
+  if (path === `${base}${throttle}`) return { status: 200, body: library.calls.report(token) }
   const wait = library.calls.take(token)
   return wait === undefined ? launches(request, library) : throttled(wait)
 }
@@ -102,18 +107,32 @@ function throttled(seconds: number): Answer {
   return { ...answer, headers: { 'retry-after': String(seconds) } }
 }
 
-function launches(request: SeenRequest, { version, served, origin }: Library): Answer {
-  const list = version === '2.3.0' ? 'launches' : 'launch'
-  const [, name, which = ''] = request.path.slice(1).split('/')
-  if (name !== list) return notFound
+function launches(request: SeenRequest, library: Library): Answer {
+  const { version, base, served, origin } = library
+  const [name, which = ''] = request.path.slice(base.length).split('/')
+  if (name !== (version === '2.3.0' || version === '2.4.0' ? 'launches' : 'launch')) return notFound
   const query = readQuery(request.query)
   if ('errors' in query) return { status: 400, body: query.errors }
+  if (version === '2.4.0') return filtered(request, which, query, library)
   if (which === '') return page(request, selectLaunches(served, 'all', query), query, origin)
   if (which === 'upcoming' || which === 'previous') {
     return page(request, selectLaunches(served, which, query), query, origin)
   }
   const [launch] = selectLaunches(served, 'all', { ...query, ids: [which] })
   return launch === undefined ? notFound : { status: 200, body: shown(launch, query.mode) }
+}
+
+/** Since 2.4.0 the mode is a path, and which list it is, a filter. Lists in the shortest mode are not served. */
+function filtered(request: SeenRequest, which: string, query: Query, { served, origin }: Library): Answer {
+  const detailed = { ...query, mode: 'detailed' }
+  if (which === '' || which === 'detailed') {
+    const { upcoming, upcoming_with_recent: recent, previous } = request.query
+    const list = previous === 'true' ? 'previous' : upcoming === 'true' || recent === 'true' ? 'upcoming' : 'all'
+    const mode = which === '' ? { ...query, mode: undefined } : detailed
+    return page(request, selectLaunches(served, list, mode), mode, origin)
+  }
+  const [launch] = selectLaunches(served, 'all', { ...detailed, ids: [which] })
+  return launch === undefined ? notFound : { status: 200, body: shown(launch, 'detailed') }
 }
 
 function page(request: SeenRequest, found: unknown[], { limit, offset, mode }: Query, origin: string): Answer {

@@ -142,14 +142,15 @@ describe('a load', () => {
     ['2.0.0', '/2.0.0/launch/previous/'],
     ['2.2.0', '/2.2.0/launch/previous/'],
     ['2.3.0', '/2.3.0/launches/previous/'],
+    ['2.4.0', '/2.4.0/launches/detailed/'],
   ] as const)('asks %s at its own path', async (version, path) => {
     archive = past(3, () => ({ image: 'https://images.example/one.jpg' })).map((launch) =>
-      version === '2.3.0' ? { ...(launch as object), image: null } : launch,
+      version >= '2.3.0' ? { ...(launch as object), image: null } : launch,
     )
     await serve({ version })
     expect(await run()).toMatchObject({ launches: 3, rejected: 0 })
     expect(new Set(library.requests.map((request) => request.path))).toEqual(
-      new Set([path, `/${version}/api-throttle/`]),
+      new Set([path, `/${version}/api-throttle/${version === '2.4.0' ? 'status/' : ''}`]),
     )
   })
 })

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isLongOver } from '../../../pipelines/rocket-launches/discord/card.ts'
-import { upcomingUrl } from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
+import { upcomingUrl } from '../../../pipelines/rocket-launches/launch-library/addresses.ts'
 import { Announcing } from '../../support/announcing.ts'
 
 const channel = Announcing.use()

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { type ApiVersion, type Parsed, parseLaunch } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import { type PageSummary, storePage } from '../../../pipelines/rocket-launches/launches/store-page.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/sample/launches.ts'
+import { shaped } from '../../../pipelines/rocket-launches/sample/shape.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { MUTATIONS, NO_LAUNCHES } from '../../support/fuzzed-launch.ts'
 import { launch230 } from '../../support/launches.ts'
@@ -58,13 +59,14 @@ test(`${COUNT} spoilt launches are stored or set aside, none is lost (seed ${SEE
   console.log(`${all.length} launches spoilt in ${kinds.length} ways:`, JSON.stringify(total))
 })
 
-/** Of all three versions; those that were recorded come in where they are at hand. */
+/** Of all versions; those that were recorded come in where they are at hand. */
 function originalLaunches(): Original[] {
   const samples = sampleLaunches(NOW, { origin: 'https://launches.example' })
   const older = { image: 'https://launches.example/a.png', pad: { name: 'Pad', latitude: '34.6', longitude: '-120.6' } }
   const files = RECORDED ? recorded().filter(({ file }) => !file.includes('-list-')) : []
   return [
     ...samples.map((launch) => ({ version: '2.3.0' as const, launch: { ...launch } })),
+    ...samples.map((launch) => ({ version: '2.4.0' as const, launch: shaped('2.4.0')(launch) as Original['launch'] })),
     ...(['2.0.0', '2.2.0'] as const).map((version) => ({ version, launch: launch230(older) })),
     ...files.flatMap(({ version, launches }) => launches.map((launch) => ({ version, launch }))),
   ].filter(({ launch }) => launch.image !== null)

@@ -1,10 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import {
-  openLaunchLibrary,
-  type Page,
-  upcomingUrl,
-} from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
+import { upcomingUrl } from '../../../pipelines/rocket-launches/launch-library/addresses.ts'
+import { openLaunchLibrary, type Page } from '../../../pipelines/rocket-launches/launch-library/launch-library.ts'
 import { QuotaSpent } from '../../../pipelines/rocket-launches/launch-library/quota.ts'
 import { startLaunchLibrary } from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
 import { settings } from '../../../pipelines/rocket-launches/settings.ts'
@@ -63,7 +60,9 @@ describe('the list', () => {
     ['2.0.0', '/2.0.0/launch/upcoming/'],
     ['2.2.0', '/2.2.0/launch/upcoming/'],
     ['2.3.0', '/2.3.0/launches/upcoming/'],
-  ])('of %s is read to its last page', async (version, path) => {
+    ['2.4.0', '/2.4.0/launches/detailed/', 'limit=100&upcoming_with_recent=true'],
+    ['api/ll/2.4.0', '/api/ll/2.4.0/launches/detailed/', 'limit=100&upcoming_with_recent=true'],
+  ])('of %s is read to its last page', async (version, path, query = 'limit=100&mode=detailed') => {
     const ids = Array.from({ length: 25 }, (_, id) => ({ id }))
     const server = await serve((request, response) => {
       const url = new URL(request.url ?? '', `http://${request.headers.host}`)
@@ -76,7 +75,7 @@ describe('the list', () => {
     expect(pages.flatMap(({ results }) => results)).toEqual(ids)
     expect(pages[0]?.count).toBe(25)
     expect(server.requests.map(({ url }) => url)).toEqual([
-      `${path}?limit=100&mode=detailed`,
+      `${path}?${query}`,
       `${path}?limit=10&offset=10`,
       `${path}?limit=10&offset=20`,
     ])
@@ -189,6 +188,21 @@ describe('one call', () => {
     ])
   })
 
+  test('asks 2.4.0 for the same by its filters', async () => {
+    const server = await serve(empty, 'api/ll/2.4.0')
+    const library = server.library()
+    expect(library.version).toBe('2.4.0')
+    await library.previous({ from, to, offset: 200 })
+    await library.byIds(['a', 'b'])
+    await library.upcoming({ since: from }).next()
+    const path = '/api/ll/2.4.0/launches/detailed/'
+    expect(server.requests.map(({ url }) => decodeURIComponent(url ?? ''))).toEqual([
+      `${path}?limit=100&previous=true&ordering=net&net__gte=2026-01-01T00:00:00.000Z&net__lte=2026-02-01T12:30:00.500Z&offset=200`,
+      `${path}?limit=100&id=a,b`,
+      `${path}?limit=100&upcoming_with_recent=true&last_updated__gte=2026-01-01T00:00:00.000Z`,
+    ])
+  })
+
   test('asks for what changed since, where the API knows', async () => {
     const server = await serve(empty)
     for await (const { last } of server.library().upcoming({ since: from })) expect(last).toBe(true)
@@ -251,23 +265,26 @@ describe('from the stand-in', () => {
   ]
   const archive = ['2024', '2025', '2026'].map((year) => launch(year, `${year}-05-01T00:00:00Z`))
 
-  test.each(['2.0.0', '2.2.0', '2.3.0'] as const)('of %s launches come by list, by id, by net', async (version) => {
-    const now = () => new Date('2026-11-21T09:00:00Z')
-    const server = await startLaunchLibrary({ version, now, launches: () => upcoming, archive: () => archive })
-    const http = openHttp({ userAgent: 'tminus-test/1' })
-    closing.push(http.close, server.close)
-    const { budget } = openEnded()
-    const { signal } = new AbortController()
-    const library = openLaunchLibrary({ http, baseUrl: server.url, token: undefined, signal, budget })
-    const { value } = await library.upcoming().next()
-    expect(value).toEqual({ results: upcoming, count: 2, last: true })
-    const range = { from: new Date('2025-05-01T00:00:00Z'), to: now() }
-    expect(await library.previous(range)).toEqual({ results: archive.slice(1), count: 2, last: true })
-    expect(await library.byIds(['2024', 'next', 'unknown'])).toEqual([upcoming[0], archive[0]])
-    if (version === '2.0.0') return
-    const changed = await library.upcoming({ since: new Date('2026-11-20T00:00:00Z') }).next()
-    expect(changed.value).toMatchObject({ results: [{ id: 'next' }] })
-  })
+  test.each(['2.0.0', '2.2.0', '2.3.0', '2.4.0'] as const)(
+    'of %s launches come by list, by id, by net',
+    async (version) => {
+      const now = () => new Date('2026-11-21T09:00:00Z')
+      const server = await startLaunchLibrary({ version, now, launches: () => upcoming, archive: () => archive })
+      const http = openHttp({ userAgent: 'tminus-test/1' })
+      closing.push(http.close, server.close)
+      const { budget } = openEnded()
+      const { signal } = new AbortController()
+      const library = openLaunchLibrary({ http, baseUrl: server.url, token: undefined, signal, budget })
+      const { value } = await library.upcoming().next()
+      expect(value).toEqual({ results: upcoming, count: 2, last: true })
+      const range = { from: new Date('2025-05-01T00:00:00Z'), to: now() }
+      expect(await library.previous(range)).toEqual({ results: archive.slice(1), count: 2, last: true })
+      expect(await library.byIds(['2024', 'next', 'unknown'])).toEqual([upcoming[0], archive[0]])
+      if (version === '2.0.0') return
+      const changed = await library.upcoming({ since: new Date('2026-11-20T00:00:00Z') }).next()
+      expect(changed.value).toMatchObject({ results: [{ id: 'next' }] })
+    },
+  )
 })
 
 describe('a failure says what to do', () => {
@@ -328,6 +345,10 @@ describe('the settings', () => {
 
   test('have a default, and take the address of the list too', () => {
     expect(Settings.parse({})).toEqual({ LAUNCH_LIBRARY_URL: 'https://ll.thespacedevs.com/2.3.0' })
+    for (const url of ['', '/', '/launches/', '/launches/detailed', '/launches/upcoming/'])
+      expect(Settings.parse({ LAUNCH_LIBRARY_URL: `https://h/api/ll/2.4.0${url}` }).LAUNCH_LIBRARY_URL).toBe(
+        'https://h/api/ll/2.4.0',
+      )
     for (const url of ['http://h:1/2.0.0/', 'http://h:1/2.0.0', 'http://h:1/2.0.0/launch/upcoming/'])
       expect(Settings.parse({ LAUNCH_LIBRARY_URL: url }).LAUNCH_LIBRARY_URL).toBe('http://h:1/2.0.0')
   })
