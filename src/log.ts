@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import pino, { type Logger } from 'pino'
 import type { PrettyOptions } from 'pino-pretty'
 import type { Scrub } from './secrets.ts'
+import { visibleJson, visibleText } from './visible-text.ts'
 
 export type { Logger }
 
@@ -35,11 +36,28 @@ export function openLog({ level, format, scrub, to = process.stdout }: LogOption
     decodeStrings: false,
     // Before it is made pretty: that breaks and indents lines, and a secret in them would no longer be found.
     write: (line: string | Buffer, _encoding, done) => {
-      out.write(scrub(line.toString()))
+      const scrubbed = scrub(line.toString())
+      out.write(isPretty ? visibleLine(scrubbed) : visibleJson(scrubbed))
       done()
     },
   })
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, sink)
+}
+
+/** The same line with every text in it as a terminal may show it: made pretty, escapes of JSON are written out. */
+function visibleLine(line: string): string {
+  try {
+    return `${JSON.stringify(visibleValue(JSON.parse(line)))}\n`
+  } catch {
+    return visibleText(line)
+  }
+}
+
+function visibleValue(value: unknown): unknown {
+  if (typeof value === 'string') return visibleText(value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(visibleValue)
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [visibleText(key), visibleValue(member)]))
 }
 
 /** Loaded here: who writes JSON has no need of it. */

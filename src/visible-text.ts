@@ -7,7 +7,7 @@
  * tags. Those that an emoji or a script needs stay: U+FE0F after a symbol, a joiner between emoji or in Arabic and Indic.
  */
 export function visibleText(text: string): string {
-  if (HARMLESS.test(text)) return text
+  if (!SUSPECT.test(text)) return text
   return text
     .toWellFormed()
     .replaceAll('\r\n', '\n')
@@ -16,7 +16,8 @@ export function visibleText(text: string): string {
     .replaceAll(UNSEEN, '')
 }
 
-const HARMLESS = /^[ -~\n\t]*$/
+/** Control characters, separators of lines, lone halves of characters, and what is not seen. */
+const SUSPECT = /[^\P{Cc}\n\t]|[\u2028\u2029\uFFF9-\uFFFB\p{DI}\p{Cs}]/u
 
 const CONTROL = /[^\P{Cc}\n\t]/gu
 

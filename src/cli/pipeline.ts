@@ -9,6 +9,7 @@ import { openProgress } from './progress.ts'
 import { Screen } from './screen.ts'
 import { settingsWarnings } from './settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from './signals.ts'
+import { printJson } from './table.ts'
 
 export interface PipelineOptions {
   conf?: string
@@ -73,5 +74,5 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
 }
 
 async function printRun(metadata: Parameters<typeof showRun>[0], dag: Dag, runId: string): Promise<void> {
-  process.stdout.write(`${JSON.stringify(await showRun(metadata, dag.id, runId), null, 2)}\n`)
+  printJson(await showRun(metadata, dag.id, runId))
 }

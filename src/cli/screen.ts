@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import type { LogTarget } from '../log.ts'
+import { visibleText } from '../visible-text.ts'
 
 /** Lines that stay, above a block that is drawn again in place; where there is no terminal, only lines that stay. */
 export class Screen {
@@ -66,9 +67,9 @@ export function wrap(text: string, columns: number): string[] {
   return lines
 }
 
-/** What others wrote must not move the cursor. */
+/** What others wrote must not move the cursor, nor hide or turn what is beside it. */
 export function printable(text: string): string {
-  return text.replaceAll('\t', ' ').replaceAll(/[^\P{Cc}\n]/gu, '\uFFFD')
+  return visibleText(text).replaceAll('\t', ' ')
 }
 
 /** Columns a text takes: colour codes none, East Asian characters and emoji two. */

@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import { humanDuration } from '../duration.ts'
+import { visibleJson } from '../visible-text.ts'
 import { columnsOf, printable, wrap } from './screen.ts'
 
 export interface TableOptions {
@@ -52,7 +53,7 @@ const READABLE = 24
 const NARROWEST = 6
 
 function oneLine(text: string): string {
-  return printable(text.replaceAll(/\s+/g, ' '))
+  return printable(text).replaceAll(/\s+/g, ' ')
 }
 
 /** Widths that fit; 0 for a column that is left out. */
@@ -148,5 +149,5 @@ export function note(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2))
+  print(visibleJson(JSON.stringify(value, null, 2)))
 }

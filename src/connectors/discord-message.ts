@@ -1,3 +1,5 @@
+import { visibleText } from '../visible-text.ts'
+
 /** A message as a webhook takes it: https://discord.com/developers/docs/resources/webhook#execute-webhook */
 export interface Payload {
   content?: string
@@ -84,12 +86,15 @@ export function truncate(text: string, max: number): string {
 
 /** Shows `text` as it is: no formatting, no link behind other words, nobody mentioned. */
 export function escapeMarkdown(text: string): string {
-  return text
+  return visibleText(text)
     .replace(/[\\*_`<]|~(?=~)|\|(?=\|)/g, '\\$&')
     .replace(/\](?=\()/g, '\\]')
     .replace(/^(\s*)(#{1,3}|>{1,3}|-#|[-+])(?=\s)/gm, '$1\\$2')
-    .replace(/@(?=everyone|here)/g, '@\u200B')
+    .replace(/@(?=everyone|here)/g, DEFUSED)
 }
+
+/** Nobody is mentioned by it. The one character that is not seen and stays in a message. */
+const DEFUSED = '@\u200B'
 
 /** The address as Discord takes it, or undefined: http(s) only, no longer than `max`; anything else costs the message. */
 export function webAddress(text: string | null | undefined, max: number = LIMITS.url): string | undefined {
@@ -188,7 +193,8 @@ function isShown({ title, description, fields, image, thumbnail, author, footer 
 
 /** Discord trims before it measures, so a text of spaces is an empty one. */
 function text(value: string | undefined, max: number): string | undefined {
-  return truncate(value?.trim() ?? '', max) || undefined
+  const visible = value?.split(DEFUSED).map(visibleText).join(DEFUSED)
+  return truncate(visible?.trim() ?? '', max) || undefined
 }
 
 function picture(image: { url: string } | undefined): { url: string } | undefined {

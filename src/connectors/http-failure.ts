@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { TminusError } from '../errors.ts'
+import { visibleText } from '../visible-text.ts'
 
 /** Where a request goes, and how that is spoken of: no query, no user info. */
 export interface Place {
@@ -189,7 +190,7 @@ function detailIn(body: Buffer, sent: Readonly<Record<string, string>>): string 
     if (typeof detail !== 'string') return undefined
     const secrets = Object.values(sent).flatMap((value) => value.split(' '))
     if (secrets.some((secret) => secret.length > 5 && detail.includes(secret))) return undefined
-    return detail.replaceAll(/[\p{Cc}\p{Cs}\s]+/gu, ' ').slice(0, 200)
+    return visibleText(detail).replaceAll(/\s+/g, ' ').slice(0, 200)
   } catch {
     return undefined
   }

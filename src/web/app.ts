@@ -22,6 +22,7 @@ import { triggerPages } from './pages/trigger.tsx'
 import { notFound, showError } from './problem.tsx'
 import { fewAtOnce, ownHostOnly, protectiveHeaders, sameOriginOnly, smallBodiesOnly } from './security.ts'
 import type { Site, WebEnv } from './site.ts'
+import { visiblePages } from './visible-pages.ts'
 
 const PAGES = [
   liveRoutes,
@@ -57,6 +58,7 @@ export function buildApp(
   })
   app.use(protectiveHeaders, ownHostOnly, fewAtOnce(), sameOriginOnly, smallBodiesOnly)
   app.use(compress())
+  app.use(visiblePages)
   mount?.(app)
   app.route('/', assets)
   app.use(knowViewer)

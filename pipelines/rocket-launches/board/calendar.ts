@@ -97,5 +97,5 @@ function descriptionOf(launch: BoardLaunch): string {
 
 /** On one line, without control characters: most readers refuse a calendar that holds any. */
 function line(text: string | null, longest = 300): string {
-  return truncate((plain(text) ?? '').replace(/\p{Cc}/gu, ''), longest)
+  return truncate((plain(text) ?? '').replaceAll('\uFFFD', ''), longest)
 }

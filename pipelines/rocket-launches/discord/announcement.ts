@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { visibleText } from 'tminus'
 import {
   type Embed,
   type EmbedField,
@@ -217,9 +218,9 @@ export function escaped(text: string | null): string {
   return escapeMarkdown(text ?? '')
 }
 
-/** On one line (Launch Library has CRLF and doubled spaces); null where nothing is left. */
+/** On one line (Launch Library has CRLF and doubled spaces), as it may be shown; null where nothing is left. */
 export function plain(text: string | null): string | null {
-  return text?.replace(/\s+/g, ' ').trim() || null
+  return (text && visibleText(text).replace(/\s+/g, ' ').trim()) || null
 }
 
 const SENTENCES = 2

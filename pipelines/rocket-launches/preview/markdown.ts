@@ -1,3 +1,4 @@
+import { visibleText } from 'tminus'
 import { timestampText } from './timestamp.ts'
 
 /** A piece of text and how it is set. */
@@ -23,12 +24,7 @@ export interface Clock {
  * `<t:SECONDS:STYLE>`. The marks of headings, small print and quotes are dropped.
  */
 export function spansOf(text: string, clock: Clock): Span[] {
-  return parse(printable(text).replace(/^(?:-# |#{1,3} |> )/gm, ''), {}, clock)
-}
-
-/** Text without control characters, so that no message can steer the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll('\r\n', '\n').replace(/[^\P{Cc}\n]/gu, '')
+  return parse(visibleText(text).replace(/^(?:-# |#{1,3} |> )/gm, ''), {}, clock)
 }
 
 interface Rule {

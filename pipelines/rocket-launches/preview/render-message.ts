@@ -1,5 +1,6 @@
 import picocolors from 'picocolors'
-import { type Clock, printable, type Span, spansOf } from './markdown.ts'
+import { visibleText } from 'tminus'
+import { type Clock, type Span, spansOf } from './markdown.ts'
 import { type Line, lineColumns, wrap } from './terminal-text.ts'
 import { timestampText } from './timestamp.ts'
 import type { WebhookEmbed, WebhookMessage, WebhookRow } from './webhook-message.ts'
@@ -113,7 +114,7 @@ function cell(field: Field, page: Page, width: number): Line[] {
 
 function picture(embed: WebhookEmbed, { colors }: Page): string[] {
   return [embed.thumbnail, embed.image].flatMap((image) =>
-    image === undefined ? [] : [`${colors.dim('▣ image')} ${colors.dim(printable(image.url))}`],
+    image === undefined ? [] : [`${colors.dim('▣ image')} ${colors.dim(visibleText(image.url))}`],
   )
 }
 
@@ -122,7 +123,7 @@ function footer(embed: WebhookEmbed, { colors, clock, width }: Page): string[] {
     embed.timestamp === undefined ? '' : timestampText(new Date(embed.timestamp), 'f', clock.now, clock.timeZone)
   const text = [embed.footer?.text ?? '', at].filter((part) => part !== '').join(' • ')
   if (text === '') return []
-  const span = { text: printable(text) }
+  const span = { text: visibleText(text) }
   return wrap([span], width).map((line) => colors.dim(line.map(({ text }) => text).join('')))
 }
 

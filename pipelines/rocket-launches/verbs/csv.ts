@@ -1,3 +1,5 @@
+import { visibleJson, visibleText } from 'tminus'
+
 /**
  * A record of CSV by RFC 4180: ended by CR LF; a field with a comma, a quote or a line break in quotes, its quotes
  * doubled. Null is an empty field; dates are ISO 8601 UTC; objects are JSON.
@@ -11,12 +13,17 @@ export function csvRecord(values: readonly unknown[]): string {
 }
 
 function field(value: unknown): string {
-  const text = typeof value === 'string' ? value.replace(/^(?=[=+\-@\t\r])/, "'") : plain(value)
+  const text = typeof value === 'string' ? shown(value) : plain(value)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+/** Made visible first: a formula may hide behind a character that is not seen. */
+function shown(text: string): string {
+  return visibleText(text).replace(/^(?=[=+\-@\t\r])/, "'")
 }
 
 function plain(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (value instanceof Date) return value.toISOString()
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'object' ? visibleJson(JSON.stringify(value)) : String(value)
 }

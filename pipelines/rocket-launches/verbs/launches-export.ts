@@ -1,4 +1,4 @@
-import type { CommandHost } from 'tminus'
+import { type CommandHost, visibleJson } from 'tminus'
 import type { Database } from 'tminus/db'
 import { COLUMNS, eachLaunch, type StoredLaunch } from '../launches/launch-reading.ts'
 import { csvRecord } from './csv.ts'
@@ -43,6 +43,7 @@ function csv(details: boolean): Format {
 /** A launch a line. */
 const JSON_ARRAY: Format = {
   begin: '[',
-  part: (launches, first) => (first ? '\n' : ',\n') + launches.map((launch) => JSON.stringify(launch)).join(',\n'),
+  part: (launches, first) =>
+    (first ? '\n' : ',\n') + launches.map((launch) => visibleJson(JSON.stringify(launch))).join(',\n'),
   end: '\n]\n',
 }

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
 import { type LogRow, whyNoLog } from '../../operations/logs.ts'
+import { visibleText } from '../../visible-text.ts'
 import { assetUrl } from '../assets.ts'
 import { durationOf, findRun, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
@@ -178,7 +179,7 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task/log.txt', async (c) => {
       const last = lines.at(-1)
       if (last === undefined) return controller.close()
       after = last.line
-      controller.enqueue(encoder.encode(lines.map((line) => site.scrub(plain(line))).join('')))
+      controller.enqueue(encoder.encode(lines.map((line) => visibleText(site.scrub(plain(line)))).join('')))
     },
   })
   c.header('content-type', 'text/plain; charset=utf-8')

@@ -121,6 +121,25 @@ describe('stored by whoever wants to harm', () => {
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
   })
 
+  test('what is not seen but changes what is seen reaches no page and no calendar, and programs get it as it is stored', async () => {
+    const unseen = '\u202E\u2066\u200B\u200E\u061C\u0007\u001b[31m\u0085\u2028\u{E0041}'
+    await insert('turned', `Falcon${unseen}9`)
+    for (const page of [
+      '/',
+      '/?show=past',
+      `/?q=${encodeURIComponent(unseen)}`,
+      path('turned'),
+      '/nothing',
+      '/launches.ics',
+    ])
+      expect((await site.text(page)).replaceAll(/\r?\n[ \t]?/g, '').replaceAll(/ value="[^"]*"/g, '')).not.toMatch(
+        /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u,
+      )
+    const { launches } = JSON.parse(await site.text('/launches.json'))
+    expect(launches).toContainEqual(expect.objectContaining({ name: `Falcon${unseen}9` }))
+    await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
+  })
+
   test('texts of 10,000 characters make no page large', async () => {
     for (let index = 0; index < 60; index++)
       await insert(`long-${index}`, `${'W'.repeat(5_000)} ${'<&"'.repeat(1_666)}`, {

@@ -195,7 +195,7 @@ describe.concurrent('launches export', () => {
       name: `'=Ariane 64 | "Weather", or not`,
       net: '2026-11-24T10:00:00.000Z',
       latitude: '-5.2',
-      mission_description: 'Two\r\nlines — and more.',
+      mission_description: 'Two\nlines — and more.',
       hold_reason: '',
       webcast_live: 'false',
     })
