@@ -201,9 +201,9 @@ async function conclude(db: Queryable, reading: Reading, rejected: number, { log
 }
 
 async function concludeVanished(db: Queryable, reading: Reading, log: Context['log']): Promise<void> {
-  const { ids, startedAt, summary, nameless, counted } = reading
-  if (ids.size + nameless < counted) {
-    log.warn(`the list holds launches twice, ${ids.size} of ${counted} came: no launch is taken for gone`)
+  const { ids, startedAt, summary, nameless, fetched } = reading
+  if (ids.size + nameless < fetched) {
+    log.warn(`the list holds launches twice, ${ids.size} of ${fetched} are others: no launch is taken for gone`)
     return
   }
   const missing = await sync.markVanished(db, [...ids], startedAt)

@@ -59,7 +59,7 @@ export async function countLaunches(db: Queryable, asked: Asked, now: Date): Pro
 function fitting({ past }: Asked): string {
   return `${past ? GONE_BY : TO_COME}
     and ${holdsAll('search_text', '$2')}
-    and ($3 = '' or launch_fold(provider) = launch_fold($3))`
+    and ($3 = '' or strpos(search_text, launch_fold($3)) > 0 and launch_fold(provider) = launch_fold($3))`
 }
 
 function valuesOf({ search, provider }: Asked, { now }: Pick<Range, 'now'>): unknown[] {

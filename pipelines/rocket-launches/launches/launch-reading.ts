@@ -56,11 +56,12 @@ export async function findLaunches(db: Queryable, text: string, now: Date): Prom
     `select ${LISTED}, details, exact
      from (
        select *,
-         coalesce(id::text = $1 or launch_id = $1 or slug = lower($1) or launch_fold(name) = launch_fold($1)
+         coalesce(id::text = $1 or launch_id = $1 or slug = lower($1)
+           or starts_with(search_text, launch_fold($1) || ' ') and launch_fold(name) = launch_fold($1)
            or length($1) >= 8 and starts_with(launch_id, lower($1)), false) as exact
        from rocket_launches
      ) as launches
-     where exact or ${holdsAll('launch_fold(name)', '$2')}
+     where exact or ${holdsAll('search_text', '$2')} and ${holdsAll('launch_fold(name)', '$2')}
      order by exact desc, abs(extract(epoch from net - $3::timestamptz)), id
      limit 20`,
     [text, text.split(/\s+/), now.toISOString()],

@@ -385,11 +385,13 @@ describe('a list that is not whole', () => {
     expect(await run({ sync: 'full', minutes: 10 })).toMatchObject({ fetched: 200, vanished: 0 })
   })
 
-  test('since it holds launches twice loses none', async () => {
-    instead = (offset) => (offset === 0 ? page(0, 200, '?offset=200') : page(150, 300, null))
+  test.each([350, null])('since it holds launches twice loses none (count %s)', async (count) => {
+    instead = (offset) => (offset === 0 ? page(0, 200, '?offset=200', count) : page(150, 300, null, count))
     const log = quietLog()
     expect(await run({ sync: 'full', minutes: 10, log })).toMatchObject({ fetched: 350, vanished: 0 })
-    expect(log.lines).toContain('warn the list holds launches twice, 300 of 350 came: no launch is taken for gone')
+    expect(log.lines).toContain(
+      'warn the list holds launches twice, 300 of 350 are others: no launch is taken for gone',
+    )
   })
 
   test('of what changed leaves the mark where it was, and asks for it again', async () => {
