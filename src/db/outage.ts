@@ -1,29 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * SQLSTATE classes and codes that speak of the connection or the server, not of the statement: also of one whose disk is
- * full (53100), or that only reads, as after a failover (25006).
+ * SQLSTATE classes and codes that speak of the connection or the server, not of the statement: also of one that lacks
+ * memory, connections or disk (53…), cannot read it (58…), or only reads, as after a failover (25006).
  */
-const OUTAGE_STATES = /^(08...|57P0[1-5]|53[13]00|25006)$/
-const NETWORK_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOENT',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-])
+const OUTAGE_STATES = /^(08...|57P0[1-5]|53[0-3]00|580[03]0|25006|25P0[34])$/
+/** Node's codes for a network, a name or a machine that fails for a while. EAGAIN: a socket's queue is full. */
+const SYSTEM_CODES = new Set(
+  `ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTCONN ETIMEDOUT ENOENT EAGAIN ENOTFOUND EAI_AGAIN EAI_FAIL EAI_MEMORY
+  EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET EADDRNOTAVAIL EMFILE ENFILE ENOBUFS ERR_STREAM_DESTROYED`.split(
+    /\s+/,
+  ),
+)
+/** What node-postgres says without a code. */
+const LOST =
+  /connection terminated|connection error|timeout expired|timeout exceeded when trying to connect|not queryable|error establishing an SSL connection/i
 
 /** True where the database was not there or went away: the same statement may well work in a moment. */
 export function isOutage(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isOutage)
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
-  if (OUTAGE_STATES.test(code) || NETWORK_CODES.has(code)) return true
-  return /connection terminated|connection error|timeout exceeded when trying to connect|not queryable/i.test(
-    error.message,
-  )
+  return OUTAGE_STATES.test(code) || SYSTEM_CODES.has(code) || LOST.test(error.message)
 }
 
 /** How long the database may be away before what needs it is given up. */

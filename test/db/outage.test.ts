@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { isOutage, outlast } from '../../src/db/outage.ts'
+import { openPool } from '../../src/db/pool.ts'
 import { useDatabase } from '../support/database.ts'
 
 const database = useDatabase()
@@ -16,4 +19,91 @@ test('a server that only reads, as after a failover, is waited for; a wrong stat
   const wrong = await client.query('drop table taken').catch((error: Error) => error)
   client.release(true)
   expect([refusals, isOutage(wrong)]).toEqual([[true], false])
+})
+
+/** A server that does this with the first bytes of a client. */
+async function withServer(onData: (socket: Socket) => void, work: (port: number) => Promise<void>): Promise<void> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}))
+    socket.once('data', () => onData(socket))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    await work((server.address() as AddressInfo).port)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  }
+}
+
+async function refusal(connectionString: string, withinMs = 10_000): Promise<unknown> {
+  const pool = openPool(connectionString)
+  pool.options.connectionTimeoutMillis = withinMs
+  const error = await pool.query('select 1').catch((thrown: unknown) => thrown)
+  await pool.end()
+  return error
+}
+
+test('a name that is unknown is waited for, as a server that is not there', async () => {
+  const error = await refusal(`postgresql://u:p@${'x'.repeat(64)}/d`)
+  expect(error).toMatchObject({ code: 'ENOTFOUND' })
+  expect(isOutage(error)).toBe(true)
+})
+
+const TLS_YES = Buffer.from('S')
+const SERVERS: [string, string, (socket: Socket) => void][] = [
+  ['does not answer', '', () => {}],
+  ['hangs up', '', (socket) => socket.destroy()],
+  [
+    'hangs up in the middle of the TLS handshake',
+    '?sslmode=no-verify',
+    (socket) => void socket.write(TLS_YES, () => socket.destroy()),
+  ],
+  ['ends in the middle of the TLS handshake', '?sslmode=no-verify', (socket) => void socket.end(TLS_YES)],
+  ['does not go on with the TLS handshake', '?sslmode=no-verify', (socket) => void socket.write(TLS_YES)],
+  ['cannot take one more client while TLS is asked for', '?sslmode=no-verify', (socket) => void socket.write('E')],
+]
+test.each(SERVERS)('a server that %s is waited for', async (_, search, onData) => {
+  await withServer(onData, async (port) => {
+    const error = await refusal(`postgresql://u:p@127.0.0.1:${port}/d${search}`, 200)
+    expect([isOutage(error), error]).toEqual([true, expect.any(Error)])
+  })
+})
+
+test('a server without room for one more connection is waited for, a wrong password is not', async () => {
+  const role = `crowded_${process.pid}`
+  await database.pool.query(`create role ${role} login password 'hunter2hunter2' connection limit 0`)
+  const url = new URL(database.connectionString)
+  url.username = role
+  url.password = 'hunter2hunter2'
+  const full = await refusal(url.href)
+  url.password = 'wrong'
+  const wrong = await refusal(url.href)
+  await database.pool.query(`drop role ${role}`)
+  expect([isOutage(full), full, isOutage(wrong)]).toEqual([true, expect.objectContaining({ code: '53300' }), false])
+})
+
+test('a connection that the server ends is waited for, whatever it was idle in', async () => {
+  const pool = openPool(database.connectionString, { max: 1 })
+  const ends: [string, string][] = [
+    ['25P03', `begin; set local idle_in_transaction_session_timeout = '10ms'`],
+    ['57P05', `set idle_session_timeout = '10ms'`],
+  ]
+  for (const [code, limit] of ends) {
+    const client = await pool.connect()
+    const lost = once(client, 'error')
+    await client.query(limit)
+    const [error] = await lost
+    client.release(true)
+    expect([error.code, isOutage(error)]).toEqual([code, true])
+  }
+  const client = await pool.connect()
+  const ended = client
+    .query('select pg_terminate_backend(pg_backend_pid()), pg_sleep(1)')
+    .catch((error: Error) => error)
+  client.on('error', () => {})
+  expect(isOutage(await ended)).toBe(true)
+  client.release(true)
+  await pool.end()
 })
