@@ -32,6 +32,8 @@ export function addressProblem(value: string): string | undefined {
   const rest = value.slice(scheme.length + '://'.length)
   // A password with a # / ? in it can still be read as an address: of another host, its beginning for a port.
   if (/#|^[^?]*\/[^?]*@|\?[^=]*@/.test(rest)) return UNREADABLE
+  // pg knows one host only; libpq's list of them it takes for one name.
+  if (/^([^/?]*@)?[^@/?]*,[^@/?]*([/?]|$)|[?&](host|port)=[^&]*(,|%2c)/i.test(rest)) return SEVERAL_HOSTS
   const port = /^[^/?]*:(\d+)(?=[/?]|$)/.exec(rest)?.[1]
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
     return 'has a port that is none; use one from 1 to 65535'
@@ -39,3 +41,5 @@ export function addressProblem(value: string): string | undefined {
 }
 
 const UNREADABLE = 'cannot be read; write characters like @ : / # ? in the password as %40 %3A %2F %23 %3F'
+const SEVERAL_HOSTS =
+  'names several hosts, and only one can be used: name the primary, or a proxy in front of them (HAProxy, PgBouncer)'

@@ -169,6 +169,11 @@ describe('a connection string', () => {
     ['postgresql://u:123#hunter2@h/d', 'cannot be read; write characters like'],
     ['postgresql://u:123/hunter2@h/d', 'cannot be read; write characters like'],
     ['postgresql://u:#hunter2@h/d', 'cannot be read; write characters like'],
+    ['postgresql://u:hunter2@h1:5432,h2:5432/d', 'names several hosts, and only one can be used: name the primary'],
+    ['postgresql://u:hunter2@h1,h2/d?target_session_attrs=read-write', 'names several hosts'],
+    ['postgresql://h1,h2', 'names several hosts'],
+    ['postgresql://u:hunter2@/d?host=h1,h2', 'names several hosts'],
+    ['postgresql://u:hunter2@/d?host=h1%2Ch2&port=5432,5433', 'names several hosts'],
     // An unquoted # in .env ends the value.
     ['postgresql://u:987654', 'has a port that is none'],
     ['postgresql://u:hunter2', 'cannot be read; write characters like'],
@@ -190,6 +195,9 @@ describe('a connection string', () => {
     // node-postgres takes the last @ for the end of the password.
     'postgresql://u:p@ss@h/d',
     'postgresql://h/d?user=me@example.com&password=p',
+    'postgresql://u:p,q@h/d',
+    'postgresql://u:p@q,r@h/d',
+    'postgresql://u:p@h/d?options=-c%20search_path=a,b',
   ])('%s is fine', (DATABASE_URL) => {
     expect(parseConfig({ DATABASE_URL }).databaseUrl).toBe(DATABASE_URL)
   })

@@ -1,5 +1,5 @@
 import { type Check, type CheckHost, humanDuration } from 'tminus'
-import type { Database, Queryable } from 'tminus/db'
+import { type Database, missingRights, type Queryable } from 'tminus/db'
 import { filtersSet, nothingPasses } from './discord/settings-filter.ts'
 import { disabledAmong, disabledWords } from './discord/target.ts'
 import { upcomingUrl } from './launch-library/addresses.ts'
@@ -9,19 +9,42 @@ import type { Settings } from './settings.ts'
 
 /** Age of what is stored, calls left, and how the channels are told. Asks neither Launch Library nor Discord. */
 export async function check(host: CheckHost<Settings>): Promise<Check[]> {
-  return await host
-    .withDatabase(async (db) => [
+  return await host.withDatabase(async (db) => {
+    const rights = await checkRights(db)
+    return rights.length > 0 ? rights : await checkTables(db, host)
+  })
+}
+
+async function checkTables(db: Database, host: CheckHost<Settings>): Promise<Check[]> {
+  try {
+    return [
       await checkAge(db, host),
       await checkQuota(db, host),
       await checkWebhooks(db, host.settings()),
       await checkOutbox(db),
       ...(await checkFilters(db, host)),
-    ])
-    .catch((error: Error) => {
-      // Postgres' code for a table that does not exist.
-      if ('code' in error && error.code === '42P01') return [nothingYet]
-      throw error
-    })
+    ]
+  } catch (error) {
+    // Postgres' code for a table that does not exist.
+    if (error instanceof Error && 'code' in error && error.code === '42P01') return [nothingYet]
+    throw error
+  }
+}
+
+/** Nothing where the tables can be made, or are there and can be read and written. */
+async function checkRights(db: Queryable): Promise<Check[]> {
+  const name = 'launches'
+  const { rows } = await db.query<{ role: string; schema: string }>(
+    `select quote_ident(current_user) as role, quote_ident(current_schema()) as schema
+     where to_regclass('rocket_launches') is null and not has_schema_privilege(current_schema(), 'CREATE')`,
+  )
+  const [first] = rows
+  if (first !== undefined) {
+    const grant = `GRANT USAGE, CREATE ON SCHEMA ${first.schema} TO ${first.role}`
+    return [{ name, level: 'fail', message: `their tables cannot be made; the schema's owner can mend it: ${grant}` }]
+  }
+  const missing = await missingRights(db, { named: '^(rocket_launch|discord_|launch_library_)' })
+  return missing === undefined ? [] : [{ name, level: 'fail', message: missing }]
 }
 
 const RUN = 'run npm run pipeline rocket-launches'

@@ -5,6 +5,7 @@ import { parseSettings } from '../config.ts'
 import type { Dag } from '../dag/dag.ts'
 import { messageOf } from '../errors.ts'
 import { checkMigrations, checkPooler, checkServer } from '../maintenance/check.ts'
+import { checkRights } from '../maintenance/check-rights.ts'
 import { checkRuns } from '../maintenance/check-runs.ts'
 import { openCommandHost, stopSignal } from './command-host.ts'
 import type { ListOptions } from './dags.ts'
@@ -42,8 +43,13 @@ async function checkOpened({ config }: Setup, { db, metadata, direct }: Database
     ...(metadata.pool === db ? [] : await checkServer(metadata.pool, 'METADATA_DATABASE_URL')),
     ...(await checkPooler(direct.pool, direct.setting)),
     check,
-    ...(usable ? await checkRuns(metadata) : []),
+    ...(usable ? await checkTables(metadata) : []),
   ]
+}
+
+async function checkTables(metadata: Databases['metadata']): Promise<Check[]> {
+  const rights = await checkRights(metadata)
+  return rights.level === 'ok' ? [rights, ...(await checkRuns(metadata))] : [rights]
 }
 
 /** @param isReached whether the database can be asked: where not, that is told once */

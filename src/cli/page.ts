@@ -3,7 +3,7 @@ import type { Environment } from '../config.ts'
 import type { Door } from '../web/door.ts'
 import { openWeb, type WebOptions } from '../web/server.ts'
 import { settingsWarnings } from './settings-warnings.ts'
-import { EXIT_OF, type StopSignal } from './signals.ts'
+import type { StopSignal } from './signals.ts'
 import { metricsOf, probesOf } from './watch.ts'
 import { webOptions } from './web-options.ts'
 
@@ -17,14 +17,12 @@ export async function page(env: Environment, door: Door | undefined, stopped: Pr
     const routes = probesOf(databases, metrics)
     const mount: WebOptions['mount'] = (app) => void app.route('/', routes)
     const served = await openWeb({ ...databases, ...webOptions(setup), mount, door })
-    const early = await Promise.race([stopped, undefined])
-    if (early === undefined) setup.log.info(`the page is at ${served.url}`)
+    setup.log.info(`the page is at ${served.url}`)
     const signal = await stopped
     setup.log.info(`${signal}: stopping; a second signal ends at once`)
     await served.close()
-    // As where no handler was there yet.
-    return early === undefined ? 0 : EXIT_OF[early]
   } finally {
     await databases.close()
   }
+  return 0
 }

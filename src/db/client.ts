@@ -1,4 +1,5 @@
-import pg, { type ClientConfig } from 'pg'
+import pg, { type ClientConfig, type DatabaseError } from 'pg'
+import { addAdvice } from './rights.ts'
 
 /** Over a connection that waits nothing is sent: only this tells of one that was dropped on the way, by a NAT or a crash. */
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
@@ -39,6 +40,7 @@ export interface ClientOptions extends ClientConfig {
 interface Untyped {
   processID: number
   connectionParameters: { replication?: string }
+  _getActiveQuery(): { text?: string } | null
   getStartupConf(): Record<string, string>
 }
 
@@ -49,7 +51,7 @@ export class Client extends pg.Client {
   readonly #options: ClientOptions
 
   constructor(options: ClientOptions = {}) {
-    super(withoutDirectTls(options))
+    super(withSafeTls(options))
     this.#options = options
     untyped(this).connectionParameters.replication = ''
     const query = this.query.bind(this) as (...args: unknown[]) => unknown
@@ -57,6 +59,8 @@ export class Client extends pg.Client {
     // pg leaves a connection open that it gives up by itself, for want of a password; the process would stay until
     // the server hangs up, a minute later.
     this.connection.on('error', () => this.connection.stream.destroy())
+    // Before pg itself hands the error on.
+    this.connection.on('errorMessage', (error: DatabaseError) => this.#addAdvice(error))
   }
 
   getStartupConf(): Record<string, string> {
@@ -73,6 +77,11 @@ export class Client extends pg.Client {
     this.pooled = rowCount === 0
   }
 
+  #addAdvice(error: DatabaseError): void {
+    const { user: role, database } = this
+    addAdvice(error, { role, database, statement: untyped(this)._getActiveQuery()?.text })
+  }
+
   /** Behind a pooler the next statement may meet a connection where its name is taken, or unknown. */
   #withoutName(statement: unknown): unknown {
     if (!this.pooled && !this.#options.unnamed) return statement
@@ -82,6 +91,17 @@ export class Client extends pg.Client {
 
 function untyped(client: object): Untyped {
   return client as Untyped
+}
+
+function withSafeTls(options: ClientOptions): ClientOptions {
+  const connectionString = options.connectionString && asVerifyFull(options.connectionString)
+  return withoutDirectTls({ ...options, ...(connectionString && { connectionString }) })
+}
+
+/** pg takes these modes for verify-full, but warns on standard error that a later version will not. */
+function asVerifyFull(address: string): string {
+  if (/[?&]uselibpqcompat=true/.test(address)) return address
+  return address.replace(/([?&]sslmode=)(prefer|require|verify-ca)(?=&|$)/, '$1verify-full')
 }
 
 /** pg refuses PGSSLNEGOTIATION=direct, which the shell may set for another server, where TLS is off. */

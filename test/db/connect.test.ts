@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { checkConnection } from '../../src/db/connect.ts'
@@ -81,14 +82,20 @@ test('a wrong password', async () => {
   const url = changed((address) => {
     address.password = 'hunter2hunter2'
   })
-  await expectWrong(url, `the password for user "tminus" was not accepted at ${place()}; check user and password`)
+  await expectWrong(
+    url,
+    `the password for user "tminus" was not accepted at ${place()}; check user and password, and whether it has expired`,
+  )
 })
 
 test('an unknown user: the server does not tell it from a wrong password', async () => {
   const url = changed((address) => {
     address.username = 'nobody-here'
   })
-  await expectWrong(url, `the password for user "nobody-here" was not accepted at ${place()}; check user and password`)
+  await expectWrong(
+    url,
+    `the password for user "nobody-here" was not accepted at ${place()}; check user and password, and whether it has expired`,
+  )
 })
 
 const ASKED = 'asks for a password and the address has none; write postgresql://USER:PASSWORD@…'
@@ -140,7 +147,7 @@ test('a user who may not connect', async () => {
     address.username = 'closed_out'
     address.password = 'hunter2hunter2'
   })
-  await expectWrong(url, `user "closed_out" may not connect at ${place()}; check the user, or the server's pg_hba.conf`)
+  await expectWrong(url, `user "closed_out" may not log in at ${place()}; ALTER ROLE closed_out LOGIN, or name another`)
   await database.pool.query('drop role closed_out')
 })
 
@@ -153,7 +160,7 @@ test('an unknown host', async () => {
 test('an address that names a file that is not there', async () => {
   await expectWrong(
     'postgresql://u:hunter2@h/d?sslrootcert=/no/such.pem',
-    "the address cannot be used: ENOENT: no such file or directory, open '/no/such.pem'",
+    "the address cannot be used: ENOENT: no such file or directory, open '/no/such.pem'; correct sslrootcert, sslcert or sslkey",
   )
 })
 
@@ -195,11 +202,102 @@ test('a server that hangs up', async () => {
   await withServer(
     (socket) => socket.destroy(),
     async (port) => {
-      const error = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
-      expect(error.message).toMatch(`METADATA_DATABASE_URL: cannot use the database at 127.0.0.1:${port}: `)
-      expect(error.code).toBe('database_unreachable')
+      await expectUnreachable(
+        `postgresql://u:hunter2@127.0.0.1:${port}/d`,
+        `what listens at 127.0.0.1:${port} hung up; check that it is Postgres, and its log`,
+      )
     },
   )
+})
+
+test('a web server, with and without TLS asked for', async () => {
+  const server = createHttpServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  for (const mode of ['', '?sslmode=require']) {
+    const { message, code } = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d${mode}`)
+    expect([code, message]).toEqual([
+      'database_unreachable',
+      expect.stringMatching(/(hung up|no TLS with what listens).*check .*(Postgres|host and port)/),
+    ])
+  }
+  await new Promise((closed) => server.close(closed))
+})
+
+test('a server that offers no TLS', async () => {
+  await withServer(
+    (socket) => void socket.once('data', () => socket.write('N')),
+    async (port) => {
+      await expectWrong(
+        `postgresql://u:hunter2@127.0.0.1:${port}/d?sslmode=verify-full`,
+        `the server at 127.0.0.1:${port} does not offer TLS; set ssl = on there, or sslmode=disable in the address where you trust the network`,
+      )
+    },
+  )
+})
+
+test('a server of another kind, which speaks first', async () => {
+  await withServer(
+    (socket) => void socket.write('J\0\0\0\n5.7.44\0'),
+    async (port) => {
+      const { message } = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
+      expect(message).toMatch(/does not speak Postgres' protocol \(.*\); check host and port$/)
+    },
+  )
+})
+
+/** What a server answers to a start, before it hangs up: an error with this code and these words. */
+function refusing(code: string, words: string): (socket: Socket) => void {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${words}\0\0`)
+  const head = Buffer.from([0x45, 0, 0, 0, 0])
+  head.writeInt32BE(fields.length + 4, 1)
+  return (socket) => void socket.once('data', () => socket.end(Buffer.concat([head, fields])))
+}
+
+test.each([
+  ['57P03', 'the database system is starting up', 'does not accept connections now (', 'try again in a moment'],
+  ['57P03', 'the database system is in recovery mode', 'does not accept connections now (', 'try again in a moment'],
+  ['57P03', 'the database system is shutting down', 'does not accept connections now (', 'try again in a moment'],
+  ['53300', 'sorry, too many clients already', 'has no connection left (sorry,', 'raise max_connections'],
+])('a server that refuses for now: %s %s', async (code, words, says, advises) => {
+  await withServer(refusing(code, words), async (port) => {
+    const error = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
+    expect(error).toMatchObject({ code: 'database_unreachable', retryable: true })
+    expect(error.message).toContain(`${says}`)
+    expect(error.message).toContain(advises)
+  })
+})
+
+test.each([
+  [
+    '28000',
+    'no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL encryption',
+    'has no line for user "u"',
+    'add one and reload it',
+  ],
+  [
+    '28000',
+    'no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption',
+    'without TLS',
+    'add sslmode=require',
+  ],
+  ['28000', 'connection requires a valid client certificate', 'asks for a client certificate', 'sslcert=FILE'],
+  ['28000', 'role "u" does not exist', 'user "u" does not exist', 'createuser --pwprompt u'],
+  ['28000', 'Peer authentication failed for user "u"', "by the system's user", 'connect by host and password'],
+  [
+    '55000',
+    'database "d" is not currently accepting connections',
+    'not currently accepting',
+    'ALTER DATABASE d ALLOW_CONNECTIONS true',
+  ],
+  ['08P01', 'no such database: d', 'the pooler at', "add it to the pooler's settings"],
+])('a server that refuses this address: %s %s', async (code, words, says, advises) => {
+  await withServer(refusing(code, words), async (port) => {
+    const error = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
+    expect(error).toMatchObject({ code: 'database_address', retryable: false })
+    expect(error.message).toContain(says)
+    expect(error.message).toContain(advises)
+  })
 })
 
 test('no sentence holds the password', async () => {
