@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import format from 'pg-format'
 import { TminusError } from '../errors.ts'
+import { encodingProblem } from './encoding.ts'
 import type { Connection, Database, Queryable } from './pool.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -42,10 +43,12 @@ interface HistoryRow {
  * Brings a schema up to date under an advisory lock, so any number of processes may start at once.
  *
  * Throws TminusError, and changes nothing, when an applied file was edited (`migration_edited`), when the database
- * is newer than the files (`migration_unknown`), or when the schema is another application's (`schema_foreign`).
+ * is newer than the files (`migration_unknown`), when the schema is another application's (`schema_foreign`), or when
+ * the database is not in UTF8 (`database_encoding`).
  */
 export async function migrate(db: Database, set: MigrationSet): Promise<Migrated> {
   const files = await readMigrations(set.directory)
+  await refuseEncoding(db)
   const schema = set.schema ?? (await currentSchema(db))
   const applied: string[] = []
   for (;;) {
@@ -85,6 +88,16 @@ async function readMigrations(directory: URL): Promise<MigrationFile[]> {
 /** An editor's byte order mark or a checkout with CRLF is not an edit. */
 function normalise(sql: string): string {
   return sql.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
+}
+
+async function refuseEncoding(db: Queryable): Promise<void> {
+  const { rows } = await db.query<{ database: string; encoding: string }>(
+    `select current_database() as database, current_setting('server_encoding') as encoding`,
+  )
+  const [{ database, encoding } = { database: '', encoding: '' }] = rows
+  const problem = encodingProblem(database, encoding)
+  if (problem !== undefined)
+    throw new TminusError(problem, { code: 'database_encoding', retryable: false, fields: { database, encoding } })
 }
 
 async function currentSchema(db: Queryable): Promise<string> {

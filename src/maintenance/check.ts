@@ -1,4 +1,5 @@
 import type { Check } from '../commands.ts'
+import { encodingProblem } from '../db/encoding.ts'
 import type { Database } from '../db/pool.ts'
 import { poolerProblem, poolingOf } from '../db/pooler.ts'
 import { humanDuration } from '../duration.ts'
@@ -29,6 +30,7 @@ export async function checkServer(db: Database, name: string): Promise<Check[]> 
       message: `${name}: database "${server.database}", answers in ${humanDuration(answered - asked)}`,
     },
     judgeVersion(server),
+    judgeEncoding(server),
     judgeClock(server.now.getTime() - (asked + answered) / 2, (answered - asked) / 2),
     judgeConnections(server),
     await checkWrites(db),
@@ -58,6 +60,7 @@ export async function checkPooler(db: Database, setting: string): Promise<Check[
 
 interface Server {
   database: string
+  encoding: string
   version: number
   version_text: string
   now: Date
@@ -67,13 +70,19 @@ interface Server {
 
 /** Every limit there is: the server's, less what it keeps for superusers, the database's and the role's; -1 is none. */
 const SERVER = `
-select current_database() as database, current_setting('server_version_num')::int / 10000 as version,
+select current_database() as database, current_setting('server_encoding') as encoding,
+  current_setting('server_version_num')::int / 10000 as version,
   current_setting('server_version') as version_text, clock_timestamp() as now,
   least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
       - coalesce(current_setting('reserved_connections', true)::int, 0),
     nullif(d.datconnlimit, -1), nullif(r.rolconnlimit, -1)) as most,
   (select count(*)::int from pg_stat_activity where backend_type = 'client backend') as used
 from pg_database d, pg_roles r where d.datname = current_database() and r.rolname = current_user`
+
+function judgeEncoding({ database, encoding }: Server): Check {
+  const problem = encodingProblem(database, encoding)
+  return { name: 'encoding', level: problem === undefined ? 'ok' : 'fail', message: problem ?? encoding }
+}
 
 function judgeVersion({ version, version_text }: Pick<Server, 'version' | 'version_text'>): Check {
   const name = 'version'
