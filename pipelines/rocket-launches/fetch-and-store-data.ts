@@ -233,8 +233,12 @@ async function readMissing(launchLibrary: LaunchLibrary, reading: Reading, conte
   const asked = await sync.launchesToCheck(db, reading.startedAt, MOST_IDS)
   if (asked.length === 0) return
   try {
-    const page = (await launchLibrary.byIds(asked)).map((launch) => parseLaunch(launchLibrary.version, launch))
-    const alongside = (connection: Queryable) => sync.recordChecked(connection, asked, idsOf(page), reading.startedAt)
+    const { results, count, last } = await launchLibrary.byIds(asked)
+    const page = results.map((launch) => parseLaunch(launchLibrary.version, launch))
+    // Of an answer that is not whole only what came is known: the others are asked for again.
+    const answered = last && results.length >= (count ?? 0) ? asked : idsOf(page)
+    const alongside = (connection: Queryable) =>
+      sync.recordChecked(connection, answered, idsOf(page), reading.startedAt)
     const stored = await storePage(db, page, now(), { alongside })
     reading.summary.checked = asked.length
     log.info(`${asked.length} launches the list tells nothing of any more: ${page.length} found${words(stored)}`)

@@ -30,13 +30,13 @@ export function filtersSet(settings: FilterSettings): FilterName[] {
   return NAMES.filter((name) => settings[name] !== undefined)
 }
 
-/** A sentence where launches are to come and the filters let none of them pass; undefined otherwise. */
+/** Why nothing is announced where launches are to come and the filters let none of them pass; undefined otherwise. */
 export async function nothingPasses(db: Queryable, now: Date, settings: FilterSettings): Promise<string | undefined> {
   const filter = filterOf(settings)
   if (filter === undefined || (await nearestLaunch(db, now, filter)) !== undefined) return undefined
   const count = await countToCome(db, now)
   if (count === 0) return undefined
   const launches =
-    count === 1 ? 'The only launch to come does not pass' : `None of the ${count} launches to come passes`
+    count === 1 ? 'the only launch to come does not pass' : `none of the ${count} launches to come passes`
   return `${launches} ${filtersSet(settings).join(' and ')}, so none is announced`
 }

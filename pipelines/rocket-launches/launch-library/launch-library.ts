@@ -25,8 +25,8 @@ export interface LaunchLibrary {
   upcoming(options?: { since?: Date }): AsyncGenerator<Page, void>
   /** One page of the launches that were, by `net`, earliest first; both ends included. In normal mode before 2.4.0. */
   previous(options?: { from?: Date; to?: Date; offset?: number }): Promise<Page>
-  /** These launches, at most 100, in detailed mode; those it does not know are missing. */
-  byIds(ids: readonly string[]): Promise<unknown[]>
+  /** These launches, at most 100, in detailed mode; those it does not know are missing from a page that is the last. */
+  byIds(ids: readonly string[]): Promise<Page>
 }
 
 export interface LaunchLibraryOptions {
@@ -55,8 +55,8 @@ export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary 
     previous: async (range = {}) => (await read(previousPage(options.baseUrl, range))).page,
     byIds: async (ids) => {
       if (ids.length > PAGE_SIZE) throw new RangeError(`At most ${PAGE_SIZE} launches can be asked for in one call`)
-      if (ids.length === 0) return []
-      return (await read(idsPage(options.baseUrl, ids))).page.results
+      if (ids.length === 0) return { results: [], count: 0, last: true }
+      return (await read(idsPage(options.baseUrl, ids))).page
     },
   }
 }

@@ -28,7 +28,7 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
   }
   printFacts(host, launch)
   const nothing = await unannounced(db, host)
-  if (nothing !== undefined) host.print(`\n${nothing}`)
+  if (nothing !== undefined) host.print(`\nNote: ${nothing}`)
 }
 
 /** Wrong settings are told by whatever needs them: what is stored can be shown without. */

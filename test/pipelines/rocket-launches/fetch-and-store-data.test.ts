@@ -342,6 +342,30 @@ describe('launches the list tells nothing of any more', () => {
   })
 })
 
+test.each([
+  ['counts more than it holds', { count: 3, next: null }],
+  ['names a next page', { count: null, next: '?offset=1' }],
+])('launches asked for by id are not taken for gone where the answer %s', async (_, answer) => {
+  const all = launches230(3, { net: '2026-01-13T00:00:00Z' })
+  launches = all
+  await run()
+  const [first] = all
+  launches = []
+  await server.close()
+  server = await startLaunchLibrary({
+    ...{ launches: () => [], now: clock, quota },
+    intercept: (_, response, { query }) => {
+      if (query.id !== undefined) sendJson(response, { ...answer, results: [first] })
+      return query.id !== undefined
+    },
+  })
+  expect(await run({ minutes: DAY })).toMatchObject({ checked: 3 })
+  expect(await rows('select vanished_at from rocket_launches where vanished_at is not null')).toEqual([])
+  expect(await rows(`select launch_id from rocket_launches where checked_at > '2026-01-15T12:00Z'`)).toEqual([
+    { launch_id: first?.id },
+  ])
+})
+
 describe('a list that is not whole', () => {
   /** Answers the call for a page, by its offset, with this instead of what the stand-in would. */
   let instead: ((offset: number) => object) | undefined
