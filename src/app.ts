@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path'
 import { callBack } from './callbacks/call-back.ts'
 import { type Clock, openClock } from './clock.ts'
 import {
@@ -6,6 +7,7 @@ import {
   type Environment,
   parseSettings,
   pipelinesDirOf,
+  readDagSettings,
   readEnvironment,
 } from './config.ts'
 import { openHttp } from './connectors/http.ts'
@@ -38,8 +40,8 @@ export interface Setup {
 }
 
 /**
- * Reads environment and pipelines. Throws UsageError with every wrong setting in it, those of the dags `wanted`
- * picks among them (default: of all).
+ * Reads environment and pipelines. Throws UsageError with every wrong setting in it, those of the dags `wanted` picks
+ * among them. Without `wanted` a dag whose settings are wrong is an import error, and stops no other.
  */
 export async function setUp(
   options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: LogTarget } = {},
@@ -50,10 +52,25 @@ export async function setUp(
     parseSettings(env, [], [error.message])
     throw error
   })
-  const { config, settings } = parseSettings(env, [...loaded.dags.values()].filter(options.wanted ?? (() => true)))
+  const { wanted } = options
+  const { config, settings } = parseSettings(env, wanted ? [...loaded.dags.values()].filter(wanted) : [])
+  if (!wanted) readSettingsOfAll(env, loaded, settings)
   const scrub = scrubber(env)
+  for (const one of loaded.importErrors) one.message = scrub(one.message)
   const log = openLog({ ...config.log, scrub, ...(options.logTo && { to: options.logTo }) })
   return { env, config, settings, loaded, clock: openClock(config.clock), scrub, log }
+}
+
+function readSettingsOfAll(env: Environment, { dags, files, importErrors }: LoadedDags, settings: DagSettings): void {
+  for (const dag of [...dags.values()]) {
+    const read = readDagSettings(env, dag)
+    if ('settings' in read) settings.set(dag.id, read.settings)
+    else {
+      const folder = basename(dirname(files.get(dag.id) ?? dag.id))
+      importErrors.push({ folder, message: `dag '${dag.id}': ${read.issues.join('; ')}`, dag })
+      dags.delete(dag.id)
+    }
+  }
 }
 
 /** Both databases, opened and answering; the runner's tables up to date. */
@@ -215,8 +232,9 @@ export async function openApp(
   const unnamed = config.directDatabaseUrl !== undefined
   const runnerPool = openPool(metadataUrl, { max: 4, settings: BY_INDEX, unnamed })
   const db = openMetadata(runnerPool, config.metadataSchema)
+  const dags = [...loaded.dags.values()]
   const connectionString = await sessionUrl(databases, log)
-  const job = new Job({ db: metadata, connectionString, kind, log })
+  const job = new Job({ db: metadata, connectionString, kind, dags, log })
   try {
     await job.open()
     const resources = resourcesOf(setup, databases)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Dag } from './dag/dag.ts'
 import { addressOf, addressProblem, HOST } from './database-address.ts'
 import { readEnvFile, readSecretFile } from './env-file.ts'
-import { UsageError } from './errors.ts'
+import { messageOf, UsageError } from './errors.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -166,12 +166,25 @@ export function parseSettings(
   const issues = [...found, ...(variables.success ? [] : issuesOf(variables.error)), ...contradictions(env)]
   const settings: DagSettings = new Map()
   for (const dag of dags) {
-    const parsed = z.object(dag.settings).safeParse(env)
-    if (parsed.success) settings.set(dag.id, parsed.data)
-    else issues.push(...issuesOf(parsed.error))
+    const read = readDagSettings(env, dag)
+    if ('issues' in read) issues.push(...read.issues)
+    else settings.set(dag.id, read.settings)
   }
   if (issues.length > 0 || !variables.success) throw wrongSettings(issues)
   return { config: toConfig(variables.data), settings }
+}
+
+/** The settings a dag declares, or what is wrong with them. */
+export function readDagSettings(
+  env: Environment,
+  dag: Dag,
+): { settings: Record<string, unknown> } | { issues: string[] } {
+  try {
+    const parsed = z.object(dag.settings).safeParse(env)
+    return parsed.success ? { settings: parsed.data } : { issues: issuesOf(parsed.error) }
+  } catch (error) {
+    return { issues: [`the settings of dag '${dag.id}' cannot be read: ${messageOf(error)}`] }
+  }
 }
 
 /** Where the pipelines are, before anything else is known to be right. */

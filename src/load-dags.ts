@@ -4,13 +4,21 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Dag, isDag } from './dag/dag.ts'
 import { messageOf, UsageError } from './errors.ts'
+import { guardedImport, holdGuard } from './load-guard.ts'
 
 export interface LoadedDags {
   dags: Map<string, Dag>
   /** The file each of them was read from. */
   files: Map<string, string>
   /** Folders whose dag could not be loaded, with the reason; they stop no other. */
-  importErrors: { folder: string; message: string }[]
+  importErrors: ImportError[]
+}
+
+export interface ImportError {
+  folder: string
+  message: string
+  /** Where the dag itself was read, and something else is wrong: its settings, or another one of its id. */
+  dag?: Dag
 }
 
 /** Imports `<folder>/dag.ts` (or `.js`) of every folder in PIPELINES_DIR. Throws UsageError when that is no folder. */
@@ -18,7 +26,9 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   const root = resolve(pipelinesDir)
   const loaded: LoadedDags = { dags: new Map(), files: new Map(), importErrors: [] }
   const found = new Map<string, { dag: Dag; folder: string; file: string }[]>()
-  for (const { folder, file } of await findDags(root)) {
+  const folders = await findDags(root)
+  const release = holdGuard()
+  for (const { folder, file } of folders) {
     try {
       const dag = await importDag(file)
       found.set(dag.id, [...(found.get(dag.id) ?? []), { dag, folder, file }])
@@ -26,6 +36,7 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
       loaded.importErrors.push({ folder, message: messageOf(error) })
     }
   }
+  release()
   for (const [dagId, [only, ...others]] of found) {
     if (only === undefined) continue
     if (others.length > 0) loaded.importErrors.push(...twice(dagId, [only, ...others]))
@@ -38,9 +49,10 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
 }
 
 /** A copied folder whose id was left as it was: nobody can tell which of them is meant, so neither runs. */
-function twice(dagId: string, found: readonly { folder: string }[]): LoadedDags['importErrors'] {
+function twice(dagId: string, found: readonly { folder: string; dag: Dag }[]): ImportError[] {
   const all = found.map(({ folder }) => folder).join(' and ')
-  return found.map(({ folder }) => ({ folder, message: `${all} both define a dag '${dagId}'; give one another id` }))
+  const message = `${all} both define a dag '${dagId}'; give one another id`
+  return found.map(({ folder, dag }) => ({ folder, message, dag }))
 }
 
 async function findDags(root: string): Promise<{ folder: string; file: string }[]> {
@@ -69,7 +81,20 @@ async function isFolder(root: string, entry: Dirent): Promise<boolean> {
 async function importDag(file: string): Promise<Dag> {
   // From a build, a pipeline written in TypeScript is still read.
   if (file.endsWith('.ts') && import.meta.url.endsWith('.js')) (await import('tsx/esm/api')).register()
-  const module = (await import(pathToFileURL(file).href)) as { default?: unknown }
-  if (isDag(module.default)) return module.default
+  const module = await guardedImport(
+    file,
+    async () => (await import(pathToFileURL(file).href)) as { default?: unknown },
+  )
+  if (isDag(module.default)) return guardedDag(module.default, file)
   throw new Error('its default export is not a dag; write `export default dag(…)`')
+}
+
+/** Its board and its verbs are imported later, and no more to be trusted. */
+function guardedDag(dag: Dag, file: string): Dag {
+  const { board, commands } = dag
+  return {
+    ...dag,
+    ...(board && { board: () => guardedImport(`${file}: its board`, board) }),
+    ...(commands && { commands: () => guardedImport(`${file}: its commands`, commands) }),
+  }
 }

@@ -5,6 +5,7 @@ import { type Environment, parseSettings } from '../config.ts'
 import { type Http, openHttp } from '../connectors/http.ts'
 import type { Dag } from '../dag/dag.ts'
 import { openLog } from '../log.ts'
+import { exitNow } from '../process-exit.ts'
 import { scrubber } from '../secrets.ts'
 import { VERSION } from '../version.ts'
 import { outputOption } from './output-option.ts'
@@ -49,7 +50,7 @@ export function stopSignal(): AbortSignal {
     process.once('exit', () => {
       process.exitCode = EXIT_OF[signal]
     })
-    setTimeout(() => process.exit(EXIT_OF[signal]), GRACE_MS).unref()
+    setTimeout(() => exitNow(EXIT_OF[signal]), GRACE_MS).unref()
     controller.abort()
   })
   return controller.signal

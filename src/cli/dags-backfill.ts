@@ -1,7 +1,7 @@
 import type { Setup } from '../app.ts'
 import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
-import { listExecuting } from '../maintenance/alive.ts'
+import { whyNotTaken } from '../maintenance/takes-up.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import {
   type BackfillEnd,
@@ -14,7 +14,6 @@ import { newRunId } from '../runner/run-id.ts'
 import { stopSignal } from './command-host.ts'
 import { findDag } from './find-dag.ts'
 import { parseInstant } from './instant-option.ts'
-import { NOBODY_RUNS } from './operate.ts'
 import { Screen } from './screen.ts'
 import { instant, print, say, table } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
@@ -61,7 +60,7 @@ async function run(metadata: Metadata, dag: Dag, range: BackfillRange, maxActive
   const signal = stopSignal()
   const screen = new Screen()
   const bar = openBar(screen)
-  const heads = (await listExecuting(metadata)).length === 0 ? [NOBODY_RUNS] : []
+  const heads = [await whyNotTaken(metadata, dag)].filter((why) => why !== undefined)
   let isBegun = false
   const onProgress = (progress: BackfillProgress) => {
     if (!isBegun)

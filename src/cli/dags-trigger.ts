@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { commandFor } from '../command-for.ts'
 import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
+import { whyNotTaken } from '../maintenance/takes-up.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type DagRunDetails, showRun } from '../operations/list-runs.ts'
 import { enqueue } from '../operations/trigger.ts'
 import { stopSignal } from './command-host.ts'
 import { findDag, parseConf } from './find-dag.ts'
 import { parseInstant } from './instant-option.ts'
-import { sayIfNobodyRuns } from './operate.ts'
 import { say } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
 
@@ -25,18 +26,26 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
     const conf = parseConf(dag, options.conf)
     const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
     say(`Queued ${runId}`)
-    await sayIfNobodyRuns(metadata)
-    return options.wait ? await follow(metadata, dag, runId) : 0
+    const why = await whyNotTaken(metadata, dag)
+    if (why !== undefined) say(why)
+    return options.wait ? await follow(metadata, dag, runId, why) : 0
   })
 }
 
 const LOOK_EVERY_MS = 500
 
-/** A line for each task instance that has moved on. Ctrl-C ends the waiting and not the run. */
-async function follow(metadata: Metadata, dag: Dag, runId: string): Promise<number> {
+/** While a run is queued, every so many looks: whether a process takes it up. */
+const LOOKS_UNTIL_WHY = 10
+
+/**
+ * A line for each task instance that has moved on, and one while the run is queued when the reason for it changes.
+ * Ctrl-C ends the waiting and not the run.
+ */
+async function follow(metadata: Metadata, dag: Dag, runId: string, said: string | undefined): Promise<number> {
   const signal = stopSignal()
   const told = new Map<string, string>()
-  while (!signal.aborted) {
+  let lastSaid = said
+  for (let looks = 1; !signal.aborted; looks++) {
     const run = await showRun(metadata, dag.id, runId)
     if (run === undefined) throw new UsageError(`Run ${runId} is not there any more: somebody has deleted it`)
     tell(run, told)
@@ -44,9 +53,14 @@ async function follow(metadata: Metadata, dag: Dag, runId: string): Promise<numb
       say(`run ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
       return run.state === 'success' ? 0 : 1
     }
+    if (run.state === 'queued' && looks % LOOKS_UNTIL_WHY === 0) {
+      const why = await whyNotTaken(metadata, dag)
+      if (why !== undefined && why !== lastSaid) say(why)
+      lastSaid = why
+    }
     await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {})
   }
-  say(`The run goes on without us; npm run cli -- runs cancel ${dag.id} ${runId} would end it`)
+  say(`The run goes on; ${commandFor(`runs cancel ${dag.id} ${runId}`)} ends it`)
   return 0
 }
 

@@ -35,7 +35,7 @@ async function checkDatabases(setup: Setup): Promise<Check[]> {
   }
 }
 
-async function checkOpened({ config }: Setup, { db, metadata, direct }: Databases): Promise<Check[]> {
+async function checkOpened({ config, loaded }: Setup, { db, metadata, direct }: Databases): Promise<Check[]> {
   const name = config.databaseUrl === undefined ? 'the embedded server' : config.databaseSetting
   const { check, usable } = await checkMigrations(metadata)
   return [
@@ -43,13 +43,14 @@ async function checkOpened({ config }: Setup, { db, metadata, direct }: Database
     ...(metadata.pool === db ? [] : await checkServer(metadata.pool, 'METADATA_DATABASE_URL')),
     ...(await checkPooler(direct.pool, direct.setting)),
     check,
-    ...(usable ? await checkTables(metadata) : []),
+    ...(usable ? await checkTables(metadata, [...loaded.dags.keys()]) : []),
   ]
 }
 
-async function checkTables(metadata: Databases['metadata']): Promise<Check[]> {
+/** @param here ids of the dags whose code is here */
+async function checkTables(metadata: Databases['metadata'], here: readonly string[]): Promise<Check[]> {
   const rights = await checkRights(metadata)
-  return rights.level === 'ok' ? [rights, ...(await checkRuns(metadata))] : [rights]
+  return rights.level === 'ok' ? [rights, ...(await checkRuns(metadata, here))] : [rights]
 }
 
 /** @param isReached whether the database can be asked: where not, that is told once */

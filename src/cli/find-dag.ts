@@ -1,3 +1,4 @@
+import { commandFor } from '../command-for.ts'
 import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
@@ -7,11 +8,26 @@ import { didYouMean } from './closest.ts'
 export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag {
   const dag = dags.get(dagId)
   if (dag !== undefined) return dag
-  const broken = importErrors.find(({ folder }) => folder === dagId)
-  if (broken !== undefined) throw new UsageError(`The dag in folder '${dagId}' could not be loaded: ${broken.message}`)
+  const broken = importErrors.find((one) => isOf(one, dagId))
+  if (broken !== undefined)
+    throw new UsageError(`The dag in folder '${broken.folder}' could not be loaded: ${broken.message}`)
   const known = [...dags.keys()].sort()
   const near = didYouMean(dagId, known) || '.'
-  throw new UsageError(`There is no dag '${dagId}'${near} Known: ${known.join(', ') || 'none'}`)
+  const unread = importErrors.map(({ folder }) => folder).join(', ')
+  const more = unread && `. Could not be loaded: ${unread} (${commandFor('dags list')} says why)`
+  throw new UsageError(`There is no dag '${dagId}'${near} Known: ${known.join(', ') || 'none'}${more}`)
+}
+
+function isOf({ folder, dag }: LoadedDags['importErrors'][number], dagId: string): boolean {
+  return dag === undefined ? folder === dagId : dag.id === dagId
+}
+
+/** For what would queue a stored run again. Throws UsageError where the dag is stored, but its code is not here. */
+export function findExecutable(loaded: LoadedDags, dagId: string): Dag {
+  if (loaded.dags.has(dagId) || loaded.importErrors.some((one) => isOf(one, dagId))) return findDag(loaded, dagId)
+  throw new UsageError(
+    `Dag '${dagId}' is not in PIPELINES_DIR any more, so no process could execute the run; put its folder back first`,
+  )
 }
 
 /** Parameters of a run from the command line, validated by the dag. Throws UsageError naming what is wrong. */

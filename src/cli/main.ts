@@ -2,6 +2,7 @@
 import './check-node.cjs'
 import { Command, CommanderError } from 'commander'
 import { TminusError, UsageError } from '../errors.ts'
+import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
 import { addDb, addJobs, addPools } from './care-verbs.ts'
 import { complain, failed } from './failed.ts'
@@ -96,11 +97,9 @@ function mayBeOfDag(program: Command, word: string | undefined): boolean {
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever reads our output may have had enough of it (`| head`); the run goes on.
   if (error.code === 'EPIPE') return
-  process.exit(
-    failed(new TminusError(`The output cannot be written: ${error.message}`, { code: 'output', cause: error })),
-  )
+  exitNow(failed(new TminusError(`The output cannot be written: ${error.message}`, { code: 'output', cause: error })))
 })
 // Nothing here keeps the process alive on purpose: what was opened is closed, so a verb that is done ends by itself.
 process.exitCode = await main(process.argv)
 // Save a task that was told to stop and does not: it had its 10 s (`App.end`) and is left behind.
-setTimeout(() => process.exit(), 1_000).unref()
+setTimeout(() => exitNow(), 1_000).unref()

@@ -1,8 +1,9 @@
+import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
-import { listExecuting } from '../maintenance/alive.ts'
+import { whyNotTaken } from '../maintenance/takes-up.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { cancel, clear, mark, type Operated } from '../operations/operate.ts'
-import { findDag } from './find-dag.ts'
+import { findExecutable } from './find-dag.ts'
 import { findRun, findTask } from './find-run.ts'
 import { say } from './table.ts'
 import { withMetadata } from './with-metadata.ts'
@@ -18,6 +19,7 @@ export interface ClearOptions {
 export async function runsClear(dagId: string, runId: string, options: ClearOptions): Promise<number> {
   await withMetadata(async (metadata, setup) => {
     const run = await findRun(metadata, setup, dagId, runId)
+    const dag = findExecutable(setup.loaded, dagId)
     for (const taskId of options.task ?? []) findTask(run, taskId)
     const selection = {
       ...(options.task && { taskIds: options.task }),
@@ -27,7 +29,7 @@ export async function runsClear(dagId: string, runId: string, options: ClearOpti
     const done = await clear(metadata, { dagId, runId: run.run_id }, selection, options.dryRun ?? false)
     if (done.taskIds.length === 0) say(`Nothing to clear in ${done.runId}`)
     else say(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
-    if (done.taskIds.length > 0 && !options.dryRun) await sayIfNobodyRuns(metadata)
+    if (done.taskIds.length > 0 && !options.dryRun) await sayIfNotTaken(metadata, dag)
   })
   return 0
 }
@@ -57,20 +59,20 @@ export async function tasksMark(
     const value = options.value === undefined ? undefined : readJson(options.value)
     const run = await findRun(metadata, setup, dagId, runId)
     findTask(run, taskId)
-    const done: Operated = await mark(metadata, findDag(setup.loaded, dagId), run.run_id, taskId, state, value)
+    const dag = findExecutable(setup.loaded, dagId)
+    const done: Operated = await mark(metadata, dag, run.run_id, taskId, state, value)
     const [, ...after] = done.taskIds
     say(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
-    await sayIfNobodyRuns(metadata)
+    await sayIfNotTaken(metadata, dag)
   })
   return 0
 }
 
-/** A run that waits for a process says which, where there is none. */
-export async function sayIfNobodyRuns(metadata: Metadata): Promise<void> {
-  if ((await listExecuting(metadata)).length === 0) say(NOBODY_RUNS)
+/** Where no running process will take up a queued run of this dag, says so, and what to do. */
+export async function sayIfNotTaken(metadata: Metadata, dag: Dag): Promise<void> {
+  const why = await whyNotTaken(metadata, dag)
+  if (why !== undefined) say(why)
 }
-
-export const NOBODY_RUNS = 'No process takes up runs now; it stays queued until one does: start one with npm start'
 
 function readJson(text: string): unknown {
   try {

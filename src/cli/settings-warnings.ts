@@ -5,12 +5,14 @@ import { closest } from './closest.ts'
 
 /** A sentence for each part of `.env`, and each name in it or in the environment, that has not the effect it seems to have. */
 export function settingsWarnings({ loaded }: Pick<Setup, 'loaded'>): string[] {
-  const { unknown, miswritten, known } = findUnreadSettings(loaded.dags.values())
+  const { dags, importErrors } = loaded
+  const read = [...dags.values(), ...importErrors.flatMap(({ dag }) => dag ?? [])]
+  const { unknown, miswritten, known } = findUnreadSettings(read)
   return [
     ...readEnvFile().problems,
     ...miswritten.map((name) => `${name} is not a known setting; did you mean ${asSetting(name)}?`),
     // Where a pipeline could not be loaded they may be its settings.
-    ...(loaded.importErrors.length > 0 ? [] : unknown.map((name) => unknownWords(name, known))),
+    ...(importErrors.some(({ dag }) => dag === undefined) ? [] : unknown.map((name) => unknownWords(name, known))),
   ]
 }
 

@@ -1,3 +1,5 @@
+import { exitNow } from '../process-exit.ts'
+
 /** Exit codes by the convention of shells: 128 and the signal's number. */
 export const EXIT_OF = { SIGINT: 130, SIGTERM: 143 } as const
 export type StopSignal = keyof typeof EXIT_OF
@@ -11,7 +13,7 @@ const LAST_RESORT_MS = 40_000
 export function onStopSignal(stop: (signal: StopSignal) => void): () => void {
   let asked = false
   const heard = (signal: NodeJS.Signals) => {
-    if (asked) process.exit(EXIT_OF[signal as StopSignal])
+    if (asked) exitNow(EXIT_OF[signal as StopSignal])
     asked = true
     setTimeout(() => process.exit(EXIT_OF[signal as StopSignal]), LAST_RESORT_MS).unref()
     stop(signal as StopSignal)

@@ -20,7 +20,7 @@ export interface TaskContext<Settings = Record<string, unknown>, Params = Record
   logicalDate: Date
   dataIntervalStart: Date
   dataIntervalEnd: Date
-  /** Logical date of the last run of this dag that succeeded before this one. */
+  /** The latest logical date before this run's, of runs of this dag that had succeeded when this try started. */
   previous: Date | undefined
   /** Aborts on timeout, cancel and shutdown: hand it to every await that takes one. */
   signal: AbortSignal

@@ -89,7 +89,7 @@ select distinct k.dag_run_id from metadata.dag d cross join lateral (
   (select dag_run_id from metadata.dag_run r where r.dag_id = d.dag_id order by r.dag_run_id desc limit 1)
   union all
   (select dag_run_id from metadata.dag_run r where r.dag_id = d.dag_id and r.state = 'success'
-   order by r.dag_run_id desc limit 1)
+   order by r.logical_date desc limit 1)
   union all
   (select dag_run_id from metadata.dag_run r where r.dag_id = d.dag_id and r.run_type = 'scheduled'
    order by r.logical_date desc limit 1)) k`

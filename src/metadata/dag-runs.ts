@@ -24,7 +24,7 @@ export interface DagRun extends NewDagRun {
   reason: string | null
   /** How long it has been running, ms; 0 where it is not. */
   ranForMs: number
-  /** Logical date of the last run of the dag that succeeded before this one. */
+  /** The latest logical date before this run's, of runs of the dag that had succeeded when it last started a task. */
   previous: Date | null
 }
 
@@ -59,10 +59,10 @@ function newRun({ run, started }: Insertion): string {
   return storableRecord(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
 }
 
-/** Logical date of the last run of the dag of `r` that succeeded before it. */
-const PREVIOUS = `(select p.logical_date from metadata.dag_run p
+/** The latest logical date before that of `r`, of the runs of its dag that have succeeded. */
+export const PREVIOUS = `(select p.logical_date from metadata.dag_run p
   where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
-  order by p.dag_run_id desc limit 1)`
+  order by p.logical_date desc limit 1)`
 
 const INSERT_RUNS = `
 with wanted as materialized (

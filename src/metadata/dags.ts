@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Dag } from '../dag/dag.ts'
+import type { Graph } from '../dag/graph.ts'
 import { MOST, storableText } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
 
@@ -12,7 +13,7 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
   const description = storableText(dag.description, MOST.description)
   const tags = dag.tags.slice(0, MOST.tags).map((tag) => storableText(tag, MOST.tag))
   const graph = JSON.stringify(dag.graph.nodes)
-  const hash = createHash('sha256').update(graph).digest('hex')
+  const hash = graphHash(dag.graph)
   const { rows } = await db.query<{ dag_version_id: number }>(
     `with known as (
        insert into metadata.dag as d (dag_id, description, schedule, timezone, tags, max_active_runs, max_active_tasks)
@@ -34,4 +35,9 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
     [id, description, schedule, timezone, tags, maxActiveRuns, maxActiveTasks, hash, graph],
   )
   return rows[0]?.dag_version_id ?? 0
+}
+
+/** The version of a graph, as `dag_version.hash` has it. */
+export function graphHash({ nodes }: Graph): string {
+  return createHash('sha256').update(JSON.stringify(nodes)).digest('hex')
 }

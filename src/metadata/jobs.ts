@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
+import type { Dag } from '../dag/dag.ts'
+import { graphHash } from './dags.ts'
 import type { Metadata } from './metadata.ts'
 
 export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
@@ -18,10 +20,12 @@ export function lockClass(schema: string): number {
   return createHash('sha256').update(`tminus job ${schema}`).digest().readInt32BE(0) & 0x7fffffff
 }
 
-export async function insertJob(db: Metadata, kind: JobKind): Promise<number> {
+/** @param dags those it has loaded; null where that is not known */
+export async function insertJob(db: Metadata, kind: JobKind, dags: readonly Dag[] | null = null): Promise<number> {
+  const loaded = dags && JSON.stringify(Object.fromEntries(dags.map(({ id, graph }) => [id, graphHash(graph)])))
   const { rows } = await db.query<{ job_id: number }>(
-    'insert into metadata.job (kind, hostname, pid) values ($1, $2, $3) returning job_id',
-    [kind, hostname(), process.pid],
+    'insert into metadata.job (kind, hostname, pid, dags) values ($1, $2, $3, $4) returning job_id',
+    [kind, hostname(), process.pid, loaded],
   )
   return rows[0]?.job_id ?? 0
 }

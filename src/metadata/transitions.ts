@@ -1,6 +1,7 @@
 import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLevel } from '../dag/task.ts'
 import { storableRecord } from '../db/text.ts'
+import { type DagRun, PREVIOUS } from './dag-runs.ts'
 import type { Metadata } from './metadata.ts'
 import type { TaskInstance } from './task-instances.ts'
 
@@ -40,6 +41,9 @@ export interface RunChange {
   run: { state: DagRunState; reason: string | null } | null
 }
 
+/** A change that went in: whether a task starts by it, and then `DagRun.previous` as of now. */
+export type Written = { starts: boolean } & Pick<DagRun, 'previous'>
+
 /** A line that a task logged. */
 export interface LogLine {
   dagRunId: number
@@ -53,7 +57,8 @@ export interface LogLine {
 
 /**
  * Writes the changes of any number of runs, and waiting log lines, in one statement and so one commit. Returns the
- * runs whose change went in; of the others nothing did: read them again to see why.
+ * runs whose change went in, with `previous` of those in which a task starts; of the others nothing did: read them
+ * again to see why.
  *
  * The run rows are locked first, still owned and of the version known: an adopter waits for this write or this
  * write waits for it and then finds nothing to do. So a change goes in whole or not at all.
@@ -63,12 +68,12 @@ export async function writeChanges(
   jobId: number,
   changes: readonly RunChange[],
   logs: readonly LogLine[],
-): Promise<Set<number>> {
+): Promise<Map<number, Written>> {
   const runs = changes.map(({ dagRunId, version, run }) => storableRecord(dagRunId, version, run?.state, run?.reason))
   const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => moveOf(dagRunId, one)))
   const extras = extrasOf(changes, logs)
   const parts = PART_NAMES.filter((part) => extras[part].length > 0)
-  const { rows } = await db.query<{ dag_run_id: number }>({
+  const { rows } = await db.query<Written & { dag_run_id: number }>({
     name: `write_changes_${parts.join('_')}`,
     text: statement(parts),
     values: [jobId, runs, moves, ...(parts.length === 0 ? [] : [db.channel, JSON.stringify(extras)])],
@@ -76,8 +81,13 @@ export async function writeChanges(
   const missing = new Map(
     changes.map(({ dagRunId, transitions, run }) => [dagRunId, transitions.length + (run ? 1 : 0)]),
   )
-  for (const { dag_run_id: id } of rows) missing.set(id, (missing.get(id) ?? 0) - 1)
-  return new Set(changes.map(({ dagRunId }) => dagRunId).filter((id) => missing.get(id) === 0))
+  const written = new Map<number, Written>(changes.map(({ dagRunId }) => [dagRunId, { starts: false, previous: null }]))
+  for (const { dag_run_id: id, starts, previous } of rows) {
+    missing.set(id, (missing.get(id) ?? 0) - 1)
+    if (starts) written.set(id, { starts, previous })
+  }
+  for (const [id, left] of missing) if (left !== 0) written.delete(id)
+  return written
 }
 
 function moveOf(dagRunId: number, move: Transition): string {
@@ -111,18 +121,19 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
 
 /** Answers with the id of its run for each row that moved. */
 function statement(parts: readonly Part[]): string {
-  if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id`
-  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, t.ended_at, c.from_state)`
+  if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id, ${START}`
+  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, t.ended_at, c.from_state,
+    ${START})`
   return `with ${[RUN, moved, ...parts.map((part) => PARTS[part])]}
-    select dag_run_id from moved where $4::text is not null and $5::jsonb is not null
-    ${parts.includes('runs') ? 'union all select dag_run_id from runs' : ''}`
+    select dag_run_id, starts, previous from moved where $4::text is not null and $5::jsonb is not null
+    ${parts.includes('runs') ? 'union all select dag_run_id, false, null from runs' : ''}`
 }
 
 /** Lateral, so that each run is looked up by its key: a plan made while there were few runs would read all of them. */
 const RUN = `run as materialized (
-  select r.dag_run_id, r.dag_id, u.state, u.reason
+  select r.dag_run_id, r.dag_id, r.logical_date, u.state, u.reason
   from unnest($2::metadata.dag_run_change[]) as u cross join lateral (
-    select o.dag_run_id, o.dag_id from metadata.dag_run o
+    select o.dag_run_id, o.dag_id, o.logical_date from metadata.dag_run o
     where o.dag_run_id = u.dag_run_id and o.job_id = $1 and o.version = u.version and o.ended_at is null
     for no key update
   ) r
@@ -134,8 +145,13 @@ const MOVE = `update metadata.task_instance t set
     job_id = case when c.state = 'running' then $1 else t.job_id end,
     started_at = case when c.state = 'running' then now() else t.started_at end,
     ended_at = case when c.state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
-  from run join unnest($3::metadata.task_instance_change[]) as c using (dag_run_id)
+  from run r join unnest($3::metadata.task_instance_change[]) as c using (dag_run_id)
   where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try`
+
+/** Runs that succeed by this very statement count too. */
+const START = `c.state = 'running' as starts, case when c.state = 'running' then greatest(${PREVIOUS}, (
+    select max(e.logical_date) from run e
+    where e.dag_id = r.dag_id and e.state = 'success' and e.logical_date < r.logical_date)) end as previous`
 
 const PARTS = {
   tries: `tries as (

@@ -76,8 +76,9 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
       await endBackfills(db, dag.id, backfillId)
       return { ...progress, ended: 'done' }
     }
-    const room = Math.min(maxActiveRuns - active, free)
-    const ahead = room > 0 ? ticks.slice(next, next + PLANNED_AT_ONCE) : []
+    const room = Math.max(0, Math.min(maxActiveRuns - active, free))
+    // Also without room: ticks that are skipped need none.
+    const ahead = ticks.slice(next, next + PLANNED_AT_ONCE)
     const chosen = upTo(room, await plan(db, dag.id, ahead, reprocess, begunAt))
     const of = (action: string) => chosen.filter((one) => one.action === action)
     await queueRuns(

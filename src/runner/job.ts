@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Dag } from '../dag/dag.ts'
 import { isOutage, outlast } from '../db/outage.ts'
 import { Session } from '../db/session.ts'
 import type { Logger } from '../log.ts'
@@ -11,6 +12,8 @@ export interface JobOptions {
   /** Of the metadata database, for the session that belongs to this process alone. Undefined: it can keep none. */
   connectionString: string | undefined
   kind: jobs.JobKind
+  /** Those this process has loaded. */
+  dags: readonly Dag[]
   log: Logger
 }
 
@@ -69,7 +72,7 @@ export class Job {
 
   /** Registers the process and takes its lock. */
   async open(): Promise<void> {
-    this.#id = await jobs.insertJob(this.#options.db, this.#options.kind)
+    this.#id = await jobs.insertJob(this.#options.db, this.#options.kind, this.#options.dags)
     await this.#session.open()
     await jobs.heartbeat(this.#options.db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
@@ -130,14 +133,14 @@ export class Job {
   }
 
   async #renew(): Promise<void> {
-    const { db, kind, log } = this.#options
+    const { db, kind, dags, log } = this.#options
     if (this.#abdicating) await jobs.endJob(db, this.#id, 'failed', 'could not write what it owned')
     const alive = await jobs.heartbeat(db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
     if (alive || this.#ended) return
     const why = this.#abdicating ? 'could not write for too long' : 'was taken for dead'
     log.error({ job_id: this.#id }, `this process ${why} and its runs were given away; it goes on under a new id`)
-    this.#id = await jobs.insertJob(db, kind)
+    this.#id = await jobs.insertJob(db, kind, dags)
     this.#abdicating = false
     this.#session.renew()
     this.#listener?.deposed()

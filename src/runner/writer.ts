@@ -1,11 +1,12 @@
 import { isOutage, outlast } from '../db/outage.ts'
-import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
+import { type DagRun, type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
 import type { RunnerOptions } from './runner.ts'
 import { Turn } from './turn.ts'
 
 /** A run with changes to write; asked for them at the last moment, so that waiting ones merge by themselves. */
 export interface Source {
+  readonly run: Pick<DagRun, 'previous'>
   takeChange(): RunChange | undefined
   /** Told whether the change it gave went in; an error says that the database refused it, alone. */
   written(change: RunChange, result: boolean | Error): void
@@ -109,7 +110,11 @@ export class Writer {
     const changes = taken.map(({ change }) => change)
     const onWait = ({ message }: Error) => log.warn(`the database is away (${message}); waiting for it`)
     const written = await outlast(() => writeChanges(db, job.id, changes, logs), { onWait })
-    for (const { source, change } of taken) source.written(change, written.has(change.dagRunId))
+    for (const { source, change } of taken) {
+      const found = written.get(change.dagRunId)
+      if (found?.starts) source.run.previous = found.previous
+      source.written(change, found !== undefined)
+    }
   }
 
   #refused(items: readonly Item[], error: Error): void {

@@ -27,8 +27,15 @@ export async function findDag(c: WebContext): Promise<FoundDag> {
 export function loadedDag(c: WebContext): Dag {
   const dagId = c.req.param('dag') as string
   const dag = c.var.site.dags.get(dagId)
-  if (dag === undefined) throw notFound(`The dag '${dagId}' is not in the pipelines folder.`)
+  if (dag === undefined)
+    throw notFound(`The dag '${dagId}' is not in the pipelines folder any more; put its folder back first.`)
   return dag
+}
+
+/** Refuses what needs the code of the dag. */
+export const loadedOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
+  loadedDag(c)
+  await next()
 }
 
 export async function findRun(c: WebContext): Promise<WholeRun> {

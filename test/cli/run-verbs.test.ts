@@ -85,10 +85,7 @@ describe('a run that is queued', () => {
       await says(following, 'try 1 info  waiting')
       waiting.process.kill('SIGINT')
       const { code, stdout } = await waiting.ended
-      expect([code, stdout]).toEqual([
-        130,
-        expect.stringContaining('The run goes on without us; npm run cli -- runs cancel'),
-      ])
+      expect([code, stdout]).toEqual([130, expect.stringContaining('The run goes on; npm run cli -- runs cancel')])
       expect(JSON.parse((await cli('runs show slow latest -o json')).stdout).state).toBe('running')
       expect((await cli('runs cancel slow latest')).stdout).toMatch(/^Cancelled manual__.*: wait, after\n$/)
       expect(await following.ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('✖') })

@@ -84,6 +84,24 @@ describe('a backfill', () => {
     ])
   })
 
+  test('whose ticks all have runs ends also while the queue of its dag is full', async () => {
+    const dag = daily(2)
+    await executed(fill(dag))
+    for (let index = 0; index < 3; index++) await enqueue(own.metadata, dag, { logicalDate: new Date() })
+    const abort = AbortSignal.timeout(20_000)
+    expect(await fill(dag, { signal: abort })).toEqual({ ticks: 5, done: 5, active: 0, ended: 'done' })
+    const longer = { from: RANGE.from, to: new Date('2026-03-06T00:00:00Z') }
+    const stop = new AbortController()
+    const told: BackfillProgress[] = []
+    const onProgress = (progress: BackfillProgress) => {
+      told.push(progress)
+      if (progress.done === 5) stop.abort()
+    }
+    expect(await fill(dag, { ...longer, signal: stop.signal, onProgress })).toMatchObject({ ended: 'interrupted' })
+    expect(told.at(-1)).toEqual({ ticks: 6, done: 5, active: 0 })
+    await endQueued(own.metadata, 'success')
+  })
+
   test('is really executed by a runner', async () => {
     const dag = daily()
     const { runner } = await openTestRunner(database, [dag])

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { cancel, clear, mark } from '../../operations/operate.ts'
-import { atLeast, findRun, loadedDag } from '../find.ts'
+import { atLeast, findRun, loadedDag, loadedOnly } from '../find.ts'
 import { notFound } from '../problem.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { LEVELS, readLines, readOutput, readTries } from '../queries/tasks.ts'
@@ -108,7 +108,7 @@ runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) =>
   })
 })
 
-runApi.post(`${RUN}/clear`, atLeast('operator'), async (c) => {
+runApi.post(`${RUN}/clear`, atLeast('operator'), loadedOnly, async (c) => {
   const body = await readBody(c, {
     task_ids: z.array(z.string()).min(1).optional(),
     include_downstream: z.boolean().default(false),

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
 import { cancel, clear, type Selection } from '../../operations/operate.ts'
-import { atLeast, findRun, paths } from '../find.ts'
+import { atLeast, findRun, loadedOnly, paths } from '../find.ts'
 import { readForm } from '../form.ts'
 import type { RunRow, WholeRun } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
@@ -13,6 +13,8 @@ export const operatePages = new Hono<WebEnv>()
 
 const RUN = '/dags/:dag/runs/:run'
 for (const path of ['clear', 'cancel']) operatePages.use(`${RUN}/${path}`, atLeast('operator'))
+// A run whose dag is not here would be queued for nothing.
+operatePages.use(`${RUN}/clear`, loadedOnly)
 
 interface ClearForm {
   task: string[]

@@ -38,7 +38,7 @@ export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPagePr
               <StateMark state={state} live />
             </p>
           </div>
-          {may(c, 'operator') && <RunActions run={run} />}
+          {may(c, 'operator') && <RunActions run={run} isActive={c.var.site.dags.has(dag_id)} />}
         </div>
         <nav class="tabs" aria-label="Views of the run">
           {TABS.map(([path, name]) => (
@@ -53,18 +53,21 @@ export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPagePr
   )
 }
 
-function RunActions({ run: { dag_id, run_id, state } }: { run: RunRow }) {
+/** @param isActive whether the dag is here to run it again */
+function RunActions({ run: { dag_id, run_id, state }, isActive }: { run: RunRow; isActive: boolean }) {
   const over = state === 'success' || state === 'failed'
   return (
     <div class="actions">
-      {state === 'failed' && (
+      {isActive && state === 'failed' && (
         <a class="button main" href={`${paths.run(dag_id, run_id, 'clear')}?only_failed=yes`}>
           Clear what failed
         </a>
       )}
-      <a class="button" href={paths.run(dag_id, run_id, 'clear')}>
-        Clear…
-      </a>
+      {isActive && (
+        <a class="button" href={paths.run(dag_id, run_id, 'clear')}>
+          Clear…
+        </a>
+      )}
       {!over && (
         <a class="button danger" href={paths.run(dag_id, run_id, 'cancel')}>
           Cancel…

@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
+import { whyNotTaken } from '../../maintenance/takes-up.ts'
 import { durationOf, findLiveRun, may, paths } from '../find.ts'
 import { Duration, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
@@ -10,16 +11,26 @@ export const runPages = new Hono<WebEnv>()
 
 runPages.get('/dags/:dag/runs/:run', async (c) => {
   const { run, instances, mark } = await findLiveRun(c)
+  const waits = await whyItWaits(c, run)
   return c.html(
     <RunPage c={c} run={run} tab="" mark={mark}>
       <div class="stack">
         {run.reason && <Notice kind={run.state === 'failed' ? 'bad' : 'info'}>{c.var.site.scrub(run.reason)}</Notice>}
+        {waits && <Notice>{waits}</Notice>}
         <Tasks c={c} run={run} instances={instances} />
         <About c={c} run={run} />
       </div>
     </RunPage>,
   )
 })
+
+/** Of a queued run that no running process will take up. */
+async function whyItWaits(c: WebContext, { dag_id, state }: RunRow): Promise<string | undefined> {
+  if (state !== 'queued') return undefined
+  const { dags, metadata } = c.var.site
+  const dag = dags.get(dag_id)
+  return dag && (await whyNotTaken(metadata, dag))
+}
 
 interface TasksProps {
   c: WebContext
@@ -28,7 +39,7 @@ interface TasksProps {
 }
 
 function Tasks({ c, run, instances }: TasksProps) {
-  const operator = may(c, 'operator')
+  const operator = may(c, 'operator') && c.var.site.dags.has(run.dag_id)
   return (
     <section>
       <Table

@@ -89,7 +89,7 @@ function Head({ c, run, instance }: OfTask) {
           )}
         </p>
       </div>
-      {may(c, 'operator') && <TaskActions run={run} taskId={instance.task_id} />}
+      {may(c, 'operator') && c.var.site.dags.has(run.dag_id) && <TaskActions run={run} taskId={instance.task_id} />}
     </div>
   )
 }

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
-import { listExecuting } from '../../maintenance/alive.ts'
+import { whyNotTaken } from '../../maintenance/takes-up.ts'
 import { atLeast, type FoundDag, findDag, loadedDag, paths } from '../find.ts'
 import { readForm } from '../form.ts'
 import { confOf, type ParamErrors, type ParamField, paramFields } from '../params.ts'
@@ -16,8 +16,8 @@ triggerPages.use('/dags/:dag/trigger', atLeast('operator'))
 triggerPages.get('/dags/:dag/trigger', async (c) => {
   const dag = loadedDag(c)
   const found = await findDag(c)
-  const nobody = (await listExecuting(c.var.site.metadata)).length === 0
-  return c.html(<TriggerPage c={c} dag={dag} found={found} nobody={nobody} given={{}} errors={{}} />)
+  const waits = await whyNotTaken(c.var.site.metadata, dag)
+  return c.html(<TriggerPage c={c} dag={dag} found={found} waits={waits} given={{}} errors={{}} />)
 })
 
 triggerPages.post('/dags/:dag/trigger', async (c) => {
@@ -27,7 +27,7 @@ triggerPages.post('/dags/:dag/trigger', async (c) => {
   const { conf, errors } = confOf(dag, given)
   if (Object.keys(errors).length > 0) {
     const found = await findDag(c)
-    return c.html(<TriggerPage c={c} dag={dag} found={found} nobody={false} given={given} errors={errors} />, 400)
+    return c.html(<TriggerPage c={c} dag={dag} found={found} waits={undefined} given={given} errors={errors} />, 400)
   }
   const runId = await queueRun(c.var.site, c.var.viewer, dag, conf)
   return c.redirect(paths.run(dag.id, runId), 303)
@@ -37,24 +37,20 @@ interface TriggerProps {
   c: WebContext
   dag: Dag
   found: FoundDag
-  /** No process is there to take it up. */
-  nobody: boolean
+  /** Why no running process would take it up. */
+  waits: string | undefined
   given: Readonly<Record<string, string>>
   errors: ParamErrors
 }
 
-function TriggerPage({ c, dag, found, nobody, given, errors }: TriggerProps) {
+function TriggerPage({ c, dag, found, waits, given, errors }: TriggerProps) {
   const fields = paramFields(dag)
   const wrong = Object.keys(errors).length
   return (
     <DagPage c={c} found={found} tab="trigger">
       <form class="narrow" method="post" novalidate>
         <h2>Trigger a run</h2>
-        {nobody && (
-          <Notice>
-            No process is alive that takes up runs: it will wait, queued. Start one with <code>npm start</code>
-          </Notice>
-        )}
+        {waits && <Notice>{waits}</Notice>}
         {wrong > 0 && (
           <Notice kind="bad">
             {errors[''] ?? `Not triggered: ${wrong === 1 ? 'one field needs' : `${wrong} fields need`} another look.`}
