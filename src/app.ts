@@ -1,4 +1,3 @@
-import { basename, dirname } from 'node:path'
 import { callBack } from './callbacks/call-back.ts'
 import { type Clock, openClock } from './clock.ts'
 import {
@@ -7,7 +6,6 @@ import {
   type Environment,
   parseSettings,
   pipelinesDirOf,
-  readDagSettings,
   readEnvironment,
 } from './config.ts'
 import { openHttp } from './connectors/http.ts'
@@ -18,7 +16,7 @@ import { type Database, openPool } from './db/pool.ts'
 import { isSameDatabase, poolerProblem, poolingOf } from './db/pooler.ts'
 import { MOST, storableText } from './db/text.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
-import { type LoadedDags, loadDags } from './load-dags.ts'
+import { type LoadedDags, loadDags, readSettingsOfAll } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
 import { dropMetadata, migrateMetadata, pendingMetadata } from './maintenance/schema.ts'
 import type { JobKind } from './metadata/jobs.ts'
@@ -54,23 +52,11 @@ export async function setUp(
   })
   const { wanted } = options
   const { config, settings } = parseSettings(env, wanted ? [...loaded.dags.values()].filter(wanted) : [])
-  if (!wanted) readSettingsOfAll(env, loaded, settings)
+  if (!wanted) readSettingsOfAll(loaded, env, settings)
   const scrub = scrubber(env)
   for (const one of loaded.importErrors) one.message = scrub(one.message)
   const log = openLog({ ...config.log, scrub, ...(options.logTo && { to: options.logTo }) })
   return { env, config, settings, loaded, clock: openClock(config.clock), scrub, log }
-}
-
-function readSettingsOfAll(env: Environment, { dags, files, importErrors }: LoadedDags, settings: DagSettings): void {
-  for (const dag of [...dags.values()]) {
-    const read = readDagSettings(env, dag)
-    if ('settings' in read) settings.set(dag.id, read.settings)
-    else {
-      const folder = basename(dirname(files.get(dag.id) ?? dag.id))
-      importErrors.push({ folder, message: `dag '${dag.id}': ${read.issues.join('; ')}`, dag })
-      dags.delete(dag.id)
-    }
-  }
 }
 
 /** Both databases, opened and answering; the runner's tables up to date. */

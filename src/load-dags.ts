@@ -1,7 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { type DagSettings, type Environment, readDagSettings } from './config.ts'
 import { type Dag, isDag } from './dag/dag.ts'
 import { messageOf, UsageError } from './errors.ts'
 import { guardedImport, holdGuard } from './load-guard.ts'
@@ -46,6 +47,23 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
     }
   }
   return loaded
+}
+
+/** Reads the settings of every dag into `settings`; one whose settings are wrong becomes an import error. */
+export function readSettingsOfAll(
+  { dags, files, importErrors }: LoadedDags,
+  env: Environment,
+  settings: DagSettings,
+): void {
+  for (const dag of [...dags.values()]) {
+    const read = readDagSettings(env, dag)
+    if ('settings' in read) settings.set(dag.id, read.settings)
+    else {
+      const folder = basename(dirname(files.get(dag.id) ?? dag.id))
+      importErrors.push({ folder, message: `dag '${dag.id}': ${read.issues.join('; ')}`, dag })
+      dags.delete(dag.id)
+    }
+  }
 }
 
 /** A copied folder whose id was left as it was: nobody can tell which of them is meant, so neither runs. */
