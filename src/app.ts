@@ -24,6 +24,7 @@ import { BY_INDEX, type Metadata, openMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
 import type { Runner, RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
+import { scrubStderr } from './stderr.ts'
 import { VERSION } from './version.ts'
 
 /** What is known before anything is opened. */
@@ -50,10 +51,11 @@ export async function setUp(
     parseSettings(env, [], [error.message])
     throw error
   })
+  const scrub = scrubber(env, loaded.dags.values())
+  scrubStderr(scrub)
   const { wanted } = options
   const { config, settings } = parseSettings(env, wanted ? [...loaded.dags.values()].filter(wanted) : [])
   if (!wanted) readSettingsOfAll(loaded, env, settings)
-  const scrub = scrubber(env)
   for (const one of loaded.importErrors) one.message = scrub(one.message)
   const log = openLog({ ...config.log, scrub, ...(options.logTo && { to: options.logTo }) })
   return { env, config, settings, loaded, clock: openClock(config.clock), scrub, log }

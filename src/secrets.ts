@@ -1,27 +1,131 @@
+import { z } from 'zod'
+
 /** Takes the given secrets, and what looks like one, out of a text. */
 export type Scrub = (text: string) => string
-
-const SECRET_NAME = /TOKEN|SECRET|PASSWORD|WEBHOOK|API_KEY/
 
 /** Shorter values would tear holes into ordinary words. */
 const SHORTEST = 6
 
-/** Reads secrets out of the environment by the names of its variables, and out of any address in it. */
-export function scrubber(env: Readonly<Record<string, string | undefined>>): Scrub {
+type Values = Readonly<Record<string, string | undefined>>
+type Shape = Readonly<Record<string, z.core.$ZodType>>
+
+/**
+ * Marks a setting whose value is a secret, whatever its name: `settings: { PARTNER_CODE: secret(z.string()) }`. It
+ * stays a secret in `.optional()`, `.default(…)`, `.min(5)` and so on.
+ */
+export function secret<Schema extends z.core.$ZodType>(schema: Schema): Schema {
+  // Every schema made from this one copies its definition, or holds it as an inner one.
+  return z.clone(schema, { ...schema._zod.def, [SECRET]: true } as Schema['_zod']['def'])
+}
+
+const SECRET = Symbol.for('tminus.secret')
+
+function isMarked({ _zod: { def } }: z.core.$ZodType, depth = 0): boolean {
+  if (SECRET in def) return true
+  const inner = Object.entries(def).flatMap(([name, member]) => (INNER.has(name) ? [member as z.core.$ZodType] : []))
+  return depth < 8 && inner.some((one) => isMarked(one, depth + 1))
+}
+
+/** Of `.optional()`, `.default()`, `.pipe()` and `.transform()`, arrays, intersections, records. */
+const INNER = new Set(['innerType', 'in', 'out', 'element', 'left', 'right', 'valueType'])
+
+/** By its words: `STRIPE_KEY`, `apiKey`, `PGPASSWORD`; not `COMPASS`. What names a file holds no secret itself. */
+export function isSecretName(name: string): boolean {
+  const words = name
+    .replaceAll(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, '_')
+    .toUpperCase()
+    .split(/[^A-Z]+/)
+    .filter((word) => word !== '')
+  if (/^(FILE|PATH|DIR)$/.test(words.at(-1) ?? '')) return false
+  return words.some((word) => SECRET_WORD.test(word) || (word === 'PWD' && words.length > 1))
+}
+
+/** Whole words, and those which others are run together with: `PGPASSWORD`, `APIKEY`. */
+const SECRET_WORD =
+  /^(PASS|KEYS?|DSN|WEBHOOKS?)$|(PASSWD|PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(API|ACCESS|PRIVATE|SIGNING)KEY)S?$/
+
+/**
+ * Reads secrets out of the environment by the names of its variables, and out of any address in it; and out of the
+ * settings that dags declare, defaults included.
+ */
+export function scrubber(env: Values, dags: Iterable<{ settings: Shape }> = []): Scrub {
   const secrets = new Set<string>()
   for (const [name, value] of Object.entries(env)) {
     if (!value) continue
-    if (SECRET_NAME.test(name)) for (const secret of [value, ...value.split(',')]) secrets.add(secret.trim())
-    for (const secret of secretsIn(value)) secrets.add(secret)
+    if (isSecretName(name)) for (const one of partsOf(value)) secrets.add(one)
+    for (const one of secretsIn(value)) secrets.add(one)
   }
-  const long = [...secrets].filter((secret) => secret.length >= SHORTEST)
+  for (const value of declared(env, dags)) {
+    for (const one of [...partsOf(value), ...secretsIn(value)]) secrets.add(one)
+  }
+  const long = [...secrets].filter((one) => one.length >= SHORTEST)
   const known = [...new Set(long.flatMap(spellings))].sort((a, b) => b.length - a.length)
-  return (text) => shapeless(known.reduce((rest, secret) => rest.replaceAll(secret, '***'), text))
+  return (text) => shapeless(known.reduce((rest, one) => rest.replaceAll(one, '***'), text))
 }
 
-/** As it is, as JSON writes it, as an address does. */
-function spellings(secret: string): string[] {
-  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())]
+/** Of settings that are secret by their name or by `secret()`: as set, and as parsed, which may be the default. */
+function declared(env: Values, dags: Iterable<{ settings: Shape }>): string[] {
+  return [...dags].flatMap(({ settings }) =>
+    Object.entries(settings).flatMap(([name, schema]) => {
+      if (!isMarked(schema) && !isSecretName(name)) return []
+      return [...textsIn(env[name]), ...textsIn(parsed(schema, env[name]))]
+    }),
+  )
+}
+
+/** What cannot be parsed is reported elsewhere. */
+function parsed(schema: z.core.$ZodType, value: unknown): unknown {
+  try {
+    return z.safeParse(schema, value).data
+  } catch {
+    return undefined
+  }
+}
+
+function textsIn(value: unknown, depth = 0): string[] {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return [String(value)]
+  if (value instanceof URL) return [value.href]
+  if (typeof value !== 'object' || value === null || depth > 4) return []
+  return Object.values(value).flatMap((member) => textsIn(member, depth + 1))
+}
+
+/** The whole, what commas separate, and the lines of a key (a log may show them one by one). */
+function partsOf(value: string): string[] {
+  const lines = value.split(/\r?\n|\\n/).map((line) => line.trim())
+  const long = lines.filter((line) => line.length >= LINE && !line.startsWith('-----'))
+  return [value, value.replaceAll('\\n', '\n'), ...value.split(','), ...long].map((part) => part.trim())
+}
+
+const LINE = 16
+
+/** As it is, as JSON writes it (once or twice), as addresses and forms do, and inside of base64 (Basic credentials). */
+function spellings(one: string): string[] {
+  const text = one.toWellFormed()
+  const json = JSON.stringify(text).slice(1, -1)
+  const encoded = encodeURIComponent(text)
+  const strict = encoded.replaceAll(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
+  const inUrl = [encoded, strict, encoded.replaceAll('%20', '+'), userinfo(text)]
+  const lower = inUrl.map((part) => part.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()))
+  return [one, json, JSON.stringify(json).slice(1, -1), ...inUrl, ...lower, ...base64(text)].filter(
+    (part) => part.length >= SHORTEST,
+  )
+}
+
+/** As `URL` writes it before the @, which leaves some marks as they are. */
+function userinfo(text: string): string {
+  const url = new URL('http://user@host')
+  url.password = text
+  return url.password
+}
+
+/** What stays the same of its base64, wherever in a text it begins: `user:password` is encoded as one. */
+function base64(text: string): string[] {
+  const bytes = Buffer.from(text)
+  return [0, 1, 2].flatMap((before) => {
+    const whole = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64')
+    const same = whole.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
+    return [same, same.replaceAll('+', '-').replaceAll('/', '_')]
+  })
 }
 
 /** What is a secret by its place: a webhook's token, a password or token in an address. */
@@ -30,6 +134,7 @@ function shapeless(text: string): string {
     .replace(/(\/webhooks\/\d+\/)[\w-]+/g, '$1***')
     .replace(/(\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@"'<>]*:)(?!PASSWORD@)[^\s/@"'<>\\]+@/gi, '$1***@')
     .replace(/([?&](?:password|token)=)[^\s&#"'<>\\]+/gi, '$1***')
+    .replace(/\b(Basic\s+)[A-Za-z0-9+/_-]{8,}={0,2}/g, '$1***')
     .replace(/(Authorization["']?\s*[:=]\s*["']?(?:Token|Bearer|Basic)\s+)[^\s"',]+/gi, '$1***')
 }
 

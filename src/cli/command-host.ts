@@ -29,7 +29,7 @@ export function openCommandHost(
     signal,
     http: boundedHttp(signal),
     withDatabase: async (work) => {
-      const log = openLog({ ...config().log, scrub: scrubber(env), to: process.stderr })
+      const log = openLog({ ...config().log, scrub: scrubber(env, [dag]), to: process.stderr })
       const { db, close } = await openDatabase({ config: config(), log })
       return await work(db).finally(close)
     },

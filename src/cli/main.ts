@@ -1,5 +1,6 @@
 // First: an old Node may not even be able to run what is imported below.
 import './check-node.cjs'
+import './guarded.ts'
 import { Command, CommanderError } from 'commander'
 import { TminusError, UsageError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'

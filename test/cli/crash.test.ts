@@ -1,0 +1,86 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { runCli } from '../support/cli.ts'
+import { removeFolder, scratchFolder } from '../support/scratch.ts'
+
+const KEY = 'sk_live_0123456789abcdef'
+
+/** What `dags list` says of a pipeline that does this while it is loaded. */
+async function loading(statements: string, env: Record<string, string> = {}) {
+  const pipelines = await scratchFolder()
+  await mkdir(join(pipelines, 'one'))
+  await writeFile(join(pipelines, 'package.json'), '{"type": "module"}')
+  await writeFile(
+    join(pipelines, 'one/dag.ts'),
+    `import { dag, secret } from '${join(import.meta.dirname, '../../src/index.ts')}'
+     import { z } from '${join(import.meta.dirname, '../../node_modules/zod/index.js')}'
+     const key = process.env.STRIPE_KEY
+     ${statements}
+     export default dag('one', { schedule: null }, ({ task }) => { task('a', { run: () => {} }) })`,
+  )
+  const options = { env: { PIPELINES_DIR: pipelines, STRIPE_KEY: KEY, ...env }, cwd: pipelines }
+  return await runCli(['dags', 'list'], options).finally(() => removeFolder(pipelines))
+}
+
+describe('what ends a process, and whatever else reaches standard error, holds no secret', () => {
+  test.each([
+    [
+      'an error thrown late',
+      'setImmediate(() => { throw new Error("sent " + key) }); await new Promise((r) => setTimeout(r, 50))',
+    ],
+    ['a text thrown late', 'setImmediate(() => { throw "sent " + key }); await new Promise((r) => setTimeout(r, 50))'],
+    [
+      'an object thrown late',
+      'setImmediate(() => { throw { sent: key } }); await new Promise((r) => setTimeout(r, 50))',
+    ],
+    [
+      'a rejection that nothing handles',
+      'Promise.reject(new Error("sent " + key)); await new Promise((r) => setTimeout(r, 50))',
+    ],
+    ['a rejection with a text', 'Promise.reject("sent " + key); await new Promise((r) => setTimeout(r, 50))'],
+    [
+      'a cause',
+      'Promise.reject(new Error("sent", { cause: new Error(key) })); await new Promise((r) => setTimeout(r, 50))',
+    ],
+    [
+      'several errors',
+      'Promise.reject(new AggregateError([new Error(key)], "sent")); await new Promise((r) => setTimeout(r, 50))',
+    ],
+    [
+      'fields of an error',
+      'Promise.reject(Object.assign(new Error("sent"), { key })); await new Promise((r) => setTimeout(r, 50))',
+    ],
+  ])('%s', async (_name, statements) => {
+    const { code, stdout, stderr } = await loading(statements)
+    expect([code, stderr + stdout]).toEqual([1, expect.stringContaining('sent')])
+    expect(stderr + stdout).not.toContain(KEY)
+    expect(stderr).toContain('***')
+  })
+
+  test.each([
+    ['a warning', 'process.emitWarning("sent " + key, { code: "X1", detail: "also " + key })'],
+    ['a deprecation', 'process.emitWarning("sent " + key, "DeprecationWarning")'],
+    ['what is printed', 'console.error("sent %s", key)'],
+    ['bytes', 'process.stderr.write(Buffer.from("sent " + key + "\\n"))'],
+  ])('%s, after which it goes on', async (_name, statements) => {
+    const { code, stdout, stderr } = await loading(statements)
+    expect([code, stdout]).toEqual([0, expect.stringContaining('one')])
+    expect(stderr).toContain('sent ***')
+    expect(stderr).not.toContain(KEY)
+  })
+
+  test('a dag that throws while it is loaded', async () => {
+    const { stdout, stderr } = await loading('throw new Error("sent " + key)')
+    expect(stderr + stdout).toContain('sent ***')
+    expect(stderr + stdout).not.toContain(KEY)
+  })
+
+  test('a word that commander does not know', async () => {
+    for (const args of [['dags', KEY], ['dags', 'list', `--${KEY}`], [KEY]]) {
+      const { code, stdout, stderr } = await runCli(args, { env: { STRIPE_KEY: KEY } })
+      expect([code, stderr + stdout]).toEqual([2, expect.stringContaining('***')])
+      expect(stderr + stdout).not.toContain(KEY)
+    }
+  })
+})
