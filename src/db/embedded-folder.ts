@@ -62,8 +62,10 @@ function refuseOwner(data: string, why: string, command: string): never {
 /** Names the folder where the system said no (EACCES, EROFS, ENOSPC, …); other errors pass unchanged. */
 export function unreachable(folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return error
+  const isFull = 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+  const mend = isFull ? 'free some of its disk' : 'give it to this user'
   return new TminusError(
-    `The database folder ${folder} cannot be used (${error.message}); give it to this user, choose another DATA_DIR, or set DATABASE_URL`,
+    `The database folder ${folder} cannot be used (${error.message}); ${mend}, choose another DATA_DIR, or set DATABASE_URL`,
     { code: 'embedded_unreachable', retryable: false, cause: error, fields: { folder } },
   )
 }

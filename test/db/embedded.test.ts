@@ -122,6 +122,21 @@ test.concurrent('a server that cannot start fails at once, with the end of its l
   })
 })
 
+test.concurrent('data that is damaged: the fatal line is shown, not the hint that speaks of a backup', async () => {
+  await withFolder(async (dataDir) => {
+    const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
+    await server.release()
+    const log = join(server.folder, 'data', 'pg_wal')
+    for (const name of readdirSync(log)) if (/^[0-9A-F]{24}$/.test(name)) await rm(join(log, name))
+    const error = await openEmbedded({ dataDir, create: false }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      code: 'embedded_start_failed',
+      message: expect.stringMatching(/\((FATAL|PANIC): {2}could not locate a valid checkpoint record[^()]*\); see /),
+    })
+    expect(String(error)).not.toMatch(/HINT|backup/)
+  })
+})
+
 test.concurrent("a folder that is not a server's is left alone", async () => {
   await withFolder(async (dataDir) => {
     await mkdir(join(dataDir, 'postgres'))

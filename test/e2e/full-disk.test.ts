@@ -50,3 +50,22 @@ test.runIf(mayMount)(
       await vi.waitFor(() => expect(isPostgres(pid)).toBe(false), WITHIN)
     }),
 )
+
+test.runIf(mayMount)(
+  'a disk that is full at the start is named, once as the database is made and once as it is started',
+  () =>
+    withSmallDisk(100, async (disk) => {
+      const env = { DATA_DIR: join(disk.folder, '.data'), PIPELINES_DIR: SCHEDULED }
+      disk.fill()
+      const first = await runCli(['db', 'migrate'], { env })
+      expect([first.code, first.stderr]).toEqual([1, expect.stringMatching(/^✖ .*\(ENOSPC: .*\); free some of its disk, /)])
+      disk.free()
+      expect((await runCli(['db', 'migrate'], { env })).code).toBe(0)
+      disk.fill()
+      const second = await runCli(['db', 'migrate'], { env })
+      expect([second.code, second.stderr]).toEqual([1, expect.stringMatching(/^✖ .*its disk has only 0 MB left/)])
+      expect(second.stderr).not.toMatch(/HINT|another server may be starting/)
+      disk.free()
+      expect((await runCli(['db', 'migrate'], { env })).code).toBe(0)
+    }),
+)
