@@ -97,11 +97,15 @@ export class Job {
     clearInterval(this.#timer)
     await this.#looking.done()
     // The row first: a lock that goes while the row says "running" would look like a death.
+    if (this.#id > 0) await this.#signOff(state, reason)
+    await this.#session.close()
+  }
+
+  async #signOff(state: jobs.JobEnd, reason: string | null): Promise<void> {
     const { db, log } = this.#options
     await outlast(() => jobs.endJob(db, this.#id, state, reason), { forMs: SIGN_OFF_MS }).catch((error: Error) =>
       log.warn(`this process could not sign off (${error.message}); another one takes over what it owned`),
     )
-    await this.#session.close()
   }
 
   #connected(backendPid: number | null): void {

@@ -58,7 +58,10 @@ test.runIf(mayMount)(
       const env = { DATA_DIR: join(disk.folder, '.data'), PIPELINES_DIR: SCHEDULED }
       disk.fill()
       const first = await runCli(['db', 'migrate'], { env })
-      expect([first.code, first.stderr]).toEqual([1, expect.stringMatching(/^✖ .*\(ENOSPC: .*\); free some of its disk, /)])
+      expect([first.code, first.stderr]).toEqual([
+        1,
+        expect.stringMatching(/^✖ .*\(ENOSPC: .*\); free some of its disk, /),
+      ])
       disk.free()
       expect((await runCli(['db', 'migrate'], { env })).code).toBe(0)
       disk.fill()
