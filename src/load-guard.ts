@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { allowExit, exitNow, refuseExit } from './process-exit.ts'
+import { endBy } from './stderr.ts'
 
 /** A file that is loading gets this long to be done, and no longer than the first without a pause. */
 const BLOCKED_MS = 10_000
@@ -84,7 +85,7 @@ function failAll(error: Error): void {
 
 /** Between two files it is not about a pipeline. */
 function onUncaught(error: Error): void {
-  if (loading.size === 0) throw error
+  if (loading.size === 0) endBy(error)
   failAll(error)
 }
 

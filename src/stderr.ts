@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { exitNow } from './process-exit.ts'
 import { type Scrub, scrubber } from './secrets.ts'
 import { visibleText } from './visible-text.ts'
 
@@ -19,8 +20,10 @@ export function guardStderr(): void {
   stderr.write = ((chunk: unknown, ...rest: unknown[]) => write(scrubbed(chunk), ...rest)) as typeof stderr.write
   // Node writes a warning past the stream: it is cleaned before Node's own listener shows it.
   process.prependListener('warning', cleanWarning)
-  // A rejection that nothing handles arrives here too.
-  process.on('uncaughtException', endBy)
+  // A rejection that nothing handles arrives here too. Who else listens for it decides about it.
+  process.on('uncaughtException', (error) => {
+    if (process.listenerCount('uncaughtException') === 1) endBy(error)
+  })
   // A report holds the whole environment otherwise. Node 22.13 and later know this.
   Object.assign(process.report, { excludeEnv: true })
 }
@@ -36,7 +39,9 @@ function cleanWarning(warning: Error & { detail?: string }): void {
   if (detail) warning.detail = scrub(detail)
 }
 
-function endBy(error: unknown): never {
-  process.stderr.write(`✖ An error that nothing caught ended this process:\n${visibleText(inspect(error))}\n`)
-  process.exit(1)
+/** Ends the process by an error that nothing caught, and says so. */
+export function endBy(error: unknown): never {
+  const text = visibleText(scrub(inspect(error)))
+  process.stderr.write(`✖ An error that nothing caught ended this process:\n${text}\n`)
+  exitNow(1)
 }
