@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
 
 /**
  * SQLSTATE classes and codes that speak of the connection or the server, not of the statement: also of one that lacks
@@ -51,13 +52,18 @@ export async function outlast<T>(
 
 const REPORT_EVERY_MS = 60_000
 
-/** What to do with the errors of work that is repeated: `report` gets one a minute while the database is away. */
-export function reportOutage(report: (error: Error) => void, other: (error: Error) => void): (error: Error) => void {
-  let reported = Number.NEGATIVE_INFINITY
+interface Log {
+  warn(message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Logs the errors of work that is repeated: one line a minute, without a stack, while the database is away. */
+export function logFailures(log: Log, message: string): (error: Error) => void {
+  let logged = Number.NEGATIVE_INFINITY
   return (error) => {
-    if (!isOutage(error)) return other(error)
-    if (Date.now() - reported < REPORT_EVERY_MS) return
-    reported = Date.now()
-    report(error)
+    if (!isOutage(error)) return log.error({ err: error }, message)
+    if (Date.now() - logged < REPORT_EVERY_MS) return
+    logged = Date.now()
+    log.warn(`the database is away (${messageOf(error)}): ${message}`)
   }
 }

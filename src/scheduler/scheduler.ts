@@ -1,8 +1,7 @@
 import cron from 'node-cron'
 import type { Clock } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
-import { isOutage, reportOutage } from '../db/outage.ts'
-import { messageOf } from '../errors.ts'
+import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
 import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
@@ -50,10 +49,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    const failed = reportOutage(
-      (error) => options.log.warn(`the database is away (${messageOf(error)}); the scheduler waits for it`),
-      (error) => options.log.error({ err: error }, 'the scheduler missed a turn and goes on'),
-    )
+    const failed = logFailures(options.log, 'the scheduler missed a turn and goes on')
     const look = async () => {
       await this.#work(options.clock.now())
       this.lookedAt = new Date()
