@@ -54,8 +54,7 @@ export class Client extends pg.Client {
     super(withSafeTls(options))
     this.#options = options
     untyped(this).connectionParameters.replication = ''
-    const query = this.query.bind(this) as (...args: unknown[]) => unknown
-    this.query = ((statement: unknown, ...rest: unknown[]) => query(this.#withoutName(statement), ...rest)) as never
+    if (options.unnamed) this.#dropNames()
     // pg leaves a connection open that it gives up by itself, for want of a password; the process would stay until
     // the server hangs up, a minute later.
     this.connection.on('error', () => this.connection.stream.destroy())
@@ -75,6 +74,7 @@ export class Client extends pg.Client {
     const settings = JSON.stringify({ ...DEFAULTS, ...this.#options.settings })
     const { rowCount } = await this.query(SET_DEFAULTS, [settings, untyped(this).processID])
     this.pooled = rowCount === 0
+    if (this.pooled) this.#dropNames()
   }
 
   #addAdvice(error: DatabaseError): void {
@@ -83,10 +83,14 @@ export class Client extends pg.Client {
   }
 
   /** Behind a pooler the next statement may meet a connection where its name is taken, or unknown. */
-  #withoutName(statement: unknown): unknown {
-    if (!this.pooled && !this.#options.unnamed) return statement
-    return typeof statement === 'object' && statement && 'name' in statement ? { ...statement, name: '' } : statement
+  #dropNames(): void {
+    const query = this.query.bind(this) as (...args: unknown[]) => unknown
+    this.query = ((statement: unknown, ...rest: unknown[]) => query(withoutName(statement), ...rest)) as never
   }
+}
+
+function withoutName(statement: unknown): unknown {
+  return typeof statement === 'object' && statement && 'name' in statement ? { ...statement, name: '' } : statement
 }
 
 function untyped(client: object): Untyped {

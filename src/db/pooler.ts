@@ -63,7 +63,7 @@ async function within(ms: number, connecting: Promise<Connection>): Promise<Conn
 
 /** @param name the setting with the pooler's address */
 export function poolerProblem(name: string): string {
-  return `${name} leads through a pooler in transaction mode, which keeps no LISTEN and no lock of a session; set DIRECT_DATABASE_URL to the address of the server itself, since until then each process looks for work once a second and a dead one is noticed after 30 s`
+  return `${name} leads through a pooler in transaction mode, which cannot keep a LISTEN or a lock; set DIRECT_DATABASE_URL to the address of the server itself (until then each process looks for work once a second, and a dead process is noticed after 30 s)`
 }
 
 /** Whether two addresses lead to one database of one server. */
