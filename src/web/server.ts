@@ -1,16 +1,14 @@
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { buildApp } from './app.ts'
 import { openSessions } from './auth/sessions.ts'
-import { hasUsers } from './auth/users.ts'
 import { calendarsOn, loadBoards } from './boards.ts'
 import { type Door, openDoor } from './door.ts'
-import { isLoopback } from './host.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
 import type { Site, WebEnv } from './site.ts'
+import { isForThisMachine, refuseStrangers } from './strangers.ts'
 
 export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
   loaded: LoadedDags
@@ -37,11 +35,11 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   const live = new Live({ readers, openSessions: (sessions) => openSessions(metadata, sessions), log })
   const markOf: Site['markOf'] = async (kind, key) => (await readers[kind]?.([key]))?.get(key) ?? ''
   const boards = await loadBoards(loaded.dags.values(), log)
-  const loopback = isLoopback(web.host) && !web.trustProxy
+  const loopback = isForThisMachine(web)
   const calendars = calendarsOn(boards)
   const site: Site = { ...options, ...loaded, live, markOf, loopback, trustProxy: web.trustProxy, boards, calendars }
   const app = buildApp(site, boards, options.mount)
-  await refuseStrangers(site, web.host)
+  await refuseStrangers(metadata, web)
   const door = options.door ?? openDoor(web)
   const url = await door.url
   const errorHandler = (error: unknown) => answerFailed(error, log)
@@ -59,14 +57,4 @@ function answerFailed(error: unknown, log: WebOptions['log']): Response {
   if (!isRequest) log.error({ err: error }, 'a request failed')
   const [status, text] = isRequest ? [400, 'This is not a request\n'] : [500, 'Something went wrong\n']
   return new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
-}
-
-/** Where others than this machine can reach it, there must be somebody to sign in as. */
-async function refuseStrangers({ loopback, metadata, trustProxy }: Site, host: string): Promise<void> {
-  if (loopback || (await hasUsers(metadata))) return
-  const why = trustProxy ? 'behind a proxy (TRUST_PROXY)' : `on ${host}`
-  throw new UsageError(
-    `The web page ${why} needs a user first: npm run cli -- users create NAME --role admin (or unset ${trustProxy ? 'TRUST_PROXY' : 'WEB_HOST'})`,
-    { code: 'web_no_user' },
-  )
 }

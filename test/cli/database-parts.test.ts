@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import format from 'pg-format'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCli } from '../support/cli.ts'
-import { useDatabase } from '../support/database.ts'
+import { useDatabase, withDatabase } from '../support/database.ts'
 import { withFolder } from '../support/scratch.ts'
 
 const database = useDatabase()
@@ -93,5 +93,32 @@ describe('the first admin', () => {
     })
     const { rows } = await database.pool.query('select user_name, role from metadata.web_user')
     expect(rows).toEqual([{ user_name: 'ada', role: 'admin' }])
+  })
+})
+
+describe('db migrate --before-start', () => {
+  const migrate = (url: string, env: Record<string, string>) =>
+    runCli(['db', 'migrate', '--before-start'], { env: { DATABASE_URL: url, ...env } })
+  const DONE = 'The runner\'s tables in schema "metadata" are up to date\n'
+
+  test('fails where start would refuse its page, and migrates all the same', async () => {
+    await withDatabase(async ({ connectionString: url }) => {
+      const refused = await migrate(url, { WEB_HOST: '0.0.0.0' })
+      expect([refused.code, refused.stdout, refused.stderr]).toEqual([
+        2,
+        DONE,
+        expect.stringMatching(/^✖ The web page on 0\.0\.0\.0 needs a user first: .* ADMIN_USER and ADMIN_PASSWORD/),
+      ])
+      const unknown = await migrate(url, { WEB_HOST: '192.0.2.77', ADMIN_USER: 'ada', ADMIN_PASSWORD: 'a long one' })
+      expect([unknown.code, unknown.stderr]).toEqual([
+        2,
+        '✖ This machine has no address 192.0.2.77; set WEB_HOST to one it has\n',
+      ])
+      expect(await migrate(url, { WEB_HOST: '0.0.0.0' })).toEqual({ code: 0, stdout: DONE, stderr: '' })
+    })
+  })
+
+  test('is content with a page for this machine alone', async () => {
+    expect(await migrate(database.connectionString, {})).toEqual({ code: 0, stdout: DONE, stderr: '' })
   })
 })
