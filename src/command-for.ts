@@ -30,4 +30,4 @@ export function placeOf(file: string): Place {
   return existsSync(join(root, 'src/cli/main.ts')) ? 'checkout' : 'container'
 }
 
-const PLACE = placeOf(HERE)
+export const PLACE = placeOf(HERE)

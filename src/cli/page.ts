@@ -2,6 +2,7 @@ import { openDatabases, setUp } from '../app.ts'
 import type { Environment } from '../config.ts'
 import type { Door } from '../web/door.ts'
 import { openWeb, type WebOptions } from '../web/server.ts'
+import { pageWords } from './page-words.ts'
 import { settingsWarnings } from './settings-warnings.ts'
 import type { StopSignal } from './signals.ts'
 import { metricsOf, probesOf } from './watch.ts'
@@ -17,7 +18,7 @@ export async function page(env: Environment, door: Door | undefined, stopped: Pr
     const routes = probesOf(databases, metrics)
     const mount: WebOptions['mount'] = (app) => void app.route('/', routes)
     const served = await openWeb({ ...databases, ...webOptions(setup), mount, door })
-    setup.log.info(`the page is at ${served.url}`)
+    setup.log.info(pageWords(served.url, setup.config.web.host))
     const signal = await stopped
     setup.log.info(`${signal}: stopping; a second signal ends at once`)
     await served.close()

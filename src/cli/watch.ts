@@ -11,6 +11,7 @@ import { type HealthOptions, openHealth } from '../web/health.ts'
 import { type Metrics, openMetrics } from '../web/metrics.ts'
 import { openProbes, probes } from '../web/probes.ts'
 import { openWeb, type Web, type WebOptions } from '../web/server.ts'
+import { pageWords } from './page-words.ts'
 import { webOptions } from './web-options.ts'
 
 type Hooks = Pick<RunnerOptions, 'onChange' | 'onLog'>
@@ -49,7 +50,7 @@ export class Watch {
       this.#kind === 'start' ? openWeb({ ...app, ...webOptions(this.#setup), web, mount }) : openProbes(routes, web),
     )
     const { url } = this.#served
-    if (this.#kind === 'start') log.info(`the page is at ${url}`)
+    if (this.#kind === 'start') log.info(pageWords(url, config.web.host))
     log.info(`health at ${url}/health${config.metrics ? `, metrics at ${url}/metrics` : ''}`)
   }
 
