@@ -18,7 +18,7 @@ function shortened(text: string, most: number): string {
 }
 
 /** `12 bytes`, `3.4 kB`, `4.9 MB`. */
-function humanBytes(bytes: number): string {
+export function humanBytes(bytes: number): string {
   if (bytes < 1_000) return `${bytes} bytes`
   const [size, unit] = bytes < 999_950 ? [bytes / 1_000, 'kB'] : [bytes / 1_000_000, 'MB']
   return `${Math.round(size * 10) / 10} ${unit}`

@@ -3,7 +3,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { Dag } from '../dag/dag.ts'
 import { notFound } from './problem.tsx'
 import { type DagState, readDag } from './queries/dags.ts'
-import { idOfRun, readWholeRun, type WholeRun } from './queries/runs.ts'
+import { idOfRun, type OneInstance, readInstance, readWholeRun, type WholeRun } from './queries/runs.ts'
 import { mayAtLeast, type Role, type Viewer, type WebContext, type WebEnv } from './site.ts'
 
 export interface FoundDag {
@@ -43,6 +43,17 @@ export async function findRun(c: WebContext): Promise<WholeRun> {
   const found = await readWholeRun(c.var.site.metadata, dag, run)
   if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been cleaned up.`)
   return found
+}
+
+export type FoundTask = OneInstance & { instance: NonNullable<OneInstance['instance']> }
+
+export async function findTask(c: WebContext): Promise<FoundTask> {
+  const { dag, run, task } = c.req.param() as { dag: string; run: string; task: string }
+  const found = await readInstance(c.var.site.metadata, dag, run, task)
+  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been cleaned up.`)
+  const { run: of, instance } = found
+  if (instance === undefined) throw notFound(`Run '${of.run_id}' has no task '${task}'.`)
+  return { run: of, instance }
 }
 
 /** A run with the mark it is followed by, which is never newer than what is read of the run. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { buildApp } from '../../src/web/app.ts'
@@ -9,6 +9,7 @@ import { Hono } from '../../src/web/index.ts'
 import type { Site } from '../../src/web/site.ts'
 import { useDatabase } from '../support/database.ts'
 import { openTestRunner } from '../support/runner.ts'
+import { WITHIN } from '../support/within.ts'
 import { type OpenSite, openSite } from './site.ts'
 import { form, json } from './support.ts'
 
@@ -175,6 +176,59 @@ test('after signing in nobody is led to what no header can hold', async () => {
     await database.pool.query('delete from metadata.login_attempt')
   }
   await database.pool.query('delete from metadata.web_user')
+})
+
+describe('a crash', () => {
+  const SECRET = 'refused: password s3cr3t-value\n  at the second line'
+  let crashing: OpenSite
+  beforeAll(async () => {
+    const routes = new Hono()
+      .get('/crash', () => {
+        throw new Error(SECRET)
+      })
+      .get('/thrown', () => {
+        throw SECRET
+      })
+    crashing = await openSite(database, { dags: [given], mount: (app) => void app.route('/', routes) })
+  })
+  afterAll(() => crashing.close())
+
+  test.each(['/crash', '/thrown'])(
+    'at %s is one line of the log without a secret, and a 500 that tells nothing',
+    async (path) => {
+      const before = crashing.logged().length
+      const printed = [vi.spyOn(console, 'error'), vi.spyOn(console, 'log'), vi.spyOn(console, 'info')]
+      const { status, text } = await crashing.get(path)
+      expect([status, text.includes('second line')]).toEqual([500, false])
+      const lines = crashing.logged().slice(before)
+      expect(lines).toEqual([expect.stringMatching(/^[^\n]*a request failed[^\n]*\n$/)])
+      expect(lines[0]).toContain('at the second line')
+      expect(lines[0]).not.toContain('s3cr3t-value')
+      for (const spy of printed) expect(spy).not.toHaveBeenCalled()
+      vi.restoreAllMocks()
+    },
+  )
+
+  test('in the middle of a download cuts it off, and is such a line too', async () => {
+    await database.pool.query(
+      `insert into metadata.task_log (dag_run_id, task_id, try_number, logged_at, level, message)
+       select dag_run_id, task_id, 1, now(), 'info', repeat('x', 5000) from metadata.task_instance, generate_series(1, 10000)
+       where task_id = 'second' and dag_run_id = (select max(dag_run_id) from metadata.dag_run where dag_id = 'given')`,
+    )
+    const printed = vi.spyOn(console, 'error')
+    const answer = await fetch(`${crashing.url}/dags/given/runs/latest/tasks/second/log.txt`)
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    await database.pool.query('alter table metadata.task_log rename to task_log_away')
+    const readAll = async () => {
+      while (!(await reader.read()).done);
+    }
+    await expect(readAll()).rejects.toThrow()
+    await database.pool.query('alter table metadata.task_log_away rename to task_log')
+    await vi.waitFor(() => expect(crashing.logged().at(-1)).toMatch(/^[^\n]*an answer was cut off[^\n]*\n$/), WITHIN)
+    expect(printed).not.toHaveBeenCalled()
+    vi.restoreAllMocks()
+  })
 })
 
 describe('every route', () => {

@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { cancel, clear, mark } from '../../operations/operate.ts'
-import { atLeast, findRun, loadedDag, loadedOnly } from '../find.ts'
-import { notFound } from '../problem.tsx'
+import { beginning, SHOWN } from '../excerpt.ts'
+import { atLeast, findRun, findTask, loadedDag, loadedOnly } from '../find.ts'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { LEVELS, readLines, readOutput, readTries } from '../queries/tasks.ts'
 import type { Site, WebContext, WebEnv } from '../site.ts'
@@ -31,14 +31,18 @@ export function runJson({ scrub }: Site, run: RunRow) {
     queued_at: run.queued_at,
     start_date,
     end_date,
-    reason: reason && scrub(reason),
+    reason: reason && beginning(reason, SHOWN.reason, scrub),
     conf: scrubbed(scrub, conf),
   }
 }
 
 /** Where a secret was a bare number, what is left is no JSON any more: then as text. */
 function scrubbed(scrub: Site['scrub'], value: unknown): unknown {
-  const text = scrub(JSON.stringify(value))
+  return scrubbedText(scrub, JSON.stringify(value))
+}
+
+function scrubbedText(scrub: Site['scrub'], json: string): unknown {
+  const text = scrub(json)
   try {
     return JSON.parse(text)
   } catch {
@@ -48,7 +52,15 @@ function scrubbed(scrub: Site['scrub'], value: unknown): unknown {
 
 function instanceJson({ scrub }: Site, one: InstanceRow) {
   const { task_id, state, try_number, start_date, end_date, due_at, reason } = one
-  return { task_id, state, try_number, start_date, end_date, due_at, reason: reason && scrub(reason) }
+  return {
+    task_id,
+    state,
+    try_number,
+    start_date,
+    end_date,
+    due_at,
+    reason: reason && beginning(reason, SHOWN.reason, scrub),
+  }
 }
 
 runApi.get(`${RUN}/taskInstances`, async (c) => {
@@ -57,28 +69,23 @@ runApi.get(`${RUN}/taskInstances`, async (c) => {
 })
 
 runApi.get(`${RUN}/taskInstances/:task`, async (c) => {
-  const { run, instance } = await findInstance(c)
+  const { run, instance } = await findTask(c)
   const { site } = c.var
-  const tries = await readTries(site.metadata, run.id, instance.task_id)
+  const tries = await readTries(site.metadata, run.id, instance.task_id, { most: MOST_TRIES, longest: SHOWN.stacks })
   const output = await readOutput(site.metadata, run.id, instance.task_id)
   return c.json({
     ...instanceJson(site, instance),
     output: output === undefined ? null : scrubbed(site.scrub, output),
-    tries: tries.map((one) => ({
+    tries: tries.map(({ error_bytes, ...one }) => ({
       ...one,
-      reason: one.reason && site.scrub(one.reason),
-      error: one.error && site.scrub(one.error),
+      reason: one.reason && beginning(one.reason, SHOWN.reason, site.scrub),
+      error: one.error && beginning(one.error, SHOWN.stacks, site.scrub, error_bytes ?? undefined),
     })),
   })
 })
 
-async function findInstance(c: WebContext) {
-  const { run, instances } = await findRun(c)
-  const taskId = c.req.param('task')
-  const instance = instances.find(({ task_id }) => task_id === taskId)
-  if (instance === undefined) throw notFound(`Run '${run.run_id}' has no task '${taskId}'.`)
-  return { run, instance }
-}
+/** The newest ones. */
+const MOST_TRIES = 50
 
 runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) => {
   const query = readQuery(c, {
@@ -87,7 +94,7 @@ runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) =>
     level: z.enum(['debug', 'info', 'warn', 'error']).default('debug'),
     search: z.string().max(200).default(''),
   })
-  const { run, instance } = await findInstance(c)
+  const { run, instance } = await findTask(c)
   const { metadata, scrub } = c.var.site
   const lines = await readLines(metadata, {
     run: run.id,
@@ -101,7 +108,7 @@ runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) =>
   })
   return c.json({
     lines: lines.map(({ logged_at, level, message, fields }) => {
-      return { logged_at, level, message: scrub(message), fields: fields && scrubbed(scrub, fields) }
+      return { logged_at, level, message: scrub(message), fields: fields && scrubbedText(scrub, fields) }
     }),
     // Also of a log that goes on: ask again from there.
     next_cursor: String(lines.at(-1)?.line ?? query.cursor),
@@ -136,7 +143,7 @@ runApi.post(`${RUN}/cancel`, atLeast('operator'), async (c) => {
 /** Says how a task ended instead of running it. */
 runApi.patch(`${RUN}/taskInstances/:task`, atLeast('operator'), async (c) => {
   const body = await readBody(c, { new_state: z.enum(['success', 'failed', 'skipped']), value: z.unknown().optional() })
-  const { run, instance } = await findInstance(c)
+  const { run, instance } = await findTask(c)
   const { metadata } = c.var.site
   const done = await mark(metadata, loadedDag(c), run.run_id, instance.task_id, body.new_state, body.value)
   told(c, run, `marked ${body.new_state}`, done.taskIds)

@@ -8,13 +8,13 @@ function showAll(svg) {
   const h = Math.max(height, svg.clientHeight / 1.2)
   view = { x: (width - w) / 2, y: (height - h) / 2, w, h }
 }
-// On a small screen the whole of a large graph could not be read: it opens at its beginning then.
+// A graph that could not be read as a whole, for it is too wide or too tall, opens at its beginning.
 function showFirst(svg) {
   showAll(svg)
-  const scale = svg.clientWidth / view.w
+  const scale = Math.min(svg.clientWidth / view.w, svg.clientHeight / view.h)
   if (scale >= LEAST_SCALE) return
   const [w, h] = [svg.clientWidth / START_SCALE, svg.clientHeight / START_SCALE]
-  view = { x: 0, y: (Number(svg.dataset.height) - h) / 2, w, h }
+  view = { x: Math.min(0, (Number(svg.dataset.width) - w) / 2), y: (Number(svg.dataset.height) - h) / 2, w, h }
 }
 const LEAST_SCALE = 0.45
 const START_SCALE = 0.8

@@ -55,6 +55,8 @@ export function AccountPage({ c, account }: { c: WebContext; account: Account })
   )
 }
 
+const MOST_LISTED = 50
+
 function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
   const others = sessions.filter(({ own }) => !own).length
   return (
@@ -70,10 +72,11 @@ function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
         )}
       </div>
       <Table name="Sessions" columns={['Browser', 'From', 'Began', 'Last used', { hidden: 'What to do' }]}>
-        {sessions.map((session) => (
+        {sessions.slice(0, MOST_LISTED).map((session) => (
           <SessionLine session={session} />
         ))}
       </Table>
+      {sessions.length > MOST_LISTED && <p class="sub below">And {sessions.length - MOST_LISTED} more.</p>}
       <p class="sub below">
         A session ends after three days unused, and after thirty in all. Of where it began the network is kept, not the
         address.

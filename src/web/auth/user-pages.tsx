@@ -52,6 +52,8 @@ async function change({ metadata }: Site, field: Form, asker: Asker): Promise<vo
   }
 }
 
+const MOST_LISTED = 200
+
 function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserRow[]; problem?: string }) {
   return (
     <Page c={c} title="Users">
@@ -59,11 +61,16 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
         <h1>Users</h1>
         {problem && <Notice kind="bad">{problem}</Notice>}
         {users.length > 0 ? (
-          <UserTable users={users} />
+          <UserTable users={users.slice(0, MOST_LISTED)} />
         ) : (
           <Empty title="No user yet">
             The first one is made on the command line: <code>npm run cli -- users create NAME --role admin</code>
           </Empty>
+        )}
+        {users.length > MOST_LISTED && (
+          <p class="sub">
+            {users.length - MOST_LISTED} more: <code>npm run cli -- users list</code>
+          </p>
         )}
         <form method="post" class="card narrow">
           <h2>New user</h2>

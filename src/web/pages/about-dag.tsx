@@ -9,13 +9,15 @@ import { type FoundDag, findDag, paths } from '../find.ts'
 import { paramFields } from '../params.ts'
 import { Empty, type Fact, Facts, Table, Time } from '../parts.tsx'
 import { notFound } from '../problem.tsx'
-import type { WebEnv } from '../site.ts'
+import type { WebContext, WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
+import { number, PickBar, PickPager, picked, pickOf } from './pick.tsx'
 
 /** A dag's code and settings, as they are in this process. */
 export const aboutPages = new Hono<WebEnv>()
 
-const MOST_BYTES = 100_000
+const MOST_BYTES = 64_000
+const MOST_FILES = 100
 
 aboutPages.get('/dags/:dag/code', async (c) => {
   const found = await findDag(c)
@@ -27,7 +29,10 @@ aboutPages.get('/dags/:dag/code', async (c) => {
       </DagPage>,
     )
   }
-  const names = (await readdir(dirname(file))).filter((name) => /\.[jt]sx?$/.test(name)).sort()
+  const names = (await readdir(dirname(file)))
+    .filter((name) => /\.[jt]sx?$/.test(name))
+    .sort()
+    .slice(0, MOST_FILES)
   const asked = c.req.query('file') ?? basename(file)
   if (!names.includes(asked)) throw notFound('There is no such file beside the dag.')
   const code = await beginning(join(dirname(file), asked))
@@ -70,7 +75,7 @@ aboutPages.get('/dags/:dag/details', async (c) => {
     <DagPage c={c} found={found} tab="details">
       <div class="stack">
         <About found={found} />
-        {found.dag && <Tasks dag={found.dag} />}
+        {found.dag && <Tasks c={c} dag={found.dag} />}
         {found.dag && <Params dag={found.dag} />}
       </div>
     </DagPage>,
@@ -100,28 +105,41 @@ function About({ found: { dagId, dag, state } }: { found: FoundDag }) {
   )
 }
 
-function Tasks({ dag }: { dag: Dag }) {
+const MOST_ROWS = 100
+
+function Tasks({ c, dag }: { c: WebContext; dag: Dag }) {
+  const all = dag.graph.taskIds.map((task_id) => ({ task_id }))
+  const found = picked(all, pickOf(c), MOST_ROWS)
   return (
     <section>
       <h2>Tasks</h2>
+      <PickBar picked={found} />
       <Table
         name="Tasks"
         columns={['Task', 'Upstream', 'Trigger rule', 'Retries', 'Retry delay', 'Timeout', 'Pool', 'Priority']}
       >
-        {dag.graph.taskIds.map((taskId) => (
-          <TaskRow task={dag.tasks.get(taskId) as Task} />
+        {found.shown.map(({ task_id }) => (
+          <TaskRow task={dag.tasks.get(task_id) as Task} />
         ))}
       </Table>
+      <PickPager picked={found} most={MOST_ROWS} />
     </section>
   )
 }
 
+/** Of a task that hangs on thousands. */
+const MOST_NAMED = 10
+
 function TaskRow({ task }: { task: Task }) {
   const upstream = [...new Set(Object.values(task.upstream).map(({ id }) => id))]
+  const more = upstream.length - MOST_NAMED
   return (
     <tr>
       <th scope="row">{task.id}</th>
-      <td data-label="Upstream">{upstream.join(', ')}</td>
+      <td data-label="Upstream">
+        {upstream.slice(0, MOST_NAMED).join(', ')}
+        {more > 0 && ` and ${number(more)} more`}
+      </td>
       <td data-label="Trigger rule">{task.triggerRule}</td>
       <td class="number" data-label="Retries">
         {task.retries}

@@ -5,9 +5,10 @@ import { humanDuration } from '../../duration.ts'
 import { durationOf, findDag, findLiveRun, paths } from '../find.ts'
 import { Duration, Empty, StateIcon, Time } from '../parts.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
-import { allTries, type DurationRow, readDurations, type TrySpan } from '../queries/tasks.ts'
+import { type DurationRow, readDurations, readSpans, readTaskIds, type TrySpan } from '../queries/tasks.ts'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
+import { PickBar, PickPager, picked, pickOf } from './pick.tsx'
 import { svgBar } from './run-bars.tsx'
 import { RunPage } from './run-head.tsx'
 
@@ -15,14 +16,20 @@ export const chartPages = new Hono<WebEnv>()
 
 chartPages.get('/dags/:dag/runs/:run/gantt', async (c) => {
   const { run, instances, mark } = await findLiveRun(c)
-  const tries = await allTries(c.var.site.metadata, run.id)
+  const found = picked(instances, pickOf(c), MOST_ROWS)
+  const taskIds = found.shown.map(({ task_id }) => task_id)
+  const tries = await readSpans(c.var.site.metadata, run.id, { taskIds, most: MOST_SPANS })
   return c.html(
     <RunPage c={c} run={run} tab="gantt" mark={mark}>
-      <Gantt run={run} instances={instances} tries={tries} />
+      <PickBar picked={found} />
+      <Gantt run={run} instances={found.shown} tries={tries} />
+      <PickPager picked={found} most={MOST_ROWS} />
     </RunPage>,
   )
 })
 
+const MOST_ROWS = 100
+const MOST_SPANS = 1_000
 const WIDE = 1000
 
 /** Each task's tries along the time of the run. */
@@ -36,6 +43,7 @@ function Gantt({
   tries: readonly TrySpan[]
 }) {
   const spans = spansOf(instances, tries)
+  const byTask = groupBy(spans, ({ taskId }) => taskId)
   const from = Math.min(...spans.map(({ start }) => start))
   const to = Math.max(...spans.map(({ end }) => end), from + 1)
   if (spans.length === 0)
@@ -65,7 +73,7 @@ function Gantt({
                 </a>
               </th>
               <td>
-                <Bars spans={spans.filter(({ taskId }) => taskId === instance.task_id)} from={from} to={to} />
+                <Bars spans={byTask.get(instance.task_id) ?? []} from={from} to={to} />
               </td>
               <td class="right">
                 <Duration ms={durationOf(instance.start_date, instance.end_date)} />
@@ -119,14 +127,24 @@ function Bars({ spans, from, to }: { spans: readonly Span[]; from: number; to: n
 
 /** Runs looked at. */
 const RUNS = 50
+const MOST_CHARTS = 20
+const MOST_KNOWN = 1_000
 
 chartPages.get('/dags/:dag/durations', async (c) => {
   const found = await findDag(c)
-  const rows = await readDurations(c.var.site.metadata, found.dagId, RUNS)
-  const order = found.dag?.graph.taskIds ?? []
-  const taskIds = [...new Set([...order, ...rows.map(({ task_id }) => task_id)])].slice(0, 40)
+  const { metadata } = c.var.site
+  const known = found.dag?.graph.taskIds ?? (await readTaskIds(metadata, found.dagId, MOST_KNOWN))
+  const shown = picked(
+    known.map((task_id) => ({ task_id })),
+    pickOf(c),
+    MOST_CHARTS,
+  )
+  const taskIds = shown.shown.map(({ task_id }) => task_id)
+  const rows = await readDurations(metadata, found.dagId, { runs: RUNS, taskIds })
+  const byTask = groupBy(rows, ({ task_id }) => task_id)
   return c.html(
     <DagPage c={c} found={found} tab="durations">
+      <PickBar picked={shown} />
       {rows.length === 0 ? (
         <Empty title="No task has ended yet">After the first run each is drawn here: press Trigger.</Empty>
       ) : (
@@ -134,11 +152,12 @@ chartPages.get('/dags/:dag/durations', async (c) => {
           <h2 id="durations-title">How long each task took in the last {RUNS} runs</h2>
           <div class="durations">
             {taskIds.map((taskId) => (
-              <TaskDurations taskId={taskId} rows={rows.filter(({ task_id }) => task_id === taskId)} />
+              <TaskDurations taskId={taskId} rows={byTask.get(taskId) ?? []} />
             ))}
           </div>
         </section>
       )}
+      <PickPager picked={shown} most={MOST_CHARTS} />
     </DagPage>,
   )
 })
@@ -176,6 +195,17 @@ function TaskDurations({ taskId, rows }: { taskId: string; rows: readonly Durati
       </svg>
     </figure>
   )
+}
+
+/** Map.groupBy, which Node 20 has not. */
+function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const one of all) {
+    const group = groups.get(keyOf(one))
+    if (group) group.push(one)
+    else groups.set(keyOf(one), [one])
+  }
+  return groups
 }
 
 function round(value: number): number {

@@ -7,11 +7,12 @@ import { setPaused } from '../../operations/pause.ts'
 import { atLeast, loadedDag, may, paths } from '../find.ts'
 import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
-import { Empty, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
+import { Empty, Id, StateMark, Table, Time } from '../parts.tsx'
 import { type DagRow, readDags } from '../queries/dags.ts'
 import { scheduleWords } from '../schedule-words.ts'
 import { ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
+import { ImportErrors } from './import-errors.tsx'
 import { RunBars } from './run-bars.tsx'
 
 const PAGE = 25
@@ -37,11 +38,7 @@ dagsPages.get('/dags', async (c) => {
           <h1>Pipelines</h1>
         </div>
       </div>
-      {site.importErrors.map(({ folder, message }) => (
-        <Notice kind="bad">
-          <strong>{folder}</strong> could not be loaded: {site.scrub(message)}
-        </Notice>
-      ))}
+      <ImportErrors site={site} />
       {(search !== '' || after !== '' || more !== undefined) && <Search search={search} />}
       <div id="dags">
         <List c={c} rows={shown} next={next} search={search} mark={mark} />

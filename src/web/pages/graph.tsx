@@ -3,12 +3,14 @@ import { Hono } from 'hono'
 import type { GraphNode } from '../../dag/graph.ts'
 import { humanDuration } from '../../duration.ts'
 import { assetUrl } from '../assets.ts'
+import { beginning, SHOWN } from '../excerpt.ts'
 import { durationOf, findDag, findLiveRun, paths } from '../find.ts'
 import { type Placed, placeGraph } from '../graph-layout.ts'
 import { Empty } from '../parts.tsx'
 import type { InstanceRow } from '../queries/runs.ts'
-import type { WebEnv } from '../site.ts'
+import type { WebContext, WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
+import { PickBar, PickPager, picked, pickOf } from './pick.tsx'
 import { RunPage } from './run-head.tsx'
 
 export const graphPages = new Hono<WebEnv>()
@@ -21,7 +23,7 @@ graphPages.get('/dags/:dag/graph', async (c) => {
       {nodes === undefined ? (
         <Empty title="Its code is not here">Open one of its runs: each keeps the graph it ran with.</Empty>
       ) : (
-        <Graph placed={await placeGraph(nodes)} nodes={nodes} />
+        <Drawing c={c} nodes={nodes} />
       )}
     </DagPage>,
   )
@@ -32,20 +34,70 @@ graphPages.get('/dags/:dag/runs/:run/graph', async (c) => {
   const href = (taskId: string) => paths.task(run.dag_id, run.run_id, taskId)
   return c.html(
     <RunPage c={c} run={run} tab="graph" mark={mark} scripts={[assetUrl('graph.js')]}>
-      <Graph placed={await placeGraph(nodes)} nodes={nodes} instances={instances} href={href} />
+      <Drawing c={c} nodes={nodes} instances={instances} href={href} />
     </RunPage>,
   )
 })
 
-interface GraphProps {
-  placed: Placed
+/** More could not be read, and would be drawn more slowly than anyone waits. */
+const MOST_DRAWN = 100
+
+interface DrawingProps {
+  c: WebContext
   nodes: readonly GraphNode[]
   instances?: readonly InstanceRow[]
   href?: (taskId: string) => string
 }
 
+/** The graph, or of a large one the part that is asked for: the tasks that fit, with the arrows between them. */
+async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
+  const known = new Map(instances.map((one) => [one.task_id, one]))
+  const all = nodes.map((node) => ({ ...node, task_id: node.id, ...stateOf(known.get(node.id)) }))
+  const found = picked(all, pickOf(c), MOST_DRAWN)
+  const ids = new Set(found.shown.map(({ id }) => id))
+  const drawn = found.shown.map((node) => partOf(node, ids))
+  return (
+    <>
+      <PickBar picked={found} />
+      {drawn.length === 0 ? (
+        <Empty title="No task fits" />
+      ) : (
+        <Graph
+          placed={await placeGraph(drawn)}
+          nodes={drawn}
+          instances={instances.filter(({ task_id }) => ids.has(task_id))}
+          scrub={c.var.site.scrub}
+          {...(href && { href })}
+        />
+      )}
+      <PickPager picked={found} most={MOST_DRAWN} />
+    </>
+  )
+}
+
+function stateOf(instance: InstanceRow | undefined) {
+  return instance === undefined ? {} : { state: instance.state }
+}
+
+/** The task with those upstreams alone that are drawn too. */
+function partOf({ id, upstream, triggerRule }: GraphNode, drawn: ReadonlySet<string>): GraphNode {
+  return {
+    id,
+    triggerRule,
+    upstream: Object.fromEntries(Object.entries(upstream).filter(([, from]) => drawn.has(from))),
+  }
+}
+
+interface GraphProps {
+  placed: Placed
+  nodes: readonly GraphNode[]
+  instances: readonly InstanceRow[]
+  scrub: (text: string) => string
+  href?: (taskId: string) => string
+}
+
 /** Drawn here, moved and zoomed in the browser; without scripts it scrolls. */
-function Graph({ placed, nodes, instances = [], href }: GraphProps) {
+function Graph({ placed, nodes, instances, scrub, href }: GraphProps) {
   const { width, height } = placed
   const known = new Map(instances.map((instance) => [instance.task_id, instance]))
   const rules = new Map(nodes.map(({ id, triggerRule }) => [id, triggerRule]))
@@ -82,7 +134,13 @@ function Graph({ placed, nodes, instances = [], href }: GraphProps) {
             <path class="edge" d={d} marker-end="url(#arrow)" />
           ))}
           {placed.nodes.map((node) => (
-            <Node node={node} rule={rules.get(node.id)} instance={known.get(node.id)} href={href?.(node.id)} />
+            <Node
+              node={node}
+              rule={rules.get(node.id)}
+              instance={known.get(node.id)}
+              scrub={scrub}
+              href={href?.(node.id)}
+            />
           ))}
         </svg>
       </div>
@@ -94,15 +152,17 @@ interface NodeProps {
   node: Placed['nodes'][number]
   rule: string | undefined
   instance: InstanceRow | undefined
+  scrub: (text: string) => string
   href: string | undefined
 }
 
-function Node({ node: { id, x, y, width, height }, rule, instance, href }: NodeProps) {
+function Node({ node: { id, x, y, width, height }, rule, instance, scrub, href }: NodeProps) {
   const most = Math.floor((width - 44) / 7)
   const name = id.length > most ? `${id.slice(0, most - 1)}…` : id
+  const reason = instance?.reason && beginning(instance.reason, SHOWN.listed, scrub)
   const drawn = (
     <>
-      <title>{`${id}${instance ? `: ${instance.state}${instance.reason ? `, ${instance.reason}` : ''}` : ''}`}</title>
+      <title>{[id, instance && `: ${instance.state}`, reason && `, ${reason}`].filter(Boolean).join('')}</title>
       <rect class="box" x={x} y={y} width={width} height={height} rx="8" />
       {instance && (
         <svg class="icon" aria-hidden="true" x={x + 11} y={y + 14} width="16" height="16">

@@ -3,16 +3,18 @@ import { Hono } from 'hono'
 import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
+import { beginning, SHOWN } from '../excerpt.ts'
 import { durationOf, findDag, paths } from '../find.ts'
 import { Duration, Empty, Id, Scroll, StateIcon, StateMark, Table, Time } from '../parts.tsx'
 import { notFound } from '../problem.tsx'
 import { type GridCell, type RunRow, readGrid, readRuns, runById } from '../queries/runs.ts'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
+import { number } from './pick.tsx'
 
 /** So that a page stays light, however many tasks a dag has. */
-const MOST_CELLS = 600
-const MOST_TASKS = 120
+const MOST_CELLS = 500
+const MOST_TASKS = 100
 const RUNS = 25
 
 export const gridPages = new Hono<WebEnv>()
@@ -32,6 +34,7 @@ gridPages.get('/dags/:dag', async (c) => {
   const cells = await readGrid(
     site.metadata,
     inGrid.map(({ id }) => id),
+    { taskIds: tasks.slice(0, MOST_TASKS), most: MOST_TASKS },
   )
   const older = runs.length > RUNS ? shown.at(-1)?.id : undefined
   return c.html(
@@ -47,7 +50,7 @@ gridPages.get('/dags/:dag', async (c) => {
                 <h2>Runs</h2>
                 <StateFilter state={state} />
               </div>
-              <Runs runs={shown} />
+              <Runs runs={shown} scrub={site.scrub} />
               <nav class="pager" aria-label="Pages">
                 {before !== null && <a href={paths.dag(dagId)}>Newest</a>}
                 {older !== undefined && (
@@ -125,8 +128,8 @@ function Grid({ dagId, tasks, runs, cells }: GridProps) {
       </Scroll>
       {all.length > MOST_TASKS && (
         <p class="sub">
-          {all.length - MOST_TASKS} more tasks are shown by each run; the <a href={paths.dag(dagId, 'graph')}>graph</a>{' '}
-          has them all.
+          {number(all.length - MOST_TASKS)} more tasks: open a run, or the <a href={paths.dag(dagId, 'graph')}>graph</a>
+          , and search there for part of a task's id.
         </p>
       )}
     </section>
@@ -155,7 +158,12 @@ function Cell({ cell }: { cell: GridCell | undefined }) {
   const { run, task_id, state, try_number, duration_ms } = cell
   const details = `${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
   return (
-    <a class={`cell ${state}`} href={`/runs/${run}/${task_id}`} tabindex={-1} title={`${task_id}: ${state}${details}`}>
+    <a
+      class={`cell ${state}`}
+      href={`/runs/${run}/${task_id}`}
+      tabindex={-1}
+      title={`${task_id.length > 80 ? `${task_id.slice(0, 79)}…` : task_id}: ${state}${details}`}
+    >
       <StateIcon state={state} />
     </a>
   )
@@ -182,7 +190,7 @@ function StateFilter({ state }: { state: DagRunState | null }) {
   )
 }
 
-function Runs({ runs }: { runs: readonly RunRow[] }) {
+function Runs({ runs, scrub }: { runs: readonly RunRow[]; scrub: (text: string) => string }) {
   return (
     <Table name="Runs" columns={['State', 'Run', 'Start', { number: 'Duration' }, 'Reason']} brief>
       {runs.map((run) => (
@@ -201,7 +209,7 @@ function Runs({ runs }: { runs: readonly RunRow[] }) {
           <td class="right" data-label="Duration">
             <Duration ms={durationOf(run.start_date, run.end_date)} />
           </td>
-          <td class="reason">{run.reason}</td>
+          <td class="reason">{run.reason && beginning(run.reason, SHOWN.listed, scrub)}</td>
         </tr>
       ))}
     </Table>

@@ -1,14 +1,14 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { LogLevel } from '../../dag/task.ts'
-import type { LogRow } from '../../operations/logs.ts'
+import { beginning, MARGIN, SHOWN } from '../excerpt.ts'
 import { paths } from '../find.ts'
 import { Empty, Time } from '../parts.tsx'
 import type { RunRow } from '../queries/runs.ts'
-import { LEVELS, readLines } from '../queries/tasks.ts'
+import { LEVELS, type Line, readLines } from '../queries/tasks.ts'
 import type { WebContext } from '../site.ts'
 
-/** So that a page stays light; the download has all. */
-const MOST_LINES = 400
+/** So that a page stays light, also where lines are long; the download has all of them. */
+const MOST = { lines: 400, ofLine: 2_000, characters: 40_000 }
 
 export interface Filter {
   level: LogLevel
@@ -40,8 +40,9 @@ interface LogProps {
 export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: LogProps) {
   const { level, search } = filter
   const wanted = { run: run.id, taskId, tryNumber, levels: levelsFrom(level), search }
-  const lines = await readLines(c.var.site.metadata, { ...wanted, limit: MOST_LINES + 1 })
-  const shown = lines.slice(-MOST_LINES)
+  const longest = MOST.ofLine + MARGIN
+  const lines = await readLines(c.var.site.metadata, { ...wanted, limit: MOST.lines + 1, longest })
+  const shown = newest(lines.map((line) => shownLine(line, c.var.site.scrub)))
   const download = `${paths.task(run.dag_id, run.run_id, taskId)}/log.txt?try=${tryNumber}`
   return (
     <section aria-labelledby="log-title">
@@ -79,13 +80,17 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: L
           Download
         </a>
       </form>
-      {lines.length > MOST_LINES && <p class="sub">The newest {MOST_LINES} lines; the download has all of them.</p>}
+      {shown.length < lines.length && <p class="sub">The newest {shown.length} lines; the download has all of them.</p>}
       {shown.length === 0 ? (
-        <NoLine isFiltered={search !== '' || level !== 'debug'} growing={growing} why={c.var.site.scrub(why)} />
+        <NoLine
+          isFiltered={search !== '' || level !== 'debug'}
+          growing={growing}
+          why={beginning(why, SHOWN.listed, c.var.site.scrub)}
+        />
       ) : (
         <ol class="log" id="log" tabindex={0} aria-label="Lines">
           {shown.map((line) => (
-            <Line line={line} scrub={c.var.site.scrub} />
+            <LogLine line={line} />
           ))}
         </ol>
       )}
@@ -102,19 +107,39 @@ function NoLine({ isFiltered, growing, why }: { isFiltered: boolean; growing: bo
   )
 }
 
-function Line({
-  line: { logged_at, level, message, fields },
-  scrub,
-}: {
-  line: LogRow
-  scrub: (text: string) => string
-}) {
+interface ShownLine extends Pick<Line, 'logged_at' | 'level'> {
+  message: string
+  fields: string
+}
+
+function shownLine(line: Line, scrub: (text: string) => string): ShownLine {
+  const { logged_at, level, message, message_bytes, fields, fields_bytes } = line
+  return {
+    logged_at,
+    level,
+    message: beginning(message, MOST.ofLine, scrub, message_bytes),
+    fields: fields === null ? '' : beginning(fields, MOST.ofLine, scrub, fields_bytes ?? undefined),
+  }
+}
+
+/** The last ones, as many as a page takes. */
+function newest(lines: readonly ShownLine[]): readonly ShownLine[] {
+  let room = MOST.characters
+  const fits = ({ message, fields }: ShownLine) => {
+    room -= message.length + fields.length
+    return room >= 0
+  }
+  const beyond = lines.slice(-MOST.lines).findLastIndex((line) => !fits(line))
+  return lines.slice(-MOST.lines).slice(beyond + 1)
+}
+
+function LogLine({ line: { logged_at, level, message, fields } }: { line: ShownLine }) {
   return (
     <li class={`line ${level}`}>
       <Time at={logged_at} show="clock" /> <span class="level">{level}</span>{' '}
       <span class="message">
-        {scrub(message)}
-        {fields && <span class="fields"> {scrub(JSON.stringify(fields))}</span>}
+        {message}
+        {fields !== '' && <span class="fields"> {fields}</span>}
       </span>
     </li>
   )

@@ -4,6 +4,7 @@ import { Page } from '../layout.tsx'
 import { Empty, StateMark } from '../parts.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext } from '../site.ts'
+import { number } from './pick.tsx'
 
 /** Into the log of the process: who did what to which run. */
 export function told(c: WebContext, run: RunRow, done: string, taskIds: readonly string[]): void {
@@ -45,21 +46,24 @@ interface TouchedProps {
   what: string
 }
 
+const MOST_LISTED = 40
+
 /** What an operation will change. */
 export function Touched({ instances, taskIds, what }: TouchedProps) {
   if (taskIds.length === 0) return <Empty title="That touches no task" />
+  const touched = new Set(taskIds)
+  const listed = instances.filter(({ task_id }) => touched.has(task_id))
   return (
     <section class="card touched" aria-label="What this touches">
-      <p>{`${taskIds.length} of ${instances.length} tasks ${what}:`}</p>
+      <p>{`${number(taskIds.length)} of ${number(instances.length)} tasks ${what}:`}</p>
       <ul>
-        {instances
-          .filter(({ task_id }) => taskIds.includes(task_id))
-          .map(({ task_id, state }) => (
-            <li>
-              <span class="id">{task_id}</span> <StateMark state={state} />
-            </li>
-          ))}
+        {listed.slice(0, MOST_LISTED).map(({ task_id, state }) => (
+          <li>
+            <span class="id">{task_id}</span> <StateMark state={state} />
+          </li>
+        ))}
       </ul>
+      {listed.length > MOST_LISTED && <p class="sub below">and {number(listed.length - MOST_LISTED)} more</p>}
     </section>
   )
 }

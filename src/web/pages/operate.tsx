@@ -7,6 +7,7 @@ import { readForm } from '../form.ts'
 import type { RunRow, WholeRun } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { Decide, OperatePage, Touched, told } from './operate-parts.tsx'
+import { number } from './pick.tsx'
 
 /** Clear and cancel: each first shows what it will touch. */
 export const operatePages = new Hono<WebEnv>()
@@ -54,6 +55,13 @@ function selectionOf({ task, downstream, onlyFailed }: ClearForm): Selection {
   return { ...(task.length > 0 && { taskIds: task }), downstream, onlyFailed }
 }
 
+function namesOf(taskIds: readonly string[]): string {
+  const more = taskIds.length - MOST_NAMED
+  return `${taskIds.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${number(more)} more` : ''}`
+}
+
+const MOST_NAMED = 10
+
 interface ClearProps {
   c: WebContext
   whole: WholeRun
@@ -64,7 +72,7 @@ interface ClearProps {
 function ClearPage({ c, whole: { run, instances }, given, taskIds }: ClearProps) {
   const { task, downstream, onlyFailed } = given
   return (
-    <OperatePage c={c} run={run} title={task.length > 0 ? `Clear ${task.join(', ')}` : 'Clear tasks'}>
+    <OperatePage c={c} run={run} title={task.length > 0 ? `Clear ${namesOf(task)}` : 'Clear tasks'}>
       <p>They run again, in place. Earlier tries and their logs stay; what they returned is forgotten.</p>
       <form class="choices" action={paths.run(run.dag_id, run.run_id, 'clear')}>
         {task.map((one) => (
@@ -92,7 +100,7 @@ function ClearPage({ c, whole: { run, instances }, given, taskIds }: ClearProps)
         {downstream && <input type="hidden" name="downstream" value="yes" />}
         {onlyFailed && <input type="hidden" name="only_failed" value="yes" />}
         <Decide run={run} disabled={taskIds.length === 0}>
-          {`Clear ${taskIds.length} task${taskIds.length === 1 ? '' : 's'}`}
+          {`Clear ${number(taskIds.length)} task${taskIds.length === 1 ? '' : 's'}`}
         </Decide>
       </form>
     </OperatePage>

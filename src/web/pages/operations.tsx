@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { listExecuting } from '../../maintenance/alive.ts'
 import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
+import { beginning, SHOWN } from '../excerpt.ts'
 import { atLeast, may } from '../find.ts'
 import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
@@ -11,6 +12,8 @@ import { badRequest } from '../problem.tsx'
 import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
 import type { WebEnv } from '../site.ts'
+import { ImportErrors } from './import-errors.tsx'
+import { number } from './pick.tsx'
 
 /** Processes, pools, health: what whoever runs this looks after. */
 export const operationsPages = new Hono<WebEnv>()
@@ -32,7 +35,7 @@ operationsPages.get('/jobs', async (c) => {
       ) : (
         <Table name="Jobs" columns={['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason']}>
           {jobs.map((job) => (
-            <JobRow job={job} />
+            <JobRow job={job} scrub={c.var.site.scrub} />
           ))}
         </Table>
       )}
@@ -40,7 +43,7 @@ operationsPages.get('/jobs', async (c) => {
   )
 })
 
-function JobRow({ job }: { job: JobListing }) {
+function JobRow({ job, scrub }: { job: JobListing; scrub: (text: string) => string }) {
   return (
     <tr>
       <th scope="row" class="number">
@@ -59,7 +62,7 @@ function JobRow({ job }: { job: JobListing }) {
       <td data-label="Heartbeat">
         <Time at={job.heartbeat_at} show="ago" />
       </td>
-      <td class="reason">{job.reason}</td>
+      <td class="reason">{job.reason && beginning(job.reason, SHOWN.listed, scrub)}</td>
     </tr>
   )
 }
@@ -81,16 +84,23 @@ operationsPages.get('/pools', async (c) => {
         ) : (
           <Pools pools={pools} admin={admin} />
         )}
+        {pools.length > MOST_POOLS && (
+          <p class="sub">
+            {number(pools.length - MOST_POOLS)} more: <code>npm run cli -- pools list</code>
+          </p>
+        )}
         {admin && <PoolForm />}
       </div>
     </Page>,
   )
 })
 
+const MOST_POOLS = 200
+
 function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean }) {
   return (
     <Table name="Pools" columns={['Pool', 'Taken', { number: 'Slots' }, 'What for']}>
-      {pools.map(({ pool, slots, used, description }) => (
+      {pools.slice(0, MOST_POOLS).map(({ pool, slots, used, description }) => (
         <tr>
           <th scope="row">
             <Id id={pool} />
@@ -120,7 +130,9 @@ function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean
               slots
             )}
           </td>
-          <td class="reason">{description === 'maxActiveTasks' ? 'maxActiveTasks of its dag' : description}</td>
+          <td class="reason">
+            {description === 'maxActiveTasks' ? 'maxActiveTasks of its dag' : description?.slice(0, SHOWN.listed)}
+          </td>
         </tr>
       ))}
     </Table>
@@ -152,6 +164,8 @@ operationsPages.post('/pools', atLeast('admin'), async (c) => {
   return c.redirect('/pools', 303)
 })
 
+const MOST_CHECKS = 30
+
 operationsPages.get('/status', async (c) => {
   const { site } = c.var
   const [executing, health, checks] = await Promise.all([
@@ -173,14 +187,10 @@ operationsPages.get('/status', async (c) => {
             No process is alive that runs what is due. Start one with <code>npm start</code>
           </Notice>
         )}
-        {site.importErrors.map(({ folder, message }) => (
-          <Notice kind="bad">
-            <strong>{folder}</strong> could not be loaded: {site.scrub(message)}
-          </Notice>
-        ))}
-        {wrong.map(({ name, level, message }) => (
+        <ImportErrors site={site} />
+        {wrong.slice(0, MOST_CHECKS).map(({ name, level, message }) => (
           <Notice kind={level === 'fail' ? 'bad' : 'info'}>
-            <strong>{name}</strong>: {message}
+            <strong>{name}</strong>: {message.slice(0, SHOWN.sentence)}
           </Notice>
         ))}
         {executing.length > 0 && site.importErrors.length === 0 && wrong.length === 0 && (
@@ -196,7 +206,10 @@ operationsPages.get('/status', async (c) => {
               ['Failed in the last day', String(health.failed)],
               [
                 'Processes that execute',
-                executing.map(({ kind, pid, hostname }) => `${kind} ${pid} on ${hostname}`).join(', ') || 'none',
+                executing
+                  .slice(0, MOST_CHECKS)
+                  .map(({ kind, pid, hostname }) => `${kind} ${pid} on ${hostname}`)
+                  .join(', ') || 'none',
               ],
               ['Pages that follow', String(site.live.followers)],
               ['Database', `PostgreSQL ${health.server}, ${health.size}`],
@@ -207,7 +220,12 @@ operationsPages.get('/status', async (c) => {
         {checks.length > wrong.length && (
           <section class="card" aria-label="Pipelines">
             <h2>Pipelines</h2>
-            <Facts facts={checks.filter(({ level }) => level === 'ok').map(({ name, message }) => [name, message])} />
+            <Facts
+              facts={checks
+                .filter(({ level }) => level === 'ok')
+                .slice(0, MOST_CHECKS)
+                .map(({ name, message }) => [name, message.slice(0, SHOWN.sentence)])}
+            />
           </section>
         )}
       </div>

@@ -1,10 +1,12 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { whyNotTaken } from '../../maintenance/takes-up.ts'
+import { beginning, SHOWN } from '../excerpt.ts'
 import { durationOf, findLiveRun, may, paths } from '../find.ts'
 import { Duration, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext, WebEnv } from '../site.ts'
+import { PickBar, type Picked, PickPager, picked, pickOf } from './pick.tsx'
 import { RunPage } from './run-head.tsx'
 
 export const runPages = new Hono<WebEnv>()
@@ -15,9 +17,13 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
   return c.html(
     <RunPage c={c} run={run} tab="" mark={mark}>
       <div class="stack">
-        {run.reason && <Notice kind={run.state === 'failed' ? 'bad' : 'info'}>{c.var.site.scrub(run.reason)}</Notice>}
+        {run.reason && (
+          <Notice kind={run.state === 'failed' ? 'bad' : 'info'}>
+            {beginning(run.reason, SHOWN.sentence, c.var.site.scrub)}
+          </Notice>
+        )}
         {waits && <Notice>{waits}</Notice>}
-        <Tasks c={c} run={run} instances={instances} />
+        <Tasks c={c} run={run} found={picked(instances, pickOf(c), MOST_ROWS)} />
         <About c={c} run={run} />
       </div>
     </RunPage>,
@@ -31,17 +37,20 @@ async function whyItWaits(c: WebContext, { dag_id, state }: RunRow): Promise<str
   const dag = dags.get(dag_id)
   return dag && (await whyNotTaken(metadata, dag))
 }
+/** Of one page; the next ones are a click away. */
+const MOST_ROWS = 100
 
 interface TasksProps {
   c: WebContext
   run: RunRow
-  instances: readonly InstanceRow[]
+  found: Picked<InstanceRow>
 }
 
-function Tasks({ c, run, instances }: TasksProps) {
+function Tasks({ c, run, found }: TasksProps) {
   const operator = may(c, 'operator') && c.var.site.dags.has(run.dag_id)
   return (
     <section>
+      <PickBar picked={found} />
       <Table
         name="Tasks"
         columns={[
@@ -55,7 +64,7 @@ function Tasks({ c, run, instances }: TasksProps) {
         ]}
         brief
       >
-        {instances.map((one) => (
+        {found.shown.map((one) => (
           <tr>
             <th scope="row">
               <a class="id" href={paths.task(run.dag_id, run.run_id, one.task_id)}>
@@ -75,7 +84,7 @@ function Tasks({ c, run, instances }: TasksProps) {
               <Duration ms={durationOf(one.start_date, one.end_date)} />
             </td>
             <td class="reason">
-              {one.reason && c.var.site.scrub(one.reason)}
+              {one.reason && beginning(one.reason, SHOWN.listed, c.var.site.scrub)}
               {one.due_at && (
                 <>
                   {' '}
@@ -91,6 +100,7 @@ function Tasks({ c, run, instances }: TasksProps) {
           </tr>
         ))}
       </Table>
+      <PickPager picked={found} most={MOST_ROWS} />
     </section>
   )
 }
@@ -119,6 +129,7 @@ export function TaskActions({ run, taskId }: { run: RunRow; taskId: string }) {
 
 function About({ c, run }: { c: WebContext; run: RunRow }) {
   const { data_interval_start: from, data_interval_end: to, conf } = run
+  const params = JSON.stringify(conf, null, 2)
   const facts: Fact[] = [
     ['Duration', <Duration ms={durationOf(run.start_date, run.end_date)} />],
     ['Start', <Time at={run.start_date} />],
@@ -141,7 +152,7 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
       {Object.keys(conf).length > 0 && (
         <div>
           <h2 class="minor">Params</h2>
-          <pre tabindex={0}>{c.var.site.scrub(JSON.stringify(conf, null, 2))}</pre>
+          <pre tabindex={0}>{beginning(params, SHOWN.block, c.var.site.scrub, Buffer.byteLength(params))}</pre>
         </div>
       )}
     </section>

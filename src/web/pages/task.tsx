@@ -1,16 +1,17 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
-import { type LogRow, whyNoLog } from '../../operations/logs.ts'
+import { whyNoLog } from '../../operations/logs.ts'
 import { visibleText } from '../../visible-text.ts'
 import { assetUrl } from '../assets.ts'
-import { durationOf, findRun, may, paths } from '../find.ts'
+import { beginning, SHOWN } from '../excerpt.ts'
+import { durationOf, type FoundTask, findTask, may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Duration, Facts, Id, StateMark, Time } from '../parts.tsx'
-import { notFound } from '../problem.tsx'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
-import { readLines, readOutput, readTries, type TryRow } from '../queries/tasks.ts'
+import { type Line, listTries, readLines, readOutputText, readTries, type TryRow } from '../queries/tasks.ts'
 import type { WebContext, WebEnv } from '../site.ts'
+import { streamOf } from '../stream.ts'
 import { filterOf, Log } from './log.tsx'
 import { TaskActions } from './run.tsx'
 
@@ -22,13 +23,15 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
   const key = `${asked.run.id}/${asked.instance.task_id}/${asked.tryNumber}`
   const mark = await site.markOf('log', key)
   const { run, instance, tryNumber } = await findTry(c)
-  const tries = await readTries(site.metadata, run.id, instance.task_id)
-  const shown = tries.find(({ try_number }) => try_number === tryNumber)
+  const { task_id } = instance
+  const tries = await listTries(site.metadata, run.id, task_id, { near: tryNumber, most: MOST_TABS })
+  const longest = SHOWN.block
+  const [shown] = await readTries(site.metadata, run.id, task_id, { tryNumber, most: 1, longest })
   const isLatest = tryNumber === Math.max(1, instance.try_number)
   const output =
-    instance.state === 'success' && isLatest ? await readOutput(site.metadata, run.id, instance.task_id) : undefined
+    instance.state === 'success' && isLatest ? await readOutputText(site.metadata, run.id, task_id) : undefined
   return c.html(
-    <Page c={c} title={`${instance.task_id} · ${run.dag_id}`} scripts={[assetUrl('log.js')]}>
+    <Page c={c} title={`${task_id} · ${run.dag_id}`} scripts={[assetUrl('log.js')]}>
       <p class="crumbs">
         <a href="/dags">Pipelines</a> / <a href={paths.dag(run.dag_id)}>{run.dag_id}</a> /{' '}
         <a href={paths.run(run.dag_id, run.run_id)}>{run.run_id}</a>
@@ -40,13 +43,13 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
         {output !== undefined && (
           <section>
             <h2>Output</h2>
-            <pre tabindex={0}>{site.scrub(JSON.stringify(output, null, 2))}</pre>
+            <pre tabindex={0}>{beginning(readable(output), SHOWN.block, site.scrub, output.bytes)}</pre>
           </section>
         )}
         <Log
           c={c}
           run={run}
-          taskId={instance.task_id}
+          taskId={task_id}
           tryNumber={tryNumber}
           filter={filterOf(c)}
           growing={shown === undefined && !(isLatest && isTerminal(instance.state))}
@@ -57,11 +60,16 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
   )
 })
 
+/** Tries that are a click away. */
+const MOST_TABS = 15
+
+/** Indented, where all of it was read. */
+function readable({ text, bytes }: { text: string; bytes: number }): string {
+  return Buffer.byteLength(text) < bytes ? text : JSON.stringify(JSON.parse(text), null, 2)
+}
+
 async function findTry(c: WebContext) {
-  const { run, instances } = await findRun(c)
-  const taskId = c.req.param('task')
-  const instance = instances.find(({ task_id }) => task_id === taskId)
-  if (instance === undefined) throw notFound(`Run '${run.run_id}' has no task '${taskId}'.`)
+  const { run, instance } = await findTask(c)
   const asked = c.req.query('try') ?? ''
   const tryNumber = /^[1-9]\d{0,5}$/.test(asked) ? Number(asked) : Math.max(1, instance.try_number)
   return { run, instance, tryNumber }
@@ -70,7 +78,7 @@ async function findTry(c: WebContext) {
 interface OfTask {
   c: WebContext
   run: RunRow
-  instance: InstanceRow
+  instance: FoundTask['instance']
 }
 
 function Head({ c, run, instance }: OfTask) {
@@ -97,12 +105,13 @@ function Head({ c, run, instance }: OfTask) {
 interface TriesProps {
   run: RunRow
   instance: InstanceRow
-  tries: readonly TryRow[]
+  tries: readonly Pick<TryRow, 'try_number' | 'state'>[]
   shown: number
 }
 
 function Tries({ run, instance, tries, shown }: TriesProps) {
   const all = tries.map(({ try_number, state }) => ({ number: try_number, state }))
+  if (all[0] !== undefined && all[0].number > 1) all.unshift({ number: 1, state: '' })
   if (instance.try_number > 0 && !all.some(({ number }) => number === instance.try_number))
     all.push({ number: instance.try_number, state: instance.state })
   if (all.length < 2) return null
@@ -113,8 +122,13 @@ function Tries({ run, instance, tries, shown }: TriesProps) {
           href={paths.task(run.dag_id, run.run_id, instance.task_id, number)}
           aria-current={number === shown ? 'page' : undefined}
         >
-          {`Try ${number}`}&nbsp;
-          <StateMark state={state as InstanceRow['state']} />
+          {`Try ${number}`}
+          {state !== '' && (
+            <>
+              &nbsp;
+              <StateMark state={state as InstanceRow['state']} />
+            </>
+          )}
         </a>
       ))}
     </nav>
@@ -128,7 +142,7 @@ function Ending({
   ended,
 }: {
   c: WebContext
-  instance: InstanceRow
+  instance: FoundTask['instance']
   tryNumber: number
   ended: TryRow | undefined
 }) {
@@ -137,7 +151,8 @@ function Ending({
   const start = ended?.start_date ?? (current ? instance.start_date : null)
   const end = ended?.end_date ?? (current ? instance.end_date : null)
   const reason = ended?.reason ?? (current ? instance.reason : null)
-  const error = ended?.error ?? (current ? instance.error : null)
+  const of = ended?.error == null && current ? instance : ended
+  const error = of?.error && beginning(of.error, SHOWN.block, scrub, of.error_bytes ?? undefined)
   return (
     <section class="card" aria-label="This try">
       <Facts
@@ -146,14 +161,14 @@ function Ending({
           ['Try', instance.try_number === 0 ? notStarted(instance) : String(tryNumber)],
           ['Duration', <Duration ms={durationOf(start, end)} />],
           ['Start', <Time at={start} />],
-          ['Reason', reason && scrub(reason)],
+          ['Reason', reason && beginning(reason, SHOWN.sentence, scrub)],
           ['Run by', ended?.process],
         ]}
       />
       {error && (
         <details class="error-details" open>
           <summary>Error</summary>
-          <pre tabindex={0}>{scrub(error)}</pre>
+          <pre tabindex={0}>{error}</pre>
         </details>
       )}
     </section>
@@ -171,22 +186,17 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task/log.txt', async (c) => {
   const { site } = c.var
   const { run, instance, tryNumber } = await findTry(c)
   let after = 0
-  const encoder = new TextEncoder()
-  const body = new ReadableStream<Uint8Array>({
-    pull: async (controller) => {
-      const wanted = { run: run.id, taskId: instance.task_id, tryNumber, after, from: 'start' as const, limit: AT_ONCE }
-      const lines = await readLines(site.metadata, wanted)
-      const last = lines.at(-1)
-      if (last === undefined) return controller.close()
-      after = last.line
-      controller.enqueue(encoder.encode(lines.map((line) => visibleText(site.scrub(plain(line)))).join('')))
-    },
-  })
+  const more = async () => {
+    const wanted = { run: run.id, taskId: instance.task_id, tryNumber, after, from: 'start' as const, limit: AT_ONCE }
+    const lines = await readLines(site.metadata, wanted)
+    after = lines.at(-1)?.line ?? after
+    return lines.map((line) => visibleText(site.scrub(plain(line)))).join('')
+  }
   c.header('content-type', 'text/plain; charset=utf-8')
   c.header('content-disposition', `attachment; filename="${instance.task_id}-try-${tryNumber}.log"`)
-  return c.body(body)
+  return c.body(streamOf(c, more))
 })
 
-function plain({ logged_at, level, message, fields }: LogRow): string {
-  return `${logged_at.toISOString()} ${level.padEnd(5)} ${message}${fields === null ? '' : ` ${JSON.stringify(fields)}`}\n`
+function plain({ logged_at, level, message, fields }: Line): string {
+  return `${logged_at.toISOString()} ${level.padEnd(5)} ${message}${fields === null ? '' : ` ${fields}`}\n`
 }

@@ -1,6 +1,10 @@
 import type { GraphNode } from '../../dag/graph.ts'
 import type { DagRunState, RunType, TaskInstanceState } from '../../dag/state.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
+import { MARGIN, SHOWN } from '../excerpt.ts'
+
+/** Of a reason, which may be of any length; a secret at its end is known whole. */
+export const REASON_READ = SHOWN.reason + MARGIN
 
 export interface RunRow {
   id: number
@@ -19,7 +23,7 @@ export interface RunRow {
 }
 
 const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,
-  r.data_interval_end, r.conf, r.reason, r.queued_at, r.started_at as start_date, r.ended_at as end_date`
+  r.data_interval_end, r.conf, left(r.reason, ${REASON_READ}) as reason, r.queued_at, r.started_at as start_date, r.ended_at as end_date`
 
 export interface RunsWanted {
   /** Null: of every dag. */
@@ -65,10 +69,40 @@ export interface InstanceRow {
   state: TaskInstanceState
   try_number: number
   reason: string | null
-  error: string | null
   due_at: Date | null
   start_date: Date | null
   end_date: Date | null
+}
+
+const INSTANCE = `task_id, state, try_number, left(reason, ${REASON_READ}) as reason, due_at, started_at as start_date,
+  ended_at as end_date`
+
+export interface OneInstance {
+  run: RunRow
+  /** Undefined where the run has no such task. */
+  instance: (InstanceRow & { error: string | null; error_bytes: number | null }) | undefined
+}
+
+/** One task instance with its run and the beginning of its error; undefined where there is no such run. */
+export async function readInstance(
+  db: Metadata,
+  dagId: string,
+  runId: string,
+  taskId: string,
+): Promise<OneInstance | undefined> {
+  const { rows: runs } = await db.query<RunRow>(
+    `select ${RUN} from metadata.dag_run r
+     where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2) order by r.dag_run_id desc limit 1`,
+    [dagId, runId],
+  )
+  const [run] = runs
+  if (run === undefined) return undefined
+  const { rows } = await db.query<NonNullable<OneInstance['instance']>>(
+    `select ${INSTANCE}, left(error, ${SHOWN.block + MARGIN}) as error, octet_length(error) as error_bytes
+     from metadata.task_instance where dag_run_id = $1 and task_id = $2`,
+    [run.id, taskId],
+  )
+  return { run, instance: rows[0] }
 }
 
 export interface WholeRun {
@@ -89,8 +123,7 @@ export async function readWholeRun(db: Metadata, dagId: string, runId: string): 
   const { nodes, ...run } = rows[0]
   const order = new Map(nodes.map(({ id }, index) => [id, index]))
   const instances = await db.query<InstanceRow>(
-    `select task_id, state, try_number, reason, error, due_at, started_at as start_date, ended_at as end_date
-     from metadata.task_instance where dag_run_id = $1`,
+    `select ${INSTANCE} from metadata.task_instance where dag_run_id = $1`,
     [run.id],
   )
   instances.rows.sort((a, b) => (order.get(a.task_id) ?? 0) - (order.get(b.task_id) ?? 0))
@@ -106,14 +139,21 @@ export interface GridCell {
   duration_ms: number | null
 }
 
-/** The task instances of some runs. */
-export async function readGrid(db: Metadata, runs: readonly number[]): Promise<GridCell[]> {
+/** Instances of these tasks of some runs; where no tasks are named, of the first ones of each run. */
+export async function readGrid(
+  db: Metadata,
+  runs: readonly number[],
+  { taskIds, most }: { taskIds: readonly string[]; most: number },
+): Promise<GridCell[]> {
   const { rows } = await db.query<GridCell>(
     `select dag_run_id as run, task_id, state, try_number,
        (extract(epoch from coalesce(ended_at, case when state = 'running' then now() end) - started_at) * 1000)::float8
          as duration_ms
-     from metadata.task_instance where dag_run_id = any($1::bigint[])`,
-    [runs],
+     from unnest($1::bigint[]) run cross join lateral (
+       select * from metadata.task_instance t
+       where t.dag_run_id = run and (cardinality($2::text[]) = 0 or t.task_id = any($2::text[]))
+       order by t.task_id limit $3) instance`,
+    [runs, taskIds, most],
   )
   return rows
 }

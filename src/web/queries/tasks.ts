@@ -1,27 +1,75 @@
 import type { LogLevel } from '../../dag/task.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import type { LogRow } from '../../operations/logs.ts'
+import { MARGIN, SHOWN } from '../excerpt.ts'
+import { REASON_READ } from './runs.ts'
 
 export interface TryRow {
   try_number: number
   state: string
+  /** Its beginning. */
   reason: string | null
+  /** Its beginning, and how much there is of it. */
   error: string | null
+  error_bytes: number | null
   start_date: Date
   end_date: Date
   process: string | null
 }
 
-/** Every try of a task instance that has ended, oldest first. */
-export async function readTries(db: Metadata, run: number, taskId: string): Promise<TryRow[]> {
+/**
+ * The newest tries of a task instance that have ended, oldest first; or the one that is named.
+ *
+ * @param longest characters of an error
+ */
+export async function readTries(
+  db: Metadata,
+  run: number,
+  taskId: string,
+  { tryNumber = null, most, longest }: { tryNumber?: number | null; most: number; longest: number },
+): Promise<TryRow[]> {
   const { rows } = await db.query<TryRow>(
-    `select t.try_number, t.state, t.reason, t.error, t.started_at as start_date, t.ended_at as end_date,
-       format('%s, process %s on %s', j.kind, j.pid, j.hostname) as process
-     from metadata.task_try t left join metadata.job j using (job_id)
-     where t.dag_run_id = $1 and t.task_id = $2 order by t.try_number`,
-    [run, taskId],
+    `select * from (
+       select t.try_number, t.state, left(t.reason, ${REASON_READ}) as reason,
+         left(t.error, $5) as error, octet_length(t.error) as error_bytes,
+         t.started_at as start_date, t.ended_at as end_date,
+         format('%s, process %s on %s', j.kind, j.pid, j.hostname) as process
+       from metadata.task_try t left join metadata.job j using (job_id)
+       where t.dag_run_id = $1 and t.task_id = $2 and ($3::int is null or t.try_number = $3)
+       order by t.try_number desc limit $4) newest
+     order by try_number`,
+    [run, taskId, tryNumber, most, longest + MARGIN],
   )
   return rows
+}
+
+/** Which tries have ended and how: those nearest to the one that is named, in their order. */
+export async function listTries(
+  db: Metadata,
+  run: number,
+  taskId: string,
+  { near, most }: { near: number; most: number },
+): Promise<Pick<TryRow, 'try_number' | 'state'>[]> {
+  const { rows } = await db.query<Pick<TryRow, 'try_number' | 'state'>>(
+    `select * from (
+       select try_number, state from metadata.task_try where dag_run_id = $1 and task_id = $2
+       order by abs(try_number - $3), try_number desc limit $4) nearest
+     order by try_number`,
+    [run, taskId, near, most],
+  )
+  return rows
+}
+
+/** What a task returned, as text of which only the beginning may be read; undefined where nothing is kept. */
+export async function readOutputText(
+  db: Metadata,
+  run: number,
+  taskId: string,
+): Promise<{ text: string; bytes: number } | undefined> {
+  const text = `select left(value::text, ${SHOWN.block + MARGIN}) as text, octet_length(value::text) as bytes
+    from metadata.xcom where dag_run_id = $1 and task_id = $2`
+  const { rows } = await db.query<{ text: string; bytes: number }>(text, [run, taskId])
+  return rows[0]
 }
 
 /** What a task returned; undefined where it returned nothing that is kept. */
@@ -43,22 +91,47 @@ export interface LinesWanted {
   /** Of those that fit the newest (`end`, the default) or the oldest. */
   from?: 'start' | 'end'
   limit: number
+  /** Characters of a message, and of its fields. Default: all. */
+  longest?: number
+  /** Of all lines together; there is always one. Default 4 MB. */
+  mostBytes?: number
+}
+
+export interface Line extends Omit<LogRow, 'fields'> {
+  message_bytes: number
+  /** JSON, or its beginning. */
+  fields: string | null
+  fields_bytes: number | null
 }
 
 /** Lines of one try, oldest first. */
-export async function readLines(db: Metadata, wanted: LinesWanted): Promise<LogRow[]> {
+export async function readLines(db: Metadata, wanted: LinesWanted): Promise<Line[]> {
   const { run, taskId, tryNumber, levels = LEVELS, search = '', after = 0, from = 'end', limit } = wanted
-  const { rows } = await db.query<LogRow>(
-    `select * from (
-       select line, try_number, logged_at, level, message, fields from metadata.task_log
+  const { longest = MOST_CHARACTERS, mostBytes = 4_000_000 } = wanted
+  const order = `order by line ${from === 'end' ? 'desc' : 'asc'}`
+  const { rows } = await db.query<Line>(
+    `with fitting as (
+       select * from metadata.task_log
        where dag_run_id = $1 and task_id = $2 and try_number = $3 and level = any($4::text[]) and line > $6
          and ($5 = '' or position(lower($5) in lower(message)) > 0 or position(lower($5) in lower(fields::text)) > 0)
-       order by line ${from === 'end' ? 'desc' : 'asc'} limit $7) l
-     order by line`,
-    [run, taskId, tryNumber, levels, search, after, limit],
+       ${order} limit $7
+     ), cut as (
+       select line, try_number, logged_at, level, left(message, $8) as message, octet_length(message) as message_bytes,
+         left(fields::text, $8) as fields, octet_length(fields::text) as fields_bytes
+       from fitting
+     ), summed as (
+       select *, sum(octet_length(message) + coalesce(octet_length(fields), 0)) over (${order}) as bytes,
+         row_number() over (${order}) as place
+       from cut
+     )
+     select line, try_number, logged_at, level, message, message_bytes, fields, fields_bytes from summed
+     where bytes <= $9 or place = 1 order by line`,
+    [run, taskId, tryNumber, levels, search, after, limit, longest, mostBytes],
   )
   return rows
 }
+
+const MOST_CHARACTERS = 1_000_000_000
 
 export const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
@@ -71,15 +144,20 @@ export interface DurationRow {
   duration_ms: number
 }
 
-/** How long the tasks of a dag's newest runs took, oldest run first. */
-export async function readDurations(db: Metadata, dagId: string, runs: number): Promise<DurationRow[]> {
+/** How long these tasks of a dag's newest runs took, oldest run first. */
+export async function readDurations(
+  db: Metadata,
+  dagId: string,
+  { runs, taskIds }: { runs: number; taskIds: readonly string[] },
+): Promise<DurationRow[]> {
   const { rows } = await db.query<DurationRow>(
     `select r.dag_run_id as run, r.run_id, t.task_id, t.state, t.started_at as start_date,
        (extract(epoch from t.ended_at - t.started_at) * 1000)::float8 as duration_ms
      from (select * from metadata.dag_run n where n.dag_id = $1 order by n.dag_run_id desc limit $2) r
      join metadata.task_instance t using (dag_run_id)
-     where t.started_at is not null and t.ended_at is not null order by r.dag_run_id, t.started_at`,
-    [dagId, runs],
+     where t.task_id = any($3::text[]) and t.started_at is not null and t.ended_at is not null
+     order by r.dag_run_id, t.started_at`,
+    [dagId, runs, taskIds],
   )
   return rows
 }
@@ -92,12 +170,26 @@ export interface TrySpan {
   end_date: Date
 }
 
-/** Every try of a run that has ended, and when. */
-export async function allTries(db: Metadata, run: number): Promise<TrySpan[]> {
+/** Ids of the tasks of a dag's newest run, where its code is not there to tell them. */
+export async function readTaskIds(db: Metadata, dagId: string, most: number): Promise<string[]> {
+  const { rows } = await db.query<{ task_id: string }>(
+    `select task_id from metadata.task_instance
+     where dag_run_id = (select max(dag_run_id) from metadata.dag_run where dag_id = $1) order by task_id limit $2`,
+    [dagId, most],
+  )
+  return rows.map(({ task_id }) => task_id)
+}
+
+/** The newest tries of these tasks that have ended, and when. */
+export async function readSpans(
+  db: Metadata,
+  run: number,
+  { taskIds, most }: { taskIds: readonly string[]; most: number },
+): Promise<TrySpan[]> {
   const { rows } = await db.query<TrySpan>(
     `select task_id, try_number, state, started_at as start_date, ended_at as end_date
-     from metadata.task_try where dag_run_id = $1 order by started_at limit 5000`,
-    [run],
+     from metadata.task_try where dag_run_id = $1 and task_id = any($2::text[]) order by started_at desc limit $3`,
+    [run, taskIds, most],
   )
   return rows
 }

@@ -1,0 +1,24 @@
+/** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { beginning, SHOWN } from '../excerpt.ts'
+import { Notice } from '../parts.tsx'
+import type { Site } from '../site.ts'
+
+const MOST = 20
+
+/** Folders whose dag could not be loaded, and why. */
+export function ImportErrors({ site: { importErrors, scrub } }: { site: Site }) {
+  return (
+    <>
+      {importErrors.slice(0, MOST).map(({ folder, message }) => (
+        <Notice kind="bad">
+          <strong>{folder}</strong> could not be loaded: {beginning(message, SHOWN.sentence, scrub)}
+        </Notice>
+      ))}
+      {importErrors.length > MOST && (
+        <Notice kind="bad">
+          {importErrors.length - MOST} more folders could not be loaded: <code>npm run cli -- dags list</code>
+        </Notice>
+      )}
+    </>
+  )
+}
