@@ -37,7 +37,7 @@ export async function checkServer(db: Database, name: string): Promise<Check[]> 
   ]
 }
 
-/** Without rights to write a role is told from a database that does not write. */
+/** Whether the database stores anything at all; what the role may store is another check. */
 async function checkWrites(db: Database): Promise<Check> {
   const name = 'writes'
   const why = await whyNotWritable(db).catch((error: unknown) => messageOf(error))

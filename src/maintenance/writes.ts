@@ -1,5 +1,6 @@
 import type { QueryResult } from 'pg'
 import type { Database } from '../db/pool.ts'
+import { messageOf } from '../errors.ts'
 
 /**
  * Why the database stores nothing, and what to do; undefined where it does. Statements that fit into pages and log files
@@ -12,8 +13,10 @@ export async function whyNotWritable(db: Database): Promise<string | undefined> 
     const [row] = results.at(-1)?.rows ?? []
     return row && readOnly(row)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === DISK_FULL)
-      return `the database's disk is full (${error.message}); free some of it`
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === DISK_FULL) return `the database's disk is full (${messageOf(error)}); free some of it`
+    // temp_file_limit forbids the temporary file, not the tables.
+    if (code === LIMIT_EXCEEDED) return undefined
     throw error
   }
 }
@@ -25,6 +28,7 @@ interface Writing {
 }
 
 const DISK_FULL = '53100'
+const LIMIT_EXCEEDED = '53400'
 
 /** Without values it is one message and one transaction, in which the settings end. */
 const PROBE = `

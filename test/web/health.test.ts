@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { openPool } from '../../src/db/pool.ts'
+import { whyNotWritable } from '../../src/maintenance/writes.ts'
 import { endJob, insertJob, lockClass } from '../../src/metadata/jobs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import { openHealth } from '../../src/web/health.ts'
@@ -133,4 +134,13 @@ test('a database that only reads is not healthy', async () => {
   })
   await db.end()
   await endJob(metadata, jobId, 'success', null)
+})
+
+test('a limit of temporary files is not a full disk', async () => {
+  const name = new URL(database.connectionString).pathname.slice(1)
+  await database.pool.query(`alter database ${name} set temp_file_limit = '8kB'`)
+  const db = openPool(database.connectionString)
+  expect(await whyNotWritable(db)).toBeUndefined()
+  await db.end()
+  await database.pool.query(`alter database ${name} reset temp_file_limit`)
 })
