@@ -8,6 +8,7 @@ import { VERSION } from '../version.ts'
 import { addDb, addJobs, addPools } from './care-verbs.ts'
 import { complain, failed } from './failed.ts'
 import { addDags, addRuns, addTasks } from './run-verbs.ts'
+import { leaveTerminal } from './signals.ts'
 import { addUsers } from './user-verbs.ts'
 
 /** Each verb loads its own code, so that `--help` and a typing error cost nothing. A verb returns its exit code. */
@@ -95,10 +96,17 @@ function mayBeOfDag(program: Command, word: string | undefined): boolean {
   return !word.startsWith('-') && !program.commands.some((command) => command.name() === word)
 }
 
+/** Not the reader of a pipe, who may have had enough of it (`| head`): a terminal that was closed. */
+const isTerminalGone = ({ code }: NodeJS.ErrnoException) => code === 'EIO' || code === 'ENXIO'
+
+// There is no other place to report it to.
+process.stderr.on('error', (error) => process.stderr.isTTY && isTerminalGone(error) && leaveTerminal())
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever reads our output may have had enough of it (`| head`); the run goes on.
-  if (error.code === 'EPIPE') return
-  exitNow(failed(new TminusError(`The output cannot be written: ${error.message}`, { code: 'output', cause: error })))
+  if (process.stdout.isTTY && isTerminalGone(error)) leaveTerminal()
+  else if (error.code !== 'EPIPE') {
+    const message = `The output cannot be written: ${error.message}`
+    exitNow(failed(new TminusError(message, { code: 'output', cause: error })))
+  }
 })
 // Nothing here keeps the process alive on purpose: what was opened is closed, so a verb that is done ends by itself.
 process.exitCode = await main(process.argv)

@@ -4,7 +4,7 @@ import type { Door } from '../web/door.ts'
 import { openWeb, type WebOptions } from '../web/server.ts'
 import { pageWords } from './page-words.ts'
 import { settingsWarnings } from './settings-warnings.ts'
-import type { StopSignal } from './signals.ts'
+import { EXIT_OF, type StopSignal } from './signals.ts'
 import { metricsOf, probesOf } from './watch.ts'
 import { webOptions } from './web-options.ts'
 
@@ -18,12 +18,14 @@ export async function page(env: Environment, door: Door | undefined, stopped: Pr
     const routes = probesOf(databases, metrics)
     const mount: WebOptions['mount'] = (app) => void app.route('/', routes)
     const served = await openWeb({ ...databases, ...webOptions(setup), mount, door })
-    setup.log.info(pageWords(served.url, setup.config.web.host))
+    const early = await Promise.race([stopped, undefined])
+    if (early === undefined) setup.log.info(pageWords(served.url, setup.config.web.host))
     const signal = await stopped
     setup.log.info(`${signal}: stopping; a second signal ends at once`)
     await served.close()
+    // As where no handler was there yet.
+    return early === undefined ? 0 : EXIT_OF[early]
   } finally {
     await databases.close()
   }
-  return 0
 }

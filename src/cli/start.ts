@@ -1,4 +1,5 @@
-import { openApp, type Setup, setUp } from '../app.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type App, openApp, type Setup, setUp } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { LogLine, RunChange } from '../metadata/transitions.ts'
 import { readNextRuns } from '../operations/next-runs.ts'
@@ -10,17 +11,21 @@ import { Watch } from './watch.ts'
 
 /** How long running tasks may go on after a SIGTERM. */
 const GRACE_MS = 30_000
+/** How long it may go on to open the databases after one. */
+const EARLY_GRACE_MS = 3_000
 
 /** `start` and `scheduler`: runs every dag by its schedule until told to stop. */
 export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const setup = await setUp()
-  // From here on: a signal that comes while it starts stops it once it has.
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const { loaded, clock, log } = setup
   // Before a database is opened: it may be another one than was meant.
   for (const message of settingsWarnings(setup)) log.warn(message)
   const watch = new Watch(setup, kind)
-  const app = await openApp(setup, kind, watch.hooks(logRuns(setup)))
+  const opening = openApp(setup, kind, watch.hooks(logRuns(setup)))
+  const early = await Promise.race([stopped, opening.then(() => undefined)])
+  if (early !== undefined) return await endEarly(opening, early)
+  const app = await opening
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
   const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), clock, log })
@@ -39,6 +44,16 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const left = await app.runner.release(GRACE_MS, `${signal}: handed back`)
   await app.end('success', { reason: signal })
   return left > 0 ? EXIT_OF[signal] : 0
+}
+
+/** Before a handler is there a signal ends the process by itself; so the exit code is the signal's here too. */
+async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<number> {
+  const ended = opening.then((app) => app.end('success', { reason: signal }))
+  // What cannot be opened need not be closed; why it cannot is of no interest any more.
+  const limit = new AbortController()
+  await Promise.race([ended, delay(EARLY_GRACE_MS, undefined, { signal: limit.signal })]).catch(() => {})
+  limit.abort()
+  return EXIT_OF[signal]
 }
 
 function logRuns({ log }: Setup) {

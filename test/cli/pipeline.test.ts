@@ -132,6 +132,7 @@ describe('a signal in the middle of a run', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const)('%s: exit %i, everything recorded, nothing left running', async (signal, code) => {
     const running = await started()
     expect(await unfinished()).not.toEqual([])

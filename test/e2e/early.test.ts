@@ -70,7 +70,7 @@ describe.concurrent('web listens before its pipelines are loaded', () => {
     const ended = load()
     expect((await early).status).toBe(200)
     const { code, stdout, stderr } = await ended
-    expect([code, stderr]).toEqual([0, ''])
+    expect([code, stderr]).toEqual([143, ''])
     expect(stdout).toContain('SIGTERM: stopping')
     await expect(connected(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
