@@ -1,10 +1,10 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Commands } from '../commands.ts'
-import { type Duration, milliseconds } from '../duration.ts'
+import type { Duration } from '../duration.ts'
 import { TminusError } from '../errors.ts'
 import { buildGraph, type Graph, type GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
-import { checkDagOptions, checkTaskOptions } from './options.ts'
+import { type ParsedDagOptions, parseDagOptions, parseTaskOptions } from './options.ts'
 import { checkSchedule } from './schedule.ts'
 import type { Task, TaskContext, TaskDefaults, TaskOptions, Upstream } from './task.ts'
 import type { TriggerRule } from './trigger-rule.ts'
@@ -57,28 +57,12 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   commands?: () => Promise<Commands<z.output<z.ZodObject<S>>>>
 }
 
-type Options = Readonly<DagOptions<z.ZodObject, z.ZodRawShape>>
-
-const DEFAULTS = {
-  description: '',
-  schedule: null,
-  timezone: 'UTC',
-  catchup: 'none',
-  maxActiveRuns: 16,
-  params: z.object({}) as z.ZodObject,
-  tags: [] as readonly string[],
-  settings: {} as z.ZodRawShape,
-} as const satisfies Options
-
 /** A dag as the runner holds it: checked, defaults in place, durations in milliseconds. */
-export interface Dag
-  extends Required<Pick<Options, keyof typeof DEFAULTS>>,
-    Pick<Options, 'onFailure' | 'onSuccess' | 'board' | 'commands'> {
+export interface Dag extends Readonly<Omit<ParsedDagOptions, 'dagrunTimeout' | 'defaultArgs' | 'startDate'>> {
   readonly [BRAND]: true
   readonly id: string
   readonly startDate: Date | undefined
   readonly dagrunTimeoutMs: number | undefined
-  readonly maxActiveTasks: number | undefined
   readonly tasks: ReadonlyMap<string, Task>
   readonly graph: Graph
 }
@@ -117,10 +101,9 @@ export function dag<
   }) => unknown,
 ): Dag {
   checkId('dag', id)
-  checkDagOptions(id, options)
-  const { defaultArgs = {}, dagrunTimeout, startDate, ...given } = withoutUndefined(options as unknown as Options)
+  const { defaultArgs, dagrunTimeout, startDate, ...settled } = parseDagOptions(id, options)
   const tasks: Task[] = []
-  const task = (taskId: string, own: AnyTaskOptions): Task => {
+  const task = (taskId: string, own: Pick<Task, 'upstream'>): Task => {
     const defined = newTask(id, taskId, { ...defaultArgs, ...own })
     tasks.push(defined)
     return defined
@@ -132,7 +115,6 @@ export function dag<
     throw invalid(id, 'the function that defines its tasks must not be async')
   }
   refuseForeign(id, tasks)
-  const settled = { ...DEFAULTS, ...given }
   if (settled.schedule !== null) checkParams(id, settled.params)
   return {
     ...settled,
@@ -141,9 +123,8 @@ export function dag<
     tasks: new Map(tasks.map((one) => [one.id, one])),
     graph: buildGraph(id, tasks.map(nodeOf)),
     schedule: checkSchedule(id, settled.schedule, settled.timezone),
-    startDate: startDate === undefined ? undefined : new Date(startDate),
-    maxActiveTasks: settled.maxActiveTasks,
-    dagrunTimeoutMs: dagrunTimeout === undefined ? undefined : milliseconds(dagrunTimeout),
+    startDate,
+    dagrunTimeoutMs: dagrunTimeout,
   }
 }
 
@@ -153,37 +134,18 @@ function checkParams(dagId: string, params: z.ZodObject): void {
   if (issue) throw invalid(dagId, `scheduled runs have no params, so '${issue.path.join('.')}' needs a default`)
 }
 
-type AnyTaskOptions = TaskOptions<Upstream, TriggerRule, z.ZodType | undefined, never>
-
-const TASK_DEFAULTS = {
-  upstream: {},
-  triggerRule: 'all_success',
-  retries: 0,
-  retryDelay: '30s',
-  maxRetryDelay: '1h',
-  priority: 0,
-} as const
-
-function newTask(dagId: string, id: string, options: AnyTaskOptions): Task {
+function newTask(dagId: string, id: string, options: Pick<Task, 'upstream'>): Task {
   checkId('task', id)
-  checkTaskOptions(dagId, id, withoutUndefined(options))
-  const { retryDelay, maxRetryDelay, executionTimeout, run, ...given } = {
-    ...TASK_DEFAULTS,
-    ...withoutUndefined(options),
-  }
+  const { retryDelay, maxRetryDelay, executionTimeout, ...given } = parseTaskOptions(dagId, id, options)
   return {
     ...given,
     id,
-    retryDelayMs: milliseconds(retryDelay),
-    maxRetryDelayMs: milliseconds(maxRetryDelay),
-    executionTimeoutMs: executionTimeout === undefined ? undefined : milliseconds(executionTimeout),
-    run: run as Task['run'],
+    // As given, for a cycle can only be made by adding to it later.
+    upstream: options.upstream ?? given.upstream,
+    retryDelayMs: retryDelay,
+    maxRetryDelayMs: maxRetryDelay,
+    executionTimeoutMs: executionTimeout,
   }
-}
-
-/** So that a default takes the place of what was given as undefined. */
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }
 
 function refuseForeign(dagId: string, tasks: readonly Task[]): void {

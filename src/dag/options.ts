@@ -1,40 +1,46 @@
 import { z } from 'zod'
+import type { Commands } from '../commands.ts'
 import { milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
+import type { Callback } from './dag.ts'
 import { invalid } from './invalid.ts'
+import type { Task } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: an author without types may give anything
-const must = (isRight: (value: any) => boolean, what: string) => z.custom(isRight, `must be ${what}`)
+const must = <T>(isRight: (value: any) => boolean, what: string) => z.custom<T>(isRight, `must be ${what}`)
 const isSchema = (value: unknown): boolean => typeof value === 'object' && value !== null && '_zod' in value
 const isPoolName = (value: unknown): boolean => typeof value === 'string' && /^[A-Za-z0-9_.-]{1,250}$/.test(value)
 const isWholeNumberFrom = (least: number) => (value: unknown) => Number.isSafeInteger(value) && Number(value) >= least
-const oneOf = (words: readonly string[]) => must((value) => words.includes(value), `one of ${words.join(', ')}`)
+const oneOf = <T extends string>(words: readonly T[]) =>
+  must<T>((value) => words.includes(value), `one of ${words.join(', ')}`)
 
-const text = must((value) => typeof value === 'string', 'a text')
-const callback = must((value) => typeof value === 'function', 'a function')
-const schema = must(isSchema, 'a schema of zod 4')
+const text = must<string>((value) => typeof value === 'string', 'a text')
+const callback = <T>() => must<T>((value) => typeof value === 'function', 'a function')
+const schema = must<z.ZodType>(isSchema, 'a schema of zod 4')
 // Postgres keeps it in an int.
-const positive = must((value) => isWholeNumberFrom(1)(value) && value < 2 ** 31, 'a whole number from 1')
-const duration = z.any().superRefine((value, { addIssue }) => {
+const positive = must<number>((value) => isWholeNumberFrom(1)(value) && value < 2 ** 31, 'a whole number from 1')
+/** In milliseconds once parsed. */
+const duration = z.any().transform((value, { addIssue }) => {
   try {
-    milliseconds(value)
+    return milliseconds(value)
   } catch {
     addIssue("is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
+    return z.NEVER
   }
 })
 
 const DEFAULT_ARGS = {
-  retries: must(isWholeNumberFrom(0), 'a whole number from 0').optional(),
-  retryDelay: duration.optional(),
-  maxRetryDelay: duration.optional(),
+  retries: must<number>(isWholeNumberFrom(0), 'a whole number from 0').default(0),
+  retryDelay: duration.prefault('30s'),
+  maxRetryDelay: duration.prefault('1h'),
   executionTimeout: duration.optional(),
-  pool: must(isPoolName, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
-  priority: must(Number.isFinite, 'a number').optional(),
+  pool: must<string>(isPoolName, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
+  priority: must<number>(Number.isFinite, 'a number').default(0),
 }
 
 const name = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,250}$/u)
-const record = (value: z.ZodType, what: string) =>
+const record = <V extends z.ZodType>(value: V, what: string) =>
   z.record(name, value, {
     error: ({ code }) => (code === 'invalid_key' ? 'is not a plain name of 1 to 250 characters' : `must be ${what}`),
   })
@@ -42,54 +48,61 @@ const record = (value: z.ZodType, what: string) =>
 const TASK = z.strictObject(
   {
     ...DEFAULT_ARGS,
-    upstream: record(z.any(), 'an object of tasks').optional(),
-    triggerRule: oneOf(TRIGGER_RULES).optional(),
+    upstream: record(z.any(), 'an object of tasks').default({}),
+    triggerRule: oneOf(TRIGGER_RULES).default('all_success'),
     output: schema.optional(),
-    run: callback,
+    run: callback<Task['run']>(),
   },
   'must be an object',
 )
 
 const DAG = z.strictObject(
   {
-    description: text.optional(),
-    schedule: text.nullish(),
-    timezone: text.optional(),
-    startDate: must(
+    description: text.default(''),
+    schedule: text.nullable().default(null),
+    timezone: text.default('UTC'),
+    startDate: must<Date | string>(
       (value) => isDate(typeof value === 'string' ? new Date(value) : value),
       "a date such as '2026-01-31T00:00:00Z'",
-    ).optional(),
-    catchup: oneOf(['none', 'latest', 'all']).optional(),
-    maxActiveRuns: positive.optional(),
+    )
+      .transform((value) => new Date(value))
+      .optional(),
+    catchup: oneOf(['none', 'latest', 'all']).default('none'),
+    maxActiveRuns: positive.default(16),
     maxActiveTasks: positive.optional(),
     dagrunTimeout: duration.optional(),
     defaultArgs: z.strictObject(DEFAULT_ARGS, 'must be an object').optional(),
-    params: must(
+    params: must<z.ZodObject>(
       (value) => isSchema(value) && value._zod.def.type === 'object',
       'a z.object({ … }) of zod 4',
-    ).optional(),
-    tags: z.array(text, 'must be a list of texts').optional(),
-    onFailure: callback.optional(),
-    onSuccess: callback.optional(),
+    ).default(z.object({})),
+    tags: z.array(text, 'must be a list of texts').default([]),
+    onFailure: callback<Callback>().optional(),
+    onSuccess: callback<Callback>().optional(),
     // A z.object is an object too, of other things than schemas.
-    settings: record(schema, 'an object of zod schemas by the names of environment variables').optional(),
-    board: callback.optional(),
-    commands: callback.optional(),
+    settings: record(schema, 'an object of zod schemas by the names of environment variables').default({}),
+    board: callback<() => Promise<unknown>>().optional(),
+    commands: callback<() => Promise<Commands>>().optional(),
   },
   'must be an object',
 )
 
-/** Throws TminusError `dag_invalid` that names the first option which does not exist or is of a wrong type. */
-export function checkDagOptions(dagId: string, options: unknown): void {
-  check(dagId, DAG, options, '')
+export type ParsedDagOptions = z.output<typeof DAG>
+
+/** With defaults in place. Throws TminusError `dag_invalid` that names the first option of a wrong name or type. */
+export function parseDagOptions(dagId: string, options: unknown): ParsedDagOptions {
+  return parse(dagId, DAG, options, '')
 }
 
-export function checkTaskOptions(dagId: string, taskId: string, options: unknown): void {
-  check(dagId, TASK, options, ` of '${taskId}'`)
+/** As `parseDagOptions`. */
+export function parseTaskOptions(dagId: string, taskId: string, options: unknown): z.output<typeof TASK> {
+  return parse(dagId, TASK, options, ` of '${taskId}'`)
 }
 
-function check(dagId: string, options: z.ZodType, given: unknown, whose: string): void {
-  const issue = options.safeParse(given).error?.issues[0]
+function parse<S extends z.ZodType>(dagId: string, options: S, given: unknown, whose: string): z.output<S> {
+  const { data, error } = options.safeParse(given)
+  const issue = error?.issues[0]
   if (issue?.code === 'unrecognized_keys') throw invalid(dagId, `'${issue.keys[0]}'${whose} is not an option`)
   if (issue) throw invalid(dagId, `${issue.path.join('.') || 'options'}${whose} ${issue.message}`)
+  return data as z.output<S>
 }

@@ -84,7 +84,7 @@ export interface Task<Output = unknown> {
   readonly retryDelayMs: number
   readonly maxRetryDelayMs: number
   readonly executionTimeoutMs: number | undefined
-  readonly pool?: string
+  readonly pool?: string | undefined
   readonly priority: number
   readonly output?: z.ZodType<Output> | undefined
   readonly run: (inputs: Record<string, unknown>, context: TaskContext) => unknown
