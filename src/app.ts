@@ -1,5 +1,6 @@
 import { callBack } from './callbacks/call-back.ts'
 import { type Clock, openClock } from './clock.ts'
+import { commandFor } from './command-for.ts'
 import {
   type Config,
   type DagSettings,
@@ -177,10 +178,10 @@ async function openChecked(
 async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {
   const pending = await pendingMetadata(pool, schema)
   if (pending.length === 0) return
-  throw new TminusError(`The runner's tables in schema "${schema}" are not up to date; run npm run cli -- db migrate`, {
-    code: 'not_migrated',
-    retryable: false,
-  })
+  throw new TminusError(
+    `The runner's tables in schema "${schema}" are not up to date; run ${commandFor('db migrate')}`,
+    { code: 'not_migrated', retryable: false },
+  )
 }
 
 export interface EndOptions {

@@ -1,5 +1,6 @@
 /** What a pipeline author writes with. */
 export type { Command, Option } from 'commander'
+export { commandFor } from './command-for.ts'
 export type { Check, CheckHost, CommandHost, Commands, DemoHost, Metric, MetricsHost } from './commands.ts'
 export { type DagOptions, dag, type RunEnd } from './dag/dag.ts'
 export { fail, rescheduleAt, skip } from './dag/ending.ts'

@@ -213,6 +213,14 @@ describe('what a file may hold', () => {
     ])
   })
 
+  test('no hint names a command that exists only in the checkout: commandFor knows', () => {
+    const hint = /npm (?:run|start)|npx tminus|docker compose/
+    const lines = sources
+      .filter(({ path }) => !['src/command-for.ts', 'src/cli/page-words.ts'].includes(path))
+      .flatMap(({ path, text }) => text.split('\n').map((line) => ({ path, line: line.trim() })))
+    expect(lines.filter(({ line }) => hint.test(line) && !/^(?:\/?\*|\/\/)/.test(line))).toEqual([])
+  })
+
   test('no file is longer than 300 lines', () => {
     const long = sources
       .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))

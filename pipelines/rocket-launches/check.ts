@@ -1,4 +1,4 @@
-import { type Check, type CheckHost, humanDuration } from 'tminus'
+import { type Check, type CheckHost, commandFor, humanDuration } from 'tminus'
 import { type Database, missingRights, type Queryable } from 'tminus/db'
 import { filtersSet, nothingPasses } from './discord/settings-filter.ts'
 import { disabledAmong, disabledWords } from './discord/target.ts'
@@ -47,7 +47,7 @@ async function checkRights(db: Queryable): Promise<Check[]> {
   return missing === undefined ? [] : [{ name, level: 'fail', message: missing }]
 }
 
-const RUN = 'run npm run pipeline rocket-launches'
+const RUN = `run ${commandFor('pipeline rocket-launches')}`
 
 const nothingYet: Check = { name: 'launches', level: 'warn', message: `none are stored yet; ${RUN}` }
 
@@ -63,7 +63,7 @@ async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): P
   const told = `read ${humanDuration(age)} ago`
   if (age <= MISSED_LOOKS * Math.max(...LAUNCH_LIBRARY_INTERVALS))
     return { name: 'launches', level: 'ok', message: told }
-  const why = 'npm run cli -- runs show rocket-launches latest tells why'
+  const why = `${commandFor('runs show rocket-launches latest')} tells why`
   return { name: 'launches', level: 'warn', message: `${told}, which is long; ${why}` }
 }
 
@@ -104,5 +104,5 @@ async function checkOutbox(db: Queryable): Promise<Check> {
   const { dead = 0, unknown = 0, waiting = 0 } = rows[0] ?? {}
   const told = `${waiting} to be sent, ${unknown} of unknown fate, ${dead} given up`
   if (unknown === 0) return { name: 'outbox', level: 'ok', message: told }
-  return { name: 'outbox', level: 'warn', message: `${told}; npm run cli -- discord outbox lists them` }
+  return { name: 'outbox', level: 'warn', message: `${told}; ${commandFor('discord outbox')} lists them` }
 }

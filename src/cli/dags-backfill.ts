@@ -1,4 +1,5 @@
 import type { Setup } from '../app.ts'
+import { commandFor } from '../command-for.ts'
 import type { Dag } from '../dag/dag.ts'
 import { UsageError } from '../errors.ts'
 import { whyNotTaken } from '../maintenance/takes-up.ts'
@@ -44,7 +45,7 @@ export async function dagsBackfill(dagId: string, options: BackfillVerbOptions):
 
 function refuseFuture(to: Date, { clock }: Setup): void {
   if (to > clock.now())
-    throw new UsageError('--to lies in the future; what is to come is run by its schedule: npm start')
+    throw new UsageError(`--to lies in the future; what is to come is run by its schedule: ${commandFor('start')}`)
 }
 
 async function showPlan(metadata: Metadata, dag: Dag, range: BackfillRange): Promise<number> {

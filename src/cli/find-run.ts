@@ -1,4 +1,5 @@
 import type { Setup } from '../app.ts'
+import { commandFor } from '../command-for.ts'
 import { UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type DagRunDetails, listRuns, showRun } from '../operations/list-runs.ts'
@@ -23,12 +24,12 @@ export async function findRun(
   const known = (await listRuns(metadata, dagId, NEWEST)).map(({ run_id }) => run_id)
   if (known.length > 0) throw noSuchRun(dagId, runId, known)
   findDag(loaded, dagId)
-  throw new UsageError(`Dag '${dagId}' has had no run yet; npm run pipeline ${dagId} makes one`)
+  throw new UsageError(`Dag '${dagId}' has had no run yet; ${commandFor(`pipeline ${dagId}`)} makes one`)
 }
 
 function noSuchRun(dagId: string, runId: string, known: readonly string[]): UsageError {
   const near = didYouMean(runId, known) || ';'
-  return new UsageError(`Dag '${dagId}' has no run '${runId}'${near} npm run cli -- dags runs ${dagId} lists them`)
+  return new UsageError(`Dag '${dagId}' has no run '${runId}'${near} ${commandFor(`dags runs ${dagId}`)} lists them`)
 }
 
 /** Throws UsageError that lists the tasks of the run, where this is none of them. */

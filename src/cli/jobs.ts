@@ -1,3 +1,4 @@
+import { commandFor } from '../command-for.ts'
 import { humanDuration } from '../duration.ts'
 import { lateReason, listExecuting, listLate } from '../maintenance/alive.ts'
 import { whyNotWritable } from '../maintenance/writes.ts'
@@ -37,7 +38,8 @@ export async function jobsCheck(): Promise<number> {
       say(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
     const late = await listLate(metadata)
     for (const one of late) say(sentence(lateReason(one)))
-    if (executing.length + late.length === 0) say('No live process takes up runs; start one with npm start')
+    if (executing.length + late.length === 0)
+      say(`No live process takes up runs; start one with ${commandFor('start')}`)
     const why = await whyNotWritable(metadata.pool)
     if (why !== undefined) say(sentence(why))
     return executing.length > 0 && why === undefined ? 0 : 1

@@ -1,7 +1,9 @@
 // First: an old Node may not even be able to run what is imported below.
+import { example } from './example.ts'
 import './check-node.cjs'
 import './guarded.ts'
 import { Command, CommanderError } from 'commander'
+import { commandFor } from '../command-for.ts'
 import { TminusError, UsageError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
@@ -27,12 +29,12 @@ function buildProgram(done: (code: number) => void): Command {
     .option('--conf <json>', 'params of the run, a JSON object')
     .option('--json', 'print the run as one JSON object and nothing else')
     .option('--no-retry', 'try each task once')
-    .addHelpText('after', '\nExample:\n  npm run pipeline rocket-launches')
+    .addHelpText('after', example('pipeline rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./pipeline.ts')).pipeline(dagId, options)))
   program
     .command('demo')
     .description('show the rocket-launches pipeline on sample launches, without network or account')
-    .addHelpText('after', '\nExample:\n  npm run demo')
+    .addHelpText('after', example('demo'))
     .action(async () => done(await (await import('./demo.ts')).demo()))
   addDaemons(program, done)
   for (const add of [addDags, addRuns, addTasks, addPools, addJobs, addUsers, addDb]) add(program, done)
@@ -43,23 +45,25 @@ function addDaemons(program: Command, done: (code: number) => void): void {
   program
     .command('start')
     .description('run every dag by its schedule and show the page, until stopped')
-    .addHelpText('after', '\nExample:\n  npm start')
+    .addHelpText('after', example('start'))
     .action(async () => done(await (await import('./start.ts')).start('start')))
   program
     .command('scheduler')
     .description('the scheduler alone; with EXECUTOR=local it executes too')
-    .addHelpText('after', '\nExample:\n  npm run scheduler')
+    .addHelpText('after', example('scheduler'))
     .action(async () => done(await (await import('./start.ts')).start('scheduler')))
   program
     .command('web')
     .description('the page alone: shows and queues, and executes nothing')
-    .addHelpText('after', '\nExample:\n  npm run web')
+    .addHelpText('after', example('web'))
     .action(async () => done(await (await import('./web.ts')).web()))
   program
     .command('worker')
     .description('not built yet')
     .action(() => {
-      throw new UsageError('worker is not built yet; npm start runs scheduler, executor and page in one process')
+      throw new UsageError(
+        `worker is not built yet; ${commandFor('start')} runs scheduler, executor and page in one process`,
+      )
     })
 }
 

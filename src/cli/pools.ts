@@ -1,3 +1,4 @@
+import { commandFor } from '../command-for.ts'
 import { UsageError } from '../errors.ts'
 import { listPools, setPool } from '../operations/pools.ts'
 import type { ListOptions } from './dags.ts'
@@ -13,7 +14,7 @@ export async function poolsList({ output }: ListOptions): Promise<number> {
       table(
         ['pool', 'slots', 'used', 'description'],
         pools.map((pool) => [pool.pool, String(pool.slots), String(pool.used), pool.description]),
-        { empty: 'No pool is set; npm run cli -- pools set NAME SLOTS makes one' },
+        { empty: `No pool is set; ${commandFor('pools set NAME SLOTS')} makes one` },
       ),
     )
   return 0

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { example } from './example.ts'
 import { outputOption } from './output-option.ts'
 
 type Done = (exitCode: number) => void
@@ -13,7 +14,7 @@ export function addDags(program: Command, done: Done): void {
     .command('list')
     .description('every dag, and every folder that could not be loaded')
     .addOption(outputOption())
-    .addHelpText('after', '\nExample:\n  npm run cli -- dags list')
+    .addHelpText('after', example('dags list'))
     .action(async (options) => done(await (await import('./dags.ts')).dagsList(options)))
   dags
     .command('show')
@@ -21,7 +22,7 @@ export function addDags(program: Command, done: Done): void {
     .argument(...DAG)
     .option('--mermaid', 'as a Mermaid diagram, for a README or an issue')
     .addOption(outputOption())
-    .addHelpText('after', '\nExample:\n  npm run cli -- dags show rocket-launches')
+    .addHelpText('after', example('dags show rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./dags-show.ts')).dagsShow(dagId, options)))
   dags
     .command('trigger')
@@ -30,7 +31,7 @@ export function addDags(program: Command, done: Done): void {
     .option('--conf <json>', 'params of the run, a JSON object')
     .option('--logical-date <instant>', 'the instant it stands for, e.g. 2026-01-31T12:00:00Z (default: now)')
     .option('--wait', 'until it has ended; the exit code tells how')
-    .addHelpText('after', '\nExample:\n  npm run cli -- dags trigger rocket-launches --wait')
+    .addHelpText('after', example('dags trigger rocket-launches --wait'))
     .action(async (dagId, options) => done(await (await import('./dags-trigger.ts')).dagsTrigger(dagId, options)))
   for (const [verb, says] of [
     ['pause', 'give a dag no more scheduled runs; by hand it still runs'],
@@ -40,7 +41,7 @@ export function addDags(program: Command, done: Done): void {
       .command(verb)
       .description(says)
       .argument(...DAG)
-      .addHelpText('after', `\nExample:\n  npm run cli -- dags ${verb} rocket-launches`)
+      .addHelpText('after', example(`dags ${verb} rocket-launches`))
       .action(async (dagId) => done(await (await import('./dags-schedule.ts')).dagsPause(dagId, verb === 'pause')))
   }
   dags
@@ -49,7 +50,7 @@ export function addDags(program: Command, done: Done): void {
     .argument('[dag]', 'of this one, several ticks')
     .addOption(outputOption())
     .option('--limit <n>', 'how many ticks of each')
-    .addHelpText('after', '\nExample:\n  npm run cli -- dags next rocket-launches')
+    .addHelpText('after', example('dags next rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./dags-schedule.ts')).dagsNext(dagId, options)))
   addBackfill(dags, done)
   dags
@@ -58,14 +59,14 @@ export function addDags(program: Command, done: Done): void {
     .argument(...DAG)
     .addOption(outputOption())
     .option('--limit <n>', 'how many', '25')
-    .addHelpText('after', '\nExample:\n  npm run cli -- dags runs rocket-launches')
+    .addHelpText('after', example('dags runs rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./dags.ts')).dagsRuns(dagId, options)))
   dags
     .command('test')
     .description('run a dag once and keep nothing of the run')
     .argument(...DAG)
     .option('--conf <json>', 'params of the run, a JSON object')
-    .addHelpText('after', '\nExample:\n  npm run cli -- dags test rocket-launches')
+    .addHelpText('after', example('dags test rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./dags-test.ts')).dagsTest(dagId, options)))
 }
 
@@ -86,7 +87,7 @@ function addBackfill(dags: Command, done: Done): void {
     )
     .addHelpText(
       'after',
-      '\nExample:\n  npm run cli -- dags backfill rocket-launches --from 2026-01-31 --to 2026-01-31T01:00:00Z --dry-run',
+      example('dags backfill rocket-launches --from 2026-01-31 --to 2026-01-31T01:00:00Z --dry-run'),
     )
     .action(async (dagId, options) => done(await (await import('./dags-backfill.ts')).dagsBackfill(dagId, options)))
 }
@@ -99,7 +100,7 @@ export function addRuns(program: Command, done: Done): void {
     .argument(...DAG)
     .argument(...RUN)
     .addOption(outputOption())
-    .addHelpText('after', '\nExample:\n  npm run cli -- runs show rocket-launches latest')
+    .addHelpText('after', example('runs show rocket-launches latest'))
     .action(async (dagId, runId, options) => done(await (await import('./runs.ts')).runsShow(dagId, runId, options)))
   runs
     .command('clear')
@@ -110,7 +111,7 @@ export function addRuns(program: Command, done: Done): void {
     .option('--downstream', 'and everything that hangs on them')
     .option('--only-failed', 'of these, only what failed or could not run')
     .option('--dry-run', 'only say what would be cleared')
-    .addHelpText('after', '\nExample:\n  npm run cli -- runs clear rocket-launches latest --only-failed')
+    .addHelpText('after', example('runs clear rocket-launches latest --only-failed'))
     .action(async (dagId, runId, options) =>
       done(await (await import('./operate.ts')).runsClear(dagId, runId, options)),
     )
@@ -119,7 +120,7 @@ export function addRuns(program: Command, done: Done): void {
     .description('end a run: running tasks are told to stop and have failed')
     .argument(...DAG)
     .argument(...RUN)
-    .addHelpText('after', '\nExample:\n  npm run cli -- runs cancel rocket-launches latest')
+    .addHelpText('after', example('runs cancel rocket-launches latest'))
     .action(async (dagId, runId) => done(await (await import('./operate.ts')).runsCancel(dagId, runId)))
 }
 
@@ -130,7 +131,7 @@ export function addTasks(program: Command, done: Done): void {
     .description('the tasks of a dag, in the order they may run')
     .argument(...DAG)
     .addOption(outputOption())
-    .addHelpText('after', '\nExample:\n  npm run cli -- tasks list rocket-launches')
+    .addHelpText('after', example('tasks list rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./dags-show.ts')).tasksList(dagId, options)))
   tasks
     .command('logs')
@@ -140,7 +141,7 @@ export function addTasks(program: Command, done: Done): void {
     .argument(...TASK)
     .option('--try <n>', 'of this try only')
     .option('--follow', 'and what it logs from now on, until it has ended')
-    .addHelpText('after', '\nExample:\n  npm run cli -- tasks logs rocket-launches latest fetch_and_store_data')
+    .addHelpText('after', example('tasks logs rocket-launches latest fetch_and_store_data'))
     .action(async (dagId, runId, taskId, options) =>
       done(await (await import('./tasks.ts')).tasksLogs(dagId, runId, taskId, options)),
     )
@@ -155,7 +156,7 @@ export function addTasks(program: Command, done: Done): void {
     .option('--downstream', 'and everything that hangs on them')
     .option('--only-failed', 'of these, only what failed or could not run')
     .option('--dry-run', 'only say what would be cleared')
-    .addHelpText('after', '\nExample:\n  npm run cli -- tasks clear rocket-launches latest notify_discord')
+    .addHelpText('after', example('tasks clear rocket-launches latest notify_discord'))
     .action(async (dagId, runId, task, options) =>
       done(await (await import('./operate.ts')).runsClear(dagId, runId, { ...options, task })),
     )
@@ -167,7 +168,7 @@ export function addTasks(program: Command, done: Done): void {
     .argument(...TASK)
     .argument('<state>', 'success, failed or skipped')
     .option('--value <json>', 'what it returned, where it declares an output')
-    .addHelpText('after', '\nExample:\n  npm run cli -- tasks mark rocket-launches latest notify_discord skipped')
+    .addHelpText('after', example('tasks mark rocket-launches latest notify_discord skipped'))
     .action(async (dagId, runId, taskId, state, options) =>
       done(await (await import('./operate.ts')).tasksMark(dagId, runId, taskId, state, options)),
     )

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import format from 'pg-format'
+import { commandFor } from '../command-for.ts'
 import { TminusError } from '../errors.ts'
 import { Client } from './client.ts'
 import { createFolder, findFolder, OWN_OPTIONS, readPassword, type ServerFolder, SUPERUSER } from './embedded-folder.ts'
@@ -63,7 +64,7 @@ async function initialise({ dataDir, create, settings }: EmbeddedOptions): Promi
   if (create) return await createFolder(dataDir, { sync: settings?.fsync !== 'off' })
   const place = join(resolve(dataDir), 'postgres')
   throw new TminusError(
-    `There is no database in ${place} yet; run npm run pipeline rocket-launches or npm start first`,
+    `There is no database in ${place} yet; run ${commandFor('pipeline DAG')} or ${commandFor('start')} first`,
     { code: 'embedded_missing', retryable: false, fields: { folder: place } },
   )
 }

@@ -1,3 +1,4 @@
+import { commandFor } from '../command-for.ts'
 import type { Check } from '../commands.ts'
 import { encodingProblem } from '../db/encoding.ts'
 import type { Database } from '../db/pool.ts'
@@ -128,7 +129,7 @@ export async function checkMigrations(db: Metadata): Promise<{ check: Check; usa
     }
     if (pending.length === 0)
       return { check: { name, level: 'ok', message: `schema "${schema}" is up to date` }, usable: true }
-    const message = `schema "${schema}" lacks ${pending.join(', ')}; run npm run cli -- db migrate`
+    const message = `schema "${schema}" lacks ${pending.join(', ')}; run ${commandFor('db migrate')}`
     return { check: { name, level: 'fail', message }, usable: false }
   } catch (error) {
     return { check: { name, level: 'fail', message: messageOf(error) }, usable: false }

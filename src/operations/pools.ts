@@ -1,3 +1,4 @@
+import { commandFor } from '../command-for.ts'
 import type { Dag } from '../dag/dag.ts'
 import { MOST, storableText } from '../db/text.ts'
 import { UsageError } from '../errors.ts'
@@ -26,7 +27,7 @@ export async function refuseMissingPools(db: Metadata, dag: Dag): Promise<void> 
   const missing = wanted.find((pool) => !known.has(pool))
   if (missing === undefined) return
   throw new UsageError(
-    `Dag '${dag.id}' needs the pool '${missing}', which is not there; make it: pools set ${missing} 1`,
+    `Dag '${dag.id}' needs the pool '${missing}', which is not there; make it: ${commandFor(`pools set ${missing} 1`)}`,
   )
 }
 

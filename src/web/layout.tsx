@@ -1,6 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+
 import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
+import { commandFor } from '../command-for.ts'
 import { VERSION } from '../version.ts'
 import { assetUrl } from './assets.ts'
 import { Sprite } from './parts.tsx'
@@ -136,7 +138,7 @@ function Foot({ site, viewer }: { site: Site; viewer: Viewer | undefined }) {
       {viewer?.name === null && (
         <p>
           Open to everybody on this machine, because there are no users yet. To ask for a password:{' '}
-          <code>npm run cli -- users create NAME --role admin</code>
+          <code>{commandFor('users create NAME --role admin')}</code>
         </p>
       )}
       <p>

@@ -15,7 +15,7 @@ export async function refuseStrangers(metadata: Metadata, web: { host: string; t
   const why = web.trustProxy ? 'behind a proxy (TRUST_PROXY)' : `on ${web.host}`
   const setting = web.trustProxy ? 'TRUST_PROXY' : 'WEB_HOST'
   throw new UsageError(
-    `The web page ${why} needs a user first: ${commandFor('users create NAME --role admin')} (or set ADMIN_USER and ADMIN_PASSWORD, which db migrate makes one of, or unset ${setting})`,
+    `The web page ${why} needs a user first: ${commandFor('users create NAME --role admin', { beforeStart: true })} (or set ADMIN_USER and ADMIN_PASSWORD, which db migrate makes one of, or unset ${setting})`,
     { code: 'web_no_user' },
   )
 }

@@ -71,7 +71,7 @@ test('jobs list', async () => {
 test('a pool that nobody made is named before anything waits for it; dags test needs none', async () => {
   const pooled = (line: string) =>
     runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString, PIPELINES_DIR: 'pool-pipelines' } })
-  const said = "✖ Dag 'pooled' needs the pool 'quota', which is not there; make it: pools set quota 1\n"
+  const said = "✖ Dag 'pooled' needs the pool 'quota', which is not there; make it: npm run cli -- pools set quota 1\n"
   for (const line of ['pipeline pooled', 'dags trigger pooled'])
     expect(await pooled(line)).toMatchObject({ code: 2, stderr: said })
   expect((await pooled('dags runs pooled -o json')).stdout).toBe('[]\n')

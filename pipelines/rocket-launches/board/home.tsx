@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { commandFor } from 'tminus'
 import { Empty, Page, type WebContext } from 'tminus/web'
 import type { Age } from './age.ts'
 import { assetLinks } from './assets.ts'
@@ -126,11 +127,11 @@ function NoLaunch({ isRead }: { isRead: boolean }) {
         <h1>No launches yet</h1>
         <p>Read them from Launch Library, which takes a few seconds:</p>
         <p class="command">
-          <code>npm run pipeline rocket-launches</code>
+          <code>{commandFor('pipeline rocket-launches')}</code>
         </p>
         <p class="muted">
-          With <code>npm start</code> they stay up to date by themselves. This page shows them as soon as they are
-          there.
+          With <code>{commandFor('start')}</code> they stay up to date by themselves. This page shows them as soon as
+          they are there.
         </p>
       </div>
       <figure class="hero-picture">

@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { commandFor } from 'tminus'
 import { Facts, Page, Time, type WebContext } from 'tminus/web'
 import type { StoredChange } from '../launches/launch-reading.ts'
 import { changesInWords } from '../launches/launch-words.ts'
@@ -125,7 +126,7 @@ function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
       )}
       {told.length > MOST_TOLD && (
         <p class="sub">
-          Older ones: <code>npm run cli -- launches changes {brief(launch.launch_id, 255)}</code>
+          Older ones: <code>{commandFor(`launches changes ${brief(launch.launch_id, 255)}`)}</code>
         </p>
       )}
     </section>

@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { commandFor } from 'tminus'
 import { Empty } from 'tminus/web'
 import { placeText } from '../discord/announcement.ts'
 import { Away, launchPath, Picture, ShortTime, StatusMark } from './parts.tsx'
@@ -74,11 +75,11 @@ function Nothing({ asked: { search, provider, past }, base }: { asked: Asked; ba
   if (search === '' && provider === '')
     return past ? (
       <Empty title="No past launch is stored">
-        The whole history comes with <code>npm run pipeline launch-history</code>.
+        The whole history comes with <code>{commandFor('pipeline launch-history')}</code>.
       </Empty>
     ) : (
       <Empty title="No launch to come is stored">
-        Read them from Launch Library: <code>npm run pipeline rocket-launches</code>
+        Read them from Launch Library: <code>{commandFor('pipeline rocket-launches')}</code>
       </Empty>
     )
   return (

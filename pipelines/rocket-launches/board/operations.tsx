@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { commandFor } from 'tminus'
 import { type Child, Empty, Page, Table, Time, type WebContext } from 'tminus/web'
 import { type ListedMessage, stateWord, whatWords, whyWords } from '../discord/outbox-list.ts'
 import type { RejectedLaunch } from './query.ts'
@@ -14,7 +15,7 @@ export function OutboxPage({ c, base, messages }: Shown & { messages: readonly L
   return (
     <Page c={c} title="Outbox">
       <Head title="Outbox" base={base}>
-        Messages to Discord, latest first. <code>npm run cli -- discord resend ID</code> sends one anew,{' '}
+        Messages to Discord, latest first. <code>{commandFor('discord resend ID')}</code> sends one anew,{' '}
         <code>discord forget ID</code> gives it up.
       </Head>
       {messages.length === 0 ? (

@@ -1,4 +1,4 @@
-import { type CommandHost, TminusError } from 'tminus'
+import { type CommandHost, commandFor, TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { findLaunches, type StoredLaunch } from './launch-reading.ts'
 
@@ -7,7 +7,7 @@ export async function oneLaunch(db: Queryable, host: CommandHost, text: string):
   const [launch, ...others] = await findLaunches(db, text.trim(), host.now())
   if (launch === undefined)
     throw new TminusError(
-      `No launch '${text}' is stored; npm run cli -- launches list --search TEXT looks for words in more than names`,
+      `No launch '${text}' is stored; ${commandFor('launches list --search TEXT')} looks for words in more than names`,
       { code: 'launch_unknown', retryable: false },
     )
   if (others.length === 0) return launch

@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import type { DemoHost } from 'tminus'
+import { commandFor } from 'tminus'
 import { renderMessage } from '../preview/render-message.ts'
 import type { ChannelMessage } from './discord-server.ts'
 import { openStage, type Stage } from './stage.ts'
@@ -60,10 +61,13 @@ export async function demo(host: DemoHost): Promise<number> {
     await stage.close()
   }
   heading('Next')
-  say(`  npm run pipeline rocket-launches  real launches, no account needed
-  npm start                         the same by its schedule, until stopped
-  .env.example                      every setting; a webhook posts to your channel
-`)
+  const next = [
+    [commandFor('pipeline rocket-launches'), 'real launches, no account needed'],
+    [commandFor('start'), 'the same by its schedule, until stopped'],
+    ['.env.example', 'every setting; a webhook posts to your channel'],
+  ] as const
+  const width = Math.max(...next.map(([what]) => what.length))
+  say(`${next.map(([what, does]) => `  ${what.padEnd(width)}  ${does}`).join('\n')}\n`)
   return 0
 }
 

@@ -1,4 +1,4 @@
-import { type Command, type CommandHost, TminusError, UsageError } from 'tminus'
+import { type Command, type CommandHost, commandFor, TminusError, UsageError } from 'tminus'
 import type { Database } from 'tminus/db'
 
 /** `discord …`: what the channels were told, and what became of it. Each verb loads its own code. */
@@ -38,7 +38,7 @@ export function addDiscord(program: Command, host: CommandHost): void {
 }
 
 function example(line: string): string {
-  return `\nExample:\n  npm run cli -- discord ${line}`
+  return `\nExample:\n  ${commandFor(`discord ${line}`)}`
 }
 
 function countOf(text: string): number {
@@ -56,7 +56,7 @@ const MISSING = new Set<unknown>(['42P01', '42703'])
 
 function sayWhatToRun(error: Error): never {
   if (!('code' in error) || !MISSING.has(error.code)) throw error
-  throw new TminusError('Nothing was announced from here yet; run npm run pipeline rocket-launches', {
+  throw new TminusError(`Nothing was announced from here yet; run ${commandFor('pipeline rocket-launches')}`, {
     code: 'no_outbox',
     retryable: false,
     cause: error,

@@ -1,4 +1,4 @@
-import { type Command, type CommandHost, TminusError } from 'tminus'
+import { type Command, type CommandHost, commandFor, TminusError } from 'tminus'
 import type { Database } from 'tminus/db'
 import * as option from './launches-options.ts'
 
@@ -60,15 +60,15 @@ export function addLaunches(program: Command, host: CommandHost): void {
     .option('--since <date>', 'of net: from this date or instant on (UTC)', option.instant('--since'))
     .option('--until <date>', 'of net: before this date or instant (UTC)', option.instant('--until'))
     .option('--details', 'with each launch as received, as JSON')
-    .addHelpText('after', example('export --since 2026-01-01 > launches.csv').replace('run cli', 'run -s cli'))
+    .addHelpText('after', example('export --since 2026-01-01 > launches.csv', true))
     .action(async (options) => {
       const { exportLaunches } = await import('./launches-export.ts')
       await withLaunches((db) => exportLaunches(db, host, options))
     })
 }
 
-function example(line: string): string {
-  return `\nExample:\n  npm run cli -- launches ${line}`
+function example(line: string, silent = false): string {
+  return `\nExample:\n  ${commandFor(`launches ${line}`, { silent })}`
 }
 
 /** Postgres' codes for a table and a column that do not exist. */
@@ -76,7 +76,7 @@ const MISSING = new Set<unknown>(['42P01', '42703'])
 
 function sayWhatToRun(error: Error): never {
   if (!('code' in error) || !MISSING.has(error.code)) throw error
-  throw new TminusError('No launches are stored here yet; run npm run pipeline rocket-launches', {
+  throw new TminusError(`No launches are stored here yet; run ${commandFor('pipeline rocket-launches')}`, {
     code: 'no_launches',
     retryable: false,
     cause: error,

@@ -1,4 +1,4 @@
-import { type CommandHost, TminusError, UsageError } from 'tminus'
+import { type CommandHost, commandFor, TminusError, UsageError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { nothingPasses } from '../discord/settings-filter.ts'
 import { readChanges, readSlips, type Slips, type StoredLaunch } from '../launches/launch-reading.ts'
@@ -16,7 +16,7 @@ interface Output {
 export async function showNext(db: Queryable, host: CommandHost, { output }: Output): Promise<void> {
   const next = await nearestLaunch(db, host.now())
   if (next === undefined)
-    throw new TminusError('No launch to come is known; npm run pipeline rocket-launches asks for some', {
+    throw new TminusError(`No launch to come is known; ${commandFor('pipeline rocket-launches')} asks for some`, {
       code: 'no_launches',
       retryable: false,
     })

@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { commandFor } from '../../command-for.ts'
 import { Page } from '../layout.tsx'
 import { Notice, Table, Time } from '../parts.tsx'
 import { isHttps } from '../security.ts'
@@ -27,7 +28,7 @@ export function OpenPage({ c }: { c: WebContext }) {
         <h1>Nobody needs to sign in</h1>
         <p>
           There are no users, so whoever sits at this machine may do everything. To change that:{' '}
-          <code>npm run cli -- users create NAME --role admin</code>
+          <code>{commandFor('users create NAME --role admin')}</code>
         </p>
       </div>
     </Page>

@@ -1,5 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+
 import { Hono } from 'hono'
+import { commandFor } from '../../command-for.ts'
 import { humanDuration } from '../../duration.ts'
 import { addressOf } from '../address.ts'
 import { readForm } from '../form.ts'
@@ -23,7 +25,7 @@ loginPages.get('/login', async (c) => {
   return c.html(<LoginPage c={c} name="" next={c.req.query('next') ?? ''} {...(open && { problem: NO_USERS })} />)
 })
 
-const NO_USERS = 'There are no users any more: npm run cli -- users create NAME --role admin makes one.'
+const NO_USERS = `There are no users any more: ${commandFor('users create NAME --role admin')} makes one.`
 
 loginPages.post('/login', async (c) => {
   const { site } = c.var

@@ -1,5 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+
 import { Hono } from 'hono'
+import { commandFor } from '../../command-for.ts'
 import { UsageError } from '../../errors.ts'
 import { addressOf } from '../address.ts'
 import { atLeast } from '../find.ts'
@@ -24,7 +26,7 @@ userPages.post('/users', async (c) => {
   const field = await readForm(c)
   try {
     if (viewer.name === null)
-      throw new UsageError('Make the first user on the command line: npm run cli -- users create NAME --role admin')
+      throw new UsageError(`Make the first user on the command line: ${commandFor('users create NAME --role admin')}`)
     await change(site, field, { user: viewer.name, address: addressOf(c) })
     const what = field('what') || 'create'
     site.log.info({ user: viewer.name, who: field('name').trim(), what }, 'a user was changed on the page')
@@ -64,12 +66,12 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
           <UserTable users={users.slice(0, MOST_LISTED)} />
         ) : (
           <Empty title="No user yet">
-            The first one is made on the command line: <code>npm run cli -- users create NAME --role admin</code>
+            The first one is made on the command line: <code>{commandFor('users create NAME --role admin')}</code>
           </Empty>
         )}
         {users.length > MOST_LISTED && (
           <p class="sub">
-            {users.length - MOST_LISTED} more: <code>npm run cli -- users list</code>
+            {users.length - MOST_LISTED} more: <code>{commandFor('users list')}</code>
           </p>
         )}
         <form method="post" class="card narrow">

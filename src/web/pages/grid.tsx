@@ -1,5 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+
 import { Hono } from 'hono'
+import { commandFor } from '../../command-for.ts'
 import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
@@ -74,7 +76,7 @@ function NoRuns({ dagId, state }: { dagId: string; state: DagRunState | null }) 
     )
   return (
     <Empty title="No runs yet">
-      Press Trigger, or run it from a shell: <code>npm run pipeline {dagId}</code>
+      Press Trigger, or run it from a shell: <code>{commandFor(`pipeline ${dagId}`)}</code>
     </Empty>
   )
 }

@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { commandFor } from '../../command-for.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { Notice } from '../parts.tsx'
 import type { Site } from '../site.ts'
@@ -16,7 +17,7 @@ export function ImportErrors({ site: { importErrors, scrub } }: { site: Site }) 
       ))}
       {importErrors.length > MOST && (
         <Notice kind="bad">
-          {importErrors.length - MOST} more folders could not be loaded: <code>npm run cli -- dags list</code>
+          {importErrors.length - MOST} more folders could not be loaded: <code>{commandFor('dags list')}</code>
         </Notice>
       )}
     </>

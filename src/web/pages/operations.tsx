@@ -1,5 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+
 import { Hono } from 'hono'
+import { commandFor } from '../../command-for.ts'
 import { listExecuting } from '../../maintenance/alive.ts'
 import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
@@ -30,7 +32,7 @@ operationsPages.get('/jobs', async (c) => {
       </div>
       {jobs.length === 0 ? (
         <Empty title="No process has been here yet">
-          <code>npm start</code> runs scheduler and executor.
+          <code>{commandFor('start')}</code> runs scheduler and executor.
         </Empty>
       ) : (
         <Table name="Jobs" columns={['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason']}>
@@ -86,7 +88,7 @@ operationsPages.get('/pools', async (c) => {
         )}
         {pools.length > MOST_POOLS && (
           <p class="sub">
-            {number(pools.length - MOST_POOLS)} more: <code>npm run cli -- pools list</code>
+            {number(pools.length - MOST_POOLS)} more: <code>{commandFor('pools list')}</code>
           </p>
         )}
         {admin && <PoolForm />}
@@ -184,7 +186,7 @@ operationsPages.get('/status', async (c) => {
       <div class="stack">
         {executing.length === 0 && (
           <Notice kind="bad">
-            No process is alive that runs what is due. Start one with <code>npm start</code>
+            No process is alive that runs what is due. Start one with <code>{commandFor('start')}</code>
           </Notice>
         )}
         <ImportErrors site={site} />
