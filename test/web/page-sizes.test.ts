@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { useDatabase } from '../support/database.ts'
+import { BROWSER, expectFit, openBrowser, SCREENS } from './browser.ts'
 import { LONG, largeDag, placeLists, placeRuns, SHORT } from './large-site.ts'
 import { type OpenSite, openSite } from './site.ts'
 
@@ -52,6 +53,29 @@ test.each(['/dags', '/pools', '/jobs', '/status'])('the page %s is under 500 kB,
   const size = await sizeOf(path)
   expect(size).toEqual({ path, status: 200, bytes: expect.any(Number), half: false })
   expect(size.bytes).toBeLessThan(MOST)
+})
+
+describe.skipIf(BROWSER === undefined)('in a browser', () => {
+  test.each(['phone-dark', 'desktop-light'] as const)(
+    'pages of 5,000 tasks with long names fit: %s',
+    async (screen) => {
+      const browser = await openBrowser()
+      const context = await browser.newContext({ ...SCREENS[screen], baseURL: site.url, bypassCSP: true })
+      const page = await context.newPage()
+      for (const tab of [
+        '',
+        '/durations',
+        '/runs/latest',
+        '/runs/latest/graph',
+        '/runs/latest/gantt',
+        '/runs/latest/clear',
+      ]) {
+        await page.goto(`/dags/long-names${tab}`)
+        await expectFit(page, `large${tab.replaceAll('/', '-')}-${screen}`)
+      }
+      await browser.close()
+    },
+  )
 })
 
 test('the pages of users and sessions are under 500 kB, however many there are', async () => {
