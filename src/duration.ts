@@ -13,6 +13,15 @@ export function milliseconds(duration: Duration | string): number {
   throw new UsageError(`'${duration}' is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds`)
 }
 
+export function isDuration(value: unknown): value is Duration {
+  try {
+    milliseconds(value as Duration)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** A duration as a person reads it: `4 ms`, `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
 export function humanDuration(ms: number): string {
   if (ms < 100) return `${Math.round(ms)} ms`

@@ -4,7 +4,7 @@ import type { Duration } from '../duration.ts'
 import { TminusError } from '../errors.ts'
 import { buildGraph, type Graph, type GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
-import { type ParsedDagOptions, parseDagOptions, parseTaskOptions } from './options.ts'
+import { isId, type ParsedDagOptions, parseDagOptions, parseTaskOptions } from './options.ts'
 import { checkSchedule } from './schedule.ts'
 import type { Task, TaskContext, TaskDefaults, TaskOptions, Upstream } from './task.ts'
 import type { TriggerRule } from './trigger-rule.ts'
@@ -110,10 +110,7 @@ export function dag<
   }
   if (typeof define !== 'function') throw invalid(id, 'its third argument must be a function that defines its tasks')
   const defined = define({ task: task as never })
-  if (defined instanceof Promise) {
-    defined.catch(() => {})
-    throw invalid(id, 'the function that defines its tasks must not be async')
-  }
+  if (defined instanceof Promise) throw invalid(id, 'the function that defines its tasks must not be async')
   refuseForeign(id, tasks)
   if (settled.schedule !== null) checkParams(id, settled.params)
   return {
@@ -152,11 +149,8 @@ function refuseForeign(dagId: string, tasks: readonly Task[]): void {
   const own = new Set<Task>(tasks)
   for (const { id, upstream } of tasks) {
     for (const [name, parent] of Object.entries(upstream)) {
-      if (typeof parent?.run !== 'function')
-        throw invalid(
-          dagId,
-          `upstream '${name}' of task '${id}' is ${parent === undefined ? 'undefined; define that task first' : 'not a task'}`,
-        )
+      const problem = parent === undefined ? 'undefined; define that task first' : 'not a task'
+      if (typeof parent?.run !== 'function') throw invalid(dagId, `upstream '${name}' of task '${id}' is ${problem}`)
       if (!own.has(parent)) throw invalid(dagId, `task '${id}' depends on '${parent.id}', a task of another dag`)
     }
   }
@@ -168,7 +162,7 @@ function nodeOf({ id, triggerRule, upstream }: Task): GraphNode {
 }
 
 function checkId(kind: 'dag' | 'task', id: string): void {
-  if (typeof id === 'string' && /^[A-Za-z0-9_.-]{1,250}$/.test(id)) return
+  if (isId(id)) return
   const problem = `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`
   throw new TminusError(problem, { code: 'dag_invalid', retryable: false })
 }

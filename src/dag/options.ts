@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Commands } from '../commands.ts'
-import { milliseconds } from '../duration.ts'
+import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
 import type { Callback } from './dag.ts'
 import { invalid } from './invalid.ts'
@@ -10,7 +10,8 @@ import { TRIGGER_RULES } from './trigger-rule.ts'
 // biome-ignore lint/suspicious/noExplicitAny: an author without types may give anything
 const must = <T>(isRight: (value: any) => boolean, what: string) => z.custom<T>(isRight, `must be ${what}`)
 const isSchema = (value: unknown): boolean => typeof value === 'object' && value !== null && '_zod' in value
-const isPoolName = (value: unknown): boolean => typeof value === 'string' && /^[A-Za-z0-9_.-]{1,250}$/.test(value)
+export const isId = (value: unknown): boolean => typeof value === 'string' && /^[A-Za-z0-9_.-]{1,250}$/.test(value)
+const isZodObject = (value: z.ZodType): boolean => isSchema(value) && value._zod.def.type === 'object'
 const isWholeNumberFrom = (least: number) => (value: unknown) => Number.isSafeInteger(value) && Number(value) >= least
 const oneOf = <T extends string>(words: readonly T[]) =>
   must<T>((value) => words.includes(value), `one of ${words.join(', ')}`)
@@ -20,22 +21,19 @@ const callback = <T>() => must<T>((value) => typeof value === 'function', 'a fun
 const schema = must<z.ZodType>(isSchema, 'a schema of zod 4')
 // Postgres keeps it in an int.
 const positive = must<number>((value) => isWholeNumberFrom(1)(value) && value < 2 ** 31, 'a whole number from 1')
+const isDateLike = (value: unknown) => isDate(typeof value === 'string' ? new Date(value) : value)
+const date = must<Date | string>(isDateLike, "a date such as '2026-01-31T00:00:00Z'")
 /** In milliseconds once parsed. */
-const duration = z.any().transform((value, { addIssue }) => {
-  try {
-    return milliseconds(value)
-  } catch {
-    addIssue("is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
-    return z.NEVER
-  }
-})
+const duration = z
+  .custom<Duration>(isDuration, "is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
+  .transform(milliseconds)
 
 const DEFAULT_ARGS = {
   retries: must<number>(isWholeNumberFrom(0), 'a whole number from 0').default(0),
   retryDelay: duration.prefault('30s'),
   maxRetryDelay: duration.prefault('1h'),
   executionTimeout: duration.optional(),
-  pool: must<string>(isPoolName, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
+  pool: must<string>(isId, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
   priority: must<number>(Number.isFinite, 'a number').default(0),
 }
 
@@ -45,47 +43,35 @@ const record = <V extends z.ZodType>(value: V, what: string) =>
     error: ({ code }) => (code === 'invalid_key' ? 'is not a plain name of 1 to 250 characters' : `must be ${what}`),
   })
 
-const TASK = z.strictObject(
-  {
-    ...DEFAULT_ARGS,
-    upstream: record(z.any(), 'an object of tasks').default({}),
-    triggerRule: oneOf(TRIGGER_RULES).default('all_success'),
-    output: schema.optional(),
-    run: callback<Task['run']>(),
-  },
-  'must be an object',
-)
+const options = <S extends z.ZodRawShape>(shape: S) => z.strictObject(shape, 'must be an object')
 
-const DAG = z.strictObject(
-  {
-    description: text.default(''),
-    schedule: text.nullable().default(null),
-    timezone: text.default('UTC'),
-    startDate: must<Date | string>(
-      (value) => isDate(typeof value === 'string' ? new Date(value) : value),
-      "a date such as '2026-01-31T00:00:00Z'",
-    )
-      .transform((value) => new Date(value))
-      .optional(),
-    catchup: oneOf(['none', 'latest', 'all']).default('none'),
-    maxActiveRuns: positive.default(16),
-    maxActiveTasks: positive.optional(),
-    dagrunTimeout: duration.optional(),
-    defaultArgs: z.strictObject(DEFAULT_ARGS, 'must be an object').optional(),
-    params: must<z.ZodObject>(
-      (value) => isSchema(value) && value._zod.def.type === 'object',
-      'a z.object({ … }) of zod 4',
-    ).default(z.object({})),
-    tags: z.array(text, 'must be a list of texts').default([]),
-    onFailure: callback<Callback>().optional(),
-    onSuccess: callback<Callback>().optional(),
-    // A z.object is an object too, of other things than schemas.
-    settings: record(schema, 'an object of zod schemas by the names of environment variables').default({}),
-    board: callback<() => Promise<unknown>>().optional(),
-    commands: callback<() => Promise<Commands>>().optional(),
-  },
-  'must be an object',
-)
+const TASK = options({
+  ...DEFAULT_ARGS,
+  upstream: record(z.any(), 'an object of tasks').default({}),
+  triggerRule: oneOf(TRIGGER_RULES).default('all_success'),
+  output: schema.optional(),
+  run: callback<Task['run']>(),
+})
+
+const DAG = options({
+  description: text.default(''),
+  schedule: text.nullable().default(null),
+  timezone: text.default('UTC'),
+  startDate: date.transform((value) => new Date(value)).optional(),
+  catchup: oneOf(['none', 'latest', 'all']).default('none'),
+  maxActiveRuns: positive.default(16),
+  maxActiveTasks: positive.optional(),
+  dagrunTimeout: duration.optional(),
+  defaultArgs: options(DEFAULT_ARGS).optional(),
+  params: must<z.ZodObject>(isZodObject, 'a z.object({ … }) of zod 4').default(z.object({})),
+  tags: z.array(text, 'must be a list of texts').default([]),
+  onFailure: callback<Callback>().optional(),
+  onSuccess: callback<Callback>().optional(),
+  // A z.object is an object too, of other things than schemas.
+  settings: record(schema, 'an object of zod schemas by the names of environment variables').default({}),
+  board: callback<() => Promise<unknown>>().optional(),
+  commands: callback<() => Promise<Commands>>().optional(),
+})
 
 export type ParsedDagOptions = z.output<typeof DAG>
 

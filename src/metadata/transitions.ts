@@ -78,9 +78,8 @@ export async function writeChanges(
     text: statement(parts),
     values: [jobId, runs, moves, ...(parts.length === 0 ? [] : [db.channel, JSON.stringify(extras)])],
   })
-  const missing = new Map(
-    changes.map(({ dagRunId, transitions, run }) => [dagRunId, transitions.length + (run ? 1 : 0)]),
-  )
+  const missing = new Map<number, number>()
+  for (const { dagRunId, transitions, run } of changes) missing.set(dagRunId, transitions.length + (run ? 1 : 0))
   const written = new Map<number, Written>(changes.map(({ dagRunId }) => [dagRunId, { starts: false, previous: null }]))
   for (const { dag_run_id: id, starts, previous } of rows) {
     missing.set(id, (missing.get(id) ?? 0) - 1)
