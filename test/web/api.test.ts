@@ -25,6 +25,17 @@ async function ended(runId: string) {
   }, WITHIN)
 }
 
+/** Another version of the graph than the process has loaded, or none of the dag at all, as of an older process. */
+async function withLoaded(dags: Record<string, string>, work: () => Promise<void>): Promise<void> {
+  const { rows } = await site.database.pool.query<{ dags: unknown }>(
+    `select dags from metadata.job where kind = 'start'`,
+  )
+  const set = (value: unknown) =>
+    site.database.pool.query(`update metadata.job set dags = $1 where kind = 'start'`, [JSON.stringify(value)])
+  await set(dags)
+  await work().finally(() => set(rows[0]?.dags))
+}
+
 describe('/api/v1', () => {
   test('lists dags page by page, in the order of their ids', async () => {
     const first = await read('/dags?limit=2')
@@ -123,5 +134,41 @@ describe('/api/v1', () => {
       `select run_id from metadata.dag_run where dag_id = 'wide' order by dag_run_id desc`,
     )
     expect(seen).toEqual(rows.map(({ run_id }) => run_id))
+  })
+})
+
+describe('a run that no running process will take up', () => {
+  const trigger = () => read('/dags/etl/dagRuns', json({ conf: { source: 'files' } }))
+
+  test('is triggered with a warning that says what to do, which the page has too', async () => {
+    await withLoaded({}, async () => {
+      const { status, body } = await trigger()
+      const says = expect.stringMatching(
+        /^No running process has loaded dag 'etl'; it stays .*: restart start \(process/,
+      )
+      expect([status, body.warning]).toEqual([201, says])
+      expect((await site.get('/dags/etl/trigger')).text).toContain('No running process has loaded dag')
+    })
+    await withLoaded({ etl: 'another graph' }, async () => {
+      expect((await trigger()).body.warning).toMatch(/^start \(process .*\) has loaded another version of dag 'etl'/)
+    })
+    expect((await trigger()).body.warning).toBe(null)
+  })
+
+  test('is not made by clearing a run of a dag whose code is gone', async () => {
+    await site.database.pool.query(`
+      insert into metadata.dag (dag_id) values ('gone');
+      insert into metadata.dag_version (dag_id, hash, graph) values ('gone', '', '[]');
+      insert into metadata.dag_run (dag_id, run_id, run_type, state, logical_date, data_interval_start,
+        data_interval_end, dag_version_id, ended_at)
+      select 'gone', 'one', 'manual', 'failed', now(), now(), now(), dag_version_id, now()
+      from metadata.dag_version where dag_id = 'gone'`)
+    const says = "The dag 'gone' is not in the pipelines folder any more; put its folder back first."
+    expect((await read('/dags/gone/dagRuns/one')).status).toBe(200)
+    const cleared = await read('/dags/gone/dagRuns/one/clear', json({}))
+    expect([cleared.status, cleared.body.detail]).toEqual([404, says])
+    expect((await site.get('/dags/gone/runs/one/clear')).status).toBe(404)
+    const page = await site.get('/dags/gone/runs/one')
+    expect([page.status, page.text.includes('/clear')]).toEqual([200, false])
   })
 })
