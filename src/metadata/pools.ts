@@ -3,6 +3,8 @@ import type { Metadata } from './metadata.ts'
 export interface SlotWanted {
   dagRunId: number
   taskId: string
+  /** The try that is to start with it. */
+  tryNumber: number
   pools: readonly string[]
 }
 
@@ -35,14 +37,16 @@ export async function takeSlots<W extends SlotWanted>(
     for (const one of wanted) {
       if (taken.length === most || one.pools.some((pool) => (free.get(pool) ?? 0) <= 0)) continue
       taken.push(one)
-      for (const pool of one.pools) {
+      const { pools, dagRunId, taskId, tryNumber } = one
+      for (const pool of pools) {
         free.set(pool, (free.get(pool) ?? 0) - 1)
-        slots.push({ pool, dagRunId: one.dagRunId, taskId: one.taskId })
+        slots.push({ pool, dagRunId, taskId, tryNumber })
       }
     }
     await tx.query(
-      `insert into metadata.pool_slot (pool, dag_run_id, task_id, job_id)
-       select pool, "dagRunId", "taskId", $2 from jsonb_to_recordset($1) as s (pool text, "dagRunId" bigint, "taskId" text)
+      `insert into metadata.pool_slot (pool, dag_run_id, task_id, try_number, job_id)
+       select pool, "dagRunId", "taskId", "tryNumber", $2
+       from jsonb_to_recordset($1) as s (pool text, "dagRunId" bigint, "taskId" text, "tryNumber" int)
        on conflict do nothing`,
       [JSON.stringify(slots), jobId],
     )
@@ -50,13 +54,13 @@ export async function takeSlots<W extends SlotWanted>(
   })
 }
 
-/** Gives back slots that were taken for what then did not start. */
-export async function freeSlots(db: Metadata, slots: readonly { dagRunId: number; taskId: string }[]): Promise<void> {
+/** Gives back the slots of tries that did not start after all, or that have ended. */
+export async function freeSlots(db: Metadata, slots: readonly Omit<SlotWanted, 'pools'>[]): Promise<void> {
   await db.query(
     `with freed as (
-       delete from metadata.pool_slot using unnest($1::bigint[], $2::text[]) as s (dag_run_id, task_id)
-       where pool_slot.dag_run_id = s.dag_run_id and pool_slot.task_id = s.task_id returning 1
-     ) select pg_notify($3, 'slot') from freed`,
-    [slots.map((slot) => slot.dagRunId), slots.map((slot) => slot.taskId), db.channel],
+       delete from metadata.pool_slot s using unnest($1::bigint[], $2::text[], $3::int[]) as w (dag_run_id, task_id, try)
+       where s.dag_run_id = w.dag_run_id and s.task_id = w.task_id and s.try_number = w.try returning 1
+     ) select pg_notify($4, 'slot') from freed`,
+    [slots.map((one) => one.dagRunId), slots.map((one) => one.taskId), slots.map((one) => one.tryNumber), db.channel],
   )
 }

@@ -12,6 +12,8 @@ export type Ending = {
   error?: string
   /** JSON text of what it returned; null where the task declares none. */
   output?: string | null
+  /** True where the run ended first: the try was told to stop, and keeps its slots until it has. */
+  isStopping?: boolean
 } & (
   | { state: 'success' | 'skipped' }
   | { state: 'failed'; retryable: boolean }
@@ -104,8 +106,12 @@ type Part = keyof typeof PARTS
 function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Record<Part, readonly unknown[]> {
   const tries: object[] = []
   const outputs: object[] = []
-  for (const { dagRunId, transitions } of changes) {
-    for (const { taskId, fromTry: tryNumber, to, ended, output } of transitions) {
+  const freed: object[] = []
+  for (const { dagRunId, transitions, limited } of changes) {
+    for (const { taskId, from, fromTry: tryNumber, to, ended, output } of transitions) {
+      // Also of one that ended before it started: its slot may just have been taken for its next try.
+      const isFree = from === 'running' ? !ended?.isStopping : isTerminal(to)
+      if (limited && isFree) freed.push({ dagRunId, taskId, tryNumber: from === 'running' ? tryNumber : tryNumber + 1 })
       if (ended === null) continue
       const { state, reason, error } = ended
       // A try that its task instance tells of needs no row of its own.
@@ -113,7 +119,6 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
       if (output !== null) outputs.push({ dagRunId, taskId, output })
     }
   }
-  const freed = changes.filter(({ limited }) => limited).map(({ dagRunId }) => dagRunId)
   const runs = changes.filter(({ run }) => run !== null).map(({ dagRunId }) => dagRunId)
   return { tries, outputs, freed, runs, logs }
 }
@@ -121,8 +126,7 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
 /** Answers with the id of its run for each row that moved. */
 function statement(parts: readonly Part[]): string {
   if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id, ${START}`
-  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, t.ended_at, c.from_state,
-    ${START})`
+  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, ${START})`
   return `with ${[RUN, moved, ...parts.map((part) => PARTS[part])]}
     select dag_run_id, starts, previous from moved where $4::text is not null and $5::jsonb is not null
     ${parts.includes('runs') ? 'union all select dag_run_id, false, null from runs' : ''}`
@@ -168,10 +172,11 @@ const PARTS = {
     on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
   on conflict (dag_run_id, task_id) do update set value = excluded.value
 )`,
-  // Also of one that ended before it started. One that only waits may be taking its slot at this moment.
   freed: `freed as (
-  delete from metadata.pool_slot s using moved m
-  where (m.from_state = 'running' or m.ended_at is not null) and s.dag_run_id = m.dag_run_id and s.task_id = m.task_id
+  delete from metadata.pool_slot s
+  using moved m join jsonb_to_recordset($5::jsonb -> 'freed') as e ("dagRunId" bigint, "taskId" text, "tryNumber" int)
+    on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
+  where s.dag_run_id = m.dag_run_id and s.task_id = m.task_id and s.try_number = e."tryNumber"
   returning pg_notify($4, 'slot')
 )`,
   // Whoever waits for room in this dag is told.

@@ -53,7 +53,8 @@ const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = '
 
 /**
  * Puts task instances where a person wants them: back to the start (`none`), or ended, running or not. What they
- * returned is forgotten. Their latest try is kept; a running one ends here, and its late result will be refused.
+ * returned is forgotten. Their latest try is kept; a running one ends here, and its late result will be refused. It keeps
+ * its slots until its process has seen it end; those that were taken for a next try are given back.
  */
 export async function setInstances(
   tx: Metadata,
@@ -74,7 +75,9 @@ export async function setInstances(
        from metadata.task_instance where dag_run_id = $1 and task_id = any($2::text[]) and state = 'running'
        on conflict do nothing
      ), freed as (
-       delete from metadata.pool_slot where dag_run_id = $1 and task_id = any($2::text[])
+       delete from metadata.pool_slot s using metadata.task_instance t
+       where t.dag_run_id = $1 and t.task_id = any($2::text[]) and s.dag_run_id = t.dag_run_id and s.task_id = t.task_id
+         and s.try_number > t.try_number
      ), forgotten as (
        delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[])
      )

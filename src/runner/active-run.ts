@@ -79,7 +79,7 @@ export class ActiveRun {
   stop(reason: string): void {
     if (this.ended !== undefined) return
     this.instances.forEach(({ state }, index) => {
-      if (state === 'running' && !this.#undoStart(index)) this.#end(index, 'failed', reason, failure(reason))
+      if (state === 'running' && !this.#undoStart(index)) this.#end(index, 'failed', reason, failure(reason, true))
     })
     this.instances.forEach(({ state }, index) => {
       if (!isTerminal(state)) this.#end(index, 'skipped', reason)
@@ -93,7 +93,7 @@ export class ActiveRun {
     if (this.ended !== undefined) return
     this.instances.forEach(({ state }, index) => {
       if (state !== 'running' || this.#undoStart(index)) return
-      this.#move(index, { state: 'scheduled', reason, dueAt: null }, failure(reason))
+      this.#move(index, { state: 'scheduled', reason, dueAt: null }, failure(reason, true))
     })
     this.#endRun('queued', reason)
   }
@@ -201,6 +201,6 @@ export function readyAtFirst({ nodes, upstream }: Graph): string[] {
 }
 
 /** A try that ended without the task's doing. */
-export function failure(reason: string): Ending {
-  return { state: 'failed', reason: storableText(reason, MOST.reason), retryable: false }
+export function failure(reason: string, isStopping = false): Ending {
+  return { state: 'failed', reason: storableText(reason, MOST.reason), retryable: false, isStopping }
 }

@@ -1,5 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
-import { isOutage, outlast } from '../db/outage.ts'
+import { isOutage } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import { readyAtFirst } from './active-run.ts'
@@ -31,6 +31,8 @@ export class Admission {
   readonly #ready: Entry[] = []
   /** By run and position: a run that was read again offers its tasks again. */
   readonly #limited = new Map<string, Entry>()
+  /** Slots of pools that no write gives back. */
+  readonly #freed: Omit<SlotWanted, 'pools'>[] = []
   readonly #asking: Turn
   #used = 0
   #closed = false
@@ -83,6 +85,13 @@ export class Admission {
     queueMicrotask(() => this.#admit())
   }
 
+  /** A try has ended, or did not start, and no write of its run says so. A process that ends gives back all it took. */
+  freePools(slots: Omit<SlotWanted, 'pools'>): void {
+    if (this.#closed) return
+    this.#freed.push(slots)
+    this.#asking.ask()
+  }
+
   /** Somewhere a slot of a pool came free. */
   slotsFreed(): void {
     this.#asking.ask()
@@ -94,9 +103,10 @@ export class Admission {
   }
 
   #place(run: OwnedRun, index: number): void {
-    const { taskId } = run.state.instance(index)
+    const { taskId, tryNumber } = run.state.instance(index)
     const pools = poolsOf(run.dag, taskId)
-    const entry = { run, index, dagRunId: run.run.dagRunId, taskId, pools, priority: priorityOf(run.dag, taskId) }
+    const wanted = { dagRunId: run.run.dagRunId, taskId, tryNumber: tryNumber + 1, pools }
+    const entry = { ...wanted, run, index, priority: priorityOf(run.dag, taskId) }
     if (pools.length > 0) {
       run.state.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
       this.#limited.set(`${run.order}:${index}`, entry)
@@ -125,16 +135,17 @@ export class Admission {
 
   async #askForSlots(): Promise<void> {
     for (const [key, { run, index }] of this.#limited) if (!run.waits(index)) this.#limited.delete(key)
+    const { db, job } = this.#options
+    const ended = [...this.#freed]
+    if (ended.length > 0) await freeSlots(db, ended)
+    this.#freed.splice(0, ended.length)
     const room = this.#room
     const asked = firstOfEach([...this.#limited.values()].sort(compare), room)
     if (asked.length === 0) return
-    const { db, job } = this.#options
-    const late: Entry[] = []
     for (const entry of await takeSlots(db, job.id, asked, room)) {
       if (this.#room > 0 && entry.run.waits(entry.index)) entry.run.start(entry.index)
-      else late.push(entry)
+      else this.freePools(entry)
     }
-    if (late.length > 0) await outlast(() => freeSlots(db, late))
   }
 }
 

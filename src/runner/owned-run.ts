@@ -20,7 +20,8 @@ export interface RunResult {
   reason: string | null
 }
 
-const REFUSED_MS = 1_000
+/** Where no result was to blame, the same write would be refused again and again without a pause. */
+const REFUSED_MS = 500
 const NO_RETRIES = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
 
 /** A run this process owns and advances: what it decides is written first, and only then done. */
@@ -51,7 +52,7 @@ export class OwnedRun {
 
   constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, order: number, retries = true) {
     this.#owner = owner
-    this.#tries = new Tries(owner.admission)
+    this.#tries = new Tries(owner.admission, this.#freePools)
     this.order = order
     this.dag = dag
     this.#retries = retries
@@ -137,12 +138,11 @@ export class OwnedRun {
 
   written(change: RunChange, result: boolean | Error): void {
     this.#writing = false
-    const hadResults = this.#tries.written(result)
+    this.#tries.written(result)
     if (this.#stands === 'over') return
     if (result === true) this.#carryOn(change)
     if (result === true) this.#applyEnded()
-    // Refused for no task's doing, the same write is tried again, but not without a pause.
-    if (result !== true || this.#stale) void this.#reload(result instanceof Error && !hadResults ? REFUSED_MS : 0)
+    if (result !== true || this.#stale) void this.#reload(result instanceof Error ? REFUSED_MS : 0)
   }
 
   #carryOn(change: RunChange): void {
@@ -160,10 +160,17 @@ export class OwnedRun {
     if (own === undefined) return
     if (this.#interrupted !== undefined) own.abort.abort(interruption(this.#interrupted))
     void attempt(this, own, this.#owner).then((ending) => {
+      const isRunning = this.state.isRunning(index, own.tryNumber)
       const wanted = this.#tries.end(own, ending)
-      if (wanted && this.#stands === 'owned') this.#apply(own)
+      if (!wanted || this.#stands === 'over' || (this.#stands === 'owned' && !isRunning)) this.#freePools(own)
+      else if (this.#stands === 'owned') this.#apply(own)
       this.#mark()
     })
+  }
+
+  readonly #freePools = ({ index, tryNumber }: Try): void => {
+    const { taskId } = this.state.instance(index)
+    if (this.#limited) this.#owner.admission.freePools({ dagRunId: this.run.dagRunId, taskId, tryNumber })
   }
 
   #apply({ index, tryNumber, ending }: Try): void {
@@ -247,6 +254,7 @@ export class OwnedRun {
   #close(result: RunResult | Error): void {
     this.#stands = 'over'
     this.#tries.forgetClaimed()
+    for (const own of this.#tries.unwritten) this.#freePools(own)
     this.#timers.clear()
     this.#owner.ended(this, result)
     if (result instanceof Error) this.#giveUp(result)

@@ -57,6 +57,8 @@ export class Runner implements JobListener {
   readonly #owner: Owner
   readonly #runs = new Map<number, OwnedRun>()
   readonly #versions = new Map<string, Promise<number>>()
+  /** Changed by somebody else, and not known here: perhaps of a run that is just being claimed. */
+  readonly #missed = new Set<number>()
   readonly #ending = new Set<Promise<void>>()
   readonly #claiming: Turn
   #claimable: Claimable | undefined
@@ -169,6 +171,7 @@ export class Runner implements JobListener {
   runChanged(dagRunId?: number): void {
     const changed = dagRunId === undefined ? [...this.#runs.values()] : [this.#runs.get(dagRunId)]
     for (const run of changed) run?.changedElsewhere()
+    if (dagRunId !== undefined && !this.#runs.has(dagRunId)) this.#missed.add(dagRunId)
   }
 
   deposed(): void {
@@ -188,6 +191,7 @@ export class Runner implements JobListener {
     const { db, job, dags } = this.#options
     const running = [...this.#runs.values()].filter(({ run }) => run.state === 'running')
     const known = this.#unsure && this.#inserting === 0 ? running.map(({ run }) => run.dagRunId) : null
+    this.#missed.clear()
     const id = await claimRun(db, job.id, claimable, known)
     if (id === undefined && known !== null) this.#unsure = false
     if (id === undefined) return false
@@ -195,10 +199,13 @@ export class Runner implements JobListener {
     const dag = dags.get(stored?.run.dagId ?? '')
     if (stored === undefined || dag === undefined) return false
     const { run, nodes, instances } = stored
+    // Cancelled since it was claimed, and perhaps cleared: then it is not this process's any more, or it is over.
+    if (run.state !== 'running' || run.jobId !== job.id) return true
     const found = () => new OwnedRun(this.#owner, dag, buildGraph(run.dagId, nodes), run, ++this.#taken)
     const owned = this.#runs.get(id) ?? found()
     this.#runs.set(id, owned)
     owned.resume(run, instances)
+    if (this.#missed.has(id)) owned.changedElsewhere()
     return true
   }
 

@@ -22,10 +22,13 @@ export interface Try {
 /** The tries of a run that this process knows of. A slot is held from the claim to the end. */
 export class Tries {
   readonly #admission: Admission
+  readonly #freePools: (own: Try) => void
   readonly #known = new Map<number, Try>()
 
-  constructor(admission: Admission) {
+  /** @param freePools called for a try that did not start after all, or has ended, and that no write tells of */
+  constructor(admission: Admission, freePools: (own: Try) => void) {
     this.#admission = admission
+    this.#freePools = freePools
   }
 
   has(index: number): boolean {
@@ -59,11 +62,8 @@ export class Tries {
     for (const own of this.unwritten) own.stands = 'writing'
   }
 
-  /**
-   * A result that the database refuses by itself, not being away, would be refused again: its try has failed instead.
-   * Returns whether there was any result in the write.
-   */
-  written(result: boolean | Error): boolean {
+  /** A result that the database refuses by itself, not being away, would be refused again: its try has failed instead. */
+  written(result: boolean | Error): void {
     const writing = [...this.#known.values()].filter(({ stands }) => stands === 'writing')
     for (const own of writing) {
       own.stands = 'ended'
@@ -72,7 +72,6 @@ export class Tries {
       if (writing.length > 1) own.suspect = true
       else own.ending = failure(`its result could not be stored: ${messageOf(result)}`)
     }
-    return writing.length > 0
   }
 
   /** Those that have ended, which is not known to be written. Of the suspect ones the first: each is written alone. */
@@ -89,10 +88,12 @@ export class Tries {
 
   /** What runs here but not in the rows was cleared, marked or cancelled: its result would be refused anyway. */
   abortStrays(active: ActiveRun): void {
-    for (const { index, tryNumber, abort } of this.#known.values()) {
+    for (const own of this.#known.values()) {
+      const { index, tryNumber, abort, ending } = own
       if (active.isRunning(index, tryNumber)) continue
       abort.abort(interruption(active.instance(index).reason ?? 'cancelled'))
       this.#known.delete(index)
+      if (ending !== undefined) this.#freePools(own)
     }
   }
 
@@ -103,6 +104,7 @@ export class Tries {
   #forget(own: Try): undefined {
     this.#known.delete(own.index)
     this.#admission.freeSlots()
+    this.#freePools(own)
   }
 }
 

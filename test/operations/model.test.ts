@@ -10,10 +10,10 @@ import { count, emptyTally, judge, TRIGGER_RULES } from '../../src/dag/trigger-r
 import { UsageError } from '../../src/errors.ts'
 import type { DagRunDetails } from '../../src/operations/list-runs.ts'
 import { cancel, clear, mark } from '../../src/operations/operate.ts'
+import { listPools } from '../../src/operations/pools.ts'
 import { useDatabase } from '../support/database.ts'
 import { FULL } from '../support/random.ts'
 import { openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
-import { WITHIN } from '../support/within.ts'
 
 const database = useDatabase()
 
@@ -35,6 +35,7 @@ const stories = fc.record({
     { minLength: 2, maxLength: TASKS },
   ),
   slots: fc.constantFrom(1, 2, 8),
+  maxActiveTasks: fc.constantFrom(undefined, 1, 2),
   acts: fc.array(
     fc.record({
       what: fc.oneof(
@@ -53,13 +54,16 @@ const stories = fc.record({
 })
 type Story = typeof stories extends fc.Arbitrary<infer S> ? S : never
 
-function dagOf({ tasks }: Story) {
-  return dag(uniqueId('story'), {}, ({ task }) => {
+function dagOf({ tasks, maxActiveTasks }: Story, running: { now: number; most: number }) {
+  return dag(uniqueId('story'), { ...(maxActiveTasks && { maxActiveTasks }) }, ({ task }) => {
     const defined: Task[] = []
     tasks.forEach(({ parents, rule, outcomes, turns }, index) => {
       const upstream = index === 0 ? [] : [...new Set(parents.map((parent) => parent % index))]
       const run = async (_inputs: unknown, { tryNumber }: { tryNumber: number }) => {
+        running.most = Math.max(running.most, ++running.now)
+        // Whatever its signal says.
         for (let turn = 0; turn < turns; turn++) await nextTurn()
+        running.now--
         const outcome = outcomes[(tryNumber - 1) % outcomes.length]
         if (outcome === 'skip') throw skip('as drawn')
         if (outcome === 'fail') throw fail('as drawn')
@@ -98,12 +102,15 @@ function expectConsistent(run: DagRunDetails, nodes: Parameters<typeof buildGrap
   })
 }
 
-test('whatever is cleared, marked or cancelled, and when: a run ends as its task instances say, or as cancelled', async () => {
+test('whatever is cleared, marked or cancelled, and when: a run ends as its task instances say, within its limits', async () => {
   await fc.assert(
     fc.asyncProperty(stories, async (story) => {
-      const defined = dagOf(story)
+      const running = { now: 0, most: 0 }
+      const defined = dagOf(story, running)
       const ids = defined.graph.taskIds
       const own = await openTestRunner(database, [defined], { slots: story.slots })
+      // What NOTIFY would say.
+      const nudge = setInterval(() => own.runner.slotsFreed(), 5)
       await own.runner.claim({ dagIds: [defined.id], onlyBegun: false })
       const { run } = await own.runner.run(defined, { logicalDate: new Date() })
       const key = { dagId: defined.id, runId: run.runId }
@@ -127,8 +134,11 @@ test('whatever is cleared, marked or cancelled, and when: a run ends as its task
         own.runner.runsWaiting()
       }
       await atRest()
+      await until(async () => (await listPools(own.metadata)).every(({ used }) => used === 0))
+      clearInterval(nudge)
+      expect(running.most).toBeLessThanOrEqual(story.maxActiveTasks ?? TASKS)
     }),
-    { numRuns: FULL ? 1_000 : 150, timeout: WITHIN.timeout },
+    { numRuns: FULL ? 1_000 : 150, timeout: 60_000, endOnFailure: true },
   )
 })
 

@@ -251,7 +251,7 @@ test('a write that Postgres refuses for no result in it is tried again until it 
   await own.runner.claim({ dagIds: [defined.id], onlyBegun: false })
   const began = Date.now()
   await until(() => refusals.length >= 2)
-  expect(Date.now() - began).toBeGreaterThan(900)
+  expect(Date.now() - began).toBeGreaterThan(400)
   await database.pool.query('alter table metadata.task_instance drop constraint refused')
   await own.runner.idle()
   expect(await stored(own.metadata, defined.id, runId)).toMatchObject({ state: 'success' })

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
 import { claimRun } from '../../src/metadata/dag-runs.ts'
 import { buryJob } from '../../src/metadata/jobs.ts'
+import { cancel } from '../../src/operations/operate.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { useDatabase } from '../support/database.ts'
 import { openTestRunner, stored, uniqueId } from '../support/runner.ts'
@@ -54,4 +55,33 @@ test('who loses the room of one dag to another process at the same instant takes
   await both.claiming
   await second.runner.idle()
   expect(await stored(first.metadata, free.id, runId)).toMatchObject({ state: 'success' })
+})
+
+test.each([
+  ['before it is read', 'claim_run'],
+  ['after it is read, of which its owner hears too early', 'ranForMs'],
+])('a run that is cancelled while it is being claimed, %s, is over for its owner too', async (_when, during) => {
+  const one = nothing()
+  const own = await openTestRunner(database, [])
+  const { runId } = await enqueue(own.metadata, one, { logicalDate: new Date() })
+  // Nothing of it is to be written for an hour, which would show that it was changed.
+  const { rows } = await own.metadata.query<{ id: number }>(
+    `update metadata.task_instance set state = 'up_for_retry', try_number = 1, due_at = now() + interval '1 h'
+     where dag_run_id = (select dag_run_id from metadata.dag_run where run_id = $1) returning dag_run_id as id`,
+    [runId],
+  )
+  let cancelled = false
+  const query = async (...statement: Parameters<typeof own.metadata.query>) => {
+    const answer = await own.metadata.query(...statement)
+    if (cancelled || !JSON.stringify(statement).includes(during)) return answer
+    cancelled = true
+    await cancel(own.metadata, { dagId: one.id, runId })
+    other.runner.runChanged(rows[0]?.id)
+    return answer
+  }
+  const other = await openTestRunner(database, [one], { db: { ...own.metadata, query: query as never } })
+  await other.runner.claim({ dagIds: [one.id], onlyBegun: false })
+  await other.runner.idle()
+  expect(cancelled).toBe(true)
+  expect(await stored(own.metadata, one.id, runId)).toMatchObject({ state: 'failed', reason: 'cancelled' })
 })

@@ -125,7 +125,7 @@ describe('limits', () => {
     const own = await openTestRunner(database, [held], { slots: 0 })
     const { run } = await own.runner.run(held, { logicalDate: new Date() })
     await own.runner.drained()
-    const one = { dagRunId: run.dagRunId, taskId: 'a', pools: [`${DAG_POOL}${held.id}`] }
+    const one = { dagRunId: run.dagRunId, taskId: 'a', tryNumber: 1, pools: [`${DAG_POOL}${held.id}`] }
     expect(await takeSlots(own.metadata, own.jobId, [one], 1)).toEqual([one])
     const wait = { taskId: 'a', from: 'scheduled', fromTry: 0, to: 'queued', tryNumber: 0 } as const
     const rest = { failures: 0, lost: 0, reason: null, dueAt: null, ended: null, output: null }

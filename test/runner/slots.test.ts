@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Dag, dag } from '../../src/dag/dag.ts'
 import { endJob } from '../../src/metadata/jobs.ts'
 import { takeSlots } from '../../src/metadata/pools.ts'
-import { cancel } from '../../src/operations/operate.ts'
+import { cancel, mark } from '../../src/operations/operate.ts'
 import { listPools, setPool } from '../../src/operations/pools.ts'
 import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
@@ -123,8 +123,8 @@ describe('slots of a pool', () => {
     const waits = await start(other, waiting)
     await until(async () => (await ownState(other, waiting)) === 'scheduled')
     await cancel(own.metadata, { dagId: holder.id, runId: 'latest' })
-    expect(await waits.finished).toMatchObject({ state: 'success' })
     held.changedElsewhere()
+    expect(await waits.finished).toMatchObject({ state: 'success' })
     await held.finished
   })
 
@@ -144,7 +144,7 @@ describe('slots of a pool', () => {
     const { rows } = await database.pool.query('select dag_run_id from metadata.dag_run where run_id = $1', [
       over.run_id,
     ])
-    const late = { dagRunId: rows[0]?.dag_run_id, taskId: 'a', pools: [pool] }
+    const late = { dagRunId: rows[0]?.dag_run_id, taskId: 'a', tryNumber: 1, pools: [pool] }
     expect(await takeSlots(gone.metadata, gone.jobId, [late], 1)).toEqual([late])
     const waits = await start(own, waiting)
     await until(async () => (await ownState(own, waiting)) === 'scheduled')
@@ -182,6 +182,24 @@ describe('slots of a pool', () => {
     })
     expect(await listPools(own.metadata)).toContainEqual(expect.objectContaining({ pool, used: 0 }))
   })
+
+  test('are given back when their task was marked while they were being taken', async () => {
+    const pool = uniqueId('pool')
+    const marked = dag(uniqueId('marked'), {}, ({ task }) => {
+      task('a', { pool, run: () => {} })
+    })
+    const own = await openTestRunner(database, [marked])
+    await setPool(own.metadata, pool, 1, null)
+    const letGo = await holding('pool where pool', pool)
+    const run = await start(own, marked)
+    await someoneWaits(database)
+    await own.runner.drained()
+    await mark(own.metadata, marked, 'latest', 'a', 'success')
+    await letGo()
+    expect(await run.finished).toMatchObject({ state: 'success' })
+    await until(async () => (await listPools(own.metadata)).find((one) => one.pool === pool)?.used === 0)
+  })
+
   test('are not for a process that was taken for dead and does not know it yet', async () => {
     const pool = uniqueId('pool')
     const one = dag(uniqueId('one'), {}, ({ task }) => {
@@ -191,7 +209,7 @@ describe('slots of a pool', () => {
     await setPool(own.metadata, pool, 1, null)
     const { run } = await start(own, one)
     await endJob(own.metadata, own.jobId, 'failed', 'gave no sign of life')
-    const wanted = { dagRunId: run.dagRunId, taskId: 'a', pools: [pool] }
+    const wanted = { dagRunId: run.dagRunId, taskId: 'a', tryNumber: 1, pools: [pool] }
     expect(await takeSlots(own.metadata, own.jobId, [wanted], 1)).toEqual([])
   })
 })
