@@ -3,9 +3,9 @@ import { pipeline } from 'node:stream/promises'
 import { from } from 'pg-copy-streams'
 import { request } from 'undici'
 import { type Database, inTransaction } from '#src/db/index.ts'
-import type { Parsed } from '../pipelines/rocket-launches/launches/launch.ts'
-import { columnOf, NAMES } from '../pipelines/rocket-launches/launches/launch-columns.ts'
-import { contentHash } from '../pipelines/rocket-launches/launches/store-page.ts'
+import { columnOf, NAMES } from '../pipelines/launches/columns.ts'
+import type { Parsed } from '../pipelines/launches/launch.ts'
+import { contentHash } from '../pipelines/launches/store-page.ts'
 
 /** What the same work takes at least: statements and requests that do nothing else. */
 

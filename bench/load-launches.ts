@@ -1,4 +1,4 @@
-import { sampleLaunches } from '../pipelines/rocket-launches/sample/launches.ts'
+import { sampleLaunches } from '../pipelines/rocket-launches/demo/launches.ts'
 
 const PAGE = 100
 const SAMPLES = sampleLaunches(new Date('2026-01-01T00:00:00Z'), { origin: 'https://launches.example' })

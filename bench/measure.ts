@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { openEmbedded } from '#src/db/embedded.ts'
+import { openEmbedded } from '#src/db/embedded/embedded.ts'
 import { type Database, openPool } from '#src/db/pool.ts'
 import { removeFolder, scratchFolder, sweep } from '../test/support/scratch.ts'
 

@@ -138,7 +138,7 @@ export async function openDatabase({
 }
 
 async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: boolean, log: Logger): Promise<string> {
-  const { openEmbedded } = await import('./db/embedded.ts')
+  const { openEmbedded } = await import('./db/embedded/embedded.ts')
   const embedded = await openEmbedded({
     dataDir,
     create,

@@ -71,13 +71,14 @@ const OPEN = [
   'src/duration.ts',
   'src/instant.ts',
   'src/secrets.ts',
+  'src/terminal-text.ts',
   'src/visible-text.ts',
 ]
 
 const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string[] }> = {
   'src/dag': { code: [], types: ['src/db', 'src/connectors', 'src/commands.ts'], packages: ['zod', 'croner'] },
   'src/db': { code: [], packages: ['pg', 'pg-format'] },
-  'src/connectors': { code: [], packages: ['undici', 'discord.js', 'zod'] },
+  'src/connectors': { code: [], packages: ['undici', 'discord.js', 'zod', 'picocolors'] },
   'src/callbacks': { code: ['src/connectors', 'src/runner', 'src/metadata'], types: ['src/dag'], packages: [] },
   'src/metadata': { code: ['src/db', 'src/dag'], packages: ['pg-format', 'pg'] },
   'src/runner': { code: ['src/dag', 'src/metadata', 'src/db'], types: ['src/connectors'], packages: ['zod'] },
@@ -209,7 +210,7 @@ describe('what a file may hold', () => {
     expect(reading.map(({ path }) => path)).toEqual([
       'src/config.ts',
       // Not settings: what a server started by us must be given to start at all (PATH and the like).
-      'src/db/embedded-folder.ts',
+      'src/db/embedded/folder.ts',
     ])
   })
 

@@ -1,10 +1,8 @@
 import { dag } from 'tminus'
-import { initializeSchema } from '../rocket-launches/initialize-schema.ts'
-import { settings } from '../rocket-launches/settings.ts'
+import { initializeSchema } from '../launches/initialize-schema.ts'
+import { launchLibrarySettings } from '../launches/settings.ts'
 import { HistorySummary, loadHistory } from './load-history.ts'
 import { Span } from './span.ts'
-
-const { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_TOKEN } = settings
 
 export default dag(
   'launch-history',
@@ -15,7 +13,7 @@ export default dag(
     params: Span,
     // One try reads as many pages as the quota allows: with a key, all of them.
     defaultArgs: { retries: 3, retryDelay: '30s', executionTimeout: '1h' },
-    settings: { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_TOKEN },
+    settings: launchLibrarySettings,
   },
   ({ task }) => {
     const schema = task('initialize_schema', { run: initializeSchema })

@@ -1,11 +1,11 @@
 import { fail, rescheduleAt, type TaskContext, TminusError } from 'tminus'
 import { z } from 'zod'
-import { type LaunchLibrary, openLaunchLibrary, type Page } from '../rocket-launches/launch-library/launch-library.ts'
-import { type Budget, openBudget, QuotaSpent } from '../rocket-launches/launch-library/quota.ts'
-import { parseLaunch } from '../rocket-launches/launches/launch.ts'
-import { addIssues, type Issues, mostlyRejected } from '../rocket-launches/launches/rejects.ts'
-import { type PageSummary, storePage } from '../rocket-launches/launches/store-page.ts'
-import type { Settings } from '../rocket-launches/settings.ts'
+import { parseLaunch } from '../launches/launch.ts'
+import { type LaunchLibrary, openLaunchLibrary, type Page } from '../launches/launch-library/launch-library.ts'
+import { type Budget, openBudget, QuotaSpent } from '../launches/launch-library/quota.ts'
+import { addIssues, type Issues, mostlyRejected } from '../launches/rejects.ts'
+import type { LaunchLibrarySettings } from '../launches/settings.ts'
+import { type PageSummary, storePage } from '../launches/store-page.ts'
 import { type Cursor, cursorAfter, freshOf, refuseRepeated } from './cursor.ts'
 import { advanceLoad, beginLoad, type Load, readLoad } from './history-store.ts'
 import { doneWords, pageWords, progressWords, RESERVE, timeWords } from './progress.ts'
@@ -27,7 +27,7 @@ export type HistorySummary = z.output<typeof HistorySummary>
 
 export type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'logicalDate' | 'now' | 'signal'> & {
   params: Span
-  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | 'LAUNCH_LIBRARY_TOKEN'>
+  settings: LaunchLibrarySettings
 }
 
 /**

@@ -1,6 +1,6 @@
-import type { Left } from '../rocket-launches/launch-library/quota.ts'
-import { reserveOf } from '../rocket-launches/launch-library/quota-rule.ts'
-import type { PageSummary } from '../rocket-launches/launches/store-page.ts'
+import type { Left } from '../launches/launch-library/quota.ts'
+import { reserveOf } from '../launches/launch-library/quota-rule.ts'
+import type { PageSummary } from '../launches/store-page.ts'
 import type { Load } from './history-store.ts'
 
 /** Calls an hour, of 15, that are left to the list of upcoming launches: it matters more than what is long past. */

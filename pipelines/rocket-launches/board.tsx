@@ -1,6 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { hash } from 'node:crypto'
 import { etag, Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
+import { readChanges } from '../launches/read-launches.ts'
 import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
 import { calendarOf } from './board/calendar.ts'
@@ -10,7 +11,6 @@ import { LaunchPage } from './board/launch.tsx'
 import { OutboxPage, RejectsPage } from './board/operations.tsx'
 import * as query from './board/query.ts'
 import { listMessages } from './discord/outbox-list.ts'
-import { readChanges } from './launches/launch-reading.ts'
 import type { Settings } from './settings.ts'
 
 /** The launches for people: the next one, those to come, one by itself, a calendar, JSON. See docs/board.md. */

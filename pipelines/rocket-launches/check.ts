@@ -1,10 +1,10 @@
 import { type Check, type CheckHost, commandFor, humanDuration } from 'tminus'
 import { type Database, missingRights, type Queryable } from 'tminus/db'
+import { upcomingUrl } from '../launches/launch-library/addresses.ts'
+import { lastKnown } from '../launches/launch-library/quota.ts'
+import { readSync } from '../launches/sync.ts'
 import { filtersSet, nothingPasses } from './discord/settings-filter.ts'
 import { disabledAmong, disabledWords } from './discord/target.ts'
-import { upcomingUrl } from './launch-library/addresses.ts'
-import { lastKnown } from './launch-library/quota.ts'
-import { readSync } from './launches/launch-sync.ts'
 import type { Settings } from './settings.ts'
 
 /** Age of what is stored, calls left, and how the channels are told. Asks neither Launch Library nor Discord. */

@@ -11,7 +11,7 @@ export function register(program: Command, host: CommandHost): void {
 
 /** What `npm run demo` shows of this pipeline. */
 export async function demo(host: DemoHost): Promise<number> {
-  return await (await import('./sample/demo.ts')).demo(host)
+  return await (await import('./demo/demo.ts')).demo(host)
 }
 
 /** What `db check` tells of this pipeline. */

@@ -1,6 +1,6 @@
 import { dag } from 'tminus'
+import { initializeSchema } from '../launches/initialize-schema.ts'
 import { fetchAndStoreData, StoreSummary } from './fetch-and-store-data.ts'
-import { initializeSchema } from './initialize-schema.ts'
 import { NotifySummary, notifyDiscord } from './notify-discord.ts'
 import { params, settings } from './settings.ts'
 

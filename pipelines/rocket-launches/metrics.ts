@@ -1,8 +1,8 @@
 import type { Metric, MetricsHost } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
-import { upcomingUrl } from './launch-library/addresses.ts'
-import { lastKnown } from './launch-library/quota.ts'
-import { readSync } from './launches/launch-sync.ts'
+import { upcomingUrl } from '../launches/launch-library/addresses.ts'
+import { lastKnown } from '../launches/launch-library/quota.ts'
+import { readSync } from '../launches/sync.ts'
 import type { Settings } from './settings.ts'
 
 /** Calls left, age of what is stored, and what became of the messages. Nothing before the first run. */

@@ -2,6 +2,9 @@ import { skip, type TaskContext } from 'tminus'
 import type { Payload, Webhook } from 'tminus/connectors/discord'
 import { inTransaction } from 'tminus/db'
 import { z } from 'zod'
+import { upcomingUrl } from '../launches/launch-library/addresses.ts'
+import { type LaunchRow, nearestLaunch } from '../launches/store.ts'
+import { readSync } from '../launches/sync.ts'
 import { announceLaunch } from './discord/announcement.ts'
 import { type Deciding, decideTarget } from './discord/decision.ts'
 import { type Delivery, deliver } from './discord/delivery.ts'
@@ -10,9 +13,6 @@ import type { NoticeKind } from './discord/notices.ts'
 import type { Trouble } from './discord/outcome.ts'
 import { filterOf, nothingPasses } from './discord/settings-filter.ts'
 import { enable, whyDisabled } from './discord/target.ts'
-import { upcomingUrl } from './launch-library/addresses.ts'
-import { type LaunchRow, nearestLaunch } from './launches/launch-store.ts'
-import { readSync } from './launches/launch-sync.ts'
 import type { Settings } from './settings.ts'
 
 const count = z.int().nonnegative()
@@ -108,7 +108,7 @@ async function skipWithPreview({ passes, dataAsOf }: Deciding, context: Context)
   const launch = await nearestLaunch(db, now(), passes)
   const nothing = launch === undefined ? await sayNoLaunch(context, log) : undefined
   if (launch !== undefined) {
-    const { renderMessage } = await import('./preview/render-message.ts')
+    const { renderMessage } = await import('tminus/connectors/discord-preview')
     const message = announceLaunch(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true })
     // Narrow enough to stand indented on 80 columns.
     const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })

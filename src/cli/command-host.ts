@@ -10,7 +10,7 @@ import { scrubber } from '../secrets.ts'
 import { VERSION } from '../version.ts'
 import { outputOption } from './output-option.ts'
 import { EXIT_OF, onStopSignal } from './signals.ts'
-import { fields, print, printJson, say, table } from './table.ts'
+import { fields, print, printJson, say, table } from './terminal/table.ts'
 
 /** How long a verb may take to end after Ctrl-C. */
 const GRACE_MS = 2_000

@@ -3,7 +3,7 @@ import { type Environment, readEnvironment } from '../config.ts'
 import { messageOf, TminusError, UsageError } from '../errors.ts'
 import { scrubber } from '../secrets.ts'
 import { visibleText } from '../visible-text.ts'
-import { printable, wrap } from './screen.ts'
+import { printable, wrap } from './terminal/screen.ts'
 
 /** Says what went wrong, once, at the edge; returns the exit code. The stack is shown with LOG_LEVEL=debug only. */
 export function failed(error: unknown): number {

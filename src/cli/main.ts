@@ -7,11 +7,11 @@ import { commandFor } from '../command-for.ts'
 import { TminusError, UsageError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
-import { addDb, addJobs, addPools } from './care-verbs.ts'
 import { complain, failed } from './failed.ts'
-import { addDags, addRuns, addTasks } from './run-verbs.ts'
 import { leaveTerminal } from './signals.ts'
-import { addUsers } from './user-verbs.ts'
+import { addDb, addJobs, addPools } from './verbs/care-verbs.ts'
+import { addDags, addRuns, addTasks } from './verbs/run-verbs.ts'
+import { addUsers } from './verbs/user-verbs.ts'
 
 /** Each verb loads its own code, so that `--help` and a typing error cost nothing. A verb returns its exit code. */
 function buildProgram(done: (code: number) => void): Command {
@@ -30,12 +30,12 @@ function buildProgram(done: (code: number) => void): Command {
     .option('--json', 'print the run as one JSON object and nothing else')
     .option('--no-retry', 'try each task once')
     .addHelpText('after', example('pipeline rocket-launches'))
-    .action(async (dagId, options) => done(await (await import('./pipeline.ts')).pipeline(dagId, options)))
+    .action(async (dagId, options) => done(await (await import('./verbs/pipeline.ts')).pipeline(dagId, options)))
   program
     .command('demo')
     .description('show the rocket-launches pipeline on sample launches, without network or account')
     .addHelpText('after', example('demo'))
-    .action(async () => done(await (await import('./demo.ts')).demo()))
+    .action(async () => done(await (await import('./verbs/demo.ts')).demo()))
   addDaemons(program, done)
   for (const add of [addDags, addRuns, addTasks, addPools, addJobs, addUsers, addDb]) add(program, done)
   return program
@@ -46,17 +46,17 @@ function addDaemons(program: Command, done: (code: number) => void): void {
     .command('start')
     .description('run every dag by its schedule and show the page, until stopped')
     .addHelpText('after', example('start'))
-    .action(async () => done(await (await import('./start.ts')).start('start')))
+    .action(async () => done(await (await import('./verbs/start.ts')).start('start')))
   program
     .command('scheduler')
     .description('the scheduler alone; with EXECUTOR=local it executes too')
     .addHelpText('after', example('scheduler'))
-    .action(async () => done(await (await import('./start.ts')).start('scheduler')))
+    .action(async () => done(await (await import('./verbs/start.ts')).start('scheduler')))
   program
     .command('web')
     .description('the page alone: shows and queues, and executes nothing')
     .addHelpText('after', example('web'))
-    .action(async () => done(await (await import('./web.ts')).web()))
+    .action(async () => done(await (await import('./verbs/web.ts')).web()))
   program
     .command('worker')
     .description('not built yet')
@@ -85,7 +85,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = buildProgram(done)
   const word = argv[2]
   try {
-    if (mayBeOfDag(program, word)) await (await import('./dag-verbs.ts')).addDagVerbs(program, word, done)
+    if (mayBeOfDag(program, word)) await (await import('./verbs/dag-verbs.ts')).addDagVerbs(program, word, done)
     await program.parseAsync(argv)
     return code
   } catch (error) {

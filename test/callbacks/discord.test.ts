@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import { discordFailures } from '../../src/callbacks/discord.ts'
 import { dag } from '../../src/dag/dag.ts'
 import { useDatabase } from '../support/database.ts'

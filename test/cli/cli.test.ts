@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { openEmbedded } from '../../src/db/embedded.ts'
+import { openEmbedded } from '../../src/db/embedded/embedded.ts'
 import { type Ended, PIPELINES, runCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
 import { ask } from '../support/embedded.ts'

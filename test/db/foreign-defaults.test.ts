@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { initializeSchema } from '../../pipelines/rocket-launches/initialize-schema.ts'
+import { initializeSchema } from '../../pipelines/launches/initialize-schema.ts'
 import { openPool } from '../../src/db/pool.ts'
 import { inTransaction } from '../../src/db/transaction.ts'
 import { expectNothingRunning, withStandIns } from '../e2e/support.ts'

@@ -62,7 +62,7 @@ describe('a right that is missing is named with the statement that grants it', (
 
   test('the statement that is named can be pasted, and is enough', async () => {
     const pool = openPool(addressOf(database, role))
-    const directory = new URL('../../sql/rocket-launches/', import.meta.url)
+    const directory = new URL('../../sql/launches/', import.meta.url)
     const work = () => migrate(pool, { directory, historyTable: 'h_migration' })
     const error = (await work().catch((thrown: unknown) => thrown)) as Error
     const [, grant] = /: (GRANT .*)$/.exec(error.message) ?? []

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,
-} from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
+} from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { type Running, startCli } from '../support/cli.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
 import { launch230 } from '../support/launches.ts'

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,
-} from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
+} from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { runCli } from '../support/cli.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
 import { sendJson } from '../support/http-server.ts'

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import format from 'pg-format'
 import { expect } from 'vitest'
-import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,
-} from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
+} from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import type { Database } from '../../src/db/pool.ts'
 import type { Ended } from '../support/cli.ts'
 import { type Handler, type HttpServer, startHttpServer } from '../support/http-server.ts'

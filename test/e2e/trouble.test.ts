@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
-import { startLaunchLibrary } from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
+import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
+import { startLaunchLibrary } from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { address } from '../support/address.ts'
 import { type Ended, runCli, startCli } from '../support/cli.ts'
 import { createEmptyDatabase, type TestDatabase, useDatabase } from '../support/database.ts'

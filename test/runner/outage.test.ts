@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type EmbeddedServer, openEmbedded } from '../../src/db/embedded.ts'
+import { type EmbeddedServer, openEmbedded } from '../../src/db/embedded/embedded.ts'
 import { type Database, openPool } from '../../src/db/pool.ts'
 import { migrateMetadata } from '../../src/maintenance/schema.ts'
 import { allEnded, crashDags, EFFECT_TABLE, feed, judgeCrashes, startWorker } from '../support/crash.ts'

@@ -2,12 +2,12 @@ import { inspect } from 'node:util'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { z } from 'zod'
 import { type NotifySummary, notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
+import { settings } from '../../pipelines/rocket-launches/settings.ts'
 import {
   type DiscordOptions,
   type DiscordServer,
   startDiscord,
-} from '../../pipelines/rocket-launches/sample/discord-server.ts'
-import { settings } from '../../pipelines/rocket-launches/settings.ts'
+} from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import { parseWebhookUrl, type Webhook } from '../../src/connectors/discord.ts'
 import type { TaskLog } from '../../src/dag/task.ts'
 import type { Database } from '../../src/db/pool.ts'

@@ -1,6 +1,6 @@
+import { WORDS } from '../../pipelines/launches/words.ts'
 import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notices.ts'
-import type { WebhookMessage } from '../../pipelines/rocket-launches/preview/webhook-message.ts'
-import { WORDS } from '../../pipelines/rocket-launches/words.ts'
+import type { WebhookMessage } from '../../src/connectors/discord-preview/webhook-message.ts'
 
 /** What a message is about, as a reader tells it: cards alone have fields. */
 export function kindOf(message: WebhookMessage): 'card' | NoticeKind {

@@ -4,7 +4,7 @@ import { copyFile, cp, link, mkdir, readdir, symlink, writeFile } from 'node:fs/
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import type { EmbeddedOptions } from '../../src/db/embedded.ts'
+import type { EmbeddedOptions } from '../../src/db/embedded/embedded.ts'
 import { withFolder } from './scratch.ts'
 
 /** Another node process that opens the embedded server. */
@@ -53,7 +53,7 @@ export async function tryOpenElsewhere(
     cwd: root,
     env: {
       PATH: process.env.PATH,
-      TEST_MODULE: join(root, 'src/db/embedded.ts'),
+      TEST_MODULE: join(root, 'src/db/embedded/embedded.ts'),
       TEST_OPTIONS: JSON.stringify(options),
       ...env,
     },

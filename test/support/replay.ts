@@ -1,22 +1,22 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
-import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
-import { FINAL } from '../../pipelines/rocket-launches/launches/launch.ts'
+import { FINAL } from '../../pipelines/launches/launch.ts'
 import {
   LAUNCH_COLUMNS,
   type LaunchColumns,
   type LaunchRow,
   nearestLaunch,
   toLaunchRow,
-} from '../../pipelines/rocket-launches/launches/launch-store.ts'
+} from '../../pipelines/launches/store.ts'
+import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
+import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
-import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/sample/discord-server.ts'
+import { settings } from '../../pipelines/rocket-launches/settings.ts'
+import { type DiscordServer, startDiscord } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,
-} from '../../pipelines/rocket-launches/sample/launch-library-server.ts'
-import { settings } from '../../pipelines/rocket-launches/settings.ts'
+} from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { openHttp } from '../../src/connectors/http.ts'
 import { headlineOf, kindOf, linesOf, shortInstant, withoutFooter } from './channel-words.ts'
 import { createLaunchDatabase, type TestDatabase } from './database.ts'

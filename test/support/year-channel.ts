@@ -4,7 +4,7 @@ import {
   type DiscordRequest,
   type DiscordServer,
   startDiscord,
-} from '../../pipelines/rocket-launches/sample/discord-server.ts'
+} from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import { parseWebhookUrl, type Webhook } from '../../src/connectors/discord.ts'
 import type { Mortal } from './mortal.ts'
 import type { DISCORD_TROUBLES } from './year-model.ts'

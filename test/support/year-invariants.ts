@@ -1,17 +1,17 @@
-import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
-import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
-import { isMaterial, netOf } from '../../pipelines/rocket-launches/discord/slip.ts'
-import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/rocket-launches/launches/launch.ts'
+import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/launches/launch.ts'
 import {
   LAUNCH_COLUMNS,
   type LaunchColumns,
   type LaunchRow,
   nearestLaunch,
   toLaunchRow,
-} from '../../pipelines/rocket-launches/launches/launch-store.ts'
-import { periodOf } from '../../pipelines/rocket-launches/launches/launch-time.ts'
-import type { ChannelMessage } from '../../pipelines/rocket-launches/sample/discord-server.ts'
-import { WORDS } from '../../pipelines/rocket-launches/words.ts'
+} from '../../pipelines/launches/store.ts'
+import { periodOf } from '../../pipelines/launches/time.ts'
+import { WORDS } from '../../pipelines/launches/words.ts'
+import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
+import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
+import { isMaterial, netOf } from '../../pipelines/rocket-launches/discord/slip.ts'
+import type { ChannelMessage } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import { headlineOf, kindOf, linesOf, withoutFooter } from './channel-words.ts'
 import type { LivedYear } from './year.ts'
 import type { YearChannel } from './year-channel.ts'

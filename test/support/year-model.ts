@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Launch } from '../../pipelines/rocket-launches/launches/launch.ts'
+import type { Launch } from '../../pipelines/launches/launch.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE

@@ -1,8 +1,8 @@
 import type { Database } from 'tminus/db'
-import { upcomingUrl } from '../launch-library/addresses.ts'
-import { planFetch } from '../launch-library/plan-fetch.ts'
-import { lastKnown } from '../launch-library/quota.ts'
-import { nearestOpen, readSync } from '../launches/launch-sync.ts'
+import { upcomingUrl } from '../../launches/launch-library/addresses.ts'
+import { lastKnown } from '../../launches/launch-library/quota.ts'
+import { nearestOpen, readSync } from '../../launches/sync.ts'
+import { planFetch } from '../plan-fetch.ts'
 import type { Settings } from '../settings.ts'
 
 /** How old what the board shows is, and when that may change. By the clock of the pipeline, UTC. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { ICalCalendar, ICalEventData } from 'ical-generator'
 import { truncate } from 'tminus/connectors/discord'
+import { isFlown, isPrecise } from '../../launches/launch.ts'
+import { statusText } from '../../launches/launch-text.ts'
+import { coarseTime, periodOf, precisionOf } from '../../launches/time.ts'
 import { detailsOf, placeText, plain } from '../discord/announcement.ts'
-import { isFlown, isPrecise } from '../launches/launch.ts'
-import { coarseTime, periodOf, precisionOf } from '../launches/launch-time.ts'
-import { statusText } from '../launches/launch-words.ts'
 import type { BoardLaunch } from './query.ts'
 
 const WEEK = 6

@@ -1,8 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Scroll } from 'tminus/web'
-import { isPrecise } from '../launches/launch.ts'
-import { coarseTime, timeText } from '../launches/launch-time.ts'
-import { moveText } from '../launches/launch-words.ts'
+import { isPrecise } from '../../launches/launch.ts'
+import { moveText } from '../../launches/launch-text.ts'
+import { coarseTime, timeText } from '../../launches/time.ts'
 import type { Chart, Drawn } from './slips.ts'
 
 /** Against the day it was seen, when the launch was held to be: a line for a time, a band for a day or a month. */

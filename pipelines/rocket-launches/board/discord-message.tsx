@@ -1,8 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
 import type { Embed, Payload } from 'tminus/connectors/discord'
+import { type Span, spansOf } from 'tminus/connectors/discord-preview'
 import { OutLink } from 'tminus/web'
-import { type Span, spansOf } from '../preview/markdown.ts'
 import { Away, Instant, pictureOf } from './parts.tsx'
 
 /** A message as Discord draws it, its times in the reader's zone. */

@@ -1,8 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from 'tminus'
 import { Facts, Page, Time, type WebContext } from 'tminus/web'
-import type { StoredChange } from '../launches/launch-reading.ts'
-import { changesInWords } from '../launches/launch-words.ts'
+import { changesInWords } from '../../launches/launch-text.ts'
+import type { StoredChange } from '../../launches/read-launches.ts'
 import { assetLinks } from './assets.ts'
 import { SlipChart } from './chart.tsx'
 import { Hero } from './hero.tsx'

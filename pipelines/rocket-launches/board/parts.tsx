@@ -1,8 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { safeHref } from 'tminus/web'
+import { isFlown } from '../../launches/launch.ts'
+import { statusText, statusWord } from '../../launches/launch-text.ts'
 import { detailsOf } from '../discord/announcement.ts'
-import { isFlown } from '../launches/launch.ts'
-import { statusText, statusWord } from '../launches/launch-words.ts'
 import type { BoardLaunch } from './query.ts'
 import { awayText, brief, clockText, countdownOf, dayText, isTimed, periodText } from './words.ts'
 

@@ -1,7 +1,7 @@
 import type { Queryable } from 'tminus/db'
-import { FINAL } from '../launches/launch.ts'
-import { COLUMNS, holdsAll, type StoredLaunch } from '../launches/launch-reading.ts'
-import { IS_PRECISE, isToCome, NEXT_FIRST } from '../launches/to-come.ts'
+import { FINAL } from '../../launches/launch.ts'
+import { COLUMNS, holdsAll, type StoredLaunch } from '../../launches/read-launches.ts'
+import { IS_PRECISE, isToCome, NEXT_FIRST } from '../../launches/to-come.ts'
 
 /** A launch as the board shows it. */
 export interface BoardLaunch extends StoredLaunch {

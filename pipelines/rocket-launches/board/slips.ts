@@ -1,6 +1,6 @@
+import type { StoredChange } from '../../launches/read-launches.ts'
+import { periodOf } from '../../launches/time.ts'
 import { moveOf } from '../discord/slip.ts'
-import type { StoredChange } from '../launches/launch-reading.ts'
-import { periodOf } from '../launches/launch-time.ts'
 
 /** What T-0 was held to be, from a moment on until the next of these. */
 export interface Belief {

@@ -1,7 +1,7 @@
 import { truncate } from 'tminus/connectors/discord'
+import { isPrecise } from '../../launches/launch.ts'
+import { coarseTime, precisionOf } from '../../launches/time.ts'
 import { plain } from '../discord/announcement.ts'
-import { isPrecise } from '../launches/launch.ts'
-import { coarseTime, precisionOf } from '../launches/launch-time.ts'
 import type { BoardLaunch } from './query.ts'
 
 /** On one line and no longer than a person reads: a page of fifty launches stays small whatever their texts hold. */

@@ -1,6 +1,6 @@
 import { type Embed, escapeMarkdown, fitMessage, type Payload, truncate } from 'tminus/connectors/discord'
-import { amountText, precisionClass } from '../launches/launch-time.ts'
-import { WORDS } from '../words.ts'
+import { amountText, precisionClass } from '../../launches/time.ts'
+import { WORDS } from '../../launches/words.ts'
 import { buttonsOf, colorOf, escaped, netText, placeText, statusText, whenText } from './announcement.ts'
 import type { NoticeFacts, NoticeKind } from './notices.ts'
 import { moveOf } from './slip.ts'

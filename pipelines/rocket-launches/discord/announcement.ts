@@ -11,9 +11,9 @@ import {
   truncate,
   webAddress,
 } from 'tminus/connectors/discord'
-import { isFlown, isPrecise, type Launch } from '../launches/launch.ts'
-import { coarseTime, periodStart, precisionOf, timeText } from '../launches/launch-time.ts'
-import { WORDS } from '../words.ts'
+import { isFlown, isPrecise, type Launch } from '../../launches/launch.ts'
+import { coarseTime, periodStart, precisionOf, timeText } from '../../launches/time.ts'
+import { WORDS } from '../../launches/words.ts'
 
 /** What of a launch an announcement is made from. */
 export type LaunchFacts = Pick<

@@ -1,5 +1,5 @@
-import type { LaunchRow } from '../launches/launch-store.ts'
-import { periodEnd, precisionOf } from '../launches/launch-time.ts'
+import type { LaunchRow } from '../../launches/store.ts'
+import { periodEnd, precisionOf } from '../../launches/time.ts'
 import type { OutboxRow } from './outbox.ts'
 
 /** Why a card is left as it is. */

@@ -1,6 +1,6 @@
 import type { TaskContext } from 'tminus'
 import type { Queryable } from 'tminus/db'
-import { type LaunchRow, nearestLaunch } from '../launches/launch-store.ts'
+import { type LaunchRow, nearestLaunch } from '../../launches/store.ts'
 import { type CardContext, type Facts, factsHash, factsOf } from './announcement.ts'
 import { isLongOver, isTooLate, TOO_LATE } from './card.ts'
 import { launchesToFollow, netSince } from './followed-launches.ts'

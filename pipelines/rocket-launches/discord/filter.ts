@@ -1,5 +1,5 @@
-import { fold } from '../launches/fold.ts'
-import type { Launch } from '../launches/launch.ts'
+import { fold } from '../../launches/fold.ts'
+import type { Launch } from '../../launches/launch.ts'
 
 /** Parts of texts, folded. */
 export interface Terms {

@@ -1,6 +1,6 @@
 import type { Queryable } from 'tminus/db'
-import { FINAL, FLOWN, PRECISE } from '../launches/launch.ts'
-import { LAUNCH_COLUMNS, type LaunchColumns, type LaunchRow, toLaunchRow } from '../launches/launch-store.ts'
+import { FINAL, FLOWN, PRECISE } from '../../launches/launch.ts'
+import { LAUNCH_COLUMNS, type LaunchColumns, type LaunchRow, toLaunchRow } from '../../launches/store.ts'
 
 /**
  * Launches some channel may be told of besides the nearest: those of which it has a card, until the result is known

@@ -1,7 +1,7 @@
-import { isFlown, isPrecise } from '../launches/launch.ts'
-import type { LaunchRow } from '../launches/launch-store.ts'
-import { periodEnd } from '../launches/launch-time.ts'
-import { instantText, shortTime, statusWord } from '../launches/launch-words.ts'
+import { isFlown, isPrecise } from '../../launches/launch.ts'
+import { instantText, shortTime, statusWord } from '../../launches/launch-text.ts'
+import type { LaunchRow } from '../../launches/store.ts'
+import { periodEnd } from '../../launches/time.ts'
 import { detailsOf, type Facts, factsOf, plain } from './announcement.ts'
 import { isMaterial, isSettled, netOf } from './slip.ts'
 

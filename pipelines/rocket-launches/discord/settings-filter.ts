@@ -1,5 +1,5 @@
 import type { Queryable } from 'tminus/db'
-import { countToCome, type LaunchRow, nearestLaunch } from '../launches/launch-store.ts'
+import { countToCome, type LaunchRow, nearestLaunch } from '../../launches/store.ts'
 import type { Settings } from '../settings.ts'
 import { passes, type Terms } from './filter.ts'
 

@@ -1,5 +1,5 @@
-import { isPrecise, type Launch } from '../launches/launch.ts'
-import { periodOf, precisionClass, precisionOf } from '../launches/launch-time.ts'
+import { isPrecise, type Launch } from '../../launches/launch.ts'
+import { periodOf, precisionClass, precisionOf } from '../../launches/time.ts'
 
 /** A T-0 as far as it is known. */
 export interface Net {

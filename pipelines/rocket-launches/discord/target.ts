@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
-import { instantText } from '../launches/launch-words.ts'
+import { instantText } from '../../launches/launch-text.ts'
 
 /**
  * Held until the end of the transaction: whoever decides what a channel is told, or takes a message to be sent there,

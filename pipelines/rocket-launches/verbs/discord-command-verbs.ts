@@ -1,5 +1,6 @@
 import { type CommandHost, humanDuration, TminusError } from 'tminus'
 import { type Database, inTransaction } from 'tminus/db'
+import { instantText } from '../../launches/launch-text.ts'
 import { FORGOTTEN, RESENT } from '../discord/card.ts'
 import {
   type ListedMessage,
@@ -11,7 +12,6 @@ import {
   whyWords,
 } from '../discord/outbox-list.ts'
 import { disabledWords, enable, listDisabled } from '../discord/target.ts'
-import { instantText } from '../launches/launch-words.ts'
 
 interface Options {
   output: 'table' | 'json'

@@ -1,6 +1,6 @@
 import { type CommandHost, visibleJson } from 'tminus'
 import type { Database } from 'tminus/db'
-import { COLUMNS, eachLaunch, type StoredLaunch } from '../launches/launch-reading.ts'
+import { COLUMNS, eachLaunch, type StoredLaunch } from '../../launches/read-launches.ts'
 import { csvRecord } from './csv.ts'
 
 interface ExportOptions {

@@ -1,8 +1,8 @@
 import type { CommandHost } from 'tminus'
 import type { Queryable } from 'tminus/db'
-import { listLaunches, readChanges, type StoredChange, type Wanted } from '../launches/launch-reading.ts'
-import { changesInWords, instantText, plainly, shortTime, statusWord } from '../launches/launch-words.ts'
-import { oneLaunch } from '../launches/one-launch.ts'
+import { changesInWords, instantText, plainly, shortTime, statusWord } from '../../launches/launch-text.ts'
+import { oneLaunch } from '../../launches/one-launch.ts'
+import { listLaunches, readChanges, type StoredChange, type Wanted } from '../../launches/read-launches.ts'
 
 interface Output {
   output: 'table' | 'json'

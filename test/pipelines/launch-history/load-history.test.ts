@@ -5,7 +5,7 @@ import {
   type LaunchLibraryOptions,
   type LaunchLibraryServer,
   startLaunchLibrary,
-} from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
+} from '../../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { sendJson } from '../../support/http-server.ts'

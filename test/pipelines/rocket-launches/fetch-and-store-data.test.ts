@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ApiVersion } from '../../../pipelines/launches/launch.ts'
 import { fetchAndStoreData, StoreSummary } from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
-import type { ApiVersion } from '../../../pipelines/rocket-launches/launches/launch.ts'
 import {
   type LaunchLibraryServer,
   startLaunchLibrary,
-} from '../../../pipelines/rocket-launches/sample/launch-library-server.ts'
+} from '../../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { sendJson } from '../../support/http-server.ts'

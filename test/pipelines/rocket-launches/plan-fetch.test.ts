@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { planFetch, type Situation } from '../../../pipelines/rocket-launches/launch-library/plan-fetch.ts'
+import { planFetch, type Situation } from '../../../pipelines/rocket-launches/plan-fetch.ts'
 
 const NOW = new Date('2026-01-15T12:00:00Z')
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]

@@ -1,0 +1,169 @@
+import { humanDuration } from 'tminus'
+import { isPrecise } from './launch.ts'
+import type { StoredChange, StoredLaunch } from './read-launches.ts'
+import { coarseTime, precisionOf, timeText } from './time.ts'
+import { WORDS } from './words.ts'
+
+/** `2026-12-12 14:05Z`, `12 December 2026, morning`, `NET December 2026`: never a placeholder as a time. */
+export function shortTime(net: Date, netPrecision: number | null): string {
+  if (isPrecise(netPrecision)) return instantText(net)
+  return coarseTime(net, precisionOf({ netPrecision })).replace(/ \(.*\)$/, '')
+}
+
+/** `12 December 2026, 14:05 UTC (in 3 d)` */
+export function longTime(net: Date, netPrecision: number | null, now: Date): string {
+  return isPrecise(netPrecision)
+    ? `${timeText(net)} (${awayText(net, now)})`
+    : coarseTime(net, precisionOf({ netPrecision }))
+}
+
+/** `2026-12-12 14:05Z` */
+export function instantText(date: Date): string {
+  return date
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/:\d\d\.\d+Z$/, 'Z')
+}
+
+function awayText(net: Date, now: Date): string {
+  const ms = net.getTime() - now.getTime()
+  return ms < 0 ? `${humanDuration(-ms)} ago` : `in ${humanDuration(ms)}`
+}
+
+export function statusText({ status_id, status_name }: Pick<StoredLaunch, 'status_id' | 'status_name'>): string {
+  return WORDS.status[status_id ?? 0] ?? status_name ?? 'Unknown'
+}
+
+/** Launch Library's abbreviations: `Go`, `TBC`, `Success`. */
+export function statusWord({ status_id, status_name }: Pick<StoredLaunch, 'status_id' | 'status_name'>): string {
+  return STATUS_WORDS[status_id ?? 0] ?? status_name ?? 'Unknown'
+}
+
+const STATUS_WORDS: Readonly<Record<number, string>> = {
+  1: 'Go',
+  2: 'TBD',
+  3: 'Success',
+  4: 'Failure',
+  5: 'Hold',
+  6: 'In Flight',
+  7: 'Partial',
+  8: 'TBC',
+  9: 'Deployed',
+}
+
+/** `24 h later` */
+export function moveText(from: Date, to: Date): string {
+  const ms = to.getTime() - from.getTime()
+  if (ms === 0) return 'the same'
+  return `${humanDuration(Math.abs(ms))} ${ms > 0 ? 'later' : 'earlier'}`
+}
+
+/** Changes seen at once, of one launch. */
+export interface Change {
+  seenAt: Date
+  launch: string
+  /** `['time', [<a Date>, ' → ', <a Date>, ' (24 h later)']]`: instants are left to whoever shows them. */
+  facts: [what: string, how: (string | Date)[]][]
+}
+
+/** `2026-12-12 14:05Z → 2026-12-13 14:05Z (24 h later)` */
+export function plainly(how: readonly (string | Date)[]): string {
+  return how.map((part) => (part instanceof Date ? instantText(part) : part)).join('')
+}
+
+/** Puts together what was seen at once. In the order they come in. */
+export function changesInWords(changes: readonly StoredChange[]): Change[] {
+  const groups = new Map<string, StoredChange[]>()
+  for (const change of changes) {
+    const key = `${change.seen_at.toISOString()} ${change.launch_id}`
+    groups.set(key, [...(groups.get(key) ?? []), change])
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    return first ? [{ seenAt: first.seen_at, launch: first.name ?? first.launch_id, facts: factsOf(group) }] : []
+  })
+}
+
+/** How precise a time is can be seen from its own words; a window that moves just as the time does is no news. */
+function factsOf(group: readonly StoredChange[]): Change['facts'] {
+  const net = group.find(({ field }) => field === 'net')
+  const told = net && plainly(howOf(net))
+  const isNews = (field: string, how: string) => field !== 'net_precision' && (!isWindow(field) || how !== told)
+  return group
+    .map((change) => ({ change, how: howOf(change) }))
+    .filter(({ change: { field }, how }) => !net || isNews(field, plainly(how)))
+    .map(({ change: { field }, how }) => [FIELDS[field] ?? field.replaceAll('_', ' '), how])
+}
+
+function isWindow(field: string): boolean {
+  return field === 'window_start' || field === 'window_end'
+}
+
+function howOf(change: StoredChange): (string | Date)[] {
+  const anew = ANEW[change.field]
+  if (anew !== undefined && change.old !== null && change.new !== null) return [anew]
+  const [from, to] = [partOf(change, 'old'), partOf(change, 'new')]
+  if (plainly([from]) !== plainly([to])) return [from, ' → ', to, movedBy(change)]
+  const isTime = change.field === 'net' || isWindow(change.field)
+  return isTime ? [to, ', as before; its placeholder moved'] : ['reworded']
+}
+
+/** What nobody compares by reading; `-o json` holds both. */
+const ANEW: Readonly<Record<string, string>> = { mission_description: 'reworded', image_url: 'another one' }
+
+const FIELDS: Readonly<Record<string, string>> = {
+  net: 'time',
+  net_precision: 'known to the',
+  status_id: 'status',
+  window_start: 'window opens',
+  window_end: 'window closes',
+  mission_name: 'mission',
+  mission_type: 'kind of mission',
+  mission_description: 'description',
+  probability: 'weather',
+  image_url: 'image',
+  webcast_url: 'webcast',
+  webcast_live: 'on the air',
+}
+
+const PRECISIONS = [
+  ...['second', 'minute', 'hour', 'morning', 'afternoon', 'day', 'week', 'month'],
+  ...['first quarter', 'second quarter', 'third quarter', 'fourth quarter', 'first half', 'second half'],
+  ...['year', 'fiscal year', 'decade'],
+]
+
+function partOf(change: StoredChange, side: 'old' | 'new'): string | Date {
+  const [value, precision] = [change[side], change[`${side}_precision`]]
+  if (value === null) return 'none'
+  switch (change.field) {
+    case 'net':
+    case 'window_start':
+    case 'window_end':
+      return isPrecise(precision) ? new Date(value) : shortTime(new Date(value), precision)
+    case 'status_id':
+      return statusText({ status_id: Number(value), status_name: `status ${value}` })
+    case 'net_precision':
+      return PRECISIONS[Number(value)] ?? value
+    case 'webcast_live':
+      return value === 'true' ? 'yes' : 'no'
+    case 'probability':
+      return `${value} % good`
+    default:
+      return shortened(value)
+  }
+}
+
+const LONGEST = 60
+
+/** A long text would fill the screen; `-o json` holds it whole. */
+function shortened(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ')
+  const letters = [...line]
+  return letters.length > LONGEST ? `${letters.slice(0, LONGEST - 1).join('')}…` : line
+}
+
+/** Only between two times: a placeholder moves without anything having moved. */
+function movedBy({ field, old, new: now, old_precision, new_precision }: StoredChange): string {
+  const times = (field === 'net' || isWindow(field)) && isPrecise(old_precision) && isPrecise(new_precision)
+  return times && old !== null && now !== null ? ` (${moveText(new Date(old), new Date(now))})` : ''
+}

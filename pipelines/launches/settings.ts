@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import { API_VERSIONS, apiVersion } from './launch.ts'
+
+/** The environment variables by which launches are read; an empty one is unset. */
+export const launchLibrarySettings = {
+  /** Up to and with the version of the API, without a slash at the end. */
+  LAUNCH_LIBRARY_URL: z
+    .string()
+    .default('https://ll.thespacedevs.com/2.3.0')
+    .superRefine((value, context) => {
+      const message = addressProblem(value)
+      if (message !== undefined) context.addIssue({ code: 'custom', message })
+    })
+    // What a browser shows of the list is as good an answer to "where is it?" as the base.
+    .transform((value) => value.replace(LIST, '')),
+  /** Raises the limit of 15 calls an hour. */
+  LAUNCH_LIBRARY_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7E]+$/, { error: 'must be the key alone, without spaces or line breaks' })
+    .optional(),
+}
+
+export type LaunchLibrarySettings = z.output<z.ZodObject<typeof launchLibrarySettings>>
+
+/** The path of a list, or slashes, behind the version. */
+const LIST = /(\/launch(es)?(\/(upcoming|detailed))?)?\/*$/
+
+/** Never repeats the value: it may hold a password. */
+function addressProblem(value: string): string | undefined {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    return 'must be an http(s) address, like https://ll.thespacedevs.com/2.3.0'
+  if (url.username !== '' || url.password !== '')
+    return 'must not hold a user name or password; a key belongs into LAUNCH_LIBRARY_TOKEN'
+  if (url.search !== '' || url.hash !== '') return 'must not have a query (?…) or a fragment (#…)'
+  const version = apiVersion(url)
+  if (version === undefined) return `must name a version of the API in its path: ${API_VERSIONS.join(', ')}`
+  return url.pathname.replace(LIST, '').endsWith(`/${version}`)
+    ? undefined
+    : `must end with the version of the API, /${version}`
+}

@@ -1,0 +1,145 @@
+import { isPrecise, type Launch } from './launch.ts'
+import { WORDS } from './words.ts'
+
+/** Launch Library's ids, as far as they are told apart here; the others lie between. */
+const PRECISION = {
+  hour: 2,
+  morning: 3,
+  afternoon: 4,
+  day: 5,
+  week: 6,
+  month: 7,
+  quarter1: 8,
+  quarter4: 11,
+  half1: 12,
+  half2: 13,
+  fiscalYear: 15,
+  decade: 16,
+} as const
+
+/** The precision to believe: where none is known, a month is promised at most. */
+export function precisionOf({ netPrecision }: Pick<Launch, 'netPrecision'>): number {
+  return netPrecision ?? PRECISION.month
+}
+
+/**
+ * Net as far as it is known: exact, or the first instant (UTC) of its day, week, month, quarter, half, year, decade.
+ * A placeholder that moves within its period is no news.
+ */
+export function periodStart(net: Date, precision: number): Date {
+  if (isPrecise(precision)) return net
+  const year = net.getUTCFullYear()
+  const month = net.getUTCMonth()
+  const day = net.getUTCDate()
+  if (precision <= PRECISION.day) return utc(year, month, day)
+  if (precision === PRECISION.week) return utc(year, month, day - ((net.getUTCDay() + 6) % 7))
+  if (precision === PRECISION.month) return utc(year, month, 1)
+  if (precision <= PRECISION.quarter4) return utc(year, 3 * (precision - PRECISION.quarter1), 1)
+  if (precision <= PRECISION.half2) return utc(year, 6 * (precision - PRECISION.half1), 1)
+  return utc(precision === PRECISION.decade ? year - (year % 10) : year, 0, 1)
+}
+
+/**
+ * What `net` stands for, in ms since 1970, its end outside; a precise time is its own end. A morning is a whole day:
+ * it is one at the launch site, whose zone is not known.
+ */
+export function periodOf(net: Date, precision: number): { start: number; end: number } {
+  const from = periodStart(net, precision)
+  if (isPrecise(precision)) return { start: from.getTime(), end: from.getTime() }
+  const [years, months, days] = lengthOf(precision)
+  const end = utc(from.getUTCFullYear() + years, from.getUTCMonth() + months, from.getUTCDate() + days)
+  return { start: from.getTime(), end: end.getTime() }
+}
+
+/**
+ * The end of the period that `net` stands for, never before `net`; the launch is past once it is over. In SQL it is
+ * the column `period_end`, by `launch_period_end`. A time known to the second or minute, and one of unknown precision
+ * (a row the older Airflow version left), is its own end.
+ */
+export function periodEnd(net: Date, precision: number | null): Date {
+  if (precision === null) return net
+  if (precision === PRECISION.hour) return new Date(net.getTime() + HOUR_MS)
+  return new Date(Math.max(net.getTime(), periodOf(net, precision).end))
+}
+
+const HOUR_MS = 3_600_000
+
+/** Years, months, days. */
+function lengthOf(precision: number): [number, number, number] {
+  if (precision <= PRECISION.day) return [0, 0, 1]
+  if (precision === PRECISION.week) return [0, 0, 7]
+  if (precision === PRECISION.month) return [0, 1, 0]
+  if (precision <= PRECISION.quarter4) return [0, 3, 0]
+  if (precision <= PRECISION.half2) return [0, 6, 0]
+  return [precision === PRECISION.decade ? 10 : 1, 0, 0]
+}
+
+/**
+ * How fine a precision is, 0 the finest: second, minute, hour are one class, as are a day and its halves, and (like
+ * everything unknown) the two kinds of year.
+ */
+export function precisionClass(precision: number): number {
+  if (isPrecise(precision)) return 0
+  if (precision === PRECISION.decade) return COARSEST.length + 2
+  const index = COARSEST.findIndex((coarsest) => precision <= coarsest)
+  return 1 + (index < 0 ? COARSEST.length : index)
+}
+
+/** Of each class between a time and a year. */
+const COARSEST = [PRECISION.day, PRECISION.week, PRECISION.month, PRECISION.quarter4, PRECISION.half2]
+
+/** Not `Date.UTC`, which reads the years 0 to 99 as 1900 to 1999. */
+function utc(year: number, month: number, day: number): Date {
+  const date = new Date(0)
+  date.setUTCFullYear(year, month, day)
+  return date
+}
+
+/** A time of which only the period is known, in words: "NET December 2026", "Q1 2027", "second half of 2027". */
+export function coarseTime(net: Date, precision: number): string {
+  const words = WORDS.when
+  const start = periodStart(net, precision)
+  const year = start.getUTCFullYear()
+  if (precision === PRECISION.morning) return words.morning(dateText(start))
+  if (precision === PRECISION.afternoon) return words.afternoon(dateText(start))
+  if (precision <= PRECISION.day) return words.day(dateText(start))
+  if (precision === PRECISION.week) return words.week(dateText(start))
+  if (precision === PRECISION.month) return words.month(WORDS.months[start.getUTCMonth()] ?? '', year)
+  if (precision <= PRECISION.quarter4) return words.quarter(precision - PRECISION.quarter1 + 1, year)
+  if (precision <= PRECISION.half2) return words.half(precision - PRECISION.half1 + 1, year)
+  if (precision === PRECISION.fiscalYear) return words.fiscalYear(year)
+  return precision === PRECISION.decade ? words.decade(year) : words.year(year)
+}
+
+/** "12 December 2026", in UTC. */
+function dateText(date: Date): string {
+  return WORDS.date(date.getUTCDate(), WORDS.months[date.getUTCMonth()] ?? '', date.getUTCFullYear())
+}
+
+/** "12 December 2026, 14:05 UTC" */
+export function timeText(date: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${dateText(date)}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
+}
+
+const DAY_MS = 86_400_000
+const WEEK_MS = 7 * DAY_MS
+
+/** Length, and that of what it is counted within. */
+const UNITS = [
+  ['day', DAY_MS, WEEK_MS],
+  ['hour', 3_600_000, DAY_MS],
+  ['minute', 60_000, 3_600_000],
+  ['second', 1_000, 60_000],
+] as const
+
+/** "2 days 3 hours", "15 minutes": the largest unit and the next, cut off; from a week on whole days, rounded. */
+export function amountText(ms: number): string {
+  if (ms >= WEEK_MS) return WORDS.amount(Math.round(ms / DAY_MS), 'day')
+  const [day, hour, minute, second] = UNITS.map(([unit, size, within]) => {
+    const count = Math.floor((ms % within) / size)
+    return count > 0 ? WORDS.amount(count, unit) : ''
+  })
+  const pair = day ? [day, hour] : hour ? [hour, minute] : [minute || second]
+  return pair.filter(Boolean).join(' ')
+}

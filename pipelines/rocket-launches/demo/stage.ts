@@ -1,0 +1,69 @@
+import type { DemoHost } from 'tminus'
+import { type ChannelMessage, startDiscord } from '../stand-ins/discord-server.ts'
+import { startLaunchLibrary } from '../stand-ins/launch-library-server.ts'
+import { sampleLaunches } from './launches.ts'
+
+/** The demo's world: sample launches, a channel, and a clock that can be moved on. */
+export interface Stage {
+  now(): Date
+  /** Time goes by until so long before the T-0 of the launch that came next at the start. */
+  passUntil(msBefore: number): void
+  /** That launch slips by so much. */
+  slip(ms: number): void
+  /** One run of the pipeline, and what it did to the channel. */
+  run(): Promise<Run>
+  close(): Promise<void>
+}
+
+export interface Run {
+  /** Exit code. */
+  code: number
+  /** Methods of the requests to Discord, in order. */
+  sent: string[]
+  /** Messages that are new or were edited, as they stand now. */
+  touched: ChannelMessage[]
+}
+
+export async function openStage(host: DemoHost): Promise<Stage> {
+  let ahead = 0
+  const now = () => new Date(Date.now() + ahead)
+  const launchLibrary = await startLaunchLibrary({ now })
+  const discord = await startDiscord({ now })
+  const { origin } = new URL(launchLibrary.url)
+  let launches = sampleLaunches(now(), { origin })
+  launchLibrary.setLaunches(() => launches)
+  const next = launches.findIndex(({ net }) => Date.parse(net) > Date.now())
+  const net = () => Date.parse(launches[next]?.net ?? '')
+
+  return {
+    now,
+    passUntil(msBefore) {
+      ahead = net() - msBefore - Date.now()
+    },
+    slip(ms) {
+      const slipped = { net: iso(net() + ms), last_updated: iso(now().getTime()) }
+      launches = launches.map((launch, index) => (index === next ? { ...launch, ...slipped } : launch))
+    },
+    async run() {
+      const versions = new Map(discord.messages.map((message) => [message.id, message.versions.length]))
+      const from = discord.requests.length
+      const code = await host.run({
+        LAUNCH_LIBRARY_URL: launchLibrary.url,
+        DISCORD_WEBHOOK_URL: discord.webhookUrl,
+        CLOCK: now().toISOString(),
+      })
+      const sent = discord.requests.slice(from).map(({ method }) => method)
+      const touched = discord.messages.filter((message) => versions.get(message.id) !== message.versions.length)
+      return { code, sent, touched }
+    },
+    async close() {
+      await discord.close()
+      await launchLibrary.close()
+    },
+  }
+}
+
+/** Whole seconds, as the API tells them. */
+function iso(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}

@@ -1,0 +1,242 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { WebhookMessage } from 'tminus/connectors/discord-preview'
+import { invalidFormBody, isEmpty, issuesOf } from './discord-rules.ts'
+import { openLoopback, readBody, type SeenRequest, seen, sendJson } from './loopback.ts'
+
+/** A message in the channel, as it stands now. */
+export interface ChannelMessage extends WebhookMessage {
+  id: string
+  /** The thread it was sent to, or null. */
+  threadId: string | null
+  postedAt: Date
+  editedAt: Date | null
+  /** Every state it had, the first as posted, the last as it stands. */
+  versions: WebhookMessage[]
+  /** Whom the post notified: `@everyone`, `@here`, `<@USER>`, `<@&ROLE>`. Edits notify nobody. */
+  pinged: string[]
+}
+
+export interface DiscordRequest extends SeenRequest {
+  /** The JSON sent (in a form: its `payload_json`); undefined if there was none. */
+  body: unknown
+}
+
+/** True means that the hook answers (or never does) by itself. */
+type Hook = (request: IncomingMessage, response: ServerResponse, seen: DiscordRequest) => boolean
+
+export interface DiscordOptions {
+  /** Default: made up. */
+  webhookId?: string
+  token?: string
+  now?: () => Date
+  /** Called first with every request: nothing has happened yet. */
+  intercept?: Hook
+  /** Called when the request has done its work and only the answer is missing: a message is in the channel. */
+  interceptAnswer?: Hook
+}
+
+export interface DiscordServer {
+  /** `http://127.0.0.1:PORT/api/webhooks/ID/TOKEN`, to be used as DISCORD_WEBHOOK_URL. */
+  webhookUrl: string
+  /** What stands in the channel and its threads, oldest first. */
+  messages: ChannelMessage[]
+  requests: DiscordRequest[]
+  /** What Discord would let pass and T-minus must not do, one sentence each. */
+  violations: string[]
+  close(): Promise<void>
+}
+
+/**
+ * A loopback stand-in for Discord's webhooks (https://docs.discord.com/developers/resources/webhook): execute, get,
+ * edit and delete a message, with and without a version in the path. It refuses what Discord refuses, in its words.
+ */
+export async function startDiscord(options: DiscordOptions = {}): Promise<DiscordServer> {
+  const webhook: Webhook = {
+    id: options.webhookId ?? '1200000000000000001',
+    token: options.token ?? `sample-${'0123456789abcdefABCDEF_-'.repeat(3)}`.slice(0, 68),
+    now: options.now ?? (() => new Date()),
+    messages: [],
+    posted: 0,
+  }
+  const requests: DiscordRequest[] = []
+  const violations: string[] = []
+
+  const server = await openLoopback(async (request, response) => {
+    const raw = await readBody(request)
+    const entry: DiscordRequest = { ...seen(request), body: await parse(request, raw) }
+    requests.push(entry)
+    violations.push(...violationsOf(entry))
+    if (options.intercept?.(request, response, entry)) return
+    const answer = route(entry, raw.length > 0, webhook)
+    if (options.interceptAnswer?.(request, response, entry)) return
+    if (answer.status === 204) response.writeHead(204).end()
+    else sendJson(request, response, answer.status, answer.body)
+  })
+
+  const webhookUrl = `${server.origin}/api/webhooks/${webhook.id}/${webhook.token}`
+  return { webhookUrl, messages: webhook.messages, requests, violations, close: server.close }
+}
+
+interface Webhook {
+  id: string
+  token: string
+  now: () => Date
+  messages: ChannelMessage[]
+  posted: number
+}
+
+interface Answer {
+  status: number
+  body?: unknown
+}
+
+/** The JSON body, or the `payload_json` of a form; undefined for anything else. */
+async function parse(request: IncomingMessage, raw: Buffer): Promise<unknown> {
+  const type = request.headers['content-type'] ?? ''
+  const text = type.startsWith('multipart/form-data') ? await payloadJson(type, raw) : raw.toString('utf8')
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+async function payloadJson(type: string, raw: Buffer): Promise<string> {
+  const form = await new Response(new Uint8Array(raw), { headers: { 'content-type': type } }).formData()
+  return String(form.get('payload_json') ?? '')
+}
+
+function violationsOf({ method, query, body }: DiscordRequest): string[] {
+  if ((method !== 'POST' && method !== 'PATCH') || !isObject(body)) return []
+  const components = Array.isArray(body.components) && body.components.length > 0
+  return [
+    ...(method === 'POST' && query.wait !== 'true' ? ['POST without wait=true: a lost message gives no error'] : []),
+    ...(body.allowed_mentions === undefined ? [`${method} without allowed_mentions: it may ping`] : []),
+    ...(components && query.with_components !== 'true'
+      ? [`${method} of components without with_components=true: Discord drops them`]
+      : []),
+  ]
+}
+
+function route(request: DiscordRequest, hasBody: boolean, webhook: Webhook): Answer {
+  const match = /^\/api(?:\/v\d+)?\/webhooks\/(\d+)\/([^/]+)(?:\/messages\/(\d+))?\/?$/.exec(request.path)
+  if (match === null) return refused(404, 0, '404: Not Found')
+  const [, id, token, messageId] = match
+  if (id !== webhook.id) return refused(404, 10015, 'Unknown Webhook')
+  if (token !== webhook.token) return refused(401, 50027, 'Invalid Webhook Token')
+  if (hasBody && request.body === undefined) return refused(400, 50109, 'The request body contains invalid JSON.')
+  if (messageId !== undefined) return onMessage(request, messageId, webhook)
+  if (request.method === 'GET') return { status: 200, body: describe(webhook) }
+  if (request.method === 'POST') return post(request, webhook)
+  return refused(405, 0, '405: Method Not Allowed')
+}
+
+function refused(status: number, code: number, message: string): Answer {
+  return { status, body: { message, code } }
+}
+
+function describe({ id, token }: Webhook) {
+  const place = { guild_id: '1100000000000000001', channel_id: channel, application_id: null }
+  return { id, type: 1, name: 'Sample webhook', avatar: null, token, ...place }
+}
+
+const channel = '1100000000000000002'
+
+function post({ query, body }: DiscordRequest, webhook: Webhook): Answer {
+  const sent = accepted(body, query)
+  const refusal = refusalOf(sent, sent)
+  if (refusal !== undefined) return refusal
+  if (query.thread_id !== undefined && !/^\d+$/.test(query.thread_id)) return refused(404, 10003, 'Unknown Channel')
+  const message: ChannelMessage = {
+    ...(sent as WebhookMessage),
+    id: snowflake(Date.now(), webhook.posted++),
+    threadId: query.thread_id ?? null,
+    postedAt: webhook.now(),
+    editedAt: null,
+    versions: [sent as WebhookMessage],
+    pinged: pinged(sent),
+  }
+  webhook.messages.push(message)
+  return query.wait === 'true' ? { status: 200, body: show(message, webhook) } : { status: 204 }
+}
+
+/** Milliseconds since 2015 and a counter (https://docs.discord.com/developers/reference#snowflakes): never given twice. */
+function snowflake(atMs: number, counter: number): string {
+  return String((BigInt(atMs - 1_420_070_400_000) << 22n) + BigInt(counter % 4096))
+}
+
+/** Without `with_components` a webhook's components are not looked at. */
+function accepted(body: unknown, query: Record<string, string>): Record<string, unknown> {
+  if (!isObject(body)) return {}
+  const { components, ...rest } = body
+  return components === undefined || query.with_components !== 'true' ? rest : body
+}
+
+function refusalOf(sent: Record<string, unknown>, whole: Record<string, unknown>): Answer | undefined {
+  const issues = issuesOf(sent)
+  if (issues.length > 0) return { status: 400, body: invalidFormBody(issues) }
+  return isEmpty(whole) ? refused(400, 50006, 'Cannot send an empty message') : undefined
+}
+
+function onMessage(request: DiscordRequest, id: string, webhook: Webhook): Answer {
+  const thread = request.query.thread_id ?? null
+  const index = webhook.messages.findIndex((message) => message.id === id && message.threadId === thread)
+  const message = webhook.messages[index]
+  if (message === undefined) return refused(404, 10008, 'Unknown Message')
+  if (request.method === 'GET') return { status: 200, body: show(message, webhook) }
+  if (request.method === 'PATCH') return edit(message, request, webhook)
+  if (request.method !== 'DELETE') return refused(405, 0, '405: Method Not Allowed')
+  webhook.messages.splice(index, 1)
+  return { status: 204 }
+}
+
+/** Keys that are not sent stay as they are; name and picture of the sender cannot be edited. */
+function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook: Webhook): Answer {
+  const { username, avatar_url, ...sent } = accepted(body, query)
+  const whole: WebhookMessage = { ...message.versions.at(-1), ...sent }
+  const refusal = refusalOf(sent, whole as Record<string, unknown>)
+  if (refusal !== undefined) return refusal
+  Object.assign(message, sent, { editedAt: webhook.now() })
+  message.versions.push(whole)
+  return { status: 200, body: show(message, webhook) }
+}
+
+/** Mentions in the content that `allowed_mentions` lets through; without it, all of them. */
+function pinged({ content, allowed_mentions: allowed }: WebhookMessage): string[] {
+  const found = String(content ?? '').match(/@everyone|@here|<@[!&]?\d+>/g) ?? []
+  const parse = (kind: string) => allowed == null || allowed.parse?.includes(kind) === true
+  const id = (mention: string) => mention.replace(/\D/g, '')
+  return [...new Set(found)].filter((mention) => {
+    if (!mention.startsWith('<')) return parse('everyone')
+    const kind = mention.startsWith('<@&') ? 'roles' : 'users'
+    return parse(kind) || allowed?.[kind]?.includes(id(mention)) === true
+  })
+}
+
+/** The message as Discord returns it. */
+function show(message: ChannelMessage, webhook: Webhook) {
+  const author = { id: webhook.id, username: message.username ?? 'Sample webhook', avatar: null, bot: true }
+  return {
+    id: message.id,
+    type: 0,
+    content: message.content ?? '',
+    channel_id: message.threadId ?? channel,
+    author: { ...author, discriminator: '0000' },
+    attachments: [],
+    embeds: message.embeds ?? [],
+    mentions: [],
+    mention_roles: message.pinged.flatMap((mention) => /^<@&(\d+)>$/.exec(mention)?.[1] ?? []),
+    mention_everyone: message.pinged.some((mention) => mention.startsWith('@')),
+    pinned: false,
+    tts: false,
+    timestamp: message.postedAt.toISOString(),
+    edited_timestamp: message.editedAt?.toISOString() ?? null,
+    flags: message.flags ?? 0,
+    components: message.components ?? [],
+    webhook_id: webhook.id,
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

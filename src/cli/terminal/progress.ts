@@ -1,0 +1,187 @@
+import pc from 'picocolors'
+import type { Dag } from '../../dag/dag.ts'
+import { isTerminal, type TaskInstanceState } from '../../dag/state.ts'
+import { humanDuration } from '../../duration.ts'
+import type { LogLine, RunChange, Transition } from '../../metadata/transitions.ts'
+import type { OwnedRun, RunResult } from '../../runner/owned-run.ts'
+import { columnsOf, printable, type Screen, wrap } from './screen.ts'
+
+export interface Progress {
+  started(run: OwnedRun): void
+  onChange(run: OwnedRun, change: RunChange): void
+  onLog(line: LogLine): void
+  /** The user asked to end it. */
+  stopping(): void
+  finished(result: RunResult): void
+  close(): void
+}
+
+interface TaskLine {
+  id: string
+  state: TaskInstanceState
+  since: number
+  durationMs: number | undefined
+  detail: string
+}
+
+const SILENT: Progress = { started() {}, onChange() {}, onLog() {}, stopping() {}, finished() {}, close() {} }
+
+/** A run as it goes: on a terminal one live line a task under what the tasks log, in a pipe a plain line an event. */
+export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | undefined; debug: boolean }): Progress {
+  if (screen === undefined) return SILENT
+  const width = Math.max(...[...dag.tasks.keys()].map((id) => id.length), 0)
+  const lines = dag.graph.nodes.map(
+    ({ id }): TaskLine => ({ id, state: 'none', since: Date.now(), durationMs: undefined, detail: '' }),
+  )
+  const byId = new Map(lines.map((line) => [line.id, line]))
+  let startedAt = Date.now()
+  let own: OwnedRun | undefined
+  let waiting = false
+  let ticking: NodeJS.Timeout | undefined
+  /** A first task may speak before it is known that its run began. */
+  const early: LogLine[] = []
+  const textOf = (line: TaskLine) => taskLines(line, width, screen.columns)
+  const draw = () => screen.draw(fitting(lines, textOf, screen.rows))
+  return {
+    started: (run) => {
+      own = run
+      startedAt = Date.now()
+      screen.print([`${pc.bold(dag.id)} ${pc.dim(run.run.runId)}`])
+      waiting = run.run.state === 'queued'
+      if (waiting) screen.print([`  waits for another run to end: this dag allows ${dag.maxActiveRuns} at once`])
+      lines.forEach((line, index) => {
+        Object.assign(line, { state: waiting ? 'none' : run.state.instance(index).state, since: Date.now() })
+      })
+      if (!screen.live) screen.print(lines.filter(({ state }) => state === 'running').flatMap(textOf))
+      for (const line of early) screen.print(logLines(line, screen.columns))
+      draw()
+      if (screen.live) ticking = setInterval(draw, 100)
+    },
+    onChange: (run, { transitions }) => {
+      if (run !== own) return
+      if (waiting) startedAt = Date.now()
+      waiting = false
+      for (const transition of transitions) {
+        const line = byId.get(transition.taskId)
+        if (line === undefined) continue
+        advance(line, transition)
+        if (!screen.live && transition.to !== 'queued') screen.print(textOf(line))
+        if (debug && transition.ended?.error) screen.print([pc.dim(printable(transition.ended.error))])
+      }
+      draw()
+    },
+    onLog: (line) => {
+      if (line.level === 'debug' && !debug) return
+      if (own === undefined) early.push(line)
+      else screen.print(logLines(line, screen.columns))
+    },
+    stopping: () => {
+      // Not heard by a process that ends at once, as it should.
+      const say = () => screen.print([pc.dim('  waiting for a task to stop; Ctrl-C again ends at once')])
+      if (screen.live) setTimeout(say, 1_000).unref()
+    },
+    finished: (result) => {
+      screen.draw([])
+      if (screen.live) screen.print(lines.flatMap(textOf))
+      const told = screen.live ? lines.map(({ detail }) => detail) : []
+      screen.print(wrap(summary(result, Date.now() - startedAt, told), screen.columns))
+    },
+    close: () => {
+      clearInterval(ticking)
+      screen.keep()
+    },
+  }
+}
+
+/** Where a dag has more tasks than the terminal has rows, those at work. */
+function fitting(lines: readonly TaskLine[], textOf: (line: TaskLine) => string[], rows: number): string[] {
+  const all = lines.flatMap(textOf)
+  if (all.length <= rows) return all
+  const atWork = lines.filter(({ state }) => state !== 'none' && !isTerminal(state)).flatMap(textOf)
+  const ended = lines.filter(({ state }) => isTerminal(state)).length
+  return [...atWork.slice(0, rows - 1), pc.dim(`  ${ended} of ${lines.length} tasks have ended`)]
+}
+
+function advance(line: TaskLine, { to, reason, output }: Transition): void {
+  if (isTerminal(to) || to.startsWith('up_for'))
+    line.durationMs = line.state === 'running' ? Date.now() - line.since : undefined
+  if (to === 'running') {
+    line.since = Date.now()
+    line.durationMs = undefined
+  }
+  line.state = to
+  line.detail = reason ?? (output === null ? '' : counts(output))
+}
+
+/** What a task returned, in a line: `fetched 34, inserted 34`. */
+function counts(output: string): string {
+  const value: unknown = JSON.parse(output)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return ''
+  const members = Object.entries(value).flatMap(([name, member]) => {
+    if (typeof member === 'number') return { zero: member === 0, text: `${name.replaceAll('_', ' ')} ${member}` }
+    return typeof member === 'string' && member.length <= 20 ? { zero: false, text: member } : []
+  })
+  const telling = members.filter(({ zero }) => !zero)
+  return (telling.length > 0 ? telling : members.slice(0, 1)).map(({ text }) => text).join(', ')
+}
+
+const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+const LOOK: Readonly<Record<TaskInstanceState, { sign: string; color: (text: string) => string }>> = {
+  none: { sign: '·', color: pc.dim },
+  scheduled: { sign: '·', color: pc.dim },
+  queued: { sign: '·', color: pc.dim },
+  running: { sign: '▸', color: pc.cyan },
+  success: { sign: '✔', color: pc.green },
+  failed: { sign: '✖', color: pc.red },
+  skipped: { sign: '↷', color: pc.magenta },
+  upstream_failed: { sign: '✖', color: pc.yellow },
+  up_for_retry: { sign: '↻', color: pc.yellow },
+  up_for_reschedule: { sign: '↻', color: pc.cyan },
+}
+
+const STATE_WIDTH = 'up_for_retry'.length
+const TIME_WIDTH = '100 ms'.length
+
+/** On a terminal what does not fit beside the task stands under it. */
+function taskLines(line: TaskLine, width: number, columns: number): string[] {
+  const { color } = LOOK[line.state]
+  const running = line.state === 'running'
+  const ms = running ? Date.now() - line.since : line.durationMs
+  const time = ms === undefined || (running && ms < 100) ? '' : humanDuration(ms)
+  const word = line.state === 'none' ? '' : line.state
+  const gap = ' '.repeat(Math.max(1, STATE_WIDTH + 1 + TIME_WIDTH - word.length - time.length))
+  const head = `${color(signOf(line.state))} ${line.id.padEnd(width)}  ${color(word)}${gap}${time}`
+  const detail = printable(line.detail)
+  if (columnsOf(`${head}  ${detail}`) < columns) return [`${head}  ${detail}`.trimEnd()]
+  return [head.trimEnd(), ...wrap(detail, columns - INDENT.length - 1).map((text) => INDENT + text)]
+}
+
+const INDENT = '    '
+
+function signOf(state: TaskInstanceState): string {
+  if (state !== 'running' || !process.stdout.isTTY) return LOOK[state].sign
+  return SPINNER[Math.floor(Date.now() / 100) % SPINNER.length] ?? ''
+}
+
+function logLines({ taskId, level, message, fields }: LogLine, columns: number): string[] {
+  const color = level === 'error' ? pc.red : level === 'warn' ? pc.yellow : pc.dim
+  const text = printable(fields === undefined ? message : `${message} ${JSON.stringify(fields)}`)
+  const before = `  ${taskId}: `
+  const [first = '', ...rest] = text.split('\n')
+  const [beside = '', ...under] = wrap(' '.repeat(before.length) + first, columns - 1)
+  const lines = [...(under.length > 0 ? [under.join(' ')] : []), ...rest].flatMap((line) =>
+    wrap(line, columns - INDENT.length - 1),
+  )
+  return [color(before) + beside.slice(before.length), ...lines.map((line) => INDENT + line)]
+}
+
+/** @param told what stands on the screen already, and is not said twice */
+function summary({ state, reason }: RunResult, ms: number, told: readonly string[]): string {
+  const took = `in ${humanDuration(ms)}`
+  if (state === 'success') return `${pc.green('✔')} run succeeded ${took}`
+  const why = reason ?? 'no reason given'
+  const known = told.find((detail) => detail !== '' && why.endsWith(`: ${detail}`))
+  const short = known === undefined ? why : why.slice(0, -`: ${known}`.length)
+  return `${pc.red('✖')} run failed ${took}: ${printable(short)}`
+}

@@ -1,0 +1,85 @@
+import { openDatabases, type Setup, setUp } from '../../app.ts'
+import type { Dag } from '../../dag/dag.ts'
+import { TminusError, UsageError } from '../../errors.ts'
+import { type NextRuns, nextRuns, readNextRuns } from '../../operations/next-runs.ts'
+import { setPaused } from '../../operations/pause.ts'
+import { findDag } from '../find-dag.ts'
+import { instant, print, printJson, say, table } from '../terminal/table.ts'
+import { withMetadata } from '../with-metadata.ts'
+import type { ListOptions } from './dags.ts'
+
+/** `dags pause <dag>`, `dags unpause <dag>`: its scheduled runs only; nothing fires by itself on unpause. */
+export async function dagsPause(dagId: string, paused: boolean): Promise<number> {
+  await withMetadata(async (metadata, { loaded, clock }) => {
+    const dag = findDag(loaded, dagId)
+    await setPaused(metadata, dag.id, paused, clock.now())
+    if (paused) say(`${dag.id} is paused: it gets no scheduled runs; by hand it still runs`)
+    else if (dag.schedule === null) say(`${dag.id} is not paused; it has no schedule`)
+    else {
+      const [next = null] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
+      say(`${dag.id} is not paused; its next tick is ${instant(next)}`)
+    }
+  })
+  return 0
+}
+
+/** `dags next [dag]`: the next ticks of one dag, or the next of each. */
+export async function dagsNext(
+  dagId: string | undefined,
+  { output, limit }: ListOptions & { limit?: string },
+): Promise<number> {
+  if (limit !== undefined && !/^[1-9]\d{0,2}$/.test(limit))
+    throw new UsageError('--limit must be a whole number from 1 to 999')
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const chosen = dagId === undefined ? [...setup.loaded.dags.values()] : [findDag(setup.loaded, dagId)]
+  const found = await nextOf(setup, chosen, Number(limit ?? (dagId === undefined ? 1 : 5)))
+  const dags = chosen.map(({ id, schedule, timezone }) => {
+    const { paused = false, next = [] } = found.get(id) ?? {}
+    return { dag_id: id, schedule, timezone, is_paused: paused, next }
+  })
+  if (output === 'json') printJson(dags)
+  else {
+    const now = setup.clock.now()
+    print(
+      table(
+        ['dag_id', 'next', 'in its zone'],
+        dags.flatMap((dag) => rowsOf(dag, now)),
+      ),
+    )
+  }
+  return 0
+}
+
+interface Listed {
+  dag_id: string
+  schedule: string | null
+  timezone: string
+  is_paused: boolean
+  next: Date[]
+}
+
+function rowsOf(dag: Listed, now: Date): string[][] {
+  if (dag.schedule === null) return [[dag.dag_id, 'by hand']]
+  if (dag.is_paused) return [[dag.dag_id, 'paused']]
+  const { format } = new Intl.DateTimeFormat('sv-SE', {
+    dateStyle: 'short',
+    timeStyle: 'medium',
+    timeZone: dag.timezone,
+  })
+  return dag.next.map((date) => {
+    const overdue = date > now ? '' : ', overdue'
+    return [dag.dag_id, instant(date) + overdue, `${format(date)} ${dag.timezone}`]
+  })
+}
+
+/** Without a database, or tables in it, nothing ran yet and nothing is paused. */
+async function nextOf(setup: Setup, dags: readonly Dag[], count: number): Promise<Map<string, NextRuns>> {
+  const now = setup.clock.now()
+  try {
+    const { metadata, close } = await openDatabases(setup, { create: false })
+    return await readNextRuns(metadata, dags, now, count).finally(close)
+  } catch (error) {
+    if (!(error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code))) throw error
+    return new Map(dags.map((dag) => [dag.id, nextRuns(dag, undefined, now, count)]))
+  }
+}

@@ -1,0 +1,120 @@
+import pc from 'picocolors'
+import { z } from 'zod'
+import { setUp } from '../../app.ts'
+import type { Dag } from '../../dag/dag.ts'
+import { humanDuration } from '../../duration.ts'
+import { findDag } from '../find-dag.ts'
+import { fields, print, printJson, table } from '../terminal/table.ts'
+import type { ListOptions } from './dags.ts'
+
+/** `dags show <dag>`: its tasks as a tree, from the pipelines folder; needs no database. */
+export async function dagsShow(dagId: string, options: ListOptions & { mermaid?: boolean }): Promise<number> {
+  const { loaded } = await setUp({ wanted: () => false, logTo: process.stderr })
+  const dag = findDag(loaded, dagId)
+  if (options.mermaid) print(mermaid(dag))
+  else if (options.output === 'json') printJson(described(dag))
+  else {
+    print(fields(facts(dag)))
+    print(`\n${tree(dag).join('\n')}`)
+  }
+  return 0
+}
+
+/** `tasks list <dag>`: in the order they may run. */
+export async function tasksList(dagId: string, { output }: ListOptions): Promise<number> {
+  const { loaded } = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { tasks } = described(findDag(loaded, dagId))
+  if (output === 'json') printJson(tasks)
+  else
+    print(
+      table(
+        ['task_id', 'upstream', 'trigger_rule', 'retries', 'timeout', 'pool'],
+        tasks.map((task) => [
+          task.task_id,
+          task.upstream.join(', '),
+          task.trigger_rule,
+          String(task.retries),
+          task.execution_timeout_ms === null ? '' : humanDuration(task.execution_timeout_ms),
+          task.pool ?? '',
+        ]),
+        { spare: ['pool', 'timeout', 'retries'] },
+      ),
+    )
+  return 0
+}
+
+function facts(dag: Dag): [string, string | null][] {
+  const { description, schedule, timezone, startDate, catchup, maxActiveRuns, maxActiveTasks, tags } = dag
+  const params = Object.keys(dag.params.shape).join(', ')
+  return [
+    ['dag_id', dag.id],
+    ['description', description],
+    ['schedule', schedule === null ? 'by hand' : `${schedule}  (${timezone})`],
+    ['start_date', startDate?.toISOString() ?? null],
+    ['catchup', schedule === null || catchup === 'none' ? null : catchup],
+    ['max_active_runs', String(maxActiveRuns)],
+    ['max_active_tasks', maxActiveTasks === undefined ? null : String(maxActiveTasks)],
+    ['params', params],
+    ['tags', tags.join(', ')],
+  ]
+}
+
+function described(dag: Dag) {
+  return {
+    dag_id: dag.id,
+    description: dag.description,
+    schedule: dag.schedule,
+    timezone: dag.timezone,
+    start_date: dag.startDate ?? null,
+    catchup: dag.catchup,
+    max_active_runs: dag.maxActiveRuns,
+    max_active_tasks: dag.maxActiveTasks ?? null,
+    tags: dag.tags,
+    params: z.toJSONSchema(dag.params, { io: 'input', unrepresentable: 'any' }),
+    tasks: dag.graph.nodes.map(({ id, upstream, triggerRule }) => {
+      const task = dag.tasks.get(id)
+      return {
+        task_id: id,
+        upstream: [...new Set(Object.values(upstream))],
+        trigger_rule: triggerRule,
+        retries: task?.retries ?? 0,
+        execution_timeout_ms: task?.executionTimeoutMs ?? null,
+        pool: task?.pool ?? null,
+        priority: task?.priority ?? 0,
+      }
+    }),
+  }
+}
+
+/** Each task under each of its upstreams; what hangs on it is drawn where it comes first. */
+function tree({ graph }: Dag): string[] {
+  const lines: string[] = []
+  const drawn = new Set<number>()
+  const draw = (index: number, head: string, indent: string) => {
+    const node = graph.nodes[index]
+    const again = drawn.has(index)
+    const rule = node?.triggerRule === 'all_success' ? '' : pc.dim(`  ${node?.triggerRule}`)
+    lines.push(`${head}${node?.id}${again ? pc.dim('  (as above)') : rule}`)
+    if (again) return
+    drawn.add(index)
+    const children = graph.downstream[index] ?? []
+    children.forEach((child, position) => {
+      const last = position === children.length - 1
+      draw(child, `${indent}${last ? '└─ ' : '├─ '}`, `${indent}${last ? '   ' : '│  '}`)
+    })
+  }
+  graph.upstream.forEach((parents, index) => {
+    if (parents.length === 0) draw(index, '', '')
+  })
+  return lines
+}
+
+/** https://mermaid.js.org/syntax/flowchart.html; ids of its own, since words such as `end` are reserved there. */
+function mermaid({ graph }: Dag): string {
+  const nodes = graph.nodes.map(({ id, triggerRule }, index) => {
+    const rule = triggerRule === 'all_success' ? '' : `<br>${triggerRule}`
+    return `  t${index}["${id}${rule}"]`
+  })
+  const edges = graph.upstream.flatMap((parents, index) => parents.map((parent) => `  t${parent} --> t${index}`))
+  return ['graph LR', ...nodes, ...edges].join('\n')
+}

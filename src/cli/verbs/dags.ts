@@ -1,0 +1,93 @@
+import { openDatabases, type Setup, setUp } from '../../app.ts'
+import { messageOf, TminusError, UsageError } from '../../errors.ts'
+import { listRuns } from '../../operations/list-runs.ts'
+import { listStoredDags } from '../../operations/stored-dags.ts'
+import { findDag } from '../find-dag.ts'
+import { instant, note, print, printJson, table, took } from '../terminal/table.ts'
+import { withMetadata } from '../with-metadata.ts'
+
+export interface ListOptions {
+  output: string
+}
+
+interface ListedDag {
+  dag_id: string
+  schedule: string | null
+  tasks: number
+  description: string
+  import_error: string | null
+  /** Whether its code is in PIPELINES_DIR. */
+  is_active: boolean
+}
+
+/** `dags list`: from the pipelines folder, and what else the database knows, where there is one. */
+export async function dagsList({ output }: ListOptions): Promise<number> {
+  const setup = await setUp({ logTo: process.stderr })
+  const { dags: loaded, importErrors } = setup.loaded
+  const dags = [...loaded.values()].map(({ id, schedule, tasks, description }): ListedDag => {
+    return { dag_id: id, schedule, tasks: tasks.size, description, import_error: null, is_active: true }
+  })
+  const broken = importErrors.map(({ folder, message }): ListedDag => {
+    return { dag_id: folder, schedule: null, tasks: 0, description: '', import_error: message, is_active: true }
+  })
+  const gone = await goneDags(
+    setup,
+    [...dags, ...broken].map(({ dag_id }) => dag_id),
+  )
+  const all = [...dags, ...broken, ...gone].sort((a, b) => (a.dag_id < b.dag_id ? -1 : 1))
+  if (output === 'json') printJson(all)
+  else
+    print(
+      table(
+        ['dag_id', 'schedule', 'tasks', 'description'],
+        all.map((dag) => [
+          dag.dag_id,
+          dag.is_active ? (dag.schedule ?? 'by hand') : '',
+          dag.is_active ? String(dag.tasks) : '',
+          dag.import_error === null ? dag.description : `import error: ${dag.import_error}`,
+        ]),
+      ),
+    )
+  return broken.length > 0 ? 1 : 0
+}
+
+/** Dags that have runs but no folder any more. The list must not depend on the database, so its trouble is only noted. */
+async function goneDags(setup: Setup, here: readonly string[]): Promise<ListedDag[]> {
+  try {
+    const { metadata, close } = await openDatabases(setup, { create: false })
+    const gone = await listStoredDags(metadata, [
+      ...here,
+      ...setup.loaded.importErrors.flatMap(({ dag }) => dag?.id ?? []),
+    ]).finally(close)
+    return gone.map(({ dag_id, queued, running }) => {
+      const open = [queued > 0 && `${queued} queued`, running > 0 && `${running} running`].filter(Boolean).join(', ')
+      const description = `not in PIPELINES_DIR any more${open && `; runs: ${open}`}`
+      return { dag_id, schedule: null, tasks: 0, description, import_error: null, is_active: false }
+    })
+  } catch (error) {
+    if (!(error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code)))
+      note(`Dags that only the database knows are not listed: ${setup.scrub(messageOf(error))}`)
+    return []
+  }
+}
+
+/** `dags runs <dag>`: newest first. */
+export async function dagsRuns(dagId: string, { output, limit }: ListOptions & { limit: string }): Promise<number> {
+  if (!/^[1-9]\d{0,5}$/.test(limit)) throw new UsageError('--limit must be a whole number from 1')
+  const runs = await withMetadata(async (metadata, { loaded }) => {
+    const found = await listRuns(metadata, dagId, Number(limit))
+    // What a dag did is there to be read, also after its folder is gone.
+    if (found.length === 0) findDag(loaded, dagId)
+    return found
+  })
+  if (output === 'json') printJson(runs)
+  else
+    print(
+      table(
+        ['run_id', 'state', 'start', 'duration'],
+        runs.map((run) => [run.run_id, run.state, instant(run.start_date), took(run)]),
+        { spare: ['duration'], empty: `${dagId} has had no run yet` },
+      ),
+    )
+  return 0
+}

@@ -1,0 +1,92 @@
+import pc from 'picocolors'
+import { type Databases, openDatabases, type Setup, setUp } from '../../app.ts'
+import type { Check } from '../../commands.ts'
+import { parseSettings } from '../../config.ts'
+import type { Dag } from '../../dag/dag.ts'
+import { messageOf } from '../../errors.ts'
+import { checkMigrations, checkPooler, checkServer } from '../../maintenance/check.ts'
+import { checkRights } from '../../maintenance/check-rights.ts'
+import { checkRuns } from '../../maintenance/check-runs.ts'
+import { openCommandHost, stopSignal } from '../command-host.ts'
+import { settingsWarnings } from '../settings-warnings.ts'
+import { columnsOf, wrap } from '../terminal/screen.ts'
+import { print, printJson, terminalColumns } from '../terminal/table.ts'
+import type { ListOptions } from './dags.ts'
+
+/** `db check`: what is wrong, and what to do about it; 1 where anything is. */
+export async function dbCheck({ output }: ListOptions): Promise<number> {
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const databases = await checkDatabases(setup)
+  const isReached = databases.every(({ name, level }) => name !== 'connection' || level === 'ok')
+  const settings = settingsWarnings(setup).map((message): Check => ({ name: 'settings', level: 'warn', message }))
+  const found = [...databases, ...(await checkDags(setup, isReached)), ...settings]
+  const checks = found.map((check) => ({ ...check, message: setup.scrub(check.message) }))
+  if (output === 'json') printJson(checks)
+  else for (const line of lines(checks)) print(line)
+  return checks.some(({ level }) => level === 'fail') ? 1 : 0
+}
+
+async function checkDatabases(setup: Setup): Promise<Check[]> {
+  try {
+    const databases = await openDatabases(setup, { create: false, asFound: true, direct: true })
+    return await checkOpened(setup, databases).finally(databases.close)
+  } catch (error) {
+    return [{ name: 'connection', level: 'fail', message: messageOf(error) }]
+  }
+}
+
+async function checkOpened({ config, loaded }: Setup, { db, metadata, direct }: Databases): Promise<Check[]> {
+  const name = config.databaseUrl === undefined ? 'the embedded server' : config.databaseSetting
+  const { check, usable } = await checkMigrations(metadata)
+  return [
+    ...(await checkServer(db, name)),
+    ...(metadata.pool === db ? [] : await checkServer(metadata.pool, 'METADATA_DATABASE_URL')),
+    ...(await checkPooler(direct.pool, direct.setting)),
+    check,
+    ...(usable ? await checkTables(metadata, [...loaded.dags.keys()]) : []),
+  ]
+}
+
+/** @param here ids of the dags whose code is here */
+async function checkTables(metadata: Databases['metadata'], here: readonly string[]): Promise<Check[]> {
+  const rights = await checkRights(metadata)
+  return rights.level === 'ok' ? [rights, ...(await checkRuns(metadata, here))] : [rights]
+}
+
+/** @param isReached whether the database can be asked: where not, that is told once */
+async function checkDags({ env, loaded }: Setup, isReached: boolean): Promise<Check[]> {
+  const broken = loaded.importErrors.map(
+    ({ folder, message }): Check => ({ name: folder, level: 'fail', message: `could not be loaded: ${message}` }),
+  )
+  const signal = AbortSignal.any([stopSignal(), AbortSignal.timeout(DAG_CHECK_MS)])
+  const own = await Promise.all(
+    [...loaded.dags.values()].map((dag) => checkDag(dag, env, isReached ? signal : undefined)),
+  )
+  return [...broken, ...own.flat()]
+}
+
+const DAG_CHECK_MS = 10_000
+
+/** Its settings, and with a `signal` what it tells of itself. */
+async function checkDag(dag: Dag, env: Setup['env'], signal: AbortSignal | undefined): Promise<Check[]> {
+  try {
+    parseSettings(env, [dag])
+    const host = signal && openCommandHost(dag, env, { signal, done: () => {} })
+    const told = host && (await (await dag.commands?.())?.check?.(host))
+    return [...(told ?? [{ name: dag.id, level: 'ok' as const, message: 'loads, its settings are right' }])]
+  } catch (error) {
+    return [{ name: dag.id, level: 'fail', message: messageOf(error) }]
+  }
+}
+
+const LOOK = { ok: pc.green('ok  '), warn: pc.yellow('warn'), fail: pc.red('fail') }
+
+function lines(checks: readonly Check[]): string[] {
+  const width = Math.max(...checks.map(({ name }) => columnsOf(name)))
+  const indent = ' '.repeat(6 + width + 2)
+  return checks.flatMap(({ name, level, message }) =>
+    wrap(message, terminalColumns() - indent.length).map((text, index) =>
+      index === 0 ? `${LOOK[level]}  ${name.padEnd(width)}  ${text}` : `${indent}${text}`,
+    ),
+  )
+}

@@ -1,0 +1,46 @@
+import { openDatabases, setUp } from '../../app.ts'
+import type { Config } from '../../config.ts'
+import { openEmbedded } from '../../db/embedded/embedded.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
+import { ensureAdmin } from '../../web/auth/users.ts'
+import { openDoor } from '../../web/door.ts'
+import { refuseStrangers } from '../../web/strangers.ts'
+import { settingsWarnings } from '../settings-warnings.ts'
+import { print, say } from '../terminal/table.ts'
+
+/** `db url`: the address of the launches' database. An embedded server is started, and left running. */
+export async function dbUrl(): Promise<number> {
+  const { config } = await setUp({ wanted: () => false, logTo: process.stderr })
+  if (config.databaseUrl !== undefined) {
+    print(config.databaseUrl)
+    return 0
+  }
+  const embedded = await openEmbedded({ dataDir: config.dataDir, create: true })
+  print(embedded.connectionString)
+  await embedded.release({ leaveRunning: true })
+  return 0
+}
+
+/** `db migrate`: the runner's own tables; a pipeline's are its own business. */
+export async function dbMigrate({ beforeStart = false }: { beforeStart?: boolean } = {}): Promise<number> {
+  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  for (const message of settingsWarnings(setup)) setup.log.warn(message)
+  const databases = await openDatabases(setup, { create: true })
+  const { admin, metadataSchema, web } = setup.config
+  try {
+    const made = admin && (await ensureAdmin(databases.metadata, admin.user, admin.password))
+    if (made) say(`Made ${admin.user}, the first admin of the web page`)
+    say(`The runner's tables in schema "${metadataSchema}" are up to date`)
+    if (beforeStart) await refusePage(databases.metadata, web)
+  } finally {
+    await databases.close()
+  }
+  return 0
+}
+
+/** Throws what `start` would throw, for a supervisor that would start it over and over. The port may be taken here. */
+async function refusePage(metadata: Metadata, web: Config['web']): Promise<void> {
+  await refuseStrangers(metadata, web)
+  const door = openDoor({ ...web, port: 0 })
+  await door.url.finally(() => door.close())
+}

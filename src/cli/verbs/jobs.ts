@@ -1,0 +1,51 @@
+import { commandFor } from '../../command-for.ts'
+import { humanDuration } from '../../duration.ts'
+import { lateReason, listExecuting, listLate } from '../../maintenance/alive.ts'
+import { whyNotWritable } from '../../maintenance/writes.ts'
+import { listJobs } from '../../operations/list-jobs.ts'
+import { instant, print, printJson, say, table } from '../terminal/table.ts'
+import { withMetadata } from '../with-metadata.ts'
+import type { ListOptions } from './dags.ts'
+
+/** `jobs list`: processes, those alive first. */
+export async function jobsList({ output }: ListOptions): Promise<number> {
+  const jobs = await withMetadata((metadata) => listJobs(metadata, 25))
+  if (output === 'json') printJson(jobs)
+  else
+    print(
+      table(
+        ['job_id', 'kind', 'state', 'process', 'start', 'heartbeat', 'reason'],
+        jobs.map((job) => [
+          String(job.job_id),
+          job.kind,
+          job.state,
+          `${job.pid} on ${job.hostname}`,
+          instant(job.start_date),
+          instant(job.heartbeat_at),
+          job.reason ?? '',
+        ]),
+        { spare: ['start'], empty: 'No process has been here yet' },
+      ),
+    )
+  return 0
+}
+
+/** `jobs check`: whether any live process executes runs. */
+export async function jobsCheck(): Promise<number> {
+  return await withMetadata(async (metadata) => {
+    const executing = await listExecuting(metadata)
+    for (const { kind, pid, hostname, silent_ms } of executing)
+      say(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
+    const late = await listLate(metadata)
+    for (const one of late) say(sentence(lateReason(one)))
+    if (executing.length + late.length === 0)
+      say(`No live process takes up runs; start one with ${commandFor('start')}`)
+    const why = await whyNotWritable(metadata.pool)
+    if (why !== undefined) say(sentence(why))
+    return executing.length > 0 && why === undefined ? 0 : 1
+  })
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

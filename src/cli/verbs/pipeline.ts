@@ -1,0 +1,78 @@
+import { openApp, setUp } from '../../app.ts'
+import type { Environment } from '../../config.ts'
+import type { Dag } from '../../dag/dag.ts'
+import { showRun } from '../../operations/list-runs.ts'
+import { poolsOf, refuseMissingPools, setPool } from '../../operations/pools.ts'
+import type { RunResult } from '../../runner/owned-run.ts'
+import { findDag, parseConf } from '../find-dag.ts'
+import { settingsWarnings } from '../settings-warnings.ts'
+import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
+import { openProgress } from '../terminal/progress.ts'
+import { Screen } from '../terminal/screen.ts'
+import { printJson } from '../terminal/table.ts'
+
+export interface PipelineOptions {
+  conf?: string
+  json?: boolean
+  /** False: each task is tried once. */
+  retry?: boolean
+  /** Records the run in this schema instead, which is dropped at the end. */
+  scratchSchema?: string
+  /** Instead of the process's own and `.env`. */
+  env?: Environment
+}
+
+const ROOM = 1_000
+
+/** `pipeline <dag>`: one run, owned by this process from start to end. */
+export async function pipeline(dagId: string, options: PipelineOptions): Promise<number> {
+  const screen = options.json ? undefined : new Screen()
+  const setup = await setUp({
+    wanted: (dag) => dag.id === dagId,
+    // On the same terminal as the live lines it would tear them apart.
+    logTo: screen?.live && process.stderr.isTTY ? screen.stream() : process.stderr,
+    ...(options.env && { env: options.env }),
+  })
+  if (options.scratchSchema !== undefined) setup.config.metadataSchema = options.scratchSchema
+  if (options.env === undefined) for (const message of settingsWarnings(setup)) setup.log.warn(message)
+  const dag = findDag(setup.loaded, dagId)
+  const conf = parseConf(dag, options.conf)
+  const progress = openProgress(dag, { screen, debug: setup.config.log.level === 'debug' })
+  const app = await openApp(setup, 'pipeline', { onChange: progress.onChange, onLog: progress.onLog })
+  let interrupted: StopSignal | undefined
+  const ignore = onStopSignal((signal) => {
+    interrupted = signal
+    progress.stopping()
+    void app.runner.stop('interrupted')
+  })
+  let result: RunResult | undefined
+  try {
+    // The runs that share a pool are not in a schema of its own, so it holds nothing up there.
+    if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, ROOM, null)
+    else await refuseMissingPools(app.metadata, dag)
+    // Runs of this dag that a process began and left behind come first.
+    await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
+    const logicalDate = setup.clock.now()
+    const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })
+    progress.started(run)
+    if (interrupted) await app.runner.stop('interrupted')
+    result = await run.finished
+    await app.runner.idle()
+    await app.runner.drained()
+    progress.finished(result)
+    if (options.json) await printRun(app.metadata, dag, run.run.runId)
+  } finally {
+    progress.close()
+    await app.end(result ? 'success' : 'failed', {
+      ...(interrupted && { reason: 'interrupted' }),
+      drop: options.scratchSchema !== undefined,
+    })
+    ignore()
+  }
+  if (interrupted) return EXIT_OF[interrupted]
+  return result.state === 'success' ? 0 : 1
+}
+
+async function printRun(metadata: Parameters<typeof showRun>[0], dag: Dag, runId: string): Promise<void> {
+  printJson(await showRun(metadata, dag.id, runId))
+}

@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type App, openApp, type Setup, setUp } from '../../app.ts'
+import { messageOf } from '../../errors.ts'
+import type { LogLine, RunChange } from '../../metadata/transitions.ts'
+import { readNextRuns } from '../../operations/next-runs.ts'
+import type { OwnedRun } from '../../runner/owned-run.ts'
+import { Scheduler } from '../../scheduler/scheduler.ts'
+import { settingsWarnings } from '../settings-warnings.ts'
+import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
+import { Watch } from '../watch.ts'
+
+/** How long running tasks may go on after a SIGTERM. */
+const GRACE_MS = 30_000
+/** How long it may go on to open the databases after one. */
+const EARLY_GRACE_MS = 3_000
+
+/** `start` and `scheduler`: runs every dag by its schedule until told to stop. */
+export async function start(kind: 'start' | 'scheduler'): Promise<number> {
+  const setup = await setUp()
+  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
+  const { loaded, clock, log } = setup
+  // Before a database is opened: it may be another one than was meant.
+  for (const message of settingsWarnings(setup)) log.warn(message)
+  const watch = new Watch(setup, kind)
+  const opening = openApp(setup, kind, watch.hooks(logRuns(setup)))
+  const early = await Promise.race([stopped, opening.then(() => undefined)])
+  if (early !== undefined) return await endEarly(opening, early)
+  const app = await opening
+  for (const { folder, message } of loaded.importErrors)
+    log.error({ folder }, `a pipeline could not be loaded: ${message}`)
+  const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), clock, log })
+  await watch.open(app, scheduler).catch(async (error: unknown) => {
+    await app.end('failed', { reason: messageOf(error) })
+    throw error
+  })
+  await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
+  scheduler.start()
+  for (const [dagId, { next }] of await readNextRuns(app.metadata, [...loaded.dags.values()], clock.now()))
+    if (next[0]) log.info({ dag_id: dagId, next: next[0] }, 'scheduled')
+  const signal = await stopped
+  log.info(`${signal}: stopping; a second signal ends at once`)
+  await scheduler.stop()
+  await watch.close()
+  const left = await app.runner.release(GRACE_MS, `${signal}: handed back`)
+  await app.end('success', { reason: signal })
+  return left > 0 ? EXIT_OF[signal] : 0
+}
+
+/** Before a handler is there a signal ends the process by itself; so the exit code is the signal's here too. */
+async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<number> {
+  const ended = opening.then((app) => app.end('success', { reason: signal }))
+  // What cannot be opened need not be closed; why it cannot is of no interest any more.
+  const limit = new AbortController()
+  await Promise.race([ended, delay(EARLY_GRACE_MS, undefined, { signal: limit.signal })]).catch(() => {})
+  limit.abort()
+  return EXIT_OF[signal]
+}
+
+function logRuns({ log }: Setup) {
+  /** Runs under way, by their row: what a task logs tells whose it is. */
+  const runs = new Map<number, { dag_id: string; run_id: string }>()
+  return {
+    onChange: ({ run }: OwnedRun, { transitions, run: end }: RunChange) => {
+      runs.set(run.dagRunId, { dag_id: run.dagId, run_id: run.runId })
+      for (const { taskId, to, tryNumber, reason } of transitions) {
+        if (to === 'queued') continue
+        const level = to === 'failed' || to === 'upstream_failed' ? 'error' : to === 'up_for_retry' ? 'warn' : 'info'
+        log[level](
+          { dag_id: run.dagId, run_id: run.runId, task_id: taskId, try_number: tryNumber, ...(reason && { reason }) },
+          to,
+        )
+      }
+      if (end === null) return
+      runs.delete(run.dagRunId)
+      log[end.state === 'failed' ? 'error' : 'info']({ dag_id: run.dagId, run_id: run.runId }, `run ${end.state}`)
+    },
+    onLog: ({ dagRunId, taskId, tryNumber, level, message, fields }: LogLine) =>
+      log[level]({ ...runs.get(dagRunId), task_id: taskId, try_number: tryNumber, ...fields }, message),
+  }
+}

@@ -1,0 +1,99 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Setup } from '../../app.ts'
+import { isTerminal } from '../../dag/state.ts'
+import { UsageError } from '../../errors.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
+import { type LogRow, readEnds, readLogs, type TryEnd, whyNoLog } from '../../operations/logs.ts'
+import { stopSignal } from '../command-host.ts'
+import { findRun, findTask } from '../find-run.ts'
+import { printable } from '../terminal/screen.ts'
+import { instant, note, print } from '../terminal/table.ts'
+import { withMetadata } from '../with-metadata.ts'
+
+export interface LogsOptions {
+  try?: string
+  follow?: boolean
+}
+
+/** `tasks logs <dag> <run> <task>`: every try, or one; with `--follow` until the task, or that try, has ended. */
+export async function tasksLogs(dagId: string, runId: string, taskId: string, options: LogsOptions): Promise<number> {
+  if (options.try !== undefined && !/^[1-9]\d{0,5}$/.test(options.try))
+    throw new UsageError('--try must be a whole number from 1')
+  const wanted: Wanted = { dagId, runId, taskId, tryNumber: options.try === undefined ? null : Number(options.try) }
+  await withMetadata(async (metadata, setup) => {
+    const first = await read(metadata, setup, wanted, 0)
+    if (options.try !== undefined && first.ended && first.tries < Number(options.try))
+      throw new UsageError(`Task '${taskId}' has no try ${options.try} in this run; it had ${first.tries}`)
+    show(first)
+    if (first.lines.length === 0 && first.ends.length === 0) note(first.without)
+    if (options.follow && !first.ended) await follow(metadata, setup, { ...wanted, runId: first.runId }, first)
+  })
+  return 0
+}
+
+interface Wanted {
+  dagId: string
+  runId: string
+  taskId: string
+  /** Null: every try. */
+  tryNumber: number | null
+}
+
+interface Told {
+  lines: readonly LogRow[]
+  ends: readonly TryEnd[]
+}
+
+const LOOK_EVERY_MS = 500
+
+async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: Told): Promise<void> {
+  const signal = stopSignal()
+  let after = lastOf(shown.lines, 0)
+  let endsShown = shown.ends.length
+  for (let ended = false; !ended && !signal.aborted; ) {
+    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {})
+    const found = await read(metadata, setup, wanted, after)
+    show({ lines: found.lines, ends: found.ends.slice(endsShown) })
+    after = lastOf(found.lines, after)
+    endsShown = found.ends.length
+    ended = found.ended
+    if (ended && after === 0 && endsShown === 0) note(found.without)
+  }
+}
+
+/** The state first: what is written before an end is then among the lines. */
+async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tryNumber }: Wanted, afterLine: number) {
+  const run = await findRun(metadata, setup, dagId, runId)
+  const task = findTask(run, taskId)
+  const key = { dagId, runId: run.run_id }
+  const ends = await readEnds(metadata, key, taskId, tryNumber)
+  const lines = await readLogs(metadata, key, taskId, { tryNumber, afterLine })
+  const isOver = isTerminal(task.state) || (tryNumber !== null && task.try_number > tryNumber)
+  const ended = isOver && (run.end_date !== null || lines.length === 0)
+  const what = tryNumber === null ? taskId : `try ${tryNumber} of ${taskId}`
+  const without = `There is no log of ${what}: ${whyNoLog(run, task, tryNumber)}`
+  return { runId: run.run_id, lines, ends, ended, tries: task.try_number, without }
+}
+
+function lastOf(lines: readonly LogRow[], before: number): number {
+  return lines.reduce((last, { line }) => Math.max(last, line), before)
+}
+
+/** Each try's lines, and then how it ended where that was not well. */
+function show({ lines, ends }: Told): void {
+  const tries = new Set([...lines, ...ends].map(({ try_number }) => try_number).sort((a, b) => a - b))
+  for (const one of tries) {
+    for (const line of lines.filter(({ try_number }) => try_number === one)) print(textOf(line))
+    for (const end of ends.filter(({ try_number }) => try_number === one)) print(endOf(end))
+  }
+}
+
+function textOf({ try_number, logged_at, level, message, fields }: LogRow): string {
+  const more = fields === null ? '' : ` ${JSON.stringify(fields)}`
+  return printable(`${instant(logged_at)} try ${try_number} ${level.padEnd(5)} ${message}${more}`)
+}
+
+/** The stack begins with what the reason says. */
+function endOf({ try_number, ended_at, state, reason, error }: TryEnd): string {
+  return printable(`${instant(ended_at)} try ${try_number} ${state}: ${error ?? reason ?? 'no reason given'}`)
+}

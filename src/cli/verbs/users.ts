@@ -1,0 +1,87 @@
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { UsageError } from '../../errors.ts'
+import { checkNewName, checkUser, createUser, deleteUser, listUsers, setPassword } from '../../web/auth/users.ts'
+import { ROLES, type Role } from '../../web/site.ts'
+import { instant, print, printJson, say, table } from '../terminal/table.ts'
+import { withMetadata } from '../with-metadata.ts'
+import type { ListOptions } from './dags.ts'
+
+/** `users create <name>`: the password is asked for, or read from standard input. */
+export async function usersCreate(name: string, { role }: { role: string }): Promise<number> {
+  const known = ROLES.find((one) => one === role)
+  if (known === undefined) throw new UsageError(`--role must be one of ${ROLES.join(', ')}`)
+  await withMetadata(async (metadata) => {
+    await checkNewName(metadata, name)
+    await createUser(metadata, name, known satisfies Role, await readPassword())
+  })
+  say(`Made ${name}, ${role}. The page asks for a password from now on`)
+  return 0
+}
+
+export async function usersSetPassword(name: string): Promise<number> {
+  await withMetadata(async (metadata) => {
+    await checkUser(metadata, name)
+    await setPassword(metadata, name, await readPassword())
+  })
+  say(`The password of ${name} is changed: every session has ended, and the calendar address is withdrawn`)
+  return 0
+}
+
+export async function usersDelete(name: string): Promise<number> {
+  const left = await withMetadata(async (metadata) => {
+    await deleteUser(metadata, name)
+    return (await listUsers(metadata)).length
+  })
+  say(`Deleted ${name}`)
+  if (left === 0) say(NOBODY)
+  return 0
+}
+
+const NOBODY = 'There are no users: on this machine the page is open to everybody'
+
+export async function usersList({ output }: ListOptions): Promise<number> {
+  const users = await withMetadata((metadata) => listUsers(metadata))
+  if (output === 'json') printJson(users)
+  else
+    print(
+      table(
+        ['user_name', 'role', 'created', 'seen'],
+        users.map((user) => [user.user_name, user.role, instant(user.created_at), instant(user.seen_at)]),
+        { empty: NOBODY },
+      ),
+    )
+  return 0
+}
+
+/** Longer is no password. */
+const MOST = 10_000
+
+/** On a terminal asked for twice and not shown; else the first line of standard input. */
+async function readPassword(): Promise<string> {
+  if (!process.stdin.isTTY) return await firstLine()
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const terminal = createInterface({ input: process.stdin, output: silent, terminal: true })
+  const ask = async (question: string) => {
+    process.stderr.write(question)
+    const answer = await terminal.question('')
+    process.stderr.write('\n')
+    return answer
+  }
+  try {
+    const password = await ask('Password: ')
+    if ((await ask('Once more: ')) !== password) throw new UsageError('The two are not the same; nothing was changed')
+    return password
+  } finally {
+    terminal.close()
+  }
+}
+
+async function firstLine(): Promise<string> {
+  let text = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    text += chunk
+    if (text.includes('\n') || text.length > MOST) break
+  }
+  return text.split(/\r?\n/)[0] ?? ''
+}

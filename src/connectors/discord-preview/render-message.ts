@@ -1,0 +1,193 @@
+import picocolors from 'picocolors'
+import { lineColumns, wrap } from '../../terminal-text.ts'
+import { visibleText } from '../../visible-text.ts'
+import { type Clock, type Span, spansOf } from './markdown.ts'
+import { timestampText } from './timestamp.ts'
+import type { WebhookEmbed, WebhookMessage, WebhookRow } from './webhook-message.ts'
+
+export interface RenderOptions extends Clock {
+  /** False: plain text, no escape codes. */
+  color: boolean
+  /** Columns of the terminal. Default 80; text is set no wider than 100. */
+  width?: number | undefined
+  /** Default: now. */
+  postedAt?: Date
+  editedAt?: Date | null
+}
+
+type Line = Span[]
+type Colors = ReturnType<typeof picocolors.createColors>
+
+interface Page {
+  colors: Colors
+  clock: RenderOptions
+  /** Columns for text beside the bar. */
+  width: number
+}
+
+/** A webhook message as its reader would see it, for a terminal. Ends without a line break. */
+export function renderMessage(message: WebhookMessage, options: RenderOptions): string {
+  const width = Math.max(24, Math.min(options.width ?? 80, 100) - 4)
+  const page: Page = { colors: picocolors.createColors(options.color), clock: options, width }
+  const lines = [
+    sender(message, page),
+    ...paragraph(message.content ?? '', page, {}),
+    ...(message.embeds ?? []).flatMap((embed, index) => [...(index > 0 ? [''] : []), ...renderEmbed(embed, page)]),
+    ...(message.components ?? []).map((row) => buttons(row, page)),
+  ]
+  return lines.map((line) => `  ${line}`.trimEnd()).join('\n')
+}
+
+function sender({ username }: WebhookMessage, { colors, clock }: Page): string {
+  const name = colors.bold(plain(username || 'Webhook', clock))
+  const badge = colors.isColorSupported ? colors.bgBlue(colors.white(' APP ')) : 'APP'
+  const posted = timestampText(clock.postedAt ?? clock.now, 't', clock.now, clock.timeZone)
+  return `${name} ${badge} ${colors.dim(clock.editedAt ? `${posted} (edited)` : posted)}`
+}
+
+/** The blocks of an embed, a blank line between them, behind a bar of its colour. */
+function renderEmbed(embed: WebhookEmbed, page: Page): string[] {
+  const { colors } = page
+  const blocks = [
+    [
+      ...paragraph(embed.author?.name ?? '', page, {}),
+      ...paragraph(embed.title ?? '', page, { bold: true, marked: embed.url !== undefined }),
+    ],
+    paragraph(embed.description ?? '', page, {}),
+    ...fieldRows(embed, page),
+    picture(embed, page),
+    footer(embed, page),
+  ]
+  const bar = barColor(embed.color, colors)('▌')
+  return blocks
+    .filter((block) => block.length > 0)
+    .flatMap((block, index) => (index > 0 ? ['', ...block] : block))
+    .map((line) => `${bar} ${line}`.trimEnd())
+}
+
+function paragraph(text: string, page: Page, style: Omit<Span, 'text'>): string[] {
+  if (text.trim() === '') return []
+  return styledLines(text.trim(), page, page.width, style).map((line) => print(line, page.colors))
+}
+
+function styledLines(text: string, page: Page, width: number, style: Omit<Span, 'text'>): Line[] {
+  return wrap(
+    spansOf(text, page.clock).map((span) => ({ ...style, ...span })),
+    width,
+  )
+}
+
+type Field = NonNullable<WebhookEmbed['fields']>[number]
+
+/** Inline fields stand two in a row, as long as they follow each other; the others alone. */
+function fieldRows(embed: WebhookEmbed, page: Page): string[][] {
+  const rows: Field[][] = []
+  for (const field of embed.fields ?? []) {
+    const row = rows.at(-1)
+    const joins = field.inline && row?.length === 1 && row[0]?.inline
+    if (joins) row.push(field)
+    else rows.push([field])
+  }
+  return rows.map((row) => (row.length === 1 ? single(row, page) : sideBySide(row, page)))
+}
+
+function single([field]: Field[], page: Page): string[] {
+  if (field === undefined) return []
+  return cell(field, page, page.width).map((line) => print(line, page.colors))
+}
+
+function sideBySide(row: Field[], page: Page): string[] {
+  const gap = 2
+  const column = Math.floor((page.width - gap) / 2)
+  const [left = [], right = []] = row.map((field) => cell(field, page, column))
+  const height = Math.max(left.length, right.length)
+  return Array.from({ length: height }, (_, index) => {
+    const line = left[index] ?? []
+    const space = ' '.repeat(Math.max(1, column + gap - lineColumns(line)))
+    return `${print(line, page.colors)}${space}${print(right[index] ?? [], page.colors)}`
+  })
+}
+
+function cell(field: Field, page: Page, width: number): Line[] {
+  const name = styledLines(field.name, page, width, { bold: true })
+  return [...name, ...styledLines(field.value, page, width, {})]
+}
+
+function picture(embed: WebhookEmbed, { colors }: Page): string[] {
+  return [embed.thumbnail, embed.image].flatMap((image) =>
+    image === undefined ? [] : [`${colors.dim('▣ image')} ${colors.dim(visibleText(image.url))}`],
+  )
+}
+
+function footer(embed: WebhookEmbed, { colors, clock, width }: Page): string[] {
+  const at =
+    embed.timestamp === undefined ? '' : timestampText(new Date(embed.timestamp), 'f', clock.now, clock.timeZone)
+  const text = [embed.footer?.text ?? '', at].filter((part) => part !== '').join(' • ')
+  if (text === '') return []
+  const span = { text: visibleText(text) }
+  return wrap([span], width).map((line) => colors.dim(line.map(({ text }) => text).join('')))
+}
+
+function buttons(row: WebhookRow, { colors, clock }: Page): string {
+  const labels = row.components.map(({ emoji, label }) => [emoji?.name, label].filter(Boolean).join(' '))
+  const texts = labels.map((label) => ` ${plain(label, clock)} ↗ `)
+  return texts.map((text) => (colors.isColorSupported ? colors.inverse(text) : `[${text}]`)).join(' ')
+}
+
+function plain(text: string, clock: Clock): string {
+  return spansOf(text, clock)
+    .map((span) => span.text)
+    .join('')
+    .replaceAll('\n', ' ')
+}
+
+function print(line: Line, colors: Colors): string {
+  return joinAlike(line)
+    .map((span) => set(span, colors))
+    .join('')
+}
+
+/** Neighbours set alike become one. */
+function joinAlike(line: Line): Line {
+  const style = ({ text, ...rest }: Span) => JSON.stringify(Object.entries(rest).sort())
+  const joined: Line = []
+  for (const span of line) {
+    const last = joined.at(-1)
+    if (last !== undefined && style(last) === style(span))
+      joined.splice(-1, 1, { ...last, text: last.text + span.text })
+    else joined.push(span)
+  }
+  return joined
+}
+
+/** Without colours nothing can be struck out, so the marks stay. */
+function set({ text, bold, italic, struck, marked }: Span, colors: Colors): string {
+  if (!colors.isColorSupported) return struck ? `~~${text}~~` : text
+  const styles = [
+    ...(bold ? [colors.bold] : []),
+    ...(italic ? [colors.italic] : []),
+    ...(struck ? [colors.strikethrough] : []),
+    ...(marked ? [colors.cyan] : []),
+  ]
+  return styles.reduce((styled, style) => style(styled), text)
+}
+
+/** The terminal colour next to 0xRRGGBB, by its hue. */
+function barColor(color: number | undefined, colors: Colors): (text: string) => string {
+  const [red, green, blue] = [16, 8, 0].map((shift) => (((color ?? 0) >> shift) & 255) / 255) as [
+    number,
+    number,
+    number,
+  ]
+  const most = Math.max(red, green, blue)
+  const spread = most - Math.min(red, green, blue)
+  if (most === 0 || spread / most < 0.2) return colors.gray
+  const sector =
+    most === red ? (green - blue) / spread : most === green ? 2 + (blue - red) / spread : 4 + (red - green) / spread
+  const hue = (sector * 60 + 360) % 360
+  if (hue < 20 || hue >= 335) return colors.red
+  if (hue < 70) return colors.yellow
+  if (hue < 165) return colors.green
+  if (hue < 195) return colors.cyan
+  return hue < 260 ? colors.blue : colors.magenta
+}

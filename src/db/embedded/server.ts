@@ -1,0 +1,183 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { constants, existsSync, lstatSync, readFileSync } from 'node:fs'
+import { type FileHandle, lchown, mkdir, open } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { TminusError } from '../../errors.ts'
+import { type Binaries, findBinaries } from './binaries.ts'
+import { type ServerFolder, serverEnvironment, unreachable } from './folder.ts'
+import { isRunning, type Postmaster, readPostmaster, removeStale } from './postmaster.ts'
+import { runAs } from './user.ts'
+
+/** A start under way. */
+export interface ServerStart {
+  /** The exit code, once the program ended: another server may have been there before it. */
+  exitCode(): number | undefined
+  /** What was logged since, also by other starts. */
+  output(): string
+}
+
+const WINDOWS = process.platform === 'win32'
+
+/** sun_path is 108 bytes on Linux and 104 on macOS, with a closing zero. */
+const SOCKET_PATH_BYTES = process.platform === 'darwin' ? 103 : 107
+
+/** At the next start a log longer than this begins anew. */
+const LOG_BYTES = 1024 * 1024
+
+const STOP_MS = 60_000
+
+/** Starts a server that outlives us and that our terminal's Ctrl-C does not reach. Does not wait for it. */
+export async function startServer(folder: ServerFolder, settings: Record<string, string>): Promise<ServerStart> {
+  try {
+    const binaries = await findBinaries(folder.path, folder.user)
+    const all = { ...SETTINGS, ...(await listenSettings(folder)), ...settings }
+    const log = await openLog(folder)
+    try {
+      const { size } = await log.stat()
+      const child = await spawnServer(binaries, folder, all, log)
+      return { exitCode: () => exitCodeOf(child), output: () => logSince(folder, size) }
+    } finally {
+      await log.close()
+    }
+  } catch (error) {
+    throw unreachable(folder.path, error)
+  }
+}
+
+/** A statement's error reaches whoever sent it; in the log its details would spell out rows. */
+const SETTINGS = {
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  log_min_messages: 'log',
+  log_min_error_statement: 'panic',
+  log_checkpoints: 'off',
+  jit: 'off',
+}
+
+async function listenSettings(folder: ServerFolder): Promise<Record<string, string>> {
+  if (WINDOWS) {
+    return { listen_addresses: '127.0.0.1', port: String(await freePort()), unix_socket_directories: '' }
+  }
+  const socketFolder = await makeSocketFolder(folder)
+  removeStale(folder, socketFolder)
+  return {
+    listen_addresses: '',
+    port: '5432',
+    unix_socket_directories: `"${socketFolder.replaceAll('"', '""')}"`,
+    unix_socket_permissions: '0700',
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const address = server.address()
+  await new Promise((closed) => server.close(closed))
+  return address !== null && typeof address === 'object' ? address.port : 0
+}
+
+/** In the server's folder; where that is too long for a socket, or a list of folders to psql, private in /tmp. */
+async function makeSocketFolder(folder: ServerFolder): Promise<string> {
+  const near = join(folder.path, 'socket')
+  const fits = Buffer.byteLength(join(near, '.s.PGSQL.5432')) <= SOCKET_PATH_BYTES
+  const digest = createHash('sha256').update(folder.path).digest('hex').slice(0, 16)
+  const path = fits && !near.includes(',') ? near : join('/tmp', `tminus-${digest}`)
+  await mkdir(path, { mode: 0o700 }).catch((error) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+  refuseShared(path, folder)
+  if (folder.user !== undefined) await lchown(path, folder.user.uid, folder.user.gid)
+  return path
+}
+
+/** /tmp is everybody's: another user may have made a folder of that name first. */
+function refuseShared(path: string, folder: ServerFolder): void {
+  const stats = lstatSync(path)
+  const owner = folder.user?.uid ?? process.getuid?.()
+  // Root makes it before handing it over.
+  const ours = stats.uid === owner || stats.uid === process.getuid?.()
+  if (stats.isDirectory() && ours && (stats.mode & 0o077) === 0) return
+  throw new TminusError(
+    `${path} is not a private folder of ours; remove it or choose a DATA_DIR with a shorter path and no comma`,
+    { code: 'embedded_unreachable', retryable: false, fields: { folder: path } },
+  )
+}
+
+/** Not through a link: the folder is not root's, who may be the one opening. */
+async function openLog(folder: ServerFolder): Promise<FileHandle> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0)
+  const log = await open(logFile(folder), flags, 0o600)
+  if (folder.user !== undefined) await log.chown(folder.user.uid, folder.user.gid)
+  const { size } = await log.stat()
+  if (size > LOG_BYTES) await log.truncate()
+  return log
+}
+
+export function logFile(folder: ServerFolder): string {
+  return join(folder.path, 'server.log')
+}
+
+async function spawnServer(
+  binaries: Binaries,
+  folder: ServerFolder,
+  settings: Record<string, string>,
+  log: FileHandle,
+): Promise<ChildProcess> {
+  const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const [program, args] = WINDOWS
+    ? // Sheds an administrator's rights, with which PostgreSQL refuses to run.
+      [binaries.pgCtl, ['start', '-W', '-D', folder.data, '-l', logFile(folder), '-o', options.join(' ')]]
+    : [binaries.postgres, ['-D', folder.data, ...options]]
+  const child = spawn(program, args, {
+    ...runAs(folder.user),
+    cwd: folder.path,
+    env: serverEnvironment(),
+    detached: true,
+    windowsHide: true,
+    stdio: WINDOWS ? 'ignore' : ['ignore', log.fd, log.fd],
+  })
+  await new Promise((spawned, failed) => child.once('spawn', spawned).once('error', failed))
+  child.unref()
+  return child
+}
+
+function exitCodeOf(child: ChildProcess): number | undefined {
+  // On Windows it is pg_ctl's, which ends at once.
+  if (WINDOWS && child.exitCode === 0) return undefined
+  // Killed by somebody: no fault of its own.
+  return child.exitCode ?? (child.signalCode === null ? undefined : 0)
+}
+
+function logSince(folder: ServerFolder, offset: number): string {
+  const text = existsSync(logFile(folder)) ? readFileSync(logFile(folder)).subarray(offset).toString('utf8') : ''
+  return text.replaceAll(/^\S+ \S+ UTC \[\d+\] /gm, '')
+}
+
+/** Fast shutdown: ends every session, writes everything down, and returns when the server is gone. */
+export async function stopServer(folder: ServerFolder, postmaster: Postmaster): Promise<void> {
+  if (WINDOWS) {
+    const { pgCtl } = await findBinaries(folder.path, folder.user)
+    await promisify(execFile)(pgCtl, ['stop', '-D', folder.data, '-m', 'fast'], {
+      env: serverEnvironment(),
+      windowsHide: true,
+    })
+    return
+  }
+  if (isRunning(folder, postmaster)) process.kill(postmaster.pid, 'SIGINT')
+  const deadline = Date.now() + STOP_MS
+  while (isRunning(folder, postmaster) && readPostmaster(folder)?.pid === postmaster.pid) {
+    if (Date.now() > deadline) throw stillStopping(folder, postmaster)
+    await sleep(5)
+  }
+}
+
+function stillStopping(folder: ServerFolder, postmaster: Postmaster): TminusError {
+  return new TminusError(
+    `The embedded server (pid ${postmaster.pid}) is still stopping after ${STOP_MS / 1000} s; see ${logFile(folder)}`,
+    { code: 'embedded_stop_failed', retryable: false, fields: { pid: postmaster.pid } },
+  )
+}

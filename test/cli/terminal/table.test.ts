@@ -1,0 +1,61 @@
+import { stripVTControlCharacters } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { columnsOf } from '../../../src/cli/terminal/screen.ts'
+import { fields, table } from '../../../src/cli/terminal/table.ts'
+
+const HEADER = ['id', 'name', 'place', 'note']
+const ROW = ['an-id-that-is-never-cut', 'n'.repeat(40), 'p'.repeat(50), 'short']
+const plain = (text: string) => stripVTControlCharacters(text).split('\n')
+const shown = (columns: number, spare: string[] = []) => plain(table(HEADER, [ROW], { columns, spare }))
+
+describe('a table', () => {
+  test('is whole where there is room, or no terminal', () => {
+    const whole = ['id                       name                                      ', ROW.join('  ')]
+    expect(shown(Number.POSITIVE_INFINITY)).toEqual([expect.stringContaining(whole[0] ?? ''), whole[1]])
+    expect(shown(124)[1]).toBe(ROW.join('  '))
+  })
+
+  test('gives of its widest columns first, never of the first one', () => {
+    expect(shown(120)[1]).toBe(`${ROW[0]}  ${ROW[1]}  ${'p'.repeat(45)}…  short`)
+    expect(shown(100)[1]).toBe(`${ROW[0]}  ${'n'.repeat(32)}…  ${'p'.repeat(32)}…  short`)
+  })
+
+  test.each([100, 82, 70, 60, 50])('fits %i columns', (columns) => {
+    for (const line of shown(columns)) expect(columnsOf(line)).toBeLessThanOrEqual(columns)
+    expect(shown(columns)[1]).toContain(ROW[0])
+  })
+
+  test('does without a column rather than show little of each', () => {
+    expect(shown(80, ['place'])[0]).toMatch(/^id +name +note$/)
+    expect(shown(90, ['place'])[0]).toMatch(/^id +name +place +note$/)
+  })
+
+  test('says what it means to have no rows, where that is known', () => {
+    expect(table(HEADER, [], { empty: 'No place yet' })).toBe('No place yet')
+    expect(plain(table(HEADER, []))).toEqual(['id  name  place  note'])
+  })
+
+  test('counts what a terminal shows, and lets nothing move its cursor', () => {
+    const lines = plain(
+      table(
+        ['a', 'b'],
+        [
+          ['吉林', 'x'],
+          ['e\u0301', 'line\r\nbreak \u001b[2J'],
+        ],
+      ),
+    )
+    expect(lines).toEqual(['a     b', '吉林  x', 'e\u0301     line break \uFFFD[2J'])
+    expect(plain(table(['a', 'b'], [['1', '吉林一号吉林一号']], { columns: 12 }))[1]).toBe('1  吉林一号…')
+  })
+})
+
+test('fields stand below each other; a long one goes on under its beginning', () => {
+  const given = [
+    ['when', 'now'],
+    ['empty', ''],
+    ['none', null],
+    ['what', 'three words here\n\nmore'],
+  ] as const
+  expect(plain(fields(given, 18))).toEqual(['when  now', 'what  three words', '      here', '', '      more'])
+})

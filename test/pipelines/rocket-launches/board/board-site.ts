@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import { type Parsed, parseLaunch } from '../../../../pipelines/launches/launch.ts'
+import { storePage } from '../../../../pipelines/launches/store-page.ts'
+import dag from '../../../../pipelines/rocket-launches/dag.ts'
+import { settings } from '../../../../pipelines/rocket-launches/settings.ts'
+import type { Database } from '../../../../src/db/pool.ts'
+import { openLog } from '../../../../src/log.ts'
+import { openMetadata } from '../../../../src/metadata/metadata.ts'
+import { openWeb, type Web } from '../../../../src/web/server.ts'
+
+export interface BoardSite extends Web {
+  get(path: string): Promise<Response>
+  text(path: string): Promise<string>
+}
+
+/** The real server with the real board, on a free port. */
+export async function openBoard(
+  db: Database,
+  now: () => Date,
+  env: Record<string, string> = {},
+  served = { host: '127.0.0.1', trustProxy: false },
+): Promise<BoardSite> {
+  const web = await openWeb({
+    metadata: openMetadata(db, 'metadata'),
+    db,
+    loaded: { dags: new Map([[dag.id, dag]]), files: new Map(), importErrors: [] },
+    web: { ...served, port: 0 },
+    settingsOf: () => z.object(settings).parse(env),
+    now,
+    scrub: (text) => text,
+    log: openLog({ level: 'silent', format: 'json', scrub: (text) => text }),
+  })
+  const get = (path: string) => fetch(`${web.url}${path}`)
+  return { ...web, get, text: async (path) => await (await get(path)).text() }
+}
+
+/** As a run stores them that reads the list at this time. */
+export async function store(db: Database, received: readonly unknown[], at: Date, version = '2.3.0'): Promise<void> {
+  const page: Parsed[] = received.map((launch) => parseLaunch(version as '2.3.0', launch))
+  await storePage(db, page, at)
+}

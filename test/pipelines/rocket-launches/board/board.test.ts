@@ -1,0 +1,292 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { initializeSchema } from '../../../../pipelines/launches/initialize-schema.ts'
+import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
+import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
+import { launch230 } from '../../../support/launches.ts'
+import { quietLog } from '../../../support/quiet-log.ts'
+import { type BoardSite, openBoard, store } from './board-site.ts'
+
+const NOW = new Date('2026-11-21T12:00:00Z')
+const hours = (count: number) => new Date(NOW.getTime() + count * 3_600_000).toISOString().replace('.000Z', 'Z')
+const precision = (id: number) => ({ id, name: '', abbrev: '', description: '' })
+const status = (id: number) => ({ id, name: `status ${id}`, abbrev: '', description: '' })
+let number = 0
+/** One in so many hours, its time known to the minute. */
+const launch = (name: string, inHours: number, changes: Record<string, unknown> = {}) =>
+  launch230({
+    id: `00000000-0000-4000-8000-${String(++number).padStart(12, '0')}`,
+    name,
+    net: hours(inHours),
+    window_start: hours(inHours),
+    window_end: hours(inHours),
+    ...changes,
+  })
+
+describe('before the first run of the pipeline', () => {
+  const database = useDatabase()
+  let site: BoardSite
+  beforeAll(async () => {
+    site = await openBoard(database.pool, () => NOW)
+  })
+  afterAll(async () => {
+    await site.close()
+  })
+
+  test.each(['no tables', 'the table of the older Airflow version', 'empty tables'])(
+    '%s: says what to do',
+    async (kind) => {
+      if (kind.includes('Airflow'))
+        await database.pool.query(
+          `create table rocket_launches (id serial, launch_id varchar(255) unique, name varchar(255), image_url text,
+         net timestamp, details jsonb)`,
+        )
+      if (kind === 'empty tables') await initializeSchema({}, { db: database.pool, log: quietLog() })
+      const home = await site.get('/')
+      expect(home.status).toBe(200)
+      expect(await home.text()).toContain('npm run pipeline rocket-launches')
+      expect(await (await site.get('/launches.json')).json()).toEqual({
+        as_of: null,
+        next_look: null,
+        total: 0,
+        launches: [],
+      })
+      expect(await site.text('/launches.ics')).toMatch(/^BEGIN:VCALENDAR\r\n[\s\S]*END:VCALENDAR\s*$/)
+      const missing = await site.get('/launches/none')
+      expect([missing.status, await missing.text()]).toEqual([404, expect.stringContaining('No launch &#39;none&#39;')])
+    },
+  )
+})
+
+describe('the board', () => {
+  const database = useDatabase(createLaunchDatabase)
+  let site: BoardSite
+  let now = NOW
+  beforeAll(async () => {
+    site = await openBoard(database.pool, () => now)
+  })
+  afterAll(async () => {
+    await site.close()
+  })
+  beforeEach(async () => {
+    now = NOW
+    await database.pool.query(
+      'truncate rocket_launches, rocket_launch_changes, rocket_launch_sync, launch_library_quota',
+    )
+  })
+
+  const put = (...launches: unknown[]) => store(database.pool, launches, NOW)
+  const names = async (query = '') => {
+    const { launches } = (await (await site.get(`/launches.json${query}`)).json()) as { launches: { name: string }[] }
+    return launches.map(({ name }) => name)
+  }
+  const featured = async () => /id="hero-name">(.*?)<\/h1>/.exec(await site.text('/'))?.[1]?.replace(/<[^>]*>/g, '')
+
+  test('opens with the next launch, counting down, and lists those to come', async () => {
+    await store(database.pool, sampleLaunches(NOW, { origin: 'https://pictures.test' }), NOW)
+    const html = await site.text('/')
+    // In flight since less than an hour, and nearer than the next.
+    expect(await featured()).toBe('Falcon 9 Block 5 | Starlink Group 17-52 (sample)')
+    expect(html).toContain('<span>Just now</span>')
+    expect(html).toMatch(/role="timer" data-countdown="2026-11-21T[\d:.]+Z">/)
+    expect(html.match(/class="launch-name"/g)?.length).toBeGreaterThan(20)
+    expect(html).toContain('<noscript>')
+    expect(html).toMatch(/<img src="https:\/\/pictures\.test\/[^"]+" alt="" width="320" height="180" loading="lazy"/)
+    expect(Buffer.byteLength(html)).toBeLessThan(150_000)
+  })
+
+  test('credits the picture; the same under the id of its dag', async () => {
+    await put(launch('Here', 5))
+    expect(/<figcaption><a href="https:[^>]*>([^<]*)/.exec(await site.text('/'))?.[1]).toBe('Picture: SpaceX')
+    expect(await site.text('/rocket-launches')).toContain('Here')
+  })
+
+  test('nothing of a page is written into it that the policy refuses, or comes from elsewhere, but pictures', async () => {
+    await store(database.pool, sampleLaunches(NOW, { origin: 'https://pictures.test' }), NOW)
+    const answer = await site.get('/')
+    const policy = answer.headers.get('content-security-policy') ?? ''
+    expect(policy).toContain("script-src 'self'; style-src 'self'; img-src 'self' https: data:")
+    expect(policy).not.toContain('unsafe')
+    const { id } = (
+      (await (await site.get('/launches.json')).json()) as { launches: { id: number; launch_id: string }[] }
+    ).launches.map(({ launch_id }) => ({ id: launch_id }))[0] as { id: string }
+    for (const html of [await answer.text(), await site.text(`/launches/${id}`)]) {
+      expect(html.match(/ style=| on[a-z]+=/g)).toBeNull()
+      expect(html.match(/<script(?![^>]* src="\/)/g)).toBeNull()
+      for (const [, address] of html.matchAll(/<(?:script|link(?! rel="canonical"))[^>]*(?:src|href)="([^"]*)"/g))
+        expect((await site.get(address ?? '')).status).toBe(200)
+    }
+  })
+
+  test('a picture that is not https is drawn instead', async () => {
+    await put(
+      launch('Old', 5, {
+        image: { image_url: 'http://pictures.test/a.png', thumbnail_url: 'http://pictures.test/b.png' },
+      }),
+    )
+    const html = await site.text('/')
+    expect(html).not.toContain('<img')
+    expect(html).toContain('#drawn-rocket')
+  })
+
+  test('a placeholder is told in words, never as a time, and stands behind what is precise', async () => {
+    const month = { net_precision: precision(7), net: '2026-12-01T00:00:00Z' }
+    await put(
+      launch('Some time in December', 0, month),
+      launch('On the fifth', 0, { net: '2026-12-05T10:00:00Z' }),
+      launch('Some time this month', 0, { net_precision: precision(7), net: '2026-11-01T00:00:00Z' }),
+      launch('Next year', 0, { net_precision: precision(14), net: '2027-01-01T00:00:00Z' }),
+    )
+    expect(await names()).toEqual(['Some time this month', 'On the fifth', 'Some time in December', 'Next year'])
+    const html = await site.text('/')
+    expect(await featured()).toBe('On the fifth')
+    expect(html).not.toMatch(/2026-12-01|2027-01-01T/)
+    expect(html).toMatch(/NET<\/span> <span>December 2026/)
+    const { launches } = (await (await site.get('/launches.json')).json()) as { launches: Record<string, unknown>[] }
+    expect(launches.map(({ net_is_time, period }) => [net_is_time, period])).toEqual([
+      [false, 'NET November 2026'],
+      [true, null],
+      [false, 'NET December 2026'],
+      [false, 'NET 2027'],
+    ])
+    await database.pool.query(`delete from rocket_launches where name = 'On the fifth'`)
+    expect(await featured()).toBe('Some time this month')
+    expect(await site.text('/')).not.toContain('data-countdown')
+  })
+
+  test('holds on to a launch for an hour after T-0, unless the next is nearer or its outcome known', async () => {
+    await put(launch('A', 1), launch('B', 3))
+    const atHour = async (hour: number) => {
+      now = new Date(NOW.getTime() + hour * 3_600_000)
+      return await featured()
+    }
+    expect(await atHour(0)).toBe('A')
+    expect(await atHour(1.5)).toBe('A')
+    expect(await site.text('/')).toContain('T+')
+    expect(await atHour(2.5)).toBe('B')
+    await database.pool.query(`update rocket_launches set net = net + interval '1 day' where name = 'B'`)
+    expect(await atHour(1.9)).toBe('A')
+    expect(await atHour(2.1)).toBe('B')
+    await database.pool.query(`update rocket_launches set status_id = 3 where name = 'A'`)
+    expect(await atHour(1.5)).toBe('B')
+  })
+
+  test('lists what flew, latest first, and neither what is gone from the list nor a row of no launch', async () => {
+    await put(launch('Flown', -5, { status: status(3) }), launch('Early', 1, { status: status(6) }), launch('Past', -2))
+    await put(launch('Gone', 9), launch('Double', 8), launch('Coming', 7))
+    await database.pool.query(`update rocket_launches set vanished_at = now() where name = 'Gone'`)
+    await database.pool.query(`alter table rocket_launches alter launch_id drop not null`)
+    await database.pool.query(`update rocket_launches set launch_id = null where name = 'Double'`)
+    expect(await names()).toEqual(['Coming'])
+    expect(await names('?show=past')).toEqual(['Early', 'Past', 'Flown'])
+    await database.pool.query('delete from rocket_launches where launch_id is null')
+  })
+
+  test('searches and filters by the address alone; what looks like SQL is text', async () => {
+    await put(
+      launch('Falcon 9 | Starlink', 1),
+      launch('Electron | 100 % sure_thing', 2, { launch_service_provider: { id: 2, name: "O'Neill & Söhne" } }),
+    )
+    expect(await names('?q=starlink+falcon')).toEqual(['Falcon 9 | Starlink'])
+    expect(await names('?q=cape')).toEqual([])
+    expect(await names('?q=vandenberg')).toHaveLength(2)
+    expect(await names('?q=%25')).toEqual(['Electron | 100 % sure_thing'])
+    expect(await names('?q=_')).toEqual(['Electron | 100 % sure_thing'])
+    expect(await names(`?provider=${encodeURIComponent("O'Neill & Söhne")}`)).toEqual(['Electron | 100 % sure_thing'])
+    for (const evil of [
+      "'; drop table rocket_launches; --",
+      '\\',
+      "' or ''='",
+      '\0',
+      '$1',
+      '%00%ff',
+      'x'.repeat(5_000),
+    ]) {
+      for (const name of ['q', 'provider', 'show', 'page']) {
+        const answer = await site.get(`/?${name}=${encodeURIComponent(evil)}`)
+        expect([name, evil, answer.status]).toEqual([name, evil, 200])
+      }
+      expect((await site.get(`/launches/${encodeURIComponent(evil)}`)).status).toBe(404)
+    }
+    expect(await names()).toHaveLength(2)
+    const html = await site.text('/?q=nothing%22%3E%3Cb%3E')
+    expect(html).toContain('No launch to come fits')
+    expect(html).toContain('value="nothing&quot;&gt;&lt;b&gt;"')
+  })
+
+  test('gives fifty a page, and links to the others without forgetting the search', async () => {
+    await put(...Array.from({ length: 120 }, (_, index) => launch(`Launch ${index}`, index + 1)))
+    const html = await site.text('/?q=launch&page=2')
+    expect(html.match(/class="launch-name"/g)).toHaveLength(50)
+    expect(html).toContain('Page 2 of 3, 120 launches')
+    expect(html).toContain('href="/?q=launch"')
+    expect(html).toContain('href="/?q=launch&amp;page=3"')
+    expect(await site.text('/?page=99')).toContain('Page 99 of 3')
+  })
+
+  test('says how old the data is, when it looks next, and how many calls are left', async () => {
+    await put(launch('Next', 30))
+    await database.pool.query(
+      `insert into rocket_launch_sync (source, last_attempt_at, last_success_at) values ($1, $2, $2)`,
+      ['https://ll.thespacedevs.com/2.3.0/launches/upcoming/', new Date(NOW.getTime() - 4 * 60_000).toISOString()],
+    )
+    await database.pool.query(
+      `insert into launch_library_quota (caller, told_at, told_limit, told_window, told_others)
+       values ('ll.thespacedevs.com', $1, 15, '1 hour', 3)`,
+      [NOW.toISOString()],
+    )
+    const words = (html: string) =>
+      /class="data-age">(.*?)data by/s
+        .exec(html)?.[1]
+        ?.replace(/<[^>]+>/g, '|')
+        .replace(/[|\s]+/g, ' ')
+    expect(words(await site.text('/'))).toMatch(/As of 4 min ago next look in 56 min 9 of 15 calls left/)
+    expect(await (await site.get('/launches.json')).json()).toMatchObject({
+      as_of: '2026-11-21T11:56:00.000Z',
+      next_look: '2026-11-21T12:56:00.000Z',
+    })
+    now = new Date(NOW.getTime() + 3_600_000)
+    expect(words(await site.text('/'))).toMatch(/As of 1 hour ago next look is due \d+ of 15 calls left/)
+  })
+
+  test('JSON holds the columns of the table', async () => {
+    await put(launch('One', 5))
+    const { launches } = (await (await site.get('/launches.json')).json()) as { launches: Record<string, unknown>[] }
+    expect(launches).toEqual([
+      expect.objectContaining({
+        launch_id: expect.any(String),
+        name: 'One',
+        net: '2026-11-21T17:00:00.000Z',
+        net_precision: 1,
+        net_is_time: true,
+        period: null,
+        status_id: 1,
+        provider: 'SpaceX',
+        image_url: 'https://images.example/falcon.jpg',
+        thumbnail_url: 'https://images.example/small.jpg',
+      }),
+    ])
+    expect(launches[0]).not.toHaveProperty('details')
+  })
+
+  test.each(['/launches.json', '/launches.ics', '/rocket-launches/launches.ics?q=one'])(
+    '%s: who names what he has is told whether it is that still',
+    async (path) => {
+      const one = launch('One', 5)
+      await put(one)
+      const first = await site.get(path)
+      const tag = first.headers.get('etag') ?? ''
+      expect([tag, first.headers.get('cache-control')]).toEqual([
+        expect.stringMatching(/^W\/"[\w-]{27}"$/),
+        'private, no-cache',
+      ])
+      const asked = async () => await fetch(`${site.url}${path}`, { headers: { 'if-none-match': `"other", ${tag}` } })
+      now = new Date(NOW.getTime() + 60_000)
+      const same = await asked()
+      expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, tag, ''])
+      await put({ ...(one as object), name: 'Renamed one' })
+      const changed = await asked()
+      expect([changed.status, await changed.text()]).toEqual([200, expect.stringContaining('Renamed')])
+      expect(changed.headers.get('etag')).not.toBe(tag)
+    },
+  )
+})

@@ -1,0 +1,132 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { announceNotice } from '../../../../pipelines/rocket-launches/discord/announcement-notice.ts'
+import type { NoticeFacts, NoticeKind } from '../../../../pipelines/rocket-launches/discord/notices.ts'
+import { isMaterial } from '../../../../pipelines/rocket-launches/discord/slip.ts'
+import { isEmpty, issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
+import { renderMessage } from '../../../../src/connectors/discord-preview/render-message.ts'
+
+const now = new Date('2026-11-21T05:00:00Z')
+
+const FACTS: NoticeFacts = {
+  name: 'Falcon 9 Block 5 | Starlink Group 6-99',
+  net: '2026-11-21T08:00:00.000Z',
+  precision: 1,
+  status: 1,
+  statusName: null,
+  pad: 'Space Launch Complex 40',
+  location: 'Cape Canaveral SFS, FL, USA',
+  webcast: 'https://www.youtube.com/watch?v=abc',
+  details: 'https://spacelaunchnow.me/launch/x',
+  because: null,
+}
+const WAS = { net: '2026-11-21T06:00:00.000Z', precision: 1 }
+
+const KINDS: NoticeKind[] = ['slip', 'hold', 'go', 'liftoff', 'result', 'reminder', 'webcast']
+
+describe('a notice', () => {
+  it('of a slip shows old and new, for every reader in their own zone', () => {
+    expect(announceNotice({ ...FACTS, was: WAS, because: 'Upper-level winds' }, 'slip')).toEqual({
+      embeds: [
+        {
+          title: 'Falcon 9 Block 5 | Starlink Group 6-99',
+          url: 'https://spacelaunchnow.me/launch/x',
+          description:
+            '**Postponed by 2 hours**\n~~<t:1795240800:F>~~\n→ <t:1795248000:F> · <t:1795248000:R>\nReason: Upper-level winds',
+          color: 0x2ecc71,
+        },
+      ],
+      components: [
+        { type: 1, components: [{ type: 2, style: 5, label: 'Details', url: 'https://spacelaunchnow.me/launch/x' }] },
+      ],
+    })
+  })
+
+  it.each<[NoticeKind, Partial<NoticeFacts>, string]>([
+    ['slip', { was: WAS }, '~~06:00~~ → 08:00 in 3 hours'],
+    ['slip', { was: { net: '2026-12-31T00:00:00.000Z', precision: 7 } }, '~~NET December 2026~~ → 08:00 in 3 hours'],
+    ['slip', { net: '2027-02-01T00:00:00.000Z', precision: 7, was: WAS }, '~~06:00~~ → NET February 2027'],
+    ['hold', { status: 5, because: 'Weather' }, 'On hold 08:00 Reason: Weather'],
+    ['go', {}, 'Go for launch again 08:00 in 3 hours'],
+    ['liftoff', { status: 6 }, 'Liftoff 08:00 in 3 hours'],
+    ['result', { status: 3 }, 'Launch successful 08:00 [ Details ↗ ]'],
+    ['result', { status: 4, because: 'It exploded' }, 'Launch failed 08:00 Reason: It exploded [ Details ↗ ]'],
+    ['result', { status: 7 }, 'Partial failure 08:00'],
+    ['reminder', { offsetMs: 86_400_000 }, 'T-1 day 08:00 in 3 hours Space Launch Complex 40, Cape Canaveral'],
+    ['reminder', { offsetMs: 3_600_000 }, 'T-1 hour 08:00 in 3 hours'],
+    ['reminder', { offsetMs: 600_000 }, 'T-10 minutes 08:00 in 3 hours'],
+    ['reminder', { offsetMs: 90 * 60_000 }, 'T-1 hour 30 minutes 08:00 in 3 hours'],
+    ['webcast', {}, 'Webcast is live 08:00 in 3 hours'],
+  ])('of kind %s with %j reads "%s"', (kind, changes, expected) => {
+    const text = renderMessage(announceNotice({ ...FACTS, ...changes }, kind), {
+      color: false,
+      now,
+      timeZone: 'UTC',
+      width: 100,
+    })
+    const plain = text.replaceAll('Saturday 21 November 2026 ', '').replaceAll(' UTC', '').replaceAll('▌', '')
+    expect(plain.replace(/[·\s]+/g, ' ')).toContain(expected)
+  })
+
+  it.each(KINDS)('of kind %s offers a webcast only where there is one to watch', (kind) => {
+    const labels = (facts: NoticeFacts) =>
+      (announceNotice(facts, kind).components ?? []).flatMap((row) => row.components.map(({ label }) => label))
+    const watchable = ['go', 'liftoff', 'reminder', 'webcast'].includes(kind)
+    expect(labels(FACTS)).toEqual(watchable ? ['Watch', 'Details'] : ['Details'])
+    expect(labels({ ...FACTS, webcast: null, details: null })).toEqual([])
+    expect(announceNotice({ ...FACTS, webcast: null, details: null }, kind)).not.toHaveProperty('components')
+  })
+
+  it('lets nobody smuggle mentions, links or formatting in', () => {
+    const evil = '@everyone [x](https://evil.example) <@1> **b**'
+    const [embed] =
+      announceNotice({ ...FACTS, name: evil, because: evil, pad: evil, location: null }, 'go').embeds ?? []
+    const safe = '@\u200Beveryone [x\\](https://evil.example) \\<@1> \\*\\*b\\*\\*'
+    expect(embed?.title).toBe(safe)
+    expect(embed?.description?.split('\n').slice(2)).toEqual([safe, `Reason: ${safe}`])
+  })
+
+  it.each(KINDS)('of kind %s fits with texts of any length', (kind) => {
+    const long = '@everyone **word** <t:1:R> '.repeat(400)
+    const facts = { ...FACTS, name: long, pad: long, location: long, because: long, was: WAS, offsetMs: 3_600_000 }
+    expect(issuesOf({ ...announceNotice(facts, kind) })).toEqual([])
+  })
+
+  it('is one that Discord takes, whatever it is made of, and shows no placeholder as a time', () => {
+    const text = fc.option(fc.string({ unit: 'grapheme', maxLength: 400 }), { nil: null })
+    const net = fc
+      .date({ min: new Date('1990-01-01'), max: new Date('2200-01-01'), noInvalidDate: true })
+      .map((date) => date.toISOString())
+    const precision = fc.integer({ min: 0, max: 18 })
+    const facts: fc.Arbitrary<NoticeFacts> = fc.record({
+      name: fc.string({ unit: 'grapheme', minLength: 1 }).filter((name) => name.trim() !== ''),
+      net,
+      precision,
+      status: fc.integer({ min: 0, max: 12 }),
+      statusName: text,
+      pad: text,
+      location: text,
+      webcast: fc.option(fc.webUrl(), { nil: null }),
+      details: fc.option(fc.webUrl(), { nil: null }),
+      because: text,
+      was: fc.record({ net, precision }),
+      offsetMs: fc.integer({ min: 1_000, max: 30 * 86_400_000 }),
+    })
+    fc.assert(
+      fc.property(facts, fc.constantFrom(...KINDS), (one, kind) => {
+        // Only what is material is told.
+        const [was, is] = [one.was ?? one, one].map(({ net, precision }) => ({ net: new Date(net), precision }))
+        fc.pre(kind !== 'slip' || (was !== undefined && is !== undefined && isMaterial(was, is, now)))
+        const message = announceNotice(one, kind)
+        expect(issuesOf({ ...message })).toEqual([])
+        expect(isEmpty({ ...message })).toBe(false)
+        const silent = announceNotice({ ...one, pad: null, location: null, because: null, statusName: null }, kind)
+        const shown = silent.embeds?.[0]?.description ?? ''
+        expect(shown).not.toMatch(/\d\d:\d\d/)
+        expect(shown).not.toContain('****')
+        if (one.precision > 2 && one.was && one.was.precision > 2) expect(shown).not.toContain('<t:')
+        expect(shown).not.toMatch(/undefined|null|NaN|by \*\*/)
+      }),
+    )
+  })
+})

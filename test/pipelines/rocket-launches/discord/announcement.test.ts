@@ -1,0 +1,252 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  announceLaunch,
+  type CardContext,
+  factsHash,
+  factsOf,
+  type LaunchFacts,
+} from '../../../../pipelines/rocket-launches/discord/announcement.ts'
+import { isEmpty, issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
+
+const NOW = new Date('2026-11-21T05:00:00Z')
+const TOLD = { now: NOW, dataAsOf: new Date('2026-11-21T04:40:00Z') }
+
+const STARLINK: LaunchFacts = {
+  launchId: 'e2b8dd4c',
+  name: 'Falcon 9 Block 5 | Starlink Group 6-99',
+  slug: 'falcon-9-block-5-starlink-group-6-99',
+  net: new Date('2026-12-12T14:05:00Z'),
+  netPrecision: 1,
+  status: { id: 1, name: 'Go for Launch' },
+  provider: 'SpaceX',
+  rocket: 'Falcon 9 Block 5',
+  pad: 'Space Launch Complex 40',
+  location: 'Cape Canaveral SFS, FL, USA',
+  orbit: 'Low Earth Orbit',
+  missionDescription:
+    'A batch of 23 satellites for the U.S. Space Force.\r\n\r\nThey talk  to the ground. There are many.',
+  imageUrl: 'https://images.example/falcon.png',
+  webcastUrl: 'https://www.youtube.com/watch?v=abc',
+  infoUrl: null,
+}
+
+describe('announceLaunch', () => {
+  it('tells what, when, whose, from where, and links to more', () => {
+    expect(announceLaunch(STARLINK, TOLD)).toEqual({
+      embeds: [
+        {
+          title: 'Falcon 9 Block 5 | Starlink Group 6-99',
+          url: 'https://spacelaunchnow.me/launch/falcon-9-block-5-starlink-group-6-99',
+          description:
+            '**Go for launch**\n<t:1797084300:F> · <t:1797084300:R>\n\n' +
+            'A batch of 23 satellites for the U.S. Space Force. They talk to the ground.',
+          color: 0x2ecc71,
+          fields: [
+            { name: 'Provider', value: 'SpaceX', inline: true },
+            { name: 'Rocket', value: 'Falcon 9 Block 5', inline: true },
+            { name: 'Orbit', value: 'Low Earth Orbit', inline: true },
+            { name: 'Pad', value: 'Space Launch Complex 40, Cape Canaveral SFS, FL, USA', inline: false },
+          ],
+          image: { url: 'https://images.example/falcon.png' },
+          footer: { text: 'Launch Library 2 · as of 21 November 2026, 04:40 UTC' },
+        },
+      ],
+      components: [
+        {
+          type: 1,
+          components: [
+            { type: 2, style: 5, label: 'Watch', url: 'https://www.youtube.com/watch?v=abc' },
+            {
+              type: 2,
+              style: 5,
+              label: 'Details',
+              url: 'https://spacelaunchnow.me/launch/falcon-9-block-5-starlink-group-6-99',
+            },
+          ],
+        },
+      ],
+    })
+  })
+
+  it('leaves out what is not known', () => {
+    const bare = { provider: null, rocket: null, pad: null, location: null, orbit: null, slug: null }
+    const message = announceLaunch(
+      { ...STARLINK, ...bare, missionDescription: null, imageUrl: null, webcastUrl: null },
+      TOLD,
+    )
+    expect(Object.keys(message)).toEqual(['embeds'])
+    expect(Object.keys(message.embeds?.[0] ?? {}).sort()).toEqual(['color', 'description', 'footer', 'title'])
+  })
+
+  it.each([
+    [0, '2026-12-12T14:05:09Z', '<t:1797084309:F> · <t:1797084309:R>'],
+    [1, '2026-12-12T14:05:00Z', '<t:1797084300:F> · <t:1797084300:R>'],
+    [2, '2026-12-12T00:00:00Z', '<t:1797033600:F> · <t:1797033600:R>'],
+    [3, '2026-12-12T00:00:00Z', '12 December 2026, morning (time to be announced)'],
+    [4, '2026-12-12T00:00:00Z', '12 December 2026, afternoon (time to be announced)'],
+    [5, '2026-12-12T00:00:00Z', '12 December 2026 (time to be announced)'],
+    [6, '2026-12-13T00:00:00Z', 'NET week of 7 December 2026'],
+    [7, '2026-12-31T00:00:00Z', 'NET December 2026'],
+    [8, '2027-03-31T00:00:00Z', 'Q1 2027'],
+    [10, '2026-06-30T00:00:00Z', 'Q3 2026'],
+    [11, '2026-12-31T00:00:00Z', 'Q4 2026'],
+    [12, '2027-03-31T00:00:00Z', 'first half of 2027'],
+    [13, '2027-12-31T00:00:00Z', 'second half of 2027'],
+    [14, '2027-12-31T00:00:00Z', 'NET 2027'],
+    [15, '2027-09-30T00:00:00Z', 'fiscal year 2027'],
+    [16, '2029-12-31T00:00:00Z', 'in the 2020s'],
+    [99, '2029-12-31T00:00:00Z', 'NET 2029'],
+    [null, '2026-12-31T00:00:00Z', 'NET December 2026'],
+  ])('with precision %s, %s reads "%s"', (netPrecision, net, expected) => {
+    const message = announceLaunch({ ...STARLINK, netPrecision, net: new Date(net) }, TOLD)
+    expect(message.embeds?.[0]?.description?.split('\n')[1]).toBe(expected)
+  })
+
+  it('names a status it does not know, in grey', () => {
+    const [embed] = announceLaunch({ ...STARLINK, status: { id: 42, name: 'On *Vacation*' } }, TOLD).embeds ?? []
+    expect(embed?.description).toMatch(/^\*\*On \\\*Vacation\\\*\*\*\n/)
+    expect(embed?.color).toBe(0x95a5a6)
+  })
+
+  it('does not take a partial failure for a failure', () => {
+    const colors = [4, 7].map(
+      (id) => announceLaunch({ ...STARLINK, status: { id, name: 'Launch was a Partial Failure' } }, TOLD).embeds?.[0],
+    )
+    expect(colors[0]?.color).not.toBe(colors[1]?.color)
+    expect(colors[1]?.description).toContain('Partial failure')
+  })
+
+  it.each(['', 'ftp://images.example/x.png', 'data:image/png;base64,AAAA', 'x.png'])(
+    'shows no image at %j',
+    (imageUrl) => {
+      expect(announceLaunch({ ...STARLINK, imageUrl }, TOLD).embeds?.[0]).not.toHaveProperty('image')
+    },
+  )
+
+  describe('with data over two hours old', () => {
+    const old = { now: NOW, dataAsOf: new Date('2026-11-21T02:59:00Z') }
+    const footer = (told: CardContext) => announceLaunch(STARLINK, told).embeds?.[0]?.footer?.text
+    const hash = (told: CardContext) => factsHash(factsOf(STARLINK, told))
+
+    it('says so on the card of the nearest launch, which is one edit', () => {
+      expect(footer({ ...old, nearest: true })).toBe(
+        'Launch Library 2 · has not answered since 21 November 2026, 02:59 UTC',
+      )
+      expect(hash({ ...old, nearest: true })).not.toBe(hash({ ...TOLD, nearest: true }))
+      const later = { ...old, nearest: true, now: new Date('2026-11-22T05:00:00Z') }
+      expect(hash(later)).toBe(hash({ ...old, nearest: true }))
+    })
+
+    it('leaves the other cards alone', () => {
+      expect(footer(old)).toBe('Launch Library 2 · as of 21 November 2026, 02:59 UTC')
+      expect(hash(old)).toBe(hash(TOLD))
+    })
+
+    it('is old at two hours and no earlier', () => {
+      const at = (dataAsOf: string) => factsOf(STARLINK, { now: NOW, dataAsOf: new Date(dataAsOf), nearest: true })
+      expect(at('2026-11-21T03:00:00Z')).not.toHaveProperty('stale')
+      expect(at('2026-11-21T02:59:59Z')).toHaveProperty('stale', true)
+    })
+  })
+
+  it('says that a launch left the list, unless it flew', () => {
+    const vanishedAt = new Date('2026-11-20T00:00:00Z')
+    const lines = (launch: LaunchFacts) => announceLaunch(launch, TOLD).embeds?.[0]?.description?.split('\n')
+    expect(lines({ ...STARLINK, vanishedAt })?.[2]).toBe('No longer listed by Launch Library')
+    expect(factsHash(factsOf({ ...STARLINK, vanishedAt }))).not.toBe(factsHash(factsOf(STARLINK)))
+    const flown = { ...STARLINK, status: { id: 3, name: '' } }
+    expect(factsOf({ ...flown, vanishedAt })).toEqual(factsOf(flown))
+    expect(factsOf({ ...STARLINK, vanishedAt: null })).toEqual(factsOf(STARLINK))
+  })
+
+  it('lets nobody smuggle mentions or links in', () => {
+    const [embed] = announceLaunch({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, TOLD).embeds ?? []
+    expect(embed?.title).toBe('@\u200Beveryone [x\\](https://evil.example) \\<@1>')
+  })
+
+  it('makes a message Discord takes of any launch', () => {
+    fc.assert(
+      fc.property(launches, fc.date(sane), fc.date(sane), (launch, now, dataAsOf) => {
+        const message = announceLaunch(launch, { now, dataAsOf })
+        expect(issuesOf({ ...message })).toEqual([])
+        expect(isEmpty({ ...message })).toBe(false)
+      }),
+    )
+  })
+
+  it('never shows a placeholder as a time', () => {
+    const coarse = fc.tuple(launches, fc.constantFrom(null, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17))
+    fc.assert(
+      fc.property(coarse, ([launch, netPrecision]) => {
+        const net = new Date(Math.floor(launch.net.getTime() / 86_400_000) * 86_400_000)
+        const silent = { ...launch, netPrecision, net, status: STARLINK.status, missionDescription: null }
+        const [embed] = announceLaunch(silent, TOLD).embeds ?? []
+        expect(embed?.description).not.toMatch(/(?<!\\)<t:|00:00|\d\d:\d\d/)
+      }),
+    )
+  })
+})
+
+describe('factsHash', () => {
+  const hash = (changes: Partial<LaunchFacts>) => factsHash(factsOf({ ...STARLINK, ...changes }))
+
+  it.each<[string, Partial<LaunchFacts>]>([
+    ['name', { name: 'Falcon 9 Block 5 | Starlink Group 6-100' }],
+    ['net', { net: new Date('2026-12-12T14:06:00Z') }],
+    ['precision', { netPrecision: 5 }],
+    ['status', { status: { id: 8, name: 'Go for Launch' } }],
+    ['provider', { provider: 'ULA' }],
+    ['rocket', { rocket: 'Falcon Heavy' }],
+    ['pad', { pad: 'Launch Complex 39A' }],
+    ['location', { location: 'Kennedy Space Center' }],
+    ['orbit', { orbit: null }],
+    ['mission', { missionDescription: 'Another.' }],
+    ['image', { imageUrl: null }],
+    ['webcast', { webcastUrl: null }],
+  ])('changes with the %s', (_name, change) => expect(hash(change)).not.toBe(hash({})))
+
+  it.each<[string, Partial<LaunchFacts>]>([
+    ['the name of a known status', { status: { id: 1, name: 'Go' } }],
+    ['white space', { provider: ' SpaceX ', pad: 'Space Launch\r\nComplex 40' }],
+    ['a third sentence', { missionDescription: `${STARLINK.missionDescription} And more.` }],
+    ['the slug', { slug: 'another' }],
+  ])('does not change with %s', (_name, change) => expect(hash(change)).toBe(hash({})))
+
+  it('does not change while a placeholder moves within its period', () => {
+    const month = (net: string) => hash({ net: new Date(net), netPrecision: 7 })
+    expect(month('2026-12-30T00:00:00Z')).toBe(month('2026-12-31T00:00:00Z'))
+    expect(month('2026-11-30T00:00:00Z')).not.toBe(month('2026-12-31T00:00:00Z'))
+  })
+
+  it('survives jsonb, which sorts keys its own way', () => {
+    const facts = factsOf(STARLINK)
+    const back = Object.fromEntries(Object.entries(facts).reverse()) as unknown as typeof facts
+    expect(factsHash(back)).toBe(factsHash(facts))
+  })
+})
+
+const sane = { min: new Date('1900-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }
+const anyText = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.tuple(fc.string(), fc.integer({ min: 1, max: 900 })).map(([text, times]) => text.repeat(times).slice(0, 7_000)),
+)
+const orNull = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null })
+const address = orNull(fc.oneof(anyText, fc.webUrl({ withFragments: true, withQueryParameters: true })))
+const launches: fc.Arbitrary<LaunchFacts> = fc.record({
+  launchId: fc.uuid(),
+  name: anyText,
+  slug: orNull(anyText),
+  net: fc.date(sane),
+  netPrecision: orNull(fc.integer({ min: 0, max: 18 })),
+  status: fc.record({ id: fc.integer({ min: 0, max: 12 }), name: anyText }),
+  provider: orNull(anyText),
+  rocket: orNull(anyText),
+  pad: orNull(anyText),
+  location: orNull(anyText),
+  orbit: orNull(anyText),
+  missionDescription: orNull(anyText),
+  imageUrl: address,
+  webcastUrl: address,
+  infoUrl: address,
+})

@@ -1,0 +1,160 @@
+import { once } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { Announcing } from '../../../support/announcing.ts'
+import { type Ended, startNode } from '../../../support/cli.ts'
+
+const channel = Announcing.use()
+
+/** At which the reminder of `c` is due, a launch that has no card yet. */
+const TICK = new Date('2026-11-21T09:30:00Z')
+
+/** One card announced; to be sent now: its edit, its slip, its hold, and the card and a reminder of another launch. */
+async function prepare(): Promise<void> {
+  const { pool } = channel.database
+  await channel.forget()
+  await pool.query('delete from rocket_launches')
+  channel.discord.messages.splice(0)
+  channel.discord.requests.splice(0)
+  channel.now = new Date(TICK.getTime() - 3_600_000)
+  channel.env = {}
+  await channel.store('a', 'Falcon 9 | Nearest', '2026-11-22T08:00:00Z')
+  await channel.notify()
+  channel.now = TICK
+  await channel.change({ net: '2026-11-22T08:45:00Z', statusId: 5 })
+  await channel.store('c', 'Electron | Soon', '2026-11-22T09:30:00Z')
+}
+
+const WANTED = ['a card', 'a slip:1', 'a hold:1', 'c card', 'c T-24h#0']
+
+interface Row {
+  launch_id: string
+  kind: string
+  subject: string
+  state: string
+  attempts: number
+}
+
+async function rows(): Promise<Row[]> {
+  return (await channel.outbox()) as unknown as Row[]
+}
+
+/** What stands on the channel: `Electron | Soon card`, `Electron | Soon notice`. */
+function standing(): string[] {
+  return channel.discord.messages.map(
+    ({ embeds }) => `${embeds?.[0]?.title} ${embeds?.[0]?.fields === undefined ? 'notice' : 'card'}`,
+  )
+}
+
+const count = (of: string) => standing().filter((message) => message === of).length
+
+/** At most one message is unknown (the one the process died with), and everything else stands exactly once. */
+async function expectTruth(mostUnknown = 1): Promise<void> {
+  const all = await rows()
+  const subjects = all.map(({ launch_id, subject }) => `${launch_id} ${subject}`)
+  expect(subjects.sort()).toEqual([...WANTED].sort())
+  const unknown = all.filter(({ state }) => state !== 'sent')
+  expect(unknown.map(({ state }) => state)).toEqual(unknown.map(() => 'unknown'))
+  expect(unknown.length).toBeLessThanOrEqual(mostUnknown)
+  expect(count('Falcon 9 | Nearest card')).toBe(1)
+  expect(count('Electron | Soon card')).toBeLessThanOrEqual(1)
+  const posted = channel.discord.messages.length
+  expect([posted >= WANTED.length - unknown.length, posted <= WANTED.length]).toEqual([true, true])
+  expect(channel.discord.messages[0]?.embeds?.[0]?.description).toContain('On hold')
+}
+
+describe('killed', () => {
+  it('at any await, with cards and notices on their way: nothing stands twice, at most one is unknown', async () => {
+    const seen = new Set<string>()
+    for (let awaits = 1; ; awaits += 1) {
+      await prepare()
+      const survived = await channel.mortal(awaits, { scheduledFor: TICK })
+      await channel.age()
+      for (let run = 0; run < 3; run += 1) await channel.notify({ scheduledFor: TICK }).catch(() => {})
+      await expectTruth()
+      const requests = channel.discord.requests.length
+      await channel.notify({ scheduledFor: TICK })
+      expect(channel.discord.requests).toHaveLength(requests)
+      for (const { state, subject } of await rows()) if (state === 'unknown') seen.add(subject)
+      if (!survived) continue
+      expect(awaits).toBeGreaterThan(40)
+      // Each post was hit by a kill between its claim and its record.
+      expect([...seen].sort()).toEqual(['T-24h#0', 'card', 'hold:1', 'slip:1'])
+      return
+    }
+  })
+
+  it('several processes at once send everything, and nothing twice', async () => {
+    await prepare()
+    const { pool, connectionString } = channel.database
+    const gate = await pool.connect()
+    await gate.query('select pg_advisory_lock(42)')
+    const processes = Array.from({ length: 4 }, () =>
+      startNode(['--input-type=module', '-e', PROCESS(connectionString)]),
+    )
+    await expect.poll(async () => (await waiting()).length).toBe(4)
+    await gate.query('select pg_advisory_unlock(42)')
+    gate.release()
+    const ended: Ended[] = await Promise.all(processes.map((one) => one.ended))
+    expect(ended.map(({ code, stderr }) => [code, stderr])).toEqual(ended.map(() => [0, '']))
+    await expectTruth(0)
+    expect((await rows()).map(({ attempts }) => attempts)).toEqual([2, 1, 1, 1, 1])
+    expect(channel.discord.requests).toHaveLength(6)
+  })
+
+  it('many runs at once send everything, and nothing twice', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      await prepare()
+      const runs = () => Array.from({ length: 8 }, () => channel.notify({ scheduledFor: TICK }))
+      await Promise.all(runs())
+      await channel.notify({ scheduledFor: TICK })
+      await expectTruth(0)
+      expect((await rows()).map(({ attempts }) => attempts)).toEqual([2, 1, 1, 1, 1])
+    }
+  })
+
+  it('with SIGKILL while Discord answers: its post is unknown, and the rest is sent by another', async () => {
+    await prepare()
+    const answered = new Promise<void>((resolve) => {
+      channel.interceptAnswer = (request) => {
+        if (request.method === 'PATCH') return false
+        resolve()
+        return true
+      }
+    })
+    const dying = startNode(['--input-type=module', '-e', PROCESS(channel.database.connectionString)])
+    await answered
+    dying.process.kill('SIGKILL')
+    await once(dying.process, 'exit')
+    channel.interceptAnswer = undefined
+    expect(await channel.notify({ scheduledFor: TICK })).toMatchObject({ targets: [{ posted: 0, waiting: 3 }] })
+    await channel.age()
+    expect(await channel.notify({ scheduledFor: TICK })).toMatchObject({ targets: [{ posted: 3, waiting: 0 }] })
+    await expectTruth()
+  })
+})
+
+async function waiting(): Promise<unknown[]> {
+  const { rows } = await channel.database.pool.query(
+    `select from pg_locks where locktype = 'advisory' and objid = 42 and not granted
+       and database = (select oid from pg_database where datname = current_database())`,
+  )
+  return rows
+}
+
+/** A process of its own that runs the task three times, once it may. */
+const PROCESS = (database: string) => `
+  import { openPool } from '${new URL('../../../../src/db/pool.ts', import.meta.url)}'
+  import { notifyDiscord } from '${new URL('../../../../pipelines/rocket-launches/notify-discord.ts', import.meta.url)}'
+  import { settings } from '${new URL('../../../../pipelines/rocket-launches/settings.ts', import.meta.url)}'
+  import { z } from '${new URL('../../../../node_modules/zod/index.js', import.meta.url)}'
+  const db = openPool('${database}')
+  const quiet = () => {}
+  const context = {
+    db, log: { debug: quiet, info: quiet, warn: quiet, error: quiet }, now: () => new Date('${TICK.toISOString()}'),
+    signal: new AbortController().signal, runId: String(process.pid), runType: 'scheduled', logicalDate: new Date('${TICK.toISOString()}'),
+    settings: z.object(settings).parse({ DISCORD_WEBHOOK_URL: '${channel.discord.webhookUrl}' }),
+  }
+  await db.query('select pg_advisory_lock_shared(42)')
+  for (let run = 0; run < 3; run += 1) await notifyDiscord({}, context)
+  await db.end()
+`

@@ -1,0 +1,633 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { LaunchRow } from '../../../../pipelines/launches/store.ts'
+import { periodStart } from '../../../../pipelines/launches/time.ts'
+import { announceNotice } from '../../../../pipelines/rocket-launches/discord/announcement-notice.ts'
+import {
+  type At,
+  decide,
+  type Notice,
+  type NoticeKind,
+  type Rules,
+  type Told,
+} from '../../../../pipelines/rocket-launches/discord/notices.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+const KINDS: NoticeKind[] = ['slip', 'hold', 'go', 'liftoff', 'result', 'reminder', 'webcast']
+const ALL: Rules = { notices: new Set(KINDS), reminders: [DAY, HOUR, 10 * MINUTE] }
+const NOW = new Date('2026-11-21T05:00:00Z')
+
+const ago = (ms: number) => new Date(NOW.getTime() - ms)
+const ahead = (ms: number) => new Date(NOW.getTime() + ms)
+const soon = (ms: number) => ({ net: ahead(ms) })
+
+type Changes = Partial<LaunchRow> & { statusId?: number }
+
+/** A launch in three hours, unless told otherwise. */
+function launch(changes: Changes = {}): LaunchRow {
+  const { statusId = 1, ...rest } = changes
+  return {
+    id: 1,
+    launchId: 'e2b8dd4c',
+    name: 'Falcon 9 | Starlink',
+    slug: 'falcon-9-starlink',
+    net: ahead(3 * HOUR),
+    netPrecision: 1,
+    status: { id: statusId, name: '' },
+    lastUpdated: null,
+    windowStart: null,
+    windowEnd: null,
+    provider: 'SpaceX',
+    rocket: 'Falcon 9',
+    family: null,
+    pad: 'SLC-40',
+    location: 'Cape Canaveral SFS, FL, USA',
+    latitude: null,
+    longitude: null,
+    missionName: null,
+    missionType: null,
+    missionDescription: null,
+    orbit: null,
+    probability: null,
+    holdReason: null,
+    failReason: null,
+    imageUrl: null,
+    imageCredit: null,
+    webcastUrl: 'https://www.youtube.com/watch?v=abc',
+    webcastLive: false,
+    infoUrl: null,
+    firstSeenAt: null,
+    updatedAt: null,
+    vanishedAt: null,
+    ...rest,
+  }
+}
+
+const at = (changes: Partial<At> = {}): At => ({ now: NOW, asOf: changes.now ?? NOW, netSince: null, ...changes })
+
+/** What was told, had the launch been announced like this. */
+function toldOf(announced: LaunchRow, changes: Partial<Told> = {}): Told {
+  return { ...decide(announced, undefined, at({ now: ago(30 * DAY) }), ALL).told, ...changes }
+}
+
+/** Kinds and subjects of what is told after a launch, announced as `before`, became `after`. */
+function told(before: LaunchRow, after: LaunchRow, when: Partial<At> = {}, rules: Rules = ALL): string[] {
+  return decide(after, toldOf(before), at(when), rules).notices.map(({ kind, subject }) => `${kind} ${subject}`)
+}
+
+const line = (notice: Notice | undefined, index = 0) =>
+  notice && announceNotice(notice.facts, notice.kind).embeds?.[0]?.description?.split('\n')[index]
+
+/** What the message of a slip begins with. */
+function headline(before: Partial<LaunchRow>, after: Partial<LaunchRow>): string | undefined {
+  const { notices } = decide(launch(after), toldOf(launch(before)), at(), ALL)
+  return line(notices.find(({ kind }) => kind === 'slip'))
+}
+
+describe('a launch never announced', () => {
+  it('is announced by its card and nothing else', () => {
+    const first = decide(launch({ statusId: 6, webcastLive: true }), undefined, at(), ALL)
+    const { net } = launch()
+    expect(first).toEqual({
+      notices: [],
+      told: { net, precision: 1, status: 6, webcastLive: true, slips: 0, holds: 0 },
+    })
+  })
+
+  it('is reminded of when that is due', () => {
+    const { notices } = decide(launch(soon(HOUR)), undefined, at(), ALL)
+    expect(notices.map(({ subject }) => subject)).toEqual(['T-1h#0'])
+  })
+})
+
+describe('why something is told', () => {
+  it.each<[string, Partial<LaunchRow> & { statusId?: number }, Changes]>([
+    ['time 2026-11-21 08:00Z → 2026-11-22 08:00Z', {}, soon(27 * HOUR)],
+    ['time 2026-11-21 08:00Z → NET December 2026', {}, { ...soon(30 * DAY), netPrecision: 7 }],
+    ['status Go → Hold', {}, { statusId: 5 }],
+    ['status Hold → Go', { statusId: 5 }, {}],
+    ['status 77 → In Flight', { ...soon(-MINUTE), statusId: 77 }, { ...soon(-MINUTE), statusId: 6 }],
+    ['due at 2026-11-21 05:00Z, 1h before NET', soon(HOUR), soon(HOUR)],
+    ['the webcast went live', {}, { webcastLive: true }],
+  ])('%s', (reason, before, after) => {
+    const { notices } = decide(launch(after), toldOf(launch(before)), at(), ALL)
+    expect(notices.map((notice) => notice.reason)).toEqual([reason])
+  })
+})
+
+describe('slips', () => {
+  it.each<[string, number, number, boolean]>([
+    ['14 min inside a day', 3 * HOUR, 14 * MINUTE, false],
+    ['15 min inside a day', 3 * HOUR, 15 * MINUTE, true],
+    ['15 min inside a day, earlier', 3 * HOUR, -15 * MINUTE, true],
+    ['out of the day, by the nearer of the two', 23 * HOUR, 2 * HOUR, true],
+    ['into the day, by the nearer of the two', 25 * HOUR, -70 * MINUTE, true],
+    ['119 min inside a week', 3 * DAY, 119 * MINUTE, false],
+    ['2 h inside a week', 3 * DAY, 2 * HOUR, true],
+    ['23 h beyond a week', 30 * DAY, 23 * HOUR, false],
+    ['a day beyond a week', 30 * DAY, DAY, true],
+    ['to a date last week, which is no nearer for being past', -8 * DAY, 3 * HOUR, false],
+  ])('%s', (_name, away, by, expected) => {
+    const before = launch(soon(away))
+    expect(told(before, launch(soon(away + by)))).toEqual(expected ? ['slip slip:1'] : [])
+  })
+
+  it('add up against what was announced last', () => {
+    const moved = (by: number, announced: Told) => decide(launch(soon(3 * HOUR + by)), announced, at(), ALL)
+    const first = moved(10 * MINUTE, toldOf(launch()))
+    expect(first.notices).toEqual([])
+    const second = moved(20 * MINUTE, first.told)
+    expect(second.notices[0]?.facts.was).toEqual({ net: ahead(3 * HOUR).toISOString(), precision: 1 })
+    expect(second.told).toMatchObject({ net: ahead(3 * HOUR + 20 * MINUTE), slips: 1 })
+  })
+
+  it.each<[string, number | null, number | null, boolean]>([
+    ['second and hour', 0, 2, false],
+    ['hour and day', 2, 5, true],
+    ['day and morning', 5, 3, false],
+    ['morning and afternoon', 3, 4, false],
+    ['hour and afternoon', 2, 4, true],
+    ['month and unknown', 7, null, false],
+    ['month and quarter', 7, 11, true],
+  ])('between precisions: %s', (_name, before, after, expected) => {
+    const net = new Date('2026-12-31T00:00:00Z')
+    for (const [old, present] of [
+      [before, after],
+      [after, before],
+    ] as const)
+      expect(told(launch({ net, netPrecision: old }), launch({ net, netPrecision: present }))).toEqual(
+        expected ? ['slip slip:1'] : [],
+      )
+  })
+
+  it('are none while a placeholder moves within its period', () => {
+    const month = (net: string) => launch({ net: new Date(net), netPrecision: 7 })
+    expect(told(month('2026-12-31T00:00:00Z'), month('2026-12-15T00:00:00Z'))).toEqual([])
+    expect(told(month('2026-12-31T00:00:00Z'), month('2027-01-31T00:00:00Z'))).toEqual(['slip slip:1'])
+  })
+
+  it('are told after ten quiet minutes', () => {
+    const [before, after] = [launch(), launch(soon(5 * HOUR))]
+    expect(told(before, after, { netSince: ago(10 * MINUTE - 1) })).toEqual([])
+    expect(told(before, after, { netSince: ago(10 * MINUTE) })).toEqual(['slip slip:1'])
+  })
+
+  it('leave what was told alone until then, and are forgotten when the NET returns', () => {
+    const announced = toldOf(launch())
+    const moving = decide(launch(soon(5 * HOUR)), announced, at({ netSince: NOW }), ALL)
+    expect(moving).toEqual({ notices: [], told: announced })
+    const back = decide(launch(), moving.told, at({ now: ahead(8 * MINUTE), netSince: ahead(8 * MINUTE) }), ALL)
+    expect(back).toEqual({ notices: [], told: announced })
+  })
+
+  it.each<[string, number, number]>([
+    ['the old', 30 * MINUTE, 2 * HOUR],
+    ['the new', 2 * HOUR, 30 * MINUTE],
+    ['a past', -30 * MINUTE, 2 * HOUR],
+  ])('are told at once half an hour from %s T-0', (_name, old, present) => {
+    expect(told(launch(soon(old)), launch(soon(present)), { netSince: NOW })).toEqual(['slip slip:1'])
+    const further = (away: number) => (Math.abs(away) === 30 * MINUTE ? away * 1.1 : away)
+    expect(told(launch(soon(further(old))), launch(soon(further(present))), { netSince: NOW })).toEqual([])
+  })
+
+  it('wait also where a placeholder happens to be near', () => {
+    const midnight = launch({ net: new Date('2026-11-21T00:00:00Z'), netPrecision: 5 })
+    const when = { now: new Date('2026-11-21T00:10:00Z'), netSince: new Date('2026-11-21T00:09:00Z') }
+    expect(told(midnight, launch({ net: new Date('2026-11-22T00:00:00Z'), netPrecision: 5 }), when)).toEqual([])
+  })
+
+  it.each([3, 4, 6, 7, 9])('are none once flown (status %d)', (statusId) => {
+    const before = launch({ statusId })
+    expect(told(before, launch({ ...soon(-HOUR), statusId }))).toEqual([])
+  })
+
+  it('count as told where they are switched off', () => {
+    const rules = { ...ALL, notices: new Set<NoticeKind>(['reminder']) }
+    const off = decide(launch(soon(5 * HOUR)), toldOf(launch()), at(), rules)
+    expect(off.notices).toEqual([])
+    expect(off.told).toMatchObject({ net: ahead(5 * HOUR), slips: 1 })
+    expect(decide(launch(soon(5 * HOUR)), off.told, at(), ALL).notices).toEqual([])
+  })
+
+  it.each<[string, Partial<LaunchRow>, Partial<LaunchRow>]>([
+    ['Postponed by 2 hours', soon(3 * HOUR), soon(5 * HOUR)],
+    ['Moved forward by 2 hours', soon(5 * HOUR), soon(3 * HOUR)],
+    ['Postponed by 1 day 3 hours', soon(3 * HOUR), soon(30 * HOUR + 30 * MINUTE)],
+    ['Postponed by 21 minutes', soon(3 * HOUR), soon(3 * HOUR + 21.9 * MINUTE)],
+    ['Postponed by 6 days 23 hours', soon(3 * HOUR), soon(7 * DAY + 2 * HOUR)],
+    ['Postponed by 8 days', soon(3 * HOUR), soon(8 * DAY + HOUR)],
+    ['Postponed by 3 days', on('2026-12-12', 5), on('2026-12-15', 5)],
+    ['Moved forward by 7 days', on('2026-12-20', 6), on('2026-12-13', 6)],
+    ['Postponed by 1 day', on('2026-11-22', 3), on('2026-11-23', 4)],
+    ['Postponed', on('2026-12-31', 7), on('2027-02-28', 7)],
+    ['Moved forward', on('2027-12-31', 11), on('2027-09-30', 10)],
+    ['Time set', on('2026-12-12', 5), on('2026-12-12T14:05', 1)],
+    ['Time set', on('2026-12-12', 5), on('2026-12-13T00:02', 1)],
+    ['Postponed, time set', on('2026-12-12', 5), on('2026-12-13T12:00', 1)],
+    ['Time open again', on('2026-12-13T00:02', 1), on('2026-12-12', 5)],
+    ['Date set', on('2026-12-31', 7), on('2026-12-12', 5)],
+    ['Date set', on('2026-12-31', 11), on('2026-12-12T14:05', 1)],
+    ['Date narrowed down', on('2026-12-31', 14), on('2026-12-31', 11)],
+    ['Time open again', on('2026-12-12T14:05', 1), on('2026-12-12', 5)],
+    ['Date open again', on('2026-12-12T14:05', 1), on('2026-12-31', 7)],
+    ['Postponed, time open again', on('2026-12-12T14:05', 1), on('2026-12-14', 5)],
+    ['Moved forward, date set', on('2026-12-31', 7), on('2026-11-29T14:05', 1)],
+  ])('read "%s"', (expected, before, after) => expect(headline(before, after)).toBe(`**${expected}**`))
+})
+
+function on(date: string, netPrecision: number): Partial<LaunchRow> {
+  return { net: new Date(date.includes('T') ? `${date}:00Z` : `${date}T00:00:00Z`), netPrecision }
+}
+
+describe('what a status tells', () => {
+  it.each<[string, number, number, number, string[]]>([
+    ['a hold', 1, 5, 3 * HOUR, ['hold hold:1']],
+    ['go after a hold', 5, 1, 3 * HOUR, ['go go:0']],
+    ['to be confirmed after a hold', 5, 8, 3 * HOUR, []],
+    ['go without a hold', 8, 1, 3 * HOUR, []],
+    ['no more go', 1, 2, 3 * HOUR, []],
+    ['to be determined again', 8, 2, 3 * HOUR, []],
+    ['only to be confirmed', 1, 8, 3 * HOUR, []],
+    ['back on the ground', 6, 1, -MINUTE, []],
+    ['liftoff', 1, 6, -MINUTE, ['liftoff status:6']],
+    ['liftoff a little early', 1, 6, MINUTE, ['liftoff status:6']],
+    ['a liftoff of 59 min ago', 1, 6, -59 * MINUTE, ['liftoff status:6']],
+    ['a liftoff of an hour ago', 1, 6, -HOUR, []],
+    ['in flight for 25 days', 1, 6, -25 * DAY, []],
+    ['in flight after success', 3, 6, -MINUTE, []],
+    ['success', 6, 3, -HOUR, ['result status:3']],
+    ['success, liftoff unseen', 1, 3, -HOUR, ['result status:3']],
+    ['success, liftoff and payload seen', 9, 3, -HOUR, ['result status:3']],
+    ['failure', 6, 4, -HOUR, ['result status:4']],
+    ['partial failure', 6, 7, -HOUR, ['result status:7']],
+    ['failure after all', 3, 4, -HOUR, ['result status:4']],
+    ['a success of 2 days ago', 6, 3, -2 * DAY, []],
+    ['payload deployed', 6, 9, -HOUR, []],
+    ['a status unknown to us', 1, 42, 3 * HOUR, []],
+    ['nothing new', 5, 5, 3 * HOUR, []],
+  ])('%s', (_name, before, after, away, expected) => {
+    expect(told(launch({ ...soon(away), statusId: before }), launch({ ...soon(away), statusId: after }))).toEqual(
+      expected,
+    )
+  })
+
+  it('numbers each hold, and its end after it', () => {
+    let announced = toldOf(launch())
+    const subjects = [5, 1, 5, 5, 2, 5, 1].flatMap((statusId) => {
+      const decision = decide(launch({ statusId }), announced, at(), ALL)
+      announced = decision.told
+      return decision.notices.map(({ subject }) => subject)
+    })
+    expect(subjects).toEqual(['hold:1', 'go:1', 'hold:2', 'hold:3', 'go:3'])
+  })
+
+  it('is remembered where it is switched off', () => {
+    const off = decide(launch({ statusId: 5 }), toldOf(launch()), at(), { ...ALL, notices: new Set() })
+    expect(off).toEqual({ notices: [], told: toldOf(launch(), { status: 5, holds: 1 }) })
+  })
+
+  it('gives the reason', () => {
+    const reasonOf = (changes: Partial<LaunchRow> & { statusId: number }) => {
+      const { notices } = decide(launch(changes), toldOf(launch(soon(-HOUR))), at(), ALL)
+      return notices.find(({ kind }) => kind !== 'slip')?.facts.because
+    }
+    const reasons = { holdReason: 'High  winds', failReason: 'Second stage\r\nexploded' }
+    expect(reasonOf({ ...soon(-HOUR), statusId: 5, ...reasons })).toBe('High winds')
+    expect(reasonOf({ ...soon(-HOUR), statusId: 4, ...reasons })).toBe('Second stage exploded')
+    expect(reasonOf({ ...soon(-HOUR), statusId: 4, failReason: '' })).toBeNull()
+  })
+})
+
+describe('a launch of which no time is known', () => {
+  // Its placeholder is the first instant of the day, the week or the month.
+  it.each([
+    [5, '2026-11-21T00:00:00Z', 23 * HOUR],
+    [6, '2026-11-16T00:00:00Z', 6 * DAY],
+    [7, '2026-11-01T00:00:00Z', 29 * DAY],
+  ])('is told of when it flies within its period (precision %d)', (netPrecision, net, after) => {
+    const now = new Date(Date.parse(net) + after)
+    const flying = (statusId: number) => launch({ net: new Date(net), netPrecision, statusId })
+    const kinds = (before: number, present: number) =>
+      decide(flying(present), toldOf(flying(before)), { ...at(), now, asOf: now }, ALL).notices.map(({ kind }) => kind)
+    expect([kinds(1, 6), kinds(6, 3)]).toEqual([['liftoff'], ['result']])
+  })
+})
+
+describe('webcasts', () => {
+  const live = (statusId: number) => launch({ statusId, webcastLive: true })
+
+  it.each([
+    [1, ['webcast live#0']],
+    [5, ['webcast live#0']],
+    [6, ['webcast live#0']],
+    [3, []],
+    [9, []],
+  ])('with status %d', (statusId, expected) => {
+    expect(told(launch({ statusId }), live(statusId))).toEqual(expected)
+  })
+
+  it.each([
+    [119, ['webcast live#0']],
+    [120, []],
+  ])('%d minutes after T-0 of a launch still in flight', (minutes, expected) => {
+    const flown = { statusId: 6, ...soon(-minutes * MINUTE) }
+    expect(told(launch(flown), launch({ ...flown, webcastLive: true }))).toEqual(expected)
+  })
+
+  it('are told again after a slip', () => {
+    const { notices } = decide(live(1), toldOf(launch(), { slips: 2 }), at(), ALL)
+    expect(notices.map(({ subject }) => subject)).toEqual(['live#2'])
+  })
+})
+
+describe('reminders', () => {
+  const due = (away: number, changes: Partial<LaunchRow> & { statusId?: number } = {}, when: Partial<At> = {}) => {
+    const present = launch({ ...soon(away), ...changes })
+    return told(present, present, when)
+  }
+
+  it.each<[string, number, string[]]>([
+    ['a second early', HOUR + 1_000, []],
+    ['to the second', HOUR, ['reminder T-1h#0']],
+    ['5 min late', 55 * MINUTE, ['reminder T-1h#0']],
+    ['over 5 min late', 55 * MINUTE - 1, []],
+    ['a day before', DAY - MINUTE, ['reminder T-24h#0']],
+    ['10 min before', 10 * MINUTE, ['reminder T-10m#0']],
+    ['at T-0', 0, []],
+    ['after T-0', -1, []],
+  ])('%s', (_name, away, expected) => expect(due(away)).toEqual(expected))
+
+  it('forgive a run its own slowness, up to a quarter of an hour', () => {
+    expect(due(46 * MINUTE, {}, { asOf: ago(9 * MINUTE) })).toEqual(['reminder T-1h#0'])
+    expect(due(46 * MINUTE, {}, { asOf: ago(8 * MINUTE) })).toEqual([])
+    expect(due(44 * MINUTE, {}, { asOf: ago(12 * MINUTE) })).toEqual([])
+  })
+
+  it('are sent for the most urgent offset only', () => {
+    const rules = { ...ALL, reminders: [12 * MINUTE, 9 * MINUTE, 10 * MINUTE] }
+    const present = launch(soon(9 * MINUTE))
+    expect(told(present, present, {}, rules)).toEqual(['reminder T-9m#0'])
+  })
+
+  it('never come at T-0, however short the offset', () => {
+    const at0 = launch(soon(0))
+    expect(told(at0, at0, {}, { ...ALL, reminders: [MINUTE] })).toEqual([])
+  })
+
+  it.each([3, 5, 7, null])('are not sent for a placeholder (precision %s)', (netPrecision) => {
+    expect(due(HOUR, { netPrecision })).toEqual([])
+  })
+
+  it.each([0, 1, 2])('are sent for a time (precision %d)', (netPrecision) => {
+    expect(due(HOUR, { netPrecision })).toEqual(['reminder T-1h#0'])
+  })
+
+  it.each([3, 4, 5, 6, 7, 9])('are not sent on hold or in flight (status %d)', (statusId) => {
+    expect(due(HOUR, { statusId })).toEqual([])
+  })
+
+  it('are not sent of a launch that left the list', () => {
+    expect(due(HOUR, { vanishedAt: ago(MINUTE) })).toEqual([])
+  })
+
+  it('are armed again by a slip that is told, and by one that would be', () => {
+    const slipped = launch(soon(HOUR))
+    const subjects = ['slip slip:1', 'reminder T-1h#1']
+    expect(told(launch(soon(2 * HOUR)), slipped)).toEqual(subjects)
+    const rules = { ...ALL, notices: new Set<NoticeKind>(['reminder']) }
+    expect(told(launch(soon(2 * HOUR)), slipped, {}, rules)).toEqual(subjects.slice(1))
+  })
+
+  it('keep silent about a T-0 that is still to be announced', () => {
+    expect(told(launch(soon(3 * HOUR)), launch(soon(HOUR)), { netSince: ago(MINUTE) })).toEqual([])
+  })
+
+  it('are armed once for a T-0 that moves a little', () => {
+    expect(told(launch(soon(HOUR)), launch(soon(HOUR - 4 * MINUTE)))).toEqual(['reminder T-1h#0'])
+    expect(told(launch(soon(HOUR)), launch(soon(HOUR - MINUTE)))).toEqual(['reminder T-1h#0'])
+  })
+
+  it('are no news a quarter of an hour after they were due, nor after T-0', () => {
+    const expiry = (away: number) => decide(launch(soon(away)), undefined, at(), ALL).notices[0]?.expiresAt
+    expect(expiry(59 * MINUTE)).toEqual(ahead(14 * MINUTE))
+    expect(expiry(9 * MINUTE)).toEqual(ahead(9 * MINUTE))
+  })
+
+  it('of two launches at one time are both sent', () => {
+    const other = { ...launch(soon(HOUR)), launchId: 'other', name: 'Vulcan' }
+    const both = [launch(soon(HOUR)), other].map((one) => decide(one, toldOf(one), at(), ALL).notices.length)
+    expect(both).toEqual([1, 1])
+  })
+})
+
+it.each<[NoticeKind, number, Partial<LaunchRow> & { statusId?: number }]>([
+  ['slip', DAY, soon(5 * HOUR)],
+  ['hold', DAY, { statusId: 5 }],
+  ['liftoff', HOUR, { statusId: 6 }],
+  ['result', 2 * DAY, { statusId: 3 }],
+  ['webcast', 2 * HOUR, { webcastLive: true }],
+])('%s is news for %d ms', (kind, ms, changes) => {
+  const { notices } = decide(launch(changes), toldOf(launch()), at(), ALL)
+  expect(notices.map((notice) => [notice.kind, notice.expiresAt])).toEqual([[kind, ahead(ms)]])
+})
+
+/** One look of a history: so much later, after this change. */
+interface Look {
+  wait: number
+  change?: Changes | undefined
+  /** By how much the run that looks is late. */
+  late: number
+}
+
+/** A decision and what it was made of. */
+interface Seen {
+  before: Told | undefined
+  present: LaunchRow
+  when: At
+  /** What had not been told under the same subject: what reaches the channel. */
+  news: Notice[]
+  all: Notice[]
+  after: Told
+}
+
+/** What a channel gets of a launch, the outbox taking each subject of a kind once. */
+function play(history: readonly Look[], rules: Rules = ALL): Seen[] {
+  const taken = new Set<string>()
+  let present = launch()
+  let netSince: Date | null = null
+  let announced: Told | undefined
+  let now = NOW
+  return history.map(({ wait, change, late }) => {
+    now = new Date(now.getTime() + wait)
+    const next = launch({ ...present, statusId: present.status.id, ...change })
+    const moved = next.net.getTime() !== present.net.getTime() || next.netPrecision !== present.netPrecision
+    if (moved) netSince = now
+    present = next
+    const when = { now, asOf: new Date(now.getTime() - late), netSince }
+    const decision = decide(present, announced, when, rules)
+    const news = decision.notices.filter(({ kind, subject }) => !taken.has(`${kind} ${subject}`))
+    for (const { kind, subject } of news) taken.add(`${kind} ${subject}`)
+    const seen = { before: announced, present, when, news, all: decision.notices, after: decision.told }
+    announced = decision.told
+    return seen
+  })
+}
+
+const shifts = fc.oneof(
+  fc.integer({ min: -20, max: 20 }).map((n) => n * MINUTE),
+  fc.integer({ min: -30, max: 30 }).map((n) => n * HOUR),
+  fc.integer({ min: -60, max: 60 }).map((n) => n * DAY),
+)
+const changes = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(undefined) },
+  { weight: 4, arbitrary: shifts.map((by) => ({ net: new Date(launch().net.getTime() + by) })) },
+  { weight: 1, arbitrary: fc.record({ netPrecision: fc.constantFrom(0, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 11, 14, null) }) },
+  { weight: 2, arbitrary: fc.record({ statusId: fc.constantFrom(1, 1, 2, 3, 4, 5, 6, 7, 8, 9) }) },
+  { weight: 1, arbitrary: fc.record({ webcastLive: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ vanishedAt: fc.constantFrom(null, NOW) }) },
+)
+const looks: fc.Arbitrary<Look> = fc.record({
+  wait: fc.oneof(
+    { weight: 5, arbitrary: fc.integer({ min: 0, max: 12 * 60 }).map((seconds) => seconds * 1_000) },
+    { weight: 1, arbitrary: fc.integer({ min: 0, max: 40 * 60 }).map((minutes) => minutes * MINUTE) },
+  ),
+  change: changes,
+  late: fc.integer({ min: 0, max: 10 }).map((minutes) => minutes * MINUTE),
+})
+const histories = fc.array(looks, { minLength: 1, maxLength: 40 })
+
+/** `check` sees every decision of many histories. */
+function always(check: (seen: Seen, index: number, all: Seen[]) => void): void {
+  fc.assert(
+    fc.property(histories, (history) => play(history).forEach(check)),
+    { numRuns: 1_000 },
+  )
+}
+
+const ofKind = (notices: readonly Notice[], kind: NoticeKind) => notices.filter((notice) => notice.kind === kind)
+
+describe('whatever a launch goes through', () => {
+  it('earlier is never "postponed", nor later "moved forward"', () => {
+    always(({ news }) => {
+      for (const slip of ofKind(news, 'slip')) {
+        const { net, precision, was } = slip.facts
+        const old = periodStart(new Date(was?.net ?? ''), was?.precision ?? 0).getTime()
+        const present = periodStart(new Date(net), precision).getTime()
+        if (present < old) expect(line(slip)).not.toMatch(/postponed/i)
+        if (present > old) expect(line(slip)).not.toMatch(/forward/i)
+      }
+    })
+  })
+
+  it('nobody is reminded at T-0 or after it, of a placeholder, or of what is not announced', () => {
+    always(({ news, present, when, after }) => {
+      for (const { expiresAt } of ofKind(news, 'reminder')) {
+        expect(when.now.getTime()).toBeLessThan(present.net.getTime())
+        expect(expiresAt.getTime()).toBeLessThanOrEqual(present.net.getTime())
+        expect(expiresAt.getTime()).toBeGreaterThanOrEqual(when.now.getTime())
+        expect([0, 1, 2]).toContain(present.netPrecision)
+        expect(Math.abs(after.net.getTime() - present.net.getTime())).toBeLessThan(2 * HOUR)
+      }
+    })
+  })
+
+  it('a reminder comes once for an announced T-0, and is the most urgent one', () => {
+    fc.assert(
+      fc.property(histories, (history) => {
+        let told: string[] = []
+        for (const { news, when, present } of play(history)) {
+          if (ofKind(news, 'slip').length > 0) told = []
+          for (const { facts, subject } of ofKind(news, 'reminder')) {
+            const text = subject.replace(/#.*/, '')
+            expect(told).not.toContain(text)
+            told.push(text)
+            const away = present.net.getTime() - when.now.getTime()
+            const missed = ALL.reminders.filter((offset) => offset >= away && offset < (facts.offsetMs ?? 0))
+            expect(missed.filter((offset) => offset - away <= 15 * MINUTE && late(present, when, offset))).toEqual([])
+          }
+          expect(ofKind(news, 'reminder').length).toBeLessThanOrEqual(1)
+        }
+      }),
+      { numRuns: 1_000 },
+    )
+    function late(present: LaunchRow, { asOf }: At, offset: number): boolean {
+      return asOf.getTime() - (present.net.getTime() - offset) <= 5 * MINUTE
+    }
+  })
+
+  it('what is counted comes once, and no subject holds the NET', () => {
+    fc.assert(
+      fc.property(histories, (history) => {
+        const subjects = play(history).flatMap(({ all }) => all.map(({ subject }) => subject))
+        const counted = subjects.filter((subject) => /^(slip|hold|go):/.test(subject))
+        expect(counted).toEqual([...new Set(counted)])
+        for (const subject of subjects)
+          expect(subject).toMatch(/^(slip:\d+|hold:\d+|go:\d+|status:[3467]|live#\d+|T-(24h|1h|10m)#\d+)$/)
+      }),
+    )
+  })
+
+  it('without a change there is nothing but reminders', () => {
+    always(({ before, present, news }) => {
+      const same =
+        before !== undefined &&
+        before.net.getTime() === present.net.getTime() &&
+        before.precision === (present.netPrecision ?? 7) &&
+        before.status === present.status.id &&
+        before.webcastLive === present.webcastLive
+      if (same || before === undefined) expect(news.filter(({ kind }) => kind !== 'reminder')).toEqual([])
+    })
+  })
+
+  it('what was told is what was announced last, and what is announced is the present', () => {
+    always(({ before, present, news, after }) => {
+      expect(after.status).toBe(present.status.id)
+      expect(after.webcastLive).toBe(present.webcastLive)
+      const announced = before === undefined || ofKind(news, 'slip').length > 0
+      const { net, precision } = announced ? { net: present.net, precision: present.netPrecision ?? 7 } : before
+      expect([after.net, after.precision]).toEqual([net, precision])
+      expect(after.slips - (before?.slips ?? 0)).toBe(ofKind(news, 'slip').length)
+    })
+  })
+
+  it('what was told does not depend on which kinds are switched on', () => {
+    const kinds = fc.subarray(KINDS).map((some) => ({ ...ALL, notices: new Set(some) }))
+    fc.assert(
+      fc.property(histories, kinds, (history, rules) => {
+        expect(play(history, rules).map(({ after }) => after)).toEqual(play(history).map(({ after }) => after))
+        for (const { all } of play(history, rules)) for (const { kind } of all) expect(rules.notices).toContain(kind)
+      }),
+    )
+  })
+
+  it('a NET that returns within the quiet time tells nothing', () => {
+    const away = fc.integer({ min: 3 * 60, max: 90 * 24 * 60 }).map((minutes) => minutes * MINUTE)
+    const there = fc.array(fc.tuple(away, fc.constantFrom(0, 1, 2, 5, 7), fc.integer({ min: 1, max: 3 })), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    fc.assert(
+      fc.property(there, (visits) => {
+        const out = visits.map(([by, netPrecision, minutes]) => ({
+          wait: minutes * MINUTE,
+          change: { net: ahead(by), netPrecision },
+          late: 0,
+        }))
+        const back = { wait: MINUTE, change: { net: launch().net, netPrecision: 1 }, late: 0 }
+        const start = { wait: 0, late: 0 }
+        const seen = play([start, ...out, back, { wait: 30 * MINUTE, late: 0 }])
+        expect(seen.flatMap(({ news }) => news)).toEqual([])
+        expect(seen.at(-1)?.after).toEqual(seen[0]?.after)
+      }),
+    )
+  })
+
+  it('facts survive jsonb', () => {
+    always(({ news }) => {
+      for (const { facts } of news) expect(JSON.parse(JSON.stringify(facts))).toEqual(facts)
+    })
+  })
+})

@@ -1,0 +1,79 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { settings } from '../../../../pipelines/rocket-launches/settings.ts'
+
+const TOKEN = 'very-secret_TOKEN-0123456789'
+const read = (env: Record<string, string>) => z.object(settings).safeParse(env)
+const complaint = (env: Record<string, string>) => {
+  const { error } = read(env)
+  expect(inspect(error, { depth: 9 })).not.toContain(TOKEN)
+  return error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('\n')
+}
+const address = (id: number, query = '') => `https://discord.com/api/webhooks/${id}/${TOKEN}${id}${query}`
+
+describe('DISCORD_WEBHOOK_URL', () => {
+  it('takes several, each a channel of its own', () => {
+    const value = `${address(1)}, ${address(2)},${address(2, '?thread_id=7')}`
+    expect(read({ DISCORD_WEBHOOK_URL: value }).data?.DISCORD_WEBHOOK_URL?.map(({ target }) => target)).toEqual([
+      ...['1', '2', '2/7'],
+    ])
+  })
+
+  it.each([
+    [`${address(1)},${address(2)},${address(1)}`, /^DISCORD_WEBHOOK_URL names one channel twice, in places 1 and 3;/],
+    [
+      `${address(1)},https://evil.example/${TOKEN}`,
+      /^DISCORD_WEBHOOK_URL is wrong in place 2 of 2: not a Discord webhook/,
+    ],
+    [`${address(1)},`, /^DISCORD_WEBHOOK_URL is wrong in place 2 of 2: /],
+    [`https://evil.example/${TOKEN}`, /^DISCORD_WEBHOOK_URL is not a Discord webhook address/],
+  ])('names what is wrong by its place', (value, message) => {
+    expect(complaint({ DISCORD_WEBHOOK_URL: value })).toMatch(message)
+  })
+})
+
+describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
+  it('have defaults, and may be none', () => {
+    const { data } = read({})
+    expect([...(data?.DISCORD_NOTICES ?? [])]).toEqual(['slip', 'hold', 'go', 'liftoff', 'result', 'reminder'])
+    expect(data?.DISCORD_REMINDERS).toEqual([86_400_000, 3_600_000, 600_000])
+    const none = read({ DISCORD_NOTICES: 'none', DISCORD_REMINDERS: 'none' }).data
+    expect([none?.DISCORD_NOTICES.size, none?.DISCORD_REMINDERS]).toEqual([0, []])
+    const some = read({ DISCORD_NOTICES: 'Webcast, slip', DISCORD_REMINDERS: '2d, 90m' }).data
+    expect([[...(some?.DISCORD_NOTICES ?? [])], some?.DISCORD_REMINDERS]).toEqual([
+      ['slip', 'webcast'],
+      [172_800_000, 5_400_000],
+    ])
+  })
+
+  it.each([
+    ['DISCORD_NOTICES', 'slips', /must be none, or some of slip,/],
+    ['DISCORD_NOTICES', 'slip,,hold', /must be none/],
+    ['DISCORD_REMINDERS', '24h,soon', /must be none, or durations from 5m to 30d/],
+    [
+      'DISCORD_FILTER_LOCATIONS',
+      '"Kennedy, FL',
+      /must be parts separated by commas; one with a comma in it stands whole/,
+    ],
+    ['DISCORD_REMINDERS', '1m', /durations from 5m/],
+    ['DISCORD_REMINDERS', '31d', /to 30d/],
+    ['DISCORD_ROLE_ID', '@crew', /must be the number of a role/],
+    ['DISCORD_ROLE_ID', '42:never', /of slip,hold,go,liftoff,result,reminder,webcast/],
+    ['DISCORD_USERNAME', 'My Discord bot', /must not contain "discord" or "clyde"/],
+    ['DISCORD_USERNAME', 'x'.repeat(81), /80 characters at most/],
+    ['DISCORD_AVATAR', 'ftp://example.com/a.png', /http\(s\) address/],
+  ])('%s=%s is refused', (name, value, message) => {
+    expect(complaint({ [name]: value })).toMatch(message)
+    expect(complaint({ [name]: value })).toMatch(new RegExp(`^${name} `))
+  })
+})
+
+describe('DISCORD_ROLE_ID', () => {
+  it('pings by reminders and holds, or by what it names', () => {
+    const kinds = (value: string) => [...(read({ DISCORD_ROLE_ID: value }).data?.DISCORD_ROLE_ID?.kinds ?? [])]
+    expect(kinds('42')).toEqual(['reminder', 'hold'])
+    expect(kinds('42:liftoff, slip')).toEqual(['slip', 'liftoff'])
+    expect(kinds('42:none')).toEqual([])
+  })
+})
