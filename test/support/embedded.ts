@@ -79,8 +79,7 @@ export async function openElsewhere(options: EmbeddedOptions, as: ProcessOptions
 /** A checkout of its own, as npm leaves it with its install scripts off: PostgreSQL lacks its links. */
 export async function withCheckout(work: (root: string) => Promise<void>): Promise<void> {
   await withFolder(async (root) => {
-    await cp(join(ROOT, 'src/db'), join(root, 'src/db'), { recursive: true })
-    await cp(join(ROOT, 'src/errors.ts'), join(root, 'src/errors.ts'))
+    await cp(join(ROOT, 'src'), join(root, 'src'), { recursive: true })
     await writeFile(join(root, 'package.json'), '{"type":"module"}')
     await mkdir(join(root, 'node_modules'))
     for (const name of ['pg', 'pg-format']) {
