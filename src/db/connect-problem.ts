@@ -3,6 +3,8 @@ export interface Address {
   port: number
   database?: string | undefined
   user?: string | undefined
+  /** The setting it comes from. With `POSTGRES_HOST` its parts are settings of their own. */
+  setting?: string
 }
 
 export interface Problem {
@@ -117,17 +119,28 @@ function ofNetwork({ code, message }: Failure, address: Address): Problem | unde
   return undefined
 }
 
+const OF_ADDRESS = {
+  onNoPassword: 'write postgresql://USER:PASSWORD@…',
+  onWrongPassword: 'check user and password, and whether it has expired',
+}
+
+/** Compose's database is made with the first password; a new one in `.env` changes nothing in it. */
+const OF_PARTS = {
+  onNoPassword: 'set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE',
+  onWrongPassword:
+    'check POSTGRES_USER and POSTGRES_PASSWORD. A volume keeps the password that its database was made with: set that one, or change it in the database (docs/operations.md)',
+}
+
 /** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html; 08P01 is a pooler's. */
 function ofServer({ code, message }: Failure, address: Address): Problem | undefined {
   const { database, user } = address
   const at = placeOf(address)
+  const advice = address.setting === 'POSTGRES_HOST' ? OF_PARTS : OF_ADDRESS
   if (/password must be a|no password supplied/i.test(message))
-    return wrong(`the server at ${at} asks for a password and the address has none; write postgresql://USER:PASSWORD@…`)
+    return wrong(`the server at ${at} asks for a password and the address has none; ${advice.onNoPassword}`)
   switch (code) {
     case '28P01':
-      return wrong(
-        `the password for user "${user}" was not accepted at ${at}; check user and password, and whether it has expired`,
-      )
+      return wrong(`the password for user "${user}" was not accepted at ${at}; ${advice.onWrongPassword}`)
     case '28000':
       return wrong(notAdmitted(message, address))
     case '3D000':

@@ -8,13 +8,13 @@ import type { Database } from './pool.ts'
  * UsageError `database_address` where the address itself is, TminusError `database_unreachable` where the server may
  * just be down.
  *
- * @param name the setting to name, `DATABASE_URL` or `METADATA_DATABASE_URL`
+ * @param name the setting to name: `DATABASE_URL`, `POSTGRES_HOST` or `METADATA_DATABASE_URL`
  */
 export async function checkConnection(db: Database, name: string): Promise<void> {
   try {
     await db.query('select 1')
   } catch (cause) {
-    const { sentence, isAddress } = explain(cause as Error, addressOf(db))
+    const { sentence, isAddress } = explain(cause as Error, addressOf(db, name))
     const message = `${name}: ${sentence}`
     if (isAddress) throw new UsageError(message, { code: 'database_address', cause })
     throw new TminusError(message, { code: 'database_unreachable', cause })
@@ -22,9 +22,10 @@ export async function checkConnection(db: Database, name: string): Promise<void>
 }
 
 /** A pool keeps the address as it was given; a client, which connects to nothing yet, has read it. */
-function addressOf(db: Database): Address | undefined {
+function addressOf(db: Database, setting: string): Address | undefined {
   try {
-    return new Client(db.options)
+    const { host, port, database, user } = new Client(db.options)
+    return { host, port, database, user, setting }
   } catch {
     return undefined
   }
