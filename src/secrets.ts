@@ -82,10 +82,12 @@ function parsed(schema: z.core.$ZodType, value: unknown): unknown {
   }
 }
 
+/** An object of a class, such as a webhook, also holds what is no secret; its own text is among the values as set. */
 function textsIn(value: unknown, depth = 0): string[] {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return [String(value)]
   if (value instanceof URL) return [value.href]
   if (typeof value !== 'object' || value === null || depth > 4) return []
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return []
   return Object.values(value).flatMap((member) => textsIn(member, depth + 1))
 }
 
