@@ -1,4 +1,5 @@
 import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/launches/launch.ts'
+import { netOf } from '../../pipelines/launches/net.ts'
 import {
   LAUNCH_COLUMNS,
   type LaunchColumns,
@@ -10,7 +11,7 @@ import { periodOf } from '../../pipelines/launches/time.ts'
 import { WORDS } from '../../pipelines/launches/words.ts'
 import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
-import { isMaterial, netOf } from '../../pipelines/rocket-launches/discord/slip.ts'
+import { isMaterial } from '../../pipelines/rocket-launches/discord/slip.ts'
 import type { ChannelMessage } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import { headlineOf, kindOf, linesOf, withoutFooter } from './channel-words.ts'
 import type { LivedYear } from './year.ts'

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { ICalCalendar, ICalEventData } from 'ical-generator'
 import { truncate } from 'tminus/connectors/discord'
 import { isFlown, isPrecise } from '../../launches/launch.ts'
+import { detailsUrl, placeText, singleLine } from '../../launches/launch-facts.ts'
 import { statusText } from '../../launches/launch-text.ts'
 import { coarseTime, periodOf, precisionOf } from '../../launches/time.ts'
-import { detailsOf, placeText, plain } from '../discord/announcement.ts'
 import type { BoardLaunch } from './query.ts'
 
 const WEEK = 6
@@ -52,7 +52,7 @@ function isInCalendar(launch: Pick<BoardLaunch, 'net_precision'>): boolean {
 }
 
 function eventOf(launch: BoardLaunch): ICalEventData {
-  const details = detailsOf({ infoUrl: launch.info_url, slug: launch.slug })
+  const details = detailsUrl({ infoUrl: launch.info_url, slug: launch.slug })
   const changed = launch.updated_at ?? launch.first_seen_at ?? launch.net
   return {
     id: `${launch.launch_id}@tminus`,
@@ -97,5 +97,5 @@ function descriptionOf(launch: BoardLaunch): string {
 
 /** On one line, without control characters: most readers refuse a calendar that holds any. */
 function line(text: string | null, longest = 300): string {
-  return truncate((plain(text) ?? '').replaceAll('\uFFFD', ''), longest)
+  return truncate((singleLine(text) ?? '').replaceAll('\uFFFD', ''), longest)
 }

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { OutLink } from 'tminus/web'
 import { isFlown } from '../../launches/launch.ts'
-import { placeText } from '../discord/announcement.ts'
+import { placeText } from '../../launches/launch-facts.ts'
 import { Countdown, Links, launchPath, Picture, StatusMark, When } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
 import { brief, isTimed } from './words.ts'

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from 'tminus'
 import { Empty } from 'tminus/web'
-import { placeText } from '../discord/announcement.ts'
+import { placeText } from '../../launches/launch-facts.ts'
 import { Away, launchPath, Picture, ShortTime, StatusMark } from './parts.tsx'
 import type { Asked, BoardLaunch } from './query.ts'
 import { brief, headingOf, isTimed, shortPeriod } from './words.ts'

@@ -1,8 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { safeHref } from 'tminus/web'
 import { isFlown } from '../../launches/launch.ts'
+import { detailsUrl } from '../../launches/launch-facts.ts'
 import { statusText, statusWord } from '../../launches/launch-text.ts'
-import { detailsOf } from '../discord/announcement.ts'
 import type { BoardLaunch } from './query.ts'
 import { awayText, brief, clockText, countdownOf, dayText, isTimed, periodText } from './words.ts'
 
@@ -155,7 +155,7 @@ const STARS = [
 /** Watch, the launch's own page where this is another one, else a page about it elsewhere, as far as there is one. */
 export function Links({ launch, own }: { launch: BoardLaunch; own: string | undefined }) {
   const watch = safeHref(launch.webcast_url)
-  const page = own ? undefined : safeHref(detailsOf({ infoUrl: launch.info_url, slug: launch.slug }))
+  const page = own ? undefined : safeHref(detailsUrl({ infoUrl: launch.info_url, slug: launch.slug }))
   if (watch === undefined && page === undefined && own === undefined) return null
   return (
     <p class="actions">

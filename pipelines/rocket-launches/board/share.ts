@@ -1,7 +1,7 @@
 import type { Share } from 'tminus/web'
+import { placeText } from '../../launches/launch-facts.ts'
 import { statusText } from '../../launches/launch-text.ts'
 import { timeText } from '../../launches/time.ts'
-import { placeText } from '../discord/announcement.ts'
 import { launchPath, pictureOf } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
 import { brief, isTimed, periodText } from './words.ts'

@@ -1,6 +1,6 @@
+import { moveOf } from '../../launches/net.ts'
 import type { StoredChange } from '../../launches/read-launches.ts'
 import { periodOf } from '../../launches/time.ts'
-import { moveOf } from '../discord/slip.ts'
 
 /** What T-0 was held to be, from a moment on until the next of these. */
 export interface Belief {

@@ -1,12 +1,12 @@
 import { truncate } from 'tminus/connectors/discord'
 import { isPrecise } from '../../launches/launch.ts'
+import { singleLine } from '../../launches/launch-facts.ts'
 import { coarseTime, precisionOf } from '../../launches/time.ts'
-import { plain } from '../discord/announcement.ts'
 import type { BoardLaunch } from './query.ts'
 
 /** On one line and no longer than a person reads: a page of fifty launches stays small whatever their texts hold. */
 export function brief(text: string | null | undefined, longest = 160): string {
-  return truncate(plain(text ?? null) ?? '', longest).replace(/[\s,;:]+…$/, '…')
+  return truncate(singleLine(text ?? null) ?? '', longest).replace(/[\s,;:]+…$/, '…')
 }
 
 /** A precise T-0 counts down; a coarse one is told in words, its placeholder never. */

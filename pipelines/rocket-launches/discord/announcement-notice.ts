@@ -1,9 +1,10 @@
 import { type Embed, escapeMarkdown, fitMessage, type Payload, truncate } from 'tminus/connectors/discord'
+import { placeText } from '../../launches/launch-facts.ts'
+import { moveOf } from '../../launches/net.ts'
 import { amountText, precisionClass } from '../../launches/time.ts'
 import { WORDS } from '../../launches/words.ts'
-import { buttonsOf, colorOf, escaped, netText, placeText, statusText, whenText } from './announcement.ts'
+import { buttonsOf, colorOf, escaped, netText, statusText, whenText } from './announcement.ts'
 import type { NoticeFacts, NoticeKind } from './notices.ts'
-import { moveOf } from './slip.ts'
 
 /**
  * The message of a notice, within Discord's limits: what happened, when the launch is, why, and where to look.

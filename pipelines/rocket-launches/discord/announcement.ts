@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { visibleText } from 'tminus'
 import {
   type Embed,
   type EmbedField,
@@ -12,6 +11,7 @@ import {
   webAddress,
 } from 'tminus/connectors/discord'
 import { isFlown, isPrecise, type Launch } from '../../launches/launch.ts'
+import { detailsUrl, placeText, singleLine } from '../../launches/launch-facts.ts'
 import { coarseTime, periodStart, precisionOf, timeText } from '../../launches/time.ts'
 import { WORDS } from '../../launches/words.ts'
 
@@ -74,17 +74,17 @@ export function factsOf(launch: LaunchFacts, told?: CardContext): Facts {
   const precision = precisionOf(launch)
   const { id, name } = launch.status
   return {
-    name: plain(launch.name) ?? launch.launchId,
+    name: singleLine(launch.name) ?? launch.launchId,
     net: periodStart(launch.net, precision).toISOString(),
     precision,
     status: id,
-    statusName: id in WORDS.status ? null : plain(name),
-    provider: plain(launch.provider),
-    rocket: plain(launch.rocket),
-    pad: plain(launch.pad),
-    location: plain(launch.location),
-    orbit: plain(launch.orbit),
-    mission: plain(firstSentences(launch.missionDescription ?? '')),
+    statusName: id in WORDS.status ? null : singleLine(name),
+    provider: singleLine(launch.provider),
+    rocket: singleLine(launch.rocket),
+    pad: singleLine(launch.pad),
+    location: singleLine(launch.location),
+    orbit: singleLine(launch.orbit),
+    mission: singleLine(firstSentences(launch.missionDescription ?? '')),
     image: webAddress(launch.imageUrl) ?? null,
     webcast: webAddress(launch.webcastUrl, LIMITS.buttonUrl) ?? null,
     ...(launch.vanishedAt && !isFlown(id) && { gone: true }),
@@ -110,7 +110,7 @@ export function factsHash(facts: Facts): string {
  */
 export function announceLaunch(launch: LaunchFacts, told: CardContext): Payload {
   const facts = factsOf(launch, told)
-  return cardMessage(facts, { details: detailsOf(launch), footer: footerText(facts, told) })
+  return cardMessage(facts, { details: detailsUrl(launch), footer: footerText(facts, told) })
 }
 
 /** The card by its facts. Details and footer are not among them; without them, a card of old is much the same. */
@@ -189,10 +189,6 @@ function secondsOf(net: string): number {
   return Math.floor(Date.parse(net) / 1_000)
 }
 
-export function placeText({ pad, location }: Pick<Facts, 'pad' | 'location'>): string | null {
-  return pad && location ? WORDS.place(pad, location) : (pad ?? location)
-}
-
 function fieldsOf(facts: Facts): EmbedField[] {
   const { provider, rocket, orbit } = facts
   return [
@@ -208,19 +204,8 @@ function footerText({ stale }: Facts, { dataAsOf }: CardContext): string {
   return (stale ? WORDS.silent : WORDS.source)(timeText(dataAsOf))
 }
 
-/** Its own page, or that of Launch Library's front end. */
-export function detailsOf({ infoUrl, slug }: Pick<LaunchFacts, 'infoUrl' | 'slug'>): string | undefined {
-  const page = slug ? `https://spacelaunchnow.me/launch/${encodeURIComponent(slug)}` : undefined
-  return webAddress(infoUrl, LIMITS.buttonUrl) ?? webAddress(page, LIMITS.buttonUrl)
-}
-
 export function escaped(text: string | null): string {
   return escapeMarkdown(text ?? '')
-}
-
-/** On one line (Launch Library has CRLF and doubled spaces), as it may be shown; null where nothing is left. */
-export function plain(text: string | null): string | null {
-  return (text && visibleText(text).replace(/\s+/g, ' ').trim()) || null
 }
 
 const SENTENCES = 2
@@ -230,7 +215,7 @@ const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
 /** Two sentences, or one whole one rather than two of which the second breaks off. */
 function firstSentences(text: string): string {
   const sentences: string[] = []
-  for (const { segment } of segmenter.segment(plain(text) ?? '')) {
+  for (const { segment } of segmenter.segment(singleLine(text) ?? '')) {
     const before = sentences.at(-1)
     if (before !== undefined && ABBREVIATED.test(before)) sentences.splice(-1, 1, before + segment)
     else sentences.push(segment)

@@ -1,9 +1,11 @@
 import { isFlown, isPrecise } from '../../launches/launch.ts'
+import { detailsUrl, singleLine } from '../../launches/launch-facts.ts'
 import { instantText, shortTime, statusWord } from '../../launches/launch-text.ts'
+import { netOf } from '../../launches/net.ts'
 import type { LaunchRow } from '../../launches/store.ts'
 import { periodEnd } from '../../launches/time.ts'
-import { detailsOf, type Facts, factsOf, plain } from './announcement.ts'
-import { isMaterial, isSettled, netOf } from './slip.ts'
+import { type Facts, factsOf } from './announcement.ts'
+import { isMaterial, isSettled } from './slip.ts'
 
 export type NoticeKind = 'slip' | 'hold' | 'go' | 'liftoff' | 'result' | 'reminder' | 'webcast'
 
@@ -196,8 +198,8 @@ function ofStatus(kind: NoticeKind, subject: string, launch: LaunchRow, told: To
 
 function noticeFacts(launch: LaunchRow): NoticeFacts {
   const { name, net, precision, status, statusName, pad, location, webcast } = factsOf(launch)
-  const because = plain(isFlown(status) ? launch.failReason : launch.holdReason)
-  const details = detailsOf(launch) ?? null
+  const because = singleLine(isFlown(status) ? launch.failReason : launch.holdReason)
+  const details = detailsUrl(launch) ?? null
   return { name, net, precision, status, statusName, pad, location, webcast, details, because }
 }
 

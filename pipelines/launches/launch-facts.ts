@@ -1,0 +1,20 @@
+import { visibleText } from 'tminus'
+import { LIMITS, webAddress } from 'tminus/connectors/discord'
+import type { Launch } from './launch.ts'
+import { WORDS } from './words.ts'
+
+/** `Space Launch Complex 40, Cape Canaveral SFS, FL, USA`; null if neither is known. */
+export function placeText({ pad, location }: Pick<Launch, 'pad' | 'location'>): string | null {
+  return pad && location ? WORDS.place(pad, location) : (pad ?? location)
+}
+
+/** The launch's own page, else its page on spacelaunchnow.me. */
+export function detailsUrl({ infoUrl, slug }: Pick<Launch, 'infoUrl' | 'slug'>): string | undefined {
+  const page = slug ? `https://spacelaunchnow.me/launch/${encodeURIComponent(slug)}` : undefined
+  return webAddress(infoUrl, LIMITS.buttonUrl) ?? webAddress(page, LIMITS.buttonUrl)
+}
+
+/** Launch Library's text on one line, without its CRLFs, double spaces and invisible characters. Null if it is empty. */
+export function singleLine(text: string | null): string | null {
+  return (text && visibleText(text).replace(/\s+/g, ' ').trim()) || null
+}
