@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { sampleLaunches } from '../../pipelines/rocket-launches/demo/launches.ts'
+import { shaped } from '../../pipelines/rocket-launches/demo/shape.ts'
 import { startDiscord } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import { startLaunchLibrary } from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
-import { shaped } from '../../pipelines/rocket-launches/stand-ins/shape.ts'
 import { runCli } from '../support/cli.ts'
 import { createEmptyDatabase } from '../support/database.ts'
 

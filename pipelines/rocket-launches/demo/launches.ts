@@ -1,22 +1,43 @@
 import { createHash } from 'node:crypto'
-import { agency, agencyEntry, earth, image, pad, program } from './catalogue.ts'
-import { type Fact, orbits, precisions, statuses } from './fact.ts'
-import { rockets } from './hardware.ts'
-import { launchesLater } from './launches-later.ts'
-import { launchesSoon } from './launches-soon.ts'
+import facts from './launches.json' with { type: 'json' }
+import { resolveNet, type SampleNet } from './net.ts'
+import { agencyEntry, agencyWithRecord, configuration, find, image, orbit, pad, program } from './parts.ts'
+import type { PictureName } from './picture.ts'
 
-const facts = [...launchesSoon, ...launchesLater]
+/** What `launches.json` says of one sample launch. The keys refer to `parts.json`. */
+interface Fact {
+  mission: string
+  rocket: string
+  pad: string
+  net: SampleNet
+  status: string
+  type: string
+  orbit: string
+  /** Null: no picture, as with one launch in fifty. */
+  picture: PictureName | null
+  /** The agency that ordered the flight; default: the provider. */
+  customer?: string
+  program?: string
+  /** Length of the launch window in minutes; default 0, an instant. */
+  window?: number
+  /** Chance of good weather in per cent, and what could spoil it. */
+  weather?: { probability: number; concerns: string }
+  /** True: the launch has a webcast and a page. */
+  covered?: boolean
+  /** Null: the API has no mission, not even a description. */
+  text: string | null
+}
 
 /**
- * The sample launches in the shape of Launch Library 2.3.0 (normal mode), ascending by `net`, their times placed
- * around `now`: two flown hours ago, one in flight, the next one hours ahead, then days, months and years.
- * Every name ends with "(sample)". Ids stay the same whatever `now` is.
+ * The sample launches in the shape of Launch Library 2.3.0 (normal mode), ascending by `net`. Their times lie around
+ * `now`: two flown hours ago, one in flight, the next one hours ahead, then days, months and years.
+ * Every name ends with "(sample)". Ids do not depend on `now`.
  *
- * `origin` is the server that shows them, such as `http://127.0.0.1:8000`: addresses of records and pictures start
- * with it, so that nothing points at anybody else's host.
+ * `origin` is the server that serves them, such as `http://127.0.0.1:8000`. Addresses of records and pictures start
+ * with it, so that none points at a host of another owner.
  */
 export function sampleLaunches(now: Date, { origin = 'http://127.0.0.1' } = {}): SampleLaunch[] {
-  return facts
+  return (facts as Fact[])
     .map((fact, index) => expand(fact, index, now, origin))
     .sort((one, other) => one.net.localeCompare(other.net))
 }
@@ -24,34 +45,32 @@ export function sampleLaunches(now: Date, { origin = 'http://127.0.0.1' } = {}):
 export type SampleLaunch = ReturnType<typeof expand>
 
 function expand(fact: Fact, index: number, now: Date, origin: string) {
-  const rocket = rockets[fact.rocket]
-  const name = `${rocket.fullName} | ${fact.mission} (sample)`
+  const rocket = find('rockets', fact.rocket)
+  const name = `${rocket.full_name} | ${fact.mission} (sample)`
   const id = uuid(fact.mission)
-  const { net, precision } = fact.at(now)
-  const [statusId, statusName, abbrev, description] = statuses[fact.status]
-  const api = `${origin}/2.3.0`
+  const { at, precisionId } = resolveNet(fact.net, now)
   return {
     id,
-    url: `${api}/launches/${id}/`,
+    url: `${origin}/2.3.0/launches/${id}/`,
     name,
     response_mode: 'normal',
     slug: slug(name),
     launch_designator: null,
-    status: { id: statusId, name: statusName, abbrev, description },
-    last_updated: iso(lastUpdated(fact, index, now)),
-    net: iso(net),
-    net_precision: precisionOf(precision),
-    window_end: iso(new Date(net.getTime() + (fact.window ?? 0) * 60_000)),
-    window_start: iso(net),
+    status: find('statuses', fact.status),
+    last_updated: iso(lastUpdated(fact, index, at, now)),
+    net: iso(at),
+    net_precision: find('precisions', String(precisionId)),
+    window_end: iso(new Date(at.getTime() + (fact.window ?? 0) * 60_000)),
+    window_start: iso(at),
     image: fact.picture && image(fact.picture, origin, rocket.name),
     infographic: null,
-    probability: fact.weather?.[0] ?? null,
-    weather_concerns: fact.weather?.[1] ?? null,
+    probability: fact.weather?.probability ?? null,
+    weather_concerns: fact.weather?.concerns ?? null,
     failreason: '',
     hashtag: null,
-    launch_service_provider: agencyEntry(rocket.provider, api),
-    rocket: { id: 7000 + index, configuration: configuration(fact.rocket, api) },
-    mission: fact.text === null ? null : mission(fact, fact.text, index, api),
+    launch_service_provider: agencyEntry(rocket.provider, origin),
+    rocket: { id: 7000 + index, configuration: configuration(fact.rocket, origin) },
+    mission: fact.text === null ? null : mission(fact, fact.text, index, origin),
     pad: pad(fact.pad, origin, rocket.provider),
     webcast_live: fact.status === 'inFlight',
     program: fact.program === undefined ? [] : [program(fact.program, origin)],
@@ -59,55 +78,31 @@ function expand(fact: Fact, index: number, now: Date, origin: string) {
   }
 }
 
-/** Made up, and the same at every run: the launch is known by it. */
+/** Made up from the mission's name, so that it is the same at every run. */
 function uuid(text: string): string {
   const hex = createHash('sha256').update(`tminus sample ${text}`).digest('hex')
   const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`]
   return [...parts, hex.slice(20, 32)].join('-')
 }
 
-/** As the API cuts it: at 50 characters. */
+/** At most 50 characters, like the API's. */
 function slug(name: string): string {
-  const words =
-    name
-      .normalize('NFKD')
-      .toLowerCase()
-      .match(/[a-z0-9]+/g) ?? []
-  return words.join('-').slice(0, 50)
+  const ascii = name.normalize('NFKD').toLowerCase()
+  return (ascii.match(/[a-z0-9]+/g) ?? []).join('-').slice(0, 50)
 }
 
 function iso(date: Date): string {
   return `${date.toISOString().slice(0, 19)}Z`
 }
 
-/** Minutes to days ago, as on a real list; a flown launch was last touched when that became known. */
-function lastUpdated(fact: Fact, index: number, now: Date): Date {
-  const { net } = fact.at(now)
+/** Minutes to days ago, as in a real list; for a launch that has flown, shortly after its liftoff. */
+function lastUpdated(fact: Fact, index: number, net: Date, now: Date): Date {
   if (fact.status === 'inFlight') return new Date(net.getTime() + 60_000)
   if (fact.status === 'success') return new Date(net.getTime() + 60 * 60_000)
   return new Date(now.getTime() - (3 + 97 * index) * 60_000)
 }
 
-function precisionOf(id: number) {
-  const [name = '', abbrev = '', description = ''] = precisions[id] ?? []
-  return { id, name, abbrev, description }
-}
-
-function configuration(key: Fact['rocket'], api: string) {
-  const { id, name, families, fullName, variant } = rockets[key]
-  return {
-    response_mode: 'list',
-    id,
-    url: `${api}/launcher_configurations/${id}/`,
-    name,
-    families: families.map((family, index) => ({ response_mode: 'list', id: id * 10 + index, name: family })),
-    full_name: fullName,
-    variant,
-  }
-}
-
-function mission(fact: Fact, description: string, index: number, api: string) {
-  const [id, name, abbrev] = orbits[fact.orbit]
+function mission(fact: Fact, description: string, index: number, origin: string) {
   const page = `https://example.com/${slug(fact.mission)}`
   return {
     id: 6000 + index,
@@ -115,8 +110,8 @@ function mission(fact: Fact, description: string, index: number, api: string) {
     type: fact.type,
     description,
     image: null,
-    orbit: { id, name, abbrev, celestial_body: earth },
-    agencies: fact.customer === undefined ? [] : [agency(fact.customer, api)],
+    orbit: orbit(fact.orbit),
+    agencies: fact.customer === undefined ? [] : [agencyWithRecord(fact.customer, origin)],
     info_urls: fact.covered ? [link(page, 'Mission page')] : [],
     vid_urls: fact.covered ? [{ ...link(`${page}/live`, 'Webcast'), ...webcast }] : [],
   }
@@ -132,7 +127,7 @@ function link(url: string, title: string) {
   return { priority: 10, source: 'example.com', title, ...about, url, type, language }
 }
 
-/** The API does not count flights that do not mean to reach orbit. */
+/** The API does not count suborbital flights as orbital attempts. */
 function counts(index: number, suborbital: boolean) {
   return {
     orbital_launch_attempt_count: suborbital ? null : 7400 + index,

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sampleLaunches } from '../demo/launches.ts'
 import { picture } from '../demo/picture.ts'
+import { shaped } from '../demo/shape.ts'
 import { openLoopback, type SeenRequest, seen, sendJson } from './loopback.ts'
 import { CallCount, type Quota } from './quota.ts'
 import { type Query, readQuery, type Served, selectLaunches, shown } from './select-launches.ts'
-import { shaped } from './shape.ts'
 
 export type Launches = () => readonly unknown[]
 

@@ -1,8 +1,8 @@
-import type { SampleLaunch } from '../demo/launches.ts'
+import type { SampleLaunch } from './launches.ts'
 
 /**
- * A sample launch in the shape of a version: 2.4.0 has variants of each image, and several countries of each provider.
- * Older versions than 2.3.0 have another shape altogether, which the samples are not served in.
+ * Puts a sample launch in the shape of an API version. 2.4.0 has variants of each image and several countries of each
+ * provider. For versions before 2.3.0 the sample has no shape and stays as it is.
  */
 export function shaped(version: string): (launch: SampleLaunch) => unknown {
   return version === '2.4.0' ? asIn240 : (launch) => launch
