@@ -19,19 +19,25 @@ const TYPES: Readonly<Record<string, string>> = {
 
 const FOLDER = new URL('./assets/', import.meta.url)
 
-/** All there is: a name that is not among them is not looked for on the disk. */
+/** Every file that can be requested; any other name is a 404 without a look at the disk. */
 const ASSETS: ReadonlyMap<string, Asset> = new Map([
-  ...readdirSync(FOLDER).map((name) => [name, read(name, new URL(name, FOLDER))] as const),
-  ['htmx.js', read('htmx.js', createRequire(import.meta.url).resolve('htmx.org/dist/htmx.min.js'))],
+  ...['favicon.svg', 'graph.js', 'log.js', 'site.js'].map((name) => asset(name, readFileSync(new URL(name, FOLDER)))),
+  asset('htmx.js', readFileSync(createRequire(import.meta.url).resolve('htmx.org/dist/htmx.min.js'))),
+  asset('site.css', joinStyles(new URL('styles/', FOLDER))),
 ])
 
-function read(name: string, from: URL | string): Asset {
-  const body = readFileSync(from)
+function asset(name: string, body: Buffer): [string, Asset] {
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12)
-  return { body, hash, type: TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream' }
+  return [name, { body, hash, type: TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream' }]
 }
 
-/** Its address, which changes with its content: browsers keep what lies there for good. */
+/** All style sheets of a folder as one, in the order of their names: a browser loads them with one request. */
+export function joinStyles(folder: URL): Buffer {
+  const names = readdirSync(folder).sort()
+  return Buffer.concat(names.map((name) => readFileSync(new URL(name, folder))))
+}
+
+/** The asset's address. It changes with the content, so browsers may cache the answer forever. */
 export function assetUrl(name: string): string {
   return `/assets/${name}?v=${ASSETS.get(name)?.hash}`
 }

@@ -2,7 +2,7 @@
 export { Hono } from 'hono'
 export { etag } from 'hono/etag'
 export type { Child } from 'hono/jsx'
-export { assetUrl } from './assets.ts'
+export { assetUrl, joinStyles } from './assets.ts'
 export { Page, type PageProps } from './layout.tsx'
 export {
   Duration,

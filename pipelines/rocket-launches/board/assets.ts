@@ -1,31 +1,31 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-
-const TYPES = { 'board.css': 'text/css; charset=utf-8', 'board.js': 'text/javascript; charset=utf-8' } as const
-export type AssetName = keyof typeof TYPES
+import { joinStyles } from 'tminus/web'
 
 interface Asset {
   body: string
   type: string
-  /** Of its content, so that browsers may keep what lies under its address for good. */
+  /** Of the content; it is part of the address, so browsers may cache the answer forever. */
   hash: string
 }
 
-const ASSETS = new Map(Object.entries(TYPES).map(([name, type]) => [name, read(name, type)]))
+const FOLDER = new URL('./assets/', import.meta.url)
+const ASSETS = {
+  'board.css': asset('text/css; charset=utf-8', joinStyles(new URL('styles/', FOLDER)).toString()),
+  'board.js': asset('text/javascript; charset=utf-8', readFileSync(new URL('board.js', FOLDER), 'utf8')),
+}
+export type AssetName = keyof typeof ASSETS
 
-function read(name: string, type: string): Asset {
-  const body = readFileSync(new URL(`./assets/${name}`, import.meta.url), 'utf8')
+function asset(type: string, body: string): Asset {
   return { body, type, hash: createHash('sha256').update(body).digest('base64url').slice(0, 12) }
 }
 
 /** The board's own style sheet or script. */
 export function assetOf(name: AssetName): Asset {
-  const asset = ASSETS.get(name)
-  if (asset === undefined) throw new RangeError(`no asset ${name}`)
-  return asset
+  return ASSETS[name]
 }
 
-/** What its pages are drawn with, as `<Page>` takes it. */
+/** The style sheet and script of the board's pages, as `<Page>` takes them. */
 export function assetLinks(base: string): { styles: string[]; scripts: string[] } {
   const link = (name: AssetName) => `${base}/${name}?v=${assetOf(name).hash}`
   return { styles: [link('board.css')], scripts: [link('board.js')] }
