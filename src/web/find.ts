@@ -1,10 +1,9 @@
 import type { MiddlewareHandler } from 'hono'
-import { HTTPException } from 'hono/http-exception'
 import type { Dag } from '../dag/dag.ts'
 import { notFound } from './problem.tsx'
 import { type DagState, readDag } from './queries/dags.ts'
 import { idOfRun, type OneInstance, readInstance, readWholeRun, type WholeRun } from './queries/runs.ts'
-import { mayAtLeast, type Role, type Viewer, type WebContext, type WebEnv } from './site.ts'
+import type { WebContext, WebEnv } from './site.ts'
 
 export interface FoundDag {
   dagId: string
@@ -33,7 +32,7 @@ export function loadedDag(c: WebContext): Dag {
 }
 
 /** Refuses what needs the code of the dag. */
-export const loadedOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
+export const requireLoadedDag: MiddlewareHandler<WebEnv> = async (c, next) => {
   loadedDag(c)
   await next()
 }
@@ -62,31 +61,4 @@ export async function findLiveRun(c: WebContext): Promise<WholeRun & { mark: str
   const id = await idOfRun(c.var.site.metadata, dag, run)
   const mark = id === undefined ? '' : await c.var.site.markOf('run', String(id))
   return { ...(await findRun(c)), mark }
-}
-
-export function may(c: WebContext, role: Role): boolean {
-  return mayAtLeast(c.var.viewer as Viewer, role)
-}
-
-/** Refuses whoever has not got this role. */
-export function atLeast(role: Role): MiddlewareHandler<WebEnv> {
-  return async (c, next) => {
-    if (!may(c, role))
-      throw new HTTPException(403, { message: `This takes the role ${role}; you are ${c.var.viewer.role}.` })
-    await next()
-  }
-}
-
-/** Paths of pages, every part of them encoded. */
-export const paths = {
-  dag: (dagId: string, tab = '') => `/dags/${encodeURIComponent(dagId)}${tab && `/${tab}`}`,
-  run: (dagId: string, runId: string, tab = '') =>
-    `${paths.dag(dagId)}/runs/${encodeURIComponent(runId)}${tab && `/${tab}`}`,
-  task: (dagId: string, runId: string, taskId: string, tryNumber?: number) =>
-    `${paths.run(dagId, runId)}/tasks/${encodeURIComponent(taskId)}${tryNumber === undefined ? '' : `?try=${tryNumber}`}`,
-}
-
-export function durationOf(start: Date | string | null, end: Date | string | null, now = Date.now()): number | null {
-  if (start === null) return null
-  return (end === null ? now : new Date(end).getTime()) - new Date(start).getTime()
 }

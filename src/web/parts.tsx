@@ -80,6 +80,12 @@ export function Duration({ ms }: { ms: number | null | undefined }) {
   return <span class="number">{humanDuration(Math.max(0, ms))}</span>
 }
 
+/** In ms; null before the start. */
+export function durationOf(start: Date | string | null, end: Date | string | null, now = Date.now()): number | null {
+  if (start === null) return null
+  return (end === null ? now : new Date(end).getTime()) - new Date(start).getTime()
+}
+
 /** Where there is nothing to show: what that means, and what to do. */
 export function Empty({ title, children }: { title: string; children?: Child }) {
   return (

@@ -72,7 +72,3 @@ export interface WebEnv<Settings = Record<string, unknown>> {
 
 // biome-ignore lint/suspicious/noExplicitAny: pages are drawn for every path and input
 export type WebContext = Context<any, any, any>
-
-export function mayAtLeast(viewer: Viewer, role: Role): boolean {
-  return ROLES.indexOf(viewer.role) >= ROLES.indexOf(role)
-}

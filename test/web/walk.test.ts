@@ -256,7 +256,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.waitForURL(/\/dags\/etl$/)
     expect(await page.getByRole('link', { name: 'Trigger' }).count()).toBe(0)
     await page.goto('/dags/etl/trigger')
-    await page.getByText('This takes the role operator; you are viewer.').waitFor()
+    await page.getByText('This needs the role operator; your role is viewer.').waitFor()
     await page.goto('/dags')
     expect(await page.getByRole('link', { name: /Trigger/ }).count()).toBe(0)
     expect(await page.getByRole('switch').count()).toBe(0)

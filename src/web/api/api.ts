@@ -8,11 +8,12 @@ import { registerDag } from '../../metadata/dags.ts'
 import { listJobs } from '../../operations/list-jobs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { listPools } from '../../operations/pools.ts'
-import { atLeast, findDag, loadedDag } from '../find.ts'
+import { findDag, loadedDag } from '../find.ts'
 import { checkConf, paramFields } from '../params.ts'
 import { badRequest } from '../problem.tsx'
 import { readDags } from '../queries/dags.ts'
 import { readRuns } from '../queries/runs.ts'
+import { requireRole } from '../rights.ts'
 import type { Site, WebEnv } from '../site.ts'
 import { queueRun } from '../trigger.ts'
 import { limit, readBody, readQuery, runCursor } from './read.ts'
@@ -57,7 +58,7 @@ api.get('/dags/:dag', async (c) => {
   return c.json({ ...dagJson(c.var.site, dagId, state?.is_paused ?? false), tasks: tasks ?? [], params: params ?? [] })
 })
 
-api.patch('/dags/:dag', atLeast('operator'), async (c) => {
+api.patch('/dags/:dag', requireRole('operator'), async (c) => {
   const { site, viewer } = c.var
   const dag = loadedDag(c)
   const { is_paused } = await readBody(c, { is_paused: z.boolean() })
@@ -86,7 +87,7 @@ async function listRuns(c: Context<WebEnv>, dagId: string | null) {
   })
 }
 
-api.post('/dags/:dag/dagRuns', atLeast('operator'), async (c) => {
+api.post('/dags/:dag/dagRuns', requireRole('operator'), async (c) => {
   const dag = loadedDag(c)
   const body = await readBody(c, {
     conf: z.record(z.string(), z.unknown()).default({}),

@@ -2,9 +2,10 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { cancel, clear, mark } from '../../operations/operate.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
-import { atLeast, findRun, findTask, loadedDag, loadedOnly } from '../find.ts'
+import { findRun, findTask, loadedDag, requireLoadedDag } from '../find.ts'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { LEVELS, readLines, readOutput, readTries } from '../queries/tasks.ts'
+import { requireRole } from '../rights.ts'
 import type { Site, WebContext, WebEnv } from '../site.ts'
 import { readBody, readQuery } from './read.ts'
 
@@ -115,7 +116,7 @@ runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) =>
   })
 })
 
-runApi.post(`${RUN}/clear`, atLeast('operator'), loadedOnly, async (c) => {
+runApi.post(`${RUN}/clear`, requireRole('operator'), requireLoadedDag, async (c) => {
   const body = await readBody(c, {
     task_ids: z.array(z.string()).min(1).optional(),
     include_downstream: z.boolean().default(false),
@@ -133,7 +134,7 @@ runApi.post(`${RUN}/clear`, atLeast('operator'), loadedOnly, async (c) => {
   return c.json({ run_id: done.runId, task_ids: done.taskIds, dry_run: body.dry_run })
 })
 
-runApi.post(`${RUN}/cancel`, atLeast('operator'), async (c) => {
+runApi.post(`${RUN}/cancel`, requireRole('operator'), async (c) => {
   const { run } = await findRun(c)
   const { runId, taskIds } = await cancel(c.var.site.metadata, keyOf(run))
   told(c, run, 'cancelled', taskIds)
@@ -141,7 +142,7 @@ runApi.post(`${RUN}/cancel`, atLeast('operator'), async (c) => {
 })
 
 /** Says how a task ended instead of running it. */
-runApi.patch(`${RUN}/taskInstances/:task`, atLeast('operator'), async (c) => {
+runApi.patch(`${RUN}/taskInstances/:task`, requireRole('operator'), async (c) => {
   const body = await readBody(c, { new_state: z.enum(['success', 'failed', 'skipped']), value: z.unknown().optional() })
   const { run, instance } = await findTask(c)
   const { metadata } = c.var.site

@@ -4,10 +4,10 @@ import { Hono } from 'hono'
 import { commandFor } from '../../command-for.ts'
 import { UsageError } from '../../errors.ts'
 import { addressOf } from '../address.ts'
-import { atLeast } from '../find.ts'
 import { type Form, readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Notice, Table, Time } from '../parts.tsx'
+import { requireRole } from '../rights.ts'
 import { ROLES, type Role, type Site, type WebContext, type WebEnv } from '../site.ts'
 import { PasswordField } from './account-page.tsx'
 import type { Asker } from './turns.ts'
@@ -16,8 +16,8 @@ import { createUser, deleteUser, listUsers, setRole, signOutEverywhere, type Use
 /** Everybody, for admins. */
 export const userPages = new Hono<WebEnv>()
 
-userPages.use('/users/*', atLeast('admin'))
-userPages.use('/users', atLeast('admin'))
+userPages.use('/users/*', requireRole('admin'))
+userPages.use('/users', requireRole('admin'))
 
 userPages.get('/users', async (c) => c.html(<UsersPage c={c} users={await listUsers(c.var.site.metadata)} />))
 

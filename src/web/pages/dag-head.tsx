@@ -1,9 +1,11 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
 import { readNextRuns } from '../../operations/next-runs.ts'
-import { type FoundDag, may, paths } from '../find.ts'
+import type { FoundDag } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Id, Notice } from '../parts.tsx'
+import { paths } from '../paths.ts'
+import { hasRole } from '../rights.ts'
 import { scheduleWords } from '../schedule-words.ts'
 import type { WebContext } from '../site.ts'
 import { NextRun, PauseSwitch } from './dags.tsx'
@@ -56,7 +58,7 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
               )}
             </span>
           </div>
-          {dag && may(c, 'operator') && tab !== 'trigger' && (
+          {dag && hasRole(c, 'operator') && tab !== 'trigger' && (
             <a class="button main" href={paths.dag(dagId, 'trigger')}>
               Trigger
             </a>

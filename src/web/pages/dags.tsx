@@ -4,11 +4,13 @@ import type { Dag } from '../../dag/dag.ts'
 import { registerDag } from '../../metadata/dags.ts'
 import { type NextRuns, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
-import { atLeast, loadedDag, may, paths } from '../find.ts'
+import { loadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Id, StateMark, Table, Time } from '../parts.tsx'
+import { paths } from '../paths.ts'
 import { type DagRow, readDags } from '../queries/dags.ts'
+import { hasRole, requireRole } from '../rights.ts'
 import { scheduleWords } from '../schedule-words.ts'
 import { ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
@@ -144,7 +146,7 @@ function Row({ c, row, dag, next }: RowProps) {
         <RunBars runs={runs} />
       </td>
       <td class="right">
-        {dag && may(c, 'operator') && (
+        {dag && hasRole(c, 'operator') && (
           <a
             class="button small"
             id={`trigger-${dag_id}`}
@@ -189,7 +191,7 @@ export function NextRun({ dag, runs }: { dag: Dag | undefined; runs: NextRuns | 
 /** A switch where it may be used, a word where not. A dag without a schedule has nothing to pause. */
 export function PauseSwitch({ c, dag, paused }: { c: WebContext; dag: Dag; paused: boolean }) {
   if (dag.schedule === null) return null
-  if (!may(c, 'operator')) return <span class="muted small">{paused ? 'paused' : 'on'}</span>
+  if (!hasRole(c, 'operator')) return <span class="muted small">{paused ? 'paused' : 'on'}</span>
   const { pathname, search } = new URL(c.req.url)
   return (
     <form method="post" action={paths.dag(dag.id, 'pause')}>
@@ -208,7 +210,7 @@ export function PauseSwitch({ c, dag, paused }: { c: WebContext; dag: Dag; pause
   )
 }
 
-dagsPages.post('/dags/:dag/pause', atLeast('operator'), async (c) => {
+dagsPages.post('/dags/:dag/pause', requireRole('operator'), async (c) => {
   const { site } = c.var
   const dag = loadedDag(c)
   const field = await readForm(c)

@@ -3,11 +3,13 @@ import { Hono } from 'hono'
 import { readStates } from '../../operations/change-run.ts'
 import { consequenceOf } from '../../operations/consequence.ts'
 import { mark, type StandingRun } from '../../operations/operate.ts'
-import { atLeast, findRun, loadedDag, paths } from '../find.ts'
+import { findRun, loadedDag } from '../find.ts'
 import { readForm, whyNotStorable } from '../form.ts'
 import { Notice, StateMark } from '../parts.tsx'
+import { paths } from '../paths.ts'
 import { badRequest } from '../problem.tsx'
 import type { InstanceRow, WholeRun } from '../queries/runs.ts'
+import { requireRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { Follows } from './mark-preview.tsx'
 import { Decide, OperatePage, told } from './operate-parts.tsx'
@@ -16,7 +18,7 @@ import { Decide, OperatePage, told } from './operate-parts.tsx'
 export const markPages = new Hono<WebEnv>()
 
 const MARK = '/dags/:dag/runs/:run/mark'
-markPages.use(MARK, atLeast('operator'))
+markPages.use(MARK, requireRole('operator'))
 
 const MARKS = ['success', 'failed', 'skipped'] as const
 type Mark = (typeof MARKS)[number]

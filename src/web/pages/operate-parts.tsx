@@ -1,7 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { paths } from '../find.ts'
+
 import { Page } from '../layout.tsx'
 import { Empty, StateMark } from '../parts.tsx'
+import { paths } from '../paths.ts'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext } from '../site.ts'
 import { number } from './pick.tsx'

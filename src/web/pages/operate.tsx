@@ -2,9 +2,11 @@
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
 import { cancel, clear, type Selection } from '../../operations/operate.ts'
-import { atLeast, findRun, loadedOnly, paths } from '../find.ts'
+import { findRun, requireLoadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
+import { paths } from '../paths.ts'
 import type { RunRow, WholeRun } from '../queries/runs.ts'
+import { requireRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { Decide, OperatePage, Touched, told } from './operate-parts.tsx'
 import { number } from './pick.tsx'
@@ -13,9 +15,9 @@ import { number } from './pick.tsx'
 export const operatePages = new Hono<WebEnv>()
 
 const RUN = '/dags/:dag/runs/:run'
-for (const path of ['clear', 'cancel']) operatePages.use(`${RUN}/${path}`, atLeast('operator'))
+for (const path of ['clear', 'cancel']) operatePages.use(`${RUN}/${path}`, requireRole('operator'))
 // A run whose dag is not here would be queued for nothing.
-operatePages.use(`${RUN}/clear`, loadedOnly)
+operatePages.use(`${RUN}/clear`, requireLoadedDag)
 
 interface ClearForm {
   task: string[]

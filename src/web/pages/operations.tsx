@@ -6,13 +6,13 @@ import { listExecuting } from '../../maintenance/alive.ts'
 import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
-import { atLeast, may } from '../find.ts'
 import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { badRequest } from '../problem.tsx'
 import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
+import { hasRole, requireRole } from '../rights.ts'
 import type { WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
 import { number } from './pick.tsx'
@@ -71,7 +71,7 @@ function JobRow({ job, scrub }: { job: JobListing; scrub: (text: string) => stri
 
 operationsPages.get('/pools', async (c) => {
   const pools = await listPools(c.var.site.metadata)
-  const admin = may(c, 'admin')
+  const admin = hasRole(c, 'admin')
   return c.html(
     <Page c={c} title="Pools">
       <div class="head">
@@ -156,7 +156,7 @@ function PoolForm() {
   )
 }
 
-operationsPages.post('/pools', atLeast('admin'), async (c) => {
+operationsPages.post('/pools', requireRole('admin'), async (c) => {
   const field = await readForm(c)
   const [pool, slots] = [field('pool'), field('slots').trim()]
   if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool)) throw badRequest("A pool's name has letters, digits, '-', '_' and '.'.")

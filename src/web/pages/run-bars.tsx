@@ -2,7 +2,7 @@
 
 import { raw } from 'hono/html'
 import { humanDuration } from '../../duration.ts'
-import { durationOf } from '../find.ts'
+import { durationOf } from '../parts.tsx'
 import type { DagRow } from '../queries/dags.ts'
 
 const WIDTH = 7

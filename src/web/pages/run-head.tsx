@@ -1,9 +1,10 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
-import { may, paths } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { StateMark } from '../parts.tsx'
+import { paths } from '../paths.ts'
 import type { RunRow } from '../queries/runs.ts'
+import { hasRole } from '../rights.ts'
 import type { WebContext } from '../site.ts'
 
 const TABS = [
@@ -38,7 +39,7 @@ export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPagePr
               <StateMark state={state} live />
             </p>
           </div>
-          {may(c, 'operator') && <RunActions run={run} isActive={c.var.site.dags.has(dag_id)} />}
+          {hasRole(c, 'operator') && <RunActions run={run} isActive={c.var.site.dags.has(dag_id)} />}
         </div>
         <nav class="tabs" aria-label="Views of the run">
           {TABS.map(([path, name]) => (

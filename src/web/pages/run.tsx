@@ -2,9 +2,11 @@
 import { Hono } from 'hono'
 import { whyNotTaken } from '../../maintenance/takes-up.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
-import { durationOf, findLiveRun, may, paths } from '../find.ts'
-import { Duration, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
+import { findLiveRun } from '../find.ts'
+import { Duration, durationOf, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
+import { paths } from '../paths.ts'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
+import { hasRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { PickBar, type Picked, PickPager, picked, pickOf } from './pick.tsx'
 import { RunPage } from './run-head.tsx'
@@ -47,7 +49,7 @@ interface TasksProps {
 }
 
 function Tasks({ c, run, found }: TasksProps) {
-  const operator = may(c, 'operator') && c.var.site.dags.has(run.dag_id)
+  const operator = hasRole(c, 'operator') && c.var.site.dags.has(run.dag_id)
   return (
     <section>
       <PickBar picked={found} />

@@ -5,11 +5,13 @@ import { whyNoLog } from '../../operations/logs.ts'
 import { visibleText } from '../../visible-text.ts'
 import { assetUrl } from '../assets.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
-import { durationOf, type FoundTask, findTask, may, paths } from '../find.ts'
+import { type FoundTask, findTask } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Duration, Facts, Id, StateMark, Time } from '../parts.tsx'
+import { Duration, durationOf, Facts, Id, StateMark, Time } from '../parts.tsx'
+import { paths } from '../paths.ts'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { type Line, listTries, readLines, readOutputText, readTries, type TryRow } from '../queries/tasks.ts'
+import { hasRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { streamOf } from '../stream.ts'
 import { filterOf, Log } from './log.tsx'
@@ -97,7 +99,7 @@ function Head({ c, run, instance }: OfTask) {
           )}
         </p>
       </div>
-      {may(c, 'operator') && c.var.site.dags.has(run.dag_id) && <TaskActions run={run} taskId={instance.task_id} />}
+      {hasRole(c, 'operator') && c.var.site.dags.has(run.dag_id) && <TaskActions run={run} taskId={instance.task_id} />}
     </div>
   )
 }

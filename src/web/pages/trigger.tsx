@@ -2,16 +2,18 @@
 import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
 import { whyNotTaken } from '../../maintenance/takes-up.ts'
-import { atLeast, type FoundDag, findDag, loadedDag, paths } from '../find.ts'
+import { type FoundDag, findDag, loadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { confOf, type ParamErrors, type ParamField, paramFields } from '../params.ts'
 import { Notice } from '../parts.tsx'
+import { paths } from '../paths.ts'
+import { requireRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { queueRun } from '../trigger.ts'
 import { DagPage } from './dag-head.tsx'
 
 export const triggerPages = new Hono<WebEnv>()
-triggerPages.use('/dags/:dag/trigger', atLeast('operator'))
+triggerPages.use('/dags/:dag/trigger', requireRole('operator'))
 
 triggerPages.get('/dags/:dag/trigger', async (c) => {
   const dag = loadedDag(c)
