@@ -2,10 +2,11 @@ import pc from 'picocolors'
 import { type Environment, readEnvironment } from '../config.ts'
 import { messageOf, TminusError, UsageError } from '../errors.ts'
 import { scrubber } from '../secrets.ts'
+import { wrap } from '../terminal-text.ts'
 import { visibleText } from '../visible-text.ts'
-import { printable, wrap } from './terminal/screen.ts'
+import { printable, terminalColumns } from './terminal/screen.ts'
 
-/** Says what went wrong, once, at the edge; returns the exit code. The stack is shown with LOG_LEVEL=debug only. */
+/** Prints what went wrong and returns the exit code. Prints the stack only with LOG_LEVEL=debug. */
 export function failed(error: unknown): number {
   const env = environment()
   const scrub = scrubber(env)
@@ -17,7 +18,7 @@ export function failed(error: unknown): number {
   return error instanceof UsageError ? 2 : 1
 }
 
-/** Of the process alone where `.env` cannot be read: that may be what went wrong. */
+/** Without `.env` where that file cannot be read, since this may be the error to print. */
 function environment(): Environment {
   try {
     return readEnvironment()
@@ -26,11 +27,11 @@ function environment(): Environment {
   }
 }
 
-/** A sentence about what is wrong, as every one of them begins. */
+/** Prints one sentence about an error, after the red sign that starts them all. */
 export function complain(text: string): void {
   const colors = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported)
-  const columns = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY
-  process.stderr.write(`${wrap(`${colors.red('✖')} ${printable(text)}`, columns).join('\n')}\n`)
+  const lines = wrap(`${colors.red('✖')} ${printable(text)}`, terminalColumns(process.stderr))
+  process.stderr.write(`${lines.join('\n')}\n`)
 }
 
 function stackOf(error: Error): string {

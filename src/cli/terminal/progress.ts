@@ -4,7 +4,8 @@ import { isTerminal, type TaskInstanceState } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
 import type { LogLine, RunChange, Transition } from '../../metadata/transitions.ts'
 import type { OwnedRun, RunResult } from '../../runner/owned-run.ts'
-import { columnsOf, printable, type Screen, wrap } from './screen.ts'
+import { columnsOf, wrap } from '../../terminal-text.ts'
+import { printable, type Screen } from './screen.ts'
 
 export interface Progress {
   started(run: OwnedRun): void
@@ -150,8 +151,9 @@ function taskLines(line: TaskLine, width: number, columns: number): string[] {
   const ms = running ? Date.now() - line.since : line.durationMs
   const time = ms === undefined || (running && ms < 100) ? '' : humanDuration(ms)
   const word = line.state === 'none' ? '' : line.state
-  const gap = ' '.repeat(Math.max(1, STATE_WIDTH + 1 + TIME_WIDTH - word.length - time.length))
-  const head = `${color(signOf(line.state))} ${line.id.padEnd(width)}  ${color(word)}${gap}${time}`
+  const name = `${color(signOf(line.state))} ${line.id.padEnd(width)}  ${color(word)}`
+  const space = Math.min(STATE_WIDTH + 1 + TIME_WIDTH - word.length, columns - columnsOf(name)) - time.length
+  const head = name + ' '.repeat(Math.max(1, space)) + time
   const detail = printable(line.detail)
   if (columnsOf(`${head}  ${detail}`) < columns) return [`${head}  ${detail}`.trimEnd()]
   return [head.trimEnd(), ...wrap(detail, columns - INDENT.length - 1).map((text) => INDENT + text)]
@@ -167,13 +169,8 @@ function signOf(state: TaskInstanceState): string {
 function logLines({ taskId, level, message, fields }: LogLine, columns: number): string[] {
   const color = level === 'error' ? pc.red : level === 'warn' ? pc.yellow : pc.dim
   const text = printable(fields === undefined ? message : `${message} ${JSON.stringify(fields)}`)
-  const before = `  ${taskId}: `
-  const [first = '', ...rest] = text.split('\n')
-  const [beside = '', ...under] = wrap(' '.repeat(before.length) + first, columns - 1)
-  const lines = [...(under.length > 0 ? [under.join(' ')] : []), ...rest].flatMap((line) =>
-    wrap(line, columns - INDENT.length - 1),
-  )
-  return [color(before) + beside.slice(before.length), ...lines.map((line) => INDENT + line)]
+  const lines = wrap(`${color(`${taskId}:`)} ${text}`, columns - INDENT.length - 1)
+  return lines.map((line, index) => (index === 0 ? '  ' : INDENT) + line)
 }
 
 /** @param told what stands on the screen already, and is not said twice */

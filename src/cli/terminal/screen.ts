@@ -1,19 +1,24 @@
 import { Writable } from 'node:stream'
 import type { LogTarget } from '../../log.ts'
+import { columnsOf } from '../../terminal-text.ts'
 import { visibleText } from '../../visible-text.ts'
 
-/** Lines that stay, above a block that is drawn again in place; where there is no terminal, only lines that stay. */
+/**
+ * Printed lines, with a block below them that is redrawn in place. Without a terminal only the lines are written.
+ *
+ * (log-update 7.2.0, the last version for Node 20, erases as many lines as it wrote. When the terminal is made narrower,
+ * those lines break into more, and a part of the old block stays on the screen.)
+ */
 export class Screen {
   readonly live = process.stdout.isTTY === true
-  /** As last drawn, and still to be seen. */
+  /** The block on the screen, as last drawn. */
   #block: readonly string[] = []
 
-  /** Of the terminal; without end elsewhere. */
   get columns(): number {
-    return this.live ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY
+    return terminalColumns()
   }
 
-  /** How many lines fit above the one the cursor waits in. */
+  /** Lines that fit above the cursor's line. */
   get rows(): number {
     return (process.stdout.rows || 24) - 1
   }
@@ -26,12 +31,12 @@ export class Screen {
     if (this.live) this.#write([], block)
   }
 
-  /** What is drawn now stays. */
+  /** Leaves the block on the screen as it is; the next one is drawn below it. */
   keep(): void {
     this.#block = []
   }
 
-  /** For what is written line by line meanwhile. */
+  /** A log target that prints above the block. */
   stream(): LogTarget {
     const write = (text: Buffer, _encoding: unknown, done: () => void) => {
       this.print(text.toString().trimEnd().split('\n'))
@@ -40,44 +45,23 @@ export class Screen {
     return Object.assign(new Writable({ write }), { isTTY: true })
   }
 
-  /** In one piece, so that nothing flickers. */
+  /** Writes everything in one call, so that the block does not flicker. */
   #write(lines: readonly string[], block: readonly string[]): void {
-    // A terminal made narrower since has broken the lines of the block.
+    // If the terminal was made narrower, each line of the block may have broken into several.
     const drawn = this.#block.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / this.columns)), 0)
-    // Not always from the line's beginning: a Ctrl-C is echoed as ^C.
+    // The cursor may not be in the first column: the terminal echoes Ctrl-C as ^C.
     const erase = drawn > 0 ? `\r\u001b[${drawn}A\u001b[0J` : ''
     process.stdout.write(erase + [...lines, ...block].map((line) => `${line}\n`).join(''))
     this.#block = block
   }
 }
 
-/** Breaks at spaces into lines of at most so many columns; a word longer than that is left to the terminal. */
-export function wrap(text: string, columns: number): string[] {
-  const lines: string[] = []
-  for (const whole of text.split('\n')) {
-    let line = ''
-    for (const word of whole.split(/(?<=\S)(?=\s)/)) {
-      if (line !== '' && columnsOf(line + word) > columns) {
-        lines.push(line)
-        line = word.trimStart()
-      } else line += word
-    }
-    lines.push(line)
-  }
-  return lines
+/** Columns of a terminal; no limit where the stream is a pipe or a file. */
+export function terminalColumns(stream: NodeJS.WriteStream = process.stdout): number {
+  return stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY
 }
 
-/** What others wrote must not move the cursor, nor hide or turn what is beside it. */
+/** Text by other people, made safe for a terminal: it cannot move the cursor, or hide or reverse the text beside it. */
 export function printable(text: string): string {
   return visibleText(text).replaceAll('\t', ' ')
 }
-
-/** Columns a text takes: colour codes none, East Asian characters and emoji two. */
-export function columnsOf(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
-  const seen = text.replaceAll(/\u001b\[[0-9;]*m|[\p{Mn}\p{Cf}]/gu, '')
-  return [...seen].length + [...seen.matchAll(WIDE)].length
-}
-
-const WIDE =
-  /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{20000}-\u{3FFFD}]|\p{Emoji_Presentation}/gu

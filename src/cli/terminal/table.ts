@@ -1,20 +1,24 @@
 import pc from 'picocolors'
 import { humanDuration } from '../../duration.ts'
+import { columnsOf, wrap } from '../../terminal-text.ts'
 import { visibleJson } from '../../visible-text.ts'
-import { columnsOf, printable, wrap } from './screen.ts'
+import { printable, terminalColumns } from './screen.ts'
 
 export interface TableOptions {
-  /** Titles of columns to do without, in this order, where the terminal is too narrow for all. */
+  /** Titles of columns that may be left out, in this order, when the terminal is too narrow. */
   spare?: readonly string[]
-  /** What stands in place of a table without rows. */
+  /** Printed instead of a table that has no rows. */
   empty?: string
-  /** Default: those of the terminal; without end where there is none. */
+  /** Default: the terminal's width; no limit in a pipe. */
   columns?: number
 }
 
 /**
- * Rows as a table as wide as its content; the header is dimmed on a terminal. On a terminal narrower than that the
- * widest columns are cut, but never the first, which names the row; in a pipe nothing is.
+ * Formats rows as a table as wide as its content, with a dimmed header. On a narrower terminal it cuts the widest
+ * columns, but never the first one, which names the row. In a pipe it cuts nothing.
+ *
+ * (cli-table3 0.6.5 only pads and joins the cells here: it does not fit a table to the terminal, so the widths would
+ * still be computed below, and it counts them differently, by string-width 4.)
  */
 export function table(
   header: readonly string[],
@@ -42,21 +46,17 @@ export function table(
   return [pc.dim(title), ...lines].join('\n')
 }
 
-/** Of the terminal; without end elsewhere. */
-export function terminalColumns(): number {
-  return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY
-}
-
 const GAP = '  '
-/** So much of a column still tells something; one that is narrower is cut only where nothing else helps. */
+/** Columns are first cut to this width. */
 const READABLE = 24
+/** They are cut further, to this one, when no column is left to leave out. */
 const NARROWEST = 6
 
 function oneLine(text: string): string {
   return printable(text).replaceAll(/\s+/g, ' ')
 }
 
-/** Widths that fit; 0 for a column that is left out. */
+/** Widths that fit the terminal; 0 means that the column is left out. */
 function fitting(natural: readonly number[], spare: readonly number[], columns: number): number[] {
   const widths = [...natural]
   narrow(widths, columns, READABLE)
@@ -72,7 +72,7 @@ function excess(widths: readonly number[], columns: number): number {
   return shown.reduce((sum, width) => sum + width, 0) + GAP.length * (shown.length - 1) - columns
 }
 
-/** Takes from the widest, one by one, down to `least`. */
+/** Narrows the widest column by one, again and again, until all fit or it has `least` columns. */
 function narrow(widths: number[], columns: number, least: number): void {
   for (let over = excess(widths, columns); over > 0; over -= 1) {
     const widest = widths.reduce((one, width, other) => (other > 0 && width > (widths[one] ?? 0) ? other : one), 1)
@@ -81,6 +81,10 @@ function narrow(widths: number[], columns: number, least: number): void {
   }
 }
 
+/**
+ * (slice-ansi 8.0.0 and cli-truncate 5.2.0, the last versions for Node 20, return one column too many where they cut
+ * within an emoji such as ☀️.)
+ */
 function cut(text: string, width: number): string {
   if (columnsOf(text) <= width) return text
   let kept = ''
@@ -97,7 +101,7 @@ function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - columnsOf(text)))
 }
 
-/** Names and values, one below the other; a long value is wrapped under its beginning. */
+/** Names and values, one pair a line. A long value continues below its first line. */
 export function fields(
   given: readonly (readonly [string, string | null])[],
   columns: number = terminalColumns(),
@@ -113,12 +117,12 @@ export function fields(
     .join('\n')
 }
 
-/** Lines of what others wrote. */
+/** Wraps text that other people wrote. */
 export function wrapped(text: string, columns: number = terminalColumns()): string[] {
   return wrap(printable(text.replaceAll(/\r\n?/g, '\n')), columns)
 }
 
-/** `2026-11-21 05:00:00Z`, or nothing. */
+/** For example `2026-11-21 05:00:00Z`; an empty text for null. */
 export function instant(date: Date | null): string {
   return date === null
     ? ''
@@ -128,7 +132,7 @@ export function instant(date: Date | null): string {
         .replace(/\.\d+Z$/, 'Z')
 }
 
-/** `83 ms`: how long something went on that has ended, else nothing. */
+/** How long something took, for example `83 ms`; an empty text until it has ended. */
 export function took({ start_date, end_date }: { start_date: Date | null; end_date: Date | null }): string {
   return start_date === null || end_date === null ? '' : humanDuration(end_date.getTime() - start_date.getTime())
 }
@@ -137,15 +141,14 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** A sentence, wrapped at words on a terminal. What others wrote cannot move the cursor. */
+/** Prints a sentence, wrapped at words on a terminal. Control characters in it are made harmless. */
 export function say(text: string): void {
   print(wrapped(text).join('\n'))
 }
 
-/** A remark beside what was asked for: whoever reads on from standard output is not given it. */
+/** Writes a remark to standard error, so that it does not mix with the answer on standard output. */
 export function note(text: string): void {
-  const columns = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY
-  process.stderr.write(`${wrapped(text, columns).join('\n')}\n`)
+  process.stderr.write(`${wrapped(text, terminalColumns(process.stderr)).join('\n')}\n`)
 }
 
 export function printJson(value: unknown): void {

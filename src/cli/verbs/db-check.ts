@@ -7,10 +7,11 @@ import { messageOf } from '../../errors.ts'
 import { checkMigrations, checkPooler, checkServer } from '../../maintenance/check.ts'
 import { checkRights } from '../../maintenance/check-rights.ts'
 import { checkRuns } from '../../maintenance/check-runs.ts'
+import { columnsOf, wrap } from '../../terminal-text.ts'
 import { openCommandHost, stopSignal } from '../command-host.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
-import { columnsOf, wrap } from '../terminal/screen.ts'
-import { print, printJson, terminalColumns } from '../terminal/table.ts'
+import { terminalColumns } from '../terminal/screen.ts'
+import { print, printJson } from '../terminal/table.ts'
 import type { ListOptions } from './dags.ts'
 
 /** `db check`: what is wrong, and what to do about it; 1 where anything is. */

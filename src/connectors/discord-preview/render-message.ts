@@ -1,5 +1,5 @@
 import picocolors from 'picocolors'
-import { lineColumns, wrap } from '../../terminal-text.ts'
+import { columnsOf, wrap } from '../../terminal-text.ts'
 import { visibleText } from '../../visible-text.ts'
 import { type Clock, type Span, spansOf } from './markdown.ts'
 import { timestampText } from './timestamp.ts'
@@ -15,7 +15,6 @@ export interface RenderOptions extends Clock {
   editedAt?: Date | null
 }
 
-type Line = Span[]
 type Colors = ReturnType<typeof picocolors.createColors>
 
 interface Page {
@@ -67,14 +66,12 @@ function renderEmbed(embed: WebhookEmbed, page: Page): string[] {
 
 function paragraph(text: string, page: Page, style: Omit<Span, 'text'>): string[] {
   if (text.trim() === '') return []
-  return styledLines(text.trim(), page, page.width, style).map((line) => print(line, page.colors))
+  return styledLines(text.trim(), page, page.width, style)
 }
 
-function styledLines(text: string, page: Page, width: number, style: Omit<Span, 'text'>): Line[] {
-  return wrap(
-    spansOf(text, page.clock).map((span) => ({ ...style, ...span })),
-    width,
-  )
+function styledLines(text: string, page: Page, width: number, style: Omit<Span, 'text'>): string[] {
+  const spans = spansOf(text, page.clock).map((span) => ({ ...style, ...span }))
+  return wrap(print(spans, page.colors), width, { breakWords: true })
 }
 
 type Field = NonNullable<WebhookEmbed['fields']>[number]
@@ -93,7 +90,7 @@ function fieldRows(embed: WebhookEmbed, page: Page): string[][] {
 
 function single([field]: Field[], page: Page): string[] {
   if (field === undefined) return []
-  return cell(field, page, page.width).map((line) => print(line, page.colors))
+  return cell(field, page, page.width)
 }
 
 function sideBySide(row: Field[], page: Page): string[] {
@@ -102,13 +99,12 @@ function sideBySide(row: Field[], page: Page): string[] {
   const [left = [], right = []] = row.map((field) => cell(field, page, column))
   const height = Math.max(left.length, right.length)
   return Array.from({ length: height }, (_, index) => {
-    const line = left[index] ?? []
-    const space = ' '.repeat(Math.max(1, column + gap - lineColumns(line)))
-    return `${print(line, page.colors)}${space}${print(right[index] ?? [], page.colors)}`
+    const line = left[index] ?? ''
+    return `${line}${' '.repeat(Math.max(1, column + gap - columnsOf(line)))}${right[index] ?? ''}`
   })
 }
 
-function cell(field: Field, page: Page, width: number): Line[] {
+function cell(field: Field, page: Page, width: number): string[] {
   const name = styledLines(field.name, page, width, { bold: true })
   return [...name, ...styledLines(field.value, page, width, {})]
 }
@@ -124,8 +120,7 @@ function footer(embed: WebhookEmbed, { colors, clock, width }: Page): string[] {
     embed.timestamp === undefined ? '' : timestampText(new Date(embed.timestamp), 'f', clock.now, clock.timeZone)
   const text = [embed.footer?.text ?? '', at].filter((part) => part !== '').join(' • ')
   if (text === '') return []
-  const span = { text: visibleText(text) }
-  return wrap([span], width).map((line) => colors.dim(line.map(({ text }) => text).join('')))
+  return wrap(visibleText(text), width, { breakWords: true }).map(colors.dim)
 }
 
 function buttons(row: WebhookRow, { colors, clock }: Page): string {
@@ -141,17 +136,17 @@ function plain(text: string, clock: Clock): string {
     .replaceAll('\n', ' ')
 }
 
-function print(line: Line, colors: Colors): string {
-  return joinAlike(line)
+function print(spans: readonly Span[], colors: Colors): string {
+  return joinAlike(spans)
     .map((span) => set(span, colors))
     .join('')
 }
 
 /** Neighbours set alike become one. */
-function joinAlike(line: Line): Line {
+function joinAlike(spans: readonly Span[]): Span[] {
   const style = ({ text, ...rest }: Span) => JSON.stringify(Object.entries(rest).sort())
-  const joined: Line = []
-  for (const span of line) {
+  const joined: Span[] = []
+  for (const span of spans) {
     const last = joined.at(-1)
     if (last !== undefined && style(last) === style(span))
       joined.splice(-1, 1, { ...last, text: last.text + span.text })
@@ -169,7 +164,11 @@ function set({ text, bold, italic, struck, marked }: Span, colors: Colors): stri
     ...(struck ? [colors.strikethrough] : []),
     ...(marked ? [colors.cyan] : []),
   ]
-  return styles.reduce((styled, style) => style(styled), text)
+  // Each line is coloured on its own: the bar of an embed is drawn between them.
+  return text
+    .split('\n')
+    .map((line) => (line === '' ? '' : styles.reduce((styled, style) => style(styled), line)))
+    .join('\n')
 }
 
 /** The terminal colour next to 0xRRGGBB, by its hue. */

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { columnsOf } from '../../../src/cli/terminal/screen.ts'
 import { fields, table } from '../../../src/cli/terminal/table.ts'
+import { columnsOf } from '../../../src/terminal-text.ts'
 
 const HEADER = ['id', 'name', 'place', 'note']
 const ROW = ['an-id-that-is-never-cut', 'n'.repeat(40), 'p'.repeat(50), 'short']
