@@ -1,6 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { hash } from 'node:crypto'
 import { etag, Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
+import { isMissingTable } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
 import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
@@ -13,7 +14,7 @@ import * as query from './board/query.ts'
 import { listMessages } from './discord/outbox-list.ts'
 import type { Settings } from './settings.ts'
 
-/** The launches for people: the next one, those to come, one by itself, a calendar, JSON. See docs/board.md. */
+/** The launch pages: the next launch, lists, one launch, a calendar, JSON. See docs/board.md. */
 const board = new Hono<WebEnv<Settings>>()
 
 board.get('/', async (c) => c.html(<HomePage c={c} home={await homeOf(c)} />))
@@ -21,53 +22,55 @@ board.get('/', async (c) => c.html(<HomePage c={c} home={await homeOf(c)} />))
 board.get('/launches/:id', async (c) => {
   const { db, now, base } = c.var.board
   const id = c.req.param('id')
-  const launch = id.includes('\0') ? undefined : await orNone(query.oneBoardLaunch(db, id), undefined)
+  const launch = id.includes('\0') ? undefined : await emptyIfNoTables(query.oneBoardLaunch(db, id), undefined)
   if (launch === undefined) throw notFound(`No launch '${id.slice(0, 100)}' is stored.`)
   const [changes, messages, live] = await Promise.all([
-    readChanges(db, { launchId: id, since: undefined, limit: MOST_CHANGES }),
-    orNone(query.messagesAbout(db, id), []),
+    readChanges(db, { launchId: id, since: undefined, limit: MAX_CHANGES }),
+    emptyIfNoTables(query.messagesAbout(db, id), []),
     liveOf(c),
   ])
   return c.html(<LaunchPage c={c} one={{ launch, changes, messages, now: now(), base, live }} />)
 })
 
-// A program that asks again may name what it has by its ETag, and is sent nothing where that is all there is.
+// A program that sends the ETag of its last answer gets an empty 304 while nothing has changed.
 for (const path of ['/launches.json', '/launches.ics']) board.use(path, etag())
 
 board.get('/launches.json', async (c) => {
   const { db, now, settings } = c.var.board
-  const asked = askedOf(c)
+  const filter = filterOf(c)
   const range = { now: now(), limit: PER_FILE, offset: (pageOf(c) - 1) * PER_FILE }
   const [launches, total, age] = await Promise.all([
-    orNone(query.boardLaunches(db, asked, range), []),
-    orNone(query.countLaunches(db, asked, range.now), 0),
-    orNone(dataAge(db, settings, range.now), NO_AGE),
+    emptyIfNoTables(query.boardLaunches(db, filter, range), []),
+    emptyIfNoTables(query.countLaunches(db, filter, range.now), 0),
+    emptyIfNoTables(dataAge(db, settings, range.now), NO_AGE),
   ])
   return answer(c, 'application/json', JSON.stringify(launchesJson(launches, { total, age })))
 })
 
 board.get('/launches.ics', async (c) => {
   const { db, now } = c.var.board
-  const asked = askedOf(c)
+  const filter = filterOf(c)
   const at = now()
-  const [coming, flown] = await Promise.all([
-    asked.past ? [] : orNone(query.boardLaunches(db, asked, { now: at, limit: PER_FILE }), []),
-    orNone(query.boardLaunches(db, { ...asked, past: true }, { now: at, limit: KEPT }), []),
+  const [upcoming, flown] = await Promise.all([
+    filter.past ? [] : emptyIfNoTables(query.boardLaunches(db, filter, { now: at, limit: PER_FILE }), []),
+    emptyIfNoTables(query.boardLaunches(db, { ...filter, past: true }, { now: at, limit: FLOWN_IN_CALENDAR }), []),
   ])
-  const kept = flown.filter(({ vanished_at }) => vanished_at === null).reverse()
+  const listed = flown.filter(({ vanished_at }) => vanished_at === null).reverse()
   c.header('content-disposition', 'inline; filename="launches.ics"')
-  return answer(c, 'text/calendar; charset=utf-8', await calendarOf([...kept, ...coming]))
+  return answer(c, 'text/calendar; charset=utf-8', await calendarOf([...listed, ...upcoming]))
 })
 
 board.get('/outbox', async (c) => {
   const { db, base } = c.var.board
-  const messages = await orNone(listMessages(db, { all: true, limit: MOST_ROWS }), [])
+  const messages = await emptyIfNoTables(listMessages(db, { all: true, limit: MAX_ROWS }), [])
   return c.html(<OutboxPage c={c} base={base} messages={messages} />)
 })
 
 board.get('/rejects', async (c) => {
   const { db, base } = c.var.board
-  return c.html(<RejectsPage c={c} base={base} rejects={await orNone(query.rejectedLaunches(db, MOST_ROWS), [])} />)
+  return c.html(
+    <RejectsPage c={c} base={base} rejects={await emptyIfNoTables(query.rejectedLaunches(db, MAX_ROWS), [])} />,
+  )
 })
 
 for (const name of ['board.css', 'board.js'] satisfies AssetName[])
@@ -81,52 +84,52 @@ for (const name of ['board.css', 'board.js'] satisfies AssetName[])
 
 export default board
 
-/** Also answered to calendar programs, which cannot sign in, by the address a user makes at `/account`. */
+/** Calendar programs cannot sign in. They read these paths by the address that a user makes at `/account`. */
 export const calendars = ['/launches.ics']
 
-const MOST_CHANGES = 500
-const MOST_ROWS = 100
-/** Launches of one answer for programs. */
+const MAX_CHANGES = 500
+const MAX_ROWS = 100
+/** Launches in one JSON page or calendar. */
 const PER_FILE = 500
-/** Flown ones that stay in the calendar: what a subscriber is no longer told of leaves his calendar. */
-const KEPT = 50
+/** Flown launches in the calendar. A launch that is not in the answer disappears from the subscriber's calendar. */
+const FLOWN_IN_CALENDAR = 50
 const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
 async function homeOf(c: WebContext): Promise<Home> {
   const { db, now: clock, settings, base } = c.var.board as WebEnv<Settings>['Variables']['board']
-  const [now, asked, page] = [clock(), askedOf(c), pageOf(c)]
-  // Read before what it stands for, so that what changes meanwhile is shown at once.
+  const [now, filter, page] = [clock(), filterOf(c), pageOf(c)]
+  // Read the mark before the data: a change in between then triggers a refresh.
   const live = await liveOf(c)
   const [featured, launches, total, providers, age] = await Promise.all([
-    orNone(query.featuredLaunch(db, now), undefined),
-    orNone(query.boardLaunches(db, asked, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), []),
-    orNone(query.countLaunches(db, asked, now), 0),
-    orNone(query.boardProviders(db, now), []),
-    orNone(dataAge(db, settings, now), NO_AGE),
+    emptyIfNoTables(query.featuredLaunch(db, now), undefined),
+    emptyIfNoTables(query.boardLaunches(db, filter, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), []),
+    emptyIfNoTables(query.countLaunches(db, filter, now), 0),
+    emptyIfNoTables(query.boardProviders(db, now), []),
+    emptyIfNoTables(dataAge(db, settings, now), NO_AGE),
   ])
-  return { now, base, asked, page, featured, launches, total, providers, age, live }
+  return { now, base, filter, page, featured, launches, total, providers, age, live }
 }
 
-/** Bytes, hashed at once: from a text, a stream is made that hashing takes apart and compressing puts together. */
+/** Answers with bytes and their hash. From a string, Hono would make a stream, and read it twice: to hash and to compress. */
 function answer(c: WebContext, type: string, text: string): Response {
   const body = Buffer.from(text)
   c.header('content-type', type)
   c.header('cache-control', 'private, no-cache')
-  // Weak: it is the same compressed or not.
+  // Weak, because the compressed answer has the same ETag.
   c.header('etag', `W/"${hash('sha1', body, 'base64url')}"`)
   return c.body(body)
 }
 
-/** Before the pipeline's first run there are no tables: nothing is stored then, which is no error. */
-async function orNone<T>(read: Promise<T>, none: T): Promise<T> {
+/** Before the pipeline's first run there are no tables. The page then shows an empty list instead of an error. */
+async function emptyIfNoTables<T>(read: Promise<T>, empty: T): Promise<T> {
   return await read.catch((error: unknown) => {
-    if (query.isWithoutTables(error)) return none
+    if (isMissingTable(error)) return empty
     throw error
   })
 }
 
-/** Nobody searches for control characters, and Postgres takes no NUL at all. */
-function askedOf(c: WebContext): query.Asked {
+/** Control characters become spaces: Postgres refuses a NUL in a text. */
+function filterOf(c: WebContext): query.LaunchFilter {
   const text = (name: string) =>
     (c.req.query(name) ?? '')
       .replace(/\p{Cc}/gu, ' ')
@@ -140,7 +143,7 @@ function pageOf(c: WebContext): number {
   return Number.isSafeInteger(page) && page >= 1 && page <= 10_000 ? page : 1
 }
 
-/** The page follows the runs of its dag: what they change is what it shows. Without it the page stands still. */
+/** The page refreshes when a run of its dag changes something. Undefined: the runner's database is down, no refresh. */
 async function liveOf(c: WebContext): Promise<Home['live']> {
   const { dagId } = c.var.board
   const mark: string = await c.var.site.markOf('dag', dagId).catch(() => '')

@@ -8,7 +8,7 @@ export default dag(
   'rocket-launches',
   {
     description: 'Upcoming rocket launches into Postgres, the next one onto Discord',
-    schedule: '*/5 * * * *', // looks at the API only when it is time
+    schedule: '*/5 * * * *', // most ticks skip the fetch: see LAUNCH_LIBRARY_INTERVALS
     maxActiveRuns: 1,
     defaultArgs: { retries: 3, retryDelay: '30s', executionTimeout: '5m' },
     params,
@@ -21,7 +21,7 @@ export default dag(
 
     const stored = task('fetch_and_store_data', { upstream: { schema }, output: StoreSummary, run: fetchAndStoreData })
 
-    // Also when the fetch failed: what is stored is still worth telling.
+    // Runs also after a failed fetch: the stored launches may still need a message.
     task('notify_discord', { upstream: { stored }, triggerRule: 'all_done', output: NotifySummary, run: notifyDiscord })
   },
 )

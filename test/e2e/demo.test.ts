@@ -9,7 +9,7 @@ import { ask } from '../support/embedded.ts'
 import { removeFolder, scratchFolder } from '../support/scratch.ts'
 import { STACK } from './support.ts'
 
-/** Where it is started, with a `.env` in it. */
+/** The working folder, with a `.env`. */
 let cwd: string
 beforeAll(async () => {
   cwd = await scratchFolder()
@@ -28,7 +28,7 @@ CLOCK=yesterday
 LOG_LEVEL=loud
 `
 
-/** Of the environment itself: the demo keeps away from these too. */
+/** Variables of the environment. The demo must ignore these too. */
 const REAL = { DATABASE_URL: 'postgresql://u:hunter2@127.0.0.1:1/real', METADATA_SCHEMA: 'real' }
 
 test('npm run demo, twice, beside a real database', async () => {
@@ -43,7 +43,7 @@ test('npm run demo, twice, beside a real database', async () => {
     const begun = Date.now()
     const { code, stdout, stderr } = await runCli(['demo'], { cwd, env: { ...REAL, DATA_DIR: dataDir } })
     expect([time, code, stderr]).toEqual([time, 0, ''])
-    // The 15 s that are promised, or more where the machine is busy with others.
+    // The promised 15 s, or more on a busy machine.
     expect(Date.now() - begun).toBeLessThan(Math.max(15_000, 20 * start))
     expectDemo(stdout)
     expect(existsSync(join(real.folder, 'data', 'postmaster.pid'))).toBe(false)

@@ -5,17 +5,17 @@ import { nearestOpen, readSync } from '../../launches/sync.ts'
 import { planFetch } from '../plan-fetch.ts'
 import type { Settings } from '../settings.ts'
 
-/** How old what the board shows is, and when that may change. By the clock of the pipeline, UTC. */
+/** How old the board's data is, and when it is fetched again. By the clock of the pipeline, UTC. */
 export interface Age {
-  /** When Launch Library was last read to the end; undefined before the first time. */
+  /** The end of the last complete fetch; undefined before the first one. */
   asOf: Date | undefined
-  /** When a scheduled run looks again; undefined: at its next tick. */
+  /** When a scheduled run fetches again; undefined: at its next tick. */
   nextLook: Date | undefined
-  /** Calls this pipeline may still make, of so many an hour; undefined where no limit is known. */
+  /** API calls that this pipeline may still make, and the limit an hour; undefined while no limit is known. */
   calls: { left: number; limit: number } | undefined
 }
 
-/** From what is stored: Launch Library is not asked. */
+/** Reads the database only; sends no request to Launch Library. */
 export async function dataAge(db: Database, settings: Settings, now: Date): Promise<Age> {
   const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token, LAUNCH_LIBRARY_INTERVALS: intervals } = settings
   const [stored, nearest, quota] = await Promise.all([

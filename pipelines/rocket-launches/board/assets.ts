@@ -5,7 +5,7 @@ import { joinStyles } from 'tminus/web'
 interface Asset {
   body: string
   type: string
-  /** Of the content; it is part of the address, so browsers may cache the answer forever. */
+  /** Hash of the content. It is part of the address, so browsers may cache the answer forever. */
   hash: string
 }
 
@@ -20,12 +20,11 @@ function asset(type: string, body: string): Asset {
   return { body, type, hash: createHash('sha256').update(body).digest('base64url').slice(0, 12) }
 }
 
-/** The board's own style sheet or script. */
 export function assetOf(name: AssetName): Asset {
   return ASSETS[name]
 }
 
-/** The style sheet and script of the board's pages, as `<Page>` takes them. */
+/** The style sheet and script of the board's pages, as props of `<Page>`. */
 export function assetLinks(base: string): { styles: string[]; scripts: string[] } {
   const link = (name: AssetName) => `${base}/${name}?v=${assetOf(name).hash}`
   return { styles: [link('board.css')], scripts: [link('board.js')] }

@@ -13,33 +13,30 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 /**
- * Launches as a calendar to subscribe to (RFC 5545). A time is an hour, or until the window closes; a day or a week of
- * which no time is known is that day or week, whole. What is known to the month or less is left out: such bars would
- * bury everything else. An entry moves with its launch, since it is known by the launch's id.
+ * Launches as a calendar to subscribe to (RFC 5545). A launch with a time gets an entry of one hour, or until its window
+ * closes. A launch known by day or week gets whole days. A launch known by month or less exactly gets no entry: its bar
+ * would hide the others. The entry's id is the launch's, so the entry moves with the launch.
  */
 export async function calendarOf(launches: readonly BoardLaunch[]): Promise<string> {
   const shown = launches.filter(isInCalendar)
   const key = createHash('sha256').update(JSON.stringify(shown)).digest('base64')
-  const text = written.get(key) ?? write(shown)
-  // Back to the end: the first is the one that was not asked for the longest.
-  written.delete(key)
-  written.set(key, text)
-  for (const [oldest] of written) if (written.size > MOST_KEPT) written.delete(oldest)
+  const text = cache.get(key) ?? write(shown)
+  // Moves the entry to the end, so that the first entry is the least recently used.
+  cache.delete(key)
+  cache.set(key, text)
+  for (const [oldest] of cache) if (cache.size > CACHE_SIZE) cache.delete(oldest)
   return await text
 }
 
-/**
- * Calendars as they were written, by the launches in them: an event takes a fifth of a millisecond, and programs ask for
- * the same ones again and again.
- */
-const written = new Map<string, Promise<string>>()
-const MOST_KEPT = 20
+/** Calendars by the hash of their launches: an event takes 0.2 ms to write, and programs request the same ones often. */
+const cache = new Map<string, Promise<string>>()
+const CACHE_SIZE = 20
 
 async function write(launches: readonly BoardLaunch[]): Promise<string> {
   const { default: ical } = await import('ical-generator')
   const calendar: ICalCalendar = ical({
     name: 'Rocket launches',
-    description: 'From Launch Library 2, by T-minus. Launches of which only the month is known, or less, are left out.',
+    description: 'From Launch Library 2, by T-minus. Launches known only by month, quarter or year are not included.',
     prodId: { company: 'T-minus', product: 'rocket-launches' },
     ttl: 3_600,
   })
@@ -63,13 +60,13 @@ function eventOf(launch: BoardLaunch): ICalEventData {
     description: descriptionOf(launch),
     location: line(placeText(launch)) || null,
     ...(details && { url: details }),
-    // The texts of RFC 5545: the library's enumerations are loaded only with it.
+    // RFC 5545's own words. The library's enums would load the library at start.
     status: (isCertain(launch) ? 'CONFIRMED' : 'TENTATIVE') as never,
     transparency: 'TRANSPARENT' as never,
   }
 }
 
-/** Go for launch, or flown, whatever became of it. On hold, or with a date to be confirmed, it is tentative. */
+/** True when the status is Go or the launch has flown. A launch on hold or to be confirmed is tentative. */
 function isCertain({ status_id }: BoardLaunch): boolean {
   return status_id === GO || isFlown(status_id)
 }
@@ -78,8 +75,8 @@ function timesOf({ net, net_precision, window_end }: BoardLaunch): Pick<ICalEven
   const { start, end } = periodOf(net, precisionOf({ netPrecision: net_precision }))
   if (!isPrecise(net_precision)) return { start: new Date(start), end: new Date(end), allDay: true }
   const closes = window_end?.getTime() ?? 0
-  const isWindow = closes > start && closes <= start + DAY_MS
-  return { start: net, end: new Date(isWindow ? closes : start + HOUR_MS) }
+  const hasWindow = closes > start && closes <= start + DAY_MS
+  return { start: net, end: new Date(hasWindow ? closes : start + HOUR_MS) }
 }
 
 function descriptionOf(launch: BoardLaunch): string {
@@ -95,7 +92,7 @@ function descriptionOf(launch: BoardLaunch): string {
     .join('\n')
 }
 
-/** On one line, without control characters: most readers refuse a calendar that holds any. */
+/** One line without control characters: most calendar programs refuse a file that has any. */
 function line(text: string | null, longest = 300): string {
   return truncate((singleLine(text) ?? '').replaceAll('\uFFFD', ''), longest)
 }

@@ -3,16 +3,16 @@ import { Scroll } from 'tminus/web'
 import { isPrecise } from '../../launches/launch.ts'
 import { moveText } from '../../launches/launch-text.ts'
 import { coarseTime, timeText } from '../../launches/time.ts'
-import type { Chart, Drawn } from './slips.ts'
+import type { Chart, ChartStep } from './slips.ts'
 
-/** Against the day it was seen, when the launch was held to be: a line for a time, a band for a day or a month. */
+/** The announced launch time (upwards) over the day of the announcement (to the right): a line for a time, a band for a period. */
 export function SlipChart({ chart }: { chart: Chart }) {
-  const { width, height, drawn, xs, ys } = chart
+  const { width, height, steps, xs, ys } = chart
   return (
     <figure class="slips">
-      <Scroll name="Chart of how it moved">
-        <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-labelledby="slips-told">
-          <title id="slips-told">{summaryOf(drawn)}</title>
+      <Scroll name="Chart of the launch date's changes">
+        <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-labelledby="slips-summary">
+          <title id="slips-summary">{summaryOf(steps)}</title>
           {ys.map(({ at, y }) => (
             <g>
               <line class="grid-line" x1={14} x2={width - 64} y1={y} y2={y} />
@@ -26,14 +26,14 @@ export function SlipChart({ chart }: { chart: Chart }) {
               {tickText(at, xs)}
             </text>
           ))}
-          <path class="path" d={pathOf(drawn)} />
-          {drawn.map((one) => (
-            <Held one={one} />
+          <path class="path" d={pathOf(steps)} />
+          {steps.map((step) => (
+            <Step step={step} />
           ))}
         </svg>
       </Scroll>
       <figcaption>
-        {summaryOf(drawn)}{' '}
+        {summaryOf(steps)}{' '}
         <span class="key">
           <span class="key-later">▲</span> later
         </span>{' '}
@@ -48,12 +48,11 @@ export function SlipChart({ chart }: { chart: Chart }) {
   )
 }
 
-function Held({ one }: { one: Drawn }) {
-  const { x, y, height, width, move } = one
-  const told = heldText(one)
+function Step({ step }: { step: ChartStep }) {
+  const { x, y, height, width, move } = step
   return (
     <g class={`held ${move}`}>
-      <title>{told}</title>
+      <title>{stepText(step)}</title>
       {height > 0 ? (
         <rect class="band" x={x} y={y} width={Math.max(width, 1.5)} height={Math.max(height, 2)} />
       ) : (
@@ -64,39 +63,39 @@ function Held({ one }: { one: Drawn }) {
   )
 }
 
-const MARKS: Readonly<Record<Drawn['move'], (x: number, y: number) => string>> = {
+const MARKS: Readonly<Record<ChartStep['move'], (x: number, y: number) => string>> = {
   later: (x, y) => `M${x - 5} ${y + 4}h10l-5-9z`,
   earlier: (x, y) => `M${x - 5} ${y - 4}h10l-5 9z`,
   first: (x, y) => `M${x - 3.5} ${y}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z`,
   unsigned: (x, y) => `M${x - 3} ${y - 3}h6v6h-6z`,
 }
 
-/** From the end of each to the beginning of the next. */
-function pathOf(drawn: readonly Drawn[]): string {
-  return drawn
+/** Connects the end of each step with the start of the next. */
+function pathOf(steps: readonly ChartStep[]): string {
+  return steps
     .map(({ x, y, width }, index) => `${index === 0 ? 'M' : 'L'}${x} ${y}H${Math.round((x + width) * 10) / 10}`)
     .join('')
 }
 
-function heldText({ from, net, precision }: Drawn): string {
+function stepText({ from, net, precision }: ChartStep): string {
   return `From ${timeText(from)}: ${isPrecise(precision) ? timeText(net) : coarseTime(net, precision)}`
 }
 
-function summaryOf(drawn: readonly Drawn[]): string {
-  const later = drawn.filter(({ move }) => move === 'later').length
-  const earlier = drawn.filter(({ move }) => move === 'earlier').length
+function summaryOf(steps: readonly ChartStep[]): string {
+  const later = steps.filter(({ move }) => move === 'later').length
+  const earlier = steps.filter(({ move }) => move === 'earlier').length
   const times = (count: number, word: string) => `${word} ${['once', 'twice'][count - 1] ?? `${count} times`}`
   const moved = [...(later > 0 ? [times(later, 'later')] : []), ...(earlier > 0 ? [times(earlier, 'earlier')] : [])]
-  const timed = drawn.filter(({ precision }) => isPrecise(precision))
+  const timed = steps.filter(({ precision }) => isPrecise(precision))
   const [first, last] = [timed[0], timed.at(-1)]
   const whole = first && last && first !== last ? `; ${moveText(first.net, last.net)} than its first exact time` : ''
-  return moved.length === 0 ? 'It became known more exactly and has not moved.' : `Moved ${moved.join(', ')}${whole}.`
+  return moved.length === 0 ? 'The date became more exact and has not moved.' : `Moved ${moved.join(', ')}${whole}.`
 }
 
 const DAY_MS = 86_400_000
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
-/** As fine as its neighbours need: a clock within a day, a year where they are far apart. UTC. */
+/** The label of a tick in UTC: a clock time when ticks are hours apart, with a year when they are months apart. */
 function tickText(at: Date, ticks: readonly { at: Date }[]): string {
   const apart = (ticks[1]?.at.getTime() ?? 0) - (ticks[0]?.at.getTime() ?? 0)
   const month = MONTHS[at.getUTCMonth()]

@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Age } from './age.ts'
-import { Away } from './parts.tsx'
+import { RelativeTime } from './parts.tsx'
 
 /** "As of 4 min ago · next look in 11 min · 9 of 15 calls left" */
 export function DataAge({ age: { asOf, nextLook, calls }, now, base }: { age: Age; now: Date; base: string }) {
@@ -8,9 +8,9 @@ export function DataAge({ age: { asOf, nextLook, calls }, now, base }: { age: Ag
   return (
     <p class="data-age">
       <span>
-        As of <Away net={asOf} now={now} />
+        As of <RelativeTime at={asOf} now={now} />
       </span>
-      <span>next look {nextLook === undefined ? 'is due' : <Away net={nextLook} now={now} />}</span>
+      <span>next look {nextLook === undefined ? 'is due' : <RelativeTime at={nextLook} now={now} />}</span>
       {calls && (
         <span>
           {calls.left.toLocaleString('en')} of {calls.limit.toLocaleString('en')} calls left

@@ -3,9 +3,9 @@ import type { Child } from 'hono/jsx'
 import type { Embed, Payload } from 'tminus/connectors/discord'
 import { type Span, spansOf } from 'tminus/connectors/discord-preview'
 import { OutLink } from 'tminus/web'
-import { Away, Instant, pictureOf } from './parts.tsx'
+import { Instant, pictureOf, RelativeTime } from './parts.tsx'
 
-/** A message as Discord draws it, its times in the reader's zone. */
+/** A message as Discord displays it, with times in the reader's zone. */
 export function DiscordMessage({ message, now }: { message: Payload; now: Date }) {
   const buttons = message.components?.flatMap(({ components }) => components) ?? []
   return (
@@ -56,12 +56,12 @@ function EmbedCard({ embed, now }: { embed: Embed; now: Date }) {
   )
 }
 
-/** Discord's own grey where a message has no colour. */
+/** Discord shows a message without a colour in this grey. */
 function hexOf(color = 0x80848e): string {
   return `#${color.toString(16).padStart(6, '0')}`
 }
 
-/** Its line breaks are kept by the style sheet. */
+/** The style sheet keeps the line breaks. */
 function Text({ text, now }: { text: string | undefined; now: Date }) {
   if (!text) return null
   return (
@@ -73,11 +73,11 @@ function Text({ text, now }: { text: string | undefined; now: Date }) {
 
 function Spans({ text = '', now }: { text: string | undefined; now: Date }) {
   const spans = spansOf(text, { now, timeZone: 'UTC' })
-  return <>{spans.map((span) => drawn(span, now))}</>
+  return <>{spans.map((span) => renderSpan(span, now))}</>
 }
 
-function drawn({ text, time, bold, italic, struck }: Span, now: Date): Child {
-  if (time?.style === 'R') return <Away net={time.at} now={now} />
+function renderSpan({ text, time, bold, italic, struck }: Span, now: Date): Child {
+  if (time?.style === 'R') return <RelativeTime at={time.at} now={now} />
   if (time) return <Instant at={time.at} />
   if (bold) return <strong>{text}</strong>
   if (italic) return <em>{text}</em>

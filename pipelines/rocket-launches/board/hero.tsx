@@ -2,7 +2,7 @@
 import { OutLink } from 'tminus/web'
 import { isFlown } from '../../launches/launch.ts'
 import { placeText } from '../../launches/launch-facts.ts'
-import { Countdown, Links, launchPath, Picture, StatusMark, When } from './parts.tsx'
+import { Countdown, LaunchTime, Links, launchPath, Picture, StatusMark } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
 import { brief, isTimed } from './words.ts'
 
@@ -10,11 +10,11 @@ export interface HeroProps {
   launch: BoardLaunch
   now: Date
   base: string
-  /** What it is shown as: "Next launch". Its name is a link then; without, it is the page of the launch itself. */
+  /** A label such as "Next launch"; the name is then a link. Without it this is the page of the launch itself. */
   lead?: string | undefined
 }
 
-/** A launch large: picture, name, status, countdown, who, what, where, and where to watch. */
+/** The large view of a launch: picture, name, status, countdown, facts and links. */
 export function Hero({ launch, now, base, lead }: HeroProps) {
   return (
     <section class="hero" aria-labelledby="hero-name">
@@ -22,7 +22,7 @@ export function Hero({ launch, now, base, lead }: HeroProps) {
         <p class="hero-lead">
           {lead && <span>{lead}</span>}
           <StatusMark launch={launch} />
-          {launch.webcast_live && <span class="state launch-live">On the air</span>}
+          {launch.webcast_live && <span class="state launch-live">Webcast live</span>}
         </p>
         <h1 id="hero-name">
           {lead ? (
@@ -47,7 +47,7 @@ export function Hero({ launch, now, base, lead }: HeroProps) {
   )
 }
 
-/** Launch Library names a launch `rocket | mission`: the mission is what is set large. */
+/** Launch Library names a launch `rocket | mission`. The mission is shown large. */
 function Name({ launch }: { launch: BoardLaunch }) {
   const [, rocket, mission] = /^(.+?) \| (.+)$/.exec(brief(launch.name, 200)) ?? []
   if (mission === undefined) return <Unbroken text={brief(launch.name, 200)} />
@@ -62,7 +62,7 @@ function Name({ launch }: { launch: BoardLaunch }) {
   )
 }
 
-/** `CRS-2` stays on one line: a heading breaks between words, at hyphens only where it must. */
+/** Keeps a short word such as `CRS-2` on one line. */
 function Unbroken({ text }: { text: string }) {
   return (
     <>
@@ -73,21 +73,22 @@ function Unbroken({ text }: { text: string }) {
   )
 }
 
-/** A flown launch counts no further: its time is history. */
+/** The countdown and the time. A launch that has flown has no countdown. */
 function Timing({ launch, now }: { launch: BoardLaunch; now: Date }) {
   const sinceMs = now.getTime() - launch.net.getTime()
-  const counts = isTimed(launch) && !launch.vanished_at && sinceMs < COUNTED_MS && !isOver(launch, sinceMs)
+  const countsDown = isTimed(launch) && !launch.vanished_at && sinceMs < COUNT_UP_MS && !isOver(launch, sinceMs)
   return (
     <div class="timing">
-      {counts && <Countdown net={launch.net} now={now} />}
-      <p class={counts ? 'when' : 'when large'}>
-        <When launch={launch} />
+      {countsDown && <Countdown net={launch.net} now={now} />}
+      <p class={countsDown ? 'when' : 'when large'}>
+        <LaunchTime launch={launch} />
       </p>
     </div>
   )
 }
 
-const COUNTED_MS = 3 * 3_600_000
+/** How long after T-0 the clock counts up. */
+const COUNT_UP_MS = 3 * 3_600_000
 
 function isOver({ status_id }: BoardLaunch, sinceMs: number): boolean {
   return isFlown(status_id) && status_id !== 6 && sinceMs > 0
@@ -99,7 +100,7 @@ function Reason({ launch }: { launch: BoardLaunch }) {
   return (
     <>
       {reason && <p class="notice bad-news">{reason}</p>}
-      {gone && <p class="notice">No longer listed by Launch Library. About half of such launches come back.</p>}
+      {gone && <p class="notice">Launch Library no longer lists this launch. About half of such launches reappear.</p>}
     </>
   )
 }
@@ -127,7 +128,7 @@ function HeroFacts({ launch }: { launch: BoardLaunch }) {
   )
 }
 
-/** Its name is mostly that of the launch, which stands above already. */
+/** Without the mission's name where the launch's name, shown above, contains it. */
 function missionOf({ name, mission_name, mission_type }: BoardLaunch): string {
   const own = mission_name && !name.includes(mission_name) ? mission_name : null
   return [own, mission_type].filter(Boolean).join(' · ') || (mission_name ?? '')
@@ -138,7 +139,7 @@ function Credit({ launch }: { launch: BoardLaunch }) {
   const credit = brief(launch.image_credit, 80)
   return (
     <figcaption>
-      <OutLink href={launch.image_url}>{credit ? `Picture: ${credit}` : 'Picture by way of Launch Library'}</OutLink>
+      <OutLink href={launch.image_url}>{credit ? `Picture: ${credit}` : 'Picture from Launch Library'}</OutLink>
     </figcaption>
   )
 }

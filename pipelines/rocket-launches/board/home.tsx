@@ -7,21 +7,21 @@ import { DataAge } from './data-age.tsx'
 import { Hero } from './hero.tsx'
 import { LaunchList } from './list.tsx'
 import { DrawnRocket, Picture } from './parts.tsx'
-import type { Asked, BoardLaunch } from './query.ts'
+import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { descriptionOf, shareOf } from './share.ts'
 import { brief, isTimed } from './words.ts'
 
 export interface Home {
   now: Date
   base: string
-  asked: Asked
+  filter: LaunchFilter
   page: number
   featured: BoardLaunch | undefined
   launches: readonly BoardLaunch[]
   total: number
   providers: readonly { provider: string; launches: number }[]
   age: Age
-  /** What the page follows; undefined where the runner's database is away. */
+  /** The dag whose changes refresh the page; undefined while the runner's database is down. */
   live: { key: string; mark: string } | undefined
 }
 
@@ -30,26 +30,26 @@ export const PER_PAGE = 50
 export function HomePage({ c, home }: { c: WebContext; home: Home }) {
   const { featured, base, now, live } = home
   return (
-    <Page c={c} {...toldOf(home)} {...assetLinks(base)}>
+    <Page c={c} {...headOf(home)} {...assetLinks(base)}>
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
-      {isAsked(home) ? <Coming c={c} home={home} /> : <Next home={home} />}
+      {isFiltered(home) ? <LaunchSection c={c} home={home} /> : <NextLaunch home={home} />}
       <div id="part-age" data-part data-now={now.toISOString()}>
         <DataAge age={home.age} now={now} base={home.base} />
       </div>
-      {!isAsked(home) && (featured || home.age.asOf) && <Coming c={c} home={home} />}
+      {!isFiltered(home) && (featured || home.age.asOf) && <LaunchSection c={c} home={home} />}
     </Page>
   )
 }
 
-/** Its title and description: what it opens with, or what it was asked for. */
-function toldOf(home: Home) {
-  const { asked, page, featured, base, now } = home
-  const path = `${base}/${queryOf(asked, page)}`
-  if (isAsked(home)) {
-    const search = asked.search && ` with “${brief(asked.search, 60)}”`
-    const by = asked.provider && ` of ${brief(asked.provider, 60)}`
-    const title = `${listTitle(asked)}${by}${search}${page > 1 ? `, page ${page}` : ''}`
+/** Title, description and link preview of the page: the next launch's, or the search's. */
+function headOf(home: Home) {
+  const { filter, page, featured, base, now } = home
+  const path = `${base}/${queryOf(filter, page)}`
+  if (isFiltered(home)) {
+    const search = filter.search && ` with “${brief(filter.search, 60)}”`
+    const by = filter.provider && ` of ${brief(filter.provider, 60)}`
+    const title = `${listTitle(filter)}${by}${search}${page > 1 ? `, page ${page}` : ''}`
     return { title, description: `${title}: rocket launches, live`, share: { path } }
   }
   const next = featured && `${leadOf(featured, now)}: ${brief(featured.name, 100)}`
@@ -60,11 +60,11 @@ function toldOf(home: Home) {
   }
 }
 
-function listTitle({ past }: Asked): string {
-  return past ? 'Past launches' : 'Coming launches'
+function listTitle({ past }: LaunchFilter): string {
+  return past ? 'Past launches' : 'Upcoming launches'
 }
 
-function Next({ home: { featured, age, base, now } }: { home: Home }) {
+function NextLaunch({ home: { featured, age, base, now } }: { home: Home }) {
   return (
     <div id="part-next" data-part>
       {featured ? (
@@ -76,35 +76,35 @@ function Next({ home: { featured, age, base, now } }: { home: Home }) {
   )
 }
 
-/** The list with what it is asked for. */
-function Coming({ c, home }: { c: WebContext; home: Home }) {
-  const { asked, launches, now, base } = home
-  const title = listTitle(asked)
+/** The search form, the list and its pages. */
+function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
+  const { filter, launches, now, base } = home
+  const title = listTitle(filter)
   return (
     <section class="coming" aria-labelledby="coming-title">
       <div class="head">
-        {isAsked(home) ? <h1 id="coming-title">{title}</h1> : <h2 id="coming-title">{title}</h2>}
+        {isFiltered(home) ? <h1 id="coming-title">{title}</h1> : <h2 id="coming-title">{title}</h2>}
         <nav class="which" aria-label="Which launches">
-          <a href={href(home, { past: false })} aria-current={asked.past ? undefined : 'page'}>
-            To come
+          <a href={href(home, { past: false })} aria-current={filter.past ? undefined : 'page'}>
+            Upcoming
           </a>
-          <a href={href(home, { past: true })} aria-current={asked.past ? 'page' : undefined}>
+          <a href={href(home, { past: true })} aria-current={filter.past ? 'page' : undefined}>
             Past
           </a>
         </nav>
       </div>
       <Filter home={home} />
       <div id="part-list" data-part>
-        <LaunchList launches={launches} asked={asked} now={now} base={base} />
+        <LaunchList launches={launches} filter={filter} now={now} base={base} />
         <Pager home={home} />
       </div>
-      <TakeAway c={c} home={home} />
+      <ExportLinks c={c} home={home} />
     </section>
   )
 }
 
-/** Who asks for a list is shown that alone. */
-function isAsked({ asked: { past, search, provider }, page }: Home): boolean {
+/** A filtered page shows only the list, without the next launch. */
+function isFiltered({ filter: { past, search, provider }, page }: Home): boolean {
   return past || search !== '' || provider !== '' || page > 1
 }
 
@@ -112,26 +112,25 @@ function leadOf({ net, ...launch }: BoardLaunch, now: Date): string {
   return isTimed(launch) && net < now ? 'Just now' : 'Next launch'
 }
 
-/** Nothing is to come: before the first run what to do, else that there is nothing. */
+/** Without an upcoming launch. Before the first run it says which command fetches launches. */
 function NoLaunch({ isRead }: { isRead: boolean }) {
   if (isRead)
     return (
       <>
         <h1 class="hidden">Launches</h1>
-        <Empty title="No launch is announced">Launch Library was read and lists none that is still to come.</Empty>
+        <Empty title="No upcoming launches">Launch Library lists none at the moment.</Empty>
       </>
     )
   return (
     <section class="hero first">
       <div class="hero-text">
         <h1>No launches yet</h1>
-        <p>Read them from Launch Library, which takes a few seconds:</p>
+        <p>Fetch them from Launch Library. It takes a few seconds:</p>
         <p class="command">
           <code>{commandFor('pipeline rocket-launches')}</code>
         </p>
         <p class="muted">
-          With <code>{commandFor('start')}</code> they stay up to date by themselves. This page shows them as soon as
-          they are there.
+          <code>{commandFor('start')}</code> keeps them up to date. This page shows them as soon as they are stored.
         </p>
       </div>
       <figure class="hero-picture">
@@ -141,12 +140,12 @@ function NoLaunch({ isRead }: { isRead: boolean }) {
   )
 }
 
-function Filter({ home: { asked, providers, base } }: { home: Home }) {
-  const known = providers.some(({ provider }) => provider === asked.provider)
+function Filter({ home: { filter, providers, base } }: { home: Home }) {
+  const known = providers.some(({ provider }) => provider === filter.provider)
   return (
     <search>
       <form class="bar-form" method="get" action={`${base}/`} id="filter">
-        {asked.past && <input type="hidden" name="show" value="past" />}
+        {filter.past && <input type="hidden" name="show" value="past" />}
         <label class="hidden" for="q">
           Search names, missions, rockets, places
         </label>
@@ -154,7 +153,7 @@ function Filter({ home: { asked, providers, base } }: { home: Home }) {
           type="search"
           id="q"
           name="q"
-          value={asked.search}
+          value={filter.search}
           placeholder="Name, mission, rocket, place"
           maxlength={200}
         />
@@ -163,20 +162,20 @@ function Filter({ home: { asked, providers, base } }: { home: Home }) {
         </label>
         <select id="provider" name="provider" data-submit>
           <option value="">Every provider</option>
-          {!known && asked.provider !== '' && (
-            <option value={asked.provider} selected>
-              {brief(asked.provider, 60)}
+          {!known && filter.provider !== '' && (
+            <option value={filter.provider} selected>
+              {brief(filter.provider, 60)}
             </option>
           )}
           {providers.map(({ provider, launches }) => (
-            <option value={provider} selected={provider === asked.provider}>
+            <option value={provider} selected={provider === filter.provider}>
               {brief(provider, 60)} ({launches})
             </option>
           ))}
         </select>
         <button type="submit">Search</button>
-        {(asked.search !== '' || asked.provider !== '') && (
-          <a href={asked.past ? `${base}/?show=past` : `${base}/`}>Clear</a>
+        {(filter.search !== '' || filter.provider !== '') && (
+          <a href={filter.past ? `${base}/?show=past` : `${base}/`}>Clear</a>
         )}
       </form>
     </search>
@@ -206,16 +205,16 @@ function Pager({ home }: { home: Home }) {
   )
 }
 
-/** The same launches for a calendar and for programs. Where users sign in, a calendar program needs an address of its own. */
-function TakeAway({ c, home }: { c: WebContext; home: Home }) {
-  const query = queryOf(home.asked, 1)
+/** Links to the same launches as a calendar and as JSON. A signed-in user needs a calendar address of their own. */
+function ExportLinks({ c, home }: { c: WebContext; home: Home }) {
+  const query = queryOf(home.filter, 1)
   const signedIn = c.var.viewer.name !== null
   return (
     <p class="take-away">
       <a href={`${home.base}/launches.ics${query}`}>Calendar</a>
-      {signedIn ? ' and ' : ' to subscribe to, and '}
-      <a href={`${home.base}/launches.json${query}`}>JSON</a>, of{' '}
-      {query === '' ? 'all launches to come' : 'what is searched for here'}.
+      {signedIn ? ' and ' : ' (subscribe to this address) and '}
+      <a href={`${home.base}/launches.json${query}`}>JSON</a> with{' '}
+      {query === '' ? 'all upcoming launches' : 'the results of this search'}.
       {signedIn && (
         <>
           {' '}
@@ -226,12 +225,12 @@ function TakeAway({ c, home }: { c: WebContext; home: Home }) {
   )
 }
 
-function href({ asked, base }: Home, change: { past?: boolean; page?: number }): string {
-  const { page = 1, ...of } = change
-  return `${base}/${queryOf({ ...asked, ...of }, page)}`
+function href({ filter, base }: Home, change: { past?: boolean; page?: number }): string {
+  const { page = 1 } = change
+  return `${base}/${queryOf({ ...filter, ...change }, page)}`
 }
 
-function queryOf({ past, search, provider }: Asked, page: number): string {
+function queryOf({ past, search, provider }: LaunchFilter, page: number): string {
   const query = new URLSearchParams({
     ...(past && { show: 'past' }),
     ...(search !== '' && { q: search }),

@@ -10,7 +10,7 @@ import { DrawnRocket, Instant } from './parts.tsx'
 import type { BoardLaunch, SentMessage } from './query.ts'
 import { SentMessages } from './sent.tsx'
 import { descriptionOf, shareOf } from './share.ts'
-import { beliefsOf, chartOf } from './slips.ts'
+import { chartOf, netHistory } from './slips.ts'
 import { brief, isTimed } from './words.ts'
 
 export interface OneLaunch {
@@ -62,7 +62,9 @@ function About({ launch }: { launch: BoardLaunch }) {
   return (
     <section aria-labelledby="about">
       <h2 id="about">About</h2>
-      {paragraphs.filter((text) => text.trim() !== '').length === 0 && <p class="muted">Nothing is told of it yet.</p>}
+      {paragraphs.filter((text) => text.trim() !== '').length === 0 && (
+        <p class="muted">Launch Library has no description yet.</p>
+      )}
       {paragraphs.map((text) => text.trim() !== '' && <p>{text.trim()}</p>)}
       <Facts
         facts={[
@@ -75,7 +77,7 @@ function About({ launch }: { launch: BoardLaunch }) {
   )
 }
 
-/** A window that closes as it opens is an instant, told above; one around a placeholder is none. */
+/** Null for a window of zero length, whose instant is shown above, and for a window around a placeholder. */
 function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
   if (!isTimed(launch) || !window_start || !window_end || window_start.getTime() === window_end.getTime()) return null
   return (
@@ -85,11 +87,11 @@ function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
   )
 }
 
-/** How its T-0 moved, drawn, and everything that changed, in words. */
+/** A chart of how T-0 moved, and the list of all changes. */
 function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
-  const beliefs = beliefsOf(launch, changes)
-  const chart = chartOf(beliefs, now)
-  const told = changesInWords(changes)
+  const history = netHistory(launch, changes)
+  const chart = chartOf(history, now)
+  const entries = changesInWords(changes)
   return (
     <section aria-labelledby="moves">
       <h2 id="moves">How it moved</h2>
@@ -97,19 +99,19 @@ function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
         <SlipChart chart={chart} />
       ) : (
         <p class="muted">
-          Its time has not moved
+          The launch date has not changed
           {launch.first_seen_at && (
             <>
               {' '}
-              since it was first seen here, <Time at={launch.first_seen_at} show="date" />
+              since this launch was first seen here on <Time at={launch.first_seen_at} show="date" />
             </>
           )}
           .
         </p>
       )}
-      {told.length > 0 && (
+      {entries.length > 0 && (
         <ol class="changes">
-          {told.slice(0, MOST_TOLD).map(({ seenAt, facts }) => (
+          {entries.slice(0, MAX_ENTRIES).map(({ seenAt, facts }) => (
             <li>
               <Time at={seenAt} />
               <ul>
@@ -124,13 +126,13 @@ function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
           ))}
         </ol>
       )}
-      {told.length > MOST_TOLD && (
+      {entries.length > MAX_ENTRIES && (
         <p class="sub">
-          Older ones: <code>{commandFor(`launches changes ${brief(launch.launch_id, 255)}`)}</code>
+          Older changes: <code>{commandFor(`launches changes ${brief(launch.launch_id, 255)}`)}</code>
         </p>
       )}
     </section>
   )
 }
 
-const MOST_TOLD = 60
+const MAX_ENTRIES = 60

@@ -2,23 +2,23 @@
 import { commandFor } from 'tminus'
 import { Empty } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
-import { Away, launchPath, Picture, ShortTime, StatusMark } from './parts.tsx'
-import type { Asked, BoardLaunch } from './query.ts'
+import { launchPath, Picture, RelativeTime, ShortTime, StatusMark } from './parts.tsx'
+import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { brief, headingOf, isTimed, shortPeriod } from './words.ts'
 
 export interface ListProps {
   launches: readonly BoardLaunch[]
-  asked: Asked
+  filter: LaunchFilter
   now: Date
   base: string
 }
 
-/** Launches under their months. */
-export function LaunchList({ launches, asked, now, base }: ListProps) {
-  if (launches.length === 0) return <Nothing asked={asked} base={base} />
+/** Launches grouped by month, or by the longer period they are announced for. */
+export function LaunchList({ launches, filter, now, base }: ListProps) {
+  if (launches.length === 0) return <NoLaunches filter={filter} base={base} />
   return (
     <>
-      {underHeadings(launches, asked.past).map(({ heading, group }) => (
+      {groupByHeading(launches, filter.past).map(({ heading, group }) => (
         <section class="month">
           <h2>{heading}</h2>
           <ol class="launches">
@@ -32,7 +32,7 @@ export function LaunchList({ launches, asked, now, base }: ListProps) {
   )
 }
 
-function underHeadings(launches: readonly BoardLaunch[], past: boolean): { heading: string; group: BoardLaunch[] }[] {
+function groupByHeading(launches: readonly BoardLaunch[], past: boolean): { heading: string; group: BoardLaunch[] }[] {
   const groups: { heading: string; group: BoardLaunch[] }[] = []
   for (const launch of launches) {
     const heading = headingOf(launch, past)
@@ -51,7 +51,7 @@ export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Dat
         {isTimed(launch) ? (
           <>
             <ShortTime net={launch.net} />
-            <Away net={launch.net} now={now} />
+            <RelativeTime at={launch.net} now={now} />
           </>
         ) : (
           <>
@@ -71,19 +71,19 @@ export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Dat
   )
 }
 
-function Nothing({ asked: { search, provider, past }, base }: { asked: Asked; base: string }) {
+function NoLaunches({ filter: { search, provider, past }, base }: { filter: LaunchFilter; base: string }) {
   if (search === '' && provider === '')
     return past ? (
       <Empty title="No past launch is stored">
-        The whole history comes with <code>{commandFor('pipeline launch-history')}</code>.
+        To load all launches ever: <code>{commandFor('pipeline launch-history')}</code>
       </Empty>
     ) : (
-      <Empty title="No launch to come is stored">
-        Read them from Launch Library: <code>{commandFor('pipeline rocket-launches')}</code>
+      <Empty title="No upcoming launch is stored">
+        Fetch them from Launch Library: <code>{commandFor('pipeline rocket-launches')}</code>
       </Empty>
     )
   return (
-    <Empty title={`No ${past ? 'past launch' : 'launch to come'} fits`}>
+    <Empty title={`No ${past ? 'past' : 'upcoming'} launch matches`}>
       Try fewer words, or <a href={past ? `${base}/?show=past` : `${base}/`}>show all of them</a>.
     </Empty>
   )

@@ -5,23 +5,21 @@ import { type ListedMessage, stateWord, whatWords, whyWords } from '../discord/o
 import type { RejectedLaunch } from './query.ts'
 import { brief } from './words.ts'
 
-interface Shown {
+interface PageProps {
   c: WebContext
   base: string
 }
 
-/** Messages to the channels, and what became of them. */
-export function OutboxPage({ c, base, messages }: Shown & { messages: readonly ListedMessage[] }) {
+/** Messages to the channels and their states. */
+export function OutboxPage({ c, base, messages }: PageProps & { messages: readonly ListedMessage[] }) {
   return (
     <Page c={c} title="Outbox">
       <Head title="Outbox" base={base}>
-        Messages to Discord, latest first. <code>{commandFor('discord resend ID')}</code> sends one anew,{' '}
-        <code>discord forget ID</code> gives it up.
+        Messages to Discord, latest first. <code>{commandFor('discord resend ID')}</code> sends one again,{' '}
+        <code>discord forget ID</code> discards it.
       </Head>
       {messages.length === 0 ? (
-        <Empty title="Nothing was to be sent yet">
-          The first run with a webhook posts the card of the next launch.
-        </Empty>
+        <Empty title="No messages yet">The first run with a webhook posts the card of the next launch.</Empty>
       ) : (
         <Table name="Messages" columns={['Id', 'State', 'What', 'Launch', 'Channel', 'Since', 'Why']}>
           {messages.map((message) => (
@@ -49,16 +47,16 @@ export function OutboxPage({ c, base, messages }: Shown & { messages: readonly L
   )
 }
 
-/** Launches that could not be read. */
-export function RejectsPage({ c, base, rejects }: Shown & { rejects: readonly RejectedLaunch[] }) {
+/** Launches that could not be parsed. */
+export function RejectsPage({ c, base, rejects }: PageProps & { rejects: readonly RejectedLaunch[] }) {
   return (
     <Page c={c} title="Rejects">
       <Head title="Rejects" base={base}>
-        Launches that came in a shape that is not understood. They are kept as received in{' '}
-        <code>rocket_launch_rejects</code> and leave when they fit again.
+        Launches that could not be parsed. They are stored as received in <code>rocket_launch_rejects</code> and removed
+        when they can be parsed again.
       </Head>
       {rejects.length === 0 ? (
-        <Empty title="Every launch could be read">There is nothing to do.</Empty>
+        <Empty title="No rejected launches">Every launch was parsed.</Empty>
       ) : (
         <Table name="Rejects" columns={['Launch', 'What is wrong', 'How often', 'First', 'Last']}>
           {rejects.map(({ key, issues, count, first_seen, last_seen }) => (

@@ -4,9 +4,9 @@ import { isFlown } from '../../launches/launch.ts'
 import { detailsUrl } from '../../launches/launch-facts.ts'
 import { statusText, statusWord } from '../../launches/launch-text.ts'
 import type { BoardLaunch } from './query.ts'
-import { awayText, brief, clockText, countdownOf, dayText, isTimed, periodText } from './words.ts'
+import { brief, clockText, countdownOf, dayText, isTimed, periodText, relativeText } from './words.ts'
 
-/** Drawn in a 16 × 16 box; by status id. A status is told by shape, word and colour. */
+/** Icon paths in a 16 × 16 box, by status id. Shape, word and colour each show the status. */
 const SHAPES: Readonly<Record<number, [tone: string, d: string]>> = {
   1: ['go', 'M3 8.5l3.5 3.5L13 4.5'],
   2: ['open', 'M8 2a6 6 0 1 0 .01 0M8 5v3.5M8 11v.01'],
@@ -33,7 +33,7 @@ export function StatusMark({ launch, short = false }: { launch: StatusOf; short?
 
 type StatusOf = Pick<BoardLaunch, 'status_id' | 'status_name'>
 
-/** Days, hours, minutes, seconds to T-0, or since; the page's script keeps it going. */
+/** Days, hours, minutes and seconds to T-0, or since then. The page's script updates it. */
 export function Countdown({ net, now }: { net: Date; now: Date }) {
   const { past, parts } = countdownOf(net, now)
   const units = ['days', 'hours', 'min', 'sec']
@@ -46,14 +46,14 @@ export function Countdown({ net, now }: { net: Date; now: Date }) {
         </span>
       ))}
       <noscript>
-        <span class="sub">as this page was loaded</span>
+        <span class="sub">when this page was loaded</span>
       </noscript>
     </div>
   )
 }
 
-/** The whole of when: the time with its zone, or the period in words. */
-export function When({ launch }: { launch: BoardLaunch }) {
+/** The time with its zone, or the period in words. */
+export function LaunchTime({ launch }: { launch: BoardLaunch }) {
   return isTimed(launch) ? <Instant at={launch.net} /> : <span class="when-period">{periodText(launch)}</span>
 }
 
@@ -66,7 +66,7 @@ export function Instant({ at }: { at: Date }) {
   )
 }
 
-/** `Sat 21 Nov` over `14:05`, for the narrow column of a list. */
+/** `Sat 21 Nov` above `14:05`, for the narrow column of a list. */
 export function ShortTime({ net }: { net: Date }) {
   return (
     <time datetime={net.toISOString()} title={utcText(net)} data-zoned="short">
@@ -79,23 +79,24 @@ function utcText(net: Date): string {
   return `${net.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
-export function Away({ net, now }: { net: Date; now: Date }) {
+/** `in 3 days`. The page's script updates it. */
+export function RelativeTime({ at, now }: { at: Date; now: Date }) {
   return (
-    <span class="away" data-away={net.toISOString()}>
-      {awayText(net, now)}
+    <span class="away" data-away={at.toISOString()}>
+      {relativeText(at, now)}
     </span>
   )
 }
 
 export interface PictureProps {
   launch: Pick<BoardLaunch, 'launch_id' | 'image_url' | 'thumbnail_url'>
-  /** The one a page opens with is fetched at once and whole. */
+  /** True: the large picture at the top of a page, loaded at once in full size. */
   hero?: boolean
 }
 
 /**
- * The picture over a drawn one, which is all there is to see where there is none or it does not load. Only https: the
- * policy of the page refuses others. It tells nothing that the text does not, so it has no text of its own.
+ * The picture, above a drawing that shows while there is no picture or it fails to load. Only https: the page's
+ * Content-Security-Policy refuses others. It has an empty alt text, because it adds nothing to the text beside it.
  */
 export function Picture({ launch, hero = false }: PictureProps) {
   const src = pictureOf(hero ? launch.image_url : (launch.thumbnail_url ?? launch.image_url))
@@ -124,12 +125,12 @@ export function pictureOf(address: string | null): string | undefined {
   return src?.startsWith('https:') && src.length <= 2_000 ? src : undefined
 }
 
-/** The same for a launch wherever it is shown. */
+/** One of four skies, always the same for a launch. */
 function skyOf(launchId: string): number {
   return [...launchId].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 7) % 4
 }
 
-/** Drawn once a page: stars, a moon, hills, and a rocket on its pad. */
+/** The drawing that `<Picture>` refers to; once a page. Stars, a moon, hills, and a rocket on its pad. */
 export function DrawnRocket() {
   return (
     <svg class="sprite" aria-hidden="true">
@@ -152,7 +153,7 @@ const STARS = [
   ...['M206 24h1.5v1.5h-1.5z', 'M212 88h2v2h-2z', 'M286 78h2v2h-2z', 'M298 22h2v2h-2z', 'M270 104h1.5v1.5h-1.5z'],
 ].join('')
 
-/** Watch, the launch's own page where this is another one, else a page about it elsewhere, as far as there is one. */
+/** Buttons: the webcast, and `own` (the launch's page on this board) or else a page about it elsewhere. */
 export function Links({ launch, own }: { launch: BoardLaunch; own: string | undefined }) {
   const watch = safeHref(launch.webcast_url)
   const page = own ? undefined : safeHref(detailsUrl({ infoUrl: launch.info_url, slug: launch.slug }))

@@ -8,19 +8,19 @@ export interface BoardLaunch extends StoredLaunch {
   launch_id: string
   name: string
   net: Date
-  /** A smaller picture, where Launch Library gives one (from 2.3.0 on). */
+  /** A smaller picture; Launch Library has them since 2.3.0. */
   thumbnail_url: string | null
 }
 
 const SHOWN = [...COLUMNS, 'thumbnail_url'].join(', ')
 
-/** What the lists of the board are asked for. */
-export interface Asked {
-  /** False: what is to come, nearest first. True: what flew or went by, latest first. */
+/** What a list of the board contains. */
+export interface LaunchFilter {
+  /** False: upcoming launches, nearest first. True: past launches, latest first. */
   past: boolean
-  /** Words that all occur in its name, mission, provider, rocket, pad or location, whatever their case and accents. */
+  /** Words that must all occur in name, mission, provider, rocket, pad or location. Ignores case and accents. */
   search: string
-  /** By its whole name; empty: all. */
+  /** The provider's full name; empty: all providers. */
   provider: string
 }
 
@@ -30,58 +30,59 @@ export interface Range {
   offset?: number
 }
 
-const TO_COME = `(${isToCome('$1::timestamptz')} and vanished_at is null)`
-/** One gone from the list is neither, until its period is over. */
-const GONE_BY = `not ${isToCome('$1::timestamptz')}`
-/** A launch of which only the month is known stands behind those of that month, wherever its placeholder lies. */
+const UPCOMING = `(${isToCome('$1::timestamptz')} and vanished_at is null)`
+/** A launch that vanished from the list is neither upcoming nor past until its period is over. */
+const PAST = `not ${isToCome('$1::timestamptz')}`
+/** A launch known only by month sorts after the launches of that month; its placeholder does not count. */
 const NEAREST_FIRST = `case when ${IS_PRECISE} then net else period_end end, net_precision, launch_id`
 
-/** A part of the launches asked for. */
-export async function boardLaunches(db: Queryable, asked: Asked, range: Range): Promise<BoardLaunch[]> {
+/** One page of the matching launches. */
+export async function boardLaunches(db: Queryable, filter: LaunchFilter, range: Range): Promise<BoardLaunch[]> {
   const { rows } = await db.query<BoardLaunch>(
-    `select ${SHOWN} from rocket_launches where launch_id is not null and ${fitting(asked)}
-     order by ${asked.past ? 'net desc, launch_id' : NEAREST_FIRST}
+    `select ${SHOWN} from rocket_launches where launch_id is not null and ${conditionOf(filter)}
+     order by ${filter.past ? 'net desc, launch_id' : NEAREST_FIRST}
      limit $4 offset $5`,
-    [...valuesOf(asked, range), range.limit, range.offset ?? 0],
+    [...valuesOf(filter, range), range.limit, range.offset ?? 0],
   )
   return rows
 }
 
-/** Of all that fit. */
-export async function countLaunches(db: Queryable, asked: Asked, now: Date): Promise<number> {
+/** The count of all matching launches. */
+export async function countLaunches(db: Queryable, filter: LaunchFilter, now: Date): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
-    `select count(*)::int as count from rocket_launches where launch_id is not null and ${fitting(asked)}`,
-    valuesOf(asked, { now }),
+    `select count(*)::int as count from rocket_launches where launch_id is not null and ${conditionOf(filter)}`,
+    valuesOf(filter, { now }),
   )
   return rows[0]?.count ?? 0
 }
 
-function fitting({ past }: Asked): string {
-  return `${past ? GONE_BY : TO_COME}
+function conditionOf({ past }: LaunchFilter): string {
+  return `${past ? PAST : UPCOMING}
     and ${holdsAll('search_text', '$2')}
     and ($3 = '' or strpos(search_text, launch_fold($3)) > 0 and launch_fold(provider) = launch_fold($3))`
 }
 
-function valuesOf({ search, provider }: Asked, { now }: Pick<Range, 'now'>): unknown[] {
+function valuesOf({ search, provider }: LaunchFilter, { now }: Pick<Range, 'now'>): unknown[] {
   return [now.toISOString(), search.split(/\s+/), provider]
 }
 
-/** Who flies what is to come, the busiest first. */
+/** Providers of upcoming launches, the busiest first. */
 export async function boardProviders(db: Queryable, now: Date): Promise<{ provider: string; launches: number }[]> {
   const { rows } = await db.query<{ provider: string; launches: number }>(
     `select provider, count(*)::int as launches from rocket_launches
-     where launch_id is not null and provider <> '' and ${TO_COME}
+     where launch_id is not null and provider <> '' and ${UPCOMING}
      group by provider order by launches desc, provider limit 60`,
     [now.toISOString()],
   )
   return rows
 }
 
-const HELD_MS = 3_600_000
+/** How long a launch stays featured after its T-0. */
+const FEATURED_AFTER_T0_MS = 3_600_000
 
 /**
- * The launch the board opens with: the next one, one with a precise time before every placeholder; for an hour after
- * its T-0 the one that has just flown or should have, until its outcome is known or the next is nearer.
+ * The launch at the top of the board: the next one. A precise time goes before every placeholder. A launch stays for an
+ * hour after its T-0, unless its outcome is known or the next launch is nearer.
  */
 export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLaunch | undefined> {
   const { rows } = await db.query<BoardLaunch>(
@@ -92,12 +93,12 @@ export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLau
           and ${IS_PRECISE} and (status_id = any ($3)) is not true
         order by net desc, launch_id limit 1)
        union all
-       (select * from rocket_launches where launch_id is not null and ${TO_COME}
+       (select * from rocket_launches where launch_id is not null and ${UPCOMING}
         order by ${NEXT_FIRST} limit 1)
      ) as candidate
      order by ${IS_PRECISE} desc, abs(extract(epoch from net - $1::timestamptz))
      limit 1`,
-    [now.toISOString(), new Date(now.getTime() - HELD_MS).toISOString(), FINAL],
+    [now.toISOString(), new Date(now.getTime() - FEATURED_AFTER_T0_MS).toISOString(), FINAL],
   )
   return rows[0]
 }
@@ -107,7 +108,7 @@ export async function oneBoardLaunch(db: Queryable, launchId: string): Promise<B
   return rows[0]
 }
 
-/** What the channels were sent about a launch, oldest first. Times by the database's clock. */
+/** A message that the channels got, or will get, about a launch. Times by the database's clock. */
 export interface SentMessage {
   target: string
   kind: string
@@ -129,11 +130,11 @@ export async function messagesAbout(db: Queryable, launchId: string): Promise<Se
   return rows
 }
 
-/** A launch that could not be read. */
+/** A launch that could not be parsed. */
 export interface RejectedLaunch {
   /** Its id, or `raw:` and a hash. */
   key: string
-  /** `path: message`, each once. */
+  /** Distinct `path: message` pairs. */
   issues: string
   count: number
   first_seen: Date
@@ -150,9 +151,4 @@ export async function rejectedLaunches(db: Queryable, limit: number): Promise<Re
     [limit],
   )
   return rows
-}
-
-/** The pipeline has not made its tables yet, or not all of today's columns: they are as good as empty. */
-export function isWithoutTables(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '42703')
 }

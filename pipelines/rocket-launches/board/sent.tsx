@@ -8,7 +8,7 @@ import { DiscordMessage } from './discord-message.tsx'
 import type { SentMessage } from './query.ts'
 import { brief } from './words.ts'
 
-/** Of `discord_outbox.facts`: what a card shows, for a card that was sent before its message was stored. */
+/** The used part of `discord_outbox.facts`. Older versions stored the facts of a card but not its message. */
 const CardFacts = z.object({
   name: z.string(),
   net: z.iso.datetime(),
@@ -28,7 +28,7 @@ const CardFacts = z.object({
 
 const text = z.string().optional()
 
-/** Of `discord_outbox.message`: what is drawn of a message. */
+/** The used part of `discord_outbox.message`. */
 const StoredMessage = z.object({
   username: text,
   content: text,
@@ -55,7 +55,7 @@ const StoredMessage = z.object({
     .optional(),
 })
 
-/** What the channels got: the card as it stands there, and the notices. */
+/** The cards and notices that the channels got. */
 export function SentMessages({ messages, now }: { messages: readonly SentMessage[]; now: Date }) {
   const cards = messages.filter(({ kind }) => kind === 'card')
   const notices = messages.filter(({ kind }) => kind !== 'card')
@@ -63,7 +63,7 @@ export function SentMessages({ messages, now }: { messages: readonly SentMessage
     <section aria-labelledby="sent">
       <h2 id="sent">On Discord</h2>
       {messages.length === 0 && (
-        <p class="muted">Nothing was sent about it. A channel gets the card of the launch that comes next.</p>
+        <p class="muted">No message about this launch. A channel gets the card of the next launch.</p>
       )}
       {cards.map((card, index) => (
         <Card card={card} now={now} channel={cards.length > 1 ? index + 1 : undefined} />
@@ -103,13 +103,13 @@ function Card({ card, channel, now }: { card: SentMessage; channel: number | und
       {message ? (
         <DiscordMessage message={message} now={now} />
       ) : (
-        <p class="muted">Its facts are of another version of T-minus.</p>
+        <p class="muted">Another version of T-minus sent this card, so it cannot be shown.</p>
       )}
     </article>
   )
 }
 
-/** As it was sent; of a version that did not store it, as its facts make it. */
+/** The message as it was sent. If an older version did not store it, it is made from the facts. */
 function messageOf({ message, facts }: SentMessage): Payload | undefined {
   const stored = StoredMessage.safeParse(message)
   if (stored.success) return fitMessage(stored.data as Payload)
@@ -119,10 +119,10 @@ function messageOf({ message, facts }: SentMessage): Payload | undefined {
 
 function StateText({ message: { state, sent_at, updated_at, reason } }: { message: SentMessage }) {
   const words: Readonly<Record<string, string>> = {
-    pending: 'waits to be sent since',
-    sending: 'is being sent since',
-    unknown: 'may have been sent',
-    dead: 'was given up',
+    pending: 'waiting since',
+    sending: 'being sent since',
+    unknown: 'perhaps sent',
+    dead: 'discarded',
     sent: 'sent',
   }
   return (

@@ -6,14 +6,14 @@ import { launchPath, pictureOf } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
 import { brief, isTimed, periodText } from './words.ts'
 
-/** What a link to a launch shows elsewhere: `12 December 2026, 14:05 UTC, to the minute · Go for launch · SpaceX · …`. */
+/** The text of a link preview: `12 December 2026, 14:05 UTC, to the minute · Go for launch · SpaceX · …`. */
 export function descriptionOf(launch: BoardLaunch): string {
   const { provider, rocket } = launch
   const facts = [whenOf(launch), statusText(launch), provider, rocket, placeText(launch)]
   return brief(facts.filter(Boolean).join(' · '), 200)
 }
 
-/** Who reads it is in whatever zone, and has no script to tell: UTC, with how precisely it is known. */
+/** In UTC, because a preview cannot know the reader's zone, and with the precision. */
 function whenOf(launch: BoardLaunch): string {
   if (!isTimed(launch)) return periodText(launch)
   return `${timeText(launch.net)}, to the ${['second', 'minute', 'hour'][launch.net_precision ?? 1]}`

@@ -2,11 +2,11 @@ import { moveOf } from '../../launches/net.ts'
 import type { StoredChange } from '../../launches/read-launches.ts'
 import { periodOf } from '../../launches/time.ts'
 
-/** What T-0 was held to be, from a moment on until the next of these. */
-export interface Belief {
+/** The announced T-0 from the instant `from` until the next entry. */
+export interface AnnouncedNet {
   from: Date
   net: Date
-  /** Launch Library's id; a month where it is not known. */
+  /** Launch Library's precision id; a month where it is not known. */
   precision: number
 }
 
@@ -19,26 +19,26 @@ interface Known {
 const MONTH = 7
 
 /**
- * How T-0 moved, oldest first, read back from what it is now through the changes (newest first, as `readChanges` gives
- * them). The first is that of the moment the launch was first seen.
+ * How T-0 moved, oldest first. It starts from the current T-0 and undoes the changes (newest first, as `readChanges`
+ * returns them). The first entry starts when the launch was first seen.
  */
-export function beliefsOf(launch: Known, changes: readonly StoredChange[]): Belief[] {
-  const beliefs: Belief[] = []
+export function netHistory(launch: Known, changes: readonly StoredChange[]): AnnouncedNet[] {
+  const history: AnnouncedNet[] = []
   let { net, net_precision: precision } = launch
   for (const [at, group] of movesAt(changes)) {
-    beliefs.push({ from: new Date(at), net, precision: precision ?? MONTH })
+    history.push({ from: new Date(at), net, precision: precision ?? MONTH })
     const moved = group.find(({ field }) => field === 'net')?.old
     const known = group.find(({ field }) => field === 'net_precision')
     if (moved != null && !Number.isNaN(Date.parse(moved))) net = new Date(moved)
     if (known !== undefined) precision = known.old === null ? null : Number(known.old)
   }
-  const oldest = beliefs.at(-1)?.from
+  const oldest = history.at(-1)?.from
   const from = launch.first_seen_at ?? oldest
   if (from !== undefined) {
     const seen = oldest !== undefined && oldest < from ? oldest : from
-    beliefs.push({ from: seen, net, precision: precision ?? MONTH })
+    history.push({ from: seen, net, precision: precision ?? MONTH })
   }
-  return beliefs.reverse()
+  return history.reverse()
 }
 
 function movesAt(changes: readonly StoredChange[]): Map<number, StoredChange[]> {
@@ -51,22 +51,22 @@ function movesAt(changes: readonly StoredChange[]): Map<number, StoredChange[]> 
   return groups
 }
 
-/** A rectangle of the chart, in its own coordinates: `y` grows downwards, later is higher. */
-export interface Drawn extends Belief {
+/** One step of the chart, in SVG coordinates: `y` grows downwards, a later T-0 is higher. */
+export interface ChartStep extends AnnouncedNet {
   x: number
   width: number
   y: number
-  /** Of a period; 0 of a time. */
+  /** The height of a period; 0 for a time. */
   height: number
-  /** `unsigned`: known otherwise, and perhaps not moved at all. */
+  /** `unsigned`: the precision changed, and T-0 perhaps did not move. */
   move: 'later' | 'earlier' | 'first' | 'unsigned'
 }
 
 export interface Chart {
   width: number
   height: number
-  drawn: Drawn[]
-  /** Instants with their place on the axis. */
+  steps: ChartStep[]
+  /** Ticks of the axes. */
   xs: { at: Date; x: number }[]
   ys: { at: Date; y: number }[]
 }
@@ -74,22 +74,22 @@ export interface Chart {
 const WIDTH = 720
 const HEIGHT = 260
 const LEFT = 14
-/** Room for the days it was held to be, beside what is so now: the end of a chart that a phone shows first. */
+/** Room for the labels of the y axis. They are at the right end, which a phone shows first. */
 const RIGHT = 64
 const TOP = 14
 const BOTTOM = 28
-/** Beyond, a chart shows a decade in which nothing can be told apart. */
-const MOST = 400
+/** A chart of more steps is unreadable. */
+const MAX_STEPS = 400
 
-/** Time seen to the right, T-0 upwards; until `now`. Undefined where it never moved. */
-export function chartOf(all: readonly Belief[], now: Date): Chart | undefined {
-  const beliefs = all.slice(-MOST)
-  const [first] = beliefs
-  if (first === undefined || beliefs.length < 2) return undefined
-  const spans = beliefs.map(({ net, precision }) => periodOf(net, precision))
+/** The x axis is the time of the announcement, up to `now`; the y axis is T-0. Undefined if T-0 never moved. */
+export function chartOf(all: readonly AnnouncedNet[], now: Date): Chart | undefined {
+  const history = all.slice(-MAX_STEPS)
+  const [first] = history
+  if (first === undefined || history.length < 2) return undefined
+  const spans = history.map(({ net, precision }) => periodOf(net, precision))
   const x = scale(
     first.from.getTime(),
-    Math.max(now.getTime(), beliefs.at(-1)?.from.getTime() ?? 0),
+    Math.max(now.getTime(), history.at(-1)?.from.getTime() ?? 0),
     LEFT,
     WIDTH - RIGHT,
   )
@@ -97,10 +97,10 @@ export function chartOf(all: readonly Belief[], now: Date): Chart | undefined {
   const high = Math.max(...spans.map(({ end }) => end))
   const margin = Math.max((high - low) * 0.06, 1_800_000)
   const y = scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
-  const drawn = beliefs.map((belief, index): Drawn => {
+  const steps = history.map((belief, index): ChartStep => {
     const span = spans[index] ?? { start: low, end: low }
-    const before = beliefs[index - 1]
-    const until = beliefs[index + 1]?.from ?? now
+    const before = history[index - 1]
+    const until = history[index + 1]?.from ?? now
     const left = x.at(belief.from.getTime())
     return {
       ...belief,
@@ -114,13 +114,13 @@ export function chartOf(all: readonly Belief[], now: Date): Chart | undefined {
   return {
     width: WIDTH,
     height: HEIGHT,
-    drawn,
+    steps,
     xs: x.ticks(6).map(([at, x]) => ({ at, x })),
     ys: y.ticks(5).map(([at, y]) => ({ at, y })),
   }
 }
 
-/** From instants to places, rounded to tenths; its ticks lie on whole hours, days or weeks of UTC. */
+/** Maps instants to coordinates, rounded to tenths. Ticks are at whole hours, days or weeks in UTC. */
 function scale(from: number, to: number, low: number, high: number) {
   const at = (value: number) => Math.round((low + ((value - from) / Math.max(1, to - from)) * (high - low)) * 10) / 10
   const ticks = (most: number) => {

@@ -4,24 +4,24 @@ import { singleLine } from '../../launches/launch-facts.ts'
 import { coarseTime, precisionOf } from '../../launches/time.ts'
 import type { BoardLaunch } from './query.ts'
 
-/** On one line and no longer than a person reads: a page of fifty launches stays small whatever their texts hold. */
+/** One line of limited length, so that a page of fifty launches stays small. */
 export function brief(text: string | null | undefined, longest = 160): string {
   return truncate(singleLine(text ?? null) ?? '', longest).replace(/[\s,;:]+…$/, '…')
 }
 
-/** A precise T-0 counts down; a coarse one is told in words, its placeholder never. */
+/** True if T-0 is a time that can count down. False: `net` is a placeholder, and pages show the period in words. */
 export function isTimed({ net_precision }: Pick<BoardLaunch, 'net_precision'>): boolean {
   return isPrecise(net_precision)
 }
 
-/** `NET December 2026`, `Q1 2027`: of a time of which only the period is known. */
+/** `NET December 2026`, `Q1 2027`: the period of a launch without a time. */
 export function periodText({ net, net_precision }: Pick<BoardLaunch, 'net' | 'net_precision'>): string {
   return coarseTime(net, precisionOf({ netPrecision: net_precision }))
 }
 
 const month = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' })
 
-/** The heading a launch stands under: its month, or the longer period it is promised for. UTC. */
+/** The heading of the launch's group: its month in UTC, or the longer period it is announced for. */
 export function headingOf(launch: Pick<BoardLaunch, 'net' | 'net_precision'>, past: boolean): string {
   const precision = precisionOf({ netPrecision: launch.net_precision })
   if (past || precision <= 7) return month.format(launch.net)
@@ -31,7 +31,7 @@ export function headingOf(launch: Pick<BoardLaunch, 'net' | 'net_precision'>, pa
 
 const day = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', timeZone: 'UTC' })
 
-/** `Sat 21 Nov` and `14:05 UTC`. The page's script puts them into the reader's zone. */
+/** `Sat 21 Nov`. The page's script changes it to the reader's zone. */
 export function dayText(net: Date): string {
   return day.format(net).replace(',', '')
 }
@@ -55,9 +55,9 @@ export function shortPeriod(launch: Pick<BoardLaunch, 'net' | 'net_precision'>):
   return [dayText(launch.net), parts[precision] ?? 'time open']
 }
 
-/** `in 3 days`, `12 min ago`: the largest unit, cut off. The page's script says the same a little later. */
-export function awayText(net: Date, now: Date): string {
-  const ms = net.getTime() - now.getTime()
+/** `in 3 days`, `12 min ago`: in the largest unit, rounded down. `board.js` has the same rule. */
+export function relativeText(at: Date, now: Date): string {
+  const ms = at.getTime() - now.getTime()
   const s = Math.floor(Math.abs(ms) / 1_000)
   const [count, unit] =
     s >= 86_400
@@ -70,7 +70,7 @@ export function awayText(net: Date, now: Date): string {
   return ms < 0 ? `${amount} ago` : `in ${amount}`
 }
 
-/** How soon it is, for what counts down: `[days, hours, minutes, seconds]`, and whether T-0 has passed. */
+/** `[days, hours, minutes, seconds]` to T-0 or since then, and whether T-0 has passed. */
 export function countdownOf(net: Date, now: Date): { past: boolean; parts: [number, number, number, number] } {
   const ms = net.getTime() - now.getTime()
   const s = Math.floor(Math.abs(ms) / 1_000)

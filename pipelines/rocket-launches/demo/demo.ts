@@ -8,46 +8,46 @@ import { openStage, type Stage } from './stage.ts'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-/** What happens, and what the channel is to get of it. */
+/** A step of the story, and the messages that the channel must get. */
 interface Scene {
   title: string
-  /** Moves the clock and the launch. */
+  /** Advances the clock and moves the launch. */
   before?: (stage: Stage) => void
   posts: number
   edits: number
-  told: string
+  caption: string
 }
 
 const SCENES: readonly Scene[] = [
-  { title: 'Sample launches → Postgres → Discord', posts: 1, edits: 0, told: 'What the Discord channel shows:' },
+  { title: 'Sample launches → Postgres → Discord', posts: 1, edits: 0, caption: 'What the Discord channel shows:' },
   {
     title: '25 minutes before T-0 the launch slips by two hours',
     before: (stage) => {
-      stage.passUntil(25 * MINUTE)
+      stage.advanceTo(25 * MINUTE)
       stage.slip(2 * HOUR)
     },
     posts: 1,
     edits: 1,
-    told: 'The card was edited where it stands; a notice tells those who would not look:',
+    caption: 'The run edited the card and posted a notice, because an edit notifies no reader:',
   },
   {
     title: 'An hour before the new T-0',
-    before: (stage) => stage.passUntil(HOUR),
+    before: (stage) => stage.advanceTo(HOUR),
     posts: 1,
     edits: 0,
-    told: 'A reminder, which counts down by itself:',
+    caption: 'A reminder. Discord updates its countdown:',
   },
   {
     title: 'Once more: nothing has changed',
     posts: 0,
     edits: 0,
-    told: 'The rerun posted nothing: the channel already tells what is known.',
+    caption: 'The rerun posted nothing: the channel is up to date.',
   },
 ]
 
 /**
- * Runs the pipeline against sample launches and a stand-in for Discord, both on loopback, in the last hours of a
- * launch. Returns 0 only if the channel got each time what it should.
+ * Runs the pipeline against sample launches and a stand-in for Discord, both on loopback, in the last hours before a
+ * launch. Returns 0 only if each run sent the expected messages.
  */
 export async function demo(host: DemoHost): Promise<number> {
   const stage = await openStage(host)
@@ -63,37 +63,37 @@ export async function demo(host: DemoHost): Promise<number> {
   heading('Next')
   const next = [
     [commandFor('pipeline rocket-launches'), 'real launches, no account needed'],
-    [commandFor('start'), 'the same by its schedule, until stopped'],
-    ['.env.example', 'every setting; a webhook posts to your channel'],
+    [commandFor('start'), 'the same on a schedule, until you stop it'],
+    ['.env.example', 'all settings; with a webhook it posts to your channel'],
   ] as const
   const width = Math.max(...next.map(([what]) => what.length))
-  say(`${next.map(([what, does]) => `  ${what.padEnd(width)}  ${does}`).join('\n')}\n`)
+  print(`${next.map(([what, does]) => `  ${what.padEnd(width)}  ${does}`).join('\n')}\n`)
   return 0
 }
 
-async function play({ before, posts, edits, told }: Scene, stage: Stage): Promise<number> {
+async function play({ before, posts, edits, caption }: Scene, stage: Stage): Promise<number> {
   before?.(stage)
-  const { code, sent, touched } = await stage.run()
+  const { code, sent, changed } = await stage.run()
   if (code !== 0) return code
   if (sent.join() !== [...Array(edits).fill('PATCH'), ...Array(posts).fill('POST')].join()) {
-    say(`\nThe run sent ${sent.length} requests to Discord (${sent.join(', ')}); ${posts + edits} were expected`)
+    print(`\nThe run sent ${sent.length} requests to Discord (${sent.join(', ')}); ${posts + edits} were expected`)
     return 1
   }
-  say(`\n${told}`)
-  for (const message of touched) show(message, stage.now())
+  print(`\n${caption}`)
+  for (const message of changed) show(message, stage.now())
   return 0
 }
 
 function show(message: ChannelMessage, now: Date): void {
   const color = process.stdout.isTTY === true && pc.isColorSupported
   const { postedAt, editedAt } = message
-  say(`\n${renderMessage(message, { color, now, postedAt, editedAt, width: process.stdout.columns })}`)
+  print(`\n${renderMessage(message, { color, now, postedAt, editedAt, width: process.stdout.columns })}`)
 }
 
 function heading(text: string): void {
-  say(`\n${pc.bold(text)}\n`)
+  print(`\n${pc.bold(text)}\n`)
 }
 
-function say(text: string): void {
+function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }

@@ -1,6 +1,6 @@
 import { crc32, deflateSync } from 'node:zlib'
 
-/** The pictures of the sample launches: a rocket against four skies, drawn here, so nobody else's rights are touched. */
+/** The pictures of the sample launches: a rocket in front of four skies. They are drawn here, so the project owns them. */
 export const pictureNames = ['dawn', 'day', 'dusk', 'night'] as const
 export type PictureName = (typeof pictureNames)[number]
 
@@ -26,7 +26,7 @@ const width = 640
 const height = 360
 const drawn = new Map<PictureName, Buffer>()
 
-/** A PNG, 640 × 360, drawn at the first call; undefined for a name that is not one of `pictureNames`. */
+/** A PNG of 640 × 360, drawn at the first call. Undefined for a name that is not one of `pictureNames`. */
 export function picture(name: string): Buffer | undefined {
   const known = pictureNames.find((candidate) => candidate === name)
   if (known === undefined) return undefined
@@ -116,7 +116,7 @@ function shade(sky: Sky, x: number): Color {
   return mix(sky.hull, sky.ground, 0.55 * Math.min(1, Math.max(0, (x - engine.x + 6) / 16)))
 }
 
-/** How much of a pixel an edge covers: 0 outside, 1 a pixel inside. */
+/** The part of a pixel that a shape covers: 0 outside, 1 if the pixel is inside. */
 function cover(inside: number): number {
   return Math.min(1, Math.max(0, inside))
 }

@@ -3,14 +3,14 @@ import { type ChannelMessage, startDiscord } from '../stand-ins/discord-server.t
 import { startLaunchLibrary } from '../stand-ins/launch-library-server.ts'
 import { sampleLaunches } from './launches.ts'
 
-/** The demo's world: sample launches, a channel, and a clock that can be moved on. */
+/** The demo's surroundings: sample launches, a channel, and a clock that can be advanced. */
 export interface Stage {
   now(): Date
-  /** Time goes by until so long before the T-0 of the launch that came next at the start. */
-  passUntil(msBefore: number): void
-  /** That launch slips by so much. */
+  /** Advances the clock to `msBefore` before the T-0 of the launch that was next at the start. */
+  advanceTo(msBefore: number): void
+  /** Moves the T-0 of that launch. */
   slip(ms: number): void
-  /** One run of the pipeline, and what it did to the channel. */
+  /** Runs the pipeline once; returns the effect on the channel. */
   run(): Promise<Run>
   close(): Promise<void>
 }
@@ -20,8 +20,8 @@ export interface Run {
   code: number
   /** Methods of the requests to Discord, in order. */
   sent: string[]
-  /** Messages that are new or were edited, as they stand now. */
-  touched: ChannelMessage[]
+  /** New and edited messages in their current state. */
+  changed: ChannelMessage[]
 }
 
 export async function openStage(host: DemoHost): Promise<Stage> {
@@ -37,7 +37,7 @@ export async function openStage(host: DemoHost): Promise<Stage> {
 
   return {
     now,
-    passUntil(msBefore) {
+    advanceTo(msBefore) {
       ahead = net() - msBefore - Date.now()
     },
     slip(ms) {
@@ -53,8 +53,8 @@ export async function openStage(host: DemoHost): Promise<Stage> {
         CLOCK: now().toISOString(),
       })
       const sent = discord.requests.slice(from).map(({ method }) => method)
-      const touched = discord.messages.filter((message) => versions.get(message.id) !== message.versions.length)
-      return { code, sent, touched }
+      const changed = discord.messages.filter((message) => versions.get(message.id) !== message.versions.length)
+      return { code, sent, changed }
     },
     async close() {
       await discord.close()
@@ -63,7 +63,7 @@ export async function openStage(host: DemoHost): Promise<Stage> {
   }
 }
 
-/** Whole seconds, as the API tells them. */
+/** In whole seconds, like the API. */
 function iso(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }

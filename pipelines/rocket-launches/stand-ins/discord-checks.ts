@@ -1,4 +1,4 @@
-/** One thing wrong with a message, as Discord names it. */
+/** An error in a message, in Discord's format. */
 export interface Issue {
   path: (string | number)[]
   code: string
@@ -6,10 +6,10 @@ export interface Issue {
 }
 
 export type Path = Issue['path']
-/** A JSON object not looked into yet. */
+/** A JSON object with unchecked fields. */
 export type Fields = Record<string, unknown>
 
-/** Length as Discord counts it: code points, without white space at either end. */
+/** The length that Discord counts: code points, without white space at either end. */
 export function discordLength(value: string): number {
   return [...value.trim()].length
 }
@@ -17,7 +17,7 @@ export function discordLength(value: string): number {
 interface TextRule {
   max: number
   required?: boolean
-  /** True where an empty text stands for none. */
+  /** True: an empty text is the same as no text. */
   empty?: boolean
 }
 

@@ -22,11 +22,11 @@ import {
 } from './discord-checks.ts'
 
 /**
- * What Discord would refuse in the JSON body of a webhook message, by its documented limits: lengths in code points
- * after trimming, 6000 over all embeds. Unknown keys are tolerated.
+ * The errors that Discord returns for the JSON body of a webhook message, by its documented limits: lengths in code
+ * points after trimming, 6000 for all embeds together. Unknown keys are ignored.
  *
- * In one thing stricter than Discord, which now takes them: an empty title, description or field is refused, because
- * from us it is always a mistake.
+ * This is stricter than Discord in one point: it refuses an empty title, description or field, because T-minus only
+ * sends one by mistake.
  */
 export function issuesOf(body: Fields): Issue[] {
   return [
@@ -40,7 +40,7 @@ export function issuesOf(body: Fields): Issue[] {
   ]
 }
 
-/** The body of the 400 that Discord answers (https://docs.discord.com/developers/reference#error-messages). */
+/** The body of Discord's 400 response (https://docs.discord.com/developers/reference#error-messages). */
 export function invalidFormBody(issues: Issue[]) {
   const errors: Fields = {}
   for (const { path, code, message } of issues) {
@@ -54,7 +54,7 @@ export function invalidFormBody(issues: Issue[]) {
   return { code: 50035, message: 'Invalid Form Body', errors }
 }
 
-/** True where nothing would be seen: Discord answers 50006. */
+/** True if a reader would see nothing. Discord then returns error 50006. */
 export function isEmpty(body: Fields): boolean {
   const none = (value: unknown) => !Array.isArray(value) || value.length === 0
   return String(body.content ?? '').trim() === '' && none(body.embeds) && none(body.components)
@@ -132,7 +132,7 @@ function row(value: unknown, path: Path): Issue[] {
   return value.components.flatMap((each, index) => button(each, [...components, index]))
 }
 
-/** A webhook that no application owns may send link buttons only. */
+/** A webhook without an application may only send link buttons. */
 function button(value: unknown, path: Path): Issue[] {
   if (!isFields(value)) return [notADict(path)]
   if (value.type !== 2) return [choice([...path, 'type'], 'type', 2)]

@@ -3,52 +3,51 @@ import type { WebhookMessage } from 'tminus/connectors/discord-preview'
 import { invalidFormBody, isEmpty, issuesOf } from './discord-rules.ts'
 import { openLoopback, readBody, type SeenRequest, seen, sendJson } from './loopback.ts'
 
-/** A message in the channel, as it stands now. */
+/** A message in the channel, in its current state. */
 export interface ChannelMessage extends WebhookMessage {
   id: string
-  /** The thread it was sent to, or null. */
+  /** The message's thread, or null. */
   threadId: string | null
   postedAt: Date
   editedAt: Date | null
-  /** Every state it had, the first as posted, the last as it stands. */
+  /** All its states: the first is the post, the last is the current one. */
   versions: WebhookMessage[]
-  /** Whom the post notified: `@everyone`, `@here`, `<@USER>`, `<@&ROLE>`. Edits notify nobody. */
+  /** The mentions that the post notified: `@everyone`, `@here`, `<@USER>`, `<@&ROLE>`. Edits send no notifications. */
   pinged: string[]
 }
 
 export interface DiscordRequest extends SeenRequest {
-  /** The JSON sent (in a form: its `payload_json`); undefined if there was none. */
+  /** The JSON body, or the `payload_json` of a form; undefined without JSON. */
   body: unknown
 }
 
-/** True means that the hook answers (or never does) by itself. */
+/** Returns true if the hook answers the request itself, or leaves it without an answer. */
 type Hook = (request: IncomingMessage, response: ServerResponse, seen: DiscordRequest) => boolean
 
 export interface DiscordOptions {
-  /** Default: made up. */
   webhookId?: string
   token?: string
   now?: () => Date
-  /** Called first with every request: nothing has happened yet. */
+  /** Called for every request before the server processes it. */
   intercept?: Hook
-  /** Called when the request has done its work and only the answer is missing: a message is in the channel. */
+  /** Called after the server has processed a request (a message is in the channel) and before it answers. */
   interceptAnswer?: Hook
 }
 
 export interface DiscordServer {
   /** `http://127.0.0.1:PORT/api/webhooks/ID/TOKEN`, to be used as DISCORD_WEBHOOK_URL. */
   webhookUrl: string
-  /** What stands in the channel and its threads, oldest first. */
+  /** The messages of the channel and its threads, oldest first. */
   messages: ChannelMessage[]
   requests: DiscordRequest[]
-  /** What Discord would let pass and T-minus must not do, one sentence each. */
+  /** Mistakes that Discord accepts but T-minus must not make, one sentence each. */
   violations: string[]
   close(): Promise<void>
 }
 
 /**
  * A loopback stand-in for Discord's webhooks (https://docs.discord.com/developers/resources/webhook): execute, get,
- * edit and delete a message, with and without a version in the path. It refuses what Discord refuses, in its words.
+ * edit and delete a message, with and without a version in the path. It returns Discord's errors for wrong requests.
  */
 export async function startDiscord(options: DiscordOptions = {}): Promise<DiscordServer> {
   const webhook: Webhook = {
@@ -160,12 +159,12 @@ function post({ query, body }: DiscordRequest, webhook: Webhook): Answer {
   return query.wait === 'true' ? { status: 200, body: show(message, webhook) } : { status: 204 }
 }
 
-/** Milliseconds since 2015 and a counter (https://docs.discord.com/developers/reference#snowflakes): never given twice. */
+/** Milliseconds since 2015 and a counter (https://docs.discord.com/developers/reference#snowflakes). Never returned twice. */
 function snowflake(atMs: number, counter: number): string {
   return String((BigInt(atMs - 1_420_070_400_000) << 22n) + BigInt(counter % 4096))
 }
 
-/** Without `with_components` a webhook's components are not looked at. */
+/** Without `with_components` Discord ignores the components. */
 function accepted(body: unknown, query: Record<string, string>): Record<string, unknown> {
   if (!isObject(body)) return {}
   const { components, ...rest } = body
@@ -190,7 +189,7 @@ function onMessage(request: DiscordRequest, id: string, webhook: Webhook): Answe
   return { status: 204 }
 }
 
-/** Keys that are not sent stay as they are; name and picture of the sender cannot be edited. */
+/** Keys that the request does not have do not change. The sender's name and picture cannot be edited. */
 function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook: Webhook): Answer {
   const { username, avatar_url, ...sent } = accepted(body, query)
   const whole: WebhookMessage = { ...message.versions.at(-1), ...sent }
@@ -201,7 +200,7 @@ function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook:
   return { status: 200, body: show(message, webhook) }
 }
 
-/** Mentions in the content that `allowed_mentions` lets through; without it, all of them. */
+/** The mentions in the content that `allowed_mentions` allows; without that field, all of them. */
 function pinged({ content, allowed_mentions: allowed }: WebhookMessage): string[] {
   const found = String(content ?? '').match(/@everyone|@here|<@[!&]?\d+>/g) ?? []
   const parse = (kind: string) => allowed == null || allowed.parse?.includes(kind) === true

@@ -9,26 +9,26 @@ import { type Query, readQuery, type Served, selectLaunches, shown } from './sel
 export type Launches = () => readonly unknown[]
 
 export interface LaunchLibraryOptions {
-  /** Which of the API's versions it is: the paths differ, the launches are served as they are. Default 2.3.0. */
+  /** The API version, which decides the paths. Launches are served without conversion. Default 2.3.0. */
   version?: '2.0.0' | '2.2.0' | '2.3.0' | '2.4.0'
-  /** What stands before the version in its paths: `/api/ll` at the official app's. Default nothing. */
+  /** The path before the version, such as `/api/ll`. Default: none. */
   basePath?: string
-  /** The upcoming list, asked anew at every request. Default: the sample launches around the time of the start. */
+  /** The upcoming list, called for every request. Default: the sample launches, at the time of the start. */
   launches?: Launches
-  /** Launches that have left the upcoming list: found by id, under `previous` and in the list of all. Default none. */
+  /** Launches that are no longer upcoming: found by id, under `previous` and in the list of all. Default: none. */
   archive?: Launches
-  /** Decides what is previous, where the sample launches lie, and (unless it has its own) which calls the quota counts. */
+  /** The clock for `previous`, for the sample launches, and for a quota without its own clock. */
   now?: () => Date
-  /** Default: one that nobody uses up, told by `/api-throttle/` as any. */
+  /** Default: a quota of a million calls an hour. */
   quota?: Quota
-  /** Called first with every request; true means that it answers (or never does) by itself. */
+  /** Called for every request first. Returns true if it answers the request itself, or leaves it without an answer. */
   intercept?: (request: IncomingMessage, response: ServerResponse, seen: SeenRequest) => boolean
 }
 
 export interface LaunchLibraryServer {
-  /** `http://127.0.0.1:PORT/2.3.0`, to be used as LAUNCH_LIBRARY_URL. */
+  /** `http://127.0.0.1:PORT/2.3.0`, the value for LAUNCH_LIBRARY_URL. */
   url: string
-  /** Every request so far, pictures included. */
+  /** Every request so far, including pictures. */
   requests: SeenRequest[]
   setLaunches(launches: Launches, archive?: Launches): void
   close(): Promise<void>
@@ -36,7 +36,7 @@ export interface LaunchLibraryServer {
 
 /**
  * A loopback stand-in for Launch Library 2: lists with paging and filters, single launches, the throttle, and the
- * pictures of the sample launches, in normal and detailed mode (`mode=list` gets the normal one).
+ * pictures of the sample launches. It has the normal and detailed modes; `mode=list` returns the normal one.
  */
 export async function startLaunchLibrary(options: LaunchLibraryOptions = {}): Promise<LaunchLibraryServer> {
   const requests: SeenRequest[] = []
@@ -122,7 +122,7 @@ function launches(request: SeenRequest, library: Library): Answer {
   return launch === undefined ? notFound : { status: 200, body: shown(launch, query.mode) }
 }
 
-/** Since 2.4.0 the mode is a path, and which list it is, a filter. Lists in the shortest mode are not served. */
+/** Since 2.4.0 the mode is part of the path and the list is a filter. This server has no list mode. */
 function filtered(request: SeenRequest, which: string, query: Query, { served, origin }: Library): Answer {
   const detailed = { ...query, mode: 'detailed' }
   if (which === '' || which === 'detailed') {

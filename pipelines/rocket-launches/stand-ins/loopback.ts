@@ -6,11 +6,11 @@ import { gzipSync } from 'node:zlib'
 export interface Loopback {
   /** `http://127.0.0.1:PORT` */
   origin: string
-  /** Ends at once, whatever connections are open or answers owed. Twice is safe. */
+  /** Stops at once and breaks open connections. Safe to call twice. */
   close(): Promise<void>
 }
 
-/** A request as it came, kept for tests. Query parameters given twice keep the last value. */
+/** A received request, stored for tests. If a query parameter occurs twice, the last value counts. */
 export interface SeenRequest {
   method: string
   path: string
@@ -18,7 +18,7 @@ export interface SeenRequest {
   headers: IncomingMessage['headers']
 }
 
-/** Opens a loopback server. What `answer` throws breaks the connection of that request alone. */
+/** Opens a loopback server. An error in `answer` breaks only the connection of that request. */
 export async function openLoopback(
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<Loopback> {
@@ -57,7 +57,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-/** Answers with JSON, compressed if the request asks for it. */
+/** Answers with JSON, compressed if the request accepts gzip. */
 export function sendJson(
   request: IncomingMessage,
   response: ServerResponse,

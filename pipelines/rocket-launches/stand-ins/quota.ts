@@ -1,8 +1,8 @@
-/** What Launch Library allows an address or a key, counted over a sliding window as its throttle does. */
+/** The calls that Launch Library allows an address or a key in a sliding window. */
 export interface Quota {
   limit: number
   windowSeconds: number
-  /** The same with a key (`Authorization: Token …`); default the same limit. */
+  /** The limit with a key (`Authorization: Token …`); default: `limit`. */
   limitWithToken?: number
   now?: () => Date
 }
@@ -10,14 +10,14 @@ export interface Quota {
 /** Counts calls by address or key. */
 export class CallCount {
   readonly #quota: Required<Quota>
-  /** Milliseconds since 1970 of the calls that still count, by caller. */
+  /** The calls within the window by caller, in milliseconds since 1970. */
   readonly #calls = new Map<string, number[]>()
 
   constructor(quota: Quota) {
     this.#quota = { limitWithToken: quota.limit, now: () => new Date(), ...quota }
   }
 
-  /** Counts one call. Undefined if it is allowed, else the whole seconds until one is; a refused call costs nothing. */
+  /** Counts one call. Returns undefined if it is allowed, else the seconds until one is. A refused call is not counted. */
   take(token: string | undefined): number | undefined {
     const calls = this.#counted(token)
     const wait = this.#waitSeconds(calls, token)
@@ -26,7 +26,7 @@ export class CallCount {
     return undefined
   }
 
-  /** The answer of `/api-throttle/`, which is free. */
+  /** The answer of `/api-throttle/`, whose calls are not counted. */
   report(token: string | undefined) {
     const calls = this.#counted(token)
     return {

@@ -1,11 +1,11 @@
-/** What the stand-in for Launch Library holds. */
+/** The launches that the Launch Library stand-in serves. */
 export interface Served {
   upcoming: () => readonly unknown[]
   archive: () => readonly unknown[]
   now: () => Date
 }
 
-/** The filters, order and page of a list (the API's own names: https://ll.thespacedevs.com/docs). */
+/** Filters, order and page of a list (see https://ll.thespacedevs.com/docs). */
 export interface Query {
   ids: string[]
   providers: string[]
@@ -22,7 +22,7 @@ export interface Query {
 
 type Errors = { errors: Record<string, string[]> }
 
-/** Reads a query string; unknown parameters are ignored, and so is a wrong `limit` or `offset`, as by the API. */
+/** Reads a query string. Like the API, it ignores unknown parameters and a wrong `limit` or `offset`. */
 export function readQuery(given: Record<string, string>): Query | Errors {
   const dates = ['net__gte', 'net__lte', 'last_updated__gte'].filter((name) => given[name] !== undefined)
   const wrong = dates.filter((name) => Number.isNaN(Date.parse(given[name] ?? '')))
@@ -56,8 +56,8 @@ function wholeNumber(text: string | undefined): number {
 }
 
 /**
- * The launches of a list that pass the query. Upcoming ones stand in the order they were given (the giver decides
- * what is upcoming), previous ones begin with the latest.
+ * The launches of a list that match the query. Upcoming launches keep the order of `served.upcoming()`; previous
+ * launches start with the latest.
  */
 export function selectLaunches(served: Served, list: 'upcoming' | 'previous' | 'all', query: Query): unknown[] {
   const all = [...served.upcoming(), ...(list === 'upcoming' ? [] : served.archive())]
@@ -87,7 +87,7 @@ function order(launches: unknown[], ordering: string): unknown[] {
   return keyed.sort((one, other) => sign * compare(one.key, other.key)).map(({ launch }) => launch)
 }
 
-/** Dates by the instant, however they are written. */
+/** The sort key: dates in any notation compare by instant. */
 function keyOf(value: unknown): string | number {
   const text = String(value ?? '')
   return /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : text
@@ -97,17 +97,17 @@ function compare(one: string | number, other: string | number): number {
   return one < other ? -1 : one > other ? 1 : 0
 }
 
-/** NaN where there is no such date: 2.0.0 has no `last_updated`, and a comparison with NaN filters nothing out. */
+/** NaN without such a date, which passes every filter: 2.0.0 has no `last_updated`. */
 function timeOf(launch: unknown, field: string): number {
   return Date.parse(String(at(launch, field)))
 }
 
-/** Told in detailed mode alone (of 2.3.0, then of the versions before): links, and what is looked up for each launch. */
+/** Fields that only the detailed mode has, in 2.3.0 and in the versions before. */
 const DETAILS = ['vid_urls', 'info_urls', 'vidURLs', 'infoURLs', 'updates', 'timeline', 'mission_patches']
 
 /**
- * A launch as the mode asked for shows it: without the details, unless they are asked for. A sample launch, which is
- * written down in normal mode, has the links of its mission in detailed mode.
+ * The launch in the requested mode. The normal mode has no details. A sample launch is in normal mode; in detailed mode
+ * it gets the links of its mission.
  */
 export function shown(launch: unknown, mode: string | undefined): unknown {
   if (typeof launch !== 'object' || launch === null) return launch

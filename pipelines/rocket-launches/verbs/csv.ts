@@ -5,7 +5,7 @@ import { visibleJson, visibleText } from 'tminus'
  * A record of CSV by RFC 4180, ended by CR LF. Null is an empty field; dates are ISO 8601 UTC; objects are JSON.
  *
  * Launches come from a list that many people can edit, and a click opens the file in a spreadsheet. So a text that the
- * spreadsheet would read as a formula (= + - @, tab, CR) gets a ' before it. Numbers are left as they are.
+ * spreadsheet would read as a formula (= + - @, tab, CR) gets a ' before it. Numbers do not change.
  */
 export function csvRecord(values: readonly unknown[]): string {
   return stringify([[...values]], {
@@ -14,7 +14,7 @@ export function csvRecord(values: readonly unknown[]): string {
     quoted_match: /[\r\n]/,
     escape_formulas: true,
     cast: {
-      // Characters that are not seen are removed first: a formula may follow them.
+      // Invisible characters are removed first: a formula may follow them.
       string: visibleText,
       date: (date) => date.toISOString(),
       object: (value) => visibleJson(JSON.stringify(value)),

@@ -29,7 +29,7 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
   }
   for (const one of disabled) host.print(`${one.target} is ${disabledWords(one)}`)
   if (messages.length === 0) {
-    host.print(all ? 'Nothing was announced yet' : 'Everything that was announced stands on its channel')
+    host.print(all ? 'No messages yet' : 'Every message was delivered')
     return
   }
   host.table(
@@ -47,18 +47,18 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
   )
 }
 
-/** `discord resend`. Takes a webhook that is out of use into use again: whoever asks for it has mended it. */
+/** `discord resend`. Also enables the message's webhook if it is disabled: the user has repaired it. */
 export async function resend(db: Database, host: CommandHost, id: number): Promise<void> {
   await inTransaction(db, async (connection) => {
     const message = await lockMessage(connection, id)
     if (message === undefined) throw unknownMessage(id)
     const enabled = await enable(connection, message.target)
-    // It waits already, but for its webhook: an edit stays an edit.
+    // The message only waited for its webhook. Its state stays, so that an edit remains an edit.
     const isWaiting = message.state === 'pending' && enabled
-    if (!isWaiting && message.state !== 'unknown' && message.state !== 'dead') throw notNow(message, 'sent again')
+    if (!isWaiting && message.state !== 'unknown' && message.state !== 'dead') throw wrongState(message, 'sent again')
     if (!isWaiting) await setState(connection, id, { state: 'pending', reason: RESENT })
     host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${message.target} is in use again` : ''}`)
-    if (message.state === 'unknown') host.print('If it did arrive the first time, it will stand there twice')
+    if (message.state === 'unknown') host.print('If the first attempt arrived, the channel will have it twice')
   })
 }
 
@@ -68,10 +68,10 @@ export async function forget(db: Database, host: CommandHost, id: number): Promi
     const message = await lockMessage(connection, id)
     if (message === undefined) throw unknownMessage(id)
     if (message.state === 'sending' || (message.state === 'sent' && message.kind !== 'card'))
-      throw notNow(message, 'forgotten')
+      throw wrongState(message, 'discarded')
     await setState(connection, id, { state: 'dead', reason: FORGOTTEN })
-    const left = message.message_id === null ? 'is not sent any more' : 'is left as it is'
-    host.print(`Forgotten: ${titleOf(message)} ${left}`)
+    const effect = message.message_id === null ? 'will not be sent' : 'stays on the channel as it is'
+    host.print(`Discarded: ${titleOf(message)} ${effect}`)
   })
 }
 
@@ -80,16 +80,16 @@ function titleOf({ kind, launch }: ListedMessage): string {
 }
 
 function unknownMessage(id: number): TminusError {
-  return new TminusError(`There is no message ${id}; discord outbox --all lists them`, {
+  return new TminusError(`Unknown message ${id}; discord outbox --all lists all messages`, {
     code: 'message_unknown',
     retryable: false,
   })
 }
 
-function notNow(message: ListedMessage, what: string): TminusError {
+function wrongState(message: ListedMessage, action: string): TminusError {
   const since = humanDuration(Math.max(0, message.age_ms))
-  const states = { pending: 'is still to be sent', sending: `is being sent since ${since}`, sent: 'was sent' }
+  const states = { pending: 'is waiting to be sent', sending: `has been in delivery for ${since}`, sent: 'was sent' }
   const state = states[message.state as keyof typeof states] ?? `is ${message.state}`
   const title = titleOf(message).replace(/^t/, 'T')
-  return new TminusError(`${title} ${state}, so it cannot be ${what}`, { code: 'message_state', retryable: false })
+  return new TminusError(`${title} ${state}, so it cannot be ${action}`, { code: 'message_state', retryable: false })
 }

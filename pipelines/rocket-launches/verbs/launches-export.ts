@@ -10,7 +10,7 @@ interface ExportOptions {
   details?: boolean
 }
 
-/** `launches export`: a part of them at a time, whatever their number. */
+/** `launches export`. Reads and writes in batches, so memory does not grow with the number of launches. */
 export async function exportLaunches(
   db: Database,
   host: CommandHost,
@@ -40,7 +40,7 @@ function csv(details: boolean): Format {
   return { begin: csvRecord(columns), part: (launches) => launches.map(record).join(''), end: '' }
 }
 
-/** A launch a line. */
+/** One line for each launch. */
 const JSON_ARRAY: Format = {
   begin: '[',
   part: (launches, first) =>

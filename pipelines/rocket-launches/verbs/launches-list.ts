@@ -16,7 +16,7 @@ export async function list(
 ): Promise<void> {
   const launches = await listLaunches(db, { ...wanted, past, now: host.now() })
   if (output === 'json') host.printJson(launches)
-  else if (launches.length === 0) host.print('No launch that is stored is among them')
+  else if (launches.length === 0) host.print('No stored launch matches')
   else
     host.table(
       ['id', 'when', 'status', 'launch', 'provider', 'location'],
@@ -42,7 +42,7 @@ export async function changes(
   const launch = text === undefined ? undefined : await oneLaunch(db, host, text)
   const found = await readChanges(db, { launchId: launch?.launch_id ?? null, since, limit })
   if (output === 'json') host.printJson(found.map(({ old_precision: _, new_precision: __, ...change }) => change))
-  else if (found.length === 0) host.print('Nothing changed that was seen')
+  else if (found.length === 0) host.print('No changes')
   else printChanges(host, found)
 }
 

@@ -1,6 +1,6 @@
 import { type CommandHost, readInstant, UsageError } from 'tminus'
 
-/** A whole number from 1. */
+/** Reads `--limit`. */
 export function count(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
   throw new UsageError('--limit must be a whole number from 1 to 999999')
@@ -8,17 +8,17 @@ export function count(text: string): number {
 
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
-/** `30m`, `12h`, `7d`, `2w` before now, or as `instant`. */
+/** Reads `--since`: `30m`, `12h`, `7d` or `2w` before now, or what `instant` accepts. */
 export function ago(host: Pick<CommandHost, 'now'>): (text: string) => Date {
   return (text) => {
     const [, amount, unit = ''] = /^(\d{1,6})([mhdw])$/.exec(text) ?? []
     if (amount === undefined) return instant('--since', '12h, 7d, ')(text)
-    // Not before 1970: Postgres knows no dates of long before our era.
+    // Not before 1970: Postgres refuses dates before 4713 BC.
     return new Date(Math.max(0, host.now().getTime() - Number(amount) * (UNIT_MS[unit] ?? 0)))
   }
 }
 
-/** A date, whose beginning in UTC is meant, or an instant with its zone. */
+/** Reads a date (its start in UTC) or an instant with a zone. */
 export function instant(name: string, others = ''): (text: string) => Date {
   return (text) => {
     const date = readInstant(text)

@@ -16,7 +16,7 @@ interface Output {
 export async function showNext(db: Queryable, host: CommandHost, { output }: Output): Promise<void> {
   const next = await nearestLaunch(db, host.now())
   if (next === undefined)
-    throw new TminusError(`No launch to come is known; ${commandFor('pipeline rocket-launches')} asks for some`, {
+    throw new TminusError(`No upcoming launch is stored; ${commandFor('pipeline rocket-launches')} fetches launches`, {
       code: 'no_launches',
       retryable: false,
     })
@@ -27,12 +27,12 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
     return
   }
   printFacts(host, launch)
-  const nothing = await unannounced(db, host)
-  if (nothing !== undefined) host.print(`\nNote: ${nothing}`)
+  const note = await filterNote(db, host)
+  if (note !== undefined) host.print(`\nNote: ${note}`)
 }
 
-/** Wrong settings are told by whatever needs them: what is stored can be shown without. */
-async function unannounced(db: Queryable, host: CommandHost): Promise<string | undefined> {
+/** A sentence if the filters let no launch through. Ignores wrong settings: the launch can be shown without them. */
+async function filterNote(db: Queryable, host: CommandHost): Promise<string | undefined> {
   try {
     return await nothingPasses(db, host.now(), host.settings() as Settings)
   } catch (error) {
@@ -45,7 +45,7 @@ async function unannounced(db: Queryable, host: CommandHost): Promise<string | u
 export async function show(db: Queryable, host: CommandHost, text: string, { output }: Output): Promise<void> {
   const launch = await oneLaunch(db, host, text)
   const id = launch.launch_id ?? ''
-  const found = await readChanges(db, { launchId: id, since: undefined, limit: MOST_CHANGES })
+  const found = await readChanges(db, { launchId: id, since: undefined, limit: MAX_CHANGES })
   if (output === 'json') {
     const changes = found.map(({ field, old, new: now, seen_at }) => ({ field, old, new: now, seen_at }))
     host.printJson({ ...launch, changes })
@@ -58,7 +58,7 @@ export async function show(db: Queryable, host: CommandHost, text: string, { out
   printChanges(host, found)
 }
 
-const MOST_CHANGES = 1_000
+const MAX_CHANGES = 1_000
 
 function printFacts(host: CommandHost, launch: StoredLaunch): void {
   host.print(launch.name ?? '')
@@ -72,21 +72,21 @@ function printFacts(host: CommandHost, launch: StoredLaunch): void {
     ['mission', [launch.mission_name, launch.mission_type].filter(Boolean).join(', ')],
     ['orbit', launch.orbit],
     ['weather', launch.probability === null ? null : `${launch.probability} % good`],
-    ['webcast', launch.webcast_url && `${launch.webcast_url}${launch.webcast_live ? ' (on the air)' : ''}`],
+    ['webcast', launch.webcast_url && `${launch.webcast_url}${launch.webcast_live ? ' (live)' : ''}`],
     ['page', launch.info_url],
     ['image', launch.image_url && [launch.image_url, launch.image_credit].filter(Boolean).join(' © ')],
     ['about', launch.mission_description],
   ])
 }
 
-/** A window that closes as it opens is an instant, told by `when`; so is one around a placeholder no window. */
+/** Null for a window of zero length, which `when` shows, and for a window around a placeholder. */
 function windowText({ window_start, window_end, net_precision }: StoredLaunch): string | null {
   if (window_start === null || window_end === null || (net_precision ?? 7) > 2) return null
   if (window_start.getTime() === window_end.getTime()) return null
   return `${instantText(window_start)} to ${instantText(window_end)}`
 }
 
-/** What is known of the row rather than of the launch. */
+/** The fields of the row: ids, placeholder, times of changes. */
 function printRecord(host: CommandHost, launch: StoredLaunch, slips: Slips | undefined): void {
   host.fields([
     ['id', String(launch.id)],
@@ -98,7 +98,7 @@ function printRecord(host: CommandHost, launch: StoredLaunch, slips: Slips | und
     ['first_seen', launch.first_seen_at && instantText(launch.first_seen_at)],
     ['updated', launch.updated_at && instantText(launch.updated_at)],
     ['vanished', launch.vanished_at && `${instantText(launch.vanished_at)}, from the list of upcoming launches`],
-    ['slips', slips ? slipsText(slips) : 'none seen'],
+    ['slips', slips ? slipsText(slips) : 'none'],
   ])
 }
 

@@ -1,4 +1,4 @@
-// Countdowns, times in the reader's zone, and parts that follow what is stored. The page is whole without it.
+// Updates countdowns, shows times in the reader's zone, and refreshes parts of the page. The page also works without it.
 const zoned = (options) => new Intl.DateTimeFormat(undefined, options)
 const DAY = { weekday: 'short', day: 'numeric', month: 'short' }
 const CLOCK = { hour: '2-digit', minute: '2-digit' }
@@ -17,11 +17,11 @@ function zonedTimes(root) {
   }
 }
 
-// The server's clock counts, which CLOCK may have set and the reader's may not follow.
+// Countdowns use the server's clock: CLOCK may have set it, and the reader's may be wrong.
 let ahead = 0
 function readClock(root) {
-  const told = root.matches?.('[data-now]') ? root : root.querySelector('[data-now]')
-  if (told) ahead = Date.parse(told.dataset.now) - Date.now()
+  const source = root.matches?.('[data-now]') ? root : root.querySelector('[data-now]')
+  if (source) ahead = Date.parse(source.dataset.now) - Date.now()
 }
 const now = () => Date.now() + ahead
 
@@ -39,9 +39,9 @@ function tick() {
   }
 }
 
-function aways(root = document) {
-  for (const away of root.querySelectorAll('[data-away]')) {
-    const ms = Date.parse(away.dataset.away) - now()
+function relativeTimes(root = document) {
+  for (const element of root.querySelectorAll('[data-away]')) {
+    const ms = Date.parse(element.dataset.away) - now()
     const s = Math.floor(Math.abs(ms) / 1000)
     const [count, unit] =
       s >= 86400
@@ -50,11 +50,11 @@ function aways(root = document) {
           ? [Math.floor(s / 3600), 'hour']
           : [Math.floor(s / 60), 'min']
     const amount = `${count} ${unit}${count === 1 || unit === 'min' ? '' : 's'}`
-    away.textContent = s < 60 ? 'now' : ms < 0 ? `${amount} ago` : `in ${amount}`
+    element.textContent = s < 60 ? 'now' : ms < 0 ? `${amount} ago` : `in ${amount}`
   }
 }
 
-// What the server drew of each part: one that comes back the same is left alone, with its pictures and the focus.
+// Each part as the server sent it. An unchanged part is not replaced, so it keeps its pictures and the focus.
 const drawn = new Map()
 const key = (html) =>
   html.replace(/ data-now="[^"]*"| hidden=""/g, '').replace(/(<span class="(t-number|t-sign|away)"[^>]*>)[^<]*/g, '$1')
@@ -74,7 +74,7 @@ async function refresh() {
   for (const fresh of page.querySelectorAll('[data-part]')) {
     const html = key(fresh.outerHTML)
     const part = document.getElementById(fresh.id)
-    // The first launches: there is more of a page than there was.
+    // A part that this page does not have: the first launches were stored.
     if (!part) return location.reload()
     if (drawn.get(fresh.id) === html || part.contains(document.activeElement)) continue
     drawn.set(fresh.id, html)
@@ -84,23 +84,23 @@ async function refresh() {
   }
 }
 
-// Of a picture that does not load the browser draws a broken one over the one that lies beneath.
+// Removes a picture that fails to load. Otherwise the browser shows a broken image above the drawing.
 document.addEventListener('error', (event) => event.target.matches?.('.picture img') && event.target.remove(), true)
 
 function show(root) {
   for (const picture of root.querySelectorAll('.picture img'))
     if (picture.complete && picture.naturalWidth === 0) picture.remove()
-  // Where a chart is wider than the screen, what is so now is seen first.
+  // Scrolls a chart that is wider than the screen to its end, the current state.
   for (const chart of root.querySelectorAll('.slips .scroll')) chart.scrollLeft = chart.scrollWidth
   readClock(root)
   zonedTimes(root)
-  aways(root)
+  relativeTimes(root)
   tick()
 }
 
 show(document)
 setInterval(tick, 1000)
-setInterval(aways, 20_000)
+setInterval(relativeTimes, 20_000)
 document.addEventListener('tminus:changed', refreshSoon)
-// What changed while nobody looked.
+// Refreshes after the page was hidden during a change.
 document.addEventListener('visibilitychange', () => document.hidden || due === undefined || refreshSoon())

@@ -13,7 +13,7 @@ export interface BoardSite extends Web {
   text(path: string): Promise<string>
 }
 
-/** The real server with the real board, on a free port. */
+/** The web server with the board, on a free port. */
 export async function openBoard(
   db: Database,
   now: () => Date,
@@ -34,7 +34,7 @@ export async function openBoard(
   return { ...web, get, text: async (path) => await (await get(path)).text() }
 }
 
-/** As a run stores them that reads the list at this time. */
+/** Stores launches like a run that reads the list at this time. */
 export async function store(db: Database, received: readonly unknown[], at: Date, version = '2.3.0'): Promise<void> {
   const page: Parsed[] = received.map((launch) => parseLaunch(version as '2.3.0', launch))
   await storePage(db, page, at)

@@ -11,7 +11,7 @@ const hours = (count: number) => new Date(NOW.getTime() + count * 3_600_000).toI
 const precision = (id: number) => ({ id, name: '', abbrev: '', description: '' })
 const status = (id: number) => ({ id, name: `status ${id}`, abbrev: '', description: '' })
 let number = 0
-/** One in so many hours, its time known to the minute. */
+/** A launch in `hours` hours, with a time known to the minute. */
 const launch = (name: string, inHours: number, changes: Record<string, unknown> = {}) =>
   launch230({
     id: `00000000-0000-4000-8000-${String(++number).padStart(12, '0')}`,
@@ -81,10 +81,10 @@ describe('the board', () => {
   }
   const featured = async () => /id="hero-name">(.*?)<\/h1>/.exec(await site.text('/'))?.[1]?.replace(/<[^>]*>/g, '')
 
-  test('opens with the next launch, counting down, and lists those to come', async () => {
+  test('shows the next launch with a countdown and lists upcoming launches', async () => {
     await store(database.pool, sampleLaunches(NOW, { origin: 'https://pictures.test' }), NOW)
     const html = await site.text('/')
-    // In flight since less than an hour, and nearer than the next.
+    // This launch is in flight since less than an hour and nearer than the next one.
     expect(await featured()).toBe('Falcon 9 Block 5 | Starlink Group 17-52 (sample)')
     expect(html).toContain('<span>Just now</span>')
     expect(html).toMatch(/role="timer" data-countdown="2026-11-21T[\d:.]+Z">/)
@@ -94,13 +94,13 @@ describe('the board', () => {
     expect(Buffer.byteLength(html)).toBeLessThan(150_000)
   })
 
-  test('credits the picture; the same under the id of its dag', async () => {
+  test('credits the picture; the path of the dag shows the same page', async () => {
     await put(launch('Here', 5))
     expect(/<figcaption><a href="https:[^>]*>([^<]*)/.exec(await site.text('/'))?.[1]).toBe('Picture: SpaceX')
     expect(await site.text('/rocket-launches')).toContain('Here')
   })
 
-  test('nothing of a page is written into it that the policy refuses, or comes from elsewhere, but pictures', async () => {
+  test('a page has no inline code that its policy refuses, and loads only pictures from other hosts', async () => {
     await store(database.pool, sampleLaunches(NOW, { origin: 'https://pictures.test' }), NOW)
     const answer = await site.get('/')
     const policy = answer.headers.get('content-security-policy') ?? ''
@@ -117,7 +117,7 @@ describe('the board', () => {
     }
   })
 
-  test('a picture that is not https is drawn instead', async () => {
+  test('a drawing replaces a picture that is not https', async () => {
     await put(
       launch('Old', 5, {
         image: { image_url: 'http://pictures.test/a.png', thumbnail_url: 'http://pictures.test/b.png' },
@@ -128,7 +128,7 @@ describe('the board', () => {
     expect(html).toContain('#drawn-rocket')
   })
 
-  test('a placeholder is told in words, never as a time, and stands behind what is precise', async () => {
+  test('a placeholder is shown as a period in words, after precise times', async () => {
     const month = { net_precision: precision(7), net: '2026-12-01T00:00:00Z' }
     await put(
       launch('Some time in December', 0, month),
@@ -153,7 +153,7 @@ describe('the board', () => {
     expect(await site.text('/')).not.toContain('data-countdown')
   })
 
-  test('holds on to a launch for an hour after T-0, unless the next is nearer or its outcome known', async () => {
+  test('features a launch for an hour after T-0, unless the next is nearer or the outcome is known', async () => {
     await put(launch('A', 1), launch('B', 3))
     const atHour = async (hour: number) => {
       now = new Date(NOW.getTime() + hour * 3_600_000)
@@ -170,7 +170,7 @@ describe('the board', () => {
     expect(await atHour(1.5)).toBe('B')
   })
 
-  test('lists what flew, latest first, and neither what is gone from the list nor a row of no launch', async () => {
+  test('lists past launches, latest first, without vanished launches and rows without a launch', async () => {
     await put(launch('Flown', -5, { status: status(3) }), launch('Early', 1, { status: status(6) }), launch('Past', -2))
     await put(launch('Gone', 9), launch('Double', 8), launch('Coming', 7))
     await database.pool.query(`update rocket_launches set vanished_at = now() where name = 'Gone'`)
@@ -181,7 +181,7 @@ describe('the board', () => {
     await database.pool.query('delete from rocket_launches where launch_id is null')
   })
 
-  test('searches and filters by the address alone; what looks like SQL is text', async () => {
+  test('searches and filters by the address; SQL in it is text', async () => {
     await put(
       launch('Falcon 9 | Starlink', 1),
       launch('Electron | 100 % sure_thing', 2, { launch_service_provider: { id: 2, name: "O'Neill & Söhne" } }),
@@ -209,11 +209,11 @@ describe('the board', () => {
     }
     expect(await names()).toHaveLength(2)
     const html = await site.text('/?q=nothing%22%3E%3Cb%3E')
-    expect(html).toContain('No launch to come fits')
+    expect(html).toContain('No upcoming launch matches')
     expect(html).toContain('value="nothing&quot;&gt;&lt;b&gt;"')
   })
 
-  test('gives fifty a page, and links to the others without forgetting the search', async () => {
+  test('shows fifty launches a page, and the links to other pages keep the search', async () => {
     await put(...Array.from({ length: 120 }, (_, index) => launch(`Launch ${index}`, index + 1)))
     const html = await site.text('/?q=launch&page=2')
     expect(html.match(/class="launch-name"/g)).toHaveLength(50)
@@ -223,7 +223,7 @@ describe('the board', () => {
     expect(await site.text('/?page=99')).toContain('Page 99 of 3')
   })
 
-  test('says how old the data is, when it looks next, and how many calls are left', async () => {
+  test('shows the age of the data, the next look and the calls that are left', async () => {
     await put(launch('Next', 30))
     await database.pool.query(
       `insert into rocket_launch_sync (source, last_attempt_at, last_success_at) values ($1, $2, $2)`,
@@ -248,7 +248,7 @@ describe('the board', () => {
     expect(words(await site.text('/'))).toMatch(/As of 1 hour ago next look is due \d+ of 15 calls left/)
   })
 
-  test('JSON holds the columns of the table', async () => {
+  test('JSON has the columns of the table', async () => {
     await put(launch('One', 5))
     const { launches } = (await (await site.get('/launches.json')).json()) as { launches: Record<string, unknown>[] }
     expect(launches).toEqual([
@@ -269,7 +269,7 @@ describe('the board', () => {
   })
 
   test.each(['/launches.json', '/launches.ics', '/rocket-launches/launches.ics?q=one'])(
-    '%s: who names what he has is told whether it is that still',
+    '%s: a request with the ETag of the last answer gets 304 until something changes',
     async (path) => {
       const one = launch('One', 5)
       await put(one)
@@ -279,12 +279,12 @@ describe('the board', () => {
         expect.stringMatching(/^W\/"[\w-]{27}"$/),
         'private, no-cache',
       ])
-      const asked = async () => await fetch(`${site.url}${path}`, { headers: { 'if-none-match': `"other", ${tag}` } })
+      const request = async () => await fetch(`${site.url}${path}`, { headers: { 'if-none-match': `"other", ${tag}` } })
       now = new Date(NOW.getTime() + 60_000)
-      const same = await asked()
+      const same = await request()
       expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, tag, ''])
       await put({ ...(one as object), name: 'Renamed one' })
-      const changed = await asked()
+      const changed = await request()
       expect([changed.status, await changed.text()]).toEqual([200, expect.stringContaining('Renamed')])
       expect(changed.headers.get('etag')).not.toBe(tag)
     },

@@ -17,7 +17,7 @@ afterAll(async () => {
 })
 beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes'))
 
-/** One launch, its precision by Launch Library's id. */
+/** A launch; `precision` is Launch Library's id. */
 const launch = (id: number, net: string, changes: Record<string, unknown> = {}) =>
   launch230({
     id: `launch-${id}`,
@@ -29,7 +29,7 @@ const launch = (id: number, net: string, changes: Record<string, unknown> = {}) 
     ...changes,
   })
 
-/** Read by another library than the one that wrote it. */
+/** Parses with another library than the one that wrote the calendar. */
 async function events(path = '/launches.ics') {
   const answer = await site.get(path)
   expect(answer.headers.get('content-type')).toBe('text/calendar; charset=utf-8')
@@ -53,7 +53,7 @@ describe('launches.ics', () => {
     ...[7, 8, 11, 12, 13, 14, 15, 16].map((id) => launch(id, '2027-12-31T00:00:00Z')),
   ]
 
-  // A day must stay that day wherever the server stands.
+  // A day must remain the same day in every time zone of the server.
   test.each(['UTC', 'America/Los_Angeles', 'Pacific/Kiritimati'])(
     'a time is a time, a day or a week is whole, and what is coarser is left out (in %s)',
     async (zone) => {
@@ -90,7 +90,7 @@ describe('launches.ics', () => {
     expect([changedAt(first), changedAt(moved)]).toEqual(['2026-11-21T12:00:00Z', '2026-11-21T12:01:00Z'])
   })
 
-  test('what flew stays; what Launch Library lists no more goes', async () => {
+  test('flown launches stay; launches that Launch Library no longer lists go', async () => {
     const flown = launch(1, '2026-11-20T10:00:00Z', { status: { id: 3, name: 'Success' } })
     await store(database.pool, [flown, launch(2, '2026-11-25T10:00:00Z')], NOW)
     expect((await events()).map(({ summary }) => summary)).toEqual(['Precision 1', 'Precision 2'])
@@ -114,13 +114,13 @@ describe('launches.ics', () => {
     expect((await events()).map(({ component }) => component.getFirstPropertyValue('status'))).toEqual([status])
   })
 
-  test('of a search holds that alone', async () => {
+  test('a calendar of a search has only the matching launches', async () => {
     await store(database.pool, [...all, launch(4, '2026-11-27T00:00:00Z', { name: 'Unmistakable' })], NOW)
     expect((await events('/launches.ics?q=unmistakable')).map(({ summary }) => summary)).toEqual(['Unmistakable'])
     expect(await events('/launches.ics?provider=Nobody')).toEqual([])
   })
 
-  test('whatever the texts hold, it is a calendar', async () => {
+  test('is valid with any text in a launch', async () => {
     const evil = `;,:\\n"\r\nEND:VEVENT\r\nBEGIN:VALARM\u0007\u0000${'ö🚀'.repeat(2_000)}`
     await store(
       database.pool,
@@ -142,7 +142,7 @@ describe('launches.ics', () => {
     expect(other?.summary).toBe('Precision 5')
   })
 
-  test('of the sample launches', async () => {
+  test('has the sample launches', async () => {
     await store(database.pool, sampleLaunches(NOW), NOW)
     const found = await events()
     expect(found.length).toBeGreaterThan(10)

@@ -7,31 +7,31 @@ import { quietLog } from '../../../support/quiet-log.ts'
 import { type BoardSite, openBoard, store } from './board-site.ts'
 
 const TOKEN = 'very-secret_TOKEN-0123456789'
-const URL_OF_IT = `https://discord.com/api/webhooks/1200000000000000001/${TOKEN}`
+const WEBHOOK_URL = `https://discord.com/api/webhooks/1200000000000000001/${TOKEN}`
 
 const database = useDatabase()
 let site: BoardSite
 beforeAll(async () => {
-  site = await openBoard(database.pool, () => new Date(), { DISCORD_WEBHOOK_URL: URL_OF_IT })
+  site = await openBoard(database.pool, () => new Date(), { DISCORD_WEBHOOK_URL: WEBHOOK_URL })
 })
 afterAll(async () => {
   await site.close()
 })
 
-test('the page of health tells what the pipeline knows of itself: no tables, all well, a webhook that is gone', async () => {
+test('the status page shows the checks of the pipeline: no tables, all well, a deleted webhook', async () => {
   expect(await site.text('/status')).toContain('none are stored yet')
   await initializeSchema({}, { db: database.pool, log: quietLog() })
   expect(await site.text('/status')).toContain('1 in use')
-  await disable(database.pool, parseWebhookUrl(`${URL_OF_IT}x`), 'its token is wrong, and was mended since')
+  await disable(database.pool, parseWebhookUrl(`${WEBHOOK_URL}x`), 'its token is wrong, and was mended since')
   expect(await site.text('/status')).toContain('1 in use')
-  await disable(database.pool, parseWebhookUrl(URL_OF_IT), 'the webhook does not exist any more; make a new one')
-  const told = await site.text('/status')
-  expect(told).toContain('make a new one')
-  expect(told).not.toContain('All is well')
-  expect(told).not.toContain(TOKEN)
+  await disable(database.pool, parseWebhookUrl(WEBHOOK_URL), 'the webhook does not exist any more; make a new one')
+  const page = await site.text('/status')
+  expect(page).toContain('make a new one')
+  expect(page).not.toContain('All is well')
+  expect(page).not.toContain(TOKEN)
 })
 
-test('the outbox and what could not be read have a page each; what others wrote stays text', async () => {
+test('the outbox and the rejects have a page each, which escapes all texts', async () => {
   await database.pool.query(
     `insert into discord_outbox (target, launch_id, kind, subject, state, reason, facts, facts_hash)
      values ('1', 'a/b', 'card', 'card', 'unknown', 'HTTP 500', '{"name":"<img src=x onerror=alert(1)>"}', 'x');`,
@@ -40,7 +40,7 @@ test('the outbox and what could not be read have a page each; what others wrote 
   expect(outbox).toContain('HTTP 500')
   expect(outbox).toContain('/launches/a%2Fb')
   expect(outbox).toContain('&lt;img src=x onerror=alert(1)&gt;')
-  expect(await site.text('/rejects')).toContain('Every launch could be read')
+  expect(await site.text('/rejects')).toContain('Every launch was parsed')
   await store(database.pool, [{ id: '<b>bad</b>' }], new Date())
   const rejects = await site.text('/rejects')
   expect(rejects).toContain('&lt;b&gt;bad&lt;/b&gt;')

@@ -9,7 +9,7 @@ import { WITHIN } from '../../../support/within.ts'
 import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../../web/browser.ts'
 import { type BoardSite, openBoard, store } from './board-site.ts'
 
-/** Not the browser's own time: the page goes by the server's clock. */
+/** The page uses the server's clock, not the browser's. */
 const NOW = new Date('2026-03-14T09:26:53Z')
 
 describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
@@ -34,7 +34,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     slipped = await seed()
   })
 
-  /** The sample launches, the next of which moved twice and was told on Discord. */
+  /** The sample launches. The next one has moved twice and has a card on Discord. */
   async function seed(): Promise<string> {
     const sample = sampleLaunches(NOW, { origin: 'https://pictures.test' })
     const next = sample.find(({ net }) => Date.parse(net) > NOW.getTime())
@@ -81,7 +81,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
 
   async function open(options: BrowserContextOptions, pictures = true) {
     const context = await browser.newContext(options)
-    // Nothing of it leads anywhere: the pictures are drawn by the sample.
+    // No request leaves this machine: the sample's pictures are served here.
     await context.route(/^https:/, (route) => {
       const [, name = ''] = /media\/images\/(\w+)\.png/.exec(route.request().url()) ?? []
       const body = pictures ? picture(name) : undefined
@@ -99,7 +99,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     await context.close()
   }
 
-  test.each(Object.entries(SCREENS))('keeps to WCAG 2.2 AA and to its width on %s', async (screen, options) => {
+  test.each(Object.entries(SCREENS))('meets WCAG 2.2 AA and fits the width on %s', async (screen, options) => {
     await within({ ...options, bypassCSP: true }, async (page) => {
       for (const [name, path] of [
         ['board', '/'],
@@ -116,7 +116,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     })
   })
 
-  test.each([768, 1024, 3840])('is no wider than a screen of %i', async (width) => {
+  test.each([768, 1024, 3840])('fits a screen %i wide', async (width) => {
     await within({ viewport: { width, height: 900 } }, async (page) => {
       for (const path of ['/', slipped]) {
         await page.goto(site.url + path)
@@ -125,7 +125,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     })
   })
 
-  test("counts down by the server's clock, and tells times in the reader's zone", async () => {
+  test("counts down by the server's clock and shows times in the reader's zone", async () => {
     await within({ timezoneId: 'Asia/Tokyo', locale: 'en-GB' }, async (page) => {
       await page.goto(site.url + slipped)
       const read = async () => {
@@ -142,7 +142,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       const when = page.locator('.when time')
       expect(await when.textContent()).toContain(tokyo.format(net))
       expect(await when.getAttribute('title')).toContain(new Date(net).toISOString().slice(11, 16))
-      // What it moved to stands in the same zone as what it is.
+      // The times of the changes are in the same zone as T-0.
       expect(await page.locator('.changes li li').first().textContent()).toContain(
         `→ ${await when.textContent()} (30 h`,
       )
@@ -155,7 +155,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     })
   })
 
-  test('shows what changed without being loaded anew, and leaves alone what somebody writes', async () => {
+  test('shows changes without a reload and keeps what the reader types', async () => {
     await within({}, async (page) => {
       await database.pool.query(`insert into metadata.dag (dag_id) values ('rocket-launches')`)
       await page.goto(site.url)
@@ -164,7 +164,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       await database.pool.query(`update rocket_launches set name = 'Now called otherwise' where launch_id = $1`, [
         slipped.slice('/launches/'.length),
       ])
-      // What a run does to its dag's mark.
+      // A run changes its dag's mark like this.
       await database.pool.query('update metadata.dag set is_paused = not is_paused')
       await vi.waitFor(async () => {
         expect(await page.locator('.launch-name', { hasText: 'Now called otherwise' }).count()).toBe(1)
@@ -174,7 +174,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     })
   })
 
-  test('works without scripts: search, filter, pages, the launch itself', async () => {
+  test('works without scripts: search, filter, pages, one launch', async () => {
     await within({ javaScriptEnabled: false }, async (page) => {
       await page.goto(site.url)
       await page.locator('#q').fill('vega')
@@ -191,11 +191,11 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       await page.locator('.launch').first().click()
       await page.waitForURL(/\/launches\//)
       expect(await page.locator('.when time').textContent()).toContain('UTC')
-      expect(await page.locator('.countdown').textContent()).toContain('as this page was loaded')
+      expect(await page.locator('.countdown').textContent()).toContain('when this page was loaded')
     })
   })
 
-  test('by keyboard alone, with the focus in sight', async () => {
+  test('works by keyboard, with a visible focus', async () => {
     await within({}, async (page) => {
       await page.goto(site.url)
       const focused = async () =>
@@ -213,7 +213,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     })
   })
 
-  test('leads from the board to the page of a launch, and from there elsewhere, by name', async () => {
+  test('links from the board to a launch, and from there to other sites by name', async () => {
     await within(SCREENS['phone-light'], async (page) => {
       await page.goto(site.url)
       await page.getByRole('link', { name: 'Details' }).click()
@@ -221,7 +221,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       const more = page.getByRole('link', { name: 'More at spacelaunchnow.me' })
       expect(await more.getAttribute('href')).toMatch(/^https:\/\/spacelaunchnow\.me\/launch\//)
       await page.goto(site.url + slipped)
-      // A chart that is wider than the phone shows its end: what is so now.
+      // A chart that is wider than the phone shows its end, the current state.
       const hidden = `(({ scrollWidth, clientWidth, scrollLeft }) => [scrollLeft, scrollWidth - clientWidth - scrollLeft])`
       const [before = 0, after] = (await page.evaluate(
         `${hidden}(document.querySelector('.slips .scroll'))`,
@@ -230,7 +230,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     })
   })
 
-  test('a picture that does not load leaves the drawn one in sight', async () => {
+  test('the drawing shows where a picture does not load', async () => {
     const { context, page } = await open({}, false)
     await page.goto(site.url)
     await vi.waitFor(async () => expect(await page.locator('.hero img').count()).toBe(0), WITHIN)
@@ -238,7 +238,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     await context.close()
   })
 
-  test('asks nobody else for anything but pictures, and runs nothing that is stored', async () => {
+  test('requests only pictures from other hosts, and runs no stored script', async () => {
     await database.pool.query(
       `update rocket_launches set name = '<img src=x onerror=alert(1)><script>alert(2)</script>', webcast_url = 'javascript:alert(3)'`,
     )

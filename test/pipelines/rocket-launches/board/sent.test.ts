@@ -6,7 +6,7 @@ import { type BoardSite, openBoard } from './board-site.ts'
 
 const channel = Announcing.use()
 
-describe("the page's card is the message that Discord got", () => {
+describe('the card on the page is the message that Discord got', () => {
   let site: BoardSite
   beforeAll(async () => {
     await migrateMetadata(channel.database.pool, 'metadata')
@@ -18,7 +18,7 @@ describe("the page's card is the message that Discord got", () => {
     const html = await site.text('/launches/a')
     return html.slice(html.indexOf('On Discord'), html.indexOf('</article>'))
   }
-  /** The last message of the channel, as the page must show it. */
+  /** Expects the channel's last message on the page. */
   const expectAsSent = async () => {
     const card = await onPage()
     const { embeds, components } = (channel.discord.requests.at(-1)?.body ?? {}) as Payload
@@ -39,7 +39,7 @@ describe("the page's card is the message that Discord got", () => {
   const set = (columns: string) =>
     channel.database.pool.query(`update rocket_launches set ${columns} where launch_id = 'a'`)
 
-  test('time, countdown, buttons, fields, image and footer', async () => {
+  test('shows time, countdown, buttons, fields, image and footer', async () => {
     await set("slug = 'falcon-nearest', webcast_url = 'https://video.example/1', orbit = 'LEO'")
     await channel.notify()
     const card = await expectAsSent()
@@ -47,7 +47,7 @@ describe("the page's card is the message that Discord got", () => {
     expect(card).toContain('>Details</a>')
   })
 
-  test('after an edit it is what the edit said, not what is known since', async () => {
+  test('shows the last edit, not later changes of the launch', async () => {
     await channel.notify()
     channel.now = new Date(NOW.getTime() + 3_600_000)
     await channel.change({ net: '2026-11-22T11:00:00Z' })
@@ -58,7 +58,7 @@ describe("the page's card is the message that Discord got", () => {
     expect(card).not.toContain('2026-11-25')
   })
 
-  test('a date without a time, and a message that was taken only without its image', async () => {
+  test('shows a date without a time, and a message that Discord accepted only without its image', async () => {
     await channel.database.pool.query("delete from rocket_launches where launch_id = 'b'")
     await set('net_precision = 5')
     channel.intercept = (_request, response, { body }) => {
@@ -70,7 +70,7 @@ describe("the page's card is the message that Discord got", () => {
     expect(await expectAsSent()).toContain('(time to be announced)')
   })
 
-  test('the sender, and characters of markdown in a name', async () => {
+  test('shows the sender, and markdown characters in a name', async () => {
     await set(`name = '*Falcon* | @everyone <t:0:R>'`)
     await channel.notify({ env: { DISCORD_USERNAME: 'Launches' } })
     const card = await onPage()
@@ -78,7 +78,7 @@ describe("the page's card is the message that Discord got", () => {
     expect(card.replace('\u200b', '')).toContain('*Falcon* | @everyone &lt;t:0:R&gt;')
   })
 
-  test('of a card that an older version sent, what its facts say', async () => {
+  test('shows a card of an older version from its facts', async () => {
     await channel.notify()
     await channel.database.pool.query('update discord_outbox set message = null')
     const card = await onPage()

@@ -31,19 +31,19 @@ afterAll(async () => {
 const set = (text: string) => database.pool.query(`update rocket_launches set ${text}`)
 const one = (text: string) => set(`${text} where launch_id = '<"1">'`)
 
-/** The texts in the head of a page, by what they are called, as a browser would read them. */
+/** The texts in the head of a page by name, as a browser reads them. */
 async function headOf(path: string, of = site, headers: Record<string, string> = {}) {
   const html = await (await fetch(of.url + path, { headers })).text()
   const head = html.slice(0, html.indexOf('</head>'))
   const plain = (text = '') =>
     text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
   const metas = [...head.matchAll(/<meta (?:name|property)="([^"]+)" content="([^"]*)"/g)]
-  const told = Object.fromEntries(metas.map(([, name, text]) => [name, plain(text)]))
+  const metaTexts = Object.fromEntries(metas.map(([, name, text]) => [name, plain(text)]))
   const canonical = plain(/<link rel="canonical" href="([^"]*)"/.exec(head)?.[1])
-  return { ...told, title: plain(/<title>(.*)<\/title>/.exec(head)?.[1]), canonical } as Record<string, string>
+  return { ...metaTexts, title: plain(/<title>(.*)<\/title>/.exec(head)?.[1]), canonical } as Record<string, string>
 }
 
-test("a launch's page tells links to it what, when in UTC and how precisely, with its picture", async () => {
+test('the link preview of a launch has name, time in UTC, precision and picture', async () => {
   const head = await headOf(PATH)
   expect(head).toMatchObject({
     title: 'Falcon 9 | <script>"& · T-minus',
@@ -58,7 +58,7 @@ test("a launch's page tells links to it what, when in UTC and how precisely, wit
   expect(head['og:description']).toBe(head.description)
 })
 
-test('a placeholder is told as the period it stands for, and what is no https picture not at all', async () => {
+test('the preview of a placeholder has the period, and no picture that is not https', async () => {
   await one(`net_precision = 7, image_url = 'http://pictures.test/a.png'`)
   const head = await headOf(PATH)
   expect(head.description).toMatch(/^NET March 2026 · Go for launch/)
@@ -68,7 +68,7 @@ test('a placeholder is told as the period it stands for, and what is no https pi
   expect((await headOf(PATH))['og:image']).toBeUndefined()
 })
 
-test('the board is called by what it opens with, or by what is searched for', async () => {
+test('the title of the board is the next launch, or the search', async () => {
   expect(await headOf('/')).toMatchObject({
     title: 'Next launch: Falcon 9 | <script>"& · T-minus',
     canonical: `${site.url}/`,
@@ -79,7 +79,7 @@ test('the board is called by what it opens with, or by what is searched for', as
   })
 })
 
-test('a page names its address only where that is known', async () => {
+test('a page has a canonical address only where its address is known', async () => {
   await createUser(openMetadata(database.pool, 'metadata'), 'vera', 'viewer', 'correct horse battery')
   const behind = await openBoard(database.pool, () => NOW, {}, { host: '127.0.0.1', trustProxy: true })
   const open = await openBoard(database.pool, () => NOW, {}, { host: '0.0.0.0', trustProxy: false })

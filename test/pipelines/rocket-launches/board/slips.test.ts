@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { StoredChange } from '../../../../pipelines/launches/read-launches.ts'
-import { beliefsOf, chartOf } from '../../../../pipelines/rocket-launches/board/slips.ts'
+import { chartOf, netHistory } from '../../../../pipelines/rocket-launches/board/slips.ts'
 
 const day = (text: string) => new Date(`${text}T00:00:00.000Z`)
 const change = (seen: string, field: string, old: string | null, now: string | null): StoredChange => ({
@@ -15,7 +15,7 @@ const change = (seen: string, field: string, old: string | null, now: string | n
 })
 
 const launch = { net: new Date('2026-12-12T10:00:00Z'), net_precision: 1, first_seen_at: day('2026-06-01') }
-/** Newest first: a month, then another, then a day, then a time on that day, then two days earlier. */
+/** Newest first. Read from the end: a month, another month, a day, a time on that day, two days earlier. */
 const changes = [
   change('2026-12-01', 'net', '2026-12-14T10:00:00.000Z', '2026-12-12T10:00:00.000Z'),
   change('2026-11-01', 'net', '2026-12-14T00:00:00.000Z', '2026-12-14T10:00:00.000Z'),
@@ -26,14 +26,14 @@ const changes = [
   change('2026-07-01', 'net', '2026-09-30T00:00:00.000Z', '2026-11-30T00:00:00.000Z'),
 ]
 
-describe('what T-0 was held to be', () => {
-  test('is read back from what it is', () => {
-    const told = beliefsOf(launch, changes).map(({ from, net, precision }) => [
+describe('the history of T-0', () => {
+  test('is computed from the current T-0 and the changes', () => {
+    const history = netHistory(launch, changes).map(({ from, net, precision }) => [
       from.toISOString().slice(0, 10),
       net.toISOString().slice(0, 16),
       precision,
     ])
-    expect(told).toEqual([
+    expect(history).toEqual([
       ['2026-06-01', '2026-09-30T00:00', 7],
       ['2026-07-01', '2026-11-30T00:00', 7],
       ['2026-09-01', '2026-12-14T00:00', 5],
@@ -42,31 +42,31 @@ describe('what T-0 was held to be', () => {
     ])
   })
 
-  test('of a row of the older Airflow version, or one whose times cannot be read', () => {
+  test('handles rows of the older Airflow version and unreadable times', () => {
     const bare = { net: launch.net, net_precision: null, first_seen_at: null }
-    expect(beliefsOf(bare, [])).toEqual([])
+    expect(netHistory(bare, [])).toEqual([])
     const unread = [
       change('2026-07-01', 'net', 'yesterday', '2026-12-12T10:00:00.000Z'),
       change('2026-06-01', 'net_precision', null, '7'),
     ]
-    expect(beliefsOf(bare, unread).map(({ net, precision }) => [net, precision])).toEqual(
+    expect(netHistory(bare, unread).map(({ net, precision }) => [net, precision])).toEqual(
       Array.from({ length: 3 }, () => [launch.net, 7]),
     )
   })
 })
 
 describe('the chart', () => {
-  test('tells later from earlier, and a time within its day from either', () => {
-    const chart = chartOf(beliefsOf(launch, changes), day('2026-12-10'))
-    expect(chart?.drawn.map(({ move }) => move)).toEqual(['first', 'later', 'later', 'unsigned', 'earlier'])
-    const [month, , , time] = chart?.drawn ?? []
+  test('marks moves as later or earlier, and a time within its day as neither', () => {
+    const chart = chartOf(netHistory(launch, changes), day('2026-12-10'))
+    expect(chart?.steps.map(({ move }) => move)).toEqual(['first', 'later', 'later', 'unsigned', 'earlier'])
+    const [month, , , time] = chart?.steps ?? []
     expect(month?.height).toBeGreaterThan(20)
     expect(time?.height).toBe(0)
   })
 
-  test('everything lies within it, later is higher, and seen later is further right', () => {
-    const chart = chartOf(beliefsOf(launch, changes), day('2026-12-10'))
-    const drawn = chart?.drawn ?? []
+  test('has all steps inside; a later T-0 is higher, a later change is further right', () => {
+    const chart = chartOf(netHistory(launch, changes), day('2026-12-10'))
+    const drawn = chart?.steps ?? []
     for (const { x, y, width, height } of drawn) {
       expect(Math.min(x, y, width, height)).toBeGreaterThanOrEqual(0)
       expect(x + width).toBeLessThanOrEqual(chart?.width ?? 0)
@@ -78,23 +78,23 @@ describe('the chart', () => {
       expect([ticks?.length, ticks]).toEqual([expect.toSatisfy((n) => n > 1 && n <= 7), ticks])
   })
 
-  test('there is none of what never moved; one of thousands of moves stays small', () => {
-    expect(chartOf(beliefsOf(launch, []), day('2026-12-10'))).toBeUndefined()
+  test('does not exist without a move, and is limited to 400 steps', () => {
+    expect(chartOf(netHistory(launch, []), day('2026-12-10'))).toBeUndefined()
     const many = Array.from({ length: 5_000 }, (_, index) => ({
       from: new Date(day('2026-06-01').getTime() + index * 60_000),
       net: new Date(launch.net.getTime() + (index % 7) * 3_600_000),
       precision: 1,
     }))
-    expect(chartOf(many, day('2026-12-10'))?.drawn).toHaveLength(400)
+    expect(chartOf(many, day('2026-12-10'))?.steps).toHaveLength(400)
   })
 
-  test('also where the changes lie ahead of the clock, or the years are far', () => {
+  test('handles changes in the future and distant years', () => {
     const far = { ...launch, net: new Date('9999-12-31T00:00:00Z'), net_precision: 16 }
     const chart = chartOf(
-      beliefsOf(far, [change('2027-01-01', 'net', '0001-01-01T00:00:00.000Z', '9999-12-31T00:00:00.000Z')]),
+      netHistory(far, [change('2027-01-01', 'net', '0001-01-01T00:00:00.000Z', '9999-12-31T00:00:00.000Z')]),
       day('2026-12-10'),
     )
-    for (const { x, y, width, height } of chart?.drawn ?? [])
+    for (const { x, y, width, height } of chart?.steps ?? [])
       expect([x, y, width, height].every(Number.isFinite)).toBe(true)
     expect(chart?.ys.length).toBeLessThan(9)
   })

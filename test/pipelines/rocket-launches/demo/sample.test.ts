@@ -48,7 +48,7 @@ describe('sample launches', () => {
   const launches = sampleLaunches(now)
   const hoursAhead = (net: string) => (Date.parse(net) - now.getTime()) / hourMs
 
-  it('are many, of many providers, pads and countries, all labelled', () => {
+  it('have many providers, pads and countries, and a label each', () => {
     const count = (key: (launch: (typeof launches)[number]) => unknown) => new Set(launches.map(key)).size
     expect(launches.length).toBeGreaterThanOrEqual(32)
     expect(count((launch) => launch.launch_service_provider.id)).toBeGreaterThanOrEqual(9)
@@ -81,7 +81,7 @@ describe('sample launches', () => {
     expect(JSON.stringify(launches)).not.toMatch(/thespacedevs|digitaloceanspaces/)
   })
 
-  it('begin in the past and go on hours ahead, with a picture', () => {
+  it('start in the past; the next one is hours ahead and has a picture', () => {
     expect(launches.map((launch) => launch.net)).toEqual(launches.map((launch) => launch.net).toSorted())
     const past = launches.filter((launch) => hoursAhead(launch.net) < 0)
     expect(past.map((launch) => launch.status.id)).toEqual([3, 3, 6])
@@ -91,7 +91,7 @@ describe('sample launches', () => {
     expect(next?.image?.image_url).toBe('http://127.0.0.1/media/images/dawn.png')
   })
 
-  it('put a placeholder, the last midnight of the period, where only the period is known', () => {
+  it('have a placeholder, the last midnight of the period, where only the period is known', () => {
     const placeholder = (id: number) =>
       launches.filter((launch) => launch.net_precision.id === id).map(({ net }) => net)
     expect(placeholder(7)).toEqual(expect.arrayContaining(['2026-12-31T00:00:00Z', '2027-02-28T00:00:00Z']))
@@ -113,7 +113,7 @@ describe('sample launches', () => {
   )
   const missing = !recorded.every((file) => existsSync(file))
 
-  it.skipIf(missing)('have exactly the keys of recorded 2.3.0 launches (skipped where those are not at hand)', () => {
+  it.skipIf(missing)('have exactly the keys of recorded 2.3.0 launches (skipped without recordings)', () => {
     const real = recorded.flatMap((file) => {
       const json: Json = JSON.parse(readFileSync(file, 'utf8'))
       return Array.isArray(json) ? json : json.results
@@ -126,7 +126,7 @@ describe('sample launches', () => {
   })
 })
 
-/** Which key sets the objects at each path have. */
+/** The key sets of the objects at each path. */
 function keySets(value: unknown, path = '', found = new Map<string, Set<string>>()): Map<string, Set<string>> {
   if (Array.isArray(value)) for (const each of value) keySets(each, path, found)
   else if (typeof value === 'object' && value !== null) {
@@ -165,7 +165,7 @@ describe('Launch Library stand-in', () => {
     ])
   })
 
-  it('gives at most 100 a page, zipped when asked', async () => {
+  it('returns at most 100 a page, compressed on request', async () => {
     const { url } = await library({ launches: () => Array.from({ length: 230 }, (_, id) => ({ id: `l${id}` })) })
     const response = await fetch(`${url}/launches/?limit=500`)
     expect(response.headers.get('content-encoding')).toBe('gzip')
@@ -196,7 +196,7 @@ describe('Launch Library stand-in', () => {
     expect(await ids('/launches/upcoming/')).toEqual(['e'])
   })
 
-  it('has the paths of the version it is', async () => {
+  it('has the paths of its version', async () => {
     const { url } = await library({ version: '2.2.0', launches: () => [{ id: 'old' }] })
     expect(url).toMatch(/\/2\.2\.0$/)
     expect(await getJson(`${url}/launch/upcoming/`)).toMatchObject({ count: 1, results: [{ id: 'old' }] })
@@ -204,7 +204,7 @@ describe('Launch Library stand-in', () => {
     expect((await fetch(`${url}/launch/upcoming`, { redirect: 'manual' })).status).toBe(301)
   })
 
-  it('tells videos in detailed mode only', async () => {
+  it('returns videos in detailed mode only', async () => {
     const { url } = await library()
     const [normal, detailed] = await Promise.all(
       ['', '&mode=detailed'].map((mode) => getJson(`${url}/launches/upcoming/?limit=100${mode}`)),
@@ -218,7 +218,7 @@ describe('Launch Library stand-in', () => {
     expect((await getJson(`${old.url}/launch/old/?mode=detailed`)).vidURLs).toEqual([1])
   })
 
-  it('throttles as the API does, by a sliding window, and tells so for free', async () => {
+  it('throttles by a sliding window like the API, and reports the use without counting it', async () => {
     let clock = now
     const { url } = await library({ quota: { limit: 2, windowSeconds: 3600, limitWithToken: 3, now: () => clock } })
     const call = (headers = {}) => fetch(`${url}/launches/upcoming/?limit=1`, { headers })
@@ -235,7 +235,7 @@ describe('Launch Library stand-in', () => {
     expect((await call()).status).toBe(200)
   })
 
-  it('lets a test answer by itself, and ends at once with answers owed', async () => {
+  it('lets a test answer, and stops at once with open requests', async () => {
     const server = await library({
       intercept: (request, response) => {
         if (request.url?.includes('hang')) return true
@@ -260,7 +260,7 @@ function send(url: string, body: unknown, method = 'POST'): Promise<Response> {
 }
 
 describe('Discord stand-in', () => {
-  it('takes a message, shows it, edits it with its history, deletes it', async () => {
+  it('posts, returns, edits and deletes a message, and keeps its versions', async () => {
     const { webhookUrl, messages, requests, violations } = await discord()
     const posted: Json = await (await send(`${webhookUrl}?wait=true`, { ...card, username: 'T-minus' })).json()
     expect(posted).toMatchObject({ id: messages[0]?.id, embeds: card.embeds, author: { username: 'T-minus' } })
@@ -278,7 +278,7 @@ describe('Discord stand-in', () => {
     expect(await getJson(webhookUrl)).toMatchObject({ type: 1, name: 'Sample webhook' })
   })
 
-  it('keeps threads apart', async () => {
+  it('separates threads', async () => {
     const { webhookUrl, messages } = await discord()
     const posted: Json = await (await send(`${webhookUrl}?wait=true&thread_id=77`, card)).json()
     expect([posted.channel_id, messages[0]?.threadId]).toEqual(['77', '77'])
@@ -294,7 +294,7 @@ describe('Discord stand-in', () => {
     expect(messages[0]?.embeds).toEqual(card.embeds)
   })
 
-  it('notes soft mistakes: no wait, no allowed_mentions, components that are dropped', async () => {
+  it('reports mistakes that Discord accepts: no wait, no allowed_mentions, dropped components', async () => {
     const { webhookUrl, messages, violations } = await discord()
     const row = { type: 1, components: [{ type: 2, style: 5, label: 'Watch', url: 'https://example.com' }] }
     expect((await send(webhookUrl, { ...card, allowed_mentions: undefined, components: [row] })).status).toBe(204)
@@ -306,7 +306,7 @@ describe('Discord stand-in', () => {
     ])
   })
 
-  it('tells whom a post pings', async () => {
+  it('reports the mentions that a post notifies', async () => {
     const { webhookUrl, messages } = await discord()
     const content = '@everyone <@&11> <@&12> <@13>'
     for (const allowed_mentions of [{ parse: [] }, { roles: ['11'] }, { parse: ['everyone', 'users'] }, undefined]) {
@@ -316,7 +316,7 @@ describe('Discord stand-in', () => {
     expect(messages.map(({ pinged }) => pinged)).toEqual([[], ['<@&11>'], ['@everyone', '<@13>'], all])
   })
 
-  it('breaks before or after the message is recorded, as a test asks', async () => {
+  it('can fail before or after the message is stored', async () => {
     const before = await discord({
       intercept: (_request, response) => {
         response.writeHead(429, { 'retry-after': '1' }).end('{"message":"slow down","retry_after":0.3}')
@@ -416,7 +416,7 @@ describe('Discord stand-in', () => {
     expect(messages).toHaveLength(0)
   })
 
-  it('takes everything up to the limit, counted in code points', async () => {
+  it('accepts texts up to the limit, counted in code points', async () => {
     const { webhookUrl } = await discord()
     const embed = {
       title: `  ${long(256)} `,
@@ -460,7 +460,7 @@ describe('a message in the terminal', () => {
   const shown = (color: boolean, width = 60, timeZone = 'UTC') =>
     renderMessage(message, { color, width, now, timeZone })
 
-  it('shows what a reader sees, within the width', () => {
+  it('shows the message within the width', () => {
     const text = shown(false)
     expect(text).toContain('▌ Go Saturday 21 November 2026 14:05 UTC (in 5 hours),\n  ▌ ~~12:05 UTC~~')
     expect(text).toMatch(/▌ Rocket {2,}Pad\n {2}▌ Falcon 9 {2,}長征 🚀\n {2}▌ {2,}x\n {2}▌\n {2}▌ Alone\n {2}▌ Map\n/)
@@ -472,13 +472,13 @@ describe('a message in the terminal', () => {
     expect(text).not.toMatch(/ $/m)
   })
 
-  it('names the zone of the reader and colours the bar', () => {
+  it("shows the reader's time zone and a coloured bar", () => {
     expect(shown(false, 60, 'Asia/Tokyo')).toContain('23:05 GMT+9')
     expect(shown(true)).toContain('\x1b[32m▌\x1b[39m')
     expect(shown(true)).toContain('\x1b[9m')
   })
 
-  it('lets no message steer the terminal', () => {
+  it('removes control characters of a message', () => {
     const text = renderMessage({ content: 'a\x1b[2Jb\u009bc', username: '\x07x' }, { color: false, now })
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
   })

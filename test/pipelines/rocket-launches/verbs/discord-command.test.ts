@@ -16,7 +16,7 @@ const lines = (text: string) => text.trimEnd().split('\n')
 const idOf = async (subject: string) =>
   String((await channel.outbox()).find((row) => row.subject === subject)?.outbox_id ?? 'none')
 
-/** A hold whose answer got lost. */
+/** Posts a hold notice whose answer is lost. */
 async function loseAnswer(): Promise<string> {
   await channel.notify()
   await channel.change({ statusId: 5 })
@@ -31,7 +31,7 @@ async function loseAnswer(): Promise<string> {
 }
 
 describe('discord outbox', () => {
-  test('shows what does not stand, and why; everything with --all; JSON with -o json', async () => {
+  test('shows undelivered messages with the reason; all with --all; JSON with -o json', async () => {
     const id = await loseAnswer()
     const shown = await discord('outbox')
     expect([shown.code, shown.stderr]).toEqual([0, ''])
@@ -48,8 +48,8 @@ describe('discord outbox', () => {
     expect(disabled_targets).toEqual([])
   })
 
-  test('says that all is well, and which webhook is out of use', async () => {
-    expect((await discord('outbox')).stdout).toBe('Everything that was announced stands on its channel\n')
+  test('says that every message was delivered, and shows a disabled webhook', async () => {
+    expect((await discord('outbox')).stdout).toBe('Every message was delivered\n')
     channel.refuse(404, { code: 10015, message: 'Unknown Webhook' })
     await channel.ending()
     expect(lines((await discord('outbox')).stdout)[0]).toMatch(
@@ -57,7 +57,7 @@ describe('discord outbox', () => {
     )
   })
 
-  test('says what to run where there are no tables yet', async () => {
+  test('says what to run before the first run', async () => {
     const empty = await createEmptyDatabase()
     const { code, stderr } = await runCli(['discord', 'outbox'], {
       env: { ...ENV, DATABASE_URL: empty.connectionString },
@@ -68,14 +68,14 @@ describe('discord outbox', () => {
 })
 
 describe('discord resend', () => {
-  test('sends it with the next run, and says that it may stand twice', async () => {
+  test('sends the message with the next run and warns about a duplicate', async () => {
     const id = await loseAnswer()
     const { code, stdout } = await discord('resend', id)
     expect([code, lines(stdout)]).toEqual([
       0,
       [
         'The next run sends the hold of Falcon 9 | Nearest',
-        'If it did arrive the first time, it will stand there twice',
+        'If the first attempt arrived, the channel will have it twice',
       ],
     ])
     expect(channel.discord.messages).toHaveLength(2)
@@ -88,7 +88,7 @@ describe('discord resend', () => {
     ])
   })
 
-  test('brings back a card that was deleted on Discord, and a webhook that is out of use', async () => {
+  test('restores a card that was deleted on Discord, and enables a disabled webhook', async () => {
     await channel.notify()
     channel.discord.messages.splice(0)
     await channel.change({ net: '2026-11-22T10:05:00Z' })
@@ -101,7 +101,7 @@ describe('discord resend', () => {
     expect(channel.discord.messages).toHaveLength(1)
   })
 
-  test('of what waits takes a webhook that is out of use into use again, once', async () => {
+  test('enables the disabled webhook of a waiting message, once', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T10:05:00Z' })
     channel.refuse(404, { code: 10015, message: 'Unknown Webhook' })
@@ -115,7 +115,7 @@ describe('discord resend', () => {
     const again = await discord('resend', id)
     expect([again.code, again.stderr]).toEqual([
       1,
-      '✖ The card of Falcon 9 | Nearest is still to be sent, so it cannot be sent again\n',
+      '✖ The card of Falcon 9 | Nearest is waiting to be sent, so it cannot be sent again\n',
     ])
     channel.intercept = undefined
     expect(await channel.notify({ scheduledFor: channel.now })).toMatchObject({ outcome: 'edited' })
@@ -123,26 +123,24 @@ describe('discord resend', () => {
 })
 
 describe('discord forget', () => {
-  test('gives up what is still to be sent, or of unknown fate', async () => {
+  test('discards a message that is waiting or may be lost', async () => {
     const id = await loseAnswer()
-    expect((await discord('forget', id)).stdout).toBe(
-      'Forgotten: the hold of Falcon 9 | Nearest is not sent any more\n',
-    )
-    expect((await discord('outbox')).stdout).toBe('Everything that was announced stands on its channel\n')
+    expect((await discord('forget', id)).stdout).toBe('Discarded: the hold of Falcon 9 | Nearest will not be sent\n')
+    expect((await discord('outbox')).stdout).toBe('Every message was delivered\n')
     await channel.notify()
     expect(channel.discord.messages).toHaveLength(2)
   })
 
-  test('leaves a card as it is', async () => {
+  test('does not change a card on the channel', async () => {
     await channel.notify()
-    expect((await discord('forget', await idOf('card'))).stdout).toMatch(/is left as it is\n$/)
+    expect((await discord('forget', await idOf('card'))).stdout).toMatch(/stays on the channel as it is\n$/)
     await channel.change({ net: '2026-11-22T10:05:00Z' })
     expect(await channel.notify()).toMatchObject({ outcome: 'deleted' })
     expect(channel.discord.requests).toHaveLength(1)
   })
 
   test.each([
-    [['forget', '4711'], 1, /There is no message 4711; discord outbox --all lists them/],
+    [['forget', '4711'], 1, /Unknown message 4711; discord outbox --all lists all messages/],
     [['forget', 'x'], 2, /The id must be a number, as discord outbox shows it/],
     [['outbox', '--limit', '0'], 2, /--limit must be a whole number/],
   ])('%j ends in a sentence', async (args, code, sentence) => {

@@ -12,7 +12,7 @@ const precision = (number: number) => ({ id: number, name: '…', abbrev: '…',
 const status = (number: number, name: string) => ({ id: number, name, abbrev: name, description: '…' })
 const window = (net: string) => ({ net, window_start: net, window_end: net })
 
-/** By number: 1 flown, 2 next, 3 later and of another provider, 4 known to the month only, 5 gone from the list. */
+/** By number: 1 has flown, 2 is next, 3 is later and of another provider, 4 is known by month, 5 vanished from the list. */
 const LAUNCHES = [
   launch230({ id: id(1), name: 'Electron | Flown', ...window('2026-11-20T10:00:00Z'), status: status(3, 'Success') }),
   launch230({ id: id(2), name: 'Falcon 9 Block 5 | Starlink 1', ...window('2026-11-22T10:00:00Z') }),
@@ -61,17 +61,20 @@ async function store(received: readonly Record<string, unknown>[], at: string): 
 }
 
 describe.concurrent('launches next, list, show', () => {
-  test('next: the nearest with a precise time', async () => {
+  test('next: the nearest launch with a precise time', async () => {
     const { code, stdout, stderr } = await launches('next')
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^Falcon 9 Block 5 \| Starlink 1\nwhen {6}22 November 2026, 12:30 UTC \(in 31 h 30 min\)\n/)
     expect(stdout).toMatch(/^about {5}Two\n {10}lines — and more\.$/m)
     expect(await json('next')).toMatchObject({ launch_id: id(2), net: '2026-11-22T12:30:00.000Z', net_precision: 1 })
     const none = await launches('next', { CLOCK: '2027-11-21T05:00:00Z' })
-    expect([none.code, none.stderr]).toEqual([1, expect.stringMatching(/^✖ No launch to come is known; npm run pipe/)])
+    expect([none.code, none.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^✖ No upcoming launch is stored; npm run pipe/),
+    ])
   })
 
-  test('next, and db check: that the filters let no launch pass', async () => {
+  test('next and db check warn that no launch passes the filters', async () => {
     const env = { DISCORD_FILTER_LOCATIONS: '"Kennedy Space Center, FL, USA"' }
     const why = /none of the 3 launches to come passes DISCORD_FILTER_LOCATIONS, so none is announced/
     const { code, stdout } = await launches('next', env)
@@ -86,7 +89,7 @@ describe.concurrent('launches next, list, show', () => {
     )
   })
 
-  test('list: those to come, nearest first, no placeholder as a time', async () => {
+  test('list: upcoming launches, nearest first, no placeholder as a time', async () => {
     const { code, stdout } = await launches('list')
     expect([code, ...lines(stdout).map((line) => line.split(/ {2,}/).slice(1, 5))]).toEqual([
       0,
@@ -111,7 +114,7 @@ describe.concurrent('launches next, list, show', () => {
   test('an empty list says so', async () => {
     expect(await launches('list --provider nobody')).toEqual({
       code: 0,
-      stdout: 'No launch that is stored is among them\n',
+      stdout: 'No stored launch matches\n',
       stderr: '',
     })
   })
@@ -128,7 +131,7 @@ describe.concurrent('launches next, list, show', () => {
     expect(shown).toMatchObject({ launch_id: id(number), details: { id: id(number) } })
   })
 
-  test('show: what is stored, what it links to, its slips', async () => {
+  test('show: stored data, links, slips', async () => {
     const { code, stdout } = await launches('show 3')
     expect([code, lines(stdout)[0]]).toEqual([0, '=Ariane 64 | "Weather", or not'])
     expect(stdout).toMatch(/^pad +ELA-4, Guiana Space Centre$/m)
@@ -155,7 +158,7 @@ describe.concurrent('launches next, list, show', () => {
 })
 
 describe.concurrent('launches changes', () => {
-  test('in words, newest first, with the precision of then', async () => {
+  test('shows changes in words, newest first, with the precision at that time', async () => {
     const { code, stdout } = await launches('changes')
     expect([code, lines(stdout)]).toEqual([
       0,
@@ -186,7 +189,7 @@ describe.concurrent('launches changes', () => {
 })
 
 describe.concurrent('launches export', () => {
-  test('CSV: quotes, line breaks, and nothing a spreadsheet would run', async () => {
+  test('CSV: quotes, line breaks, and no formula for a spreadsheet', async () => {
     const { code, stdout } = await launches('export')
     const [header = [], ...records] = readCsv(stdout)
     expect([code, records.length, header[1], header[2]]).toEqual([0, 5, 'launch_id', 'name'])
@@ -212,7 +215,7 @@ describe.concurrent('launches export', () => {
     expect(JSON.parse((await launches('export --format json --until 2000-01-01')).stdout)).toEqual([])
   })
 
-  test('ends when its reader has had enough', async () => {
+  test('stops when its reader closes the pipe', async () => {
     const { process: child, ended } = startCli(['launches', 'export', '--details'], { env: environment() })
     child.stdout?.destroy()
     await once(child, 'exit')
@@ -220,7 +223,7 @@ describe.concurrent('launches export', () => {
   })
 })
 
-/** By RFC 4180 and the book: a field at a time. */
+/** Parses RFC 4180, field by field. */
 function readCsv(text: string): string[][] {
   const fields = [...text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/g)]
   expect(fields.map(([whole]) => whole).join('')).toBe(text)
@@ -232,7 +235,7 @@ function readCsv(text: string): string[][] {
   return records.slice(0, -1)
 }
 
-describe.concurrent('what is asked wrongly', () => {
+describe.concurrent('wrong arguments', () => {
   test.each([
     ['list --limit 0', '✖ --limit must be a whole number from 1 to 999999'],
     ['changes --since yesterday', '✖ --since must be 12h, 7d, a date such as 2026-01-31, or an instant such as'],
@@ -251,11 +254,11 @@ describe.concurrent('what is asked wrongly', () => {
     expect([code, stdout]).toEqual([0, expect.stringMatching(/\nExample:\n {2}npm run (-s )?cli -- launches /)])
   })
 
-  test('before the first run it says what to run', async () => {
+  test('says what to run before the first run', async () => {
     const empty = await createDatabase()
     for (const verb of ['next', 'list', 'show 1', 'changes', 'export']) {
       const { code, stderr } = await launches(verb, { DATABASE_URL: empty.connectionString })
-      const says = '✖ No launches are stored here yet; run npm run pipeline rocket-launches\n'
+      const says = '✖ No launches are stored yet; run npm run pipeline rocket-launches\n'
       expect([verb, code, stderr]).toEqual([verb, 1, says])
     }
     await empty.drop()
