@@ -3,13 +3,13 @@ import { pipeline } from 'node:stream/promises'
 import { from } from 'pg-copy-streams'
 import { request } from 'undici'
 import { type Database, inTransaction } from '#src/db/index.ts'
-import { columnOf, NAMES } from '../pipelines/launches/columns.ts'
-import type { Parsed } from '../pipelines/launches/launch.ts'
+import { LAUNCH_COLUMNS } from '../pipelines/launches/columns.ts'
+import type { Parsed } from '../pipelines/launches/parse-launch.ts'
 import { contentHash } from '../pipelines/launches/store-page.ts'
 
 /** What the same work takes at least: statements and requests that do nothing else. */
 
-const COLUMNS = ['launch_id', 'details', 'content_hash', 'first_seen_at', 'updated_at', ...NAMES]
+const COLUMNS = ['details', 'content_hash', 'first_seen_at', 'updated_at', ...LAUNCH_COLUMNS]
 
 type Cell = string | null
 
@@ -17,11 +17,11 @@ export function rowOf(parsed: Parsed, now: Date): Cell[] {
   if (!('launch' in parsed)) throw new Error('a launch is wrong')
   const { launch, details } = parsed
   const at = now.toISOString()
-  const read = NAMES.map((name) => {
-    const value = columnOf(launch, name)
+  const read = LAUNCH_COLUMNS.map((name) => {
+    const value = launch[name]
     return value instanceof Date ? value.toISOString() : value === null ? null : String(value)
   })
-  return [launch.launchId, details, contentHash(details), at, at, ...read]
+  return [details, contentHash(details), at, at, ...read]
 }
 
 /** Rows in COPY's text format, in pieces of about a page. */

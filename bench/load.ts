@@ -1,7 +1,7 @@
 import { openHttp } from '#src/connectors/http.ts'
 import type { Database } from '#src/db/index.ts'
 import { initializeSchema } from '../pipelines/launches/initialize-schema.ts'
-import { parseLaunch } from '../pipelines/launches/launch.ts'
+import { parseLaunch } from '../pipelines/launches/parse-launch.ts'
 import { SCHEMAS } from '../pipelines/launches/schemas.ts'
 import { storePage } from '../pipelines/launches/store-page.ts'
 import { fetchAndStoreData } from '../pipelines/rocket-launches/fetch-and-store-data.ts'

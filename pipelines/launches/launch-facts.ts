@@ -9,9 +9,9 @@ export function placeText({ pad, location }: Pick<Launch, 'pad' | 'location'>): 
 }
 
 /** The launch's own page, else its page on spacelaunchnow.me. */
-export function detailsUrl({ infoUrl, slug }: Pick<Launch, 'infoUrl' | 'slug'>): string | undefined {
+export function detailsUrl({ info_url, slug }: Pick<Launch, 'info_url' | 'slug'>): string | undefined {
   const page = slug ? `https://spacelaunchnow.me/launch/${encodeURIComponent(slug)}` : undefined
-  return webAddress(infoUrl, LIMITS.buttonUrl) ?? webAddress(page, LIMITS.buttonUrl)
+  return webAddress(info_url, LIMITS.buttonUrl) ?? webAddress(page, LIMITS.buttonUrl)
 }
 
 /** Launch Library's text on one line, without its CRLFs, double spaces and invisible characters. Null if it is empty. */

@@ -1,20 +1,20 @@
 import { humanDuration } from 'tminus'
-import { isPrecise } from './launch.ts'
-import type { StoredChange, StoredLaunch } from './read-launches.ts'
+import { isPrecise, type StoredLaunch } from './launch.ts'
+import type { StoredChange } from './read-launches.ts'
 import { coarseTime, precisionOf, timeText } from './time.ts'
 import { WORDS } from './words.ts'
 
-/** `2026-12-12 14:05Z`, `12 December 2026, morning`, `NET December 2026`: never a placeholder as a time. */
+/** `2026-12-12 14:05Z`, `12 December 2026, morning` or `NET December 2026`: a placeholder is never shown as a time. */
 export function shortTime(net: Date, netPrecision: number | null): string {
   if (isPrecise(netPrecision)) return instantText(net)
-  return coarseTime(net, precisionOf({ netPrecision })).replace(/ \(.*\)$/, '')
+  return coarseTime(net, precisionOf({ net_precision: netPrecision })).replace(/ \(.*\)$/, '')
 }
 
 /** `12 December 2026, 14:05 UTC (in 3 d)` */
 export function longTime(net: Date, netPrecision: number | null, now: Date): string {
   return isPrecise(netPrecision)
     ? `${timeText(net)} (${awayText(net, now)})`
-    : coarseTime(net, precisionOf({ netPrecision }))
+    : coarseTime(net, precisionOf({ net_precision: netPrecision }))
 }
 
 /** `2026-12-12 14:05Z` */
@@ -58,21 +58,21 @@ export function moveText(from: Date, to: Date): string {
   return `${humanDuration(Math.abs(ms))} ${ms > 0 ? 'later' : 'earlier'}`
 }
 
-/** Changes seen at once, of one launch. */
+/** The changes of one launch that were seen at the same time. */
 export interface Change {
   seenAt: Date
   launch: string
-  /** `['time', [<a Date>, ' → ', <a Date>, ' (24 h later)']]`: instants are left to whoever shows them. */
+  /** `['time', [<a Date>, ' → ', <a Date>, ' (24 h later)']]`: the caller formats each Date. */
   facts: [what: string, how: (string | Date)[]][]
 }
 
 /** `2026-12-12 14:05Z → 2026-12-13 14:05Z (24 h later)` */
-export function plainly(how: readonly (string | Date)[]): string {
+export function changeText(how: readonly (string | Date)[]): string {
   return how.map((part) => (part instanceof Date ? instantText(part) : part)).join('')
 }
 
-/** Puts together what was seen at once. In the order they come in. */
-export function changesInWords(changes: readonly StoredChange[]): Change[] {
+/** Groups changes that were seen at the same time, in the order of `changes`. */
+export function describeChanges(changes: readonly StoredChange[]): Change[] {
   const groups = new Map<string, StoredChange[]>()
   for (const change of changes) {
     const key = `${change.seen_at.toISOString()} ${change.launch_id}`
@@ -84,14 +84,14 @@ export function changesInWords(changes: readonly StoredChange[]): Change[] {
   })
 }
 
-/** How precise a time is can be seen from its own words; a window that moves just as the time does is no news. */
+/** Omits the precision, which the text of the time shows, and a window that moved exactly like the time. */
 function factsOf(group: readonly StoredChange[]): Change['facts'] {
   const net = group.find(({ field }) => field === 'net')
-  const told = net && plainly(howOf(net))
-  const isNews = (field: string, how: string) => field !== 'net_precision' && (!isWindow(field) || how !== told)
+  const netText = net && changeText(howOf(net))
+  const isNews = (field: string, how: string) => field !== 'net_precision' && (!isWindow(field) || how !== netText)
   return group
     .map((change) => ({ change, how: howOf(change) }))
-    .filter(({ change: { field }, how }) => !net || isNews(field, plainly(how)))
+    .filter(({ change: { field }, how }) => !net || isNews(field, changeText(how)))
     .map(({ change: { field }, how }) => [FIELDS[field] ?? field.replaceAll('_', ' '), how])
 }
 
@@ -100,16 +100,16 @@ function isWindow(field: string): boolean {
 }
 
 function howOf(change: StoredChange): (string | Date)[] {
-  const anew = ANEW[change.field]
-  if (anew !== undefined && change.old !== null && change.new !== null) return [anew]
+  const summary = SUMMARIES[change.field]
+  if (summary !== undefined && change.old !== null && change.new !== null) return [summary]
   const [from, to] = [partOf(change, 'old'), partOf(change, 'new')]
-  if (plainly([from]) !== plainly([to])) return [from, ' → ', to, movedBy(change)]
+  if (changeText([from]) !== changeText([to])) return [from, ' → ', to, movedBy(change)]
   const isTime = change.field === 'net' || isWindow(change.field)
   return isTime ? [to, ', as before; its placeholder moved'] : ['reworded']
 }
 
-/** What nobody compares by reading; `-o json` holds both. */
-const ANEW: Readonly<Record<string, string>> = { mission_description: 'reworded', image_url: 'another one' }
+/** Shown instead of two long values; `-o json` has both. */
+const SUMMARIES: Readonly<Record<string, string>> = { mission_description: 'reworded', image_url: 'another one' }
 
 const FIELDS: Readonly<Record<string, string>> = {
   net: 'time',
@@ -153,16 +153,16 @@ function partOf(change: StoredChange, side: 'old' | 'new'): string | Date {
   }
 }
 
-const LONGEST = 60
+const MAX_LENGTH = 60
 
-/** A long text would fill the screen; `-o json` holds it whole. */
+/** `-o json` has the whole text. */
 function shortened(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ')
   const letters = [...line]
-  return letters.length > LONGEST ? `${letters.slice(0, LONGEST - 1).join('')}…` : line
+  return letters.length > MAX_LENGTH ? `${letters.slice(0, MAX_LENGTH - 1).join('')}…` : line
 }
 
-/** Only between two times: a placeholder moves without anything having moved. */
+/** Only between two precise times: a moved placeholder does not mean that the launch moved. */
 function movedBy({ field, old, new: now, old_precision, new_precision }: StoredChange): string {
   const times = (field === 'net' || isWindow(field)) && isPrecise(old_precision) && isPrecise(new_precision)
   return times && old !== null && now !== null ? ` (${moveText(new Date(old), new Date(now))})` : ''

@@ -17,7 +17,7 @@ export interface Move {
   byMs: number
 }
 
-export function netOf(launch: Pick<Launch, 'net' | 'netPrecision'>): Net {
+export function netOf(launch: Pick<Launch, 'net' | 'net_precision'>): Net {
   return { net: launch.net, precision: precisionOf(launch) }
 }
 

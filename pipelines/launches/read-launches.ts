@@ -1,44 +1,29 @@
 import { type Database, inTransaction, type Queryable } from 'tminus/db'
-import { type Columns, NAMES } from './columns.ts'
-import { isToCome } from './to-come.ts'
+import { STORED_COLUMNS } from './columns.ts'
+import type { StoredLaunch } from './launch.ts'
+import { isUpcoming } from './upcoming.ts'
 
-/** A launch as stored, by the names of its columns. */
-export interface StoredLaunch extends Columns {
-  id: number
-  /** Null only in rows the older Airflow version left twice. */
-  launch_id: string | null
-  first_seen_at: Date | null
-  updated_at: Date | null
-  /** Since when it is missing from the list of upcoming launches. */
-  vanished_at: Date | null
-  /** As received, where it was asked for. */
-  details?: unknown
-}
-
-/** In the order they are exported in. */
-export const COLUMNS = ['id', 'launch_id', ...NAMES, 'first_seen_at', 'updated_at', 'vanished_at'] as const
-
-const LISTED = COLUMNS.join(', ')
+const COLUMNS = STORED_COLUMNS.join(', ')
 
 export interface Wanted {
   now: Date
-  /** False: those to come; true: those flown or gone by. */
+  /** False: upcoming launches. True: launches that flew or whose period is over. */
   past: boolean
-  /** Words that all occur in its name, mission, provider, rocket, pad or location, whatever their case and accents. */
+  /** Words that must all occur in name, mission, provider, rocket, pad or location; case and accents do not matter. */
   search: string
   provider: string
   limit: number
 }
 
-/** To come: nearest first. Past: latest first. A launch gone from the list is neither, until its period is over. */
+/** Upcoming launches, nearest first, or past ones, latest first. A vanished launch is in neither list until its period is over. */
 export async function listLaunches(
   db: Queryable,
   { now, past, search, provider, limit }: Wanted,
 ): Promise<StoredLaunch[]> {
   const { rows } = await db.query<StoredLaunch>(
-    `select ${LISTED} from rocket_launches
-     where ${past ? 'not' : 'vanished_at is null and'} ${isToCome('$1')}
-       and ${holdsAll('search_text', '$2')}
+    `select ${COLUMNS} from rocket_launches
+     where ${past ? 'not' : 'vanished_at is null and'} ${isUpcoming('$1')}
+       and ${containsAllWords('search_text', '$2')}
        and strpos(launch_fold(coalesce(provider, '')), launch_fold($3)) > 0
      order by net ${past ? 'desc' : 'asc'}, launch_id
      limit $4`,
@@ -48,12 +33,12 @@ export async function listLaunches(
 }
 
 /**
- * Launches a person may mean: by `id`, `launch_id` (or its beginning, from eight characters) or slug; where there is
- * none, those with all words in their name. The nearest to `now` first.
+ * Launches that `text` may name, nearest to `now` first: by `id`, `launch_id` (or its first eight or more characters),
+ * slug or name. If there is none, launches with all words of `text` in their name.
  */
 export async function findLaunches(db: Queryable, text: string, now: Date): Promise<StoredLaunch[]> {
   const { rows } = await db.query<StoredLaunch & { exact: boolean }>(
-    `select ${LISTED}, details, exact
+    `select ${COLUMNS}, details, exact
      from (
        select *,
          coalesce(id::text = $1 or launch_id = $1 or slug = lower($1)
@@ -61,7 +46,7 @@ export async function findLaunches(db: Queryable, text: string, now: Date): Prom
            or length($1) >= 8 and starts_with(launch_id, lower($1)), false) as exact
        from rocket_launches
      ) as launches
-     where exact or ${holdsAll('search_text', '$2')} and ${holdsAll('launch_fold(name)', '$2')}
+     where exact or ${containsAllWords('search_text', '$2')} and ${containsAllWords('launch_fold(name)', '$2')}
      order by exact desc, abs(extract(epoch from net - $3::timestamptz)), id
      limit 20`,
     [text, text.split(/\s+/), now.toISOString()],
@@ -70,29 +55,29 @@ export async function findLaunches(db: Queryable, text: string, now: Date): Prom
   return (exact.length > 0 ? exact : rows).map(({ exact: _, ...launch }) => launch)
 }
 
-/** SQL: true where folded text holds every one of the words (a `text[]`), whatever their case and accents. */
-export function holdsAll(text: string, words: string): string {
+/** SQL: true if folded text contains each of the words (a `text[]`). Case and accents do not matter. */
+export function containsAllWords(text: string, words: string): string {
   const folded = `array(select launch_fold(word) from unnest(${words}::text[]) word)`
   return `(select coalesce(bool_and(strpos(${text}, word) > 0), true) from unnest(${folded}) word)`
 }
 
 export interface StoredChange {
   launch_id: string
-  /** Null where the launch is not stored any more. */
+  /** Null if the launch is no longer stored. */
   name: string | null
   field: string
-  /** As text, times in ISO 8601, UTC. */
+  /** Text; times are ISO 8601, UTC. */
   old: string | null
   new: string | null
   seen_at: Date
-  /** Of the launch's net before and after. */
+  /** The precision of `net` before and after the change. */
   old_precision: number | null
   new_precision: number | null
 }
 
 /**
- * Newest first; `limit` is of launches and times, each with all that changed then. What a net was precise to is read
- * back from the changes of the precision that came later.
+ * Changes, newest first. `limit` counts groups: all changes of one launch at one time. The precision at that time comes
+ * from the changes of `net_precision` at or after it.
  */
 export async function readChanges(
   db: Queryable,
@@ -135,7 +120,7 @@ export interface Slips {
   last_slip_at: Date | null
 }
 
-/** Undefined: it did not move. */
+/** How often NET moved; undefined if it never did. */
 export async function readSlips(db: Queryable, launchId: string): Promise<Slips | undefined> {
   const { rows } = await db.query<Slips>(
     'select first_net, last_net, slips, last_slip_at from launch_slips where launch_id = $1',
@@ -145,17 +130,17 @@ export async function readSlips(db: Queryable, launchId: string): Promise<Slips 
 }
 
 export interface Exported {
-  /** Of net: from the one on, and before the other. */
+  /** Launches with a net from `since` (inclusive) until `until` (exclusive). */
   since: Date | undefined
   until: Date | undefined
   details: boolean
 }
 
-const FETCHED = 200
+const FETCH_SIZE = 200
 
 /**
- * Hands over every launch, by net, `FETCHED` at a time, as they all were at one moment; ends early where `take` returns
- * false. A transaction stays open meanwhile.
+ * Passes all launches to `take` in batches, ordered by net, as one consistent snapshot. Stops when `take` returns false.
+ * A transaction stays open until the end.
  */
 export async function eachLaunch(
   db: Database,
@@ -165,13 +150,13 @@ export async function eachLaunch(
   await inTransaction(db, async (connection) => {
     await connection.query(
       `declare exported no scroll cursor for
-       select ${LISTED}${details ? ', details' : ''} from rocket_launches
+       select ${COLUMNS}${details ? ', details' : ''} from rocket_launches
        where ($1::timestamptz is null or net >= $1) and ($2::timestamptz is null or net < $2)
        order by net, id`,
       [since?.toISOString() ?? null, until?.toISOString() ?? null],
     )
     for (;;) {
-      const { rows } = await connection.query<StoredLaunch>(`fetch ${FETCHED} from exported`)
+      const { rows } = await connection.query<StoredLaunch>(`fetch ${FETCH_SIZE} from exported`)
       if (rows.length === 0 || !(await take(rows))) return
     }
   })

@@ -1,5 +1,5 @@
 import { fail, type TminusError } from 'tminus'
-import type { Parsed } from './launch.ts'
+import type { Parsed } from './parse-launch.ts'
 
 /** How often each issue came, by its words. */
 export type Issues = Map<string, number>

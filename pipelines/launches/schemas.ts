@@ -1,26 +1,34 @@
 import { z } from 'zod'
-import type { ApiVersion, Launch } from './launch.ts'
+import type { ApiVersion } from './api-version.ts'
+import { derivedPrecision } from './derived-precision.ts'
+import type { Launch } from './launch.ts'
+
+/** `detailed`: the launch came in detailed mode, which alone gives webcasts and pages. */
+export interface ReadLaunch {
+  launch: Launch
+  detailed: boolean
+}
 
 /**
- * What is read of a launch, for each version of the API; keys that are not used are ignored. What came into a version
- * late (`net_precision` into 2.2.0 in 2022) or belongs to the detailed mode (`vid_urls`) may be absent.
+ * One schema per API version. It names the keys that this pipeline reads and ignores all others. A key may be absent if
+ * the version got it late (`net_precision` came into 2.2.0 in 2022) or only the detailed mode has it (`vid_urls`).
  * https://ll.thespacedevs.com/docs/ · https://github.com/TheSpaceDevs/Tutorials
  */
-export const SCHEMAS: Record<ApiVersion, z.ZodType<Launch>> = {
+export const SCHEMAS: Record<ApiVersion, z.ZodType<ReadLaunch>> = {
   '2.0.0': z.lazy(() => Launch200),
   '2.2.0': z.lazy(() => Launch220),
   '2.3.0': z.lazy(() => Launch230),
-  // Whatever of 2.4.0 is read here stands where 2.3.0 has it; the variants of images and the countries are kept in details.
+  // 2.4.0 has every key that is read here in the same place as 2.3.0.
   '2.4.0': z.lazy(() => Launch230),
 }
 
-/** Empty means unknown as much as null does. */
+/** An empty text means unknown, like null. */
 const text = z
   .string()
   .nullish()
   .transform((value) => (value?.trim() ? value : null))
 
-/** Postgres takes years up to 294276, JavaScript to 275760; a launch outside these is a mistake. */
+/** Postgres and JavaScript accept later years, but a launch outside this range is a mistake. */
 const instant = z.iso
   .datetime({ offset: true })
   .transform((value) => new Date(value))
@@ -38,7 +46,7 @@ const coordinate = z
   .nullish()
   .transform((value) => (value == null || String(value).trim() === '' ? null : Number(value)))
 
-/** Anything else than http(s) could not be shown: it is taken as absent. */
+/** Any other address than http(s) cannot be shown, so it is treated as absent. */
 const webAddress = z
   .string()
   .nullish()
@@ -52,9 +60,9 @@ const named = z
 const links = z
   .array(z.object({ url: webAddress, priority: z.number().nullish() }))
   .nullish()
-  .transform((value) => ({ told: value !== undefined, best: bestLink(value ?? []) }))
+  .transform((value) => ({ isGiven: value !== undefined, best: bestLink(value ?? []) }))
 
-/** The lower the priority number, the better; of equals the first. */
+/** The link with the lowest priority number; the first of equals. */
 function bestLink(candidates: { url: string | null; priority?: number | null | undefined }[]): string | null {
   let best: { url: string; priority: number } | undefined
   for (const { url, priority } of candidates) {
@@ -76,7 +84,7 @@ const COMMON = {
   probability: z
     .int32()
     .nullish()
-    // 2.0.0 said -1 for unknown.
+    // 2.0.0 gives -1 for unknown.
     .transform((value) => (value == null || value < 0 ? null : value)),
   holdreason: text,
   failreason: text,
@@ -100,14 +108,14 @@ const netPrecision = z
 const rocketOf = <Family extends z.ZodRawShape>(family: Family) =>
   z.object({ configuration: z.object({ name: text, full_name: text, ...family }).nullish() }).nullish()
 
-/** As 2.0.0 and 2.2.0 have it. */
+/** The shape of 2.0.0 and 2.2.0. */
 const FLAT = { ...COMMON, image: webAddress, rocket: rocketOf({ family: text }), vidURLs: links, infoURLs: links }
 
 const Launch200 = z
   .object({ ...FLAT, tbddate: z.boolean().nullish(), tbdtime: z.boolean().nullish() })
   .transform((raw) => {
-    const open = { date: raw.tbddate ?? false, time: raw.tbdtime ?? false }
-    return flatLaunchOf(raw, derivedPrecision(raw.net, raw.status.id, open))
+    const undetermined = { date: raw.tbddate ?? false, time: raw.tbdtime ?? false }
+    return flatLaunchOf(raw, derivedPrecision(raw.net, raw.status.id, undetermined))
   })
 
 const Launch220 = z
@@ -125,90 +133,66 @@ const Launch230 = z
   })
   .transform((raw) =>
     launchOf(raw, {
-      netPrecision: raw.net_precision ?? derivedPrecision(raw.net, raw.status.id),
-      // The first is the one 2.2.0 gives: "Falcon" of "Falcon", "Falcon 9".
+      net_precision: raw.net_precision ?? derivedPrecision(raw.net, raw.status.id),
+      // The first family is the one that 2.2.0 gives: "Falcon" of "Falcon", "Falcon 9".
       family: raw.rocket?.configuration?.families?.[0]?.name ?? null,
-      imageUrl: raw.image?.image_url ?? null,
-      imageCredit: raw.image?.credit ?? null,
-      ...linksOf(raw.vid_urls, raw.info_urls),
+      image_url: raw.image?.image_url ?? null,
+      image_credit: raw.image?.credit ?? null,
+      videos: raw.vid_urls,
+      pages: raw.info_urls,
     }),
   )
 
-function flatLaunchOf(raw: z.output<z.ZodObject<typeof FLAT>>, netPrecision: number): Launch {
+function flatLaunchOf(raw: z.output<z.ZodObject<typeof FLAT>>, net_precision: number): ReadLaunch {
   return launchOf(raw, {
-    netPrecision,
+    net_precision,
     family: raw.rocket?.configuration?.family ?? null,
-    imageUrl: raw.image,
-    imageCredit: null,
-    ...linksOf(raw.vidURLs, raw.infoURLs),
+    image_url: raw.image,
+    image_credit: null,
+    videos: raw.vidURLs,
+    pages: raw.infoURLs,
   })
 }
 
 type Common = z.output<z.ZodObject<typeof COMMON>> & {
   rocket?: { configuration?: { name: string | null; full_name: string | null } | null | undefined } | null | undefined
 }
-type Differing = 'netPrecision' | 'family' | 'imageUrl' | 'imageCredit' | 'detailed' | 'webcastUrl' | 'infoUrl'
+type Links = z.output<typeof links>
+/** The parts whose place differs between versions. */
+type Differing = Pick<Launch, 'net_precision' | 'family' | 'image_url' | 'image_credit'> & {
+  videos: Links
+  pages: Links
+}
 
-function launchOf(raw: Common, differing: Pick<Launch, Differing>): Launch {
-  return {
-    launchId: raw.id,
+function launchOf(raw: Common, { videos, pages, ...differing }: Differing): ReadLaunch {
+  const launch = {
+    launch_id: raw.id,
     name: raw.name,
     slug: raw.slug,
     net: raw.net,
-    status: raw.status,
-    lastUpdated: raw.last_updated,
-    windowStart: raw.window_start,
-    windowEnd: raw.window_end,
+    status_id: raw.status.id,
+    status_name: raw.status.name,
+    last_updated: raw.last_updated,
+    window_start: raw.window_start,
+    window_end: raw.window_end,
     provider: raw.launch_service_provider,
     rocket: raw.rocket?.configuration?.full_name ?? raw.rocket?.configuration?.name ?? null,
     pad: raw.pad.name,
     location: raw.pad.location,
     latitude: raw.pad.latitude,
     longitude: raw.pad.longitude,
-    missionName: raw.mission.name,
-    missionType: raw.mission.type,
-    missionDescription: raw.mission.description,
+    mission_name: raw.mission.name,
+    mission_type: raw.mission.type,
+    mission_description: raw.mission.description,
     orbit: raw.mission.orbit,
     probability: raw.probability,
-    holdReason: raw.holdreason,
-    failReason: raw.failreason,
-    webcastLive: raw.webcast_live ?? false,
+    hold_reason: raw.holdreason,
+    fail_reason: raw.failreason,
+    webcast_url: videos.best,
+    webcast_live: raw.webcast_live ?? false,
+    info_url: pages.best,
     ...differing,
   }
-}
-
-type Links = z.output<typeof links>
-
-/** Normal mode has neither key, list mode never comes here. */
-function linksOf(videos: Links, pages: Links): Pick<Launch, 'detailed' | 'webcastUrl' | 'infoUrl'> {
-  return { detailed: videos.told, webcastUrl: videos.best, infoUrl: pages.best }
-}
-
-const [MINUTE, HOUR, DAY, MONTH, QUARTER_1, QUARTER_3, HALF_1, YEAR] = [1, 2, 5, 7, 8, 10, 12, 14] as const
-const TO_BE_DETERMINED = 2
-
-/**
- * A precision for launches that come without one (2.0.0; 2.2.0 until 2022): the finest that is certainly true, so
- * that a coarse date is never shown as a precise one. Every launch recorded with a day or less known stands at
- * midnight and is "to be determined" (263 of 263; of 435 finer ones two are at midnight, none to be determined),
- * and a period's placeholder is its last day: the end of June may mean June, the second quarter or the first half.
- *
- * `open` are 2.0.0's `tbddate` and `tbdtime`: the first means a month or coarser, the second alone an hour at best;
- * they were not always kept (in 2023 placeholders came with both false).
- */
-export function derivedPrecision(net: Date, statusId: number, open?: { date: boolean; time: boolean }): number {
-  const midnight = net.getTime() % 86_400_000 === 0
-  const dateOpen = open?.date ?? false
-  const timeOpen = open?.time ?? false
-  if (midnight && (dateOpen || timeOpen || statusId === TO_BE_DETERMINED))
-    return endingPeriod(net) ?? (dateOpen ? MONTH : DAY)
-  if (dateOpen) return MONTH
-  return timeOpen || open === undefined ? HOUR : MINUTE
-}
-
-/** The longest period of which this is the last day. */
-function endingPeriod(net: Date): number | undefined {
-  const next = new Date(net.getTime() + 86_400_000)
-  if (next.getUTCDate() !== 1) return undefined
-  return { 2: QUARTER_1, 5: HALF_1, 8: QUARTER_3, 11: YEAR }[net.getUTCMonth()] ?? MONTH
+  // The normal mode has neither list of links.
+  return { launch, detailed: videos.isGiven }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { API_VERSIONS, apiVersion } from './launch.ts'
+import { API_VERSIONS, apiVersion } from './api-version.ts'
 
 /** The environment variables by which launches are read; an empty one is unset. */
 export const launchLibrarySettings = {

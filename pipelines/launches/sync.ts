@@ -1,6 +1,6 @@
 import type { Queryable } from 'tminus/db'
 import { FINAL } from './launch.ts'
-import { IS_PRECISE, isToCome } from './to-come.ts'
+import { IS_PRECISE, isUpcoming } from './upcoming.ts'
 
 /** How far the reading of a list is; its times are the task's clock. */
 export interface SyncRow {
@@ -90,7 +90,7 @@ export async function markVanished(db: Queryable, seen: readonly string[], now: 
   const { rows } = await db.query<{ missing: number; expected: number }>(
     `with expected as (
        select launch_id, not (launch_id = any ($1)) as missing from rocket_launches
-       where ${isToCome('$2')} and net >= $2::timestamptz - interval '1 day'
+       where ${isUpcoming('$2')} and net >= $2::timestamptz - interval '1 day'
          and vanished_at is null and launch_id is not null
      ), counted as (
        select count(*) filter (where missing)::int as missing, count(*)::int as expected from expected

@@ -1,7 +1,7 @@
 import { isPrecise, type Launch } from './launch.ts'
 import { WORDS } from './words.ts'
 
-/** Launch Library's ids, as far as they are told apart here; the others lie between. */
+/** Launch Library's ids that this file compares with; the other ids lie between them. */
 const PRECISION = {
   hour: 2,
   morning: 3,
@@ -17,14 +17,14 @@ const PRECISION = {
   decade: 16,
 } as const
 
-/** The precision to believe: where none is known, a month is promised at most. */
-export function precisionOf({ netPrecision }: Pick<Launch, 'netPrecision'>): number {
-  return netPrecision ?? PRECISION.month
+/** The precision of a launch; a month if it is unknown. */
+export function precisionOf({ net_precision }: Pick<Launch, 'net_precision'>): number {
+  return net_precision ?? PRECISION.month
 }
 
 /**
- * Net as far as it is known: exact, or the first instant (UTC) of its day, week, month, quarter, half, year, decade.
- * A placeholder that moves within its period is no news.
+ * A precise net itself, else the first instant (UTC) of its day, week, month, quarter, half, year or decade, so that a
+ * placeholder can move within its period without a change of the result.
  */
 export function periodStart(net: Date, precision: number): Date {
   if (isPrecise(precision)) return net
@@ -40,8 +40,8 @@ export function periodStart(net: Date, precision: number): Date {
 }
 
 /**
- * What `net` stands for, in ms since 1970, its end outside; a precise time is its own end. A morning is a whole day:
- * it is one at the launch site, whose zone is not known.
+ * The period of `net`, in ms since 1970; `end` is exclusive. A precise time is its own start and end. A morning counts as
+ * a whole day, because the time zone of the launch site is unknown.
  */
 export function periodOf(net: Date, precision: number): { start: number; end: number } {
   const from = periodStart(net, precision)
@@ -52,9 +52,9 @@ export function periodOf(net: Date, precision: number): { start: number; end: nu
 }
 
 /**
- * The end of the period that `net` stands for, never before `net`; the launch is past once it is over. In SQL it is
- * the column `period_end`, by `launch_period_end`. A time known to the second or minute, and one of unknown precision
- * (a row the older Airflow version left), is its own end.
+ * The end of the period of `net`, never before `net`. After it, the launch is past. The column `period_end` (SQL function
+ * `launch_period_end`) has the same value. A time known to the second or minute is its own end, and so is one of unknown
+ * precision (a row of the older Airflow version).
  */
 export function periodEnd(net: Date, precision: number | null): Date {
   if (precision === null) return net
@@ -75,8 +75,8 @@ function lengthOf(precision: number): [number, number, number] {
 }
 
 /**
- * How fine a precision is, 0 the finest: second, minute, hour are one class, as are a day and its halves, and (like
- * everything unknown) the two kinds of year.
+ * The class of a precision, 0 the finest. Second, minute and hour are one class, as are a day and its halves. The two
+ * kinds of year are one class, to which unknown ids belong too.
  */
 export function precisionClass(precision: number): number {
   if (isPrecise(precision)) return 0
@@ -85,7 +85,7 @@ export function precisionClass(precision: number): number {
   return 1 + (index < 0 ? COARSEST.length : index)
 }
 
-/** Of each class between a time and a year. */
+/** The coarsest precision of each class between a precise time and a year. */
 const COARSEST = [PRECISION.day, PRECISION.week, PRECISION.month, PRECISION.quarter4, PRECISION.half2]
 
 /** Not `Date.UTC`, which reads the years 0 to 99 as 1900 to 1999. */
@@ -95,7 +95,7 @@ function utc(year: number, month: number, day: number): Date {
   return date
 }
 
-/** A time of which only the period is known, in words: "NET December 2026", "Q1 2027", "second half of 2027". */
+/** A placeholder in words: "NET December 2026", "Q1 2027", "second half of 2027". */
 export function coarseTime(net: Date, precision: number): string {
   const words = WORDS.when
   const start = periodStart(net, precision)
@@ -125,7 +125,7 @@ export function timeText(date: Date): string {
 const DAY_MS = 86_400_000
 const WEEK_MS = 7 * DAY_MS
 
-/** Length, and that of what it is counted within. */
+/** Name, length in ms, and the length of the next larger unit. */
 const UNITS = [
   ['day', DAY_MS, WEEK_MS],
   ['hour', 3_600_000, DAY_MS],
@@ -133,7 +133,7 @@ const UNITS = [
   ['second', 1_000, 60_000],
 ] as const
 
-/** "2 days 3 hours", "15 minutes": the largest unit and the next, cut off; from a week on whole days, rounded. */
+/** "2 days 3 hours", "15 minutes": the two largest units, rounded down; from a week on, whole days, rounded. */
 export function amountText(ms: number): string {
   if (ms >= WEEK_MS) return WORDS.amount(Math.round(ms / DAY_MS), 'day')
   const [day, hour, minute, second] = UNITS.map(([unit, size, within]) => {

@@ -2,6 +2,7 @@ import { type Check, type CheckHost, commandFor, humanDuration } from 'tminus'
 import { type Database, missingRights, type Queryable } from 'tminus/db'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnown } from '../launches/launch-library/quota.ts'
+import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { filtersSet, nothingPasses } from './discord/settings-filter.ts'
 import { disabledAmong, disabledWords } from './discord/target.ts'
@@ -25,8 +26,7 @@ async function checkTables(db: Database, host: CheckHost<Settings>): Promise<Che
       ...(await checkFilters(db, host)),
     ]
   } catch (error) {
-    // Postgres' code for a table that does not exist.
-    if (error instanceof Error && 'code' in error && error.code === '42P01') return [nothingYet]
+    if (isMissingTable(error)) return [nothingYet]
     throw error
   }
 }

@@ -1,10 +1,10 @@
 import { fail, type TaskContext, TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { z } from 'zod'
-import { type Parsed, parseLaunch } from '../launches/launch.ts'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { type LaunchLibrary, openLaunchLibrary } from '../launches/launch-library/launch-library.ts'
 import { type Budget, openBudget, QuotaSpent } from '../launches/launch-library/quota.ts'
+import { type Parsed, parseLaunch } from '../launches/parse-launch.ts'
 import { addIssues, type Issues, mostlyRejected, refuseMostlyRejected } from '../launches/rejects.ts'
 import { type PageSummary, storePage } from '../launches/store-page.ts'
 import * as sync from '../launches/sync.ts'
@@ -171,13 +171,13 @@ function remember(reading: Reading, page: readonly Parsed[], count: number | nul
   for (const id of ids) reading.ids.add(id)
   addIssues(reading.issues, page)
   for (const parsed of page) {
-    const lastUpdated = 'launch' in parsed ? parsed.launch.lastUpdated : null
+    const lastUpdated = 'launch' in parsed ? parsed.launch.last_updated : null
     if (lastUpdated && !(reading.highWater && reading.highWater >= lastUpdated)) reading.highWater = lastUpdated
   }
 }
 
 function idsOf(page: readonly Parsed[]): string[] {
-  return page.flatMap((parsed) => ('launch' in parsed ? parsed.launch.launchId : (parsed.launchId ?? [])))
+  return page.flatMap((parsed) => ('launch' in parsed ? parsed.launch.launch_id : (parsed.launchId ?? [])))
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Metric, MetricsHost } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnown } from '../launches/launch-library/quota.ts'
+import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import type { Settings } from './settings.ts'
 
@@ -10,8 +11,7 @@ export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
   return await host
     .withDatabase(async (db) => [...(await ofLaunches(db, host)), ...(await ofMessages(db))])
     .catch((error: Error) => {
-      // Postgres' code for a table that does not exist.
-      if ('code' in error && error.code === '42P01') return []
+      if (isMissingTable(error)) return []
       throw error
     })
 }

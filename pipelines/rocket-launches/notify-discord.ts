@@ -2,9 +2,11 @@ import { skip, type TaskContext } from 'tminus'
 import type { Payload, Webhook } from 'tminus/connectors/discord'
 import { inTransaction } from 'tminus/db'
 import { z } from 'zod'
+import type { KnownLaunch } from '../launches/launch.ts'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
-import { type LaunchRow, nearestLaunch } from '../launches/store.ts'
+import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
+import { nearestLaunch } from '../launches/upcoming.ts'
 import { announceLaunch } from './discord/announcement.ts'
 import { type Deciding, decideTarget } from './discord/decision.ts'
 import { type Delivery, deliver } from './discord/delivery.ts'
@@ -77,14 +79,11 @@ export async function notifyDiscord(_inputs: unknown, context: Context): Promise
 
 /** This task runs also after a failed `initialize_schema`, which no retry of ours would mend. */
 function skipWithoutTables(error: Error): never {
-  if ('code' in error && MISSING.has(error.code)) {
+  if (isMissingTable(error)) {
     throw skip('the tables of this pipeline are not there yet: initialize_schema has to succeed first')
   }
   throw error
 }
-
-/** Postgres' codes for a table and a column that do not exist. */
-const MISSING = new Set<unknown>(['42P01', '42703'])
 
 async function prepare({ db, now, settings, runType, logicalDate }: Context): Promise<Deciding> {
   await db.query('select from discord_target limit 0') // the newest of the tables
@@ -94,7 +93,7 @@ async function prepare({ db, now, settings, runType, logicalDate }: Context): Pr
     asOf: runType === 'scheduled' ? logicalDate : now(),
     rules: { notices: settings.DISCORD_NOTICES, reminders: settings.DISCORD_REMINDERS },
     passes: filterOf(settings),
-    dataAsOf: (launch) => latest([sync?.lastSuccessAt, launch.updatedAt]) ?? now(),
+    dataAsOf: (launch) => latest([sync?.lastSuccessAt, launch.updated_at]) ?? now(),
   }
 }
 
@@ -132,7 +131,7 @@ function named(target: string, trouble: Trouble): Trouble {
 /** What one run did for one channel. */
 interface Report {
   target: string
-  nearest: LaunchRow | undefined
+  nearest: KnownLaunch | undefined
   delivery: Delivery
   disabled?: string
 }
@@ -188,7 +187,7 @@ function summaryOf(reports: readonly Report[]): NotifySummary {
   const [first] = reports
   const nearest = reports.find((report) => report.nearest)?.nearest
   return {
-    launchId: nearest?.launchId ?? null,
+    launchId: nearest?.launch_id ?? null,
     launch: nearest?.name ?? null,
     outcome: first ? outcomeOf(first) : 'no_launch',
     targets: reports.map(({ target, delivery: { posted, edited, unknown, waiting }, disabled }) => {
@@ -199,5 +198,5 @@ function summaryOf(reports: readonly Report[]): NotifySummary {
 
 function outcomeOf({ nearest, delivery, disabled }: Report): NotifySummary['outcome'] {
   if (disabled !== undefined) return 'disabled'
-  return nearest ? (delivery.cards.get(nearest.launchId) ?? 'waiting') : 'no_launch'
+  return nearest ? (delivery.cards.get(nearest.launch_id) ?? 'waiting') : 'no_launch'
 }

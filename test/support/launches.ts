@@ -1,4 +1,5 @@
-import { type Launch, type Parsed, parseLaunch } from '../../pipelines/launches/launch.ts'
+import type { Launch } from '../../pipelines/launches/launch.ts'
+import { type Parsed, parseLaunch } from '../../pipelines/launches/parse-launch.ts'
 
 /** A launch as API 2.3.0 gives it in normal mode, shortened; `changes` replace top-level keys. */
 export function launch230(changes: Record<string, unknown> = {}): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { ApiVersion } from '../../pipelines/launches/launch.ts'
+import type { ApiVersion } from '../../pipelines/launches/api-version.ts'
 
 const FOLDER = fileURLToPath(new URL('../../../shared/data/ll2-recorded', import.meta.url))
 

@@ -1,13 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { FINAL } from '../../pipelines/launches/launch.ts'
-import {
-  LAUNCH_COLUMNS,
-  type LaunchColumns,
-  type LaunchRow,
-  nearestLaunch,
-  toLaunchRow,
-} from '../../pipelines/launches/store.ts'
+import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
+import { FINAL, type KnownLaunch } from '../../pipelines/launches/launch.ts'
+import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
@@ -159,19 +154,18 @@ export class Replay {
   async wrongCards(): Promise<object[]> {
     const { pool } = this.database
     const nearest = await nearestLaunch(pool, this.#now)
-    const { rows } = await pool.query<LaunchColumns & { messageId: string | null }>(
+    const { rows } = await pool.query<KnownLaunch & { messageId: string | null }>(
       `with shown as (
-         select ${LAUNCH_COLUMNS}, (
+         select ${STORED_COLUMNS.join(', ')}, (
            select message_id from discord_outbox
            where kind = 'card' and discord_outbox.launch_id = rocket_launches.launch_id
          ) as "messageId" from rocket_launches)
-       select * from shown where "messageId" is not null or "launchId" = $1`,
-      [nearest?.launchId],
+       select * from shown where "messageId" is not null or launch_id = $1`,
+      [nearest?.launch_id],
     )
     const context: CardContext = { now: this.#now, dataAsOf: this.#now }
-    return rows.flatMap(({ messageId, ...columns }) => {
-      const launch: LaunchRow = toLaunchRow(columns)
-      if (launch.net.getTime() < this.#now.getTime() - 7 * DAY && FINAL.includes(launch.status.id)) return []
+    return rows.flatMap(({ messageId, ...launch }) => {
+      if (launch.net.getTime() < this.#now.getTime() - 7 * DAY && FINAL.includes(launch.status_id ?? 0)) return []
       const message = this.discord.messages.find(({ id }) => id === messageId)
       const wanted = withoutFooter(announceLaunch(launch, context))
       const shown = message === undefined ? 'no card' : withoutFooter(message)

@@ -1,13 +1,8 @@
-import { FINAL, isFlown, isPrecise, type Launch } from '../../pipelines/launches/launch.ts'
+import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
+import { FINAL, isFlown, isPrecise, type KnownLaunch, type Launch } from '../../pipelines/launches/launch.ts'
 import { netOf } from '../../pipelines/launches/net.ts'
-import {
-  LAUNCH_COLUMNS,
-  type LaunchColumns,
-  type LaunchRow,
-  nearestLaunch,
-  toLaunchRow,
-} from '../../pipelines/launches/store.ts'
 import { periodOf } from '../../pipelines/launches/time.ts'
+import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { WORDS } from '../../pipelines/launches/words.ts'
 import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
@@ -50,9 +45,11 @@ export async function mistakesOf(year: LivedYear): Promise<string[]> {
 /** The trouble's last run, and two more. */
 const SETTLED = 3
 
-async function storedLaunches(year: LivedYear): Promise<Map<string, LaunchRow>> {
-  const { rows } = await year.database.pool.query<LaunchColumns>(`select ${LAUNCH_COLUMNS} from rocket_launches`)
-  return new Map(rows.map((row) => [row.launchId, toLaunchRow(row)]))
+async function storedLaunches(year: LivedYear): Promise<Map<string, KnownLaunch>> {
+  const { rows } = await year.database.pool.query<KnownLaunch>(
+    `select ${STORED_COLUMNS.join(', ')} from rocket_launches`,
+  )
+  return new Map(rows.map((row) => [row.launch_id, row]))
 }
 
 async function rowsOf(year: LivedYear, { webhook }: YearChannel): Promise<Row[]> {
@@ -82,7 +79,7 @@ function wrongPost(message: ChannelMessage, rows: readonly Row[], channel: YearC
 }
 
 function wrongReminder(message: ChannelMessage, launch: Launch, { discord }: YearChannel, year: LivedYear): string[] {
-  const { launchId, net, status, netPrecision } = launch
+  const { launch_id: launchId, net, status_id, net_precision } = launch
   const what = `reminder of ${launchId} (${headlineOf(message)})`
   const listed = year.states.get(launchId)?.at(-1) !== undefined
   const same = discord.messages.filter((one) => one.embeds?.[0]?.description === message.embeds?.[0]?.description)
@@ -90,7 +87,7 @@ function wrongReminder(message: ChannelMessage, launch: Launch, { discord }: Yea
   return [
     ...(Math.abs(told - net.getTime()) >= 15 * MINUTE ? [`T-0 is ${net.toISOString()}: ${what}`] : []),
     ...(net.getTime() <= year.now ? [`at or after T-0 ${net.toISOString()}: ${what}`] : []),
-    ...(isFlown(status.id) || status.id === 5 || !isPrecise(netPrecision) || !listed ? [`not to be: ${what}`] : []),
+    ...(isFlown(status_id) || status_id === 5 || !isPrecise(net_precision) || !listed ? [`not to be: ${what}`] : []),
     ...(same.filter((one) => idOf(one) === launchId).length > 1 ? [`twice for one T-0: ${what}`] : []),
   ]
 }
@@ -150,7 +147,7 @@ function tooMany(
   const moves = changes(
     (state, before) => before !== undefined && JSON.stringify(netOf(state)) !== JSON.stringify(netOf(before)),
   )
-  const became = (id: number) => changes((state, before) => state.status.id === id && before?.status.id !== id)
+  const became = (id: number) => changes((state, before) => state.status_id === id && before?.status_id !== id)
   const most: Record<string, number> = {
     slip: moves,
     hold: became(5),
@@ -158,7 +155,7 @@ function tooMany(
     liftoff: Math.min(1, became(6)),
     result: [3, 4, 7].filter((id) => became(id) > 0).length,
     reminder: 3 * (moves + 1),
-    webcast: changes((state, before) => state.webcastLive && before?.webcastLive !== true),
+    webcast: changes((state, before) => state.webcast_live && before?.webcast_live !== true),
   }
   return Object.entries(most).flatMap(([kind, count]) => {
     const standing = discord.messages.filter((message) => idOf(message) === launchId && kindOf(message) === kind).length
@@ -172,47 +169,49 @@ function tooMany(
 /** Of a channel where nothing went wrong for some runs. */
 async function unsettled(
   rows: readonly Row[],
-  launches: ReadonlyMap<string, LaunchRow>,
+  launches: ReadonlyMap<string, KnownLaunch>,
   channel: YearChannel,
   year: LivedYear,
 ): Promise<string[]> {
   const now = new Date(year.now)
-  const nearest = await nearestLaunch(year.database.pool, now, ({ launchId }) => year.passes(launchId))
+  const nearest = await nearestLaunch(year.database.pool, now, ({ launch_id }) => year.passes(launch_id))
   const cards = rows.filter(({ kind }) => kind === 'card')
   return [
     ...rows
       .filter(({ state }) => state === 'pending' || state === 'sending')
       .map(({ launch_id, subject, state, reason }) => `${state}: ${subject} of ${launch_id} (${reason})`),
-    ...(nearest && !cards.some((row) => row.launch_id === nearest.launchId) ? [`no card of ${nearest.launchId}`] : []),
+    ...(nearest && !cards.some((row) => row.launch_id === nearest.launch_id)
+      ? [`no card of ${nearest.launch_id}`]
+      : []),
     ...cards.flatMap((row) => wrongCard(row, launches.get(row.launch_id), channel, now)),
     ...[...launches.values()].flatMap((launch) => notReminded(launch, rows, year)),
     ...cards.flatMap((row) => notTold(row, rows, launches.get(row.launch_id), year)),
   ].map((mistake) => `channel ${channel.index}, settled: ${mistake}`)
 }
 
-function wrongCard(row: Row, launch: LaunchRow | undefined, { discord, deleted }: YearChannel, now: Date): string[] {
+function wrongCard(row: Row, launch: KnownLaunch | undefined, { discord, deleted }: YearChannel, now: Date): string[] {
   if (launch === undefined) return [`card of ${row.launch_id}, which is no launch`]
   if (row.state === 'dead') return deleted.has(row.message_id ?? '') ? [] : [`dead: ${row.launch_id} (${row.reason})`]
   if (row.state !== 'sent' || deleted.has(row.message_id ?? '') || !isFollowed(launch, now)) return []
   const context: CardContext = { now, dataAsOf: now }
-  const wanted = { ...launch, imageUrl: launch.imageUrl?.includes('/refused/') ? null : launch.imageUrl }
+  const wanted = { ...launch, image_url: launch.image_url?.includes('/refused/') ? null : launch.image_url }
   const message = discord.messages.find(({ id }) => id === row.message_id)
   const shown = JSON.stringify(message && withoutFooter(message))
   const facts = JSON.stringify(withoutFooter(announceLaunch(wanted, context)))
   return shown === facts ? [] : [`card of ${row.launch_id} shows ${shown}, not ${facts}`]
 }
 
-function isFollowed({ net, status }: LaunchRow, now: Date): boolean {
-  return net.getTime() > now.getTime() - 7 * DAY || !FINAL.includes(status.id)
+function isFollowed({ net, status_id }: KnownLaunch, now: Date): boolean {
+  return net.getTime() > now.getTime() - 7 * DAY || !FINAL.includes(status_id ?? 0)
 }
 
 /** A slip that stands still for long was told, or its row says why not. */
-function notTold(row: Row, rows: readonly Row[], launch: LaunchRow | undefined, year: LivedYear): string[] {
-  if (launch === undefined || row.told_net === null || isFlown(launch.status.id) || !year.passes(row.launch_id))
+function notTold(row: Row, rows: readonly Row[], launch: KnownLaunch | undefined, year: LivedYear): string[] {
+  if (launch === undefined || row.told_net === null || isFlown(launch.status_id) || !year.passes(row.launch_id))
     return []
   const told = { net: row.told_net, precision: row.told_precision ?? 7 }
   const states = year.states.get(row.launch_id) ?? []
-  const changedAt = launch.updatedAt?.getTime() ?? 0
+  const changedAt = launch.updated_at?.getTime() ?? 0
   if (year.now - changedAt < 11 * MINUTE || states.length === 0) return []
   return isMaterial(told, netOf(launch), new Date(year.now))
     ? [`a slip of ${row.launch_id} was not told (${rows.length})`]
@@ -220,9 +219,9 @@ function notTold(row: Row, rows: readonly Row[], launch: LaunchRow | undefined, 
 }
 
 /** A reminder that is due at this very tick is sent, where the channel is not new. */
-function notReminded(launch: LaunchRow, rows: readonly Row[], year: LivedYear): string[] {
-  const { launchId, net, status, vanishedAt } = launch
-  if (!isPrecise(launch.netPrecision) || vanishedAt || isFlown(status.id) || status.id === 5) return []
+function notReminded(launch: KnownLaunch, rows: readonly Row[], year: LivedYear): string[] {
+  const { launch_id: launchId, net, status_id, vanished_at } = launch
+  if (!isPrecise(launch.net_precision) || vanished_at || isFlown(status_id) || status_id === 5) return []
   const offset = OFFSETS.find((ms) => {
     const late = year.now - (net.getTime() - ms)
     return late >= 0 && late < TICK

@@ -139,7 +139,7 @@ function lifeOf(plan: Plan, index: number): Happening[] {
   ] as const) {
     if (status === 0) continue
     at = Math.max(at + 4 * MINUTE, launch.net.getTime() + after * MINUTE)
-    launch = { ...launch, status: { id: status, name: '' } }
+    launch = { ...launch, status_id: status }
     tell()
   }
   return life
@@ -150,18 +150,18 @@ function changed(
   what: (typeof EVENTS)[number],
   { by, before, at }: { by: number; before: Date; at: number },
 ): Partial<Launch> {
-  const status = (id: number) => ({ status: { id, name: '' } })
+  const status = (status_id: number) => ({ status_id })
   switch (what) {
     case 'slip':
       return { net: new Date(Math.max(net.getTime() + by * MINUTE, at + MINUTE)) }
     case 'back':
       return { net: before }
     case 'precise':
-      return { netPrecision: 1 }
+      return { net_precision: 1 }
     case 'coarse':
-      return { netPrecision: by % 2 === 0 ? 5 : 7 }
+      return { net_precision: by % 2 === 0 ? 5 : 7 }
     case 'hold':
-      return { ...status(5), holdReason: 'Weather' }
+      return { ...status(5), hold_reason: 'Weather' }
     case 'go':
       return status(1)
     case 'to be determined':
@@ -173,17 +173,17 @@ function changed(
     case 'success':
       return status(3)
     case 'failure':
-      return { ...status(4), failReason: 'Engine' }
+      return { ...status(4), fail_reason: 'Engine' }
     case 'image':
-      return { imageUrl: `https://images.example/${at}.png` }
+      return { image_url: `https://images.example/${at}.png` }
     case 'bad image':
-      return { imageUrl: `https://images.example/refused/${at}.png` }
+      return { image_url: `https://images.example/refused/${at}.png` }
     case 'no image':
-      return { imageUrl: null }
+      return { image_url: null }
     case 'webcast':
-      return { webcastLive: true, webcastUrl: 'https://www.youtube.com/watch?v=abc' }
+      return { webcast_live: true, webcast_url: 'https://www.youtube.com/watch?v=abc' }
     case 'no webcast':
-      return { webcastLive: false }
+      return { webcast_live: false }
     case 'renamed':
       return { name: `${name}*` }
     default:
@@ -193,13 +193,13 @@ function changed(
 
 function firstOf({ day, minute, precision, provider }: Plan, launchId: string): Launch {
   return {
-    ...{ launchId, slug: launchId, name: `Rocket | ${launchId}`, detailed: true, lastUpdated: null },
-    ...{ net: new Date(START + day * DAY + minute * MINUTE), netPrecision: precision, status: { id: 8, name: '' } },
-    ...{ windowStart: null, windowEnd: null, provider: PROVIDERS[provider] ?? null, rocket: 'Rocket', family: null },
-    ...{ pad: 'Pad 1', location: 'Somewhere', latitude: null, longitude: null, missionName: null, missionType: null },
-    ...{ missionDescription: 'Up.', orbit: 'LEO', probability: null, holdReason: null, failReason: null },
-    ...{ imageUrl: 'https://images.example/first.png', imageCredit: null, webcastUrl: null, webcastLive: false },
-    infoUrl: null,
+    ...{ launch_id: launchId, slug: launchId, name: `Rocket | ${launchId}`, last_updated: null },
+    ...{ net: new Date(START + day * DAY + minute * MINUTE), net_precision: precision, status_id: 8, status_name: '' },
+    ...{ window_start: null, window_end: null, provider: PROVIDERS[provider] ?? null, rocket: 'Rocket', family: null },
+    ...{ pad: 'Pad 1', location: 'Somewhere', latitude: null, longitude: null, mission_name: null, mission_type: null },
+    ...{ mission_description: 'Up.', orbit: 'LEO', probability: null, hold_reason: null, fail_reason: null },
+    ...{ image_url: 'https://images.example/first.png', image_credit: null, webcast_url: null, webcast_live: false },
+    info_url: null,
   }
 }
 

@@ -105,9 +105,9 @@ export class LivedYear {
       const { launchId, launch } = this.happenings[this.#applied] as Happening
       this.states.set(launchId, [...(this.states.get(launchId) ?? []), launch])
       this.diary.push(
-        `  ${launchId} ${launch ? `${launch.net.toISOString()} p${launch.netPrecision} s${launch.status.id}` : 'gone'}`,
+        `  ${launchId} ${launch ? `${launch.net.toISOString()} p${launch.net_precision} s${launch.status_id}` : 'gone'}`,
       )
-      if (launch) await storePage(pool, [{ launch, details: JSON.stringify(launch) }], now)
+      if (launch) await storePage(pool, [{ launch, detailed: true, details: JSON.stringify(launch) }], now)
       else await pool.query('update rocket_launches set vanished_at = $2 where launch_id = $1', [launchId, now])
     }
     await recordSuccess(pool, SOURCE, { startedAt: now, highWater: undefined, launches: undefined })

@@ -1,5 +1,5 @@
 import { TminusError } from 'tminus'
-import { API_VERSIONS, type ApiVersion, apiVersion } from '../launch.ts'
+import { API_VERSIONS, type ApiVersion, apiVersion } from '../api-version.ts'
 
 /** The API gives no more launches at once. */
 export const PAGE_SIZE = 100

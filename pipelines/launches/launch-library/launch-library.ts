@@ -1,7 +1,7 @@
 import { TminusError } from 'tminus'
 import type { Http } from 'tminus/connectors/http'
 import { z } from 'zod'
-import type { ApiVersion } from '../launch.ts'
+import type { ApiVersion } from '../api-version.ts'
 import { idsPage, PAGE_SIZE, previousPage, upcomingPage, versionOf } from './addresses.ts'
 import { type Budget, QuotaSpent } from './quota.ts'
 

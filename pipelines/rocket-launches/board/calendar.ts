@@ -45,11 +45,11 @@ async function write(launches: readonly BoardLaunch[]): Promise<string> {
 }
 
 function isInCalendar(launch: Pick<BoardLaunch, 'net_precision'>): boolean {
-  return precisionOf({ netPrecision: launch.net_precision }) <= WEEK
+  return precisionOf(launch) <= WEEK
 }
 
 function eventOf(launch: BoardLaunch): ICalEventData {
-  const details = detailsUrl({ infoUrl: launch.info_url, slug: launch.slug })
+  const details = detailsUrl(launch)
   const changed = launch.updated_at ?? launch.first_seen_at ?? launch.net
   return {
     id: `${launch.launch_id}@tminus`,
@@ -72,7 +72,7 @@ function isCertain({ status_id }: BoardLaunch): boolean {
 }
 
 function timesOf({ net, net_precision, window_end }: BoardLaunch): Pick<ICalEventData, 'start' | 'end' | 'allDay'> {
-  const { start, end } = periodOf(net, precisionOf({ netPrecision: net_precision }))
+  const { start, end } = periodOf(net, precisionOf({ net_precision }))
   if (!isPrecise(net_precision)) return { start: new Date(start), end: new Date(end), allDay: true }
   const closes = window_end?.getTime() ?? 0
   const hasWindow = closes > start && closes <= start + DAY_MS
@@ -83,7 +83,7 @@ function descriptionOf(launch: BoardLaunch): string {
   const { net, net_precision } = launch
   return [
     line(statusText(launch)),
-    ...(isPrecise(net_precision) ? [] : [coarseTime(net, precisionOf({ netPrecision: net_precision }))]),
+    ...(isPrecise(net_precision) ? [] : [coarseTime(net, precisionOf({ net_precision }))]),
     line([launch.provider, launch.rocket].filter(Boolean).join(' · ')),
     line(launch.mission_description, 400),
     ...(launch.webcast_url ? [`Watch: ${line(launch.webcast_url, 2_000)}`] : []),

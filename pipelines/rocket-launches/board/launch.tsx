@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from 'tminus'
 import { Facts, Page, Time, type WebContext } from 'tminus/web'
-import { changesInWords } from '../../launches/launch-text.ts'
+import { describeChanges } from '../../launches/launch-text.ts'
 import type { StoredChange } from '../../launches/read-launches.ts'
 import { assetLinks } from './assets.ts'
 import { SlipChart } from './chart.tsx'
@@ -91,7 +91,7 @@ function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
 function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
   const history = netHistory(launch, changes)
   const chart = chartOf(history, now)
-  const entries = changesInWords(changes)
+  const entries = describeChanges(changes)
   return (
     <section aria-labelledby="moves">
       <h2 id="moves">How it moved</h2>

@@ -156,7 +156,7 @@ const STARS = [
 /** Buttons: the webcast, and `own` (the launch's page on this board) or else a page about it elsewhere. */
 export function Links({ launch, own }: { launch: BoardLaunch; own: string | undefined }) {
   const watch = safeHref(launch.webcast_url)
-  const page = own ? undefined : safeHref(detailsUrl({ infoUrl: launch.info_url, slug: launch.slug }))
+  const page = own ? undefined : safeHref(detailsUrl(launch))
   if (watch === undefined && page === undefined && own === undefined) return null
   return (
     <p class="actions">

@@ -1,18 +1,16 @@
 import type { Queryable } from 'tminus/db'
-import { FINAL } from '../../launches/launch.ts'
-import { COLUMNS, holdsAll, type StoredLaunch } from '../../launches/read-launches.ts'
-import { IS_PRECISE, isToCome, NEXT_FIRST } from '../../launches/to-come.ts'
+import { STORED_COLUMNS } from '../../launches/columns.ts'
+import { FINAL, type KnownLaunch } from '../../launches/launch.ts'
+import { containsAllWords } from '../../launches/read-launches.ts'
+import { IS_PRECISE, isUpcoming, NEXT_FIRST } from '../../launches/upcoming.ts'
 
 /** A launch as the board shows it. */
-export interface BoardLaunch extends StoredLaunch {
-  launch_id: string
-  name: string
-  net: Date
+export type BoardLaunch = KnownLaunch & {
   /** A smaller picture; Launch Library has them since 2.3.0. */
   thumbnail_url: string | null
 }
 
-const SHOWN = [...COLUMNS, 'thumbnail_url'].join(', ')
+const SHOWN = [...STORED_COLUMNS, 'thumbnail_url'].join(', ')
 
 /** What a list of the board contains. */
 export interface LaunchFilter {
@@ -30,9 +28,9 @@ export interface Range {
   offset?: number
 }
 
-const UPCOMING = `(${isToCome('$1::timestamptz')} and vanished_at is null)`
+const UPCOMING = `(${isUpcoming('$1::timestamptz')} and vanished_at is null)`
 /** A launch that vanished from the list is neither upcoming nor past until its period is over. */
-const PAST = `not ${isToCome('$1::timestamptz')}`
+const PAST = `not ${isUpcoming('$1::timestamptz')}`
 /** A launch known only by month sorts after the launches of that month; its placeholder does not count. */
 const NEAREST_FIRST = `case when ${IS_PRECISE} then net else period_end end, net_precision, launch_id`
 
@@ -58,7 +56,7 @@ export async function countLaunches(db: Queryable, filter: LaunchFilter, now: Da
 
 function conditionOf({ past }: LaunchFilter): string {
   return `${past ? PAST : UPCOMING}
-    and ${holdsAll('search_text', '$2')}
+    and ${containsAllWords('search_text', '$2')}
     and ($3 = '' or strpos(search_text, launch_fold($3)) > 0 and launch_fold(provider) = launch_fold($3))`
 }
 

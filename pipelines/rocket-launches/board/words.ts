@@ -16,14 +16,14 @@ export function isTimed({ net_precision }: Pick<BoardLaunch, 'net_precision'>): 
 
 /** `NET December 2026`, `Q1 2027`: the period of a launch without a time. */
 export function periodText({ net, net_precision }: Pick<BoardLaunch, 'net' | 'net_precision'>): string {
-  return coarseTime(net, precisionOf({ netPrecision: net_precision }))
+  return coarseTime(net, precisionOf({ net_precision }))
 }
 
 const month = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' })
 
 /** The heading of the launch's group: its month in UTC, or the longer period it is announced for. */
 export function headingOf(launch: Pick<BoardLaunch, 'net' | 'net_precision'>, past: boolean): string {
-  const precision = precisionOf({ netPrecision: launch.net_precision })
+  const precision = precisionOf(launch)
   if (past || precision <= 7) return month.format(launch.net)
   const text = periodText(launch).replace(/^(NET|in) /, '')
   return text.charAt(0).toUpperCase() + text.slice(1)
@@ -42,7 +42,7 @@ export function clockText(net: Date): string {
 
 /** `['NET', 'December 2026']`, `['Sat 21 Nov', 'time open']`: for the narrow column of a list. */
 export function shortPeriod(launch: Pick<BoardLaunch, 'net' | 'net_precision'>): [string, string] {
-  const precision = precisionOf({ netPrecision: launch.net_precision })
+  const precision = precisionOf(launch)
   if (precision > 5) {
     const text = periodText(launch).replace(
       /^(first|second) half of/,

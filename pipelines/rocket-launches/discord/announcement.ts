@@ -10,33 +10,32 @@ import {
   truncate,
   webAddress,
 } from 'tminus/connectors/discord'
-import { isFlown, isPrecise, type Launch } from '../../launches/launch.ts'
+import { isFlown, isPrecise, type KnownLaunch } from '../../launches/launch.ts'
 import { detailsUrl, placeText, singleLine } from '../../launches/launch-facts.ts'
 import { coarseTime, periodStart, precisionOf, timeText } from '../../launches/time.ts'
 import { WORDS } from '../../launches/words.ts'
 
 /** What of a launch an announcement is made from. */
 export type LaunchFacts = Pick<
-  Launch,
-  | 'launchId'
+  KnownLaunch,
+  | 'launch_id'
   | 'name'
   | 'net'
-  | 'netPrecision'
-  | 'status'
+  | 'net_precision'
+  | 'status_id'
+  | 'status_name'
   | 'provider'
   | 'rocket'
   | 'pad'
   | 'location'
   | 'orbit'
-  | 'missionDescription'
-  | 'imageUrl'
-  | 'webcastUrl'
-  | 'infoUrl'
+  | 'mission_description'
+  | 'image_url'
+  | 'webcast_url'
+  | 'info_url'
   | 'slug'
-> & {
-  /** When it left Launch Library's list. */
-  vanishedAt?: Date | null
-}
+> &
+  Partial<Pick<KnownLaunch, 'vanished_at'>>
 
 /** What a card says of its data. */
 export interface CardContext {
@@ -72,22 +71,22 @@ export interface Facts {
 
 export function factsOf(launch: LaunchFacts, told?: CardContext): Facts {
   const precision = precisionOf(launch)
-  const { id, name } = launch.status
+  const id = launch.status_id ?? 0
   return {
-    name: singleLine(launch.name) ?? launch.launchId,
+    name: singleLine(launch.name) ?? launch.launch_id,
     net: periodStart(launch.net, precision).toISOString(),
     precision,
     status: id,
-    statusName: id in WORDS.status ? null : singleLine(name),
+    statusName: id in WORDS.status ? null : singleLine(launch.status_name ?? 'Unknown'),
     provider: singleLine(launch.provider),
     rocket: singleLine(launch.rocket),
     pad: singleLine(launch.pad),
     location: singleLine(launch.location),
     orbit: singleLine(launch.orbit),
-    mission: singleLine(firstSentences(launch.missionDescription ?? '')),
-    image: webAddress(launch.imageUrl) ?? null,
-    webcast: webAddress(launch.webcastUrl, LIMITS.buttonUrl) ?? null,
-    ...(launch.vanishedAt && !isFlown(id) && { gone: true }),
+    mission: singleLine(firstSentences(launch.mission_description ?? '')),
+    image: webAddress(launch.image_url) ?? null,
+    webcast: webAddress(launch.webcast_url, LIMITS.buttonUrl) ?? null,
+    ...(launch.vanished_at && !isFlown(id) && { gone: true }),
     ...(told?.nearest && isOld(told) && { stale: true }),
   }
 }

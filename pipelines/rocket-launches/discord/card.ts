@@ -1,4 +1,4 @@
-import type { LaunchRow } from '../../launches/store.ts'
+import type { KnownLaunch } from '../../launches/launch.ts'
 import { periodEnd, precisionOf } from '../../launches/time.ts'
 import type { OutboxRow } from './outbox.ts'
 
@@ -18,7 +18,7 @@ export const TOO_LATE = 'too late'
 const NEWS_MS = 2 * 86_400_000
 
 /** By the end of the period its NET stands for: nobody expects to hear of it for the first time now. */
-export function isLongOver(launch: Pick<LaunchRow, 'net' | 'netPrecision'>, now: Date): boolean {
+export function isLongOver(launch: Pick<KnownLaunch, 'net' | 'net_precision'>, now: Date): boolean {
   return now.getTime() - periodEnd(launch.net, precisionOf(launch)).getTime() >= NEWS_MS
 }
 

@@ -1,7 +1,8 @@
 import type { TaskContext } from 'tminus'
 import type { Queryable } from 'tminus/db'
+import type { KnownLaunch } from '../../launches/launch.ts'
 import { netOf } from '../../launches/net.ts'
-import { type LaunchRow, nearestLaunch } from '../../launches/store.ts'
+import { nearestLaunch } from '../../launches/upcoming.ts'
 import { type CardContext, type Facts, factsHash, factsOf } from './announcement.ts'
 import { isLongOver, isTooLate, TOO_LATE } from './card.ts'
 import { launchesToFollow, netSince } from './followed-launches.ts'
@@ -13,7 +14,7 @@ import { readTold, writeTold } from './told.ts'
 
 /** A launch and what its card is to show. */
 export interface Card {
-  launch: LaunchRow
+  launch: KnownLaunch
   facts: Facts
   hash: string
   /** So long that nobody is to hear of it for the first time. */
@@ -22,7 +23,7 @@ export interface Card {
 }
 
 export interface Decided {
-  nearest: LaunchRow | undefined
+  nearest: KnownLaunch | undefined
   /** By launch, of those that have a card on the channel or are to get one. */
   cards: Map<string, Card>
 }
@@ -32,9 +33,9 @@ export interface Deciding extends Pick<TaskContext, 'now'> {
   asOf: Date
   rules: Rules
   /** Which launches are announced; undefined: all. */
-  passes: ((launch: LaunchRow) => boolean) | undefined
+  passes: ((launch: KnownLaunch) => boolean) | undefined
   /** When Launch Library told of a launch last. */
-  dataAsOf: (launch: LaunchRow) => Date
+  dataAsOf: (launch: KnownLaunch) => Date
 }
 
 /**
@@ -48,16 +49,16 @@ export async function decideTarget(db: Queryable, target: string, deciding: Deci
   await outbox.giveUpLate(db, target, now)
   const nearest = await nearestLaunch(db, now, deciding.passes)
   const followed = await launchesToFollow(db, { target, now, withinMs: horizonMs(deciding.rules) })
-  const launches = new Map([...(nearest ? [nearest] : []), ...followed].map((launch) => [launch.launchId, launch]))
+  const launches = new Map([...(nearest ? [nearest] : []), ...followed].map((launch) => [launch.launch_id, launch]))
   const known = await readKnown(db, target, [...launches.keys()])
   const cards = new Map<string, Card>()
   for (const launch of launches.values()) {
     const card = cardOf(launch, {
       now,
       dataAsOf: deciding.dataAsOf(launch),
-      nearest: launch.launchId === nearest?.launchId,
+      nearest: launch.launch_id === nearest?.launch_id,
     })
-    if (await tell(db, { target, card, known, now }, deciding)) cards.set(launch.launchId, card)
+    if (await tell(db, { target, card, known, now }, deciding)) cards.set(launch.launch_id, card)
   }
   return { nearest, cards }
 }
@@ -86,7 +87,7 @@ async function readKnown(db: Queryable, target: string, launchIds: string[]): Pr
   }
 }
 
-function cardOf(launch: LaunchRow, told: CardContext): Card {
+function cardOf(launch: KnownLaunch, told: CardContext): Card {
   const facts = factsOf(launch, told)
   return { launch, facts, hash: factsHash(facts), over: isLongOver(launch, told.now), told }
 }
@@ -107,7 +108,7 @@ interface Telling {
 async function tell(db: Queryable, telling: Telling, { asOf, rules, passes }: Deciding): Promise<boolean> {
   const { target, card, known, now } = telling
   const { launch, facts, hash } = card
-  const { launchId } = launch
+  const { launch_id: launchId } = launch
   const row = known.rows.get(launchId)
   const before = known.told.get(launchId)
   if (row && isTooLate(row, card)) {
@@ -140,7 +141,7 @@ async function overtake(db: Queryable, { target, card }: Telling, before: Told, 
     ...(after.slips > before.slips ? (['slip', 'reminder'] as const) : []),
     ...(after.status !== before.status ? (['hold', 'go', 'liftoff', 'reminder'] as const) : []),
   ]
-  return kinds.length === 0 ? [] : await outbox.overtake(db, { target, launchId: card.launch.launchId }, kinds)
+  return kinds.length === 0 ? [] : await outbox.overtake(db, { target, launchId: card.launch.launch_id }, kinds)
 }
 
 function isSame(before: Told | undefined, after: Told): boolean {

@@ -38,7 +38,10 @@ export function termsOf(list: string): Terms | undefined {
 /** Up to and with its comma: in quotes, or as it is. */
 const PART = /(?:\s*(-?)\s*"((?:[^"]|"")*)"\s*|(?!\s*-?\s*")([^,]*))(?:,|$)/gy
 
-type Filtered = Pick<Launch, 'provider' | 'pad' | 'location' | 'orbit' | 'name' | 'missionName' | 'missionDescription'>
+type Filtered = Pick<
+  Launch,
+  'provider' | 'pad' | 'location' | 'orbit' | 'name' | 'mission_name' | 'mission_description'
+>
 
 /** Every one of the four has to let it pass. What is not known of a launch is in no list. */
 export function passes(launch: Filtered, { providers, locations, orbits, keywords }: Filter): boolean {
@@ -46,7 +49,7 @@ export function passes(launch: Filtered, { providers, locations, orbits, keyword
     fits([launch.provider], providers) &&
     fits([launch.pad, launch.location], locations) &&
     fits([launch.orbit], orbits) &&
-    fits([launch.name, launch.missionName, launch.missionDescription], keywords)
+    fits([launch.name, launch.mission_name, launch.mission_description], keywords)
   )
 }
 

@@ -1,6 +1,6 @@
 import type { Queryable } from 'tminus/db'
-import { FINAL, FLOWN, PRECISE } from '../../launches/launch.ts'
-import { LAUNCH_COLUMNS, type LaunchColumns, type LaunchRow, toLaunchRow } from '../../launches/store.ts'
+import { STORED_COLUMNS } from '../../launches/columns.ts'
+import { FINAL, FLOWN, type KnownLaunch, PRECISE } from '../../launches/launch.ts'
 
 /**
  * Launches some channel may be told of besides the nearest: those of which it has a card, until the result is known
@@ -9,8 +9,8 @@ import { LAUNCH_COLUMNS, type LaunchColumns, type LaunchRow, toLaunchRow } from 
 export async function launchesToFollow(
   db: Queryable,
   { target, now, withinMs }: { target: string; now: Date; withinMs: number },
-): Promise<LaunchRow[]> {
-  const { rows } = await db.query<LaunchColumns>(
+): Promise<KnownLaunch[]> {
+  const { rows } = await db.query<KnownLaunch>(
     `with followed as (
        select launch_id from discord_outbox join rocket_launches using (launch_id)
        where target = $1 and kind = 'card'
@@ -20,11 +20,11 @@ export async function launchesToFollow(
        where net >= $2 and net <= $4 and launch_id is not null and vanished_at is null
          and (status_id = any ($5)) is not true and net_precision = any ($6)
      )
-     select ${LAUNCH_COLUMNS} from rocket_launches where launch_id in (select launch_id from followed)
+     select ${STORED_COLUMNS.join(', ')} from rocket_launches where launch_id in (select launch_id from followed)
      order by net, launch_id`,
     [target, now.toISOString(), FINAL, new Date(now.getTime() + withinMs).toISOString(), FLOWN, PRECISE],
   )
-  return rows.map(toLaunchRow)
+  return rows
 }
 
 /** When net and its precision became what they are, by launch; none for those that never changed here. */

@@ -1,8 +1,7 @@
-import { isFlown, isPrecise } from '../../launches/launch.ts'
+import { isFlown, isPrecise, type KnownLaunch } from '../../launches/launch.ts'
 import { detailsUrl, singleLine } from '../../launches/launch-facts.ts'
 import { instantText, shortTime, statusWord } from '../../launches/launch-text.ts'
 import { netOf } from '../../launches/net.ts'
-import type { LaunchRow } from '../../launches/store.ts'
 import { periodEnd } from '../../launches/time.ts'
 import { type Facts, factsOf } from './announcement.ts'
 import { isMaterial, isSettled } from './slip.ts'
@@ -67,7 +66,7 @@ export interface At {
  * subject may come again (a reminder for as long as it is due, a status that comes back): the outbox takes it once.
  */
 export function decide(
-  launch: LaunchRow,
+  launch: KnownLaunch,
   told: Told | undefined,
   at: At,
   rules: Rules,
@@ -102,16 +101,16 @@ const DAY = 24 * HOUR
 const STATUS = { go: 1, success: 3, failure: 4, hold: 5, inFlight: 6, partialFailure: 7 } as const
 const RESULTS: readonly number[] = [STATUS.success, STATUS.failure, STATUS.partialFailure]
 
-function seenOf({ status, webcastLive }: LaunchRow): Pick<Told, 'status' | 'webcastLive'> {
-  return { status: status.id, webcastLive }
+function seenOf({ status_id, webcast_live }: KnownLaunch): Pick<Told, 'status' | 'webcastLive'> {
+  return { status: status_id ?? 0, webcastLive: webcast_live ?? false }
 }
 
 /** Against what was announced last, so that many small moves add up to one that is told. */
-function isMoved(launch: LaunchRow, told: Told, { now }: At): boolean {
-  return !isFlown(launch.status.id) && isMaterial(told, netOf(launch), now)
+function isMoved(launch: KnownLaunch, told: Told, { now }: At): boolean {
+  return !isFlown(launch.status_id) && isMaterial(told, netOf(launch), now)
 }
 
-function slipOf(launch: LaunchRow, told: Told, at: At): Notice {
+function slipOf(launch: KnownLaunch, told: Told, at: At): Notice {
   const { net, precision } = netOf(launch)
   const was = { net: told.net.toISOString(), precision: told.precision }
   const reason = `time ${shortTime(told.net, told.precision)} → ${shortTime(net, precision)}`
@@ -119,31 +118,31 @@ function slipOf(launch: LaunchRow, told: Told, at: At): Notice {
   return { kind: 'slip', subject: `slip:${told.slips + 1}`, reason, facts, expiresAt: fromNow(at, DAY) }
 }
 
-function holdOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
-  if (launch.status.id !== STATUS.hold || told.status === STATUS.hold) return undefined
+function holdOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
+  if (launch.status_id !== STATUS.hold || told.status === STATUS.hold) return undefined
   return ofStatus('hold', `hold:${told.holds + 1}`, launch, told, fromNow(at, DAY))
 }
 
-function goOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
-  if (launch.status.id !== STATUS.go || told.status !== STATUS.hold) return undefined
+function goOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
+  if (launch.status_id !== STATUS.go || told.status !== STATUS.hold) return undefined
   return ofStatus('go', `go:${told.holds}`, launch, told, fromNow(at, DAY))
 }
 
 /** A status comes with the next look at the API, hours late where that was down. */
-function liftoffOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
-  if (launch.status.id !== STATUS.inFlight || isFlown(told.status) || since(launch, at) >= HOUR) return undefined
-  return ofStatus('liftoff', `status:${launch.status.id}`, launch, told, fromNow(at, HOUR))
+function liftoffOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
+  if (launch.status_id !== STATUS.inFlight || isFlown(told.status) || since(launch, at) >= HOUR) return undefined
+  return ofStatus('liftoff', `status:${launch.status_id}`, launch, told, fromNow(at, HOUR))
 }
 
-function resultOf(launch: LaunchRow, told: Told, at: At): Notice | undefined {
-  const { id } = launch.status
+function resultOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
+  const id = launch.status_id ?? 0
   if (!RESULTS.includes(id) || told.status === id || since(launch, at) >= 2 * DAY) return undefined
   return ofStatus('result', `status:${id}`, launch, told, fromNow(at, 2 * DAY))
 }
 
-function webcastOf(launch: LaunchRow, told: Told, { slips }: Told, at: At): Notice | undefined {
-  const over = isFlown(launch.status.id) && launch.status.id !== STATUS.inFlight
-  if (!launch.webcastLive || told.webcastLive || over || since(launch, at) >= ON_AIR) return undefined
+function webcastOf(launch: KnownLaunch, told: Told, { slips }: Told, at: At): Notice | undefined {
+  const over = isFlown(launch.status_id) && launch.status_id !== STATUS.inFlight
+  if (!launch.webcast_live || told.webcastLive || over || since(launch, at) >= ON_AIR) return undefined
   const reason = 'the webcast went live'
   return {
     kind: 'webcast',
@@ -161,10 +160,10 @@ const ON_AIR = 2 * HOUR
 const LATE = { run: 5 * MINUTE, send: 15 * MINUTE }
 
 /** The most urgent one that is due: nobody wants "in 24 hours" beside "in 1 hour". */
-function reminderOf(launch: LaunchRow, { slips }: Told, { now, asOf }: At, rules: Rules): Notice | undefined {
+function reminderOf(launch: KnownLaunch, { slips }: Told, { now, asOf }: At, rules: Rules): Notice | undefined {
   const net = launch.net.getTime()
-  const { id } = launch.status
-  if (!isPrecise(launch.netPrecision) || launch.vanishedAt || isFlown(id) || id === STATUS.hold) return undefined
+  const id = launch.status_id
+  if (!isPrecise(launch.net_precision) || launch.vanished_at || isFlown(id) || id === STATUS.hold) return undefined
   if (now.getTime() >= net) return undefined
   const due = rules.reminders.filter((offset) => {
     const late = (clock: Date) => clock.getTime() - (net - offset)
@@ -188,17 +187,17 @@ export function offsetText(ms: number): string {
   return ms % MINUTE === 0 ? `${ms / MINUTE}m` : `${ms / 1_000}s`
 }
 
-function ofStatus(kind: NoticeKind, subject: string, launch: LaunchRow, told: Told, expiresAt: Date): Notice {
-  const [before, now] = [told.status, launch.status.id].map((id) =>
+function ofStatus(kind: NoticeKind, subject: string, launch: KnownLaunch, told: Told, expiresAt: Date): Notice {
+  const [before, now] = [told.status, launch.status_id ?? 0].map((id) =>
     statusWord({ status_id: id, status_name: String(id) }),
   )
   const reason = `status ${before} → ${now}`
   return { kind, subject, reason, facts: noticeFacts(launch), expiresAt }
 }
 
-function noticeFacts(launch: LaunchRow): NoticeFacts {
+function noticeFacts(launch: KnownLaunch): NoticeFacts {
   const { name, net, precision, status, statusName, pad, location, webcast } = factsOf(launch)
-  const because = singleLine(isFlown(status) ? launch.failReason : launch.holdReason)
+  const because = singleLine(isFlown(status) ? launch.fail_reason : launch.hold_reason)
   const details = detailsUrl(launch) ?? null
   return { name, net, precision, status, statusName, pad, location, webcast, details, because }
 }
@@ -208,7 +207,7 @@ function fromNow({ now }: At, ms: number): Date {
 }
 
 /** Since NET, or since the end of the period it stands for: nobody knows better when in it the launch flew. */
-function since(launch: LaunchRow, { now }: At): number {
+function since(launch: KnownLaunch, { now }: At): number {
   const { net, precision } = netOf(launch)
   return now.getTime() - (isPrecise(precision) ? net : periodEnd(net, precision)).getTime()
 }

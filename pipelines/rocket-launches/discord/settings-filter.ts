@@ -1,5 +1,6 @@
 import type { Queryable } from 'tminus/db'
-import { countToCome, type LaunchRow, nearestLaunch } from '../../launches/store.ts'
+import type { KnownLaunch } from '../../launches/launch.ts'
+import { countUpcoming, nearestLaunch } from '../../launches/upcoming.ts'
 import type { Settings } from '../settings.ts'
 import { passes, type Terms } from './filter.ts'
 
@@ -16,7 +17,7 @@ const NAMES: readonly FilterName[] = [
 const ANY: Terms = { include: [], exclude: [] }
 
 /** Which launches the settings let pass. Undefined where that is every launch, so that only the nearest has to be read. */
-export function filterOf(settings: FilterSettings): ((launch: LaunchRow) => boolean) | undefined {
+export function filterOf(settings: FilterSettings): ((launch: KnownLaunch) => boolean) | undefined {
   const filter = {
     providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
     locations: settings.DISCORD_FILTER_LOCATIONS ?? ANY,
@@ -34,7 +35,7 @@ export function filtersSet(settings: FilterSettings): FilterName[] {
 export async function nothingPasses(db: Queryable, now: Date, settings: FilterSettings): Promise<string | undefined> {
   const filter = filterOf(settings)
   if (filter === undefined || (await nearestLaunch(db, now, filter)) !== undefined) return undefined
-  const count = await countToCome(db, now)
+  const count = await countUpcoming(db, now)
   if (count === 0) return undefined
   const launches =
     count === 1 ? 'the only launch to come does not pass' : `none of the ${count} launches to come passes`

@@ -1,6 +1,8 @@
 import { type CommandHost, visibleJson } from 'tminus'
 import type { Database } from 'tminus/db'
-import { COLUMNS, eachLaunch, type StoredLaunch } from '../../launches/read-launches.ts'
+import { STORED_COLUMNS } from '../../launches/columns.ts'
+import type { StoredLaunch } from '../../launches/launch.ts'
+import { eachLaunch } from '../../launches/read-launches.ts'
 import { csvRecord } from './csv.ts'
 
 interface ExportOptions {
@@ -35,7 +37,7 @@ interface Format {
 }
 
 function csv(details: boolean): Format {
-  const columns = details ? [...COLUMNS, 'details' as const] : COLUMNS
+  const columns = details ? [...STORED_COLUMNS, 'details' as const] : STORED_COLUMNS
   const record = (launch: StoredLaunch) => csvRecord(columns.map((column) => launch[column]))
   return { begin: csvRecord(columns), part: (launches) => launches.map(record).join(''), end: '' }
 }

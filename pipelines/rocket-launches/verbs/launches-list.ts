@@ -1,7 +1,7 @@
 import type { CommandHost } from 'tminus'
 import type { Queryable } from 'tminus/db'
-import { changesInWords, instantText, plainly, shortTime, statusWord } from '../../launches/launch-text.ts'
-import { oneLaunch } from '../../launches/one-launch.ts'
+import { changeText, describeChanges, instantText, shortTime, statusWord } from '../../launches/launch-text.ts'
+import { findOneLaunch } from '../../launches/one-launch.ts'
 import { listLaunches, readChanges, type StoredChange, type Wanted } from '../../launches/read-launches.ts'
 
 interface Output {
@@ -39,7 +39,7 @@ export async function changes(
   text: string | undefined,
   { output, since, limit }: Output & { since?: Date; limit: number },
 ): Promise<void> {
-  const launch = text === undefined ? undefined : await oneLaunch(db, host, text)
+  const launch = text === undefined ? undefined : await findOneLaunch(db, host, text)
   const found = await readChanges(db, { launchId: launch?.launch_id ?? null, since, limit })
   if (output === 'json') host.printJson(found.map(({ old_precision: _, new_precision: __, ...change }) => change))
   else if (found.length === 0) host.print('No changes')
@@ -47,8 +47,8 @@ export async function changes(
 }
 
 export function printChanges(host: CommandHost, found: readonly StoredChange[]): void {
-  for (const { seenAt, launch, facts } of changesInWords(found)) {
+  for (const { seenAt, launch, facts } of describeChanges(found)) {
     host.print(`${instantText(seenAt)}  ${launch}`)
-    host.fields(facts.map(([what, how]) => [`  ${what}`, plainly(how)]))
+    host.fields(facts.map(([what, how]) => [`  ${what}`, changeText(how)]))
   }
 }

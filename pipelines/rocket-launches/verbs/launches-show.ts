@@ -1,9 +1,10 @@
 import { type CommandHost, commandFor, TminusError, UsageError } from 'tminus'
 import type { Queryable } from 'tminus/db'
+import type { StoredLaunch } from '../../launches/launch.ts'
 import { instantText, longTime, moveText, statusText } from '../../launches/launch-text.ts'
-import { oneLaunch } from '../../launches/one-launch.ts'
-import { readChanges, readSlips, type Slips, type StoredLaunch } from '../../launches/read-launches.ts'
-import { nearestLaunch } from '../../launches/store.ts'
+import { findOneLaunch } from '../../launches/one-launch.ts'
+import { readChanges, readSlips, type Slips } from '../../launches/read-launches.ts'
+import { nearestLaunch } from '../../launches/upcoming.ts'
 import { nothingPasses } from '../discord/settings-filter.ts'
 import type { Settings } from '../settings.ts'
 import { printChanges } from './launches-list.ts'
@@ -20,7 +21,7 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
       code: 'no_launches',
       retryable: false,
     })
-  const launch = await oneLaunch(db, host, next.launchId)
+  const launch = await findOneLaunch(db, host, next.launch_id)
   const { details: _, ...shown } = launch
   if (output === 'json') {
     host.printJson(shown)
@@ -43,7 +44,7 @@ async function filterNote(db: Queryable, host: CommandHost): Promise<string | un
 
 /** `launches show`. */
 export async function show(db: Queryable, host: CommandHost, text: string, { output }: Output): Promise<void> {
-  const launch = await oneLaunch(db, host, text)
+  const launch = await findOneLaunch(db, host, text)
   const id = launch.launch_id ?? ''
   const found = await readChanges(db, { launchId: id, since: undefined, limit: MAX_CHANGES })
   if (output === 'json') {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { type ApiVersion, type Parsed, parseLaunch } from '../../../pipelines/launches/launch.ts'
+import type { ApiVersion } from '../../../pipelines/launches/api-version.ts'
+import { type Parsed, parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { type PageSummary, storePage } from '../../../pipelines/launches/store-page.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/demo/launches.ts'
 import { shaped } from '../../../pipelines/rocket-launches/demo/shape.ts'
@@ -91,8 +92,8 @@ async function expectStored(all: readonly Spoilt[], inserted: number): Promise<v
   const fitting = new Map<string, Set<string>>()
   for (const { parsed } of all)
     if ('launch' in parsed) {
-      const { launchId } = parsed.launch
-      fitting.set(launchId, (fitting.get(launchId) ?? new Set()).add(parsed.details))
+      const { launch_id } = parsed.launch
+      fitting.set(launch_id, (fitting.get(launch_id) ?? new Set()).add(parsed.details))
     }
   // Of an id spoilt into the same as another one, the launch changed last is kept.
   const alone = [...fitting].flatMap(([id, [details, other]]) => (other === undefined ? [[id, details]] : []))
@@ -108,7 +109,7 @@ async function expectStored(all: readonly Spoilt[], inserted: number): Promise<v
 }
 
 async function expectSetAside(all: readonly Spoilt[]): Promise<void> {
-  const fitting = new Set(all.flatMap(({ parsed }) => ('launch' in parsed ? [parsed.launch.launchId] : [])))
+  const fitting = new Set(all.flatMap(({ parsed }) => ('launch' in parsed ? [parsed.launch.launch_id] : [])))
   const keys = new Set<string>()
   for (const { parsed } of all)
     if ('issues' in parsed && !fitting.has(parsed.launchId ?? ''))

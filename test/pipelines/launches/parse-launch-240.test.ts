@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Launch, parseLaunch } from '../../../pipelines/launches/launch.ts'
+import { type ParsedLaunch, parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../pipelines/launches/store-page.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/demo/launches.ts'
 import { shaped } from '../../../pipelines/rocket-launches/demo/shape.ts'
@@ -42,11 +42,11 @@ describe('a launch of API 2.4.0', () => {
       const page = named.map((launch) => parseLaunch('2.4.0', launch))
       expect(page.flatMap((one) => ('issues' in one ? one.issues : []))).toEqual([])
       for (const [index, raw] of named.entries()) {
-        const { launch } = page[index] as { launch: Launch }
-        expect(launch).toMatchObject({ launchId: raw.id, name: clean(raw.name), net: new Date(raw.net) })
-        expect(launch.imageUrl).toBe(raw.image?.image_url ?? null)
-        expect(launch.detailed).toBe(schema === 'LaunchDetailed')
-        expect(launch.missionName).toBe(raw.mission?.name.trim() ? clean(raw.mission.name) : null)
+        const { launch, detailed } = page[index] as ParsedLaunch
+        expect(launch).toMatchObject({ launch_id: raw.id, name: clean(raw.name), net: new Date(raw.net) })
+        expect(launch.image_url).toBe(raw.image?.image_url ?? null)
+        expect(detailed).toBe(schema === 'LaunchDetailed')
+        expect(launch.mission_name).toBe(raw.mission?.name.trim() ? clean(raw.mission.name) : null)
       }
       await database.pool.query('truncate rocket_launches')
       const summary = await storePage(database.pool, page, NOW)

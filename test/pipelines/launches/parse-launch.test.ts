@@ -1,22 +1,25 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { API_VERSIONS, apiVersion, isFlown, isPrecise, parseLaunch } from '../../../pipelines/launches/launch.ts'
-import { derivedPrecision } from '../../../pipelines/launches/schemas.ts'
+import { API_VERSIONS, apiVersion } from '../../../pipelines/launches/api-version.ts'
+import { derivedPrecision } from '../../../pipelines/launches/derived-precision.ts'
+import { isFlown, isPrecise } from '../../../pipelines/launches/launch.ts'
+import { parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { launch230, parsed } from '../../support/launches.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
 
 describe('a launch of API 2.3.0', () => {
   test('is read whole', () => {
     expect(parsed(launch230())).toEqual({
-      launchId: '00000000-0000-4000-8000-000000000001',
+      launch_id: '00000000-0000-4000-8000-000000000001',
       name: 'Falcon 9 Block 5 | Example',
       slug: 'falcon-9-block-5-example',
       net: new Date('2026-02-01T10:30:00Z'),
-      netPrecision: 1,
-      status: { id: 1, name: 'Go for Launch' },
-      lastUpdated: new Date('2026-01-10T12:00:00Z'),
-      windowStart: new Date('2026-02-01T10:30:00Z'),
-      windowEnd: new Date('2026-02-01T14:30:00Z'),
+      net_precision: 1,
+      status_id: 1,
+      status_name: 'Go for Launch',
+      last_updated: new Date('2026-01-10T12:00:00Z'),
+      window_start: new Date('2026-02-01T10:30:00Z'),
+      window_end: new Date('2026-02-01T14:30:00Z'),
       provider: 'SpaceX',
       rocket: 'Falcon 9 Block 5',
       family: 'Falcon',
@@ -24,32 +27,32 @@ describe('a launch of API 2.3.0', () => {
       location: 'Vandenberg SFB, CA, USA',
       latitude: 34.632,
       longitude: -120.611,
-      missionName: 'Example',
-      missionType: 'Communications',
-      missionDescription: 'Two\r\nlines — and more.',
+      mission_name: 'Example',
+      mission_type: 'Communications',
+      mission_description: 'Two\r\nlines — and more.',
       orbit: 'Low Earth Orbit',
       probability: 90,
-      holdReason: null,
-      failReason: null,
-      imageUrl: 'https://images.example/falcon.jpg',
-      imageCredit: 'SpaceX',
-      detailed: false,
-      webcastUrl: null,
-      webcastLive: false,
-      infoUrl: null,
+      hold_reason: null,
+      fail_reason: null,
+      image_url: 'https://images.example/falcon.jpg',
+      image_credit: 'SpaceX',
+      webcast_url: null,
+      webcast_live: false,
+      info_url: null,
     })
+    expect(parseLaunch('2.3.0', launch230())).toMatchObject({ detailed: false })
   })
 
   test('may lack nearly everything', () => {
     const bare = { id: 'a', name: 'b', status: { id: 2, name: 'TBD' }, net: '2026-02-01T10:30:00Z' }
     for (const version of API_VERSIONS)
-      expect(parsed(bare, version)).toMatchObject({ pad: null, rocket: null, imageUrl: null, webcastLive: false })
+      expect(parsed(bare, version)).toMatchObject({ pad: null, rocket: null, image_url: null, webcast_live: false })
     const nulls = { image: null, mission: null, pad: null, rocket: null, net_precision: null, last_updated: null }
     expect(parsed(launch230({ ...nulls, launch_service_provider: null, probability: null }))).toMatchObject({
-      imageUrl: null,
+      image_url: null,
       orbit: null,
       provider: null,
-      netPrecision: 2,
+      net_precision: 2,
     })
   })
 
@@ -61,19 +64,19 @@ describe('a launch of API 2.3.0', () => {
         info_urls: [link(null, 1), link('javascript:alert(1)', 1), link('https://d.example/', 9)],
       }),
     )
-    expect(launch).toMatchObject({ webcastUrl: 'https://c.example/', infoUrl: 'https://d.example/' })
+    expect(launch).toMatchObject({ webcast_url: 'https://c.example/', info_url: 'https://d.example/' })
   })
 
   test('keeps a status and a precision that are unknown here', () => {
     const launch = parsed(launch230({ status: { id: 77, name: 'Scrubbed' }, net_precision: { id: 99 } }))
-    expect(launch).toMatchObject({ status: { id: 77, name: 'Scrubbed' }, netPrecision: 99 })
+    expect(launch).toMatchObject({ status_id: 77, status_name: 'Scrubbed', net_precision: 99 })
     expect(isFlown(77)).toBe(false)
     expect(isPrecise(99)).toBe(false)
   })
 
   test.each(['javascript:alert(1)', '', 'not an address', 'ftp://a.example/x.png'])(
     'has no image where its address is %j',
-    (image_url) => expect(parsed(launch230({ image: { image_url } })).imageUrl).toBeNull(),
+    (image_url) => expect(parsed(launch230({ image: { image_url } })).image_url).toBeNull(),
   )
 
   test('is stored right with a name of 10,000 characters, the year 9999, negative coordinates', () => {
@@ -101,13 +104,13 @@ describe('older versions', () => {
     })
     for (const version of ['2.0.0', '2.2.0'] as const)
       expect(parsed(old, version)).toMatchObject({
-        imageUrl: 'https://images.example/old.png',
+        image_url: 'https://images.example/old.png',
         rocket: 'Falcon 9',
         family: 'Falcon',
         latitude: 34.632,
         longitude: -120.611,
         probability: null,
-        webcastUrl: 'https://video.example/',
+        webcast_url: 'https://video.example/',
       })
   })
 
@@ -275,16 +278,16 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
         const launch = parsed(raw, version)
         const image = raw.image as string | { image_url: string } | null
         expect(launch, file).toMatchObject({
-          launchId: raw.id,
+          launch_id: raw.id,
           name: raw.name,
-          status: { id: (raw.status as { id: number }).id },
-          imageUrl: typeof image === 'string' ? image : (image?.image_url ?? null),
+          status_id: (raw.status as { id: number }).id,
+          image_url: typeof image === 'string' ? image : (image?.image_url ?? null),
           pad: (raw.pad as { name: string }).name,
           latitude: Number((raw.pad as { latitude: string }).latitude),
           provider: (raw.launch_service_provider as { name: string }).name,
         })
         expect(launch.net.toISOString()).toBe((raw.net as string).replace('Z', '.000Z'))
-        expect(launch.netPrecision).not.toBeNull()
+        expect(launch.net_precision).not.toBeNull()
         expect(launch.rocket).not.toBeNull()
       }
   })

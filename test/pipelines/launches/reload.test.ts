@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { initializeSchema } from '../../../pipelines/launches/initialize-schema.ts'
-import { type Parsed, parseLaunch } from '../../../pipelines/launches/launch.ts'
+import { type Parsed, parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../pipelines/launches/store-page.ts'
 import { type EmbeddedServer, openEmbedded } from '../../../src/db/embedded/embedded.ts'
 import { type Database, openPool } from '../../../src/db/pool.ts'

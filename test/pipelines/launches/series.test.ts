@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type ApiVersion, parseLaunch } from '../../../pipelines/launches/launch.ts'
+import type { ApiVersion } from '../../../pipelines/launches/api-version.ts'
+import { parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { type PageSummary, storePage } from '../../../pipelines/launches/store-page.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { factsIn, type RawLaunch } from '../../support/raw-facts.ts'
@@ -36,7 +37,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
     const { rows } = await database.pool.query<{ issues: unknown }>('select issues from rocket_launch_rejects')
     expect(rows).toHaveLength(10)
     for (const { issues } of rows)
-      expect(issues).toEqual([{ path: 'mode', message: expect.stringMatching(/^Wrong mode: .*ask without mode/) }])
+      expect(issues).toEqual([{ path: 'mode', message: expect.stringMatching(/^Wrong mode: .*remove mode/) }])
   })
 
   test.each(SERIES)('of %s end in the same rows as the last of each launch alone', async (series) => {

@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { type ApiVersion, parseLaunch } from '../../../pipelines/launches/launch.ts'
+import type { ApiVersion } from '../../../pipelines/launches/api-version.ts'
+import { RECORDED_COLUMNS } from '../../../pipelines/launches/columns.ts'
+import { parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import * as store from '../../../pipelines/launches/store.ts'
-import { contentHash, FACTS, type PageSummary, storePage } from '../../../pipelines/launches/store-page.ts'
+import { contentHash, type PageSummary, storePage } from '../../../pipelines/launches/store-page.ts'
 import { recordAttempt } from '../../../pipelines/launches/sync.ts'
+import { nearestLaunch } from '../../../pipelines/launches/upcoming.ts'
 import type { Connection } from '../../../src/db/pool.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { launch230, launches230, parsed } from '../../support/launches.ts'
@@ -106,9 +109,9 @@ describe('a page', () => {
     expect(await put([launch230({ name: 'older', last_updated: '2026-01-10T11:59:59Z' })])).toEqual(summary(0, 0, 1))
     expect(await rows('select name from rocket_launches')).toEqual([{ name: 'newer' }])
     const stale = parsed(launch230({ last_updated: '2026-01-10T11:59:59Z' }))
-    expect((await store.compare(database.pool, [{ launch: stale, details: '', hash: 'other' }])).differing).toEqual(
-      new Set(),
-    )
+    expect(
+      (await store.compare(database.pool, [{ launch: stale, detailed: false, details: '', hash: 'other' }])).differing,
+    ).toEqual(new Set())
     expect(await put([launch230({ name: 'undated', last_updated: undefined })])).toEqual(summary(0, 1, 0))
     expect(await put([launch230({ name: 'dated', last_updated: '2020-01-01T00:00:00Z' })])).toEqual(summary(0, 1, 0))
   })
@@ -129,7 +132,7 @@ describe('a page', () => {
       await other.query('begin')
       await store.lockStore(other)
       const theirs = parsed(launch230({ name: 'theirs' }))
-      await store.upsert(other, [{ launch: theirs, details: '{}', hash: 'theirs' }], NOW)
+      await store.upsert(other, [{ launch: theirs, detailed: false, details: '{}', hash: 'theirs' }], NOW)
       const ours = put([launch230({ name: 'ours' })])
       await vi.waitFor(async () => expect(await rows(WAITING)).toEqual([{ count: 1 }]), WITHIN)
       await other.query('commit')
@@ -266,7 +269,7 @@ describe('what changed', () => {
 
 describe('the nearest launch', () => {
   const at = (id: string, net: string, changes: Record<string, unknown> = {}) => launch230({ id, net, ...changes })
-  const nearest = async () => (await store.nearestLaunch(database.pool, NOW))?.launchId
+  const nearest = async () => (await nearestLaunch(database.pool, NOW))?.launch_id
   const precision = (id: number) => ({ net_precision: { id } })
 
   test('is not past, not flown, and has a time, however early a placeholder stands', async () => {
@@ -289,9 +292,9 @@ describe('the nearest launch', () => {
 
   test('comes with all that is known of it', async () => {
     await put([launch230()])
-    const launch = await store.nearestLaunch(database.pool, NOW)
-    const { detailed: _asReceived, ...known } = parsed(launch230())
-    expect(launch).toEqual({ ...known, id: 1, firstSeenAt: NOW, vanishedAt: null, updatedAt: NOW })
+    const launch = await nearestLaunch(database.pool, NOW)
+    const known = parsed(launch230())
+    expect(launch).toEqual({ ...known, id: 1, first_seen_at: NOW, vanished_at: null, updated_at: NOW })
   })
 })
 
@@ -413,5 +416,5 @@ test('a hash tells contents apart, and facts are columns', async () => {
   const columns = await rows<{ name: string }>(
     `select attname as name from pg_attribute where attrelid = 'rocket_launches'::regclass and attnum > 0`,
   )
-  expect(columns.map(({ name }) => name)).toEqual(expect.arrayContaining([...FACTS]))
+  expect(columns.map(({ name }) => name)).toEqual(expect.arrayContaining([...RECORDED_COLUMNS]))
 })

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { initializeSchema } from '../../../pipelines/launches/initialize-schema.ts'
-import { parseLaunch } from '../../../pipelines/launches/launch.ts'
-import { nearestLaunch } from '../../../pipelines/launches/store.ts'
+import { parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../pipelines/launches/store-page.ts'
+import { nearestLaunch } from '../../../pipelines/launches/upcoming.ts'
+import { factsOf } from '../../../pipelines/rocket-launches/discord/announcement.ts'
 import { type Database, openPool } from '../../../src/db/pool.ts'
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'
@@ -156,14 +157,12 @@ describe('the older Airflow table', () => {
     await query(AIRFLOW)
     await query('delete from rocket_launches where id < 2; update rocket_launches set id = 41')
     await initialize()
-    expect(await nearestLaunch(database.pool, NOW)).toMatchObject({
-      id: 41,
-      launchId: ID,
-      netPrecision: null,
-      status: { id: 0, name: 'Unknown' },
-      webcastLive: false,
-      firstSeenAt: null,
+    const nearest = await nearestLaunch(database.pool, NOW)
+    expect(nearest).toMatchObject({
+      ...{ id: 41, launch_id: ID, net_precision: null, status_id: null, status_name: null, webcast_live: null },
+      first_seen_at: null,
     })
+    expect(nearest && factsOf(nearest)).toMatchObject({ status: 0, statusName: 'Unknown', webcast: null })
     const page = [launch230(), launch230({ id: 'new' })].map((launch) => parseLaunch('2.3.0', launch))
     expect(await storePage(database.pool, page, NOW)).toMatchObject({ inserted: 1, updated: 1 })
     // The insert that turned into an update used a number up, as it does in any table with an identity.
@@ -210,7 +209,7 @@ describe('the older Airflow table', () => {
       { id: 4, launch_id: null, name: 'x', net: new Date('2026-02-01T00:00:00.500Z') },
       { id: 5, launch_id: 'b', name: 'b', net: null },
     ])
-    expect((await nearestLaunch(database.pool, NOW))?.launchId).toBe('a')
+    expect((await nearestLaunch(database.pool, NOW))?.launch_id).toBe('a')
     const page = ['a', 'b'].map((id) => parseLaunch('2.3.0', launch230({ id })))
     expect(await storePage(database.pool, page, NOW)).toMatchObject({ inserted: 0, updated: 2 })
     await expect(query(`insert into rocket_launches (id, launch_id) values (1, 'c')`)).rejects.toThrow(/pkey/)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { parseLaunch } from '../../../pipelines/launches/launch.ts'
+import { parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../pipelines/launches/store-page.ts'
 import { sampleLaunches } from '../../../pipelines/rocket-launches/demo/launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { ApiVersion } from '../../../pipelines/launches/launch.ts'
+import type { ApiVersion } from '../../../pipelines/launches/api-version.ts'
 import { fetchAndStoreData, StoreSummary } from '../../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import {
   type LaunchLibraryServer,

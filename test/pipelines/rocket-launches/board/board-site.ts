@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Parsed, parseLaunch } from '../../../../pipelines/launches/launch.ts'
+import { type Parsed, parseLaunch } from '../../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../../pipelines/launches/store-page.ts'
 import dag from '../../../../pipelines/rocket-launches/dag.ts'
 import { settings } from '../../../../pipelines/rocket-launches/settings.ts'

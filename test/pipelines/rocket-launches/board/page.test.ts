@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { nearestLaunch } from '../../../../pipelines/launches/store.ts'
+import { nearestLaunch } from '../../../../pipelines/launches/upcoming.ts'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { picture } from '../../../../pipelines/rocket-launches/demo/picture.ts'
 import { announceLaunch, factsOf } from '../../../../pipelines/rocket-launches/discord/announcement.ts'
@@ -70,13 +70,13 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
            (target, launch_id, kind, subject, state, facts, facts_hash, message, message_id, sent_at, reason_told)
          values ('1', $1, $2, $2, 'sent', $3, '', $4, '2', now(), 'why')`,
         [
-          launch.launchId,
+          launch.launch_id,
           kind,
           JSON.stringify(facts),
           JSON.stringify(announceLaunch(launch, { now: NOW, dataAsOf: NOW })),
         ],
       )
-    return `/launches/${launch.launchId}`
+    return `/launches/${launch.launch_id}`
   }
 
   async function open(options: BrowserContextOptions, pictures = true) {

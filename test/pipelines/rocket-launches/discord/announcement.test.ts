@@ -13,22 +13,23 @@ const NOW = new Date('2026-11-21T05:00:00Z')
 const TOLD = { now: NOW, dataAsOf: new Date('2026-11-21T04:40:00Z') }
 
 const STARLINK: LaunchFacts = {
-  launchId: 'e2b8dd4c',
+  launch_id: 'e2b8dd4c',
   name: 'Falcon 9 Block 5 | Starlink Group 6-99',
   slug: 'falcon-9-block-5-starlink-group-6-99',
   net: new Date('2026-12-12T14:05:00Z'),
-  netPrecision: 1,
-  status: { id: 1, name: 'Go for Launch' },
+  net_precision: 1,
+  status_id: 1,
+  status_name: 'Go for Launch',
   provider: 'SpaceX',
   rocket: 'Falcon 9 Block 5',
   pad: 'Space Launch Complex 40',
   location: 'Cape Canaveral SFS, FL, USA',
   orbit: 'Low Earth Orbit',
-  missionDescription:
+  mission_description:
     'A batch of 23 satellites for the U.S. Space Force.\r\n\r\nThey talk  to the ground. There are many.',
-  imageUrl: 'https://images.example/falcon.png',
-  webcastUrl: 'https://www.youtube.com/watch?v=abc',
-  infoUrl: null,
+  image_url: 'https://images.example/falcon.png',
+  webcast_url: 'https://www.youtube.com/watch?v=abc',
+  info_url: null,
 }
 
 describe('announceLaunch', () => {
@@ -72,7 +73,7 @@ describe('announceLaunch', () => {
   it('leaves out what is not known', () => {
     const bare = { provider: null, rocket: null, pad: null, location: null, orbit: null, slug: null }
     const message = announceLaunch(
-      { ...STARLINK, ...bare, missionDescription: null, imageUrl: null, webcastUrl: null },
+      { ...STARLINK, ...bare, mission_description: null, image_url: null, webcast_url: null },
       TOLD,
     )
     expect(Object.keys(message)).toEqual(['embeds'])
@@ -98,20 +99,21 @@ describe('announceLaunch', () => {
     [16, '2029-12-31T00:00:00Z', 'in the 2020s'],
     [99, '2029-12-31T00:00:00Z', 'NET 2029'],
     [null, '2026-12-31T00:00:00Z', 'NET December 2026'],
-  ])('with precision %s, %s reads "%s"', (netPrecision, net, expected) => {
-    const message = announceLaunch({ ...STARLINK, netPrecision, net: new Date(net) }, TOLD)
+  ])('with precision %s, %s reads "%s"', (net_precision, net, expected) => {
+    const message = announceLaunch({ ...STARLINK, net_precision, net: new Date(net) }, TOLD)
     expect(message.embeds?.[0]?.description?.split('\n')[1]).toBe(expected)
   })
 
   it('names a status it does not know, in grey', () => {
-    const [embed] = announceLaunch({ ...STARLINK, status: { id: 42, name: 'On *Vacation*' } }, TOLD).embeds ?? []
+    const [embed] = announceLaunch({ ...STARLINK, status_id: 42, status_name: 'On *Vacation*' }, TOLD).embeds ?? []
     expect(embed?.description).toMatch(/^\*\*On \\\*Vacation\\\*\*\*\n/)
     expect(embed?.color).toBe(0x95a5a6)
   })
 
   it('does not take a partial failure for a failure', () => {
     const colors = [4, 7].map(
-      (id) => announceLaunch({ ...STARLINK, status: { id, name: 'Launch was a Partial Failure' } }, TOLD).embeds?.[0],
+      (id) =>
+        announceLaunch({ ...STARLINK, status_id: id, status_name: 'Launch was a Partial Failure' }, TOLD).embeds?.[0],
     )
     expect(colors[0]?.color).not.toBe(colors[1]?.color)
     expect(colors[1]?.description).toContain('Partial failure')
@@ -119,8 +121,8 @@ describe('announceLaunch', () => {
 
   it.each(['', 'ftp://images.example/x.png', 'data:image/png;base64,AAAA', 'x.png'])(
     'shows no image at %j',
-    (imageUrl) => {
-      expect(announceLaunch({ ...STARLINK, imageUrl }, TOLD).embeds?.[0]).not.toHaveProperty('image')
+    (image_url) => {
+      expect(announceLaunch({ ...STARLINK, image_url }, TOLD).embeds?.[0]).not.toHaveProperty('image')
     },
   )
 
@@ -151,13 +153,13 @@ describe('announceLaunch', () => {
   })
 
   it('says that a launch left the list, unless it flew', () => {
-    const vanishedAt = new Date('2026-11-20T00:00:00Z')
+    const vanished_at = new Date('2026-11-20T00:00:00Z')
     const lines = (launch: LaunchFacts) => announceLaunch(launch, TOLD).embeds?.[0]?.description?.split('\n')
-    expect(lines({ ...STARLINK, vanishedAt })?.[2]).toBe('No longer listed by Launch Library')
-    expect(factsHash(factsOf({ ...STARLINK, vanishedAt }))).not.toBe(factsHash(factsOf(STARLINK)))
-    const flown = { ...STARLINK, status: { id: 3, name: '' } }
-    expect(factsOf({ ...flown, vanishedAt })).toEqual(factsOf(flown))
-    expect(factsOf({ ...STARLINK, vanishedAt: null })).toEqual(factsOf(STARLINK))
+    expect(lines({ ...STARLINK, vanished_at })?.[2]).toBe('No longer listed by Launch Library')
+    expect(factsHash(factsOf({ ...STARLINK, vanished_at }))).not.toBe(factsHash(factsOf(STARLINK)))
+    const flown = { ...STARLINK, status_id: 3, status_name: '' }
+    expect(factsOf({ ...flown, vanished_at })).toEqual(factsOf(flown))
+    expect(factsOf({ ...STARLINK, vanished_at: null })).toEqual(factsOf(STARLINK))
   })
 
   it('lets nobody smuggle mentions or links in', () => {
@@ -178,9 +180,9 @@ describe('announceLaunch', () => {
   it('never shows a placeholder as a time', () => {
     const coarse = fc.tuple(launches, fc.constantFrom(null, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17))
     fc.assert(
-      fc.property(coarse, ([launch, netPrecision]) => {
+      fc.property(coarse, ([launch, net_precision]) => {
         const net = new Date(Math.floor(launch.net.getTime() / 86_400_000) * 86_400_000)
-        const silent = { ...launch, netPrecision, net, status: STARLINK.status, missionDescription: null }
+        const silent = { ...launch, net_precision, net, status_id: STARLINK.status_id, mission_description: null }
         const [embed] = announceLaunch(silent, TOLD).embeds ?? []
         expect(embed?.description).not.toMatch(/(?<!\\)<t:|00:00|\d\d:\d\d/)
       }),
@@ -194,27 +196,27 @@ describe('factsHash', () => {
   it.each<[string, Partial<LaunchFacts>]>([
     ['name', { name: 'Falcon 9 Block 5 | Starlink Group 6-100' }],
     ['net', { net: new Date('2026-12-12T14:06:00Z') }],
-    ['precision', { netPrecision: 5 }],
-    ['status', { status: { id: 8, name: 'Go for Launch' } }],
+    ['precision', { net_precision: 5 }],
+    ['status', { status_id: 8 }],
     ['provider', { provider: 'ULA' }],
     ['rocket', { rocket: 'Falcon Heavy' }],
     ['pad', { pad: 'Launch Complex 39A' }],
     ['location', { location: 'Kennedy Space Center' }],
     ['orbit', { orbit: null }],
-    ['mission', { missionDescription: 'Another.' }],
-    ['image', { imageUrl: null }],
-    ['webcast', { webcastUrl: null }],
+    ['mission', { mission_description: 'Another.' }],
+    ['image', { image_url: null }],
+    ['webcast', { webcast_url: null }],
   ])('changes with the %s', (_name, change) => expect(hash(change)).not.toBe(hash({})))
 
   it.each<[string, Partial<LaunchFacts>]>([
-    ['the name of a known status', { status: { id: 1, name: 'Go' } }],
+    ['the name of a known status', { status_name: 'Go' }],
     ['white space', { provider: ' SpaceX ', pad: 'Space Launch\r\nComplex 40' }],
-    ['a third sentence', { missionDescription: `${STARLINK.missionDescription} And more.` }],
+    ['a third sentence', { mission_description: `${STARLINK.mission_description} And more.` }],
     ['the slug', { slug: 'another' }],
   ])('does not change with %s', (_name, change) => expect(hash(change)).toBe(hash({})))
 
   it('does not change while a placeholder moves within its period', () => {
-    const month = (net: string) => hash({ net: new Date(net), netPrecision: 7 })
+    const month = (net: string) => hash({ net: new Date(net), net_precision: 7 })
     expect(month('2026-12-30T00:00:00Z')).toBe(month('2026-12-31T00:00:00Z'))
     expect(month('2026-11-30T00:00:00Z')).not.toBe(month('2026-12-31T00:00:00Z'))
   })
@@ -234,19 +236,20 @@ const anyText = fc.oneof(
 const orNull = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null })
 const address = orNull(fc.oneof(anyText, fc.webUrl({ withFragments: true, withQueryParameters: true })))
 const launches: fc.Arbitrary<LaunchFacts> = fc.record({
-  launchId: fc.uuid(),
+  launch_id: fc.uuid(),
   name: anyText,
   slug: orNull(anyText),
   net: fc.date(sane),
-  netPrecision: orNull(fc.integer({ min: 0, max: 18 })),
-  status: fc.record({ id: fc.integer({ min: 0, max: 12 }), name: anyText }),
+  net_precision: orNull(fc.integer({ min: 0, max: 18 })),
+  status_id: fc.integer({ min: 0, max: 12 }),
+  status_name: anyText,
   provider: orNull(anyText),
   rocket: orNull(anyText),
   pad: orNull(anyText),
   location: orNull(anyText),
   orbit: orNull(anyText),
-  missionDescription: orNull(anyText),
-  imageUrl: address,
-  webcastUrl: address,
-  infoUrl: address,
+  mission_description: orNull(anyText),
+  image_url: address,
+  webcast_url: address,
+  info_url: address,
 })

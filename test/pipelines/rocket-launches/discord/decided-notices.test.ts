@@ -304,8 +304,8 @@ describe('a card that could not be posted while Discord was away', () => {
     [7, '30T00:00:00', false],
     [null, '30T00:00:00', false],
     [8, '22T10:00:00', false],
-  ])('by the end of what NET may mean (precision %s)', (netPrecision, time, over) => {
-    expect(isLongOver({ net: at('22T10:00:00'), netPrecision }, at(time))).toBe(over)
+  ])('by the end of what NET may mean (precision %s)', (net_precision, time, over) => {
+    expect(isLongOver({ net: at('22T10:00:00'), net_precision }, at(time))).toBe(over)
   })
 })
 

@@ -7,8 +7,8 @@ const LAUNCH = {
   pad: 'Space Launch Complex 40',
   location: 'Cape Canaveral SFS, FL, USA',
   orbit: 'Low Earth Orbit',
-  missionName: 'Starlink Group 6-99',
-  missionDescription: 'A batch of 23 satellites.',
+  mission_name: 'Starlink Group 6-99',
+  mission_description: 'A batch of 23 satellites.',
 }
 
 function terms(list = ''): Terms {
@@ -72,7 +72,7 @@ describe('passes', () => {
   ])('%s with %j', (expected, changes) => expect(passes(LAUNCH, filter(changes))).toBe(expected))
 
   it('takes what is not known for being in no list', () => {
-    const unknown = { ...LAUNCH, provider: null, orbit: null, missionName: null, missionDescription: null }
+    const unknown = { ...LAUNCH, provider: null, orbit: null, mission_name: null, mission_description: null }
     expect(passes(unknown, filter({ providers: 'SpaceX' }))).toBe(false)
     expect(passes(unknown, filter({ providers: '-SpaceX', orbits: '-low', keywords: '-satellites' }))).toBe(true)
   })
@@ -84,8 +84,8 @@ describe('passes', () => {
   })
 
   it.each(['Kinéis', 'Kinéis'.normalize('NFD'), 'kineis', 'KINÉIS'])('finds what is called Kinéis by %j', (term) => {
-    for (const missionName of ['Kinéis 1-5', 'Kinéis 1-5'.normalize('NFD')])
-      expect(passes({ ...LAUNCH, missionName }, filter({ keywords: term }))).toBe(true)
+    for (const mission_name of ['Kinéis 1-5', 'Kinéis 1-5'.normalize('NFD')])
+      expect(passes({ ...LAUNCH, mission_name }, filter({ keywords: term }))).toBe(true)
   })
 
   it('finds no term across two texts', () => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { parseLaunch } from '../../../../pipelines/launches/launch.ts'
+import { parseLaunch } from '../../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../../pipelines/launches/store-page.ts'
 import { type Ended, PIPELINES, runCli, startCli } from '../../../support/cli.ts'
 import { createDatabase, createLaunchDatabase, useDatabase } from '../../../support/database.ts'
@@ -145,11 +145,11 @@ describe.concurrent('launches next, list, show', () => {
   })
 
   test.each([
-    ['show nothing', "✖ No launch 'nothing' is stored; npm run cli -- launches list --search TEXT looks for"],
-    ['changes nothing', "✖ No launch 'nothing' is stored; "],
+    ['show nothing', "✖ Unknown launch 'nothing'; npm run cli -- launches list --search TEXT searches"],
+    ['changes nothing', "✖ Unknown launch 'nothing'; "],
     [
       'show starlink',
-      "✖ 'starlink' may be any of these; name one by its id:\n  5  Falcon 9 Block 5 | Starlink gone\n  2 ",
+      "✖ Several launches match 'starlink'; choose one by its id:\n  5  Falcon 9 Block 5 | Starlink gone\n  2 ",
     ],
   ])('%s: exit 1', async (line, says) => {
     const { code, stdout, stderr } = await launches(line)
