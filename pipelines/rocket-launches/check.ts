@@ -4,8 +4,8 @@ import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnown } from '../launches/launch-library/quota.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
-import { filtersSet, nothingPasses } from './discord/settings-filter.ts'
-import { disabledAmong, disabledWords } from './discord/target.ts'
+import { filtersSet, whyNonePasses } from './discord/settings-filter.ts'
+import { disabledAmong, disabledText } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
 /** Age of what is stored, calls left, and how the channels are told. Asks neither Launch Library nor Discord. */
@@ -84,12 +84,12 @@ async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = []
     return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: previews in the log, nothing is posted' }
   const [disabled] = await disabledAmong(db, webhooks)
   if (disabled === undefined) return { name, level: 'ok', message: `${webhooks.length} in use` }
-  return { name, level: 'fail', message: `webhook ${disabled.target} is ${disabledWords(disabled)}` }
+  return { name, level: 'fail', message: `webhook ${disabled.target} has been ${disabledText(disabled)}` }
 }
 
 async function checkFilters(db: Queryable, { settings, now }: CheckHost<Settings>): Promise<Check[]> {
   if (filtersSet(settings()).length === 0) return []
-  const nothing = await nothingPasses(db, now(), settings())
+  const nothing = await whyNonePasses(db, now(), settings())
   if (nothing === undefined) return [{ name: 'filters', level: 'ok', message: 'they let launches pass' }]
   return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md tells how they are written` }]
 }

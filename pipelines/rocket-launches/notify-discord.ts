@@ -1,19 +1,19 @@
 import { skip, type TaskContext } from 'tminus'
 import type { Payload, Webhook } from 'tminus/connectors/discord'
-import { inTransaction } from 'tminus/db'
+import { inTransaction, type Queryable } from 'tminus/db'
 import { z } from 'zod'
 import type { KnownLaunch } from '../launches/launch.ts'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { nearestLaunch } from '../launches/upcoming.ts'
-import { announceLaunch } from './discord/announcement.ts'
-import { type Deciding, decideTarget } from './discord/decision.ts'
+import { launchCard } from './discord/card-message.ts'
+import { type Decision, type DecisionOptions, decideTarget } from './discord/decision.ts'
 import { type Delivery, deliver } from './discord/delivery.ts'
-import { endingOf } from './discord/ending.ts'
-import type { NoticeKind } from './discord/notices.ts'
-import type { Trouble } from './discord/outcome.ts'
-import { filterOf, nothingPasses } from './discord/settings-filter.ts'
+import { errorFor } from './discord/ending.ts'
+import type { NoticeKind } from './discord/notice-kinds.ts'
+import type { Problem } from './discord/outcome.ts'
+import { filterOf, whyNonePasses } from './discord/settings-filter.ts'
 import { enable, whyDisabled } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
@@ -24,12 +24,12 @@ export const NotifySummary = z.object({
   launchId: z.string().nullable(),
   /** Its name. */
   launch: z.string().nullable(),
-  /** What became of its card, on the first channel. `disabled`: that webhook is gone. */
+  /** What the run did with its card on the first channel. `disabled`: that webhook is disabled. */
   outcome: z.enum([
     ...['posted', 'edited', 'unchanged', 'in_progress', 'unknown', 'refused', 'deleted', 'deferred', 'waiting'],
     ...['disabled', 'no_launch'],
   ] as const),
-  /** Channels by the order of DISCORD_WEBHOOK_URL. */
+  /** The channels, in the order of DISCORD_WEBHOOK_URL. */
   targets: z.array(
     z.object({
       /** Webhook id, or id/thread. */
@@ -38,9 +38,9 @@ export const NotifySummary = z.object({
       edited: count,
       /** Posts whose answer was lost. */
       unknown: count,
-      /** Messages that are still to be sent. */
+      /** Messages left for a later run. */
       waiting: count,
-      /** Why nothing is sent there, in words. */
+      /** Why the webhook is disabled. */
       disabled: z.string().optional(),
     }),
   ),
@@ -52,40 +52,40 @@ type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'runId' | 'signal' | 'ru
 }
 
 /**
- * Sees to it that each channel has a card of the nearest launch, that every card tells the facts, and that people hear
- * in time what they need to know. Nothing changed: nothing is sent. Safe to run twice at once, and to be killed at any
- * point.
+ * Updates every channel: posts the nearest launch's card, edits cards whose facts changed, and posts notices. Sends
+ * nothing if nothing changed. Two runs may overlap, and a run may be killed at any point.
  *
- * Skips without a webhook, after logging what would be posted, and without tables. A channel that cannot be served
- * does not hold up another one; then fails for good when Discord refuses webhook or message; with a retry when it
- * cannot be reached; waits as long as Discord asks. A scheduled run leaves both to the next one: reminders do not
- * wait for a retry.
+ * - Without a webhook it logs a preview and skips. It also skips if the tables do not exist.
+ * - A problem with one channel does not delay the others.
+ * - It fails without a retry if Discord refuses a webhook or a message, and with a retry if Discord is unreachable.
+ *   A scheduled run is never retried: the next run tries again, so that reminders are not late.
+ * - If Discord asks to wait, it is rescheduled. See `errorFor` for the longest wait.
  */
 export async function notifyDiscord(_inputs: unknown, context: Context): Promise<NotifySummary> {
   const webhooks = context.settings.DISCORD_WEBHOOK_URL
-  const deciding = await prepare(context).catch(skipWithoutTables)
-  if (webhooks === undefined) throw await skipWithPreview(deciding, context)
-  const served = await Promise.allSettled(webhooks.map((webhook) => serve(webhook, deciding, context)))
-  const broken = served.find((one) => one.status === 'rejected')
-  if (broken) throw broken.reason
-  const reports = served.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  const troubles = reports.flatMap(({ target, delivery }) => {
-    return delivery.troubles.map((trouble) => (reports.length > 1 ? named(target, trouble) : trouble))
+  const options = await decisionOptions(context).catch(skipWithoutTables)
+  if (webhooks === undefined) throw await skipWithPreview(options, context)
+  const results = await Promise.allSettled(webhooks.map((webhook) => updateChannel(webhook, options, context)))
+  const thrown = results.find((one) => one.status === 'rejected')
+  if (thrown) throw thrown.reason
+  const reports = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const problems = reports.flatMap(({ target, delivery }) => {
+    return delivery.problems.map((problem) => (reports.length > 1 ? named(target, problem) : problem))
   })
-  const ending = endingOf(troubles, context)
-  if (ending) throw ending
+  const error = errorFor(problems, context)
+  if (error) throw error
   return summaryOf(reports)
 }
 
-/** This task runs also after a failed `initialize_schema`, which no retry of ours would mend. */
+/** This task also runs after `initialize_schema` failed. A retry would not create the tables. */
 function skipWithoutTables(error: Error): never {
   if (isMissingTable(error)) {
-    throw skip('the tables of this pipeline are not there yet: initialize_schema has to succeed first')
+    throw skip('the tables of this pipeline do not exist yet: initialize_schema must succeed first')
   }
   throw error
 }
 
-async function prepare({ db, now, settings, runType, logicalDate }: Context): Promise<Deciding> {
+async function decisionOptions({ db, now, settings, runType, logicalDate }: Context): Promise<DecisionOptions> {
   await db.query('select from discord_target limit 0') // the newest of the tables
   const sync = await readSync(db, upcomingUrl(settings.LAUNCH_LIBRARY_URL).href)
   return {
@@ -102,30 +102,30 @@ function latest(dates: readonly (Date | null | undefined)[]): Date | undefined {
   return times.length > 0 ? new Date(Math.max(...times)) : undefined
 }
 
-async function skipWithPreview({ passes, dataAsOf }: Deciding, context: Context): Promise<Error> {
+async function skipWithPreview({ passes, dataAsOf }: DecisionOptions, context: Context): Promise<Error> {
   const { db, log, now } = context
   const launch = await nearestLaunch(db, now(), passes)
-  const nothing = launch === undefined ? await sayNoLaunch(context, log) : undefined
+  const filtered = launch === undefined ? await logNoLaunch(context, log) : undefined
   if (launch !== undefined) {
     const { renderMessage } = await import('tminus/connectors/discord-preview')
-    const message = announceLaunch(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true })
-    // Narrow enough to stand indented on 80 columns.
+    const message = launchCard(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true })
+    // The log indents it; together that fits 80 columns.
     const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })
     log.info(`this would be posted:\n${text}`)
   }
-  return skip(['DISCORD_WEBHOOK_URL is not set', nothing].filter(Boolean).join('; '))
+  return skip(['DISCORD_WEBHOOK_URL is not set', filtered].filter(Boolean).join('; '))
 }
 
-/** Why there is no launch to announce. Returns it where the filters are why. */
-async function sayNoLaunch({ db, now, settings }: Context, log: TaskContext['log']): Promise<string | undefined> {
-  const nothing = await nothingPasses(db, now(), settings)
-  if (nothing === undefined) log.info('no upcoming launch is known, so there is none to announce')
-  else log.warn(nothing)
-  return nothing
+/** Logs why there is no launch to announce. Returns the reason if the filters exclude all launches. */
+async function logNoLaunch({ db, now, settings }: Context, log: TaskContext['log']): Promise<string | undefined> {
+  const filtered = await whyNonePasses(db, now(), settings)
+  if (filtered === undefined) log.info('no upcoming launch is known, so there is none to announce')
+  else log.warn(filtered)
+  return filtered
 }
 
-function named(target: string, trouble: Trouble): Trouble {
-  return { ...trouble, reason: `${target}: ${trouble.reason}` }
+function named(target: string, problem: Problem): Problem {
+  return { ...problem, reason: `${target}: ${problem.reason}` }
 }
 
 /** What one run did for one channel. */
@@ -133,43 +133,54 @@ interface Report {
   target: string
   nearest: KnownLaunch | undefined
   delivery: Delivery
-  disabled?: string
+  disabled?: string | undefined
 }
 
-/** Decides, then sends. A webhook that is out of use is left alone, save by a run by hand: who starts it wants to know. */
-async function serve(webhook: Webhook, deciding: Deciding, context: Context): Promise<Report> {
+/** Decides, then sends. Messages of the log name the channel if there are several. */
+async function updateChannel(webhook: Webhook, options: DecisionOptions, context: Context): Promise<Report> {
   const { target } = webhook
-  const { db, now, runId, signal, runType } = context
-  const log = (context.settings.DISCORD_WEBHOOK_URL?.length ?? 0) > 1 ? naming(target, context.log) : context.log
-  const decided = await inTransaction(db, async (connection) => {
-    const outOfUse = await whyDisabled(connection, webhook)
-    if (outOfUse !== undefined && runType !== 'manual') return { disabled: outOfUse }
-    if (outOfUse !== undefined) await enable(connection, target)
-    return { outOfUse, ...(await decideTarget(connection, target, deciding)) }
-  })
-  if ('disabled' in decided) {
-    log.warn(`nothing is sent: the webhook is ${decided.disabled}`)
-    return { target, nearest: undefined, delivery: NOTHING_SENT, disabled: decided.disabled }
+  const { db, now, runId, signal, settings } = context
+  const log = (settings.DISCORD_WEBHOOK_URL?.length ?? 0) > 1 ? withTarget(target, context.log) : context.log
+  const { disabled, decision } = await inTransaction(db, (connection) => decide(connection, webhook, options, context))
+  if (decision === undefined) {
+    log.warn(`nothing is sent: the webhook has been ${disabled}`)
+    return { target, nearest: undefined, delivery: NOTHING_SENT, disabled }
   }
-  const { nearest, cards, outOfUse } = decided
-  if (outOfUse !== undefined) log.warn(`a run by hand asks it again: the webhook was ${outOfUse}`)
-  if (nearest === undefined) await sayNoLaunch(context, log)
-  const dressed = (message: Payload, kind: 'card' | NoticeKind) => dress(message, kind, context)
-  const delivery = await deliver({ db, webhook, cards, dressed, log, now, runId, signal })
-  if (outOfUse !== undefined && delivery.posted + delivery.edited + delivery.troubles.length === 0)
-    log.warn('nothing was sent that could tell whether it works again; the next message does')
+  if (disabled) log.warn(`a manual run tries the webhook again, which has been ${disabled}`)
+  const { nearest, cards } = decision
+  if (nearest === undefined) await logNoLaunch(context, log)
+  const sender = (message: Payload, kind: 'card' | NoticeKind) => withSender(message, kind, context)
+  const delivery = await deliver({ db, webhook, cards, withSender: sender, log, now, runId, signal })
+  if (disabled && delivery.posted + delivery.edited + delivery.problems.length === 0)
+    log.warn('no message was sent, so it is not known whether the webhook works again; the next message will show')
   return { target, nearest, delivery }
 }
 
-const NOTHING_SENT: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), troubles: [] }
+/**
+ * A scheduled run sends nothing to a disabled webhook: `decision` is undefined then. A manual run enables it again,
+ * because the person who starts it wants to see whether it works. `disabled` says why it was disabled.
+ */
+async function decide(
+  db: Queryable,
+  webhook: Webhook,
+  options: DecisionOptions,
+  { runType }: Context,
+): Promise<{ disabled: string | undefined; decision?: Decision }> {
+  const disabled = await whyDisabled(db, webhook)
+  if (disabled !== undefined && runType !== 'manual') return { disabled }
+  if (disabled !== undefined) await enable(db, webhook.target)
+  return { disabled, decision: await decideTarget(db, webhook.target, options) }
+}
 
-function naming(target: string, log: TaskContext['log']): TaskContext['log'] {
+const NOTHING_SENT: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), problems: [] }
+
+function withTarget(target: string, log: TaskContext['log']): TaskContext['log'] {
   const at = (level: keyof TaskContext['log']) => (message: string, fields?: Record<string, unknown>) =>
     log[level](`${target}: ${message}`, fields)
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-function dress(message: Payload, kind: 'card' | NoticeKind, { settings }: Context): Payload {
+function withSender(message: Payload, kind: 'card' | NoticeKind, { settings }: Context): Payload {
   const { DISCORD_USERNAME: username, DISCORD_AVATAR: avatar, DISCORD_ROLE_ID: role } = settings
   const pings = role !== undefined && kind !== 'card' && role.kinds.has(kind)
   return {

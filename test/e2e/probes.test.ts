@@ -173,7 +173,7 @@ describe.concurrent('the probes of a process', () => {
         expect(await check({ CLOCK: '2026-05-05T12:00:00Z' })).toMatchObject({
           launches: expect.stringMatching(/^warn: read (24 h|23 h 59 min) ago, which is long; /),
           webhooks: expect.stringMatching(
-            /^fail: webhook \d+ is out of use since \d{4}-\S+ \S+Z: deleted; make a new one$/,
+            /^fail: webhook \d+ has been disabled since \d{4}-\S+ \S+Z: deleted; make a new one$/,
           ),
           outbox: expect.stringMatching(/^warn: .*1 of unknown fate.*; npm run cli -- discord outbox lists them$/),
         })

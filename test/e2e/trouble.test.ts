@@ -145,12 +145,12 @@ describe('what waiting cannot mend fails at once, without a retry', () => {
     [
       'a deleted webhook',
       { other: true, token: TOKEN },
-      "the webhook does not exist any more, or its address was not copied whole (Discord's code 10015); copy it anew, or make a new one, and set DISCORD_WEBHOOK_URL",
+      "the webhook no longer exists, or its address is incomplete (Discord's code 10015); copy its address again or create a new webhook, then set DISCORD_WEBHOOK_URL",
     ],
     [
       'a wrong token',
       { other: false, token: 'wrong-TOKEN_9876543210' },
-      "the webhook's token is wrong (Discord's code 50027); copy its address anew and set DISCORD_WEBHOOK_URL",
+      "the webhook's token is wrong (Discord's code 50027); copy the webhook's address again and set DISCORD_WEBHOOK_URL",
     ],
   ])('%s', async (_, { other, token }, sentence) => {
     const library = await startLaunchLibrary({ launches: () => [] })

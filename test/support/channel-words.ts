@@ -1,5 +1,5 @@
 import { WORDS } from '../../pipelines/launches/words.ts'
-import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notices.ts'
+import { NOTICE_KINDS, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import type { WebhookMessage } from '../../src/connectors/discord-preview/webhook-message.ts'
 
 /** What a message is about, as a reader tells it: cards alone have fields. */
@@ -7,7 +7,8 @@ export function kindOf(message: WebhookMessage): 'card' | NoticeKind {
   if (message.embeds?.[0]?.fields !== undefined) return 'card'
   const headline = headlineOf(message)
   if (headline.startsWith('T-')) return 'reminder'
-  for (const kind of ['hold', 'go', 'liftoff', 'webcast'] as const) if (headline === WORDS.notice[kind]) return kind
+  for (const kind of ['hold', 'go', 'liftoff', 'webcast'] as const)
+    if (headline === NOTICE_KINDS[kind].label) return kind
   return RESULTS.includes(headline) ? 'result' : 'slip'
 }
 

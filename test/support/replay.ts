@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
 import { FINAL, type KnownLaunch } from '../../pipelines/launches/launch.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
-import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
+import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
+import { KIND_NAMES } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
@@ -116,7 +117,7 @@ export class Replay {
         .parse({
           LAUNCH_LIBRARY_URL: this.#library.url,
           DISCORD_WEBHOOK_URL: this.discord.webhookUrl,
-          DISCORD_NOTICES: 'slip,hold,go,liftoff,result,reminder,webcast',
+          DISCORD_NOTICES: KIND_NAMES.join(),
         }),
     }
   }
@@ -167,7 +168,7 @@ export class Replay {
     return rows.flatMap(({ messageId, ...launch }) => {
       if (launch.net.getTime() < this.#now.getTime() - 7 * DAY && FINAL.includes(launch.status_id ?? 0)) return []
       const message = this.discord.messages.find(({ id }) => id === messageId)
-      const wanted = withoutFooter(announceLaunch(launch, context))
+      const wanted = withoutFooter(launchCard(launch, context))
       const shown = message === undefined ? 'no card' : withoutFooter(message)
       return JSON.stringify(shown) === JSON.stringify(wanted) ? [] : [{ at: this.#now, shown, wanted }]
     })

@@ -4,7 +4,7 @@ import { netOf } from '../../pipelines/launches/net.ts'
 import { periodOf } from '../../pipelines/launches/time.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { WORDS } from '../../pipelines/launches/words.ts'
-import { announceLaunch, type CardContext } from '../../pipelines/rocket-launches/discord/announcement.ts'
+import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
 import { isMaterial } from '../../pipelines/rocket-launches/discord/slip.ts'
 import type { ChannelMessage } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
@@ -197,7 +197,7 @@ function wrongCard(row: Row, launch: KnownLaunch | undefined, { discord, deleted
   const wanted = { ...launch, image_url: launch.image_url?.includes('/refused/') ? null : launch.image_url }
   const message = discord.messages.find(({ id }) => id === row.message_id)
   const shown = JSON.stringify(message && withoutFooter(message))
-  const facts = JSON.stringify(withoutFooter(announceLaunch(wanted, context)))
+  const facts = JSON.stringify(withoutFooter(launchCard(wanted, context)))
   return shown === facts ? [] : [`card of ${row.launch_id} shows ${shown}, not ${facts}`]
 }
 

@@ -3,6 +3,7 @@ import type { Launch } from '../../pipelines/launches/launch.ts'
 import { upcomingUrl } from '../../pipelines/launches/launch-library/addresses.ts'
 import { storePage } from '../../pipelines/launches/store-page.ts'
 import { recordAttempt, recordSuccess } from '../../pipelines/launches/sync.ts'
+import { KIND_NAMES } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
 import type { Database } from '../../src/db/pool.ts'
@@ -155,7 +156,7 @@ export class LivedYear {
     const now = new Date(this.now)
     const env = {
       LAUNCH_LIBRARY_URL: API,
-      DISCORD_NOTICES: 'slip,hold,go,liftoff,result,reminder,webcast',
+      DISCORD_NOTICES: KIND_NAMES.join(),
       ...(this.year.filtered && { DISCORD_FILTER_PROVIDERS: PROVIDERS[0] }),
     }
     const parsed = z.object(settings).parse(env)

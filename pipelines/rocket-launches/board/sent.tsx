@@ -2,8 +2,8 @@
 import { fitMessage, type Payload } from 'tminus/connectors/discord'
 import { Time } from 'tminus/web'
 import { z } from 'zod'
-import { WORDS } from '../../launches/words.ts'
-import { cardMessage, type Facts } from '../discord/announcement.ts'
+import { cardMessage, type Facts } from '../discord/card-message.ts'
+import { noticeOptions } from '../discord/notice-kinds.ts'
 import { DiscordMessage } from './discord-message.tsx'
 import type { SentMessage } from './query.ts'
 import { brief } from './words.ts'
@@ -72,7 +72,7 @@ export function SentMessages({ messages, now }: { messages: readonly SentMessage
         <ul class="notices">
           {notices.map((notice) => (
             <li>
-              <strong>{NOTICES[notice.kind] ?? notice.kind}</strong> <StateText message={notice} />
+              <strong>{noticeOptions(notice.kind)?.label ?? notice.kind}</strong> <StateText message={notice} />
               {notice.reason_told && <p class="sub">{brief(notice.reason_told, 200)}</p>}
             </li>
           ))}
@@ -80,16 +80,6 @@ export function SentMessages({ messages, now }: { messages: readonly SentMessage
       )}
     </section>
   )
-}
-
-const NOTICES: Readonly<Record<string, string>> = {
-  slip: 'New time',
-  hold: WORDS.notice.hold,
-  go: WORDS.notice.go,
-  liftoff: WORDS.notice.liftoff,
-  result: 'Result',
-  reminder: 'Reminder',
-  webcast: WORDS.notice.webcast,
 }
 
 function Card({ card, channel, now }: { card: SentMessage; channel: number | undefined; now: Date }) {

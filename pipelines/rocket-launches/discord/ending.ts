@@ -1,34 +1,35 @@
 import { fail, rescheduleAt, type TaskContext, TminusError } from 'tminus'
-import type { Trouble } from './outcome.ts'
+import type { Problem } from './outcome.ts'
 
-/** Longer than that a run does not wait for Discord: it would hold up the next ones, which go on by themselves. */
+/** A run does not wait longer for Discord: it would delay the next scheduled runs, which try again themselves. */
 const LONGEST_WAIT_MS = { scheduled: 2 * 60_000, byHand: 15 * 60_000 } as const
 
 /**
- * What the task is to throw, where it does not just succeed: the worst of what befell the channels, told for all of
- * them. A scheduled run is not retried, since the next one would wait for its end, and reminders cannot.
+ * What the task must throw after these problems; undefined if it succeeds. The worst problem decides, and the message
+ * names all problems of its kind. A scheduled run is not retried: the next one would wait for it, and reminders would
+ * be late.
  */
-export function endingOf(
-  troubles: readonly Trouble[],
+export function errorFor(
+  problems: readonly Problem[],
   { runType, now, log }: Pick<TaskContext, 'runType' | 'now' | 'log'>,
 ): Error | undefined {
-  const failed = troubles.filter((trouble) => trouble.kind === 'failed')
-  const retried = troubles.filter((trouble) => trouble.kind === 'retry')
-  const waits = troubles.filter((trouble) => trouble.kind === 'wait')
-  const [retry] = retried
-  if (failed.length > 0) return fail(told([...failed, ...retried]))
-  if (retry && runType === 'scheduled') return fail(`${told(retried)}; the next scheduled run tries again`)
-  if (retry) return new TminusError(told(retried), { code: retry.code })
+  const failed = problems.filter((problem) => problem.kind === 'failed')
+  const retryable = problems.filter((problem) => problem.kind === 'retry')
+  const waits = problems.filter((problem) => problem.kind === 'wait')
+  const [retry] = retryable
+  if (failed.length > 0) return fail(reasonsOf([...failed, ...retryable]))
+  if (retry && runType === 'scheduled') return fail(`${reasonsOf(retryable)}; the next scheduled run tries again`)
+  if (retry) return new TminusError(reasonsOf(retryable), { code: retry.code })
   const longest = LONGEST_WAIT_MS[runType === 'scheduled' ? 'scheduled' : 'byHand']
   const short = waits.filter(({ ms }) => ms <= longest)
   if (short.length > 0) {
     const ms = Math.min(...short.map((wait) => wait.ms))
-    return rescheduleAt(new Date(now().getTime() + ms), told(short))
+    return rescheduleAt(new Date(now().getTime() + ms), reasonsOf(short))
   }
-  if (waits.length > 0) log.warn(`${told(waits)}; a later run goes on then`)
+  if (waits.length > 0) log.warn(`${reasonsOf(waits)}; a later run tries again`)
   return undefined
 }
 
-function told(troubles: readonly Trouble[]): string {
-  return troubles.map(({ reason }) => reason).join('; ')
+function reasonsOf(problems: readonly Problem[]): string {
+  return problems.map(({ reason }) => reason).join('; ')
 }

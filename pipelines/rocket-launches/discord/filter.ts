@@ -16,11 +16,13 @@ export interface Filter {
 }
 
 /**
- * `SpaceX, -Starlink, "Cape Canaveral, FL"`: a list of parts of texts, in any case and with or without accents; `-`
- * before what must not be there; double quotes around a part that holds a comma, a double quote in it doubled.
- * Undefined where a double quote is not closed, or something stands behind the closing one.
+ * Parses `SpaceX, -Starlink, "Cape Canaveral, FL"`: parts of texts, separated by commas. Upper and lower case and
+ * accents do not matter. `-` excludes a part. Double quotes enclose a part that contains a comma; a double quote inside
+ * is written twice.
+ *
+ * Undefined if a double quote is not closed, or text follows the closing one.
  */
-export function termsOf(list: string): Terms | undefined {
+export function parseTerms(list: string): Terms | undefined {
   const parts = [...list.matchAll(PART)]
   if (parts.map(([part]) => part).join('') !== list) return undefined
   const terms = parts.map(([, minus = '', quoted, bare = '']) => {
@@ -35,26 +37,26 @@ export function termsOf(list: string): Terms | undefined {
   return { include: texts(false), exclude: texts(true) }
 }
 
-/** Up to and with its comma: in quotes, or as it is. */
+/** One part with its comma, in quotes or bare. */
 const PART = /(?:\s*(-?)\s*"((?:[^"]|"")*)"\s*|(?!\s*-?\s*")([^,]*))(?:,|$)/gy
 
-type Filtered = Pick<
+type FilteredLaunch = Pick<
   Launch,
   'provider' | 'pad' | 'location' | 'orbit' | 'name' | 'mission_name' | 'mission_description'
 >
 
-/** Every one of the four has to let it pass. What is not known of a launch is in no list. */
-export function passes(launch: Filtered, { providers, locations, orbits, keywords }: Filter): boolean {
+/** All four filters must match. An unknown text of a launch contains no term. */
+export function passes(launch: FilteredLaunch, { providers, locations, orbits, keywords }: Filter): boolean {
   return (
-    fits([launch.provider], providers) &&
-    fits([launch.pad, launch.location], locations) &&
-    fits([launch.orbit], orbits) &&
-    fits([launch.name, launch.mission_name, launch.mission_description], keywords)
+    matches([launch.provider], providers) &&
+    matches([launch.pad, launch.location], locations) &&
+    matches([launch.orbit], orbits) &&
+    matches([launch.name, launch.mission_name, launch.mission_description], keywords)
   )
 }
 
-/** One that is included, if any is asked for, and none that is excluded. */
-function fits(texts: readonly (string | null)[], { include, exclude }: Terms): boolean {
+/** At least one included term, if there are any, and no excluded one. */
+function matches(texts: readonly (string | null)[], { include, exclude }: Terms): boolean {
   const text = texts.map((one) => fold(one ?? '')).join('\n')
   const found = (term: string) => text.includes(term)
   return (include.length === 0 || include.some(found)) && !exclude.some(found)

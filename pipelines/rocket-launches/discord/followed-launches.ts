@@ -3,8 +3,9 @@ import { STORED_COLUMNS } from '../../launches/columns.ts'
 import { FINAL, FLOWN, type KnownLaunch, PRECISE } from '../../launches/launch.ts'
 
 /**
- * Launches some channel may be told of besides the nearest: those of which it has a card, until the result is known
- * and a week has gone by and they are sent, and those within `withinMs` of now.
+ * Launches for which a channel may need a message, besides the nearest one. Those are:
+ * - launches with a card on the channel, until their result is known, a week has passed and the card is sent
+ * - launches with a precise time that is at most `withinMs` from now
  */
 export async function launchesToFollow(
   db: Queryable,
@@ -27,7 +28,7 @@ export async function launchesToFollow(
   return rows
 }
 
-/** When net and its precision became what they are, by launch; none for those that never changed here. */
+/** When NET or its precision last changed, by launch id. A launch whose NET never changed is not in the map. */
 export async function netSince(db: Queryable, launchIds: readonly string[]): Promise<Map<string, Date>> {
   const { rows } = await db.query<{ launchId: string; since: Date }>(
     `select launch_id as "launchId", max(seen_at) as since from rocket_launch_changes

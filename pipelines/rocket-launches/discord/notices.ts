@@ -3,18 +3,20 @@ import { detailsUrl, singleLine } from '../../launches/launch-facts.ts'
 import { instantText, shortTime, statusWord } from '../../launches/launch-text.ts'
 import { netOf } from '../../launches/net.ts'
 import { periodEnd } from '../../launches/time.ts'
-import { type Facts, factsOf } from './announcement.ts'
+import { type Facts, factsOf } from './card-message.ts'
+import type { NoticeKind } from './notice-kinds.ts'
 import { isMaterial, isSettled } from './slip.ts'
 
-export type NoticeKind = 'slip' | 'hold' | 'go' | 'liftoff' | 'result' | 'reminder' | 'webcast'
-
-/** What a channel was told of a launch, by a post: a row of `discord_told`. Edits of the card tell nothing here. */
-export interface Told {
+/**
+ * What was last announced about a launch on a channel: a row of `discord_told`. Notices are decided against it. Only
+ * posts are announcements; an edit of the card is not.
+ */
+export interface LastAnnounced {
   net: Date
   precision: number
   status: number
   webcastLive: boolean
-  /** How often another T-0 was announced, or would have been, were slips told. */
+  /** How many slips were announced, or would have been if the setting included slips. */
   slips: number
   holds: number
 }
@@ -25,59 +27,59 @@ export interface Rules {
   reminders: readonly number[]
 }
 
-/** Everything a notice's message is made of, as JSON. Texts are on one line, addresses http(s). */
+/** Everything that a notice's message shows, as JSON. Texts are on one line, addresses are http(s). */
 export type NoticeFacts = Pick<
   Facts,
   'name' | 'net' | 'precision' | 'status' | 'statusName' | 'pad' | 'location' | 'webcast'
 > & {
   details: string | null
-  /** Of the hold or the failure, as Launch Library gives it. */
+  /** Launch Library's reason for the hold or the failure. */
   because: string | null
-  /** Of a slip: what was announced before. ISO 8601. */
+  /** Slips only: what was announced before. ISO 8601. */
   was?: { net: string; precision: number }
-  /** Of a reminder: so long before T-0. */
+  /** Reminders only: ms before T-0. */
   offsetMs?: number
 }
 
 export interface Notice {
   kind: NoticeKind
-  /** Unique within launch and kind: what comes again under the same one is not news. */
+  /** Identifies the event. The outbox stores one notice for each launch, kind and subject. */
   subject: string
-  /** Why it is told, as the outbox shows it; for who runs this, not for the channel. */
+  /** Why it is sent. For the operator: the outbox shows it, the channel does not. */
   reason: string
   facts: NoticeFacts
-  /** No news any more after that. */
+  /** Not sent after this time, since it is no longer news. */
   expiresAt: Date
 }
 
-export interface At {
+export interface Times {
   now: Date
-  /** The tick of a scheduled run, else now: what a run was late by is not the reminder's fault. */
+  /** The tick of a scheduled run, else now. A run that starts late still sends the reminders of its tick. */
   asOf: Date
-  /** When the present NET and precision were first seen. Null: as long as the launch is known. */
+  /** When the current NET and precision were first seen. Null: they never changed. */
   netSince: Date | null
 }
 
 /**
- * What to tell of a launch beside its card, and what the channel was told after that. Pure.
+ * Decides which notices to send about a launch, and what counts as announced afterwards. Pure.
  *
- * A launch never announced (`told` undefined) is announced by its card: it gives a due reminder at most. What is not
- * told because its kind is switched off counts as told, so that switching it on later tells no old news. The same
- * subject may come again (a reminder for as long as it is due, a status that comes back): the outbox takes it once.
+ * - A launch that was never announced (`last` undefined) is announced by its card. It gets a due reminder at most.
+ * - A kind that is switched off counts as announced too, so that switching it on later does not send old news.
+ * - The same subject may be returned again, for example while a reminder is due. The outbox stores it once.
  */
-export function decide(
+export function decideNotices(
   launch: KnownLaunch,
-  told: Told | undefined,
-  at: At,
+  last: LastAnnounced | undefined,
+  at: Times,
   rules: Rules,
-): { notices: Notice[]; told: Told } {
-  const before = told ?? { ...netOf(launch), ...seenOf(launch), slips: 0, holds: 0 }
+): { notices: Notice[]; announced: LastAnnounced } {
+  const before = last ?? { ...netOf(launch), ...statusOf(launch), slips: 0, holds: 0 }
   const moved = isMoved(launch, before, at)
   const slip = moved && isSettled(before, netOf(launch), at) ? slipOf(launch, before, at) : undefined
   const hold = holdOf(launch, before, at)
-  const after: Told = {
+  const after: LastAnnounced = {
     ...before,
-    ...seenOf(launch),
+    ...statusOf(launch),
     ...(slip && { ...netOf(launch), slips: before.slips + 1 }),
     ...(hold && { holds: before.holds + 1 }),
   }
@@ -88,10 +90,10 @@ export function decide(
     liftoffOf(launch, before, at),
     resultOf(launch, before, at),
     webcastOf(launch, before, after, at),
-    // Nobody is reminded of a T-0 that is still to be announced.
+    // A new T-0 is announced before it is reminded of.
     moved && !slip ? undefined : reminderOf(launch, after, at, rules),
   ].filter((notice) => notice !== undefined)
-  return { notices: notices.filter(({ kind }) => rules.notices.has(kind)), told: after }
+  return { notices: notices.filter(({ kind }) => rules.notices.has(kind)), announced: after }
 }
 
 const MINUTE = 60_000
@@ -101,73 +103,78 @@ const DAY = 24 * HOUR
 const STATUS = { go: 1, success: 3, failure: 4, hold: 5, inFlight: 6, partialFailure: 7 } as const
 const RESULTS: readonly number[] = [STATUS.success, STATUS.failure, STATUS.partialFailure]
 
-function seenOf({ status_id, webcast_live }: KnownLaunch): Pick<Told, 'status' | 'webcastLive'> {
+function statusOf({ status_id, webcast_live }: KnownLaunch): Pick<LastAnnounced, 'status' | 'webcastLive'> {
   return { status: status_id ?? 0, webcastLive: webcast_live ?? false }
 }
 
-/** Against what was announced last, so that many small moves add up to one that is told. */
-function isMoved(launch: KnownLaunch, told: Told, { now }: At): boolean {
-  return !isFlown(launch.status_id) && isMaterial(told, netOf(launch), now)
+/** Compared with the last announced NET, so that many small moves add up to one slip. */
+function isMoved(launch: KnownLaunch, last: LastAnnounced, { now }: Times): boolean {
+  return !isFlown(launch.status_id) && isMaterial(last, netOf(launch), now)
 }
 
-function slipOf(launch: KnownLaunch, told: Told, at: At): Notice {
+function slipOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice {
   const { net, precision } = netOf(launch)
-  const was = { net: told.net.toISOString(), precision: told.precision }
-  const reason = `time ${shortTime(told.net, told.precision)} → ${shortTime(net, precision)}`
+  const was = { net: last.net.toISOString(), precision: last.precision }
+  const reason = `time ${shortTime(last.net, last.precision)} → ${shortTime(net, precision)}`
   const facts = { ...noticeFacts(launch), was }
-  return { kind: 'slip', subject: `slip:${told.slips + 1}`, reason, facts, expiresAt: fromNow(at, DAY) }
+  return { kind: 'slip', subject: `slip:${last.slips + 1}`, reason, facts, expiresAt: fromNow(at, DAY) }
 }
 
-function holdOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
-  if (launch.status_id !== STATUS.hold || told.status === STATUS.hold) return undefined
-  return ofStatus('hold', `hold:${told.holds + 1}`, launch, told, fromNow(at, DAY))
+function holdOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice | undefined {
+  if (launch.status_id !== STATUS.hold || last.status === STATUS.hold) return undefined
+  return ofStatus('hold', `hold:${last.holds + 1}`, launch, last, fromNow(at, DAY))
 }
 
-function goOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
-  if (launch.status_id !== STATUS.go || told.status !== STATUS.hold) return undefined
-  return ofStatus('go', `go:${told.holds}`, launch, told, fromNow(at, DAY))
+function goOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice | undefined {
+  if (launch.status_id !== STATUS.go || last.status !== STATUS.hold) return undefined
+  return ofStatus('go', `go:${last.holds}`, launch, last, fromNow(at, DAY))
 }
 
-/** A status comes with the next look at the API, hours late where that was down. */
-function liftoffOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
-  if (launch.status_id !== STATUS.inFlight || isFlown(told.status) || since(launch, at) >= HOUR) return undefined
-  return ofStatus('liftoff', `status:${launch.status_id}`, launch, told, fromNow(at, HOUR))
+/** A status can arrive hours late, if the API was unreachable. */
+function liftoffOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice | undefined {
+  if (launch.status_id !== STATUS.inFlight || isFlown(last.status) || since(launch, at) >= HOUR) return undefined
+  return ofStatus('liftoff', `status:${launch.status_id}`, launch, last, fromNow(at, HOUR))
 }
 
-function resultOf(launch: KnownLaunch, told: Told, at: At): Notice | undefined {
+function resultOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice | undefined {
   const id = launch.status_id ?? 0
-  if (!RESULTS.includes(id) || told.status === id || since(launch, at) >= 2 * DAY) return undefined
-  return ofStatus('result', `status:${id}`, launch, told, fromNow(at, 2 * DAY))
+  if (!RESULTS.includes(id) || last.status === id || since(launch, at) >= 2 * DAY) return undefined
+  return ofStatus('result', `status:${id}`, launch, last, fromNow(at, 2 * DAY))
 }
 
-function webcastOf(launch: KnownLaunch, told: Told, { slips }: Told, at: At): Notice | undefined {
+function webcastOf(launch: KnownLaunch, last: LastAnnounced, { slips }: LastAnnounced, at: Times): Notice | undefined {
   const over = isFlown(launch.status_id) && launch.status_id !== STATUS.inFlight
-  if (!launch.webcast_live || told.webcastLive || over || since(launch, at) >= ON_AIR) return undefined
+  if (!launch.webcast_live || last.webcastLive || over || since(launch, at) >= WEBCAST_NEWS) return undefined
   const reason = 'the webcast went live'
   return {
     kind: 'webcast',
     subject: `live#${slips}`,
     reason,
     facts: noticeFacts(launch),
-    expiresAt: fromNow(at, ON_AIR),
+    expiresAt: fromNow(at, WEBCAST_NEWS),
   }
 }
 
-/** Some launches stay in flight, and on the air, for hours after all there was to see. */
-const ON_AIR = 2 * HOUR
+/** Some webcasts stay live for hours after the end of the flight. */
+const WEBCAST_NEWS = 2 * HOUR
 
-/** How much later than due a run may stand for, and how much later a slow run may still send. */
-const LATE = { run: 5 * MINUTE, send: 15 * MINUTE }
+/** How late the run's tick may be for a reminder, and how late a slow run may still send it. */
+const MAX_DELAY = { tick: 5 * MINUTE, send: 15 * MINUTE }
 
-/** The most urgent one that is due: nobody wants "in 24 hours" beside "in 1 hour". */
-function reminderOf(launch: KnownLaunch, { slips }: Told, { now, asOf }: At, rules: Rules): Notice | undefined {
+/** Only the most urgent reminder that is due: not "T-24h" together with "T-1h". */
+function reminderOf(
+  launch: KnownLaunch,
+  { slips }: LastAnnounced,
+  { now, asOf }: Times,
+  rules: Rules,
+): Notice | undefined {
   const net = launch.net.getTime()
   const id = launch.status_id
   if (!isPrecise(launch.net_precision) || launch.vanished_at || isFlown(id) || id === STATUS.hold) return undefined
   if (now.getTime() >= net) return undefined
   const due = rules.reminders.filter((offset) => {
     const late = (clock: Date) => clock.getTime() - (net - offset)
-    return late(now) >= 0 && late(now) <= LATE.send && late(asOf) <= LATE.run
+    return late(now) >= 0 && late(now) <= MAX_DELAY.send && late(asOf) <= MAX_DELAY.tick
   })
   if (due.length === 0) return undefined
   const offset = Math.min(...due)
@@ -177,18 +184,24 @@ function reminderOf(launch: KnownLaunch, { slips }: Told, { now, asOf }: At, rul
     subject: `T-${text}#${slips}`,
     reason: `due at ${instantText(new Date(net - offset))}, ${text} before NET`,
     facts: { ...noticeFacts(launch), offsetMs: offset },
-    expiresAt: new Date(Math.min(net, net - offset + LATE.send)),
+    expiresAt: new Date(Math.min(net, net - offset + MAX_DELAY.send)),
   }
 }
 
-/** `24h`, `1h`, `90m`, `30s`: in the largest unit that divides it. */
+/** `24h`, `1h`, `90m`, `30s`: in the largest unit that gives a whole number. */
 export function offsetText(ms: number): string {
   if (ms % HOUR === 0) return `${ms / HOUR}h`
   return ms % MINUTE === 0 ? `${ms / MINUTE}m` : `${ms / 1_000}s`
 }
 
-function ofStatus(kind: NoticeKind, subject: string, launch: KnownLaunch, told: Told, expiresAt: Date): Notice {
-  const [before, now] = [told.status, launch.status_id ?? 0].map((id) =>
+function ofStatus(
+  kind: NoticeKind,
+  subject: string,
+  launch: KnownLaunch,
+  last: LastAnnounced,
+  expiresAt: Date,
+): Notice {
+  const [before, now] = [last.status, launch.status_id ?? 0].map((id) =>
     statusWord({ status_id: id, status_name: String(id) }),
   )
   const reason = `status ${before} → ${now}`
@@ -202,12 +215,12 @@ function noticeFacts(launch: KnownLaunch): NoticeFacts {
   return { name, net, precision, status, statusName, pad, location, webcast, details, because }
 }
 
-function fromNow({ now }: At, ms: number): Date {
+function fromNow({ now }: Times, ms: number): Date {
   return new Date(now.getTime() + ms)
 }
 
-/** Since NET, or since the end of the period it stands for: nobody knows better when in it the launch flew. */
-function since(launch: KnownLaunch, { now }: At): number {
+/** How long ago NET was, or the end of the period if no time is known: the launch may have flown at its end. */
+function since(launch: KnownLaunch, { now }: Times): number {
   const { net, precision } = netOf(launch)
   return now.getTime() - (isPrecise(precision) ? net : periodEnd(net, precision)).getTime()
 }

@@ -1,12 +1,12 @@
 import type { Queryable } from 'tminus/db'
 import type { OutboxState } from './outbox.ts'
 
-/** A message as a person looks at it. */
+/** A message as the CLI and the outbox page show it. */
 export interface ListedMessage {
   outbox_id: number
   target: string
   launch_id: string
-  /** Its name, as it was told. */
+  /** Its name in the message. */
   launch: string
   /** `card`, or the kind of notice. */
   kind: string
@@ -17,13 +17,13 @@ export interface ListedMessage {
   reason_told: string | null
   message_id: string | null
   attempts: number
-  /** The next four by the database's clock, the fifth by the pipeline's. */
+  /** The next four are from the database's clock, `expires_at` is from the pipeline's. */
   created_at: Date
   updated_at: Date
   sent_at: Date | null
   not_before: Date | null
   expires_at: Date | null
-  /** Since it is in this state. */
+  /** How long it has been in this state. */
   age_ms: number
 }
 
@@ -31,7 +31,7 @@ const LISTED = `outbox_id, target, launch_id, facts->>'name' as launch, kind, su
   message_id, attempts, created_at, updated_at, sent_at, not_before, expires_at,
   round(extract(epoch from now() - updated_at) * 1000)::float8 as age_ms`
 
-/** Latest first. What stands, and what was forgotten or overtaken, needs nobody's look: it is listed with `all`. */
+/** Latest first. Without `all`, only messages that may need a person's decision: none sent, forgotten or overtaken. */
 export async function listMessages(
   db: Queryable,
   { all, limit }: { all: boolean; limit: number },
@@ -46,24 +46,25 @@ export async function listMessages(
   return rows
 }
 
-/** A card that could not be made to show newer facts stands there all the same. */
+/** The state as people see it. `refused`: a sent card that Discord did not let us update. */
 export function stateWord({ state, reason, message_id }: ListedMessage): string {
   if (state === 'sent') return reason === null ? 'sent' : 'refused'
   return state === 'pending' && message_id !== null ? 'to edit' : state
 }
 
-/** `card`, `slip 2`, `reminder T-1h`, `liftoff`. */
+/** `card`, `slip 2`, `reminder T-1h`, `liftoff`: the kind, with the number or offset of its subject. */
 export function whatWords({ kind, subject }: ListedMessage): string {
-  const which = kind === 'reminder' ? subject.replace(/#\d+$/, '') : /^(?:slip|hold|go):(\d+)$/.exec(subject)?.[1]
+  const which =
+    /^T-[^#]+/.exec(subject)?.[0] ?? (subject.startsWith(`${kind}:`) ? subject.slice(kind.length + 1) : undefined)
   return which === undefined ? kind : `${kind} ${which}`
 }
 
-/** Why it is in its state, else why it is told. */
+/** Why it is in its state, else why it was created. */
 export function whyWords({ reason, reason_told }: ListedMessage): string {
   return reason ?? reason_told ?? ''
 }
 
-/** Holds it until the transaction ends. */
+/** Locked until the transaction ends. */
 export async function lockMessage(db: Queryable, outboxId: number): Promise<ListedMessage | undefined> {
   const { rows } = await db.query<ListedMessage>(
     `select ${LISTED} from discord_outbox where outbox_id = $1 for update`,
@@ -72,7 +73,7 @@ export async function lockMessage(db: Queryable, outboxId: number): Promise<List
   return rows[0]
 }
 
-/** A message that is sent anew is another one, and as long news as it takes. */
+/** A message that is sent again becomes a new one on Discord, and does not expire. */
 export async function setState(
   db: Queryable,
   outboxId: number,

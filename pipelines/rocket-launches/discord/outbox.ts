@@ -1,16 +1,19 @@
 import type { Payload } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
-import type { Facts } from './announcement.ts'
-import type { Notice, NoticeFacts, NoticeKind } from './notices.ts'
+import type { Facts } from './card-message.ts'
+import type { NoticeKind } from './notice-kinds.ts'
+import type { Notice, NoticeFacts } from './notices.ts'
 
 /**
- * `pending`: to be sent (or, where it has a message id, to be edited: what the message shows is uncertain).
- * `sending`: claimed; its sender writes what became of it, or died. `sent`: `message_id` shows `facts`.
- * `unknown`: posted, with no answer; a notice is never sent again by itself. `dead`: given up for `reason`.
+ * - `pending`: to be posted; with a message id, to be edited
+ * - `sending`: claimed by a process that is sending it, or that was killed while sending
+ * - `sent`: the message `message_id` shows `facts`
+ * - `unknown`: posted, but the answer was lost; a notice in this state is not sent again automatically
+ * - `dead`: given up, for the reason in `reason`
  */
 export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dead'
 
-/** The times in the table are the database's own clock, real time whatever `CLOCK` says; `expires_at` is not. */
+/** Times in the table are from the database's clock, which ignores `CLOCK`. Only `expires_at` is from the pipeline's. */
 export interface OutboxRow {
   outboxId: number
   launchId: string
@@ -18,17 +21,17 @@ export interface OutboxRow {
   subject: string
   state: OutboxState
   facts: Facts | NoticeFacts
-  /** Of a card: what it shows, or what is being posted. */
+  /** Cards only: the facts it shows, or those being posted. */
   factsHash: string
-  /** Of a card: what it is to show. */
+  /** Cards only: the facts it should show. */
   wantedHash: string | null
   messageId: string | null
   reason: string | null
-  /** Of a notice: why it is told. */
+  /** Why the message was created. */
   reasonTold: string | null
   attempts: number
   expiresAt: Date | null
-  /** The run that asked Discord last to take it, and how often that run did. */
+  /** The last run that sent it to Discord, and how many requests that run made. */
   askedBy: string | null
   asked: number
 }
@@ -37,7 +40,7 @@ const ROW = `outbox_id as "outboxId", launch_id as "launchId", kind, subject, st
   wanted_hash as "wantedHash", message_id as "messageId", reason, reason_told as "reasonTold", attempts,
   expires_at as "expiresAt", asked_by as "askedBy", asked`
 
-/** In the order they are sent in: what is under way or to be sent, and the cards of these launches. */
+/** Messages that are pending or being sent, and the cards of these launches; in sending order. */
 export async function readOpen(db: Queryable, target: string, launchIds: readonly string[]): Promise<OutboxRow[]> {
   const { rows } = await db.query<OutboxRow>(
     `select ${ROW} from discord_outbox
@@ -48,7 +51,7 @@ export async function readOpen(db: Queryable, target: string, launchIds: readonl
   return rows
 }
 
-/** Whether the channel has, or is to get, any card at all. */
+/** Whether the outbox holds any card for the channel. */
 export async function hasCards(db: Queryable, target: string): Promise<boolean> {
   const { rows } = await db.query<{ any: boolean }>(
     `select exists (select from discord_outbox where target = $1 and kind = 'card') as any`,
@@ -57,7 +60,7 @@ export async function hasCards(db: Queryable, target: string): Promise<boolean> 
   return rows[0]?.any === true
 }
 
-/** How long Discord still asks to wait, in ms, by the database's clock; 0: not at all. */
+/** How long the channel must still wait because Discord asked for it, in ms by the database's clock; 0 if it need not. */
 export async function waitMs(db: Queryable, target: string): Promise<number> {
   const { rows } = await db.query<{ ms: number }>(
     `select coalesce(ceil(extract(epoch from max(not_before) - now()) * 1000), 0)::float8 as ms
@@ -67,7 +70,7 @@ export async function waitMs(db: Queryable, target: string): Promise<number> {
   return rows[0]?.ms ?? 0
 }
 
-/** A launch has one card on a channel, ever. */
+/** A launch never has more than one card on a channel. */
 export async function insertCard(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
@@ -82,12 +85,12 @@ export async function insertCard(
   )
 }
 
-/** What a card is to show from now on. */
-export async function want(db: Queryable, { outboxId }: OutboxRow, hash: string): Promise<void> {
+/** Sets the facts that a card should show from now on. */
+export async function setWantedHash(db: Queryable, { outboxId }: OutboxRow, hash: string): Promise<void> {
   await db.query('update discord_outbox set wanted_hash = $2 where outbox_id = $1', [outboxId, hash])
 }
 
-/** What was told before under the same subject is not told again. */
+/** Does nothing if there is a notice of this kind with the same subject already. */
 export async function insertNotice(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
@@ -101,13 +104,19 @@ export async function insertNotice(
   )
 }
 
-/** Notices of these kinds that were not sent are no news any more. Gives the facts of those given up. */
-export async function overtake(
+/** A notice that was dropped unsent because something newer happened. */
+export interface Overtaken {
+  kind: NoticeKind
+  facts: NoticeFacts
+}
+
+/** Drops pending notices of these kinds, and returns them. */
+export async function dropOvertaken(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
   kinds: readonly NoticeKind[],
-): Promise<{ kind: NoticeKind; facts: NoticeFacts }[]> {
-  const { rows } = await db.query<{ kind: NoticeKind; facts: NoticeFacts }>(
+): Promise<Overtaken[]> {
+  const { rows } = await db.query<Overtaken>(
     `update discord_outbox set state = 'dead', reason = 'overtaken', updated_at = now()
      where target = $1 and launch_id = $2 and kind = any ($3) and state = 'pending'
      returning kind, facts`,
@@ -123,8 +132,8 @@ export async function giveUp(db: Queryable, { outboxId }: OutboxRow, reason: str
   )
 }
 
-/** By the pipeline's clock. */
-export async function giveUpLate(db: Queryable, target: string, now: Date): Promise<void> {
+/** `now` is from the pipeline's clock. */
+export async function giveUpExpired(db: Queryable, target: string, now: Date): Promise<void> {
   await db.query(
     `update discord_outbox set state = 'dead', reason = 'too late', updated_at = now()
      where target = $1 and state = 'pending' and expires_at <= $2`,
@@ -133,37 +142,38 @@ export async function giveUpLate(db: Queryable, target: string, now: Date): Prom
 }
 
 /**
- * What is `sending` for so long that its sender must be dead: two requests of 15 s and their statements are long over.
- * An edit is repeated; what was posted may stand.
+ * Releases messages whose sender must be dead: two requests of 15 s and their statements take far less than two minutes.
+ * An edit becomes `pending` again. A post becomes `unknown`, since it may have arrived.
  */
-export async function settleAbandoned(db: Queryable, target: string): Promise<void> {
+export async function releaseAbandoned(db: Queryable, target: string): Promise<void> {
   await db.query(
     `update discord_outbox
      set state = case when message_id is null then 'unknown' else 'pending' end, updated_at = now(),
-       reason = 'its sender died before it could tell whether the message arrived'
+       reason = 'the sending process stopped before it knew whether the message arrived'
      where target = $1 and state = 'sending' and updated_at < now() - interval '2 minutes'`,
     [target],
   )
 }
 
-/** A claim: only who holds the newest may write what became of the row. */
+/** The right to send one row. Only the newest claim of a row may record the result. */
 export interface Claim {
   outboxId: number
   attempts: number
-  /** How often this run asked Discord to take it, this time included. */
+  /** How many requests this run has made for it, including this one. */
   asked: number
 }
 
-/** The message, and of a card the facts in it. */
+/** The message, and the facts in it if it is a card. */
 export interface Sent {
   message: Payload
   card: { facts: Facts; hash: string } | undefined
 }
 
 /**
- * Claims a row, as it was read, to send it. What is posted is written now: should the answer get lost, it may stand;
- * on an edit, facts and message stay those that Discord shows until it is confirmed. Undefined where the row is not as
- * it was read any more.
+ * Claims a row in order to send it. Undefined if the row has changed since it was read.
+ *
+ * A post writes `posted` now, because the message may exist even if the answer gets lost. An edit writes facts and
+ * message only once Discord has confirmed it.
  */
 export async function claim(
   db: Queryable,
@@ -178,44 +188,44 @@ export async function claim(
          asked = case when asked_by = $7 then asked + 1 else 1 end, asked_by = $7, updated_at = now()
      where outbox_id = $1 and state = $2 and attempts = $3
      returning outbox_id as "outboxId", attempts, asked`,
-    [outboxId, state, attempts, ...columnsOf(posted), runId],
+    [outboxId, state, attempts, ...sentColumns(posted), runId],
   )
   return rows[0]
 }
 
-/** facts, facts_hash, message; null where they stay. */
-function columnsOf(sent: Sent | undefined): (string | null)[] {
+/** Values for facts, facts_hash and message; null leaves the column as it is. */
+function sentColumns(sent: Sent | undefined): (string | null)[] {
   const { card } = sent ?? {}
   return [card ? JSON.stringify(card.facts) : null, card?.hash ?? null, sent ? JSON.stringify(sent.message) : null]
 }
 
-/** The message stands as it was sent. False where somebody else took the row meanwhile. */
+/** False if another process has claimed the row since. */
 export async function recordSent(db: Queryable, claim: Claim, messageId: string, sent: Sent): Promise<boolean> {
   const { rowCount } = await db.query(
     `update discord_outbox
      set state = 'sent', message_id = $3, facts = coalesce($4, facts), facts_hash = coalesce($5, facts_hash),
          message = $6, reason = null, sent_at = coalesce(sent_at, now()), updated_at = now()
      where outbox_id = $1 and attempts = $2`,
-    [claim.outboxId, claim.attempts, messageId, ...columnsOf(sent)],
+    [claim.outboxId, claim.attempts, messageId, ...sentColumns(sent)],
   )
   return rowCount === 1
 }
 
-/** What a message that does not stand as wanted becomes. */
+/** How to record an attempt that did not succeed. */
 export interface Unsent {
   state: 'pending' | 'unknown' | 'dead' | 'sent'
   reason: string
-  /** Of a card that could not be made to show these facts, and is left as it is until they change. */
+  /** Facts that Discord refused to show on this card: it is not sent again before they change. */
   hash?: string | undefined
-  /** How long Discord asks to wait. */
+  /** How long Discord asks to wait, in ms. */
   waitMs?: number | undefined
-  /** Of a card whose message cannot be edited: the next attempt posts a new one. */
-  postAnew?: boolean
-  /** How often this run counts as having asked. */
+  /** The message cannot be edited: the next attempt posts the card as a new message. */
+  postAgain?: boolean
+  /** How many requests count against this run's limit. */
   asked: number
 }
 
-/** False where somebody else took the row meanwhile. */
+/** False if another process has claimed the row since. */
 export async function recordUnsent(db: Queryable, claim: Claim, unsent: Unsent): Promise<boolean> {
   const { rowCount } = await db.query(
     `update discord_outbox
@@ -225,7 +235,7 @@ export async function recordUnsent(db: Queryable, claim: Claim, unsent: Unsent):
      where outbox_id = $1 and attempts = $2 and state = 'sending'`,
     [
       ...[claim.outboxId, claim.attempts, unsent.state, unsent.reason, unsent.hash ?? null, unsent.waitMs ?? null],
-      ...[unsent.postAnew ?? false, unsent.asked],
+      ...[unsent.postAgain ?? false, unsent.asked],
     ],
   )
   return rowCount === 1

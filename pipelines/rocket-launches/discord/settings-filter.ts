@@ -16,7 +16,7 @@ const NAMES: readonly FilterName[] = [
 
 const ANY: Terms = { include: [], exclude: [] }
 
-/** Which launches the settings let pass. Undefined where that is every launch, so that only the nearest has to be read. */
+/** Whether a launch passes the filters of the settings. Undefined if none is set: then only the nearest launch is read. */
 export function filterOf(settings: FilterSettings): ((launch: KnownLaunch) => boolean) | undefined {
   const filter = {
     providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
@@ -31,13 +31,13 @@ export function filtersSet(settings: FilterSettings): FilterName[] {
   return NAMES.filter((name) => settings[name] !== undefined)
 }
 
-/** Why nothing is announced where launches are to come and the filters let none of them pass; undefined otherwise. */
-export async function nothingPasses(db: Queryable, now: Date, settings: FilterSettings): Promise<string | undefined> {
+/** A message if there are upcoming launches but the filters exclude all of them; undefined otherwise. */
+export async function whyNonePasses(db: Queryable, now: Date, settings: FilterSettings): Promise<string | undefined> {
   const filter = filterOf(settings)
   if (filter === undefined || (await nearestLaunch(db, now, filter)) !== undefined) return undefined
   const count = await countUpcoming(db, now)
   if (count === 0) return undefined
   const launches =
-    count === 1 ? 'the only launch to come does not pass' : `none of the ${count} launches to come passes`
+    count === 1 ? 'the only upcoming launch does not pass' : `none of the ${count} upcoming launches passes`
   return `${launches} ${filtersSet(settings).join(' and ')}, so none is announced`
 }

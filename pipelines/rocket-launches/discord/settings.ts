@@ -1,27 +1,25 @@
 import { parseWebhookUrl, type Webhook, webAddress } from 'tminus/connectors/discord'
 import { z } from 'zod'
-import { termsOf } from './filter.ts'
-import type { NoticeKind } from './notices.ts'
-
-const KINDS = ['slip', 'hold', 'go', 'liftoff', 'result', 'reminder', 'webcast'] as const satisfies NoticeKind[]
+import { parseTerms } from './filter.ts'
+import { KIND_NAMES, NOTICE_KINDS, type NoticeKind, PINGING_BY_DEFAULT } from './notice-kinds.ts'
 
 const terms = z
   .string()
   .transform((value, context) => {
-    const parsed = termsOf(value)
+    const parsed = parseTerms(value)
     if (parsed !== undefined) return parsed
     context.addIssue({
       code: 'custom',
       message:
-        'must be parts separated by commas; one with a comma in it stands whole in double quotes, like "Cape Canaveral SFS, FL, USA"',
+        'must be parts separated by commas; put a part that contains a comma in double quotes, like "Cape Canaveral SFS, FL, USA"',
     })
     return z.NEVER
   })
   .optional()
 
-/** The part of the settings that is about the channels. */
+/** The settings of the channels. */
 export const discordSettings = {
-  /** Unset: nothing is posted, a preview is logged. Parsed into objects that keep their tokens to themselves. */
+  /** Unset: a preview is logged instead of posted. Parsed into objects that do not print their tokens. */
   DISCORD_WEBHOOK_URL: z
     .string()
     .transform((value, context) => {
@@ -34,11 +32,11 @@ export const discordSettings = {
   /** What is posted besides the cards. */
   DISCORD_NOTICES: z
     .string()
-    .default('slip,hold,go,liftoff,result,reminder')
+    .default(KIND_NAMES.filter((kind) => NOTICE_KINDS[kind].byDefault).join())
     .transform((value, context) => {
       const kinds = kindsOf(value)
       if (kinds !== undefined) return kinds
-      context.addIssue({ code: 'custom', message: `must be none, or some of ${KINDS.join(',')}` })
+      context.addIssue({ code: 'custom', message: `must be none, or some of ${KIND_NAMES.join()}` })
       return z.NEVER
     }),
   /** How long before T-0, in ms once parsed. */
@@ -55,14 +53,14 @@ export const discordSettings = {
   DISCORD_FILTER_LOCATIONS: terms,
   DISCORD_FILTER_ORBITS: terms,
   DISCORD_FILTER_KEYWORDS: terms,
-  /** Who is pinged, and by which notices. */
+  /** The role to ping, and the notices that ping it. */
   DISCORD_ROLE_ID: z
     .string()
     .transform((value, context) => {
       const [, id, list] = /^(\d{1,20})(?::(.*))?$/s.exec(value.trim()) ?? []
-      const kinds = list === undefined ? PINGING : kindsOf(list)
+      const kinds = list === undefined ? PINGING_BY_DEFAULT : kindsOf(list)
       if (id !== undefined && kinds !== undefined) return { id, kinds }
-      const message = `must be the number of a role, or that and the notices that ping it, like 123456789012345678:reminder,hold (of ${KINDS.join(',')})`
+      const message = `must be the number of a role, optionally with the notices that ping it, like 123456789012345678:reminder,hold (of ${KIND_NAMES.join()})`
       context.addIssue({ code: 'custom', message })
       return z.NEVER
     })
@@ -79,10 +77,7 @@ export const discordSettings = {
     .optional(),
 }
 
-/** What one has to know at once: that it begins, and that it does not. */
-const PINGING: ReadonlySet<NoticeKind> = new Set(['reminder', 'hold'])
-
-/** The webhooks, or what is wrong, without repeating any of it. */
+/** The webhooks, or an error message. It repeats nothing of the value, which holds tokens. */
 function parseWebhooks(value: string): Webhook[] | string {
   const addresses = value.split(',').map((address) => address.trim())
   const webhooks: Webhook[] = []
@@ -90,7 +85,7 @@ function parseWebhooks(value: string): Webhook[] | string {
     try {
       webhooks.push(parseWebhookUrl(address))
     } catch (error) {
-      const which = addresses.length > 1 ? `wrong in place ${index + 1} of ${addresses.length}: ` : ''
+      const which = addresses.length > 1 ? `wrong at position ${index + 1} of ${addresses.length}: ` : ''
       return `is ${which}${(error as Error).message}`
     }
   }
@@ -98,7 +93,7 @@ function parseWebhooks(value: string): Webhook[] | string {
   for (const [index, { target }] of webhooks.entries()) {
     const first = places.get(target)
     if (first !== undefined)
-      return `names one channel twice, in places ${first + 1} and ${index + 1}; each webhook (and thread) may stand there once`
+      return `names one channel twice, at positions ${first + 1} and ${index + 1}; list each webhook (and thread) once`
     places.set(target, index)
   }
   return webhooks
@@ -107,7 +102,7 @@ function parseWebhooks(value: string): Webhook[] | string {
 function kindsOf(value: string): ReadonlySet<NoticeKind> | undefined {
   if (value.trim() === 'none') return new Set()
   const names = listOf(value)
-  const kinds = KINDS.filter((kind) => names.includes(kind))
+  const kinds = KIND_NAMES.filter((kind) => names.includes(kind))
   return kinds.length === new Set(names).size && kinds.length > 0 ? new Set(kinds) : undefined
 }
 
@@ -116,7 +111,7 @@ function listOf(value: string): string[] {
 }
 
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
-/** The pipeline looks every five minutes: what is nearer to T-0 could not be told in time. */
+/** The pipeline runs every five minutes, so a shorter reminder could come too late. */
 const SHORTEST_MS = 5 * 60_000
 const LONGEST_MS = 30 * 86_400_000
 

@@ -6,10 +6,14 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-const QUIET = 10 * MINUTE
-const HURRY = 30 * MINUTE
+/** How long a new NET must stay the same before it is announced, unless T-0 is closer than `URGENT_MS`. */
+const SETTLED_MS = 10 * MINUTE
+const URGENT_MS = 30 * MINUTE
 
-/** News enough for a post: by how much, the nearer the less; or a time where there was a day, a day where a month. */
+/**
+ * Whether the move deserves a post: NET is known more or less precisely than before, or moved far enough. The closer
+ * the launch, the smaller the move that counts.
+ */
 export function isMaterial(from: Net, to: Net, now: Date): boolean {
   const { precision, byMs } = moveOf(from, to)
   if (precision !== 'same') return true
@@ -18,11 +22,11 @@ export function isMaterial(from: Net, to: Net, now: Date): boolean {
   return byMs >= enough
 }
 
-/** NETs often move several times within minutes, or back; near a T-0 there is no time to wait and see. */
+/** NET often moves several times within minutes, or moves back. Close to T-0 there is no time to wait for that. */
 export function isSettled(from: Net, to: Net, { now, netSince }: { now: Date; netSince: Date | null }): boolean {
-  if (netSince === null || now.getTime() - netSince.getTime() >= QUIET) return true
+  if (netSince === null || now.getTime() - netSince.getTime() >= SETTLED_MS) return true
   return [from, to].some(
-    ({ net, precision }) => isPrecise(precision) && Math.abs(net.getTime() - now.getTime()) <= HURRY,
+    ({ net, precision }) => isPrecise(precision) && Math.abs(net.getTime() - now.getTime()) <= URGENT_MS,
   )
 }
 

@@ -3,10 +3,7 @@ import type { Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import { instantText } from '../../launches/launch-text.ts'
 
-/**
- * Held until the end of the transaction: whoever decides what a channel is told, or takes a message to be sent there,
- * does so alone.
- */
+/** Until the end of the transaction, no other process decides about this channel or claims a message to it. */
 export async function lockTarget(db: Queryable, target: string): Promise<void> {
   await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tminus discord ${target}`])
 }
@@ -17,7 +14,7 @@ export interface DisabledTarget {
   reason: string
 }
 
-/** Why nothing is sent to this webhook; undefined where it is in use. Another address takes it into use again. */
+/** Why this webhook is disabled; undefined if it is not. A new address enables it again. */
 export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<string | undefined> {
   const { rows } = await db.query<DisabledTarget & { address: string }>(
     'select target, disabled_at, reason, address from discord_target where target = $1',
@@ -25,14 +22,14 @@ export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<stri
   )
   const [row] = rows
   if (row === undefined) return undefined
-  if (row.address === digest(webhook)) return disabledWords(row)
+  if (row.address === digest(webhook)) return disabledText(row)
   await enable(db, webhook.target)
   return undefined
 }
 
-/** `out of use since 2026-11-21 18:00Z: …`; the reason ends with what to do about it. */
-export function disabledWords({ disabled_at, reason }: DisabledTarget): string {
-  return `out of use since ${instantText(disabled_at)}: ${reason}`
+/** `disabled since 2026-11-21 18:00Z: …`; the reason ends with what to do about it. */
+export function disabledText({ disabled_at, reason }: DisabledTarget): string {
+  return `disabled since ${instantText(disabled_at)}: ${reason}`
 }
 
 export async function disable(db: Queryable, webhook: Webhook, reason: string): Promise<void> {
@@ -44,7 +41,7 @@ export async function disable(db: Queryable, webhook: Webhook, reason: string): 
   )
 }
 
-/** False where it was in use. */
+/** False if it was not disabled. */
 export async function enable(db: Queryable, target: string): Promise<boolean> {
   const { rowCount } = await db.query('delete from discord_target where target = $1', [target])
   return rowCount === 1
@@ -57,7 +54,7 @@ export async function listDisabled(db: Queryable): Promise<DisabledTarget[]> {
   return rows
 }
 
-/** Of these webhooks those to which nothing is sent; one that has another address by now is not among them. */
+/** The disabled ones among these webhooks. One whose address has changed is no longer disabled. */
 export async function disabledAmong(db: Queryable, webhooks: readonly Webhook[]): Promise<DisabledTarget[]> {
   const { rows } = await db.query<DisabledTarget>(
     'select target, disabled_at, reason from discord_target where address = any ($1) order by disabled_at, target',
@@ -66,7 +63,7 @@ export async function disabledAmong(db: Queryable, webhooks: readonly Webhook[])
   return rows
 }
 
-/** Tells one address from another without telling it: a token has over 400 bits. */
+/** Identifies an address without revealing it: a token has over 400 bits. */
 function digest({ apiBase, id, token, threadId = '' }: Webhook): string {
   return createHash('sha256').update([apiBase, id, token, threadId].join('\n')).digest('hex')
 }

@@ -11,7 +11,7 @@ import {
   whatWords,
   whyWords,
 } from '../discord/outbox-list.ts'
-import { disabledWords, enable, listDisabled } from '../discord/target.ts'
+import { disabledText, enable, listDisabled } from '../discord/target.ts'
 
 interface Options {
   output: 'table' | 'json'
@@ -27,7 +27,7 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
     host.printJson({ messages, disabled_targets: disabled })
     return
   }
-  for (const one of disabled) host.print(`${one.target} is ${disabledWords(one)}`)
+  for (const one of disabled) host.print(`${one.target} has been ${disabledText(one)}`)
   if (messages.length === 0) {
     host.print(all ? 'No messages yet' : 'Every message was delivered')
     return

@@ -5,7 +5,7 @@ import { instantText, longTime, moveText, statusText } from '../../launches/laun
 import { findOneLaunch } from '../../launches/one-launch.ts'
 import { readChanges, readSlips, type Slips } from '../../launches/read-launches.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
-import { nothingPasses } from '../discord/settings-filter.ts'
+import { whyNonePasses } from '../discord/settings-filter.ts'
 import type { Settings } from '../settings.ts'
 import { printChanges } from './launches-list.ts'
 
@@ -35,7 +35,7 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
 /** A sentence if the filters let no launch through. Ignores wrong settings: the launch can be shown without them. */
 async function filterNote(db: Queryable, host: CommandHost): Promise<string | undefined> {
   try {
-    return await nothingPasses(db, host.now(), host.settings() as Settings)
+    return await whyNonePasses(db, host.now(), host.settings() as Settings)
   } catch (error) {
     if (error instanceof UsageError) return undefined
     throw error

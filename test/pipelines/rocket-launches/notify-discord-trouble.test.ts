@@ -23,7 +23,7 @@ describe('when Discord does not take it', () => {
     channel.interceptAnswer = undefined
     expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
     expect(channel.discord.requests).toHaveLength(1)
-    expect(channel.logged.at(-1)).toMatch(/^warn .*not known whether Discord took the message/)
+    expect(channel.logged.at(-1)).toMatch(/^warn .*not known whether Discord received the message/)
     await channel.change({ net: '2026-11-22T11:00:00Z' })
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
     expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
@@ -103,7 +103,7 @@ describe('when Discord does not take it', () => {
         [expect.objectContaining({ posted: 0, disabled: expect.stringContaining(`Discord's code ${code}`) })],
       ])
       expect(channel.logged.at(-1)).toMatch(
-        /^warn nothing is sent: the webhook is out of use since \d{4}-.*Z: .*(set|from|to) DISCORD_WEBHOOK_URL/,
+        /^warn nothing is sent: the webhook has been disabled since \d{4}-.*Z: .*(set|from|to) DISCORD_WEBHOOK_URL/,
       )
       expect(channel.discord.requests).toHaveLength(1)
       const { rows } = await channel.database.pool.query('select * from discord_target')
@@ -121,7 +121,9 @@ describe('when Discord does not take it', () => {
     channel.refuse(404, { code: 10015, message: 'Unknown Webhook' })
     await channel.ending({ scheduledFor: NOW })
     expect(await channel.ending()).toMatchObject({ code: 'failed', message: expect.stringContaining('10015') })
-    expect(channel.logged).toContainEqual(expect.stringMatching(/^warn a run by hand asks it again: .* since \d{4}-/))
+    expect(channel.logged).toContainEqual(
+      expect.stringMatching(/^warn a manual run tries the webhook again, which has been disabled since \d{4}-/),
+    )
     channel.intercept = undefined
     expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'disabled' })
     expect(channel.discord.requests).toHaveLength(2)
@@ -133,7 +135,9 @@ describe('when Discord does not take it', () => {
     await channel.notify()
     await disable(channel.database.pool, parseWebhookUrl(channel.discord.webhookUrl), 'it is gone')
     expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
-    expect(channel.logged.at(-1)).toMatch(/^warn nothing was sent that could tell whether it works again/)
+    expect(channel.logged.at(-1)).toMatch(
+      /^warn no message was sent, so it is not known whether the webhook works again/,
+    )
     await channel.change({ net: '2026-11-22T11:00:00Z' })
     expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'edited' })
   })
@@ -256,7 +260,7 @@ describe('when Discord does not take it', () => {
       return true
     }
     expect(await channel.notify()).toMatchObject({ outcome: 'waiting' })
-    expect(channel.logged.at(-1)).toBe('warn Discord asks to wait 86400 s; a later run goes on then')
+    expect(channel.logged.at(-1)).toBe('warn Discord asks to wait 86400 s; a later run tries again')
     channel.intercept = undefined
     await channel.age('1 day')
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
@@ -273,7 +277,7 @@ describe('when Discord does not take it', () => {
       expect(await asked()).toHaveProperty('at', new Date(NOW.getTime() + 1_000))
     expect(await asked()).toMatchObject({
       code: 'failed',
-      message: 'Discord asks to wait 1 s; this run asked 5 times, a later run asks again',
+      message: 'Discord asks to wait 1 s; this run tried 5 times, a later run tries again',
     })
     expect(channel.discord.requests).toHaveLength(5)
     channel.intercept = undefined

@@ -49,7 +49,7 @@ describe('notifyDiscord', () => {
   it('says that the filters let nothing pass, with a webhook and without', async () => {
     const env = { DISCORD_FILTER_LOCATIONS: '"Kennedy, FL"', DISCORD_FILTER_ORBITS: 'polar' }
     const why =
-      'none of the 2 launches to come passes DISCORD_FILTER_LOCATIONS and DISCORD_FILTER_ORBITS, so none is announced'
+      'none of the 2 upcoming launches passes DISCORD_FILTER_LOCATIONS and DISCORD_FILTER_ORBITS, so none is announced'
     expect(await channel.notify({ env })).toMatchObject({ outcome: 'no_launch' })
     expect(await channel.ending({ env, webhook: undefined })).toHaveProperty(
       'message',

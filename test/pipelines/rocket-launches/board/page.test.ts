@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { nearestLaunch } from '../../../../pipelines/launches/upcoming.ts'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { picture } from '../../../../pipelines/rocket-launches/demo/picture.ts'
-import { announceLaunch, factsOf } from '../../../../pipelines/rocket-launches/discord/announcement.ts'
+import { factsOf, launchCard } from '../../../../pipelines/rocket-launches/discord/card-message.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { WITHIN } from '../../../support/within.ts'
 import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../../web/browser.ts'
@@ -73,7 +73,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
           launch.launch_id,
           kind,
           JSON.stringify(facts),
-          JSON.stringify(announceLaunch(launch, { now: NOW, dataAsOf: NOW })),
+          JSON.stringify(launchCard(launch, { now: NOW, dataAsOf: NOW })),
         ],
       )
     return `/launches/${launch.launch_id}`

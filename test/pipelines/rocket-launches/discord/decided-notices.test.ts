@@ -179,7 +179,7 @@ describe('notices', () => {
     await channel.notify()
     expect(await rows()).toEqual([
       'a card card sent',
-      'a slip slip:1 unknown it is not known whether Discord took the message: HTTP 500',
+      'a slip slip:1 unknown it is not known whether Discord received the message: HTTP 500',
       'a hold hold:1 sent',
     ])
     expect(notices()).toHaveLength(2)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Filter, passes, type Terms, termsOf } from '../../../../pipelines/rocket-launches/discord/filter.ts'
+import { type Filter, parseTerms, passes, type Terms } from '../../../../pipelines/rocket-launches/discord/filter.ts'
 
 const LAUNCH = {
   name: 'Falcon 9 Block 5 | Starlink Group 6-99',
@@ -12,7 +12,7 @@ const LAUNCH = {
 }
 
 function terms(list = ''): Terms {
-  const parsed = termsOf(list)
+  const parsed = parseTerms(list)
   if (parsed === undefined) throw new Error(`cannot be read: ${list}`)
   return parsed
 }
@@ -24,7 +24,7 @@ const filter = (changes: Partial<Record<keyof Filter, string>>): Filter => ({
   keywords: terms(changes.keywords),
 })
 
-describe('termsOf', () => {
+describe('parseTerms', () => {
   it.each([
     ['', [], []],
     [' , ,- , -', [], []],
@@ -42,10 +42,10 @@ describe('termsOf', () => {
     ['5" rocket', ['5" rocket'], []],
     ['Straße, ŁÓDŹ, Ørsted, Işık, ﬁre', ['strasse', 'lodz', 'orsted', 'isik', 'fire'], []],
     ['\u0301, Kine\u0301is', ['kineis'], []],
-  ])('reads %j', (list, include, exclude) => expect(termsOf(list)).toEqual({ include, exclude }))
+  ])('reads %j', (list, include, exclude) => expect(parseTerms(list)).toEqual({ include, exclude }))
 
   it.each(['"open', '"open, x', '"a" b', 'a, "b" c', '-"', '"a""'])('does not read %j', (list) =>
-    expect(termsOf(list)).toBeUndefined(),
+    expect(parseTerms(list)).toBeUndefined(),
   )
 })
 

@@ -2,22 +2,21 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { KnownLaunch } from '../../../../pipelines/launches/launch.ts'
 import { periodStart } from '../../../../pipelines/launches/time.ts'
-import { announceNotice } from '../../../../pipelines/rocket-launches/discord/announcement-notice.ts'
+import { KIND_NAMES, type NoticeKind } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
+import { noticeMessage } from '../../../../pipelines/rocket-launches/discord/notice-message.ts'
 import {
-  type At,
-  decide,
+  decideNotices,
+  type LastAnnounced,
   type Notice,
-  type NoticeKind,
   type Rules,
-  type Told,
+  type Times,
 } from '../../../../pipelines/rocket-launches/discord/notices.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-const KINDS: NoticeKind[] = ['slip', 'hold', 'go', 'liftoff', 'result', 'reminder', 'webcast']
-const ALL: Rules = { notices: new Set(KINDS), reminders: [DAY, HOUR, 10 * MINUTE] }
+const ALL: Rules = { notices: new Set(KIND_NAMES), reminders: [DAY, HOUR, 10 * MINUTE] }
 const NOW = new Date('2026-11-21T05:00:00Z')
 
 const ago = (ms: number) => new Date(NOW.getTime() - ms)
@@ -66,39 +65,41 @@ function launch(changes: Changes = {}): KnownLaunch {
   }
 }
 
-const at = (changes: Partial<At> = {}): At => ({ now: NOW, asOf: changes.now ?? NOW, netSince: null, ...changes })
+const at = (changes: Partial<Times> = {}): Times => ({ now: NOW, asOf: changes.now ?? NOW, netSince: null, ...changes })
 
 /** What was told, had the launch been announced like this. */
-function toldOf(announced: KnownLaunch, changes: Partial<Told> = {}): Told {
-  return { ...decide(announced, undefined, at({ now: ago(30 * DAY) }), ALL).told, ...changes }
+function announcedOf(announced: KnownLaunch, changes: Partial<LastAnnounced> = {}): LastAnnounced {
+  return { ...decideNotices(announced, undefined, at({ now: ago(30 * DAY) }), ALL).announced, ...changes }
 }
 
 /** Kinds and subjects of what is told after a launch, announced as `before`, became `after`. */
-function told(before: KnownLaunch, after: KnownLaunch, when: Partial<At> = {}, rules: Rules = ALL): string[] {
-  return decide(after, toldOf(before), at(when), rules).notices.map(({ kind, subject }) => `${kind} ${subject}`)
+function sentAfter(before: KnownLaunch, after: KnownLaunch, when: Partial<Times> = {}, rules: Rules = ALL): string[] {
+  return decideNotices(after, announcedOf(before), at(when), rules).notices.map(
+    ({ kind, subject }) => `${kind} ${subject}`,
+  )
 }
 
 const line = (notice: Notice | undefined, index = 0) =>
-  notice && announceNotice(notice.facts, notice.kind).embeds?.[0]?.description?.split('\n')[index]
+  notice && noticeMessage(notice.facts, notice.kind).embeds?.[0]?.description?.split('\n')[index]
 
 /** What the message of a slip begins with. */
 function headline(before: Partial<KnownLaunch>, after: Partial<KnownLaunch>): string | undefined {
-  const { notices } = decide(launch(after), toldOf(launch(before)), at(), ALL)
+  const { notices } = decideNotices(launch(after), announcedOf(launch(before)), at(), ALL)
   return line(notices.find(({ kind }) => kind === 'slip'))
 }
 
 describe('a launch never announced', () => {
   it('is announced by its card and nothing else', () => {
-    const first = decide(launch({ status_id: 6, webcast_live: true }), undefined, at(), ALL)
+    const first = decideNotices(launch({ status_id: 6, webcast_live: true }), undefined, at(), ALL)
     const { net } = launch()
     expect(first).toEqual({
       notices: [],
-      told: { net, precision: 1, status: 6, webcastLive: true, slips: 0, holds: 0 },
+      announced: { net, precision: 1, status: 6, webcastLive: true, slips: 0, holds: 0 },
     })
   })
 
   it('is reminded of when that is due', () => {
-    const { notices } = decide(launch(soon(HOUR)), undefined, at(), ALL)
+    const { notices } = decideNotices(launch(soon(HOUR)), undefined, at(), ALL)
     expect(notices.map(({ subject }) => subject)).toEqual(['T-1h#0'])
   })
 })
@@ -113,7 +114,7 @@ describe('why something is told', () => {
     ['due at 2026-11-21 05:00Z, 1h before NET', soon(HOUR), soon(HOUR)],
     ['the webcast went live', {}, { webcast_live: true }],
   ])('%s', (reason, before, after) => {
-    const { notices } = decide(launch(after), toldOf(launch(before)), at(), ALL)
+    const { notices } = decideNotices(launch(after), announcedOf(launch(before)), at(), ALL)
     expect(notices.map((notice) => notice.reason)).toEqual([reason])
   })
 })
@@ -132,16 +133,17 @@ describe('slips', () => {
     ['to a date last week, which is no nearer for being past', -8 * DAY, 3 * HOUR, false],
   ])('%s', (_name, away, by, expected) => {
     const before = launch(soon(away))
-    expect(told(before, launch(soon(away + by)))).toEqual(expected ? ['slip slip:1'] : [])
+    expect(sentAfter(before, launch(soon(away + by)))).toEqual(expected ? ['slip slip:1'] : [])
   })
 
   it('add up against what was announced last', () => {
-    const moved = (by: number, announced: Told) => decide(launch(soon(3 * HOUR + by)), announced, at(), ALL)
-    const first = moved(10 * MINUTE, toldOf(launch()))
+    const moved = (by: number, announced: LastAnnounced) =>
+      decideNotices(launch(soon(3 * HOUR + by)), announced, at(), ALL)
+    const first = moved(10 * MINUTE, announcedOf(launch()))
     expect(first.notices).toEqual([])
-    const second = moved(20 * MINUTE, first.told)
+    const second = moved(20 * MINUTE, first.announced)
     expect(second.notices[0]?.facts.was).toEqual({ net: ahead(3 * HOUR).toISOString(), precision: 1 })
-    expect(second.told).toMatchObject({ net: ahead(3 * HOUR + 20 * MINUTE), slips: 1 })
+    expect(second.announced).toMatchObject({ net: ahead(3 * HOUR + 20 * MINUTE), slips: 1 })
   })
 
   it.each<[string, number | null, number | null, boolean]>([
@@ -158,29 +160,34 @@ describe('slips', () => {
       [before, after],
       [after, before],
     ] as const)
-      expect(told(launch({ net, net_precision: old }), launch({ net, net_precision: present }))).toEqual(
+      expect(sentAfter(launch({ net, net_precision: old }), launch({ net, net_precision: present }))).toEqual(
         expected ? ['slip slip:1'] : [],
       )
   })
 
   it('are none while a placeholder moves within its period', () => {
     const month = (net: string) => launch({ net: new Date(net), net_precision: 7 })
-    expect(told(month('2026-12-31T00:00:00Z'), month('2026-12-15T00:00:00Z'))).toEqual([])
-    expect(told(month('2026-12-31T00:00:00Z'), month('2027-01-31T00:00:00Z'))).toEqual(['slip slip:1'])
+    expect(sentAfter(month('2026-12-31T00:00:00Z'), month('2026-12-15T00:00:00Z'))).toEqual([])
+    expect(sentAfter(month('2026-12-31T00:00:00Z'), month('2027-01-31T00:00:00Z'))).toEqual(['slip slip:1'])
   })
 
   it('are told after ten quiet minutes', () => {
     const [before, after] = [launch(), launch(soon(5 * HOUR))]
-    expect(told(before, after, { netSince: ago(10 * MINUTE - 1) })).toEqual([])
-    expect(told(before, after, { netSince: ago(10 * MINUTE) })).toEqual(['slip slip:1'])
+    expect(sentAfter(before, after, { netSince: ago(10 * MINUTE - 1) })).toEqual([])
+    expect(sentAfter(before, after, { netSince: ago(10 * MINUTE) })).toEqual(['slip slip:1'])
   })
 
   it('leave what was told alone until then, and are forgotten when the NET returns', () => {
-    const announced = toldOf(launch())
-    const moving = decide(launch(soon(5 * HOUR)), announced, at({ netSince: NOW }), ALL)
-    expect(moving).toEqual({ notices: [], told: announced })
-    const back = decide(launch(), moving.told, at({ now: ahead(8 * MINUTE), netSince: ahead(8 * MINUTE) }), ALL)
-    expect(back).toEqual({ notices: [], told: announced })
+    const announced = announcedOf(launch())
+    const moving = decideNotices(launch(soon(5 * HOUR)), announced, at({ netSince: NOW }), ALL)
+    expect(moving).toEqual({ notices: [], announced })
+    const back = decideNotices(
+      launch(),
+      moving.announced,
+      at({ now: ahead(8 * MINUTE), netSince: ahead(8 * MINUTE) }),
+      ALL,
+    )
+    expect(back).toEqual({ notices: [], announced })
   })
 
   it.each<[string, number, number]>([
@@ -188,28 +195,28 @@ describe('slips', () => {
     ['the new', 2 * HOUR, 30 * MINUTE],
     ['a past', -30 * MINUTE, 2 * HOUR],
   ])('are told at once half an hour from %s T-0', (_name, old, present) => {
-    expect(told(launch(soon(old)), launch(soon(present)), { netSince: NOW })).toEqual(['slip slip:1'])
+    expect(sentAfter(launch(soon(old)), launch(soon(present)), { netSince: NOW })).toEqual(['slip slip:1'])
     const further = (away: number) => (Math.abs(away) === 30 * MINUTE ? away * 1.1 : away)
-    expect(told(launch(soon(further(old))), launch(soon(further(present))), { netSince: NOW })).toEqual([])
+    expect(sentAfter(launch(soon(further(old))), launch(soon(further(present))), { netSince: NOW })).toEqual([])
   })
 
   it('wait also where a placeholder happens to be near', () => {
     const midnight = launch({ net: new Date('2026-11-21T00:00:00Z'), net_precision: 5 })
     const when = { now: new Date('2026-11-21T00:10:00Z'), netSince: new Date('2026-11-21T00:09:00Z') }
-    expect(told(midnight, launch({ net: new Date('2026-11-22T00:00:00Z'), net_precision: 5 }), when)).toEqual([])
+    expect(sentAfter(midnight, launch({ net: new Date('2026-11-22T00:00:00Z'), net_precision: 5 }), when)).toEqual([])
   })
 
   it.each([3, 4, 6, 7, 9])('are none once flown (status %d)', (status_id) => {
     const before = launch({ status_id })
-    expect(told(before, launch({ ...soon(-HOUR), status_id }))).toEqual([])
+    expect(sentAfter(before, launch({ ...soon(-HOUR), status_id }))).toEqual([])
   })
 
   it('count as told where they are switched off', () => {
     const rules = { ...ALL, notices: new Set<NoticeKind>(['reminder']) }
-    const off = decide(launch(soon(5 * HOUR)), toldOf(launch()), at(), rules)
+    const off = decideNotices(launch(soon(5 * HOUR)), announcedOf(launch()), at(), rules)
     expect(off.notices).toEqual([])
-    expect(off.told).toMatchObject({ net: ahead(5 * HOUR), slips: 1 })
-    expect(decide(launch(soon(5 * HOUR)), off.told, at(), ALL).notices).toEqual([])
+    expect(off.announced).toMatchObject({ net: ahead(5 * HOUR), slips: 1 })
+    expect(decideNotices(launch(soon(5 * HOUR)), off.announced, at(), ALL).notices).toEqual([])
   })
 
   it.each<[string, Partial<KnownLaunch>, Partial<KnownLaunch>]>([
@@ -269,29 +276,29 @@ describe('what a status tells', () => {
     ['a status unknown to us', 1, 42, 3 * HOUR, []],
     ['nothing new', 5, 5, 3 * HOUR, []],
   ])('%s', (_name, before, after, away, expected) => {
-    expect(told(launch({ ...soon(away), status_id: before }), launch({ ...soon(away), status_id: after }))).toEqual(
-      expected,
-    )
+    expect(
+      sentAfter(launch({ ...soon(away), status_id: before }), launch({ ...soon(away), status_id: after })),
+    ).toEqual(expected)
   })
 
   it('numbers each hold, and its end after it', () => {
-    let announced = toldOf(launch())
+    let announced = announcedOf(launch())
     const subjects = [5, 1, 5, 5, 2, 5, 1].flatMap((status_id) => {
-      const decision = decide(launch({ status_id }), announced, at(), ALL)
-      announced = decision.told
+      const decision = decideNotices(launch({ status_id }), announced, at(), ALL)
+      announced = decision.announced
       return decision.notices.map(({ subject }) => subject)
     })
     expect(subjects).toEqual(['hold:1', 'go:1', 'hold:2', 'hold:3', 'go:3'])
   })
 
   it('is remembered where it is switched off', () => {
-    const off = decide(launch({ status_id: 5 }), toldOf(launch()), at(), { ...ALL, notices: new Set() })
-    expect(off).toEqual({ notices: [], told: toldOf(launch(), { status: 5, holds: 1 }) })
+    const off = decideNotices(launch({ status_id: 5 }), announcedOf(launch()), at(), { ...ALL, notices: new Set() })
+    expect(off).toEqual({ notices: [], announced: announcedOf(launch(), { status: 5, holds: 1 }) })
   })
 
   it('gives the reason', () => {
     const reasonOf = (changes: Changes) => {
-      const { notices } = decide(launch(changes), toldOf(launch(soon(-HOUR))), at(), ALL)
+      const { notices } = decideNotices(launch(changes), announcedOf(launch(soon(-HOUR))), at(), ALL)
       return notices.find(({ kind }) => kind !== 'slip')?.facts.because
     }
     const reasons = { hold_reason: 'High  winds', fail_reason: 'Second stage\r\nexploded' }
@@ -311,7 +318,9 @@ describe('a launch of which no time is known', () => {
     const now = new Date(Date.parse(net) + after)
     const flying = (status_id: number) => launch({ net: new Date(net), net_precision, status_id })
     const kinds = (before: number, present: number) =>
-      decide(flying(present), toldOf(flying(before)), { ...at(), now, asOf: now }, ALL).notices.map(({ kind }) => kind)
+      decideNotices(flying(present), announcedOf(flying(before)), { ...at(), now, asOf: now }, ALL).notices.map(
+        ({ kind }) => kind,
+      )
     expect([kinds(1, 6), kinds(6, 3)]).toEqual([['liftoff'], ['result']])
   })
 })
@@ -326,7 +335,7 @@ describe('webcasts', () => {
     [3, []],
     [9, []],
   ])('with status %d', (status_id, expected) => {
-    expect(told(launch({ status_id }), live(status_id))).toEqual(expected)
+    expect(sentAfter(launch({ status_id }), live(status_id))).toEqual(expected)
   })
 
   it.each([
@@ -334,19 +343,19 @@ describe('webcasts', () => {
     [120, []],
   ])('%d minutes after T-0 of a launch still in flight', (minutes, expected) => {
     const flown = { status_id: 6, ...soon(-minutes * MINUTE) }
-    expect(told(launch(flown), launch({ ...flown, webcast_live: true }))).toEqual(expected)
+    expect(sentAfter(launch(flown), launch({ ...flown, webcast_live: true }))).toEqual(expected)
   })
 
   it('are told again after a slip', () => {
-    const { notices } = decide(live(1), toldOf(launch(), { slips: 2 }), at(), ALL)
+    const { notices } = decideNotices(live(1), announcedOf(launch(), { slips: 2 }), at(), ALL)
     expect(notices.map(({ subject }) => subject)).toEqual(['live#2'])
   })
 })
 
 describe('reminders', () => {
-  const due = (away: number, changes: Changes = {}, when: Partial<At> = {}) => {
+  const due = (away: number, changes: Changes = {}, when: Partial<Times> = {}) => {
     const present = launch({ ...soon(away), ...changes })
-    return told(present, present, when)
+    return sentAfter(present, present, when)
   }
 
   it.each<[string, number, string[]]>([
@@ -369,12 +378,12 @@ describe('reminders', () => {
   it('are sent for the most urgent offset only', () => {
     const rules = { ...ALL, reminders: [12 * MINUTE, 9 * MINUTE, 10 * MINUTE] }
     const present = launch(soon(9 * MINUTE))
-    expect(told(present, present, {}, rules)).toEqual(['reminder T-9m#0'])
+    expect(sentAfter(present, present, {}, rules)).toEqual(['reminder T-9m#0'])
   })
 
   it('never come at T-0, however short the offset', () => {
     const at0 = launch(soon(0))
-    expect(told(at0, at0, {}, { ...ALL, reminders: [MINUTE] })).toEqual([])
+    expect(sentAfter(at0, at0, {}, { ...ALL, reminders: [MINUTE] })).toEqual([])
   })
 
   it.each([3, 5, 7, null])('are not sent for a placeholder (precision %s)', (net_precision) => {
@@ -396,29 +405,31 @@ describe('reminders', () => {
   it('are armed again by a slip that is told, and by one that would be', () => {
     const slipped = launch(soon(HOUR))
     const subjects = ['slip slip:1', 'reminder T-1h#1']
-    expect(told(launch(soon(2 * HOUR)), slipped)).toEqual(subjects)
+    expect(sentAfter(launch(soon(2 * HOUR)), slipped)).toEqual(subjects)
     const rules = { ...ALL, notices: new Set<NoticeKind>(['reminder']) }
-    expect(told(launch(soon(2 * HOUR)), slipped, {}, rules)).toEqual(subjects.slice(1))
+    expect(sentAfter(launch(soon(2 * HOUR)), slipped, {}, rules)).toEqual(subjects.slice(1))
   })
 
   it('keep silent about a T-0 that is still to be announced', () => {
-    expect(told(launch(soon(3 * HOUR)), launch(soon(HOUR)), { netSince: ago(MINUTE) })).toEqual([])
+    expect(sentAfter(launch(soon(3 * HOUR)), launch(soon(HOUR)), { netSince: ago(MINUTE) })).toEqual([])
   })
 
   it('are armed once for a T-0 that moves a little', () => {
-    expect(told(launch(soon(HOUR)), launch(soon(HOUR - 4 * MINUTE)))).toEqual(['reminder T-1h#0'])
-    expect(told(launch(soon(HOUR)), launch(soon(HOUR - MINUTE)))).toEqual(['reminder T-1h#0'])
+    expect(sentAfter(launch(soon(HOUR)), launch(soon(HOUR - 4 * MINUTE)))).toEqual(['reminder T-1h#0'])
+    expect(sentAfter(launch(soon(HOUR)), launch(soon(HOUR - MINUTE)))).toEqual(['reminder T-1h#0'])
   })
 
   it('are no news a quarter of an hour after they were due, nor after T-0', () => {
-    const expiry = (away: number) => decide(launch(soon(away)), undefined, at(), ALL).notices[0]?.expiresAt
+    const expiry = (away: number) => decideNotices(launch(soon(away)), undefined, at(), ALL).notices[0]?.expiresAt
     expect(expiry(59 * MINUTE)).toEqual(ahead(14 * MINUTE))
     expect(expiry(9 * MINUTE)).toEqual(ahead(9 * MINUTE))
   })
 
   it('of two launches at one time are both sent', () => {
     const other = { ...launch(soon(HOUR)), launch_id: 'other', name: 'Vulcan' }
-    const both = [launch(soon(HOUR)), other].map((one) => decide(one, toldOf(one), at(), ALL).notices.length)
+    const both = [launch(soon(HOUR)), other].map(
+      (one) => decideNotices(one, announcedOf(one), at(), ALL).notices.length,
+    )
     expect(both).toEqual([1, 1])
   })
 })
@@ -430,7 +441,7 @@ it.each<[NoticeKind, number, Changes]>([
   ['result', 2 * DAY, { status_id: 3 }],
   ['webcast', 2 * HOUR, { webcast_live: true }],
 ])('%s is news for %d ms', (kind, ms, changes) => {
-  const { notices } = decide(launch(changes), toldOf(launch()), at(), ALL)
+  const { notices } = decideNotices(launch(changes), announcedOf(launch()), at(), ALL)
   expect(notices.map((notice) => [notice.kind, notice.expiresAt])).toEqual([[kind, ahead(ms)]])
 })
 
@@ -444,13 +455,13 @@ interface Look {
 
 /** A decision and what it was made of. */
 interface Seen {
-  before: Told | undefined
+  before: LastAnnounced | undefined
   present: KnownLaunch
-  when: At
+  when: Times
   /** What had not been told under the same subject: what reaches the channel. */
   news: Notice[]
   all: Notice[]
-  after: Told
+  after: LastAnnounced
 }
 
 /** What a channel gets of a launch, the outbox taking each subject of a kind once. */
@@ -458,7 +469,7 @@ function play(history: readonly Look[], rules: Rules = ALL): Seen[] {
   const taken = new Set<string>()
   let present = launch()
   let netSince: Date | null = null
-  let announced: Told | undefined
+  let announced: LastAnnounced | undefined
   let now = NOW
   return history.map(({ wait, change, late }) => {
     now = new Date(now.getTime() + wait)
@@ -467,11 +478,11 @@ function play(history: readonly Look[], rules: Rules = ALL): Seen[] {
     if (moved) netSince = now
     present = next
     const when = { now, asOf: new Date(now.getTime() - late), netSince }
-    const decision = decide(present, announced, when, rules)
+    const decision = decideNotices(present, announced, when, rules)
     const news = decision.notices.filter(({ kind, subject }) => !taken.has(`${kind} ${subject}`))
     for (const { kind, subject } of news) taken.add(`${kind} ${subject}`)
-    const seen = { before: announced, present, when, news, all: decision.notices, after: decision.told }
-    announced = decision.told
+    const seen = { before: announced, present, when, news, all: decision.notices, after: decision.announced }
+    announced = decision.announced
     return seen
   })
 }
@@ -556,7 +567,7 @@ describe('whatever a launch goes through', () => {
       }),
       { numRuns: 1_000 },
     )
-    function late(present: KnownLaunch, { asOf }: At, offset: number): boolean {
+    function late(present: KnownLaunch, { asOf }: Times, offset: number): boolean {
       return asOf.getTime() - (present.net.getTime() - offset) <= 5 * MINUTE
     }
   })
@@ -597,7 +608,7 @@ describe('whatever a launch goes through', () => {
   })
 
   it('what was told does not depend on which kinds are switched on', () => {
-    const kinds = fc.subarray(KINDS).map((some) => ({ ...ALL, notices: new Set(some) }))
+    const kinds = fc.subarray(KIND_NAMES).map((some) => ({ ...ALL, notices: new Set(some) }))
     fc.assert(
       fc.property(histories, kinds, (history, rules) => {
         expect(play(history, rules).map(({ after }) => after)).toEqual(play(history).map(({ after }) => after))

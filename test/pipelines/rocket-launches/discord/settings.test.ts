@@ -21,12 +21,15 @@ describe('DISCORD_WEBHOOK_URL', () => {
   })
 
   it.each([
-    [`${address(1)},${address(2)},${address(1)}`, /^DISCORD_WEBHOOK_URL names one channel twice, in places 1 and 3;/],
+    [
+      `${address(1)},${address(2)},${address(1)}`,
+      /^DISCORD_WEBHOOK_URL names one channel twice, at positions 1 and 3;/,
+    ],
     [
       `${address(1)},https://evil.example/${TOKEN}`,
-      /^DISCORD_WEBHOOK_URL is wrong in place 2 of 2: not a Discord webhook/,
+      /^DISCORD_WEBHOOK_URL is wrong at position 2 of 2: not a Discord webhook/,
     ],
-    [`${address(1)},`, /^DISCORD_WEBHOOK_URL is wrong in place 2 of 2: /],
+    [`${address(1)},`, /^DISCORD_WEBHOOK_URL is wrong at position 2 of 2: /],
     [`https://evil.example/${TOKEN}`, /^DISCORD_WEBHOOK_URL is not a Discord webhook address/],
   ])('names what is wrong by its place', (value, message) => {
     expect(complaint({ DISCORD_WEBHOOK_URL: value })).toMatch(message)
@@ -54,7 +57,7 @@ describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
     [
       'DISCORD_FILTER_LOCATIONS',
       '"Kennedy, FL',
-      /must be parts separated by commas; one with a comma in it stands whole/,
+      /must be parts separated by commas; put a part that contains a comma in double quotes/,
     ],
     ['DISCORD_REMINDERS', '1m', /durations from 5m/],
     ['DISCORD_REMINDERS', '31d', /to 30d/],

@@ -75,7 +75,7 @@ describe('two channels', () => {
       targets: [{ disabled: expect.stringContaining('10015') }, { edited: 1 }],
     })
     expect(channel.logged.join('\n')).toMatch(
-      /warn 1200000000000000002: nothing is sent: the webhook is out of use since/,
+      /warn 1200000000000000002: nothing is sent: the webhook has been disabled since/,
     )
     expect(other.requests).toHaveLength(1)
   })

@@ -53,7 +53,7 @@ describe('discord outbox', () => {
     channel.refuse(404, { code: 10015, message: 'Unknown Webhook' })
     await channel.ending()
     expect(lines((await discord('outbox')).stdout)[0]).toMatch(
-      /^1200000000000000001 is out of use since \d{4}-\d\d-\d\d \d\d:\d\dZ: the webhook does not exist any more/,
+      /^1200000000000000001 has been disabled since \d{4}-\d\d-\d\d \d\d:\d\dZ: the webhook no longer exists/,
     )
   })
 

@@ -76,7 +76,7 @@ describe.concurrent('launches next, list, show', () => {
 
   test('next and db check warn that no launch passes the filters', async () => {
     const env = { DISCORD_FILTER_LOCATIONS: '"Kennedy Space Center, FL, USA"' }
-    const why = /none of the 3 launches to come passes DISCORD_FILTER_LOCATIONS, so none is announced/
+    const why = /none of the 3 upcoming launches passes DISCORD_FILTER_LOCATIONS, so none is announced/
     const { code, stdout } = await launches('next', env)
     expect([code, stdout]).toEqual([0, expect.stringMatching(why)])
     expect((await launches('next', { DISCORD_FILTER_LOCATIONS: '"Vandenberg SFB, CA, USA"' })).stdout).not.toMatch(why)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { announceNotice } from '../../../../pipelines/rocket-launches/discord/announcement-notice.ts'
-import type { NoticeFacts, NoticeKind } from '../../../../pipelines/rocket-launches/discord/notices.ts'
+import { KIND_NAMES, type NoticeKind } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
+import { noticeMessage } from '../../../../pipelines/rocket-launches/discord/notice-message.ts'
+import type { NoticeFacts } from '../../../../pipelines/rocket-launches/discord/notices.ts'
 import { isMaterial } from '../../../../pipelines/rocket-launches/discord/slip.ts'
 import { isEmpty, issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
 import { renderMessage } from '../../../../src/connectors/discord-preview/render-message.ts'
@@ -22,11 +23,9 @@ const FACTS: NoticeFacts = {
 }
 const WAS = { net: '2026-11-21T06:00:00.000Z', precision: 1 }
 
-const KINDS: NoticeKind[] = ['slip', 'hold', 'go', 'liftoff', 'result', 'reminder', 'webcast']
-
 describe('a notice', () => {
   it('of a slip shows old and new, for every reader in their own zone', () => {
-    expect(announceNotice({ ...FACTS, was: WAS, because: 'Upper-level winds' }, 'slip')).toEqual({
+    expect(noticeMessage({ ...FACTS, was: WAS, because: 'Upper-level winds' }, 'slip')).toEqual({
       embeds: [
         {
           title: 'Falcon 9 Block 5 | Starlink Group 6-99',
@@ -58,7 +57,7 @@ describe('a notice', () => {
     ['reminder', { offsetMs: 90 * 60_000 }, 'T-1 hour 30 minutes 08:00 in 3 hours'],
     ['webcast', {}, 'Webcast is live 08:00 in 3 hours'],
   ])('of kind %s with %j reads "%s"', (kind, changes, expected) => {
-    const text = renderMessage(announceNotice({ ...FACTS, ...changes }, kind), {
+    const text = renderMessage(noticeMessage({ ...FACTS, ...changes }, kind), {
       color: false,
       now,
       timeZone: 'UTC',
@@ -68,28 +67,27 @@ describe('a notice', () => {
     expect(plain.replace(/[·\s]+/g, ' ')).toContain(expected)
   })
 
-  it.each(KINDS)('of kind %s offers a webcast only where there is one to watch', (kind) => {
+  it.each(KIND_NAMES)('of kind %s offers a webcast only where there is one to watch', (kind) => {
     const labels = (facts: NoticeFacts) =>
-      (announceNotice(facts, kind).components ?? []).flatMap((row) => row.components.map(({ label }) => label))
+      (noticeMessage(facts, kind).components ?? []).flatMap((row) => row.components.map(({ label }) => label))
     const watchable = ['go', 'liftoff', 'reminder', 'webcast'].includes(kind)
     expect(labels(FACTS)).toEqual(watchable ? ['Watch', 'Details'] : ['Details'])
     expect(labels({ ...FACTS, webcast: null, details: null })).toEqual([])
-    expect(announceNotice({ ...FACTS, webcast: null, details: null }, kind)).not.toHaveProperty('components')
+    expect(noticeMessage({ ...FACTS, webcast: null, details: null }, kind)).not.toHaveProperty('components')
   })
 
   it('lets nobody smuggle mentions, links or formatting in', () => {
     const evil = '@everyone [x](https://evil.example) <@1> **b**'
-    const [embed] =
-      announceNotice({ ...FACTS, name: evil, because: evil, pad: evil, location: null }, 'go').embeds ?? []
+    const [embed] = noticeMessage({ ...FACTS, name: evil, because: evil, pad: evil, location: null }, 'go').embeds ?? []
     const safe = '@\u200Beveryone [x\\](https://evil.example) \\<@1> \\*\\*b\\*\\*'
     expect(embed?.title).toBe(safe)
     expect(embed?.description?.split('\n').slice(2)).toEqual([safe, `Reason: ${safe}`])
   })
 
-  it.each(KINDS)('of kind %s fits with texts of any length', (kind) => {
+  it.each(KIND_NAMES)('of kind %s fits with texts of any length', (kind) => {
     const long = '@everyone **word** <t:1:R> '.repeat(400)
     const facts = { ...FACTS, name: long, pad: long, location: long, because: long, was: WAS, offsetMs: 3_600_000 }
-    expect(issuesOf({ ...announceNotice(facts, kind) })).toEqual([])
+    expect(issuesOf({ ...noticeMessage(facts, kind) })).toEqual([])
   })
 
   it('is one that Discord takes, whatever it is made of, and shows no placeholder as a time', () => {
@@ -113,14 +111,14 @@ describe('a notice', () => {
       offsetMs: fc.integer({ min: 1_000, max: 30 * 86_400_000 }),
     })
     fc.assert(
-      fc.property(facts, fc.constantFrom(...KINDS), (one, kind) => {
+      fc.property(facts, fc.constantFrom(...KIND_NAMES), (one, kind) => {
         // Only what is material is told.
         const [was, is] = [one.was ?? one, one].map(({ net, precision }) => ({ net: new Date(net), precision }))
         fc.pre(kind !== 'slip' || (was !== undefined && is !== undefined && isMaterial(was, is, now)))
-        const message = announceNotice(one, kind)
+        const message = noticeMessage(one, kind)
         expect(issuesOf({ ...message })).toEqual([])
         expect(isEmpty({ ...message })).toBe(false)
-        const silent = announceNotice({ ...one, pad: null, location: null, because: null, statusName: null }, kind)
+        const silent = noticeMessage({ ...one, pad: null, location: null, because: null, statusName: null }, kind)
         const shown = silent.embeds?.[0]?.description ?? ''
         expect(shown).not.toMatch(/\d\d:\d\d/)
         expect(shown).not.toContain('****')

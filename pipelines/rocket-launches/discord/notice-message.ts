@@ -3,18 +3,20 @@ import { placeText } from '../../launches/launch-facts.ts'
 import { moveOf } from '../../launches/net.ts'
 import { amountText, precisionClass } from '../../launches/time.ts'
 import { WORDS } from '../../launches/words.ts'
-import { buttonsOf, colorOf, escaped, netText, statusText, whenText } from './announcement.ts'
-import type { NoticeFacts, NoticeKind } from './notices.ts'
+import { buttonsOf, colorOf, escaped, netText, statusText, whenText } from './card-message.ts'
+import { NOTICE_KINDS, type NoticeKind } from './notice-kinds.ts'
+import type { NoticeFacts } from './notices.ts'
 
 /**
- * The message of a notice, within Discord's limits: what happened, when the launch is, why, and where to look.
- * Pure: equal facts, equal message, whenever it is sent.
+ * The message of a notice, within Discord's limits: what happened, when the launch is, why, and links.
+ * Pure: the same facts give the same message, whenever it is sent.
  */
-export function announceNotice(facts: NoticeFacts, kind: NoticeKind): Payload {
+export function noticeMessage(facts: NoticeFacts, kind: NoticeKind): Payload {
+  const { watchable } = NOTICE_KINDS[kind]
   const description = [
     `**${headlineOf(facts, kind)}**`,
-    ...timesOf(facts, kind),
-    ...(TO_GO.has(kind) ? [short(placeText(facts))] : []),
+    ...timesOf(facts, watchable),
+    ...(watchable ? [short(placeText(facts))] : []),
     ...(facts.because ? [WORDS.notice.because(short(facts.because))] : []),
   ]
   const embed: Embed = {
@@ -23,27 +25,23 @@ export function announceNotice(facts: NoticeFacts, kind: NoticeKind): Payload {
     description: description.filter((line) => line !== '').join('\n'),
     color: colorOf(facts),
   }
-  return fitMessage({ embeds: [embed], ...buttonsOf(TO_GO.has(kind) ? facts.webcast : null, facts.details) })
+  return fitMessage({ embeds: [embed], ...buttonsOf(watchable ? facts.webcast : null, facts.details) })
 }
 
-/** Of a hold, a new date, a result there is nothing to watch. */
-const TO_GO = new Set<NoticeKind>(['go', 'liftoff', 'reminder', 'webcast'])
-
 function headlineOf(facts: NoticeFacts, kind: NoticeKind): string {
-  const words = WORDS.notice
   switch (kind) {
     case 'slip':
       return slipText(facts)
     case 'result':
       return escaped(statusText(facts))
     case 'reminder':
-      return words.reminder(amountText(facts.offsetMs ?? 0))
+      return WORDS.notice.reminder(amountText(facts.offsetMs ?? 0))
     default:
-      return words[kind]
+      return NOTICE_KINDS[kind].label
   }
 }
 
-/** Signed, and with what is known now and was not, or the other way round: "Moved forward by 2 days", "Date set". */
+/** "Postponed by 2 hours", "Date set", "Postponed, date open again": the move, and the change of precision. */
 function slipText({ net, precision, was }: NoticeFacts): string {
   const words = WORDS.notice
   const before = { net: new Date(was?.net ?? net), precision: was?.precision ?? precision }
@@ -57,18 +55,16 @@ function slipText({ net, precision, was }: NoticeFacts): string {
 
 /** Classes of precision, see `precisionClass`. */
 const DAY = 1
-/** Months have no length to count by. */
+/** The coarsest class for which an amount is shown: months differ in length. */
 const WEEK = 2
 
-function timesOf(facts: NoticeFacts, kind: NoticeKind): string[] {
-  if (kind === 'hold' || kind === 'result') return [netText(facts)]
-  if (facts.was === undefined) return [whenText(facts)]
-  return [WORDS.notice.before(netText(facts.was)), WORDS.notice.after(whenText(facts))]
+function timesOf(facts: NoticeFacts, watchable: boolean): string[] {
+  if (facts.was) return [WORDS.notice.before(netText(facts.was)), WORDS.notice.after(whenText(facts))]
+  return [watchable ? whenText(facts) : netText(facts)]
 }
 
-/** Long enough to be understood. */
-const SHORT = 300
+const SHORT_LENGTH = 300
 
 function short(text: string | null): string {
-  return escaped(truncate(text ?? '', SHORT))
+  return escaped(truncate(text ?? '', SHORT_LENGTH))
 }

@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  announceLaunch,
   type CardContext,
+  type CardLaunch,
   factsHash,
   factsOf,
-  type LaunchFacts,
-} from '../../../../pipelines/rocket-launches/discord/announcement.ts'
+  launchCard,
+} from '../../../../pipelines/rocket-launches/discord/card-message.ts'
 import { isEmpty, issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
 
 const NOW = new Date('2026-11-21T05:00:00Z')
 const TOLD = { now: NOW, dataAsOf: new Date('2026-11-21T04:40:00Z') }
 
-const STARLINK: LaunchFacts = {
+const STARLINK: CardLaunch = {
   launch_id: 'e2b8dd4c',
   name: 'Falcon 9 Block 5 | Starlink Group 6-99',
   slug: 'falcon-9-block-5-starlink-group-6-99',
@@ -32,9 +32,9 @@ const STARLINK: LaunchFacts = {
   info_url: null,
 }
 
-describe('announceLaunch', () => {
+describe('launchCard', () => {
   it('tells what, when, whose, from where, and links to more', () => {
-    expect(announceLaunch(STARLINK, TOLD)).toEqual({
+    expect(launchCard(STARLINK, TOLD)).toEqual({
       embeds: [
         {
           title: 'Falcon 9 Block 5 | Starlink Group 6-99',
@@ -72,7 +72,7 @@ describe('announceLaunch', () => {
 
   it('leaves out what is not known', () => {
     const bare = { provider: null, rocket: null, pad: null, location: null, orbit: null, slug: null }
-    const message = announceLaunch(
+    const message = launchCard(
       { ...STARLINK, ...bare, mission_description: null, image_url: null, webcast_url: null },
       TOLD,
     )
@@ -100,20 +100,19 @@ describe('announceLaunch', () => {
     [99, '2029-12-31T00:00:00Z', 'NET 2029'],
     [null, '2026-12-31T00:00:00Z', 'NET December 2026'],
   ])('with precision %s, %s reads "%s"', (net_precision, net, expected) => {
-    const message = announceLaunch({ ...STARLINK, net_precision, net: new Date(net) }, TOLD)
+    const message = launchCard({ ...STARLINK, net_precision, net: new Date(net) }, TOLD)
     expect(message.embeds?.[0]?.description?.split('\n')[1]).toBe(expected)
   })
 
   it('names a status it does not know, in grey', () => {
-    const [embed] = announceLaunch({ ...STARLINK, status_id: 42, status_name: 'On *Vacation*' }, TOLD).embeds ?? []
+    const [embed] = launchCard({ ...STARLINK, status_id: 42, status_name: 'On *Vacation*' }, TOLD).embeds ?? []
     expect(embed?.description).toMatch(/^\*\*On \\\*Vacation\\\*\*\*\n/)
     expect(embed?.color).toBe(0x95a5a6)
   })
 
   it('does not take a partial failure for a failure', () => {
     const colors = [4, 7].map(
-      (id) =>
-        announceLaunch({ ...STARLINK, status_id: id, status_name: 'Launch was a Partial Failure' }, TOLD).embeds?.[0],
+      (id) => launchCard({ ...STARLINK, status_id: id, status_name: 'Launch was a Partial Failure' }, TOLD).embeds?.[0],
     )
     expect(colors[0]?.color).not.toBe(colors[1]?.color)
     expect(colors[1]?.description).toContain('Partial failure')
@@ -122,13 +121,13 @@ describe('announceLaunch', () => {
   it.each(['', 'ftp://images.example/x.png', 'data:image/png;base64,AAAA', 'x.png'])(
     'shows no image at %j',
     (image_url) => {
-      expect(announceLaunch({ ...STARLINK, image_url }, TOLD).embeds?.[0]).not.toHaveProperty('image')
+      expect(launchCard({ ...STARLINK, image_url }, TOLD).embeds?.[0]).not.toHaveProperty('image')
     },
   )
 
   describe('with data over two hours old', () => {
     const old = { now: NOW, dataAsOf: new Date('2026-11-21T02:59:00Z') }
-    const footer = (told: CardContext) => announceLaunch(STARLINK, told).embeds?.[0]?.footer?.text
+    const footer = (told: CardContext) => launchCard(STARLINK, told).embeds?.[0]?.footer?.text
     const hash = (told: CardContext) => factsHash(factsOf(STARLINK, told))
 
     it('says so on the card of the nearest launch, which is one edit', () => {
@@ -154,7 +153,7 @@ describe('announceLaunch', () => {
 
   it('says that a launch left the list, unless it flew', () => {
     const vanished_at = new Date('2026-11-20T00:00:00Z')
-    const lines = (launch: LaunchFacts) => announceLaunch(launch, TOLD).embeds?.[0]?.description?.split('\n')
+    const lines = (launch: CardLaunch) => launchCard(launch, TOLD).embeds?.[0]?.description?.split('\n')
     expect(lines({ ...STARLINK, vanished_at })?.[2]).toBe('No longer listed by Launch Library')
     expect(factsHash(factsOf({ ...STARLINK, vanished_at }))).not.toBe(factsHash(factsOf(STARLINK)))
     const flown = { ...STARLINK, status_id: 3, status_name: '' }
@@ -163,14 +162,14 @@ describe('announceLaunch', () => {
   })
 
   it('lets nobody smuggle mentions or links in', () => {
-    const [embed] = announceLaunch({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, TOLD).embeds ?? []
+    const [embed] = launchCard({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, TOLD).embeds ?? []
     expect(embed?.title).toBe('@\u200Beveryone [x\\](https://evil.example) \\<@1>')
   })
 
   it('makes a message Discord takes of any launch', () => {
     fc.assert(
       fc.property(launches, fc.date(sane), fc.date(sane), (launch, now, dataAsOf) => {
-        const message = announceLaunch(launch, { now, dataAsOf })
+        const message = launchCard(launch, { now, dataAsOf })
         expect(issuesOf({ ...message })).toEqual([])
         expect(isEmpty({ ...message })).toBe(false)
       }),
@@ -183,7 +182,7 @@ describe('announceLaunch', () => {
       fc.property(coarse, ([launch, net_precision]) => {
         const net = new Date(Math.floor(launch.net.getTime() / 86_400_000) * 86_400_000)
         const silent = { ...launch, net_precision, net, status_id: STARLINK.status_id, mission_description: null }
-        const [embed] = announceLaunch(silent, TOLD).embeds ?? []
+        const [embed] = launchCard(silent, TOLD).embeds ?? []
         expect(embed?.description).not.toMatch(/(?<!\\)<t:|00:00|\d\d:\d\d/)
       }),
     )
@@ -191,9 +190,9 @@ describe('announceLaunch', () => {
 })
 
 describe('factsHash', () => {
-  const hash = (changes: Partial<LaunchFacts>) => factsHash(factsOf({ ...STARLINK, ...changes }))
+  const hash = (changes: Partial<CardLaunch>) => factsHash(factsOf({ ...STARLINK, ...changes }))
 
-  it.each<[string, Partial<LaunchFacts>]>([
+  it.each<[string, Partial<CardLaunch>]>([
     ['name', { name: 'Falcon 9 Block 5 | Starlink Group 6-100' }],
     ['net', { net: new Date('2026-12-12T14:06:00Z') }],
     ['precision', { net_precision: 5 }],
@@ -208,7 +207,7 @@ describe('factsHash', () => {
     ['webcast', { webcast_url: null }],
   ])('changes with the %s', (_name, change) => expect(hash(change)).not.toBe(hash({})))
 
-  it.each<[string, Partial<LaunchFacts>]>([
+  it.each<[string, Partial<CardLaunch>]>([
     ['the name of a known status', { status_name: 'Go' }],
     ['white space', { provider: ' SpaceX ', pad: 'Space Launch\r\nComplex 40' }],
     ['a third sentence', { mission_description: `${STARLINK.mission_description} And more.` }],
@@ -235,7 +234,7 @@ const anyText = fc.oneof(
 )
 const orNull = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null })
 const address = orNull(fc.oneof(anyText, fc.webUrl({ withFragments: true, withQueryParameters: true })))
-const launches: fc.Arbitrary<LaunchFacts> = fc.record({
+const launches: fc.Arbitrary<CardLaunch> = fc.record({
   launch_id: fc.uuid(),
   name: anyText,
   slug: orNull(anyText),

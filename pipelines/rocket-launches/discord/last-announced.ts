@@ -1,25 +1,25 @@
 import type { Queryable } from 'tminus/db'
-import type { Told } from './notices.ts'
+import type { LastAnnounced } from './notices.ts'
 
-/** What this channel was told last of these launches, by id. */
-export async function readTold(
+/** What was last announced on this channel, by launch id. */
+export async function readLastAnnounced(
   db: Queryable,
   target: string,
   launchIds: readonly string[],
-): Promise<Map<string, Told>> {
-  const { rows } = await db.query<Told & { launchId: string }>(
+): Promise<Map<string, LastAnnounced>> {
+  const { rows } = await db.query<LastAnnounced & { launchId: string }>(
     `select launch_id as "launchId", net, net_precision as precision, status_id as status,
        webcast_live as "webcastLive", slips, holds
      from discord_told where target = $1 and launch_id = any ($2)`,
     [target, launchIds],
   )
-  return new Map(rows.map(({ launchId, ...told }) => [launchId, told]))
+  return new Map(rows.map(({ launchId, ...last }) => [launchId, last]))
 }
 
-export async function writeTold(
+export async function writeLastAnnounced(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
-  told: Told,
+  last: LastAnnounced,
   now: Date,
 ): Promise<void> {
   await db.query(
@@ -31,15 +31,8 @@ export async function writeTold(
        webcast_live = excluded.webcast_live, slips = excluded.slips, holds = excluded.holds,
        told_at = excluded.told_at`,
     [
-      target,
-      launchId,
-      told.net.toISOString(),
-      told.precision,
-      told.status,
-      told.webcastLive,
-      told.slips,
-      told.holds,
-      now.toISOString(),
+      ...[target, launchId, last.net.toISOString(), last.precision, last.status, last.webcastLive],
+      ...[last.slips, last.holds, now.toISOString()],
     ],
   )
 }

@@ -15,8 +15,8 @@ import { detailsUrl, placeText, singleLine } from '../../launches/launch-facts.t
 import { coarseTime, periodStart, precisionOf, timeText } from '../../launches/time.ts'
 import { WORDS } from '../../launches/words.ts'
 
-/** What of a launch an announcement is made from. */
-export type LaunchFacts = Pick<
+/** The part of a launch that its card shows. */
+export type CardLaunch = Pick<
   KnownLaunch,
   | 'launch_id'
   | 'name'
@@ -37,23 +37,23 @@ export type LaunchFacts = Pick<
 > &
   Partial<Pick<KnownLaunch, 'vanished_at'>>
 
-/** What a card says of its data. */
+/** What a card shows besides the launch: how old its data is. */
 export interface CardContext {
   now: Date
-  /** When Launch Library told it last. */
+  /** When Launch Library last confirmed the launch. */
   dataAsOf: Date
-  /** Only the card of the nearest launch says that its data is old: one card is enough. */
+  /** Only the card of the nearest launch says that its data is old, so that one card is edited and not all. */
   nearest?: boolean
 }
 
-/** What the reader is told, normalised: two launches with equal facts make the same card, save for its footer. */
+/** What a card shows, normalised: two launches with equal facts have the same card, except for the footer. */
 export interface Facts {
   name: string
-  /** ISO 8601; the first instant of its period where the precision is coarser than an hour. */
+  /** ISO 8601. The start of the period if the precision is coarser than an hour. */
   net: string
   precision: number
   status: number
-  /** Only of a status unknown to us, which is told by its name. */
+  /** Only for a status that `WORDS` does not know: Launch Library's name of it. */
   statusName: string | null
   provider: string | null
   rocket: string | null
@@ -63,13 +63,13 @@ export interface Facts {
   mission: string | null
   image: string | null
   webcast: string | null
-  /** Launch Library does not list it any more. This and `stale` are absent where not true. */
+  /** Launch Library no longer lists it. `gone` and `stale` are either true or absent. */
   gone?: true
-  /** Launch Library has not answered for long. */
+  /** Launch Library has not answered for two hours. */
   stale?: true
 }
 
-export function factsOf(launch: LaunchFacts, told?: CardContext): Facts {
+export function factsOf(launch: CardLaunch, context?: CardContext): Facts {
   const precision = precisionOf(launch)
   const id = launch.status_id ?? 0
   return {
@@ -87,7 +87,7 @@ export function factsOf(launch: LaunchFacts, told?: CardContext): Facts {
     image: webAddress(launch.image_url) ?? null,
     webcast: webAddress(launch.webcast_url, LIMITS.buttonUrl) ?? null,
     ...(launch.vanished_at && !isFlown(id) && { gone: true }),
-    ...(told?.nearest && isOld(told) && { stale: true }),
+    ...(context?.nearest && isOld(context) && { stale: true }),
   }
 }
 
@@ -97,22 +97,22 @@ function isOld({ now, dataAsOf }: CardContext): boolean {
   return now.getTime() - dataAsOf.getTime() > OLD_AFTER_MS
 }
 
-/** SHA-256 in hex, whatever the order of the keys: facts that come back from jsonb have another one. */
+/** SHA-256 in hex. Does not depend on the order of the keys, which jsonb changes. */
 export function factsHash(facts: Facts): string {
   const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
 }
 
 /**
- * The card of a launch, within Discord's limits. Exact times are left to the reader's own Discord (zone, countdown);
- * a placeholder is never shown as a time. Pure: equal arguments, equal message.
+ * The card of a launch, within Discord's limits. The reader's Discord shows precise times in the reader's time zone,
+ * with a countdown. A placeholder is never shown as a time. Pure.
  */
-export function announceLaunch(launch: LaunchFacts, told: CardContext): Payload {
-  const facts = factsOf(launch, told)
-  return cardMessage(facts, { details: detailsUrl(launch), footer: footerText(facts, told) })
+export function launchCard(launch: CardLaunch, context: CardContext): Payload {
+  const facts = factsOf(launch, context)
+  return cardMessage(facts, { details: detailsUrl(launch), footer: footerText(facts, context) })
 }
 
-/** The card by its facts. Details and footer are not among them; without them, a card of old is much the same. */
+/** A card from stored facts, which contain neither details nor footer. */
 export function cardMessage(
   facts: Facts,
   { details, footer }: { details?: string | undefined; footer?: string } = {},
@@ -137,7 +137,7 @@ export function cardMessage(
   return fitMessage({ embeds: [embed], ...buttonsOf(facts.webcast, details) })
 }
 
-/** Watch and Details, as far as there are addresses: a row without buttons is refused. */
+/** Watch and Details, for the addresses that are known. Discord refuses a row without buttons. */
 export function buttonsOf(webcast: string | null, details: string | null | undefined): Pick<Payload, 'components'> {
   const components = [
     ...(webcast ? [linkButton(WORDS.buttons.watch, webcast)] : []),
@@ -152,7 +152,7 @@ export function colorOf({ status }: Pick<Facts, 'status'>): number {
 
 const NEUTRAL = 0x95a5a6
 
-/** By status id; names overlap ("Partial Failure" holds "failure") and change. */
+/** By status id: names change, and one can contain another ("Partial Failure" contains "Failure"). */
 const COLORS: Record<number, number> = {
   1: 0x2ecc71,
   2: 0xbdc3c7,
@@ -169,17 +169,17 @@ export function statusText(facts: Pick<Facts, 'status' | 'statusName'>): string 
   return WORDS.status[facts.status] ?? facts.statusName ?? String(facts.status)
 }
 
-/** A time with its countdown, a placeholder in words. */
+/** A precise time with its countdown, or a period in words. */
 export function whenText(facts: Pick<Facts, 'net' | 'precision'>): string {
   return isPrecise(facts.precision) ? `${netText(facts)} · ${countdown(facts)}` : netText(facts)
 }
 
-/** In the reader's own zone: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
+/** In the reader's time zone: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
 export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>): string {
   return isPrecise(precision) ? `<t:${secondsOf(net)}:F>` : coarseTime(new Date(net), precision)
 }
 
-/** "in 3 hours", which goes on by itself. */
+/** "in 3 hours"; Discord keeps it up to date. */
 function countdown({ net }: Pick<Facts, 'net'>): string {
   return `<t:${secondsOf(net)}:R>`
 }
@@ -198,7 +198,7 @@ function fieldsOf(facts: Facts): EmbedField[] {
   ].filter(({ value }) => value !== '')
 }
 
-/** Footers know no `<t:…>`, so the zone is named. */
+/** Discord does not render `<t:…>` in a footer, so the text names UTC. */
 function footerText({ stale }: Facts, { dataAsOf }: CardContext): string {
   return (stale ? WORDS.silent : WORDS.source)(timeText(dataAsOf))
 }
@@ -211,7 +211,7 @@ const SENTENCES = 2
 const MISSION_LENGTH = 400
 const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
 
-/** Two sentences, or one whole one rather than two of which the second breaks off. */
+/** The first two sentences; only the first if both together are too long. */
 function firstSentences(text: string): string {
   const sentences: string[] = []
   for (const { segment } of segmenter.segment(singleLine(text) ?? '')) {
@@ -223,5 +223,5 @@ function firstSentences(text: string): string {
   return both.length <= MISSION_LENGTH ? both : truncate(sentences[0]?.trim() ?? '', MISSION_LENGTH)
 }
 
-/** "U.S. Space Force" and "St. Louis" are no ends of sentences, which Unicode's rules take them for. */
+/** Unicode's rules see the end of a sentence in "U.S. Space Force" and "St. Louis". These are joined again. */
 const ABBREVIATED = /(?:\b(?:\p{L}|St|Dr|Mr|Ms|No|Mt|Ft|vs|approx|ca|Inc|Ltd|Corp|Co)\.)\s*$/u

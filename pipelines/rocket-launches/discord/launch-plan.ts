@@ -1,0 +1,83 @@
+import type { KnownLaunch } from '../../launches/launch.ts'
+import { netOf } from '../../launches/net.ts'
+import { isTooLate, TOO_LATE } from './card.ts'
+import type { CardContext, Facts } from './card-message.ts'
+import { KIND_NAMES, type NoticeKind, noticeOptions } from './notice-kinds.ts'
+import { decideNotices, type LastAnnounced, type Notice, type Rules } from './notices.ts'
+import type { OutboxRow, Overtaken } from './outbox.ts'
+import { isMaterial } from './slip.ts'
+
+/** A launch and what its card should show. */
+export interface Card {
+  launch: KnownLaunch
+  facts: Facts
+  hash: string
+  /** It ended so long ago that it is not announced for the first time. */
+  longOver: boolean
+  context: CardContext
+}
+
+/** What a channel already has of a launch. */
+export interface Known {
+  /** Its card in the outbox. */
+  row: OutboxRow | undefined
+  last: LastAnnounced | undefined
+  /** See `Times`. */
+  netSince: Date | null
+  /** Nothing was ever announced on this channel. */
+  newChannel: boolean
+}
+
+export type LaunchPlan =
+  /** The launch needs no card on this channel yet. */
+  | { action: 'nothing' }
+  | { action: 'give_up'; row: OutboxRow }
+  | { action: 'announce'; notices: Notice[]; announced: LastAnnounced }
+
+/**
+ * Plans what a channel gets about a launch. Pure. The nearest launch always has a card; another launch gets one with
+ * its first notice. A card that could not be posted is given up once the launch is long over.
+ */
+export function planLaunch(card: Card, known: Known, asOf: Date, rules: Rules): LaunchPlan {
+  const { launch, context } = card
+  const { row, last, newChannel } = known
+  if (row && isTooLate(row, card)) return { action: 'give_up', row }
+  const audience = audienceOf(row, newChannel)
+  const netSince = audience === 'unaware' ? null : known.netSince
+  const decision = decideNotices(launch, last, { now: context.now, asOf, netSince }, rules)
+  const notices = decision.notices.filter(({ kind }) => isNewsTo(audience, kind))
+  if (row === undefined && !context.nearest && notices.length === 0) return { action: 'nothing' }
+  const announced = audience === 'unaware' ? { ...decision.announced, ...netOf(launch) } : decision.announced
+  return { action: 'announce', notices, announced }
+}
+
+/**
+ * - `new`: the channel is empty. It starts with the nearest launch's card and no notices.
+ * - `unaware`: the card was created but never shown. Once posted it shows the latest facts, so only reminders add news.
+ * - `informed`: the channel saw the card, or gets the first one now. Every notice is news.
+ */
+type Audience = 'new' | 'unaware' | 'informed'
+
+function audienceOf(row: OutboxRow | undefined, newChannel: boolean): Audience {
+  if (newChannel) return 'new'
+  const unseen = row?.messageId === null && (row.state === 'pending' || row.reason === TOO_LATE)
+  return unseen ? 'unaware' : 'informed'
+}
+
+function isNewsTo(audience: Audience, kind: NoticeKind): boolean {
+  return audience === 'informed' || (audience === 'unaware' && kind === 'reminder')
+}
+
+/** The kinds of pending notices that are no longer true after this announcement. */
+export function overtakenKinds(before: LastAnnounced, after: LastAnnounced): NoticeKind[] {
+  const changed = { net: after.slips > before.slips, status: after.status !== before.status }
+  return KIND_NAMES.filter((kind) => noticeOptions(kind)?.droppedBy.some((change) => changed[change]))
+}
+
+/** A slip that replaces an unsent one starts from the time before both. No slip if the launch is back at that time. */
+export function mergeSlips(notice: Notice, overtaken: readonly Overtaken[], { launch, context }: Card): Notice[] {
+  const was = overtaken.find(({ kind }) => kind === 'slip')?.facts.was
+  if (notice.kind !== 'slip' || was === undefined) return [notice]
+  const from = { net: new Date(was.net), precision: was.precision }
+  return isMaterial(from, netOf(launch), context.now) ? [{ ...notice, facts: { ...notice.facts, was } }] : []
+}

@@ -1,0 +1,36 @@
+interface KindOptions {
+  /** Its headline on Discord, unless `noticeMessage` computes one; its name on the launch's page. */
+  label: string
+  /** In the default of DISCORD_NOTICES. */
+  byDefault: boolean
+  /** The launch is still worth watching: the message has a countdown, the place and the webcast. */
+  watchable: boolean
+  /** An unsent notice is dropped when this changes again. */
+  droppedBy: readonly ('net' | 'status')[]
+}
+
+/**
+ * The one list of notice kinds, in the order of the settings' help. To add one: an entry here, its rule in `notices.ts`,
+ * and its row in docs/discord.md.
+ */
+export const NOTICE_KINDS = {
+  slip: { label: 'New time', byDefault: true, watchable: false, droppedBy: ['net'] },
+  hold: { label: 'On hold', byDefault: true, watchable: false, droppedBy: ['status'] },
+  go: { label: 'Go for launch again', byDefault: true, watchable: true, droppedBy: ['status'] },
+  liftoff: { label: 'Liftoff', byDefault: true, watchable: true, droppedBy: ['status'] },
+  result: { label: 'Result', byDefault: true, watchable: false, droppedBy: [] },
+  reminder: { label: 'Reminder', byDefault: true, watchable: true, droppedBy: ['net', 'status'] },
+  webcast: { label: 'Webcast is live', byDefault: false, watchable: true, droppedBy: [] },
+} as const satisfies Record<string, KindOptions>
+
+export type NoticeKind = keyof typeof NOTICE_KINDS
+
+export const KIND_NAMES = Object.keys(NOTICE_KINDS) as NoticeKind[]
+
+/** What pings the role of DISCORD_ROLE_ID unless the setting names kinds: what people must know at once. */
+export const PINGING_BY_DEFAULT: ReadonlySet<NoticeKind> = new Set(['reminder', 'hold'])
+
+/** By its name; undefined for a kind that another version of the pipeline stored. */
+export function noticeOptions(kind: string): KindOptions | undefined {
+  return Object.hasOwn(NOTICE_KINDS, kind) ? NOTICE_KINDS[kind as NoticeKind] : undefined
+}
