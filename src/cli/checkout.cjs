@@ -1,4 +1,4 @@
-// The command in a checkout: TypeScript is read by tsx. `node --import tsx` would end in "bad option" on an old Node.
+// Starts the command in a checkout; tsx reads TypeScript. (An old Node refuses `node --import tsx` as a "bad option".)
 require('./check-node.cjs')
 
 import('tsx').then(() => import('./main.ts'))

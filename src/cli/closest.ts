@@ -1,23 +1,23 @@
-/** `; did you mean 'chain'?`, or nothing where no known word is near. */
+/** For example `; did you mean 'chain'?`; an empty text if no known word is similar. */
 export function didYouMean(word: string, known: readonly string[]): string {
   const near = closest(word, known)
   return near === undefined ? '' : `; did you mean '${near}'?`
 }
 
-/** The known word that a misspelt one was meant for: one that holds it, or that few slips of the finger lead to. */
+/** The known word most similar to a misspelt one: it contains that word, or a few typing errors lead to it. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   const wanted = word.toLowerCase()
-  const holding = known.find((one) => wanted.length >= 3 && one.toLowerCase().includes(wanted))
-  if (holding !== undefined) return holding
+  const containing = known.find((one) => wanted.length >= 3 && one.toLowerCase().includes(wanted))
+  if (containing !== undefined) return containing
   const ranked = known
-    .map((one) => ({ one, slips: slipsBetween(wanted, one.toLowerCase()) }))
-    .sort((a, b) => a.slips - b.slips)
+    .map((one) => ({ one, typos: countTypos(wanted, one.toLowerCase()) }))
+    .sort((a, b) => a.typos - b.typos)
   const [best] = ranked
-  return best !== undefined && best.slips <= Math.min(3, Math.ceil(wanted.length / 3)) ? best.one : undefined
+  return best !== undefined && best.typos <= Math.min(3, Math.ceil(wanted.length / 3)) ? best.one : undefined
 }
 
-/** Letters left out, added, changed, or swapped with the next one (optimal string alignment). */
-function slipsBetween(a: string, b: string): number {
+/** How many letters were omitted, added, changed, or swapped with the next one (optimal string alignment distance). */
+function countTypos(a: string, b: string): number {
   let before: number[] = []
   let above = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let row = 1; row <= a.length; row++) {

@@ -12,10 +12,10 @@ import { outputOption } from './output-option.ts'
 import { EXIT_OF, onStopSignal } from './signals.ts'
 import { fields, print, printJson, say, table } from './terminal/table.ts'
 
-/** How long a verb may take to end after Ctrl-C. */
+/** Time that a verb has to end after Ctrl-C. */
 const GRACE_MS = 2_000
 
-/** What the verbs of a dag are given. Nothing is read, parsed or opened before a verb asks for it. */
+/** The host of a dag's verbs. It reads, parses and opens things only when a verb asks for them. */
 export function openCommandHost(
   dag: Dag,
   env: Environment,
@@ -43,7 +43,7 @@ export function openCommandHost(
   }
 }
 
-/** Aborts at the first Ctrl-C or SIGTERM, and sees to it that the process ends, with the exit code of it. */
+/** Aborts at the first Ctrl-C or SIGTERM. The process then ends within two seconds, with that signal's exit code. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController()
   onStopSignal((signal) => {
@@ -56,7 +56,7 @@ export function stopSignal(): AbortSignal {
   return controller.signal
 }
 
-/** Each request over connections of its own: a verb makes few, and none may keep the process from ending. */
+/** Opens connections for each request and closes them after it, so that none of them keeps the process alive. */
 function boundedHttp(signal: AbortSignal): Http {
   const using = async <T>(work: (http: Http) => Promise<T>): Promise<T> => {
     const http = openHttp({ userAgent: `tminus/${VERSION}`, signal })
@@ -76,7 +76,7 @@ function once<T>(make: () => T): () => T {
   }
 }
 
-/** False where nobody reads any more; for any other failure main.ts ends the process. */
+/** False if the reader has closed the pipe. Any other failure ends the process, in main.ts. */
 async function written(text: string): Promise<boolean> {
   return await new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)))
 }

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { didYouMean } from './closest.ts'
 
-/** Throws UsageError that lists the known dags, and says why when the dag is there but could not be loaded. */
+/** Throws UsageError that lists the known dags, or that says why this one could not be loaded. */
 export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag {
   const dag = dags.get(dagId)
   if (dag !== undefined) return dag
@@ -22,7 +22,7 @@ function isOf({ folder, dag }: LoadedDags['importErrors'][number], dagId: string
   return dag === undefined ? folder === dagId : dag.id === dagId
 }
 
-/** For what would queue a stored run again. Throws UsageError where the dag is stored, but its code is not here. */
+/** For verbs that queue a stored run again. Throws UsageError if the dag's folder is gone. */
 export function findExecutable(loaded: LoadedDags, dagId: string): Dag {
   if (loaded.dags.has(dagId) || loaded.importErrors.some((one) => isOf(one, dagId))) return findDag(loaded, dagId)
   throw new UsageError(
@@ -30,7 +30,7 @@ export function findExecutable(loaded: LoadedDags, dagId: string): Dag {
   )
 }
 
-/** Parameters of a run from the command line, validated by the dag. Throws UsageError naming what is wrong. */
+/** Parses and validates `--conf`. Throws UsageError that names each wrong param. */
 export function parseConf(dag: Dag, text: string | undefined): Record<string, unknown> {
   const conf = readObject(text ?? '{}')
   refuseUnknown(dag, conf)
@@ -40,7 +40,7 @@ export function parseConf(dag: Dag, text: string | undefined): Record<string, un
   throw new UsageError(`--conf does not fit the params of '${dag.id}': ${issues.join('; ')}`)
 }
 
-/** A misspelt parameter would be dropped without a word, unless the dag takes any on purpose (`z.looseObject`). */
+/** Zod drops an unknown param without an error. A dag that accepts any says so with `z.looseObject`. */
 function refuseUnknown(dag: Dag, conf: Record<string, unknown>): void {
   if (dag.params.def.catchall !== undefined) return
   const known = Object.keys(dag.params.shape)

@@ -6,12 +6,12 @@ import { type DagRunDetails, listRuns, showRun } from '../operations/list-runs.t
 import { didYouMean } from './closest.ts'
 import { findDag } from './find-dag.ts'
 
-/** So many of the newest runs may have been meant by a misspelt id. */
+/** A misspelt run id is compared with this many of the newest runs. */
 const NEWEST = 200
 
 /**
- * A run as stored; `latest` is the newest. Its dag need not be there any more. Throws UsageError that says which run
- * may have been meant.
+ * Finds a stored run, also of a dag whose folder is gone; `latest` is the newest run. Throws UsageError that suggests
+ * the run with the most similar id.
  */
 export async function findRun(
   metadata: Metadata,
@@ -24,7 +24,7 @@ export async function findRun(
   const known = (await listRuns(metadata, dagId, NEWEST)).map(({ run_id }) => run_id)
   if (known.length > 0) throw noSuchRun(dagId, runId, known)
   findDag(loaded, dagId)
-  throw new UsageError(`Dag '${dagId}' has had no run yet; ${commandFor(`pipeline ${dagId}`)} makes one`)
+  throw new UsageError(`Dag '${dagId}' has no run yet; ${commandFor(`pipeline ${dagId}`)} starts one`)
 }
 
 function noSuchRun(dagId: string, runId: string, known: readonly string[]): UsageError {
@@ -32,7 +32,7 @@ function noSuchRun(dagId: string, runId: string, known: readonly string[]): Usag
   return new UsageError(`Dag '${dagId}' has no run '${runId}'${near} ${commandFor(`dags runs ${dagId}`)} lists them`)
 }
 
-/** Throws UsageError that lists the tasks of the run, where this is none of them. */
+/** Throws UsageError that lists the run's tasks if this is not one of them. */
 export function findTask(run: DagRunDetails, taskId: string): DagRunDetails['task_instances'][number] {
   const found = run.task_instances.find(({ task_id }) => task_id === taskId)
   if (found !== undefined) return found

@@ -1,4 +1,4 @@
-/** Imported before everything else, so that no error of a file that is read after it is shown with a secret. */
+/** Imported before all other modules, so that an error in one of them is printed without secrets. */
 import { readEnvironment } from '../config.ts'
 import { scrubber } from '../secrets.ts'
 import { guardStderr, scrubStderr } from '../stderr.ts'
@@ -8,5 +8,5 @@ scrubStderr(scrubber(readEnvironment({ file: false })))
 try {
   scrubStderr(scrubber(readEnvironment()))
 } catch {
-  // An environment that cannot be read is reported by the verb.
+  // The verb reads the environment too, and reports the error.
 }

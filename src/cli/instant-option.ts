@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { readInstant } from '../instant.ts'
 
-/** A date, whose beginning in UTC is meant, or an instant with its zone. Throws UsageError that names the option. */
+/** Reads a date (its first instant in UTC) or an instant with a zone. Throws UsageError that names the option. */
 export function parseInstant(option: string, text: string): Date {
   const date = readInstant(text)
   if (date !== undefined) return date

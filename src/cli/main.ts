@@ -1,5 +1,4 @@
-// First: an old Node may not even be able to run what is imported below.
-import { example } from './example.ts'
+// First, because an old Node may fail to run the modules imported below.
 import './check-node.cjs'
 import './guarded.ts'
 import { Command, CommanderError } from 'commander'
@@ -7,13 +6,14 @@ import { commandFor } from '../command-for.ts'
 import { TminusError, UsageError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
+import { example } from './example.ts'
 import { complain, failed } from './failed.ts'
 import { leaveTerminal } from './signals.ts'
 import { addDb, addJobs, addPools } from './verbs/care-verbs.ts'
 import { addDags, addRuns, addTasks } from './verbs/run-verbs.ts'
 import { addUsers } from './verbs/user-verbs.ts'
 
-/** Each verb loads its own code, so that `--help` and a typing error cost nothing. A verb returns its exit code. */
+/** A verb imports its code when it runs, so that `--help` and a typing error stay fast. It returns its exit code. */
 function buildProgram(done: (code: number) => void): Command {
   const program = new Command('tminus')
     .description('Rocket launches into Postgres and onto Discord, run by a small DAG runner')
@@ -24,16 +24,16 @@ function buildProgram(done: (code: number) => void): Command {
     .configureOutput({ outputError: (text) => complain(sentence(text)) })
   program
     .command('pipeline')
-    .description('run a dag once, now, to its end')
+    .description('run a dag once, now, and wait for its end')
     .argument('<dag>', 'id of the dag')
-    .option('--conf <json>', 'params of the run, a JSON object')
+    .option('--conf <json>', 'params of the run, as a JSON object')
     .option('--json', 'print the run as one JSON object and nothing else')
     .option('--no-retry', 'try each task once')
     .addHelpText('after', example('pipeline rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./verbs/pipeline.ts')).pipeline(dagId, options)))
   program
     .command('demo')
-    .description('show the rocket-launches pipeline on sample launches, without network or account')
+    .description('run rocket-launches on sample launches; needs no network and no account')
     .addHelpText('after', example('demo'))
     .action(async () => done(await (await import('./verbs/demo.ts')).demo()))
   addDaemons(program, done)
@@ -44,17 +44,17 @@ function buildProgram(done: (code: number) => void): Command {
 function addDaemons(program: Command, done: (code: number) => void): void {
   program
     .command('start')
-    .description('run every dag by its schedule and show the page, until stopped')
+    .description('run every dag on its schedule and serve the page, until you stop it')
     .addHelpText('after', example('start'))
     .action(async () => done(await (await import('./verbs/start.ts')).start('start')))
   program
     .command('scheduler')
-    .description('the scheduler alone; with EXECUTOR=local it executes too')
+    .description('run the scheduler without the page; with EXECUTOR=local it also executes tasks')
     .addHelpText('after', example('scheduler'))
     .action(async () => done(await (await import('./verbs/start.ts')).start('scheduler')))
   program
     .command('web')
-    .description('the page alone: shows and queues, and executes nothing')
+    .description('serve the page only; runs that it queues wait for a process that executes')
     .addHelpText('after', example('web'))
     .action(async () => done(await (await import('./verbs/web.ts')).web()))
   program
@@ -67,7 +67,7 @@ function addDaemons(program: Command, done: (code: number) => void): void {
     })
 }
 
-/** commander's `error: unknown command 'dag'` as we begin ours. */
+/** Turns commander's `error: unknown command 'dag'` into a sentence like ours. */
 function sentence(text: string): string {
   return text
     .trimEnd()
@@ -94,16 +94,16 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Pipelines are loaded only where one of them may be meant, so that none that is broken or slow is in the way. */
+/** Dags are loaded only if the word may be a verb of theirs, so that a broken or slow one delays no built-in verb. */
 function mayBeOfDag(program: Command, word: string | undefined): boolean {
   if (word === undefined || word === '-h' || word === '--help') return true
   return !word.startsWith('-') && !program.commands.some((command) => command.name() === word)
 }
 
-/** Not the reader of a pipe, who may have had enough of it (`| head`): a terminal that was closed. */
+/** True if the terminal was closed; false if the reader of a pipe has stopped reading (`| head`). */
 const isTerminalGone = ({ code }: NodeJS.ErrnoException) => code === 'EIO' || code === 'ENXIO'
 
-// There is no other place to report it to.
+// A failure of standard error cannot be reported anywhere.
 process.stderr.on('error', (error) => process.stderr.isTTY && isTerminalGone(error) && leaveTerminal())
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (process.stdout.isTTY && isTerminalGone(error)) leaveTerminal()
@@ -112,7 +112,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     exitNow(failed(new TminusError(message, { code: 'output', cause: error })))
   }
 })
-// Nothing here keeps the process alive on purpose: what was opened is closed, so a verb that is done ends by itself.
+// A verb closes everything it opened, so the process ends by itself.
 process.exitCode = await main(process.argv)
-// Save a task that was told to stop and does not: it had its 10 s (`App.end`) and is left behind.
+// Except for a task that ignored its signal for 10 s (`App.end`): this ends the process anyway.
 setTimeout(() => exitNow(), 1_000).unref()

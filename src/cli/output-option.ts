@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 
-/** `-o`, of every verb that lists. */
+/** `-o`, for every verb that lists something. */
 export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table')
+  return new Option('-o, --output <format>', 'format of the answer').choices(['table', 'json']).default('table')
 }

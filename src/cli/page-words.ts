@@ -1,7 +1,7 @@
 import { PLACE, type Place } from '../command-for.ts'
 import { isLoopback } from '../web/host.ts'
 
-/** Where the page is. Inside a container its own address is of no use to a reader of the log. */
+/** Says where the page is. In a container it names the port, because the address is not reachable from outside. */
 export function pageWords(url: string, host: string, place: Place = PLACE): string {
   if (place !== 'container') return `the page is at ${url}`
   if (isLoopback(host)) {

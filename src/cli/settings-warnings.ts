@@ -3,7 +3,7 @@ import { asSetting, findUnreadSettings } from '../config.ts'
 import { readEnvFile } from '../env-file.ts'
 import { closest } from './closest.ts'
 
-/** A sentence for each part of `.env`, and each name in it or in the environment, that has not the effect it seems to have. */
+/** Warns about each line of `.env`, and each name in it or in the environment, that has no effect. */
 export function settingsWarnings({ loaded }: Pick<Setup, 'loaded'>): string[] {
   const { dags, importErrors } = loaded
   const read = [...dags.values(), ...importErrors.flatMap(({ dag }) => dag ?? [])]
@@ -11,7 +11,7 @@ export function settingsWarnings({ loaded }: Pick<Setup, 'loaded'>): string[] {
   return [
     ...readEnvFile().problems,
     ...miswritten.map((name) => `${name} is not a known setting; did you mean ${asSetting(name)}?`),
-    // Where a pipeline could not be loaded they may be its settings.
+    // If a dag could not be loaded, an unknown name may be one of its settings.
     ...(importErrors.some(({ dag }) => dag === undefined) ? [] : unknown.map((name) => unknownWords(name, known))),
   ]
 }

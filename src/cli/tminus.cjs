@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command of the built package. What is heavy is imported only after the check.
+// Starts the command of the built package, after a check of the Node version.
 require('./check-node.cjs')
 
 import('./main.js')

@@ -16,7 +16,7 @@ import { webOptions } from './web-options.ts'
 
 type Hooks = Pick<RunnerOptions, 'onChange' | 'onLog'>
 
-/** What a process that schedules and executes serves: the page (but for `scheduler`), `/health` and `/metrics`. */
+/** Serves `/health` and `/metrics` of a process that schedules and executes; `start` also serves the page. */
 export class Watch {
   readonly #setup: Setup
   readonly #kind: 'start' | 'scheduler'
@@ -28,7 +28,7 @@ export class Watch {
     this.#kind = kind
   }
 
-  /** What the runner is to tell, beside what it tells already. */
+  /** The runner's hooks, extended to count runs and tasks for `/metrics`. */
   hooks({ onChange, onLog }: Required<Hooks>): Hooks {
     return {
       onLog,
@@ -39,7 +39,7 @@ export class Watch {
     }
   }
 
-  /** Throws UsageError where it cannot listen, or where strangers could reach the page and nobody can sign in. */
+  /** Throws UsageError if it cannot listen, or if the page is reachable from other machines and has no user yet. */
   async open(app: App, scheduler: Scheduler): Promise<void> {
     const { config, log } = this.#setup
     const lookedAt = () => scheduler.lookedAt
@@ -54,7 +54,7 @@ export class Watch {
     log.info(`health at ${url}/health${config.metrics ? `, metrics at ${url}/metrics` : ''}`)
   }
 
-  /** Another process of ours on this machine has the port that nobody chose: no reason not to launch. */
+  /** If the default port is taken, for example by another T-minus, it listens on a free one. */
   async #listening(open: (web: Setup['config']['web']) => Promise<Web>): Promise<Web> {
     const { config, log } = this.#setup
     try {
@@ -72,12 +72,12 @@ export class Watch {
   }
 }
 
-/** Routes for whoever watches; `own` of a process that schedules and executes. */
+/** Routes for monitoring; `own` is given by a process that schedules and executes. */
 export function probesOf({ db, metadata }: Databases, metrics: Metrics | undefined, own?: HealthOptions['own']) {
   return probes({ health: openHealth({ db, metadata, ...(own && { own }) }), metrics })
 }
 
-/** Undefined where METRICS is off. */
+/** Undefined if METRICS is off. */
 export async function metricsOf(
   setup: Setup,
   { db, metadata }: Databases,
@@ -85,13 +85,13 @@ export async function metricsOf(
 ): Promise<Metrics | undefined> {
   const { config, clock, log } = setup
   if (!config.metrics) return undefined
-  return await openMetrics({ metadata, lookedAt, now: () => clock.now(), ofDags: () => toldByDags(setup, db), log })
+  return await openMetrics({ metadata, lookedAt, now: () => clock.now(), ofDags: () => readDagMetrics(setup, db), log })
 }
 
 const DAG_METRICS_MS = 5_000
 
-/** A dag that cannot tell is left out and logged. */
-async function toldByDags({ loaded, settings, clock, log }: Setup, db: Database): Promise<Metric[]> {
+/** A dag whose metrics fail is skipped and logged. */
+async function readDagMetrics({ loaded, settings, clock, log }: Setup, db: Database): Promise<Metric[]> {
   const ofDag = async (dag: Dag) => {
     const commands = await dag.commands?.()
     if (commands?.metrics === undefined) return []
@@ -102,7 +102,7 @@ async function toldByDags({ loaded, settings, clock, log }: Setup, db: Database)
       withDatabase: (work) => work(db),
     })
   }
-  const told = await Promise.all(
+  const metrics = await Promise.all(
     [...loaded.dags.values()].map((dag) =>
       ofDag(dag).catch((error: unknown) => {
         log.warn({ err: error, dag_id: dag.id }, 'its metrics could not be read')
@@ -110,5 +110,5 @@ async function toldByDags({ loaded, settings, clock, log }: Setup, db: Database)
       }),
     ),
   )
-  return told.flat()
+  return metrics.flat()
 }

@@ -1,6 +1,6 @@
 import type { Setup } from '../app.ts'
 
-/** What the page takes from the setup. */
+/** The parts of the setup that the page needs. */
 export function webOptions({ config, loaded, settings, clock, scrub, log }: Setup) {
   return {
     loaded,

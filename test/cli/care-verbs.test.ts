@@ -22,7 +22,7 @@ interface Line {
   message: string
 }
 
-/** What `db check` finds to be other than ok. */
+/** The findings of `db check` that are not ok. */
 async function wrong(run: Promise<{ stdout: string }>): Promise<Line[]> {
   return (JSON.parse((await run).stdout) as Line[]).filter(({ level }) => level !== 'ok')
 }
@@ -31,17 +31,17 @@ describe.concurrent('db check', () => {
   const database = useDatabase()
   const cli = (line: string, env: Record<string, string> = {}) => cliOn(database)(line, env)
 
-  test('tells that all is well, or what to start', async () => {
+  test('reports that everything is well, or what to start', async () => {
     const { code, stdout, stderr } = await cli('db check', { PGTZ: 'UTC' })
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^ok {4}connection {3}DATABASE_URL: database "test_\w+", answers in \d+ ms$/m)
     expect(stdout).toMatch(/^ok {4}version {6}PostgreSQL 1[4-8]/m)
     expect(stdout).toMatch(/^ok {4}migrations {3}schema "metadata" is up to date$/m)
     expect(stdout).toMatch(/^warn {2}processes {4}no process takes up runs; start one with npm start$/m)
-    expect(stdout).toMatch(/^ok {4}chain {8}loads, its settings are right$/m)
+    expect(stdout).toMatch(/^ok {4}chain {8}loads, and its settings are valid$/m)
   })
 
-  test('tells a database that cannot be reached once, without its password', async () => {
+  test('reports an unreachable database once, without its password', async () => {
     const { code, stdout, stderr } = await cli('db check', { DATABASE_URL: 'postgresql://u:hunter2@127.0.0.1:1/d' })
     expect([code, stderr]).toEqual([1, ''])
     expect(stdout).toMatch(/^fail {2}connection {2}DATABASE_URL: nothing listens at 127.0.0.1:1; start Postgres there/)
@@ -49,7 +49,7 @@ describe.concurrent('db check', () => {
     expect(stdout.match(/fail/g)).toHaveLength(1)
   })
 
-  test('tells tables that are not there, and a pipeline that cannot be loaded', async () => {
+  test('reports missing tables, and a pipeline that cannot be loaded', async () => {
     const missing = cli('db check -o json', { METADATA_SCHEMA: 'none_yet', PIPELINES_DIR: BROKEN })
     expect(await wrong(missing)).toEqual([
       {
@@ -63,7 +63,7 @@ describe.concurrent('db check', () => {
     expect((await missing).code).toBe(1)
   })
 
-  test("tells another application's schema", async () => {
+  test("reports another application's schema", async () => {
     await database.pool.query('create schema taken; create table taken.orders ()')
     const found = await wrong(cli('db check -o json', { METADATA_SCHEMA: 'taken' }))
     expect(found[0]).toEqual({
@@ -73,7 +73,7 @@ describe.concurrent('db check', () => {
     })
   })
 
-  test('tells clocks that are apart', async () => {
+  test('reports clocks that differ', async () => {
     const ahead = (ms: number) => ({
       NODE_OPTIONS: `--import=data:text/javascript,const%20n=Date.now;Date.now=()=>n()+${ms}`,
     })
@@ -87,7 +87,7 @@ describe.concurrent('db check', () => {
     expect((await far).code).toBe(1)
   })
 
-  test('names settings of .env that do not exist, with the ones that were meant; not those of other programs', async () => {
+  test('names unknown settings in .env and suggests known ones; ignores those of other programs', async () => {
     await withFolder(async (cwd) => {
       const lines = [
         'DISCORD_REMINDER=1h',
@@ -116,7 +116,7 @@ describe.concurrent('db check', () => {
     })
   })
 
-  test('tells a wrong webhook, without it, and that nothing is stored yet', async () => {
+  test('reports a wrong webhook without its address, and that no launch is stored yet', async () => {
     const env = { PIPELINES_DIR: REAL_PIPELINES, DISCORD_WEBHOOK_URL: 'https://discord.com/api/hunter2' }
     const found = await wrong(cli('db check -o json', env))
     expect(found).toContainEqual({
@@ -134,7 +134,7 @@ describe.concurrent('db check', () => {
   })
 })
 
-test('db check tells processes that died, runs that nobody takes up, and pools that are shut', async () => {
+test('db check reports dead processes, runs that no process executes, and pools without slots', async () => {
   const database = await createDatabase()
   const cli = cliOn(database)
   try {
@@ -171,11 +171,11 @@ test('db check tells processes that died, runs that nobody takes up, and pools t
   }
 })
 
-describe('the database from first to last', () => {
+describe('the database verbs', () => {
   const database = useDatabase(createEmptyDatabase)
   const cli = (line: string, env: Record<string, string> = {}) => cliOn(database)(line, env)
 
-  test('four processes may migrate it at once', async () => {
+  test('four processes can migrate it at once', async () => {
     const ended = await Promise.all([1, 2, 3, 4].map(() => cli('db migrate')))
     for (const { code, stderr } of ended) expect([code, stderr]).toEqual([0, ''])
     const { migrations } = await readStatus(openMetadata(database.pool, 'metadata'))
@@ -217,12 +217,15 @@ describe('the database from first to last', () => {
     ['db clean', "✖ Required option '--older-than <duration>' not specified"],
     ['db clean --older-than 999999999999d', '✖ --older-than must be a duration such as 30d or 12h'],
     ['db clean --older-than soon', '✖ --older-than must be a duration such as 30d or 12h'],
-    ['db reset', '✖ This drops schema "metadata" with every run, log and pool (the launches stay); say so with --yes'],
+    [
+      'db reset',
+      '✖ This drops schema "metadata" with every run, log and pool (launches are kept); add --yes to confirm',
+    ],
   ])('%s says what is missing', async (line, says) => {
     expect(await cli(line)).toEqual({ code: 2, stdout: '', stderr: `${says}\n` })
   })
 
-  test('db reset refuses while a process lives or where somebody else has a table, and drops no launches', async () => {
+  test('db reset refuses while a process is alive or if the schema has a foreign table, and drops no launches', async () => {
     await database.pool.query('create table rocket_launches (); create table metadata.mine ()')
     const shared = await cli('db reset --yes')
     expect(shared).toEqual({
@@ -242,7 +245,7 @@ describe('the database from first to last', () => {
     await running.ended
     const { code, stdout } = await cli('db reset --yes')
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^Dropped schema "metadata": .*dag_run \(\d+ rows\)/)])
-    expect((await cli('db reset --yes')).stdout).toBe('There is no schema "metadata": nothing to drop\n')
+    expect((await cli('db reset --yes')).stdout).toBe('Schema "metadata" does not exist: nothing to drop\n')
     const { rows } = await database.pool.query(`select to_regclass('rocket_launches') is not null as there`)
     expect(rows).toEqual([{ there: true }])
     expect((await cli('db migrate')).code).toBe(0)

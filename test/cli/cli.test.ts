@@ -12,7 +12,7 @@ const database = useDatabase()
 const cli = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
   runCli(args, { env: { DATABASE_URL: database.connectionString, ...env } })
 
-/** The run that the listing verbs look at: chain, failed in its second task. */
+/** The run that the listing verbs show: dag chain, whose second task failed. */
 let runId = ''
 beforeAll(async () => {
   await cli(['pipeline', 'chain'])
@@ -20,7 +20,7 @@ beforeAll(async () => {
   runId = JSON.parse(stdout).run_id
 })
 
-describe.concurrent('a wrong command ends with 2 and says what is right', () => {
+describe.concurrent('a wrong command exits with 2 and says what is right', () => {
   test.each([
     ['pipelin chain', /Unknown command 'pipelin'\n\(Did you mean pipeline\?\)/],
     ['dags lst', /Unknown command 'lst'\n\(Did you mean list\?\)/],
@@ -39,7 +39,7 @@ describe.concurrent('a wrong command ends with 2 and says what is right', () => 
     ['runs show chain nope', /Dag 'chain' has no run 'nope'; npm run cli -- dags runs chain lists them\n/],
     ['runs show chain manual__2', /Dag 'chain' has no run 'manual__2'; did you mean 'manual__2\d{3}-.*'\?/],
     ['runs show chian latest', /There is no dag 'chian'; did you mean 'chain'\?/],
-    ['runs show slow latest', /Dag 'slow' has had no run yet; npm run pipeline slow makes one/],
+    ['runs show slow latest', /Dag 'slow' has no run yet; npm run pipeline slow starts one/],
     ['runs clear chain nope', /Dag 'chain' has no run 'nope'/],
     ['runs cancel chain nope', /Dag 'chain' has no run 'nope'/],
     ['runs clear chain latest --task secnod', /has no task 'secnod'; did you mean 'second'\?/],
@@ -99,7 +99,7 @@ test.concurrent.each([
   ['--help', /^Usage: tminus/],
   ['pipeline --help', /Example:\n {2}npm run pipeline rocket-launches\n/],
   ['dags --help', /^Usage: tminus dags/],
-  ['tasks --help', /\n {2}mark \[options\] <dag> <run> <task> <state> {2}say how a task ended instead of\n/],
+  ['tasks --help', /\n {2}mark \[options\] <dag> <run> <task> <state> {2}set the state of a task without\n/],
   ['tasks logs --help', /Example:\n {2}npm run cli -- tasks logs rocket-launches/],
   ['--version', /^\d+\.\d+\.\d+\n$/],
 ])('tminus %s prints it and ends with 0', async (line, says) => {
@@ -109,7 +109,7 @@ test.concurrent.each([
   expect(stdout.split('\n').filter((one) => one.length > 80)).toEqual([])
 })
 
-describe.concurrent('what cannot be reached or read', () => {
+describe.concurrent('unreachable databases and unreadable settings', () => {
   test('an unreachable database: one sentence, exit 1', async () => {
     const DATABASE_URL = 'postgresql://u:hunter2@127.0.0.1:1/d'
     const { code, stdout, stderr } = await cli(['pipeline', 'chain'], { DATABASE_URL })
@@ -134,7 +134,7 @@ describe.concurrent('what cannot be reached or read', () => {
     expect([code, stdout]).toEqual([2, ''])
   })
 
-  test('no database yet: a verb that only looks says what to run, and makes none', async () => {
+  test('no database yet: a verb that only reads says what to run, and creates none', async () => {
     await withFolder(async (folder) => {
       const { code, stderr } = await runCli(['dags', 'runs', 'chain'], { env: { DATA_DIR: folder } })
       expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
@@ -142,7 +142,7 @@ describe.concurrent('what cannot be reached or read', () => {
     })
   })
 
-  test("without the runner's tables, a verb that only looks says how to make them", async () => {
+  test("without the runner's tables, a verb that only reads says how to create them", async () => {
     const { code, stderr } = await cli(['dags', 'runs', 'chain'], { METADATA_SCHEMA: 'none_yet' })
     expect(stderr).toContain('npm run cli -- db migrate')
     expect(code).toBe(1)
@@ -151,7 +151,7 @@ describe.concurrent('what cannot be reached or read', () => {
     expect([empty.code, JSON.parse(empty.stdout)]).toEqual([0, []])
   })
 
-  test('a pipeline that cannot be loaded is listed as an import error, and stops no other', async () => {
+  test('a pipeline that cannot be loaded is listed as an import error; the others still load', async () => {
     const list = await cli(['dags', 'list'], { PIPELINES_DIR: BROKEN })
     expect(list.stdout).toMatch(/^throws .*import error: broken on purpose$/m)
     expect(list.stdout).toMatch(/^no-dag .*import error: its default export is not a dag/m)
@@ -164,7 +164,7 @@ describe.concurrent('what cannot be reached or read', () => {
   })
 })
 
-describe.concurrent('what there is to see', () => {
+describe.concurrent('verbs that list and show', () => {
   test('dags list', async () => {
     const { code, stdout } = await cli(['dags', 'list', '-o', 'json'], { DATABASE_URL: '' })
     expect(code).toBe(0)
@@ -201,10 +201,10 @@ describe.concurrent('what there is to see', () => {
   })
 
   test.each([
-    ['dags runs slow', 'slow has had no run yet\n'],
-    ['pools list', 'No pool is set; npm run cli -- pools set NAME SLOTS makes one\n'],
-    ['users list', 'There are no users: on this machine the page is open to everybody\n'],
-  ])('%s says what it means that there is nothing', async (line, stdout) => {
+    ['dags runs slow', 'slow has no run yet\n'],
+    ['pools list', 'There are no pools; npm run cli -- pools set NAME SLOTS creates one\n'],
+    ['users list', 'There are no users: on this machine everybody can use the page\n'],
+  ])('%s explains an empty list', async (line, stdout) => {
     expect(await cli(line.split(' '))).toEqual({ code: 0, stdout, stderr: '' })
   })
 
@@ -219,12 +219,12 @@ describe.concurrent('what there is to see', () => {
 })
 
 describe.concurrent('db url', () => {
-  test('prints the address it was given', async () => {
+  test('prints the address from the settings', async () => {
     const { code, stdout } = await cli(['db', 'url'])
     expect([code, stdout]).toEqual([0, `${database.connectionString}\n`])
   })
 
-  test('starts an embedded server where there is no address, and leaves it running', async () => {
+  test('starts an embedded server if there is no address, and leaves it running', async () => {
     await withFolder(async (folder) => {
       const first = await runCli(['db', 'url'], { env: { DATA_DIR: folder } })
       expect(first.code).toBe(0)

@@ -6,7 +6,7 @@ import { removeFolder, scratchFolder } from '../support/scratch.ts'
 
 const KEY = 'sk_live_0123456789abcdef'
 
-/** What `dags list` says of a pipeline that does this while it is loaded. */
+/** The output of `dags list` when a pipeline does this while it loads. */
 async function loading(statements: string, env: Record<string, string> = {}) {
   const pipelines = await scratchFolder()
   await mkdir(join(pipelines, 'one'))
@@ -23,7 +23,7 @@ async function loading(statements: string, env: Record<string, string> = {}) {
   return await runCli(['dags', 'list'], options).finally(() => removeFolder(pipelines))
 }
 
-describe('what ends a process, and whatever else reaches standard error, holds no secret', () => {
+describe('standard error never contains a secret, even when the process crashes', () => {
   test.each([
     ['an error', 'throw new Error("sent " + key)'],
     ['a text', 'throw "sent " + key'],
@@ -34,7 +34,7 @@ describe('what ends a process, and whatever else reaches standard error, holds n
     ['several errors', 'Promise.reject(new AggregateError([new Error(key)], "sent"))'],
     ['fields of an error', 'Promise.reject(Object.assign(new Error("sent"), { key }))'],
   ])('%s, after it is loaded', async (_name, statements) => {
-    // Until then it is an error of the import: that has a listener of its own.
+    // During the import another listener would handle the error.
     const { code, stdout, stderr } = await loading(`
       const waiting = setInterval(() => {
         if (process.listenerCount('uncaughtException') > 1) return
@@ -51,7 +51,7 @@ describe('what ends a process, and whatever else reaches standard error, holds n
     ['a deprecation', 'process.emitWarning("sent " + key, "DeprecationWarning")'],
     ['what is printed', 'console.error("sent %s", key)'],
     ['bytes', 'process.stderr.write(Buffer.from("sent " + key + "\\n"))'],
-  ])('%s, after which it goes on', async (_name, statements) => {
+  ])('%s, and the process continues', async (_name, statements) => {
     const { code, stdout, stderr } = await loading(statements)
     expect([code, stdout]).toEqual([0, expect.stringContaining('one')])
     expect(stderr).toContain('sent ***')

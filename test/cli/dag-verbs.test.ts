@@ -18,7 +18,7 @@ const cli = (line: string, env: Record<string, string> = {}): Promise<Ended> =>
   runCli(line.split(' '), { env: { ...environment(), ...env } })
 
 describe.concurrent('a verb of a dag', () => {
-  test('has database, settings and clock, and prints as the built-in ones do', async () => {
+  test('has database, settings and clock, and prints like the built-in ones', async () => {
     const clock = { CLOCK: '2030-01-02T03:00:00Z' }
     const json = await cli('greet once Ada -o json', clock)
     expect([json.code, json.stderr]).toEqual([0, ''])
@@ -38,14 +38,14 @@ describe.concurrent('a verb of a dag', () => {
     expect(await cli(line)).toEqual({ code, stdout: '', stderr })
   })
 
-  test('a wrong setting of its dag is named, when it is read', async () => {
+  test('names a wrong setting of its dag when the verb reads it', async () => {
     const wrong = await cli('greet once', { GREETING: 'Good evening' })
     expect([wrong.code, wrong.stdout]).toEqual([2, ''])
     expect(wrong.stderr).toMatch(/^✖ Wrong setting: GREETING /)
     expect((await cli('greet end 0', { GREETING: 'Good evening' })).code).toBe(0)
   })
 
-  test('makes no database, but says what to run', async () => {
+  test('creates no database, but says what to run', async () => {
     await withFolder(async (folder) => {
       const { code, stderr } = await cli('greet once', { DATABASE_URL: '', DATA_DIR: folder })
       expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
@@ -53,7 +53,7 @@ describe.concurrent('a verb of a dag', () => {
     })
   })
 
-  test('ends when its reader has had enough', async () => {
+  test('ends when the reader of its output closes the pipe', async () => {
     const { process: child, ended } = startCli(['greet', 'forever'], { env: environment() })
     await once(child.stdout as NodeJS.EventEmitter, 'data')
     child.stdout?.destroy()
@@ -80,18 +80,18 @@ describe.concurrent('a verb of a dag', () => {
   })
 })
 
-const TAKEN = "✖ The verb 'taken' of dag 'rival' is left out: dag 'greeter' has one of that name\n"
-const DB = "✖ The verb 'db' of dag 'rival' is left out: T-minus itself has one of that name\n"
-const HELP = "✖ The verb 'help' of dag 'rival' is left out: T-minus itself has one of that name\n"
+const TAKEN = "✖ The verb 'taken' of dag 'rival' is ignored: dag 'greeter' has a verb of that name\n"
+const DB = "✖ The verb 'db' of dag 'rival' is ignored: T-minus itself has a verb of that name\n"
+const HELP = "✖ The verb 'help' of dag 'rival' is ignored: T-minus itself has a verb of that name\n"
 const UNLOADED = "✖ The verbs of dag 'broken' could not be loaded: broken on purpose\n"
 
-describe.concurrent('verbs that are not there', () => {
-  test('of two dags with one verb the first has it, and the other is told of', async () => {
+describe.concurrent('missing verbs', () => {
+  test('if two dags have the same verb, the first one wins and the other is reported', async () => {
     expect(await cli('taken')).toEqual({ code: 0, stdout: "the greeter's\n", stderr: TAKEN })
     expect(await cli('rival')).toEqual({ code: 0, stdout: "the rival's rival\n", stderr: '' })
   })
 
-  test('--help lists them all by their dag, and what is missing', async () => {
+  test('--help lists all verbs by dag, and reports what is missing', async () => {
     const { code, stdout, stderr } = await cli('--help')
     expect([code, stderr]).toEqual([0, TAKEN + DB + HELP + UNLOADED])
     expect(stdout).toMatch(
@@ -100,7 +100,7 @@ describe.concurrent('verbs that are not there', () => {
     expect((await cli('help greet')).stdout).toMatch(/^Usage: tminus greet/)
   })
 
-  test('a misspelt one is answered with what is near, and with what could not be loaded', async () => {
+  test('a misspelt verb gets a suggestion, and a report of what could not be loaded', async () => {
     const { code, stdout, stderr } = await cli('great once')
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toBe(`${TAKEN}${DB}${HELP}${UNLOADED}✖ Unknown command 'great'\n(Did you mean greet?)\n`)
@@ -111,7 +111,7 @@ describe.concurrent('verbs that are not there', () => {
     expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringMatching(/^✖ PIPELINES_DIR: cannot read/)])
   })
 
-  test('no pipeline is read for a built-in verb', async () => {
+  test('a built-in verb loads no pipeline', async () => {
     const { code, stderr } = await cli('db --help', { PIPELINES_DIR: '/no/such/folder' })
     expect([code, stderr]).toEqual([0, ''])
   })

@@ -9,7 +9,7 @@ import { withFolder } from '../support/scratch.ts'
 const database = useDatabase()
 const PASSWORD = `p@:/#% ?$x'"\\~`
 
-/** The parts of the test database's address, for a user with that password. */
+/** The parts of the test database's address, for a user with this password. */
 function parts(): Record<string, string> {
   const url = new URL(database.connectionString)
   return {
@@ -29,8 +29,8 @@ afterAll(async () => {
   await database.pool.query(format('drop owned by %I; drop role %I', user(), user()))
 })
 
-describe('the database by its parts', () => {
-  test('a run goes through with any characters in the password, which is shown nowhere', async () => {
+describe('the database address in parts', () => {
+  test('a run succeeds with any characters in the password, which is never printed', async () => {
     const env = { ...parts(), POSTGRES_PASSWORD: PASSWORD, LOG_LEVEL: 'debug' }
     const { code, stdout, stderr } = await runCli(['pipeline', 'chain', '--json'], { env })
     expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ state: 'success' })])
@@ -51,7 +51,7 @@ describe('the database by its parts', () => {
     })
   })
 
-  test('a refused password says that a volume keeps the first one', async () => {
+  test('a refused password explains that the volume keeps the first one', async () => {
     const env = { ...parts(), POSTGRES_PASSWORD: 'hunter2 and more' }
     const { code, stderr } = await runCli(['db', 'migrate'], { env })
     expect([code, stderr]).toEqual([
@@ -83,13 +83,13 @@ describe('the first admin', () => {
     })
   })
 
-  test('is made once, by several processes at once, with the password from a file', async () => {
+  test('is created once by several concurrent processes, with the password from a file', async () => {
     await withFolder(async (cwd) => {
       await writeFile(join(cwd, 'secret'), 'a long password\r\n')
       const env = { ADMIN_USER: 'ada', ADMIN_PASSWORD_FILE: 'secret' }
       const ended = await Promise.all([1, 2, 3].map(() => migrate(env, cwd)))
       expect(ended.map(({ code, stderr }) => [code, stderr])).toEqual(ended.map(() => [0, '']))
-      expect(ended.filter(({ stdout }) => stdout.includes('Made ada, the first admin'))).toHaveLength(1)
+      expect(ended.filter(({ stdout }) => stdout.includes('Created ada, the first admin'))).toHaveLength(1)
     })
     const { rows } = await database.pool.query('select user_name, role from metadata.web_user')
     expect(rows).toEqual([{ user_name: 'ada', role: 'admin' }])
@@ -101,7 +101,7 @@ describe('db migrate --before-start', () => {
     runCli(['db', 'migrate', '--before-start'], { env: { DATABASE_URL: url, ...env } })
   const DONE = 'The runner\'s tables in schema "metadata" are up to date\n'
 
-  test('fails where start would refuse its page, and migrates all the same', async () => {
+  test('fails if start would refuse to serve the page, but still migrates', async () => {
     await withDatabase(async ({ connectionString: url }) => {
       const refused = await migrate(url, { WEB_HOST: '0.0.0.0' })
       expect([refused.code, refused.stdout, refused.stderr]).toEqual([
@@ -118,7 +118,7 @@ describe('db migrate --before-start', () => {
     })
   })
 
-  test('is content with a page for this machine alone', async () => {
+  test('accepts a page that only this machine can reach', async () => {
     expect(await migrate(database.connectionString, {})).toEqual({ code: 0, stdout: DONE, stderr: '' })
   })
 })

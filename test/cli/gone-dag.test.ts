@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => removeFolder(folder))
 
-test('what a dag did can be read after its folder is gone, and nothing of it is queued again', async () => {
+test('the runs of a dag can be read after its folder is gone, but none can be queued again', async () => {
   await add('chain')
   expect((await cli('pipeline chain')).code).toBe(0)
   const { stdout } = await cli('dags trigger chain')
@@ -60,7 +60,7 @@ test('what a dag did can be read after its folder is gone, and nothing of it is 
   expect((await cli('dags list')).stdout).toMatch(/^chain +not in PIPELINES_DIR any more$/m)
 })
 
-test('dags list does without a database that does not answer, and says so', async () => {
+test('dags list works without an answer of the database, and says so', async () => {
   const { code, stdout, stderr } = await runCli(['dags', 'list'], {
     env: { ...env(), DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' },
   })
@@ -68,7 +68,7 @@ test('dags list does without a database that does not answer, and says so', asyn
   expect(stderr).toMatch(/^Dags that only the database knows are not listed: DATABASE_URL: nothing listens at/)
 })
 
-test('a dag that was added after the start of every process is named as that, until one has loaded it', async () => {
+test('a dag added after every process started is reported as such, until a process has loaded it', async () => {
   const first = startCli(['scheduler'], { env: env() })
   onTestFinished(() => void first.process.kill('SIGKILL'))
   await vi.waitFor(() => expect(first.stdout()).toContain('health at'), WITHIN)

@@ -8,7 +8,7 @@ import { WITHIN } from '../support/within.ts'
 
 const database = useDatabase()
 
-/** A folder of pipelines: what is given by the name of its folder, and `chain`, which loads. */
+/** A folder of pipelines: the given ones, by folder name, and `chain`, which loads. */
 async function pipelines(given: Readonly<Record<string, string>>): Promise<string> {
   const folder = await scratchFolder()
   onTestFinished(() => removeFolder(folder))
@@ -28,7 +28,7 @@ const exits = (call: string) => `it called ${call} while it was being loaded; a 
 const LATER = 'await new Promise((resolve) => setTimeout(resolve, 100))'
 const NEVER = 'it never finishes loading: its top-level await waits for what nothing will settle'
 
-test('a dag.ts that does not finish loading, or ends the process, is an import error and stops no other', async () => {
+test('a dag.ts that never finishes loading, or exits, is an import error; the others still load', async () => {
   const broken: Record<string, [code: string, says: string]> = {
     'never-settles': ['await new Promise(() => {})', NEVER],
     exit: ['process.exit(7)', exits('process.exit(7)')],
@@ -54,7 +54,7 @@ test('a dag.ts that does not finish loading, or ends the process, is an import e
   expect([own.code, own.stderr]).toEqual([2, `✖ The dag in folder 'never-settles' could not be loaded: ${NEVER}\n`])
 })
 
-describe.concurrent('a dag.ts that blocks the process ends it after 10 s with 2, and one sentence names the file', () => {
+describe.concurrent('a dag.ts that blocks the process ends it after 10 s with exit code 2 and a sentence that names the file', () => {
   test.each([
     ['a loop', 'for (;;) {}'],
     ['a loop in a function it exports later', 'const wait = () => { while (true); }; wait(); export default 1'],
@@ -74,7 +74,7 @@ describe.concurrent('a dag.ts that blocks the process ends it after 10 s with 2,
   })
 })
 
-test('Ctrl-C ends a process that is loading', async () => {
+test('Ctrl-C ends a process while it loads', async () => {
   const folder = await pipelines({
     slow: "console.error('loading'); setInterval(() => {}, 1_000); await new Promise(() => {})",
   })
@@ -88,7 +88,7 @@ describe('a dag whose settings are wrong', () => {
   const api = join(PIPELINES, '../settings-pipelines')
   const env = () => ({ ...envOf(api), API_TOKEN_COUNT: 'many', LOG_FORMAT: 'json' })
 
-  test('is an import error of start and scheduler, which go on', async () => {
+  test('is an import error of start and scheduler, which continue', async () => {
     for (const verb of ['start', 'scheduler']) {
       const running = startCli([verb], { env: env() })
       onTestFinished(() => void running.process.kill('SIGKILL'))
@@ -102,7 +102,7 @@ describe('a dag whose settings are wrong', () => {
     }
   })
 
-  test('is listed as an import error, ends pipeline with 2, and does not matter to another dag', async () => {
+  test('is listed as an import error, makes pipeline exit with 2, and does not affect another dag', async () => {
     const list = await runCli(['dags', 'list'], { env: env() })
     expect(list.code).toBe(1)
     expect(list.stdout).toMatch(
@@ -113,7 +113,7 @@ describe('a dag whose settings are wrong', () => {
     expect([own.code, own.stdout]).toEqual([2, ''])
     expect(own.stderr).toMatch(/2 wrong settings:\n {2}API_TOKEN is not set\n {2}API_TOKEN_COUNT must be a number\n/)
     expect((await runCli(['pipeline', 'works'], { env: env() })).code).toBe(0)
-    // Another process may have them.
+    // Another process may use these ports.
     expect((await runCli(['dags', 'trigger', 'needs-token'], { env: env() })).code).toBe(0)
   })
 })

@@ -9,7 +9,7 @@ import { withFolder } from '../support/scratch.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PACKAGE = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
-/** Without tsx, whose own start would be in the way: how npm's scripts start node. */
+/** How npm's scripts start node, but without tsx, which would itself fail first. */
 async function startWith(version: string, ...args: string[]) {
   let ended: { code: unknown; stdout: string; stderr: string } | undefined
   await withFolder(async (folder) => {
@@ -35,7 +35,7 @@ describe.concurrent('a Node that is too old', () => {
     },
   )
 
-  test('it is refused too where main.ts is started directly, as an older systemd unit does', async () => {
+  test('is also refused when main.ts is started directly, as an older systemd unit does', async () => {
     const stderr = expect.stringMatching(/^✖ T-minus needs Node\.js .* and this is 20\.18\.3 /)
     const args = ['--import', 'tsx', 'src/cli/main.ts', 'start']
     expect(await startWith('20.18.3', ...args)).toEqual({ code: 2, stdout: '', stderr })

@@ -13,7 +13,7 @@ async function latest(): Promise<{ state: string; tasks: Record<string, string> 
   return { state, tasks: Object.fromEntries(tasks) }
 }
 
-test('runs clear queues what failed again, and says that nobody takes it up', async () => {
+test('runs clear queues the failed tasks again, and says that no process executes them', async () => {
   expect((await cli('pipeline chain --conf {"fail":"second"}')).code).toBe(1)
   const dry = await cli('runs clear chain latest --only-failed --dry-run')
   expect([dry.code, dry.stdout]).toEqual([0, expect.stringMatching(/^Would clear second, third of manual__\S+\n$/)])
@@ -25,7 +25,7 @@ test('runs clear queues what failed again, and says that nobody takes it up', as
   expect((await cli('runs clear chain latest --only-failed')).stdout).toMatch(/^Nothing to clear in manual__/)
 })
 
-test('tasks mark says how a task ended instead of running it', async () => {
+test('tasks mark sets the state of a task without running it', async () => {
   const missing = await cli('tasks mark chain latest second success')
   expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("'second' declares an output")])
   const { code, stdout } = await cli('tasks mark chain latest second success --value 7')
@@ -43,7 +43,7 @@ test('runs cancel ends a run, once', async () => {
   expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('has ended already: failed')])
 })
 
-test('dags test keeps nothing of its run', async () => {
+test('dags test deletes the record of its run', async () => {
   const before = (await cli('dags runs chain -o json')).stdout
   const { code, stdout } = await cli('dags test chain')
   expect([code, stdout]).toEqual([0, expect.stringContaining('run succeeded')])
@@ -68,7 +68,7 @@ test('jobs list', async () => {
   expect((await cli('jobs list')).stdout).toMatch(/^job_id +kind +state +process/)
 })
 
-test('a pool that nobody made is named before anything waits for it; dags test needs none', async () => {
+test('a missing pool is reported before the run starts; dags test needs no pool', async () => {
   const pooled = (line: string) =>
     runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString, PIPELINES_DIR: 'pool-pipelines' } })
   const said = "✖ Dag 'pooled' needs the pool 'quota', which is not there; make it: npm run cli -- pools set quota 1\n"

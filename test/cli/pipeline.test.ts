@@ -8,7 +8,7 @@ const database = useDatabase(createEmptyDatabase)
 const env = () => ({ DATABASE_URL: database.connectionString })
 const pipeline = (...args: string[]) => runCli(['pipeline', ...args], { env: env() })
 
-/** Times and ids change; the rest of a line is what it is. */
+/** Replaces times and ids, which differ between runs. */
 function plain({ stdout }: Ended): string[] {
   const steady = stdout.replace(/manual__\S+/g, 'RUN').replace(/ +\d+(\.\d+)? (ms|s)\b/g, ' TIME')
   return steady.trimEnd().split('\n')
@@ -21,7 +21,7 @@ async function query<R>(sql: string): Promise<R[]> {
 const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
 describe('pipeline', () => {
-  test('on a database without a single table makes them, and runs', async () => {
+  test('creates the tables in an empty database, and runs', async () => {
     expect(await query(`select from pg_namespace where nspname = 'metadata'`)).toEqual([])
     const ended = await pipeline('chain')
     expect(plain(ended)).toEqual([
@@ -96,7 +96,7 @@ describe('pipeline', () => {
     })
   })
 
-  test('CLOCK gives the logical date; CONCURRENCY=1 and another METADATA_SCHEMA work as well', async () => {
+  test('CLOCK sets the logical date; CONCURRENCY=1 and another METADATA_SCHEMA also work', async () => {
     const settings = { CLOCK: '2031-05-06T07:08:09Z', CONCURRENCY: '1', METADATA_SCHEMA: 'elsewhere' }
     const { code, stdout } = await runCli(['pipeline', 'chain', '--json'], { env: { ...env(), ...settings } })
     expect(code).toBe(0)
@@ -113,7 +113,7 @@ describe('pipeline', () => {
   })
 })
 
-describe('a signal in the middle of a run', () => {
+describe('a signal during a run', () => {
   async function started(...args: string[]): Promise<Running> {
     const running = startCli(['pipeline', 'slow', ...args], { env: env() })
     void running.ended.then(({ stderr }) => stderr && process.stderr.write(stderr))
@@ -159,17 +159,17 @@ describe('a signal in the middle of a run', () => {
     })
   })
 
-  test('a task that will not stop is left behind after its 10 s', async () => {
+  test('a task that ignores its signal is abandoned after 10 s', async () => {
     const running = await started('--conf', '{"stubborn":true}')
     const asked = Date.now()
     running.process.kill('SIGTERM')
     expect((await running.ended).code).toBe(143)
-    // It would have gone on for two minutes.
+    // Otherwise it would run for two minutes.
     expect(Date.now() - asked).toBeLessThan(20_000)
     expect(await unfinished()).toEqual([])
   })
 
-  test('the task of a run cancelled from elsewhere has its database until it has stopped, and nothing is wrong', async () => {
+  test('a task of a run that another process cancels can use the database until it has stopped', async () => {
     const running = await started('--conf', '{"tidies":true}')
     const cancelled = await runCli(['runs', 'cancel', 'slow', 'latest'], { env: env() })
     expect(cancelled.code).toBe(0)
@@ -181,7 +181,7 @@ describe('a signal in the middle of a run', () => {
     expect(await unfinished()).toEqual([])
   })
 
-  test('a second one does not wait for a task that will not stop; what it left is recorded', async () => {
+  test('a second signal does not wait for a task that ignores the first one; the run is recorded', async () => {
     const running = await started('--conf', '{"stubborn":true}')
     running.process.kill('SIGINT')
     await vi.waitFor(async () => expect((await latest()).state).toBe('failed'), WITHIN)

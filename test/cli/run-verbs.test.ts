@@ -8,7 +8,7 @@ const database = useDatabase()
 const env = () => ({ DATABASE_URL: database.connectionString })
 const cli = (line: string): Promise<Ended> => runCli(line.split(' '), { env: env() })
 
-/** Takes up what is queued for as long as `work` takes. */
+/** Executes queued runs for as long as `work` takes. */
 async function withScheduler(work: () => Promise<void>): Promise<void> {
   const running = startCli(['scheduler'], { env: env() })
   try {
@@ -22,7 +22,7 @@ async function withScheduler(work: () => Promise<void>): Promise<void> {
 
 const says = (running: Running, text: string) => vi.waitFor(() => expect(running.stdout()).toContain(text), WITHIN)
 
-describe('what a dag is made of, without a database', () => {
+describe('the structure of a dag, without a database', () => {
   const alone = (line: string) => runCli(line.split(' '))
 
   test('dags show draws its tasks as a tree', async () => {
@@ -48,10 +48,10 @@ describe('what a dag is made of, without a database', () => {
   })
 })
 
-describe('a run that is queued', () => {
-  test('with nobody there stays so, and says what to start', async () => {
+describe('a queued run', () => {
+  test('stays queued while no process executes runs, and the verb says what to start', async () => {
     const check = await cli('jobs check')
-    expect([check.code, check.stdout]).toEqual([1, 'No live process takes up runs; start one with npm start\n'])
+    expect([check.code, check.stdout]).toEqual([1, 'No live process executes runs; start one with npm start\n'])
     const { code, stdout } = await cli('dags trigger chain --logical-date 2026-01-31')
     expect(code).toBe(0)
     expect(stdout).toMatch(
@@ -67,7 +67,7 @@ describe('a run that is queued', () => {
     })
   })
 
-  test('is waited for, and its end is the exit code', () =>
+  test('with --wait, the outcome of the run is the exit code', () =>
     withScheduler(async () => {
       const good = await cli('dags trigger chain --wait')
       expect([good.code, good.stderr]).toEqual([0, ''])
@@ -77,7 +77,7 @@ describe('a run that is queued', () => {
       expect(bad.stdout).toMatch(/ {2}second failed: told to fail\n(.*\n)*run failed: second failed: told to fail\n$/)
     }))
 
-  test('goes on when the waiting ends, and its task logs are followed to the end', () =>
+  test('continues after Ctrl-C ends the waiting; tasks logs --follow reads to the end', () =>
     withScheduler(async () => {
       const waiting = startCli(['dags', 'trigger', 'slow', '--wait'], { env: env() })
       await says(waiting, 'wait running')
@@ -85,14 +85,14 @@ describe('a run that is queued', () => {
       await says(following, 'try 1 info  waiting')
       waiting.process.kill('SIGINT')
       const { code, stdout } = await waiting.ended
-      expect([code, stdout]).toEqual([130, expect.stringContaining('The run goes on; npm run cli -- runs cancel')])
+      expect([code, stdout]).toEqual([130, expect.stringContaining('The run continues; npm run cli -- runs cancel')])
       expect(JSON.parse((await cli('runs show slow latest -o json')).stdout).state).toBe('running')
       expect((await cli('runs cancel slow latest')).stdout).toMatch(/^Cancelled manual__.*: wait, after\n$/)
       expect(await following.ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining('✖') })
     }))
 })
 
-test('tasks clear runs a task again in place', async () => {
+test('tasks clear runs a task again in the same run', async () => {
   const { code, stdout } = await cli('tasks clear chain latest second third')
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^Cleared second, third of manual__/)])
   expect((await cli('tasks clear chain latest first --dry-run')).stdout).toMatch(/^Would clear first of manual__/)
@@ -103,18 +103,18 @@ test('tasks clear runs a task again in place', async () => {
   ])
 })
 
-test('tasks logs says beside its output why there is no log', async () => {
+test('tasks logs explains on standard error why there is no log', async () => {
   const logs = async (run: string, task: string) => {
     const { code, stdout, stderr } = await cli(`tasks logs chain ${run} ${task}`)
     return [code, stdout, stderr]
   }
   await cli('dags trigger chain')
-  const waits = 'There is no log of first: it has not started yet (none: its run is queued)\n'
+  const waits = 'first has no log: it has not started yet (none: its run is queued)\n'
   expect(await logs('latest', 'first')).toEqual([0, '', waits])
   await cli('pipeline chain --conf {"fail":"second"}')
-  const never = 'There is no log of third: it never started (upstream_failed: second failed)\n'
+  const never = 'third has no log: it never started (upstream_failed: second failed)\n'
   expect(await logs('latest', 'third')).toEqual([0, '', never])
-  const nothing = 'There is no log of first: it logged nothing (success)\n'
+  const nothing = 'first has no log: it logged nothing (success)\n'
   expect(await logs('latest', 'first')).toEqual([0, '', nothing])
   const ended = /try 1 info {2}adding .*\n\S+ \S+ try 1 failed: Error: told to fail\n {4}at /
   for (const flag of ['', ' --try 1', ' --follow'])

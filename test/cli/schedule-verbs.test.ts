@@ -62,7 +62,7 @@ describe('dags backfill', () => {
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(says)])
   })
 
-  test('says what it would do, does it, stops at Ctrl-C and goes on with the same command', async () => {
+  test('prints its plan, runs it, stops at Ctrl-C and continues with the same command', async () => {
     const dry = await cli(`${WEEK} --dry-run`)
     expect([dry.code, dry.stdout]).toEqual([0, expect.stringMatching(/^2026-06-01 22:00:00Z {2}create$/m)])
     expect(dry.stdout).toMatch(/5 of 5 ticks would run, 0 are skipped; nothing was changed\n$/)
@@ -73,7 +73,7 @@ describe('dags backfill', () => {
     const stopped = await alone.ended
     expect(stopped).toMatchObject({ code: 130, stderr: '' })
     expect(stopped.stdout).toMatch(/^No process takes up runs now; /)
-    expect(stopped.stdout).toMatch(/Stopped after \d of 5 ticks; the same command goes on from there\n$/)
+    expect(stopped.stdout).toMatch(/Stopped after \d of 5 ticks; run the same command to continue\n$/)
     expect(JSON.parse((await cli('dags runs daily -o json')).stdout)).toEqual([])
 
     const running = startCli(['scheduler'], { env: env() })
@@ -81,7 +81,7 @@ describe('dags backfill', () => {
     const { code, stdout } = await cli(WEEK)
     expect([code, stdout]).toEqual([
       1,
-      expect.stringMatching(/5 of 5 ticks are done\n1 of its runs have failed; --reprocess failed does them again\n$/),
+      expect.stringMatching(/5 of 5 ticks are done\n1 of its runs failed; --reprocess failed runs them again\n$/),
     ])
     const runs = JSON.parse((await cli('dags runs daily -o json')).stdout)
     expect(runs.map((run: { run_type: string; state: string }) => `${run.run_type} ${run.state}`).sort()).toEqual([

@@ -12,7 +12,7 @@ import { WITHIN } from '../support/within.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
 
-describe('a signal that comes early', () => {
+describe('an early signal', () => {
   test.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
@@ -32,7 +32,7 @@ describe('a signal that comes early', () => {
     silent.close()
   })
 
-  test('at whatever moment it comes, start ends with the code of the signal, or 0 once its databases are open', async () => {
+  test('at any moment, start exits with the code of the signal, or with 0 once its databases are open', async () => {
     const database = await createEmptyDatabase()
     const env = { DATABASE_URL: database.connectionString, LOG_FORMAT: 'json' }
     const first = startCli(['start'], { env })
@@ -43,7 +43,7 @@ describe('a signal that comes early', () => {
     expect((await first.ended).code).toBe(0)
     for (let part = 0; part < 10; part++) {
       const running = startCli(['start'], { env })
-      // Not a wait for something: the moment is what is tried.
+      // This is not a wait on a condition: the test tries different moments.
       const timer = setTimeout(() => running.process.kill('SIGTERM'), (takes * part) / 9)
       const { code, stdout, stderr } = await running.ended
       clearTimeout(timer)
@@ -58,18 +58,18 @@ describe('a signal that comes early', () => {
 interface Closing {
   line: string
   url: string
-  /** Of what the terminal shows: whether it is to be closed. */
+  /** Decides by the terminal's output whether to close it now. */
   isReady: (shown: string) => boolean
-  /** True: the shell that leads the session survives, so that no signal is sent. */
+  /** True: the shell that leads the session survives, so the system sends no signal. */
   leaderSurvives?: boolean
 }
 
-/** Runs `tminus` on a terminal that is closed under it; returns its exit code, by way of a file. */
+/** Runs `tminus` on a terminal that closes during the run; reads its exit code from a file. */
 async function closedTerminal({ line, url, isReady, leaderSurvives = false }: Closing): Promise<string> {
   let code = ''
   await withFolder(async (folder) => {
     const file = join(folder, 'code')
-    // It ignores the signal itself, to write how the command ended that does not.
+    // The shell ignores the signal, so that it can write the exit code of the command, which does not.
     const waiting = `trap '' HUP; ${COMMAND.join(' ')} ${line} & echo $! > pid; wait $!; echo $? > code.new; mv code.new code`
     const terminal = spawn('script', ['-qfec', leaderSurvives ? waiting : `(${waiting}); true`, '/dev/null'], {
       cwd: folder,
@@ -104,7 +104,7 @@ describe.skipIf(!existsSync('/usr/bin/script'))('a terminal that is closed', { c
 
   const isUp = (shown: string) => shown.includes(' at http')
 
-  test.each(['start', 'scheduler', 'web'])('%s stops as at a SIGTERM, and signs off', async (line) => {
+  test.each(['start', 'scheduler', 'web'])('%s stops as after a SIGTERM, and records its end', async (line) => {
     await withDatabase(async ({ connectionString: url, pool }) => {
       await migrate(url)
       expect(await closedTerminal({ line, url, isReady: isUp })).toBe('0')
@@ -113,7 +113,7 @@ describe.skipIf(!existsSync('/usr/bin/script'))('a terminal that is closed', { c
     })
   })
 
-  test('where no signal tells of it, start goes on without one, and still ends in order', async () => {
+  test('if no signal arrives, start continues without a terminal, and still shuts down cleanly', async () => {
     await withDatabase(async ({ connectionString: url, pool }) => {
       expect(await closedTerminal({ line: 'start', url, isReady: isUp, leaderSurvives: true })).toBe('0')
       const { rows } = await pool.query('select state, reason from metadata.job')

@@ -7,7 +7,7 @@ import { timestampText } from '../../src/connectors/discord-preview/timestamp.ts
 const clock = { now: new Date('2026-11-21T09:05:00Z'), timeZone: 'UTC' }
 const read = (text: string) => spansOf(text, clock)
 
-it('shows an escaped text as it was, in one style', () => {
+it('shows an escaped text unchanged, in one style', () => {
   const marks = fc.string({ unit: fc.constantFrom(...'\\*_~`|<>[](){}#-+@! ab1\n', '<t:1:R>', '](https://x.y)', '> ') })
   fc.assert(
     fc.property(marks, (text) => {
@@ -19,7 +19,7 @@ it('shows an escaped text as it was, in one style', () => {
   )
 })
 
-it('ends bold text at its own marks and not at escaped ones', () => {
+it('ends bold text at its own marks, not at escaped ones', () => {
   expect(read('**On \\*Vacation\\***, soon')).toEqual([
     { text: 'On ', bold: true },
     { text: '*', bold: true },
@@ -29,7 +29,7 @@ it('ends bold text at its own marks and not at escaped ones', () => {
   ])
 })
 
-it('takes no link out of an escaped bracket', () => {
+it('reads no link from an escaped bracket', () => {
   const spans = read('[x\\](https://evil.example) \\<@1>')
   expect(spans.map(({ text }) => text).join('')).toBe('[x](https://evil.example) <@1>')
   expect(spans.some(({ marked }) => marked)).toBe(false)
@@ -43,6 +43,6 @@ it.each([
   [59.6, 'in 1 minute'],
   [86_399, 'in 1 day'],
   [10 * 365.25 * 86_400, 'in 10 years'],
-])('counts %d s as "%s"', (seconds, expected) => {
+])('shows %d s as "%s"', (seconds, expected) => {
   expect(timestampText(new Date(clock.now.getTime() + seconds * 1_000), 'R', clock.now)).toBe(expected)
 })

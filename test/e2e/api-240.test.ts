@@ -9,8 +9,8 @@ import { createEmptyDatabase } from '../support/database.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 
-/** As the official app has it: another path before the version, modes by path, lists by filter, the throttle elsewhere. */
-test('API 2.4.0, behind another path, fills the database and the channel; a second run changes nothing', async () => {
+/** As in the official app: another path before the version, modes by path, lists by filter, another throttle path. */
+test('API 2.4.0 under another path fills the database and the channel; a second run changes nothing', async () => {
   const sample = sampleLaunches(NOW)
   const [past = [], coming = []] = [true, false].map((wanted) =>
     sample.filter(({ net }) => new Date(net) < NOW === wanted).map(shaped('2.4.0')),

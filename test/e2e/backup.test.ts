@@ -11,7 +11,7 @@ import { removeFolder, scratchFolder } from '../support/scratch.ts'
 
 const run = promisify(execFile)
 
-/** A PostgreSQL with its programs, as distributions install it. */
+/** A PostgreSQL with its client programs, as distributions install it. */
 const INSTALLED = '/usr/lib/postgresql'
 const versions = existsSync(INSTALLED) ? await readdir(INSTALLED) : []
 const bin = versions
@@ -24,7 +24,7 @@ async function runsOf(env: Record<string, string>): Promise<unknown> {
   return JSON.parse(stdout)
 }
 
-test('the folder of the embedded server, copied while it is stopped, is a backup', async () => {
+test("a copy of the embedded server's folder, made while it is stopped, is a backup", async () => {
   const folder = await scratchFolder()
   const copy = `${folder}-copy`
   try {
@@ -66,7 +66,7 @@ test.skipIf(bin === undefined)('pg_dump and pg_restore move everything to anothe
   }
 })
 
-/** Started for this test on a socket of its own. */
+/** A server of this test, on its own socket. */
 async function installedServer(programs: string) {
   const folder = await scratchFolder()
   const user = serverUser(folder)

@@ -21,11 +21,11 @@ afterAll(() => database.drop())
 interface Loading {
   running: Running
   url: string
-  /** Lets it load the rest; resolves with how it ended. */
+  /** Lets it load the rest; resolves with its exit code and output. */
   load(): Promise<Ended>
 }
 
-/** The web process in the midst of loading its pipelines. */
+/** A web process that is still loading its pipelines. */
 async function loadingWeb(env: Record<string, string> = {}): Promise<Loading> {
   const held: ServerResponse[] = []
   const gate = await startHttpServer((_, response) => held.push(response))
@@ -42,7 +42,7 @@ async function loadingWeb(env: Record<string, string> = {}): Promise<Loading> {
 }
 
 describe.concurrent('web listens before its pipelines are loaded', () => {
-  test('who asks meanwhile is answered once they are', async () => {
+  test('a request that arrives meanwhile is answered once they are loaded', async () => {
     const { running, url, load } = await loadingWeb()
     let answered = 0
     const early = ['/dags', '/health', '/api/v1/dags', '/nowhere'].map(async (path) => {
@@ -62,7 +62,7 @@ describe.concurrent('web listens before its pipelines are loaded', () => {
     expect(await ended).toMatchObject({ code: 0, stderr: '' })
   })
 
-  test('told to stop meanwhile it answers whom it let in, and ends', async () => {
+  test('after a signal meanwhile it answers the accepted requests, and ends', async () => {
     const { running, url, load } = await loadingWeb()
     const early = fetch(`${url}/dags`)
     await connected(url)
@@ -75,7 +75,7 @@ describe.concurrent('web listens before its pipelines are loaded', () => {
     await expect(connected(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
 
-  test('where it refuses to start it hangs up, and says why as ever', async () => {
+  test('if it refuses to start, it closes the connections and prints the usual reason', async () => {
     const nowhere = `postgresql://nobody:secret@127.0.0.1:${await freePort()}/none`
     for (const [env, code, says] of [
       [{ WEB_HOST: '0.0.0.0' }, 2, /^✖ The web page on 0\.0\.0\.0 needs a user first: .* --role admin .*\n$/],
@@ -93,14 +93,14 @@ describe.concurrent('web listens before its pipelines are loaded', () => {
     }
   })
 
-  test('with a wrong setting it does not listen at all', async () => {
+  test('with a wrong setting it never listens', async () => {
     const { url, load } = await loadingWeb({ CONCURRENCY: 'many' })
     await expect(connected(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     const stderr = '✖ Wrong setting: CONCURRENCY must be a whole number from 1 to 1000\n'
     expect(await load()).toEqual({ code: 2, stdout: '', stderr })
   })
 
-  test('a port that is taken is told of once all else is well', async () => {
+  test('a taken port is reported only if everything else is well', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const { port } = taken.address() as AddressInfo

@@ -26,11 +26,11 @@ async function withServerDown(work: (scheduler: Running, mend: () => Promise<voi
 
 const count = (text: string, part: string) => text.split(part).length - 1
 
-test('the scheduler goes on once the embedded server can be started again', () =>
+test('the scheduler continues once the embedded server can start again', () =>
   withServerDown(async (scheduler, mend) => {
     expect(scheduler.stdout()).toMatch(/the database is down and is started again until it runs: .*contains errors/)
     expect(count(scheduler.stdout(), 'the database is down')).toBe(1)
-    // It looks once a second.
+    // The scheduler checks once a second.
     await vi.waitFor(() => expect(scheduler.stdout()).toContain('the scheduler missed a turn'), WITHIN)
     await mend()
     await vi.waitFor(() => expect(scheduler.stdout()).toContain('"the database is back"'), WITHIN)

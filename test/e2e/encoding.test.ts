@@ -8,7 +8,7 @@ import { runCli } from '../support/cli.ts'
 import { withDatabase } from '../support/database.ts'
 import { withStandIns } from './support.ts'
 
-/** A database of another encoding than Postgres's usual one. */
+/** A database whose encoding is not Postgres's default. */
 async function withEncoding(encoding: string, work: (connectionString: string) => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: address(inject('postgres'), { database: 'postgres' }) })
   await client.connect()
@@ -26,7 +26,7 @@ async function withEncoding(encoding: string, work: (connectionString: string) =
 describe.concurrent.each(['LATIN1', 'SQL_ASCII', 'EUC_KR'])('a database in %s', (encoding) => {
   const refusal = new RegExp(`is encoded in ${encoding}.*UTF8`)
 
-  test('is refused by db migrate and by a start, and left empty', () =>
+  test('is refused by db migrate and by start, and stays empty', () =>
     withEncoding(encoding, async (url) => {
       const env = { DATABASE_URL: url }
       for (const args of [['db', 'migrate'], ['pipeline', 'chain'], ['start']]) {
@@ -43,7 +43,7 @@ describe.concurrent.each(['LATIN1', 'SQL_ASCII', 'EUC_KR'])('a database in %s', 
       expect(encodings).toEqual([{ name: 'encoding', level: 'fail', message: expect.stringMatching(refusal) }])
     }))
 
-  test('is refused for launches too, where the metadata is in another one', () =>
+  test('is refused for launches too, if the metadata is in another database', () =>
     withDatabase((metadata) =>
       withEncoding(encoding, (url) =>
         withStandIns(async ({ discord, env: standIns }) => {

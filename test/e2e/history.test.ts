@@ -9,7 +9,7 @@ import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
 import { launch230 } from '../support/launches.ts'
 import { expectNothingRunning, PIPELINES } from './support.ts'
 
-/** A second in place of twenty minutes. */
+/** A second instead of twenty minutes. */
 const QUOTA = { limit: 15, windowSeconds: 3 }
 /** All launches ever: one in seven shares its net with the one before. */
 const LAUNCHES = Array.from({ length: 7_500 }, (_, index) => {
@@ -20,7 +20,7 @@ const LAUNCHES = Array.from({ length: 7_500 }, (_, index) => {
 
 let database: TestDatabase
 let library: LaunchLibraryServer
-/** Every call that costs quota: the page asked for, and how it was answered; 429 where the quota was used up. */
+/** Every call that costs quota: the requested page and the status of its answer; 429 if the quota is used up. */
 let calls: { page: string; status: number }[]
 let onCall: (count: number) => void
 beforeEach(async () => {
@@ -52,9 +52,9 @@ function start(...args: string[]): Running {
 
 const rows = async (sql: string) => (await database.pool.query(sql)).rows
 
-test('all launches ever come within the quota, each once, though the process is killed on the way', async () => {
+test('loads all launches ever within the quota, each once, although the process is killed midway', async () => {
   const first = start()
-  // While the answer is on its way: that page, and no other, is asked for a second time.
+  // Killed before the answer arrives: only this page is requested a second time.
   onCall = (count) => void (count === 31 && first.process.kill('SIGKILL'))
   expect((await first.ended).code).toBe(137)
   expect(await rows('select pages, launches, finished_at from rocket_launch_history')).toEqual([

@@ -9,14 +9,14 @@ import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
 import { sendJson } from '../support/http-server.ts'
 import { launches230 } from '../support/launches.ts'
 
-/** Launches of February, so that they are upcoming for the one pipeline and previous for the other. */
+/** Launches of February, which are upcoming for one pipeline and previous for the other. */
 const CLOCKS = { 'rocket-launches': '2026-01-15T00:00:00Z', 'launch-history': '2026-03-15T00:00:00Z' }
 const PIPELINES = ['rocket-launches', 'launch-history'] as const
 const LAUNCHES = launches230(250)
 
 let database: TestDatabase
 let library: LaunchLibraryServer
-/** What stands in place of the address of the next page. */
+/** Placeholder for the address of the next page. */
 let nextOf: (next: string) => string | null
 beforeEach(async () => {
   nextOf = (next) => next
@@ -70,14 +70,14 @@ describe.each(PIPELINES)('%s, with a cache in front of Launch Library', (pipelin
     expect([code, stderr, await stored()]).toEqual([0, '', { all: 250, vanished: 0 }])
   })
 
-  test('that names another path, ends with 1 and keeps the first page', async () => {
+  test('that names another path, makes the run fail with 1 and keeps the first page', async () => {
     nextOf = (next) => next.replace('/2.3.0/', '/cached/')
     const { code, stdout } = await run(pipeline)
     expect([code, await stored()]).toEqual([1, { all: 100, vanished: 0 }])
     expect(stdout).toContain('lies elsewhere and is not followed; check LAUNCH_LIBRARY_URL')
   })
 
-  test('that leaves out pages, takes no launch for gone', async () => {
+  test('that omits pages, marks no launch as gone', async () => {
     await run(pipeline)
     expect(await stored()).toEqual({ all: 250, vanished: 0 })
     nextOf = () => null

@@ -14,11 +14,11 @@ const AWAY_MS = Number(process.env.AWAY_MS ?? 8_000)
 
 interface Network {
   env: Record<string, string>
-  /** Breaks the connections and lets the name resolve no more, with this code; '' mends both. */
+  /** Breaks the connections and makes the name's lookup fail with this code; '' repairs both. */
   lose(code: string): Promise<void>
 }
 
-/** A database that is reached by a name. */
+/** A database with a host name in its address. */
 async function withName(connectionString: string, work: (network: Network) => Promise<void>): Promise<void> {
   const proxy = await openProxy(connectionString)
   await withFolder(async (folder) => {
@@ -46,7 +46,7 @@ const messages = (running: Running, least: number) =>
     .flatMap(({ level, msg }) => (level >= least ? [msg] : []))
 
 describe.concurrent.each(['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTDOWN'])('%s', (code) => {
-  test('in a process that was connected it is an outage: a warning, a wait, and every run goes on', () =>
+  test('in a connected process it is an outage: a warning, a wait, and every run continues', () =>
     withDatabase(({ connectionString, pool }) =>
       withName(connectionString, async ({ env, lose }) => {
         const running = startCli(['start'], {
@@ -60,12 +60,12 @@ describe.concurrent.each(['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTDOWN'])
         await lose('')
         await vi.waitFor(() => expect(successes()).toBeGreaterThan(before + 5), WITHIN)
         running.process.kill('SIGTERM')
-        // Every second a run begins, so one may be handed back, which is 143; nothing of it is on stderr.
+        // A run begins every second, so one may be released at the end: exit code 143, and nothing on stderr.
         expect((await running.ended).stderr).toBe('')
         expect(messages(running, 50)).toEqual([])
         const warned = messages(running, 40)
         expect(warned.join('\n')).toMatch(/away|lost/)
-        // One from each of those that need the database: the session, what writes, and the scheduler.
+        // One warning each from the session, the writer and the scheduler, which all need the database.
         expect(new Set(warned.map((msg) => msg.replace(/\(.*\)/, ''))).size).toBe(warned.length)
         const { rows } = await pool.query(
           `select state, count(*)::int from metadata.dag_run where state = 'failed' group by 1`,
@@ -74,7 +74,7 @@ describe.concurrent.each(['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTDOWN'])
       }),
     ))
 
-  test('at the start it is a clear error at once', () =>
+  test('at the start it is an immediate, clear error', () =>
     withDatabase(({ connectionString }) =>
       withName(connectionString, async ({ env, lose }) => {
         await lose(code)

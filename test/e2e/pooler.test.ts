@@ -8,7 +8,7 @@ import { expectNothingRunning, withStandIns } from './support.ts'
 
 const SIZE = 5
 
-/** Lines of a process that tell of something wrong. */
+/** Log lines of a process at level warn or above. */
 function troubles(running: Running): string[] {
   const lines = running.stdout().split('\n').slice(0, -1)
   return lines.map((line) => JSON.parse(line)).flatMap(({ level, msg }) => (level >= 40 ? [msg as string] : []))
@@ -18,7 +18,7 @@ async function isUp(running: Running): Promise<void> {
   await vi.waitFor(() => expect(running.stdout()).toContain('"scheduled"'), WITHIN)
 }
 
-/** What clients left in the server's sessions behind the pooler: there are `SIZE` of them, each is looked at. */
+/** What clients left in the `SIZE` server sessions behind the pooler; every session is checked. */
 async function leftBehind(url: string): Promise<object[]> {
   const pool = openPool(url, { max: SIZE })
   const clients = await Promise.all(Array.from({ length: SIZE }, () => pool.connect()))
@@ -44,7 +44,7 @@ async function leftBehind(url: string): Promise<object[]> {
 
 const CLEAN = { statements: null, channels: null, locks: 0, seqscan: 'on', idle: '0' }
 
-/** A `start` and the whole pipeline, twice, beside it. */
+/** A `start`, and beside it the whole pipeline, twice. */
 async function runBeside(database: TestDatabase, env: Record<string, string>): Promise<string[]> {
   let found: string[] = []
   await withStandIns(async ({ discord, env: standIns }) => {
@@ -77,7 +77,7 @@ describe.skipIf(PGBOUNCER === undefined)('behind PgBouncer (skipped where it is 
     await transaction.close()
   })
 
-  test('in session mode everything works as without it', () =>
+  test('in session mode everything works as without a pooler', () =>
     withDatabase(async (database) => {
       const env = { DATABASE_URL: session.through(database.connectionString) }
       expect(await runBeside(database, env)).toEqual([])

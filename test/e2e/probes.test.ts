@@ -12,7 +12,7 @@ import { withStandIns } from './support.ts'
 
 const SCHEDULED = join(FIXTURES, '../scheduled-pipelines')
 
-/** Where it says that it listens. */
+/** The address at which it says that it listens. */
 async function urlOf(running: Running): Promise<string> {
   const found = () => /health at (http:\S+)\/health/.exec(running.stdout())?.[1]
   await vi.waitFor(() => expect(found()).toBeDefined(), WITHIN)
@@ -24,7 +24,7 @@ async function stop(running: Running): Promise<void> {
   expect((await running.ended).code).toBe(0)
 }
 
-/** fetch would not send another Host. */
+/** fetch cannot send another Host header. */
 function statusFor(url: string, host: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const asked = request(`${url}/health`, { headers: { host } }, (answer) => {
@@ -35,7 +35,7 @@ function statusFor(url: string, host: string): Promise<number | undefined> {
 }
 
 describe.concurrent('the probes of a process', () => {
-  test('health: 200 while all live, 503 with which one does not', () =>
+  test('health: 200 while every part is alive, else 503 with the one that is not', () =>
     withDatabase(async ({ connectionString, pool }) => {
       const running = startCli(['scheduler'], { env: { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED } })
       const url = await urlOf(running)
@@ -53,7 +53,7 @@ describe.concurrent('the probes of a process', () => {
         expect(taken.stderr).toMatch(/^✖ .*port \d+ is taken by another process; .* set WEB_PORT .*\n$/i)
       }
 
-      // Its looks fail from here on, though the process lives, answers and heartbeats.
+      // From here on the scheduler's checks fail, although the process lives, answers and heartbeats.
       await pool.query('alter table metadata.dag_schedule rename to away')
       await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(503), WITHIN)
       const sick = (await (await fetch(`${url}/health`)).json()) as Record<string, unknown>
@@ -66,9 +66,9 @@ describe.concurrent('the probes of a process', () => {
       await stop(running)
     }))
 
-  test('on any free port where nobody chose the one that is taken', () =>
+  test('listens on any free port if the default port is taken', () =>
     withDatabase(async ({ connectionString }) => {
-      // Where another process has it already, that does as well.
+      // If another process has the port already, the test works as well.
       const other = createServer()
         .on('error', () => {})
         .listen(8080, '127.0.0.1')
@@ -84,7 +84,7 @@ describe.concurrent('the probes of a process', () => {
       }
     }))
 
-  test('start serves them beside the page; web tells of the processes that execute', () =>
+  test('start serves them beside the page; web reports the processes that execute', () =>
     withDatabase(async ({ connectionString }) => {
       const env = { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED, METRICS: 'on' }
       const started = startCli(['start'], { env })
@@ -103,7 +103,7 @@ describe.concurrent('the probes of a process', () => {
       await stop(web)
     }))
 
-  test('a sender that does not come to an end is hung up on', () =>
+  test('a request that never ends is disconnected', () =>
     withDatabase(async ({ connectionString }) => {
       const running = startCli(['scheduler'], { env: { DATABASE_URL: connectionString } })
       const { hostname, port } = new URL(await urlOf(running))
@@ -145,7 +145,7 @@ describe.concurrent('the probes of a process', () => {
       await stop(running)
     }))
 
-  test('what rocket-launches tells of itself: in db check and in the metrics', () =>
+  test('the checks of rocket-launches appear in db check, its metrics in /metrics', () =>
     withDatabase(({ connectionString, pool }) =>
       withStandIns(async (standIns) => {
         const env = { ...standIns.env, DATABASE_URL: connectionString, CLOCK: '2026-05-04T12:00:30Z', METRICS: 'on' }

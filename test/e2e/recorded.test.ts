@@ -9,7 +9,7 @@ import { RECORDED, type Recorded, recorded, WITHOUT_RECORDED } from '../support/
 
 const README = fileURLToPath(new URL('../../../shared/data/ll2-recorded/README.md', import.meta.url))
 
-/** All shapes and oddities; two processes each. */
+/** All recorded shapes; two processes each. */
 const FILES = [
   'v2.0.0-upcoming-athanator-1.json', // flown, in flight, placeholders, and one with an open time
   'v2.0.0-upcoming-ranog-2.json',
@@ -87,7 +87,7 @@ function byId<T extends { launch_id?: unknown }>(rows: T[]): T[] {
   return rows.sort((a, b) => (String(a.launch_id) < String(b.launch_id) ? -1 : 1))
 }
 
-/** By the raw data alone: still to come, not flown, and of a time that is no placeholder; the earliest of these. */
+/** By the raw data alone: the earliest upcoming launch that has not flown and whose time is not a placeholder. */
 function nearestOf(launches: readonly Raw[], now: Date): { name: string; net: string } {
   const waiting = launches.filter(({ net, status }) => {
     const { id } = status as { id: number }
@@ -96,7 +96,7 @@ function nearestOf(launches: readonly Raw[], now: Date): { name: string; net: st
   const timed = waiting.filter((launch) => {
     const precision = launch.net_precision as { id: number } | null | undefined
     if (precision) return precision.id <= 2
-    // Without one: what is "to be determined" at midnight is known to the day at best.
+    // No time: a "to be determined" launch at midnight is known to the day at best.
     const midnight = String(launch.net).includes('T00:00:00')
     return launch.tbddate !== true && !(midnight && (launch.status as { id: number }).id === 2)
   })

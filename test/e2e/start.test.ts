@@ -14,7 +14,7 @@ interface Line {
   [field: string]: unknown
 }
 
-/** What it has logged so far: a JSON object a line, and nothing else. */
+/** Its log so far: one JSON object a line, and nothing else. */
 function logged(running: Running): Line[] {
   const whole = running.stdout().split('\n').slice(0, -1)
   return whole.map((line) => JSON.parse(line) as Line)
@@ -22,14 +22,14 @@ function logged(running: Running): Line[] {
 
 const saying = (running: Running, text: string) => logged(running).filter(({ msg }) => msg.includes(text))
 
-/** Waits until it has said so that often, and gives the last of these lines. */
+/** Waits until the message was logged this often, and returns the last of these lines. */
 async function said(running: Running, text: string, times = 1): Promise<Line> {
   await vi.waitFor(() => expect(saying(running, text).length).toBeGreaterThanOrEqual(times), WITHIN)
   return saying(running, text).at(-1) as Line
 }
 
 describe.concurrent('npm start', () => {
-  test('runs a dag at every tick, reports a wrong pipeline, and ends at a SIGTERM', () =>
+  test('runs a dag at every tick, reports a wrong pipeline, and ends after a SIGTERM', () =>
     withDatabase(async ({ connectionString, pool }) => {
       const begun = Math.floor(Date.now() / 1_000) * 1_000
       const env = { DATABASE_URL: connectionString, PIPELINES_DIR: join(FIXTURES, 'scheduled-pipelines') }
@@ -61,7 +61,7 @@ describe.concurrent('npm start', () => {
       }
     }))
 
-  test('a second SIGTERM does not wait for a running task; the next process takes it up', () =>
+  test('a second SIGTERM does not wait for a running task; the next process runs it', () =>
     withDatabase(async ({ connectionString, pool }) => {
       const env = { DATABASE_URL: connectionString, PIPELINES_DIR: join(FIXTURES, 'waiting-pipelines') }
       for (const tryNumber of [1, 2]) {
@@ -80,11 +80,11 @@ describe.concurrent('npm start', () => {
       expect(rows).toHaveLength(1)
     }))
 
-  test('rocket-launches looks at the API as often as it is told to, by hand at any time', () =>
+  test('rocket-launches polls the API at the configured interval; a manual run polls at once', () =>
     withDatabase(({ connectionString, pool }) =>
       withStandIns(async ({ library, discord, ...standIns }) => {
         const env = { ...standIns.env, DATABASE_URL: connectionString, LAUNCH_LIBRARY_INTERVALS: '15m,15m,15m' }
-        // What counts against the quota.
+        // Requests that count against the quota.
         const calls = () => library.requests.filter(({ path }) => path.includes('/launches/')).length
         const tick = async (minute: string) => {
           const running = startCli(['start'], { env: { ...env, CLOCK: before(minute) } })
@@ -109,7 +109,7 @@ describe.concurrent('npm start', () => {
     ))
 })
 
-/** A second before 12:`minute`: a dag that is known makes up for a tick a minute late. One that is not has 20 s. */
+/** A second before 12:`minute`. A known dag runs a tick up to a minute late; an unknown dag has 20 s. */
 function before(minute: string): string {
   const isFirst = minute === '05'
   return new Date(Date.parse(`2026-05-04T12:${minute}:00Z`) - (isFirst ? 20_000 : 1_000)).toISOString()

@@ -12,7 +12,7 @@ import { type Handler, type HttpServer, startHttpServer } from '../support/http-
 
 export const PIPELINES = fileURLToPath(new URL('../../pipelines', import.meta.url))
 
-/** Nothing of a run is under way any more, and no process counts as alive. */
+/** Asserts that no run is active and no process counts as alive. */
 export async function expectNothingRunning(db: Database): Promise<void> {
   const { rows } = await db.query(
     `select 'run' as what, state from metadata.dag_run where state not in ('success', 'failed')
@@ -23,7 +23,7 @@ export async function expectNothingRunning(db: Database): Promise<void> {
   expect(rows).toEqual([])
 }
 
-/** None of the secrets stands in what a process printed, nor in any table of the database. */
+/** Asserts that no secret is in the output of a process or in any table of the database. */
 export async function expectNoSecret(secrets: readonly string[], ended: Ended, db: Database): Promise<void> {
   for (const secret of secrets) expect(ended.stdout + ended.stderr).not.toContain(secret)
   expect(await tablesHolding(db, secrets)).toEqual([])
@@ -45,7 +45,7 @@ export async function tablesHolding(db: Database, texts: readonly string[]): Pro
 
 export const STACK = /\n\s+at \S+/
 
-/** Launch Library at noon of 2026-05-04 and Discord, and what a process needs to know to use them. */
+/** Stand-ins of Launch Library, at noon of 2026-05-04, and Discord, with the settings that point to them. */
 export async function withStandIns(work: (standIns: StandIns) => Promise<void>): Promise<void> {
   const library = await startLaunchLibrary({ now: () => new Date('2026-05-04T12:00:00Z') })
   const discord = await startDiscord()
@@ -59,7 +59,7 @@ interface StandIns {
   env: Record<string, string>
 }
 
-/** An empty list, as Launch Library gives it. */
+/** An empty list, as Launch Library returns it. */
 export const PAGE = JSON.stringify({ count: 0, next: null, previous: null, results: [] })
 
 export async function withApi(answer: Handler, work: (api: HttpServer) => Promise<void>): Promise<void> {

@@ -24,7 +24,7 @@ const CLOSED = 'http://127.0.0.1:1'
 
 const database = useDatabase(createEmptyDatabase)
 let discord: DiscordServer
-/** Launches stored and announced by a good run, before anything goes wrong. */
+/** Launches that a good run stored and announced before the error. */
 let before: Record<string, unknown>[]
 
 const launches = async () =>
@@ -46,18 +46,18 @@ beforeAll(async () => {
   await library.close()
   before = await launches()
   expect([code, before.length >= 30, discord.messages.length]).toEqual([0, true, 1])
-  // The search would find one, were it there.
+  // Proves that the search would find a secret.
   expect(await tablesHolding(database.pool, ['fetch_and_store_data'])).toContain('metadata.task_instance')
 })
 afterAll(async () => {
   await discord.close()
 })
 
-/** One sentence on the task's line and at the end; no stack, no secret; what was stored before is as it was. */
+/** Asserts one sentence on the task's line and at the end, no stack, no secret, and unchanged stored launches. */
 async function expectOneSentence(ended: Ended, task: string, sentence: string): Promise<void> {
   const lines = ended.stdout.trimEnd().split('\n')
-  const told = lines.find((line) => line.startsWith('✖ ') && line.includes(task)) ?? ''
-  expect(told.endsWith(`  ${sentence}`)).toBe(true)
+  const line = lines.find((line) => line.startsWith('✖ ') && line.includes(task)) ?? ''
+  expect(line.endsWith(`  ${sentence}`)).toBe(true)
   expect(lines.at(-1)).toMatch(/^✖ run failed in /)
   expect(lines.at(-1)?.endsWith(`: ${task} failed: ${sentence}`)).toBe(true)
   expect([ended.code, ended.stderr]).toEqual([1, ''])
@@ -78,7 +78,7 @@ function passwordOf({ connectionString }: TestDatabase): string {
   return password
 }
 
-/** How often each task was tried in the newest run. */
+/** The number of tries of each task in the newest run. */
 async function tries(): Promise<Record<string, number>> {
   const { rows } = await database.pool.query(
     `select json_object_agg(task_id, try_number) as tries from metadata.task_instance
@@ -89,7 +89,7 @@ async function tries(): Promise<Record<string, number>> {
 
 const UPCOMING = '/2.3.0/launches/upcoming/'
 
-describe('what waiting cannot mend fails at once, without a retry', () => {
+describe('a permanent error fails at once, without a retry', () => {
   test.each([
     [
       'HTML',
@@ -128,12 +128,12 @@ describe('what waiting cannot mend fails at once, without a retry', () => {
       await expectOneSentence(ended, 'fetch_and_store_data', sentence.replaceAll('@', place))
       const calls = api.requests.filter(({ url }) => !url?.endsWith('/api-throttle/'))
       expect(calls).toHaveLength(1)
-      // What is stored is still looked at.
+      // The stored launches are still checked.
       expect(await tries()).toEqual({ initialize_schema: 1, fetch_and_store_data: 1, notify_discord: 1 })
     })
   })
 
-  test('LOG_LEVEL=debug shows the stack, and still no secret', async () => {
+  test('LOG_LEVEL=debug shows the stack, but no secret', async () => {
     await withApi(raw(401, 'application/json', '{}'), async (api) => {
       const ended = await run([], { LAUNCH_LIBRARY_URL: `${api.origin}/2.3.0`, LOG_LEVEL: 'debug' })
       expect(ended.stdout).toMatch(STACK)
@@ -164,7 +164,7 @@ describe('what waiting cannot mend fails at once, without a retry', () => {
   })
 })
 
-describe('what waiting can mend is retried', () => {
+describe('a transient error is retried', () => {
   test.each([
     ['a closed port', undefined, 'Nothing listens at 127.0.0.1:1 (connection refused); check LAUNCH_LIBRARY_URL'],
     ['a 500', raw(500, 'text/html', '<h1>Server Error</h1>'), '@ answered 500 Internal Server Error; try again later'],
@@ -192,7 +192,7 @@ describe('what waiting can mend is retried', () => {
     await library.close()
   })
 
-  /** Says when it tries again; Ctrl-C then ends it at once. */
+  /** It prints when it tries again; Ctrl-C then ends it at once. */
   async function expectRetry(env: Record<string, string>, task: string, reason: string): Promise<void> {
     const running = startCli(['pipeline', 'rocket-launches'], { env: { ...ENV(), ...env } })
     const waiting = `retrying in 30 s (2 of 4): ${reason}\n`

@@ -11,7 +11,7 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-/** A run of a dag that allows one at once, and whose task waits to be stopped. */
+/** A run of a dag that allows one run at once, and whose task runs until it is stopped. */
 function start(): Running {
   const env = {
     DATABASE_URL: database.connectionString,
@@ -35,7 +35,7 @@ test('Ctrl-C ends a run that waits for another one', async () => {
   const first = start()
   await saying(first, 'wait: waiting, try 1')
   const second = start()
-  await saying(second, 'waits for another run to end: this dag allows 1 at once\n')
+  await saying(second, 'waiting for another run to end: this dag allows 1 at once\n')
   expect(second.stdout()).not.toContain('running')
   await interrupted(second)
   await interrupted(first)
@@ -46,7 +46,7 @@ test('a run that waits for another one begins when that one ends', async () => {
   const first = start()
   await saying(first, 'wait: waiting, try 1')
   const second = start()
-  await saying(second, 'waits for another run to end')
+  await saying(second, 'waiting for another run to end')
   await interrupted(first)
   await saying(second, 'wait: waiting, try 1')
   await interrupted(second)

@@ -11,7 +11,7 @@ export interface Progress {
   started(run: OwnedRun): void
   onChange(run: OwnedRun, change: RunChange): void
   onLog(line: LogLine): void
-  /** The user asked to end it. */
+  /** The user asked to stop the run. */
   stopping(): void
   finished(result: RunResult): void
   close(): void
@@ -27,7 +27,7 @@ interface TaskLine {
 
 const SILENT: Progress = { started() {}, onChange() {}, onLog() {}, stopping() {}, finished() {}, close() {} }
 
-/** A run as it goes: on a terminal one live line a task under what the tasks log, in a pipe a plain line an event. */
+/** Shows a run: on a terminal a live line for each task, below the tasks' log lines; in a pipe a line for each event. */
 export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | undefined; debug: boolean }): Progress {
   if (screen === undefined) return SILENT
   const width = Math.max(...[...dag.tasks.keys()].map((id) => id.length), 0)
@@ -39,7 +39,7 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
   let own: OwnedRun | undefined
   let waiting = false
   let ticking: NodeJS.Timeout | undefined
-  /** A first task may speak before it is known that its run began. */
+  /** Log lines that arrive before `started` is called. */
   const early: LogLine[] = []
   const textOf = (line: TaskLine) => taskLines(line, width, screen.columns)
   const draw = () => screen.draw(fitting(lines, textOf, screen.rows))
@@ -49,7 +49,7 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
       startedAt = Date.now()
       screen.print([`${pc.bold(dag.id)} ${pc.dim(run.run.runId)}`])
       waiting = run.run.state === 'queued'
-      if (waiting) screen.print([`  waits for another run to end: this dag allows ${dag.maxActiveRuns} at once`])
+      if (waiting) screen.print([`  waiting for another run to end: this dag allows ${dag.maxActiveRuns} at once`])
       lines.forEach((line, index) => {
         Object.assign(line, { state: waiting ? 'none' : run.state.instance(index).state, since: Date.now() })
       })
@@ -77,15 +77,15 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
       else screen.print(logLines(line, screen.columns))
     },
     stopping: () => {
-      // Not heard by a process that ends at once, as it should.
+      // Most processes end within a second and never print this.
       const say = () => screen.print([pc.dim('  waiting for a task to stop; Ctrl-C again ends at once')])
       if (screen.live) setTimeout(say, 1_000).unref()
     },
     finished: (result) => {
       screen.draw([])
       if (screen.live) screen.print(lines.flatMap(textOf))
-      const told = screen.live ? lines.map(({ detail }) => detail) : []
-      screen.print(wrap(summary(result, Date.now() - startedAt, told), screen.columns))
+      const shown = screen.live ? lines.map(({ detail }) => detail) : []
+      screen.print(wrap(summary(result, Date.now() - startedAt, shown), screen.columns))
     },
     close: () => {
       clearInterval(ticking)
@@ -94,13 +94,13 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
   }
 }
 
-/** Where a dag has more tasks than the terminal has rows, those at work. */
+/** All tasks, or only the active ones if the dag has more tasks than the terminal has rows. */
 function fitting(lines: readonly TaskLine[], textOf: (line: TaskLine) => string[], rows: number): string[] {
   const all = lines.flatMap(textOf)
   if (all.length <= rows) return all
-  const atWork = lines.filter(({ state }) => state !== 'none' && !isTerminal(state)).flatMap(textOf)
+  const active = lines.filter(({ state }) => state !== 'none' && !isTerminal(state)).flatMap(textOf)
   const ended = lines.filter(({ state }) => isTerminal(state)).length
-  return [...atWork.slice(0, rows - 1), pc.dim(`  ${ended} of ${lines.length} tasks have ended`)]
+  return [...active.slice(0, rows - 1), pc.dim(`  ${ended} of ${lines.length} tasks have ended`)]
 }
 
 function advance(line: TaskLine, { to, reason, output }: Transition): void {
@@ -114,7 +114,7 @@ function advance(line: TaskLine, { to, reason, output }: Transition): void {
   line.detail = reason ?? (output === null ? '' : counts(output))
 }
 
-/** What a task returned, in a line: `fetched 34, inserted 34`. */
+/** A task's output in one line, for example `fetched 34, inserted 34`. */
 function counts(output: string): string {
   const value: unknown = JSON.parse(output)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return ''
@@ -122,8 +122,8 @@ function counts(output: string): string {
     if (typeof member === 'number') return { zero: member === 0, text: `${name.replaceAll('_', ' ')} ${member}` }
     return typeof member === 'string' && member.length <= 20 ? { zero: false, text: member } : []
   })
-  const telling = members.filter(({ zero }) => !zero)
-  return (telling.length > 0 ? telling : members.slice(0, 1)).map(({ text }) => text).join(', ')
+  const nonzero = members.filter(({ zero }) => !zero)
+  return (nonzero.length > 0 ? nonzero : members.slice(0, 1)).map(({ text }) => text).join(', ')
 }
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -144,7 +144,7 @@ const LOOK: Readonly<Record<TaskInstanceState, { sign: string; color: (text: str
 const STATE_WIDTH = 'up_for_retry'.length
 const TIME_WIDTH = '100 ms'.length
 
-/** On a terminal what does not fit beside the task stands under it. */
+/** If the detail does not fit beside the task, it goes on the lines below. */
 function taskLines(line: TaskLine, width: number, columns: number): string[] {
   const { color } = LOOK[line.state]
   const running = line.state === 'running'
@@ -173,12 +173,12 @@ function logLines({ taskId, level, message, fields }: LogLine, columns: number):
   return lines.map((line, index) => (index === 0 ? '  ' : INDENT) + line)
 }
 
-/** @param told what stands on the screen already, and is not said twice */
-function summary({ state, reason }: RunResult, ms: number, told: readonly string[]): string {
+/** @param shown details that are on the screen already, and are not repeated */
+function summary({ state, reason }: RunResult, ms: number, shown: readonly string[]): string {
   const took = `in ${humanDuration(ms)}`
   if (state === 'success') return `${pc.green('✔')} run succeeded ${took}`
   const why = reason ?? 'no reason given'
-  const known = told.find((detail) => detail !== '' && why.endsWith(`: ${detail}`))
+  const known = shown.find((detail) => detail !== '' && why.endsWith(`: ${detail}`))
   const short = known === undefined ? why : why.slice(0, -`: ${known}`.length)
   return `${pc.red('✖')} run failed ${took}: ${printable(short)}`
 }

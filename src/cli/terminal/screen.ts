@@ -6,8 +6,8 @@ import { visibleText } from '../../visible-text.ts'
 /**
  * Printed lines, with a block below them that is redrawn in place. Without a terminal only the lines are written.
  *
- * (log-update 7.2.0, the last version for Node 20, erases as many lines as it wrote. When the terminal is made narrower,
- * those lines break into more, and a part of the old block stays on the screen.)
+ * (log-update 7.2.0, the last version for Node 20, erases as many lines as it wrote. When the terminal is made
+ * narrower, those lines break into more, and a part of the old block stays on the screen.)
  */
 export class Screen {
   readonly live = process.stdout.isTTY === true

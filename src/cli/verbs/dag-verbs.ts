@@ -7,20 +7,20 @@ import { type LoadedDags, loadDags } from '../../load-dags.ts'
 import { scrubber } from '../../secrets.ts'
 import { openCommandHost, stopSignal } from '../command-host.ts'
 
-/** What keeps a verb, or all those of a dag, from being there. */
+/** Why a verb, or every verb of a dag, is missing. */
 interface Problem {
   verb?: string
   message: string
 }
 
-/** Who has a verb, by its name. */
+/** The owner of each verb, by the verb's name. */
 type Owners = Map<string, string>
 
 /**
- * Adds the verbs of the dags to the built-in ones. What cannot be loaded stops nothing, and is told only where it may
- * be why a verb is missing.
+ * Adds the verbs of the dags to the built-in ones. A dag that cannot be loaded stops no other verb. It is reported only
+ * if it may explain why the wanted verb is missing.
  *
- * @param word the first of the command line, which is no built-in verb
+ * @param word the first word of the command line, which is not a built-in verb
  */
 export async function addDagVerbs(
   program: Command,
@@ -56,7 +56,7 @@ async function verbsOf(
   host: CommandHost,
   problems: Problem[],
 ): Promise<readonly Command[]> {
-  // On a program of its own, so that a dag that fails half-way leaves nothing behind.
+  // Registered on a separate program, so that a dag that fails half-way adds no verb.
   const own = program.createCommand().copyInheritedSettings(program)
   try {
     await (await dag.commands?.())?.register?.(own, host)
@@ -71,7 +71,7 @@ function add(program: Command, verb: Command, dag: Dag, owners: Owners, problems
   const names = namesOf(verb)
   const taken = names.find((name) => owners.has(name))
   if (taken !== undefined) {
-    const message = `The verb '${taken}' of dag '${dag.id}' is left out: ${owners.get(taken)} has one of that name`
+    const message = `The verb '${taken}' of dag '${dag.id}' is ignored: ${owners.get(taken)} has a verb of that name`
     problems.push({ verb: taken, message })
     return
   }

@@ -27,7 +27,7 @@ export interface BackfillVerbOptions {
   reprocess: BackfillRange['reprocess']
 }
 
-/** `dags backfill <dag>`: runs the ticks of a time gone by, and follows them to the end; 1 where a run has failed. */
+/** `dags backfill <dag>`: runs the ticks of a past period and waits for their end; 1 if a run has failed. */
 export async function dagsBackfill(dagId: string, options: BackfillVerbOptions): Promise<number> {
   const from = parseInstant('--from', options.from)
   const to = parseInstant('--to', options.to)
@@ -45,7 +45,7 @@ export async function dagsBackfill(dagId: string, options: BackfillVerbOptions):
 
 function refuseFuture(to: Date, { clock }: Setup): void {
   if (to > clock.now())
-    throw new UsageError(`--to lies in the future; what is to come is run by its schedule: ${commandFor('start')}`)
+    throw new UsageError(`--to is in the future; the schedule runs future ticks: ${commandFor('start')}`)
 }
 
 async function showPlan(metadata: Metadata, dag: Dag, range: BackfillRange): Promise<number> {
@@ -53,7 +53,7 @@ async function showPlan(metadata: Metadata, dag: Dag, range: BackfillRange): Pro
   const rows = plan.map(({ logicalDate, action, state }) => [instant(logicalDate), action, state ?? ''])
   print(table(['logical_date', 'would', 'state now'], rows))
   const skipped = plan.filter(({ action }) => action === 'skip').length
-  say(`${plan.length - skipped} of ${plan.length} ticks would run, ${skipped} are skipped; nothing was changed`)
+  say(`${plan.length - skipped} of ${plan.length} ticks would run, ${skipped} would be skipped; nothing was changed`)
   return 0
 }
 
@@ -76,16 +76,16 @@ async function run(metadata: Metadata, dag: Dag, range: BackfillRange, maxActive
 
 const BAR_WIDTH = 30
 
-/** On a terminal a bar; elsewhere a line each tenth of the way. */
+/** A bar on a terminal; in a pipe a line for each tenth. */
 function openBar(screen: Screen): (progress: BackfillProgress) => void {
-  let told = 0
+  let tenths = 0
   return ({ ticks, done, active }) => {
     const part = ticks === 0 ? 1 : done / ticks
-    const text = `${done} of ${ticks} done, ${active} under way`
+    const text = `${done} of ${ticks} done, ${active} running`
     const full = Math.round(part * BAR_WIDTH)
     screen.draw([`  ${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} ${Math.floor(part * 100)} %  ${text}`])
-    if (!screen.live && Math.floor(part * 10) > told) screen.print([`  ${text}`])
-    told = Math.floor(part * 10)
+    if (!screen.live && Math.floor(part * 10) > tenths) screen.print([`  ${text}`])
+    tenths = Math.floor(part * 10)
   }
 }
 
@@ -96,14 +96,14 @@ async function summarise(
   { ended, done, ticks }: BackfillEnd,
 ): Promise<number> {
   const failed = await countFailed(metadata, dag.id, from, to)
-  if (ended === 'interrupted') say(`Stopped after ${done} of ${ticks} ticks; the same command goes on from there`)
+  if (ended === 'interrupted') say(`Stopped after ${done} of ${ticks} ticks; run the same command to continue`)
   else if (ended === 'cancelled') say(`Cancelled after ${done} of ${ticks} ticks`)
   else say(`${done} of ${ticks} ticks are done`)
-  if (failed > 0) say(`${failed} of its runs have failed; --reprocess failed does them again`)
+  if (failed > 0) say(`${failed} of its runs failed; --reprocess failed runs them again`)
   return ended === 'done' && failed === 0 ? 0 : 1
 }
 
-/** By the index of run ids, which sort as their logical dates. */
+/** Uses the index of run ids, which sort like their logical dates. */
 async function countFailed(db: Metadata, dagId: string, from: Date, to: Date): Promise<number> {
   const { rows } = await db.query<{ failed: number }>(
     `select count(*)::int as failed from metadata.dag_run

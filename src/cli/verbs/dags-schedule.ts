@@ -1,19 +1,19 @@
-import { openDatabases, type Setup, setUp } from '../../app.ts'
+import { openDatabases, type Setup } from '../../app.ts'
 import type { Dag } from '../../dag/dag.ts'
-import { TminusError, UsageError } from '../../errors.ts'
+import { UsageError } from '../../errors.ts'
 import { type NextRuns, nextRuns, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { findDag } from '../find-dag.ts'
 import { instant, print, printJson, say, table } from '../terminal/table.ts'
-import { withMetadata } from '../with-metadata.ts'
+import { hasNoTables, setUpCommand, withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
-/** `dags pause <dag>`, `dags unpause <dag>`: its scheduled runs only; nothing fires by itself on unpause. */
+/** `dags pause <dag>`, `dags unpause <dag>`: affects scheduled runs only. Unpausing does not run missed ticks. */
 export async function dagsPause(dagId: string, paused: boolean): Promise<number> {
   await withMetadata(async (metadata, { loaded, clock }) => {
     const dag = findDag(loaded, dagId)
     await setPaused(metadata, dag.id, paused, clock.now())
-    if (paused) say(`${dag.id} is paused: it gets no scheduled runs; by hand it still runs`)
+    if (paused) say(`${dag.id} is paused: it gets no scheduled runs; you can still run it by hand`)
     else if (dag.schedule === null) say(`${dag.id} is not paused; it has no schedule`)
     else {
       const [next = null] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
@@ -23,14 +23,14 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
   return 0
 }
 
-/** `dags next [dag]`: the next ticks of one dag, or the next of each. */
+/** `dags next [dag]`: the next ticks of one dag, or the next tick of each dag. */
 export async function dagsNext(
   dagId: string | undefined,
   { output, limit }: ListOptions & { limit?: string },
 ): Promise<number> {
   if (limit !== undefined && !/^[1-9]\d{0,2}$/.test(limit))
     throw new UsageError('--limit must be a whole number from 1 to 999')
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const setup = await setUpCommand()
   const chosen = dagId === undefined ? [...setup.loaded.dags.values()] : [findDag(setup.loaded, dagId)]
   const found = await nextOf(setup, chosen, Number(limit ?? (dagId === undefined ? 1 : 5)))
   const dags = chosen.map(({ id, schedule, timezone }) => {
@@ -72,14 +72,14 @@ function rowsOf(dag: Listed, now: Date): string[][] {
   })
 }
 
-/** Without a database, or tables in it, nothing ran yet and nothing is paused. */
+/** Without a database, or without tables in it, no dag has run yet and none is paused. */
 async function nextOf(setup: Setup, dags: readonly Dag[], count: number): Promise<Map<string, NextRuns>> {
   const now = setup.clock.now()
   try {
     const { metadata, close } = await openDatabases(setup, { create: false })
     return await readNextRuns(metadata, dags, now, count).finally(close)
   } catch (error) {
-    if (!(error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code))) throw error
+    if (!hasNoTables(error)) throw error
     return new Map(dags.map((dag) => [dag.id, nextRuns(dag, undefined, now, count)]))
   }
 }

@@ -1,15 +1,15 @@
 import pc from 'picocolors'
 import { z } from 'zod'
-import { setUp } from '../../app.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { humanDuration } from '../../duration.ts'
 import { findDag } from '../find-dag.ts'
 import { fields, print, printJson, table } from '../terminal/table.ts'
+import { setUpCommand } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
-/** `dags show <dag>`: its tasks as a tree, from the pipelines folder; needs no database. */
+/** `dags show <dag>`: its settings, and its tasks as a tree. Reads the pipelines folder and no database. */
 export async function dagsShow(dagId: string, options: ListOptions & { mermaid?: boolean }): Promise<number> {
-  const { loaded } = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { loaded } = await setUpCommand()
   const dag = findDag(loaded, dagId)
   if (options.mermaid) print(mermaid(dag))
   else if (options.output === 'json') printJson(described(dag))
@@ -20,9 +20,9 @@ export async function dagsShow(dagId: string, options: ListOptions & { mermaid?:
   return 0
 }
 
-/** `tasks list <dag>`: in the order they may run. */
+/** `tasks list <dag>`: in the order in which they can run. */
 export async function tasksList(dagId: string, { output }: ListOptions): Promise<number> {
-  const { loaded } = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { loaded } = await setUpCommand()
   const { tasks } = described(findDag(loaded, dagId))
   if (output === 'json') printJson(tasks)
   else
@@ -86,7 +86,7 @@ function described(dag: Dag) {
   }
 }
 
-/** Each task under each of its upstreams; what hangs on it is drawn where it comes first. */
+/** Draws each task below each of its upstreams. Its own downstream tasks are drawn only the first time. */
 function tree({ graph }: Dag): string[] {
   const lines: string[] = []
   const drawn = new Set<number>()
@@ -109,7 +109,7 @@ function tree({ graph }: Dag): string[] {
   return lines
 }
 
-/** https://mermaid.js.org/syntax/flowchart.html; ids of its own, since words such as `end` are reserved there. */
+/** https://mermaid.js.org/syntax/flowchart.html. Nodes are numbered, because Mermaid reserves ids such as `end`. */
 function mermaid({ graph }: Dag): string {
   const nodes = graph.nodes.map(({ id, triggerRule }, index) => {
     const rule = triggerRule === 'all_success' ? '' : `<br>${triggerRule}`

@@ -18,7 +18,7 @@ export interface TriggerOptions {
   wait?: boolean
 }
 
-/** `dags trigger <dag>`: a queued run that is nobody's yet. With `--wait` 1 where the run has failed. */
+/** `dags trigger <dag>`: queues a run that no process owns yet. With `--wait` it returns 1 if the run failed. */
 export async function dagsTrigger(dagId: string, options: TriggerOptions): Promise<number> {
   const given = options.logicalDate === undefined ? undefined : parseInstant('--logical-date', options.logicalDate)
   return await withMetadata(async (metadata, { loaded, clock }) => {
@@ -32,43 +32,43 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
   })
 }
 
-const LOOK_EVERY_MS = 500
+const POLL_MS = 500
 
-/** While a run is queued, every so many looks: whether a process takes it up. */
-const LOOKS_UNTIL_WHY = 10
+/** While the run is queued, every tenth poll checks why no process executes it. */
+const POLLS_UNTIL_WHY = 10
 
 /**
- * A line for each task instance that has moved on, and one while the run is queued when the reason for it changes.
- * Ctrl-C ends the waiting and not the run.
+ * Prints a line when a task instance changes state, and when the reason changes for which the run is still queued.
+ * Ctrl-C ends the waiting, not the run.
  */
 async function follow(metadata: Metadata, dag: Dag, runId: string, said: string | undefined): Promise<number> {
   const signal = stopSignal()
-  const told = new Map<string, string>()
+  const printed = new Map<string, string>()
   let lastSaid = said
-  for (let looks = 1; !signal.aborted; looks++) {
+  for (let polls = 1; !signal.aborted; polls++) {
     const run = await showRun(metadata, dag.id, runId)
-    if (run === undefined) throw new UsageError(`Run ${runId} is not there any more: somebody has deleted it`)
-    tell(run, told)
+    if (run === undefined) throw new UsageError(`Run ${runId} was deleted`)
+    printChanges(run, printed)
     if (run.end_date !== null) {
       say(`run ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
       return run.state === 'success' ? 0 : 1
     }
-    if (run.state === 'queued' && looks % LOOKS_UNTIL_WHY === 0) {
+    if (run.state === 'queued' && polls % POLLS_UNTIL_WHY === 0) {
       const why = await whyNotTaken(metadata, dag)
       if (why !== undefined && why !== lastSaid) say(why)
       lastSaid = why
     }
-    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {})
+    await delay(POLL_MS, undefined, { signal }).catch(() => {})
   }
-  say(`The run goes on; ${commandFor(`runs cancel ${dag.id} ${runId}`)} ends it`)
+  say(`The run continues; ${commandFor(`runs cancel ${dag.id} ${runId}`)} cancels it`)
   return 0
 }
 
-function tell(run: DagRunDetails, told: Map<string, string>): void {
+function printChanges(run: DagRunDetails, printed: Map<string, string>): void {
   for (const { task_id, state, reason } of run.task_instances) {
     const text = `${state}${reason === null ? '' : `: ${reason}`}`
-    if (state === 'none' || told.get(task_id) === text) continue
-    told.set(task_id, text)
+    if (state === 'none' || printed.get(task_id) === text) continue
+    printed.set(task_id, text)
     say(`  ${task_id} ${text}`)
   }
 }

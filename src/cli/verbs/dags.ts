@@ -1,10 +1,10 @@
 import { openDatabases, type Setup, setUp } from '../../app.ts'
-import { messageOf, TminusError, UsageError } from '../../errors.ts'
+import { messageOf, UsageError } from '../../errors.ts'
 import { listRuns } from '../../operations/list-runs.ts'
 import { listStoredDags } from '../../operations/stored-dags.ts'
 import { findDag } from '../find-dag.ts'
 import { instant, note, print, printJson, table, took } from '../terminal/table.ts'
-import { withMetadata } from '../with-metadata.ts'
+import { hasNoTables, withMetadata } from '../with-metadata.ts'
 
 export interface ListOptions {
   output: string
@@ -20,7 +20,7 @@ interface ListedDag {
   is_active: boolean
 }
 
-/** `dags list`: from the pipelines folder, and what else the database knows, where there is one. */
+/** `dags list`: the dags in the pipelines folder, and those that only the database knows, if there is one. */
 export async function dagsList({ output }: ListOptions): Promise<number> {
   const setup = await setUp({ logTo: process.stderr })
   const { dags: loaded, importErrors } = setup.loaded
@@ -51,7 +51,7 @@ export async function dagsList({ output }: ListOptions): Promise<number> {
   return broken.length > 0 ? 1 : 0
 }
 
-/** Dags that have runs but no folder any more. The list must not depend on the database, so its trouble is only noted. */
+/** Dags that have runs but no folder any more. The list works without the database, so an error of it is only noted. */
 async function goneDags(setup: Setup, here: readonly string[]): Promise<ListedDag[]> {
   try {
     const { metadata, close } = await openDatabases(setup, { create: false })
@@ -65,8 +65,7 @@ async function goneDags(setup: Setup, here: readonly string[]): Promise<ListedDa
       return { dag_id, schedule: null, tasks: 0, description, import_error: null, is_active: false }
     })
   } catch (error) {
-    if (!(error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code)))
-      note(`Dags that only the database knows are not listed: ${setup.scrub(messageOf(error))}`)
+    if (!hasNoTables(error)) note(`Dags that only the database knows are not listed: ${setup.scrub(messageOf(error))}`)
     return []
   }
 }
@@ -76,7 +75,7 @@ export async function dagsRuns(dagId: string, { output, limit }: ListOptions & {
   if (!/^[1-9]\d{0,5}$/.test(limit)) throw new UsageError('--limit must be a whole number from 1')
   const runs = await withMetadata(async (metadata, { loaded }) => {
     const found = await listRuns(metadata, dagId, Number(limit))
-    // What a dag did is there to be read, also after its folder is gone.
+    // The runs of a dag can be read even after its folder is gone.
     if (found.length === 0) findDag(loaded, dagId)
     return found
   })
@@ -86,7 +85,7 @@ export async function dagsRuns(dagId: string, { output, limit }: ListOptions & {
       table(
         ['run_id', 'state', 'start', 'duration'],
         runs.map((run) => [run.run_id, run.state, instant(run.start_date), took(run)]),
-        { spare: ['duration'], empty: `${dagId} has had no run yet` },
+        { spare: ['duration'], empty: `${dagId} has no run yet` },
       ),
     )
   return 0

@@ -1,4 +1,4 @@
-import { openDatabases, setUp } from '../../app.ts'
+import { openDatabases } from '../../app.ts'
 import { milliseconds } from '../../duration.ts'
 import { UsageError } from '../../errors.ts'
 import { clean } from '../../maintenance/clean.ts'
@@ -7,12 +7,12 @@ import { readStatus } from '../../maintenance/status.ts'
 import { stopSignal } from '../command-host.ts'
 import { Screen } from '../terminal/screen.ts'
 import { fields, instant, print, printJson, say, table } from '../terminal/table.ts'
-import { withMetadata } from '../with-metadata.ts'
+import { setUpCommand, withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
-/** `db status`: how much there is of everything. */
+/** `db status`: the server, the migrations and the size of each table. */
 export async function dbStatus({ output }: ListOptions): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const setup = await setUpCommand()
   const { metadata, close } = await openDatabases(setup, { create: false, asFound: true })
   const status = await readStatus(metadata).finally(close)
   if (output === 'json') {
@@ -25,7 +25,7 @@ export async function dbStatus({ output }: ListOptions): Promise<number> {
       ['server', status.server],
       ['database', `${status.database}, ${size(status.bytes)}`],
       ['schema', status.schema],
-      ['migrations', `${applied.at(-1) ?? 'none'}${pending.length > 0 ? `; to come: ${pending.join(', ')}` : ''}`],
+      ['migrations', `${applied.at(-1) ?? 'none'}${pending.length > 0 ? `; pending: ${pending.join(', ')}` : ''}`],
       ['runs', status.runs && `${status.runs.running} running, ${status.runs.queued} queued`],
       ['oldest run', status.runs && instant(status.runs.oldest)],
     ]),
@@ -41,7 +41,7 @@ export interface CleanVerbOptions {
   dryRun?: boolean
 }
 
-/** `db clean`: 1 where a table could not be cleaned. */
+/** `db clean`: returns 1 if a table could not be cleaned. */
 export async function dbClean({ olderThan, dryRun = false }: CleanVerbOptions): Promise<number> {
   const olderThanMs = ageOf(olderThan)
   const signal = stopSignal()
@@ -51,13 +51,13 @@ export async function dbClean({ olderThan, dryRun = false }: CleanVerbOptions): 
   screen.draw([])
   for (const { table: name, rows, error } of cleaned) {
     if (error !== null) process.stderr.write(`✖ ${name}: ${error}\n`)
-    else say(`${dryRun ? 'Would delete' : 'Deleted'} ${rows} of ${WHAT[name] ?? name}`)
+    else say(`${dryRun ? 'Would delete' : 'Deleted'} ${rows} of ${LABEL[name] ?? name}`)
   }
-  if (signal.aborted) say('Stopped before the end; the same command goes on')
+  if (signal.aborted) say('Stopped before the end; run the same command to continue')
   return cleaned.some(({ error }) => error !== null) ? 1 : 0
 }
 
-const WHAT: Readonly<Record<string, string>> = {
+const LABEL: Readonly<Record<string, string>> = {
   dag_run: 'dag_run, with their task instances, tries, logs and outputs',
 }
 
@@ -72,21 +72,21 @@ function ageOf(text: string): number {
 }
 
 const WRONG_AGE = '--older-than must be a duration such as 30d or 12h'
-/** Postgres cannot subtract a much longer time from now. */
+/** Postgres cannot subtract a much longer time from the current one. */
 const LONGEST_AGE_MS = 1_000 * 365 * 24 * 3_600_000
 
-/** `db reset --yes`: drops the runner's tables; those of pipelines stay. */
+/** `db reset --yes`: drops the runner's tables and keeps those of pipelines. */
 export async function dbReset({ yes = false }: { yes?: boolean }): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const setup = await setUpCommand()
   const { metadataSchema: schema } = setup.config
   if (!yes) {
     throw new UsageError(
-      `This drops schema "${schema}" with every run, log and pool (the launches stay); say so with --yes`,
+      `This drops schema "${schema}" with every run, log and pool (launches are kept); add --yes to confirm`,
     )
   }
   const { metadata, close } = await openDatabases(setup, { create: false, asFound: true })
   const dropped = await reset(metadata).finally(close)
-  if (dropped.length === 0) say(`There is no schema "${schema}": nothing to drop`)
+  if (dropped.length === 0) say(`Schema "${schema}" does not exist: nothing to drop`)
   else {
     const tables = dropped.map((one) => `${one.table} (${one.rows} rows)`).join(', ')
     say(`Dropped schema "${schema}": ${tables}`)

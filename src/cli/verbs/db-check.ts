@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { type Databases, openDatabases, type Setup, setUp } from '../../app.ts'
+import { type Databases, openDatabases, type Setup } from '../../app.ts'
 import type { Check } from '../../commands.ts'
 import { parseSettings } from '../../config.ts'
 import type { Dag } from '../../dag/dag.ts'
@@ -12,11 +12,12 @@ import { openCommandHost, stopSignal } from '../command-host.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { terminalColumns } from '../terminal/screen.ts'
 import { print, printJson } from '../terminal/table.ts'
+import { setUpCommand } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
-/** `db check`: what is wrong, and what to do about it; 1 where anything is. */
+/** `db check`: what is wrong and how to fix it; returns 1 if a check failed. */
 export async function dbCheck({ output }: ListOptions): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const setup = await setUpCommand()
   const databases = await checkDatabases(setup)
   const isReached = databases.every(({ name, level }) => name !== 'connection' || level === 'ok')
   const settings = settingsWarnings(setup).map((message): Check => ({ name: 'settings', level: 'warn', message }))
@@ -48,13 +49,13 @@ async function checkOpened({ config, loaded }: Setup, { db, metadata, direct }: 
   ]
 }
 
-/** @param here ids of the dags whose code is here */
+/** @param here ids of the dags whose code is in PIPELINES_DIR */
 async function checkTables(metadata: Databases['metadata'], here: readonly string[]): Promise<Check[]> {
   const rights = await checkRights(metadata)
   return rights.level === 'ok' ? [rights, ...(await checkRuns(metadata, here))] : [rights]
 }
 
-/** @param isReached whether the database can be asked: where not, that is told once */
+/** @param isReached false if the database does not answer: this is reported once, and not again for each dag */
 async function checkDags({ env, loaded }: Setup, isReached: boolean): Promise<Check[]> {
   const broken = loaded.importErrors.map(
     ({ folder, message }): Check => ({ name: folder, level: 'fail', message: `could not be loaded: ${message}` }),
@@ -68,13 +69,13 @@ async function checkDags({ env, loaded }: Setup, isReached: boolean): Promise<Ch
 
 const DAG_CHECK_MS = 10_000
 
-/** Its settings, and with a `signal` what it tells of itself. */
+/** Checks the dag's settings, and with a `signal` runs the dag's own checks. */
 async function checkDag(dag: Dag, env: Setup['env'], signal: AbortSignal | undefined): Promise<Check[]> {
   try {
     parseSettings(env, [dag])
     const host = signal && openCommandHost(dag, env, { signal, done: () => {} })
-    const told = host && (await (await dag.commands?.())?.check?.(host))
-    return [...(told ?? [{ name: dag.id, level: 'ok' as const, message: 'loads, its settings are right' }])]
+    const own = host && (await (await dag.commands?.())?.check?.(host))
+    return [...(own ?? [{ name: dag.id, level: 'ok' as const, message: 'loads, and its settings are valid' }])]
   } catch (error) {
     return [{ name: dag.id, level: 'fail', message: messageOf(error) }]
   }

@@ -1,4 +1,4 @@
-import { openDatabases, setUp } from '../../app.ts'
+import { openDatabases } from '../../app.ts'
 import type { Config } from '../../config.ts'
 import { openEmbedded } from '../../db/embedded/embedded.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
@@ -7,10 +7,11 @@ import { openDoor } from '../../web/door.ts'
 import { refuseStrangers } from '../../web/strangers.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { print, say } from '../terminal/table.ts'
+import { setUpCommand } from '../with-metadata.ts'
 
-/** `db url`: the address of the launches' database. An embedded server is started, and left running. */
+/** `db url`: the address of the launches' database. Starts an embedded server, and leaves it running. */
 export async function dbUrl(): Promise<number> {
-  const { config } = await setUp({ wanted: () => false, logTo: process.stderr })
+  const { config } = await setUpCommand()
   if (config.databaseUrl !== undefined) {
     print(config.databaseUrl)
     return 0
@@ -21,15 +22,15 @@ export async function dbUrl(): Promise<number> {
   return 0
 }
 
-/** `db migrate`: the runner's own tables; a pipeline's are its own business. */
+/** `db migrate`: migrates the runner's tables; each pipeline migrates its own. */
 export async function dbMigrate({ beforeStart = false }: { beforeStart?: boolean } = {}): Promise<number> {
-  const setup = await setUp({ wanted: () => false, logTo: process.stderr })
+  const setup = await setUpCommand()
   for (const message of settingsWarnings(setup)) setup.log.warn(message)
   const databases = await openDatabases(setup, { create: true })
   const { admin, metadataSchema, web } = setup.config
   try {
     const made = admin && (await ensureAdmin(databases.metadata, admin.user, admin.password))
-    if (made) say(`Made ${admin.user}, the first admin of the web page`)
+    if (made) say(`Created ${admin.user}, the first admin of the web page`)
     say(`The runner's tables in schema "${metadataSchema}" are up to date`)
     if (beforeStart) await refusePage(databases.metadata, web)
   } finally {
@@ -38,7 +39,7 @@ export async function dbMigrate({ beforeStart = false }: { beforeStart?: boolean
   return 0
 }
 
-/** Throws what `start` would throw, for a supervisor that would start it over and over. The port may be taken here. */
+/** Throws what `start` would throw, so that a supervisor does not restart it again and again. Any free port will do. */
 async function refusePage(metadata: Metadata, web: Config['web']): Promise<void> {
   await refuseStrangers(metadata, web)
   const door = openDoor({ ...web, port: 0 })

@@ -9,8 +9,8 @@ import { pipeline } from './pipeline.ts'
 const DATABASE = 'tminus_demo'
 
 /**
- * `demo`: the real pipeline on a database of its own, made anew each time. Ignores `.env`: only DATA_DIR is taken
- * from the environment, so neither the real tables nor the real channel can be reached.
+ * `demo`: runs the real pipeline on a database of its own, which it creates again each time. It ignores `.env` and
+ * reads only DATA_DIR from the environment, so it cannot reach the real tables or the real channel.
  */
 export async function demo(): Promise<number> {
   const dataDir = readEnvironment({ file: false }).DATA_DIR ?? '.data'

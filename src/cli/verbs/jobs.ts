@@ -7,7 +7,7 @@ import { instant, print, printJson, say, table } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
-/** `jobs list`: processes, those alive first. */
+/** `jobs list`: recent processes, live ones first. */
 export async function jobsList({ output }: ListOptions): Promise<number> {
   const jobs = await withMetadata((metadata) => listJobs(metadata, 25))
   if (output === 'json') printJson(jobs)
@@ -24,7 +24,7 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
           instant(job.heartbeat_at),
           job.reason ?? '',
         ]),
-        { spare: ['start'], empty: 'No process has been here yet' },
+        { spare: ['start'], empty: 'No process has run here yet' },
       ),
     )
   return 0
@@ -39,7 +39,7 @@ export async function jobsCheck(): Promise<number> {
     const late = await listLate(metadata)
     for (const one of late) say(sentence(lateReason(one)))
     if (executing.length + late.length === 0)
-      say(`No live process takes up runs; start one with ${commandFor('start')}`)
+      say(`No live process executes runs; start one with ${commandFor('start')}`)
     const why = await whyNotWritable(metadata.pool)
     if (why !== undefined) say(sentence(why))
     return executing.length > 0 && why === undefined ? 0 : 1

@@ -68,7 +68,7 @@ export async function tasksMark(
   return 0
 }
 
-/** Where no running process will take up a queued run of this dag, says so, and what to do. */
+/** If no running process would execute a queued run of this dag, says so, and what to do. */
 export async function sayIfNotTaken(metadata: Metadata, dag: Dag): Promise<void> {
   const why = await whyNotTaken(metadata, dag)
   if (why !== undefined) say(why)

@@ -14,22 +14,22 @@ import { printJson } from '../terminal/table.ts'
 export interface PipelineOptions {
   conf?: string
   json?: boolean
-  /** False: each task is tried once. */
+  /** False: try each task once. */
   retry?: boolean
-  /** Records the run in this schema instead, which is dropped at the end. */
+  /** Records the run in this schema, and drops it at the end. */
   scratchSchema?: string
-  /** Instead of the process's own and `.env`. */
+  /** Replaces the environment of the process and `.env`. */
   env?: Environment
 }
 
-const ROOM = 1_000
+const SCRATCH_SLOTS = 1_000
 
-/** `pipeline <dag>`: one run, owned by this process from start to end. */
+/** `pipeline <dag>`: one run, which this process owns from start to end. */
 export async function pipeline(dagId: string, options: PipelineOptions): Promise<number> {
   const screen = options.json ? undefined : new Screen()
   const setup = await setUp({
     wanted: (dag) => dag.id === dagId,
-    // On the same terminal as the live lines it would tear them apart.
+    // On the same terminal, log lines must be printed above the live lines.
     logTo: screen?.live && process.stderr.isTTY ? screen.stream() : process.stderr,
     ...(options.env && { env: options.env }),
   })
@@ -47,10 +47,10 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   })
   let result: RunResult | undefined
   try {
-    // The runs that share a pool are not in a schema of its own, so it holds nothing up there.
-    if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, ROOM, null)
+    // No other run is in the scratch schema, so its pools need no limit.
+    if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, SCRATCH_SLOTS, null)
     else await refuseMissingPools(app.metadata, dag)
-    // Runs of this dag that a process began and left behind come first.
+    // First takes over runs of this dag that a process began and did not end.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
     const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })

@@ -9,17 +9,17 @@ import { settingsWarnings } from '../settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
 import { Watch } from '../watch.ts'
 
-/** How long running tasks may go on after a SIGTERM. */
+/** Time that running tasks have to end after a SIGTERM. */
 const GRACE_MS = 30_000
-/** How long it may go on to open the databases after one. */
+/** Time that opening the databases has to end after one. */
 const EARLY_GRACE_MS = 3_000
 
-/** `start` and `scheduler`: runs every dag by its schedule until told to stop. */
+/** `start` and `scheduler`: run every dag on its schedule until a signal arrives. */
 export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const setup = await setUp()
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const { loaded, clock, log } = setup
-  // Before a database is opened: it may be another one than was meant.
+  // Before a database is opened, because a wrong setting may name the wrong one.
   for (const message of settingsWarnings(setup)) log.warn(message)
   const watch = new Watch(setup, kind)
   const opening = openApp(setup, kind, watch.hooks(logRuns(setup)))
@@ -46,10 +46,10 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   return left > 0 ? EXIT_OF[signal] : 0
 }
 
-/** Before a handler is there a signal ends the process by itself; so the exit code is the signal's here too. */
+/** A signal this early returns its own exit code, as if no handler were installed yet. */
 async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<number> {
   const ended = opening.then((app) => app.end('success', { reason: signal }))
-  // What cannot be opened need not be closed; why it cannot is of no interest any more.
+  // If opening fails there is nothing to close, and the error no longer matters.
   const limit = new AbortController()
   await Promise.race([ended, delay(EARLY_GRACE_MS, undefined, { signal: limit.signal })]).catch(() => {})
   limit.abort()
@@ -57,7 +57,7 @@ async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<numb
 }
 
 function logRuns({ log }: Setup) {
-  /** Runs under way, by their row: what a task logs tells whose it is. */
+  /** Running runs by their row id, to name the run in a task's log lines. */
   const runs = new Map<number, { dag_id: string; run_id: string }>()
   return {
     onChange: ({ run }: OwnedRun, { transitions, run: end }: RunChange) => {

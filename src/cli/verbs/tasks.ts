@@ -15,7 +15,7 @@ export interface LogsOptions {
   follow?: boolean
 }
 
-/** `tasks logs <dag> <run> <task>`: every try, or one; with `--follow` until the task, or that try, has ended. */
+/** `tasks logs <dag> <run> <task>`: the log of all tries, or of one. With `--follow` until the task or try has ended. */
 export async function tasksLogs(dagId: string, runId: string, taskId: string, options: LogsOptions): Promise<number> {
   if (options.try !== undefined && !/^[1-9]\d{0,5}$/.test(options.try))
     throw new UsageError('--try must be a whole number from 1')
@@ -39,19 +39,19 @@ interface Wanted {
   tryNumber: number | null
 }
 
-interface Told {
+interface LogPart {
   lines: readonly LogRow[]
   ends: readonly TryEnd[]
 }
 
-const LOOK_EVERY_MS = 500
+const POLL_MS = 500
 
-async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: Told): Promise<void> {
+async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: LogPart): Promise<void> {
   const signal = stopSignal()
   let after = lastOf(shown.lines, 0)
   let endsShown = shown.ends.length
   for (let ended = false; !ended && !signal.aborted; ) {
-    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {})
+    await delay(POLL_MS, undefined, { signal }).catch(() => {})
     const found = await read(metadata, setup, wanted, after)
     show({ lines: found.lines, ends: found.ends.slice(endsShown) })
     after = lastOf(found.lines, after)
@@ -61,7 +61,7 @@ async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: T
   }
 }
 
-/** The state first: what is written before an end is then among the lines. */
+/** Reads the state first: a line written before the end is then among the lines read after it. */
 async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tryNumber }: Wanted, afterLine: number) {
   const run = await findRun(metadata, setup, dagId, runId)
   const task = findTask(run, taskId)
@@ -71,7 +71,7 @@ async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tr
   const isOver = isTerminal(task.state) || (tryNumber !== null && task.try_number > tryNumber)
   const ended = isOver && (run.end_date !== null || lines.length === 0)
   const what = tryNumber === null ? taskId : `try ${tryNumber} of ${taskId}`
-  const without = `There is no log of ${what}: ${whyNoLog(run, task, tryNumber)}`
+  const without = `${what} has no log: ${whyNoLog(run, task, tryNumber)}`
   return { runId: run.run_id, lines, ends, ended, tries: task.try_number, without }
 }
 
@@ -79,8 +79,8 @@ function lastOf(lines: readonly LogRow[], before: number): number {
   return lines.reduce((last, { line }) => Math.max(last, line), before)
 }
 
-/** Each try's lines, and then how it ended where that was not well. */
-function show({ lines, ends }: Told): void {
+/** Prints the lines of each try, then how the try ended if it did not succeed. */
+function show({ lines, ends }: LogPart): void {
   const tries = new Set([...lines, ...ends].map(({ try_number }) => try_number).sort((a, b) => a - b))
   for (const one of tries) {
     for (const line of lines.filter(({ try_number }) => try_number === one)) print(textOf(line))
@@ -93,7 +93,7 @@ function textOf({ try_number, logged_at, level, message, fields }: LogRow): stri
   return printable(`${instant(logged_at)} try ${try_number} ${level.padEnd(5)} ${message}${more}`)
 }
 
-/** The stack begins with what the reason says. */
+/** Prints the error's stack, which starts with the reason, or else the reason. */
 function endOf({ try_number, ended_at, state, reason, error }: TryEnd): string {
   return printable(`${instant(ended_at)} try ${try_number} ${state}: ${error ?? reason ?? 'no reason given'}`)
 }

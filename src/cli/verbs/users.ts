@@ -7,7 +7,7 @@ import { instant, print, printJson, say, table } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
-/** `users create <name>`: the password is asked for, or read from standard input. */
+/** `users create <name>`: asks for the password, or reads it from standard input. */
 export async function usersCreate(name: string, { role }: { role: string }): Promise<number> {
   const known = ROLES.find((one) => one === role)
   if (known === undefined) throw new UsageError(`--role must be one of ${ROLES.join(', ')}`)
@@ -15,7 +15,7 @@ export async function usersCreate(name: string, { role }: { role: string }): Pro
     await checkNewName(metadata, name)
     await createUser(metadata, name, known satisfies Role, await readPassword())
   })
-  say(`Made ${name}, ${role}. The page asks for a password from now on`)
+  say(`Created ${name}, ${role}. From now on the page asks for a password`)
   return 0
 }
 
@@ -24,7 +24,7 @@ export async function usersSetPassword(name: string): Promise<number> {
     await checkUser(metadata, name)
     await setPassword(metadata, name, await readPassword())
   })
-  say(`The password of ${name} is changed: every session has ended, and the calendar address is withdrawn`)
+  say(`The password of ${name} was changed; all sessions are ended and the calendar address is revoked`)
   return 0
 }
 
@@ -34,11 +34,11 @@ export async function usersDelete(name: string): Promise<number> {
     return (await listUsers(metadata)).length
   })
   say(`Deleted ${name}`)
-  if (left === 0) say(NOBODY)
+  if (left === 0) say(NO_USERS)
   return 0
 }
 
-const NOBODY = 'There are no users: on this machine the page is open to everybody'
+const NO_USERS = 'There are no users: on this machine everybody can use the page'
 
 export async function usersList({ output }: ListOptions): Promise<number> {
   const users = await withMetadata((metadata) => listUsers(metadata))
@@ -48,16 +48,16 @@ export async function usersList({ output }: ListOptions): Promise<number> {
       table(
         ['user_name', 'role', 'created', 'seen'],
         users.map((user) => [user.user_name, user.role, instant(user.created_at), instant(user.seen_at)]),
-        { empty: NOBODY },
+        { empty: NO_USERS },
       ),
     )
   return 0
 }
 
-/** Longer is no password. */
-const MOST = 10_000
+/** Reading stops at this length: no password is longer. */
+const LONGEST_INPUT = 10_000
 
-/** On a terminal asked for twice and not shown; else the first line of standard input. */
+/** On a terminal asks twice, without echo; otherwise reads the first line of standard input. */
 async function readPassword(): Promise<string> {
   if (!process.stdin.isTTY) return await firstLine()
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
@@ -70,7 +70,8 @@ async function readPassword(): Promise<string> {
   }
   try {
     const password = await ask('Password: ')
-    if ((await ask('Once more: ')) !== password) throw new UsageError('The two are not the same; nothing was changed')
+    if ((await ask('Repeat the password: ')) !== password)
+      throw new UsageError('The two passwords differ; nothing was changed')
     return password
   } finally {
     terminal.close()
@@ -81,7 +82,7 @@ async function firstLine(): Promise<string> {
   let text = ''
   for await (const chunk of process.stdin.setEncoding('utf8')) {
     text += chunk
-    if (text.includes('\n') || text.length > MOST) break
+    if (text.includes('\n') || text.length > LONGEST_INPUT) break
   }
   return text.split(/\r?\n/)[0] ?? ''
 }

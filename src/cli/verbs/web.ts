@@ -3,9 +3,9 @@ import { type Door, openDoor } from '../../web/door.ts'
 import { onStopSignal, type StopSignal } from '../signals.ts'
 
 /**
- * `web`: the page alone, until stopped. It executes nothing; what it queues waits for a process that does.
+ * `web`: serves the page until a signal arrives. It executes nothing; runs that it queues wait for a process that does.
  *
- * It listens first and loads the page then: who asks meanwhile is answered once it is there.
+ * It listens before it loads the page: requests that arrive meanwhile wait until the page is ready.
  */
 export async function web(): Promise<number> {
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
@@ -19,7 +19,7 @@ export async function web(): Promise<number> {
   }
 }
 
-/** Not where a setting is wrong: the page refuses to start, and names it together with those of the pipelines. */
+/** Undefined if a setting is wrong: the page then refuses to start, and names all wrong settings, also those of dags. */
 function listenBy(env: Environment): Door | undefined {
   try {
     return openDoor(parseSettings(env, []).config.web)

@@ -1,27 +1,27 @@
 import { visibleText } from '../../visible-text.ts'
 import { timestampText } from './timestamp.ts'
 
-/** A piece of text and how it is set. */
+/** A piece of text and its style. */
 export interface Span {
   text: string
   bold?: boolean
   italic?: boolean
   struck?: boolean
-  /** True for links, mentions and times, which Discord sets apart. */
+  /** True for links, mentions and times, which Discord highlights. */
   marked?: boolean
-  /** Of a time, which a page shows in its reader's zone. `R` is relative: "in 3 hours". */
+  /** Only for a time, so that a page can show it in the reader's zone. Style `R` is relative: "in 3 hours". */
   time?: { at: Date; style: string }
 }
 
 export interface Clock {
   now: Date
-  /** IANA name; default the process's own zone. */
+  /** IANA name; default: the zone of the process. */
   timeZone?: string | undefined
 }
 
 /**
- * The part of Discord's markdown that webhook messages use: bold, italic, struck out, code, links, mentions and
- * `<t:SECONDS:STYLE>`. The marks of headings, small print and quotes are dropped.
+ * Parses the part of Discord's markdown that webhook messages use: bold, italic, strikethrough, code, links, mentions
+ * and `<t:SECONDS:STYLE>`. The marks of headings, small print and quotes are removed.
  */
 export function spansOf(text: string, clock: Clock): Span[] {
   return parse(visibleText(text).replace(/^(?:-# |#{1,3} |> )/gm, ''), {}, clock)
@@ -42,7 +42,7 @@ const rules: Rule[] = [
   { pattern: /(?<!\w)_(?=\S)((?:\\.|[^\\])+?)_(?!\w)/s, read: inside({ italic: true }) },
   { pattern: /`([^`\n]+)`/, read: verbatim },
   { pattern: /<@(&|!)?(\d+)>/, read: mention },
-  // Any mark after a backslash stands for itself; as the earlier match, it keeps the mark from opening anything.
+  // A mark after a backslash is plain text. This rule matches before the mark itself, so the mark opens nothing.
   { pattern: /\\([!-/:-@[-`{-~])/, read: verbatim },
 ]
 

@@ -8,7 +8,7 @@ import type { WebhookEmbed, WebhookMessage, WebhookRow } from './webhook-message
 export interface RenderOptions extends Clock {
   /** False: plain text, no escape codes. */
   color: boolean
-  /** Columns of the terminal. Default 80; text is set no wider than 100. */
+  /** Columns of the terminal. Default 80; text uses at most 100. */
   width?: number | undefined
   /** Default: now. */
   postedAt?: Date
@@ -20,11 +20,11 @@ type Colors = ReturnType<typeof picocolors.createColors>
 interface Page {
   colors: Colors
   clock: RenderOptions
-  /** Columns for text beside the bar. */
+  /** Columns for text, without the bar. */
   width: number
 }
 
-/** A webhook message as its reader would see it, for a terminal. Ends without a line break. */
+/** Renders a webhook message for a terminal, as its reader would see it. The text has no final line break. */
 export function renderMessage(message: WebhookMessage, options: RenderOptions): string {
   const width = Math.max(24, Math.min(options.width ?? 80, 100) - 4)
   const page: Page = { colors: picocolors.createColors(options.color), clock: options, width }
@@ -44,7 +44,7 @@ function sender({ username }: WebhookMessage, { colors, clock }: Page): string {
   return `${name} ${badge} ${colors.dim(clock.editedAt ? `${posted} (edited)` : posted)}`
 }
 
-/** The blocks of an embed, a blank line between them, behind a bar of its colour. */
+/** The blocks of an embed, separated by blank lines, with a bar of its colour on the left. */
 function renderEmbed(embed: WebhookEmbed, page: Page): string[] {
   const { colors } = page
   const blocks = [
@@ -76,7 +76,7 @@ function styledLines(text: string, page: Page, width: number, style: Omit<Span, 
 
 type Field = NonNullable<WebhookEmbed['fields']>[number]
 
-/** Inline fields stand two in a row, as long as they follow each other; the others alone. */
+/** Two adjacent inline fields share a row; any other field has a row of its own. */
 function fieldRows(embed: WebhookEmbed, page: Page): string[][] {
   const rows: Field[][] = []
   for (const field of embed.fields ?? []) {
@@ -137,13 +137,13 @@ function plain(text: string, clock: Clock): string {
 }
 
 function print(spans: readonly Span[], colors: Colors): string {
-  return joinAlike(spans)
-    .map((span) => set(span, colors))
+  return joinSameStyle(spans)
+    .map((span) => applyStyle(span, colors))
     .join('')
 }
 
-/** Neighbours set alike become one. */
-function joinAlike(spans: readonly Span[]): Span[] {
+/** Joins adjacent spans of the same style. */
+function joinSameStyle(spans: readonly Span[]): Span[] {
   const style = ({ text, ...rest }: Span) => JSON.stringify(Object.entries(rest).sort())
   const joined: Span[] = []
   for (const span of spans) {
@@ -155,8 +155,8 @@ function joinAlike(spans: readonly Span[]): Span[] {
   return joined
 }
 
-/** Without colours nothing can be struck out, so the marks stay. */
-function set({ text, bold, italic, struck, marked }: Span, colors: Colors): string {
+/** Without colours there is no strikethrough, so the marks are kept. */
+function applyStyle({ text, bold, italic, struck, marked }: Span, colors: Colors): string {
   if (!colors.isColorSupported) return struck ? `~~${text}~~` : text
   const styles = [
     ...(bold ? [colors.bold] : []),
@@ -164,14 +164,14 @@ function set({ text, bold, italic, struck, marked }: Span, colors: Colors): stri
     ...(struck ? [colors.strikethrough] : []),
     ...(marked ? [colors.cyan] : []),
   ]
-  // Each line is coloured on its own: the bar of an embed is drawn between them.
+  // Each line is coloured separately, because the bar of an embed is drawn between them.
   return text
     .split('\n')
     .map((line) => (line === '' ? '' : styles.reduce((styled, style) => style(styled), line)))
     .join('\n')
 }
 
-/** The terminal colour next to 0xRRGGBB, by its hue. */
+/** The terminal colour closest to 0xRRGGBB, by hue. */
 function barColor(color: number | undefined, colors: Colors): (text: string) => string {
   const [red, green, blue] = [16, 8, 0].map((shift) => (((color ?? 0) >> shift) & 255) / 255) as [
     number,

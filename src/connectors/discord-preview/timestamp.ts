@@ -1,4 +1,8 @@
-/** `<t:SECONDS:STYLE>` as a reader sees it, in English, with the zone named. `timeZone`: IANA name, default our own. */
+/**
+ * `<t:SECONDS:STYLE>` as a reader sees it: in English, with its zone.
+ *
+ * @param timeZone IANA name; default: the zone of the process
+ */
 export function timestampText(at: Date, style: string, now: Date, timeZone?: string): string {
   if (Number.isNaN(at.getTime())) return 'an unknown time'
   if (style === 'R') return relative(at, now)
@@ -38,7 +42,7 @@ function partsOf(at: Date, timeZone: string | undefined): Partial<Record<Part, s
   return Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]))
 }
 
-/** Unit, its seconds, and below how many seconds, once rounded, it is the one to use. */
+/** Each unit, its length in seconds, and the rounded number of seconds below which it is used. */
 const units = [
   ['second', 1, 60],
   ['minute', 60, 3600],

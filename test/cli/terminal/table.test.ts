@@ -9,13 +9,13 @@ const plain = (text: string) => stripVTControlCharacters(text).split('\n')
 const shown = (columns: number, spare: string[] = []) => plain(table(HEADER, [ROW], { columns, spare }))
 
 describe('a table', () => {
-  test('is whole where there is room, or no terminal', () => {
+  test('is not cut if there is room, or no terminal', () => {
     const whole = ['id                       name                                      ', ROW.join('  ')]
     expect(shown(Number.POSITIVE_INFINITY)).toEqual([expect.stringContaining(whole[0] ?? ''), whole[1]])
     expect(shown(124)[1]).toBe(ROW.join('  '))
   })
 
-  test('gives of its widest columns first, never of the first one', () => {
+  test('cuts its widest columns first, never the first one', () => {
     expect(shown(120)[1]).toBe(`${ROW[0]}  ${ROW[1]}  ${'p'.repeat(45)}…  short`)
     expect(shown(100)[1]).toBe(`${ROW[0]}  ${'n'.repeat(32)}…  ${'p'.repeat(32)}…  short`)
   })
@@ -25,17 +25,17 @@ describe('a table', () => {
     expect(shown(columns)[1]).toContain(ROW[0])
   })
 
-  test('does without a column rather than show little of each', () => {
+  test('leaves a column out rather than cut all of them to little', () => {
     expect(shown(80, ['place'])[0]).toMatch(/^id +name +note$/)
     expect(shown(90, ['place'])[0]).toMatch(/^id +name +place +note$/)
   })
 
-  test('says what it means to have no rows, where that is known', () => {
+  test('prints the given text if it has no rows', () => {
     expect(table(HEADER, [], { empty: 'No place yet' })).toBe('No place yet')
     expect(plain(table(HEADER, []))).toEqual(['id  name  place  note'])
   })
 
-  test('counts what a terminal shows, and lets nothing move its cursor', () => {
+  test('counts columns as a terminal does, and makes control characters harmless', () => {
     const lines = plain(
       table(
         ['a', 'b'],
@@ -50,7 +50,7 @@ describe('a table', () => {
   })
 })
 
-test('fields stand below each other; a long one goes on under its beginning', () => {
+test('fields are printed one a line; a long one continues below its first line', () => {
   const given = [
     ['when', 'now'],
     ['empty', ''],
