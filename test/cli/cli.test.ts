@@ -171,7 +171,7 @@ describe.concurrent('verbs that list and show', () => {
     expect(JSON.parse(stdout).map((dag: { dag_id: string }) => dag.dag_id)).toEqual(['chain', 'slow'])
   })
 
-  const SECOND = { task_id: 'second', state: 'failed', try_number: 1, reason: 'told to fail' }
+  const SECOND = { task_id: 'second', state: 'failed', try_number: 1, reason: 'failing on purpose' }
 
   test('runs show latest, in the shape of the contract', async () => {
     const { code, stdout } = await cli(['runs', 'show', 'chain', 'latest', '-o', 'json'])
@@ -184,7 +184,7 @@ describe.concurrent('verbs that list and show', () => {
     const byId = await cli(['runs', 'show', 'chain', runId, '-o', 'json'])
     expect(JSON.parse(byId.stdout)).toEqual(run)
     const { stdout: shown } = await cli(['runs', 'show', 'chain', 'latest'])
-    expect(shown).toContain(`${runId}  failed: second failed: told to fail`)
+    expect(shown).toContain(`${runId}  failed: second failed: failing on purpose`)
     expect(shown).toMatch(/^third +upstream_failed +0 .* second failed$/m)
   })
 
@@ -210,7 +210,7 @@ describe.concurrent('verbs that list and show', () => {
 
   test('tasks logs', async () => {
     const line =
-      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ try 1 info {2}adding \{"to":1\}\n[^\n]+ try 1 failed: Error: told to fail\n/
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ try 1 info {2}adding \{"to":1\}\n[^\n]+ try 1 failed: Error: failing on purpose\n/
     expect((await cli(['tasks', 'logs', 'chain', 'latest', 'second'])).stdout).toMatch(line)
     expect((await cli(['tasks', 'logs', 'chain', runId, 'second', '--try', '1'])).stdout).toMatch(line)
     const { code, stdout, stderr } = await cli(['tasks', 'logs', 'chain', runId, 'second', '--try', '2'])

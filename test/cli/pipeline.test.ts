@@ -67,9 +67,9 @@ describe('pipeline', () => {
   test('a task that fails fails the run: exit 1, the reason, no stack', async () => {
     const ended = await pipeline('chain', '--conf', '{"fail":"second"}')
     expect(plain(ended).slice(5)).toEqual([
-      '✖ second  failed TIME  told to fail',
+      '✖ second  failed TIME  failing on purpose',
       '✖ third   upstream_failed      second failed',
-      '✖ run failed in TIME: second failed: told to fail',
+      '✖ run failed in TIME: second failed: failing on purpose',
     ])
     expect([ended.code, ended.stderr]).toEqual([1, ''])
   })
@@ -77,7 +77,7 @@ describe('pipeline', () => {
   test('LOG_LEVEL=debug shows where it failed', async () => {
     const conf = ['--conf', '{"fail":"second"}']
     const ended = await runCli(['pipeline', 'chain', ...conf], { env: { ...env(), LOG_LEVEL: 'debug' } })
-    expect(ended.stdout).toMatch(/Error: told to fail\n {4}at .*chain\/dag\.ts:\d+/)
+    expect(ended.stdout).toMatch(/Error: failing on purpose\n {4}at .*chain\/dag\.ts:\d+/)
     expect(ended.code).toBe(1)
   })
 
@@ -86,11 +86,11 @@ describe('pipeline', () => {
     expect(code).toBe(1)
     expect(JSON.parse(stdout)).toMatchObject({
       state: 'failed',
-      reason: 'second failed: told to fail',
+      reason: 'second failed: failing on purpose',
       conf: { fail: 'second' },
       task_instances: [
         { task_id: 'first', state: 'success' },
-        { task_id: 'second', state: 'failed', reason: 'told to fail', try_number: 1 },
+        { task_id: 'second', state: 'failed', reason: 'failing on purpose', try_number: 1 },
         { task_id: 'third', state: 'upstream_failed', reason: 'second failed', try_number: 0, start_date: null },
       ],
     })

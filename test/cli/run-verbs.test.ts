@@ -74,7 +74,9 @@ describe('a queued run', () => {
       expect(good.stdout).toMatch(/^Queued manual__.*\n(.*\n)* {2}third success\nrun success\n$/)
       const bad = await cli('dags trigger chain --wait --conf {"fail":"second"}')
       expect(bad.code).toBe(1)
-      expect(bad.stdout).toMatch(/ {2}second failed: told to fail\n(.*\n)*run failed: second failed: told to fail\n$/)
+      expect(bad.stdout).toMatch(
+        / {2}second failed: failing on purpose\n(.*\n)*run failed: second failed: failing on purpose\n$/,
+      )
     }))
 
   test('continues after Ctrl-C ends the waiting; tasks logs --follow reads to the end', () =>
@@ -116,7 +118,7 @@ test('tasks logs explains on standard error why there is no log', async () => {
   expect(await logs('latest', 'third')).toEqual([0, '', never])
   const nothing = 'first has no log: it logged nothing (success)\n'
   expect(await logs('latest', 'first')).toEqual([0, '', nothing])
-  const ended = /try 1 info {2}adding .*\n\S+ \S+ try 1 failed: Error: told to fail\n {4}at /
+  const ended = /try 1 info {2}adding .*\n\S+ \S+ try 1 failed: Error: failing on purpose\n {4}at /
   for (const flag of ['', ' --try 1', ' --follow'])
     expect(await logs('latest', `second${flag}`)).toEqual([0, expect.stringMatching(ended), ''])
   expect(await logs('latest', 'third --follow')).toEqual([0, '', never])

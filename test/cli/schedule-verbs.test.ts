@@ -51,7 +51,7 @@ describe('dags backfill', () => {
     ['dags backfill daily --from 2026-06-01 --to now', /--to must be a date such as/],
     ['dags backfill daily --from 0000-06-01 --to 2026-06-01', /--from must be a date such as/],
     ['dags backfill daily --from 2026-06-02 --to 2026-06-01', /end of a backfill lies before its beginning/],
-    ['dags backfill daily --from 2026-06-01 --to 2027-06-01', /--to lies in the future/],
+    ['dags backfill daily --from 2026-06-01 --to 2027-06-01', /--to is in the future/],
     ['dags backfill dayly --from 2026-06-01 --to 2026-06-02', /There is no dag 'dayly'; did you mean 'daily'\?/],
     [`${WEEK} --max-active-runs 0`, /--max-active-runs must be a whole number from 1/],
     [`${WEEK} --reprocess som`, /Allowed choices are none, failed, completed/],
@@ -65,7 +65,7 @@ describe('dags backfill', () => {
   test('prints its plan, runs it, stops at Ctrl-C and continues with the same command', async () => {
     const dry = await cli(`${WEEK} --dry-run`)
     expect([dry.code, dry.stdout]).toEqual([0, expect.stringMatching(/^2026-06-01 22:00:00Z {2}create$/m)])
-    expect(dry.stdout).toMatch(/5 of 5 ticks would run, 0 are skipped; nothing was changed\n$/)
+    expect(dry.stdout).toMatch(/5 of 5 ticks would run, 0 would be skipped; nothing was changed\n$/)
 
     const alone = startCli(WEEK.split(' '), { env: env() })
     await vi.waitFor(() => expect(alone.stdout()).toContain('Backfill of daily: 5 ticks, 2 runs at once'), WITHIN)
@@ -90,7 +90,7 @@ describe('dags backfill', () => {
     ])
     const again = await cli(`${WEEK} --reprocess failed --dry-run`)
     expect(again.stdout).toMatch(/^2026-06-02 22:00:00Z {2}clear {2}failed$/m)
-    expect(again.stdout).toMatch(/1 of 5 ticks would run, 4 are skipped/)
+    expect(again.stdout).toMatch(/1 of 5 ticks would run, 4 would be skipped/)
     running.process.kill('SIGTERM')
     await running.ended
 
