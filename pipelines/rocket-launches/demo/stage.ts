@@ -6,6 +6,8 @@ import { sampleLaunches } from './launches.ts'
 /** The demo's surroundings: sample launches, a channel, and a clock that can be advanced. */
 export interface Stage {
   now(): Date
+  /** The messages of the channel in their current state, oldest first. */
+  messages: readonly ChannelMessage[]
   /** Advances the clock to `msBefore` before the T-0 of the launch that was next at the start. */
   advanceTo(msBefore: number): void
   /** Moves the T-0 of that launch. */
@@ -24,19 +26,26 @@ export interface Run {
   changed: ChannelMessage[]
 }
 
-export async function openStage(host: DemoHost): Promise<Stage> {
-  let ahead = 0
+export interface StageOptions {
+  /** Default: now. */
+  startsAt?: Date
+  /** The server in the addresses of the pictures. Default: the stand-in for Launch Library. */
+  origin?: string
+}
+
+export async function openStage(host: DemoHost, options: StageOptions = {}): Promise<Stage> {
+  let ahead = (options.startsAt?.getTime() ?? Date.now()) - Date.now()
   const now = () => new Date(Date.now() + ahead)
   const launchLibrary = await startLaunchLibrary({ now })
   const discord = await startDiscord({ now })
-  const { origin } = new URL(launchLibrary.url)
-  let launches = sampleLaunches(now(), { origin })
+  let launches = sampleLaunches(now(), { origin: options.origin ?? new URL(launchLibrary.url).origin })
   launchLibrary.setLaunches(() => launches)
-  const next = launches.findIndex(({ net }) => Date.parse(net) > Date.now())
+  const next = launches.findIndex(({ net }) => Date.parse(net) > now().getTime())
   const net = () => Date.parse(launches[next]?.net ?? '')
 
   return {
     now,
+    messages: discord.messages,
     advanceTo(msBefore) {
       ahead = net() - msBefore - Date.now()
     },
