@@ -17,7 +17,7 @@ export async function withMetadata<T>(work: (metadata: Metadata, setup: Setup) =
   return await work(metadata, setup).finally(close)
 }
 
-/** Whether an error of opening means that nothing has run here yet: no database, or none of the runner's tables. */
+/** Whether an error of `openDatabases` means that nothing has run yet: no database, or none of the runner's tables. */
 export function hasNoTables(error: unknown): boolean {
   return error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code)
 }

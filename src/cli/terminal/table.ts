@@ -72,7 +72,7 @@ function excess(widths: readonly number[], columns: number): number {
   return shown.reduce((sum, width) => sum + width, 0) + GAP.length * (shown.length - 1) - columns
 }
 
-/** Narrows the widest column by one, again and again, until all fit or it has `least` columns. */
+/** Narrows the widest column by one until all columns fit, or until none is wider than `least`. */
 function narrow(widths: number[], columns: number, least: number): void {
   for (let over = excess(widths, columns); over > 0; over -= 1) {
     const widest = widths.reduce((one, width, other) => (other > 0 && width > (widths[one] ?? 0) ? other : one), 1)

@@ -81,7 +81,7 @@ function addBackfill(dags: Command, done: Done): void {
     .option('--max-active-runs <n>', 'runs at once; never more than the dag allows')
     .addOption(
       dags
-        .createOption('--reprocess <which>', 'which of the ticks that have a run to run again')
+        .createOption('--reprocess <which>', 'also run ticks again that already have a run')
         .choices(['none', 'failed', 'completed'])
         .default('none'),
     )
