@@ -62,7 +62,7 @@ export class Watch {
     } catch (error) {
       const taken = error instanceof UsageError && error.code === PORT_TAKEN
       if (!taken || config.web.port !== DEFAULT_WEB_PORT) throw error
-      log.warn(`port ${config.web.port} is taken by another process; using any free one (WEB_PORT sets which)`)
+      log.warn(`port ${config.web.port} is used by another process; using any free one (WEB_PORT sets which)`)
       return await open({ ...config.web, port: 0 })
     }
   }

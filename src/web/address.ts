@@ -2,9 +2,9 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { WebContext } from './site.ts'
 
 /**
- * The IP address a request comes from, in its one spelling; `unknown` where the connection is gone. The proxy's word
- * counts only where one is trusted, and only its own: the last of X-Forwarded-For. Where that is no address, the
- * proxy's own address is taken, so that garbage does not make a new address each time.
+ * The IP address that a request comes from, normalised; `unknown` if the connection is closed. Behind a trusted proxy
+ * it is the last entry of X-Forwarded-For, which the proxy itself added. If that entry is no address, it is the proxy's
+ * own, so that a client cannot obtain a new address with each request.
  */
 export function addressOf(c: WebContext): string {
   const forwarded = c.var.site.trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1) : undefined
@@ -12,8 +12,8 @@ export function addressOf(c: WebContext): string {
 }
 
 /**
- * One spelling of an address with or without brackets, port or zone, of IPv4 also where it is written as IPv6.
- * Undefined where it is no address.
+ * Normalises an address: removes brackets, port and zone, and turns IPv4 written as IPv6 into IPv4. Undefined if the
+ * text is no address.
  */
 export function ipOf(text: string | undefined): string | undefined {
   const bare = withoutPort((text ?? '').trim())
@@ -32,12 +32,12 @@ function withoutPort(text: string): string {
   return bracketed ?? text.replace(/^([^:]*):\d{1,5}$/, '$1')
 }
 
-/** What one person has of the address: of IPv6 the network (/64). */
+/** The part of an address that one person controls: of IPv6 the /64 network. */
 export function networkKey(address: string): string {
   return isIPv6(address) ? `${groupsOf(address).slice(0, 4).join(':')}::/64` : address
 }
 
-/** All eight: `::` stands for as many zeros as are missing. */
+/** All eight groups of an IPv6 address, with `::` expanded. */
 export function groupsOf(address: string): string[] {
   const [head = [], tail = []] = address.split('::').map((part) => part.split(':').filter((group) => group !== ''))
   const zeros = Math.max(0, 8 - head.length - tail.length)

@@ -5,7 +5,7 @@ import { assets } from './assets.ts'
 import { accountPages } from './auth/account.tsx'
 import { loginPages } from './auth/login.tsx'
 import { userPages } from './auth/user-pages.tsx'
-import { knowViewer } from './auth/who.ts'
+import { identifyViewer } from './auth/viewer.ts'
 import { type LoadedBoard, mountBoards } from './boards.ts'
 import { liveRoutes } from './live/routes.ts'
 import { aboutPages } from './pages/about-dag.tsx'
@@ -43,7 +43,7 @@ const PAGES = [
   api,
 ]
 
-/** Every route, in the order in which a request meets them. */
+/** All routes, in the order in which they are matched. */
 export function buildApp(
   site: Site,
   boards: readonly LoadedBoard[],
@@ -51,7 +51,7 @@ export function buildApp(
 ): Hono<WebEnv> {
   const app = new Hono<WebEnv>()
   app.onError(showError)
-  app.notFound((c) => showError(notFound(`There is nothing at ${c.req.path}.`), c))
+  app.notFound((c) => showError(notFound(`No page at ${c.req.path}.`), c))
   app.use(async (c, next) => {
     c.set('site', site)
     await next()
@@ -61,7 +61,7 @@ export function buildApp(
   app.use(visiblePages)
   mount?.(app)
   app.route('/', assets)
-  app.use(knowViewer)
+  app.use(identifyViewer)
   for (const pages of PAGES) app.route('/', pages)
   mountBoards(app, boards, site)
   if (boards.length === 0) app.get('/', (c) => c.redirect('/dags'))

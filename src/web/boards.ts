@@ -7,11 +7,11 @@ import type { Board, BoardLink, CalendarLink, Site, WebEnv } from './site.ts'
 
 export interface LoadedBoard extends BoardLink {
   app: Hono<WebEnv>
-  /** Paths below it that answer calendars: what its module exports as `calendars`. */
+  /** Its paths that return calendars, from its module's export `calendars`. */
   calendars: readonly string[]
 }
 
-/** Imports the boards of the dags, in their order; one that cannot be loaded is logged and left out. */
+/** Imports the dags' boards, in the order of the dags. Logs and skips a board that cannot be loaded. */
 export async function loadBoards(dags: Iterable<Dag>, log: Logger): Promise<LoadedBoard[]> {
   const found: Omit<LoadedBoard, 'base'>[] = []
   for (const dag of dags) {
@@ -28,7 +28,7 @@ export async function loadBoards(dags: Iterable<Dag>, log: Logger): Promise<Load
 function appOf(module: unknown): Hono<WebEnv> {
   const app = (module as { default?: unknown }).default
   if (app instanceof Hono || (typeof app === 'object' && app !== null && 'routes' in app)) return app as Hono<WebEnv>
-  throw new TminusError("its default export is no board; write `export default new Hono<WebEnv>().get('/', …)`", {
+  throw new TminusError("its default export is not a board; write `export default new Hono<WebEnv>().get('/', …)`", {
     code: 'board_invalid',
     retryable: false,
   })
@@ -37,10 +37,10 @@ function appOf(module: unknown): Hono<WebEnv> {
 function calendarsOf(module: unknown): readonly string[] {
   const { calendars = [] } = module as { calendars?: unknown }
   if (Array.isArray(calendars) && calendars.every((path) => /^\/[\w-]+\.ics$/.test(path))) return calendars
-  throw new TminusError("its `calendars` are no paths; write `export const calendars = ['/launches.ics']`", {
-    code: 'board_invalid',
-    retryable: false,
-  })
+  throw new TminusError(
+    "its `calendars` is not a list of .ics paths; write `export const calendars = ['/launches.ics']`",
+    { code: 'board_invalid', retryable: false },
+  )
 }
 
 export function calendarsOn(boards: readonly LoadedBoard[]): CalendarLink[] {
@@ -49,12 +49,12 @@ export function calendarsOn(boards: readonly LoadedBoard[]): CalendarLink[] {
   )
 }
 
-/** Each under its dag's id; the first also at the root, where its links lead. */
+/** Mounts each board under its dag's id, and the first one at the root too. Its links point to the root. */
 export function mountBoards(app: Hono<WebEnv>, boards: readonly LoadedBoard[], site: Site): void {
   for (const { dagId, base, app: board } of boards) {
-    const given: Board = { dagId, base, settings: site.settingsOf(dagId), db: site.db, now: site.now }
+    const context: Board = { dagId, base, settings: site.settingsOf(dagId), db: site.db, now: site.now }
     const own = new Hono<WebEnv>().use(async (c, next) => {
-      c.set('board', given)
+      c.set('board', context)
       allowPictures(c)
       await next()
     })

@@ -1,16 +1,16 @@
 import { humanBytes } from '../db/text.ts'
 
-/** Characters read beyond those that are shown, so that a secret at the cut is known whole. Longer ones are not. */
+/** Characters read beyond the shown ones, so that a secret at the cut is recognised. A longer secret is not. */
 export const MARGIN = 4_000
 
-/** Characters that a page shows of a text: in a list, by itself, as a block; those that the API gives of reasons and stacks. */
+/** Characters shown of a text: on pages in a list, as a sentence, as a block; in the API of a reason and of an error. */
 export const SHOWN = { listed: 300, sentence: 600, reason: 2_000, block: 8_000, stacks: 50_000 }
 
 /**
- * The beginning of a text that may hold secrets: they are taken out before it is cut, and what a secret may begin in is
- * left out. The text may have been cut in the statement already, at `most + MARGIN` characters or more.
+ * The beginning of a text that may contain secrets. Secrets are removed before the cut, and the last MARGIN characters,
+ * where one may begin, are dropped. The SQL statement may have cut the text at `most + MARGIN` characters or more.
  *
- * @param bytes of the whole text, to say how much is left out; needed where the text was cut already
+ * @param bytes size of the whole text, to show how much is missing; needed if the text was cut before
  */
 export function beginning(text: string, most: number, scrub: (text: string) => string, bytes?: number): string {
   const isWhole = text.length < most + MARGIN

@@ -7,31 +7,30 @@ import type { WebContext, WebEnv } from './site.ts'
 
 export interface FoundDag {
   dagId: string
-  /** Undefined where its folder is not there any more, or could not be loaded. */
+  /** Undefined if its folder is missing or could not be loaded. */
   dag: Dag | undefined
-  /** Undefined where the database has never seen it. */
+  /** Undefined if the database does not know it. */
   state: DagState | undefined
 }
 
-/** The dag of this address, from the folder or only from the database. */
+/** The dag in the path, from the pipelines folder or the database. Throws 404. */
 export async function findDag(c: WebContext): Promise<FoundDag> {
   const dagId = c.req.param('dag') as string
   const dag = c.var.site.dags.get(dagId)
   const state = await readDag(c.var.site.metadata, dagId)
-  if (dag === undefined && state === undefined) throw notFound(`There is no dag '${dagId}'.`)
+  if (dag === undefined && state === undefined) throw notFound(`Unknown dag '${dagId}'.`)
   return { dagId, dag, state }
 }
 
-/** The dag whose code is here. */
+/** The dag in the path, from the pipelines folder. Throws 404 if it is not loaded. */
 export function loadedDag(c: WebContext): Dag {
   const dagId = c.req.param('dag') as string
   const dag = c.var.site.dags.get(dagId)
-  if (dag === undefined)
-    throw notFound(`The dag '${dagId}' is not in the pipelines folder any more; put its folder back first.`)
+  if (dag === undefined) throw notFound(`Dag '${dagId}' is not in the pipelines folder. Restore its folder first.`)
   return dag
 }
 
-/** Refuses what needs the code of the dag. */
+/** Answers 404 unless the dag's code is loaded. */
 export const requireLoadedDag: MiddlewareHandler<WebEnv> = async (c, next) => {
   loadedDag(c)
   await next()
@@ -40,7 +39,7 @@ export const requireLoadedDag: MiddlewareHandler<WebEnv> = async (c, next) => {
 export async function findRun(c: WebContext): Promise<WholeRun> {
   const { dag, run } = c.req.param() as { dag: string; run: string }
   const found = await readWholeRun(c.var.site.metadata, dag, run)
-  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been cleaned up.`)
+  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been deleted by db clean.`)
   return found
 }
 
@@ -49,13 +48,13 @@ export type FoundTask = OneInstance & { instance: NonNullable<OneInstance['insta
 export async function findTask(c: WebContext): Promise<FoundTask> {
   const { dag, run, task } = c.req.param() as { dag: string; run: string; task: string }
   const found = await readInstance(c.var.site.metadata, dag, run, task)
-  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been cleaned up.`)
+  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been deleted by db clean.`)
   const { run: of, instance } = found
   if (instance === undefined) throw notFound(`Run '${of.run_id}' has no task '${task}'.`)
   return { run: of, instance }
 }
 
-/** A run with the mark it is followed by, which is never newer than what is read of the run. */
+/** A run and its live mark. The mark is read first, so a change in between is shown at once. */
 export async function findLiveRun(c: WebContext): Promise<WholeRun & { mark: string }> {
   const { dag, run } = c.req.param() as { dag: string; run: string }
   const id = await idOfRun(c.var.site.metadata, dag, run)

@@ -1,18 +1,18 @@
 import { badRequest, refused } from './problem.tsx'
 import type { WebContext } from './site.ts'
 
-/** The fields of a form by name: the last text of that name, '' where there is none. */
+/** The fields of a form by name: the last value of that name, '' if there is none. */
 export interface Form {
   (name: string): string
-  /** Every text of that name. */
+  /** All values of that name. */
   all(name: string): string[]
 }
 
-/** Reads the form that was sent. Throws ProblemError where it is none, is broken, or holds what is no text. */
+/** Reads a form from the body. Throws ProblemError for another content type, a broken body, or a file. */
 export async function readForm(c: WebContext): Promise<Form> {
   const data = await parse(c)
   for (const [name, value] of data) {
-    if (typeof value !== 'string') throw badRequest('A file is not expected here.')
+    if (typeof value !== 'string') throw badRequest('Files are not accepted here.')
     const why = whyNotStorable([name, value])
     if (why !== undefined) throw badRequest(`The form ${why}.`)
   }
@@ -28,18 +28,18 @@ async function parse(c: WebContext): Promise<FormData> {
   if (!TYPES.test(type ?? ''))
     throw refused(415, 'Send a form: application/x-www-form-urlencoded or multipart/form-data.')
   return await c.req.formData().catch(() => {
-    throw badRequest('The form cannot be read: its body is not what its content type says.')
+    throw badRequest('The form cannot be read: its body does not match its content type.')
   })
 }
 
-/** No JSON that a person writes is nested more deeply; Postgres and JSON.stringify fail at some thousands. */
+/** Deeper than any JSON a person writes. Postgres and JSON.stringify fail at a few thousand levels. */
 const DEEPEST = 100
 
-/** Why a value from outside cannot be stored, as the end of a sentence; undefined where it can. */
+/** Why a value cannot be stored, as the end of a sentence; undefined if it can. */
 export function whyNotStorable(value: unknown, depth = 0): string | undefined {
   if (typeof value === 'string') {
-    if (value.includes('\0')) return 'holds a NUL character, which cannot be stored'
-    return value.isWellFormed() ? undefined : 'holds half of a surrogate pair, which cannot be stored'
+    if (value.includes('\0')) return 'contains a NUL character, which cannot be stored'
+    return value.isWellFormed() ? undefined : 'contains half of a surrogate pair, which cannot be stored'
   }
   if (typeof value !== 'object' || value === null) return undefined
   if (depth >= DEEPEST) return `is nested more than ${DEEPEST} levels deep`

@@ -4,25 +4,25 @@ import type { GraphNode } from '../dag/graph.ts'
 export interface Placed {
   width: number
   height: number
-  /** Left upper corners. */
+  /** `x` and `y` are the top left corner. */
   nodes: { id: string; x: number; y: number; width: number; height: number }[]
-  /** As paths. */
+  /** SVG paths. */
   edges: string[]
 }
 
 const HEIGHT = 44
-/** Of the bold names, in the widest of the usual fonts. */
+/** Width of a bold character in the widest common font, in px. */
 const CHARACTER = 8.3
-/** Beyond these dagre takes seconds, in which nothing else is answered. */
+/** For larger graphs dagre blocks the process for seconds. */
 const MOST_NODES = 150
 const MOST_EDGES = 600
-/** Between tasks that all hang on each other nothing could be followed. */
+/** More edges than this cannot be told apart. */
 const MOST_DRAWN_EDGES = 2_000
 
 const placed = new Map<string, Promise<Placed>>()
 const MOST_KEPT = 100
 
-/** Where the tasks of a graph are drawn, from left to right. Kept by what the graph is, since dagre is slow. */
+/** Places the tasks of a graph from left to right. The result is cached by the graph, because dagre is slow. */
 export function placeGraph(nodes: readonly GraphNode[]): Promise<Placed> {
   const key = createHash('sha256').update(JSON.stringify(nodes)).digest('base64')
   const known = placed.get(key) ?? place(nodes)
@@ -57,7 +57,7 @@ async function place(nodes: readonly GraphNode[]): Promise<Placed> {
     height: Math.ceil(height),
     nodes: [...at].map(([id, where]) => ({ id, ...where })),
     edges: edges.map(({ from, to }) => {
-      // Its ends are ours: in the middle of a side. Bends are only needed round what stands between.
+      // Edges start and end in the middle of a side. Only edges around other nodes need dagre's bends.
       const bends = graph.edge({ v: from, w: to }).points ?? []
       return between(at.get(from), at.get(to), bends.length > 3 ? bends.slice(1, -1) : [])
     }),
@@ -105,7 +105,7 @@ function between(a: Box | undefined, b: Box | undefined, bends: readonly Point[]
   return curve([{ x: a.x + a.width, y: a.y + HEIGHT / 2 }, ...bends, { x: b.x - 1, y: b.y + HEIGHT / 2 }])
 }
 
-/** A smooth line through the points, which goes from left to right. */
+/** A smooth line through the points, from left to right. */
 function curve(points: readonly Point[]): string {
   const [first, ...rest] = points.map(({ x, y }) => ({ x: Math.round(x), y: Math.round(y) }))
   if (first === undefined) return ''

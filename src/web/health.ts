@@ -8,19 +8,19 @@ export interface HealthOptions {
   /** The launches' database. */
   db: Database
   metadata: Metadata
-  /** Of a process that schedules and executes; one that does not tells of those that do. */
+  /** Set in a process that schedules and executes runs. Without it, the answer covers the other processes. */
   own?: {
     jobId(): number
-    /** When its scheduler last came to the end of a look. */
+    /** When its scheduler last completed a check. */
     lookedAt(): Date | undefined
   }
 }
 
 export interface Part {
   status: 'healthy' | 'unhealthy'
-  /** ISO 8601, UTC; of what was never heard of null. */
+  /** ISO 8601, UTC; null if there was none. */
   last_heartbeat: string | null
-  /** Only where it is not healthy. */
+  /** Only if unhealthy. */
   reason?: string
 }
 
@@ -32,12 +32,12 @@ export interface Health {
 }
 
 const DATABASE_MS = 2_000
-/** It looks once a second. */
-const LOOK_MS = 10_000
+/** The scheduler checks once a second. */
+const STALE_MS = 10_000
 
 /**
- * Whether database, scheduler and executor each live: a process that only still answers is not healthy. Never throws.
- * Asked again while it is at it, it gives the same answer, so that many who ask cost no more than one.
+ * Returns a function that checks database, scheduler and executor. A process that only answers HTTP is not healthy.
+ * Never throws. Parallel calls share one check.
  */
 export function openHealth({ db, metadata, own }: HealthOptions): () => Promise<Health> {
   const answered = { database: null as Date | null, executor: null as Date | null }
@@ -51,7 +51,7 @@ export function openHealth({ db, metadata, own }: HealthOptions): () => Promise<
     const isOwn = ({ job_id }: Executing) => own === undefined || job_id === own.jobId()
     const [mine, late] = [known.executing.filter(isOwn), known.late.filter(isOwn)]
     answered.executor = latest([...late, ...mine]) ?? answered.executor
-    const why = mine.length > 0 ? undefined : late[0] === undefined ? NOBODY : lateReason(late[0])
+    const why = mine.length > 0 ? undefined : late[0] === undefined ? NO_EXECUTOR : lateReason(late[0])
     return overall(judge(answered.database, known.notWritable), own, judge(answered.executor, why))
   }
   return () => {
@@ -68,23 +68,23 @@ async function askDatabases(db: Database, metadata: Metadata) {
   return { notWritable, executing: await listExecuting(metadata), late: await listLate(metadata) }
 }
 
-const NOBODY = 'no live process takes up runs'
+const NO_EXECUTOR = 'no live process executes runs'
 
 function overall(database: Part, own: HealthOptions['own'], executor: Part): Health {
-  // Who executes also schedules, and only its own process can look deeper than that.
+  // A process that executes also schedules. Only that process itself can check its scheduler.
   const scheduler = own === undefined ? executor : judgeScheduler(own.lookedAt())
   const isHealthy = [database, scheduler, executor].every(({ status }) => status === 'healthy')
   return { status: isHealthy ? 'healthy' : 'unhealthy', database, scheduler, executor }
 }
 
 function judgeScheduler(lookedAt: Date | undefined): Part {
-  if (lookedAt === undefined) return judge(null, 'it has not looked yet')
-  const isLate = Date.now() - lookedAt.getTime() > LOOK_MS
-  return judge(lookedAt, isLate ? `it came to the end of no look for over ${LOOK_MS / 1_000} s` : undefined)
+  if (lookedAt === undefined) return judge(null, 'it has not completed a check yet')
+  const isLate = Date.now() - lookedAt.getTime() > STALE_MS
+  return judge(lookedAt, isLate ? `it has completed no check for over ${STALE_MS / 1_000} s` : undefined)
 }
 
 function unknown(last: Date | null): Part {
-  return judge(last, 'not known without the database')
+  return judge(last, 'unknown: the database does not answer')
 }
 
 function judge(last: Date | null, reason?: string): Part {

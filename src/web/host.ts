@@ -2,12 +2,12 @@ import { isIP } from 'node:net'
 
 const OWN_NAME = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
-/** Whether a Host header names this machine: any other name may be one that leads here (DNS rebinding). */
+/** Whether a Host header names this machine. Any other name may be DNS rebinding. */
 export function isOwnName(host: string): boolean {
   return OWN_NAME.test(host) && isHost(host)
 }
 
-/** Whether it can be the host of an address at all: `127.999.1.1` and `localhost:99999` cannot. */
+/** Whether the text is a valid host with optional port: `127.999.1.1` and `localhost:99999` are not. */
 export function isHost(host: string): boolean {
   return URL.canParse(`http://${host}/`) && !/[/?#@\\]/.test(host)
 }

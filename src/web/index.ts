@@ -1,4 +1,4 @@
-/** What a pipeline draws its own page (`board`) with; src/web/README.md shows one. */
+/** For a pipeline's own page (`board`); src/web/README.md has an example. */
 export { Hono } from 'hono'
 export { etag } from 'hono/etag'
 export type { Child } from 'hono/jsx'

@@ -11,19 +11,19 @@ import type { Site, Viewer, WebContext } from './site.ts'
 
 export interface PageProps {
   c: WebContext
-  /** Before the name of the site in the window's title. */
+  /** Shown before the site's name in the window title. */
   title: string
   /** One sentence for search engines and previews. */
   description?: string | undefined
-  /** For links to this page from elsewhere. */
+  /** For previews of links to this page. */
   share?: Share
-  /** Paths of further scripts (modules) and style sheets, of this site only: the policy refuses all others. */
+  /** Paths of more scripts (modules) and style sheets. They must be on this site: the CSP blocks all others. */
   scripts?: readonly string[]
   styles?: readonly string[]
   children?: Child
 }
 
-/** A whole document: head, navigation, what it is about, foot. `c.html(<Page c={c} title="…">…</Page>)`. */
+/** A whole document: head, navigation, content, footer. `c.html(<Page c={c} title="…">…</Page>)`. */
 export function Page({ c, title, description, share, scripts = [], styles = [], children }: PageProps) {
   const { site, viewer } = c.var as { site: Site; viewer: Viewer | undefined }
   return (
@@ -65,7 +65,7 @@ export function Page({ c, title, description, share, scripts = [], styles = [], 
   )
 }
 
-/** Nothing of it needs eval or styles of its own, which the policy refuses. */
+/** Turns off what the CSP blocks: eval and inline styles. */
 const HTMX = JSON.stringify({
   includeIndicatorStyles: false,
   allowEval: false,
@@ -88,7 +88,7 @@ function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer 
   )
   return (
     <header class="top">
-      <a class="brand" href="/" aria-label="T-minus, first page">
+      <a class="brand" href="/" aria-label="T-minus, start page">
         <Mark />
         <span>T-minus</span>
       </a>
@@ -115,7 +115,7 @@ function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer 
   )
 }
 
-/** The link with the longest path that this one begins with; a launch's page belongs to the board. */
+/** The link whose path is the longest prefix of this one, so that a launch's page belongs to the board. */
 function currentOf(path: string, hrefs: readonly string[]): string | undefined {
   if (/^\/(login|account|users)\b/.test(path) && !hrefs.includes(path)) return undefined
   const fitting = hrefs.filter((href) => href === path || path.startsWith(`${href === '/' ? '' : href}/`))
@@ -137,7 +137,7 @@ function Foot({ site, viewer }: { site: Site; viewer: Viewer | undefined }) {
     <footer class="foot">
       {viewer?.name === null && (
         <p>
-          Open to everybody on this machine, because there are no users yet. To ask for a password:{' '}
+          Open to anyone on this machine, because there are no users yet. To require a sign-in:{' '}
           <code>{commandFor('users create NAME --role admin')}</code>
         </p>
       )}

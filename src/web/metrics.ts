@@ -8,26 +8,26 @@ import type { OwnedRun } from '../runner/owned-run.ts'
 
 export interface MetricsOptions {
   metadata: Metadata
-  /** When the scheduler of this process last came to the end of a look. */
+  /** When the scheduler of this process last completed a check. */
   lookedAt: () => Date | undefined
   /** Follows `CLOCK`. */
   now: () => Date
-  /** What the dags tell of themselves. */
+  /** The dags' own metrics. */
   ofDags: () => Promise<readonly Metric[]>
   log: Logger
 }
 
 export interface Metrics {
   contentType: string
-  /** All of them, in Prometheus' text format. */
+  /** All metrics in Prometheus' text format. */
   text(): Promise<string>
-  /** Told of every written change of a run owned by this process. */
+  /** Must be called after every written change of a run owned by this process. */
   onChange(run: OwnedRun, change: RunChange): void
 }
 
 const SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1_800]
 
-/** Counters and histograms are of what this process did; gauges of the whole database. */
+/** Counters and histograms cover this process; gauges cover the whole database. */
 export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   const { Registry, Counter, Histogram, collectDefaultMetrics } = await import('prom-client')
   const register = new Registry()
@@ -50,16 +50,16 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
   const delay = histogram('tminus_dag_run_start_delay_seconds', 'From its tick to the start of a scheduled run', [
     'dag_id',
   ])
-  const since = { ready: new Map<string, number>(), running: new Map<string, number>(), begun: new Set<number>() }
+  const since = { ready: new Map<string, number>(), running: new Map<string, number>(), started: new Set<number>() }
 
   return {
     contentType: register.contentType,
     text: async () => `${await register.metrics()}${await gauges(options)}`,
     onChange: ({ run }, { transitions, run: end }) => {
       const dag_id = run.dagId
-      if (run.runType === 'scheduled' && !since.begun.has(run.dagRunId))
+      if (run.runType === 'scheduled' && !since.started.has(run.dagRunId))
         delay.observe({ dag_id }, Math.max(0, options.now().getTime() - run.logicalDate.getTime()) / 1_000)
-      since.begun.add(run.dagRunId)
+      since.started.add(run.dagRunId)
       for (const { taskId: task_id, to } of transitions) {
         const key = `${run.dagRunId}/${task_id}`
         const now = Date.now()
@@ -68,8 +68,8 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
           queued.observe({ dag_id }, (now - (since.ready.get(key) ?? now)) / 1_000)
           since.running.set(key, now)
         } else {
-          const began = since.running.get(key)
-          if (began !== undefined) duration.observe({ dag_id, task_id }, (now - began) / 1_000)
+          const start = since.running.get(key)
+          if (start !== undefined) duration.observe({ dag_id, task_id }, (now - start) / 1_000)
           since.ready.delete(key)
           since.running.delete(key)
         }
@@ -77,12 +77,12 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       }
       if (end === null) return
       runs.inc({ dag_id, state: end.state })
-      since.begun.delete(run.dagRunId)
+      since.started.delete(run.dagRunId)
     },
   }
 }
 
-/** What is read at each scrape. A dag, or a database, that fails is left out and logged: the rest still counts. */
+/** Gauges, read at each scrape. A source that fails is logged and skipped. */
 async function gauges({ metadata, lookedAt, ofDags, log }: MetricsOptions): Promise<string> {
   const sources: (() => Promise<readonly Metric[]>)[] = [
     async () => ofScheduler(lookedAt()),
@@ -90,14 +90,14 @@ async function gauges({ metadata, lookedAt, ofDags, log }: MetricsOptions): Prom
     () => ofPools(metadata),
     ofDags,
   ]
-  const told = await Promise.allSettled(sources.map((source) => source()))
-  for (const one of told) if (one.status === 'rejected') log.warn({ err: one.reason }, 'metrics could not be read')
-  return exposition(told.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])))
+  const results = await Promise.allSettled(sources.map((source) => source()))
+  for (const one of results) if (one.status === 'rejected') log.warn({ err: one.reason }, 'metrics could not be read')
+  return exposition(results.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])))
 }
 
 function ofScheduler(lookedAt: Date | undefined): Metric[] {
   if (lookedAt === undefined) return []
-  const help = 'Since the scheduler came to the end of a look; it looks once a second'
+  const help = 'Seconds since the scheduler completed a check; it checks once a second'
   return [{ name: 'tminus_scheduler_look_age_seconds', help, value: (Date.now() - lookedAt.getTime()) / 1_000 }]
 }
 
@@ -123,7 +123,7 @@ async function ofPools(db: Metadata): Promise<Metric[]> {
   ])
 }
 
-/** https://prometheus.io/docs/instrumenting/exposition_formats: one HELP and TYPE a name, its lines together. */
+/** https://prometheus.io/docs/instrumenting/exposition_formats: one HELP and TYPE per name, followed by all its lines. */
 function exposition(metrics: readonly Metric[]): string {
   const names = [...new Set(metrics.map(({ name }) => name))]
   return names

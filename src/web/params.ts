@@ -2,14 +2,14 @@ import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
 import { whyNotStorable } from './form.ts'
 
-/** A field of the form a run is triggered with. */
+/** A field of the trigger form. */
 export interface ParamField {
   name: string
-  /** `any`: text if the schema takes it (a date does), else JSON. */
+  /** `any`: text if the schema accepts it (a date does), else JSON. */
   kind: 'text' | 'number' | 'boolean' | 'choice' | 'json' | 'any'
   required: boolean
   description: string
-  /** What is taken where the field is left empty, as text. */
+  /** The default value as text. */
   standard: string | undefined
   choices: readonly string[]
 }
@@ -24,7 +24,7 @@ interface Property {
   anyOf?: Property[]
 }
 
-/** The fields of a dag's params, by what its schema takes as JSON. */
+/** The fields of a dag's params, from the JSON schema of its input. */
 export function paramFields(dag: Dag): ParamField[] {
   const schema = z.toJSONSchema(dag.params, { io: 'input', unrepresentable: 'any' }) as {
     properties?: Record<string, Property>
@@ -53,7 +53,7 @@ function kindOf({ type, enum: values, anyOf }: Property): Kind {
 
 const KINDS = { string: 'text', number: 'number', integer: 'number', boolean: 'boolean' } as const
 
-/** Null is what an empty field stands for. */
+/** `null` in a union is ignored: an empty field means null. */
 function kindOfUnion(options: readonly Property[]): Kind {
   const [first, ...others] = options.filter(({ type }) => type !== 'null').map(kindOf)
   const same = first !== undefined && others.every(({ kind }) => kind === first.kind && kind !== 'choice')
@@ -67,8 +67,8 @@ export function textOf(value: unknown): string {
 export type ParamErrors = Record<string, string>
 
 /**
- * What a form says, as the conf of a run. An empty field is not given. The errors stand by the name of their field, ''
- * for what belongs to none.
+ * Turns form fields into the conf of a run. Empty fields are skipped. Errors are keyed by field name; '' is for errors
+ * that belong to no field.
  */
 export function confOf(
   dag: Dag,
@@ -82,7 +82,7 @@ export function confOf(
     try {
       conf[name] = read(kind, text, (value) => dag.params.shape[name]?.safeParse(value).success ?? false)
     } catch {
-      errors[name] = kind === 'number' ? 'This must be a number' : 'This must be JSON; a text needs quotes'
+      errors[name] = kind === 'number' ? 'This must be a number' : 'This must be JSON; put text in quotes'
     }
   }
   return { conf, errors: { ...checkConf(dag, conf), ...errors } }
@@ -107,21 +107,18 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Why the dag would not take this conf, by field; empty where it does. A name it does not know is an error too. */
+/** Why the dag rejects this conf, by field; empty if it accepts it. An unknown name is an error too. */
 export function checkConf(dag: Dag, conf: Record<string, unknown>): ParamErrors {
   const known = Object.keys(dag.params.shape)
-  const strangers =
-    dag.params.def.catchall === undefined ? Object.keys(conf).filter((name) => !known.includes(name)) : []
-  const errors: ParamErrors = Object.fromEntries(
-    strangers.map((name) => [name, `'${dag.id}' has no param of this name`]),
-  )
+  const unknown = dag.params.def.catchall === undefined ? Object.keys(conf).filter((name) => !known.includes(name)) : []
+  const errors: ParamErrors = Object.fromEntries(unknown.map((name) => [name, `'${dag.id}' has no param of this name`]))
   const why = whyNotStorable(conf)
-  if (why !== undefined) return { ...errors, '': `It ${why}` }
+  if (why !== undefined) return { ...errors, '': `The conf ${why}` }
   const parsed = dag.params.safeParse(conf)
   for (const { path, message, code } of parsed.error?.issues ?? []) {
     const name = String(path[0] ?? '')
     const missing = code === 'invalid_type' && conf[name] === undefined
-    errors[name] ??= missing ? 'This is needed' : path.length > 1 ? `${path.slice(1).join('.')}: ${message}` : message
+    errors[name] ??= missing ? 'This is required' : path.length > 1 ? `${path.slice(1).join('.')}: ${message}` : message
   }
   return errors
 }

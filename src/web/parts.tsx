@@ -5,7 +5,7 @@ import { humanDuration } from '../duration.ts'
 
 export type AnyState = DagRunState | TaskInstanceState
 
-/** Drawn in a 16 × 16 box, so that a state is told by its shape, its word and its colour. */
+/** Paths in a 16 × 16 box. A state is shown by shape, word and colour. */
 const SHAPES: Readonly<Record<AnyState, string>> = {
   none: 'M3 8h10',
   scheduled: 'M8 2a6 6 0 1 0 .01 0M8 5v3l2 2',
@@ -29,7 +29,7 @@ export function StateMark({ state, live = false }: { state: AnyState; live?: boo
   )
 }
 
-/** Drawn from the sprite that every page begins with. */
+/** Uses the sprite that `Page` puts on every page. */
 export function StateIcon({ state }: { state: AnyState }) {
   return (
     <svg class="icon" width="14" height="14" aria-hidden="true">
@@ -38,7 +38,7 @@ export function StateIcon({ state }: { state: AnyState }) {
   )
 }
 
-/** Each shape once a page. */
+/** Defines each shape once per page. */
 export function Sprite() {
   return (
     <svg class="sprite" aria-hidden="true">
@@ -52,10 +52,10 @@ export function Sprite() {
 }
 
 /**
- * An instant: UTC as it is sent, in the reader's zone once the page's script has seen it.
+ * An instant. The server writes UTC; the page's script changes it to the reader's zone.
  *
- * @param show `date` without the time of day; `ago` tells how long ago it was, or how long it is until then; `next` does
- *   too, of something to come: once it is past, it was due
+ * @param show `date`: without the time of day; `clock`: only the time of day; `ago`: the distance from now, past or
+ *   future; `next`: like `ago`, but a past instant is shown as overdue
  */
 export function Time({ at, show = 'time' }: TimeProps) {
   if (at == null) return <span class="nothing">–</span>
@@ -86,7 +86,7 @@ export function durationOf(start: Date | string | null, end: Date | string | nul
   return (end === null ? now : new Date(end).getTime()) - new Date(start).getTime()
 }
 
-/** Where there is nothing to show: what that means, and what to do. */
+/** Shown instead of an empty list: what it means and what to do. */
 export function Empty({ title, children }: { title: string; children?: Child }) {
   return (
     <div class="empty">
@@ -98,7 +98,7 @@ export function Empty({ title, children }: { title: string; children?: Child }) 
 
 export type Fact = readonly [name: string, value: Child | undefined]
 
-/** Names and values; those without a value are left out. Side by side in a `strip`, else one below the other. */
+/** Names and values. Skips facts without a value. `strip` puts them side by side. */
 export function Facts({ facts, strip = false }: { facts: readonly Fact[]; strip?: boolean }) {
   const known = facts.filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false)
   return (
@@ -113,7 +113,7 @@ export function Facts({ facts, strip = false }: { facts: readonly Fact[]; strip?
   )
 }
 
-/** Round a table that may be wider than the screen: what scrolls must be reached by keyboard. */
+/** Wraps a table that may be wider than the screen. Keyboard users can focus it to scroll. */
 export function Scroll({ name, fitting = false, children }: { name: string; fitting?: boolean; children?: Child }) {
   return (
     <section class={`scroll${fitting ? ' fitting' : ''}`} aria-label={name} tabindex={0}>
@@ -122,20 +122,20 @@ export function Scroll({ name, fitting = false, children }: { name: string; fitt
   )
 }
 
-/** The head of a column: of numbers, or seen by nobody and only read out. */
+/** The head of a column. `number` is aligned right; `hidden` is only for screen readers. */
 export type Column = string | { number: string } | { hidden: string }
 
 interface TableProps {
   name: string
   columns: readonly Column[]
-  /** On a phone some lines of a card stand beside each other. */
+  /** On a phone, a card puts some values side by side. */
   brief?: boolean
-  /** Its rows are fetched anew when this mark changes. */
+  /** The rows reload when this mark changes. */
   live?: { key: string; mark: string }
   children?: Child
 }
 
-/** Rows under their columns. On a phone each is a card of its own, the lines of which are called by their `data-label`. */
+/** A table. On a phone each row becomes a card, where `data-label` names a cell. */
 export function Table({ name, columns, brief = false, live, children }: TableProps) {
   return (
     <Scroll name={name}>
@@ -165,7 +165,7 @@ function Head({ column }: { column: Column }) {
   )
 }
 
-/** An id, which may break behind `_`, `.` and `-` before it breaks within a word. */
+/** An id. It wraps after `_`, `.` or `-` before it wraps within a word. */
 export function Id({ id }: { id: string }) {
   return (
     <>
@@ -179,7 +179,7 @@ export function Id({ id }: { id: string }) {
   )
 }
 
-/** A sentence about what was done, or went wrong. */
+/** A message about a result or a problem. */
 export function Notice({ kind = 'info', children }: { kind?: 'info' | 'good' | 'bad'; children?: Child }) {
   return (
     <p class={`notice ${kind}`} role={kind === 'bad' ? 'alert' : 'status'}>
@@ -188,7 +188,7 @@ export function Notice({ kind = 'info', children }: { kind?: 'info' | 'good' | '
   )
 }
 
-/** A link to elsewhere. What is no http(s) address (`javascript:` and the like) is shown as text only. */
+/** A link to another site. Other addresses than http(s), such as `javascript:`, become plain text. */
 export function OutLink({ href, children }: { href: string | null | undefined; children?: Child }) {
   const safe = safeHref(href)
   if (safe === undefined) return <>{children}</>
@@ -199,7 +199,7 @@ export function OutLink({ href, children }: { href: string | null | undefined; c
   )
 }
 
-/** The address if it is http(s), else undefined: for every href and src that comes from data. */
+/** The address if it is http(s), else undefined. Use it for every href and src from data. */
 export function safeHref(href: string | null | undefined): string | undefined {
   if (href == null || !URL.canParse(href)) return undefined
   const { protocol, href: whole } = new URL(href)

@@ -9,19 +9,19 @@ import { serveWithin, TIMEOUTS } from './sockets.ts'
 
 export interface ProbesOptions {
   health: () => Promise<Health>
-  /** Undefined where METRICS is off. */
+  /** Undefined if METRICS is off. */
   metrics?: Pick<Metrics, 'contentType' | 'text'> | undefined
 }
 
-/** `/health`, `/health/live` and `/metrics`, for what watches over the process: routes to be mounted, without any page. */
+/** The routes `/health`, `/health/live` and `/metrics`, for monitoring. */
 export function probes({ health, metrics }: ProbesOptions): Hono {
   const app = new Hono()
   const text = metrics && shared(() => metrics.text())
-  // Asks nothing of the database: where that is away or full, a restart of this process would not help.
+  // Does not ask the database: a restart of this process would not repair it.
   app.get('/health/live', (c) => c.json({ status: 'alive' }, 200, { 'cache-control': 'no-store' }))
   app.get('/health', async (c) => {
-    const found = await health()
-    return c.json(found, found.status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' })
+    const result = await health()
+    return c.json(result, result.status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' })
   })
   if (metrics && text)
     app.get('/metrics', async (c) =>
@@ -30,7 +30,7 @@ export function probes({ health, metrics }: ProbesOptions): Hono {
   return app
 }
 
-/** Works once for all who ask while it is at it. */
+/** Parallel calls share one execution of `work`. */
 function shared<T>(work: () => Promise<T>): () => Promise<T> {
   let working: Promise<T> | undefined
   return () => {
@@ -47,19 +47,19 @@ export interface Probes {
   close(): Promise<void>
 }
 
-/** Serves these alone. Throws UsageError where it cannot listen. */
+/** Serves only these routes. Throws UsageError if it cannot listen. */
 export async function openProbes(routes: Hono, { host, port }: { host: string; port: number }): Promise<Probes> {
   const app = new Hono()
   app.use(async (c, next) => {
-    // A page elsewhere can have its name lead here (DNS rebinding); its requests carry that name.
+    // Another site can point its name to this machine (DNS rebinding). Its requests carry that name.
     if (isLoopback(host) && !isOwnName(c.req.header('host') ?? ''))
-      return c.text('This address is served as localhost or 127.0.0.1 only\n', 421)
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return c.text('Only GET\n', 405, { allow: 'GET, HEAD' })
+      return c.text('Use localhost or 127.0.0.1 as the address\n', 421)
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return c.text('Use GET\n', 405, { allow: 'GET, HEAD' })
     return await next()
   })
   app.route('/', routes)
   const server = createServer(TIMEOUTS)
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: refuseQuietly })
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: answerError })
   serveWithin(server, { most: MOST_SOCKETS, ofAddress: MOST_OF_ADDRESS }, listener)
   const url = await listen(server, host, port)
   const close = async () => {
@@ -73,7 +73,7 @@ export async function openProbes(routes: Hono, { host, port }: { host: string; p
 const MOST_SOCKETS = 100
 const MOST_OF_ADDRESS = 50
 
-/** A request that is none, by a broken Host header for one, is 400. */
-function refuseQuietly(error: unknown): Response {
+/** 400 for an invalid request, such as one with a broken Host header. */
+function answerError(error: unknown): Response {
   return new Response(null, { status: error instanceof Error && error.name === 'RequestError' ? 400 : 500 })
 }

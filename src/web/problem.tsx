@@ -6,16 +6,16 @@ import { messageOf, TminusError, UsageError } from '../errors.ts'
 import { Page } from './layout.tsx'
 import type { WebContext } from './site.ts'
 
-/** Why a request was not done. */
+/** Why a request was refused or failed. */
 export interface Problem {
   status: ContentfulStatusCode
   title: string
   detail: string
-  /** By the name of the field that is wrong. */
+  /** Messages by field name. */
   errors?: Readonly<Record<string, string>>
 }
 
-/** A request that cannot be done as it is: thrown anywhere below a page or the API. */
+/** Refuses a request. Pages and the API may throw it anywhere. */
 export class ProblemError extends TminusError {
   readonly problem: Problem
 
@@ -34,10 +34,10 @@ export function notFound(detail: string): ProblemError {
 }
 
 export function badRequest(detail: string, errors?: Problem['errors']): ProblemError {
-  return new ProblemError({ status: 400, title: 'Cannot be done like this', detail, ...(errors && { errors }) })
+  return new ProblemError({ status: 400, title: 'Invalid request', detail, ...(errors && { errors }) })
 }
 
-/** As a page for people, as RFC 9457 JSON for programs. What is not an answer to the asker is logged. */
+/** Shows an error: as a page, or as RFC 9457 JSON below /api/. Logs unexpected errors. */
 export function showError(error: Error, c: WebContext) {
   const problem = problemOf(error)
   if (problem.status === 500) c.var.site?.log.error({ err: error, path: c.req.path.slice(0, 500) }, 'a request failed')
@@ -67,7 +67,7 @@ export function problemJson(c: WebContext, { status, title, detail, errors }: Pr
 
 const BUSY = new Set<number>([429, 503])
 
-/** Of a text from the request that is repeated here. */
+/** Limits the text that is repeated from the request, in characters. */
 const LONGEST_DETAIL = 500
 const MOST_ERRORS = 20
 
@@ -97,23 +97,23 @@ function classify(error: Error): Problem {
     return { status: 503, title: 'Busy', detail: error.message }
   if (error instanceof TminusError && error.code === 'login_share')
     return { status: 429, title: 'Too many tries', detail: error.message }
-  if (error instanceof UsageError) return { status: 400, title: 'Cannot be done like this', detail: error.message }
-  // A text that Postgres cannot hold: NUL, as text or within JSON.
+  if (error instanceof UsageError) return { status: 400, title: 'Invalid request', detail: error.message }
+  // Postgres cannot store NUL, neither in text nor in JSON.
   if ('code' in error && (error.code === '22021' || error.code === '22P05'))
-    return { status: 400, title: TITLES[400] ?? '', detail: 'A text in the request cannot be read.' }
+    return { status: 400, title: TITLES[400] ?? '', detail: 'The request contains text that cannot be stored.' }
   if (isOutage(error)) {
-    return { status: 503, title: 'The database is away', detail: 'It does not answer just now; try again in a moment.' }
+    return { status: 503, title: 'The database is unavailable', detail: 'It does not answer. Try again in a moment.' }
   }
-  return { status: 500, title: 'Something went wrong', detail: "It is in this process's log, with the reason." }
+  return { status: 500, title: 'Something went wrong', detail: 'The log of this process has the reason.' }
 }
 
 const TITLES: Readonly<Record<number, string>> = {
-  400: 'Cannot be done like this',
+  400: 'Invalid request',
   401: 'Sign in first',
   403: 'Not allowed',
   404: 'Not found',
   413: 'Too large',
-  415: 'Cannot be read',
+  415: 'Unsupported format',
   421: 'Wrong address',
   429: 'Too many tries',
 }

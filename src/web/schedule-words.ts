@@ -2,7 +2,7 @@ import { cronOf } from '../dag/schedule.ts'
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 
-/** `every 5 minutes`, `daily at 05:00 UTC`; a schedule that is none of the usual ones stays an expression. */
+/** `every 5 minutes`, `daily at 05:00 UTC`; an unusual schedule stays a cron expression. */
 export function scheduleWords(schedule: string | null, timezone: string): string {
   if (schedule === null) return 'by hand'
   const fields = cronOf(schedule).trim().split(/\s+/)

@@ -6,8 +6,8 @@ import { Shares } from './shares.ts'
 import type { WebContext, WebEnv } from './site.ts'
 
 /**
- * Scripts and styles of this site only, none inside a page; no page inside another one. Pictures may come from
- * elsewhere on boards alone, whose launches have some.
+ * Allows scripts and styles from files of this site only, and no frames. Only boards may show pictures from other
+ * sites, because launches have some.
  */
 function policy(images: string): string {
   return [
@@ -31,7 +31,7 @@ export const protectiveHeaders: MiddlewareHandler = async (c, next) => {
   if (!headers.has('content-security-policy')) headers.set('content-security-policy', STRICT)
   headers.set('x-content-type-options', 'nosniff')
   headers.set('x-frame-options', 'DENY')
-  // With no-referrer browsers would name no origin with our own forms either.
+  // With no-referrer, browsers would send no origin with our own forms.
   headers.set('referrer-policy', 'same-origin')
   headers.set('cross-origin-opener-policy', 'same-origin')
   headers.set('cross-origin-resource-policy', 'same-origin')
@@ -44,23 +44,23 @@ export function allowPictures(c: WebContext): void {
 }
 
 /**
- * A page elsewhere can have its name lead to 127.0.0.1 and then read what is open here (DNS rebinding). Such requests
- * carry that name: where only this machine is served, no other than its own is answered.
+ * Another site can point its name to 127.0.0.1 and then read this one (DNS rebinding). Its requests carry that name, so
+ * on loopback only the machine's own names are answered.
  */
 export const ownHostOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   const { loopback, log } = c.var.site
   const host = c.req.header('host') ?? ''
-  if (!isHost(host)) throw new HTTPException(400, { message: 'The Host header is not one' })
+  if (!isHost(host)) throw new HTTPException(400, { message: 'The Host header is invalid' })
   if (!loopback || isOwnName(host)) return await next()
-  log.warn({ host: host.slice(0, 100) }, 'refused a request by a name that is not of this machine')
-  throw new HTTPException(421, { message: 'This address is served as localhost or 127.0.0.1 only' })
+  log.warn({ host: host.slice(0, 100) }, 'refused a request: its Host is not a name of this machine')
+  throw new HTTPException(421, { message: 'Use localhost or 127.0.0.1 as the address' })
 }
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * What changes something must come from our own pages, or from no page at all: browsers name the page's origin with
- * every such request, JSON ones too, and programs name none.
+ * Requests that change something must come from our own pages or from programs. Browsers send the page's origin with
+ * every such request, also with JSON; programs send none.
  */
 export const sameOriginOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   if (SAFE.has(c.req.method)) return await next()
@@ -68,14 +68,14 @@ export const sameOriginOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   const origin = c.req.header('origin')
   const own = origin === undefined || (URL.canParse(origin) && new URL(origin).host === c.req.header('host'))
   if (own && (site === undefined || site === 'same-origin' || site === 'none')) return await next()
-  c.var.site.log.warn({ origin: origin?.slice(0, 100), path: c.req.path }, 'refused a request from a page elsewhere')
-  throw new HTTPException(403, { message: 'This was asked for by a page that is not ours, and has been refused' })
+  c.var.site.log.warn({ origin: origin?.slice(0, 100), path: c.req.path }, 'refused a cross-site request')
+  throw new HTTPException(403, { message: 'Refused: cross-site request' })
 }
 
-/** Requests under way of one address, streams among them. */
+/** Parallel requests of one address, streams included. */
 const MOST_AT_ONCE = 300
 
-/** A socket may ask many times at once, and behind a proxy every socket is the proxy's: what counts is who asks. */
+/** Limits parallel requests by address. Sockets are no measure: one may carry many, and a proxy's carry everyone's. */
 export function fewAtOnce(): MiddlewareHandler<WebEnv> {
   const shares = new Shares()
   return async (c, next) => {
@@ -87,26 +87,26 @@ export function fewAtOnce(): MiddlewareHandler<WebEnv> {
   }
 }
 
-/** Larger than any form here. */
+/** Larger than any of our forms. */
 const MOST_BYTES = 1_000_000
 
-/** A body says how long it is, so that nothing of one that is too long is read. (hono's own limit fails on our requests.) */
+/** Requires Content-Length, so that a body that is too long is not read at all. (hono's own limit fails on our requests.) */
 export const smallBodiesOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   const length = Number(c.req.header('content-length') ?? 0)
   if (c.req.header('transfer-encoding') !== undefined)
-    throw new HTTPException(411, { message: 'Say how long the body is (Content-Length)' })
-  if (length > MOST_BYTES) throw new HTTPException(413, { message: 'Nothing here takes more than 1 MB' })
+    throw new HTTPException(411, { message: 'Send the length of the body (Content-Length)' })
+  if (length > MOST_BYTES) throw new HTTPException(413, { message: 'The body is larger than 1 MB' })
   await next()
 }
 
-/** Where a person goes on after a form, if it is a path of ours that a header can hold; never another site. */
+/** The path to redirect to after a form. Returns `otherwise` for another site or a path that no header can hold. */
 export function ownPath(path: string, otherwise: string): string {
   return path.length <= LONGEST_PATH && /^\/(?![/\\])[!-[\]-~]*$/.test(path) ? path : otherwise
 }
 
 const LONGEST_PATH = 2_000
 
-/** Whether the reader's own connection is encrypted, as far as it is known here. */
+/** Whether the reader's connection uses https, as far as a trusted proxy says so. */
 export function isHttps(c: WebContext): boolean {
   return c.var.site.trustProxy && c.req.header('x-forwarded-proto')?.split(',').at(-1)?.trim() === 'https'
 }

@@ -8,27 +8,27 @@ import { type Door, openDoor } from './door.ts'
 import { Live } from './live/live.ts'
 import { markReaders } from './live/marks.ts'
 import type { Site, WebEnv } from './site.ts'
-import { isForThisMachine, refuseStrangers } from './strangers.ts'
+import { isForThisMachine, requireUser } from './strangers.ts'
 
 export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
   loaded: LoadedDags
   web: { host: string; port: number; trustProxy: boolean }
-  /** Where it is open already. */
+  /** An open door; without it a new one is opened. */
   door?: Door | undefined
-  /** Adds routes that are not pages: health and metrics. They come before everything that asks who is there. */
+  /** Adds routes that need no sign-in: health and metrics. */
   mount?: (app: Hono<WebEnv>) => void
 }
 
 export interface Web {
-  /** Where it is reached: `http://127.0.0.1:8080`. */
+  /** Its address: `http://127.0.0.1:8080`. */
   url: string
-  /** Open pages are told to come back later; what is being answered is finished, for at most two seconds. */
+  /** Ends live streams, which reconnect later, and finishes answers for at most two seconds. */
   close(): Promise<void>
 }
 
 const CLOSE_WITHIN_MS = 2_000
 
-/** Listens. Throws UsageError where the port is taken, or where strangers could reach it and there is no user. */
+/** Serves the pages. Throws UsageError if the port is taken, or if other machines can reach it and there is no user. */
 export async function openWeb(options: WebOptions): Promise<Web> {
   const { loaded, web, log, metadata } = options
   const readers = markReaders(metadata)
@@ -39,10 +39,10 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   const calendars = calendarsOn(boards)
   const site: Site = { ...options, ...loaded, live, markOf, loopback, trustProxy: web.trustProxy, boards, calendars }
   const app = buildApp(site, boards, options.mount)
-  await refuseStrangers(metadata, web)
+  await requireUser(metadata, web)
   const door = options.door ?? openDoor(web)
   const url = await door.url
-  const errorHandler = (error: unknown) => answerFailed(error, log)
+  const errorHandler = (error: unknown) => answerError(error, log)
   door.answerWith(getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler }))
   const close = async () => {
     live.close()
@@ -51,10 +51,10 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   return { url, close }
 }
 
-/** What never reached a page, or was thrown where no page could be drawn. */
-function answerFailed(error: unknown, log: WebOptions['log']): Response {
+/** Answers a request that reached no page, or an error that no page could show. */
+function answerError(error: unknown, log: WebOptions['log']): Response {
   const isRequest = error instanceof Error && error.name === 'RequestError'
   if (!isRequest) log.error({ err: error }, 'a request failed')
-  const [status, text] = isRequest ? [400, 'This is not a request\n'] : [500, 'Something went wrong\n']
+  const [status, text] = isRequest ? [400, 'Invalid request\n'] : [500, 'Something went wrong\n']
   return new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
 }

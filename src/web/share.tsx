@@ -3,17 +3,17 @@ import { safeHref } from './parts.tsx'
 import { isHttps } from './security.ts'
 import type { WebContext } from './site.ts'
 
-/** What a link to a page shows elsewhere, besides the page's own title and description. */
+/** What a preview of a link shows, besides the page's title and description. */
 export interface Share {
-  /** The page's one address: a path of this site, with what belongs to it of the query. */
+  /** The page's canonical path on this site, with the relevant part of the query. */
   path: string
-  /** An http(s) address; any other is left out. */
+  /** An http(s) address; others are ignored. */
   image?: { src: string | undefined; alt: string }
 }
 
 /**
  * Open Graph (https://ogp.me) and what Twitter cards add to it
- * (https://developer.x.com/en/docs/x-for-websites/cards/overview/markup). Texts only: nothing of it is loaded here.
+ * (https://developer.x.com/en/docs/x-for-websites/cards/overview/markup). Our pages load none of it.
  */
 export function ShareTags({ c, title, description, share }: ShareProps) {
   const origin = originOf(c)
@@ -45,8 +45,8 @@ interface ShareProps {
 }
 
 /**
- * Where the reader reaches this site, as far as that is known to be so: on loopback any other name has been refused, and
- * a proxy that is trusted hands on the name it serves. Elsewhere `Host` is whatever somebody sends.
+ * The site's address for the reader; undefined if it is not certain. On loopback other names are refused, and a trusted
+ * proxy passes on the name it serves. Otherwise any client can send any `Host`.
  */
 export function originOf(c: WebContext): string | undefined {
   const { loopback, trustProxy } = c.var.site

@@ -1,11 +1,11 @@
-/** How much each key may hold at once: `{ 'user:jane': 2, 'address:192.0.2.1': 12 }`. */
+/** The most that each key may hold at once: `{ 'user:jane': 2, 'address:192.0.2.1': 12 }`. */
 export type Limits = Readonly<Record<string, number>>
 
-/** Divides what all askers use, so that one of them cannot take all of it. */
+/** Divides a shared resource, so that one client cannot take all of it. */
 export class Shares {
   readonly #held = new Map<string, number>()
 
-  /** Takes one of each share. Returns what gives them back; undefined where one of them is used up. */
+  /** Takes one of each key. Returns the function that releases them; undefined if a key is at its limit. */
   take(limits: Limits): (() => void) | undefined {
     const entries = Object.entries(limits)
     if (entries.some(([key, most]) => this.held(key) >= most)) return undefined

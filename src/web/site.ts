@@ -6,18 +6,18 @@ import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { Live } from './live/live.ts'
 
-/** What a person may do; each may what the one before it may. The table of rights is in docs/web.md. */
+/** Each role has the rights of the one before it. The table of rights is in docs/web.md. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const
 export type Role = (typeof ROLES)[number]
 
-/** Who asks. */
+/** The user who sends the request. */
 export interface Viewer {
-  /** Null where nobody needs to sign in. */
+  /** Null on a site without users. */
   name: string | null
   role: Role
 }
 
-/** What every page is made from; one a process. */
+/** What every page needs; one per process. */
 export interface Site {
   metadata: Metadata
   /** The launches' database, for boards. */
@@ -30,34 +30,34 @@ export interface Site {
   settingsOf(dagId: string): Record<string, unknown>
   /** Follows `CLOCK`. */
   now(): Date
-  /** Takes secrets out of what others wrote. */
+  /** Removes secrets from a text. */
   scrub(text: string): string
   log: Logger
   live: Live
-  /** The mark of something that can be followed, for the page that shows it; read it before what it stands for. */
+  /** The current mark of something live. A page must read it before the data it shows. */
   markOf(kind: string, key: string): Promise<string>
-  /** Reached from this machine only: without users nobody needs to sign in. */
+  /** Whether only this machine can reach the page. Then a site without users is open. */
   loopback: boolean
   trustProxy: boolean
   /** Dags with a page of their own, in the order of their folders. */
   boards: readonly BoardLink[]
-  /** Answered also to whoever comes with a token for calendars. */
+  /** Paths that a calendar token grants. */
   calendars: readonly CalendarLink[]
 }
 
 export interface BoardLink {
   dagId: string
-  /** Where it is mounted, without a slash at its end: '' for the first, '/<dag_id>' for the others. */
+  /** Where it is mounted, without a trailing slash: '' for the first, '/<dag_id>' for the others. */
   base: string
 }
 
 export interface CalendarLink {
   path: string
-  /** The same by the id of its dag. */
+  /** The same calendar below its dag's id. */
   also: string
 }
 
-/** What a board finds in `c.var.board`. */
+/** `c.var.board` of a board's handlers. */
 export interface Board<Settings = Record<string, unknown>> extends BoardLink {
   settings: Settings
   db: Database

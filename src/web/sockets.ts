@@ -5,27 +5,27 @@ import { ipOf, networkKey } from './address.ts'
 export interface SocketLimits {
   /** Open at once. */
   most: number
-  /** Of one address; of IPv6, of one network. */
+  /** Open at once from one address (IPv6: one /64 network). */
   ofAddress: number
 }
 
-/** A request that is sent more slowly than this, and a socket that takes nothing of its answer, is hung up on. */
+/** Limits for slow requests and idle connections. */
 export const TIMEOUTS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 10_000,
   connectionsCheckingInterval: 2_000,
 }
+/** A socket is closed after this time without reading any of its answer. */
 const STALLED_MS = 120_000
 
-/** New sockets that are answered 503. Beyond, they are closed without a word. */
+/** Sockets over the limit that get a 503. Further ones are closed without an answer. */
 const MOST_REFUSED = 100
 const REFUSED_FOR_MS = 2_000
 
 /**
- * Answers the server's requests, and keeps one address, or all of them together, from holding every socket. Room for a
- * new one is made by closing the oldest that has no whole request under way: it idles, or sends its request slowly.
- * Where there is none, the new one is answered 503.
+ * Answers the server's requests and limits open sockets, in total and by address. At the limit, a new socket replaces the
+ * oldest one without a complete request: one that idles or sends slowly. If there is none, the new socket gets a 503.
  */
 export function serveWithin(server: Server, { most, ofAddress }: SocketLimits, listener: RequestListener): void {
   const open = new OpenSockets()
@@ -49,8 +49,8 @@ export function serveWithin(server: Server, { most, ofAddress }: SocketLimits, l
       response.writeHead(503, headers).end('Too many connections at once; try again in a few seconds\n')
       return
     }
-    open.begin(request)
-    response.once('close', () => open.end(request))
+    open.startRequest(request)
+    response.once('close', () => open.endRequest(request))
     listener(request, response)
   })
 }
@@ -64,7 +64,7 @@ function refuse(refused: Set<Socket>, socket: Socket): void {
   setTimeout(() => socket.destroy(), REFUSED_FOR_MS).unref()
 }
 
-/** By address, the oldest first. */
+/** Open sockets by address, the oldest first. */
 class OpenSockets {
   readonly #byAddress = new Map<string, Set<Socket>>()
   readonly #addresses = new WeakMap<Socket, string>()
@@ -87,7 +87,7 @@ class OpenSockets {
     socket.once('close', () => this.#remove(socket))
   }
 
-  /** Counts as closed at once: its own event may come later than the next connection. */
+  /** Removes it at once: its close event may arrive after the next connection. */
   close(socket: Socket): void {
     this.#remove(socket)
     socket.destroy()
@@ -101,12 +101,12 @@ class OpenSockets {
     if (own.size === 0) this.#byAddress.delete(address)
   }
 
-  begin(request: IncomingMessage): void {
+  startRequest(request: IncomingMessage): void {
     const requests = this.#requests.get(request.socket) ?? new Set()
     this.#requests.set(request.socket, requests.add(request))
   }
 
-  end(request: IncomingMessage): void {
+  endRequest(request: IncomingMessage): void {
     this.#requests.get(request.socket)?.delete(request)
   }
 

@@ -9,13 +9,13 @@ export function isForThisMachine({ host, trustProxy }: { host: string; trustProx
   return isLoopback(host) && !trustProxy
 }
 
-/** Where others than this machine can reach the page, there must be a user to sign in as. Throws UsageError. */
-export async function refuseStrangers(metadata: Metadata, web: { host: string; trustProxy: boolean }): Promise<void> {
+/** Throws UsageError if other machines can reach the page and there is no user. */
+export async function requireUser(metadata: Metadata, web: { host: string; trustProxy: boolean }): Promise<void> {
   if (isForThisMachine(web) || (await hasUsers(metadata))) return
   const why = web.trustProxy ? 'behind a proxy (TRUST_PROXY)' : `on ${web.host}`
   const setting = web.trustProxy ? 'TRUST_PROXY' : 'WEB_HOST'
   throw new UsageError(
-    `The web page ${why} needs a user first: ${commandFor('users create NAME --role admin', { beforeStart: true })} (or set ADMIN_USER and ADMIN_PASSWORD, which db migrate makes one of, or unset ${setting})`,
+    `The web page ${why} needs a user first: ${commandFor('users create NAME --role admin', { beforeStart: true })} (or set ADMIN_USER and ADMIN_PASSWORD, from which db migrate creates one, or unset ${setting})`,
     { code: 'web_no_user' },
   )
 }

@@ -2,7 +2,7 @@ import type { Dag } from '../dag/dag.ts'
 import { enqueue } from '../operations/trigger.ts'
 import type { Site, Viewer } from './site.ts'
 
-/** Queues a run by hand and says in the log who asked for it. Returns its id. */
+/** Queues a manual run and logs the user. Returns the run's id. */
 export async function queueRun(
   site: Site,
   viewer: Viewer,

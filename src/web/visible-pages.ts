@@ -3,8 +3,8 @@ import { visibleText } from '../visible-text.ts'
 import type { WebEnv } from './site.ts'
 
 /**
- * What a page shows is made visible in one place, whoever wrote it: texts between tags, and those attributes that are
- * read. What comes back stays as it is: addresses, the values of a form. So do answers for programs.
+ * Makes invisible characters visible in every page: in texts between tags and in attributes that are shown or read out.
+ * Addresses and form values stay unchanged, because the browser sends them back. So do answers for programs.
  */
 export const visiblePages: MiddlewareHandler<WebEnv> = async (c, next) => {
   await next()
@@ -16,6 +16,6 @@ export const visiblePages: MiddlewareHandler<WebEnv> = async (c, next) => {
   )
 }
 
-/** `<` and `>` of a value are written as entities, so a tag ends where it seems to. */
+/** Values contain `<` and `>` only as entities, so a tag ends at its first `>`. */
 const SHOWN =
   /<textarea[^>]*>[^<]*|>[^<]+|\s(?:title|alt|content|label|placeholder|aria-label|aria-description)="[^"]*"/g

@@ -112,7 +112,7 @@ describe('db migrate --before-start', () => {
       const unknown = await migrate(url, { WEB_HOST: '192.0.2.77', ADMIN_USER: 'ada', ADMIN_PASSWORD: 'a long one' })
       expect([unknown.code, unknown.stderr]).toEqual([
         2,
-        '✖ This machine has no address 192.0.2.77; set WEB_HOST to one it has\n',
+        '✖ This machine has no address 192.0.2.77; set WEB_HOST to one of its addresses\n',
       ])
       expect(await migrate(url, { WEB_HOST: '0.0.0.0' })).toEqual({ code: 0, stdout: DONE, stderr: '' })
     })

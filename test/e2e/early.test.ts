@@ -55,7 +55,7 @@ describe.concurrent('web listens before its pipelines are loaded', () => {
     const ended = load()
     const [dags, health, api, nowhere] = await Promise.all(early)
     expect(dags).toEqual(['/dags', 200, expect.stringContaining('gated')])
-    expect(health).toEqual(['/health', 503, expect.stringContaining('no live process takes up runs')])
+    expect(health).toEqual(['/health', 503, expect.stringContaining('no live process executes runs')])
     expect(api).toEqual(['/api/v1/dags', 200, expect.stringContaining('"gated"')])
     expect(nowhere?.[1]).toBe(404)
     running.process.kill('SIGTERM')
@@ -106,7 +106,7 @@ describe.concurrent('web listens before its pipelines are loaded', () => {
     const { port } = taken.address() as AddressInfo
     const { load } = await loadingWeb({ WEB_PORT: String(port) })
     const stderr = expect.stringMatching(
-      new RegExp(`^✖ Port ${port} is taken by another process; .* set WEB_PORT .*\n$`),
+      new RegExp(`^✖ Port ${port} is used by another process; .* set WEB_PORT .*\n$`),
     )
     expect(await load()).toEqual({ code: 2, stdout: '', stderr })
     taken.close()

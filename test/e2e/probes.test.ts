@@ -50,7 +50,7 @@ describe.concurrent('the probes of a process', () => {
       for (const verb of ['start', 'scheduler', 'web']) {
         const taken = await runCli([verb], { env: { DATABASE_URL: connectionString, WEB_PORT: new URL(url).port } })
         expect([taken.code, taken.stdout]).toEqual([2, ''])
-        expect(taken.stderr).toMatch(/^✖ .*port \d+ is taken by another process; .* set WEB_PORT .*\n$/i)
+        expect(taken.stderr).toMatch(/^✖ .*port \d+ is used by another process; .* set WEB_PORT .*\n$/i)
       }
 
       // From here on the scheduler's checks fail, although the process lives, answers and heartbeats.

@@ -103,7 +103,7 @@ describe('/api/v1', () => {
 
   test.each([
     ['/dags?limit=0', undefined, 400, { limit: expect.any(String) }],
-    ['/dags?limmit=2', undefined, 400, { limmit: 'is not known here' }],
+    ['/dags?limmit=2', undefined, 400, { limmit: 'is not a known field' }],
     ['/dagRuns?state=done', undefined, 400, { state: expect.any(String) }],
     ['/dags/nope', undefined, 404, undefined],
     ['/nope', undefined, 404, undefined],
@@ -163,7 +163,7 @@ describe('a run that no running process will take up', () => {
         data_interval_end, dag_version_id, ended_at)
       select 'gone', 'one', 'manual', 'failed', now(), now(), now(), dag_version_id, now()
       from metadata.dag_version where dag_id = 'gone'`)
-    const says = "The dag 'gone' is not in the pipelines folder any more; put its folder back first."
+    const says = "Dag 'gone' is not in the pipelines folder. Restore its folder first."
     expect((await read('/dags/gone/dagRuns/one')).status).toBe(200)
     const cleared = await read('/dags/gone/dagRuns/one/clear', json({}))
     expect([cleared.status, cleared.body.detail]).toEqual([404, says])

@@ -37,7 +37,7 @@ describe('a calendar address', () => {
     expect((await site.get('/?show=past', { headers: { cookie } })).text).toContain('href="/account#calendar"')
     const token = await make(cookie)
     const later = await site.get('/account', { headers: { cookie } })
-    expect([later.text.includes(token), later.text.includes('not used so far')]).toEqual([false, true])
+    expect([later.text.includes(token), later.text.includes('not used yet')]).toEqual([false, true])
     const { rows } = await site.database.pool.query(`select json_agg(t)::text as all from metadata.calendar_token t`)
     expect(rows[0].all).not.toContain(token)
     for (const path of ['/launches.ics', '/rocket-launches/launches.ics', '/launches%2Eics']) {
@@ -105,7 +105,7 @@ describe('a calendar address', () => {
       for (const what of ['withdraw-calendar', 'make-calendar'])
         expect((await of(what, cookie, elsewhere)).status).toBe(403)
     expect(await answers(second)).toBe(true)
-    expect((await of('withdraw-calendar', cookie)).text).toContain('Withdrawn')
+    expect((await of('withdraw-calendar', cookie)).text).toContain('Revoked')
     expect(await answers(second)).toBe(false)
 
     const third = await make(cookie)
@@ -139,7 +139,7 @@ describe('a calendar address', () => {
 
   test('stands in no log, neither right nor wrong', async () => {
     const log = site.running.stdout()
-    expect(log).toContain('a calendar was refused')
+    expect(log).toContain('a calendar request was refused')
     for (const token of [...tokens, 'wwwww', 'token=']) expect(log).not.toContain(token)
     expect(tokens.length).toBeGreaterThan(5)
   })

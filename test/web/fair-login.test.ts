@@ -53,7 +53,7 @@ describe('changing the password', () => {
     await site.addUser('brief')
     const cookie = await site.login('brief', from('192.0.2.1'))
     expect((await change(cookie, 'wrong', '192.0.2.1')).status).toBe(400)
-    expect((await change(cookie, PASSWORD, '192.0.2.1')).text).toContain('Changed')
+    expect((await change(cookie, PASSWORD, '192.0.2.1')).text).toContain('Password changed')
     expect((await attempts()).filter(({ key }) => key.endsWith(':brief'))).toEqual([])
   })
 

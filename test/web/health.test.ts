@@ -23,7 +23,7 @@ test('each of database, scheduler and executor has to live, and of one that does
   expect(await health()).toEqual({
     status: 'unhealthy',
     database: alive,
-    scheduler: { status: 'unhealthy', last_heartbeat: null, reason: 'it has not looked yet' },
+    scheduler: { status: 'unhealthy', last_heartbeat: null, reason: 'it has not completed a check yet' },
     executor: alive,
   })
   looked = new Date()
@@ -31,7 +31,7 @@ test('each of database, scheduler and executor has to live, and of one that does
   looked = new Date(Date.now() - 11_000)
   expect(await health()).toMatchObject({
     status: 'unhealthy',
-    scheduler: { last_heartbeat: looked.toISOString(), reason: 'it came to the end of no look for over 10 s' },
+    scheduler: { last_heartbeat: looked.toISOString(), reason: 'it has completed no check for over 10 s' },
   })
   looked = new Date()
   const other = await insertJob(metadata, 'scheduler')
@@ -40,14 +40,14 @@ test('each of database, scheduler and executor has to live, and of one that does
     status: 'unhealthy',
     database: alive,
     scheduler: alive,
-    executor: { ...alive, status: 'unhealthy', reason: 'no live process takes up runs' },
+    executor: { ...alive, status: 'unhealthy', reason: 'no live process executes runs' },
   })
   const onlooker = openHealth({ db: database.pool, metadata })
   expect(await onlooker()).toMatchObject({ status: 'healthy' })
   await endJob(metadata, other, 'success', null)
   expect(await onlooker()).toMatchObject({
     status: 'unhealthy',
-    scheduler: { reason: 'no live process takes up runs' },
+    scheduler: { reason: 'no live process executes runs' },
   })
 })
 
@@ -59,7 +59,7 @@ test('without the database the rest is not known, and its password is not told',
     status: 'unhealthy',
     database: { status: 'unhealthy', last_heartbeat: null, reason: expect.stringContaining('ECONNREFUSED') },
     scheduler: { status: 'healthy' },
-    executor: { status: 'unhealthy', reason: 'not known without the database' },
+    executor: { status: 'unhealthy', reason: 'unknown: the database does not answer' },
   })
   expect(JSON.stringify(found)).not.toContain('hunter2')
   await pool.end()

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { browserOf, networkOf } from '../../src/web/auth/seen-from.ts'
-import { beginSession } from '../../src/web/auth/sessions.ts'
-import { loginTry } from '../../src/web/auth/throttle.ts'
+import { startSession } from '../../src/web/auth/sessions.ts'
+import { loginGuess } from '../../src/web/auth/throttle.ts'
 import { createDatabase } from '../support/database.ts'
 import { form, PASSWORD, type StartedSite, startSite } from './support.ts'
 
@@ -40,12 +40,12 @@ describe("one's own sessions", () => {
       await signIn('viewer'),
     ]
     const page = await account(own)
-    expect(page.match(/this one/g)).toHaveLength(1)
+    expect(page.match(/this browser/g)).toHaveLength(1)
     for (const text of ['Firefox on Linux', 'Safari on iPhone', 'this machine']) expect(page).toContain(text)
     const ids = await others(own)
     expect(ids).toHaveLength(3)
     // The one used longest ago stands last.
-    expect((await end(ids[2] ?? '', own)).text).toContain('has to sign in again')
+    expect((await end(ids[2] ?? '', own)).text).toContain('must sign in again')
     expect(await Promise.all([own, phone, second, third].map(works))).toEqual([true, false, true, true])
     const all = await site.get('/account', form({ what: 'end-others' }, { cookie: own }))
     expect(all.text).toContain('Ended 2 other sessions')
@@ -69,7 +69,7 @@ describe("one's own sessions", () => {
       `select max(session_id) as id from metadata.web_session where user_name = 'admin'`,
     )
     const refused = await end(String(rows[0]?.id), viewer)
-    expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('You have no such session')])
+    expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('This session does not exist')])
     for (const wrong of ['', '-1', 'x', '1 or true', '9'.repeat(30)])
       expect((await end(wrong, viewer)).status).toBe(400)
     await signIn('viewer')
@@ -96,11 +96,11 @@ describe("one's own sessions", () => {
 test('no session begins with a password that was changed while it was compared', async () => {
   const database = await createDatabase()
   const metadata = openMetadata(database.pool, 'metadata')
-  const session = { name: 'jane', token: 't', before: undefined, network: 'n', browser: 'b' }
+  const session = { name: 'jane', token: 't', replaces: undefined, network: 'n', browser: 'b' }
   await database.pool.query(`insert into metadata.web_user values ('jane', 'viewer', 'old')`)
   const changing = await database.pool.connect()
   await changing.query(`begin; update metadata.web_user set password_hash = 'new'`)
-  const begun = beginSession(metadata, { ...session, passwordHash: 'old' })
+  const started = startSession(metadata, { ...session, passwordHash: 'old' })
   await expect
     .poll(async () => (await database.pool.query(`select from pg_locks where not granted`)).rowCount, {
       timeout: 10_000,
@@ -108,8 +108,8 @@ test('no session begins with a password that was changed while it was compared',
     .toBe(1)
   await changing.query('commit')
   changing.release()
-  expect(await begun).toBe(false)
-  expect(await beginSession(metadata, { ...session, passwordHash: 'new' })).toBe(true)
+  expect(await started).toBe(false)
+  expect(await startSession(metadata, { ...session, passwordHash: 'new' })).toBe(true)
   await database.drop()
 })
 
@@ -128,7 +128,7 @@ test.each([
 })
 
 test('tries to sign in count for an IPv4 address, and for an IPv6 network', () => {
-  const keyOf = (address: string) => loginTry('jane', address)[1].key
+  const keyOf = (address: string) => loginGuess('jane', address)[1].key
   expect(keyOf('2001:db8::1')).toBe(keyOf('2001:db8:0:0:ffff::2'))
   expect(keyOf('2001:db8:0:1::1')).not.toBe(keyOf('2001:db8::1'))
   expect(keyOf('203.0.113.1')).not.toBe(keyOf('203.0.113.2'))

@@ -4,7 +4,7 @@ import { openEmbedded } from '../../db/embedded/embedded.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { ensureAdmin } from '../../web/auth/users.ts'
 import { openDoor } from '../../web/door.ts'
-import { refuseStrangers } from '../../web/strangers.ts'
+import { requireUser } from '../../web/strangers.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { print, say } from '../terminal/table.ts'
 import { setUpCommand } from '../with-metadata.ts'
@@ -41,7 +41,7 @@ export async function dbMigrate({ beforeStart = false }: { beforeStart?: boolean
 
 /** Throws what `start` would throw, so that a supervisor does not restart it again and again. Any free port will do. */
 async function refusePage(metadata: Metadata, web: Config['web']): Promise<void> {
-  await refuseStrangers(metadata, web)
+  await requireUser(metadata, web)
   const door = openDoor({ ...web, port: 0 })
   await door.url.finally(() => door.close())
 }

@@ -19,7 +19,7 @@ import { queueRun } from '../trigger.ts'
 import { limit, readBody, readQuery, runCursor } from './read.ts'
 import { runApi, runJson } from './runs.ts'
 
-/** `/api/v1`, in Airflow's words. Lists give `next_cursor`, null at their end; errors are RFC 9457 problems. */
+/** `/api/v1`, in Airflow's words. Lists have a `next_cursor`, null on the last page; errors are RFC 9457 problems. */
 export const api = new Hono<WebEnv>().basePath('/api/v1')
 
 api.get('/dags', async (c) => {
@@ -64,7 +64,7 @@ api.patch('/dags/:dag', requireRole('operator'), async (c) => {
   const { is_paused } = await readBody(c, { is_paused: z.boolean() })
   await registerDag(site.metadata, dag)
   await setPaused(site.metadata, dag.id, is_paused, site.now())
-  site.log.info({ dag_id: dag.id, user: viewer.name, paused: is_paused }, 'pause switched by the API')
+  site.log.info({ dag_id: dag.id, user: viewer.name, paused: is_paused }, 'paused or resumed by the API')
   return c.json(dagJson(site, dag.id, is_paused))
 })
 
@@ -73,7 +73,6 @@ api.get('/dags/:dag/dagRuns', async (c) => {
   return await listRuns(c, dagId)
 })
 
-/** Of every dag. */
 api.get('/dagRuns', (c) => listRuns(c, null))
 
 async function listRuns(c: Context<WebEnv>, dagId: string | null) {

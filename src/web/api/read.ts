@@ -3,7 +3,7 @@ import { whyNotStorable } from '../form.ts'
 import { badRequest } from '../problem.tsx'
 import type { WebContext } from '../site.ts'
 
-/** The query of a request; what the schema does not know is an error, so that a misspelt filter is not left out. */
+/** The query of a request. An unknown name is an error, so that a misspelt filter is not ignored. */
 export function readQuery<S extends z.ZodRawShape>(c: WebContext, shape: S): z.output<z.ZodObject<S>> {
   return checked(z.strictObject(shape) as unknown as z.ZodObject<S>, c.req.query())
 }
@@ -11,7 +11,7 @@ export function readQuery<S extends z.ZodRawShape>(c: WebContext, shape: S): z.o
 /** The JSON body of a request. */
 export async function readBody<S extends z.ZodRawShape>(c: WebContext, shape: S): Promise<z.output<z.ZodObject<S>>> {
   if (!/^application\/json\b/i.test(c.req.header('content-type') ?? ''))
-    throw badRequest('Send JSON, with the content-type application/json.')
+    throw badRequest('Send JSON with the content-type application/json.')
   const body: unknown = await c.req.json().catch(() => {
     throw badRequest('The body is not JSON.')
   })
@@ -25,12 +25,12 @@ function checked<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   if (parsed.success) return parsed.data
   const issues = parsed.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => [key, 'is not known here'] as const)
+      ? issue.keys.map((key) => [key, 'is not a known field'] as const)
       : [[issue.path.join('.') || 'body', issue.message] as const],
   )
-  throw badRequest('Something in the request is wrong; errors names it.', Object.fromEntries(issues))
+  throw badRequest('The request has invalid fields; see errors.', Object.fromEntries(issues))
 }
 
 export const limit = z.coerce.number().int().min(1).max(200).default(50)
-/** The number of a run: those before it are older. */
+/** A run's number; the page continues with older runs. */
 export const runCursor = z.coerce.number().int().positive().optional()

@@ -9,7 +9,7 @@ import { requireRole } from '../rights.ts'
 import type { Site, WebContext, WebEnv } from '../site.ts'
 import { readBody, readQuery } from './read.ts'
 
-/** One run, its task instances, their logs, and what is done to them. */
+/** One run: its task instances and logs; clear, cancel and mark. */
 export const runApi = new Hono<WebEnv>()
 
 const RUN = '/dags/:dag/dagRuns/:run'
@@ -20,7 +20,7 @@ runApi.get(RUN, async (c) => {
   return c.json({ ...runJson(site, run), task_instances: instances.map((one) => instanceJson(site, one)) })
 })
 
-/** As the command line gives it. */
+/** A run in the same form as on the command line. */
 export function runJson({ scrub }: Site, run: RunRow) {
   const { dag_id, run_id, run_type, state, logical_date, start_date, end_date, conf, reason } = run
   return {
@@ -37,7 +37,7 @@ export function runJson({ scrub }: Site, run: RunRow) {
   }
 }
 
-/** Where a secret was a bare number, what is left is no JSON any more: then as text. */
+/** Removes secrets. Returns text if the result is no JSON any more: a secret may have been a bare number. */
 function scrubbed(scrub: Site['scrub'], value: unknown): unknown {
   return scrubbedText(scrub, JSON.stringify(value))
 }
@@ -85,7 +85,6 @@ runApi.get(`${RUN}/taskInstances/:task`, async (c) => {
   })
 })
 
-/** The newest ones. */
 const MOST_TRIES = 50
 
 runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) => {
@@ -111,7 +110,7 @@ runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) =>
     lines: lines.map(({ logged_at, level, message, fields }) => {
       return { logged_at, level, message: scrub(message), fields: fields && scrubbedText(scrub, fields) }
     }),
-    // Also of a log that goes on: ask again from there.
+    // Also set at the end, so that a client can continue with a growing log.
     next_cursor: String(lines.at(-1)?.line ?? query.cursor),
   })
 })
@@ -130,24 +129,24 @@ runApi.post(`${RUN}/clear`, requireRole('operator'), requireLoadedDag, async (c)
     onlyFailed: body.only_failed,
   }
   const done = await clear(c.var.site.metadata, keyOf(run), selection, body.dry_run)
-  if (!body.dry_run) told(c, run, 'cleared', done.taskIds)
+  if (!body.dry_run) logChange(c, run, 'cleared', done.taskIds)
   return c.json({ run_id: done.runId, task_ids: done.taskIds, dry_run: body.dry_run })
 })
 
 runApi.post(`${RUN}/cancel`, requireRole('operator'), async (c) => {
   const { run } = await findRun(c)
   const { runId, taskIds } = await cancel(c.var.site.metadata, keyOf(run))
-  told(c, run, 'cancelled', taskIds)
+  logChange(c, run, 'cancelled', taskIds)
   return c.json({ run_id: runId, task_ids: taskIds })
 })
 
-/** Says how a task ended instead of running it. */
+/** Marks a task instead of running it. */
 runApi.patch(`${RUN}/taskInstances/:task`, requireRole('operator'), async (c) => {
   const body = await readBody(c, { new_state: z.enum(['success', 'failed', 'skipped']), value: z.unknown().optional() })
   const { run, instance } = await findTask(c)
   const { metadata } = c.var.site
   const done = await mark(metadata, loadedDag(c), run.run_id, instance.task_id, body.new_state, body.value)
-  told(c, run, `marked ${body.new_state}`, done.taskIds)
+  logChange(c, run, `marked ${body.new_state}`, done.taskIds)
   return c.json({ run_id: done.runId, task_ids: done.taskIds })
 })
 
@@ -155,6 +154,6 @@ function keyOf({ dag_id, run_id }: RunRow) {
   return { dagId: dag_id, runId: run_id }
 }
 
-function told(c: WebContext, { dag_id, run_id }: RunRow, done: string, taskIds: readonly string[]): void {
+function logChange(c: WebContext, { dag_id, run_id }: RunRow, done: string, taskIds: readonly string[]): void {
   c.var.site.log.info({ dag_id, run_id, tasks: taskIds.join(), user: c.var.viewer.name }, `${done} by the API`)
 }

@@ -7,27 +7,27 @@ import type { Role, Site, WebContext } from '../site.ts'
 import type { CalendarToken } from './calendar-tokens.ts'
 import type { SessionRow } from './sessions.ts'
 
-/** What a user is shown of himself. */
+/** What the account page shows to its user. */
 export interface Account {
   name: string
   role: Role
   sessions: readonly SessionRow[]
   calendar: CalendarToken | undefined
-  /** What was just done, or why not. */
+  /** The result of the last action, or why it failed. */
   done?: string
   problem?: string
-  /** Of the calendar address that was just made: shown this once. */
+  /** Of the calendar address that was just created; shown only once. */
   token?: string
 }
 
-/** Where nobody signs in. */
+/** The account page of a site without users. */
 export function OpenPage({ c }: { c: WebContext }) {
   return (
     <Page c={c} title="Account">
       <div class="narrow">
-        <h1>Nobody needs to sign in</h1>
+        <h1>No sign-in is required</h1>
         <p>
-          There are no users, so whoever sits at this machine may do everything. To change that:{' '}
+          There are no users, so anyone on this machine has all rights. Create a user to change that:{' '}
           <code>{commandFor('users create NAME --role admin')}</code>
         </p>
       </div>
@@ -72,15 +72,15 @@ function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
           </form>
         )}
       </div>
-      <Table name="Sessions" columns={['Browser', 'From', 'Began', 'Last used', { hidden: 'What to do' }]}>
+      <Table name="Sessions" columns={['Browser', 'From', 'Started', 'Last used', { hidden: 'Actions' }]}>
         {sessions.slice(0, MOST_LISTED).map((session) => (
           <SessionLine session={session} />
         ))}
       </Table>
       {sessions.length > MOST_LISTED && <p class="sub below">And {sessions.length - MOST_LISTED} more.</p>}
       <p class="sub below">
-        A session ends after three days unused, and after thirty in all. Of where it began the network is kept, not the
-        address.
+        A session ends after 3 days without use, and after 30 days at the latest. T-minus stores the network it was
+        started from, not the address.
       </p>
     </section>
   )
@@ -92,7 +92,7 @@ function SessionLine({ session }: { session: SessionRow }) {
     <tr>
       <th scope="row">{browser ?? 'Not recorded'}</th>
       <td data-label="From">{network ?? <span class="nothing">–</span>}</td>
-      <td data-label="Began">
+      <td data-label="Started">
         <Time at={created_at} show="ago" />
       </td>
       <td data-label="Last used">
@@ -100,7 +100,7 @@ function SessionLine({ session }: { session: SessionRow }) {
       </td>
       <td class="fold-end">
         {own ? (
-          <strong class="own">this one</strong>
+          <strong class="own">this browser</strong>
         ) : (
           <form method="post" action="/account">
             <input type="hidden" name="session" value={String(session_id)} />
@@ -108,7 +108,7 @@ function SessionLine({ session }: { session: SessionRow }) {
               End
             </button>
             <span id={`s${session_id}`} class="hidden">
-              {browser ?? 'a browser'} from {network ?? 'an unknown place'}, begun <Time at={created_at} />
+              {browser ?? 'a browser'} from {network ?? 'an unknown network'}, started <Time at={created_at} />
             </span>
           </form>
         )}
@@ -122,41 +122,41 @@ function Calendar({ c, account: { calendar, token } }: { c: WebContext; account:
     <form method="post" action="/account" class="card" id="calendar">
       <h2>Calendar address</h2>
       <p>
-        For a calendar program, which cannot sign in. Whoever has the address reads the calendar and nothing else of
-        this site.
+        Calendar programs cannot sign in, so they use this address. Anyone who has it can read the calendar and nothing
+        else on this site.
       </p>
       {token === undefined ? (
-        <p class="sub">{calendar ? <Made calendar={calendar} /> : 'You have none.'}</p>
+        <p class="sub">{calendar ? <Created calendar={calendar} /> : 'You have no calendar address.'}</p>
       ) : (
         <NewAddress c={c} token={token} />
       )}
       <div class="actions decide">
         <button type="submit" name="what" value="make-calendar" class={calendar ? '' : 'main'}>
-          {calendar ? 'Make another one' : 'Make a calendar address'}
+          {calendar ? 'Replace it' : 'Create a calendar address'}
         </button>
         {calendar && (
           <button type="submit" name="what" value="withdraw-calendar" class="danger">
-            Withdraw it
+            Revoke it
           </button>
         )}
       </div>
-      {calendar && <p class="sub below">Another one takes the place of this one, which then no longer works.</p>}
+      {calendar && <p class="sub below">A new address replaces this one, which then stops working.</p>}
     </form>
   )
 }
 
-function Made({ calendar: { created_at, used_at } }: { calendar: CalendarToken }) {
+function Created({ calendar: { created_at, used_at } }: { calendar: CalendarToken }) {
   return (
     <>
-      Made <Time at={created_at} show="ago" />,{' '}
+      Created <Time at={created_at} show="ago" />,{' '}
       {used_at === null ? (
-        'not used so far'
+        'not used yet'
       ) : (
         <>
           last used <Time at={used_at} show="ago" />
         </>
       )}
-      . It was shown once; what is kept does not tell it.
+      . It cannot be shown again: only its hash is stored.
     </>
   )
 }
@@ -166,7 +166,7 @@ function NewAddress({ c, token }: { c: WebContext; token: string }) {
   const origin = `${isHttps(c) ? 'https' : 'http'}://${new URL(c.req.url).host}`
   return (
     <>
-      <Notice kind="good">Made. Copy it now: it is not shown again.</Notice>
+      <Notice kind="good">Created. Copy it now: it will not be shown again.</Notice>
       {calendars.map(({ path }, index) => (
         <div class="field wide">
           <label for={`address-${index}`}>{calendars.length > 1 ? `Subscribe to ${path}` : 'Subscribe to'}</label>
@@ -183,14 +183,14 @@ function Password({ name }: { name: string }) {
   return (
     <form method="post" action="/account" class="card">
       <h2>Change your password</h2>
-      {/* For what keeps passwords: whose it is. */}
+      {/* Tells password managers which user this is. */}
       <input type="text" name="username" value={name} autocomplete="username" hidden readonly />
-      <p class="sub">It signs you out everywhere else and withdraws your calendar address.</p>
-      <PasswordField id="before" name="Password so far" complete="current-password" />
+      <p class="sub">This signs you out everywhere else and revokes your calendar address.</p>
+      <PasswordField id="before" name="Current password" complete="current-password" />
       <PasswordField id="after" name="New password" complete="new-password" />
-      <PasswordField id="again" name="New password, again" complete="new-password" />
+      <PasswordField id="again" name="Repeat the new password" complete="new-password" />
       <button type="submit" class="main">
-        Change it
+        Change password
       </button>
     </form>
   )

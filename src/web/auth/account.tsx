@@ -6,16 +6,16 @@ import { addressOf } from '../address.ts'
 import { readForm } from '../form.ts'
 import type { Site, WebContext, WebEnv } from '../site.ts'
 import { type Account, AccountPage, OpenPage } from './account-page.tsx'
-import { makeCalendarToken, readCalendarToken, withdrawCalendar } from './calendar-tokens.ts'
-import { judgeGuess } from './guess.ts'
-import { tooSoon } from './login.tsx'
+import { createCalendarToken, readCalendarToken, revokeCalendar } from './calendar-tokens.ts'
+import { checkGuess } from './guess.ts'
+import { tooManyTries } from './login.tsx'
 import { checkPassword, isPassword } from './password.ts'
 import { endSessionOf, endSessions, hashToken, listSessions } from './sessions.ts'
-import { passwordTry } from './throttle.ts'
+import { passwordGuess } from './throttle.ts'
 import { setPassword } from './users.ts'
-import { tokenOf } from './who.ts'
+import { tokenOf } from './viewer.ts'
 
-/** What a user does about himself: password, sessions, calendar address. */
+/** The signed-in user's own account: password, sessions, calendar address. */
 export const accountPages = new Hono<WebEnv>()
 
 accountPages.get('/account', async (c) => {
@@ -29,9 +29,9 @@ accountPages.post('/account', async (c) => {
   const { name } = viewer
   const field = await readForm(c)
   try {
-    const told = await change({ c, site, name }, field)
+    const result = await change({ c, site, name }, field)
     site.log.info({ user: name, what: field('what') || 'password' }, 'an account was changed on the page')
-    return c.html(<AccountPage c={c} account={{ ...(await readAccount(c, name)), ...told }} />)
+    return c.html(<AccountPage c={c} account={{ ...(await readAccount(c, name)), ...result }} />)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     const status = error instanceof TooManyGuesses ? 429 : 400
@@ -39,65 +39,68 @@ accountPages.post('/account', async (c) => {
   }
 })
 
-type Told = Pick<Account, 'done' | 'token'>
-type Asker = { c: WebContext; site: Site; name: string }
+type Result = Pick<Account, 'done' | 'token'>
+type Requester = { c: WebContext; site: Site; name: string }
 
-async function change(asker: Asker, field: (key: string) => string): Promise<Told> {
-  const { metadata } = asker.site
+async function change(requester: Requester, field: (key: string) => string): Promise<Result> {
+  const { metadata } = requester.site
   switch (field('what')) {
     case '':
-      return await changePassword(asker, field)
+      return await changePassword(requester, field)
     case 'end':
-      return await endOne(asker, field('session'))
+      return await endOne(requester, field('session'))
     case 'end-others':
-      return { done: saidEnded(await endSessions(metadata, asker.name, ownSession(asker.c))) }
+      return { done: endedMessage(await endSessions(metadata, requester.name, ownSession(requester.c))) }
     case 'make-calendar':
-      return { token: await makeCalendarToken(metadata, asker.name) }
+      return { token: await createCalendarToken(metadata, requester.name) }
     case 'withdraw-calendar':
-      await withdrawCalendar(metadata, asker.name)
-      return { done: 'Withdrawn: no calendar is answered at that address any more.' }
+      await revokeCalendar(metadata, requester.name)
+      return { done: 'Revoked. That address no longer works.' }
     default:
-      throw new UsageError('Nothing of that name is done here')
+      throw new UsageError(`Unknown action '${field('what').slice(0, 50)}'`)
   }
 }
 
-async function changePassword({ c, site, name }: Asker, field: (key: string) => string): Promise<Told> {
+async function changePassword({ c, site, name }: Requester, field: (key: string) => string): Promise<Result> {
   const { metadata } = site
   const [before, after, again] = [field('before'), field('after'), field('again')]
-  if (after !== again) throw new UsageError('The new passwords are not the same')
+  if (after !== again) throw new UsageError('The two new passwords differ')
   checkPassword(after)
   const address = addressOf(c)
-  const asker = { user: name, address }
-  const guess = passwordTry(name, address)
-  const { wait, opened } = await judgeGuess(metadata, guess, asker, () => isOwnPassword(metadata, name, before))
+  const client = { user: name, address }
+  const guess = passwordGuess(name, address)
+  const { wait, opened } = await checkGuess(metadata, guess, client, () => isOwnPassword(metadata, name, before))
   if (wait > 0) {
-    site.log.warn(asker, 'a change of password came too soon after others that failed')
+    site.log.warn(client, 'a password change was refused: too many failed tries')
     c.header('retry-after', String(wait))
-    throw new TooManyGuesses(tooSoon(wait))
+    throw new TooManyGuesses(tooManyTries(wait))
   }
   if (!opened) {
-    site.log.warn(asker, 'a change of password failed: the current one was wrong')
+    site.log.warn(client, 'a password change failed: the current password was wrong')
     throw new UsageError('The current password is wrong')
   }
-  await setPassword(metadata, name, after, { keep: ownSession(c), asker })
-  return { done: 'Changed. Everywhere else you are signed out, and your calendar address, if any, is withdrawn.' }
+  await setPassword(metadata, name, after, { keep: ownSession(c), client })
+  return {
+    done: 'Password changed. You are signed out everywhere else, and your calendar address, if any, is revoked.',
+  }
 }
 
 class TooManyGuesses extends UsageError {}
 
-/** True or undefined, as a guess is judged. */
+/** True, or undefined for a wrong password, as `checkGuess` expects. */
 async function isOwnPassword(db: Metadata, name: string, password: string): Promise<true | undefined> {
   const { rows } = await db.query('select password_hash from metadata.web_user where user_name = $1', [name])
   return (await isPassword(password, rows[0]?.password_hash)) || undefined
 }
 
-async function endOne({ site, name }: Asker, session: string): Promise<Told> {
-  if (!(await endSessionOf(site.metadata, name, session))) throw new UsageError('You have no such session (any more)')
-  return { done: 'Ended: that browser has to sign in again.' }
+async function endOne({ site, name }: Requester, session: string): Promise<Result> {
+  if (!(await endSessionOf(site.metadata, name, session)))
+    throw new UsageError('This session does not exist, or has ended already')
+  return { done: 'Session ended. That browser must sign in again.' }
 }
 
-function saidEnded(count: number): string {
-  if (count === 0) return 'You are signed in nowhere else.'
+function endedMessage(count: number): string {
+  if (count === 0) return 'You have no other sessions.'
   return count === 1 ? 'Ended the other session.' : `Ended ${count} other sessions.`
 }
 

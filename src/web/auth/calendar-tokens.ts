@@ -3,7 +3,7 @@ import { hashToken, newToken } from './sessions.ts'
 
 export interface CalendarToken {
   created_at: Date
-  /** Null until a program has asked with it. */
+  /** Null until a program has used it. */
   used_at: Date | null
 }
 
@@ -15,8 +15,8 @@ export async function readCalendarToken(db: Metadata, name: string): Promise<Cal
   return rows[0]
 }
 
-/** A new token in place of whatever one there was. It is told here and never again: what is kept is its hash. */
-export async function makeCalendarToken(db: Metadata, name: string): Promise<string> {
+/** Replaces the user's token. Returns the new one, which cannot be read again: only its hash is stored. */
+export async function createCalendarToken(db: Metadata, name: string): Promise<string> {
   const token = newToken()
   await db.query(
     `insert into metadata.calendar_token (user_name, token_hash) values ($1, $2)
@@ -26,13 +26,13 @@ export async function makeCalendarToken(db: Metadata, name: string): Promise<str
   return token
 }
 
-export async function withdrawCalendar(db: Metadata, name: string): Promise<void> {
+export async function revokeCalendar(db: Metadata, name: string): Promise<void> {
   await db.query('delete from metadata.calendar_token where user_name = $1', [name])
 }
 
 /**
- * Whose token it is, noting that it was used. It is found by its SHA-256: how long that takes tells something of a
- * digest at most, which nobody can turn into a token, so no comparison depends on the token itself.
+ * Returns the token's user and records the use. The lookup is by SHA-256, so its duration reveals at most something
+ * about the digest, never about the token.
  */
 export async function useCalendarToken(db: Metadata, token: string): Promise<string | undefined> {
   const { rows } = await db.query<{ user_name: string }>(

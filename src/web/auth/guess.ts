@@ -1,32 +1,32 @@
 import type { Metadata } from '../../metadata/metadata.ts'
-import { forgetTry, type Guess, noteTry, waitOf } from './throttle.ts'
-import { type Asker, withPlace } from './turns.ts'
+import { countTry, type Guess, uncountTry, waitOf } from './throttle.ts'
+import { type Client, withPlace } from './turns.ts'
 
-export interface Judged<T> {
-  /** Seconds until the next guess is judged; 0 where this one was. */
+export interface CheckedGuess<T> {
+  /** Seconds until the next guess is allowed; 0 if this one was checked. */
   wait: number
-  /** What the right password opens; undefined where it was wrong. */
+  /** What `open` returned; undefined for a wrong password. */
   opened?: T | undefined
 }
 
 /**
- * Judges a guessed password when it is the asker's turn. Only what is judged is counted and leaves a row: not a guess
- * that has to wait, nor one for which there is no place.
+ * Checks a guessed password when it is the client's turn. Only a guess that is checked is counted and leaves a row: one
+ * that must wait, or finds the queue full, is not.
  */
-export async function judgeGuess<T>(
+export async function checkGuess<T>(
   db: Metadata,
   guess: Guess,
-  asker: Asker,
+  client: Client,
   open: () => Promise<T | undefined>,
-): Promise<Judged<T>> {
-  // Most of a flood ends here.
+): Promise<CheckedGuess<T>> {
+  // Stops most of a flood before it takes a place in the queue.
   const wait = await waitOf(db, guess)
   if (wait > 0) return { wait }
-  return await withPlace(asker, async (turn) => {
-    const late = await noteTry(db, guess)
-    if (late > 0) return { wait: late }
+  return await withPlace(client, async (turn) => {
+    const wait = await countTry(db, guess)
+    if (wait > 0) return { wait }
     const opened = await turn(open)
-    if (opened !== undefined) await forgetTry(db, guess)
+    if (opened !== undefined) await uncountTry(db, guess)
     return { wait: 0, opened }
   })
 }

@@ -9,13 +9,13 @@ import { Page } from '../layout.tsx'
 import { Notice } from '../parts.tsx'
 import { ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
-import { judgeGuess } from './guess.ts'
+import { checkGuess } from './guess.ts'
 import { isPassword } from './password.ts'
 import { browserOf, networkOf } from './seen-from.ts'
-import { beginSession, endSession, newToken } from './sessions.ts'
-import { loginTry } from './throttle.ts'
+import { endSession, newToken, startSession } from './sessions.ts'
+import { loginGuess } from './throttle.ts'
 import { hasUsers } from './users.ts'
-import { dropToken, keepToken, tokenOf } from './who.ts'
+import { deleteTokenCookie, setTokenCookie, tokenOf } from './viewer.ts'
 
 export const loginPages = new Hono<WebEnv>()
 
@@ -25,42 +25,42 @@ loginPages.get('/login', async (c) => {
   return c.html(<LoginPage c={c} name="" next={c.req.query('next') ?? ''} {...(open && { problem: NO_USERS })} />)
 })
 
-const NO_USERS = `There are no users any more: ${commandFor('users create NAME --role admin')} makes one.`
+const NO_USERS = `There are no users any more. Create one: ${commandFor('users create NAME --role admin')}`
 
 loginPages.post('/login', async (c) => {
   const { site } = c.var
   const field = await readForm(c)
   const [account, secret, after] = [field('name').trim(), field('password'), field('next')]
   const address = addressOf(c)
-  const guess = loginTry(account, address)
-  const { wait, opened } = await judgeGuess(site.metadata, guess, { address }, () => signIn(c, account, secret))
-  const who = { user: account.slice(0, 100), address }
+  const guess = loginGuess(account, address)
+  const { wait, opened } = await checkGuess(site.metadata, guess, { address }, () => signIn(c, account, secret))
+  const client = { user: account.slice(0, 100), address }
   if (wait > 0) {
-    site.log.warn(who, 'a login came too soon after others that failed')
+    site.log.warn(client, 'a login was refused: too many failed tries')
     c.header('retry-after', String(wait))
-    return c.html(<LoginPage c={c} name={account} next={after} problem={tooSoon(wait)} />, 429)
+    return c.html(<LoginPage c={c} name={account} next={after} problem={tooManyTries(wait)} />, 429)
   }
   if (opened === undefined) {
-    site.log.warn(who, 'a login failed')
+    site.log.warn(client, 'a login failed')
     return c.html(<LoginPage c={c} name={account} next={after} problem="Name or password is wrong." />, 401)
   }
-  keepToken(c, opened)
-  site.log.info(who, 'signed in')
+  setTokenCookie(c, opened)
+  site.log.info(client, 'signed in')
   return c.redirect(ownPath(after, '/'), 303)
 })
 
-export function tooSoon(seconds: number): string {
+export function tooManyTries(seconds: number): string {
   return `Too many tries. Wait ${humanDuration(seconds * 1_000)}, then try again.`
 }
 
-/** The token of a new session; undefined where the password is not the right one. */
+/** Returns the token of a new session; undefined for a wrong password. */
 async function signIn(c: WebContext, name: string, password: string): Promise<string | undefined> {
   const passwordHash = await readPassword(c, name)
   if (!(await isPassword(password, passwordHash)) || passwordHash === undefined) return undefined
   const token = newToken()
   const [network, browser] = [networkOf(addressOf(c)), browserOf(c.req.header('user-agent'))]
-  const session = { name, passwordHash, token, before: tokenOf(c), network, browser }
-  return (await beginSession(c.var.site.metadata, session)) ? token : undefined
+  const session = { name, passwordHash, token, replaces: tokenOf(c), network, browser }
+  return (await startSession(c.var.site.metadata, session)) ? token : undefined
 }
 
 async function readPassword(c: WebContext, name: string): Promise<string | undefined> {
@@ -95,6 +95,6 @@ function LoginPage({ c, name, next, problem }: { c: WebContext; name: string; ne
 loginPages.post('/logout', async (c) => {
   const token = tokenOf(c)
   if (token !== undefined) await endSession(c.var.site.metadata, token)
-  dropToken(c)
+  deleteTokenCookie(c)
   return c.redirect('/login', 303)
 })

@@ -1,14 +1,14 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 import { UsageError } from '../../errors.ts'
 
-/** Takes 0.4 s and 134 MB (https://cheatsheetseries.owasp.org, scrypt): what answers requests does so `inTurn`. */
+/** One hash takes 0.4 s and 134 MB (https://cheatsheetseries.owasp.org, scrypt), so requests hash by `inTurn`. */
 const COST = { N: 2 ** 17, r: 8, p: 1 }
 const LENGTH = 32
 
 const SHORTEST = 8
 const LONGEST = 1_000
 
-/** Throws UsageError where it is too short or too long. */
+/** Throws UsageError for a password that is too short or too long. */
 export function checkPassword(password: string): void {
   const length = [...password].length
   if (length < SHORTEST) throw new UsageError(`A password needs at least ${SHORTEST} characters`)
@@ -21,17 +21,17 @@ export async function hashPassword(password: string): Promise<string> {
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join('$')
 }
 
-/** Takes as long where there is no such user (`hash` undefined) as where there is. */
+/** Takes the same time for an unknown user (`hash` undefined), so that timing does not reveal names. */
 export async function isPassword(password: string, hash: string | undefined): Promise<boolean> {
-  const [, N, r, p, salt = '', known = ''] = (hash ?? NOBODY).split('$')
+  const [, N, r, p, salt = '', known = ''] = (hash ?? UNMATCHABLE).split('$')
   const cost = { N: Number(N), r: Number(r), p: Number(p) }
   const key = await derive(password, Buffer.from(salt, 'base64url'), cost)
   const expected = Buffer.from(known, 'base64url')
   return expected.length === key.length && timingSafeEqual(key, expected) && hash !== undefined
 }
 
-/** A hash that no password has. */
-const NOBODY = [
+/** A hash that no password matches. */
+const UNMATCHABLE = [
   'scrypt',
   COST.N,
   COST.r,
@@ -41,7 +41,7 @@ const NOBODY = [
 ].join('$')
 
 function derive(password: string, salt: Buffer, cost: ScryptOptions): Promise<Buffer> {
-  // Beyond the longest nothing is looked at: it is no one's password.
+  // A longer text cannot be a password, so the rest need not be hashed.
   const text = password.slice(0, LONGEST * 2).normalize('NFKC')
   return new Promise((resolve, reject) => {
     const options = { ...cost, maxmem: 256 * 1024 * 1024 }

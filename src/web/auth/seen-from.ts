@@ -2,8 +2,8 @@ import { isIPv4 } from 'node:net'
 import { groupsOf } from '../address.ts'
 
 /**
- * The network an address is in, which tells a person "home" from "elsewhere" and no more: of IPv4 three numbers of four,
- * of IPv6 what one person has of it (/64).
+ * The network of an address: the first three numbers of an IPv4 address, or the /64 of an IPv6 address. It lets a user
+ * recognise "home" without storing the address.
  */
 export function networkOf(address: string): string {
   const v4 = address.replace(/^::ffff:/i, '')
@@ -13,7 +13,7 @@ export function networkOf(address: string): string {
   return `${groupsOf(address).slice(0, 4).join(':')}:x`
 }
 
-/** `Firefox on Linux`: enough to recognise one's own. What the browser sends tells far more, and is not kept. */
+/** `Firefox on Linux`: enough for users to recognise their own browser. The rest of the user agent is not stored. */
 export function browserOf(userAgent: string | undefined): string {
   const find = (names: readonly Known[]) => names.find(([, pattern]) => pattern.test(userAgent ?? ''))?.[0]
   const browser = find(BROWSERS) ?? 'Another program'
@@ -23,7 +23,7 @@ export function browserOf(userAgent: string | undefined): string {
 
 type Known = readonly [name: string, pattern: RegExp]
 
-/** Most also name those further down. */
+/** In this order: most user agents also name browsers further down the list. */
 const BROWSERS: readonly Known[] = [
   ['Edge', /\bEdg(A|iOS)?\//],
   ['Opera', /\bOPR\//],

@@ -2,13 +2,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Metadata } from '../../metadata/metadata.ts'
 import type { Role } from '../site.ts'
 
-/** A session ends so long after it began, and so long after it was last used. */
+/** A session ends this long after it started, and this long after its last use. */
 const LONGEST = '30 days'
 const IDLE = '3 days'
-/** In a statement on `metadata.web_session` under its own name. */
+/** SQL condition; the statement must use `metadata.web_session` without an alias. */
 export const IS_OPEN = `(web_session.seen_at > now() - interval '${IDLE}' and web_session.created_at > now() - interval '${LONGEST}')`
 
-/** 256 bits of chance: nobody guesses one, so it may be found by its hash, quickly made as that is. */
+/** 256 random bits. They cannot be guessed, so a fast hash is enough to store and find a token. */
 export function newToken(): string {
   return randomBytes(32).toString('base64url')
 }
@@ -19,21 +19,21 @@ export function hashToken(token: string): Buffer {
 
 export interface NewSession {
   name: string
-  /** What the password was compared with. */
+  /** The hash that the password was compared with. */
   passwordHash: string
   token: string
-  /** The token this browser had so far: worth nothing any more after a login. */
-  before: string | undefined
-  /** As `networkOf` and `browserOf` tell. */
+  /** The browser's previous token. The login ends that session. */
+  replaces: string | undefined
+  /** From `networkOf` and `browserOf`. */
   network: string
   browser: string
 }
 
-/** False where the password was changed meanwhile: its new one would not end a session that begins after it. */
-export async function beginSession(db: Metadata, session: NewSession): Promise<boolean> {
-  const { name, passwordHash, token, before, network, browser } = session
+/** Returns false, and starts no session, if the password was changed since it was checked. */
+export async function startSession(db: Metadata, session: NewSession): Promise<boolean> {
+  const { name, passwordHash, token, replaces, network, browser } = session
   return await db.transaction(async (tx) => {
-    if (before !== undefined) await endSession(tx, before)
+    if (replaces !== undefined) await endSession(tx, replaces)
     await tx.query(`delete from metadata.web_session where not ${IS_OPEN}`)
     const { rowCount } = await tx.query(
       `insert into metadata.web_session (token_hash, user_name, network, browser)
@@ -53,14 +53,14 @@ export interface SessionRow {
   created_at: Date
   /** To the minute. */
   seen_at: Date
-  /** Null where it began before these were kept. */
+  /** Null for a session older than this column. */
   network: string | null
   browser: string | null
-  /** Whether it is the one of this token. */
+  /** Whether it belongs to the given token. */
   own: boolean
 }
 
-/** The open sessions of a user: the asker's own first, then by when they were used. */
+/** The user's open sessions: the one of this token first, then the last used first. */
 export async function listSessions(db: Metadata, name: string, token: string | undefined): Promise<SessionRow[]> {
   const { rows } = await db.query<SessionRow>(
     `select session_id, created_at, seen_at, network, browser, token_hash is not distinct from $2 as own
@@ -70,7 +70,7 @@ export async function listSessions(db: Metadata, name: string, token: string | u
   return rows
 }
 
-/** Ends one session of this user; false where the user has no such session, be it somebody else's or none at all. */
+/** Ends one session. Returns false if this user has no session of that id. */
 export async function endSessionOf(db: Metadata, name: string, sessionId: string): Promise<boolean> {
   if (!/^\d{1,18}$/.test(sessionId)) return false
   const { rowCount } = await db.query('delete from metadata.web_session where user_name = $1 and session_id = $2', [
@@ -80,7 +80,7 @@ export async function endSessionOf(db: Metadata, name: string, sessionId: string
   return (rowCount ?? 0) > 0
 }
 
-/** Ends all sessions of a user but the one that is kept; returns how many. */
+/** Ends all sessions of a user except `keep` (a token hash). Returns how many ended. */
 export async function endSessions(db: Metadata, name: string, keep: Buffer | null = null): Promise<number> {
   const { rowCount } = await db.query(
     'delete from metadata.web_session where user_name = $1 and token_hash is distinct from $2',
@@ -89,17 +89,17 @@ export async function endSessions(db: Metadata, name: string, keep: Buffer | nul
   return rowCount ?? 0
 }
 
-export interface Asker {
-  /** Whether there is any user at all. */
+export interface SessionUser {
+  /** Whether any user exists. */
   users: boolean
   user_name: string | null
   role: Role | null
 }
 
-/** Who comes with this token, and whether anybody needs one. Notes that it was used, once a minute. */
-export async function readAsker(db: Metadata, token: string | undefined): Promise<Asker> {
-  const { rows } = await db.query<Asker & { old: boolean | null }>({
-    name: 'read_asker',
+/** Returns the token's user, and whether the site has users at all. Records the use, at most once a minute. */
+export async function readSessionUser(db: Metadata, token: string | undefined): Promise<SessionUser> {
+  const { rows } = await db.query<SessionUser & { old: boolean | null }>({
+    name: 'read_session_user',
     text: `select exists (select from metadata.web_user) as users, s.user_name, s.role, s.old
       from (values (1)) one left join (
         select user_name, role, seen_at < now() - interval '1 minute' as old
@@ -107,14 +107,14 @@ export async function readAsker(db: Metadata, token: string | undefined): Promis
         where token_hash = $1 and ${IS_OPEN}) s on true`,
     values: [token === undefined ? null : hashToken(token)],
   })
-  const [asker] = rows
-  if (token !== undefined && asker?.old) {
+  const [found] = rows
+  if (token !== undefined && found?.old) {
     await db.query('update metadata.web_session set seen_at = now() where token_hash = $1', [hashToken(token)])
   }
-  return asker ?? { users: true, user_name: null, role: null }
+  return found ?? { users: true, user_name: null, role: null }
 }
 
-/** Of these sessions, by their hashes in hex, those that are open still; '' is nobody's, open while there is no user. */
+/** Which of these sessions (token hashes in hex) are open. '' stands for no session; it is open while no user exists. */
 export async function openSessions(db: Metadata, sessions: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await db.query<{ session: string }>({
     name: 'open_sessions',

@@ -1,31 +1,31 @@
 import type { Metadata } from '../../metadata/metadata.ts'
 import { networkKey } from '../address.ts'
 
-/** Failures that cost nothing; each further one doubles the wait, from a second to five minutes. */
+/** Failures without a wait. Each further failure doubles the wait, from one second to five minutes. */
 const FREE = { account: 5, address: 20, calendar: 20 }
 const LONGEST_WAIT_S = 300
-/** After so long without a failure they are forgotten. */
+/** Failures are deleted after this time without another. */
 const FORGOTTEN = '1 hour'
 
-/** What failures are counted by. */
-export interface Counted {
+/** A key under which failures are counted. */
+export interface Counter {
   key: string
-  /** Failures that cost nothing. */
+  /** Failures without a wait. */
   free: number
 }
 
-export type Guess = readonly [account: Counted, address: Counted]
+export type Guess = readonly [account: Counter, address: Counter]
 
-/** A try to sign in counts for the account and for where it comes from. */
-export function loginTry(account: string, address: string): Guess {
+/** A login is counted for the account and for the address. */
+export function loginGuess(account: string, address: string): Guess {
   return guess('account', account, address)
 }
 
 /**
- * A session that is not its user's guesses the password here. Counted apart from logins: a stranger who only knows the
- * name, and tries to sign in again and again, cannot keep the user from a new password.
+ * The current password, entered to change it. Counted separately from logins, so that failed logins by a stranger who
+ * only knows the name do not stop the user from changing the password.
  */
-export function passwordTry(account: string, address: string): Guess {
+export function passwordGuess(account: string, address: string): Guess {
   return guess('password', account, address)
 }
 
@@ -36,26 +36,26 @@ function guess(kind: string, account: string, address: string): Guess {
   ]
 }
 
-/** Apart from logins: a program left with an old address keeps asking, and must keep nobody there from signing in. */
-export function calendarTry(address: string): readonly Counted[] {
+/** Counted separately from logins: a program that repeats a revoked token must not block logins from its address. */
+export function calendarGuess(address: string): readonly Counter[] {
   return [{ key: `calendar:${networkKey(address)}`, free: FREE.calendar }]
 }
 
 /**
- * Counts a try as failed before it is judged, so that many at once are counted too. Returns how many seconds to wait
- * where it comes too soon, 0 where it may be judged. A try that has to wait is not counted and leaves no row.
+ * Counts a try as failed before it is checked, so that parallel tries are counted too. Returns 0 if it may be checked,
+ * else the seconds to wait. A try that must wait is not counted and leaves no row.
  */
-export async function noteTry(db: Metadata, counted: readonly Counted[]): Promise<number> {
+export async function countTry(db: Metadata, counters: readonly Counter[]): Promise<number> {
   await db.query(`delete from metadata.login_attempt where failed_at < now() - interval '${FORGOTTEN}'`)
   return await db.transaction(async (tx) => {
-    const keys = counted.map(({ key }) => key)
+    const keys = counters.map(({ key }) => key)
     await tx.query(
       `select pg_advisory_xact_lock(lock)
        from (select distinct hashtextextended(key, ${LOCKS}) as lock from unnest($1::text[]) key order by lock) l`,
       [keys],
     )
-    const late = await waitOf(tx, counted)
-    if (late > 0) return late
+    const wait = await waitOf(tx, counters)
+    if (wait > 0) return wait
     await tx.query(
       `insert into metadata.login_attempt as a (key, failures, failed_at) select unnest($1::text[]), 1, clock_timestamp()
        on conflict (key) do update set failures = a.failures + 1, failed_at = clock_timestamp()`,
@@ -65,23 +65,23 @@ export async function noteTry(db: Metadata, counted: readonly Counted[]): Promis
   })
 }
 
-/** Seed of the hash, so that these advisory locks meet no others. */
+/** Seed of the hash, so that these advisory locks do not collide with others. */
 const LOCKS = 7_313_001
 
-/** Seconds until the next try may be judged; 0 where one may be now. */
-export async function waitOf(db: Metadata, counted: readonly Counted[]): Promise<number> {
+/** Seconds until the next try may be checked; 0 if it may be now. */
+export async function waitOf(db: Metadata, counters: readonly Counter[]): Promise<number> {
   const { rows } = await db.query<{ wait: number | null }>(
     `select max(least(${LONGEST_WAIT_S}, power(2, least(failures - free, 20)))
        - extract(epoch from clock_timestamp() - failed_at))::float8 as wait
      from metadata.login_attempt join unnest($1::text[], $2::int[]) f (key, free) using (key)
      where failures >= free and failed_at > now() - interval '${FORGOTTEN}'`,
-    [counted.map(({ key }) => key), counted.map(({ free }) => free)],
+    [counters.map(({ key }) => key), counters.map(({ free }) => free)],
   )
   return Math.max(0, Math.ceil(rows[0]?.wait ?? 0))
 }
 
-/** It was the right password after all. */
-export async function forgetTry(db: Metadata, [account, address]: Guess): Promise<void> {
+/** Takes back `countTry` after the right password. */
+export async function uncountTry(db: Metadata, [account, address]: Guess): Promise<void> {
   await db.query(
     `with forgotten as (delete from metadata.login_attempt where key = $1 or (key = $2 and failures <= 1))
      update metadata.login_attempt set failures = failures - 1 where key = $2 and failures > 1`,

@@ -2,47 +2,47 @@ import { TminusError } from '../../errors.ts'
 import { networkKey } from '../address.ts'
 import { type Limits, Shares } from '../shares.ts'
 
-/** For whom a password is hashed. */
-export interface Asker {
+/** The client that a password is hashed for. */
+export interface Client {
   address: string
-  /** Only of a session: a name that is typed at the login may be anyone's. */
+  /** Only for a session: the name entered at a login proves nothing. */
   user?: string
 }
 
-/** So many are worked out at once, for the memory they take; so many wait in all. */
+/** Hashes computed at once (limited by their memory), and the length of the queue. */
 const AT_ONCE = 2
 const MOST_WAITING = 32
-/** At once, those that wait counted too: others may sign in from the same address. */
+/** Running and waiting hashes of one user, and of one address, which several users may share. */
 const OF_USER = 2
 const OF_ADDRESS = 12
 
 const shares = new Shares()
 let places = 0
-let busy = 0
-/** By address, the one whose turn it is first. */
+let running = 0
+/** By address; the address whose turn is next is first. */
 const waiting = new Map<string, (() => void)[]>()
 
-/** Works when it is the asker's turn. Throws as `withPlace` does. */
-export async function inTurn<T>(asker: Asker | undefined, work: () => Promise<T>): Promise<T> {
-  return await withPlace(asker, (turn) => turn(work))
+/** Runs `work` when it is the client's turn. Throws the same errors as `withPlace`. */
+export async function inTurn<T>(client: Client | undefined, work: () => Promise<T>): Promise<T> {
+  return await withPlace(client, (turn) => turn(work))
 }
 
 /**
- * Takes a place in the queue; `turn` works when it is the asker's turn. Addresses take turns, so that one with many
- * requests delays the others by no more than one. Throws TminusError `login_share` where the asker's own share is used
- * up, `login_busy` where all places are.
+ * Takes a place in the queue; `turn` runs its work when it is the client's turn. Addresses alternate, so that one with
+ * many requests delays each other address by one hash at most. Throws TminusError: `login_share` if the client has used
+ * up its share, `login_busy` if the queue is full.
  */
-export async function withPlace<T>(asker: Asker | undefined, use: (turn: Turn) => Promise<T>): Promise<T> {
-  const address = asker === undefined ? '' : networkKey(asker.address)
-  if (places >= AT_ONCE + MOST_WAITING) throw tooMany('login_busy', 'Too many people sign in at this moment')
-  const release = shares.take(limitsOf(asker, address))
-  if (release === undefined) throw tooMany('login_share', 'Too many of your requests at once')
+export async function withPlace<T>(client: Client | undefined, use: (turn: Turn) => Promise<T>): Promise<T> {
+  const address = client === undefined ? '' : networkKey(client.address)
+  if (places >= AT_ONCE + MOST_WAITING) throw tooMany('login_busy', 'Too many people are signing in')
+  const release = shares.take(limitsOf(client, address))
+  if (release === undefined) throw tooMany('login_share', 'Too many sign-ins from you or your address at once')
   places++
   try {
     return await use(async (work) => {
-      if (busy >= AT_ONCE) await turnOf(address)
-      else busy++
-      return await work().finally(next)
+      if (running >= AT_ONCE) await waitForTurn(address)
+      else running++
+      return await work().finally(startNext)
     })
   } finally {
     places--
@@ -52,12 +52,12 @@ export async function withPlace<T>(asker: Asker | undefined, use: (turn: Turn) =
 
 type Turn = <T>(work: () => Promise<T>) => Promise<T>
 
-function limitsOf(asker: Asker | undefined, address: string): Limits {
-  if (asker === undefined) return {}
-  return { [`address:${address}`]: OF_ADDRESS, ...(asker.user !== undefined && { [`user:${asker.user}`]: OF_USER }) }
+function limitsOf(client: Client | undefined, address: string): Limits {
+  if (client === undefined) return {}
+  return { [`address:${address}`]: OF_ADDRESS, ...(client.user !== undefined && { [`user:${client.user}`]: OF_USER }) }
 }
 
-async function turnOf(address: string): Promise<void> {
+async function waitForTurn(address: string): Promise<void> {
   await new Promise<void>((resolve) => {
     const turns = waiting.get(address)
     if (turns) turns.push(resolve)
@@ -65,11 +65,11 @@ async function turnOf(address: string): Promise<void> {
   })
 }
 
-/** Hands the place on. The address that had it comes after the others. */
-function next(): void {
+/** Starts the next waiting work. Its address then moves to the end of the queue. */
+function startNext(): void {
   const [first] = waiting
   if (first === undefined) {
-    busy--
+    running--
     return
   }
   const [address, [turn, ...rest]] = first

@@ -10,10 +10,10 @@ import { Empty, Notice, Table, Time } from '../parts.tsx'
 import { requireRole } from '../rights.ts'
 import { ROLES, type Role, type Site, type WebContext, type WebEnv } from '../site.ts'
 import { PasswordField } from './account-page.tsx'
-import type { Asker } from './turns.ts'
+import type { Client } from './turns.ts'
 import { createUser, deleteUser, listUsers, setRole, signOutEverywhere, type UserRow } from './users.ts'
 
-/** Everybody, for admins. */
+/** All users, for admins. */
 export const userPages = new Hono<WebEnv>()
 
 userPages.use('/users/*', requireRole('admin'))
@@ -26,10 +26,10 @@ userPages.post('/users', async (c) => {
   const field = await readForm(c)
   try {
     if (viewer.name === null)
-      throw new UsageError(`Make the first user on the command line: ${commandFor('users create NAME --role admin')}`)
+      throw new UsageError(`Create the first user on the command line: ${commandFor('users create NAME --role admin')}`)
     await change(site, field, { user: viewer.name, address: addressOf(c) })
     const what = field('what') || 'create'
-    site.log.info({ user: viewer.name, who: field('name').trim(), what }, 'a user was changed on the page')
+    site.log.info({ user: viewer.name, changed_user: field('name').trim(), what }, 'a user was changed on the page')
     return c.redirect('/users', 303)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
@@ -37,12 +37,12 @@ userPages.post('/users', async (c) => {
   }
 })
 
-async function change({ metadata }: Site, field: Form, asker: Asker): Promise<void> {
+async function change({ metadata }: Site, field: Form, client: Client): Promise<void> {
   const name = field('name').trim()
   const role: Role = ROLES.find((one) => one === field('role')) ?? 'viewer'
   switch (field('what')) {
     case '':
-      return await createUser(metadata, name, role, field('password'), asker)
+      return await createUser(metadata, name, role, field('password'), client)
     case 'role':
       return await setRole(metadata, name, role)
     case 'sign-out':
@@ -50,7 +50,7 @@ async function change({ metadata }: Site, field: Form, asker: Asker): Promise<vo
     case 'delete':
       return await deleteUser(metadata, name)
     default:
-      throw new UsageError('Nothing of that name is done here')
+      throw new UsageError(`Unknown action '${field('what').slice(0, 50)}'`)
   }
 }
 
@@ -65,8 +65,8 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
         {users.length > 0 ? (
           <UserTable users={users.slice(0, MOST_LISTED)} />
         ) : (
-          <Empty title="No user yet">
-            The first one is made on the command line: <code>{commandFor('users create NAME --role admin')}</code>
+          <Empty title="No users yet">
+            Create the first one on the command line: <code>{commandFor('users create NAME --role admin')}</code>
           </Empty>
         )}
         {users.length > MOST_LISTED && (
@@ -86,7 +86,7 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
           </div>
           <PasswordField id="password" name="Password" complete="new-password" />
           <button type="submit" class="main">
-            Make the user
+            Create user
           </button>
         </form>
       </div>
@@ -96,7 +96,7 @@ function UsersPage({ c, users, problem }: { c: WebContext; users: readonly UserR
 
 function UserTable({ users }: { users: readonly UserRow[] }) {
   return (
-    <Table name="Users" columns={['Name', 'Role', 'Since', 'Seen', 'Signed in', { hidden: 'What to do' }]}>
+    <Table name="Users" columns={['Name', 'Role', 'Created', 'Last seen', 'Access', { hidden: 'Actions' }]}>
       {users.map((user) => (
         <UserLine user={user} />
       ))}
@@ -118,13 +118,13 @@ function UserLine({ user }: { user: UserRow }) {
           </button>
         </form>
       </td>
-      <td data-label="Since">
+      <td data-label="Created">
         <Time at={created_at} show="date" />
       </td>
-      <td data-label="Seen">
+      <td data-label="Last seen">
         <Time at={seen_at} show="ago" />
       </td>
-      <td data-label="Signed in">{accessOf(user)}</td>
+      <td data-label="Access">{accessOf(user)}</td>
       <td class="right">
         <div class="actions end">
           {(sessions > 0 || calendar) && (
@@ -148,13 +148,13 @@ function UserLine({ user }: { user: UserRow }) {
   )
 }
 
-/** What opens anything without the password. */
+/** The user's open sessions and calendar address: what grants access without the password. */
 function accessOf({ sessions, calendar }: UserRow): string {
   const browsers = sessions === 1 ? '1 session' : `${sessions} sessions`
   return [...(sessions > 0 ? [browsers] : []), ...(calendar ? ['calendar'] : [])].join(', ') || '–'
 }
 
-/** Opened first: there is no way back. */
+/** Asks for a second click, because a deletion cannot be undone. */
 function Delete({ name }: { name: string }) {
   return (
     <details class="sure">

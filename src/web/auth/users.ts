@@ -1,20 +1,20 @@
 import { type TminusError, UsageError } from '../../errors.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import type { Role } from '../site.ts'
-import { withdrawCalendar } from './calendar-tokens.ts'
+import { revokeCalendar } from './calendar-tokens.ts'
 import { checkPassword, hashPassword } from './password.ts'
 import { endSessions, IS_OPEN } from './sessions.ts'
-import { type Asker, inTurn } from './turns.ts'
+import { type Client, inTurn } from './turns.ts'
 
 export interface UserRow {
   user_name: string
   role: Role
   created_at: Date
-  /** Of the newest session; null where there is none. */
+  /** Last use of any session; null without a session. */
   seen_at: Date | null
-  /** That are open. */
+  /** Open ones. */
   sessions: number
-  /** Whether there is a calendar address. */
+  /** Whether the user has a calendar address. */
   calendar: boolean
 }
 
@@ -35,31 +35,31 @@ export async function hasUsers(db: Metadata): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Throws UsageError for a name that is taken or cannot be one, and for a password that is too short. */
+/** Throws UsageError for a name that is taken or invalid, and for a password that is too short or too long. */
 export async function createUser(
   db: Metadata,
   name: string,
   role: Role,
   password: string,
-  asker?: Asker,
+  client?: Client,
 ): Promise<void> {
   await checkNewName(db, name)
   checkPassword(password)
   const { rowCount } = await db.query(
     `insert into metadata.web_user (user_name, role, password_hash) values ($1, $2, $3) on conflict do nothing`,
-    [name, role, await inTurn(asker, () => hashPassword(password))],
+    [name, role, await inTurn(client, () => hashPassword(password))],
   )
   if (rowCount === 0) throw isTaken(name)
 }
 
-/** Before a password is asked for. Throws UsageError for a name that is taken or cannot be one. */
+/** To be called before asking for a password. Throws UsageError for a name that is taken or invalid. */
 export async function checkNewName(db: Metadata, name: string): Promise<void> {
   if (!/^[A-Za-z0-9_.@-]{1,100}$/.test(name))
     throw new UsageError("A user's name has 1 to 100 letters, digits, '-', '_', '.' and '@'")
   if (await isUser(db, name)) throw isTaken(name)
 }
 
-/** Before a password is asked for. Throws UsageError where there is no such user. */
+/** To be called before asking for a password. Throws UsageError for an unknown user. */
 export async function checkUser(db: Metadata, name: string): Promise<void> {
   if (!(await isUser(db, name))) throw noUser(name)
 }
@@ -69,15 +69,15 @@ async function isUser(db: Metadata, name: string): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Signs the user out everywhere but in the session that is kept, and withdraws the calendar address. */
+/** Ends all sessions of the user except `keep`, and revokes the calendar address. */
 export async function setPassword(
   db: Metadata,
   name: string,
   password: string,
-  { keep = null, asker }: { keep?: Buffer | null; asker?: Asker } = {},
+  { keep = null, client }: { keep?: Buffer | null; client?: Client } = {},
 ): Promise<void> {
   checkPassword(password)
-  const hash = await inTurn(asker, () => hashPassword(password))
+  const hash = await inTurn(client, () => hashPassword(password))
   await db.transaction(async (tx) => {
     const { rowCount } = await tx.query(
       'update metadata.web_user set password_hash = $2, password_set_at = now() where user_name = $1',
@@ -100,13 +100,13 @@ export async function signOutEverywhere(db: Metadata, name: string): Promise<voi
   await db.transaction((tx) => endAccess(tx, name))
 }
 
-/** Ends whatever opens anything without the password: every session but the one that is kept, and the calendar address. */
+/** Ends all access without the password: the sessions except `keep`, and the calendar address. */
 async function endAccess(tx: Metadata, name: string, keep: Buffer | null = null): Promise<void> {
   await endSessions(tx, name, keep)
-  await withdrawCalendar(tx, name)
+  await revokeCalendar(tx, name)
 }
 
-/** Their sessions and their calendar address go with them. */
+/** Also deletes the user's sessions and calendar address. */
 export async function deleteUser(db: Metadata, name: string): Promise<void> {
   await keepingAnAdmin(db, async (tx) => {
     const { rowCount } = await tx.query('delete from metadata.web_user where user_name = $1', [name])
@@ -115,9 +115,9 @@ export async function deleteUser(db: Metadata, name: string): Promise<void> {
 }
 
 /**
- * Makes the first admin where there is none; true where it did. Several processes may do this at once.
+ * Creates an admin if there is none. Returns whether it did. Safe when several processes do this at once.
  *
- * Throws UsageError that names each wrong setting.
+ * Throws a UsageError that names each invalid setting.
  */
 export async function ensureAdmin(db: Metadata, name: string, password: string): Promise<boolean> {
   return await db.transaction(async (tx) => {
@@ -144,7 +144,7 @@ async function checkAdmin(db: Metadata, name: string, password: string): Promise
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
 }
 
-/** Among users there is always one who may change them; without any the page is open to this machine again. */
+/** Rolls `work` back if it leaves users without an admin. No users at all is allowed: the page is then open again. */
 async function keepingAnAdmin(db: Metadata, work: (tx: Metadata) => Promise<void>): Promise<void> {
   await db.transaction(async (tx) => {
     await tx.query('lock table metadata.web_user in share row exclusive mode')
@@ -157,7 +157,7 @@ async function keepingAnAdmin(db: Metadata, work: (tx: Metadata) => Promise<void
 }
 
 function isTaken(name: string): UsageError {
-  return new UsageError(`There is a user '${name}' already`)
+  return new UsageError(`User '${name}' exists already`)
 }
 
 function noUser(name: string): UsageError {
@@ -165,5 +165,5 @@ function noUser(name: string): UsageError {
 }
 
 function lastAdmin(): TminusError {
-  return new UsageError('That would leave no admin; make another one first')
+  return new UsageError('This is the last admin; make another user an admin first')
 }

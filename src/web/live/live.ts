@@ -3,31 +3,31 @@ import type { Logger } from '../../log.ts'
 import { type Limits, Shares } from '../shares.ts'
 
 /**
- * For each key a mark that changes with what a page shows of it, all read in one statement. A key that is not there is
- * missing from the answer.
+ * Reads the marks of these keys in one statement. A mark changes whenever the data behind the key changes. Unknown keys
+ * are missing from the result.
  */
 export type ReadMarks = (keys: readonly string[]) => Promise<ReadonlyMap<string, string>>
 
 export interface LiveOptions {
-  /** By the kind of thing that is followed. */
+  /** By kind: `dags`, `dag`, `run`, `log`. */
   readers: Readonly<Record<string, ReadMarks>>
-  /** Of these sessions those that are open still. */
+  /** Returns the open ones of these sessions. */
   openSessions: (sessions: readonly string[]) => Promise<ReadonlySet<string>>
   log: Logger
-  /** Between two looks. Default 1 s. */
+  /** Between two checks. Default 1 s. */
   everyMs?: number
-  /** Followers at once. Default 1,000. */
+  /** Most followers at once. Default 1,000. */
   most?: number
 }
 
 export interface Following {
   kind: string
   key: string
-  /** The mark of what it shows, '' for none. */
+  /** The mark of what the page shows, '' for none. */
   seen: string
-  /** By which `openSessions` knows it. */
+  /** Its key for `openSessions`. */
   session: string
-  /** How many streams the user and the address may have at once. */
+  /** Most streams of the user and of the address at once. */
   limits?: Limits
 }
 
@@ -37,25 +37,25 @@ interface Follower extends Following {
   controller: ReadableStreamDefaultController<Uint8Array>
 }
 
-/** The browser connects again by itself, which counts as a use of its session. */
+/** A stream ends after this time. The browser reconnects, which counts as a use of its session. */
 const LONGEST_MS = 10 * 60_000
-const SIGN_OF_LIFE_EVERY_MS = 15_000
-/** Bytes that wait for a reader who takes none. */
+const KEEP_ALIVE_EVERY_MS = 15_000
+/** Unread bytes after which a stream is closed. */
 const MOST_WAITING = 16_384
 
 /**
- * Tells open pages that what they show has changed, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
- * An event holds a mark and nothing else: the page then fetches itself anew. So a connection that was lost needs no
- * memory of it here: the browser names the last mark it saw, and hears of it at once where that is no longer so.
- * Looks into the database only while somebody follows, once a second for all of them; a stream ends with its session.
+ * Notifies open pages of changes by server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * An event contains only a mark; the page then reloads its content. After a lost connection the browser sends the last
+ * mark it saw, and gets an event at once if the mark has changed. The database is checked once a second for all
+ * followers, and not at all without followers. A stream ends with its session.
  */
 export class Live {
   readonly #options: LiveOptions
   readonly #followers = new Set<Follower>()
   readonly #shares = new Shares()
   #timer: NodeJS.Timeout | undefined
-  #looking = false
-  #lastSign = Date.now()
+  #checking = false
+  #lastKeepAlive = Date.now()
   #closed = false
 
   constructor(options: LiveOptions) {
@@ -72,11 +72,11 @@ export class Live {
 
   follow(following: Following): Response {
     if (this.#closed || this.#followers.size >= (this.#options.most ?? 1_000)) {
-      return new Response('Too many pages follow already', { status: 503, headers: { 'retry-after': '30' } })
+      return new Response('Too many live pages are open', { status: 503, headers: { 'retry-after': '30' } })
     }
     const release = this.#shares.take(following.limits ?? {})
     if (release === undefined) {
-      return new Response('Too many of your pages follow already', { status: 429, headers: { 'retry-after': '30' } })
+      return new Response('Too many of your live pages are open', { status: 429, headers: { 'retry-after': '30' } })
     }
     let follower: Follower | undefined
     const body = new ReadableStream<Uint8Array>(
@@ -85,39 +85,39 @@ export class Live {
           follower = { ...following, since: Date.now(), release, controller }
           this.#followers.add(follower)
           controller.enqueue(encode('retry: 2000\n\n'))
-          this.#timer ??= setInterval(() => void this.#look(), this.#options.everyMs ?? 1_000)
+          this.#timer ??= setInterval(() => void this.#check(), this.#options.everyMs ?? 1_000)
         },
-        cancel: () => this.#leave(follower),
+        cancel: () => this.#remove(follower),
       },
       new ByteLengthQueuingStrategy({ highWaterMark: 1_024 }),
     )
-    void this.#look()
+    void this.#check()
     const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
     return new Response(body, { headers })
   }
 
-  /** Ends every stream; browsers come back by themselves. */
+  /** Ends every stream; browsers reconnect by themselves. */
   close(): void {
     this.#closed = true
     for (const follower of this.#followers) this.#end(follower)
   }
 
-  async #look(): Promise<void> {
-    if (this.#looking || this.#followers.size === 0) return
-    this.#looking = true
+  async #check(): Promise<void> {
+    if (this.#checking || this.#followers.size === 0) return
+    this.#checking = true
     try {
-      await this.#dismiss()
+      await this.#endClosedSessions()
       const kinds = new Set([...this.#followers].map(({ kind }) => kind))
-      await Promise.all([...kinds].map((kind) => this.#lookAt(kind)))
+      await Promise.all([...kinds].map((kind) => this.#checkKind(kind)))
     } catch (error) {
-      if (!isOutage(error)) this.#options.log.error({ err: error }, 'looking for what pages follow failed')
+      if (!isOutage(error)) this.#options.log.error({ err: error }, 'checking for changes of live pages failed')
     }
-    this.#tidy()
-    this.#looking = false
+    this.#keepAlive()
+    this.#checking = false
   }
 
-  /** Before anything is told: who is signed out, here or by another process, is told nothing more. */
-  async #dismiss(): Promise<void> {
+  /** Ends the streams of closed sessions. This must come before any event is sent. */
+  async #endClosedSessions(): Promise<void> {
     const asked = new Set([...this.#followers].map(({ session }) => session))
     const open = await this.#options.openSessions([...asked])
     for (const follower of this.#followers) {
@@ -125,7 +125,7 @@ export class Live {
     }
   }
 
-  async #lookAt(kind: string): Promise<void> {
+  async #checkKind(kind: string): Promise<void> {
     const own = () => [...this.#followers].filter((follower) => follower.kind === kind)
     const marks = await this.#options.readers[kind]?.([...new Set(own().map(({ key }) => key))])
     for (const follower of own()) {
@@ -136,13 +136,13 @@ export class Live {
     }
   }
 
-  #tidy(): void {
+  #keepAlive(): void {
     const now = Date.now()
-    const sign = now - this.#lastSign >= SIGN_OF_LIFE_EVERY_MS
-    if (sign) this.#lastSign = now
+    const isDue = now - this.#lastKeepAlive >= KEEP_ALIVE_EVERY_MS
+    if (isDue) this.#lastKeepAlive = now
     for (const follower of this.#followers) {
       if (now - follower.since >= LONGEST_MS) this.#end(follower)
-      else if (sign) this.#send(follower, ': still here\n\n')
+      else if (isDue) this.#send(follower, ': still here\n\n')
     }
   }
 
@@ -152,11 +152,11 @@ export class Live {
   }
 
   #end(follower: Follower): void {
-    this.#leave(follower)
+    this.#remove(follower)
     follower.controller.close()
   }
 
-  #leave(follower: Follower | undefined): void {
+  #remove(follower: Follower | undefined): void {
     if (follower !== undefined) this.#followers.delete(follower)
     follower?.release()
     if (this.#followers.size > 0) return

@@ -1,7 +1,7 @@
 import type { Metadata } from '../../metadata/metadata.ts'
 import type { ReadMarks } from './live.ts'
 
-/** What can be followed. */
+/** The marks that pages can follow, by kind. */
 export function markReaders(metadata: Metadata): Readonly<Record<string, ReadMarks>> {
   const marks =
     (text: string): ReadMarks =>
@@ -13,8 +13,8 @@ export function markReaders(metadata: Metadata): Readonly<Record<string, ReadMar
 }
 
 /**
- * Of the list of all dags, under the key `all`: the newest run, those under way, and who is paused. However many runs
- * there ever were, it reads the end of an index, the index of the unfinished, and the one row of each dag.
+ * The list of all dags, under the key `all`: the newest run, the unfinished runs, and which dags are paused. It reads the
+ * end of one index, the index of unfinished runs, and one row per dag, however many runs are stored.
  */
 export const DAGS_MARK = `
 select w.key, concat_ws('-',
@@ -24,7 +24,7 @@ select w.key, concat_ws('-',
   (select concat(count(*), '-', sum(hashtext(dag_id)) filter (where is_paused)) from metadata.dag)) as mark
 from unnest($1::text[]) w (key) where w.key = 'all'`
 
-/** Of a dag's newest runs, and of the task instances of those under way. */
+/** By `dag_id`: its newest runs, and the task instances of the unfinished ones. */
 const DAG_MARKS = `
 select w.key, md5(concat(
   (select is_paused from metadata.dag d where d.dag_id = w.key),
@@ -42,7 +42,7 @@ select r.dag_run_id::text as key, md5(concat(r.state, r.version, (
 from metadata.dag_run r
 where r.dag_run_id in (select k::bigint from unnest($1::text[]) k where k ~ '^\\d{1,18}$')`
 
-/** By `dag_run_id/task_id/try_number`: the last line, and whether the task has moved on. */
+/** By `dag_run_id/task_id/try_number`: the last log line, and the task's state and try. */
 const LOG_MARKS = `
 select w.key, concat(coalesce((
     select max(l.line) from metadata.task_log l

@@ -5,7 +5,7 @@ import type { Site } from '../site.ts'
 
 const DAG_CHECK_MS = 2_000
 
-/** What each dag tells of itself, as in `db check`; one that cannot tell is a failure of its own. */
+/** The results of the dags' own checks, as in `db check`. A check that throws becomes a failed result. */
 export async function checkDags(site: Site): Promise<Check[]> {
   const checks = await Promise.all([...site.dags.values()].map((dag) => checkDag(site, dag)))
   return checks.flat().map((check) => ({ ...check, message: site.scrub(check.message) }))
@@ -14,7 +14,7 @@ export async function checkDags(site: Site): Promise<Check[]> {
 async function checkDag(site: Site, dag: Dag): Promise<readonly Check[]> {
   try {
     const commands = await dag.commands?.()
-    // Most dags tell nothing: a time limit for each of a thousand would outlast the page by two seconds.
+    // Most dags have no check. Do not start a timer for those.
     if (commands?.check === undefined) return []
     return await commands.check({
       settings: () => site.settingsOf(dag.id),

@@ -24,18 +24,18 @@ export interface DagRow {
 }
 
 export interface DagsWanted {
-  /** Of the pipelines folder; those only the database knows are added. */
+  /** Ids in the pipelines folder. Dags that only the database knows are added. */
   loaded: readonly string[]
   /** Part of the id. */
   search: string
   /** Ids after this one. */
   after: string
   limit: number
-  /** Of each dag. */
+  /** Newest runs per dag. */
   runs: number
 }
 
-/** A page of dags in the order of their ids, each with its newest runs. */
+/** A page of dags, ordered by id, each with its newest runs. */
 export async function readDags(db: Metadata, { loaded, search, after, limit, runs }: DagsWanted): Promise<DagRow[]> {
   const { rows } = await db.query<DagRow>(
     `with ids as (
@@ -68,7 +68,7 @@ export interface DagState {
   import_error: string | null
 }
 
-/** What the database knows of a dag; undefined where it has never seen it. */
+/** A dag's row in the database; undefined if there is none. */
 export async function readDag(db: Metadata, dagId: string): Promise<DagState | undefined> {
   const { rows } = await db.query<DagState>(
     `select is_paused, created_at, last_seen_at, import_error,

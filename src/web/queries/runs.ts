@@ -3,7 +3,7 @@ import type { DagRunState, RunType, TaskInstanceState } from '../../dag/state.ts
 import type { Metadata } from '../../metadata/metadata.ts'
 import { MARGIN, SHOWN } from '../excerpt.ts'
 
-/** Of a reason, which may be of any length; a secret at its end is known whole. */
+/** Characters read of a reason, with a margin so that a secret at the cut is recognised. */
 export const REASON_READ = SHOWN.reason + MARGIN
 
 export interface RunRow {
@@ -29,7 +29,7 @@ export interface RunsWanted {
   /** Null: of every dag. */
   dagId: string | null
   state?: DagRunState | null
-  /** Older than the run of this number; null: from the newest on. */
+  /** Only runs older than this number; null: from the newest on. */
   before?: number | null
   limit: number
 }
@@ -79,11 +79,11 @@ const INSTANCE = `task_id, state, try_number, left(reason, ${REASON_READ}) as re
 
 export interface OneInstance {
   run: RunRow
-  /** Undefined where the run has no such task. */
+  /** Undefined if the run has no such task. */
   instance: (InstanceRow & { error: string | null; error_bytes: number | null }) | undefined
 }
 
-/** One task instance with its run and the beginning of its error; undefined where there is no such run. */
+/** One task instance with its run and the beginning of its error; undefined for an unknown run. */
 export async function readInstance(
   db: Metadata,
   dagId: string,
@@ -112,7 +112,7 @@ export interface WholeRun {
   instances: InstanceRow[]
 }
 
-/** A run with its task instances; `latest` is the newest. */
+/** A run with its task instances. Run id `latest` is the newest run. */
 export async function readWholeRun(db: Metadata, dagId: string, runId: string): Promise<WholeRun | undefined> {
   const { rows } = await db.query<RunRow & { nodes: GraphNode[] }>(
     `select ${RUN}, v.graph as nodes from metadata.dag_run r join metadata.dag_version v using (dag_version_id)
@@ -135,11 +135,11 @@ export interface GridCell {
   task_id: string
   state: TaskInstanceState
   try_number: number
-  /** Of its latest try, ms; null where it never started. */
+  /** Duration of its latest try in ms; null if it never started. */
   duration_ms: number | null
 }
 
-/** Instances of these tasks of some runs; where no tasks are named, of the first ones of each run. */
+/** The instances of these tasks in these runs. Without task ids: the first `most` instances of each run. */
 export async function readGrid(
   db: Metadata,
   runs: readonly number[],

@@ -7,9 +7,9 @@ import { REASON_READ } from './runs.ts'
 export interface TryRow {
   try_number: number
   state: string
-  /** Its beginning. */
+  /** The beginning. */
   reason: string | null
-  /** Its beginning, and how much there is of it. */
+  /** The beginning; `error_bytes` is the full size. */
   error: string | null
   error_bytes: number | null
   start_date: Date
@@ -18,9 +18,9 @@ export interface TryRow {
 }
 
 /**
- * The newest tries of a task instance that have ended, oldest first; or the one that is named.
+ * The newest ended tries of a task instance, oldest first; with `tryNumber` only that one.
  *
- * @param longest characters of an error
+ * @param longest most characters of an error
  */
 export async function readTries(
   db: Metadata,
@@ -43,7 +43,7 @@ export async function readTries(
   return rows
 }
 
-/** Which tries have ended and how: those nearest to the one that is named, in their order. */
+/** The ended tries nearest to the try `near`, in order, with their states. */
 export async function listTries(
   db: Metadata,
   run: number,
@@ -60,7 +60,7 @@ export async function listTries(
   return rows
 }
 
-/** What a task returned, as text of which only the beginning may be read; undefined where nothing is kept. */
+/** The beginning of a task's output as text, with its full size; undefined without an output. */
 export async function readOutputText(
   db: Metadata,
   run: number,
@@ -72,7 +72,7 @@ export async function readOutputText(
   return rows[0]
 }
 
-/** What a task returned; undefined where it returned nothing that is kept. */
+/** A task's output; undefined if it has none. */
 export async function readOutput(db: Metadata, run: number, taskId: string): Promise<unknown> {
   const text = 'select value from metadata.xcom where dag_run_id = $1 and task_id = $2'
   const { rows } = await db.query<{ value: unknown }>(text, [run, taskId])
@@ -83,17 +83,17 @@ export interface LinesWanted {
   run: number
   taskId: string
   tryNumber: number
-  /** These and what is worse. */
+  /** Only these levels. */
   levels?: readonly LogLevel[]
   /** Part of the message. */
   search?: string
   after?: number
-  /** Of those that fit the newest (`end`, the default) or the oldest. */
+  /** Which matching lines are read if there are more than `limit`: the newest (`end`, default) or the oldest. */
   from?: 'start' | 'end'
   limit: number
-  /** Characters of a message, and of its fields. Default: all. */
+  /** Most characters of a message, and of its fields. Default: all. */
   longest?: number
-  /** Of all lines together; there is always one. Default 4 MB. */
+  /** Most bytes of all lines together; at least one line is returned. Default 4 MB. */
   mostBytes?: number
 }
 
@@ -170,7 +170,7 @@ export interface TrySpan {
   end_date: Date
 }
 
-/** Ids of the tasks of a dag's newest run, where its code is not there to tell them. */
+/** Task ids of a dag's newest run, for a dag whose code is not loaded. */
 export async function readTaskIds(db: Metadata, dagId: string, most: number): Promise<string[]> {
   const { rows } = await db.query<{ task_id: string }>(
     `select task_id from metadata.task_instance
@@ -180,7 +180,7 @@ export async function readTaskIds(db: Metadata, dagId: string, most: number): Pr
   return rows.map(({ task_id }) => task_id)
 }
 
-/** The newest tries of these tasks that have ended, and when. */
+/** The newest ended tries of these tasks. */
 export async function readSpans(
   db: Metadata,
   run: number,
