@@ -1,14 +1,14 @@
-// Moves and zooms the graph by changing what part of it is seen; where the reader stands outlives a redraw.
+// Moves and zooms the graph by its viewBox. The view is kept when the page reloads the graph.
 let view
 let dragged
 function showAll(svg) {
   const [width, height] = [Number(svg.dataset.width), Number(svg.dataset.height)]
-  // A small graph is not blown up.
+  // Do not enlarge a small graph.
   const w = Math.max(width, svg.clientWidth / 1.2)
   const h = Math.max(height, svg.clientHeight / 1.2)
   view = { x: (width - w) / 2, y: (height - h) / 2, w, h }
 }
-// A graph that could not be read as a whole, for it is too wide or too tall, opens at its beginning.
+// A graph that is too large to read as a whole opens at its start.
 function showFirst(svg) {
   showAll(svg)
   const scale = Math.min(svg.clientWidth / view.w, svg.clientHeight / view.h)

@@ -1,4 +1,4 @@
-// Keeps the newest line of a log in sight while it is followed: until the reader scrolls up.
+// Scrolls to the newest log line until the reader scrolls up.
 let followed = true
 function scrollDown() {
   const log = document.getElementById('log')
@@ -22,7 +22,7 @@ function prepare() {
     }
   scrollDown()
 }
-// Where the reader stands is kept when the page is drawn anew.
+// Keeps the scroll position when the page reloads the log.
 let top = 0
 document.addEventListener('htmx:beforeSwap', () => {
   top = document.getElementById('log')?.scrollTop ?? 0

@@ -1,4 +1,4 @@
-// Times in the reader's zone, and pages that follow what they show. Every page is whole without it.
+// Shows times in the reader's zone and keeps live pages current. Every page also works without this script.
 const zoned = (options) => new Intl.DateTimeFormat(undefined, options)
 const day = { year: 'numeric', month: 'short', day: 'numeric' }
 const FORMS = {
@@ -35,7 +35,7 @@ function localTimes(root = document) {
   }
 }
 
-// An element with data-live names what it shows; told of a change, it is fetched anew and put in place.
+// An element with data-live names what it shows. After each change event it is reloaded in place.
 let source
 let following
 function follow() {
@@ -48,11 +48,11 @@ function follow() {
   source.addEventListener('error', refused)
 }
 
-// A server that is away is tried again by the browser itself; one that refused is asked later, unless the session is over.
+// If the server is down, the browser reconnects by itself. If it refused, retry later, unless the session has ended.
 async function refused({ target }) {
   if (target.readyState !== EventSource.CLOSED) return
   const answer = await fetch(location.href, { method: 'HEAD' }).catch(() => undefined)
-  // The page itself leads to where one signs in, and back.
+  // Reloading leads to the login, and then back to this page.
   if (answer?.status === 401) return location.reload()
   if (target !== source) return
   following = undefined
@@ -81,7 +81,7 @@ async function refresh() {
   }
 }
 
-// Who searched in the meantime is shown what was searched for last.
+// If the reader has searched in the meantime, drop this answer and reload again.
 document.addEventListener('htmx:beforeSwap', (event) => {
   if (event.detail.requestConfig.path !== refreshing || refreshing === location.href) return
   event.detail.shouldSwap = false
@@ -93,19 +93,19 @@ document.addEventListener('DOMContentLoaded', () => {
   const zone = document.querySelector('[data-zone]')
   if (zone) zone.textContent = 'times are in your zone, hover for UTC'
   follow()
-  // On a narrow screen what is open may stand outside of what is seen of the tabs, or of the links at the top.
+  // On a narrow screen the open tab or link may be scrolled out of view.
   for (const open of document.querySelectorAll('.top [aria-current], .tabs [aria-current]'))
     open.scrollIntoView({ block: 'nearest', inline: 'nearest' })
 })
-// Before it is painted: a time that changed its width afterwards would move the rest.
+// Before painting: a time that changes its width later would move the content.
 document.addEventListener('htmx:afterSwap', () => {
   localTimes()
   follow()
 })
 window.tminus = { localTimes, follow }
-// Times that tell how long ago.
+// Relative times.
 setInterval(() => localTimes(), 30_000)
-// A form or select that says so is sent as soon as it is changed.
+// A field with data-submit submits its form when it changes.
 document.addEventListener('change', (event) => {
   if (event.target.matches('[data-submit]')) event.target.form.requestSubmit()
 })

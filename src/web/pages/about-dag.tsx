@@ -14,7 +14,7 @@ import type { WebContext, WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { number, PickBar, PickPager, picked, pickOf } from './pick.tsx'
 
-/** A dag's code and settings, as they are in this process. */
+/** A dag's code and settings, as loaded by this process. */
 export const aboutPages = new Hono<WebEnv>()
 
 const MOST_BYTES = 64_000
@@ -26,7 +26,7 @@ aboutPages.get('/dags/:dag/code', async (c) => {
   if (file === undefined) {
     return c.html(
       <DagPage c={c} found={found} tab="code">
-        <Empty title="Its code is not here" />
+        <Empty title="The code of this dag is not loaded" />
       </DagPage>,
     )
   }
@@ -35,8 +35,8 @@ aboutPages.get('/dags/:dag/code', async (c) => {
     .sort()
     .slice(0, MOST_FILES)
   const asked = c.req.query('file') ?? basename(file)
-  if (!names.includes(asked)) throw notFound('There is no such file beside the dag.')
-  const code = await beginning(join(dirname(file), asked))
+  if (!names.includes(asked)) throw notFound('The folder of this dag has no such file.')
+  const code = await readBeginning(join(dirname(file), asked))
   return c.html(
     <DagPage c={c} found={found} tab="code">
       <div class="code-box">
@@ -59,7 +59,7 @@ aboutPages.get('/dags/:dag/code', async (c) => {
   )
 })
 
-async function beginning(path: string): Promise<string> {
+async function readBeginning(path: string): Promise<string> {
   const file = await open(path)
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(MOST_BYTES), 0, MOST_BYTES, 0)
@@ -128,7 +128,7 @@ function Tasks({ c, dag }: { c: WebContext; dag: Dag }) {
   )
 }
 
-/** Of a task that hangs on thousands. */
+/** A task may have thousands of upstream tasks. */
 const MOST_NAMED = 10
 
 function TaskRow({ task }: { task: Task }) {
@@ -161,12 +161,12 @@ function Params({ dag }: { dag: Dag }) {
   return (
     <section>
       <h2>Params</h2>
-      <Table name="Params" columns={['Param', 'Kind', 'Left empty', 'What it does']}>
+      <Table name="Params" columns={['Param', 'Kind', 'Default', 'Description']}>
         {fields.map(({ name, kind, choices, standard, required, description }) => (
           <tr>
             <th scope="row">{name}</th>
             <td data-label="Kind">{kind === 'choice' ? choices.join(', ') : kind}</td>
-            <td data-label="Left empty">{required ? 'needed' : (standard ?? '–')}</td>
+            <td data-label="Default">{required ? 'required' : (standard ?? '–')}</td>
             <td>{description}</td>
           </tr>
         ))}

@@ -33,7 +33,7 @@ const MOST_ROWS = 100
 const MOST_SPANS = 1_000
 const WIDE = 1000
 
-/** Each task's tries along the time of the run. */
+/** Each task's tries on the time axis of the run. */
 function Gantt({
   run,
   instances,
@@ -47,8 +47,7 @@ function Gantt({
   const byTask = groupBy(spans, ({ taskId }) => taskId)
   const from = Math.min(...spans.map(({ start }) => start))
   const to = Math.max(...spans.map(({ end }) => end), from + 1)
-  if (spans.length === 0)
-    return <Empty title="Nothing has started yet">A task is drawn here as soon as it starts.</Empty>
+  if (spans.length === 0) return <Empty title="No task has started yet">Each task appears here when it starts.</Empty>
   return (
     <section class="scroll" aria-label="Gantt">
       <table class="gantt">
@@ -126,7 +125,7 @@ function Bars({ spans, from, to }: { spans: readonly Span[]; from: number; to: n
   )
 }
 
-/** Runs looked at. */
+/** Runs in the chart. */
 const RUNS = 50
 const MOST_CHARTS = 20
 const MOST_KNOWN = 1_000
@@ -147,7 +146,7 @@ chartPages.get('/dags/:dag/durations', async (c) => {
     <DagPage c={c} found={found} tab="durations">
       <PickBar picked={shown} />
       {rows.length === 0 ? (
-        <Empty title="No task has ended yet">After the first run each is drawn here: press Trigger.</Empty>
+        <Empty title="No task has ended yet">Press Trigger. After the first run, each task has a chart here.</Empty>
       ) : (
         <section aria-labelledby="durations-title">
           <h2 id="durations-title">How long each task took in the last {RUNS} runs</h2>
@@ -198,7 +197,7 @@ function TaskDurations({ taskId, rows }: { taskId: string; rows: readonly Durati
   )
 }
 
-/** Map.groupBy, which Node 20 has not. */
+/** Map.groupBy, which Node 20 does not have. */
 function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const one of all) {

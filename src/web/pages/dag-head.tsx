@@ -28,7 +28,7 @@ interface DagPageProps {
   children?: Child
 }
 
-/** The frame of every page of a dag: what it is, its switch and trigger, its tabs. */
+/** The frame of every page of a dag: title, pause switch, trigger button, tabs. */
 export async function DagPage({ c, found, tab, scripts = [], children }: DagPageProps) {
   const { dagId, dag, state } = found
   const { site } = c.var
@@ -67,7 +67,7 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
       </div>
       {dag === undefined && (
         <Notice>
-          This dag is not in the pipelines folder any more, or could not be loaded; what it did is still here.
+          This dag is not in the pipelines folder, or could not be loaded. Its earlier runs are still shown.
         </Notice>
       )}
       <nav class="tabs" aria-label="Views of the dag">

@@ -26,7 +26,7 @@ dagsPages.get('/dags', async (c) => {
   const search = (c.req.query('search') ?? '').slice(0, 250)
   const after = (c.req.query('after') ?? '').slice(0, 250)
   const loaded = [...site.dags.keys()]
-  // Read before what it stands for, so that what changes meanwhile is shown at once.
+  // Read the mark before the data, so that a change in between is shown at once.
   const mark = await site.markOf('dags', 'all')
   const rows = await readDags(site.metadata, { loaded, search, after, limit: PAGE + 1, runs: 25 })
   const shown = rows.slice(0, PAGE)
@@ -89,18 +89,18 @@ interface ListProps {
   mark: string
 }
 
-/** Its body is what follows: whatever there has an id keeps the focus, and the table its place. */
+/** Only the table body is live. Its links have ids, so that they keep the focus, and the table keeps its place. */
 function List({ c, rows, next, search, mark }: ListProps) {
   if (rows.length === 0 && search !== '')
     return (
       <Empty title={`No dag with “${search}” in its id`}>
-        <a href="/dags">Show all of them</a>
+        <a href="/dags">Show all dags</a>
       </Empty>
     )
   if (rows.length === 0) {
     return (
       <Empty title="No pipelines yet">
-        A folder with a <code>dag.ts</code> in PIPELINES_DIR is one; the README shows how it begins.
+        Add a folder with a <code>dag.ts</code> to PIPELINES_DIR. The README shows an example.
       </Empty>
     )
   }
@@ -133,7 +133,7 @@ function Row({ c, row, dag, next }: RowProps) {
         <a class="id" id={`dag-${dag_id}`} href={paths.dag(dag_id)}>
           <Id id={dag_id} />
         </a>
-        <p class="sub">{dag ? dag.description : 'not in the pipelines folder any more'}</p>
+        <p class="sub">{dag ? dag.description : 'not in the pipelines folder'}</p>
       </th>
       <td data-label="Schedule">{dag && scheduleWords(dag.schedule, dag.timezone)}</td>
       <td data-label="Next run">
@@ -161,7 +161,7 @@ function Row({ c, row, dag, next }: RowProps) {
   )
 }
 
-/** How many are under way is told where that is more than the one which is shown. */
+/** The latest run. If several are unfinished, also their number. */
 function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) {
   const [latest] = runs
   if (latest === undefined) return <span class="muted">never ran</span>
@@ -185,10 +185,10 @@ export function NextRun({ dag, runs }: { dag: Dag | undefined; runs: NextRuns | 
   if (dag === undefined || dag.schedule === null || runs === undefined) return <span class="nothing">–</span>
   if (runs.paused) return <span class="muted">paused</span>
   const [next] = runs.next
-  return next ? <Time at={next} show="next" /> : <span class="muted">never again</span>
+  return next ? <Time at={next} show="next" /> : <span class="muted">none</span>
 }
 
-/** A switch where it may be used, a word where not. A dag without a schedule has nothing to pause. */
+/** A switch for operators, a word for viewers, nothing for a dag without a schedule. */
 export function PauseSwitch({ c, dag, paused }: { c: WebContext; dag: Dag; paused: boolean }) {
   if (dag.schedule === null) return null
   if (!hasRole(c, 'operator')) return <span class="muted small">{paused ? 'paused' : 'on'}</span>
@@ -217,6 +217,6 @@ dagsPages.post('/dags/:dag/pause', requireRole('operator'), async (c) => {
   const paused = field('paused') === 'yes'
   await registerDag(site.metadata, dag)
   await setPaused(site.metadata, dag.id, paused, site.now())
-  site.log.info({ dag_id: dag.id, user: c.var.viewer.name, paused }, 'pause switched on the page')
+  site.log.info({ dag_id: dag.id, user: c.var.viewer.name, paused }, 'paused or resumed on the page')
   return c.redirect(ownPath(field('back'), '/dags'), 303)
 })

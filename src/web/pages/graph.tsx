@@ -22,7 +22,7 @@ graphPages.get('/dags/:dag/graph', async (c) => {
   return c.html(
     <DagPage c={c} found={found} tab="graph" scripts={[assetUrl('graph.js')]}>
       {nodes === undefined ? (
-        <Empty title="Its code is not here">Open one of its runs: each keeps the graph it ran with.</Empty>
+        <Empty title="The code of this dag is not loaded">Open one of its runs: a run keeps its graph.</Empty>
       ) : (
         <Drawing c={c} nodes={nodes} />
       )}
@@ -40,7 +40,7 @@ graphPages.get('/dags/:dag/runs/:run/graph', async (c) => {
   )
 })
 
-/** More could not be read, and would be drawn more slowly than anyone waits. */
+/** More tasks would be unreadable, and slow to place. */
 const MOST_DRAWN = 100
 
 interface DrawingProps {
@@ -50,7 +50,7 @@ interface DrawingProps {
   href?: (taskId: string) => string
 }
 
-/** The graph, or of a large one the part that is asked for: the tasks that fit, with the arrows between them. */
+/** The graph. Of a large one only the chosen tasks, with the edges between them. */
 async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
   const known = new Map(instances.map((one) => [one.task_id, one]))
   const all = nodes.map((node) => ({ ...node, task_id: node.id, ...stateOf(known.get(node.id)) }))
@@ -61,7 +61,7 @@ async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
     <>
       <PickBar picked={found} />
       {drawn.length === 0 ? (
-        <Empty title="No task fits" />
+        <Empty title="No matching task" />
       ) : (
         <Graph
           placed={await placeGraph(drawn)}
@@ -80,7 +80,7 @@ function stateOf(instance: InstanceRow | undefined) {
   return instance === undefined ? {} : { state: instance.state }
 }
 
-/** The task with those upstreams alone that are drawn too. */
+/** The task, with only those upstream tasks that are drawn too. */
 function partOf({ id, upstream, triggerRule }: GraphNode, drawn: ReadonlySet<string>): GraphNode {
   return {
     id,
@@ -97,7 +97,7 @@ interface GraphProps {
   href?: (taskId: string) => string
 }
 
-/** Drawn here, moved and zoomed in the browser; without scripts it scrolls. */
+/** The server draws the graph, the browser moves and zooms it. Without scripts it scrolls. */
 function Graph({ placed, nodes, instances, scrub, href }: GraphProps) {
   const { width, height } = placed
   const known = new Map(instances.map((instance) => [instance.task_id, instance]))
@@ -116,7 +116,7 @@ function Graph({ placed, nodes, instances, scrub, href }: GraphProps) {
         </button>
       </div>
       <div class="graph-scroll">
-        {/* biome-ignore lint/a11y/useSemanticElements: a drawing with links in it is no fieldset */}
+        {/* biome-ignore lint/a11y/useSemanticElements: a drawing with links is not a fieldset */}
         <svg
           class="graph"
           id="graph"

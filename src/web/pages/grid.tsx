@@ -15,7 +15,7 @@ import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { number } from './pick.tsx'
 
-/** So that a page stays light, however many tasks a dag has. */
+/** Limit the size of the page for dags with many tasks. */
 const MOST_CELLS = 500
 const MOST_TASKS = 100
 const RUNS = 25
@@ -90,7 +90,7 @@ interface GridProps {
   cells: readonly GridCell[]
 }
 
-/** Runs from left to right, tasks from top to bottom. */
+/** Runs are columns, tasks are rows. */
 function Grid({ dagId, tasks, runs, cells }: GridProps) {
   const byRun = new Map(cells.map((cell) => [`${cell.run}/${cell.task_id}`, cell]))
   const all = [...new Set([...tasks, ...cells.map(({ task_id }) => task_id)])]
@@ -131,8 +131,8 @@ function Grid({ dagId, tasks, runs, cells }: GridProps) {
       </Scroll>
       {all.length > MOST_TASKS && (
         <p class="sub">
-          {number(all.length - MOST_TASKS)} more tasks: open a run, or the <a href={paths.dag(dagId, 'graph')}>graph</a>
-          , and search there for part of a task's id.
+          {number(all.length - MOST_TASKS)} more tasks. To find them, open a run or the{' '}
+          <a href={paths.dag(dagId, 'graph')}>graph</a> and search by part of the task id.
         </p>
       )}
     </section>
@@ -155,7 +155,7 @@ function RunBar({ run, longest }: { run: RunRow; longest: number }) {
   )
 }
 
-/** No stop of the tab key, hundreds of which would stand before what follows: by keyboard a run leads to its tasks. */
+/** Not reachable by the tab key, because there are hundreds. Keyboard users open the run first. */
 function Cell({ cell }: { cell: GridCell | undefined }) {
   if (cell === undefined) return null
   const { run, task_id, state, try_number, duration_ms } = cell
@@ -219,11 +219,11 @@ function Runs({ runs, scrub }: { runs: readonly RunRow[]; scrub: (text: string) 
   )
 }
 
-/** Short addresses, for the many links of a grid. */
+/** Short addresses, because a grid has many links. */
 gridPages.get('/runs/:id{[0-9]{1,15}}/:task?', async (c) => {
   const { id, task } = c.req.param()
   const run = await runById(c.var.site.metadata, Number(id))
-  if (run === undefined) throw notFound('This run is not there any more; it may have been cleaned up.')
+  if (run === undefined) throw notFound('This run does not exist; it may have been deleted by db clean.')
   const { dag_id, run_id } = run
   return c.redirect(task === undefined ? paths.run(dag_id, run_id) : paths.task(dag_id, run_id, task))
 })

@@ -6,7 +6,7 @@ import type { Site } from '../site.ts'
 
 const MOST = 20
 
-/** Folders whose dag could not be loaded, and why. */
+/** Lists the folders whose dag could not be loaded, with the reason. */
 export function ImportErrors({ site: { importErrors, scrub } }: { site: Site }) {
   return (
     <>

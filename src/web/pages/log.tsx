@@ -7,7 +7,7 @@ import type { RunRow } from '../queries/runs.ts'
 import { LEVELS, type Line, readLines } from '../queries/tasks.ts'
 import type { WebContext } from '../site.ts'
 
-/** So that a page stays light, also where lines are long; the download has all of them. */
+/** Limits of the page. The download has everything. */
 const MOST = { lines: 400, ofLine: 2_000, characters: 40_000 }
 
 export interface Filter {
@@ -30,13 +30,13 @@ interface LogProps {
   taskId: string
   tryNumber: number
   filter: Filter
-  /** More lines may come. */
+  /** Whether more lines may follow. */
   growing: boolean
-  /** Why there may be none: a sentence without its capital. */
+  /** Why there may be no lines: a sentence without its capital letter and full stop. */
   why: string
 }
 
-/** The lines of a try that fit, and what they are found by. */
+/** The matching log lines of a try, and the filter form. */
 export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: LogProps) {
   const { level, search } = filter
   const wanted = { run: run.id, taskId, tryNumber, levels: levelsFrom(level), search }
@@ -50,12 +50,12 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: L
         <h2 id="log-title">Log</h2>
         <input type="hidden" name="try" value={String(tryNumber)} />
         <label for="level" class="hidden">
-          Least level
+          Minimum level
         </label>
         <select id="level" name="level" data-submit hx-preserve="true">
           {LEVELS.map((one) => (
             <option value={one} selected={one === level}>
-              {one === 'debug' ? 'all levels' : one === 'error' ? 'errors' : `${one} and worse`}
+              {one === 'debug' ? 'all levels' : one === 'error' ? 'errors' : `${one} and above`}
             </option>
           ))}
         </select>
@@ -80,7 +80,9 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: L
           Download
         </a>
       </form>
-      {shown.length < lines.length && <p class="sub">The newest {shown.length} lines; the download has all of them.</p>}
+      {shown.length < lines.length && (
+        <p class="sub">Only the newest {shown.length} lines are shown; the download has all of them.</p>
+      )}
       {shown.length === 0 ? (
         <NoLine
           isFiltered={search !== '' || level !== 'debug'}
@@ -99,11 +101,11 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: L
 }
 
 function NoLine({ isFiltered, growing, why }: { isFiltered: boolean; growing: boolean; why: string }) {
-  if (isFiltered) return <Empty title="No line fits">Try all levels, or fewer letters.</Empty>
+  if (isFiltered) return <Empty title="No matching line">Choose all levels, or search for less text.</Empty>
   const sentence = `${why.charAt(0).toUpperCase()}${why.slice(1)}.`
   if (!growing) return <Empty title="Nothing was logged">{sentence}</Empty>
   return (
-    <Empty title="Nothing logged yet">{sentence} What the task says by context.log appears here as it is said.</Empty>
+    <Empty title="Nothing logged yet">{sentence} Lines that the task writes by context.log appear here at once.</Empty>
   )
 }
 
@@ -122,7 +124,7 @@ function shownLine(line: Line, scrub: (text: string) => string): ShownLine {
   }
 }
 
-/** The last ones, as many as a page takes. */
+/** The newest lines that fit on the page. */
 function newest(lines: readonly ShownLine[]): readonly ShownLine[] {
   let room = MOST.characters
   const fits = ({ message, fields }: ShownLine) => {

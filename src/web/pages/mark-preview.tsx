@@ -2,12 +2,19 @@
 import type { Consequence } from '../../operations/consequence.ts'
 import { StateMark } from '../parts.tsx'
 
-export function Follows({ id, consequence: { starts, waits, ends, run } }: { id: string; consequence: Consequence }) {
+/** What marking a task would change. */
+export function Consequences({
+  id,
+  consequence: { starts, waits, ends, run },
+}: {
+  id: string
+  consequence: Consequence
+}) {
   const ended = [...new Set(ends.map(({ state }) => state))]
   return (
     <ul class="follows" id={id}>
       {starts.length > 0 && <li>Starts {listed(starts)}</li>}
-      {waits.length > 0 && <li>Judged anew once what they hang on has ended: {listed(waits)}</li>}
+      {waits.length > 0 && <li>Decided again when their upstream tasks have ended: {listed(waits)}</li>}
       {ended.map((state) => (
         <li>
           <StateMark state={state} /> {listed(ends.filter((one) => one.state === state).map(({ taskId }) => taskId))}

@@ -11,10 +11,10 @@ import { badRequest } from '../problem.tsx'
 import type { InstanceRow, WholeRun } from '../queries/runs.ts'
 import { requireRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
-import { Follows } from './mark-preview.tsx'
-import { Decide, OperatePage, told } from './operate-parts.tsx'
+import { Consequences } from './mark-preview.tsx'
+import { Decide, logChange, OperatePage } from './operate-parts.tsx'
 
-/** Saying how a task ended. */
+/** Marks a task as success, failed or skipped. */
 export const markPages = new Hono<WebEnv>()
 
 const MARK = '/dags/:dag/runs/:run/mark'
@@ -44,10 +44,10 @@ markPages.post(MARK, async (c) => {
   const state = MARKS.find((one) => one === field('state'))
   const value = field('value').trim()
   try {
-    if (state === undefined) throw badRequest('Choose how it ended.')
+    if (state === undefined) throw badRequest('Choose a state.')
     const given = value === '' ? undefined : parsed(value)
     const { taskIds } = await mark(c.var.site.metadata, loadedDag(c), run.run_id, instance.task_id, state, given)
-    told(c, run, `marked ${state}`, taskIds)
+    logChange(c, run, `marked ${state}`, taskIds)
     return c.redirect(paths.run(run.dag_id, run.run_id), 303)
   } catch (error) {
     const problem = (error as Error).message
@@ -65,7 +65,7 @@ function parsed(text: string): unknown {
   try {
     value = JSON.parse(text)
   } catch {
-    throw badRequest('The output is not JSON; a text needs quotes.')
+    throw badRequest('The output is not JSON; put text in quotes.')
   }
   const why = whyNotStorable(value)
   if (why !== undefined) throw badRequest(`The output ${why}.`)
@@ -96,14 +96,14 @@ function MarkPage({ c, whole, standing, instance, given }: MarkProps) {
   return (
     <OperatePage c={c} run={run} title={`Mark ${instance.task_id}`}>
       <p>
-        Says how the task ended instead of running it. It is <StateMark state={instance.state} /> now. Tasks downstream
-        of it that failed or did not run are judged again, and the run goes on. As the run stands now, this follows:
+        Sets the state of the task without running it. It is <StateMark state={instance.state} /> now. Downstream tasks
+        that failed or did not run are decided again, and the run continues. Each state has these effects:
       </p>
       {given && <Notice kind="bad">{given.problem}</Notice>}
       <form method="post">
         <input type="hidden" name="task" value={instance.task_id} />
         <fieldset class="choices">
-          <legend class="hidden">How it ended</legend>
+          <legend class="hidden">New state</legend>
           {MARKS.map((state) => (
             <div>
               <label>
@@ -117,7 +117,7 @@ function MarkPage({ c, whole, standing, instance, given }: MarkProps) {
                 />
                 <StateMark state={state} />
               </label>
-              <Follows id={`follows-${state}`} consequence={consequenceOf(standing, instance.task_id, state)} />
+              <Consequences id={`follows-${state}`} consequence={consequenceOf(standing, instance.task_id, state)} />
             </div>
           ))}
         </fieldset>
@@ -125,14 +125,14 @@ function MarkPage({ c, whole, standing, instance, given }: MarkProps) {
           <div class="field">
             <label for="value">Output, for success</label>
             <p class="hint" id="value-hint">
-              JSON. The task declares an output, which its downstream tasks are given.
+              JSON. The task declares an output, which its downstream tasks receive.
             </p>
             <textarea id="value" name="value" rows={4} aria-describedby="value-hint">
               {given?.value ?? ''}
             </textarea>
           </div>
         )}
-        <Decide run={run}>Mark it</Decide>
+        <Decide run={run}>Mark task</Decide>
       </form>
     </OperatePage>
   )

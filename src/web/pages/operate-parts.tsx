@@ -7,8 +7,8 @@ import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext } from '../site.ts'
 import { number } from './pick.tsx'
 
-/** Into the log of the process: who did what to which run. */
-export function told(c: WebContext, run: RunRow, done: string, taskIds: readonly string[]): void {
+/** Logs which user changed which run. */
+export function logChange(c: WebContext, run: RunRow, done: string, taskIds: readonly string[]): void {
   const { site, viewer } = c.var
   site.log.info(
     { dag_id: run.dag_id, run_id: run.run_id, tasks: taskIds.join(), user: viewer.name },
@@ -41,7 +41,7 @@ export function OperatePage({
   )
 }
 
-interface TouchedProps {
+interface ChangedTasksProps {
   instances: readonly InstanceRow[]
   taskIds: readonly string[]
   what: string
@@ -49,13 +49,13 @@ interface TouchedProps {
 
 const MOST_LISTED = 40
 
-/** What an operation will change. */
-export function Touched({ instances, taskIds, what }: TouchedProps) {
-  if (taskIds.length === 0) return <Empty title="That touches no task" />
-  const touched = new Set(taskIds)
-  const listed = instances.filter(({ task_id }) => touched.has(task_id))
+/** The tasks that an operation will change. */
+export function ChangedTasks({ instances, taskIds, what }: ChangedTasksProps) {
+  if (taskIds.length === 0) return <Empty title="No task would change" />
+  const changed = new Set(taskIds)
+  const listed = instances.filter(({ task_id }) => changed.has(task_id))
   return (
-    <section class="card touched" aria-label="What this touches">
+    <section class="card touched" aria-label="Tasks that change">
       <p>{`${number(taskIds.length)} of ${number(instances.length)} tasks ${what}:`}</p>
       <ul>
         {listed.slice(0, MOST_LISTED).map(({ task_id, state }) => (
@@ -83,7 +83,7 @@ export function Decide({ run, disabled = false, danger = false, children }: Deci
         {children as never}
       </button>
       <a class="button" href={paths.run(run.dag_id, run.run_id)}>
-        Leave it
+        Back
       </a>
     </p>
   )

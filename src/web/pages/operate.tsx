@@ -8,15 +8,15 @@ import { paths } from '../paths.ts'
 import type { RunRow, WholeRun } from '../queries/runs.ts'
 import { requireRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
-import { Decide, OperatePage, Touched, told } from './operate-parts.tsx'
+import { ChangedTasks, Decide, logChange, OperatePage } from './operate-parts.tsx'
 import { number } from './pick.tsx'
 
-/** Clear and cancel: each first shows what it will touch. */
+/** Clear and cancel. Each first shows which tasks will change. */
 export const operatePages = new Hono<WebEnv>()
 
 const RUN = '/dags/:dag/runs/:run'
 for (const path of ['clear', 'cancel']) operatePages.use(`${RUN}/${path}`, requireRole('operator'))
-// A run whose dag is not here would be queued for nothing.
+// No process could execute a cleared run without the dag's code.
 operatePages.use(`${RUN}/clear`, requireLoadedDag)
 
 interface ClearForm {
@@ -45,7 +45,7 @@ operatePages.post(`${RUN}/clear`, async (c) => {
     onlyFailed: field('only_failed') === 'yes',
   }
   const { taskIds } = await clear(c.var.site.metadata, keyOf(run), selectionOf(given))
-  told(c, run, 'cleared', taskIds)
+  logChange(c, run, 'cleared', taskIds)
   return c.redirect(paths.run(run.dag_id, run.run_id), 303)
 })
 
@@ -75,26 +75,26 @@ function ClearPage({ c, whole: { run, instances }, given, taskIds }: ClearProps)
   const { task, downstream, onlyFailed } = given
   return (
     <OperatePage c={c} run={run} title={task.length > 0 ? `Clear ${namesOf(task)}` : 'Clear tasks'}>
-      <p>They run again, in place. Earlier tries and their logs stay; what they returned is forgotten.</p>
+      <p>These tasks run again in the same run. Earlier tries and their logs are kept; their outputs are deleted.</p>
       <form class="choices" action={paths.run(run.dag_id, run.run_id, 'clear')}>
         {task.map((one) => (
           <input type="hidden" name="task" value={one} />
         ))}
         {task.length > 0 && (
           <label>
-            <input type="checkbox" name="downstream" value="yes" checked={downstream} data-submit /> and everything that
-            hangs on it
+            <input type="checkbox" name="downstream" value="yes" checked={downstream} data-submit /> also all downstream
+            tasks
           </label>
         )}
         <label>
-          <input type="checkbox" name="only_failed" value="yes" checked={onlyFailed} data-submit /> only what failed or
-          could not run
+          <input type="checkbox" name="only_failed" value="yes" checked={onlyFailed} data-submit /> only failed tasks
+          and tasks that could not run because of them
         </label>
         <noscript>
-          <button type="submit">Show what that touches</button>
+          <button type="submit">Show the tasks</button>
         </noscript>
       </form>
-      <Touched instances={instances} taskIds={taskIds} what="will run again" />
+      <ChangedTasks instances={instances} taskIds={taskIds} what="will run again" />
       <form method="post">
         {task.map((one) => (
           <input type="hidden" name="task" value={one} />
@@ -114,8 +114,8 @@ operatePages.get(`${RUN}/cancel`, async (c) => {
   const open = instances.filter(({ state }) => !isTerminal(state)).map(({ task_id }) => task_id)
   return c.html(
     <OperatePage c={c} run={run} title="Cancel this run">
-      <p>Running tasks are told to stop and have failed; what has not started is skipped; the run has failed.</p>
-      <Touched instances={instances} taskIds={open} what="will be ended" />
+      <p>Running tasks are stopped and fail. Tasks that have not started are skipped. The run fails.</p>
+      <ChangedTasks instances={instances} taskIds={open} what="will end" />
       <form method="post">
         <Decide run={run} danger disabled={run.end_date !== null}>
           Cancel the run
@@ -128,6 +128,6 @@ operatePages.get(`${RUN}/cancel`, async (c) => {
 operatePages.post(`${RUN}/cancel`, async (c) => {
   const { run } = await findRun(c)
   const { taskIds } = await cancel(c.var.site.metadata, keyOf(run))
-  told(c, run, 'cancelled', taskIds)
+  logChange(c, run, 'cancelled', taskIds)
   return c.redirect(paths.run(run.dag_id, run.run_id), 303)
 })

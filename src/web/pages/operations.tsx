@@ -17,7 +17,7 @@ import type { WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
 import { number } from './pick.tsx'
 
-/** Processes, pools, health: what whoever runs this looks after. */
+/** Jobs, pools and health, for operators of the site. */
 export const operationsPages = new Hono<WebEnv>()
 
 operationsPages.get('/jobs', async (c) => {
@@ -27,12 +27,12 @@ operationsPages.get('/jobs', async (c) => {
       <div class="head">
         <div>
           <h1>Jobs</h1>
-          <p>Processes of T-minus: those alive first, then the newest.</p>
+          <p>Recent T-minus processes, live ones first.</p>
         </div>
       </div>
       {jobs.length === 0 ? (
-        <Empty title="No process has been here yet">
-          <code>{commandFor('start')}</code> runs scheduler and executor.
+        <Empty title="No process has used this database yet">
+          Start scheduler and executor with <code>{commandFor('start')}</code>
         </Empty>
       ) : (
         <Table name="Jobs" columns={['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason']}>
@@ -77,12 +77,12 @@ operationsPages.get('/pools', async (c) => {
       <div class="head">
         <div>
           <h1>Pools</h1>
-          <p>Limits that tasks share: a task with a pool waits until a slot of it is free.</p>
+          <p>A pool limits how many of its tasks run at once. A task waits until a slot is free.</p>
         </div>
       </div>
       <div class="stack">
         {pools.length === 0 ? (
-          <Empty title="No pools yet">Make one, and name it in a task: pool: 'api'</Empty>
+          <Empty title="No pools yet">Create one and name it in a task: pool: 'api'</Empty>
         ) : (
           <Pools pools={pools} admin={admin} />
         )}
@@ -101,15 +101,15 @@ const MOST_POOLS = 200
 
 function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean }) {
   return (
-    <Table name="Pools" columns={['Pool', 'Taken', { number: 'Slots' }, 'What for']}>
+    <Table name="Pools" columns={['Pool', 'Used', { number: 'Slots' }, 'Description']}>
       {pools.slice(0, MOST_POOLS).map(({ pool, slots, used, description }) => (
         <tr>
           <th scope="row">
             <Id id={pool} />
           </th>
-          <td data-label="Taken">
+          <td data-label="Used">
             <span class="number">
-              <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots taken`} />{' '}
+              <meter min={0} max={Math.max(1, slots)} value={used} aria-label={`${used} of ${slots} slots used`} />{' '}
               {used} of {slots}
             </span>
           </td>
@@ -150,7 +150,7 @@ function PoolForm() {
         <input id="pool" name="pool" required pattern="[A-Za-z0-9_.\-]{1,250}" title="Letters, digits, - _ and ." />
         <label for="slots">Slots</label>
         <input id="slots" name="slots" class="short" required inputmode="numeric" />
-        <button type="submit">Make it</button>
+        <button type="submit">Create pool</button>
       </form>
     </section>
   )
@@ -186,7 +186,7 @@ operationsPages.get('/status', async (c) => {
       <div class="stack">
         {executing.length === 0 && (
           <Notice kind="bad">
-            No process is alive that runs what is due. Start one with <code>{commandFor('start')}</code>
+            No running process executes scheduled runs. Start one with <code>{commandFor('start')}</code>
           </Notice>
         )}
         <ImportErrors site={site} />
@@ -196,24 +196,24 @@ operationsPages.get('/status', async (c) => {
           </Notice>
         ))}
         {executing.length > 0 && site.importErrors.length === 0 && wrong.length === 0 && (
-          <Notice kind="good">All is well.</Notice>
+          <Notice kind="good">Everything is healthy.</Notice>
         )}
         <section class="card" aria-label="Figures">
           <Facts
             strip
             facts={[
-              ['Runs under way', String(health.running)],
-              ['Runs that wait', String(health.queued)],
-              ['Oldest that waits', health.oldest_queued && <Time at={health.oldest_queued} show="ago" />],
-              ['Failed in the last day', String(health.failed)],
+              ['Running runs', String(health.running)],
+              ['Queued runs', String(health.queued)],
+              ['Oldest queued run', health.oldest_queued && <Time at={health.oldest_queued} show="ago" />],
+              ['Failed runs in the last day', String(health.failed)],
               [
-                'Processes that execute',
+                'Executing processes',
                 executing
                   .slice(0, MOST_CHECKS)
                   .map(({ kind, pid, hostname }) => `${kind} ${pid} on ${hostname}`)
                   .join(', ') || 'none',
               ],
-              ['Pages that follow', String(site.live.followers)],
+              ['Open live pages', String(site.live.followers)],
               ['Database', `PostgreSQL ${health.server}, ${health.size}`],
               ["This process's clock", <Time at={site.now()} />],
             ]}

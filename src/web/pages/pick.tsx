@@ -3,7 +3,7 @@ import { TASK_INSTANCE_STATES, type TaskInstanceState } from '../../dag/state.ts
 import { StateMark } from '../parts.tsx'
 import type { WebContext } from '../site.ts'
 
-/** Which of many tasks a page shows. */
+/** The search, state and page that a reader chose among many tasks. */
 export interface Pick {
   /** Part of the id. */
   search: string
@@ -24,9 +24,9 @@ export function pickOf(c: WebContext): Pick {
 export interface Picked<T> {
   pick: Pick
   shown: readonly T[]
-  /** Place of the first that is shown among those that fit, from 0. */
+  /** Index of the first shown task among the matching ones. */
   first: number
-  fitting: number
+  matching: number
   total: number
   counts: ReadonlyMap<TaskInstanceState, number>
 }
@@ -36,25 +36,26 @@ interface Pickable {
   state?: TaskInstanceState
 }
 
-/** A page of those that fit. A page that is beyond the last is the last. */
+/** One page of the matching tasks. A page number after the last means the last page. */
 export function picked<T extends Pickable>(all: readonly T[], pick: Pick, most: number): Picked<T> {
   const search = pick.search.toLowerCase()
   const found = all.filter(({ task_id }) => task_id.toLowerCase().includes(search))
   const counts = new Map<TaskInstanceState, number>()
   for (const { state } of found) if (state) counts.set(state, (counts.get(state) ?? 0) + 1)
-  const fitting = found.filter(({ state }) => pick.state === null || state === pick.state)
-  const page = Math.min(pick.page, Math.max(1, Math.ceil(fitting.length / most)))
+  const matching = found.filter(({ state }) => pick.state === null || state === pick.state)
+  const page = Math.min(pick.page, Math.max(1, Math.ceil(matching.length / most)))
   const first = (page - 1) * most
-  const shown = fitting.slice(first, first + most)
-  return { pick: { ...pick, page }, shown, first, fitting: fitting.length, total: all.length, counts }
+  const shown = matching.slice(first, first + most)
+  return { pick: { ...pick, page }, shown, first, matching: matching.length, total: all.length, counts }
 }
 
-/** What is shown of how many, and what to search for; nothing where all of them are shown. */
+/** Says which tasks are shown and offers a search. Empty if all tasks are shown. */
 export function PickBar<T>({ picked }: { picked: Picked<T> }) {
-  const { pick, shown, first, fitting, total, counts } = picked
+  const { pick, shown, first, matching, total, counts } = picked
   if (total === shown.length) return null
   const places = shown.length === 0 ? 'No task' : `Tasks ${number(first + 1)}–${number(first + shown.length)}`
-  const of = fitting === total ? `of ${number(total)}` : `of ${number(fitting)} that fit, of ${number(total)} in all`
+  const of =
+    matching === total ? `of ${number(total)}` : `of ${number(matching)} matching, of ${number(total)} in total`
   return (
     <div class="pick">
       <form class="bar-form">
@@ -75,7 +76,7 @@ export function PickBar<T>({ picked }: { picked: Picked<T> }) {
       </form>
       {counts.size > 1 || pick.state !== null ? <StateLinks pick={pick} counts={counts} /> : null}
       <p class="sub">
-        {places} {of}. Search for others by part of their id{counts.size > 1 && ', or choose a state'}.
+        {places} {of}. Search by part of the id{counts.size > 1 && ', or choose a state'}.
       </p>
     </div>
   )
@@ -94,10 +95,10 @@ function StateLinks({ pick, counts }: { pick: Pick; counts: Picked<unknown>['cou
   )
 }
 
-/** Below what is shown. */
+/** Links to the other pages, below the tasks. */
 export function PickPager<T>({ picked, most }: { picked: Picked<T>; most: number }) {
-  const { pick, fitting } = picked
-  const last = Math.ceil(fitting / most)
+  const { pick, matching } = picked
+  const last = Math.ceil(matching / most)
   if (last <= 1) return null
   return (
     <nav class="pager" aria-label="Pages of tasks">

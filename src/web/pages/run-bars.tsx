@@ -8,7 +8,7 @@ import type { DagRow } from '../queries/dags.ts'
 const WIDTH = 7
 const HEIGHT = 28
 
-/** The newest runs as bars, the newest at the right: height by how long each took, a link to each. */
+/** The newest runs as bars, the newest on the right. The height is the duration; each bar links to its run. */
 export function RunBars({ runs }: { runs: DagRow['runs'] }) {
   if (runs.length === 0) return <span class="hidden">no runs yet</span>
   const took = runs.map(({ started_at, ended_at }) => durationOf(started_at, ended_at) ?? 0)
@@ -36,7 +36,7 @@ export function RunBars({ runs }: { runs: DagRow['runs'] }) {
   )
 }
 
-/** As text: there are hundreds on a page. Nothing in it but numbers and our own words. */
+/** A bar as text, because a page has hundreds. It needs no escaping: all parts are numbers, states and encoded paths. */
 export function svgBar(href: string, state: string, [x, y, width, height]: readonly number[], ms: number): string {
   const box = `x="${x}" y="${y}" width="${width}" height="${height}"`
   return `<a href="${href}" tabindex="-1"><rect class="${state}" ${box}><title>${state} · ${humanDuration(ms)}</title></rect></a>`

@@ -17,7 +17,7 @@ interface RunPageProps {
   c: WebContext
   run: RunRow
   tab: (typeof TABS)[number][0]
-  /** What is followed, and its mark when the page was drawn. */
+  /** The run's mark when the page was drawn. */
   mark: string
   scripts?: readonly string[]
   children?: Child
@@ -54,14 +54,14 @@ export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPagePr
   )
 }
 
-/** @param isActive whether the dag is here to run it again */
+/** @param isActive whether the dag's code is loaded, so that tasks can run again */
 function RunActions({ run: { dag_id, run_id, state }, isActive }: { run: RunRow; isActive: boolean }) {
   const over = state === 'success' || state === 'failed'
   return (
     <div class="actions">
       {isActive && state === 'failed' && (
         <a class="button main" href={`${paths.run(dag_id, run_id, 'clear')}?only_failed=yes`}>
-          Clear what failed
+          Clear failed tasks
         </a>
       )}
       {isActive && (

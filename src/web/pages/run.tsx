@@ -15,7 +15,7 @@ export const runPages = new Hono<WebEnv>()
 
 runPages.get('/dags/:dag/runs/:run', async (c) => {
   const { run, instances, mark } = await findLiveRun(c)
-  const waits = await whyItWaits(c, run)
+  const warning = await whyNotExecuted(c, run)
   return c.html(
     <RunPage c={c} run={run} tab="" mark={mark}>
       <div class="stack">
@@ -24,7 +24,7 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
             {beginning(run.reason, SHOWN.sentence, c.var.site.scrub)}
           </Notice>
         )}
-        {waits && <Notice>{waits}</Notice>}
+        {warning && <Notice>{warning}</Notice>}
         <Tasks c={c} run={run} found={picked(instances, pickOf(c), MOST_ROWS)} />
         <About c={c} run={run} />
       </div>
@@ -32,14 +32,14 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
   )
 })
 
-/** Of a queued run that no running process will take up. */
-async function whyItWaits(c: WebContext, { dag_id, state }: RunRow): Promise<string | undefined> {
+/** Why no running process will execute a queued run; undefined if one will. */
+async function whyNotExecuted(c: WebContext, { dag_id, state }: RunRow): Promise<string | undefined> {
   if (state !== 'queued') return undefined
   const { dags, metadata } = c.var.site
   const dag = dags.get(dag_id)
   return dag && (await whyNotTaken(metadata, dag))
 }
-/** Of one page; the next ones are a click away. */
+/** Per page. */
 const MOST_ROWS = 100
 
 interface TasksProps {
@@ -62,7 +62,7 @@ function Tasks({ c, run, found }: TasksProps) {
           'Start',
           { number: 'Duration' },
           'Reason',
-          ...(operator ? [{ hidden: 'What to do' }] : []),
+          ...(operator ? [{ hidden: 'Actions' }] : []),
         ]}
         brief
       >

@@ -62,10 +62,10 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
   )
 })
 
-/** Tries that are a click away. */
+/** Tries shown as tabs. */
 const MOST_TABS = 15
 
-/** Indented, where all of it was read. */
+/** Indents the output if all of it was read. */
 function readable({ text, bytes }: { text: string; bytes: number }): string {
   return Buffer.byteLength(text) < bytes ? text : JSON.stringify(JSON.parse(text), null, 2)
 }
@@ -77,13 +77,13 @@ async function findTry(c: WebContext) {
   return { run, instance, tryNumber }
 }
 
-interface OfTask {
+interface HeadProps {
   c: WebContext
   run: RunRow
   instance: FoundTask['instance']
 }
 
-function Head({ c, run, instance }: OfTask) {
+function Head({ c, run, instance }: HeadProps) {
   return (
     <div class="head">
       <div>
@@ -164,7 +164,7 @@ function Ending({
           ['Duration', <Duration ms={durationOf(start, end)} />],
           ['Start', <Time at={start} />],
           ['Reason', reason && beginning(reason, SHOWN.sentence, scrub)],
-          ['Run by', ended?.process],
+          ['Process', ended?.process],
         ]}
       />
       {error && (
@@ -183,7 +183,7 @@ function notStarted({ state }: InstanceRow): string {
 
 const AT_ONCE = 2_000
 
-/** All lines of a try as plain text, read as fast as they are taken. */
+/** All lines of a try as plain text, read from the database as fast as the client downloads. */
 taskPages.get('/dags/:dag/runs/:run/tasks/:task/log.txt', async (c) => {
   const { site } = c.var
   const { run, instance, tryNumber } = await findTry(c)

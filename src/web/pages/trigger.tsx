@@ -18,8 +18,8 @@ triggerPages.use('/dags/:dag/trigger', requireRole('operator'))
 triggerPages.get('/dags/:dag/trigger', async (c) => {
   const dag = loadedDag(c)
   const found = await findDag(c)
-  const waits = await whyNotTaken(c.var.site.metadata, dag)
-  return c.html(<TriggerPage c={c} dag={dag} found={found} waits={waits} given={{}} errors={{}} />)
+  const warning = await whyNotTaken(c.var.site.metadata, dag)
+  return c.html(<TriggerPage c={c} dag={dag} found={found} warning={warning} given={{}} errors={{}} />)
 })
 
 triggerPages.post('/dags/:dag/trigger', async (c) => {
@@ -29,7 +29,7 @@ triggerPages.post('/dags/:dag/trigger', async (c) => {
   const { conf, errors } = confOf(dag, given)
   if (Object.keys(errors).length > 0) {
     const found = await findDag(c)
-    return c.html(<TriggerPage c={c} dag={dag} found={found} waits={undefined} given={given} errors={errors} />, 400)
+    return c.html(<TriggerPage c={c} dag={dag} found={found} warning={undefined} given={given} errors={errors} />, 400)
   }
   const runId = await queueRun(c.var.site, c.var.viewer, dag, conf)
   return c.redirect(paths.run(dag.id, runId), 303)
@@ -39,26 +39,26 @@ interface TriggerProps {
   c: WebContext
   dag: Dag
   found: FoundDag
-  /** Why no running process would take it up. */
-  waits: string | undefined
+  /** Why no running process would execute the run. */
+  warning: string | undefined
   given: Readonly<Record<string, string>>
   errors: ParamErrors
 }
 
-function TriggerPage({ c, dag, found, waits, given, errors }: TriggerProps) {
+function TriggerPage({ c, dag, found, warning, given, errors }: TriggerProps) {
   const fields = paramFields(dag)
   const wrong = Object.keys(errors).length
   return (
     <DagPage c={c} found={found} tab="trigger">
       <form class="narrow" method="post" novalidate>
         <h2>Trigger a run</h2>
-        {waits && <Notice>{waits}</Notice>}
+        {warning && <Notice>{warning}</Notice>}
         {wrong > 0 && (
           <Notice kind="bad">
-            {errors[''] ?? `Not triggered: ${wrong === 1 ? 'one field needs' : `${wrong} fields need`} another look.`}
+            {errors[''] ?? `Not triggered: ${wrong === 1 ? 'one field is' : `${wrong} fields are`} invalid.`}
           </Notice>
         )}
-        {fields.length === 0 && <p class="muted">It takes no params and stands for this moment.</p>}
+        {fields.length === 0 && <p class="muted">This dag has no params. The run's logical date is now.</p>}
         {fields.map((field) => (
           <Field field={field} value={given[field.name] ?? ''} error={errors[field.name]} />
         ))}
@@ -67,7 +67,7 @@ function TriggerPage({ c, dag, found, waits, given, errors }: TriggerProps) {
             Trigger {dag.id}
           </button>
           <a class="button" href={paths.dag(dag.id)}>
-            Leave it
+            Back
           </a>
         </p>
       </form>
@@ -78,7 +78,7 @@ function TriggerPage({ c, dag, found, waits, given, errors }: TriggerProps) {
 function Field({ field, value, error }: { field: ParamField; value: string; error: string | undefined }) {
   const { name, kind, required, description, standard } = field
   const id = `param-${name}`
-  const hints = [description, standard === undefined ? '' : `Left empty: ${standard}`, kind === 'json' ? 'JSON' : '']
+  const hints = [description, standard === undefined ? '' : `Default: ${standard}`, kind === 'json' ? 'JSON' : '']
   const hint = hints.filter(Boolean).join('. ')
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ')
   const common = {
@@ -91,7 +91,7 @@ function Field({ field, value, error }: { field: ParamField; value: string; erro
     <div class="field">
       <label for={id}>
         {name}
-        {required && <span class="muted"> (needed)</span>}
+        {required && <span class="muted"> (required)</span>}
       </label>
       {hint && (
         <p class="hint" id={`${id}-hint`}>
@@ -131,7 +131,7 @@ function Control({ field, value, common }: { field: ParamField; value: string; c
   const options = kind === 'boolean' ? ['true', 'false'] : choices
   return (
     <select {...common}>
-      <option value="">{standard === undefined ? '–' : `${standard} (left empty)`}</option>
+      <option value="">{standard === undefined ? '–' : `${standard} (default)`}</option>
       {options.map((one) => (
         <option value={one} selected={one === value}>
           {one}

@@ -27,7 +27,7 @@ test('the status page shows the checks of the pipeline: no tables, all well, a d
   await disable(database.pool, parseWebhookUrl(WEBHOOK_URL), 'the webhook does not exist any more; make a new one')
   const page = await site.text('/status')
   expect(page).toContain('make a new one')
-  expect(page).not.toContain('All is well')
+  expect(page).not.toContain('Everything is healthy')
   expect(page).not.toContain(TOKEN)
 })
 
