@@ -17,25 +17,25 @@ import { Mortal } from './mortal.ts'
 export const NOW = new Date('2026-11-21T05:00:00Z')
 export const TOKEN = 'very-secret_TOKEN-0123456789'
 
-/** What is other than usual in one call of `notify`. */
+/** Options of one call of `notify`. */
 export interface Circumstances {
   webhook?: Webhook | undefined
   webhooks?: Webhook[]
   db?: Database
   signal?: AbortSignal
-  /** Else it is started by hand. */
+  /** The tick of a scheduled run. Default: a manual run. */
   scheduledFor?: Date
-  /** Default: another run each time. */
+  /** Default: a new run each time. */
   runId?: string
-  /** As in the environment, but for DISCORD_WEBHOOK_URL. */
+  /** Environment variables, except DISCORD_WEBHOOK_URL. */
   env?: Record<string, string>
 }
 
-/** `notify_discord` with a database of its own and a Discord on loopback: launch `a` tomorrow, `b` the day after. */
+/** `notify_discord` with its own database and a loopback Discord: launch `a` is tomorrow, `b` the day after. */
 export class Announcing {
   readonly database: TestDatabase
   discord!: DiscordServer
-  /** Answer instead of the stand-in while set: before it did anything, or after. */
+  /** If set, they answer instead of the stand-in: before it executes the request, or after. */
   intercept: DiscordOptions['intercept']
   interceptAnswer: DiscordOptions['interceptAnswer']
   /** `level message` */
@@ -43,16 +43,16 @@ export class Announcing {
   #runs = 0
   /** What the pipeline's clock shows. */
   now = NOW
-  /** Until told otherwise only cards are sent. */
+  /** By default only cards are sent. */
   env: Record<string, string> = {}
-  /** The process, where it is to be killed. */
+  /** Set while a call must be killed. */
   #mortal: Mortal | undefined
 
   private constructor(database: TestDatabase) {
     this.database = database
   }
 
-  /** For all tests of a file: as new before each; after it, nothing wrong was asked of Discord and no token told. */
+  /** For a test file: resets everything before each test. After each, no request was invalid and no token was printed. */
   static use(): Announcing {
     const channel = new Announcing(useDatabase(createLaunchDatabase))
     beforeEach(() => channel.#reset())
@@ -83,7 +83,7 @@ export class Announcing {
     await this.store('b', 'Vulcan | Later', '2026-11-23T10:00:00Z')
   }
 
-  /** Whatever was announced. */
+  /** Deletes everything that was announced. */
   async forget(): Promise<void> {
     await this.database.pool.query('truncate discord_outbox, discord_told, discord_target')
   }
@@ -113,7 +113,7 @@ export class Announcing {
     return [parseWebhookUrl(this.discord.webhookUrl)]
   }
 
-  /** What it threw. */
+  /** The error that `notify` throws. */
   async ending(changed: Circumstances = {}): Promise<unknown> {
     return await this.notify(changed).then(
       ({ outcome }) => Promise.reject(new Error(`nothing was thrown: ${outcome}`)),
@@ -122,8 +122,8 @@ export class Announcing {
   }
 
   /**
-   * As `notify` in a process that is killed after so many awaits: statements, commits, requests that arrived, answers
-   * about to leave. True if it came through.
+   * Like `notify`, in a process that is killed after this many awaits: statements, commits, received requests and
+   * answers about to be sent. True if it survived.
    */
   async mortal(awaits: number, changed: Circumstances = {}): Promise<boolean> {
     this.#mortal = new Mortal(awaits)
@@ -137,7 +137,7 @@ export class Announcing {
     }
   }
 
-  /** Discord answers this, and does nothing. */
+  /** Discord gives this answer and does nothing else. */
   refuse(status: number, body: object, headers: Record<string, string> = {}): void {
     this.intercept = (_request, response) => {
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
@@ -153,7 +153,7 @@ export class Announcing {
     )
   }
 
-  /** Of launch `a`. A net that `seenAt` tells is new since then; else it counts as old. */
+  /** Changes launch `a`. `seenAt` says when the new net was first seen; without it, the net counts as old. */
   async change(to: { net?: string; statusId?: number; webcastLive?: boolean; seenAt?: Date }): Promise<void> {
     const { pool } = this.database
     if (to.seenAt)
@@ -168,7 +168,7 @@ export class Announcing {
     )
   }
 
-  /** Lets so much time pass for the outbox: three minutes, after which whoever holds a claim counts as dead. */
+  /** Moves the outbox's times back. After three minutes a claim counts as abandoned. */
   async age(by = '3 minutes'): Promise<void> {
     await this.database.pool.query(
       `update discord_outbox set updated_at = updated_at - $1::interval, not_before = not_before - $1::interval`,

@@ -2,7 +2,7 @@ import { WORDS } from '../../pipelines/launches/words.ts'
 import { NOTICE_KINDS, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import type { WebhookMessage } from '../../src/connectors/discord-preview/webhook-message.ts'
 
-/** What a message is about, as a reader tells it: cards alone have fields. */
+/** Recognizes a message as its reader does; only cards have fields. */
 export function kindOf(message: WebhookMessage): 'card' | NoticeKind {
   if (message.embeds?.[0]?.fields !== undefined) return 'card'
   const headline = headlineOf(message)
@@ -14,12 +14,12 @@ export function kindOf(message: WebhookMessage): 'card' | NoticeKind {
 
 const RESULTS: readonly (string | undefined)[] = [WORDS.status[3], WORDS.status[4], WORDS.status[7]]
 
-/** The first line: status, or what happened. */
+/** The first line: the status or the event. */
 export function headlineOf(message: WebhookMessage): string {
   return linesOf(message)[0]?.replaceAll('**', '') ?? ''
 }
 
-/** The description line by line, with times as `2026-01-14 18:08Z` and without countdowns, which go by themselves. */
+/** The description line by line, with times as `2026-01-14 18:08Z` and without countdowns. */
 export function linesOf(message: WebhookMessage): string[] {
   return (message.embeds?.[0]?.description ?? '')
     .replaceAll(/ · <t:\d+:R>/g, '')
@@ -28,7 +28,7 @@ export function linesOf(message: WebhookMessage): string[] {
     .filter((line) => line !== '')
 }
 
-/** `2026-01-14 18:08Z`, or with its seconds where there are any. */
+/** `2026-01-14 18:08Z`; with seconds unless they are zero. */
 export function shortInstant(date: Date): string {
   return date
     .toISOString()
@@ -36,8 +36,8 @@ export function shortInstant(date: Date): string {
     .replace(/(:00)?\.\d+Z$/, 'Z')
 }
 
-/** All that is told, but for the footer: how old the data is, is no fact of the launch. */
+/** The message without its footer, which shows the age of the data. */
 export function withoutFooter({ embeds, components }: WebhookMessage): object {
-  const told = embeds?.map(({ footer: _age, ...embed }) => embed) ?? []
-  return { embeds: told, components: components ?? [] }
+  const shown = embeds?.map(({ footer: _age, ...embed }) => embed) ?? []
+  return { embeds: shown, components: components ?? [] }
 }

@@ -19,12 +19,12 @@ import { createLaunchDatabase, type TestDatabase } from './database.ts'
 import { quietLog } from './quiet-log.ts'
 import { type Recorded, recorded } from './recorded.ts'
 
-/** A recorded list of launches and when it was. */
+/** A recorded list of launches and when it was recorded. */
 export interface Snapshot extends Recorded {
   at: Date
 }
 
-/** With the times the README beside the recordings tells; a day without an hour is its midnight, UTC. */
+/** The times are from the README of the recordings. A date without a time means midnight UTC. */
 export function snapshotsOf(series: string): Snapshot[] {
   const readme = readFileSync(new URL('../../../shared/data/ll2-recorded/README.md', import.meta.url), 'utf8')
   return recorded(series).map((one) => {
@@ -39,7 +39,7 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 export const TICK = 5 * MINUTE
 
-/** The pipeline's two tasks, run by a clock of our own, between stand-ins for Launch Library and Discord. */
+/** Runs the pipeline's two tasks with a simulated clock and stand-ins for Launch Library and Discord. */
 export class Replay {
   readonly database: TestDatabase
   /** `2026-01-14 18:10Z post reminder Falcon 9 | …: T-1 hour · …` */
@@ -48,16 +48,16 @@ export class Replay {
   #library!: LaunchLibraryServer
   readonly #http = openHttp({ userAgent: 'tminus-test/1' })
   #now = new Date(0)
-  #told = 0
+  #requestsSeen = 0
   #posted = 0
-  /** How long the story was before the last run. */
+  /** The length of the story before the last run. */
   #before = 0
 
   private constructor(database: TestDatabase) {
     this.database = database
   }
 
-  /** Launch Library tells at any time what was recorded last, and of launches that left its list what was last told. */
+  /** Launch Library serves the latest recording, and for launches no longer listed their last recorded state. */
   static async open(snapshots: readonly Snapshot[]): Promise<Replay> {
     const replay = new Replay(await createLaunchDatabase())
     replay.discord = await startDiscord({ now: () => replay.#now })
@@ -84,17 +84,17 @@ export class Replay {
     await this.database.drop()
   }
 
-  /** A scheduled run. What it sent is added to the story. */
+  /** A scheduled run. Adds what it sent to the story. */
   async run(tick: Date): Promise<void> {
     this.#now = tick
     this.#before = this.story.length
     const context = this.#context(tick)
     await fetchAndStoreData({}, context)
     await notifyDiscord({}, context)
-    this.#tell()
+    this.#addToStory()
   }
 
-  /** What a second run at the same time sends, after one that sent anything. */
+  /** If the last run sent anything: what a second run at the same time sends. */
   async again(tick: Date): Promise<string[]> {
     const before = this.story.length
     if (before > this.#before) await this.run(tick)
@@ -122,8 +122,8 @@ export class Replay {
     }
   }
 
-  #tell(): void {
-    for (const { method, path } of this.discord.requests.slice(this.#told)) {
+  #addToStory(): void {
+    for (const { method, path } of this.discord.requests.slice(this.#requestsSeen)) {
       const id = path.split('/messages/')[1]
       const edited = this.discord.messages.find((message) => message.id === id)
       const posted = id === undefined ? this.discord.messages[this.#posted++] : undefined
@@ -134,10 +134,10 @@ export class Replay {
       const what = before ? 'edit' : `post ${kind}`
       this.story.push(`${shortInstant(this.#now)} ${what} | ${message.embeds?.[0]?.title} | ${words.join(' · ')}`)
     }
-    this.#told = this.discord.requests.length
+    this.#requestsSeen = this.discord.requests.length
   }
 
-  /** The next tick at which anything can be told: a list was recorded, or time brings something about. */
+  /** The next tick that can send something: after a recording, or when a reminder or an expiry is due. */
   async nextTick(snapshots: readonly Snapshot[], until: Date): Promise<Date | undefined> {
     const { rows } = await this.database.pool.query<{ net: Date }>('select net from rocket_launches')
     const around = snapshots.flatMap(({ at }) =>
@@ -151,7 +151,7 @@ export class Replay {
     return next <= until ? next : undefined
   }
 
-  /** Cards that do not tell what the database holds, of the nearest launch and all that are still followed. */
+  /** Cards that differ from the database, for the nearest launch and all launches that are still updated. */
   async wrongCards(): Promise<object[]> {
     const { pool } = this.database
     const nearest = await nearestLaunch(pool, this.#now)
@@ -174,7 +174,7 @@ export class Replay {
     })
   }
 
-  /** Messages that nothing tells the reason of, and those that stand twice. */
+  /** Messages without a reason, unsent messages and duplicates. */
   async unexplained(): Promise<string[]> {
     const { rows } = await this.database.pool.query<{ message_id: string; reason_told: string; state: string }>(
       'select message_id, reason_told, state from discord_outbox',
@@ -189,7 +189,7 @@ export class Replay {
   }
 }
 
-/** What of a card is another than before; an edit without any is one too many. */
+/** The parts of a card that an edit changed. Throws if there are none. */
 function differences(before: object, after: object): string[] {
   const [old, present] = [partsOf(before), partsOf(after)]
   const changed = Object.keys({ ...old, ...present }).filter((part) => old[part] !== present[part])

@@ -11,26 +11,26 @@ import type { DISCORD_TROUBLES } from './year-model.ts'
 
 type Kind = (typeof DISCORD_TROUBLES)[number]
 
-/** One channel of the simulated Discord, and what befell it. */
+/** One channel of the simulated Discord, with its faults. */
 export class YearChannel {
   readonly discord: DiscordServer
   readonly webhook: Webhook
   readonly index: number
-  /** What is wrong now. */
+  /** The current fault. */
   trouble: { kind: Kind; amount: number } | undefined
-  /** Runs of the process in which nothing was wrong here, the last ones in a row. */
+  /** How many of the latest runs in a row had no fault here. */
   clean = 0
-  /** How often it was not to be known whether a post arrived. */
+  /** How many posts may or may not have arrived, as far as the process can know. */
   lost = 0
-  /** The simulated instant until which nobody may ask; the process knows of it unless it was killed. */
+  /** The simulated time before which no request is allowed. The process knows it unless it was killed. */
   waitUntil = 0
-  /** Whether nothing may be sent until the address is another one. */
+  /** True if no request is allowed until the address changes. */
   gone = false
-  /** When the process heard so; two at once both may. */
+  /** When the process received that answer; two processes at once may both receive it. */
   goneSince = Number.POSITIVE_INFINITY
-  /** Messages somebody deleted, by id. */
+  /** Deleted messages, by id. */
   readonly deleted = new Map<string, ChannelMessage>()
-  /** Messages that were looked at already. */
+  /** How many messages `newMessages` has returned. */
   seen = 0
   mistakes: string[] = []
   #token = TOKEN
@@ -57,7 +57,7 @@ export class YearChannel {
     return channel
   }
 
-  /** As in DISCORD_WEBHOOK_URL now. */
+  /** The current address in DISCORD_WEBHOOK_URL. */
   get address(): Webhook {
     if (this.trouble?.kind === 'unreachable' && !this.gone) {
       return parseWebhookUrl(`http://127.0.0.1:1/api/webhooks/${this.webhook.id}/${this.#token}`)
@@ -65,8 +65,8 @@ export class YearChannel {
     return parseWebhookUrl(this.discord.webhookUrl.replace(TOKEN, this.#token))
   }
 
-  /** The trouble, or its absence, of the next run. A webhook that was gone is made anew when that is over. */
-  befall(trouble: { kind: Kind; amount: number } | undefined): void {
+  /** Sets or clears the fault of the next run. A deleted webhook gets a new token when the fault is over. */
+  setFault(trouble: { kind: Kind; amount: number } | undefined): void {
     this.trouble = trouble
     if (trouble?.kind === 'deleted') this.#deleteOne(trouble.amount)
     if (!this.gone || trouble?.kind === 'gone' || trouble?.kind === 'wrong token') return
@@ -88,7 +88,7 @@ export class YearChannel {
     if (this.#year.mortal?.dies(response)) return true
     if (this.#year.now < this.waitUntil) this.mistakes.push(`asked ${this.waitUntil - this.#year.now} ms too early`)
     if (this.#year.now > this.goneSince) this.mistakes.push('asked though the webhook is gone')
-    seen.path = seen.path.replace(this.#token, TOKEN) // the stand-in knows one
+    seen.path = seen.path.replace(this.#token, TOKEN) // the stand-in accepts only this one
     if (hasImage(seen, 'refused/')) return answer(response, 400, IMAGE_REFUSED)
     switch (this.trouble?.kind) {
       case 'limited':
@@ -131,13 +131,13 @@ export class YearChannel {
     }
   }
 
-  /** One process sends one message at a time, so it leaves one behind at most. */
+  /** A process sends one message at a time, so it abandons at most one. */
   abandon(posts: number): void {
     if (posts > 1) this.mistakes.push(`${posts} posts claimed at once`)
     this.lost += posts
   }
 
-  /** Whatever Discord answered, nobody may know it. */
+  /** The process may not know what Discord answered. */
   forget(): void {
     this.waitUntil = 0
     this.goneSince = Number.POSITIVE_INFINITY
@@ -148,19 +148,19 @@ export class YearChannel {
     return true
   }
 
-  #limit(response: ServerResponse, seconds: number, told: boolean): boolean {
+  #limit(response: ServerResponse, seconds: number, withHeader: boolean): boolean {
     this.waitUntil = this.#year.now + seconds * 1_000
-    const headers: Record<string, string> = told ? { 'retry-after': String(seconds) } : {}
+    const headers: Record<string, string> = withHeader ? { 'retry-after': String(seconds) } : {}
     return answer(response, 429, { message: 'You are being rate limited.', retry_after: seconds }, headers)
   }
 
-  /** Nobody waits 15 s for its end here: the process gives up at once. */
+  /** Aborts the run at once instead of waiting 15 s for its timeout. */
   #hang(): true {
     this.#year.giveUp()
     return true
   }
 
-  /** What was posted since the last look. */
+  /** Messages posted since the last call. */
   newMessages(): ChannelMessage[] {
     const messages = this.discord.messages.slice(this.seen)
     this.seen = this.discord.messages.length
@@ -168,15 +168,15 @@ export class YearChannel {
   }
 }
 
-/** What a channel knows of the year. */
+/** What a channel needs from the simulated year. */
 export interface Clock {
   now: number
-  /** The process, where it is to be killed. */
+  /** Set while the process must be killed. */
   mortal: Mortal | undefined
   giveUp: () => void
 }
 
-/** Seconds. None ends near a tick: real time goes on as well. */
+/** Seconds. None ends close to a tick, because real time passes too. */
 const WAITS = [30, 200, 450, 900]
 
 const TOKEN = 'sample_TOKEN-0123456789'

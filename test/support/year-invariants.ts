@@ -27,7 +27,7 @@ interface Row {
   told_precision: number | null
 }
 
-/** What is wrong on the channels after a run: at any time, and where all went well for some runs. */
+/** What is wrong on the channels after a run. Checks more on a channel whose last runs had no fault. */
 export async function mistakesOf(year: LivedYear): Promise<string[]> {
   const launches = await storedLaunches(year)
   const mistakes: string[] = []
@@ -42,7 +42,7 @@ export async function mistakesOf(year: LivedYear): Promise<string[]> {
   return mistakes.map((mistake) => `${new Date(year.now).toISOString()} ${mistake}`)
 }
 
-/** The trouble's last run, and two more. */
+/** The last run of the fault, and two more. */
 const SETTLED = 3
 
 async function storedLaunches(year: LivedYear): Promise<Map<string, KnownLaunch>> {
@@ -63,7 +63,7 @@ async function rowsOf(year: LivedYear, { webhook }: YearChannel): Promise<Row[]>
 
 const idOf = (message: ChannelMessage) => message.embeds?.[0]?.url?.split('/').at(-1) ?? ''
 
-/** Of one message that was just posted. */
+/** Checks a message that was just posted. */
 function wrongPost(message: ChannelMessage, rows: readonly Row[], channel: YearChannel, year: LivedYear): string[] {
   const launchId = idOf(message)
   const launch = year.present(launchId)
@@ -74,7 +74,7 @@ function wrongPost(message: ChannelMessage, rows: readonly Row[], channel: YearC
     ...(year.passes(launchId) ? [] : [`filtered, yet posted: ${what}`]),
     ...(kind === 'reminder' ? wrongReminder(message, launch, channel, year) : []),
     ...(kind === 'card' || hasCard(launchId, rows, channel) ? [] : [`before its card: ${what}`]),
-    ...unheardOf(message, rows, channel).map((text) => `${what}: nobody was told of ${text} before`),
+    ...unheardOf(message, rows, channel).map((text) => `${what}: ${text} was not shown before`),
   ].map((mistake) => `channel ${channel.index}: ${mistake}`)
 }
 
@@ -83,9 +83,9 @@ function wrongReminder(message: ChannelMessage, launch: Launch, { discord }: Yea
   const what = `reminder of ${launchId} (${headlineOf(message)})`
   const listed = year.states.get(launchId)?.at(-1) !== undefined
   const same = discord.messages.filter((one) => one.embeds?.[0]?.description === message.embeds?.[0]?.description)
-  const told = Number(/<t:(\d+):F>/.exec(message.embeds?.[0]?.description ?? '')?.[1]) * 1_000
+  const shown = Number(/<t:(\d+):F>/.exec(message.embeds?.[0]?.description ?? '')?.[1]) * 1_000
   return [
-    ...(Math.abs(told - net.getTime()) >= 15 * MINUTE ? [`T-0 is ${net.toISOString()}: ${what}`] : []),
+    ...(Math.abs(shown - net.getTime()) >= 15 * MINUTE ? [`T-0 is ${net.toISOString()}: ${what}`] : []),
     ...(net.getTime() <= year.now ? [`at or after T-0 ${net.toISOString()}: ${what}`] : []),
     ...(isFlown(status_id) || status_id === 5 || !isPrecise(net_precision) || !listed ? [`not to be: ${what}`] : []),
     ...(same.filter((one) => idOf(one) === launchId).length > 1 ? [`twice for one T-0: ${what}`] : []),
@@ -98,7 +98,7 @@ function hasCard(launchId: string, rows: readonly Row[], { discord, deleted }: Y
   return lost || messages.some((one) => idOf(one) === launchId && kindOf(one) === 'card')
 }
 
-/** What a message speaks of as known, and no message showed so far, nor may have been in one that got lost. */
+/** Facts that a message presupposes but no earlier message showed. A message whose answer was lost may have shown them. */
 function unheardOf(message: ChannelMessage, rows: readonly Row[], { discord, deleted }: YearChannel): string[] {
   if (rows.some(({ launch_id, state }) => launch_id === idOf(message) && state === 'unknown')) return []
   const before = [...discord.messages, ...deleted.values()]
@@ -109,7 +109,7 @@ function unheardOf(message: ChannelMessage, rows: readonly Row[], { discord, del
   return known.filter((text) => !before.some((line) => line.includes(text)))
 }
 
-/** Of all that stands: what is doubled, unexplained, without a change or misnamed. */
+/** Checks all messages for duplicates, missing reasons, slips without a change and too many notices. */
 function wrongCounts(rows: readonly Row[], channel: YearChannel, year: LivedYear): string[] {
   const { discord, lost } = channel
   const ids = new Set(rows.map(({ message_id }) => message_id))
@@ -117,16 +117,16 @@ function wrongCounts(rows: readonly Row[], channel: YearChannel, year: LivedYear
   const unknown = rows.filter(({ state }) => state === 'unknown')
   const cards = discord.messages.filter((message) => ids.has(message.id) && kindOf(message) === 'card').map(idOf)
   return [
-    ...(orphans.length > lost ? [`${orphans.length} messages that nobody knows, ${lost} answers lost`] : []),
+    ...(orphans.length > lost ? [`${orphans.length} messages without a row, ${lost} answers lost`] : []),
     ...(unknown.length > lost ? [`${unknown.length} unknown, ${lost} answers lost`] : []),
     ...cards.filter((id, index) => cards.indexOf(id) !== index).map((id) => `two cards of ${id}`),
-    ...rows.filter((row) => !row.reason_told).map(({ subject }) => `nothing tells why: ${subject}`),
+    ...rows.filter((row) => !row.reason_told).map(({ subject }) => `no reason: ${subject}`),
     ...rows.flatMap((row) => wrongDirection(row)),
     ...[...year.states].flatMap(([launchId, states]) => tooMany(launchId, states, channel, rows)),
   ].map((mistake) => `channel ${channel.index}: ${mistake}`)
 }
 
-/** "Postponed" and "moved forward" as the facts have it. */
+/** A slip whose old and new period are the same. */
 function wrongDirection({ kind, subject, facts: { net, precision, was } }: Row): string[] {
   if (kind !== 'slip' || was === undefined) return []
   const [old, present] = [periodOf(new Date(was.net), was.precision), periodOf(new Date(net), precision)]
@@ -134,7 +134,7 @@ function wrongDirection({ kind, subject, facts: { net, precision, was } }: Row):
   return same ? [`slip without a change: ${subject}`] : []
 }
 
-/** No more posts than there were reasons for. */
+/** Checks that there are not more posts than events. */
 function tooMany(
   launchId: string,
   states: readonly (Launch | undefined)[],
@@ -158,15 +158,15 @@ function tooMany(
     webcast: changes((state, before) => state.webcast_live && before?.webcast_live !== true),
   }
   return Object.entries(most).flatMap(([kind, count]) => {
-    const standing = discord.messages.filter((message) => idOf(message) === launchId && kindOf(message) === kind).length
+    const posted = discord.messages.filter((message) => idOf(message) === launchId && kindOf(message) === kind).length
     const sent = rows.filter((row) => row.launch_id === launchId && row.kind === kind && row.state !== 'dead').length
-    return standing > Math.min(count, sent)
-      ? [`channel ${index}: ${standing} ${kind} of ${launchId} for ${count} changes and ${sent} rows`]
+    return posted > Math.min(count, sent)
+      ? [`channel ${index}: ${posted} ${kind} of ${launchId} for ${count} changes and ${sent} rows`]
       : []
   })
 }
 
-/** Of a channel where nothing went wrong for some runs. */
+/** Checks a channel whose last runs had no fault. */
 async function unsettled(
   rows: readonly Row[],
   launches: ReadonlyMap<string, KnownLaunch>,
@@ -185,7 +185,7 @@ async function unsettled(
       : []),
     ...cards.flatMap((row) => wrongCard(row, launches.get(row.launch_id), channel, now)),
     ...[...launches.values()].flatMap((launch) => notReminded(launch, rows, year)),
-    ...cards.flatMap((row) => notTold(row, rows, launches.get(row.launch_id), year)),
+    ...cards.flatMap((row) => notAnnounced(row, rows, launches.get(row.launch_id), year)),
   ].map((mistake) => `channel ${channel.index}, settled: ${mistake}`)
 }
 
@@ -205,20 +205,20 @@ function isFollowed({ net, status_id }: KnownLaunch, now: Date): boolean {
   return net.getTime() > now.getTime() - 7 * DAY || !FINAL.includes(status_id ?? 0)
 }
 
-/** A slip that stands still for long was told, or its row says why not. */
-function notTold(row: Row, rows: readonly Row[], launch: KnownLaunch | undefined, year: LivedYear): string[] {
+/** A stable slip must have been announced. */
+function notAnnounced(row: Row, rows: readonly Row[], launch: KnownLaunch | undefined, year: LivedYear): string[] {
   if (launch === undefined || row.told_net === null || isFlown(launch.status_id) || !year.passes(row.launch_id))
     return []
-  const told = { net: row.told_net, precision: row.told_precision ?? 7 }
+  const announced = { net: row.told_net, precision: row.told_precision ?? 7 }
   const states = year.states.get(row.launch_id) ?? []
   const changedAt = launch.updated_at?.getTime() ?? 0
   if (year.now - changedAt < 11 * MINUTE || states.length === 0) return []
-  return isMaterial(told, netOf(launch), new Date(year.now))
-    ? [`a slip of ${row.launch_id} was not told (${rows.length})`]
+  return isMaterial(announced, netOf(launch), new Date(year.now))
+    ? [`a slip of ${row.launch_id} was not announced (${rows.length})`]
     : []
 }
 
-/** A reminder that is due at this very tick is sent, where the channel is not new. */
+/** A reminder that is due at this tick must have been sent, unless the channel is new. */
 function notReminded(launch: KnownLaunch, rows: readonly Row[], year: LivedYear): string[] {
   const { launch_id: launchId, net, status_id, vanished_at } = launch
   if (!isPrecise(launch.net_precision) || vanished_at || isFlown(status_id) || status_id === 5) return []
@@ -227,20 +227,20 @@ function notReminded(launch: KnownLaunch, rows: readonly Row[], year: LivedYear)
     return late >= 0 && late < TICK
   })
   const own = rows.filter((row) => row.launch_id === launchId)
-  const [told] = own
+  const [first] = own
   if (offset === undefined || !year.passes(launchId) || rows.length === 1) return []
-  const announced = told?.told_net && { net: told.told_net, precision: told.told_precision ?? 7 }
+  const announced = first?.told_net && { net: first.told_net, precision: first.told_precision ?? 7 }
   if (announced && isMaterial(announced, netOf(launch), new Date(year.now))) return []
   const sent = own.some(
     ({ subject, facts }) =>
       subject.startsWith(`T-${offsetText(offset)}#`) && Math.abs(Date.parse(facts.net) - net.getTime()) < 15 * MINUTE,
   )
-  return sent ? [] : [`nobody was reminded of ${launchId}, ${offset / MINUTE} min before ${net.toISOString()}`]
+  return sent ? [] : [`no reminder of ${launchId}, ${offset / MINUTE} min before ${net.toISOString()}`]
 }
 
 const OFFSETS = [DAY, HOUR, 10 * MINUTE]
 
-/** A run in which nothing changed asks nothing of Discord. */
+/** A run without changes must not send a request. */
 async function notIdle(year: LivedYear): Promise<string[]> {
   const requests = () => year.channels.map(({ discord }) => discord.requests.length)
   const before = requests()

@@ -7,7 +7,7 @@ export const DAY = 24 * HOUR
 export const TICK = 5 * MINUTE
 export const START = Date.UTC(2026, 0, 1)
 
-/** What Launch Library tells of a launch from `at` on; undefined: it lists it no more. */
+/** Launch Library's data about a launch from `at` on. `launch` undefined: it is no longer listed. */
 export interface Happening {
   at: number
   launchId: string
@@ -16,16 +16,16 @@ export interface Happening {
 
 export const PROVIDERS = ['SpaceX', 'Rocket Lab'] as const
 
-/** Discord's, for one channel: what it answers, before (or `late`: after) it did what it was asked to. */
+/** Faults of Discord on one channel. It answers before it executes the request; if `late`, after. */
 export const DISCORD_TROUBLES = [
   ...(['limited', 'banned', 'error', 'late error', 'reset', 'late reset', 'broken', 'hangs', 'late hangs'] as const),
   ...(['gone', 'wrong token', 'unreachable', 'deleted', 'too many edits'] as const),
 ] as const
-/** Ours: killed, twice at once, twice and one killed, down, or without an answer of Launch Library. */
+/** Faults of our process. `silent`: Launch Library does not answer. */
 export const PROCESS_TROUBLES = ['killed', 'twice', 'twice, one killed', 'down', 'silent'] as const
 
 export type Trouble = {
-  /** From the how manieth busy tick on, counted round, and for how many ticks. */
+  /** Index of the busy tick at which it starts (modulo their number), and how many ticks it lasts. */
   tick: number
   ticks: number
   /** Awaits until the kill, seconds to wait. */
@@ -66,11 +66,11 @@ interface Plan {
   precision: number
   provider: number
   events: { what: (typeof EVENTS)[number]; lead: number; by: number }[]
-  /** What comes at T-0 and an hour later; 0: nothing is ever told. */
+  /** The status at T-0 and an hour later; 0: no status arrives. */
   ends: readonly [number, number]
 }
 
-/** Launches come in bunches, so that they overtake each other, and more often change when they are near. */
+/** Launches are close together, so that they overtake each other. They change more often close to T-0. */
 const plan: fc.Arbitrary<Plan> = fc.record({
   day: fc.constantFrom(20, 21, 22, 100, 101, 180, 181, 182, 183, 300, 301),
   minute: fc.nat(1_439),
@@ -82,7 +82,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
       what: fc.constantFrom(...EVENTS),
       lead: fc.constantFrom(
         ...[20_000, 9_000, 3_000, 1_500, 400, 70, 35, 20, 12, 6, 2, -3, -30, -90, -2_000, -6_000],
-        ...[1_441, 1_436, 1_432, 61, 57, 52, 10, 8], // about when a reminder is due
+        ...[1_441, 1_436, 1_432, 61, 57, 52, 10, 8], // close to the time of a reminder
       ),
       by: fc.constantFrom(-10_000, -1_440, -120, -35, -16, -3, 1, 5, 14, 15, 30, 90, 125, 700, 1_440, 4_000, 60_000),
     }),
@@ -110,7 +110,7 @@ export const year: fc.Arbitrary<Year> = fc.record({
   troubles: fc.array(trouble, { minLength: 50, maxLength: 60, size: 'max' }),
 })
 
-/** All that happens, in order. */
+/** All events, in order. */
 export function happeningsOf({ launches }: Pick<Year, 'launches'>): Happening[] {
   return launches.flatMap(lifeOf).sort((a, b) => a.at - b.at)
 }
@@ -122,15 +122,15 @@ function lifeOf(plan: Plan, index: number): Happening[] {
   let at = launch.net.getTime() - plan.knownDays * DAY
   let listed = true
   const life: Happening[] = []
-  const tell = () => void life.push({ at, launchId, launch: listed ? launch : undefined })
-  tell()
+  const record = () => void life.push({ at, launchId, launch: listed ? launch : undefined })
+  record()
   for (const { what, lead, by } of plan.events) {
     at = Math.max(at + 4 * MINUTE, launch.net.getTime() - lead * MINUTE)
     if (what === 'gone' || what === 'listed') listed = what === 'listed'
     const { net } = launch
     launch = { ...launch, ...changed(launch, what, { by, before, at }) }
     if (launch.net !== net) before = net
-    tell()
+    record()
   }
   const [liftoff, result] = plan.ends
   for (const [status, after] of [
@@ -140,7 +140,7 @@ function lifeOf(plan: Plan, index: number): Happening[] {
     if (status === 0) continue
     at = Math.max(at + 4 * MINUTE, launch.net.getTime() + after * MINUTE)
     launch = { ...launch, status_id: status }
-    tell()
+    record()
   }
   return life
 }
@@ -203,14 +203,14 @@ function firstOf({ day, minute, precision, provider }: Plan, launchId: string): 
   }
 }
 
-/** Ticks at which something is to be told, if all goes well. */
+/** Ticks at which a message is due if there is no fault. */
 export function busyTicksOf(happenings: readonly Happening[]): number[] {
   const due = happenings.flatMap(({ launch }) => [DAY, HOUR, 2 * TICK].map((by) => (launch?.net.getTime() ?? 0) - by))
   const ticks = [...happenings.map(({ at }) => at), ...due].map((ms) => Math.ceil(ms / TICK) * TICK)
   return [...new Set(ticks)].sort((a, b) => a - b)
 }
 
-/** Five-minute ticks at which something can be told; what is idle is left out. */
+/** Five-minute ticks at which something can be sent. Idle ticks are skipped. */
 export function ticksOf(happenings: readonly Happening[]): number[] {
   const nets = happenings.flatMap(({ launch }) => launch?.net.getTime() ?? [])
   const times = [

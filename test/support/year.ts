@@ -18,7 +18,7 @@ import { busyTicksOf, type Happening, happeningsOf, PROVIDERS, type Trouble, tic
 const API = 'https://ll.example/2.3.0'
 const SOURCE = upcomingUrl(API).href
 
-/** A year of launches, lived through from tick to tick. */
+/** Simulates a year of launches, tick by tick. */
 export class LivedYear {
   readonly database: TestDatabase
   readonly year: Year
@@ -29,7 +29,7 @@ export class LivedYear {
   now = 0
   ticks = 0
   mortal: Mortal | undefined
-  /** For who looks for the cause of a mistake. */
+  /** For debugging. */
   readonly diary: string[] = []
   #applied = 0
   #before = 0
@@ -56,7 +56,7 @@ export class LivedYear {
     setImmediate(() => this.#abort.abort())
   }
 
-  /** What is wrong, as soon as anything is. */
+  /** Runs until the first mistake, and returns what is wrong. */
   async live(): Promise<string[]> {
     const ticks = ticksOf(this.happenings)
     const busy = busyTicksOf(this.happenings).filter((tick) => ticks.includes(tick))
@@ -76,7 +76,7 @@ export class LivedYear {
     const ours = troubles.find((trouble) => !('channels' in trouble))
     for (const channel of this.channels) {
       const trouble = troubles.find((one) => 'channels' in one && one.channels.includes(channel.index))
-      channel.befall(trouble && 'channels' in trouble ? trouble : undefined)
+      channel.setFault(trouble && 'channels' in trouble ? trouble : undefined)
     }
     if (ours?.kind !== 'silent') await this.#fetch()
     this.diary.push(`${new Date(tick).toISOString()} ${troubles.map(({ kind }) => kind).join(', ')}`)
@@ -84,7 +84,7 @@ export class LivedYear {
     for (const channel of this.channels) channel.clean = 0
   }
 
-  /** The outbox counts by the database's clock. */
+  /** Moves the outbox's times, which are from the database's clock. */
   async #pass(tick: number): Promise<void> {
     const ms = this.#before === 0 ? 0 : tick - this.#before
     this.now = tick
@@ -97,7 +97,7 @@ export class LivedYear {
     )
   }
 
-  /** Stores what Launch Library tells now, as the task before this one does. */
+  /** Stores Launch Library's current data, as the previous task does. */
   async #fetch(): Promise<void> {
     const { pool } = this.database
     const now = new Date(this.now)
@@ -130,7 +130,7 @@ export class LivedYear {
     this.mortal = undefined
     for (const channel of this.channels) {
       const died = killed || this.#abort.signal.aborted
-      if (died) channel.forget() // who is killed may not have written it down
+      if (died) channel.forget() // a killed process may not have stored Discord's answer
       if (killed) channel.abandon(await this.#abandoned(channel))
       if (this.#abort.signal.aborted && !channel.trouble?.kind.endsWith('hangs')) channel.lost += 1
       const wrong = died || channel.trouble || this.now < channel.waitUntil
@@ -138,7 +138,7 @@ export class LivedYear {
     }
   }
 
-  /** Posts that somebody who was killed had claimed. */
+  /** Posts claimed by a process that was killed. */
   async #abandoned({ webhook }: YearChannel): Promise<number> {
     const { rows } = await this.database.pool.query(
       `select from discord_outbox where target = $1 and state = 'sending' and message_id is null`,
@@ -147,7 +147,7 @@ export class LivedYear {
     return rows.length
   }
 
-  /** Once more, when all is well. */
+  /** One more run, without any fault. */
   async again(): Promise<void> {
     await this.#notify(this.database.pool)
   }
@@ -178,7 +178,7 @@ export class LivedYear {
     return !this.year.filtered || this.present(launchId)?.provider === PROVIDERS[0]
   }
 
-  /** As stored last, though it may have left the list since. */
+  /** Its last stored state, even if it is no longer listed. */
   present(launchId: string): Launch | undefined {
     return this.states.get(launchId)?.findLast((launch) => launch !== undefined)
   }

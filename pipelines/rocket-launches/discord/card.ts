@@ -20,7 +20,7 @@ export const TOO_LATE = 'too late'
 /** A result is news for two days, so a launch gets its first card within the same time. */
 const NEWS_MS = 2 * 86_400_000
 
-/** Two days after the end of the period that NET stands for: too late to announce the launch for the first time. */
+/** True from two days after the end of NET's period: then a launch is no longer announced for the first time. */
 export function isLongOver(launch: Pick<KnownLaunch, 'net' | 'net_precision'>, now: Date): boolean {
   return now.getTime() - periodEnd(launch.net, precisionOf(launch)).getTime() >= NEWS_MS
 }

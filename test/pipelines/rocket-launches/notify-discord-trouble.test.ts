@@ -9,12 +9,12 @@ import { Announcing, NOW, TOKEN } from '../../support/announcing.ts'
 
 const channel = Announcing.use()
 
-describe('when Discord does not take it', () => {
+describe('when Discord refuses a message or does not answer', () => {
   it.each([
     ['a 500', (response: ServerResponse) => response.writeHead(500).end()],
     ['a broken 200', (response: ServerResponse) => response.writeHead(200).end('{"id":')],
     ['a reset', (response: ServerResponse) => response.destroy()],
-  ])('does not post again after %s, before the facts change', async (_name, answer) => {
+  ])('does not post again after %s until the facts change', async (_name, answer) => {
     channel.interceptAnswer = (_request, response) => {
       answer(response)
       return true
@@ -30,7 +30,7 @@ describe('when Discord does not take it', () => {
     expect(channel.discord.requests).toHaveLength(2)
   })
 
-  it('does not post again after the second answer got lost, either', async () => {
+  it('does not post again after a second lost answer', async () => {
     channel.refuse(500, {})
     expect(await channel.notify()).toMatchObject({ outcome: 'unknown' })
     await channel.change({ net: '2026-11-22T11:00:00Z' })
@@ -39,7 +39,7 @@ describe('when Discord does not take it', () => {
     expect(channel.discord.requests).toHaveLength(2)
   })
 
-  it('repeats an edit that was not confirmed, even if the facts are back', async () => {
+  it('repeats an unconfirmed edit, even if the facts changed back', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T11:00:00Z' })
     channel.refuse(500, {})
@@ -65,13 +65,13 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
 
-  it('waits a minute for a ban that names no time', async () => {
+  it('waits a minute after a ban without a duration', async () => {
     channel.refuse(429, {})
     expect(await channel.ending()).toHaveProperty('at', new Date(NOW.getTime() + 60_000))
     expect(channel.discord.requests).toHaveLength(1)
   })
 
-  it('may be retried where nothing was sent', async () => {
+  it('can be retried if nothing was sent', async () => {
     await channel.discord.close()
     const ended = await channel.ending()
     expect(ended).toMatchObject({ code: 'discord_unreachable' })
@@ -87,7 +87,7 @@ describe('when Discord does not take it', () => {
     [404, 10003],
     [400, 220001],
   ])(
-    'fails once when the webhook is gone (%i/%i), then scheduled runs leave it alone until its address changes',
+    'disables a deleted webhook (%i/%i): one run fails, later scheduled runs send nothing until its address changes',
     async (...answer) => {
       const [status, code] = answer
       channel.refuse(status, { code, message: 'Unknown' })
@@ -117,7 +117,7 @@ describe('when Discord does not take it', () => {
     },
   )
 
-  it('a run by hand asks a webhook that is out of use again: fails as long as it is gone, and sends once it is there', async () => {
+  it('a manual run tries a disabled webhook again: it fails while the webhook is missing, and sends when it is back', async () => {
     channel.refuse(404, { code: 10015, message: 'Unknown Webhook' })
     await channel.ending({ scheduledFor: NOW })
     expect(await channel.ending()).toMatchObject({ code: 'failed', message: expect.stringContaining('10015') })
@@ -131,7 +131,7 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'unchanged' })
   })
 
-  it('a run by hand that has nothing to send says that it does not know whether the webhook works again', async () => {
+  it('a manual run without a message says that it does not know whether the webhook works again', async () => {
     await channel.notify()
     await disable(channel.database.pool, parseWebhookUrl(channel.discord.webhookUrl), 'it is gone')
     expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
@@ -142,7 +142,7 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'edited' })
   })
 
-  it('sends the message once more without an image Discord refuses', async () => {
+  it('sends the message again without an image that Discord refuses', async () => {
     const image = { embeds: { 0: { image: { url: { _errors: [{ message: 'Not a well formed URL.' }] } } } } }
     channel.intercept = (_request, response, { body }) => {
       if (!JSON.stringify(body).includes('"image"')) return false
@@ -168,14 +168,14 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
 
-  it('tries again after a refusal that was not about the message', async () => {
+  it('tries again after a refusal of the webhook', async () => {
     channel.refuse(403, { code: 40001, message: 'Unauthorized' })
     expect(isRetryable(await channel.ending())).toBe(false)
     channel.intercept = undefined
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
 
-  it('leaves an edit to the next run where the message had too many', async () => {
+  it('leaves an edit to the next run if the message had too many edits', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T11:00:00Z' })
     channel.refuse(400, { code: 30046, message: 'Maximum number of edits to messages older than 1 hour reached.' })
@@ -184,7 +184,7 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'edited' })
   })
 
-  it('an edit that is refused with 429 for too many edits holds up no other message', async () => {
+  it('a 429 for too many edits of one message does not delay other messages', async () => {
     channel.env = { DISCORD_NOTICES: 'slip' }
     await channel.notify()
     await channel.change({ net: '2026-11-22T20:00:00Z' })
@@ -202,7 +202,7 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'edited', targets: [{ posted: 0, waiting: 0 }] })
   })
 
-  it('a card in an archived thread is posted anew, and later edits go to the new message', async () => {
+  it('a card in an archived thread is posted again, and later edits change the new message', async () => {
     const webhook = parseWebhookUrl(`${channel.discord.webhookUrl}?thread_id=77`)
     await channel.notify({ webhook })
     await channel.change({ net: '2026-11-22T11:00:00Z' })
@@ -220,7 +220,7 @@ describe('when Discord does not take it', () => {
     expect(channel.discord.messages.map(({ versions }) => versions.length)).toEqual([1, 2])
   })
 
-  it('a thread that a post does not wake fails the run with what to do, and keeps the card to be sent', async () => {
+  it('the run fails if a post does not reopen the thread, says what to do, and the card stays pending', async () => {
     channel.refuse(400, { code: 50083, message: 'Thread is archived' })
     expect(await channel.ending()).toHaveProperty('message', expect.stringContaining('unarchive it'))
     channel.intercept = undefined
@@ -231,7 +231,7 @@ describe('when Discord does not take it', () => {
     ['an old form', { embeds: ['0'] }],
     ['a message alone', { message: 'Invalid image' }],
     ['nothing', {}],
-  ])('sends the message once more without its image after a 400 with %s', async (_name, refusal) => {
+  ])('sends the message again without its image after a 400 with %s', async (_name, refusal) => {
     channel.intercept = (_request, response, { body }) => {
       if (!JSON.stringify(body).includes('"image"')) return false
       response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify(refusal))
@@ -245,7 +245,7 @@ describe('when Discord does not take it', () => {
     expect(JSON.stringify(row?.message)).not.toContain('"image"')
   })
 
-  it("shows Discord's own words where it refuses the message without its image, too", async () => {
+  it("shows Discord's own words if it refuses the message without its image as well", async () => {
     channel.refuse(400, { embeds: ['0'] })
     expect(await channel.ending()).toHaveProperty('message', 'Discord refused the message (HTTP 400): embeds: 0')
     expect(channel.discord.requests).toHaveLength(2)
@@ -254,7 +254,7 @@ describe('when Discord does not take it', () => {
   it.each([
     ['{"retry_after": 1e999}', '1e999'],
     ['{"retry_after": 1e12}', '1000000000000'],
-  ])('a wait without end is a day: %s', async (body, header) => {
+  ])('an endless wait is limited to a day: %s', async (body, header) => {
     channel.intercept = (_request, response) => {
       response.writeHead(429, { 'content-type': 'application/json', 'retry-after': header }).end(body)
       return true
@@ -266,7 +266,7 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
 
-  it.each([0, -5, 1e-9])('a run asks at most five times, at least a second apart: %d', async (wait) => {
+  it.each([0, -5, 1e-9])('a run makes at most five requests, at least a second apart: %d', async (wait) => {
     channel.refuse(429, { retry_after: wait }, { 'retry-after': String(wait) })
     const asked = async () => {
       const ended = await channel.ending({ runId: 'by-hand' })
@@ -284,7 +284,7 @@ describe('when Discord does not take it', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
   })
 
-  it('does not bring back a message that somebody deleted', async () => {
+  it('does not restore a message that was deleted on Discord', async () => {
     await channel.notify()
     channel.discord.messages.splice(0)
     await channel.change({ net: '2026-11-22T11:00:00Z' })
@@ -295,7 +295,7 @@ describe('when Discord does not take it', () => {
     expect(channel.discord.requests).toHaveLength(2)
   })
 
-  it('sends nothing once the task was stopped', async () => {
+  it('sends nothing after the task was stopped', async () => {
     expect(await channel.ending({ signal: AbortSignal.abort() })).toBeInstanceOf(TminusError)
     expect(channel.discord.requests).toEqual([])
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })

@@ -11,7 +11,7 @@ import { createEmptyDatabase } from '../../support/database.ts'
 const channel = Announcing.use()
 
 describe('notifyDiscord', () => {
-  it('posts the nearest launch once, and nothing while nothing changes', async () => {
+  it('posts the nearest launch once, and sends nothing if nothing changed', async () => {
     const first = await channel.notify()
     expect(first).toEqual({
       launchId: 'a',
@@ -39,14 +39,14 @@ describe('notifyDiscord', () => {
     expect(channel.discord.messages[0]?.embeds?.[0]?.description).toContain('<t:1795350600:F>')
   })
 
-  it('announces the next launch when the nearest has passed', async () => {
+  it('announces the next launch when the nearest has flown', async () => {
     await channel.notify()
     await channel.change({ statusId: 6 })
     expect(await channel.notify()).toMatchObject({ launchId: 'b', outcome: 'posted' })
     expect(channel.discord.messages).toHaveLength(2)
   })
 
-  it('says that the filters let nothing pass, with a webhook and without', async () => {
+  it('says that no launch passes the filters, with and without a webhook', async () => {
     const env = { DISCORD_FILTER_LOCATIONS: '"Kennedy, FL"', DISCORD_FILTER_ORBITS: 'polar' }
     const why =
       'none of the 2 upcoming launches passes DISCORD_FILTER_LOCATIONS and DISCORD_FILTER_ORBITS, so none is announced'
@@ -79,14 +79,14 @@ describe('notifyDiscord', () => {
     expect(channel.logged.at(-1)).toContain('no upcoming launch')
   })
 
-  it('skips where the tables are missing', async () => {
+  it('skips if the tables are missing', async () => {
     const empty = await createEmptyDatabase()
     const ended = await channel.ending({ db: empty.pool }).finally(() => empty.drop())
     expect(ended).toBeInstanceOf(Skipped)
     expect(ended).toHaveProperty('message', expect.stringContaining('initialize_schema'))
   })
 
-  it('posts, edits and takes up again once when many run at once', async () => {
+  it('many runs at once post, edit and repost only once', async () => {
     const once = async (expected: string) => {
       const summaries = await Promise.all(Array.from({ length: 6 }, () => channel.notify()))
       expect(summaries.filter(({ outcome }) => outcome === expected)).toHaveLength(1)
@@ -99,7 +99,7 @@ describe('notifyDiscord', () => {
     expect(channel.discord.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH', 'POST'])
   })
 
-  it('tells each channel and thread by itself', async () => {
+  it('treats each channel and thread separately', async () => {
     await channel.notify()
     const inThread = parseWebhookUrl(`${channel.discord.webhookUrl}?thread_id=42`)
     expect(await channel.notify({ webhook: inThread })).toMatchObject({ outcome: 'posted' })
@@ -112,14 +112,14 @@ describe('notifyDiscord', () => {
 describe('DISCORD_WEBHOOK_URL', () => {
   const read = (value?: string) => z.object(settings).safeParse({ DISCORD_WEBHOOK_URL: value })
 
-  it('becomes a webhook that keeps its token to itself', () => {
+  it('is parsed into a webhook that does not print its token', () => {
     const { data } = read(channel.discord.webhookUrl)
     expect(data?.DISCORD_WEBHOOK_URL?.map(({ token }) => token)).toEqual([TOKEN])
     expect(inspect(data, { depth: 9, showHidden: true }) + JSON.stringify(data)).not.toContain(TOKEN)
     expect(read(undefined).data?.DISCORD_WEBHOOK_URL).toBeUndefined()
   })
 
-  it('is refused without being repeated', () => {
+  it('is rejected without being repeated in the error', () => {
     const { error } = read(`https://evil.example/api/webhooks/1/${TOKEN}`)
     expect(error?.issues).toMatchObject([{ path: ['DISCORD_WEBHOOK_URL'] }])
     expect(error?.issues[0]?.message).toMatch(/^is not a Discord webhook address: it looks like https:/)
@@ -128,7 +128,7 @@ describe('DISCORD_WEBHOOK_URL', () => {
 })
 
 describe('killed', () => {
-  it('leaves a claim alone until its sender must be dead, then does not know', async () => {
+  it('keeps a claim until its sender must be dead, then the post is unknown', async () => {
     await channel.mortal(Number.POSITIVE_INFINITY)
     await channel.database.pool.query(`update discord_outbox set state = 'sending', message_id = null`)
     expect(await channel.notify()).toMatchObject({ outcome: 'in_progress' })
@@ -141,29 +141,32 @@ describe('killed', () => {
   it.each([
     ['while posting', false],
     ['while editing', true],
-  ])('%s, after any statement: no card twice for the same facts, and the last one right', async (_name, editing) => {
-    for (let statements = 1; ; statements += 1) {
-      await channel.database.pool.query('truncate discord_outbox')
-      await channel.change({ net: '2026-11-22T10:00:00Z' })
-      channel.discord.messages.splice(0)
-      if (editing) {
+  ])(
+    '%s, after any statement: no duplicate card for the same facts, and the last card is right',
+    async (_name, editing) => {
+      for (let statements = 1; ; statements += 1) {
+        await channel.database.pool.query('truncate discord_outbox')
+        await channel.change({ net: '2026-11-22T10:00:00Z' })
+        channel.discord.messages.splice(0)
+        if (editing) {
+          await channel.notify()
+          await channel.change({ net: '2026-11-22T10:30:00Z' })
+        }
+        const survived = await channel.mortal(statements)
+        await channel.age()
         await channel.notify()
-        await channel.change({ net: '2026-11-22T10:30:00Z' })
+        expect(channel.discord.messages.length).toBeLessThanOrEqual(1)
+        const lost = channel.discord.messages.length === 1 && (await channel.outbox()).at(0)?.state === 'unknown'
+        await channel.change({ net: '2026-11-22T11:00:00Z' })
+        await channel.notify()
+        expect(channel.discord.messages).toHaveLength(lost ? 2 : 1)
+        expect(channel.discord.messages.at(-1)?.embeds?.[0]?.description).toContain('<t:1795345200:F>')
+        expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
+        if (survived) {
+          expect(statements).toBeGreaterThan(6)
+          return
+        }
       }
-      const survived = await channel.mortal(statements)
-      await channel.age()
-      await channel.notify()
-      expect(channel.discord.messages.length).toBeLessThanOrEqual(1)
-      const lost = channel.discord.messages.length === 1 && (await channel.outbox()).at(0)?.state === 'unknown'
-      await channel.change({ net: '2026-11-22T11:00:00Z' })
-      await channel.notify()
-      expect(channel.discord.messages).toHaveLength(lost ? 2 : 1)
-      expect(channel.discord.messages.at(-1)?.embeds?.[0]?.description).toContain('<t:1795345200:F>')
-      expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
-      if (survived) {
-        expect(statements).toBeGreaterThan(6)
-        return
-      }
-    }
-  })
+    },
+  )
 })

@@ -5,15 +5,15 @@ import { Replay, snapshotsOf, TICK } from '../../support/replay.ts'
 
 const DAY = 24 * 3_600_000
 
-/** What a channel would have seen, had it been there. The stories beside this file are what is expected, line by line. */
+/** What a channel would have seen in the recorded time. The files in `replay/` hold the expected posts and edits. */
 describe.skipIf(!RECORDED)(`the channel, replayed${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, () => {
-  // FUZZ=full goes on beyond what is told line by line.
+  // FUZZ=full replays more than the files hold.
   it.each([
     { series: 'series-2.2.0-kohld-zenith', most: 11, idle: false, until: '2027' },
     { series: 'series-2.2.0-eclectic-sailor', most: FULL ? 40 : 12, idle: true, until: '2025-06-25' },
     { series: 'series-2.0.0-multipolygon', most: 12, idle: true, until: '2027' },
   ])(
-    '$series: every post explained, none alike, every card right after every run',
+    '$series: every post has a reason, none is a duplicate, and every card is right after every run',
     async ({ series, most, idle, until }) => {
       const snapshots = snapshotsOf(series).slice(0, most)
       const replay = await Replay.open(snapshots)

@@ -4,10 +4,10 @@ import { SEED } from '../../support/random.ts'
 import { LivedYear } from '../../support/year.ts'
 import { year } from '../../support/year-model.ts'
 
-/** YEARS=n lives through more of them, FUZZ_SEED=n through others. */
+/** YEARS=n simulates more years, FUZZ_SEED=n different ones. */
 const YEARS = Number(process.env.YEARS ?? 3)
 
-it(`a simulated year (${YEARS}, seed ${SEED}) leaves every channel right, whatever goes wrong`, {
+it(`a simulated year (${YEARS}, seed ${SEED}) leaves every channel right in spite of all faults`, {
   timeout: 60_000 + YEARS * 120_000,
 }, async () => {
   await fc.assert(

@@ -10,7 +10,7 @@ import {
 import { isEmpty, issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
 
 const NOW = new Date('2026-11-21T05:00:00Z')
-const TOLD = { now: NOW, dataAsOf: new Date('2026-11-21T04:40:00Z') }
+const CONTEXT = { now: NOW, dataAsOf: new Date('2026-11-21T04:40:00Z') }
 
 const STARLINK: CardLaunch = {
   launch_id: 'e2b8dd4c',
@@ -33,8 +33,8 @@ const STARLINK: CardLaunch = {
 }
 
 describe('launchCard', () => {
-  it('tells what, when, whose, from where, and links to more', () => {
-    expect(launchCard(STARLINK, TOLD)).toEqual({
+  it('shows name, status, time, provider, rocket, orbit, pad and links', () => {
+    expect(launchCard(STARLINK, CONTEXT)).toEqual({
       embeds: [
         {
           title: 'Falcon 9 Block 5 | Starlink Group 6-99',
@@ -70,11 +70,11 @@ describe('launchCard', () => {
     })
   })
 
-  it('leaves out what is not known', () => {
+  it('omits unknown facts', () => {
     const bare = { provider: null, rocket: null, pad: null, location: null, orbit: null, slug: null }
     const message = launchCard(
       { ...STARLINK, ...bare, mission_description: null, image_url: null, webcast_url: null },
-      TOLD,
+      CONTEXT,
     )
     expect(Object.keys(message)).toEqual(['embeds'])
     expect(Object.keys(message.embeds?.[0] ?? {}).sort()).toEqual(['color', 'description', 'footer', 'title'])
@@ -100,60 +100,61 @@ describe('launchCard', () => {
     [99, '2029-12-31T00:00:00Z', 'NET 2029'],
     [null, '2026-12-31T00:00:00Z', 'NET December 2026'],
   ])('with precision %s, %s reads "%s"', (net_precision, net, expected) => {
-    const message = launchCard({ ...STARLINK, net_precision, net: new Date(net) }, TOLD)
+    const message = launchCard({ ...STARLINK, net_precision, net: new Date(net) }, CONTEXT)
     expect(message.embeds?.[0]?.description?.split('\n')[1]).toBe(expected)
   })
 
-  it('names a status it does not know, in grey', () => {
-    const [embed] = launchCard({ ...STARLINK, status_id: 42, status_name: 'On *Vacation*' }, TOLD).embeds ?? []
+  it('shows an unknown status by its name, in grey', () => {
+    const [embed] = launchCard({ ...STARLINK, status_id: 42, status_name: 'On *Vacation*' }, CONTEXT).embeds ?? []
     expect(embed?.description).toMatch(/^\*\*On \\\*Vacation\\\*\*\*\n/)
     expect(embed?.color).toBe(0x95a5a6)
   })
 
-  it('does not take a partial failure for a failure', () => {
+  it('distinguishes a partial failure from a failure', () => {
     const colors = [4, 7].map(
-      (id) => launchCard({ ...STARLINK, status_id: id, status_name: 'Launch was a Partial Failure' }, TOLD).embeds?.[0],
+      (id) =>
+        launchCard({ ...STARLINK, status_id: id, status_name: 'Launch was a Partial Failure' }, CONTEXT).embeds?.[0],
     )
     expect(colors[0]?.color).not.toBe(colors[1]?.color)
     expect(colors[1]?.description).toContain('Partial failure')
   })
 
   it.each(['', 'ftp://images.example/x.png', 'data:image/png;base64,AAAA', 'x.png'])(
-    'shows no image at %j',
+    'shows no image for %j',
     (image_url) => {
-      expect(launchCard({ ...STARLINK, image_url }, TOLD).embeds?.[0]).not.toHaveProperty('image')
+      expect(launchCard({ ...STARLINK, image_url }, CONTEXT).embeds?.[0]).not.toHaveProperty('image')
     },
   )
 
   describe('with data over two hours old', () => {
     const old = { now: NOW, dataAsOf: new Date('2026-11-21T02:59:00Z') }
-    const footer = (told: CardContext) => launchCard(STARLINK, told).embeds?.[0]?.footer?.text
-    const hash = (told: CardContext) => factsHash(factsOf(STARLINK, told))
+    const footer = (context: CardContext) => launchCard(STARLINK, context).embeds?.[0]?.footer?.text
+    const hash = (context: CardContext) => factsHash(factsOf(STARLINK, context))
 
-    it('says so on the card of the nearest launch, which is one edit', () => {
+    it('says so on the card of the nearest launch, with a single edit', () => {
       expect(footer({ ...old, nearest: true })).toBe(
         'Launch Library 2 · has not answered since 21 November 2026, 02:59 UTC',
       )
-      expect(hash({ ...old, nearest: true })).not.toBe(hash({ ...TOLD, nearest: true }))
+      expect(hash({ ...old, nearest: true })).not.toBe(hash({ ...CONTEXT, nearest: true }))
       const later = { ...old, nearest: true, now: new Date('2026-11-22T05:00:00Z') }
       expect(hash(later)).toBe(hash({ ...old, nearest: true }))
     })
 
-    it('leaves the other cards alone', () => {
+    it('does not change the other cards', () => {
       expect(footer(old)).toBe('Launch Library 2 · as of 21 November 2026, 02:59 UTC')
-      expect(hash(old)).toBe(hash(TOLD))
+      expect(hash(old)).toBe(hash(CONTEXT))
     })
 
-    it('is old at two hours and no earlier', () => {
+    it('counts data as old after two hours, not earlier', () => {
       const at = (dataAsOf: string) => factsOf(STARLINK, { now: NOW, dataAsOf: new Date(dataAsOf), nearest: true })
       expect(at('2026-11-21T03:00:00Z')).not.toHaveProperty('stale')
       expect(at('2026-11-21T02:59:59Z')).toHaveProperty('stale', true)
     })
   })
 
-  it('says that a launch left the list, unless it flew', () => {
+  it('says that a launch is no longer listed, unless it flew', () => {
     const vanished_at = new Date('2026-11-20T00:00:00Z')
-    const lines = (launch: CardLaunch) => launchCard(launch, TOLD).embeds?.[0]?.description?.split('\n')
+    const lines = (launch: CardLaunch) => launchCard(launch, CONTEXT).embeds?.[0]?.description?.split('\n')
     expect(lines({ ...STARLINK, vanished_at })?.[2]).toBe('No longer listed by Launch Library')
     expect(factsHash(factsOf({ ...STARLINK, vanished_at }))).not.toBe(factsHash(factsOf(STARLINK)))
     const flown = { ...STARLINK, status_id: 3, status_name: '' }
@@ -161,12 +162,12 @@ describe('launchCard', () => {
     expect(factsOf({ ...STARLINK, vanished_at: null })).toEqual(factsOf(STARLINK))
   })
 
-  it('lets nobody smuggle mentions or links in', () => {
-    const [embed] = launchCard({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, TOLD).embeds ?? []
+  it('escapes mentions and links', () => {
+    const [embed] = launchCard({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, CONTEXT).embeds ?? []
     expect(embed?.title).toBe('@\u200Beveryone [x\\](https://evil.example) \\<@1>')
   })
 
-  it('makes a message Discord takes of any launch', () => {
+  it('is valid for Discord with any launch', () => {
     fc.assert(
       fc.property(launches, fc.date(sane), fc.date(sane), (launch, now, dataAsOf) => {
         const message = launchCard(launch, { now, dataAsOf })
@@ -182,7 +183,7 @@ describe('launchCard', () => {
       fc.property(coarse, ([launch, net_precision]) => {
         const net = new Date(Math.floor(launch.net.getTime() / 86_400_000) * 86_400_000)
         const silent = { ...launch, net_precision, net, status_id: STARLINK.status_id, mission_description: null }
-        const [embed] = launchCard(silent, TOLD).embeds ?? []
+        const [embed] = launchCard(silent, CONTEXT).embeds ?? []
         expect(embed?.description).not.toMatch(/(?<!\\)<t:|00:00|\d\d:\d\d/)
       }),
     )
@@ -220,7 +221,7 @@ describe('factsHash', () => {
     expect(month('2026-11-30T00:00:00Z')).not.toBe(month('2026-12-31T00:00:00Z'))
   })
 
-  it('survives jsonb, which sorts keys its own way', () => {
+  it('does not depend on the order of keys, which jsonb changes', () => {
     const facts = factsOf(STARLINK)
     const back = Object.fromEntries(Object.entries(facts).reverse()) as unknown as typeof facts
     expect(factsHash(back)).toBe(factsHash(facts))

@@ -19,7 +19,7 @@ const minus = (minutes: number) => new Date(NET.getTime() - minutes * 60_000)
 let database: TestDatabase
 let discord: DiscordServer
 let library: LaunchLibraryServer
-/** How Launch Library refuses, while it does. */
+/** Launch Library's refusal; undefined: it answers normally. */
 let refusal: { status: number; headers: Record<string, string> } | undefined
 let clock: Date
 
@@ -38,7 +38,7 @@ beforeEach(async () => {
 })
 afterEach(() => Promise.all([discord.close(), library.close(), database.drop()]))
 
-/** The run of a tick, with a clock that starts there (CLOCK). */
+/** A scheduled run, with a clock that starts at its tick (CLOCK). */
 async function tick(at: Date) {
   clock = at
   const { now } = openClock(at)
@@ -53,7 +53,7 @@ describe('a reminder', () => {
   it.each([
     ['the fetch fails', { status: 500, headers: {} }, 'failed'],
     ['the quota is used up', { status: 429, headers: { 'retry-after': '3000' } }, 'success'],
-  ])('is sent at its tick though %s', async (_name, how, fetched) => {
+  ])('is sent at its tick even if %s', async (_name, how, fetched) => {
     const first = await tick(minus(75))
     expect(statesOf(first)).toMatchObject({ fetch_and_store_data: 'success', notify_discord: 'success' })
     expect(discord.messages).toHaveLength(1)

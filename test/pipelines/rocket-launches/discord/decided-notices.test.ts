@@ -9,13 +9,13 @@ beforeEach(() => {
 })
 
 const MINUTE = 60_000
-/** Launch `a` stands at 10:00 of the 22nd, `b` a day later. */
+/** NET of launch `a` is 10:00 on the 22nd, NET of `b` a day later. */
 const at = (time: string) => new Date(`2026-11-${time}Z`)
 const rows = async () =>
   (await channel.outbox()).map(({ launch_id, kind, subject, state, reason }) =>
     [launch_id, kind, subject, state, reason].filter((part) => part !== null).join(' '),
   )
-/** What stands on the channel besides cards, which alone have fields. */
+/** The notices on the channel; only cards have fields. */
 const notices = () => channel.discord.messages.filter(({ embeds }) => embeds?.[0]?.fields === undefined)
 const methods = () => channel.discord.requests.map(({ method }) => method)
 /** A scheduled run at this instant. */
@@ -25,7 +25,7 @@ const tick = async (time: Date, changed = {}) => {
 }
 
 describe('notices', () => {
-  it('tell a slip once, after the edit of the card, judged against what was announced last', async () => {
+  it('post a slip once, after the edit of the card, compared with the last announced NET', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T13:00:00Z' })
     expect(await channel.notify()).toMatchObject({ outcome: 'edited', targets: [{ posted: 1, edited: 1 }] })
@@ -42,7 +42,7 @@ describe('notices', () => {
     expect(notices()[1]?.embeds?.[0]?.description).not.toMatch(/postponed/i)
   })
 
-  it('wait for a NET to stand still, and say nothing where it returns', async () => {
+  it('wait until a NET is stable, and post nothing if it moves back', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T13:00:00Z', seenAt: at('21T04:55:00') })
     await channel.notify()
@@ -54,7 +54,7 @@ describe('notices', () => {
     expect(await rows()).toEqual(['a card card sent'])
   })
 
-  it('tell how a launch ended of which only the month was known, on its last day', async () => {
+  it('post the result of a launch whose month alone was known, on the last day of the month', async () => {
     await channel.database.pool.query(`delete from rocket_launches where launch_id = 'b'`)
     const set = 'update rocket_launches set net = $1, net_precision = $2, status_id = $3'
     await channel.database.pool.query(set, ['2026-11-01T00:00:00Z', 7, 2])
@@ -66,7 +66,7 @@ describe('notices', () => {
     expect(methods()).toEqual(['POST', 'PATCH', 'POST'])
   })
 
-  it('tell hold, go, liftoff and result, each once', async () => {
+  it('post hold, go, liftoff and result once each', async () => {
     await channel.notify()
     channel.now = at('22T10:10:00')
     for (const statusId of [5, 1, 6, 1, 6, 3, 6, 3]) {
@@ -83,7 +83,7 @@ describe('notices', () => {
     expect(notices()).toHaveLength(4)
   })
 
-  it('of a kind that is switched off are not told later, either', async () => {
+  it('of a kind that was switched off are not posted later', async () => {
     await channel.notify({ env: { DISCORD_NOTICES: 'none' } })
     await channel.change({ net: '2026-11-22T13:00:00Z', statusId: 5 })
     await channel.notify({ env: { DISCORD_NOTICES: 'reminder' } })
@@ -91,19 +91,19 @@ describe('notices', () => {
     expect(notices()).toEqual([])
   })
 
-  it('ping a role where they are asked to, cards never; name and picture are the wanted ones', async () => {
+  it('ping the role for the configured kinds, never for cards, and use the configured name and picture', async () => {
     const avatar = 'https://images.example/bot.png'
     channel.env = { DISCORD_ROLE_ID: '77:hold', DISCORD_USERNAME: 'Range Control', DISCORD_AVATAR: avatar }
     await channel.notify()
     await channel.change({ net: '2026-11-22T13:00:00Z', statusId: 5 })
     await channel.notify()
-    const told = channel.discord.messages.map(({ pinged, username, avatar_url }) => [pinged, username, avatar_url])
-    expect(told).toEqual([[], [], ['<@&77>']].map((pinged) => [pinged, 'Range Control', avatar]))
+    const posted = channel.discord.messages.map(({ pinged, username, avatar_url }) => [pinged, username, avatar_url])
+    expect(posted).toEqual([[], [], ['<@&77>']].map((pinged) => [pinged, 'Range Control', avatar]))
     const hold = channel.discord.requests.at(-1)?.body
     expect(hold).toMatchObject({ content: '<@&77>', allowed_mentions: { parse: [], roles: ['77'] } })
   })
 
-  it('are not sent once they are no news any more, nor after something newer', async () => {
+  it('are not sent after they expired or something newer happened', async () => {
     await channel.notify()
     channel.refuse(429, { retry_after: 3_600 }, { 'retry-after': '3600' })
     await channel.change({ net: '2026-11-22T13:00:00Z' })
@@ -130,7 +130,7 @@ describe('notices', () => {
     expect(await rows()).toContain('a hold hold:1 dead too late')
   })
 
-  it('say nothing of a slip that nobody read and that is taken back', async () => {
+  it('post no slip if the launch moves back before the slip could be sent', async () => {
     await channel.notify()
     channel.refuse(429, { retry_after: 3_600 }, { 'retry-after': '3600' })
     await channel.change({ net: '2026-11-22T13:00:00Z' })
@@ -144,7 +144,7 @@ describe('notices', () => {
     expect(channel.discord.messages[0]?.embeds?.[0]?.description).toContain('<t:1795341600:F>')
   })
 
-  it('say nothing of what changed before the card could be posted, and remind of the time it shows', async () => {
+  it('post nothing about changes before the card was posted, and remind of the time it shows', async () => {
     await channel.notify()
     channel.refuse(429, { retry_after: 3_600 }, { 'retry-after': '3600' })
     await channel.store('c', 'Electron | Soon', '2026-11-21T09:00:00Z')
@@ -165,7 +165,7 @@ describe('notices', () => {
     ])
   })
 
-  it('whose answer was lost are not repeated, and those behind wait for the next run', async () => {
+  it('whose answer was lost are not repeated, and the following ones wait for the next run', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T13:00:00Z', statusId: 5 })
     channel.interceptAnswer = (request, response) => {
@@ -185,7 +185,7 @@ describe('notices', () => {
     expect(notices()).toHaveLength(2)
   })
 
-  it('that Discord refuses are given up, and do not hold up the next', async () => {
+  it('that Discord refuses are given up, and do not delay the next ones', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T13:00:00Z', statusId: 5 })
     let first = true
@@ -206,7 +206,7 @@ describe('notices', () => {
 })
 
 describe('cards', () => {
-  it('an edit that Discord refuses is not repeated before the facts change again', async () => {
+  it('a refused edit is not repeated before the facts change again', async () => {
     await channel.notify()
     await channel.change({ net: '2026-11-22T10:05:00Z' })
     channel.refuse(400, { code: 200000, message: 'Message was blocked by automatic moderation' })
@@ -218,7 +218,7 @@ describe('cards', () => {
     expect(await channel.notify()).toMatchObject({ outcome: 'edited' })
   })
 
-  it('follow a launch that is over until a week later, and say when it is not listed any more', async () => {
+  it('are edited until a week after the launch, and say when it is no longer listed', async () => {
     await channel.notify()
     await channel.change({ statusId: 3 })
     channel.now = at('28T09:00:00')
@@ -234,27 +234,27 @@ describe('cards', () => {
     expect(channel.discord.requests).toHaveLength(before)
   })
 
-  it("the nearest one's says that its data is old, once, and once when it is not any more", async () => {
+  it("the nearest launch's card is edited once when its data becomes old, and once when it is current again", async () => {
     const { pool } = channel.database
     const source = upcomingUrl('https://ll.example/2.3.0').href
-    const told = async (when: Date) => {
+    const answered = async (when: Date) => {
       await pool.query('truncate rocket_launch_sync')
       await pool.query(
         'insert into rocket_launch_sync (source, last_attempt_at, last_success_at) values ($1, $2, $2)',
         [source, when],
       )
     }
-    await told(at('21T05:00:00'))
+    await answered(at('21T05:00:00'))
     for (const minutes of [0, 115, 125, 130, 290]) await tick(new Date(at('21T05:00:00').getTime() + minutes * MINUTE))
     expect(methods()).toEqual(['POST', 'PATCH'])
     expect(channel.discord.messages[0]?.embeds?.[0]?.footer?.text).toContain('05:00 UTC')
-    await told(at('21T10:05:00'))
+    await answered(at('21T10:05:00'))
     for (const minutes of [306, 311]) await tick(new Date(at('21T05:00:00').getTime() + minutes * MINUTE))
     expect(methods()).toEqual(['POST', 'PATCH', 'PATCH'])
   })
 })
 
-describe('a card that could not be posted while Discord was away', () => {
+describe('a card that could not be posted while Discord was unreachable', () => {
   /** Launch `a` has flown by then, `c` is the next one. */
   async function backAt(time: string) {
     channel.refuse(429, { retry_after: 3_600 }, { 'retry-after': '3600' })
@@ -267,12 +267,12 @@ describe('a card that could not be posted while Discord was away', () => {
   }
   const titles = () => channel.discord.messages.map(({ embeds }) => embeds?.[0]?.title)
 
-  it('still tells of a launch for as long as its result is news', async () => {
+  it('is posted as long as the result is news', async () => {
     await backAt('24T09:55:00')
     expect(titles()).toEqual(['Falcon 9 | Nearest', 'Electron | Far'])
   })
 
-  it.each(['24T10:00:00', '30T10:00:00'])('says nothing of what is long over: %s', async (time) => {
+  it.each(['24T10:00:00', '30T10:00:00'])('is given up when the launch is long over: %s', async (time) => {
     expect(await backAt(time)).toMatchObject({ targets: [{ posted: 1, waiting: 0 }] })
     expect(titles()).toEqual(['Electron | Far'])
     expect(await rows()).toEqual(['a card card dead too late', 'c card card sent'])
@@ -280,7 +280,7 @@ describe('a card that could not be posted while Discord was away', () => {
     expect(titles()).toEqual(['Electron | Far'])
   })
 
-  it('is sent all the same where a person asks for it', async () => {
+  it('is sent anyway after discord resend', async () => {
     await backAt('30T10:00:00')
     await channel.database.pool.query(
       `update discord_outbox set state = 'pending', reason = 'sent again as asked' where launch_id = 'a'`,
@@ -289,7 +289,7 @@ describe('a card that could not be posted while Discord was away', () => {
     expect(titles()).toEqual(['Electron | Far', 'Falcon 9 | Nearest'])
   })
 
-  it('announces a launch that turns out to be still to come, and no slip beside it', async () => {
+  it('is posted without a slip if the launch turns out to be in the future', async () => {
     await backAt('30T10:00:00')
     await channel.change({ statusId: 1, net: '2026-12-01T10:00:00Z' })
     await tick(at('30T10:10:00'))
@@ -304,13 +304,13 @@ describe('a card that could not be posted while Discord was away', () => {
     [7, '30T00:00:00', false],
     [null, '30T00:00:00', false],
     [8, '22T10:00:00', false],
-  ])('by the end of what NET may mean (precision %s)', (net_precision, time, over) => {
+  ])('is given up two days after the end of the period of NET (precision %s)', (net_precision, time, over) => {
     expect(isLongOver({ net: at('22T10:00:00'), net_precision }, at(time))).toBe(over)
   })
 })
 
 describe('reminders', () => {
-  it('come once for each T-0, the most urgent one, and again after a slip', async () => {
+  it('are posted once for each T-0, only the most urgent one, and again after a slip', async () => {
     await channel.notify()
     for (const time of ['21T10:00:00', '21T10:05:00', '22T09:00:00', '22T09:05:00']) await tick(at(time))
     await channel.change({ net: '2026-11-22T12:00:00Z' })
@@ -327,7 +327,7 @@ describe('reminders', () => {
     ])
   })
 
-  it('are dropped where their tick came too late, but not for a run that was slow', async () => {
+  it('are skipped if the tick is too late, but not if the run is slow', async () => {
     await channel.notify()
     await tick(at('21T10:06:00'))
     expect(await rows()).toEqual(['a card card sent'])
@@ -336,7 +336,7 @@ describe('reminders', () => {
     expect(await rows()).toContain('a reminder T-1h#0 sent')
   })
 
-  it('of a launch that was never announced come with its card, first', async () => {
+  it('of a launch that was never announced follow its card', async () => {
     await channel.notify()
     await tick(at('22T10:00:00'))
     expect(await rows()).toEqual(['a card card sent', 'b card card sent', 'b reminder T-24h#0 sent'])
@@ -347,7 +347,7 @@ describe('reminders', () => {
     expect(channel.discord.messages).toHaveLength(3)
   })
 
-  it('also of launches that are not the nearest; none at the first run on a channel', async () => {
+  it('are also posted for other launches than the nearest, but not in the first run on a channel', async () => {
     await channel.store('c', 'Electron | Soon', '2026-11-22T10:30:00Z')
     await tick(at('21T10:30:00'))
     expect(await rows()).toEqual(['a card card sent'])
@@ -359,7 +359,7 @@ describe('reminders', () => {
 })
 
 describe('DISCORD_FILTER_…', () => {
-  it('decides which launch is announced, and reminded of', async () => {
+  it('selects the launches for cards and reminders', async () => {
     channel.env = { DISCORD_FILTER_KEYWORDS: '-nearest' }
     expect(await channel.notify()).toMatchObject({ launchId: 'b', outcome: 'posted' })
     await tick(at('21T10:00:00'))
@@ -368,7 +368,7 @@ describe('DISCORD_FILTER_…', () => {
     expect(await channel.notify()).toMatchObject({ launchId: null, outcome: 'no_launch' })
   })
 
-  it('says nothing more of a launch that was announced before, but keeps its card right', async () => {
+  it('stops notices of a launch that was announced before, but still updates its card', async () => {
     await channel.notify()
     channel.env = { DISCORD_FILTER_KEYWORDS: '-nearest' }
     await channel.change({ net: '2026-11-22T16:00:00Z', statusId: 5 })

@@ -44,7 +44,7 @@ describe('parseTerms', () => {
     ['\u0301, Kine\u0301is', ['kineis'], []],
   ])('reads %j', (list, include, exclude) => expect(parseTerms(list)).toEqual({ include, exclude }))
 
-  it.each(['"open', '"open, x', '"a" b', 'a, "b" c', '-"', '"a""'])('does not read %j', (list) =>
+  it.each(['"open', '"open, x', '"a" b', 'a, "b" c', '-"', '"a""'])('rejects %j', (list) =>
     expect(parseTerms(list)).toBeUndefined(),
   )
 })
@@ -71,24 +71,24 @@ describe('passes', () => {
     [false, { providers: 'SpaceX', locations: 'vandenberg' }],
   ])('%s with %j', (expected, changes) => expect(passes(LAUNCH, filter(changes))).toBe(expected))
 
-  it('takes what is not known for being in no list', () => {
+  it('an unknown text contains no term', () => {
     const unknown = { ...LAUNCH, provider: null, orbit: null, mission_name: null, mission_description: null }
     expect(passes(unknown, filter({ providers: 'SpaceX' }))).toBe(false)
     expect(passes(unknown, filter({ providers: '-SpaceX', orbits: '-low', keywords: '-satellites' }))).toBe(true)
   })
 
-  it('keeps a place with commas together', () => {
+  it('a quoted part may contain commas', () => {
     const places = filter({ locations: '"Kennedy Space Center, FL, USA"' })
     expect(passes({ ...LAUNCH, location: 'Vandenberg SFB, CA, USA' }, places)).toBe(false)
     expect(passes({ ...LAUNCH, location: 'Kennedy Space Center, FL, USA' }, places)).toBe(true)
   })
 
-  it.each(['Kinéis', 'Kinéis'.normalize('NFD'), 'kineis', 'KINÉIS'])('finds what is called Kinéis by %j', (term) => {
+  it.each(['Kinéis', 'Kinéis'.normalize('NFD'), 'kineis', 'KINÉIS'])('finds Kinéis by %j', (term) => {
     for (const mission_name of ['Kinéis 1-5', 'Kinéis 1-5'.normalize('NFD')])
       expect(passes({ ...LAUNCH, mission_name }, filter({ keywords: term }))).toBe(true)
   })
 
-  it('finds no term across two texts', () => {
+  it('does not match a term across two texts', () => {
     expect(passes({ ...LAUNCH, pad: 'A', location: 'B' }, filter({ locations: 'ab' }))).toBe(false)
   })
 })

@@ -5,10 +5,10 @@ import { type Ended, startNode } from '../../../support/cli.ts'
 
 const channel = Announcing.use()
 
-/** At which the reminder of `c` is due, a launch that has no card yet. */
+/** The reminder of `c` is due at this tick; `c` has no card yet. */
 const TICK = new Date('2026-11-21T09:30:00Z')
 
-/** One card announced; to be sent now: its edit, its slip, its hold, and the card and a reminder of another launch. */
+/** One card is posted. The next run must send its edit, slip and hold, and the card and a reminder of another launch. */
 async function prepare(): Promise<void> {
   const { pool } = channel.database
   await channel.forget()
@@ -38,16 +38,16 @@ async function rows(): Promise<Row[]> {
   return (await channel.outbox()) as unknown as Row[]
 }
 
-/** What stands on the channel: `Electron | Soon card`, `Electron | Soon notice`. */
-function standing(): string[] {
+/** The messages on the channel: `Electron | Soon card`, `Electron | Soon notice`. */
+function onChannel(): string[] {
   return channel.discord.messages.map(
     ({ embeds }) => `${embeds?.[0]?.title} ${embeds?.[0]?.fields === undefined ? 'notice' : 'card'}`,
   )
 }
 
-const count = (of: string) => standing().filter((message) => message === of).length
+const count = (of: string) => onChannel().filter((message) => message === of).length
 
-/** At most one message is unknown (the one the process died with), and everything else stands exactly once. */
+/** At most one message is unknown (the one in flight when the process died); every other one is there exactly once. */
 async function expectTruth(mostUnknown = 1): Promise<void> {
   const all = await rows()
   const subjects = all.map(({ launch_id, subject }) => `${launch_id} ${subject}`)
@@ -63,7 +63,7 @@ async function expectTruth(mostUnknown = 1): Promise<void> {
 }
 
 describe('killed', () => {
-  it('at any await, with cards and notices on their way: nothing stands twice, at most one is unknown', async () => {
+  it('a run killed at any await duplicates no message, and at most one is unknown', async () => {
     const seen = new Set<string>()
     for (let awaits = 1; ; awaits += 1) {
       await prepare()
@@ -77,13 +77,13 @@ describe('killed', () => {
       for (const { state, subject } of await rows()) if (state === 'unknown') seen.add(subject)
       if (!survived) continue
       expect(awaits).toBeGreaterThan(40)
-      // Each post was hit by a kill between its claim and its record.
+      // Each post was interrupted once between its claim and its record.
       expect([...seen].sort()).toEqual(['T-24h#0', 'card', 'hold:1', 'slip:1'])
       return
     }
   })
 
-  it('several processes at once send everything, and nothing twice', async () => {
+  it('several processes at once send each message exactly once', async () => {
     await prepare()
     const { pool, connectionString } = channel.database
     const gate = await pool.connect()
@@ -101,7 +101,7 @@ describe('killed', () => {
     expect(channel.discord.requests).toHaveLength(6)
   })
 
-  it('many runs at once send everything, and nothing twice', async () => {
+  it('many runs at once send each message exactly once', async () => {
     for (let round = 0; round < 5; round += 1) {
       await prepare()
       const runs = () => Array.from({ length: 8 }, () => channel.notify({ scheduledFor: TICK }))
@@ -112,7 +112,7 @@ describe('killed', () => {
     }
   })
 
-  it('with SIGKILL while Discord answers: its post is unknown, and the rest is sent by another', async () => {
+  it('a process killed while Discord answers leaves an unknown post, and another sends the rest', async () => {
     await prepare()
     const answered = new Promise<void>((resolve) => {
       channel.interceptAnswer = (request) => {
@@ -141,7 +141,7 @@ async function waiting(): Promise<unknown[]> {
   return rows
 }
 
-/** A process of its own that runs the task three times, once it may. */
+/** A separate process that waits for the lock and then runs the task three times. */
 const PROCESS = (database: string) => `
   import { openPool } from '${new URL('../../../../src/db/pool.ts', import.meta.url)}'
   import { notifyDiscord } from '${new URL('../../../../pipelines/rocket-launches/notify-discord.ts', import.meta.url)}'

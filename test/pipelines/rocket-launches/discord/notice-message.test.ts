@@ -24,7 +24,7 @@ const FACTS: NoticeFacts = {
 const WAS = { net: '2026-11-21T06:00:00.000Z', precision: 1 }
 
 describe('a notice', () => {
-  it('of a slip shows old and new, for every reader in their own zone', () => {
+  it('of a slip shows the old and the new time for every time zone', () => {
     expect(noticeMessage({ ...FACTS, was: WAS, because: 'Upper-level winds' }, 'slip')).toEqual({
       embeds: [
         {
@@ -67,7 +67,7 @@ describe('a notice', () => {
     expect(plain.replace(/[·\s]+/g, ' ')).toContain(expected)
   })
 
-  it.each(KIND_NAMES)('of kind %s offers a webcast only where there is one to watch', (kind) => {
+  it.each(KIND_NAMES)('of kind %s links the webcast only if there is something to watch', (kind) => {
     const labels = (facts: NoticeFacts) =>
       (noticeMessage(facts, kind).components ?? []).flatMap((row) => row.components.map(({ label }) => label))
     const watchable = ['go', 'liftoff', 'reminder', 'webcast'].includes(kind)
@@ -76,7 +76,7 @@ describe('a notice', () => {
     expect(noticeMessage({ ...FACTS, webcast: null, details: null }, kind)).not.toHaveProperty('components')
   })
 
-  it('lets nobody smuggle mentions, links or formatting in', () => {
+  it('escapes mentions, links and formatting', () => {
     const evil = '@everyone [x](https://evil.example) <@1> **b**'
     const [embed] = noticeMessage({ ...FACTS, name: evil, because: evil, pad: evil, location: null }, 'go').embeds ?? []
     const safe = '@\u200Beveryone [x\\](https://evil.example) \\<@1> \\*\\*b\\*\\*'
@@ -84,13 +84,13 @@ describe('a notice', () => {
     expect(embed?.description?.split('\n').slice(2)).toEqual([safe, `Reason: ${safe}`])
   })
 
-  it.each(KIND_NAMES)('of kind %s fits with texts of any length', (kind) => {
+  it.each(KIND_NAMES)('of kind %s stays within the limits with texts of any length', (kind) => {
     const long = '@everyone **word** <t:1:R> '.repeat(400)
     const facts = { ...FACTS, name: long, pad: long, location: long, because: long, was: WAS, offsetMs: 3_600_000 }
     expect(issuesOf({ ...noticeMessage(facts, kind) })).toEqual([])
   })
 
-  it('is one that Discord takes, whatever it is made of, and shows no placeholder as a time', () => {
+  it('is valid for Discord with any facts, and never shows a placeholder as a time', () => {
     const text = fc.option(fc.string({ unit: 'grapheme', maxLength: 400 }), { nil: null })
     const net = fc
       .date({ min: new Date('1990-01-01'), max: new Date('2200-01-01'), noInvalidDate: true })
@@ -112,7 +112,7 @@ describe('a notice', () => {
     })
     fc.assert(
       fc.property(facts, fc.constantFrom(...KIND_NAMES), (one, kind) => {
-        // Only what is material is told.
+        // Only material moves become slips.
         const [was, is] = [one.was ?? one, one].map(({ net, precision }) => ({ net: new Date(net), precision }))
         fc.pre(kind !== 'slip' || (was !== undefined && is !== undefined && isMaterial(was, is, now)))
         const message = noticeMessage(one, kind)

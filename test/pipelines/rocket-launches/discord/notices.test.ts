@@ -25,7 +25,7 @@ const soon = (ms: number) => ({ net: ahead(ms) })
 
 type Changes = Partial<KnownLaunch>
 
-/** A launch in three hours, unless told otherwise. */
+/** A launch in three hours, unless `changes` says otherwise. */
 function launch(changes: Changes = {}): KnownLaunch {
   return {
     id: 1,
@@ -67,12 +67,12 @@ function launch(changes: Changes = {}): KnownLaunch {
 
 const at = (changes: Partial<Times> = {}): Times => ({ now: NOW, asOf: changes.now ?? NOW, netSince: null, ...changes })
 
-/** What was told, had the launch been announced like this. */
+/** What counts as announced after a card of this launch. */
 function announcedOf(announced: KnownLaunch, changes: Partial<LastAnnounced> = {}): LastAnnounced {
   return { ...decideNotices(announced, undefined, at({ now: ago(30 * DAY) }), ALL).announced, ...changes }
 }
 
-/** Kinds and subjects of what is told after a launch, announced as `before`, became `after`. */
+/** The notices after an announced launch changed from `before` to `after`: kinds and subjects. */
 function sentAfter(before: KnownLaunch, after: KnownLaunch, when: Partial<Times> = {}, rules: Rules = ALL): string[] {
   return decideNotices(after, announcedOf(before), at(when), rules).notices.map(
     ({ kind, subject }) => `${kind} ${subject}`,
@@ -82,7 +82,7 @@ function sentAfter(before: KnownLaunch, after: KnownLaunch, when: Partial<Times>
 const line = (notice: Notice | undefined, index = 0) =>
   notice && noticeMessage(notice.facts, notice.kind).embeds?.[0]?.description?.split('\n')[index]
 
-/** What the message of a slip begins with. */
+/** The first line of the slip's message. */
 function headline(before: Partial<KnownLaunch>, after: Partial<KnownLaunch>): string | undefined {
   const { notices } = decideNotices(launch(after), announcedOf(launch(before)), at(), ALL)
   return line(notices.find(({ kind }) => kind === 'slip'))
@@ -98,13 +98,13 @@ describe('a launch never announced', () => {
     })
   })
 
-  it('is reminded of when that is due', () => {
+  it('gets a reminder that is due', () => {
     const { notices } = decideNotices(launch(soon(HOUR)), undefined, at(), ALL)
     expect(notices.map(({ subject }) => subject)).toEqual(['T-1h#0'])
   })
 })
 
-describe('why something is told', () => {
+describe('the reason of a notice', () => {
   it.each<[string, Changes, Changes]>([
     ['time 2026-11-21 08:00Z → 2026-11-22 08:00Z', {}, soon(27 * HOUR)],
     ['time 2026-11-21 08:00Z → NET December 2026', {}, { ...soon(30 * DAY), net_precision: 7 }],
@@ -136,7 +136,7 @@ describe('slips', () => {
     expect(sentAfter(before, launch(soon(away + by)))).toEqual(expected ? ['slip slip:1'] : [])
   })
 
-  it('add up against what was announced last', () => {
+  it('are compared with the last announced NET, so small moves add up', () => {
     const moved = (by: number, announced: LastAnnounced) =>
       decideNotices(launch(soon(3 * HOUR + by)), announced, at(), ALL)
     const first = moved(10 * MINUTE, announcedOf(launch()))
@@ -171,13 +171,13 @@ describe('slips', () => {
     expect(sentAfter(month('2026-12-31T00:00:00Z'), month('2027-01-31T00:00:00Z'))).toEqual(['slip slip:1'])
   })
 
-  it('are told after ten quiet minutes', () => {
+  it('are posted after ten minutes without a change', () => {
     const [before, after] = [launch(), launch(soon(5 * HOUR))]
     expect(sentAfter(before, after, { netSince: ago(10 * MINUTE - 1) })).toEqual([])
     expect(sentAfter(before, after, { netSince: ago(10 * MINUTE) })).toEqual(['slip slip:1'])
   })
 
-  it('leave what was told alone until then, and are forgotten when the NET returns', () => {
+  it('do not change what counts as announced before that, and vanish if NET moves back', () => {
     const announced = announcedOf(launch())
     const moving = decideNotices(launch(soon(5 * HOUR)), announced, at({ netSince: NOW }), ALL)
     expect(moving).toEqual({ notices: [], announced })
@@ -194,13 +194,13 @@ describe('slips', () => {
     ['the old', 30 * MINUTE, 2 * HOUR],
     ['the new', 2 * HOUR, 30 * MINUTE],
     ['a past', -30 * MINUTE, 2 * HOUR],
-  ])('are told at once half an hour from %s T-0', (_name, old, present) => {
+  ])('are posted at once within half an hour of %s T-0', (_name, old, present) => {
     expect(sentAfter(launch(soon(old)), launch(soon(present)), { netSince: NOW })).toEqual(['slip slip:1'])
     const further = (away: number) => (Math.abs(away) === 30 * MINUTE ? away * 1.1 : away)
     expect(sentAfter(launch(soon(further(old))), launch(soon(further(present))), { netSince: NOW })).toEqual([])
   })
 
-  it('wait also where a placeholder happens to be near', () => {
+  it('also wait if only a placeholder is near', () => {
     const midnight = launch({ net: new Date('2026-11-21T00:00:00Z'), net_precision: 5 })
     const when = { now: new Date('2026-11-21T00:10:00Z'), netSince: new Date('2026-11-21T00:09:00Z') }
     expect(sentAfter(midnight, launch({ net: new Date('2026-11-22T00:00:00Z'), net_precision: 5 }), when)).toEqual([])
@@ -211,7 +211,7 @@ describe('slips', () => {
     expect(sentAfter(before, launch({ ...soon(-HOUR), status_id }))).toEqual([])
   })
 
-  it('count as told where they are switched off', () => {
+  it('count as announced if they are switched off', () => {
     const rules = { ...ALL, notices: new Set<NoticeKind>(['reminder']) }
     const off = decideNotices(launch(soon(5 * HOUR)), announcedOf(launch()), at(), rules)
     expect(off.notices).toEqual([])
@@ -249,7 +249,7 @@ function on(date: string, net_precision: number): Partial<KnownLaunch> {
   return { net: new Date(date.includes('T') ? `${date}:00Z` : `${date}T00:00:00Z`), net_precision }
 }
 
-describe('what a status tells', () => {
+describe('notices about a status', () => {
   it.each<[string, number, number, number, string[]]>([
     ['a hold', 1, 5, 3 * HOUR, ['hold hold:1']],
     ['go after a hold', 5, 1, 3 * HOUR, ['go go:0']],
@@ -281,7 +281,7 @@ describe('what a status tells', () => {
     ).toEqual(expected)
   })
 
-  it('numbers each hold, and its end after it', () => {
+  it('number each hold, and its end with the same number', () => {
     let announced = announcedOf(launch())
     const subjects = [5, 1, 5, 5, 2, 5, 1].flatMap((status_id) => {
       const decision = decideNotices(launch({ status_id }), announced, at(), ALL)
@@ -291,7 +291,7 @@ describe('what a status tells', () => {
     expect(subjects).toEqual(['hold:1', 'go:1', 'hold:2', 'hold:3', 'go:3'])
   })
 
-  it('is remembered where it is switched off', () => {
+  it('count as announced if they are switched off', () => {
     const off = decideNotices(launch({ status_id: 5 }), announcedOf(launch()), at(), { ...ALL, notices: new Set() })
     expect(off).toEqual({ notices: [], announced: announcedOf(launch(), { status: 5, holds: 1 }) })
   })
@@ -314,7 +314,7 @@ describe('a launch of which no time is known', () => {
     [5, '2026-11-21T00:00:00Z', 23 * HOUR],
     [6, '2026-11-16T00:00:00Z', 6 * DAY],
     [7, '2026-11-01T00:00:00Z', 29 * DAY],
-  ])('is told of when it flies within its period (precision %d)', (net_precision, net, after) => {
+  ])('gets liftoff and result within its period (precision %d)', (net_precision, net, after) => {
     const now = new Date(Date.parse(net) + after)
     const flying = (status_id: number) => launch({ net: new Date(net), net_precision, status_id })
     const kinds = (before: number, present: number) =>
@@ -346,7 +346,7 @@ describe('webcasts', () => {
     expect(sentAfter(launch(flown), launch({ ...flown, webcast_live: true }))).toEqual(expected)
   })
 
-  it('are told again after a slip', () => {
+  it('are posted again after a slip', () => {
     const { notices } = decideNotices(live(1), announcedOf(launch(), { slips: 2 }), at(), ALL)
     expect(notices.map(({ subject }) => subject)).toEqual(['live#2'])
   })
@@ -369,7 +369,7 @@ describe('reminders', () => {
     ['after T-0', -1, []],
   ])('%s', (_name, away, expected) => expect(due(away)).toEqual(expected))
 
-  it('forgive a run its own slowness, up to a quarter of an hour', () => {
+  it('are sent by a slow run up to a quarter of an hour late', () => {
     expect(due(46 * MINUTE, {}, { asOf: ago(9 * MINUTE) })).toEqual(['reminder T-1h#0'])
     expect(due(46 * MINUTE, {}, { asOf: ago(8 * MINUTE) })).toEqual([])
     expect(due(44 * MINUTE, {}, { asOf: ago(12 * MINUTE) })).toEqual([])
@@ -381,7 +381,7 @@ describe('reminders', () => {
     expect(sentAfter(present, present, {}, rules)).toEqual(['reminder T-9m#0'])
   })
 
-  it('never come at T-0, however short the offset', () => {
+  it('are never sent at T-0, however short the offset', () => {
     const at0 = launch(soon(0))
     expect(sentAfter(at0, at0, {}, { ...ALL, reminders: [MINUTE] })).toEqual([])
   })
@@ -398,11 +398,11 @@ describe('reminders', () => {
     expect(due(HOUR, { status_id })).toEqual([])
   })
 
-  it('are not sent of a launch that left the list', () => {
+  it('are not sent for a launch that is no longer listed', () => {
     expect(due(HOUR, { vanished_at: ago(MINUTE) })).toEqual([])
   })
 
-  it('are armed again by a slip that is told, and by one that would be', () => {
+  it('are sent again after a slip, whether or not slips are switched on', () => {
     const slipped = launch(soon(HOUR))
     const subjects = ['slip slip:1', 'reminder T-1h#1']
     expect(sentAfter(launch(soon(2 * HOUR)), slipped)).toEqual(subjects)
@@ -410,16 +410,16 @@ describe('reminders', () => {
     expect(sentAfter(launch(soon(2 * HOUR)), slipped, {}, rules)).toEqual(subjects.slice(1))
   })
 
-  it('keep silent about a T-0 that is still to be announced', () => {
+  it('are not sent for a T-0 that was not announced yet', () => {
     expect(sentAfter(launch(soon(3 * HOUR)), launch(soon(HOUR)), { netSince: ago(MINUTE) })).toEqual([])
   })
 
-  it('are armed once for a T-0 that moves a little', () => {
+  it('are sent once for a T-0 that moves a little', () => {
     expect(sentAfter(launch(soon(HOUR)), launch(soon(HOUR - 4 * MINUTE)))).toEqual(['reminder T-1h#0'])
     expect(sentAfter(launch(soon(HOUR)), launch(soon(HOUR - MINUTE)))).toEqual(['reminder T-1h#0'])
   })
 
-  it('are no news a quarter of an hour after they were due, nor after T-0', () => {
+  it('expire a quarter of an hour after they were due, and at T-0', () => {
     const expiry = (away: number) => decideNotices(launch(soon(away)), undefined, at(), ALL).notices[0]?.expiresAt
     expect(expiry(59 * MINUTE)).toEqual(ahead(14 * MINUTE))
     expect(expiry(9 * MINUTE)).toEqual(ahead(9 * MINUTE))
@@ -440,31 +440,31 @@ it.each<[NoticeKind, number, Changes]>([
   ['liftoff', HOUR, { status_id: 6 }],
   ['result', 2 * DAY, { status_id: 3 }],
   ['webcast', 2 * HOUR, { webcast_live: true }],
-])('%s is news for %d ms', (kind, ms, changes) => {
+])('%s expires after %d ms', (kind, ms, changes) => {
   const { notices } = decideNotices(launch(changes), announcedOf(launch()), at(), ALL)
   expect(notices.map((notice) => [notice.kind, notice.expiresAt])).toEqual([[kind, ahead(ms)]])
 })
 
-/** One look of a history: so much later, after this change. */
+/** One step of a history: wait this long, then apply the change. */
 interface Look {
   wait: number
   change?: Changes | undefined
-  /** By how much the run that looks is late. */
+  /** How late the run is. */
   late: number
 }
 
-/** A decision and what it was made of. */
+/** A decision and its input. */
 interface Seen {
   before: LastAnnounced | undefined
   present: KnownLaunch
   when: Times
-  /** What had not been told under the same subject: what reaches the channel. */
+  /** Notices with a subject that did not occur before: these reach the channel. */
   news: Notice[]
   all: Notice[]
   after: LastAnnounced
 }
 
-/** What a channel gets of a launch, the outbox taking each subject of a kind once. */
+/** The decisions over a history. Like the outbox, it takes each subject of a kind once. */
 function play(history: readonly Look[], rules: Rules = ALL): Seen[] {
   const taken = new Set<string>()
   let present = launch()
@@ -513,7 +513,7 @@ const looks: fc.Arbitrary<Look> = fc.record({
 })
 const histories = fc.array(looks, { minLength: 1, maxLength: 40 })
 
-/** `check` sees every decision of many histories. */
+/** Runs `check` on every decision of many histories. */
 function always(check: (seen: Seen, index: number, all: Seen[]) => void): void {
   fc.assert(
     fc.property(histories, (history) => play(history).forEach(check)),
@@ -523,8 +523,8 @@ function always(check: (seen: Seen, index: number, all: Seen[]) => void): void {
 
 const ofKind = (notices: readonly Notice[], kind: NoticeKind) => notices.filter((notice) => notice.kind === kind)
 
-describe('whatever a launch goes through', () => {
-  it('earlier is never "postponed", nor later "moved forward"', () => {
+describe('for any history of a launch', () => {
+  it('an earlier time is never "postponed", and a later one never "moved forward"', () => {
     always(({ news }) => {
       for (const slip of ofKind(news, 'slip')) {
         const { net, precision, was } = slip.facts
@@ -536,7 +536,7 @@ describe('whatever a launch goes through', () => {
     })
   })
 
-  it('nobody is reminded at T-0 or after it, of a placeholder, or of what is not announced', () => {
+  it('no reminder is sent from T-0 on, for a placeholder, or for an unannounced T-0', () => {
     always(({ news, present, when, after }) => {
       for (const { expiresAt } of ofKind(news, 'reminder')) {
         expect(when.now.getTime()).toBeLessThan(present.net.getTime())
@@ -548,16 +548,16 @@ describe('whatever a launch goes through', () => {
     })
   })
 
-  it('a reminder comes once for an announced T-0, and is the most urgent one', () => {
+  it('a reminder is sent once for an announced T-0, and is the most urgent one', () => {
     fc.assert(
       fc.property(histories, (history) => {
-        let told: string[] = []
+        let sent: string[] = []
         for (const { news, when, present } of play(history)) {
-          if (ofKind(news, 'slip').length > 0) told = []
+          if (ofKind(news, 'slip').length > 0) sent = []
           for (const { facts, subject } of ofKind(news, 'reminder')) {
             const text = subject.replace(/#.*/, '')
-            expect(told).not.toContain(text)
-            told.push(text)
+            expect(sent).not.toContain(text)
+            sent.push(text)
             const away = present.net.getTime() - when.now.getTime()
             const missed = ALL.reminders.filter((offset) => offset >= away && offset < (facts.offsetMs ?? 0))
             expect(missed.filter((offset) => offset - away <= 15 * MINUTE && late(present, when, offset))).toEqual([])
@@ -572,7 +572,7 @@ describe('whatever a launch goes through', () => {
     }
   })
 
-  it('what is counted comes once, and no subject holds the NET', () => {
+  it('a counted subject occurs once, and no subject contains NET', () => {
     fc.assert(
       fc.property(histories, (history) => {
         const subjects = play(history).flatMap(({ all }) => all.map(({ subject }) => subject))
@@ -584,7 +584,7 @@ describe('whatever a launch goes through', () => {
     )
   })
 
-  it('without a change there is nothing but reminders', () => {
+  it('without a change there are only reminders', () => {
     always(({ before, present, news }) => {
       const same =
         before !== undefined &&
@@ -596,7 +596,7 @@ describe('whatever a launch goes through', () => {
     })
   })
 
-  it('what was told is what was announced last, and what is announced is the present', () => {
+  it('what counts as announced is the last announcement, and an announcement shows the current state', () => {
     always(({ before, present, news, after }) => {
       expect(after.status).toBe(present.status_id)
       expect(after.webcastLive).toBe(present.webcast_live)
@@ -607,7 +607,7 @@ describe('whatever a launch goes through', () => {
     })
   })
 
-  it('what was told does not depend on which kinds are switched on', () => {
+  it('what counts as announced does not depend on which kinds are switched on', () => {
     const kinds = fc.subarray(KIND_NAMES).map((some) => ({ ...ALL, notices: new Set(some) }))
     fc.assert(
       fc.property(histories, kinds, (history, rules) => {
@@ -617,7 +617,7 @@ describe('whatever a launch goes through', () => {
     )
   })
 
-  it('a NET that returns within the quiet time tells nothing', () => {
+  it('a NET that moves back before it settles posts nothing', () => {
     const away = fc.integer({ min: 3 * 60, max: 90 * 24 * 60 }).map((minutes) => minutes * MINUTE)
     const there = fc.array(fc.tuple(away, fc.constantFrom(0, 1, 2, 5, 7), fc.integer({ min: 1, max: 3 })), {
       minLength: 1,

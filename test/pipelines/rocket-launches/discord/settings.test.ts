@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { KIND_NAMES } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { settings } from '../../../../pipelines/rocket-launches/settings.ts'
 
 const TOKEN = 'very-secret_TOKEN-0123456789'
@@ -13,7 +15,7 @@ const complaint = (env: Record<string, string>) => {
 const address = (id: number, query = '') => `https://discord.com/api/webhooks/${id}/${TOKEN}${id}${query}`
 
 describe('DISCORD_WEBHOOK_URL', () => {
-  it('takes several, each a channel of its own', () => {
+  it('accepts several addresses, each a separate channel', () => {
     const value = `${address(1)}, ${address(2)},${address(2, '?thread_id=7')}`
     expect(read({ DISCORD_WEBHOOK_URL: value }).data?.DISCORD_WEBHOOK_URL?.map(({ target }) => target)).toEqual([
       ...['1', '2', '2/7'],
@@ -31,13 +33,13 @@ describe('DISCORD_WEBHOOK_URL', () => {
     ],
     [`${address(1)},`, /^DISCORD_WEBHOOK_URL is wrong at position 2 of 2: /],
     [`https://evil.example/${TOKEN}`, /^DISCORD_WEBHOOK_URL is not a Discord webhook address/],
-  ])('names what is wrong by its place', (value, message) => {
+  ])('an error names the position of the wrong address', (value, message) => {
     expect(complaint({ DISCORD_WEBHOOK_URL: value })).toMatch(message)
   })
 })
 
 describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
-  it('have defaults, and may be none', () => {
+  it('have defaults, and can be none', () => {
     const { data } = read({})
     expect([...(data?.DISCORD_NOTICES ?? [])]).toEqual(['slip', 'hold', 'go', 'liftoff', 'result', 'reminder'])
     expect(data?.DISCORD_REMINDERS).toEqual([86_400_000, 3_600_000, 600_000])
@@ -73,10 +75,17 @@ describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
 })
 
 describe('DISCORD_ROLE_ID', () => {
-  it('pings by reminders and holds, or by what it names', () => {
+  it('pings for reminders and holds, or for the kinds it lists', () => {
     const kinds = (value: string) => [...(read({ DISCORD_ROLE_ID: value }).data?.DISCORD_ROLE_ID?.kinds ?? [])]
     expect(kinds('42')).toEqual(['reminder', 'hold'])
     expect(kinds('42:liftoff, slip')).toEqual(['slip', 'liftoff'])
     expect(kinds('42:none')).toEqual([])
   })
+})
+
+it('docs/discord.md and .env.example list every kind of notice', () => {
+  const read = (name: string) => readFileSync(new URL(`../../../../${name}`, import.meta.url), 'utf8')
+  const rows = [...read('docs/discord.md').matchAll(/^\| `(\w+)` \| /gm)].map(([, kind]) => kind)
+  expect(rows).toEqual(expect.arrayContaining(KIND_NAMES))
+  expect(read('.env.example')).toContain(KIND_NAMES.join())
 })

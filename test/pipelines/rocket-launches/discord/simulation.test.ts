@@ -12,12 +12,12 @@ const channel = Announcing.use()
 const MINUTE = 60_000
 const LAUNCHES = ['a', 'b', 'c']
 
-/** What Discord does, and whether it did what it was asked before. */
+/** How Discord answers, and whether it executed the request before answering. */
 const MOODS: Record<string, { done: boolean; answer: (response: ServerResponse) => unknown }> = {
   'a 500': { done: false, answer: (response) => response.writeHead(500).end() },
-  'a 500 after all was done': { done: true, answer: (response) => response.writeHead(500).end() },
+  'a 500 after executing the request': { done: true, answer: (response) => response.writeHead(500).end() },
   'a reset': { done: false, answer: (response) => response.destroy() },
-  'a reset after all was done': { done: true, answer: (response) => response.destroy() },
+  'a reset after executing the request': { done: true, answer: (response) => response.destroy() },
   'a broken 200': { done: true, answer: (response) => response.writeHead(200).end('{"id": "1') },
   'a short wait': { done: false, answer: (response) => response.writeHead(429, { 'retry-after': '30' }).end() },
   'a long wait': { done: false, answer: (response) => response.writeHead(429, { 'retry-after': '600' }).end() },
@@ -52,7 +52,7 @@ function run(mood: fc.Arbitrary<string | undefined>) {
   return fc.record({ kind: fc.constant('run'), after, mood })
 }
 
-test('whatever happens, in whatever order: a channel is told the truth, once', async () => {
+test('any sequence of events: a channel shows the truth, without duplicates', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async (events) => {
       await begin()
@@ -124,7 +124,7 @@ async function runOnce(event: Event & { kind: 'run' | 'killed run' }): Promise<v
   await expectTruth()
 }
 
-/** For the pipeline's clock and for the outbox. */
+/** Moves the pipeline's clock and the times in the outbox. */
 async function pass(minutes: number): Promise<void> {
   channel.now = new Date(channel.now.getTime() + minutes * MINUTE)
   await channel.age(`${minutes} minutes`)
@@ -153,7 +153,7 @@ async function expectTruth(): Promise<void> {
   expect(violations).toEqual([])
   const ids = rows.flatMap(({ message_id }) => message_id ?? [])
   expect(new Set(ids).size).toBe(ids.length)
-  // What stands without a row that knows it was posted when an answer got lost: at most once a try.
+  // A message without a row was posted by a request whose answer got lost: at most one for each attempt.
   const orphans = messages.filter(({ id }) => !ids.includes(id))
   const tries = rows.reduce((sum, { attempts, message_id }) => sum + attempts - (message_id === null ? 0 : 1), 0)
   expect(orphans.length).toBeLessThanOrEqual(tries)
@@ -173,7 +173,7 @@ async function expectTruth(): Promise<void> {
   }
 }
 
-/** Discord is well again: every card it is known to have shows what is to be shown, and then nothing more is sent. */
+/** Discord works again: every sent card shows the current facts, and then nothing more is sent. */
 async function end(): Promise<void> {
   for (let more = 0; more < 3; more += 1) {
     await pass(11)

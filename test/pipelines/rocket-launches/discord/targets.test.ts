@@ -11,7 +11,7 @@ import { isRetryable } from '../../../../src/errors.ts'
 import { Announcing, NOW, TOKEN } from '../../../support/announcing.ts'
 
 const channel = Announcing.use()
-/** A second channel, on another server, which may be in trouble. */
+/** A second channel on another server, which may have problems. */
 let other: DiscordServer
 let otherAnswers: DiscordOptions['intercept']
 
@@ -29,7 +29,7 @@ afterEach(async () => {
   await other.close()
 })
 
-/** The one in trouble first. */
+/** The channel with the problem first. */
 const both = () => [parseWebhookUrl(other.webhookUrl), parseWebhookUrl(channel.discord.webhookUrl)]
 const answering = (status: number, body: object, headers: Record<string, string> = {}): void => {
   otherAnswers = (_request, response) => {
@@ -40,7 +40,7 @@ const answering = (status: number, body: object, headers: Record<string, string>
 const scheduled = { scheduledFor: NOW }
 
 describe('two channels', () => {
-  it('each get their card and their notices', async () => {
+  it('each get their own card and notices', async () => {
     channel.env = {}
     const summary = await channel.notify({ webhooks: both() })
     expect(summary).toMatchObject({ launchId: 'a', outcome: 'posted', targets: [{ posted: 1 }, { posted: 1 }] })
@@ -56,7 +56,7 @@ describe('two channels', () => {
     ['gone', 404, { code: 10015, message: 'Unknown Webhook' }],
     ['refusing the message', 400, { code: 200000, message: 'Message was blocked by automatic moderation' }],
     ['refusing everything', 403, { code: 50013, message: 'Missing Permissions' }],
-  ])('one that is %s does not hold up the other; the run fails, naming it', async (_name, status, body) => {
+  ])('one that is %s does not delay the other; the error names it', async (_name, status, body) => {
     answering(status, body)
     const ended = await channel.ending({ webhooks: both(), ...scheduled })
     expect(ended).toMatchObject({ message: expect.stringMatching(/^1200000000000000002: /) })
@@ -64,7 +64,7 @@ describe('two channels', () => {
     expect([channel.discord.messages.length, other.requests.length]).toEqual([1, 1])
   })
 
-  it('one that is gone is told by later runs, and does not fail them', async () => {
+  it('later runs log a warning about a deleted webhook and do not fail', async () => {
     answering(404, { code: 10015, message: 'Unknown Webhook' })
     await channel.ending({ webhooks: both(), ...scheduled })
     await channel.change({ net: '2026-11-22T10:30:00Z' })
@@ -80,7 +80,7 @@ describe('two channels', () => {
     expect(other.requests).toHaveLength(1)
   })
 
-  it('one that cannot be reached does not hold up the other: retried by hand, left to the next scheduled run', async () => {
+  it('an unreachable one does not delay the other: a manual run is retried, a scheduled run is not', async () => {
     await other.close()
     const byHand = await channel.ending({ webhooks: both() })
     expect([byHand, isRetryable(byHand)]).toEqual([expect.objectContaining({ code: 'discord_unreachable' }), true])
@@ -90,7 +90,7 @@ describe('two channels', () => {
     expect(isRetryable(bySchedule)).toBe(false)
   })
 
-  it('a slow one does not hold up the other', async () => {
+  it('a slow one does not delay the other', async () => {
     let release = () => {}
     const asked = new Promise<void>((resolve) => {
       otherAnswers = (_request, response) => {
@@ -107,7 +107,7 @@ describe('two channels', () => {
     expect(other.requests).toHaveLength(1)
   })
 
-  it('one that asks to wait shortly is served again in the same run, the other is not asked again', async () => {
+  it('after a short wait the same run sends to it again, and nothing more to the other', async () => {
     answering(429, { retry_after: 30 }, { 'retry-after': '30' })
     const ended = await channel.ending({ webhooks: both(), ...scheduled })
     expect(ended).toBeInstanceOf(Rescheduled)
@@ -120,7 +120,7 @@ describe('two channels', () => {
     expect(channel.discord.requests).toHaveLength(1)
   })
 
-  it('one that asks to wait long is left alone until then, by scheduled runs that succeed', async () => {
+  it('during a long wait scheduled runs succeed and send nothing to it', async () => {
     answering(429, { retry_after: 900 }, { 'retry-after': '900' })
     for (const edited of [0, 1]) {
       const summary = await channel.notify({ webhooks: both(), ...scheduled })
@@ -136,7 +136,7 @@ describe('two channels', () => {
     expect(channel.discord.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH'])
   })
 
-  it('a ban that names no time is waited for a minute at least', async () => {
+  it('a ban without a duration is waited for at least a minute', async () => {
     answering(429, {})
     expect(await channel.ending({ webhooks: both() })).toHaveProperty('at', new Date(NOW.getTime() + 60_000))
     expect(await channel.ending({ webhooks: both() })).toBeInstanceOf(Rescheduled)
