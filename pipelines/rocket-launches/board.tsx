@@ -84,7 +84,7 @@ for (const name of ['board.css', 'board.js'] satisfies AssetName[])
 
 export default board
 
-/** Calendar programs cannot sign in. They read these paths by the address that a user makes at `/account`. */
+/** Paths for calendar programs. They cannot sign in, so a user creates an address with a key at `/account`. */
 export const calendars = ['/launches.ics']
 
 const MAX_CHANGES = 500
@@ -110,7 +110,7 @@ async function homeOf(c: WebContext): Promise<Home> {
   return { now, base, filter, page, featured, launches, total, providers, age, live }
 }
 
-/** Answers with bytes and their hash. From a string, Hono would make a stream, and read it twice: to hash and to compress. */
+/** Answers with a Buffer and its ETag. Hono would read a string's stream twice: to hash it and to compress it. */
 function answer(c: WebContext, type: string, text: string): Response {
   const body = Buffer.from(text)
   c.header('content-type', type)

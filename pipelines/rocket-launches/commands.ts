@@ -9,17 +9,17 @@ export function register(program: Command, host: CommandHost): void {
   addDiscord(program, host)
 }
 
-/** What `npm run demo` shows of this pipeline. */
+/** The demo of `npm run demo`. */
 export async function demo(host: DemoHost): Promise<number> {
   return await (await import('./demo/demo.ts')).demo(host)
 }
 
-/** What `db check` tells of this pipeline. */
+/** The pipeline's checks in `db check`. */
 export async function check(host: CheckHost<Settings>): Promise<Check[]> {
   return await (await import('./check.ts')).check(host)
 }
 
-/** What `/metrics` tells of this pipeline. */
+/** The pipeline's metrics in `/metrics`. */
 export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
   return await (await import('./metrics.ts')).metrics(host)
 }

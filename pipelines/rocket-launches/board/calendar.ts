@@ -14,8 +14,8 @@ const DAY_MS = 24 * HOUR_MS
 
 /**
  * Launches as a calendar to subscribe to (RFC 5545). A launch with a time gets an entry of one hour, or until its window
- * closes. A launch known by day or week gets whole days. A launch known by month or less exactly gets no entry: its bar
- * would hide the others. The entry's id is the launch's, so the entry moves with the launch.
+ * closes. A launch known by day or week gets whole days. A launch known only by month, quarter or year gets no entry: its
+ * bar would hide the others. The entry's id is the launch's, so the entry moves with the launch.
  */
 export async function calendarOf(launches: readonly BoardLaunch[]): Promise<string> {
   const shown = launches.filter(isInCalendar)

@@ -5,7 +5,7 @@ import { moveText } from '../../launches/launch-text.ts'
 import { coarseTime, timeText } from '../../launches/time.ts'
 import type { Chart, ChartStep } from './slips.ts'
 
-/** The announced launch time (upwards) over the day of the announcement (to the right): a line for a time, a band for a period. */
+/** How T-0 moved. x: when it was announced; y: the announced T-0. A line is a time, a band is a period. */
 export function SlipChart({ chart }: { chart: Chart }) {
   const { width, height, steps, xs, ys } = chart
   return (

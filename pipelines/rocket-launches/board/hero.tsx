@@ -128,7 +128,7 @@ function HeroFacts({ launch }: { launch: BoardLaunch }) {
   )
 }
 
-/** Without the mission's name where the launch's name, shown above, contains it. */
+/** Mission name and type. The name is left out if the launch's name above contains it. */
 function missionOf({ name, mission_name, mission_type }: BoardLaunch): string {
   const own = mission_name && !name.includes(mission_name) ? mission_name : null
   return [own, mission_type].filter(Boolean).join(' · ') || (mission_name ?? '')

@@ -16,7 +16,7 @@ export interface LaunchesJson {
   })[]
 }
 
-/** Fields have the names of the columns, as in `launches list -o json`. */
+/** The fields are named like the columns, as in `launches list -o json`. */
 export function launchesJson(
   launches: readonly BoardLaunch[],
   { total, age }: { total: number; age: Age },

@@ -29,12 +29,12 @@ interface Fact {
 }
 
 /**
- * The sample launches in the shape of Launch Library 2.3.0 (normal mode), ascending by `net`. Their times lie around
- * `now`: two flown hours ago, one in flight, the next one hours ahead, then days, months and years.
+ * The sample launches in the shape of Launch Library 2.3.0 (normal mode), ascending by `net`. Their times are
+ * around `now`: two have flown, one is in flight, the next is hours ahead, the others are days to years ahead.
  * Every name ends with "(sample)". Ids do not depend on `now`.
  *
  * `origin` is the server that serves them, such as `http://127.0.0.1:8000`. Addresses of records and pictures start
- * with it, so that none points at a host of another owner.
+ * with it, so that none leads to another host.
  */
 export function sampleLaunches(now: Date, { origin = 'http://127.0.0.1' } = {}): SampleLaunch[] {
   return (facts as Fact[])
@@ -78,7 +78,7 @@ function expand(fact: Fact, index: number, now: Date, origin: string) {
   }
 }
 
-/** Made up from the mission's name, so that it is the same at every run. */
+/** Derived from the mission's name, so that it is the same in every run. */
 function uuid(text: string): string {
   const hex = createHash('sha256').update(`tminus sample ${text}`).digest('hex')
   const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`]

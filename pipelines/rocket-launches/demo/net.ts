@@ -1,6 +1,6 @@
 /**
- * When a sample launch flies, counted from now, so that the samples never grow old. `ahead` is
- * `hours:minutes[:seconds]` for second, minute and hour (negative: ago), and a count of days or periods otherwise.
+ * T-0 of a sample launch, relative to now, so that the samples never become outdated. For the precisions second, minute
+ * and hour, `ahead` is `hours:minutes[:seconds]` (negative: in the past). For the others it is a count of days or periods.
  */
 export type SampleNet =
   | { precision: 'second' | 'minute' | 'hour'; ahead: string }
@@ -18,7 +18,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** The instant, and the API's id of its precision. Where only the period is known, `at` is its last midnight in UTC. */
+/** T-0 and the API's id of its precision. If only the period is known, `at` is its last midnight in UTC. */
 export function resolveNet(net: SampleNet, now: Date): { at: Date; precisionId: number } {
   switch (net.precision) {
     case 'second':

@@ -2,7 +2,7 @@ import { stringify } from 'csv-stringify/sync'
 import { visibleJson, visibleText } from 'tminus'
 
 /**
- * A record of CSV by RFC 4180, ended by CR LF. Null is an empty field; dates are ISO 8601 UTC; objects are JSON.
+ * A CSV record (RFC 4180), terminated by CR LF. Null is an empty field; dates are ISO 8601 UTC; objects are JSON.
  *
  * Launches come from a list that many people can edit, and a click opens the file in a spreadsheet. So a text that the
  * spreadsheet would read as a formula (= + - @, tab, CR) gets a ' before it. Numbers do not change.
@@ -10,7 +10,7 @@ import { visibleJson, visibleText } from 'tminus'
 export function csvRecord(values: readonly unknown[]): string {
   return stringify([[...values]], {
     record_delimiter: 'windows',
-    // Without this csv-stringify leaves a lone line feed unquoted when records end by CR LF.
+    // Without this, csv-stringify does not quote a field with a single line feed when records end with CR LF.
     quoted_match: /[\r\n]/,
     escape_formulas: true,
     cast: {

@@ -57,7 +57,7 @@ export async function resend(db: Database, host: CommandHost, id: number): Promi
     const isWaiting = message.state === 'pending' && enabled
     if (!isWaiting && message.state !== 'unknown' && message.state !== 'dead') throw wrongState(message, 'sent again')
     if (!isWaiting) await setState(connection, id, { state: 'pending', reason: RESENT })
-    host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${message.target} is in use again` : ''}`)
+    host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${message.target} is enabled again` : ''}`)
     if (message.state === 'unknown') host.print('If the first attempt arrived, the channel will have it twice')
   })
 }

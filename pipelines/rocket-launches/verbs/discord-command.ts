@@ -11,7 +11,7 @@ export function addDiscord(program: Command, host: CommandHost): void {
 
   discord
     .command('outbox')
-    .description('messages that are not delivered for certain, and disabled webhooks; latest first')
+    .description('messages that are waiting, perhaps lost or discarded, and disabled webhooks; latest first')
     .addOption(host.outputOption())
     .option('--all', 'include delivered messages')
     .option('--limit <n>', 'maximum number of messages', count, 100)

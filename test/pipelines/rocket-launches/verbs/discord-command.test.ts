@@ -96,7 +96,7 @@ describe('discord resend', () => {
     await channel.change({ net: '2026-11-22T10:10:00Z' })
     await channel.database.pool.query(`insert into discord_target values ('1200000000000000001', 'x', now(), 'gone')`)
     const { stdout } = await discord('resend', await idOf('card'))
-    expect(stdout).toContain('the card of Falcon 9 | Nearest; 1200000000000000001 is in use again\n')
+    expect(stdout).toContain('the card of Falcon 9 | Nearest; 1200000000000000001 is enabled again\n')
     expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
     expect(channel.discord.messages).toHaveLength(1)
   })
@@ -110,7 +110,7 @@ describe('discord resend', () => {
     const { code, stdout } = await discord('resend', id)
     expect([code, stdout]).toEqual([
       0,
-      'The next run sends the card of Falcon 9 | Nearest; 1200000000000000001 is in use again\n',
+      'The next run sends the card of Falcon 9 | Nearest; 1200000000000000001 is enabled again\n',
     ])
     const again = await discord('resend', id)
     expect([again.code, again.stderr]).toEqual([
