@@ -1,7 +1,6 @@
 import type { z } from 'zod'
 import type { Commands } from '../commands.ts'
 import type { Duration } from '../duration.ts'
-import { TminusError } from '../errors.ts'
 import { buildGraph, type Graph, type GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
 import { isId, type ParsedDagOptions, parseDagOptions, parseTaskOptions } from './options.ts'
@@ -57,12 +56,10 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   commands?: () => Promise<Commands<z.output<z.ZodObject<S>>>>
 }
 
-/** A dag as the runner holds it: checked, defaults in place, durations in milliseconds. */
-export interface Dag extends Readonly<Omit<ParsedDagOptions, 'dagrunTimeout' | 'defaultArgs' | 'startDate'>> {
+/** A dag as the runner holds it: options checked, defaults filled in, durations in milliseconds. */
+export interface Dag extends Readonly<Omit<ParsedDagOptions, 'defaultArgs'>> {
   readonly [BRAND]: true
   readonly id: string
-  readonly startDate: Date | undefined
-  readonly dagrunTimeoutMs: number | undefined
   readonly tasks: ReadonlyMap<string, Task>
   readonly graph: Graph
 }
@@ -100,8 +97,8 @@ export function dag<
     task: DefineTask<TaskContext<z.output<z.ZodObject<NoInfer<S>>>, z.output<NoInfer<P>>>>
   }) => unknown,
 ): Dag {
-  checkId('dag', id)
-  const { defaultArgs, dagrunTimeout, startDate, ...settled } = parseDagOptions(id, options)
+  checkId(id, 'dag', id)
+  const { defaultArgs, ...settled } = parseDagOptions(id, options)
   const tasks: Task[] = []
   const task = (taskId: string, own: Pick<Task, 'upstream'>): Task => {
     const defined = newTask(id, taskId, { ...defaultArgs, ...own })
@@ -120,8 +117,6 @@ export function dag<
     tasks: new Map(tasks.map((one) => [one.id, one])),
     graph: buildGraph(id, tasks.map(nodeOf)),
     schedule: checkSchedule(id, settled.schedule, settled.timezone),
-    startDate,
-    dagrunTimeoutMs: dagrunTimeout,
   }
 }
 
@@ -132,17 +127,10 @@ function checkParams(dagId: string, params: z.ZodObject): void {
 }
 
 function newTask(dagId: string, id: string, options: Pick<Task, 'upstream'>): Task {
-  checkId('task', id)
-  const { retryDelay, maxRetryDelay, executionTimeout, ...given } = parseTaskOptions(dagId, id, options)
-  return {
-    ...given,
-    id,
-    // As given, for a cycle can only be made by adding to it later.
-    upstream: options.upstream ?? given.upstream,
-    retryDelayMs: retryDelay,
-    maxRetryDelayMs: maxRetryDelay,
-    executionTimeoutMs: executionTimeout,
-  }
+  checkId(dagId, 'task', id)
+  const settled = parseTaskOptions(dagId, id, options)
+  // The author's own object, so that a cycle made by adding to it later is found.
+  return { ...settled, id, upstream: options.upstream ?? settled.upstream }
 }
 
 function refuseForeign(dagId: string, tasks: readonly Task[]): void {
@@ -161,8 +149,7 @@ function nodeOf({ id, triggerRule, upstream }: Task): GraphNode {
   return { id, triggerRule, upstream: Object.fromEntries(ids) }
 }
 
-function checkId(kind: 'dag' | 'task', id: string): void {
+function checkId(dagId: string, kind: 'dag' | 'task', id: string): void {
   if (isId(id)) return
-  const problem = `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`
-  throw new TminusError(problem, { code: 'dag_invalid', retryable: false })
+  throw invalid(dagId, `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`)
 }

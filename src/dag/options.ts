@@ -4,7 +4,7 @@ import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
 import type { Callback } from './dag.ts'
 import { invalid } from './invalid.ts'
-import type { Task } from './task.ts'
+import type { TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: an author without types may give anything
@@ -50,7 +50,7 @@ const TASK = options({
   upstream: record(z.any(), 'an object of tasks').default({}),
   triggerRule: oneOf(TRIGGER_RULES).default('all_success'),
   output: schema.optional(),
-  run: callback<Task['run']>(),
+  run: callback<TaskRun>(),
 })
 
 const DAG = options({
@@ -73,16 +73,19 @@ const DAG = options({
   commands: callback<() => Promise<Commands>>().optional(),
 })
 
-export type ParsedDagOptions = z.output<typeof DAG>
+export type ParsedDagOptions = ReturnType<typeof parseDagOptions>
+export type ParsedTaskOptions = ReturnType<typeof parseTaskOptions>
 
-/** With defaults in place. Throws TminusError `dag_invalid` that names the first option of a wrong name or type. */
-export function parseDagOptions(dagId: string, options: unknown): ParsedDagOptions {
-  return parse(dagId, DAG, options, '')
+/** Fills in defaults. Throws TminusError `dag_invalid` that names the first option with a wrong name or type. */
+export function parseDagOptions(dagId: string, options: unknown) {
+  const { dagrunTimeout, ...given } = parse(dagId, DAG, options, '')
+  return { ...given, dagrunTimeoutMs: dagrunTimeout }
 }
 
 /** As `parseDagOptions`. */
-export function parseTaskOptions(dagId: string, taskId: string, options: unknown): z.output<typeof TASK> {
-  return parse(dagId, TASK, options, ` of '${taskId}'`)
+export function parseTaskOptions(dagId: string, taskId: string, options: unknown) {
+  const { retryDelay, maxRetryDelay, executionTimeout, ...given } = parse(dagId, TASK, options, ` of '${taskId}'`)
+  return { ...given, retryDelayMs: retryDelay, maxRetryDelayMs: maxRetryDelay, executionTimeoutMs: executionTimeout }
 }
 
 function parse<S extends z.ZodType>(dagId: string, options: S, given: unknown, whose: string): z.output<S> {

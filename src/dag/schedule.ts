@@ -28,9 +28,7 @@ export function checkSchedule(dagId: string, schedule: string | null, timezone: 
   const refuse = (why: string) => invalid(dagId, `schedule '${schedule}' ${why}`)
   const fields = cronOf(schedule).trim().split(/\s+/)
   if (fields[0]?.startsWith('@')) throw refuse(`is unknown; use a cron expression or ${Object.keys(ALIASES).join(' ')}`)
-  if (fields.length !== 5 && fields.length !== 6) {
-    throw refuse('needs five cron fields (or six, with seconds first)')
-  }
+  if (fields.length !== 5 && fields.length !== 6) throw refuse('needs five cron fields (or six, with seconds first)')
   const [dayOfMonth, , weekday] = fields.slice(-3).map((field) => !/^[*?](\/1)?$/.test(field))
   if (dayOfMonth && weekday) {
     throw refuse('sets both day of month and weekday, which cron readers disagree on; use one')

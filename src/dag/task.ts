@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Http } from '../connectors/http.ts'
 import type { Database } from '../db/pool.ts'
 import type { Duration } from '../duration.ts'
+import type { ParsedTaskOptions } from './options.ts'
 import type { RunType } from './state.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
@@ -75,17 +76,12 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
 /** Without an `output` schema nothing is kept of what a task returns. */
 export type Returned<O> = O extends z.ZodType ? z.output<O> : unknown
 
+/** `run` without the types of one task. */
+export type TaskRun = (inputs: Record<string, unknown>, context: TaskContext) => unknown
+
 /** A task as its dag holds it. `Output` is what a downstream task receives. */
-export interface Task<Output = unknown> {
+export interface Task<Output = unknown> extends Readonly<Omit<ParsedTaskOptions, 'output' | 'upstream'>> {
   readonly id: string
   readonly upstream: Upstream
-  readonly triggerRule: TriggerRule
-  readonly retries: number
-  readonly retryDelayMs: number
-  readonly maxRetryDelayMs: number
-  readonly executionTimeoutMs: number | undefined
-  readonly pool?: string | undefined
-  readonly priority: number
   readonly output?: z.ZodType<Output> | undefined
-  readonly run: (inputs: Record<string, unknown>, context: TaskContext) => unknown
 }

@@ -15,6 +15,12 @@ const AFTER_RESTART_S = 15
 /** A task instance whose process died this often has failed. */
 const MOST_LOST_TRIES = 3
 
+/** The advisory locks held by jobs of one schema; `$2` is its `lockClass`. */
+const JOB_LOCKS = `(
+  select objid::bigint as job_id, pid from pg_locks
+  where locktype = 'advisory' and classid = $2::bigint::oid and granted
+    and database = (select oid from pg_database where datname = current_database()))`
+
 /** First number of the advisory lock of every job in this schema; the second is its job_id. */
 export function lockClass(schema: string): number {
   return createHash('sha256').update(`tminus job ${schema}`).digest().readInt32BE(0) & 0x7fffffff
@@ -35,12 +41,9 @@ export async function heartbeat(db: Metadata, jobId: number, backendPid: number 
   const { rowCount } = await db.query(
     `update metadata.job j set heartbeat_at = now(), backend_pid = held.pid,
        locked_at = case when held.pid is null then null when j.backend_pid = held.pid then j.locked_at else now() end
-     from (select (
-       select l.pid from pg_locks l
-       where l.locktype = 'advisory' and l.classid = $3::bigint::oid and l.objid = $1::bigint::oid and l.pid = $2 and l.granted
-       limit 1) as pid) held
+     from (select (select pid from ${JOB_LOCKS} l where l.job_id = $1 and l.pid = $3 limit 1) as pid) held
      where j.job_id = $1 and j.state = 'running'`,
-    [jobId, backendPid, lockClass(db.schema)],
+    [jobId, lockClass(db.schema), backendPid],
   )
   return rowCount === 1
 }
@@ -70,8 +73,7 @@ select j.job_id, case when j.heartbeat_at < now() - interval '${LEASE_S} s'
     then format('process %s on %s gave no sign of life for ${LEASE_S} s', j.pid, j.hostname)
     else format('process %s on %s died', j.pid, j.hostname) end as reason
 from metadata.job j
-left join pg_locks l on l.locktype = 'advisory' and l.classid = $2::bigint::oid and l.objid = j.job_id::oid
-  and l.database = (select oid from pg_database where datname = current_database()) and l.granted
+left join ${JOB_LOCKS} l on l.job_id = j.job_id
 where j.state = 'running' and j.job_id <> $1 and (
   j.heartbeat_at < now() - interval '${LEASE_S} s'
   or (j.backend_pid is not null and l.pid is null and (
@@ -91,12 +93,8 @@ export async function buryJob(db: Metadata, ownJobId: number, dead: DeadJob): Pr
     )
     if (rowCount === 0) return undefined
     // Its lock still held: a process that hangs must not wake up as the owner. Only the holder itself is ended.
-    await tx.query(
-      `select pg_terminate_backend(pid) from pg_locks
-       where locktype = 'advisory' and classid = $2::bigint::oid and objid = $1::bigint::oid and granted
-         and database = (select oid from pg_database where datname = current_database())`,
-      [dead.job_id, lockClass(db.schema)],
-    )
+    const terminate = `select pg_terminate_backend(pid) from ${JOB_LOCKS} l where job_id = $1`
+    await tx.query(terminate, [dead.job_id, lockClass(db.schema)])
     return await takeBack(tx, dead.job_id, dead.reason)
   })
 }

@@ -1,10 +1,8 @@
 import type { Metadata } from './metadata.ts'
+import type { TryKey } from './task-instances.ts'
 
-export interface SlotWanted {
-  dagRunId: number
-  taskId: string
-  /** The try that is to start with it. */
-  tryNumber: number
+/** A try that needs a slot of each of these pools to start. */
+export interface SlotWanted extends TryKey {
   pools: readonly string[]
 }
 
@@ -32,17 +30,15 @@ export async function takeSlots<W extends SlotWanted>(
       [names],
     )
     const free = new Map(rows.map((row) => [row.pool, row.free]))
-    const slots: (Omit<SlotWanted, 'pools'> & { pool: string })[] = []
     const taken: W[] = []
     for (const one of wanted) {
       if (taken.length === most || one.pools.some((pool) => (free.get(pool) ?? 0) <= 0)) continue
       taken.push(one)
-      const { pools, dagRunId, taskId, tryNumber } = one
-      for (const pool of pools) {
-        free.set(pool, (free.get(pool) ?? 0) - 1)
-        slots.push({ pool, dagRunId, taskId, tryNumber })
-      }
+      for (const pool of one.pools) free.set(pool, (free.get(pool) ?? 0) - 1)
     }
+    const slots = taken.flatMap(({ pools, dagRunId, taskId, tryNumber }) =>
+      pools.map((pool) => ({ pool, dagRunId, taskId, tryNumber })),
+    )
     await tx.query(
       `insert into metadata.pool_slot (pool, dag_run_id, task_id, try_number, job_id)
        select pool, "dagRunId", "taskId", "tryNumber", $2
@@ -55,7 +51,7 @@ export async function takeSlots<W extends SlotWanted>(
 }
 
 /** Gives back the slots of tries that did not start after all, or that have ended. */
-export async function freeSlots(db: Metadata, slots: readonly Omit<SlotWanted, 'pools'>[]): Promise<void> {
+export async function freeSlots(db: Metadata, slots: readonly TryKey[]): Promise<void> {
   await db.query(
     `with freed as (
        delete from metadata.pool_slot s using unnest($1::bigint[], $2::text[], $3::int[]) as w (dag_run_id, task_id, try)

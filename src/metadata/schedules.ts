@@ -1,23 +1,16 @@
+import type { Dag } from '../dag/dag.ts'
 import type { Metadata } from './metadata.ts'
 
-export interface KeptSchedule {
-  dagId: string
-  schedule: string
-  timezone: string
-  /** From when the ticks of a schedule never seen before count. */
-  since: Date
-}
-
 /**
- * Makes a schedule known. One that has changed counts from `now` (of the scheduler's clock) on: no tick from before is
- * made up for it.
+ * Stores a dag's schedule. The ticks of a new one count from `since`; those of a changed one from `now` (of the
+ * scheduler's clock), so that no earlier tick is caught up.
  */
-export async function keepSchedule(db: Metadata, kept: KeptSchedule, now: Date): Promise<void> {
+export async function storeSchedule(db: Metadata, dag: Dag, since: Date, now: Date): Promise<void> {
   await db.query(
     `insert into metadata.dag_schedule as s (dag_id, schedule, timezone, since) values ($1, $2, $3, $4)
      on conflict (dag_id) do update set schedule = excluded.schedule, timezone = excluded.timezone, since = $5
      where (s.schedule, s.timezone) is distinct from (excluded.schedule, excluded.timezone) or s.since > $5`,
-    [kept.dagId, kept.schedule, kept.timezone, kept.since, now],
+    [dag.id, dag.schedule, dag.timezone, since, now],
   )
 }
 

@@ -1,7 +1,13 @@
 import type { TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from './metadata.ts'
 
-/** Where a task instance stands. */
+/** One try of one task instance. */
+export interface TryKey {
+  dagRunId: number
+  taskId: string
+  tryNumber: number
+}
+
 export interface TaskInstance {
   taskId: string
   state: TaskInstanceState

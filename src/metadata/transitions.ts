@@ -3,7 +3,7 @@ import type { LogLevel } from '../dag/task.ts'
 import { storableRecord } from '../db/text.ts'
 import { type DagRun, PREVIOUS } from './dag-runs.ts'
 import type { Metadata } from './metadata.ts'
-import type { TaskInstance } from './task-instances.ts'
+import type { TaskInstance, TryKey } from './task-instances.ts'
 
 /** How one try of a task ended, as the executor reports it. */
 export type Ending = {
@@ -27,8 +27,12 @@ export interface Transition extends Omit<TaskInstance, 'state'> {
   to: TaskInstanceState
   /** Set where the transition ends a try: how. */
   ended: Ending | null
-  /** JSON text of what the task returned. */
-  output: string | null
+}
+
+/** How a run ended for its owner; `queued`: it was released unfinished, for another process. */
+export interface RunResult {
+  state: DagRunState
+  reason: string | null
 }
 
 /** What one run's owner wants written, all of it or nothing. */
@@ -40,17 +44,14 @@ export interface RunChange {
   /** True where its tasks may hold slots of pools. */
   limited: boolean
   /** Set where the run itself moves; to `queued` it is given back, for another owner. */
-  run: { state: DagRunState; reason: string | null } | null
+  run: RunResult | null
 }
 
 /** A change that went in: whether a task starts by it, and then `DagRun.previous` as of now. */
 export type Written = { starts: boolean } & Pick<DagRun, 'previous'>
 
 /** A line that a task logged. */
-export interface LogLine {
-  dagRunId: number
-  taskId: string
-  tryNumber: number
+export interface LogLine extends TryKey {
   loggedAt: Date
   level: LogLevel
   message: string
@@ -108,12 +109,12 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
   const outputs: object[] = []
   const freed: object[] = []
   for (const { dagRunId, transitions, limited } of changes) {
-    for (const { taskId, from, fromTry: tryNumber, to, ended, output } of transitions) {
+    for (const { taskId, from, fromTry: tryNumber, to, ended } of transitions) {
       // Also of one that ended before it started: its slot may just have been taken for its next try.
       const isFree = from === 'running' ? !ended?.isStopping : isTerminal(to)
       if (limited && isFree) freed.push({ dagRunId, taskId, tryNumber: from === 'running' ? tryNumber : tryNumber + 1 })
       if (ended === null) continue
-      const { state, reason, error } = ended
+      const { state, reason, error, output = null } = ended
       // A try that its task instance tells of needs no row of its own.
       if (!isTerminal(to) || state !== to) tries.push({ dagRunId, taskId, tryNumber, state, reason, error })
       if (output !== null) outputs.push({ dagRunId, taskId, output })

@@ -1,3 +1,4 @@
+import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
 import { type DagRunState, isTerminal, TASK_TRANSITIONS, type TerminalTaskState } from '../dag/state.ts'
@@ -6,7 +7,7 @@ import { MOST, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance, type TaskInstance } from '../metadata/task-instances.ts'
-import type { Ending, RunChange, Transition } from '../metadata/transitions.ts'
+import type { Ending, RunChange, RunResult, Transition } from '../metadata/transitions.ts'
 import { dueAfter } from './timers.ts'
 
 /**
@@ -17,12 +18,12 @@ export class ActiveRun {
   readonly graph: Graph
   readonly instances: TaskInstance[]
   run: DagRun
-  ended: { state: DagRunState; reason: string | null } | undefined
+  ended: RunResult | undefined
   readonly #tallies: Tally[]
   #open: number
   /** Where those stand in the database that have moved since, and how a try of theirs ended. */
   readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended'>>()
-  #endUnwritten: RunChange['run'] = null
+  #endUnwritten: RunResult | null = null
 
   constructor(run: DagRun, graph: Graph, stored: readonly TaskInstance[] = []) {
     this.run = run
@@ -62,7 +63,7 @@ export class ActiveRun {
    * Takes in how a try ended and what follows from it, all the way down; returns the tasks that became ready.
    * A try that is not the running one changes nothing.
    */
-  settle(index: number, tryNumber: number, ending: Ending, limits: RetryLimits, random: number): number[] {
+  settle(index: number, tryNumber: number, ending: Ending, limits: RetryLimits | undefined, random: number): number[] {
     if (!this.isRunning(index, tryNumber)) return []
     if (ending.state === 'failed') return this.#fail(index, ending, limits, random)
     if (ending.state !== 'up_for_reschedule') return this.#end(index, ending.state, ending.reason, ending)
@@ -105,8 +106,7 @@ export class ActiveRun {
     for (const [index, { from, fromTry, ended }] of this.#unwritten) {
       const { taskId, state: to, tryNumber, failures, lost, reason, dueAt } = this.instance(index)
       if (from === to && fromTry === tryNumber) continue
-      const output = ended?.output ?? null
-      transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, ended, output })
+      transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, ended })
     }
     const run = this.#endUnwritten
     this.#unwritten.clear()
@@ -115,12 +115,16 @@ export class ActiveRun {
     return { dagRunId, version, transitions, run }
   }
 
-  #fail(index: number, ending: Ending & { state: 'failed' }, limits: RetryLimits, random: number): number[] {
+  #fail(
+    index: number,
+    ending: Ending & { state: 'failed' },
+    limits: RetryLimits | undefined,
+    random: number,
+  ): number[] {
     const failures = ++this.instance(index).failures
     const next = afterFailure(limits, failures, ending.retryable, random)
     if (next === undefined) return this.#end(index, 'failed', ending.reason, ending)
-    const tries = `${failures + 1} of ${limits.retries + 1}`
-    const reason = `retrying in ${humanDuration(next.nominalMs)} (${tries}): ${ending.reason}`
+    const reason = `retrying in ${humanDuration(next.nominalMs)} (${failures + 1} of ${next.tries}): ${ending.reason}`
     this.#move(index, { state: 'up_for_retry', reason, dueAt: dueAfter(next.delayMs) }, ending)
     return []
   }
@@ -138,7 +142,7 @@ export class ActiveRun {
     const open = [...candidates]
     for (const index of open) {
       if (this.instance(index).state !== 'none') continue
-      const verdict = judge(this.graph.nodes[index]?.triggerRule ?? 'all_success', this.#tallyOf(index))
+      const verdict = judge(this.graph.nodes[index]?.triggerRule ?? 'all_success', this.#tallies[index] as Tally)
       if (verdict?.state === 'ready') ready.add(index)
       if (verdict === undefined || verdict.state === 'ready') continue
       this.#move(index, { state: verdict.state, reason: verdict.reason, dueAt: null })
@@ -156,14 +160,10 @@ export class ActiveRun {
     return undone
   }
 
-  #tallyOf(index: number): Tally {
-    return this.#tallies[index] ?? emptyTally(0)
-  }
-
   #close(index: number, state: TerminalTaskState): void {
     this.#open--
     const { taskId } = this.instance(index)
-    for (const child of this.graph.downstream[index] ?? []) count(this.#tallyOf(child), taskId, state)
+    for (const child of this.graph.downstream[index] ?? []) count(this.#tallies[child] as Tally, taskId, state)
   }
 
   /** A green leaf never hides a red task: any failure fails the run. */
@@ -192,12 +192,17 @@ export class ActiveRun {
   }
 }
 
-/** Tasks that wait for nothing, of a run that has not begun. */
+/** An owned run as others may look at it. */
+export interface RunView {
+  readonly dag: Dag
+  readonly run: DagRun
+  readonly state: ActiveRun
+}
+
+/** The tasks with which a new run starts. */
 export function readyAtFirst({ nodes, upstream }: Graph): string[] {
-  const waitsForNothing = (rule: TriggerRule, parents = 0) => judge(rule, emptyTally(parents))?.state === 'ready'
-  return nodes
-    .filter(({ triggerRule }, index) => waitsForNothing(triggerRule, upstream[index]?.length))
-    .map(({ id }) => id)
+  const isReady = (rule: TriggerRule, parents = 0) => judge(rule, emptyTally(parents))?.state === 'ready'
+  return nodes.filter((node, index) => isReady(node.triggerRule, upstream[index]?.length)).map(({ id }) => id)
 }
 
 /** A try that ended without the task's doing. */

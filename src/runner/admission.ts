@@ -1,22 +1,31 @@
 import type { Dag } from '../dag/dag.ts'
-import { isOutage } from '../db/outage.ts'
+import { logUnlessOutage } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
-import { readyAtFirst } from './active-run.ts'
-import type { OwnedRun } from './owned-run.ts'
-import type { RunnerOptions } from './runner.ts'
+import type { TryKey } from '../metadata/task-instances.ts'
+import { type RunView, readyAtFirst } from './active-run.ts'
+import type { JobContext } from './job.ts'
 import { Turn } from './turn.ts'
 
-export interface AdmissionOptions extends Pick<RunnerOptions, 'db' | 'job' | 'log'> {
+export interface AdmissionOptions extends JobContext {
   /** Task instances this process may run at once. */
   slots: number
   /** There is room, and nothing here waits for it. */
   idle(): void
 }
 
+/** A run whose ready tasks ask for slots. */
+export interface Candidate extends RunView {
+  /** Runs that came to this process earlier go first. */
+  readonly order: number
+  /** True while the task instance waits to be started. */
+  isWaiting(index: number): boolean
+  start(index: number): void
+}
+
 /** A ready task instance, by its position in its run's graph. */
 interface Entry extends SlotWanted {
-  run: OwnedRun
+  run: Candidate
   index: number
   priority: number
 }
@@ -32,18 +41,15 @@ export class Admission {
   /** By run and position: a run that was read again offers its tasks again. */
   readonly #limited = new Map<string, Entry>()
   /** Slots of pools that no write gives back. */
-  readonly #freed: Omit<SlotWanted, 'pools'>[] = []
+  readonly #freed: TryKey[] = []
   readonly #asking: Turn
   #used = 0
   #closed = false
 
   constructor(options: AdmissionOptions) {
     this.#options = options
-    this.#asking = new Turn(
-      () => this.#askForSlots(),
-      // After an outage the session's new connection says that slots may be free.
-      (error) => isOutage(error) || options.log.error({ err: error }, 'taking slots of a pool failed'),
-    )
+    // After an outage the session's new connection calls `slotsFreed`.
+    this.#asking = new Turn(() => this.#askForSlots(), logUnlessOutage(options.log, 'acquiring pool slots failed'))
   }
 
   /** How many task instances run here, those among them that nobody waits for any more. */
@@ -70,7 +76,7 @@ export class Admission {
   }
 
   /** These may start as soon as there is room for them. */
-  offer(run: OwnedRun, indexes: readonly number[]): void {
+  offer(run: Candidate, indexes: readonly number[]): void {
     for (const index of indexes) this.#place(run, index)
     this.#admit()
   }
@@ -86,9 +92,9 @@ export class Admission {
   }
 
   /** A try has ended, or did not start, and no write of its run says so. A process that ends gives back all it took. */
-  freePools(slots: Omit<SlotWanted, 'pools'>): void {
+  freePools(ended: TryKey): void {
     if (this.#closed) return
-    this.#freed.push(slots)
+    this.#freed.push(ended)
     this.#asking.ask()
   }
 
@@ -102,7 +108,7 @@ export class Admission {
     this.#closed = true
   }
 
-  #place(run: OwnedRun, index: number): void {
+  #place(run: Candidate, index: number): void {
     const { taskId, tryNumber } = run.state.instance(index)
     const pools = poolsOf(run.dag, taskId)
     const wanted = { dagRunId: run.run.dagRunId, taskId, tryNumber: tryNumber + 1, pools }
@@ -127,14 +133,14 @@ export class Admission {
     while (this.#room > 0) {
       const next = this.#ready.shift()
       if (next === undefined) break
-      if (next.run.waits(next.index)) next.run.start(next.index)
+      if (next.run.isWaiting(next.index)) next.run.start(next.index)
     }
     if (this.#limited.size > 0) this.#asking.ask()
     if (this.hasRoom) this.#options.idle()
   }
 
   async #askForSlots(): Promise<void> {
-    for (const [key, { run, index }] of this.#limited) if (!run.waits(index)) this.#limited.delete(key)
+    for (const [key, { run, index }] of this.#limited) if (!run.isWaiting(index)) this.#limited.delete(key)
     const { db, job } = this.#options
     const ended = [...this.#freed]
     if (ended.length > 0) await freeSlots(db, ended)
@@ -143,7 +149,7 @@ export class Admission {
     const asked = firstOfEach([...this.#limited.values()].sort(compare), room)
     if (asked.length === 0) return
     for (const entry of await takeSlots(db, job.id, asked, room)) {
-      if (this.#room > 0 && entry.run.waits(entry.index)) entry.run.start(entry.index)
+      if (this.#room > 0 && entry.run.isWaiting(entry.index)) entry.run.start(entry.index)
       else this.freePools(entry)
     }
   }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
-import { isOutage, outlast } from '../db/outage.ts'
+import { logUnlessOutage, outlast } from '../db/outage.ts'
 import { Session } from '../db/session.ts'
 import type { Logger } from '../log.ts'
 import * as jobs from '../metadata/jobs.ts'
@@ -14,6 +14,15 @@ export interface JobOptions {
   kind: jobs.JobKind
   /** Those this process has loaded. */
   dags: readonly Dag[]
+  log: Logger
+}
+
+/** What the parts of a runner have in common. */
+export interface JobContext {
+  /** In a long-lived process, over connections that plan BY_INDEX. */
+  db: Metadata
+  /** Its id changes when the process loses its lease. */
+  job: Pick<Job, 'id' | 'abdicate'>
   log: Logger
 }
 
@@ -52,10 +61,8 @@ export class Job {
 
   constructor(options: JobOptions) {
     this.#options = options
-    this.#looking = new Turn(
-      () => this.#renewAndBury(),
-      (error) => isOutage(error) || options.log.error({ err: error }, 'looking after other processes failed'),
-    )
+    const failed = logUnlessOutage(options.log, 'checking other processes failed')
+    this.#looking = new Turn(() => this.#renewAndBury(), failed)
     this.#session = new Session({
       connectionString: options.connectionString,
       channel: options.db.channel,

@@ -1,54 +1,55 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
-import { type DagRunState, isOver } from '../dag/state.ts'
+import { isOver } from '../dag/state.ts'
 import { outlast } from '../db/outage.ts'
 import { humanDuration } from '../duration.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
 import type { TaskInstance } from '../metadata/task-instances.ts'
-import type { RunChange } from '../metadata/transitions.ts'
+import type { Ending, RunChange, RunResult } from '../metadata/transitions.ts'
 import { ActiveRun } from './active-run.ts'
-import { hasLimits } from './admission.ts'
-import type { Owner } from './runner.ts'
+import { type Candidate, hasLimits } from './admission.ts'
+import type { Owner } from './owner.ts'
 import { Timers } from './timers.ts'
 import { attempt, interruption, Tries, type Try } from './tries.ts'
-
-export interface RunResult {
-  /** `queued`: given back unfinished, for another process. */
-  state: DagRunState
-  reason: string | null
-}
+import type { Source } from './writer.ts'
 
 /** Where no result was to blame, the same write would be refused again and again without a pause. */
 const REFUSED_MS = 500
-const NO_RETRIES = { retries: 0, retryDelayMs: 0, maxRetryDelayMs: 0 }
 
-/** A run this process owns and advances: what it decides is written first, and only then done. */
-export class OwnedRun {
+/** `reading`: the run is being read again, and nothing of it is written. */
+type Phase = 'idle' | 'writing' | 'reading' | 'over'
+
+/**
+ * How a run leaves this process before its tasks have ended. `stop`: the run fails now, and its running tasks are
+ * aborted. `interrupt`: running tasks are aborted, and a release follows; a task that still succeeds keeps its result.
+ * `release`: the run is queued for another process, and tasks that still run lose their try.
+ */
+interface Exit {
+  how: 'stop' | 'interrupt' | 'release'
+  reason: string
+}
+
+/** A run that this process owns and advances: what it decides is written first, and only then done. */
+export class OwnedRun implements Candidate, Source {
   readonly dag: Dag
-  /** Runs come into a process oldest first; who came first goes first. */
   readonly order: number
   readonly finished: Promise<RunResult>
-  /** The run as this process knows it; for others to be looked at only. */
+  /** The run as this process knows it; others only read it. */
   state: ActiveRun
   readonly #owner: Owner
   readonly #retries: boolean
   /** True where its tasks may hold slots of pools. */
   readonly #limited: boolean
-  /** Nothing of it is written while it is read again. */
-  #stands: 'owned' | 'reading' | 'over' = 'owned'
-  #writing = false
-  /** Somebody else has changed it since it was read. */
-  #stale = false
-  /** Set once the process is told to stop: why. */
-  #interrupted: string | undefined
-  /** How it is to leave this process, once it is told to: also where it is just being read again. */
-  #leave: ((state: ActiveRun) => void) | undefined
+  #phase: Phase = 'idle'
+  /** True once another process has changed the stored run since it was read. */
+  #isStale = false
+  /** Kept, because a run that is being read again leaves only after that. */
+  #exit: Exit | undefined
   readonly #tries: Tries
   readonly #timers = new Timers<number | 'run'>()
-  #finish: (result: RunResult) => void = () => {}
-  #giveUp: (error: Error) => void = () => {}
+  #finish: (result: RunResult | Promise<never>) => void = () => {}
 
   constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, order: number, retries = true) {
     this.#owner = owner
@@ -58,9 +59,8 @@ export class OwnedRun {
     this.#retries = retries
     this.#limited = hasLimits(dag)
     this.state = new ActiveRun(run, graph)
-    this.finished = new Promise((resolve, reject) => {
+    this.finished = new Promise((resolve) => {
       this.#finish = resolve
-      this.#giveUp = reject
     })
     this.finished.catch(() => {})
   }
@@ -69,19 +69,18 @@ export class OwnedRun {
     return this.state.run
   }
 
-  /** Takes up a stored run where its rows stand. */
+  /** Continues a stored run from the state of its rows. */
   resume(run: DagRun, instances: readonly TaskInstance[]): void {
     this.#restore(run, instances)
     const limit = this.dag.dagrunTimeoutMs
     if (limit === undefined) return
-    const stop = () => this.stop(`the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
+    const stop = () => this.leave('stop', `the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
     this.#timers.wakeAt('run', Date.now() + limit - run.ranForMs, stop)
   }
 
-  /** True where the task instance still waits for its turn. */
-  waits(index: number): boolean {
+  isWaiting(index: number): boolean {
     const { state } = this.state.instance(index)
-    return this.#stands !== 'over' && (state === 'queued' || state === 'scheduled')
+    return this.#phase !== 'over' && (state === 'queued' || state === 'scheduled')
   }
 
   /** Claims a task instance, and a slot for it; it starts once that is written. */
@@ -91,58 +90,53 @@ export class OwnedRun {
     this.#mark()
   }
 
-  /** Ends the run now: running tasks are told to stop and have failed for this reason. */
-  stop(reason: string): void {
-    this.#leaveBy((state) => state.stop(reason))
-    this.#tries.abortAll(reason)
-  }
-
-  /** Tells running tasks to stop, before the run is given back; one that ends well after all keeps its result. */
-  interrupt(reason: string): void {
-    this.#interrupted = reason
-    this.#tries.abortAll(reason)
-  }
-
-  /** Gives the run back for another process, with whatever of it still runs. */
-  release(reason: string): void {
-    this.#leaveBy((state) => state.release(reason))
-  }
-
-  #leaveBy(leave: (state: ActiveRun) => void): void {
-    if (this.#stands === 'over') return
-    this.#leave = leave
-    leave(this.state)
+  /** Ends here what is not done yet, see `Exit`. */
+  leave(how: Exit['how'], reason: string): void {
+    if (this.#phase === 'over') return
+    this.#exit = { how, reason }
+    if (how !== 'release') this.#tries.abortAll(reason)
+    this.#applyExit()
     this.#mark()
   }
 
-  /** Somebody else changed the stored run. */
-  changedElsewhere(): void {
-    this.#stale = true
-    if (this.#stands === 'owned' && !this.#writing) void this.#reload()
+  #applyExit(): void {
+    if (this.#exit?.how === 'stop') this.state.stop(this.#exit.reason)
+    if (this.#exit?.how === 'release') this.state.release(this.#exit.reason)
   }
 
-  /** The run was given to somebody else: nothing of it is ours any more. */
+  /** Why tasks are aborted because the process ends; undefined unless it does. */
+  get #interruption(): string | undefined {
+    return this.#exit?.how === 'stop' ? undefined : this.#exit?.reason
+  }
+
+  /** Another process changed the stored run. */
+  changedElsewhere(): void {
+    this.#isStale = true
+    if (this.#phase === 'idle') void this.#reload()
+  }
+
+  /** Another process owns the run now, or nobody knows who: everything here stops. */
   lose(reason: string, code: 'run_lost' | 'run_unwritable' = 'run_lost'): void {
-    if (this.#stands === 'over') return
+    if (this.#phase === 'over') return
     this.#tries.abortAll(`this process no longer owns the run: ${reason}`)
     this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code }))
   }
 
   takeChange(): RunChange | undefined {
-    const change = this.#stands === 'owned' ? this.state.takeChange() : undefined
+    const change = this.#phase === 'idle' ? this.state.takeChange() : undefined
     if (change === undefined) return undefined
-    this.#writing = true
+    this.#phase = 'writing'
     this.#tries.writing()
     return Object.assign(change, { limited: this.#limited })
   }
 
   written(change: RunChange, result: boolean | Error): void {
-    this.#writing = false
     this.#tries.written(result)
-    if (this.#stands === 'over') return
+    if (this.#phase === 'over') return
+    this.#phase = 'idle'
     if (result === true) this.#carryOn(change)
-    if (result === true) this.#applyEnded()
-    if (result !== true || this.#stale) void this.#reload(result instanceof Error ? REFUSED_MS : 0)
+    if (this.#phase === 'idle' && (result !== true || this.#isStale))
+      void this.#reload(result instanceof Error ? REFUSED_MS : 0)
   }
 
   #carryOn(change: RunChange): void {
@@ -153,19 +147,22 @@ export class OwnedRun {
     }
     this.#owner.onChange(this, change)
     if (change.run !== null) this.#close(change.run)
+    else this.#applyEnded()
   }
 
   #execute(index: number): void {
     const own = this.#tries.begin(index, this.state)
     if (own === undefined) return
-    if (this.#interrupted !== undefined) own.abort.abort(interruption(this.#interrupted))
-    void attempt(this, own, this.#owner).then((ending) => {
-      const isRunning = this.state.isRunning(index, own.tryNumber)
-      const wanted = this.#tries.end(own, ending)
-      if (!wanted || this.#stands === 'over' || (this.#stands === 'owned' && !isRunning)) this.#freePools(own)
-      else if (this.#stands === 'owned') this.#apply(own)
-      this.#mark()
-    })
+    if (this.#interruption !== undefined) own.abort.abort(interruption(this.#interruption))
+    void attempt(this, own, this.#owner).then((ending) => this.#tryEnded(own, ending))
+  }
+
+  /** While the run is being read again the try is only remembered; `#restore` applies it. */
+  #tryEnded(own: Try, ending: Ending): void {
+    const isKnown = this.#tries.end(own, ending)
+    if (!isKnown || this.#phase === 'over') this.#freePools(own)
+    else if (this.#phase !== 'reading' && this.state.isRunning(own.index, own.tryNumber)) this.#apply(own)
+    else if (this.#phase !== 'reading') this.#freePools(own)
   }
 
   readonly #freePools = ({ index, tryNumber }: Try): void => {
@@ -175,17 +172,14 @@ export class OwnedRun {
 
   #apply({ index, tryNumber, ending }: Try): void {
     // Stopped with the process, it did not fail by itself: it is handed back with its run.
-    if (ending === undefined || (this.#interrupted !== undefined && ending.state === 'failed')) return
-    const task = this.dag.tasks.get(this.state.instance(index).taskId)
-    const limits = this.#retries && task !== undefined ? task : NO_RETRIES
+    if (ending === undefined || (this.#interruption !== undefined && ending.state === 'failed')) return
+    const limits = this.#retries ? this.dag.tasks.get(this.state.instance(index).taskId) : undefined
     this.#offer(this.state.settle(index, tryNumber, ending, limits, Math.random()))
+    this.#mark()
   }
 
   #applyEnded(): void {
-    for (const own of this.#tries.unwritten) {
-      this.#apply(own)
-      this.#mark()
-    }
+    for (const own of this.#tries.unwritten) this.#apply(own)
   }
 
   #startAt(index: number, dueAt: Date): void {
@@ -199,12 +193,12 @@ export class OwnedRun {
 
   /** Somebody else changed the run, or the database refused a row: back to what is stored, then on from there. */
   async #reload(afterMs = 0): Promise<void> {
-    this.#stands = 'reading'
+    this.#phase = 'reading'
     if (afterMs > 0) await delay(afterMs)
-    this.#stale = false
+    this.#isStale = false
     const { db, job } = this.#owner
     const stored = await outlast(() => readRun(db, this.run.dagRunId)).catch((error: Error) => error)
-    if (this.#stands !== 'reading') return
+    if (this.#phase !== 'reading') return
     if (stored instanceof Error) return this.lose(messageOf(stored), 'run_unwritable')
     if (stored === undefined) return this.lose('it was deleted')
     const { run, instances } = stored
@@ -212,7 +206,7 @@ export class OwnedRun {
     if (jobId === null) return this.lose('it was queued again, for any process')
     if (jobId !== job.id) return this.lose('another process took it over')
     this.#restore(run, instances)
-    if (this.#stale) return await this.#reload()
+    if (this.#isStale) return await this.#reload()
     if (!isOver(state)) return
     this.#tries.abortAll(reason ?? `the run is ${state}`)
     this.#close({ state, reason })
@@ -222,10 +216,10 @@ export class OwnedRun {
     this.#tries.forgetClaimed()
     this.#timers.clear('run')
     this.state = new ActiveRun(run, this.state.graph, stored)
-    this.#stands = 'owned'
+    if (this.#phase === 'reading') this.#phase = 'idle'
     this.#tries.abortStrays(this.state)
     this.#applyEnded()
-    this.#leave?.(this.state)
+    this.#applyExit()
     this.#mark()
     if (run.state !== 'running') return
     const ready = this.state.judgeAll()
@@ -252,12 +246,11 @@ export class OwnedRun {
   }
 
   #close(result: RunResult | Error): void {
-    this.#stands = 'over'
+    this.#phase = 'over'
     this.#tries.forgetClaimed()
     for (const own of this.#tries.unwritten) this.#freePools(own)
     this.#timers.clear()
-    this.#owner.ended(this, result)
-    if (result instanceof Error) this.#giveUp(result)
-    else this.#finish({ state: result.state, reason: result.reason })
+    this.#owner.onEnd(this, result)
+    this.#finish(result instanceof Error ? Promise.reject(result) : result)
   }
 }

@@ -1,12 +1,11 @@
 import { isOutage, outlast } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { readOutput } from '../metadata/task-instances.ts'
-import type { Ending, LogLine } from '../metadata/transitions.ts'
+import type { Ending } from '../metadata/transitions.ts'
 import { Abort } from './abort.ts'
-import { type ActiveRun, failure } from './active-run.ts'
+import { type ActiveRun, failure, type RunView } from './active-run.ts'
 import type { Admission } from './admission.ts'
-import type { OwnedRun } from './owned-run.ts'
-import type { Owner } from './runner.ts'
+import type { Owner } from './owner.ts'
 
 /** One start of a task instance here: claimed, begun once its claim is written, ended, gone once that is written. */
 export interface Try {
@@ -110,19 +109,15 @@ export class Tries {
 
 /** Has the executor run a try; whatever happens is an ending. */
 export async function attempt(
-  { run, dag, state }: OwnedRun,
+  { run, dag, state }: RunView,
   { index, tryNumber, abort }: Try,
-  { db, executor, writer, onLog }: Owner,
+  { db, executor, onLog }: Owner,
 ): Promise<Ending> {
   const { taskId } = state.instance(index)
   const task = dag.tasks.get(taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
-  const log = (line: LogLine) => {
-    writer.log(line)
-    onLog(line)
-  }
   const read = (upstream: string) => outlast(() => readOutput(db, run.dagRunId, upstream))
-  return await executor.execute({ run, dag, task, tryNumber, abort, readOutput: read, log })
+  return await executor.execute({ run, dag, task, tryNumber, abort, readOutput: read, log: onLog })
 }
 
 export function interruption(reason: string): TminusError {

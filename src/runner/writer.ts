@@ -1,7 +1,7 @@
 import { isOutage, outlast } from '../db/outage.ts'
 import { type DagRun, type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
-import type { RunnerOptions } from './runner.ts'
+import type { JobContext } from './job.ts'
 import { Turn } from './turn.ts'
 
 /** A run with changes to write; asked for them at the last moment, so that waiting ones merge by themselves. */
@@ -11,8 +11,6 @@ export interface Source {
   /** Told whether the change it gave went in; an error says that the database refused it, alone. */
   written(change: RunChange, result: boolean | Error): void
 }
-
-type Options = Pick<RunnerOptions, 'db' | 'job' | 'log'>
 
 interface Waiting {
   insertion: Insertion
@@ -31,7 +29,7 @@ const LOG_DELAY_MS = 250
  * alone a transition waits for nobody. New runs are inserted in the same way.
  */
 export class Writer {
-  readonly #options: Options
+  readonly #options: JobContext
   readonly #dirty = new Set<Source>()
   readonly #writing: Turn
   readonly #inserting: Turn
@@ -40,7 +38,7 @@ export class Writer {
   /** By the version of their dag, which one statement can insert together. */
   readonly #waiting = new Map<number, Waiting[]>()
 
-  constructor(options: Options) {
+  constructor(options: JobContext) {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'writing failed')
     this.#writing = new Turn(() => this.#write(), failed)

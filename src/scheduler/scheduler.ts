@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts'
 import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { keepSchedule, readSchedules, type ScheduleState } from '../metadata/schedules.ts'
+import { readSchedules, type ScheduleState, storeSchedule } from '../metadata/schedules.ts'
 import { newRunId } from '../runner/run-id.ts'
 import { Turn } from '../runner/turn.ts'
 import { type Due, due, sinceOf, type Tick } from './due.ts'
@@ -20,7 +20,7 @@ export interface SchedulerOptions {
 }
 
 interface Entry {
-  dag: Dag & { schedule: string }
+  dag: Dag
   timetable: Timetable
   /** Of the dag's graph; undefined until the database knows it. */
   dagVersionId: number | undefined
@@ -49,15 +49,12 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    const failed = logFailures(options.log, 'the scheduler missed a turn and goes on')
-    const look = async () => {
-      await this.#work(options.clock.now())
-      this.lookedAt = new Date()
-    }
-    this.#turn = new Turn(look, failed)
-    this.#entries = [...options.dags].filter(isScheduled).map((dag) => {
-      const timetable = openTimetable(dag.schedule, dag.timezone)
-      return { dag, timetable, dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
+    const failed = logFailures(options.log, 'the scheduler could not queue what is due and tries again')
+    this.#turn = new Turn(() => this.#work(options.clock.now()), failed)
+    this.#entries = [...options.dags].flatMap((dag) => {
+      const timetable = dag.schedule === null ? undefined : openTimetable(dag.schedule, dag.timezone)
+      const start = { dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
+      return timetable === undefined ? [] : { dag, timetable, ...start }
     })
   }
 
@@ -80,11 +77,15 @@ export class Scheduler {
   }
 
   async #work(now: Date): Promise<void> {
-    const { db, log } = this.#options
     const isNew = this.#entries.filter(({ dagVersionId }) => dagVersionId === undefined)
     await Promise.all(isNew.map((entry) => this.#register(entry, now)))
     const open = this.#open(now.getTime())
-    if (open.length === 0) return
+    if (open.length > 0) await this.#queueDue(open, now)
+    this.lookedAt = new Date()
+  }
+
+  async #queueDue(open: readonly Entry[], now: Date): Promise<void> {
+    const { db, log } = this.#options
     const dagIds = open.map(({ dag }) => dag.id)
     const states = await readSchedules(db, dagIds, now)
     let room = MOST_A_TURN
@@ -104,8 +105,7 @@ export class Scheduler {
     const { dag } = entry
     try {
       const dagVersionId = await registerDag(db, dag)
-      const { id: dagId, schedule, timezone } = dag
-      await keepSchedule(db, { dagId, schedule, timezone, since: sinceOf(dag, now) }, now)
+      await storeSchedule(db, dag, sinceOf(dag, now), now)
       entry.dagVersionId = dagVersionId
     } catch (error) {
       if (isOutage(error)) throw error
@@ -125,10 +125,6 @@ export class Scheduler {
       .filter(({ next, dagVersionId }) => next <= now && dagVersionId !== undefined)
       .sort((a, b) => a.next - b.next)
   }
-}
-
-function isScheduled(dag: Dag): dag is Entry['dag'] {
-  return dag.schedule !== null
 }
 
 function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined, now: number, room: number): Due {

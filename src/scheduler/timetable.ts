@@ -20,35 +20,35 @@ const WEEK_MS = 7 * 24 * HOUR_MS
  */
 export function openTimetable(schedule: string, timezone: string): Timetable {
   const cron = cronOf(schedule).trim()
-  const everyHour = ['*', '?', '*/1', '0-23'].includes(cron.split(/\s+/).at(-4) ?? '')
+  const isHourly = ['*', '?', '*/1', '0-23'].includes(cron.split(/\s+/).at(-4) ?? '')
   const pattern = new Cron(cron, { utcOffset: 0, paused: true })
   const offsetAt = offsetsOf(timezone)
 
   const next = (after: number): number => {
-    let { from, offset } = settled(after, offsetAt, everyHour)
+    let from = Math.floor(after / 1_000) * 1_000
+    let offset = offsetAt(from)
+    if (!isHourly) from = Math.max(from, repeatedUntil(from, offsetAt) - 1_000)
     for (;;) {
-      const wall = pattern.nextRun(new Date(from + offset))?.getTime() ?? Number.POSITIVE_INFINITY
-      if (wall === Number.POSITIVE_INFINITY) return wall
-      const change = changeWithin(from, wall - offset, offset, offsetAt)
-      if (change === undefined) return wall - offset
+      const wall = pattern.nextRun(new Date(from + offset))?.getTime()
+      if (wall === undefined) return Number.POSITIVE_INFINITY
+      const tick = wall - offset
+      const change = changeWithin(from, tick, offset, offsetAt)
+      if (change === undefined) return tick
       const jump = offsetAt(change) - offset
-      const skipped = wall < change + offset + jump
-      if (skipped && !(everyHour && jump % HOUR_MS === 0)) return change
-      from = change - 1_000 + (everyHour ? 0 : Math.max(0, -jump))
+      const isSkipped = tick < change + jump
+      if (isSkipped && !(isHourly && jump % HOUR_MS === 0)) return change
+      from = change - 1_000 + (isHourly ? 0 : Math.max(0, -jump))
       offset += jump
     }
   }
   return { next, previous: (tick) => previousOf(tick, next) }
 }
 
-/** Where to look on from: past what is left of a repeated wall time, unless that counts too. */
-function settled(after: number, offsetAt: Offsets, everyHour: boolean): { from: number; offset: number } {
-  const from = Math.floor(after / 1_000) * 1_000
-  const offset = offsetAt(from)
-  const earlier = from - 24 * HOUR_MS
-  const change = everyHour ? undefined : changeWithin(earlier, from, offsetAt(earlier), offsetAt)
-  const repeatedUntil = change === undefined ? 0 : change + offsetAt(change - 1_000) - offset
-  return { from: Math.max(from, repeatedUntil - 1_000), offset }
+/** The end of the wall time that is repeated around an instant; an instant before it where none is. */
+function repeatedUntil(instant: number, offsetAt: Offsets): number {
+  const earlier = instant - 24 * HOUR_MS
+  const change = changeWithin(earlier, instant, offsetAt(earlier), offsetAt)
+  return change === undefined ? 0 : change + offsetAt(change - 1_000) - offsetAt(instant)
 }
 
 /**

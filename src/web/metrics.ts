@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { RunChange } from '../metadata/transitions.ts'
 import { listPools } from '../operations/pools.ts'
-import type { OwnedRun } from '../runner/owned-run.ts'
+import type { RunView } from '../runner/active-run.ts'
 
 export interface MetricsOptions {
   metadata: Metadata
@@ -22,7 +22,7 @@ export interface Metrics {
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>
   /** Must be called after every written change of a run owned by this process. */
-  onChange(run: OwnedRun, change: RunChange): void
+  onChange(run: RunView, change: RunChange): void
 }
 
 const SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1_800]

@@ -174,7 +174,7 @@ describe('slots of a pool', () => {
     // One write is under way, so that this start is decided and not written when the run is stopped.
     await letPool()
     await until(() => run.state.instance(0).state === 'running')
-    run.stop('stopped')
+    run.leave('stop', 'stopped')
     await letRun()
     await run.finished
     expect(await stored(own.metadata, stopped.id, 'latest')).toMatchObject({

@@ -51,7 +51,7 @@ const ACTS: [string, Act][] = [
   ],
   ['marked', (own, defined, { run }) => mark(own.metadata, defined, run.runId, 'a', 'success')],
   ['cancelled', (own, { id }, { run }) => cancel(own.metadata, { dagId: id, runId: run.runId })],
-  ['stopped by its time limit', (_own, _defined, run) => run.stop('the run took longer')],
+  ['stopped by its time limit', (_own, _defined, run) => run.leave('stop', 'the run took longer')],
 ]
 
 describe('a slot of a pool is held until the try that took it has really ended', () => {

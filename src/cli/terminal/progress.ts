@@ -2,14 +2,14 @@ import pc from 'picocolors'
 import type { Dag } from '../../dag/dag.ts'
 import { isTerminal, type TaskInstanceState } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
-import type { LogLine, RunChange, Transition } from '../../metadata/transitions.ts'
-import type { OwnedRun, RunResult } from '../../runner/owned-run.ts'
+import type { LogLine, RunChange, RunResult, Transition } from '../../metadata/transitions.ts'
+import type { RunView } from '../../runner/active-run.ts'
 import { columnsOf, wrap } from '../../terminal-text.ts'
 import { printable, type Screen } from './screen.ts'
 
 export interface Progress {
-  started(run: OwnedRun): void
-  onChange(run: OwnedRun, change: RunChange): void
+  started(run: RunView): void
+  onChange(run: RunView, change: RunChange): void
   onLog(line: LogLine): void
   /** The user asked to stop the run. */
   stopping(): void
@@ -36,7 +36,7 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
   )
   const byId = new Map(lines.map((line) => [line.id, line]))
   let startedAt = Date.now()
-  let own: OwnedRun | undefined
+  let own: RunView | undefined
   let waiting = false
   let ticking: NodeJS.Timeout | undefined
   /** Log lines that arrive before `started` is called. */
@@ -103,7 +103,7 @@ function fitting(lines: readonly TaskLine[], textOf: (line: TaskLine) => string[
   return [...active.slice(0, rows - 1), pc.dim(`  ${ended} of ${lines.length} tasks have ended`)]
 }
 
-function advance(line: TaskLine, { to, reason, output }: Transition): void {
+function advance(line: TaskLine, { to, reason, ended }: Transition): void {
   if (isTerminal(to) || to.startsWith('up_for'))
     line.durationMs = line.state === 'running' ? Date.now() - line.since : undefined
   if (to === 'running') {
@@ -111,7 +111,7 @@ function advance(line: TaskLine, { to, reason, output }: Transition): void {
     line.durationMs = undefined
   }
   line.state = to
-  line.detail = reason ?? (output === null ? '' : counts(output))
+  line.detail = reason ?? (ended?.output ? counts(ended.output) : '')
 }
 
 /** A task's output in one line, for example `fetched 34, inserted 34`. */

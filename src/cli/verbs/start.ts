@@ -3,7 +3,7 @@ import { type App, openApp, type Setup, setUp } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
 import type { LogLine, RunChange } from '../../metadata/transitions.ts'
 import { readNextRuns } from '../../operations/next-runs.ts'
-import type { OwnedRun } from '../../runner/owned-run.ts'
+import type { RunView } from '../../runner/active-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
@@ -60,7 +60,7 @@ function logRuns({ log }: Setup) {
   /** Running runs by their row id, to name the run in a task's log lines. */
   const runs = new Map<number, { dag_id: string; run_id: string }>()
   return {
-    onChange: ({ run }: OwnedRun, { transitions, run: end }: RunChange) => {
+    onChange: ({ run }: RunView, { transitions, run: end }: RunChange) => {
       runs.set(run.dagRunId, { dag_id: run.dagId, run_id: run.runId })
       for (const { taskId, to, tryNumber, reason } of transitions) {
         if (to === 'queued') continue
