@@ -37,7 +37,7 @@ async function withLoaded(dags: Record<string, string>, work: () => Promise<void
 }
 
 describe('/api/v1', () => {
-  test('lists dags page by page, in the order of their ids', async () => {
+  test('lists dags in pages, ordered by id', async () => {
     const first = await read('/dags?limit=2')
     expect(first.body.dags.map(({ dag_id }: { dag_id: string }) => dag_id)).toEqual(['etl', 'nightly'])
     const second = await read(`/dags?limit=2&cursor=${first.body.next_cursor}`)
@@ -45,7 +45,7 @@ describe('/api/v1', () => {
     expect((await read('/dags?search=IGHT')).body.dags).toMatchObject([{ dag_id: 'nightly' }])
   })
 
-  test('tells what the params of a dag are', async () => {
+  test('returns the params of a dag', async () => {
     const { body } = await read('/dags/etl')
     expect(body.params).toMatchObject([
       { name: 'source', kind: 'text', required: true },
@@ -56,7 +56,7 @@ describe('/api/v1', () => {
     ])
   })
 
-  test('triggers, shows how it failed, clears it, and it succeeds', async () => {
+  test('triggers a run, returns its failure, clears it, and the run succeeds', async () => {
     const made = await read('/dags/etl/dagRuns', json({ conf: { source: 'flaky', rows: 3 } }))
     expect(made.status).toBe(201)
     const runId = made.body.run_id
@@ -81,7 +81,7 @@ describe('/api/v1', () => {
     expect(again.tries.map(({ state }: { state: string }) => state)).toEqual(['failed', 'success'])
   })
 
-  test('marks a task, and names what does not fit its output', async () => {
+  test('marks a task, and names invalid fields of its output', async () => {
     const { body } = await read('/dags/etl/dagRuns', json({ conf: { source: 'flaky' } }))
     await ended(body.run_id)
     const path = `/dags/etl/dagRuns/${encodeURIComponent(body.run_id)}/taskInstances`
@@ -94,7 +94,7 @@ describe('/api/v1', () => {
     expect(await ended(body.run_id)).toMatchObject({ state: 'success' })
   })
 
-  test('pauses a dag and lets it go on', async () => {
+  test('pauses and resumes a dag', async () => {
     const patch = (is_paused: boolean) => read('/dags/nightly', { ...json({ is_paused }), method: 'PATCH' })
     expect((await patch(true)).body).toMatchObject({ dag_id: 'nightly', is_paused: true })
     expect((await read('/dags/nightly')).body.is_paused).toBe(true)
@@ -113,7 +113,7 @@ describe('/api/v1', () => {
     ['/dags/etl/dagRuns', json({ logical_date: 'March 3, 2026' }), 400, { logical_date: expect.any(String) }],
     ['/dags/etl/dagRuns', json({ conf: {}, logical_date: 'today' }), 400, { logical_date: expect.any(String) }],
     ['/dags/etl/dagRuns', { method: 'POST', body: '{' }, 400, undefined],
-  ])('%s is a problem by RFC 9457', async (path, init, status, errors) => {
+  ])('%s returns an RFC 9457 problem', async (path, init, status, errors) => {
     const answer = await site.get(`/api/v1${path}`, init)
     expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json'])
     const body = JSON.parse(answer.text)
@@ -121,7 +121,7 @@ describe('/api/v1', () => {
     if (errors !== undefined) expect(body.errors).toMatchObject(errors)
   })
 
-  test('pages runs by a cursor, none twice, none left out', async () => {
+  test('pages runs by a cursor, each exactly once', async () => {
     for (let count = 0; count < 3; count++) await read('/dags/wide/dagRuns', json({}))
     const seen: string[] = []
     let cursor: string | null = ''
@@ -137,10 +137,10 @@ describe('/api/v1', () => {
   })
 })
 
-describe('a run that no running process will take up', () => {
+describe('a run that no running process will execute', () => {
   const trigger = () => read('/dags/etl/dagRuns', json({ conf: { source: 'files' } }))
 
-  test('is triggered with a warning that says what to do, which the page has too', async () => {
+  test('is triggered with a warning that says what to do, in the API and on the page', async () => {
     await withLoaded({}, async () => {
       const { status, body } = await trigger()
       const says = expect.stringMatching(
@@ -155,7 +155,7 @@ describe('a run that no running process will take up', () => {
     expect((await trigger()).body.warning).toBe(null)
   })
 
-  test('is not made by clearing a run of a dag whose code is gone', async () => {
+  test('is not created by clearing a run of a dag whose code is missing', async () => {
     await site.database.pool.query(`
       insert into metadata.dag (dag_id) values ('gone');
       insert into metadata.dag_version (dag_id, hash, graph) values ('gone', '', '[]');

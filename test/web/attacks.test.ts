@@ -26,7 +26,7 @@ async function statusFor(headers: Record<string, string>, path = '/dags'): Promi
 
 const alive = async () => expect((await site.get('/dags')).status).toBe(200)
 
-describe('by another name', () => {
+describe('a request with another Host', () => {
   test.each(['evil.example', 'evil.example:8080', '127.0.0.1.evil.example', 'localhost.evil.example', '192.168.0.7'])(
     '%s is refused',
     async (host) => {
@@ -35,12 +35,12 @@ describe('by another name', () => {
     },
   )
 
-  test.each(['localhost', 'localhost:9', '127.0.0.1', '[::1]:80'])('%s is ours', async (host) => {
+  test.each(['localhost', 'localhost:9', '127.0.0.1', '[::1]:80'])('Host %s is accepted', async (host) => {
     expect(await statusFor({ host })).toBe(200)
   })
 })
 
-describe('from a page elsewhere', () => {
+describe('a cross-site request', () => {
   const paused = { is_paused: true }
   test.each([
     ['a form', '/dags/wide/pause', form({ paused: 'yes' }, { origin: 'http://evil.example' })],
@@ -64,10 +64,10 @@ describe('from a page elsewhere', () => {
   })
 })
 
-describe('what others wrote', () => {
+describe('text from data', () => {
   const NASTY = `"><img src=x onerror=alert(1)><script>alert(2)</script>'`
 
-  test('is text on every page that shows it', async () => {
+  test('is escaped on every page', async () => {
     const made = await site.get('/api/v1/dags/etl/dagRuns', json({ conf: { source: NASTY, rows: 2, only: [NASTY] } }))
     const { run_id } = JSON.parse(made.text)
     const run = `/dags/etl/runs/${encodeURIComponent(run_id)}`
@@ -108,12 +108,12 @@ describe('what others wrote', () => {
     expect(shown).toBeGreaterThan(6)
   })
 
-  test('a wrong field comes back as text', async () => {
+  test('an invalid field is escaped in the form', async () => {
     const { status, text } = await site.get('/dags/etl/trigger', form({ source: 'ok-source', rows: NASTY }))
     expect([status, text.includes('<img src=x'), text.includes('&lt;img src=x')]).toEqual([400, false, true])
   })
 
-  test('no script or style stands in a page, and the policy would refuse it', async () => {
+  test('pages have no inline script or style, and the CSP would block one', async () => {
     for (const page of ['/dags', '/dags/etl', '/dags/etl/graph', '/nope']) {
       const { text, headers } = await site.get(page)
       expect(text).not.toMatch(/<script(?![^>]*\bsrc=)|<style|<[a-z][^<>]*\s(style|on[a-z]+)=/)
@@ -134,7 +134,7 @@ describe('what others wrote', () => {
     'x',
     '',
     null,
-  ])('%s is no address for a link', (href) => {
+  ])('%s is not accepted as a link address', (href) => {
     expect(safeHref(href)).toBe(undefined)
   })
 
@@ -176,7 +176,7 @@ describe('paths and statements', () => {
     await alive()
   })
 
-  test('what follows takes only keys that are ones', async () => {
+  test('live streams accept only valid keys', async () => {
     const following = new AbortController()
     const answer = await fetch(`${site.url}/live/run/${SQL}`, { signal: following.signal })
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
@@ -189,8 +189,8 @@ describe('paths and statements', () => {
   })
 })
 
-describe('too much', () => {
-  test('a body of 10 MB is refused unread, one of unknown length too', async () => {
+describe('too large or too slow:', () => {
+  test('a body of 10 MB or of unknown length is refused unread', async () => {
     const body = 'x'.repeat(10_000_000)
     expect((await site.get('/dags/etl/trigger', { method: 'POST', body })).status).toBe(413)
     const stream = new Blob([body]).stream()
@@ -199,7 +199,7 @@ describe('too much', () => {
     await alive()
   })
 
-  test('whoever sends nothing, or a letter now and then, is hung up on', async () => {
+  test('a client that sends nothing, or one letter now and then, is disconnected', async () => {
     const { hostname, port } = new URL(site.url)
     const sockets = Array.from({ length: 100 }, () => connect(Number(port), hostname))
     const closed = sockets.map((socket) => new Promise((done) => socket.on('error', () => {}).on('close', done)))

@@ -6,10 +6,10 @@ import { expect } from 'vitest'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/opt/google/chrome/chrome']
 
-/** Where a browser is; undefined where there is none. */
+/** Path of the browser; undefined if none is installed. */
 export const BROWSER = [process.env.CHROMIUM ?? '', ...PLACES].find((path) => path !== '' && existsSync(path))
 if (BROWSER === undefined)
-  console.warn('skipped: no Chromium was found (apt-get install chromium, or set CHROMIUM to where it is)')
+  console.warn('skipped: no Chromium was found (apt-get install chromium, or set CHROMIUM to its path)')
 
 export async function openBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath: BROWSER ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
@@ -23,11 +23,11 @@ export const SCREENS = {
 } as const
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-/** Pictures, for whoever wants to see what was tested. */
+/** Folder of screenshots, to look at what was tested. */
 export const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
 mkdirSync(RESULTS, { recursive: true })
 
-/** Rules of WCAG 2.2 AA and of good practice: none is broken, and nothing is wider than the screen. */
+/** Expects no violation of WCAG 2.2 AA or best practice, and nothing wider than the screen. */
 export async function expectFit(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `${RESULTS}${name}.png`, fullPage: true })
   const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
@@ -39,7 +39,7 @@ export async function expectFit(page: Page, name: string): Promise<void> {
   expect([name, found]).toEqual([name, []])
 }
 
-/** A page that remembers what its console complained of. The policy is lifted only where axe has to be put in. */
+/** A page that collects its console errors. */
 export async function newPage(context: BrowserContext): Promise<{ page: Page; complaints: string[] }> {
   const page = await context.newPage()
   const complaints: string[] = []

@@ -32,7 +32,7 @@ async function make(cookie: string): Promise<string> {
 }
 
 describe('a calendar address', () => {
-  test('is shown once, kept as a hash, and answers a calendar without a session', async () => {
+  test('is shown once, stored as a hash, and returns a calendar without a session', async () => {
     const cookie = await site.login('viewer')
     expect((await site.get('/?show=past', { headers: { cookie } })).text).toContain('href="/account#calendar"')
     const token = await make(cookie)
@@ -50,7 +50,7 @@ describe('a calendar address', () => {
     expect((await site.get('/account', { headers: { cookie } })).text).toContain('last used')
   })
 
-  test("opens nothing else, also an admin's", async () => {
+  test("grants nothing else, even an admin's", async () => {
     const token = await make(await site.login('admin'))
     const pages = ['/', '/launches.json', '/launches/x', '/rocket-launches', '/dags', '/account', '/users', '/outbox']
     for (const path of [...pages, '/launches.ics/', '/dags/launches.ics', '//launches.ics', '/Launches.ics']) {
@@ -65,7 +65,7 @@ describe('a calendar address', () => {
     expect((await site.get('/launches.ics', { headers: { authorization: `Bearer ${token}` } })).status).toBe(401)
   })
 
-  test('is refused as a problem: none, another, a session, a hash', async () => {
+  test('is refused with a problem for a missing token, a wrong one, a session token and a hash', async () => {
     const cookie = await site.login('viewer')
     const { rows } = await site.database.pool.query(
       `select translate(encode(token_hash, 'base64'), '+/=', '-_') as hash from metadata.calendar_token`,
@@ -83,7 +83,7 @@ describe('a calendar address', () => {
     expect((await site.get('/launches.ics')).status).toBe(401)
   })
 
-  test('that is withdrawn is refused also to whoever has the calendar already', async () => {
+  test('that is revoked is refused even to a client with a current ETag', async () => {
     const cookie = await site.login('viewer')
     const token = await make(cookie)
     const known = { headers: { 'if-none-match': (await fetchCalendar(token)).headers.get('etag') ?? '' } }
@@ -95,7 +95,7 @@ describe('a calendar address', () => {
     expect((await fetchCalendar(token, known)).status).toBe(401)
   })
 
-  test('ends with the next one, withdrawn, with a new password, by an admin, and with its user', async () => {
+  test('ends when replaced, revoked, by a new password, by an admin, and with its user', async () => {
     const answers = async (token: string) => (await fetchCalendar(token)).status === 200
     await site.addUser('brief', 'viewer')
     const [cookie, admin] = [await site.login('brief'), await site.login('admin')]
@@ -126,7 +126,7 @@ describe('a calendar address', () => {
     expect(await answers(fifth)).toBe(false)
   })
 
-  test('that is wrong too often has to wait; the right one and logins from there do not', async () => {
+  test('that is wrong too often must wait; right tokens and logins from there need not', async () => {
     const token = await make(await site.login('operator'))
     const wrong = await Promise.all(Array.from({ length: 30 }, (_, index) => fetchCalendar(`${index}`.padEnd(43, 'w'))))
     const late = wrong.filter(({ status }) => status === 429)
@@ -137,7 +137,7 @@ describe('a calendar address', () => {
     expect(await site.login('viewer')).not.toBe('')
   })
 
-  test('stands in no log, neither right nor wrong', async () => {
+  test('appears in no log, whether right or wrong', async () => {
     const log = site.running.stdout()
     expect(log).toContain('a calendar request was refused')
     for (const token of [...tokens, 'wwwww', 'token=']) expect(log).not.toContain(token)

@@ -13,7 +13,7 @@ diagnostics.subscribe('http.server.request.start', (message) => {
   received.push((message as { response: ServerResponse }).response)
 })
 
-test('what came before there was anybody to answer is answered then, bodies and all', async () => {
+test('early requests, bodies included, are answered when a listener is set', async () => {
   const door = openDoor(ANY)
   const url = await door.url
   const early = fetch(url, { method: 'POST', body: 'early' }).then((answer) => answer.text())
@@ -24,7 +24,7 @@ test('what came before there was anybody to answer is answered then, bodies and 
   await door.close()
 })
 
-test('whoever left before is not answered: nobody would tell a stream that its reader is gone', async () => {
+test('an early request whose client has disconnected is not answered', async () => {
   const door = openDoor(ANY)
   const url = await door.url
   received.length = 0
@@ -42,7 +42,7 @@ test('whoever left before is not answered: nobody would tell a stream that its r
   await door.close()
 })
 
-test('closed before that, it hangs up on those who wait', async () => {
+test('closing before a listener is set disconnects waiting clients', async () => {
   const door = openDoor(ANY)
   const url = await door.url
   received.length = 0
@@ -52,7 +52,7 @@ test('closed before that, it hangs up on those who wait', async () => {
   await early
 })
 
-test('that it cannot listen is told to whoever asks where it is, and to nobody else', async () => {
+test('a failure to listen rejects the url, and is no unhandled rejection', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo

@@ -30,7 +30,7 @@ beforeAll(async () => {
   env = { DATABASE_URL: site.database.connectionString, LOG_LEVEL: 'info' }
   const early = await follow(site.url)
   for (const role of ['viewer', 'admin'] as const) await site.addUser(role, role)
-  // Where there are users, nobody follows without being one of them.
+  // With users, following requires a session.
   await vi.waitFor(() => expect(early.ended()).toBe(true), WITHIN)
   other = startCli(['web'], { env: { ...env, PIPELINES_DIR: site.pipelinesDir } })
   otherUrl = await addressOf(other)
@@ -51,7 +51,7 @@ async function begin(name: string): Promise<string> {
   return `tminus_session=${token}`
 }
 
-describe('a live stream ends with its session, in every process, and no other does:', () => {
+describe('a live stream ends with its session, in every process; other streams continue:', () => {
   const post = (path: string, fields: Record<string, string>, cookie: string) =>
     site.get(path, form(fields, { cookie, accept: 'text/html' }))
   const next = 'another one, longer'
@@ -105,13 +105,13 @@ describe('a live stream ends with its session, in every process, and no other do
   })
 })
 
-test('a part of a page that is asked for anew leads the page as a whole to the login', async () => {
+test('reloading a part of a page redirects the whole page to the login', async () => {
   const answer = await site.get('/dags/etl', { headers: { 'hx-request': 'true' } })
   expect([answer.status, answer.headers.get('hx-refresh')]).toEqual([401, 'true'])
   expect((await site.get('/dags/etl')).headers.get('hx-refresh')).toBe(null)
 })
 
-test.skipIf(BROWSER === undefined)('whoever looks at a page then is led to the login, once, and back', async () => {
+test.skipIf(BROWSER === undefined)('an open page goes to the login once, and back after it', async () => {
   const browser = await openBrowser()
   const [name = '', value = ''] = (await begin('viewer')).split('=')
   const context = await browser.newContext({ baseURL: site.url })

@@ -29,7 +29,7 @@ describe('changing the password', () => {
   const change = async (cookie: string, before: string, address: string, after = 'another one, longer') =>
     await site.get('/account', form({ before, after, again: after }, { cookie, ...from(address) }))
 
-  test('is slowed down after five wrong guesses, from however many addresses', async () => {
+  test('must wait after five wrong guesses, from any number of addresses', async () => {
     const cookie = await site.login('vera', from('192.0.2.1'))
     const statuses: number[] = []
     // The slower the machine, the more guesses it takes to be too quick for a wait that doubles.
@@ -42,14 +42,14 @@ describe('changing the password', () => {
     expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(0)
   })
 
-  test('that is refused for its form costs no try', async () => {
+  test('with an invalid form is not counted as a try', async () => {
     const cookie = await site.login('vera', from('192.0.2.1'))
     await database.pool.query('delete from metadata.login_attempt')
     for (let n = 0; n < 8; n++) expect((await change(cookie, 'wrong', '192.0.2.1', 'short')).status).toBe(400)
     expect(await attempts()).toEqual([])
   })
 
-  test('does not count once the old password was right', async () => {
+  test('is not counted after the right current password', async () => {
     await site.addUser('brief')
     const cookie = await site.login('brief', from('192.0.2.1'))
     expect((await change(cookie, 'wrong', '192.0.2.1')).status).toBe(400)
@@ -57,7 +57,7 @@ describe('changing the password', () => {
     expect((await attempts()).filter(({ key }) => key.endsWith(':brief'))).toEqual([])
   })
 
-  test('30 times at once by one viewer keeps nobody else from signing in', async () => {
+  test('30 times at once by one viewer does not block other logins', async () => {
     const cookie = await site.login('vera', from('192.0.2.1'))
     const flood = Promise.all(Array.from({ length: 30 }, () => change(cookie, PASSWORD, '192.0.2.1')))
     const others = await Promise.all([
@@ -74,7 +74,7 @@ describe('changing the password', () => {
     )
   })
 
-  test('making users 40 times at once keeps nobody else from signing in either', async () => {
+  test('creating 40 users at once does not block other logins', async () => {
     const cookie = await site.login('root', from('192.0.2.1'))
     const make = (n: number) =>
       site.get(
@@ -88,7 +88,7 @@ describe('changing the password', () => {
 })
 
 describe('one address', () => {
-  test('that signs in 60 times at once keeps no other from signing in', async () => {
+  test('with 60 logins at once does not block logins from other addresses', async () => {
     const flood = Promise.all(Array.from({ length: 60 }, (_, n) => login(`nobody-${n}`, 'x', '192.0.2.1')))
     const others = await Promise.all(['192.0.2.2', '192.0.2.3'].map((one) => login('ada', PASSWORD, one)))
     expect(others.map(({ status }) => status)).toEqual([303, 303])
@@ -104,14 +104,14 @@ describe('one address', () => {
     ['a network of IPv6', ['2001:db8:1:2::1', '[2001:DB8:1:2::2]', '[2001:db8:1:2::3]:443', '2001:0db8:0001:0002:9::']],
     ['several hops', ['198.51.100.1, 203.0.113.9', 'unknown, 203.0.113.9:88', '1.1.1.1,2.2.2.2, 203.0.113.9']],
     ['what is no address', ['garbage', 'unknown', '_hidden:5', '999.1.1.1', '203.0.113.9, ', `${'x'.repeat(3_000)}`]],
-  ])('is one, however it is written: %s', async (_, spellings) => {
+  ])('is the same in every spelling: %s', async (_, spellings) => {
     for (const [index, spelling] of spellings.entries())
       expect((await login(`nobody-${index}`, 'x', spelling)).status).toBe(401)
     const addresses = (await attempts()).filter(({ key }) => key.startsWith('address:'))
     expect(addresses).toEqual([{ key: expect.any(String), failures: spellings.length }])
   })
 
-  test('is not another one', async () => {
+  test('does not share limits with another one', async () => {
     for (const one of ['203.0.113.9', '203.0.113.10', '2001:db8:1:2::1', '2001:db8:1:3::1'])
       expect((await login('nobody', 'x', one)).status).toBe(401)
     expect((await attempts()).filter(({ key }) => key.startsWith('address:'))).toHaveLength(4)
@@ -119,7 +119,7 @@ describe('one address', () => {
 })
 
 describe('a refused login', () => {
-  test('leaves no row, whatever name it came with', async () => {
+  test('stores no row, for any name', async () => {
     await database.pool.query(
       `insert into metadata.login_attempt (key, failures, failed_at) values ('address:192.0.2.1', 100, clock_timestamp())`,
     )
@@ -132,7 +132,7 @@ describe('a refused login', () => {
     expect(await attempts()).toEqual([{ key: 'address:192.0.2.1', failures: 100 }])
   })
 
-  test('nor does one that is right', async () => {
+  test('and neither does a successful one', async () => {
     expect((await login('ada', PASSWORD, '192.0.2.7')).status).toBe(303)
     expect(await attempts()).toEqual([])
   })

@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-test('each of database, scheduler and executor has to live, and of one that does not the last sign of life is told', async () => {
+test('database, scheduler and executor are each checked, and an unhealthy one has its last heartbeat', async () => {
   const jobId = await insertJob(metadata, 'start')
   let looked: Date | undefined
   const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lookedAt: () => looked } })
@@ -51,7 +51,7 @@ test('each of database, scheduler and executor has to live, and of one that does
   })
 })
 
-test('without the database the rest is not known, and its password is not told', async () => {
+test('without the database the rest is unknown, and the answer has no password', async () => {
   const pool = openPool('postgresql://u:hunter2@127.0.0.1:1/d')
   const own = { jobId: () => 1, lookedAt: () => new Date() }
   const found = await openHealth({ db: pool, metadata: openMetadata(pool, 'metadata'), own })()
@@ -65,7 +65,7 @@ test('without the database the rest is not known, and its password is not told',
   await pool.end()
 })
 
-test('the launches have a database of their own that is down', async () => {
+test('a separate launch database that is down is unhealthy', async () => {
   const jobId = await insertJob(metadata, 'start')
   const db = openPool('postgresql://u@127.0.0.1:1/d')
   const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })()
@@ -117,14 +117,14 @@ test.each([16, 40, 3_600])('a process whose heartbeat was committed %i s ago is 
   await close()
 })
 
-test('a heartbeat of 10 s is no reason to complain', async () => {
+test('a heartbeat 10 s old is healthy', async () => {
   const { jobId, close } = await silentFor(10)
   const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })
   expect(await health()).toMatchObject({ status: 'healthy' })
   await close()
 })
 
-test('a database that only reads is not healthy', async () => {
+test('a read-only database is not healthy', async () => {
   const jobId = await insertJob(metadata, 'start')
   const db = openPool(`${database.connectionString}&options=-c%20default_transaction_read_only%3Don`)
   const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })()
@@ -136,7 +136,7 @@ test('a database that only reads is not healthy', async () => {
   await endJob(metadata, jobId, 'success', null)
 })
 
-test('a limit of temporary files is not a full disk', async () => {
+test('a temporary file limit is not reported as a full disk', async () => {
   const name = new URL(database.connectionString).pathname.slice(1)
   await database.pool.query(`alter database ${name} set temp_file_limit = '8kB'`)
   const db = openPool(database.connectionString)

@@ -56,13 +56,13 @@ const statusIn = (answer: string) => Number(/^HTTP\/1.1 (\d{3})/.exec(answer)?.[
 const DEEP = `${'['.repeat(3_000)}${']'.repeat(3_000)}`
 const DEEPEST = `${'{"a":'.repeat(90_000)}1${'}'.repeat(90_000)}`
 
-describe('what is not taken is a 400', () => {
+describe('invalid input gets a 400:', () => {
   const BROKEN = {
     method: 'POST',
     body: 'no part at all',
     headers: { 'content-type': 'multipart/form-data; boundary=x' },
   }
-  test('a broken form of several parts, on every form', async () => {
+  test('a broken multipart form, for every form', async () => {
     const run = '/dags/given/runs/latest'
     for (const path of [
       '/login',
@@ -148,7 +148,7 @@ describe('what is not taken is a 400', () => {
     expect((await site.get('/api/v1/dags/given/dagRuns/latest/taskInstances/first', init)).status).toBe(400)
   })
 
-  test('the first and the last date are taken', async () => {
+  test('the first and the last date are accepted', async () => {
     for (const logical_date of ['1900-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z'])
       expect((await site.get('/api/v1/dags/given/dagRuns', json({ logical_date }))).status).toBe(201)
     for (const page of ['/dags/given', '/dags/given/runs/latest', '/dags', '/api/v1/dagRuns'])
@@ -156,7 +156,7 @@ describe('what is not taken is a 400', () => {
   })
 })
 
-test('after signing in nobody is led to what no header can hold', async () => {
+test('after signing in, no redirect goes to a path that a header cannot hold', async () => {
   await site.addUser('vera')
   for (const next of [
     '/%00',
@@ -194,7 +194,7 @@ describe('a crash', () => {
   afterAll(() => crashing.close())
 
   test.each(['/crash', '/thrown'])(
-    'at %s is one line of the log without a secret, and a 500 that tells nothing',
+    'at %s is one log line without a secret, and a 500 without details',
     async (path) => {
       const before = crashing.logged().length
       const printed = [vi.spyOn(console, 'error'), vi.spyOn(console, 'log'), vi.spyOn(console, 'info')]
@@ -209,7 +209,7 @@ describe('a crash', () => {
     },
   )
 
-  test('in the middle of a download cuts it off, and is such a line too', async () => {
+  test('in the middle of a download closes the connection and is also one log line', async () => {
     await database.pool.query(
       `insert into metadata.task_log (dag_run_id, task_id, try_number, logged_at, level, message)
        select dag_run_id, task_id, 1, now(), 'info', repeat('x', 5000) from metadata.task_instance, generate_series(1, 10000)
@@ -290,16 +290,16 @@ describe('every route', () => {
     expect([...known, status < 500 && status >= 200 ? 'fine' : answer.slice(0, 300)]).toEqual([...known, 'fine'])
   }
 
-  test('is known here', () => {
+  test('is listed in this test', () => {
     expect(routes.length).toBeGreaterThan(40)
   })
 
-  test.each(routes)('%s %s takes any path', async (method, path) => {
+  test.each(routes)('%s %s survives any path', async (method, path) => {
     for (const part of partsOf(path)) for (const value of HOSTILE) await isFine(method, fill(path, part, value))
     expect(failed()).toEqual([])
   })
 
-  test.each(routes.filter(([method]) => method === 'GET'))('%s %s takes any query', async (method, path) => {
+  test.each(routes.filter(([method]) => method === 'GET'))('%s %s survives any query', async (method, path) => {
     for (const value of HOSTILE) {
       await isFine(method, `${fill(path)}?${NAMES.map((name) => `${name}=${value}`).join('&')}`)
       await isFine(
@@ -363,7 +363,7 @@ describe('every route', () => {
     'application/json\tx',
   ]
 
-  test.each(routes.filter(([method]) => method !== 'GET'))('%s %s takes any body', async (method, path) => {
+  test.each(routes.filter(([method]) => method !== 'GET'))('%s %s survives any body', async (method, path) => {
     const type = (one: string) => (one === '' ? '' : `Content-Type: ${one}\r\n`)
     const bodies = [
       '',
@@ -392,7 +392,7 @@ describe('every route', () => {
     expect(failed()).toEqual([])
   })
 
-  test('takes any header, method and target', async () => {
+  test('survives any header, method and target', async () => {
     const headers = [
       'Cookie: tminus_session=%',
       'Cookie: =;;;=%00',

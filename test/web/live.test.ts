@@ -40,7 +40,7 @@ describe('live events', () => {
   const open = (most?: number) => new Live({ readers, openSessions, log: silent, everyMs: 5, ...(most && { most }) })
   const of = (key: string, seen: string, session = '') => ({ kind: 'thing', key, seen, session })
 
-  test('tell whoever has not seen the present mark, once, and the others when it changes', async () => {
+  test('are sent once to followers with an old mark, and to the others when the mark changes', async () => {
     const live = open()
     const [old, present] = [read(live.follow(of('a', '0'))), read(live.follow(of('a', '1')))]
     await vi.waitFor(() => expect(old.text()).toContain('id: 1\nevent: changed'), WITHIN)
@@ -52,7 +52,7 @@ describe('live events', () => {
     live.close()
   })
 
-  test('ask for each key once, however many follow it, and forget who leaves', async () => {
+  test('read each key once for all its followers, and stop when a follower leaves', async () => {
     const live = open()
     const many = Array.from({ length: 20 }, () => read(live.follow(of('b', ''))))
     await vi.waitFor(() => expect(many.every((one) => one.text().includes('changed'))).toBe(true), WITHIN)
@@ -62,7 +62,7 @@ describe('live events', () => {
     live.close()
   })
 
-  test('end with their session, before what came meanwhile is told; the others are told', async () => {
+  test('end with their session before a further event; other followers get the event', async () => {
     const live = open()
     const [hers, his] = [read(live.follow(of('a', '2', 'hers'))), read(live.follow(of('a', '2', 'his')))]
     const looks = asked.length
@@ -74,7 +74,7 @@ describe('live events', () => {
     live.close()
   })
 
-  test('stay where the sessions cannot be read just now, and are told nothing until they can', async () => {
+  test('stay open while sessions cannot be read, and get no event until they can', async () => {
     let [isAway, tries] = [true, 0]
     const away = async () => {
       tries++
@@ -90,7 +90,7 @@ describe('live events', () => {
     live.close()
   })
 
-  test('end at once when the server stops, and come to nobody after that', async () => {
+  test('end at once when the server stops, and are not sent after that', async () => {
     const live = open(2)
     const two = [read(live.follow(of('a', ''))), read(live.follow(of('b', '')))]
     expect(live.follow(of('a', '')).status).toBe(503)
@@ -123,7 +123,7 @@ describe('boards', () => {
       ...silent,
       info() {},
       warn() {},
-      error: (...told: unknown[]) => logged.push(told),
+      error: (...args: unknown[]) => logged.push(args),
     } as unknown as Logger
     web = await openWeb({
       metadata: openMetadata(database.pool, 'metadata'),
@@ -142,7 +142,7 @@ describe('boards', () => {
 
   const get = async (path: string) => await (await fetch(web.url + path)).text()
 
-  test('the first stands at the root and under its id, the next under its own; what does not load stops none', async () => {
+  test('the first is mounted at the root and under its id, others under their id; one that fails to load stops no other', async () => {
     expect(await get('/')).toBe("c-first at '', of c-first")
     expect(await get('/c-first')).toBe("c-first at '', of c-first")
     expect(await get('/d-second')).toBe("d-second at '/d-second', of d-second")
@@ -151,7 +151,7 @@ describe('boards', () => {
     expect(logged).toHaveLength(2)
   })
 
-  test('one that throws is a page that says so, and may show pictures of others', async () => {
+  test('one that throws shows an error page; boards may show pictures from other sites', async () => {
     const answer = await fetch(`${web.url}/broken`)
     expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('of the board')])
     const policy = (await fetch(web.url)).headers.get('content-security-policy')
@@ -159,7 +159,7 @@ describe('boards', () => {
     expect(policy).toContain("script-src 'self'")
   })
 
-  test('closing ends with followers still there', async () => {
+  test('the server closes while followers are connected', async () => {
     const following = await fetch(`${web.url}/live/dag/c-first`)
     const stream = read(following)
     await web.close()

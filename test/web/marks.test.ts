@@ -28,7 +28,7 @@ const change = async (text: string) => {
   return (await marks())?.get('all') !== before?.get('all')
 }
 
-test('1,000 dags and 100,000 runs are no reason to read more than the unfinished', async () => {
+test('with 1,000 dags and 100,000 runs, the mark reads only the unfinished runs', async () => {
   const text = `explain (analyze, buffers, format json) ${DAGS_MARK}`
   const { rows } = await database.pool.query(text, [['all']])
   const plan = JSON.stringify(rows)
@@ -37,7 +37,7 @@ test('1,000 dags and 100,000 runs are no reason to read more than the unfinished
   expect(rows[0]['QUERY PLAN'][0].Plan['Shared Hit Blocks']).toBeLessThan(200)
 })
 
-test('its mark is one for the whole list, and changes with what the list shows', async () => {
+test('the whole list has one mark, which changes with what the list shows', async () => {
   expect([...((await marks()) ?? [])].map(([key]) => key)).toEqual(['all'])
   expect(await change('select 1')).toBe(false)
   const run = `insert into metadata.dag_run (dag_id, run_id, run_type, state, logical_date, data_interval_start,
@@ -51,7 +51,7 @@ test('its mark is one for the whole list, and changes with what the list shows',
   expect(await change(swapped)).toBe(true)
 })
 
-test('a page of the list tells how many runs are under way', async () => {
+test('the list shows how many runs are unfinished', async () => {
   await database.pool.query(`update metadata.dag_run set state = 'queued', started_at = null where dag_run_id = 1007`)
   const wanted = { loaded: [], search: 'dag-8', after: '', limit: 1, runs: 25 }
   const [row] = await readDags(openMetadata(database.pool, 'metadata'), wanted)

@@ -28,7 +28,7 @@ const sizeOf = async (path: string) => {
   return { path, status, bytes: Buffer.byteLength(text), half: text.includes('s3cr3') }
 }
 
-describe.each(Object.keys(dags))('of the dag %s with 5,000 tasks', (id) => {
+describe.each(Object.keys(dags))('with 5,000 tasks in dag %s', (id) => {
   const failed = dags[id]?.graph.taskIds[6] as string
   const run = `/dags/${id}/runs/latest`
   const pages = [
@@ -42,14 +42,14 @@ describe.each(Object.keys(dags))('of the dag %s with 5,000 tasks', (id) => {
       (one) => `${run}/tasks/${one}`,
     ),
   ]
-  test.each(pages)('the page %s is under 500 kB, and shows no half of a secret', async (path) => {
+  test.each(pages)('page %s is under 500 kB and shows no part of a secret', async (path) => {
     const size = await sizeOf(path)
     expect(size).toEqual({ path, status: 200, bytes: expect.any(Number), half: false })
     expect(size.bytes).toBeLessThan(MOST)
   })
 })
 
-test.each(['/dags', '/pools', '/jobs', '/status'])('the page %s is under 500 kB, whatever is stored', async (path) => {
+test.each(['/dags', '/pools', '/jobs', '/status'])('page %s is under 500 kB with long texts', async (path) => {
   const size = await sizeOf(path)
   expect(size).toEqual({ path, status: 200, bytes: expect.any(Number), half: false })
   expect(size.bytes).toBeLessThan(MOST)
@@ -78,7 +78,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
   )
 })
 
-test('the pages of users and sessions are under 500 kB, however many there are', async () => {
+test('the pages of users and sessions are under 500 kB with any number of them', async () => {
   const { pool } = database
   await pool.query(`insert into metadata.web_user (user_name, role, password_hash)
     select repeat('u', 90) || n, 'viewer', '' from generate_series(1, 2000) n`)
@@ -94,7 +94,7 @@ test('the pages of users and sessions are under 500 kB, however many there are',
   await pool.query('delete from metadata.web_user')
 })
 
-test('an error that is cut short says how much there is more', async () => {
+test('a truncated error says how much is missing', async () => {
   const { text } = await site.get(`/dags/large/runs/latest/tasks/${SHORT(5)}`)
   expect(text).toMatch(/… 11\d kB more/)
 })

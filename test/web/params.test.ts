@@ -27,7 +27,7 @@ const wide = dag(
 )
 
 describe('a form made from params', () => {
-  test('has a field of its kind for each', () => {
+  test('has a field of the right kind for each param', () => {
     expect(Object.fromEntries(paramFields(wide).map(({ name, kind }) => [name, kind]))).toEqual({
       text: 'text',
       whole: 'number',
@@ -53,7 +53,7 @@ describe('a form made from params', () => {
       { day: '2026-01-31', list: '["x"]', maybe: 'y', either: '3' },
       { day: '2026-01-31', list: ['x'], maybe: 'y', either: '3' },
     ],
-  ])('%o is %o', (given, conf) => {
+  ])('%o becomes conf %o', (given, conf) => {
     expect(confOf(wide, given as Record<string, string>)).toEqual({ conf, errors: {} })
   })
 
@@ -65,11 +65,11 @@ describe('a form made from params', () => {
     [{ day: 'someday' }, 'day'],
     [{ list: 'x' }, 'list'],
     [{ list: '[1]' }, 'list'],
-  ])('%o is wrong beside its field', (given, field) => {
+  ])('%o is an error at field %s', (given, field) => {
     expect(Object.keys(confOf(wide, given as Record<string, string>).errors)).toEqual([field])
   })
 
-  test('a name it does not have is an error, unless it takes any', () => {
+  test('an unknown name is an error unless the schema accepts any', () => {
     expect(checkConf(wide, { txet: 'ab' })).toEqual({ txet: "'wide' has no param of this name" })
     const loose = dag('loose', { params: z.looseObject({}) }, () => {})
     expect(checkConf(loose, { anything: 1 })).toEqual({})

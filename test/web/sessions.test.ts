@@ -31,8 +31,8 @@ const others = async (cookie: string) =>
 const end = (session: string, cookie: string, headers = {}) =>
   site.get('/account', form({ what: 'end', session }, { cookie, ...headers }))
 
-describe("one's own sessions", () => {
-  test('are listed, this one marked, and end one by one or all but this one', async () => {
+describe('own sessions', () => {
+  test('are listed with this browser marked, and end one by one or all but this one', async () => {
     const own = await signIn('viewer')
     const [phone, second, third] = [
       await signIn('viewer', 'iPhone Safari/1'),
@@ -44,7 +44,7 @@ describe("one's own sessions", () => {
     for (const text of ['Firefox on Linux', 'Safari on iPhone', 'this machine']) expect(page).toContain(text)
     const ids = await others(own)
     expect(ids).toHaveLength(3)
-    // The one used longest ago stands last.
+    // The one used longest ago is last.
     expect((await end(ids[2] ?? '', own)).text).toContain('must sign in again')
     expect(await Promise.all([own, phone, second, third].map(works))).toEqual([true, false, true, true])
     const all = await site.get('/account', form({ what: 'end-others' }, { cookie: own }))
@@ -52,7 +52,7 @@ describe("one's own sessions", () => {
     expect(await Promise.all([own, second, third].map(works))).toEqual([true, false, false])
   })
 
-  test('tell nothing that would sign anybody in, and little of whoever did', async () => {
+  test('show no token, and only network and browser name', async () => {
     const cookie = await signIn('viewer')
     const { rows } = await site.database.pool.query<{ hash: string; all: string }>(
       `select string_agg(encode(token_hash, 'hex'), ' ') as hash, json_agg(s)::text as all from metadata.web_session s`,
@@ -63,7 +63,7 @@ describe("one's own sessions", () => {
     for (const kept of ['127.0.0.1', 'Mozilla', '140.0']) expect(rows[0]?.all).not.toContain(kept)
   })
 
-  test("are ended by nobody else: not by number, not as another user's, not by a page elsewhere", async () => {
+  test('cannot be ended by another user, by id, or by a cross-site request', async () => {
     const [viewer, admin] = [await signIn('viewer'), await signIn('admin')]
     const { rows } = await site.database.pool.query<{ id: string }>(
       `select max(session_id) as id from metadata.web_session where user_name = 'admin'`,
@@ -81,7 +81,7 @@ describe("one's own sessions", () => {
     expect(await works(admin)).toBe(true)
   })
 
-  test('of a user end by an admin all at once, and by no one less', async () => {
+  test('of a user can be ended all at once by an admin only', async () => {
     const [viewer, second, admin] = [await signIn('viewer'), await signIn('viewer'), await signIn('admin')]
     const out = (name: string, cookie: string) => site.get('/users', form({ what: 'sign-out', name }, { cookie }))
     expect((await out('admin', viewer)).status).toBe(403)
@@ -93,7 +93,7 @@ describe("one's own sessions", () => {
   })
 })
 
-test('no session begins with a password that was changed while it was compared', async () => {
+test('no session starts with a password that was changed while it was checked', async () => {
   const database = await createDatabase()
   const metadata = openMetadata(database.pool, 'metadata')
   const session = { name: 'jane', token: 't', replaces: undefined, network: 'n', browser: 'b' }
@@ -123,11 +123,11 @@ test.each([
   ['2001:db8::1', '2001:db8:0:0:x'],
   ['2001:db8::', '2001:db8:0:0:x'],
   ['unknown', 'unknown'],
-])('of %s only %s is kept', (address, network) => {
+])('of %s only %s is stored', (address, network) => {
   expect(networkOf(address)).toBe(network)
 })
 
-test('tries to sign in count for an IPv4 address, and for an IPv6 network', () => {
+test('logins are counted by IPv4 address and by IPv6 network', () => {
   const keyOf = (address: string) => loginGuess('jane', address)[1].key
   expect(keyOf('2001:db8::1')).toBe(keyOf('2001:db8:0:0:ffff::2'))
   expect(keyOf('2001:db8:0:1::1')).not.toBe(keyOf('2001:db8::1'))

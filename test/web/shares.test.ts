@@ -68,21 +68,21 @@ describe('sockets', () => {
     ['nothing', ''],
     ['half a header', 'GET / HTTP/1.1\r\nHost: local'],
     ['half a body', 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf'],
-  ])('2,200 of one address that have sent %s shut nobody out, also not their own address', async (_, sent) => {
+  ])('2,200 from one address that have sent %s block no address, not even their own', async (_, sent) => {
     await open()
     await openSockets(url, 2_200, { sent })
     expect(await statusOf(url, { from: '127.0.0.2' })).toBe(200)
     expect(await statusOf(url)).toBe(200)
   })
 
-  test('2,200 idle ones of eleven addresses shut nobody out either', async () => {
+  test('2,200 idle ones from eleven addresses block no address', async () => {
     await open()
     for (let n = 10; n < 21; n++) await openSockets(url, 200, { from: `127.0.0.${n}` })
     expect(await statusOf(url)).toBe(200)
     expect(await statusOf(url, { from: '127.0.0.10' })).toBe(200)
   })
 
-  test('of an address with 500 requests under way another one is refused, clearly; another address is answered', async () => {
+  test('of an address with 500 open requests get a 503; other addresses are answered', async () => {
     await open()
     await openSockets(url, 500, { sent: 'GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n' })
     await vi.waitFor(() => expect(hanging).toBe(500), WITHIN)
@@ -93,14 +93,14 @@ describe('sockets', () => {
     await vi.waitFor(async () => expect(await statusOf(url)).toBe(200), WITHIN)
   })
 
-  test('of a proxy are not limited by address, since all of them come from it', async () => {
+  test('of a trusted proxy have no limit by address', async () => {
     await open(true)
     await openSockets(url, 600, { sent: 'GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n' })
     await vi.waitFor(() => expect(hanging).toBe(600), WITHIN)
     expect(await statusOf(url)).toBe(200)
   })
 
-  test('that idle are hung up on', async () => {
+  test('that idle are closed', async () => {
     await open()
     const [idle] = await openSockets(url, 1)
     await once((idle as Socket).resume(), 'close')
@@ -121,7 +121,7 @@ describe('requests and streams', () => {
   })
   afterAll(() => site.close())
 
-  test('one viewer with 1,000 live streams shuts out nobody, and still sees pages', async () => {
+  test('one viewer with 1,000 live streams blocks no other user, and can still open pages', async () => {
     const vera = await site.login('vera', { 'x-forwarded-for': '192.0.2.1' })
     const ada = await site.login('ada', { 'x-forwarded-for': '192.0.2.1' })
     const of = (cookie: string, address: string) => ({ headers: { cookie, 'x-forwarded-for': address } })
@@ -137,7 +137,7 @@ describe('requests and streams', () => {
     expect(await statusOf(`${site.url}/dags`, of(ada, '192.0.2.2'))).toBe(200)
   })
 
-  test('a stream that has ended gives its share back; a HEAD takes none', async () => {
+  test('an ended stream releases its share; a HEAD takes none', async () => {
     const cookie = await site.login('ada', { 'x-forwarded-for': '192.0.2.3' })
     const following = () => ask(`${site.url}/live/dags/all`, { headers: { cookie, 'x-forwarded-for': '192.0.2.3' } })
     for (let n = 0; n < 60; n++) await site.get('/live/dags/all', { method: 'HEAD', headers: { cookie } })
@@ -148,7 +148,7 @@ describe('requests and streams', () => {
     await vi.waitFor(async () => expect((await following()).statusCode).toBe(200), WITHIN)
   })
 
-  test('behind a proxy one client with 300 requests under way is refused more; another one is answered', async () => {
+  test('behind a proxy a client with 300 open requests is refused; another client is answered', async () => {
     for (let n = 0; n < 300; n++) {
       const asked = request(`${site.url}/hang`, { headers: { 'x-forwarded-for': '192.0.2.9' }, agent: false })
       sockets.push(asked.on('error', () => {}).end())
@@ -165,7 +165,7 @@ describe('health and metrics', () => {
     throw new Error('not asked for')
   }
 
-  test('metrics are computed once for all who ask at the same time, and anew for the next', async () => {
+  test('parallel requests for metrics share one computation; the next request computes again', async () => {
     let computed = 0
     let finish = () => {}
     const text = async () => {
@@ -186,7 +186,7 @@ describe('health and metrics', () => {
     expect(await (await next).text()).toBe('computed 2\n')
   })
 
-  test('are still answered beside 300 idle sockets', async () => {
+  test('are answered despite 300 idle sockets', async () => {
     const served = await openProbes(
       new Hono().get('/health', (c) => c.text('healthy')),
       { host: '127.0.0.1', port: 0 },

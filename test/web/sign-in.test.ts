@@ -19,7 +19,7 @@ const login = (name: string, password: string, more: Record<string, string> = {}
   site.get('/login', form({ name, password, ...more }, headers))
 
 describe('signing in', () => {
-  test('is asked for by everything but assets and health', async () => {
+  test('is required for everything except assets and health', async () => {
     const page = await site.get('/dags/etl?state=failed')
     expect([page.status, page.headers.get('location')]).toEqual([302, '/login?next=%2Fdags%2Fetl%3Fstate%3Dfailed'])
     for (const path of ['/api/v1/dags', '/live/dag/etl']) expect((await site.get(path)).status).toBe(401)
@@ -28,14 +28,14 @@ describe('signing in', () => {
     expect((await site.get('/health')).status).toBe(200)
   })
 
-  test('leads to where one wanted to go, and to no other site', async () => {
+  test('redirects to the requested page, never to another site', async () => {
     const right = await login('viewer', PASSWORD, { next: '/dags/etl?state=failed' })
     expect([right.status, right.headers.get('location')]).toEqual([303, '/dags/etl?state=failed'])
     expect(right.headers.get('set-cookie')).toMatch(/^tminus_session=[\w-]{43}; .*HttpOnly; SameSite=Lax/)
     expect((await login('viewer', PASSWORD, { next: '//evil.example' })).headers.get('location')).toBe('/')
   })
 
-  test('gives another token than the browser had, which is worth nothing from then on', async () => {
+  test('replaces the token of the browser, which is invalid from then on', async () => {
     const planted = `tminus_session=${'a'.repeat(43)}`
     const answer = await login('viewer', PASSWORD, {}, { cookie: planted })
     expect(answer.headers.get('set-cookie')).not.toContain(planted)
@@ -45,7 +45,7 @@ describe('signing in', () => {
     expect((await site.get('/dags', { headers: { cookie: first } })).status).toBe(302)
   })
 
-  test('ends with a sign-out, a new password and the end of the user, at once', async () => {
+  test('ends at once with a sign-out, a new password, and the deletion of the user', async () => {
     const works = async (cookie: string) => (await site.get('/dags', { headers: { cookie } })).status === 200
     await site.addUser('brief', 'viewer')
     const [one, two, three] = [await site.login('brief'), await site.login('brief'), await site.login('brief')]
@@ -63,7 +63,7 @@ describe('signing in', () => {
     expect(await works(two)).toBe(false)
   })
 
-  test('keeps no token and no password that could be used', async () => {
+  test('stores no usable token or password', async () => {
     const cookie = await site.login('viewer')
     const { rows } = await site.database.pool.query<{ all: string }>(
       `select (select json_agg(s)::text from metadata.web_session s) || (select json_agg(u)::text from metadata.web_user u) as all`,
@@ -73,7 +73,7 @@ describe('signing in', () => {
     expect(site.running.stdout()).not.toContain(PASSWORD)
   })
 
-  test('is slowed down after five wrong passwords, also many at once, for the account and not for others', async () => {
+  test('must wait after five wrong passwords, parallel ones too, for this account only', async () => {
     await site.addUser('target', 'viewer')
     const many = await Promise.all(Array.from({ length: 12 }, (_, index) => login('target', `wrong-${index}`)))
     const statuses = many.map(({ status }) => status).sort()
@@ -85,7 +85,7 @@ describe('signing in', () => {
     expect((await login('viewer', PASSWORD)).status).toBe(303)
   })
 
-  test('tells nobody whether a name is known', async () => {
+  test('does not reveal whether a name exists', async () => {
     const texts = [await login('nobody-here', 'x'), await login('operator', 'x')].map(({ status, text }) => [
       status,
       text.replaceAll(/nobody-here|operator/g, 'NAME'),
@@ -118,7 +118,7 @@ describe('rights', () => {
     expect(page.text.includes('href="/dags/etl/trigger"')).toBe(role !== 'viewer')
   })
 
-  test('there is always an admin among users', async () => {
+  test('the last admin cannot be deleted or demoted', async () => {
     const cookie = await site.login('admin')
     const answer = await site.get('/users', form({ what: 'role', name: 'admin', role: 'viewer' }, { cookie }))
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('the last admin')])
@@ -128,7 +128,7 @@ describe('rights', () => {
 describe('users on the command line', () => {
   const env = () => ({ DATABASE_URL: site.database.connectionString })
 
-  test('a page for others than this machine needs one first', async () => {
+  test('a page that other machines can reach needs a user first', async () => {
     const other = await startSite()
     const open = { DATABASE_URL: other.database.connectionString, WEB_HOST: '0.0.0.0' }
     const refused = await runCli(['web'], { env: open })
@@ -143,7 +143,7 @@ describe('users on the command line', () => {
     await other.close()
   })
 
-  test('are listed, and named when they are wrong', async () => {
+  test('are listed, and errors name them', async () => {
     const { stdout } = await runCli(['users', 'list', '-o', 'json'], { env: env() })
     expect(JSON.parse(stdout)).toContainEqual(expect.objectContaining({ user_name: 'operator', role: 'operator' }))
     const short = await runCli(['users', 'create', 'x'], { env: env() })
@@ -152,9 +152,9 @@ describe('users on the command line', () => {
     expect([role.code, role.stderr]).toEqual([2, '✖ --role must be one of viewer, operator, admin\n'])
   })
 
-  // Standard input is empty here: who gets as far as the password is told that it is too short.
+  // Standard input is empty: if a password were read, the error would be that it is too short.
   test.each([
-    ['users set-password nobody', "✖ There is no user 'nobody'\n"],
+    ['users set-password nobody', "✖ Unknown user 'nobody'\n"],
     ['users create operator', "✖ User 'operator' exists already\n"],
     ['users create a/b', "✖ A user's name has 1 to 100 letters, digits, '-', '_', '.' and '@'\n"],
   ])('%s is refused before a password is asked for', async (line, stderr) => {
@@ -162,7 +162,7 @@ describe('users on the command line', () => {
   })
 })
 
-test('a password is known by its hash, whatever way its letters are composed', async () => {
+test('a password matches its hash in every Unicode composition', async () => {
   const hash = await hashPassword('pass\u00e9 compos\u00e9')
   expect(hash).toMatch(/^scrypt\$131072\$8\$1\$/)
   expect(await isPassword('passe\u0301 compose\u0301', hash)).toBe(true)

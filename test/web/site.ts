@@ -8,7 +8,7 @@ import type { Role } from '../../src/web/site.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { form, PASSWORD } from './support.ts'
 
-/** The page within this process. */
+/** The page, served within this process. */
 export interface OpenSite {
   url: string
   metadata: Metadata

@@ -10,7 +10,7 @@ import { WITHIN } from '../support/within.ts'
 
 export const PASSWORD = 'correct horse battery'
 
-/** A real process with a database of its own. */
+/** A real process with its own database. */
 export interface StartedSite {
   url: string
   database: TestDatabase
@@ -23,7 +23,7 @@ export interface StartedSite {
   close(): Promise<void>
 }
 
-/** `npm start` on the web fixtures; `npm run web` (which executes nothing) on the pipelines that are shipped. */
+/** `npm start` with the web fixtures, or `npm run web` (which executes nothing) with the shipped pipelines. */
 export async function startSite(verb: 'start' | 'web' = 'start'): Promise<StartedSite> {
   const database = await createEmptyDatabase()
   const env = {
@@ -59,7 +59,7 @@ export async function startSite(verb: 'start' | 'web' = 'start'): Promise<Starte
   }
 }
 
-/** Where the page of a process is. */
+/** Waits for the process to log the page's address. */
 export async function addressOf(running: Running): Promise<string> {
   return await vi.waitFor(() => {
     const [, found] = /the page is at (http:[^"]+)"/.exec(running.stdout()) ?? []

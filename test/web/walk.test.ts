@@ -17,7 +17,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
   })
 
   test.each(['desktop-light', 'phone-dark'] as const)(
-    'triggers with a wrong and a right param, watches it live, reads why it failed, clears it, sees it green: %s',
+    'a user triggers with a wrong and a right param, watches the run fail, reads why, clears it, sees it succeed: %s',
     async (screen) => {
       const context = await browser.newContext({ ...SCREENS[screen], baseURL: site.url })
       const { page, complaints } = await newPage(context)
@@ -32,7 +32,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       expect(await page.getByLabel('source').getAttribute('aria-invalid')).toBe('true')
       expect(await page.getByLabel('source').inputValue()).toBe('fl')
       await shown('2-wrong-param')
-      complaints.length = 0 // the console tells of the 400
+      complaints.length = 0 // the console logs the 400
       await page.getByLabel('source').fill('flaky')
       await page.getByLabel('rows').fill('150')
       await page.getByRole('button', { name: 'Trigger etl' }).click()
@@ -81,7 +81,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     },
   )
 
-  test('a log is followed while it grows', async () => {
+  test('a growing log is shown live', async () => {
     const { page } = await newPage(await browser.newContext({ baseURL: site.url }))
     const { text } = await site.get('/api/v1/dags/etl/dagRuns', json({ conf: { source: 'long', rows: 50 } }))
     await page.goto(`/dags/etl/runs/${JSON.parse(text).run_id}/tasks/extract`)
@@ -92,7 +92,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.context().close()
   })
 
-  test('a lost connection is made again, and what was missed is shown', async () => {
+  test('after a lost connection the page reconnects and shows what it missed', async () => {
     const context = await browser.newContext({ baseURL: site.url })
     const { page } = await newPage(context)
     await page.goto('/dags/wide')
@@ -103,7 +103,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await context.close()
   })
 
-  test('the list of pipelines follows what runs, and keeps the focus and what is typed', async () => {
+  test('the list of pipelines updates live, and keeps the focus and the search text', async () => {
     const { page, complaints } = await newPage(await browser.newContext({ baseURL: site.url }))
     await page.goto('/dags?search=e')
     await page.evaluate('window.stays = true')
@@ -116,7 +116,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await row('etl').locator('.state.success').waitFor()
     expect(await row('etl').locator('rect').count()).toBe(Math.min(25, bars + 1))
     expect(await page.evaluate('document.activeElement.id')).toBe('trigger-wide')
-    // What is typed but not yet searched for is not in the address that is fetched anew.
+    // Text that is typed but not yet searched for is not in the reloaded address.
     await page.route(/search=et/, () => {})
     await page.getByLabel("Part of a dag's id").press('End')
     await page.getByLabel("Part of a dag's id").pressSequentially('t')
@@ -128,7 +128,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.context().close()
   })
 
-  test('a next run that passes while nobody makes it was due', async () => {
+  test('a next run that no process starts is shown as overdue', async () => {
     const { page, complaints } = await newPage(await browser.newContext({ baseURL: site.url }))
     const row = page.getByRole('row', { name: 'nightly' })
     await page.goto('/dags')
@@ -142,7 +142,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.context().close()
   })
 
-  test('marks, cancels, pauses, and searches', async () => {
+  test('a user marks, cancels, pauses and searches', async () => {
     const { page, complaints } = await newPage(await browser.newContext({ baseURL: site.url }))
     await page.goto('/dags')
     const nightly = page.getByRole('switch', { name: 'Schedule of nightly' })
@@ -167,7 +167,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.context().close()
   })
 
-  test('every page does without scripts', async () => {
+  test('every page works without scripts', async () => {
     const context = await browser.newContext({ javaScriptEnabled: false, baseURL: site.url })
     const page = await context.newPage()
     await page.goto('/dags/etl/trigger')
@@ -180,7 +180,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await context.close()
   })
 
-  test('the keyboard reaches everything, and shows where it is', async () => {
+  test('the keyboard reaches everything, with a visible focus', async () => {
     const { page } = await newPage(await browser.newContext({ baseURL: site.url }))
     await page.goto('/dags')
     await page.keyboard.press('Tab')
@@ -233,7 +233,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await context.close()
   })
 
-  test('signs in and out; a viewer is shown what a viewer may do', async () => {
+  test('a user signs in and out; a viewer sees only actions of a viewer', async () => {
     await site.addUser('vera', 'viewer')
     await site.addUser('ada', 'admin')
     const context = await browser.newContext({ baseURL: site.url, bypassCSP: true })

@@ -6,7 +6,8 @@ import { findRun, findTask, loadedDag, requireLoadedDag } from '../find.ts'
 import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { LEVELS, readLines, readOutput, readTries } from '../queries/tasks.ts'
 import { requireRole } from '../rights.ts'
-import type { Site, WebContext, WebEnv } from '../site.ts'
+import { keyOf, logChange } from '../run-changes.ts'
+import type { Site, WebEnv } from '../site.ts'
 import { readBody, readQuery } from './read.ts'
 
 /** One run: its task instances and logs; clear, cancel and mark. */
@@ -129,14 +130,14 @@ runApi.post(`${RUN}/clear`, requireRole('operator'), requireLoadedDag, async (c)
     onlyFailed: body.only_failed,
   }
   const done = await clear(c.var.site.metadata, keyOf(run), selection, body.dry_run)
-  if (!body.dry_run) logChange(c, run, 'cleared', done.taskIds)
+  if (!body.dry_run) logChange(c, run, 'cleared by the API', done.taskIds)
   return c.json({ run_id: done.runId, task_ids: done.taskIds, dry_run: body.dry_run })
 })
 
 runApi.post(`${RUN}/cancel`, requireRole('operator'), async (c) => {
   const { run } = await findRun(c)
   const { runId, taskIds } = await cancel(c.var.site.metadata, keyOf(run))
-  logChange(c, run, 'cancelled', taskIds)
+  logChange(c, run, 'cancelled by the API', taskIds)
   return c.json({ run_id: runId, task_ids: taskIds })
 })
 
@@ -146,14 +147,6 @@ runApi.patch(`${RUN}/taskInstances/:task`, requireRole('operator'), async (c) =>
   const { run, instance } = await findTask(c)
   const { metadata } = c.var.site
   const done = await mark(metadata, loadedDag(c), run.run_id, instance.task_id, body.new_state, body.value)
-  logChange(c, run, `marked ${body.new_state}`, done.taskIds)
+  logChange(c, run, `marked ${body.new_state} by the API`, done.taskIds)
   return c.json({ run_id: done.runId, task_ids: done.taskIds })
 })
-
-function keyOf({ dag_id, run_id }: RunRow) {
-  return { dagId: dag_id, runId: run_id }
-}
-
-function logChange(c: WebContext, { dag_id, run_id }: RunRow, done: string, taskIds: readonly string[]): void {
-  c.var.site.log.info({ dag_id, run_id, tasks: taskIds.join(), user: c.var.viewer.name }, `${done} by the API`)
-}

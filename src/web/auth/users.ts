@@ -161,7 +161,7 @@ function isTaken(name: string): UsageError {
 }
 
 function noUser(name: string): UsageError {
-  return new UsageError(`There is no user '${name}'`)
+  return new UsageError(`Unknown user '${name}'`)
 }
 
 function lastAdmin(): TminusError {

@@ -10,9 +10,10 @@ import { paths } from '../paths.ts'
 import { badRequest } from '../problem.tsx'
 import type { InstanceRow, WholeRun } from '../queries/runs.ts'
 import { requireRole } from '../rights.ts'
+import { logChange } from '../run-changes.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { Consequences } from './mark-preview.tsx'
-import { Decide, logChange, OperatePage } from './operate-parts.tsx'
+import { Decide, OperatePage } from './operate-parts.tsx'
 
 /** Marks a task as success, failed or skipped. */
 export const markPages = new Hono<WebEnv>()
@@ -47,7 +48,7 @@ markPages.post(MARK, async (c) => {
     if (state === undefined) throw badRequest('Choose a state.')
     const given = value === '' ? undefined : parsed(value)
     const { taskIds } = await mark(c.var.site.metadata, loadedDag(c), run.run_id, instance.task_id, state, given)
-    logChange(c, run, `marked ${state}`, taskIds)
+    logChange(c, run, `marked ${state} on the page`, taskIds)
     return c.redirect(paths.run(run.dag_id, run.run_id), 303)
   } catch (error) {
     const problem = (error as Error).message

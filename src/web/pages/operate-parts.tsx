@@ -7,15 +7,6 @@ import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext } from '../site.ts'
 import { number } from './pick.tsx'
 
-/** Logs which user changed which run. */
-export function logChange(c: WebContext, run: RunRow, done: string, taskIds: readonly string[]): void {
-  const { site, viewer } = c.var
-  site.log.info(
-    { dag_id: run.dag_id, run_id: run.run_id, tasks: taskIds.join(), user: viewer.name },
-    `${done} on the page`,
-  )
-}
-
 export function OperatePage({
   c,
   run,

@@ -5,10 +5,11 @@ import { cancel, clear, type Selection } from '../../operations/operate.ts'
 import { findRun, requireLoadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { paths } from '../paths.ts'
-import type { RunRow, WholeRun } from '../queries/runs.ts'
+import type { WholeRun } from '../queries/runs.ts'
 import { requireRole } from '../rights.ts'
+import { keyOf, logChange } from '../run-changes.ts'
 import type { WebContext, WebEnv } from '../site.ts'
-import { ChangedTasks, Decide, logChange, OperatePage } from './operate-parts.tsx'
+import { ChangedTasks, Decide, OperatePage } from './operate-parts.tsx'
 import { number } from './pick.tsx'
 
 /** Clear and cancel. Each first shows which tasks will change. */
@@ -45,13 +46,9 @@ operatePages.post(`${RUN}/clear`, async (c) => {
     onlyFailed: field('only_failed') === 'yes',
   }
   const { taskIds } = await clear(c.var.site.metadata, keyOf(run), selectionOf(given))
-  logChange(c, run, 'cleared', taskIds)
+  logChange(c, run, 'cleared on the page', taskIds)
   return c.redirect(paths.run(run.dag_id, run.run_id), 303)
 })
-
-function keyOf({ dag_id, run_id }: RunRow) {
-  return { dagId: dag_id, runId: run_id }
-}
 
 function selectionOf({ task, downstream, onlyFailed }: ClearForm): Selection {
   return { ...(task.length > 0 && { taskIds: task }), downstream, onlyFailed }
@@ -128,6 +125,6 @@ operatePages.get(`${RUN}/cancel`, async (c) => {
 operatePages.post(`${RUN}/cancel`, async (c) => {
   const { run } = await findRun(c)
   const { taskIds } = await cancel(c.var.site.metadata, keyOf(run))
-  logChange(c, run, 'cancelled', taskIds)
+  logChange(c, run, 'cancelled on the page', taskIds)
   return c.redirect(paths.run(run.dag_id, run.run_id), 303)
 })

@@ -8,8 +8,8 @@ import { confOf, type ParamErrors, type ParamField, paramFields } from '../param
 import { Notice } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { requireRole } from '../rights.ts'
+import { queueRun } from '../run-changes.ts'
 import type { WebContext, WebEnv } from '../site.ts'
-import { queueRun } from '../trigger.ts'
 import { DagPage } from './dag-head.tsx'
 
 export const triggerPages = new Hono<WebEnv>()
