@@ -72,7 +72,9 @@ function ClearPage({ c, whole: { run, instances }, given, taskIds }: ClearProps)
   const { task, downstream, onlyFailed } = given
   return (
     <OperatePage c={c} run={run} title={task.length > 0 ? `Clear ${namesOf(task)}` : 'Clear tasks'}>
-      <p>These tasks run again in the same run. Earlier tries and their logs are kept; their outputs are deleted.</p>
+      <p>
+        These tasks run again in the same run. Earlier tries and logs are kept. The outputs of these tasks are deleted.
+      </p>
       <form class="choices" action={paths.run(run.dag_id, run.run_id, 'clear')}>
         {task.map((one) => (
           <input type="hidden" name="task" value={one} />
