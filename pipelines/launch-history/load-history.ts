@@ -1,7 +1,7 @@
 import { fail, rescheduleAt, type TaskContext, TminusError } from 'tminus'
 import { z } from 'zod'
 import { type LaunchLibrary, openLaunchLibrary, type Page } from '../launches/launch-library/launch-library.ts'
-import { type Budget, openBudget, QuotaSpent } from '../launches/launch-library/quota.ts'
+import { type Budget, openBudget, QuotaExhausted } from '../launches/launch-library/quota.ts'
 import { parseLaunch } from '../launches/parse-launch.ts'
 import { addIssues, type Issues, mostlyRejected } from '../launches/rejects.ts'
 import type { LaunchLibrarySettings } from '../launches/settings.ts'
@@ -131,10 +131,10 @@ async function later(
   if (context.signal.aborted || !(error instanceof TminusError)) return undefined
   const now = context.now()
   const soon = load !== begun && error.retryable ? new Date(now.getTime() + SOON_MS) : undefined
-  const at = error instanceof QuotaSpent ? error.until : soon
+  const at = error instanceof QuotaExhausted ? error.until : soon
   if (at === undefined) return undefined
   context.log.info(`waits until ${timeWords(at, now)}`)
-  const reason = error instanceof QuotaSpent ? '' : `${error.message}; `
+  const reason = error instanceof QuotaExhausted ? '' : `${error.message}; `
   const done = doneWords(load, await budget.left(), at)
   return rescheduleAt(at, `${reason}${progressWords(load)}, goes on at ${timeWords(at, now)}${done}`)
 }

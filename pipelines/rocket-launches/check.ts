@@ -1,7 +1,7 @@
 import { type Check, type CheckHost, commandFor, humanDuration } from 'tminus'
 import { type Database, missingRights, type Queryable } from 'tminus/db'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
-import { lastKnown } from '../launches/launch-library/quota.ts'
+import { lastKnownQuota } from '../launches/launch-library/quota.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { filtersSet, whyNonePasses } from './discord/settings-filter.ts'
@@ -69,7 +69,7 @@ async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): P
 
 async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
   const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings()
-  const { calls, until, limit } = await lastKnown({ db, baseUrl, token, now })
+  const { calls, until, limit } = await lastKnownQuota({ db, baseUrl, token, now })
   const name = 'quota'
   if (calls === undefined) return { name, level: 'ok', message: 'no limit is known' }
   const left = `${calls.toLocaleString('en')} of ${limit?.toLocaleString('en')} calls left, the reserve not counted`

@@ -3,7 +3,7 @@ import type { Queryable } from 'tminus/db'
 import { z } from 'zod'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { type LaunchLibrary, openLaunchLibrary } from '../launches/launch-library/launch-library.ts'
-import { type Budget, openBudget, QuotaSpent } from '../launches/launch-library/quota.ts'
+import { type Budget, openBudget, QuotaExhausted } from '../launches/launch-library/quota.ts'
 import { type Parsed, parseLaunch } from '../launches/parse-launch.ts'
 import { addIssues, type Issues, mostlyRejected, refuseMostlyRejected } from '../launches/rejects.ts'
 import { type PageSummary, storePage } from '../launches/store-page.ts'
@@ -61,7 +61,7 @@ async function fetchAndStore(context: Context): Promise<StoreSummary> {
   try {
     await readList(launchLibrary, reading, context)
   } catch (error) {
-    if (!(error instanceof QuotaSpent)) throw error
+    if (!(error instanceof QuotaExhausted)) throw error
     return waiting(reading.summary, quotaSpent(error.until), error.until, context)
   }
   refuseMostlyRejected(reading.summary, reading.issues)

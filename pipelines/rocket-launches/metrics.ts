@@ -1,7 +1,7 @@
 import type { Metric, MetricsHost } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
-import { lastKnown } from '../launches/launch-library/quota.ts'
+import { lastKnownQuota } from '../launches/launch-library/quota.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import type { Settings } from './settings.ts'
@@ -18,7 +18,7 @@ export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
 
 async function ofLaunches(db: Database, { settings, now }: MetricsHost<Settings>): Promise<Metric[]> {
   const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings()
-  const { calls } = await lastKnown({ db, baseUrl, token, now })
+  const { calls } = await lastKnownQuota({ db, baseUrl, token, now })
   const read = (await readSync(db, upcomingUrl(baseUrl).href))?.lastSuccessAt
   const metric = (name: string, help: string, value: number): Metric => ({ name, help, value })
   return [

@@ -74,7 +74,7 @@ describe.each(PIPELINES)('%s, with a cache in front of Launch Library', (pipelin
     nextOf = (next) => next.replace('/2.3.0/', '/cached/')
     const { code, stdout } = await run(pipeline)
     expect([code, await stored()]).toEqual([1, { all: 100, vanished: 0 }])
-    expect(stdout).toContain('lies elsewhere and is not followed; check LAUNCH_LIBRARY_URL')
+    expect(stdout).toContain('has another path, so it is not followed; check LAUNCH_LIBRARY_URL')
   })
 
   test('that omits pages, marks no launch as gone', async () => {

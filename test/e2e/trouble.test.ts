@@ -104,7 +104,7 @@ describe('a permanent error fails at once, without a retry', () => {
     [
       'results missing',
       raw(200, 'application/json', '{"count":3}'),
-      '@ did not answer with a list of launches, or the API changed its shape (results: Invalid input: expected array, received undefined); check LAUNCH_LIBRARY_URL',
+      'The answer of @ is not a list of launches (results: Invalid input: expected array, received undefined); check LAUNCH_LIBRARY_URL',
     ],
     [
       '404',
@@ -114,7 +114,7 @@ describe('a permanent error fails at once, without a retry', () => {
     [
       '401',
       raw(401, 'application/json', `{"detail":"Invalid token ${KEY}."}`),
-      'Launch Library refuses the key (401); check LAUNCH_LIBRARY_TOKEN',
+      'Launch Library rejected the key (401); check LAUNCH_LIBRARY_TOKEN',
     ],
     [
       'an endless redirect',

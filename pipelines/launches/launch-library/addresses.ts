@@ -1,18 +1,18 @@
 import { TminusError } from 'tminus'
 import { API_VERSIONS, type ApiVersion, apiVersion } from '../api-version.ts'
 
-/** The API gives no more launches at once. */
+/** The maximum of the API. */
 export const PAGE_SIZE = 100
 
 type Query = Record<string, string | number | undefined>
 
-/** Where a version keeps its lists: a path below the base, and the query that makes it that list. */
+/** The lists of a version: a path below the base URL, and the query that selects the list. */
 interface Lists {
-  /** To come, with those of the last 24 hours; in detailed mode. */
+  /** Upcoming launches and those of the last 24 hours, in detailed mode. */
   upcoming: [path: string, query: Query]
-  /** Those that were. */
+  /** Past launches. */
   previous: [path: string, query: Query]
-  /** All of them, in detailed mode. */
+  /** All launches, in detailed mode. */
   all: [path: string, query: Query]
   throttle: string
 }
@@ -28,7 +28,7 @@ const LISTS: Record<ApiVersion, Lists> = {
   '2.0.0': byPath('launch'),
   '2.2.0': byPath('launch'),
   '2.3.0': byPath('launches'),
-  // One list a mode, which filters make into the others.
+  // 2.4.0 has one list per mode; filters select the others.
   '2.4.0': {
     upcoming: ['launches/detailed/', { upcoming_with_recent: 'true' }],
     previous: ['launches/detailed/', { previous: 'true' }],
@@ -37,7 +37,7 @@ const LISTS: Record<ApiVersion, Lists> = {
   },
 }
 
-/** The version that `LAUNCH_LIBRARY_URL` names. Throws TminusError where it names none that is known here. */
+/** The version in `LAUNCH_LIBRARY_URL`. Throws TminusError for an unknown version. */
 export function versionOf(baseUrl: string): ApiVersion {
   const version = apiVersion(baseUrl)
   if (version !== undefined) return version
@@ -47,16 +47,15 @@ export function versionOf(baseUrl: string): ApiVersion {
   })
 }
 
-/** The address of the upcoming list, without query: what the list is known by. Throws as `versionOf`. */
+/** The address of the upcoming list, without query. It identifies the list in `rocket_launch_sync`. Throws like `versionOf`. */
 export function upcomingUrl(baseUrl: string): URL {
   const [path] = listsOf(baseUrl).upcoming
   return below(baseUrl, path)
 }
 
-/** With `since` only launches changed since; 2.0.0 does not tell when: RangeError. */
+/** `since`: only launches that changed since then. Throws RangeError for it with 2.0.0. */
 export function upcomingPage(baseUrl: string, since: Date | undefined): URL {
-  if (since !== undefined && versionOf(baseUrl) === '2.0.0')
-    throw new RangeError('API 2.0.0 does not tell when a launch changed')
+  if (since !== undefined && versionOf(baseUrl) === '2.0.0') throw new RangeError('API 2.0.0 has no last_updated')
   return page(baseUrl, listsOf(baseUrl).upcoming, { last_updated__gte: since?.toISOString() })
 }
 

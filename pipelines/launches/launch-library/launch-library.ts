@@ -3,48 +3,49 @@ import type { Http } from 'tminus/connectors/http'
 import { z } from 'zod'
 import type { ApiVersion } from '../api-version.ts'
 import { idsPage, PAGE_SIZE, previousPage, upcomingPage, versionOf } from './addresses.ts'
-import { type Budget, QuotaSpent } from './quota.ts'
+import { type Budget, QuotaExhausted } from './quota.ts'
 
-/** One page of a list, its launches as received. */
+/** One page of a list, with the launches as received. */
 export interface Page {
   results: unknown[]
-  /** How many the whole list holds. */
+  /** The number of launches in the whole list. */
   count: number | null
-  /** No page follows. */
+  /** There is no next page. */
   last: boolean
-  /** What to throw once this page is stored: the next one it names is not a page of this list. */
+  /** An error to throw after this page is stored: its `next` is not a page of this list. */
   wrongNext?: TminusError
 }
 
 export interface LaunchLibrary {
   readonly version: ApiVersion
   /**
-   * Every upcoming launch and those of the last 24 hours, page after page, in detailed mode: it alone tells webcasts.
-   * With `since` only those changed since; 2.0.0 does not know when: RangeError.
+   * All upcoming launches and those of the last 24 hours, page by page, in detailed mode, because only that has webcasts.
+   * `since`: only launches that changed since then. Throws RangeError for it with 2.0.0, which has no `last_updated`.
    */
   upcoming(options?: { since?: Date }): AsyncGenerator<Page, void>
-  /** One page of the launches that were, by `net`, earliest first; both ends included. In normal mode before 2.4.0. */
+  /** One page of past launches, ordered by `net`; both ends are inclusive. Versions before 2.4.0 use the normal mode. */
   previous(options?: { from?: Date; to?: Date; offset?: number }): Promise<Page>
-  /** These launches, at most 100, in detailed mode; those it does not know are missing from a page that is the last. */
+  /** These launches (at most 100) in detailed mode. Unknown ids are missing from the answer. */
   byIds(ids: readonly string[]): Promise<Page>
 }
 
 export interface LaunchLibraryOptions {
   http: Http
-  /** `LAUNCH_LIBRARY_URL`: up to and with the version, `https://ll.thespacedevs.com/2.3.0`. */
+  /** `LAUNCH_LIBRARY_URL`: ends with the version, as `https://ll.thespacedevs.com/2.3.0`. */
   baseUrl: string
   /** `LAUNCH_LIBRARY_TOKEN`; raises the limit of 15 calls an hour. */
   token: string | undefined
   signal: AbortSignal
-  /** Gives, or refuses, each single call. */
-  budget: Pick<Budget, 'take' | 'refused'>
+  /** Each request takes one call from it. */
+  budget: Pick<Budget, 'take' | 'recordRefusal'>
 }
 
 /**
- * Launch Library 2 (https://ll.thespacedevs.com/docs). Each page is one call of the quota; nothing is tried twice.
+ * The client of Launch Library 2 (https://ll.thespacedevs.com/docs). Each page costs one call of the quota. The client
+ * never retries.
  *
- * Everything throws QuotaSpent where the quota gives no call, and TminusError: retryable where waiting helps (no
- * connection, 5xx), not where the address, the key or the API's shape is wrong.
+ * All methods throw QuotaExhausted if no call is left, and TminusError otherwise. It is retryable if waiting can help (no
+ * connection, 5xx), and not retryable if the address, the key or the shape of the answer is wrong.
  */
 export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary {
   const version = versionOf(options.baseUrl)
@@ -54,26 +55,26 @@ export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary 
     upcoming: ({ since } = {}) => readAll(upcomingPage(options.baseUrl, since), read),
     previous: async (range = {}) => (await read(previousPage(options.baseUrl, range))).page,
     byIds: async (ids) => {
-      if (ids.length > PAGE_SIZE) throw new RangeError(`At most ${PAGE_SIZE} launches can be asked for in one call`)
+      if (ids.length > PAGE_SIZE) throw new RangeError(`One call returns at most ${PAGE_SIZE} launches`)
       if (ids.length === 0) return { results: [], count: 0, last: true }
       return (await read(idsPage(options.baseUrl, ids))).page
     },
   }
 }
 
-/** Of 100 launches each: more than Launch Library has ever had upcoming, by far. */
+/** Of 100 launches each: far more than Launch Library has ever listed as upcoming. */
 const MAX_PAGES = 100
 
 type Read = (url: URL) => Promise<{ page: Page; next: URL | undefined }>
 
 async function* readAll(first: URL, read: Read): AsyncGenerator<Page, void> {
-  const asked = new Set<string>()
+  const requested = new Set<string>()
   const received = new Set<string>()
   for (let url: URL | undefined = first; url !== undefined; ) {
-    if (asked.has(url.href) || asked.size === MAX_PAGES) throw endless(url, asked.size)
-    asked.add(url.href)
+    if (requested.has(url.href) || requested.size === MAX_PAGES) throw endlessList(url, requested.size)
+    requested.add(url.href)
     const { page, next } = await read(url)
-    if (isRepeated(page, received)) throw endless(url, asked.size)
+    if (isRepeated(page, received)) throw endlessList(url, requested.size)
     yield page
     if (page.wrongNext) throw page.wrongNext
     url = next
@@ -81,8 +82,8 @@ async function* readAll(first: URL, read: Read): AsyncGenerator<Page, void> {
 }
 
 /**
- * A page that holds nothing new. One launch alone on the last page may be new or not: it was moved there by another
- * one that came to the list meanwhile.
+ * True for a page without any new launch. A last page of one launch is allowed: a launch added to the list meanwhile
+ * moves the last one to the next page.
  */
 function isRepeated({ results, last }: Page, received: Set<string>): boolean {
   const keys = results.map((launch) => {
@@ -98,8 +99,8 @@ async function readPage(url: URL, options: LaunchLibraryOptions): ReturnType<Rea
   const { results, count, next } = readEnvelope(url, await ask(url, options))
   const page: Page = { results, count: count ?? null, last: !next }
   if (!next) return { page, next: undefined }
-  const following = followed(url, next)
-  return following ? { page, next: following } : { page: { ...page, wrongNext: elsewhere(url) }, next: undefined }
+  const following = nextPageUrl(url, next)
+  return following ? { page, next: following } : { page: { ...page, wrongNext: foreignNext(url) }, next: undefined }
 }
 
 const HINT = 'check LAUNCH_LIBRARY_URL'
@@ -111,26 +112,26 @@ async function ask(url: URL, { http, token, signal, budget }: LaunchLibraryOptio
     return await http.getJson(url, { headers, signal, hint: HINT })
   } catch (error) {
     if (!(error instanceof TminusError)) throw error
-    if (error.fields.status !== 429) throw keyRefused(error, token) ?? error
-    const until = await budget.refused(waitIn(error))
-    throw new QuotaSpent(until, { token: token !== undefined, cause: error })
+    if (error.fields.status !== 429) throw keyError(error, token) ?? error
+    const until = await budget.recordRefusal(retryAfterOf(error))
+    throw new QuotaExhausted(until, { token: token !== undefined, cause: error })
   }
 }
 
-/** What Launch Library means by 401 and 403; undefined for every other failure. */
-function keyRefused(error: TminusError, token: string | undefined): TminusError | undefined {
+/** The error for 401 and 403; undefined for other errors. */
+function keyError(error: TminusError, token: string | undefined): TminusError | undefined {
   const { status } = error.fields
   if (status !== 401 && status !== 403) return undefined
   return new TminusError(
     token
-      ? `Launch Library refuses the key (${status}); check LAUNCH_LIBRARY_TOKEN`
-      : `Launch Library wants a key (${status}); set LAUNCH_LIBRARY_TOKEN, or check LAUNCH_LIBRARY_URL`,
+      ? `Launch Library rejected the key (${status}); check LAUNCH_LIBRARY_TOKEN`
+      : `Launch Library requires a key (${status}); set LAUNCH_LIBRARY_TOKEN, or check LAUNCH_LIBRARY_URL`,
     { code: 'launch_library_key', retryable: false, cause: error, fields: error.fields },
   )
 }
 
-/** Milliseconds, by `Retry-After` or "Request was throttled. Expected available in 625 seconds." */
-function waitIn({ fields: { retryAfterMs, detail } }: TminusError): number | undefined {
+/** Milliseconds from `Retry-After`, or from "Request was throttled. Expected available in 625 seconds." */
+function retryAfterOf({ fields: { retryAfterMs, detail } }: TminusError): number | undefined {
   if (typeof retryAfterMs === 'number') return retryAfterMs
   const [, seconds] = /available in (\d+) second/.exec(String(detail)) ?? []
   return seconds === undefined ? undefined : Number(seconds) * 1_000
@@ -146,17 +147,18 @@ function readEnvelope(url: URL, answer: unknown): z.output<typeof Envelope> {
   const parsed = Envelope.safeParse(answer)
   if (parsed.success) return parsed.data
   const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'answer'}: ${message}`)
-  throw new TminusError(
-    `${url.host}${url.pathname} did not answer with a list of launches, or the API changed its shape (${wrong[0]}); ${HINT}`,
-    { code: 'launch_library_shape', retryable: false, fields: { issues: wrong.join('; ') } },
-  )
+  throw new TminusError(`The answer of ${url.host}${url.pathname} is not a list of launches (${wrong[0]}); ${HINT}`, {
+    code: 'launch_library_shape',
+    retryable: false,
+    fields: { issues: wrong.join('; ') },
+  })
 }
 
 /**
- * The query of `next`, asked of the address that was asked before: a cache or proxy in front may name another host, or
- * leave out the port, and a key is sent along. Undefined where its path is another one.
+ * The URL of the next page: the query of `next` at the address of the current page. A cache or proxy may put another host
+ * into `next`, or omit the port, and the key must not go there. Undefined if the path of `next` differs.
  */
-function followed(from: URL, next: string): URL | undefined {
+function nextPageUrl(from: URL, next: string): URL | undefined {
   const to = URL.canParse(next, from.href) ? new URL(next, from) : undefined
   if (to === undefined || withSlash(to.pathname) !== withSlash(from.pathname)) return undefined
   const url = new URL(from)
@@ -164,21 +166,20 @@ function followed(from: URL, next: string): URL | undefined {
   return url
 }
 
-function elsewhere(from: URL): TminusError {
-  return new TminusError(`The next page of ${from.host}${from.pathname} lies elsewhere and is not followed; ${HINT}`, {
-    code: 'launch_library_next',
-    retryable: false,
-    fields: { host: from.host },
-  })
+function foreignNext(from: URL): TminusError {
+  return new TminusError(
+    `The link to the next page of ${from.host}${from.pathname} has another path, so it is not followed; ${HINT}`,
+    { code: 'launch_library_next', retryable: false, fields: { host: from.host } },
+  )
 }
 
 function withSlash(path: string): string {
   return path.endsWith('/') ? path : `${path}/`
 }
 
-function endless(url: URL, pages: number): TminusError {
+function endlessList(url: URL, pages: number): TminusError {
   return new TminusError(
-    `The list at ${url.host}${url.pathname} has no end: page ${pages} repeats another one, or more follow; ${HINT}`,
+    `The list at ${url.host}${url.pathname} does not end: page ${pages} repeats an earlier one, or there are more pages; ${HINT}`,
     { code: 'launch_library_endless', retryable: false, fields: { host: url.host, pages } },
   )
 }

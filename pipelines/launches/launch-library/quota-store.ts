@@ -1,8 +1,8 @@
 import type { Connection, Queryable } from 'tminus/db'
-import type { Quota, Told } from './quota-rule.ts'
+import type { Quota, Report } from './quota-rule.ts'
 
 interface Row {
-  toldAt: Date | null
+  reportAt: Date | null
   limit: number | null
   windowMs: number | null
   others: number | null
@@ -12,11 +12,11 @@ interface Row {
   calls: Date[]
 }
 
-const COLUMNS = `told_at as "toldAt", told_limit as "limit", (extract(epoch from told_window) * 1000)::float8 as "windowMs",
+const COLUMNS = `told_at as "reportAt", told_limit as "limit", (extract(epoch from told_window) * 1000)::float8 as "windowMs",
   told_others as "others", told_next_at as "nextAt", ask_failed_at as "askFailedAt", refused_until as "refusedUntil",
   calls`
 
-/** What is known of a caller's quota, locked until the end of the transaction; waits 10 s for the lock at most. */
+/** A caller's quota, locked until the end of the transaction. Waits at most 10 s for the lock. */
 export async function lockQuota(db: Connection, caller: string): Promise<Quota> {
   await db.query(`set local lock_timeout = '10s'`)
   const { rows } = await db.query<Row>(
@@ -35,21 +35,21 @@ export async function readQuota(db: Queryable, caller: string): Promise<Quota> {
 
 function toQuota(row: Row | undefined): Quota {
   return {
-    told: row && toldIn(row),
+    report: row && reportIn(row),
     askFailedAt: row?.askFailedAt?.getTime(),
     refusedUntil: row?.refusedUntil?.getTime(),
     calls: row?.calls.map((call) => call.getTime()) ?? [],
   }
 }
 
-function toldIn({ toldAt, limit, windowMs, others, nextAt }: Row): Told | undefined {
-  if (toldAt === null || limit === null || windowMs === null || others === null) return undefined
-  return { at: toldAt.getTime(), limit, windowMs, others, nextAt: nextAt?.getTime() }
+function reportIn({ reportAt, limit, windowMs, others, nextAt }: Row): Report | undefined {
+  if (reportAt === null || limit === null || windowMs === null || others === null) return undefined
+  return { at: reportAt.getTime(), limit, windowMs, others, nextAt: nextAt?.getTime() }
 }
 
 /** Writes the row that `lockQuota` locked. */
 export async function saveQuota(db: Connection, caller: string, quota: Quota): Promise<void> {
-  const { told, askFailedAt, refusedUntil, calls } = quota
+  const { report, askFailedAt, refusedUntil, calls } = quota
   await db.query(
     `update launch_library_quota
      set told_at = $2, told_limit = $3, told_window = $4 * interval '1 ms', told_others = $5, told_next_at = $6,
@@ -57,11 +57,11 @@ export async function saveQuota(db: Connection, caller: string, quota: Quota): P
      where caller = $1`,
     [
       caller,
-      timestamp(told?.at),
-      told?.limit ?? null,
-      told?.windowMs ?? null,
-      told?.others ?? null,
-      timestamp(told?.nextAt),
+      timestamp(report?.at),
+      report?.limit ?? null,
+      report?.windowMs ?? null,
+      report?.others ?? null,
+      timestamp(report?.nextAt),
       timestamp(askFailedAt),
       timestamp(refusedUntil),
       calls.map((call) => timestamp(call)),

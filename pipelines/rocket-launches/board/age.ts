@@ -1,6 +1,6 @@
 import type { Database } from 'tminus/db'
 import { upcomingUrl } from '../../launches/launch-library/addresses.ts'
-import { lastKnown } from '../../launches/launch-library/quota.ts'
+import { lastKnownQuota } from '../../launches/launch-library/quota.ts'
 import { nearestOpen, readSync } from '../../launches/sync.ts'
 import { planFetch } from '../plan-fetch.ts'
 import type { Settings } from '../settings.ts'
@@ -21,7 +21,7 @@ export async function dataAge(db: Database, settings: Settings, now: Date): Prom
   const [stored, nearest, quota] = await Promise.all([
     readSync(db, upcomingUrl(baseUrl).href),
     nearestOpen(db, now),
-    lastKnown({ db, baseUrl, token, now: () => now }),
+    lastKnownQuota({ db, baseUrl, token, now: () => now }),
   ])
   const situation = { now, runType: 'scheduled', sync: 'auto', intervals, stored, nearest, quota } as const
   const plan = planFetch(situation)

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { upcomingUrl } from '../../../pipelines/launches/launch-library/addresses.ts'
 import { openLaunchLibrary, type Page } from '../../../pipelines/launches/launch-library/launch-library.ts'
-import { QuotaSpent } from '../../../pipelines/launches/launch-library/quota.ts'
+import { QuotaExhausted } from '../../../pipelines/launches/launch-library/quota.ts'
 import { settings } from '../../../pipelines/rocket-launches/settings.ts'
 import { startLaunchLibrary } from '../../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { openHttp } from '../../../src/connectors/http.ts'
@@ -19,7 +19,7 @@ function openEnded() {
   const refusals: (number | undefined)[] = []
   const budget = {
     take: async () => {},
-    refused: async (retryAfterMs: number | undefined) => {
+    recordRefusal: async (retryAfterMs: number | undefined) => {
       refusals.push(retryAfterMs)
       return new Date('2026-11-21T08:00:00.400Z')
     },
@@ -151,7 +151,7 @@ describe('the list', () => {
   ])('is not followed to %s', async (_, next) => {
     const error = await failing((_, response) => sendJson(response, { count: 2, next, results: [{}] }))
     expect(error).toMatchObject({ code: 'launch_library_next', retryable: false })
-    expect(error.message).toMatch(/lies elsewhere and is not followed; check LAUNCH_LIBRARY_URL$/)
+    expect(error.message).toMatch(/has another path, so it is not followed; check LAUNCH_LIBRARY_URL$/)
     expect(error.message).not.toContain('evil')
   })
 
@@ -222,7 +222,7 @@ describe('one call', () => {
 
   test('that the budget does not give is not made', async () => {
     const server = await serve(empty)
-    const spent = new QuotaSpent(to, { token: false })
+    const spent = new QuotaExhausted(to, { token: false })
     const library = server.library('k3y', { take: () => Promise.reject(spent) })
     for (const call of [library.previous(), library.byIds(['a']), library.upcoming().next()])
       await expect(call).rejects.toBe(spent)
@@ -313,13 +313,12 @@ describe('a failure says what to do', () => {
     const { read, refusals } = await serve((_, response) => response.writeHead(429, headers).end(body))
     const error = await read().catch((thrown: unknown) => thrown)
     expect(refusals).toEqual([retryAfterMs])
-    expect(error).toBeInstanceOf(QuotaSpent)
+    expect(error).toBeInstanceOf(QuotaExhausted)
     expect(error).toMatchObject({
       code: 'launch_library_throttled',
       retryable: true,
       until: new Date('2026-11-21T08:00:00.400Z'),
-      message:
-        'Launch Library takes no further call: its quota is used up; wait until 2026-11-21T08:00:01Z, or set LAUNCH_LIBRARY_TOKEN',
+      message: 'The quota of Launch Library is used up; wait until 2026-11-21T08:00:01Z, or set LAUNCH_LIBRARY_TOKEN',
     })
     await expect(read('k3y')).rejects.toThrow(/wait until 2026-11-21T08:00:01Z$/)
   })
@@ -327,7 +326,7 @@ describe('a failure says what to do', () => {
   test('a wrong key', async () => {
     const error = await failing((_, response) => sendJson(response, { detail: 'Invalid token.' }, 401), 's3cret-key')
     expect(error).toMatchObject({ code: 'launch_library_key', retryable: false })
-    expect(error.message).toBe('Launch Library refuses the key (401); check LAUNCH_LIBRARY_TOKEN')
+    expect(error.message).toBe('Launch Library rejected the key (401); check LAUNCH_LIBRARY_TOKEN')
     const without = await failing((_, response) => sendJson(response, {}, 403))
     expect(without.message).toContain('set LAUNCH_LIBRARY_TOKEN')
   })

@@ -1,19 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  type Answer,
-  answered,
-  current,
+  afterCall,
+  afterRefusal,
+  afterReport,
+  callsLeft,
   decide,
   type Limit,
   type Quota,
-  refused,
+  quotaAt,
   reserveOf,
-  standing,
-  taken,
+  type ThrottleAnswer,
 } from '../../../pipelines/launches/launch-library/quota-rule.ts'
 
-const NOTHING: Quota = { told: undefined, askFailedAt: undefined, refusedUntil: undefined, calls: [] }
+const NOTHING: Quota = { report: undefined, askFailedAt: undefined, refusedUntil: undefined, calls: [] }
 const HOUR = 3_600_000
 const START = Date.parse('2026-11-21T09:00:00Z')
 const free = { limit: 15, windowMs: HOUR }
@@ -46,7 +46,7 @@ class World {
     return list.filter((call) => call > at - this.windowMs && call <= at).length
   }
 
-  throttle(): Answer {
+  throttle(): ThrottleAnswer {
     const use = this.counted(this.arrived)
     const oldest = this.arrived.toSorted((a, b) => a - b).find((call) => call > this.now - this.windowMs)
     const nextMs = use >= this.limit && oldest !== undefined ? oldest + this.windowMs - this.now : -1
@@ -60,16 +60,16 @@ class World {
 
   /** True where the call was made; it arrives up to `delay` later. */
   call(delay: number, tells: boolean): boolean {
-    this.quota = current(this.quota, this.around())
+    this.quota = quotaAt(this.quota, this.around())
     let decision = decide(this.quota, { ...this.around(), askFirst: true })
     if (decision.kind === 'ask') {
-      this.quota = answered(this.quota, tells ? this.throttle() : undefined, this.now)
+      this.quota = afterReport(this.quota, tells ? this.throttle() : undefined, this.now)
       if (tells) this.unknown = []
       decision = decide(this.quota, { ...this.around(), askFirst: false })
     }
     if (decision.kind === 'wait') this.waits.push(decision.until - this.now)
     if (decision.kind !== 'take') return false
-    this.quota = taken(this.quota, this.now)
+    this.quota = afterCall(this.quota, this.now)
     this.arrived.push(this.now + delay)
     return true
   }
@@ -114,13 +114,13 @@ describe('the rule, whatever happens', () => {
       for (const { wait, isOther, delay, tells } of list) {
         pass(world, wait)
         // Until the throttle has told its limit nothing is known but what is assumed.
-        const isKnown = world.quota.told !== undefined || world.assumed !== undefined
+        const isKnown = world.quota.report !== undefined || world.assumed !== undefined
         if (others && isOther) world.othersCall()
         else if (world.call(Math.floor(delay * marginOf(world)), tells || !isKnown)) {
           allowed++
           // What others called since the throttle last answered cannot be known.
           const count = world.counted(world.arrived) - world.counted(world.unknown)
-          if (others && world.quota.told) expect(count).toBeLessThanOrEqual(limit)
+          if (others && world.quota.report) expect(count).toBeLessThanOrEqual(limit)
         } else denied++
       }
       if (others) return
@@ -175,7 +175,7 @@ describe('the rule, whatever happens', () => {
           pass(world, wait)
           world.call(0, true)
         }
-        world.quota = refused(world.quota, retryAfterMs, world.around())
+        world.quota = afterRefusal(world.quota, retryAfterMs, world.around())
         world.now -= back
         // The throttle counts by real time, and its count is trusted: there it still may refuse.
         world.arrived = []
@@ -210,8 +210,8 @@ describe('the rule', () => {
   test('without a known limit everything is allowed, until a 429', () => {
     const open = { ...around(), assumed: undefined }
     expect(decide(spent(1_000), open)).toEqual({ kind: 'take' })
-    expect(standing(spent(1_000), open).calls).toBeUndefined()
-    const after = refused(spent(1_000), 20_000, open)
+    expect(callsLeft(spent(1_000), open).calls).toBeUndefined()
+    const after = afterRefusal(spent(1_000), 20_000, open)
     expect(decide(after, open)).toEqual({ kind: 'wait', until: START + 21_000 })
     expect(decide(after, { ...open, now: START + 21_000 })).toEqual({ kind: 'take' })
   })
@@ -222,48 +222,48 @@ describe('the rule', () => {
   })
 
   test('calls of others count, and are asked for again in time', () => {
-    const told = answered(spent(2, START - 60_000), { ...free, use: 13, nextMs: 0 }, START)
-    expect(told.told?.others).toBe(11)
+    const told = afterReport(spent(2, START - 60_000), { ...free, use: 13, nextMs: 0 }, START)
+    expect(told.report?.others).toBe(11)
     expect(decide(told, around())).toEqual({ kind: 'wait', until: START + 300_000 })
     expect(decide(told, { ...around(START + 299_999), askFirst: true }).kind).toBe('wait')
     expect(decide(told, { ...around(START + 300_000), askFirst: true }).kind).toBe('ask')
-    const full = answered(NOTHING, { ...free, use: 15, nextMs: 100_000 }, START)
+    const full = afterReport(NOTHING, { ...free, use: 15, nextMs: 100_000 }, START)
     expect(decide(full, around())).toEqual({ kind: 'wait', until: START + 100_000 })
-    const untrue = answered(NOTHING, { ...free, use: 15, nextMs: HOUR * 2 }, START)
+    const untrue = afterReport(NOTHING, { ...free, use: 15, nextMs: HOUR * 2 }, START)
     expect(decide(untrue, around())).toEqual({ kind: 'wait', until: START + 300_000 })
   })
 
   test('what the throttle does not count of ours is forgotten', () => {
-    const told = answered(spent(12, START - 2_000), { ...free, use: 4, nextMs: -3 }, START)
-    expect(standing(told, around())).toMatchObject({ calls: 8 })
-    const none = answered(spent(12, START - 2_000), { ...free, use: 0, nextMs: -3 }, START)
-    expect(standing(none, around())).toMatchObject({ calls: 12 })
+    const told = afterReport(spent(12, START - 2_000), { ...free, use: 4, nextMs: -3 }, START)
+    expect(callsLeft(told, around())).toMatchObject({ calls: 8 })
+    const none = afterReport(spent(12, START - 2_000), { ...free, use: 0, nextMs: -3 }, START)
+    expect(callsLeft(none, around())).toMatchObject({ calls: 12 })
   })
 
   test('a call just made may not have arrived when the throttle counted', () => {
-    const told = answered(spent(3, START - 500), { ...free, use: 3, nextMs: 0 }, START)
-    expect(standing(told, around())).toMatchObject({ calls: 6 })
-    const all = answered(spent(11, START - 500), { ...free, use: 11, nextMs: 0 }, START)
+    const told = afterReport(spent(3, START - 500), { ...free, use: 3, nextMs: 0 }, START)
+    expect(callsLeft(told, around())).toMatchObject({ calls: 6 })
+    const all = afterReport(spent(11, START - 500), { ...free, use: 11, nextMs: 0 }, START)
     expect(decide(all, { ...around(START + 499), askFirst: true })).toEqual({ kind: 'wait', until: START + 500 })
     expect(decide(all, { ...around(START + 500), askFirst: true })).toEqual({ kind: 'ask' })
   })
 
   test('an older answer does not replace a newer one', () => {
-    const newer = answered(NOTHING, { ...free, use: 5, nextMs: 0 }, START)
-    expect(answered(newer, { ...free, use: 1, nextMs: 0 }, START - 1)).toBe(newer)
+    const newer = afterReport(NOTHING, { ...free, use: 5, nextMs: 0 }, START)
+    expect(afterReport(newer, { ...free, use: 1, nextMs: 0 }, START - 1)).toBe(newer)
   })
 
   test('after 5 minutes it is asked again, after a failure no earlier', () => {
     const asks = (quota: Quota, now: number) => decide(quota, { ...around(now), askFirst: true }).kind === 'ask'
     expect(asks(NOTHING, START)).toBe(true)
-    const failed = answered(NOTHING, undefined, START)
+    const failed = afterReport(NOTHING, undefined, START)
     expect([asks(failed, START + 299_999), asks(failed, START + 300_000)]).toEqual([false, true])
-    const told = answered(NOTHING, { ...free, use: 0, nextMs: 0 }, START)
+    const told = afterReport(NOTHING, { ...free, use: 0, nextMs: 0 }, START)
     expect([asks(told, START + 299_999), asks(told, START + 300_000)]).toEqual([false, true])
     const used = { ...told, calls: spent(12, START + 1_000).calls }
     expect(asks(used, START + 2_000)).toBe(true)
     expect(asks({ ...used, askFailedAt: START + 1_000 }, START + 2_000)).toBe(false)
-    expect(asks(answered(used, { ...free, use: 12, nextMs: 0 }, START + 3_000), START + 3_000)).toBe(false)
+    expect(asks(afterReport(used, { ...free, use: 12, nextMs: 0 }, START + 3_000), START + 3_000)).toBe(false)
   })
 
   test.each([
@@ -272,9 +272,9 @@ describe('the rule', () => {
     ['our oldest call', spent(3, START - HOUR + 600_000), undefined, 601_000],
     ['a minute at least', spent(3, START - HOUR + 5), undefined, 61_000],
     ['a window, where nothing is known', NOTHING, undefined, HOUR + 1_000],
-    ['what the throttle said', answered(NOTHING, { ...free, use: 15, nextMs: 90_000 }, START), undefined, 91_000],
+    ['what the throttle said', afterReport(NOTHING, { ...free, use: 15, nextMs: 90_000 }, START), undefined, 91_000],
   ])('after a 429 nobody calls: %s', (_, quota, retryAfterMs, wait) => {
-    const after = refused(quota, retryAfterMs, around())
+    const after = afterRefusal(quota, retryAfterMs, around())
     expect(after.refusedUntil).toBe(START + wait)
     expect(decide(after, { ...around(START + wait - 1), askFirst: true })).toEqual({
       kind: 'wait',

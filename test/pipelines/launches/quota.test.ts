@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLaunchLibrary } from '../../../pipelines/launches/launch-library/launch-library.ts'
-import { type BudgetOptions, openBudget, QuotaSpent } from '../../../pipelines/launches/launch-library/quota.ts'
+import { type BudgetOptions, openBudget, QuotaExhausted } from '../../../pipelines/launches/launch-library/quota.ts'
 import {
   type LaunchLibraryOptions,
   startLaunchLibrary,
@@ -58,13 +58,13 @@ async function serve(options: LaunchLibraryOptions = {}) {
 }
 
 /** Takes calls, one a millisecond, until one is refused; how many there were, and the refusal. */
-async function spend(call: () => Promise<unknown>): Promise<{ calls: number; spent: QuotaSpent }> {
+async function spend(call: () => Promise<unknown>): Promise<{ calls: number; spent: QuotaExhausted }> {
   for (let calls = 0; calls < 1_000; calls++) {
     const spent = await call().then(
       () => undefined,
       (error: unknown) => error,
     )
-    if (spent instanceof QuotaSpent) return { calls, spent }
+    if (spent instanceof QuotaExhausted) return { calls, spent }
     if (spent !== undefined) throw spent
     clock += 1
   }
@@ -92,7 +92,7 @@ describe('a budget', () => {
     })
     expect(spent.cause).toBeUndefined()
     expect(spent.message).toBe(
-      'Launch Library takes no further call: its quota is used up; wait until 2026-11-21T10:00:01Z, or set LAUNCH_LIBRARY_TOKEN',
+      'The quota of Launch Library is used up; wait until 2026-11-21T10:00:01Z, or set LAUNCH_LIBRARY_TOKEN',
     )
     expect([server.calls(), server.throttled()]).toEqual([12, 2])
     clock = spent.until.getTime()
@@ -112,10 +112,10 @@ describe('a budget', () => {
       const all = libraries.flatMap(({ previous }) => Array.from({ length: 8 }, () => previous()))
       const failed = (await Promise.allSettled(all)).flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
       expect(failed).toHaveLength(12)
-      for (const error of failed) expect(error).toBeInstanceOf(QuotaSpent)
+      for (const error of failed) expect(error).toBeInstanceOf(QuotaExhausted)
       // Refused by ourselves, all of them: the server was not asked.
-      expect(failed.filter((error: QuotaSpent) => error.cause !== undefined)).toEqual([])
-      clock = Math.max(...failed.map((error: QuotaSpent) => error.until.getTime()))
+      expect(failed.filter((error: QuotaExhausted) => error.cause !== undefined)).toEqual([])
+      clock = Math.max(...failed.map((error: QuotaExhausted) => error.until.getTime()))
     }
     expect(server.calls()).toBe(48)
   })

@@ -83,7 +83,7 @@ test(`${COUNT} spoilt answers end in the list or in an error that says why (seed
 async function read(number: number, http: Http): Promise<unknown> {
   const budget = {
     take: async () => {},
-    refused: async (waitMs = 0) => new Date(Date.now() + Math.min(waitMs, HOUR_MS)),
+    recordRefusal: async (waitMs = 0) => new Date(Date.now() + Math.min(waitMs, HOUR_MS)),
   }
   const baseUrl = `${origin}/case-${number}/2.3.0`
   const { signal } = new AbortController()
