@@ -1,36 +1,36 @@
 import { fail } from 'tminus'
 
 /**
- * Where the next page begins. By net and not by offset: a launch that comes to the list or leaves it would move every
- * later one by a place, and an hour lies between two pages now and then.
+ * The start of the next page. It is a net and not an offset: an hour may pass between two pages, and a launch that is
+ * added to or removed from the list meanwhile would shift all later offsets.
  */
 export interface Cursor {
-  /** Inclusive, since several launches may share it. Null: from the beginning. */
+  /** Inclusive, because several launches may share it. Null: from the beginning. */
   net: Date | null
-  /** How many launches from there on to leave out; not 0 only where one net fills whole pages. */
+  /** How many launches from `net` on to skip; not 0 only if launches of one net fill whole pages. */
   offset: number
-  /** Ids at `net` that were received already. */
+  /** Ids with this `net` that were already received. */
   ids: string[]
 }
 
-/** Those of a page that the one before did not bring already. */
-export function freshOf({ ids }: Cursor, results: readonly unknown[]): unknown[] {
+/** The launches of a page that the previous page did not contain. */
+export function newOf({ ids }: Cursor, results: readonly unknown[]): unknown[] {
   return results.filter((launch) => !ids.includes(String(at(launch, 'id'))))
 }
 
 /**
- * The cursor behind a page (in API shape, ascending by net) that is not the last one.
+ * The cursor after a page (as received, ascending by net) that is not the last one.
  *
- * Throws TminusError `failed`, not retryable, where the page is not in this order or has no net at all: going on would
- * lose launches.
+ * Throws TminusError `failed`, not retryable, if the page is not in this order or has no net: continuing would lose
+ * launches.
  */
 export function cursorAfter({ net, offset }: Cursor, results: readonly unknown[]): Cursor {
   const nets = results.map((launch) => Date.parse(String(at(launch, 'net')))).filter((time) => !Number.isNaN(time))
   const first = nets[0]
   const last = nets.at(-1)
-  if (first === undefined || last === undefined) throw astray('tells no net of a launch')
+  if (first === undefined || last === undefined) throw unexpectedList('has a page without any net')
   if (nets.some((time, index) => time < (nets[index - 1] ?? net?.getTime() ?? time)))
-    throw astray('is not ordered by net, as was asked')
+    throw unexpectedList('is not ordered by net')
   if (first === last) {
     const before = last === net?.getTime() ? offset : 0
     return { net: new Date(last), offset: before + results.length, ids: [] }
@@ -39,10 +39,10 @@ export function cursorAfter({ net, offset }: Cursor, results: readonly unknown[]
   return { net: new Date(last), offset: 0, ids: there.map((launch) => String(at(launch, 'id'))) }
 }
 
-/** Throws as `cursorAfter` where a page that is not the last comes a second time: the load would have no end. */
+/** Throws like `cursorAfter` if a page other than the last is repeated: the load would never end. */
 export function refuseRepeated(pages: Set<string>, results: readonly unknown[]): void {
   const page = JSON.stringify(results.map((launch) => at(launch, 'id')))
-  if (pages.has(page)) throw astray('gives a page twice')
+  if (pages.has(page)) throw unexpectedList('repeats a page')
   pages.add(page)
 }
 
@@ -50,6 +50,6 @@ function at(launch: unknown, key: 'id' | 'net'): unknown {
   return (launch as Partial<Record<typeof key, unknown>> | null)?.[key]
 }
 
-function astray(what: string) {
-  return fail(`The list of previous launches ${what}; the API changed, or LAUNCH_LIBRARY_URL is not Launch Library`)
+function unexpectedList(what: string) {
+  return fail(`The list of previous launches ${what}; check LAUNCH_LIBRARY_URL, or the API has changed`)
 }

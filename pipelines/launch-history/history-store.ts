@@ -2,16 +2,16 @@ import { TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import type { Cursor } from './cursor.ts'
 
-/** A load as its row of `rocket_launch_history` tells. */
+/** A row of `rocket_launch_history`: a load of one span and its progress. */
 export interface Load extends Counts {
   source: string
   span: string
-  /** Up to which net; fixed at the beginning. */
+  /** The last net to load; fixed when the load starts. */
   netTo: Date
   cursorNet: Date | null
   cursorOffset: number
   cursorIds: string[]
-  /** What the list held at the first page; null before it, or where the API does not tell. */
+  /** The length of the list at the first page; null before it, or if the API does not give it. */
   total: number | null
   pages: number
   startedAt: Date
@@ -19,7 +19,7 @@ export interface Load extends Counts {
 }
 
 export interface Counts {
-  /** Received, each once; the next four add up to it. */
+  /** Distinct launches received: the sum of the next four. */
   launches: number
   inserted: number
   updated: number
@@ -32,10 +32,10 @@ const COLUMNS = `source, span, net_to as "netTo", cursor_net as "cursorNet", cur
   started_at as "startedAt", finished_at as "finishedAt"`
 
 /**
- * Begins a load where there is none of this span yet, or one that never had a page or came to its end before `askedAt`;
- * gives undefined where it did not come to its end, or has since.
+ * Starts a load of a span, unless a load of it is unfinished or has finished since `askedAt`: then returns undefined. A
+ * load without any page is started again.
  */
-export async function beginLoad(
+export async function startLoad(
   db: Queryable,
   { source, span, netTo, askedAt, now }: Pick<Load, 'source' | 'span' | 'netTo'> & { askedAt: Date; now: Date },
 ): Promise<Load | undefined> {
@@ -64,19 +64,19 @@ export async function readLoad(
   return rows[0]
 }
 
-/** What a page moves a load by. */
+/** The progress that one page makes. */
 export interface Advance {
   counts: Counts
-  /** Null: it was the last page. */
+  /** Null after the last page. */
   cursor: Cursor | null
-  /** Of the list, as the answer told. */
+  /** The length of the list. */
   total: number | null
   now: Date
 }
 
 /**
- * Moves a load by one page. Throws TminusError `history_moved` where somebody else did so since `load` was read: that
- * process goes on with it.
+ * Records one page. Throws TminusError `history_moved` if another process recorded a page since `load` was read: that
+ * process continues the load.
  */
 export async function advanceLoad(db: Queryable, load: Load, { counts, cursor, total, now }: Advance): Promise<Load> {
   const { rows } = await db.query<Load>(
@@ -95,7 +95,7 @@ export async function advanceLoad(db: Queryable, load: Load, { counts, cursor, t
     ],
   )
   if (rows[0] !== undefined) return rows[0]
-  throw new TminusError('another process stored this page meanwhile and goes on with the load; wait for it to end', {
+  throw new TminusError('another process stored this page and continues the load; wait until it finishes', {
     code: 'history_moved',
   })
 }

@@ -6,16 +6,16 @@ import { parseLaunch } from '../launches/parse-launch.ts'
 import { addIssues, type Issues, mostlyRejected } from '../launches/rejects.ts'
 import type { LaunchLibrarySettings } from '../launches/settings.ts'
 import { type PageSummary, storePage } from '../launches/store-page.ts'
-import { type Cursor, cursorAfter, freshOf, refuseRepeated } from './cursor.ts'
-import { advanceLoad, beginLoad, type Load, readLoad } from './history-store.ts'
-import { doneWords, pageWords, progressWords, RESERVE, timeWords } from './progress.ts'
+import { type Cursor, cursorAfter, newOf, refuseRepeated } from './cursor.ts'
+import { advanceLoad, type Load, readLoad, startLoad } from './history-store.ts'
+import { doneText, pageText, progressText, RESERVE, timeText } from './progress.ts'
 import { type Span, spanName } from './span.ts'
 
 const count = z.int().nonnegative()
 
-/** Of the whole load, whatever number of tries and runs it took. */
+/** Counts of the whole load, over all its tries and runs. */
 export const HistorySummary = z.object({
-  /** Received, each once; the last four add up to it. */
+  /** Distinct launches received: the sum of the last four. */
   launches: count,
   pages: count,
   inserted: count,
@@ -31,12 +31,11 @@ export type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'logicalDate' | 
 }
 
 /**
- * Loads the previous launches of a span of time page by page, from wherever the last try or run left off: what a page
- * holds and how far the load is are written in one transaction.
+ * Loads the previous launches of a span page by page. It continues where the last try or run stopped, because one
+ * transaction writes the launches of a page and the progress of the load.
  *
- * Throws Rescheduled until the quota has calls again, so that it goes on hour after hour; and where a later page
- * failed in a way that waiting mends, so that retries are spent on what never moves. TminusError `failed` where the
- * answers are not Launch Library's.
+ * Throws Rescheduled if the quota is used up. Also for a retryable error after at least one page, so that only a try
+ * without progress uses up a retry. Throws TminusError `failed` if the answers are not from Launch Library.
  */
 export async function loadHistory(_inputs: unknown, context: Context): Promise<HistorySummary> {
   const { log, now, settings, signal } = context
@@ -44,37 +43,37 @@ export async function loadHistory(_inputs: unknown, context: Context): Promise<H
   const budget = openBudget({ ...context, baseUrl, token, reserve: RESERVE })
   const library = openLaunchLibrary({ ...context, baseUrl, token, budget })
   const reading: Reading = { ...context, library, issues: new Map(), pages: new Set() }
-  const begun = await openLoad(context)
-  if (begun.finishedAt) log.info(`this load came to its end at ${timeWords(begun.finishedAt, now())} already`)
-  else if (begun.pages > 0) log.info(`goes on after ${progressWords(begun)}`)
-  let load = begun
+  const first = await openLoad(context)
+  if (first.finishedAt) log.info(`already finished at ${timeText(first.finishedAt, now())}`)
+  else if (first.pages > 0) log.info(`continues after ${progressText(first)}`)
+  let load = first
   try {
     while (load.finishedAt === null) {
       const { moved, stored } = await loadPage(load, reading)
       load = moved
-      log.info(`${pageWords(load, stored)}${doneWords(load, await budget.left(), now())}`)
+      log.info(`${pageText(load, stored)}${doneText(load, await budget.left(), now())}`)
       signal.throwIfAborted()
     }
   } catch (error) {
-    throw (await later(error, { begun, load, budget, context })) ?? error
+    throw (await rescheduled(error, { first, load, budget, context })) ?? error
   }
   return HistorySummary.parse(load)
 }
 
 /**
- * An unfinished load of the same span goes on. A finished one begins anew, unless it came to its end after this run
- * was asked for: a run that had to wait for another one finds its work done.
+ * Continues an unfinished load of the same span. Restarts a finished one, unless it finished after this run was
+ * triggered: then the load that this run waited for has already done its work.
  */
 async function openLoad({ db, logicalDate, now, params, settings }: Context): Promise<Load> {
   const at = now()
   const { from, to = at } = params
-  if (from && from >= at) throw fail(`from (${from.toISOString()}) is not past: no launch can be before it yet`)
+  if (from && from >= at) throw fail(`from (${from.toISOString()}) must be in the past`)
   const which = { source: settings.LAUNCH_LIBRARY_URL, span: spanName(params) }
   const load =
-    (await beginLoad(db, { ...which, netTo: to < at ? to : at, askedAt: logicalDate, now: at })) ??
+    (await startLoad(db, { ...which, netTo: to < at ? to : at, askedAt: logicalDate, now: at })) ??
     (await readLoad(db, which))
   if (load !== undefined) return load
-  throw new TminusError('the row of this load in rocket_launch_history was deleted meanwhile', {
+  throw new TminusError('the row of this load in rocket_launch_history was deleted; start the run again', {
     code: 'history_moved',
   })
 }
@@ -91,8 +90,8 @@ async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; st
   const cursor: Cursor = { net: load.cursorNet ?? params.from ?? null, offset: load.cursorOffset, ids: load.cursorIds }
   const from = cursor.net ?? undefined
   const answer = await library.previous({ ...(from && { from }), to: load.netTo, offset: cursor.offset })
-  const page = freshOf(cursor, answer.results).map((launch) => parseLaunch(library.version, launch))
-  const broken = answer.wrongNext ?? brokenOff(answer, cursor)
+  const page = newOf(cursor, answer.results).map((launch) => parseLaunch(library.version, launch))
+  const broken = answer.wrongNext ?? endedEarly(answer, cursor)
   const next = answer.last && broken === undefined ? null : cursorAfter(cursor, answer.results)
   if (next !== null) refuseRepeated(reading.pages, answer.results)
   const unread = page.filter((parsed) => 'issues' in parsed).length
@@ -101,7 +100,7 @@ async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; st
   const at = now()
   let moved = load
   const stored = await storePage(db, page, at, {
-    // A page that is refused is asked again once it can be read: the load stays before it.
+    // Without progress, the next run requests this page again.
     ...(refused === undefined && {
       alongside: async (connection, { inserted, updated, unchanged, rejected }) => {
         const counts = { launches: page.length, inserted, updated, unchanged, rejected }
@@ -114,8 +113,8 @@ async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; st
   return { moved, stored }
 }
 
-/** What to throw where the list counts more launches than it gave and names no next page. */
-function brokenOff({ results, count, last }: Page, { offset }: Cursor): TminusError | undefined {
+/** The error for a list that has no next page though its count is higher. */
+function endedEarly({ results, count, last }: Page, { offset }: Cursor): TminusError | undefined {
   const received = offset + results.length
   if (!last || count === null || received >= count) return undefined
   return fail(`The list of previous launches ended after ${received} of ${count} launches; start the run again later`)
@@ -123,18 +122,18 @@ function brokenOff({ results, count, last }: Page, { offset }: Cursor): TminusEr
 
 const SOON_MS = 30_000
 
-/** The wait that an error asks for, in words; undefined where the try has failed. */
-async function later(
+/** The error that reschedules the task; undefined if the try failed. */
+async function rescheduled(
   error: unknown,
-  { begun, load, budget, context }: { begun: Load; load: Load; budget: Budget; context: Context },
+  { first, load, budget, context }: { first: Load; load: Load; budget: Budget; context: Context },
 ): Promise<Error | undefined> {
   if (context.signal.aborted || !(error instanceof TminusError)) return undefined
   const now = context.now()
-  const soon = load !== begun && error.retryable ? new Date(now.getTime() + SOON_MS) : undefined
+  const soon = load !== first && error.retryable ? new Date(now.getTime() + SOON_MS) : undefined
   const at = error instanceof QuotaExhausted ? error.until : soon
   if (at === undefined) return undefined
-  context.log.info(`waits until ${timeWords(at, now)}`)
+  context.log.info(`waiting until ${timeText(at, now)}`)
   const reason = error instanceof QuotaExhausted ? '' : `${error.message}; `
-  const done = doneWords(load, await budget.left(), at)
-  return rescheduleAt(at, `${reason}${progressWords(load)}, goes on at ${timeWords(at, now)}${done}`)
+  const done = doneText(load, await budget.left(), at)
+  return rescheduleAt(at, `${reason}${progressText(load)}, continues at ${timeText(at, now)}${done}`)
 }

@@ -6,7 +6,7 @@ const instant = z
   })
   .transform((text) => new Date(text))
 
-/** Which launches to load, by their net: `from` inclusive, up to and with `to`. A date is its first instant in UTC. */
+/** The net of the launches to load; both ends are inclusive. A date means its first instant in UTC. */
 export const Span = z
   .object({
     /** Default: the beginning. */
@@ -17,7 +17,7 @@ export const Span = z
   .refine(({ from, to }) => !(from && to && from >= to), { error: 'must be before to', path: ['from'] })
 export type Span = z.output<typeof Span>
 
-/** The span as asked for, in one line: `2024-01-01T00:00:00.000Z/..`. */
+/** `2024-01-01T00:00:00.000Z/..` */
 export function spanName({ from, to }: Span): string {
   return `${from?.toISOString() ?? '..'}/${to?.toISOString() ?? '..'}`
 }

@@ -3,7 +3,7 @@ import { migrate } from 'tminus/db'
 
 const DIRECTORY = new URL('../../sql/launches', import.meta.url)
 
-/** Makes or updates the pipeline's tables, in the connection's default schema. */
+/** Creates or updates the pipeline's tables in the connection's default schema. */
 export async function initializeSchema(_inputs: unknown, { db, log }: Pick<TaskContext, 'db' | 'log'>): Promise<void> {
   const { applied, version } = await migrate(db, { directory: DIRECTORY, historyTable: 'rocket_launches_migration' })
   if (applied.length === 0) log.info(`tables are up to date (version ${version})`)

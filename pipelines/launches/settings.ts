@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { API_VERSIONS, apiVersion } from './api-version.ts'
 
-/** The environment variables by which launches are read; an empty one is unset. */
+/** The environment variables of both launch pipelines. An empty variable counts as unset. */
 export const launchLibrarySettings = {
-  /** Up to and with the version of the API, without a slash at the end. */
+  /** Ends with the version of the API, without a slash. */
   LAUNCH_LIBRARY_URL: z
     .string()
     .default('https://ll.thespacedevs.com/2.3.0')
@@ -11,7 +11,7 @@ export const launchLibrarySettings = {
       const message = addressProblem(value)
       if (message !== undefined) context.addIssue({ code: 'custom', message })
     })
-    // What a browser shows of the list is as good an answer to "where is it?" as the base.
+    // The address of the list, as copied from a browser, is accepted too.
     .transform((value) => value.replace(LIST, '')),
   /** Raises the limit of 15 calls an hour. */
   LAUNCH_LIBRARY_TOKEN: z
@@ -22,19 +22,19 @@ export const launchLibrarySettings = {
 
 export type LaunchLibrarySettings = z.output<z.ZodObject<typeof launchLibrarySettings>>
 
-/** The path of a list, or slashes, behind the version. */
+/** The path of a list, or slashes, after the version. */
 const LIST = /(\/launch(es)?(\/(upcoming|detailed))?)?\/*$/
 
-/** Never repeats the value: it may hold a password. */
+/** The message never contains the value, which may contain a password. */
 function addressProblem(value: string): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol))
     return 'must be an http(s) address, like https://ll.thespacedevs.com/2.3.0'
   if (url.username !== '' || url.password !== '')
-    return 'must not hold a user name or password; a key belongs into LAUNCH_LIBRARY_TOKEN'
+    return 'must not contain a user name or password; set LAUNCH_LIBRARY_TOKEN for a key'
   if (url.search !== '' || url.hash !== '') return 'must not have a query (?…) or a fragment (#…)'
   const version = apiVersion(url)
-  if (version === undefined) return `must name a version of the API in its path: ${API_VERSIONS.join(', ')}`
+  if (version === undefined) return `must have a version of the API in its path: ${API_VERSIONS.join(', ')}`
   return url.pathname.replace(LIST, '').endsWith(`/${version}`)
     ? undefined
     : `must end with the version of the API, /${version}`

@@ -14,6 +14,13 @@ export interface PageSummary {
   rejected: number
 }
 
+/** `98 new, 2 rejected` */
+export function countsText({ inserted, updated, unchanged, rejected }: PageSummary): string {
+  const counts = { new: inserted, changed: updated, unchanged, rejected }
+  const parts = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []))
+  return parts.join(', ') || 'no launches'
+}
+
 export interface StoreOptions {
   /** Called within the page's transaction, even if no launch differs. */
   alongside?: (connection: Connection, stored: PageSummary) => Promise<void>

@@ -2,20 +2,20 @@ import type { Queryable } from 'tminus/db'
 import { FINAL } from './launch.ts'
 import { IS_PRECISE, isUpcoming } from './upcoming.ts'
 
-/** How far the reading of a list is; its times are the task's clock. */
+/** The state of the requests for one list. Times are by the task's clock. */
 export interface SyncRow {
   lastAttemptAt: Date
-  /** When the last reading that came to its end began, of the whole list or of what changed. */
+  /** Start of the last complete reading, of the whole list or its changes. */
   lastSuccessAt: Date | null
-  /** The same, of the whole list. */
+  /** Start of the last complete reading of the whole list. */
   lastFullAt: Date | null
-  /** The highest `last_updated` seen; null where the API tells none. */
+  /** The highest `last_updated` received; null if the API has none. */
   highWater: Date | null
-  /** How many launches the whole list held. */
+  /** The number of launches in the whole list. */
   launches: number | null
 }
 
-/** `source` is the list's address without query; undefined before its first reading. */
+/** `source`: the list's address without query. Undefined before its first reading. */
 export async function readSync(db: Queryable, source: string): Promise<SyncRow | undefined> {
   const { rows } = await db.query<SyncRow>(
     `select last_attempt_at as "lastAttemptAt", last_success_at as "lastSuccessAt", last_full_at as "lastFullAt",
@@ -34,12 +34,12 @@ export async function recordAttempt(db: Queryable, source: string, startedAt: Da
   )
 }
 
-/** A reading that came to its end. */
+/** A complete reading of a list. */
 export interface Reading {
   startedAt: Date
-  /** The highest `last_updated` in it. The stored one never goes back. */
+  /** The highest `last_updated` in it. The stored value never decreases. */
   highWater: Date | undefined
-  /** Launches in the whole list; undefined where only what changed was asked for. */
+  /** The number of launches in the whole list; undefined if only its changes were requested. */
   launches: number | undefined
 }
 
@@ -56,18 +56,18 @@ export async function recordSuccess(db: Queryable, source: string, reading: Read
   )
 }
 
-/** A launch whose outcome is still open. */
+/** A launch without an outcome. */
 export interface Nearest {
   net: Date
-  /** False: known to the day or less. */
+  /** False if the launch is known only to the day. */
   precise: boolean
 }
 
 /**
- * The launch nearest to now, at most a day away, past or to come, whose outcome is still open: one with a precise time,
- * else one that is known to the day. A placeholder of a longer period is near nothing.
+ * The launch without an outcome that is nearest to now, past or upcoming, within a day. Precise times come before days;
+ * launches known less precisely than to the day do not count.
  */
-export async function nearestOpen(db: Queryable, now: Date): Promise<Nearest | undefined> {
+export async function nearestWithoutOutcome(db: Queryable, now: Date): Promise<Nearest | undefined> {
   const { rows } = await db.query<Nearest>(
     `select net, ${IS_PRECISE} as precise from rocket_launches
      where net between $1::timestamptz - interval '1 day' and $1::timestamptz + interval '1 day'
@@ -80,11 +80,11 @@ export async function nearestOpen(db: Queryable, now: Date): Promise<Nearest | u
 }
 
 /**
- * Marks launches still to come that the whole list, just read, did not name. Returns how many those are; where they
- * are most of what was expected the list is not believed, nothing is marked, and the count is negative.
+ * Marks upcoming launches as vanished that the whole list did not contain, and returns their number. If most expected
+ * launches are missing, the list is wrong rather than the launches: none is marked, and the returned number is negative.
  *
- * The list goes by `net` itself and ends a day before now: a placeholder further back is not expected in it, however
- * long its period lasts. `launchesToCheck` asks for that launch by its id.
+ * The list starts at a `net` one day before now. A placeholder before that is not expected in it, even if its period is
+ * not over. `launchesToCheck` returns such a launch.
  */
 export async function markVanished(db: Queryable, seen: readonly string[], now: Date): Promise<number> {
   const { rows } = await db.query<{ missing: number; expected: number }>(
@@ -106,14 +106,14 @@ export async function markVanished(db: Queryable, seen: readonly string[], now: 
   return missing < 5 || missing * 2 <= expected ? missing : -missing
 }
 
-/** What came without an id, and not again, is forgotten: no launch of that name could ever fit. */
-export async function forgetNamelessRejects(db: Queryable, before: Date): Promise<void> {
+/** Deletes rejects without an id that were not received again: no parsed launch could ever replace them. */
+export async function deleteRejectsWithoutId(db: Queryable, before: Date): Promise<void> {
   await db.query(`delete from rocket_launch_rejects where key like 'raw:%' and last_seen < $1`, [before.toISOString()])
 }
 
 /**
- * Launches (at most `limit`) that the list tells nothing of any more though how they ended is not known: past by a
- * day, or gone from it. The longer that is ago, the more seldom they are asked for.
+ * Launches (at most `limit`) without an outcome that are no longer in the list: more than a day past, or vanished. The
+ * longer ago that is, the longer the interval between two checks.
  */
 export async function launchesToCheck(db: Queryable, now: Date, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ launchId: string }>(
@@ -129,7 +129,7 @@ export async function launchesToCheck(db: Queryable, now: Date, limit: number): 
   return rows.map(({ launchId }) => launchId)
 }
 
-/** That these were asked for by their ids; those that did not come are missing from now on. */
+/** Records that these launches were requested by id. Those that were not received are marked as vanished. */
 export async function recordChecked(
   db: Queryable,
   asked: readonly string[],

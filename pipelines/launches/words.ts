@@ -1,4 +1,4 @@
-/** Every word a reader of the channel sees that does not come from Launch Library. One language: English. */
+/** All words on a channel that do not come from Launch Library. The only language is English. */
 export const WORDS = {
   status: {
     1: 'Go for launch',

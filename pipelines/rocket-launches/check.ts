@@ -8,7 +8,7 @@ import { filtersSet, whyNonePasses } from './discord/settings-filter.ts'
 import { disabledAmong, disabledText } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
-/** Age of what is stored, calls left, and how the channels are told. Asks neither Launch Library nor Discord. */
+/** Checks the age of the launches, the quota, the webhooks and the outbox, without a request to Launch Library or Discord. */
 export async function check(host: CheckHost<Settings>): Promise<Check[]> {
   return await host.withDatabase(async (db) => {
     const rights = await checkRights(db)
@@ -31,7 +31,7 @@ async function checkTables(db: Database, host: CheckHost<Settings>): Promise<Che
   }
 }
 
-/** Nothing where the tables can be made, or are there and can be read and written. */
+/** Empty if the tables can be created, or exist and can be read and written. */
 async function checkRights(db: Queryable): Promise<Check[]> {
   const name = 'launches'
   const { rows } = await db.query<{ role: string; schema: string }>(
@@ -41,7 +41,9 @@ async function checkRights(db: Queryable): Promise<Check[]> {
   const [first] = rows
   if (first !== undefined) {
     const grant = `GRANT USAGE, CREATE ON SCHEMA ${first.schema} TO ${first.role}`
-    return [{ name, level: 'fail', message: `their tables cannot be made; the schema's owner can mend it: ${grant}` }]
+    return [
+      { name, level: 'fail', message: `no right to create their tables; the schema's owner can grant it: ${grant}` },
+    ]
   }
   const missing = await missingRights(db, { named: '^(rocket_launch|discord_|launch_library_)' })
   return missing === undefined ? [] : [{ name, level: 'fail', message: missing }]
@@ -49,39 +51,38 @@ async function checkRights(db: Queryable): Promise<Check[]> {
 
 const RUN = `run ${commandFor('pipeline rocket-launches')}`
 
-const nothingYet: Check = { name: 'launches', level: 'warn', message: `none are stored yet; ${RUN}` }
+const nothingYet: Check = { name: 'launches', level: 'warn', message: `none stored yet; ${RUN}` }
 
-/** So many of the longest intervals may pass without a reading before something is wrong. */
-const MISSED_LOOKS = 3
+/** Warn if the last successful request is older than this many of the longest intervals. */
+const MISSED_INTERVALS = 3
 
 async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
   const { LAUNCH_LIBRARY_URL, LAUNCH_LIBRARY_INTERVALS } = settings()
   const stored = await readSync(db, upcomingUrl(LAUNCH_LIBRARY_URL).href)
   if (!stored?.lastSuccessAt)
-    return { ...nothingYet, message: `none were read from ${new URL(LAUNCH_LIBRARY_URL).host} yet; ${RUN}` }
+    return { ...nothingYet, message: `none received from ${new URL(LAUNCH_LIBRARY_URL).host} yet; ${RUN}` }
   const age = Math.max(0, now().getTime() - stored.lastSuccessAt.getTime())
-  const told = `read ${humanDuration(age)} ago`
-  if (age <= MISSED_LOOKS * Math.max(...LAUNCH_LIBRARY_INTERVALS))
-    return { name: 'launches', level: 'ok', message: told }
-  const why = `${commandFor('runs show rocket-launches latest')} tells why`
-  return { name: 'launches', level: 'warn', message: `${told}, which is long; ${why}` }
+  const message = `read ${humanDuration(age)} ago`
+  if (age <= MISSED_INTERVALS * Math.max(...LAUNCH_LIBRARY_INTERVALS)) return { name: 'launches', level: 'ok', message }
+  const why = `${commandFor('runs show rocket-launches latest')} shows why`
+  return { name: 'launches', level: 'warn', message: `${message}, which is too old; ${why}` }
 }
 
 async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
   const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token } = settings()
   const { calls, until, limit } = await lastKnownQuota({ db, baseUrl, token, now })
   const name = 'quota'
-  if (calls === undefined) return { name, level: 'ok', message: 'no limit is known' }
-  const left = `${calls.toLocaleString('en')} of ${limit?.toLocaleString('en')} calls left, the reserve not counted`
+  if (calls === undefined) return { name, level: 'ok', message: 'its limit is unknown' }
+  const left = `${calls.toLocaleString('en')} of ${limit?.toLocaleString('en')} calls left beyond the reserve`
   if (calls > 0) return { name, level: 'ok', message: left }
   const when = until?.toISOString().slice(11, 16)
-  return { name, level: 'warn', message: `no call is left; wait until ${when} UTC, or set LAUNCH_LIBRARY_TOKEN` }
+  return { name, level: 'warn', message: `no calls left; wait until ${when} UTC, or set LAUNCH_LIBRARY_TOKEN` }
 }
 
 async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = [] }: Settings): Promise<Check> {
   const name = 'webhooks'
   if (webhooks.length === 0)
-    return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: previews in the log, nothing is posted' }
+    return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: nothing is posted, the log shows previews' }
   const [disabled] = await disabledAmong(db, webhooks)
   if (disabled === undefined) return { name, level: 'ok', message: `${webhooks.length} in use` }
   return { name, level: 'fail', message: `webhook ${disabled.target} has been ${disabledText(disabled)}` }
@@ -90,8 +91,8 @@ async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = []
 async function checkFilters(db: Queryable, { settings, now }: CheckHost<Settings>): Promise<Check[]> {
   if (filtersSet(settings()).length === 0) return []
   const nothing = await whyNonePasses(db, now(), settings())
-  if (nothing === undefined) return [{ name: 'filters', level: 'ok', message: 'they let launches pass' }]
-  return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md tells how they are written` }]
+  if (nothing === undefined) return [{ name: 'filters', level: 'ok', message: 'launches pass them' }]
+  return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md explains them` }]
 }
 
 async function checkOutbox(db: Queryable): Promise<Check> {
@@ -102,7 +103,7 @@ async function checkOutbox(db: Queryable): Promise<Check> {
      from discord_outbox where state <> 'sent'`,
   )
   const { dead = 0, unknown = 0, waiting = 0 } = rows[0] ?? {}
-  const told = `${waiting} to be sent, ${unknown} of unknown fate, ${dead} given up`
-  if (unknown === 0) return { name: 'outbox', level: 'ok', message: told }
-  return { name: 'outbox', level: 'warn', message: `${told}; ${commandFor('discord outbox')} lists them` }
+  const message = `${waiting} waiting, ${unknown} with unknown outcome, ${dead} dead`
+  if (unknown === 0) return { name: 'outbox', level: 'ok', message }
+  return { name: 'outbox', level: 'warn', message: `${message}; ${commandFor('discord outbox')} lists them` }
 }

@@ -3,7 +3,7 @@ import type { Settings } from './settings.ts'
 import { addDiscord } from './verbs/discord-command.ts'
 import { addLaunches } from './verbs/launches-command.ts'
 
-/** The pipeline's own verbs. */
+/** The pipeline's own CLI verbs. */
 export function register(program: Command, host: CommandHost): void {
   addLaunches(program, host)
   addDiscord(program, host)

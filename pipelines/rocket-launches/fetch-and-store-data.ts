@@ -1,12 +1,12 @@
 import { fail, type TaskContext, TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { z } from 'zod'
-import { upcomingUrl } from '../launches/launch-library/addresses.ts'
+import { PAGE_SIZE, upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { type LaunchLibrary, openLaunchLibrary } from '../launches/launch-library/launch-library.ts'
 import { type Budget, openBudget, QuotaExhausted } from '../launches/launch-library/quota.ts'
 import { type Parsed, parseLaunch } from '../launches/parse-launch.ts'
 import { addIssues, type Issues, mostlyRejected, refuseMostlyRejected } from '../launches/rejects.ts'
-import { type PageSummary, storePage } from '../launches/store-page.ts'
+import { countsText, type PageSummary, storePage } from '../launches/store-page.ts'
 import * as sync from '../launches/sync.ts'
 import { type Plan, planFetch, quotaSpent } from './plan-fetch.ts'
 import type { params, Settings } from './settings.ts'
@@ -14,19 +14,19 @@ import type { params, Settings } from './settings.ts'
 const count = z.int().nonnegative()
 
 export const StoreSummary = z.object({
-  /** Launches received; the next four add up to it. */
+  /** Launches received: the sum of the next four. */
   fetched: count,
   inserted: count,
   updated: count,
   unchanged: count,
   rejected: count,
-  /** Launches to come that the list does not name any more. */
+  /** Upcoming launches that disappeared from the list. */
   vanished: count,
-  /** Launches asked for one by one because the list tells nothing of them any more; in none of the counts above. */
+  /** Launches that are no longer in the list and were requested by id; not part of the other counts. */
   checked: count,
-  /** Why nothing was asked, or not everything, in words. */
+  /** Why nothing was requested, or only a part of the list. */
   skipped: z.string().optional(),
-  /** When it will be, ISO 8601 UTC. */
+  /** When the next request is due, ISO 8601 UTC. */
   waitingUntil: z.string().optional(),
 })
 export type StoreSummary = z.output<typeof StoreSummary>
@@ -37,14 +37,14 @@ type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'si
 }
 
 /**
- * Reads the list of upcoming launches, or what changed in it, page by page and stores what differs. What fits is
- * stored even if the task fails later: on a broken connection, or because too much of it could not be read.
+ * Reads the list of upcoming launches, or its changes, page by page and stores what differs. Stored pages stay stored
+ * if the task fails later, for example because the connection breaks or most launches cannot be parsed.
  *
- * Where it is not time to look, or Launch Library's quota is used up, it succeeds and says until when it waits: what
- * is stored is still worth telling. A scheduled run that fails leaves trying again to the next one.
+ * If no request is due, or the quota is used up, the task succeeds and reports how long it waits: the stored launches are
+ * still worth announcing. A scheduled run does not retry, because the next run is only five minutes away.
  */
 export async function fetchAndStoreData(_inputs: unknown, context: Context): Promise<StoreSummary> {
-  return await fetchAndStore(context).catch((error) => leaveToNextRun(error, context))
+  return await fetchAndStore(context).catch((error) => failUntilNextRun(error, context))
 }
 
 async function fetchAndStore(context: Context): Promise<StoreSummary> {
@@ -52,8 +52,8 @@ async function fetchAndStore(context: Context): Promise<StoreSummary> {
   const source = upcomingUrl(settings.LAUNCH_LIBRARY_URL).href
   const startedAt = context.now()
   const budget = budgetOf(context)
-  const plan = await planned(source, startedAt, budget, context)
-  if (plan.look === 'later') return waiting({ ...NOTHING }, plan.reason, plan.until, context)
+  const plan = await makePlan(source, startedAt, budget, context)
+  if (plan.look === 'later') return skippedUntil({ ...NOTHING }, plan.reason, plan.until, context)
   log.info(plan.reason)
   await sync.recordAttempt(db, source, startedAt)
   const launchLibrary = openLaunchLibrary({ ...clientOptions(context), budget })
@@ -62,15 +62,15 @@ async function fetchAndStore(context: Context): Promise<StoreSummary> {
     await readList(launchLibrary, reading, context)
   } catch (error) {
     if (!(error instanceof QuotaExhausted)) throw error
-    return waiting(reading.summary, quotaSpent(error.until), error.until, context)
+    return skippedUntil(reading.summary, quotaSpent(error.until), error.until, context)
   }
   refuseMostlyRejected(reading.summary, reading.issues)
   await readMissing(launchLibrary, reading, context)
   return reading.summary
 }
 
-/** What is to be told, reminders among it, cannot wait for a retry. */
-function leaveToNextRun(error: unknown, { runType, signal }: Context): never {
+/** Fails without a retry: the reminders of this run must not wait for it. */
+function failUntilNextRun(error: unknown, { runType, signal }: Context): never {
   if (runType !== 'scheduled' || signal.aborted || !(error instanceof TminusError) || !error.retryable) throw error
   throw fail(`${error.message}; the next scheduled run tries again`, { cause: error })
 }
@@ -94,7 +94,7 @@ function budgetOf(context: Context): Budget {
   return openBudget({ ...clientOptions(context), db, now, log })
 }
 
-async function planned(source: string, now: Date, budget: Budget, context: Context): Promise<Plan> {
+async function makePlan(source: string, now: Date, budget: Budget, context: Context): Promise<Plan> {
   const { db, runType, settings, params } = context
   const situation = {
     now,
@@ -102,14 +102,14 @@ async function planned(source: string, now: Date, budget: Budget, context: Conte
     sync: params.sync,
     intervals: settings.LAUNCH_LIBRARY_INTERVALS,
     stored: await sync.readSync(db, source),
-    nearest: await sync.nearestOpen(db, now),
+    nearest: await sync.nearestWithoutOutcome(db, now),
   }
-  // How much is left is only asked where there is something to ask for.
+  // Ask for the quota only if a request is due.
   const plan = planFetch({ ...situation, quota: { calls: undefined, until: undefined } })
   return plan.look === 'later' ? plan : planFetch({ ...situation, quota: await budget.left() })
 }
 
-function waiting(summary: StoreSummary, reason: string, until: Date, { log }: Context): StoreSummary {
+function skippedUntil(summary: StoreSummary, reason: string, until: Date, { log }: Context): StoreSummary {
   log.info(reason)
   return { ...summary, skipped: reason, waitingUntil: until.toISOString() }
 }
@@ -119,13 +119,12 @@ interface Reading {
   readonly startedAt: Date
   readonly plan: Plan
   readonly summary: StoreSummary
-  /** Of every launch received so far, those set aside among them. */
+  /** The ids of all launches received so far, rejected ones included. */
   readonly ids: Set<string>
-  /** How many the list says it holds; the most that any page says. */
+  /** The length of the list by its own count; the highest count of any page. */
   counted: number
   /** Launches received that have no id. */
-  nameless: number
-  /** How often each issue came. */
+  withoutId: number
   readonly issues: Issues
   /** The highest `last_updated`. */
   highWater: Date | undefined
@@ -138,7 +137,7 @@ function newReading(source: string, startedAt: Date, plan: Plan): Reading {
   const received = {
     ids: new Set<string>(),
     counted: 0,
-    nameless: 0,
+    withoutId: 0,
     issues: new Map(),
     highWater: undefined,
     pages: 0,
@@ -151,23 +150,23 @@ async function readList(launchLibrary: LaunchLibrary, reading: Reading, context:
   const { plan, summary } = reading
   for await (const { results, count, last } of launchLibrary.upcoming('since' in plan ? { since: plan.since } : {})) {
     const page = results.map((launch) => parseLaunch(launchLibrary.version, launch))
-    remember(reading, page, count)
+    collect(reading, page, count)
     const alongside = (connection: Queryable, { rejected }: PageSummary) =>
-      conclude(connection, reading, summary.rejected + rejected, context)
+      finishList(connection, reading, summary.rejected + rejected, context)
     const stored = await storePage(context.db, page, context.now(), last ? { alongside } : {})
     add(summary, page.length, stored)
     const of = count === null ? '' : ` of ${count}`
-    context.log.info(`page ${reading.pages}: ${results.length}${of} launches${words(stored)}`)
+    context.log.info(`page ${reading.pages}: ${results.length}${of} launches: ${countsText(stored)}`)
     context.signal.throwIfAborted()
   }
 }
 
-function remember(reading: Reading, page: readonly Parsed[], count: number | null): void {
+function collect(reading: Reading, page: readonly Parsed[], count: number | null): void {
   reading.pages += 1
   reading.fetched += page.length
   reading.counted = Math.max(reading.counted, count ?? 0)
   const ids = idsOf(page)
-  reading.nameless += page.length - ids.length
+  reading.withoutId += page.length - ids.length
   for (const id of ids) reading.ids.add(id)
   addIssues(reading.issues, page)
   for (const parsed of page) {
@@ -181,45 +180,44 @@ function idsOf(page: readonly Parsed[]): string[] {
 }
 
 /**
- * In the transaction of the last page, so that the high-water mark never runs ahead of the rows. A list that ends
- * before all that it counts is not believed to be whole: what did not come is asked for again.
+ * Runs in the transaction of the last page, so that the high-water mark never runs ahead of the rows. If the list ended
+ * early by its own count, the high-water mark stays, so that the next run requests the missing launches again.
  */
-async function conclude(db: Queryable, reading: Reading, rejected: number, { log }: Context): Promise<void> {
+async function finishList(db: Queryable, reading: Reading, rejected: number, { log }: Context): Promise<void> {
   const { source, startedAt, plan, issues, fetched, counted } = reading
   if (mostlyRejected({ fetched, rejected }, issues) !== undefined) return
   if (fetched < counted) {
     await sync.recordSuccess(db, source, { startedAt, highWater: undefined, launches: undefined })
-    log.warn(`the list ended after ${fetched} of ${counted} launches: no launch is taken for gone, it is read again`)
+    log.warn(
+      `the list ended after ${fetched} of ${counted} launches; no launch is marked as vanished, and the next run reads the list again`,
+    )
     return
   }
   const whole = plan.look === 'full'
   const launches = whole ? fetched : undefined
   await sync.recordSuccess(db, source, { startedAt, highWater: reading.highWater, launches })
   if (!whole) return
-  await sync.forgetNamelessRejects(db, startedAt)
-  await concludeVanished(db, reading, log)
+  await sync.deleteRejectsWithoutId(db, startedAt)
+  await markVanished(db, reading, log)
 }
 
-async function concludeVanished(db: Queryable, reading: Reading, log: Context['log']): Promise<void> {
-  const { ids, startedAt, summary, nameless, fetched } = reading
-  if (ids.size + nameless < fetched) {
-    log.warn(`the list holds launches twice, ${ids.size} of ${fetched} are others: no launch is taken for gone`)
+async function markVanished(db: Queryable, reading: Reading, log: Context['log']): Promise<void> {
+  const { ids, startedAt, summary, withoutId, fetched } = reading
+  if (ids.size + withoutId < fetched) {
+    log.warn(
+      `the list has duplicates: only ${ids.size} of ${fetched} launches are distinct; no launch is marked as vanished`,
+    )
     return
   }
   const missing = await sync.markVanished(db, [...ids], startedAt)
   if (missing < 0) {
-    log.warn(`${-missing} launches to come are missing from the list, most of those stored: that is not believed`)
+    log.warn(
+      `${-missing} upcoming launches, most of the stored ones, are missing from the list; none is marked as vanished`,
+    )
     return
   }
   summary.vanished = missing
-  if (missing > 0) log.info(`${missing} launches to come are not in the list any more`)
-}
-
-/** What is there of it: `: 98 new, 2 rejected`. */
-function words({ inserted, updated, unchanged, rejected }: PageSummary): string {
-  const counts = { new: inserted, changed: updated, unchanged, rejected }
-  const told = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []))
-  return told.length > 0 ? `: ${told.join(', ')}` : ''
+  if (missing > 0) log.info(`${missing} upcoming launches disappeared from the list`)
 }
 
 function add(summary: StoreSummary, fetched: number, stored: PageSummary): void {
@@ -227,26 +225,24 @@ function add(summary: StoreSummary, fetched: number, stored: PageSummary): void 
   for (const key of ['inserted', 'updated', 'unchanged', 'rejected'] as const) summary[key] += stored[key]
 }
 
-/** Asks by their ids for launches the list tells nothing of any more. Failing at that is no failure of the task. */
+/** Requests launches that are no longer in the list by id. An error here does not fail the task. */
 async function readMissing(launchLibrary: LaunchLibrary, reading: Reading, context: Context): Promise<void> {
   const { db, log, now, signal } = context
-  const asked = await sync.launchesToCheck(db, reading.startedAt, MOST_IDS)
+  const asked = await sync.launchesToCheck(db, reading.startedAt, PAGE_SIZE)
   if (asked.length === 0) return
   try {
     const { results, count, last } = await launchLibrary.byIds(asked)
     const page = results.map((launch) => parseLaunch(launchLibrary.version, launch))
-    // Of an answer that is not whole only what came is known: the others are asked for again.
-    const answered = last && results.length >= (count ?? 0) ? asked : idsOf(page)
-    const alongside = (connection: Queryable) =>
-      sync.recordChecked(connection, answered, idsOf(page), reading.startedAt)
+    // If the answer is incomplete, the missing launches are not marked as checked, so they are requested again.
+    const checked = last && results.length >= (count ?? 0) ? asked : idsOf(page)
+    const alongside = (connection: Queryable) => sync.recordChecked(connection, checked, idsOf(page), reading.startedAt)
     const stored = await storePage(db, page, now(), { alongside })
     reading.summary.checked = asked.length
-    log.info(`${asked.length} launches the list tells nothing of any more: ${page.length} found${words(stored)}`)
+    log.info(
+      `${asked.length} launches are no longer in the list; requested by id, ${page.length} found: ${countsText(stored)}`,
+    )
   } catch (error) {
     if (!(error instanceof TminusError) || signal.aborted) throw error
-    log.warn(`${asked.length} launches the list tells nothing of any more could not be asked for: ${error.message}`)
+    log.warn(`requesting ${asked.length} launches that are no longer in the list failed: ${error.message}`)
   }
 }
-
-/** One call. */
-const MOST_IDS = 100

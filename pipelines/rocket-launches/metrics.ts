@@ -6,7 +6,7 @@ import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import type { Settings } from './settings.ts'
 
-/** Calls left, age of what is stored, and what became of the messages. Nothing before the first run. */
+/** Calls left, age of the launches, and messages by state. Empty before the first run. */
 export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
   return await host
     .withDatabase(async (db) => [...(await ofLaunches(db, host)), ...(await ofMessages(db))])
@@ -29,7 +29,7 @@ async function ofLaunches(db: Database, { settings, now }: MetricsHost<Settings>
       ? [
           metric(
             'launches_age_seconds',
-            'Since the list of launches was last read',
+            'Seconds since the list of launches was last read',
             Math.max(0, now().getTime() - read.getTime()) / 1_000,
           ),
         ]
@@ -42,7 +42,7 @@ async function ofMessages(db: Queryable): Promise<Metric[]> {
     `select case kind when 'card' then 'card' else 'notice' end as kind, state, count(*)::int as count
      from discord_outbox group by 1, 2`,
   )
-  const help = 'Messages to Discord, by what became of them'
+  const help = 'Messages to Discord, by state'
   return rows.map(({ kind, state, count }) => ({
     name: 'discord_messages',
     help,

@@ -1,24 +1,26 @@
-import type { RunType } from 'tminus'
+import { humanDuration, type RunType } from 'tminus'
+import { PAGE_SIZE } from '../launches/launch-library/addresses.ts'
+import { instantText } from '../launches/launch-text.ts'
 import type { Nearest, SyncRow } from '../launches/sync.ts'
 
-/** `auto`: the whole list where it is time for it, else what changed. */
+/** `auto`: the whole list if it is due, otherwise its changes. */
 export type Sync = 'auto' | 'full' | 'incremental'
 
 export interface Situation {
   now: Date
   runType: RunType
   sync: Sync
-  /** Between two looks, ms: inside an hour of the nearest launch, inside a day, else. */
+  /** Milliseconds between two requests: within an hour of the nearest launch, within a day, otherwise. */
   intervals: readonly [near: number, soon: number, far: number]
-  /** Undefined before the first reading. */
+  /** Undefined before the first request. */
   stored: Omit<SyncRow, 'lastAttemptAt'> | undefined
-  /** The launch nearest to now, past or to come, whose outcome is open. */
+  /** The launch nearest to now, past or upcoming, that has no outcome yet. */
   nearest: Nearest | undefined
-  /** Calls left beyond the reserve; undefined where no limit is known. `until`: when there are more. */
+  /** `calls`: left beyond the reserve; undefined if no limit is known. `until`: when more are available. */
   quota: { calls: number | undefined; until: Date | undefined }
 }
 
-/** What to ask of Launch Library now, and why, in words. */
+/** What to request from Launch Library now, and why. */
 export type Plan = { reason: string } & (
   | { look: 'later'; until: Date }
   | { look: 'full' }
@@ -27,83 +29,73 @@ export type Plan = { reason: string } & (
 )
 
 /**
- * Each call costs quota: scheduled runs look the more often the nearer a launch is, and ask for what changed; once a
- * day for the whole list, because a change of the image alone does not raise `last_updated`. A run by hand always
- * looks, at the whole list if there are calls enough.
+ * Each request costs quota. Scheduled runs make more requests when a launch is near. They request the changes, and once a
+ * day the whole list, because `last_updated` does not change when only the image does. A manual run always makes a
+ * request: for the whole list if enough calls are left.
  */
 export function planFetch(situation: Situation): Plan {
-  return notDue(situation) ?? outOfCalls(situation) ?? listToRead(situation)
+  return waitForInterval(situation) ?? waitForQuota(situation) ?? listToRead(situation)
 }
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** The ticks of a schedule come a little early or late; without this every second one would be missed. */
+/** Scheduled runs start a little early or late. Without this tolerance, every second one would miss its turn. */
 const JITTER_MS = 5_000
 
-function notDue({ now, runType, stored, ...situation }: Situation): Plan | undefined {
+function waitForInterval({ now, runType, stored, ...situation }: Situation): Plan | undefined {
   if (runType !== 'scheduled' || !stored?.lastSuccessAt) return undefined
   const intervalMs = intervalNow({ now, ...situation })
   const elapsedMs = now.getTime() - stored.lastSuccessAt.getTime()
-  // A success in the future is a clock that was set back: no reason to wait for it.
+  // A success in the future means that the clock was set back, so do not wait for it.
   if (elapsedMs < 0 || elapsedMs >= intervalMs - JITTER_MS) return undefined
   const until = new Date(stored.lastSuccessAt.getTime() + intervalMs)
   return {
     look: 'later',
     until,
-    reason: `Launch Library was read ${minutes(elapsedMs)} ago; it is asked again from ${clockTime(until)}`,
+    reason: `Launch Library was read ${humanDuration(elapsedMs)} ago; the next request is due at ${instantText(until)}`,
   }
 }
 
 function intervalNow({ now, intervals, nearest }: Pick<Situation, 'now' | 'intervals' | 'nearest'>): number {
   const [near, soon, far] = intervals
   const distanceMs = nearest ? Math.abs(nearest.net.getTime() - now.getTime()) : Number.POSITIVE_INFINITY
-  // All day long would cost more calls than there are.
+  // A launch known only to the day would need this short interval all day: more calls than the quota has.
   if (distanceMs <= HOUR_MS && nearest?.precise) return near
   return distanceMs <= DAY_MS ? soon : far
 }
 
-function outOfCalls({ now, quota }: Situation): Plan | undefined {
+function waitForQuota({ now, quota }: Situation): Plan | undefined {
   if (quota.calls === undefined || quota.calls > 0) return undefined
   const until = quota.until ?? new Date(now.getTime() + HOUR_MS)
   return { look: 'later', until, reason: quotaSpent(until) }
 }
 
-/** Also said where the quota ends in the middle of a reading. */
 export function quotaSpent(until: Date): string {
-  return `Launch Library's hourly quota is used up; it is asked again from ${clockTime(until)}, until then what is stored counts`
+  return `The quota of Launch Library is used up; the next request is due at ${instantText(until)}`
 }
 
 function listToRead(situation: Situation): Plan {
   const { sync, stored } = situation
   const since = stored?.highWater ? new Date(stored.highWater.getTime() - OVERLAP_MS) : undefined
-  if (since === undefined) return { look: 'full', reason: 'reading the whole list: nothing tells yet what changed' }
-  const whole = sync === 'full' ? 'as asked for' : sync === 'auto' ? wholeListDue(situation) : undefined
+  if (since === undefined) return { look: 'full', reason: 'reading the whole list: when it last changed is unknown' }
+  const whole =
+    sync === 'full' ? 'requested by the parameter sync' : sync === 'auto' ? wholeListDue(situation) : undefined
   if (whole === undefined) {
-    return { look: 'incremental', since, reason: `reading what changed since ${clockTime(since)}` }
+    return { look: 'incremental', since, reason: `reading the changes since ${instantText(since)}` }
   }
-  const pages = Math.ceil((stored?.launches ?? 0) / PAGE)
+  const pages = Math.ceil((stored?.launches ?? 0) / PAGE_SIZE)
   if (sync === 'full' || situation.quota.calls === undefined || situation.quota.calls >= pages) {
     return { look: 'full', reason: `reading the whole list: ${whole}` }
   }
-  const left = `the quota has ${situation.quota.calls} calls left and the whole list takes ${pages}`
-  return { look: 'incremental', since, reason: `reading what changed since ${clockTime(since)}: ${left}` }
+  const left = `the quota has ${situation.quota.calls} calls left, and the whole list needs ${pages}`
+  return { look: 'incremental', since, reason: `reading the changes since ${instantText(since)}: ${left}` }
 }
 
-/** Launch Library's clock and its caches may lag behind. */
+/** Launch Library's clock and caches may lag behind. */
 const OVERLAP_MS = 10 * 60_000
-const PAGE = 100
 
 function wholeListDue({ now, runType, stored }: Situation): string | undefined {
-  if (runType === 'manual') return 'the run was started by hand'
+  if (runType === 'manual') return 'this is a manual run'
   const elapsedMs = stored?.lastFullAt ? now.getTime() - stored.lastFullAt.getTime() : Number.POSITIVE_INFINITY
-  return elapsedMs >= 0 && elapsedMs < DAY_MS - JITTER_MS ? undefined : 'that is due once a day'
-}
-
-function minutes(ms: number): string {
-  return ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${Math.floor(ms / 60_000)} min`
-}
-
-/** To the minute, `2026-11-21T14:05Z`. */
-function clockTime(date: Date): string {
-  return date.toISOString().replace(/:\d\d\.\d+Z$/, 'Z')
+  return elapsedMs >= 0 && elapsedMs < DAY_MS - JITTER_MS ? undefined : 'it is due once a day'
 }

@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { launchLibrarySettings } from '../launches/settings.ts'
 import { discordSettings } from './discord/settings.ts'
 
-/** The environment variables of this pipeline, an empty one being unset. */
+/** The environment variables of this pipeline. An empty variable counts as unset. */
 export const settings = {
   ...launchLibrarySettings,
-  /** Between two scheduled looks: inside an hour of the nearest launch, inside a day, else. In ms once parsed. */
+  /** Between two scheduled requests: within an hour of the nearest launch, within a day, otherwise. Parsed to ms. */
   LAUNCH_LIBRARY_INTERVALS: z
     .string()
     .default('5m,15m,1h')
@@ -15,16 +15,16 @@ export const settings = {
         return [near, soon, far] as const
       context.addIssue({
         code: 'custom',
-        message: 'must be three durations from 1m to 2h (older data is called old on the card), like 5m,15m,1h',
+        message: 'must be three durations from 1m to 2h, like 5m,15m,1h; the card marks data older than 2h as old',
       })
       return z.NEVER
     }),
   ...discordSettings,
 }
 
-/** Of a run. */
+/** Parameters of a run. */
 export const params = z.object({
-  /** The whole list, what changed in it since the last time, or whichever is due. */
+  /** What to request: `full` the whole list, `incremental` its changes, `auto` what is due. */
   sync: z.enum(['auto', 'full', 'incremental']).default('auto'),
 })
 

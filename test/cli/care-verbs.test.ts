@@ -129,7 +129,7 @@ describe.concurrent('db check', () => {
     expect(empty).toContainEqual({
       name: 'launches',
       level: 'warn',
-      message: 'none are stored yet; run npm run pipeline rocket-launches',
+      message: 'none stored yet; run npm run pipeline rocket-launches',
     })
   })
 })

@@ -64,7 +64,7 @@ test('loads all launches ever within the quota, each once, although the process 
   const second = await start().ended
   expect(second.code).toBe(0)
   expect(second.stderr).toMatch(/^.*died; its runs are queued again.*\n$/)
-  expect(second.stdout).toMatch(/goes on after [\d,]+ of 7,500 launches \(30 of \d+ pages\)/)
+  expect(second.stdout).toMatch(/continues after [\d,]+ of 7,500 launches \(30 of \d+ pages\)/)
 
   const stored = await rows('select launch_id from rocket_launches')
   expect(stored.map(({ launch_id: id }) => id).sort()).toEqual(LAUNCHES.map(({ id }) => id).sort())

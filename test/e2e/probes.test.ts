@@ -159,7 +159,7 @@ describe.concurrent('the probes of a process', () => {
           launches: expect.stringMatching(/^ok: read .* ago$/),
           quota: expect.stringMatching(/^ok: /),
           webhooks: 'ok: 1 in use',
-          outbox: 'ok: 0 to be sent, 0 of unknown fate, 0 given up',
+          outbox: 'ok: 0 waiting, 0 with unknown outcome, 0 dead',
         })
         const running = startCli(['scheduler'], { env })
         const metrics = await (await fetch(`${await urlOf(running)}/metrics`)).text()
@@ -171,11 +171,11 @@ describe.concurrent('the probes of a process', () => {
         await pool.query(`update discord_outbox set state = 'unknown'`)
         await disable(pool, parseWebhookUrl(standIns.discord.webhookUrl), 'deleted; make a new one')
         expect(await check({ CLOCK: '2026-05-05T12:00:00Z' })).toMatchObject({
-          launches: expect.stringMatching(/^warn: read (24 h|23 h 59 min) ago, which is long; /),
+          launches: expect.stringMatching(/^warn: read (24 h|23 h 59 min) ago, which is too old; /),
           webhooks: expect.stringMatching(
             /^fail: webhook \d+ has been disabled since \d{4}-\S+ \S+Z: deleted; make a new one$/,
           ),
-          outbox: expect.stringMatching(/^warn: .*1 of unknown fate.*; npm run cli -- discord outbox lists them$/),
+          outbox: expect.stringMatching(/^warn: .*1 with unknown outcome.*; npm run cli -- discord outbox lists them$/),
         })
       }),
     ))

@@ -1,7 +1,7 @@
 import type { Database } from 'tminus/db'
 import { upcomingUrl } from '../../launches/launch-library/addresses.ts'
 import { lastKnownQuota } from '../../launches/launch-library/quota.ts'
-import { nearestOpen, readSync } from '../../launches/sync.ts'
+import { nearestWithoutOutcome, readSync } from '../../launches/sync.ts'
 import { planFetch } from '../plan-fetch.ts'
 import type { Settings } from '../settings.ts'
 
@@ -20,7 +20,7 @@ export async function dataAge(db: Database, settings: Settings, now: Date): Prom
   const { LAUNCH_LIBRARY_URL: baseUrl, LAUNCH_LIBRARY_TOKEN: token, LAUNCH_LIBRARY_INTERVALS: intervals } = settings
   const [stored, nearest, quota] = await Promise.all([
     readSync(db, upcomingUrl(baseUrl).href),
-    nearestOpen(db, now),
+    nearestWithoutOutcome(db, now),
     lastKnownQuota({ db, baseUrl, token, now: () => now }),
   ])
   const situation = { now, runType: 'scheduled', sync: 'auto', intervals, stored, nearest, quota } as const

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Cursor, cursorAfter, freshOf } from '../../../pipelines/launch-history/cursor.ts'
+import { type Cursor, cursorAfter, newOf } from '../../../pipelines/launch-history/cursor.ts'
 
 const START: Cursor = { net: null, offset: 0, ids: [] }
 
@@ -30,7 +30,7 @@ function readAll(list: readonly Listed[], size: number, ties: (page: number) => 
     if (page > 2 * list.length + 2) throw new Error('it never ends')
     const ordered = list.toSorted((one, other) => byNet(one, other) || ties(page)(one, other))
     const { results, last } = ask(ordered, cursor, size)
-    received.push(...freshOf(cursor, results).map((launch) => Number((launch as Listed).id)))
+    received.push(...newOf(cursor, results).map((launch) => Number((launch as Listed).id)))
     if (last) return received
     cursor = cursorAfter(cursor, results)
   }

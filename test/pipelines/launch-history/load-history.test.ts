@@ -211,14 +211,14 @@ describe('a quota that is used up', () => {
     await serve({ quota: { limit: 5, windowSeconds: 3_600, now: () => now } })
     const error = await failing(run())
     expect(error).toMatchObject({ code: 'rescheduled', at: expect.any(Date) })
-    expect(error.message).toBe('298 of 1,000 launches (3 of 11 pages), goes on at 13:00Z, done about 15:00Z')
+    expect(error.message).toBe('298 of 1,000 launches (3 of 11 pages), continues at 13:00Z, done about 15:00Z')
     expect(asked()).toHaveLength(3)
     now = later(10 * 60_000)
     expect(await waiting()).toEqual(new Date('2026-01-15T13:00:01.000Z'))
     expect(asked()).toHaveLength(3)
     expect(log.lines.slice(-2)).toEqual([
-      'info goes on after 298 of 1,000 launches (3 of 11 pages)',
-      'info waits until 13:00Z',
+      'info continues after 298 of 1,000 launches (3 of 11 pages)',
+      'info waiting until 13:00Z',
     ])
     for (const pages of [6, 9]) {
       now = later(3_601_000)
@@ -236,7 +236,7 @@ describe('a quota that is used up', () => {
     now = new Date('2026-01-15T23:30:00Z')
     archive = past(1_000)
     await serve({ quota: { limit: 5, windowSeconds: 3_600, now: () => now } })
-    expect((await failing(run())).message).toMatch(/, goes on at 2026-01-16 00:30Z, done about 02:30Z$/)
+    expect((await failing(run())).message).toMatch(/, continues at 2026-01-16 00:30Z, done about 02:30Z$/)
   })
 })
 
@@ -257,7 +257,7 @@ describe('a run that comes after another one', () => {
     const before = asked()
     expect(await run({ askedAt: later(-60_000) })).toEqual(first)
     expect(asked()).toEqual(before)
-    expect(log.lines.at(-1)).toBe('info this load came to its end at 12:00Z already')
+    expect(log.lines.at(-1)).toBe('info already finished at 12:00Z')
   })
 
   test('of another span has a load of its own', async () => {
@@ -345,7 +345,7 @@ describe('what goes wrong', () => {
     await serve()
     const error = await failing(run())
     expect(error).toMatchObject({ code: 'failed', retryable: false })
-    expect(error.message).toMatch(/^50 of 199 launches could not be read, most often because of "status: /)
+    expect(error.message).toMatch(/^50 of 199 launches could not be parsed, most often because of "status: /)
     expect(await stored()).toHaveLength(149)
     archive = past(300)
     expect(await run()).toMatchObject({ launches: 300, pages: 4, inserted: 251, unchanged: 49, rejected: 0 })
@@ -377,7 +377,9 @@ describe('what goes wrong', () => {
     expect(await failing(run())).toMatchObject({ code: 'http_status', retryable: true })
     const error = await failing(run())
     expect(error).toMatchObject({ code: 'rescheduled', at: later(30_000) })
-    expect(error.message).toMatch(/502.*; 100 of 150 launches \(1 of 2 pages\), goes on at 12:00Z, done about 12:00Z$/)
+    expect(error.message).toMatch(
+      /502.*; 100 of 150 launches \(1 of 2 pages\), continues at 12:00Z, done about 12:00Z$/,
+    )
     broken = []
     expect(await run()).toMatchObject({ launches: 150, inserted: 150 })
   })

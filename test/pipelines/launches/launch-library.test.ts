@@ -289,10 +289,10 @@ describe('from the stand-in', () => {
 
 describe('a failure says what to do', () => {
   test.each<[string, unknown, RegExp]>([
-    ['results missing', { detail: 'hello' }, /changed its shape \(results: .*\); check LAUNCH_LIBRARY_URL$/],
-    ['results no list', { results: {} }, /changed its shape \(results: /],
-    ['a list of something', [1], /changed its shape \(answer: /],
-    ['a count of words', { results: [], count: 'many' }, /changed its shape \(count: /],
+    ['results missing', { detail: 'hello' }, /is not a list of launches \(results: .*\); check LAUNCH_LIBRARY_URL$/],
+    ['results no list', { results: {} }, /is not a list of launches \(results: /],
+    ['a list of something', [1], /is not a list of launches \(answer: /],
+    ['a count of words', { results: [], count: 'many' }, /is not a list of launches \(count: /],
   ])('%s', async (_, answer, message) => {
     const error = await failing((_, response) => sendJson(response, answer))
     expect(error).toMatchObject({ code: 'launch_library_shape', retryable: false })

@@ -101,7 +101,7 @@ test('reads every page, and says what it did page by page', async () => {
     ['100', 'detailed', '200'],
   ])
   expect(log.lines).toEqual([
-    'info reading the whole list: nothing tells yet what changed',
+    'info reading the whole list: when it last changed is unknown',
     'info page 1: 100 of 230 launches: 100 new',
     'info page 2: 100 of 230 launches: 100 new',
     'info page 3: 30 of 230 launches: 30 new',
@@ -136,7 +136,7 @@ describe('when it asks', () => {
     await byTick(0)
     expect(await byTick(55)).toEqual({
       ...NOTHING,
-      skipped: 'Launch Library was read 55 min ago; it is asked again from 2026-01-15T01:00Z',
+      skipped: 'Launch Library was read 55 min ago; the next request is due at 2026-01-15 01:00Z',
       waitingUntil: '2026-01-15T01:00:00.000Z',
     })
     expect(calls()).toHaveLength(1)
@@ -222,7 +222,7 @@ describe('a quota that is used up', () => {
     const summary = await run({ log })
     expect(summary).toMatchObject(NOTHING)
     expect(summary.skipped).toMatch(
-      /^Launch Library's hourly quota is used up; it is asked again from 2026-01-15T00:15Z/,
+      /^The quota of Launch Library is used up; the next request is due at 2026-01-15 00:15Z$/,
     )
     expect(summary.waitingUntil).toBe('2026-01-15T00:15:00.000Z')
     expect(log.lines).toEqual([`info ${summary.skipped}`])
@@ -323,7 +323,7 @@ describe('launches the list tells nothing of any more', () => {
     const log = quietLog()
     expect(await run({ minutes: 10, log })).toMatchObject({ vanished: 0 })
     expect(log.lines).toContain(
-      'warn 9 launches to come are missing from the list, most of those stored: that is not believed',
+      'warn 9 upcoming launches, most of the stored ones, are missing from the list; none is marked as vanished',
     )
     expect(await vanished()).toEqual([])
   })
@@ -335,7 +335,7 @@ describe('launches the list tells nothing of any more', () => {
     brokenFrom = 2
     const log = quietLog()
     expect(await run({ minutes: 10, log })).toMatchObject({ fetched: 2, vanished: 1 })
-    expect(log.lines.at(-1)).toMatch(/^warn 1 launches the list tells nothing of any more could not be asked for: /)
+    expect(log.lines.at(-1)).toMatch(/^warn requesting 1 launches that are no longer in the list failed: /)
     brokenFrom = Number.POSITIVE_INFINITY
     await run({ minutes: 11 })
     expect(calls().at(-1)?.query.id).toBeDefined()
@@ -395,7 +395,7 @@ describe('a list that is not whole', () => {
     const log = quietLog()
     expect(await run({ sync: 'full', minutes: 10, log })).toMatchObject({ fetched: 200, vanished: 0, checked: 0 })
     expect(log.lines).toContain(
-      'warn the list ended after 200 of 350 launches: no launch is taken for gone, it is read again',
+      'warn the list ended after 200 of 350 launches; no launch is marked as vanished, and the next run reads the list again',
     )
     expect(await vanished()).toEqual({ count: 0 })
     expect(await sync()).toEqual({ last_success_at: clock(), last_full_at: T0, launches: 350 })
@@ -414,7 +414,7 @@ describe('a list that is not whole', () => {
     const log = quietLog()
     expect(await run({ sync: 'full', minutes: 10, log })).toMatchObject({ fetched: 350, vanished: 0 })
     expect(log.lines).toContain(
-      'warn the list holds launches twice, 300 of 350 are others: no launch is taken for gone',
+      'warn the list has duplicates: only 300 of 350 launches are distinct; no launch is marked as vanished',
     )
   })
 
@@ -496,7 +496,7 @@ describe('what goes wrong', () => {
     const error = await run().catch((thrown) => thrown)
     expect(error).toMatchObject({ code: 'failed', retryable: false })
     expect(error.message).toMatch(
-      /^5 of 24 launches could not be read, most often because of "vid_urls\.\*: Invalid input: expected object, received number" \(8 times\): the API changed, or LAUNCH_LIBRARY_URL/,
+      /^5 of 24 launches could not be parsed, most often because of "vid_urls\.\*: Invalid input: expected object, received number" \(8 times\)\. Check LAUNCH_LIBRARY_URL/,
     )
     expect(await stored()).toBe(19)
     expect(await rows('select last_success_at from rocket_launch_sync')).toEqual([{ last_success_at: null }])

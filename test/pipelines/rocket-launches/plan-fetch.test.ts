@@ -52,7 +52,7 @@ describe('how often a scheduled run looks', () => {
     expect(plan({ stored: { lastSuccessAt: ago(20 * MINUTE) } })).toEqual({
       look: 'later',
       until: ago(-40 * MINUTE),
-      reason: 'Launch Library was read 20 min ago; it is asked again from 2026-01-15T12:40Z',
+      reason: 'Launch Library was read 20 min ago; the next request is due at 2026-01-15 12:40Z',
     })
   })
 
@@ -78,7 +78,7 @@ describe('what is asked', () => {
     expect(plan()).toEqual({
       look: 'incremental',
       since: ago(3 * HOUR + 10 * MINUTE),
-      reason: 'reading what changed since 2026-01-15T08:50Z',
+      reason: 'reading the changes since 2026-01-15 08:50Z',
     })
   })
 
@@ -97,7 +97,7 @@ describe('what is asked', () => {
     expect(plan({ runType: 'manual', quota: { calls: 4, until: undefined } })).toMatchObject({ look: 'full' })
     expect(plan({ runType: 'manual', quota: { calls: 3, until: undefined } })).toMatchObject({
       look: 'incremental',
-      reason: 'reading what changed since 2026-01-15T08:50Z: the quota has 3 calls left and the whole list takes 4',
+      reason: 'reading the changes since 2026-01-15 08:50Z: the quota has 3 calls left, and the whole list needs 4',
     })
     expect(plan({ runType: 'manual', quota: { calls: undefined, until: undefined } })).toMatchObject({ look: 'full' })
   })
@@ -114,7 +114,9 @@ describe('what is asked', () => {
       expect(plan({ runType, quota: { calls: 0, until } })).toEqual({
         look: 'later',
         until,
-        reason: expect.stringMatching(/quota is used up; it is asked again from 2026-01-15T12:25Z/),
+        reason: expect.stringMatching(
+          /quota of Launch Library is used up; the next request is due at 2026-01-15 12:25Z$/,
+        ),
       })
     }
   })
