@@ -4,11 +4,11 @@ import fc from 'fast-check'
 
 const FILE = fileURLToPath(new URL('../../../shared/data/ll2-schema/ll-2.4.0-launches.json', import.meta.url))
 
-/** Launch Library's own schema lies beside the checkout on the machines this is developed on, and nowhere else. */
+/** Launch Library's own schema is beside the checkout on development machines only. */
 export const SCHEMA = existsSync(FILE)
 export const WITHOUT_SCHEMA = 'skipped: ../shared/data/ll2-schema is not here'
 
-/** As much of OpenAPI 3.0 as the schema uses. */
+/** The part of OpenAPI 3.0 that the schema uses. */
 interface Schema {
   $ref?: string
   allOf?: Schema[]
@@ -25,13 +25,13 @@ interface Schema {
 
 type Schemas = Record<string, Schema>
 
-/** Anything the schema of this name allows, with all of its properties: an API that serialises leaves none out. */
+/** Any value of the named schema, always with all properties, as the API serialises them. */
 export function fromSchema(name: string): fc.Arbitrary<Record<string, unknown>> {
   const { components } = JSON.parse(readFileSync(FILE, 'utf8')) as { components: { schemas: Schemas } }
   return anyOf(components.schemas[name] ?? {}, components.schemas, 0) as fc.Arbitrary<Record<string, unknown>>
 }
 
-/** Lists and what may be null end there: whole launches hang at the docking events of a launch. */
+/** Below this depth lists are empty and nullable values null: a launch's docking events contain other launches. */
 const DEEPEST = 5
 
 function anyOf(schema: Schema, schemas: Schemas, depth: number): fc.Arbitrary<unknown> {

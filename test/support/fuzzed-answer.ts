@@ -5,19 +5,19 @@ import type { Random } from './random.ts'
 export interface Asked {
   /** `http://127.0.0.1:PORT` */
   origin: string
-  /** Path and query that was asked. */
+  /** The requested path and query. */
   target: string
-  /** Of the requests for one case: 0, 1, … */
+  /** The number of the request within its case: 0, 1, … */
   time: number
-  /** What the client sends as its key: a rude server repeats it. */
+  /** The client's key: a hostile server repeats it. */
   token: string
   random: Random
 }
 
-/** Answers over the bare socket. What leaves it open answers no more. */
+/** Answers over the bare socket. A function that leaves it open never answers. */
 export type Answer = (socket: Socket, asked: Asked) => void
 
-/** Codes of the errors it may end in; none: the list is read. */
+/** Codes of the errors it may end with; empty if the list must be read. */
 export type Ends = readonly string[]
 
 export type Answers = Record<string, readonly [Ends, Answer]>

@@ -8,7 +8,7 @@ const BOMBS = [
   ['br', brotliCompressSync(Buffer.alloc(5_000_000, 32), { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })],
 ] as const
 
-/** What may go wrong, or oddly, on the way. */
+/** Broken and unusual connections. */
 export const CONNECTIONS: Answers = {
   'a list': [
     [],

@@ -2,7 +2,7 @@ import { type Answers, type Ends, LIST, send } from './fuzzed-answer.ts'
 
 const SHAPE: Ends = ['launch_library_shape']
 
-/** What may come whole, and not be a list. */
+/** Complete answers that are no list. */
 export const CONTENTS: Answers = {
   'a status': [
     [
@@ -77,7 +77,7 @@ export const CONTENTS: Answers = {
       ),
   ],
   'a next page elsewhere': [
-    // The same path on another host is asked of the address that was asked before, which then never ends.
+    // The client requests the same path at the configured host, so this list never ends.
     ['launch_library_next', 'launch_library_endless'],
     (socket, { random, origin, target, token }) => {
       const next = random.pick([

@@ -2,15 +2,15 @@ import type { Random } from './random.ts'
 
 type Json = Record<string, unknown>
 
-/** One way to spoil a launch, in place. */
+/** One way to damage a launch, in place. */
 type Mutation = (launch: Json, random: Random) => void
 
-/** What must become of a launch: it is stored, set aside, or either. */
+/** The expected result: stored, rejected, or either. */
 export type Fate = 'fits' | 'rejected' | 'either'
 
 const LONG = 'Ünïcode 🚀 '.repeat(1_000).slice(0, 10_000)
 
-/** With the other half of the pair elsewhere, or nowhere. */
+/** The other half of the pair is elsewhere or missing. */
 const HALVES = ['\uD83D', '\uDE80', '\uDE80\uD83D']
 
 const VALUES: readonly unknown[] = [
@@ -172,7 +172,7 @@ export const MUTATIONS: Record<string, readonly [Fate, Mutation]> = {
   ],
 }
 
-/** What may stand in a page in place of a launch. */
+/** Values in a page instead of a launch. */
 export const NO_LAUNCHES: readonly unknown[] = [
   null,
   undefined,
@@ -193,7 +193,7 @@ function set(parent: Json, key: string, value: unknown): void {
   Object.defineProperty(parent, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/** At a place anywhere in the launch. */
+/** Anywhere in the launch. */
 function change(launch: Json, random: Random, work: (parent: Json, key: string) => unknown): void {
   let parent = launch
   for (;;) {

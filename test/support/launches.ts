@@ -1,7 +1,7 @@
 import type { Launch } from '../../pipelines/launches/launch.ts'
 import { type Parsed, parseLaunch } from '../../pipelines/launches/parse-launch.ts'
 
-/** A launch as API 2.3.0 gives it in normal mode, shortened; `changes` replace top-level keys. */
+/** A launch of API 2.3.0 in normal mode, shortened. `changes` replace top-level keys. */
 export function launch230(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     id: '00000000-0000-4000-8000-000000000001',
@@ -58,7 +58,7 @@ export function launch230(changes: Record<string, unknown> = {}): Record<string,
   }
 }
 
-/** `count` launches of different ids, an hour apart. */
+/** `count` launches with different ids, an hour apart. */
 export function launches230(count: number, changes: Record<string, unknown> = {}): Record<string, unknown>[] {
   return Array.from({ length: count }, (_, index) =>
     launch230({
@@ -70,7 +70,7 @@ export function launches230(count: number, changes: Record<string, unknown> = {}
   )
 }
 
-/** Parses what must fit. */
+/** Parses a launch that must match the schema. */
 export function parsed(received: unknown, version: Parameters<typeof parseLaunch>[0] = '2.3.0'): Launch {
   const result: Parsed = parseLaunch(version, received)
   if ('launch' in result) return result.launch

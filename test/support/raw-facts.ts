@@ -2,8 +2,8 @@
 export type RawLaunch = Record<string, any>
 
 /**
- * The facts whose change is news, of a launch as it was received. Written from the API's answers and the columns'
- * comments, without the code of the pipeline, so as to check it. `before`: what was known of the launch.
+ * The recorded columns of a launch as received. Derived from the API's answers and the columns' comments without the
+ * pipeline's code, which it checks. `before`: the stored columns of the launch.
  */
 export function factsIn(
   version: string,
@@ -50,7 +50,7 @@ function webcast(videos: { url: string; priority: number }[]): string | null {
   return best?.url ?? null
 }
 
-/** Of a launch that comes without: midnight and open means the period that ends that day, or that day. */
+/** The precision of a launch that has none: midnight and undetermined means the period that ends that day, or that day. */
 function guessed(version: string, { net, status, tbddate, tbdtime }: RawLaunch): number {
   const [, month = '', day = ''] = /^\d+-(\d+)-(\d+)T/.exec(net) ?? []
   const isOpen = tbddate === true || tbdtime === true || status.id === 2

@@ -4,7 +4,7 @@ import type { ApiVersion } from '../../pipelines/launches/api-version.ts'
 
 const FOLDER = fileURLToPath(new URL('../../../shared/data/ll2-recorded', import.meta.url))
 
-/** Real answers of Launch Library lie beside the checkout on the machines this is developed on, and nowhere else. */
+/** Real answers of Launch Library are beside the checkout on development machines only. */
 export const RECORDED = existsSync(FOLDER)
 export const WITHOUT_RECORDED = 'skipped: ../shared/data/ll2-recorded is not here'
 
@@ -14,7 +14,7 @@ export interface Recorded {
   launches: Record<string, unknown>[]
 }
 
-/** Every recorded answer whose path contains `part`, in the order of the paths (a series: of time). */
+/** All recorded answers with `part` in their path, sorted by path (within a series: by time). */
 export function recorded(part = ''): Recorded[] {
   return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.json') && file.includes(part))

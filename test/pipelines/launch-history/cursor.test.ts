@@ -39,8 +39,8 @@ function readAll(list: readonly Listed[], size: number, ties: (page: number) => 
 const days = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 60 })
 const sizes = fc.integer({ min: 1, max: 9 })
 
-describe('every launch comes once', () => {
-  test('however many share a net and wherever a page ends', () => {
+describe('every launch is received once', () => {
+  test('even if many share a net and pages end anywhere', () => {
     fc.assert(
       fc.property(days, sizes, (nets, size) => {
         const list = nets.sort((one, other) => one - other).map((day, index) => listed(index, day))
@@ -50,7 +50,7 @@ describe('every launch comes once', () => {
     )
   })
 
-  test('in whatever order those of one net come, another one at each page, as long as a page holds them', () => {
+  test('even if launches of one net have another order on each page, as long as they fit on one page', () => {
     fc.assert(
       fc.property(days, sizes, (nets, more) => {
         const list = nets.map((day, index) => listed(index, day))
@@ -65,12 +65,12 @@ describe('every launch comes once', () => {
 })
 
 describe('the next page', () => {
-  test('begins with the last net, since another launch may share it', () => {
+  test('starts at the last net, because another launch may share it', () => {
     const page = [listed('a', 1), listed('b', 2), listed('c', 2)]
     expect(cursorAfter(START, page)).toEqual({ net: new Date('2020-01-02'), offset: 0, ids: ['b', 'c'] })
   })
 
-  test('of a page of one net leaves out as many', () => {
+  test('after a page with one net skips its launches', () => {
     const page = [listed('a', 2), listed('b', 2)]
     const second = cursorAfter({ net: new Date('2020-01-02'), offset: 0, ids: ['a'] }, page)
     expect(second).toEqual({ net: new Date('2020-01-02'), offset: 2, ids: [] })
@@ -78,7 +78,7 @@ describe('the next page', () => {
     expect(cursorAfter({ ...second, net: new Date('2020-01-01') }, page)).toEqual(second)
   })
 
-  test('goes by the nets that can be read', () => {
+  test('uses the nets that can be parsed', () => {
     const page = [{ id: 'x' }, listed('a', 1), null, listed('b', 2), { id: 'y', net: 'soon' }]
     expect(cursorAfter(START, page)).toEqual({ net: new Date('2020-01-02'), offset: 0, ids: ['b'] })
   })
@@ -88,7 +88,7 @@ describe('the next page', () => {
     ['from before what was asked', { ...START, net: new Date('2020-01-03') }, [listed('a', 2), listed('b', 4)]],
     ['without any net', START, [{ id: 'a' }]],
     ['empty', START, []],
-  ])('is not asked after a page that came %s', (_, cursor, page) => {
+  ])('is not requested after a page that came %s', (_, cursor, page) => {
     expect(() => cursorAfter(cursor, page)).toThrow(expect.objectContaining({ code: 'failed', retryable: false }))
   })
 })

@@ -87,7 +87,7 @@ const failing = (promise: Promise<unknown>) =>
   )
 
 describe('a load', () => {
-  test('stores every launch once, and says how far it is', async () => {
+  test('stores every launch once and reports the progress', async () => {
     archive = past(250)
     await serve()
     const summary = await run()
@@ -102,13 +102,13 @@ describe('a load', () => {
     ])
   })
 
-  test('of nothing ends at once', async () => {
+  test('of no launches ends at once', async () => {
     await serve()
     expect(await run()).toMatchObject({ launches: 0, pages: 1 })
     expect(log.lines).toEqual(['info page 1: no launches; 0 of 0 launches (1 of 1 pages)'])
   })
 
-  test('loses no launch of a net that goes over the end of a page, nor of one that fills pages', async () => {
+  test('loses no launch if one net spans two pages or fills pages', async () => {
     const shared = { net: '2020-04-08T00:00:00Z' }
     archive = past(420, (index) =>
       index >= 98 && index < 103 ? shared : index >= 150 && index < 380 ? dated(150) : {},
@@ -120,7 +120,7 @@ describe('a load', () => {
     expect(asked()).toEqual(['/', '2020-04-08/', '2020-05-30/', '2020-05-30/100', '2020-05-30/200'])
   })
 
-  test('loses none because of others that come to the list or leave it meanwhile', async () => {
+  test('loses no launch if others are added or removed meanwhile', async () => {
     const all = past(300)
     archive = all
     await serve({
@@ -155,8 +155,8 @@ describe('a load', () => {
   })
 })
 
-describe('what a run is asked for', () => {
-  test('from and to are included, and nothing else', async () => {
+describe('the parameters of a run', () => {
+  test('from and to are inclusive', async () => {
     archive = past(30)
     await serve()
     expect(await run({ from: '2020-01-05', to: '2020-01-20T00:00:00Z' })).toMatchObject({ launches: 16 })
@@ -164,7 +164,7 @@ describe('what a run is asked for', () => {
     expect(library.requests.at(-1)?.query).toMatchObject({ net__lte: '2020-01-20T00:00:00.000Z' })
   })
 
-  test('to is now where it is not given or lies ahead, and stays what it was at the first page', async () => {
+  test('to defaults to now, is never in the future, and is fixed at the first page', async () => {
     archive = past(250)
     await serve({ quota: { limit: 2, windowSeconds: 60, now: () => now } })
     const until = await waiting({ to: '2030-01-01' })
@@ -175,7 +175,7 @@ describe('what a run is asked for', () => {
     expect(library.requests.at(-1)?.query).toMatchObject({ net__lte: NOW.toISOString() })
   })
 
-  test('a load that never had a page goes up to now once it has', async () => {
+  test('a load without any page updates to until its first page', async () => {
     archive = past(1)
     let broken = true
     await serve({ intercept: (_, response) => broken && Boolean(response.writeHead(502).end()) })
@@ -186,7 +186,7 @@ describe('what a run is asked for', () => {
     expect(library.requests.at(-1)?.query).toMatchObject({ net__lte: now.toISOString() })
   })
 
-  test('what begins in the future is refused', async () => {
+  test('from in the future is rejected', async () => {
     await serve()
     expect(await failing(run({ from: '2026-01-16' }))).toMatchObject({ code: 'failed', retryable: false })
     expect(library.requests).toEqual([])
@@ -198,7 +198,7 @@ describe('what a run is asked for', () => {
     [{ to: '2020-02-30' }, 'to', 'must be a date or an instant'],
     [{ from: '2020-01-01T00:00:00' }, 'from', 'must be a date or an instant'],
     [{ from: 2020 }, 'from', 'must be a date or an instant'],
-  ])('%j is refused', (span, name, message) => {
+  ])('%j is rejected', (span, name, message) => {
     expect(Span.safeParse(span).error?.issues).toEqual([
       expect.objectContaining({ path: [name], message: expect.stringContaining(message) }),
     ])
@@ -206,7 +206,7 @@ describe('what a run is asked for', () => {
 })
 
 describe('a quota that is used up', () => {
-  test('is waited for in words; each try goes on where the one before ended', async () => {
+  test('reschedules the task with a reason; each try continues where the last one stopped', async () => {
     archive = past(1_000)
     await serve({ quota: { limit: 5, windowSeconds: 3_600, now: () => now } })
     const error = await failing(run())
@@ -232,7 +232,7 @@ describe('a quota that is used up', () => {
     expect(asked()).toHaveLength(11)
   })
 
-  test('tells the day where it is another one', async () => {
+  test('names the day if it is another one', async () => {
     now = new Date('2026-01-15T23:30:00Z')
     archive = past(1_000)
     await serve({ quota: { limit: 5, windowSeconds: 3_600, now: () => now } })
@@ -240,8 +240,8 @@ describe('a quota that is used up', () => {
   })
 })
 
-describe('a run that comes after another one', () => {
-  test('begins anew where that one came to its end before', async () => {
+describe('a run after another one', () => {
+  test('starts again if that one had finished before', async () => {
     archive = past(120)
     await serve()
     await run()
@@ -250,7 +250,7 @@ describe('a run that comes after another one', () => {
     expect(await run()).toEqual({ launches: 120, pages: 2, inserted: 0, updated: 1, unchanged: 119, rejected: 0 })
   })
 
-  test('finds the work done where that one came to its end since it was asked for', async () => {
+  test('does nothing if that one finished after this run was triggered', async () => {
     archive = past(120)
     await serve()
     const first = await run()
@@ -260,7 +260,7 @@ describe('a run that comes after another one', () => {
     expect(log.lines.at(-1)).toBe('info already finished at 12:00Z')
   })
 
-  test('of another span has a load of its own', async () => {
+  test('of another span has its own load', async () => {
     archive = past(250)
     await serve({ quota: { limit: 2, windowSeconds: 60, now: () => now } })
     now = await waiting({ to: '2030-01-01' }).then(() => later(120_000))
@@ -271,7 +271,7 @@ describe('a run that comes after another one', () => {
     ])
   })
 
-  test('and stores the same page at the same time leaves the load to it', async () => {
+  test('that stores the same page at the same time leaves the load to the other', async () => {
     archive = past(250)
     await serve({
       intercept: (_, response) => {
@@ -287,7 +287,7 @@ describe('a run that comes after another one', () => {
   })
 })
 
-describe('a list that goes wrong', () => {
+describe('a broken list', () => {
   /** Answers with this instead of what the stand-in would: `call` counts from 1. */
   const serveInstead = (answer: (call: number) => object) =>
     serve({
@@ -301,7 +301,7 @@ describe('a list that goes wrong', () => {
     ...{ count, next, results: past(to).slice(from) },
   })
 
-  test('is read on where the next page names another host', async () => {
+  test('continues at the configured host if the next link names another one', async () => {
     const next = 'https://cache.example/2.3.0/launches/previous/?offset=100'
     await serveInstead((call) =>
       call === 1 ? page(0, 100, next) : call === 2 ? page(99, 199, next, 151) : page(198, 250, null, 52),
@@ -319,7 +319,7 @@ describe('a list that goes wrong', () => {
       'failed',
       100,
     ],
-  ])('fails where it %s, and keeps what came', async (_, answer, code, kept) => {
+  ])('fails if it %s, and keeps the stored pages', async (_, answer, code, kept) => {
     await serveInstead(answer)
     expect(await failing(run())).toMatchObject({ code, retryable: false })
     expect(await stored()).toHaveLength(kept)
@@ -329,18 +329,18 @@ describe('a list that goes wrong', () => {
   })
 })
 
-describe('what goes wrong', () => {
+describe('an error', () => {
   /** Launches that cannot be read, among others. */
   const odd = (index: number, every: number) => (index % every === 0 ? { status: 'unknown' } : {})
 
-  test('with a few launches sets them aside', async () => {
+  test('in a few launches rejects only these', async () => {
     archive = past(150, (index) => odd(index, 10))
     await serve()
     expect(await run()).toEqual({ launches: 150, pages: 2, inserted: 135, updated: 0, unchanged: 0, rejected: 15 })
     expect(await rows('select count(*) from rocket_launch_rejects')).toEqual([{ count: 15 }])
   })
 
-  test('with more than a fifth of all fails at once; the page is asked again', async () => {
+  test('in more than a fifth of all launches fails at once; the page is requested again', async () => {
     archive = past(300, (index) => (index < 100 ? {} : odd(index, 2)))
     await serve()
     const error = await failing(run())
@@ -353,7 +353,7 @@ describe('what goes wrong', () => {
     expect(await rows('select from rocket_launch_rejects')).toEqual([])
   })
 
-  test('with a launch that the database refuses is counted too', async () => {
+  test('by the database about one launch counts too', async () => {
     archive = past(3, (index) => (index === 1 ? { slug: 'x'.repeat(101) } : {}))
     await serve()
     await database.pool.query('alter table rocket_launches alter slug type varchar(100)')
@@ -364,7 +364,7 @@ describe('what goes wrong', () => {
     }
   })
 
-  test('before the first page fails the try; later it only waits, since retries are for what never moves', async () => {
+  test('before the first page fails the try; later it reschedules, because only a try without progress uses up a retry', async () => {
     archive = past(150)
     let broken = [1, 3]
     await serve({
@@ -384,7 +384,7 @@ describe('what goes wrong', () => {
     expect(await run()).toMatchObject({ launches: 150, inserted: 150 })
   })
 
-  test('for good fails at once, wherever it is', async () => {
+  test('that is permanent fails at once, on any page', async () => {
     archive = past(150)
     await serve({
       intercept: (_, response) => {
@@ -395,7 +395,7 @@ describe('what goes wrong', () => {
     expect(await failing(run())).toMatchObject({ retryable: false })
   })
 
-  test('when it is told to stop ends at once, and goes on from there', async () => {
+  test('an abort ends at once, and the next run continues there', async () => {
     archive = past(250)
     const stop = new AbortController()
     await serve({

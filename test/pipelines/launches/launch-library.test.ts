@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
 
-/** Refuses nothing; remembers what it was told of a 429. */
+/** Allows every call and records refusals. */
 function openEnded() {
   const refusals: (number | undefined)[] = []
   const budget = {
@@ -98,7 +98,7 @@ describe('the list', () => {
     ['another port, without the slash', 'http://127.0.0.1:1/2.3.0/launches/upcoming?offset=1'],
     ['a user and a password', 'http://user:secret@127.0.0.1/2.3.0/launches/upcoming/?offset=1'],
     ['nothing but the query', '?offset=1'],
-  ])('whose next page names %s is read on from the address that was asked', async (_, next) => {
+  ])('whose next link names %s is requested at the configured address', async (_, next) => {
     const server = await serve(({ url }, response) =>
       sendJson(response, url?.includes('offset=1') ? { next: null, results: [2] } : { next, results: [1] }),
     )
@@ -113,7 +113,7 @@ describe('the list', () => {
     expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Token k3y', 'Token k3y'])
   })
 
-  test('gives the first page before it fails because of the next', async () => {
+  test('returns the first page before a wrong next link fails', async () => {
     const server = await serve((_, response) => sendJson(response, { count: 2, next: '/elsewhere/', results: [1] }))
     const list = server.library().upcoming()
     expect((await list.next()).value).toMatchObject({ results: [1], last: false })
@@ -125,7 +125,7 @@ describe('the list', () => {
     ['the same launches in another order', ['b', 'a'], '?offset=3'],
     ['some of the same launches, at the end', ['a', 'b'], null],
     ['one of the same launches, and another page', ['b'], '?offset=3'],
-  ])('whose next page holds %s ends', async (_, ids, next) => {
+  ])('whose next page has %s ends', async (_, ids, next) => {
     const error = await failing(({ url }, response) => {
       const [results, following] = url?.includes('offset') ? [ids, next] : [['a', 'b', 'c'], '?offset=2']
       sendJson(response, { next: following, results: results.map((id) => ({ id })) })
@@ -133,7 +133,7 @@ describe('the list', () => {
     expect(error).toMatchObject({ code: 'launch_library_endless', retryable: false, fields: { pages: 2 } })
   })
 
-  test('may hold the last launch again, moved there by another one that came meanwhile', async () => {
+  test('may repeat the last launch on a last page of one', async () => {
     const server = await serve(({ url }, response) => {
       const isLast = url?.includes('offset')
       sendJson(response, {
@@ -148,14 +148,14 @@ describe('the list', () => {
     ['another path', '/2.3.0/launches/previous/?offset=100'],
     ['another path upwards', '../../2.3.0/astronauts/'],
     ['nowhere', 'http://['],
-  ])('is not followed to %s', async (_, next) => {
+  ])('with a next link to %s is not followed', async (_, next) => {
     const error = await failing((_, response) => sendJson(response, { count: 2, next, results: [{}] }))
     expect(error).toMatchObject({ code: 'launch_library_next', retryable: false })
     expect(error.message).toMatch(/has another path, so it is not followed; check LAUNCH_LIBRARY_URL$/)
     expect(error.message).not.toContain('evil')
   })
 
-  test('that names a page twice, or pages without end, ends', async () => {
+  test('that repeats a page, or never ends, fails', async () => {
     const same = await failing((_, response) => sendJson(response, { next: '?offset=5', results: [] }))
     expect(same).toMatchObject({ code: 'launch_library_endless', retryable: false, fields: { pages: 2 } })
     let page = 0
@@ -174,7 +174,7 @@ describe('one call', () => {
     ['2.0.0', '/2.0.0/launch/'],
     ['2.2.0', '/2.2.0/launch/'],
     ['2.3.0', '/2.3.0/launches/'],
-  ])('asks %s for a page of previous launches, or for some by their ids', async (version, path) => {
+  ])('requests previous launches, or launches by id, from %s', async (version, path) => {
     const server = await serve(empty, version)
     const library = server.library()
     expect(library.version).toBe(version)
@@ -188,7 +188,7 @@ describe('one call', () => {
     ])
   })
 
-  test('asks 2.4.0 for the same by its filters', async () => {
+  test('uses filters for both with 2.4.0', async () => {
     const server = await serve(empty, 'api/ll/2.4.0')
     const library = server.library()
     expect(library.version).toBe('2.4.0')
@@ -203,7 +203,7 @@ describe('one call', () => {
     ])
   })
 
-  test('asks for what changed since, where the API knows', async () => {
+  test('requests changes since a time if the API supports it', async () => {
     const server = await serve(empty)
     for await (const { last } of server.library().upcoming({ since: from })) expect(last).toBe(true)
     expect(decodeURIComponent(server.requests[0]?.url ?? '')).toBe(
@@ -213,14 +213,14 @@ describe('one call', () => {
     expect(() => old.library().upcoming({ since: from })).toThrow(RangeError)
   })
 
-  test('of no id is none, of more than 100 a mistake', async () => {
+  test('with no id is not made; more than 100 ids are an error', async () => {
     const server = await serve(empty)
     expect((await server.library().byIds([])).results).toEqual([])
     await expect(server.library().byIds(Array.from({ length: 101 }, String))).rejects.toThrow(RangeError)
     expect(server.requests).toEqual([])
   })
 
-  test('that the budget does not give is not made', async () => {
+  test('is not made if the budget refuses it', async () => {
     const server = await serve(empty)
     const spent = new QuotaExhausted(to, { token: false })
     const library = server.library('k3y', { take: () => Promise.reject(spent) })
@@ -229,7 +229,7 @@ describe('one call', () => {
     expect(server.requests).toEqual([])
   })
 
-  test('is one more for each page', async () => {
+  test('is counted for each page', async () => {
     let calls = 0
     const take = async () => void calls++
     const server = await serve(({ url }, response) =>
@@ -239,7 +239,7 @@ describe('one call', () => {
     expect([calls, server.requests.length]).toEqual([3, 3])
   })
 
-  test('is not led elsewhere: neither by a redirect, with the key, nor by the next page', async () => {
+  test('never goes to another host with the key: neither by a redirect nor by a next link', async () => {
     const elsewhere = await serve(empty)
     const location = `${elsewhere.origin}/2.3.0/launches/previous/`
     const redirecting = await serve((_, response) => response.writeHead(302, { location }).end())
@@ -309,7 +309,7 @@ describe('a failure says what to do', () => {
     ['a Retry-After', { 'retry-after': '625' }, '{}', 625_000],
     ['a sentence', {}, '{"detail":"Request was throttled. Expected available in 625 seconds."}', 625_000],
     ['neither', {}, 'slow down', undefined],
-  ])('the quota is spent, with %s', async (_, headers, body, retryAfterMs) => {
+  ])('the quota is used up, with %s', async (_, headers, body, retryAfterMs) => {
     const { read, refusals } = await serve((_, response) => response.writeHead(429, headers).end(body))
     const error = await read().catch((thrown: unknown) => thrown)
     expect(refusals).toEqual([retryAfterMs])
@@ -342,7 +342,7 @@ describe('the settings', () => {
     LAUNCH_LIBRARY_TOKEN: settings.LAUNCH_LIBRARY_TOKEN,
   })
 
-  test('have a default, and take the address of the list too', () => {
+  test('have a default and accept the address of the list', () => {
     expect(Settings.parse({})).toEqual({ LAUNCH_LIBRARY_URL: 'https://ll.thespacedevs.com/2.3.0' })
     for (const url of ['', '/', '/launches/', '/launches/detailed', '/launches/upcoming/'])
       expect(Settings.parse({ LAUNCH_LIBRARY_URL: `https://h/api/ll/2.4.0${url}` }).LAUNCH_LIBRARY_URL).toBe(

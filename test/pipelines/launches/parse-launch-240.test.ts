@@ -24,7 +24,7 @@ interface Raw {
 }
 
 describe('a launch of API 2.4.0', () => {
-  test('is read as one of 2.3.0 is: variants and countries are kept in what was received', () => {
+  test('is parsed like one of 2.3.0; details keeps variants and countries', () => {
     for (const sample of sampleLaunches(NOW)) {
       const received = shaped('2.4.0')(sample)
       expect(parsed(received, '2.4.0')).toEqual(parsed(sample, '2.3.0'))
@@ -54,7 +54,7 @@ describe('a launch of API 2.4.0', () => {
     },
   )
 
-  test('in the shortest mode, which lacks most of a launch, is refused', () => {
+  test('in list mode, which lacks most fields, is rejected', () => {
     const [sample] = sampleLaunches(NOW)
     expect(parseLaunch('2.4.0', { ...sample, response_mode: 'list' })).toHaveProperty('issues')
   })

@@ -8,7 +8,7 @@ import { launch230, parsed } from '../../support/launches.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
 
 describe('a launch of API 2.3.0', () => {
-  test('is read whole', () => {
+  test('is parsed completely', () => {
     expect(parsed(launch230())).toEqual({
       launch_id: '00000000-0000-4000-8000-000000000001',
       name: 'Falcon 9 Block 5 | Example',
@@ -43,7 +43,7 @@ describe('a launch of API 2.3.0', () => {
     expect(parseLaunch('2.3.0', launch230())).toMatchObject({ detailed: false })
   })
 
-  test('may lack nearly everything', () => {
+  test('may lack most fields', () => {
     const bare = { id: 'a', name: 'b', status: { id: 2, name: 'TBD' }, net: '2026-02-01T10:30:00Z' }
     for (const version of API_VERSIONS)
       expect(parsed(bare, version)).toMatchObject({ pad: null, rocket: null, image_url: null, webcast_live: false })
@@ -56,7 +56,7 @@ describe('a launch of API 2.3.0', () => {
     })
   })
 
-  test('names the broadcast and the page of the lowest priority number', () => {
+  test('has the webcast and the page with the lowest priority number', () => {
     const link = (url: string | null, priority?: number) => ({ url, ...(priority !== undefined && { priority }) })
     const launch = parsed(
       launch230({
@@ -67,7 +67,7 @@ describe('a launch of API 2.3.0', () => {
     expect(launch).toMatchObject({ webcast_url: 'https://c.example/', info_url: 'https://d.example/' })
   })
 
-  test('keeps a status and a precision that are unknown here', () => {
+  test('keeps an unknown status and an unknown precision', () => {
     const launch = parsed(launch230({ status: { id: 77, name: 'Scrubbed' }, net_precision: { id: 99 } }))
     expect(launch).toMatchObject({ status_id: 77, status_name: 'Scrubbed', net_precision: 99 })
     expect(isFlown(77)).toBe(false)
@@ -79,7 +79,7 @@ describe('a launch of API 2.3.0', () => {
     (image_url) => expect(parsed(launch230({ image: { image_url } })).image_url).toBeNull(),
   )
 
-  test('is stored right with a name of 10,000 characters, the year 9999, negative coordinates', () => {
+  test('is stored correctly with a name of 10,000 characters, the year 9999 and negative coordinates', () => {
     const launch = parsed(
       launch230({
         name: 'x'.repeat(10_000),
@@ -94,7 +94,7 @@ describe('a launch of API 2.3.0', () => {
 })
 
 describe('older versions', () => {
-  test('give texts where 2.3.0 gives objects and numbers', () => {
+  test('have texts instead of objects and numbers', () => {
     const old = launch230({
       image: 'https://images.example/old.png',
       rocket: { configuration: { name: 'Falcon 9', family: 'Falcon', full_name: '' } },
@@ -114,7 +114,7 @@ describe('older versions', () => {
       })
   })
 
-  test('in mode=list are refused, saying so', () => {
+  test('in mode=list are rejected with an explanation', () => {
     const launch = { id: 'x', name: 'y', lsp_name: 'SpaceX', mission: 'm', pad: 'p', location: 'l' }
     for (const version of API_VERSIONS)
       expect(parseLaunch(version, launch)).toMatchObject({
@@ -125,7 +125,7 @@ describe('older versions', () => {
   })
 })
 
-describe('what does not fit', () => {
+describe('a launch that does not match the schema', () => {
   test.each<[string, unknown, string]>([
     ['no object', 5, ''],
     ['null', null, ''],
@@ -142,13 +142,13 @@ describe('what does not fit', () => {
     ['a net of the year 0', launch230({ net: '0000-01-01T00:00:00Z' }), 'net'],
     ['a coordinate in words', launch230({ pad: { latitude: 'north' } }), 'pad.latitude'],
     ['a probability in words', launch230({ probability: 'high' }), 'probability'],
-  ])('%s is told by its path', (_, launch, path) => {
+  ])('is rejected with the path of the issue: %s', (_, launch, path) => {
     const result = parseLaunch('2.3.0', launch)
     expect(result).not.toHaveProperty('launch')
     expect('issues' in result && result.issues.map((issue) => issue.path)).toContain(path)
   })
 
-  test('nesting beyond what Postgres takes', () => {
+  test('is rejected if it is nested deeper than Postgres allows', () => {
     let deep: unknown = 'x'
     for (let level = 0; level < 100_000; level++) deep = [deep]
     expect(parseLaunch('2.3.0', launch230({ program: deep }))).toMatchObject({
@@ -158,7 +158,7 @@ describe('what does not fit', () => {
   })
 })
 
-describe('NUL and half surrogate pairs', () => {
+describe('NUL and unpaired surrogates', () => {
   test('become replacement characters, in values and keys, and nothing else changes', () => {
     const result = parseLaunch('2.3.0', launch230({ name: 'a\0b\uD800c', 'k\0': ['\uDC00', '😀', '\\u0000'] }))
     if (!('launch' in result)) throw new Error('rejected')
@@ -166,7 +166,7 @@ describe('NUL and half surrogate pairs', () => {
     expect(JSON.parse(result.details)).toMatchObject({ 'k\uFFFD': ['\uFFFD', '😀', '\\u0000'] })
   })
 
-  test('never reach Postgres, whatever is received', () => {
+  test('never reach Postgres', () => {
     fc.assert(
       fc.property(
         fc.object({ key: fc.string({ unit: 'binary' }), values: [fc.string({ unit: 'binary' }), fc.double()] }),
@@ -211,10 +211,10 @@ describe('a derived precision', () => {
     ['the end of the year', '2026-12-31T00:00', 2, { date: true, time: true }, 14],
     ['the end of February in a leap year', '2028-02-29T00:00', 2, undefined, 7],
     ['a confirmed midnight (Inspiration4)', '2021-09-15T00:00', 1, { date: false, time: false }, 1],
-    ['2.2.0 before it told', '2022-02-19T17:40:03', 3, undefined, 2],
+    ['2.2.0 before it had a precision', '2022-02-19T17:40:03', 3, undefined, 2],
   ])('%s', (_, net, status, open, precision) => expect(derivedPrecision(at(net), status, open)).toBe(precision))
 
-  /** How a launch of a known precision is recorded: coarser than an hour stands at midnight, to be determined. */
+  /** A launch of a known precision as recorded: coarser than an hour means midnight and to be determined. */
   const period = fc.record({
     year: fc.integer({ min: 2020, max: 2040 }),
     month: fc.integer({ min: 0, max: 11 }),
@@ -254,14 +254,14 @@ describe('a derived precision', () => {
   })
 })
 
-test('flown are success, failure, in flight, partial failure, payload deployed', () => {
+test('a launch has flown with success, failure, in flight, partial failure and payload deployed', () => {
   expect(Array.from({ length: 12 }, (_, id) => id).filter(isFlown)).toEqual([3, 4, 6, 7, 9])
   expect(isFlown(null)).toBe(false)
   expect(isPrecise(null)).toBe(false)
 })
 
 describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, () => {
-  test('all fit, save those asked with mode=list', () => {
+  test('all match the schemas, except those of mode=list', () => {
     const files = recorded()
     expect(files.length).toBeGreaterThanOrEqual(80)
     for (const { file, version, launches } of files) {
@@ -272,7 +272,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
     }
   })
 
-  test('are read as they say', () => {
+  test('are parsed with the values they contain', () => {
     for (const { version, launches, file } of recorded().filter(({ file }) => !file.includes('-list-')))
       for (const raw of launches) {
         const launch = parsed(raw, version)
@@ -292,12 +292,12 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
       }
   })
 
-  test('bear out how a missing precision is derived', () => {
+  test('confirm the derived precisions', () => {
     for (const { launches } of recorded())
-      for (const { net_precision: told, net, status } of launches as Record<string, { id: number } | undefined>[]) {
-        if (!told || !status) continue
+      for (const { net_precision: given, net, status } of launches as Record<string, { id: number } | undefined>[]) {
+        if (!given || !status) continue
         const derived = derivedPrecision(new Date(String(net)), status.id)
-        expect(isPrecise(derived), `${net} ${told.id}`).toBe(isPrecise(told.id))
+        expect(isPrecise(derived), `${net} ${given.id}`).toBe(isPrecise(given.id))
       }
   })
 })

@@ -48,7 +48,7 @@ const PERIODS: [what: string, precision: number, net: string, end: string][] = [
   ['a period of an unknown kind', 99, '2026-06-01T00:00:00Z', '2027-01-01T00:00:00Z'],
 ]
 
-/** What each place that tells the next launch, or those to come, says at this time. */
+/** The next and the upcoming launches at this time, from each place that shows them. */
 async function toldAt(at: Date) {
   now = at
   const list = async (past: boolean) =>
@@ -98,12 +98,12 @@ describe('a launch is past when its period is over, and not before', () => {
     expect((await toldAt(new Date('2026-10-31T14:00:00.001Z'))).nearest).toBe('Far')
   })
 
-  test('flown within its period it is past', async () => {
+  test('a launch that flew within its period is past', async () => {
     await store(database.pool, [launch('It', '2026-10-31T00:00:00Z', 5, { status: { id: 3, name: '' } })], now)
     expect(await toldAt(new Date('2026-10-31T12:00:00Z'))).toMatchObject({ list: [], past: ['It'], pastPage: ['It'] })
   })
 
-  test('gone from the list it is neither to come nor past until its period is over', async () => {
+  test('a vanished launch is neither upcoming nor past until its period is over', async () => {
     await store(database.pool, [launch('It', '2026-10-31T00:00:00Z', 5)], now)
     await database.pool.query('update rocket_launches set vanished_at = now()')
     now = new Date('2026-10-31T12:00:00Z')
@@ -113,7 +113,7 @@ describe('a launch is past when its period is over, and not before', () => {
     expect(await past()).toContain('"It"')
   })
 
-  test('the view says the same', async () => {
+  test('the view agrees', async () => {
     const { rows } = await database.pool.query<{ net: Date }>(`select date_trunc('day', now(), 'UTC') as net`)
     const today = rows[0]?.net as Date
     await store(database.pool, [launch('Today', today.toISOString(), 5), launch('Yesterday', before(today), 5)], now)
@@ -126,7 +126,7 @@ function before(day: Date): string {
   return new Date(day.getTime() - 1).toISOString()
 }
 
-test('a placeholder that left the list by its age alone has not vanished', async () => {
+test('a placeholder too old for the list has not vanished', async () => {
   await store(database.pool, [launch('Back', '2026-10-01T00:00:00Z', 7)], now)
   expect(await markVanished(database.pool, [], new Date('2026-10-15T12:00:00Z'))).toBe(0)
 })

@@ -24,7 +24,7 @@ class World {
   quota = NOTHING
   /** When calls arrived. */
   arrived: number[] = []
-  /** Of others since the last answer: nobody can know of these. */
+  /** Calls of others since the last report, which the rule cannot know. */
   unknown: number[] = []
   waits: number[] = []
 
@@ -59,12 +59,12 @@ class World {
   }
 
   /** True where the call was made; it arrives up to `delay` later. */
-  call(delay: number, tells: boolean): boolean {
+  call(delay: number, isReported: boolean): boolean {
     this.quota = quotaAt(this.quota, this.around())
     let decision = decide(this.quota, { ...this.around(), askFirst: true })
     if (decision.kind === 'ask') {
-      this.quota = afterReport(this.quota, tells ? this.throttle() : undefined, this.now)
-      if (tells) this.unknown = []
+      this.quota = afterReport(this.quota, isReported ? this.throttle() : undefined, this.now)
+      if (isReported) this.unknown = []
       decision = decide(this.quota, { ...this.around(), askFirst: false })
     }
     if (decision.kind === 'wait') this.waits.push(decision.until - this.now)
@@ -87,22 +87,22 @@ const worlds = fc
     return () => new World(limit, windowMs, reserve, assumed)
   })
 const part = (max: number) => fc.double({ min: 0, max, noNaN: true })
-/** How long to wait, in windows (until the moment told, where it is a word), then who calls. */
+/** How long to wait, in windows (until the reported moment, if it is a word), then whether we or others call. */
 const event = fc.record({
   wait: fc.oneof(fc.constantFrom(0, 0.9, 1, 1.1, 'until' as const, 'nearly' as const), part(0.02), part(1.2)),
   isOther: fc.constantFrom(false, false, false, true),
   delay: fc.oneof(fc.constantFrom(0, 1), part(1)),
-  tells: fc.constantFrom(true, true, false),
+  isReported: fc.constantFrom(true, true, false),
 })
 const events = fc.array(event, { minLength: 1, maxLength: 80, size: 'max' })
 
 function pass(world: World, wait: number | 'until' | 'nearly') {
-  const told = world.waits.at(-1) ?? 0
+  const reported = world.waits.at(-1) ?? 0
   world.now +=
-    typeof wait === 'number' ? Math.floor(wait * world.windowMs) : Math.max(0, told - Number(wait === 'nearly'))
+    typeof wait === 'number' ? Math.floor(wait * world.windowMs) : Math.max(0, reported - Number(wait === 'nearly'))
 }
 
-describe('the rule, whatever happens', () => {
+describe('the rule, in simulated situations', () => {
   const marginOf = (world: World) => Math.min(1_000, world.windowMs / 10)
 
   test.each([false, true])('never allows more than limit − reserve in any window (others call: %s)', (others) => {
@@ -111,12 +111,12 @@ describe('the rule, whatever happens', () => {
     const property = fc.property(worlds, events, (make, list) => {
       const world = make()
       const limit = world.limit - reserveOf(world.limit, world.reserve)
-      for (const { wait, isOther, delay, tells } of list) {
+      for (const { wait, isOther, delay, isReported } of list) {
         pass(world, wait)
         // Until the throttle has told its limit nothing is known but what is assumed.
         const isKnown = world.quota.report !== undefined || world.assumed !== undefined
         if (others && isOther) world.othersCall()
-        else if (world.call(Math.floor(delay * marginOf(world)), tells || !isKnown)) {
+        else if (world.call(Math.floor(delay * marginOf(world)), isReported || !isKnown)) {
           allowed++
           // What others called since the throttle last answered cannot be known.
           const count = world.counted(world.arrived) - world.counted(world.unknown)
@@ -131,13 +131,13 @@ describe('the rule, whatever happens', () => {
     expect(denied).toBeGreaterThan(10_000)
   })
 
-  test('refuses only until a moment to come, no later than a window and its margin', () => {
+  test('waits until a future time, at most a window and its margin away', () => {
     const property = fc.property(worlds, events, (make, list) => {
       const world = make()
-      for (const { wait, isOther, tells } of list) {
+      for (const { wait, isOther, isReported } of list) {
         pass(world, wait)
         if (isOther) world.othersCall()
-        else world.call(0, tells)
+        else world.call(0, isReported)
       }
       for (const wait of world.waits) {
         expect(wait).toBeGreaterThan(0)
@@ -147,13 +147,13 @@ describe('the rule, whatever happens', () => {
     fc.assert(property, { numRuns: 500 })
   })
 
-  test('who waits as told is given a call, where nobody else called', () => {
+  test('a caller that waits as long as required gets a call if there are no other callers', () => {
     const property = fc.property(worlds, events, (make, list) => {
       const world = make()
-      for (const { wait, tells } of list) {
+      for (const { wait, isReported } of list) {
         pass(world, wait)
-        // Once only to ask when all calls have arrived, or the throttle tells again.
-        for (let waits = 0; !world.call(0, tells || waits > 0); waits++) {
+        // Once only to ask when all calls have arrived, or a new report is due.
+        for (let waits = 0; !world.call(0, isReported || waits > 0); waits++) {
           expect(waits).toBeLessThan(3)
           world.now += world.waits.at(-1) ?? 0
         }
@@ -162,14 +162,14 @@ describe('the rule, whatever happens', () => {
     fc.assert(property, { numRuns: 500 })
   })
 
-  test('a clock that was set back locks nobody out for longer than a window', () => {
+  test('a clock that was set back blocks calls for at most a window', () => {
     const property = fc.property(
       worlds,
       events,
       fc.integer({ min: 1, max: 10 * 365 * 24 * HOUR }),
       fc.boolean(),
       fc.option(fc.integer({ min: 0, max: 100 * HOUR }), { nil: undefined }),
-      (make, list, back, tells, retryAfterMs) => {
+      (make, list, back, isReported, retryAfterMs) => {
         const world = make()
         for (const { wait } of list) {
           pass(world, wait)
@@ -179,9 +179,9 @@ describe('the rule, whatever happens', () => {
         world.now -= back
         // The throttle counts by real time, and its count is trusted: there it still may refuse.
         world.arrived = []
-        world.call(0, tells)
+        world.call(0, isReported)
         world.now += world.windowMs + marginOf(world)
-        expect(world.call(0, tells)).toBe(true)
+        expect(world.call(0, isReported)).toBe(true)
       },
     )
     fc.assert(property, { numRuns: 500 })
@@ -203,11 +203,11 @@ describe('the rule', () => {
     [1, 15, 0],
     [15, 40, 14],
     [300, 3, 3],
-  ])('of a limit of %i a reserve of %i leaves %i alone', (limit, reserve, left) => {
+  ])('a limit of %i with a reserve of %i leaves %i unused', (limit, reserve, left) => {
     expect(reserveOf(limit, reserve)).toBe(left)
   })
 
-  test('without a known limit everything is allowed, until a 429', () => {
+  test('without a known limit, calls are allowed until a 429', () => {
     const open = { ...around(), assumed: undefined }
     expect(decide(spent(1_000), open)).toEqual({ kind: 'take' })
     expect(callsLeft(spent(1_000), open).calls).toBeUndefined()
@@ -216,51 +216,51 @@ describe('the rule', () => {
     expect(decide(after, { ...open, now: START + 21_000 })).toEqual({ kind: 'take' })
   })
 
-  test('our own count says when the next call is possible', () => {
+  test('our own calls determine when the next call is possible', () => {
     expect(decide(spent(11), around())).toEqual({ kind: 'take' })
     expect(decide(spent(12), around(START + 60_000))).toEqual({ kind: 'wait', until: START + HOUR + 1_000 })
   })
 
-  test('calls of others count, and are asked for again in time', () => {
-    const told = afterReport(spent(2, START - 60_000), { ...free, use: 13, nextMs: 0 }, START)
-    expect(told.report?.others).toBe(11)
-    expect(decide(told, around())).toEqual({ kind: 'wait', until: START + 300_000 })
-    expect(decide(told, { ...around(START + 299_999), askFirst: true }).kind).toBe('wait')
-    expect(decide(told, { ...around(START + 300_000), askFirst: true }).kind).toBe('ask')
+  test('calls of others count until a new report is due', () => {
+    const quota = afterReport(spent(2, START - 60_000), { ...free, use: 13, nextMs: 0 }, START)
+    expect(quota.report?.others).toBe(11)
+    expect(decide(quota, around())).toEqual({ kind: 'wait', until: START + 300_000 })
+    expect(decide(quota, { ...around(START + 299_999), askFirst: true }).kind).toBe('wait')
+    expect(decide(quota, { ...around(START + 300_000), askFirst: true }).kind).toBe('ask')
     const full = afterReport(NOTHING, { ...free, use: 15, nextMs: 100_000 }, START)
     expect(decide(full, around())).toEqual({ kind: 'wait', until: START + 100_000 })
     const untrue = afterReport(NOTHING, { ...free, use: 15, nextMs: HOUR * 2 }, START)
     expect(decide(untrue, around())).toEqual({ kind: 'wait', until: START + 300_000 })
   })
 
-  test('what the throttle does not count of ours is forgotten', () => {
-    const told = afterReport(spent(12, START - 2_000), { ...free, use: 4, nextMs: -3 }, START)
-    expect(callsLeft(told, around())).toMatchObject({ calls: 8 })
+  test('own calls that the report does not count are dropped', () => {
+    const quota = afterReport(spent(12, START - 2_000), { ...free, use: 4, nextMs: -3 }, START)
+    expect(callsLeft(quota, around())).toMatchObject({ calls: 8 })
     const none = afterReport(spent(12, START - 2_000), { ...free, use: 0, nextMs: -3 }, START)
     expect(callsLeft(none, around())).toMatchObject({ calls: 12 })
   })
 
-  test('a call just made may not have arrived when the throttle counted', () => {
-    const told = afterReport(spent(3, START - 500), { ...free, use: 3, nextMs: 0 }, START)
-    expect(callsLeft(told, around())).toMatchObject({ calls: 6 })
+  test('a report may not count a call that was just made', () => {
+    const quota = afterReport(spent(3, START - 500), { ...free, use: 3, nextMs: 0 }, START)
+    expect(callsLeft(quota, around())).toMatchObject({ calls: 6 })
     const all = afterReport(spent(11, START - 500), { ...free, use: 11, nextMs: 0 }, START)
     expect(decide(all, { ...around(START + 499), askFirst: true })).toEqual({ kind: 'wait', until: START + 500 })
     expect(decide(all, { ...around(START + 500), askFirst: true })).toEqual({ kind: 'ask' })
   })
 
-  test('an older answer does not replace a newer one', () => {
+  test('an older report does not replace a newer one', () => {
     const newer = afterReport(NOTHING, { ...free, use: 5, nextMs: 0 }, START)
     expect(afterReport(newer, { ...free, use: 1, nextMs: 0 }, START - 1)).toBe(newer)
   })
 
-  test('after 5 minutes it is asked again, after a failure no earlier', () => {
+  test('a new report is due after 5 minutes, also after a failure', () => {
     const asks = (quota: Quota, now: number) => decide(quota, { ...around(now), askFirst: true }).kind === 'ask'
     expect(asks(NOTHING, START)).toBe(true)
     const failed = afterReport(NOTHING, undefined, START)
     expect([asks(failed, START + 299_999), asks(failed, START + 300_000)]).toEqual([false, true])
-    const told = afterReport(NOTHING, { ...free, use: 0, nextMs: 0 }, START)
-    expect([asks(told, START + 299_999), asks(told, START + 300_000)]).toEqual([false, true])
-    const used = { ...told, calls: spent(12, START + 1_000).calls }
+    const quota = afterReport(NOTHING, { ...free, use: 0, nextMs: 0 }, START)
+    expect([asks(quota, START + 299_999), asks(quota, START + 300_000)]).toEqual([false, true])
+    const used = { ...quota, calls: spent(12, START + 1_000).calls }
     expect(asks(used, START + 2_000)).toBe(true)
     expect(asks({ ...used, askFailedAt: START + 1_000 }, START + 2_000)).toBe(false)
     expect(asks(afterReport(used, { ...free, use: 12, nextMs: 0 }, START + 3_000), START + 3_000)).toBe(false)
@@ -273,7 +273,7 @@ describe('the rule', () => {
     ['a minute at least', spent(3, START - HOUR + 5), undefined, 61_000],
     ['a window, where nothing is known', NOTHING, undefined, HOUR + 1_000],
     ['what the throttle said', afterReport(NOTHING, { ...free, use: 15, nextMs: 90_000 }, START), undefined, 91_000],
-  ])('after a 429 nobody calls: %s', (_, quota, retryAfterMs, wait) => {
+  ])('after a 429 no call is allowed: %s', (_, quota, retryAfterMs, wait) => {
     const after = afterRefusal(quota, retryAfterMs, around())
     expect(after.refusedUntil).toBe(START + wait)
     expect(decide(after, { ...around(START + wait - 1), askFirst: true })).toEqual({

@@ -81,7 +81,7 @@ async function taken(take: () => Promise<void>, most: number): Promise<number> {
 }
 
 describe('a budget', () => {
-  test('gives what the limit leaves beyond the reserve, then says until when', async () => {
+  test('allows the calls beyond the reserve, then reports how long to wait', async () => {
     const server = await serve()
     const { calls, spent } = await spend(server.library().previous)
     expect(calls).toBe(12)
@@ -103,7 +103,7 @@ describe('a budget', () => {
     expect(urgent).toBe(3)
   })
 
-  test('counts for all processes: at once, hour after hour, none is over the quota', async () => {
+  test('counts the calls of all processes: together they never exceed the quota', async () => {
     const server = await serve()
     const other = openPool(database.connectionString)
     closing.push(() => other.end())
@@ -120,7 +120,7 @@ describe('a budget', () => {
     expect(server.calls()).toBe(48)
   })
 
-  test('counts what other programs at this address use', async () => {
+  test('counts the calls of other programs at this address', async () => {
     const server = await serve()
     for (let call = 0; call < 9; call++) await fetch(`${server.url}/launches/`)
     clock += 10_000
@@ -132,7 +132,7 @@ describe('a budget', () => {
     expect((await spend(server.library().previous)).calls).toBe(9)
   })
 
-  test('loses one call to a process that died having taken it, until the throttle says so', async () => {
+  test('counts the call of a killed process until a report corrects it', async () => {
     const server = await serve()
     const { take, left } = server.budget()
     await take()
@@ -141,7 +141,7 @@ describe('a budget', () => {
     expect((await left()).calls).toBe(12)
   })
 
-  test('tells what is left', async () => {
+  test('reports what is left', async () => {
     const server = await serve()
     const { left } = server.budget()
     const bounds = { limit: 15, windowSeconds: 3600 }
@@ -153,13 +153,13 @@ describe('a budget', () => {
     expect(await server.budget({ reserve: 0 }).left()).toMatchObject({ calls: 3, until: undefined })
   })
 
-  test('of a window of seconds is not held up by margins', async () => {
+  test('with a window of seconds is not slowed down by margins', async () => {
     const server = await serve({ quota: { limit: 5, windowSeconds: 3 } })
     const { calls, spent } = await spend(server.library().previous)
     expect([calls, spent.until.getTime()]).toEqual([4, START + 3_300])
   })
 
-  test('is another one for each key, and keeps neither key nor address', async () => {
+  test('differs per key, and stores neither key nor address', async () => {
     const server = await serve({ quota: { limit: 15, windowSeconds: 3600, limitWithToken: 30, now } })
     const token = 's3cret-k3y-of-mine'
     expect((await spend(server.library({ token }).previous)).calls).toBe(27)
@@ -207,7 +207,7 @@ describe('processes', () => {
     return { child, output: () => output }
   }
 
-  test('keep to one quota, though one of them is killed at any moment', async () => {
+  test('share one quota, even if one of them is killed', async () => {
     const arrivals: number[] = []
     const server = await startLaunchLibrary({
       launches: () => [],
@@ -239,18 +239,27 @@ describe('the throttle', () => {
       return path.endsWith(THROTTLE)
     },
   })
-  const told = { your_request_limit: 10, limit_frequency_secs: 60, current_use: 4, next_use_secs: -3, ident: '8.8.8.8' }
+  const throttle = {
+    your_request_limit: 10,
+    limit_frequency_secs: 60,
+    current_use: 4,
+    next_use_secs: -3,
+    ident: '8.8.8.8',
+  }
 
   test.each([
     ['404', (response: ServerResponse) => response.writeHead(404).end('{"detail":"Not found."}')],
     ['HTML', (response: ServerResponse) => response.end('<html>')],
     ['nothing', (response: ServerResponse) => response.destroy()],
     ['a redirect', (response: ServerResponse) => response.writeHead(301, { location: 'http://evil.example' }).end()],
-    ['a long text', (response: ServerResponse) => response.end(JSON.stringify({ ...told, text: 'x'.repeat(70_000) }))],
-    ['no limit', (response: ServerResponse) => response.end(JSON.stringify({ ...told, your_request_limit: 0 }))],
-    ['no use', (response: ServerResponse) => response.end(JSON.stringify({ ...told, current_use: null }))],
-    ['two of them', (response: ServerResponse) => response.end(JSON.stringify([told, told]))],
-  ])('that answers %s is no error, leaves no limit known, and is let alone for 5 minutes', async (_, answer) => {
+    [
+      'a long text',
+      (response: ServerResponse) => response.end(JSON.stringify({ ...throttle, text: 'x'.repeat(70_000) })),
+    ],
+    ['no limit', (response: ServerResponse) => response.end(JSON.stringify({ ...throttle, your_request_limit: 0 }))],
+    ['no use', (response: ServerResponse) => response.end(JSON.stringify({ ...throttle, current_use: null }))],
+    ['two of them', (response: ServerResponse) => response.end(JSON.stringify([throttle, throttle]))],
+  ])('that answers %s is no error, leaves the limit unknown, and is not asked for 5 minutes', async (_, answer) => {
     const server = await serve({ ...answering(answer), quota: { limit: 1_000, windowSeconds: 3600 } })
     const { take, left } = server.budget()
     expect(await taken(take, 30)).toBe(30)
@@ -262,13 +271,13 @@ describe('the throttle', () => {
     expect(logged).not.toMatch(/8\.8\.8\.8|evil/)
   })
 
-  test('that never answers is waited for 5 seconds', async () => {
+  test('that never answers delays a call by 5 seconds', async () => {
     const server = await serve(answering(() => {}))
     await server.budget().take()
     expect([server.throttled(), logged.includes('http_timeout')]).toEqual([1, true])
   })
 
-  test('is not waited for when the task ends', async () => {
+  test('does not delay the end of the task', async () => {
     const server = await serve(answering(() => {}))
     const ending = new AbortController()
     const taking = server.budget({ signal: ending.signal }).take()
@@ -278,10 +287,10 @@ describe('the throttle', () => {
   })
 
   test.each([
-    ['an object', told],
-    ['an array of one', [told]],
-    ['no word of the next', { ...told, next_use_secs: null }],
-  ])('that answers %s is believed', async (_, answer) => {
+    ['an object', throttle],
+    ['an array of one', [throttle]],
+    ['no word of the next', { ...throttle, next_use_secs: null }],
+  ])('that answers %s is used', async (_, answer) => {
     const server = await serve(answering((response) => void response.end(JSON.stringify(answer))))
     expect(await server.budget().left()).toEqual({ calls: 4, until: undefined, limit: 10, windowSeconds: 60 })
     expect(await taken(server.budget().take, 30)).toBe(4)
@@ -293,7 +302,7 @@ describe('the throttle', () => {
     ['https://ll.thespacedevs.com/2.3.0', 'k3y', 30],
     ['https://thespacedevs.com.example/2.3.0', undefined, 30],
     ['https://notthespacedevs.com/2.3.0', undefined, 30],
-  ])('of %s (key: %s) that tells nothing: %i of 30 calls', async (baseUrl, token, expected) => {
+  ])('of %s (key: %s) without an answer: %i of 30 calls', async (baseUrl, token, expected) => {
     const server = await serve(answering((response) => void response.writeHead(503).end()))
     // The real client, sent to the loopback server instead.
     const redirected = (url: string | URL) => server.url.replace(/\/2\.3\.0$/, '') + new URL(url).pathname
@@ -306,7 +315,7 @@ describe('the throttle', () => {
 })
 
 describe('a 429', () => {
-  /** Every list is refused, the throttle tells nothing. */
+  /** Every list is refused, and the throttle does not answer. */
   const refusing = (headers: Record<string, string>, detail?: string): LaunchLibraryOptions => ({
     intercept(_, response, { path }) {
       const isThrottle = path.endsWith(THROTTLE)
@@ -319,7 +328,7 @@ describe('a 429', () => {
     ['a Retry-After', { 'retry-after': '40' }, undefined, 41_000],
     ['a sentence', {}, 'Request was throttled. Expected available in 625 seconds.', 626_000],
     ['neither', {}, undefined, HOUR + 1_000],
-  ])('with %s: nobody asks again before then', async (_, headers, detail, wait) => {
+  ])('with %s: no process calls before that time', async (_, headers, detail, wait) => {
     const server = await serve(refusing(headers, detail))
     const { spent } = await spend(server.library().previous)
     expect(spent.until).toEqual(new Date(START + wait))
@@ -336,7 +345,7 @@ describe('a 429', () => {
     expect(server.calls()).toBe(2)
   })
 
-  test('by a clock years ahead (CLOCK) is not believed by ours, and holds for its own', async () => {
+  test('by a clock years ahead (CLOCK) blocks only processes with that clock', async () => {
     const refused = await serve(refusing({ 'retry-after': '40' }))
     clock = START + 10 * 365 * 24 * HOUR
     const ahead = (await spend(refused.library().previous)).spent
@@ -347,7 +356,7 @@ describe('a 429', () => {
     await refused.budget().take()
   })
 
-  test('that others caused is explained by the throttle', async () => {
+  test('that other callers caused is followed by a report', async () => {
     const server = await serve()
     await server.library().previous()
     for (let call = 0; call < 14; call++) await fetch(`${server.url}/launches/`)

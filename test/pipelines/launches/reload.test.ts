@@ -9,7 +9,7 @@ import { quietLog } from '../../support/quiet-log.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../support/recorded.ts'
 import { removeFolder, scratchFolder } from '../../support/scratch.ts'
 
-/** A server of their own: nobody else writes to its log. */
+/** These tests have their own server, so that its log has no other writes. */
 let dataDir: string
 let server: EmbeddedServer
 let pool: Database
@@ -55,7 +55,7 @@ async function expectNothingWritten(pages: readonly Parsed[][]): Promise<void> {
   expect(again.wal).toBeLessThan(first.wal / 100)
 }
 
-/** Over a connection of its own: its end tells the statistics what it wrote. */
+/** Uses its own connection, because Postgres updates the statistics when it closes. */
 async function load(pages: readonly Parsed[][]) {
   const own = openPool(server.connectionString, { max: 1, applicationName: 'load' })
   const stored = { inserted: 0, unchanged: 0 }

@@ -54,7 +54,7 @@ describe('a search finds', () => {
     expect(await page(new URLSearchParams({ q: search }).toString())).toEqual(expected)
   })
 
-  test('a provider, by a part of its name on the command line, by all of it on the board', async () => {
+  test('a provider by a part of its name on the command line, and by its full name on the board', async () => {
     expect(await list('', 'orsted')).toEqual(['letters'])
     expect(await page(new URLSearchParams({ provider: 'ørsted işık'.normalize('NFD') }).toString())).toEqual([
       'letters',
@@ -62,7 +62,7 @@ describe('a search finds', () => {
     expect(await page('provider=orsted')).toEqual([])
   })
 
-  test('one launch by words of its name, or by all of it', async () => {
+  test('one launch by words of its name, or by its full name', async () => {
     expect(ids(await findLaunches(database.pool, 'kineis', NOW)).sort()).toEqual(['composed', 'decomposed'])
     expect(ids(await findLaunches(database.pool, 'strasse | lodz', NOW))).toEqual(['letters'])
     expect(ids(await findLaunches(database.pool, 'a_b\\c', NOW))).toEqual(['wild'])

@@ -15,7 +15,7 @@ beforeEach(empty)
 const SERIES = ['series-2.0.0-multipolygon', 'series-2.2.0-eclectic-sailor', 'series-2.2.0-kohld-zenith']
 
 describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, () => {
-  test('of all versions load without a reject, but the one that lacks most of a launch', async () => {
+  test('of all versions load without a reject, except those of list mode', async () => {
     const rejected: Record<string, number> = {}
     const versions = new Set<ApiVersion>()
     for (const { file, version, launches } of recorded()) {
@@ -31,7 +31,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
     expect(rejected).toEqual({ 'v2.2.0-upcoming-list-aarlert-1.json': 10 })
   })
 
-  test('in list mode are set aside with what to do', async () => {
+  test('in list mode are rejected with advice', async () => {
     const [file] = recorded('-list-')
     await put('2.2.0', file?.launches ?? [], new Date())
     const { rows } = await database.pool.query<{ issues: unknown }>('select issues from rocket_launch_rejects')
@@ -40,7 +40,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
       expect(issues).toEqual([{ path: 'mode', message: expect.stringMatching(/^Wrong mode: .*remove mode/) }])
   })
 
-  test.each(SERIES)('of %s end in the same rows as the last of each launch alone', async (series) => {
+  test.each(SERIES)('of %s end with the same rows as the last states alone', async (series) => {
     const last = new Map<unknown, RawLaunch>()
     for (const [index, { version, launches }] of recorded(series).entries()) {
       await put(version, launches, hour(index))
@@ -53,7 +53,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
     expect(whole).toHaveLength(last.size)
   })
 
-  test.each(SERIES)('of %s record what changed, as the raw JSON tells it', async (series) => {
+  test.each(SERIES)('of %s record the changes of the raw JSON', async (series) => {
     const known = new Map<unknown, Record<string, string | null>>()
     const expected: Change[] = []
     for (const [index, { version, launches }] of recorded(series).entries()) {
@@ -72,7 +72,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
     expect(expected.length).toBeGreaterThan(series.includes('2.0.0') ? 5 : 50)
   })
 
-  test('hold every series there is', () => {
+  test('cover all recorded series', () => {
     const folders = readdirSync(new URL('../../../../shared/data/ll2-recorded', import.meta.url))
     expect(folders.filter((name) => name.startsWith('series-')).sort()).toEqual(SERIES)
   })
@@ -107,7 +107,7 @@ function detailsIn(launches: readonly RawLaunch[]): Record<string, unknown> {
   return Object.fromEntries(launches.map((launch) => [launch.id, launch]))
 }
 
-/** But what tells when a row came and in which order. */
+/** Without the columns that depend on when and in which order rows were stored. */
 async function finalRows(): Promise<Record<string, unknown>[]> {
   const { rows } = await database.pool.query<Record<string, unknown>>(
     'select * from rocket_launches order by launch_id',

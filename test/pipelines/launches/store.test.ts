@@ -45,7 +45,7 @@ const WAITING = `select count(*) from pg_locks
   where not granted and database = (select oid from pg_database where datname = current_database())`
 
 describe('a page', () => {
-  test('is stored whole, in types a user can query', async () => {
+  test('is stored completely, in types that a user can query', async () => {
     expect(await put([launch230()])).toEqual(summary(1, 0, 0))
     expect(await rows('select id, launch_id, name, net, image_url from rocket_launches')).toEqual([
       {
@@ -70,7 +70,7 @@ describe('a page', () => {
     })
   })
 
-  test('unchanged writes no row', async () => {
+  test('without changes writes no row', async () => {
     const page = launches230(100)
     expect(await put(page)).toEqual(summary(100, 0, 0))
     const before = await rows('select xmin::text, ctid::text, id from rocket_launches order by id')
@@ -78,7 +78,7 @@ describe('a page', () => {
     expect(await rows('select xmin::text, ctid::text, id from rocket_launches order by id')).toEqual(before)
   })
 
-  test('with some changed writes those', async () => {
+  test('with some changes writes only these rows', async () => {
     const page = launches230(5)
     await put(page)
     const later = new Date('2026-01-16T00:00:00Z')
@@ -91,20 +91,20 @@ describe('a page', () => {
     expect(await rows('select count(*) from rocket_launches where first_seen_at = $1', [NOW])).toEqual([{ count: 5 }])
   })
 
-  test('of more launches than a statement takes is stored in several', async () => {
+  test('with more launches than one statement takes is stored in several', async () => {
     expect(await put(launches230(store.BATCH * 2 + 3))).toEqual(summary(store.BATCH * 2 + 3, 0, 0))
   })
 
-  test('with a launch twice keeps the last', async () => {
+  test('with a duplicate keeps the last one', async () => {
     const page = [launch230({ name: 'first' }), launch230({ name: 'second' }), launch230({ name: 'last' })]
     expect(await put(page)).toEqual(summary(1, 0, 2))
     expect(await rows('select name from rocket_launches')).toEqual([{ name: 'last' }])
     expect(await put(page)).toEqual(summary(0, 0, 3))
   })
 
-  test('of nothing is nothing', async () => expect(await put([])).toEqual(summary(0, 0, 0)))
+  test('without launches stores nothing', async () => expect(await put([])).toEqual(summary(0, 0, 0)))
 
-  test('older than what is stored changes nothing; one without a date does', async () => {
+  test('older than the stored rows changes nothing; one without a date does', async () => {
     await put([launch230({ name: 'newer', last_updated: '2026-01-10T12:00:00Z' })])
     expect(await put([launch230({ name: 'older', last_updated: '2026-01-10T11:59:59Z' })])).toEqual(summary(0, 0, 1))
     expect(await rows('select name from rocket_launches')).toEqual([{ name: 'newer' }])
@@ -116,7 +116,7 @@ describe('a page', () => {
     expect(await put([launch230({ name: 'dated', last_updated: '2020-01-01T00:00:00Z' })])).toEqual(summary(0, 1, 0))
   })
 
-  test('stored by several at once counts and records each change once', async () => {
+  test('stored by several processes at once records each change once', async () => {
     const page = launches230(50)
     const first = await Promise.all(Array.from({ length: 6 }, () => put(page)))
     expect(first.reduce((sum, { inserted }) => sum + inserted, 0)).toBe(50)
@@ -126,7 +126,7 @@ describe('a page', () => {
     expect(await rows(`select count(*) from rocket_launch_changes where field = 'net'`)).toEqual([{ count: 50 }])
   })
 
-  test('waits for another process that is storing, and compares with what that one left', async () => {
+  test('waits for another process that stores, and compares with its result', async () => {
     const other = await database.pool.connect()
     try {
       await other.query('begin')
@@ -143,7 +143,7 @@ describe('a page', () => {
     expect(await rows('select old, new from rocket_launch_changes')).toEqual([{ old: 'theirs', new: 'ours' }])
   })
 
-  test('holds texts in any script, times of any year, and what Postgres cannot store replaced', async () => {
+  test('keeps texts in any script and times of any year, and replaces what Postgres cannot store', async () => {
     const name = `Pléiades Néo — 長征 🚀 \r\n ' " \\ $1 ${'x'.repeat(10_000)}`
     await put([
       launch230({ name, net: '9999-12-31T23:59:59Z', window_start: '1900-01-01T00:00:00Z', slug: 'a\0b\uD800' }),
@@ -160,8 +160,8 @@ describe('a page', () => {
   })
 })
 
-describe('a launch that does not fit', () => {
-  test('is set aside with its reasons, counted, and leaves when it fits again', async () => {
+describe('a rejected launch', () => {
+  test('is stored with its issues, counted, and deleted when it can be parsed again', async () => {
     const page = launches230(3)
     const broken = { ...page[1], net: 'soon' }
     expect(await put([page[0], broken, page[2]])).toEqual(summary(2, 0, 0, 1))
@@ -181,13 +181,13 @@ describe('a launch that does not fit', () => {
     expect(await rows('select * from rocket_launch_rejects')).toEqual([])
   })
 
-  test('keeps what was stored of it before', async () => {
+  test('does not change the stored row', async () => {
     await put([launch230()])
     expect(await put([launch230({ net: null })])).toEqual(summary(0, 0, 0, 1))
     expect(await rows('select net from rocket_launches')).toEqual([{ net: new Date('2026-02-01T10:30:00Z') }])
   })
 
-  test('without an id is known by its content', async () => {
+  test('without an id is identified by its content', async () => {
     const page = [5, 'text', null, { name: 'a' }, { name: 'a' }, 'with \0']
     expect(await put(page)).toEqual(summary(0, 0, 0, 6))
     expect(await put(page)).toEqual(summary(0, 0, 0, 6))
@@ -220,7 +220,7 @@ describe('a launch that does not fit', () => {
 describe('what changed', () => {
   const changes = () => rows('select launch_id, field, old, new, seen_at from rocket_launch_changes order by id')
 
-  test('is told fact by fact, in the transaction of the row', async () => {
+  test('is recorded column by column, in the transaction of the row', async () => {
     await put([launch230()])
     expect(await changes()).toEqual([])
     const later = new Date('2026-01-16T00:00:00Z')
@@ -272,7 +272,7 @@ describe('the nearest launch', () => {
   const nearest = async () => (await nearestLaunch(database.pool, NOW))?.launch_id
   const precision = (id: number) => ({ net_precision: { id } })
 
-  test('is not past, not flown, and has a time, however early a placeholder stands', async () => {
+  test('is not past, has not flown, and has a precise time, even if a placeholder is earlier', async () => {
     const past = at('past', '2026-01-14T23:59:59Z')
     const flown = [3, 4, 6, 7, 9].map((id) => at(`flown-${id}`, '2026-01-15T01:00:00Z', { status: { id, name: '' } }))
     const placeholder = at('month', '2026-01-31T00:00:00Z', precision(7))
@@ -298,13 +298,13 @@ describe('the nearest launch', () => {
   })
 })
 
-describe('what only the detailed mode tells', () => {
+describe('the links of the detailed mode', () => {
   const watch = 'https://video.example/live'
   const detailed = (changes = {}) => launch230({ vid_urls: [{ url: watch, priority: 1 }], info_urls: [], ...changes })
   const webcast = async () =>
     (await rows<{ webcast_url: string }>('select webcast_url from rocket_launches'))[0]?.webcast_url
 
-  test('is not lost to an equally old answer in normal mode, nor to a newer one', async () => {
+  test('are kept after an equally old or newer answer in normal mode', async () => {
     await put([detailed()])
     expect(await put([launch230()])).toEqual(summary(0, 0, 1))
     expect(await webcast()).toBe(watch)
@@ -313,7 +313,7 @@ describe('what only the detailed mode tells', () => {
     expect(await rows('select field from rocket_launch_changes')).toEqual([{ field: 'name' }])
   })
 
-  test('goes where the detailed mode says so', async () => {
+  test('are deleted when the detailed mode has none', async () => {
     await put([launch230()])
     expect(await put([detailed()])).toEqual(summary(0, 1, 0))
     expect(await webcast()).toBe(watch)
@@ -322,7 +322,7 @@ describe('what only the detailed mode tells', () => {
   })
 })
 
-describe('what goes along with a page', () => {
+describe('a write alongside a page', () => {
   const along = (name: string) => ({
     alongside: async (connection: Connection) => {
       await recordAttempt(connection, name, NOW)
@@ -330,7 +330,7 @@ describe('what goes along with a page', () => {
   })
   const page = (launches: unknown[]) => launches.map((launch) => parseLaunch('2.3.0', launch))
 
-  test('is written with it, also where nothing differs', async () => {
+  test('is in the same transaction, even if no launch differs', async () => {
     await storePage(database.pool, page([launch230()]), NOW, along('first'))
     await storePage(database.pool, page([launch230()]), NOW, along('second'))
     await storePage(database.pool, [], NOW, along('third'))
@@ -341,7 +341,7 @@ describe('what goes along with a page', () => {
     ])
   })
 
-  test('takes the page with it where it fails', async () => {
+  test('rolls the page back if it fails', async () => {
     const alongside = () => Promise.reject(new Error('no'))
     await expect(storePage(database.pool, page([launch230()]), NOW, { alongside })).rejects.toThrow('no')
     expect(await rows('select from rocket_launches')).toEqual([])
@@ -369,7 +369,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
     for (const { launch_id, details } of stored) expect(details).toEqual(last.get(launch_id))
   })
 
-  test('of a series leave the rows of its last snapshots, and the changes between them', async () => {
+  test('of a series leave the rows of the last snapshots and the changes between them', async () => {
     const expected: unknown[] = []
     const known = new Map<string, ReturnType<typeof factsOf>>()
     for (const { version, launches } of recorded('series-2.2.0-kohld-zenith')) {
@@ -410,7 +410,7 @@ describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECOR
   }
 })
 
-test('a hash tells contents apart, and facts are columns', async () => {
+test('hashes of different contents differ, and recorded columns exist', async () => {
   expect(contentHash('{"a":1}')).toMatch(/^[0-9a-f]{32}$/)
   expect(contentHash('{"a":1}')).not.toBe(contentHash('{"a":2}'))
   const columns = await rows<{ name: string }>(

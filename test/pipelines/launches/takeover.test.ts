@@ -54,7 +54,7 @@ async function columns(schema = 'public'): Promise<Record<string, string>> {
 }
 
 describe('a fresh database', () => {
-  test('gets the tables, once, with comments', async () => {
+  test('gets the tables once, with comments', async () => {
     const log = quietLog()
     await initialize(log)
     await initialize(log)
@@ -75,7 +75,7 @@ describe('a fresh database', () => {
     expect(comment?.text).toMatch(/^No earlier than/)
   })
 
-  test('takes them in its default schema, beside other applications', async () => {
+  test('gets them in its default schema, beside other applications', async () => {
     await query('create table customers (id int)')
     await query('create schema elsewhere')
     await query(`create table elsewhere.rocket_launches (thrust int)`)
@@ -89,7 +89,7 @@ describe('a fresh database', () => {
     expect(await columns('elsewhere')).toEqual({ thrust: 'integer' })
   })
 
-  test('has an outbox that holds each message once, in known states', async () => {
+  test('has an outbox with unique messages in known states', async () => {
     await initialize()
     const insert = (state: string) =>
       query(
@@ -102,7 +102,7 @@ describe('a fresh database', () => {
     await expect(insert('lost')).rejects.toThrow(/discord_outbox_state/)
   })
 
-  test('compresses details with lz4 where the server can', async () => {
+  test('compresses details with lz4 if the server supports it', async () => {
     await initialize()
     const [able] = await query(
       `select 'lz4' = any (enumvals) as lz4 from pg_settings where name = 'default_toast_compression'`,
@@ -115,7 +115,7 @@ describe('a fresh database', () => {
 })
 
 describe('the older Airflow table', () => {
-  test('is taken over in place: rows and ids kept, net read as UTC', async () => {
+  test('is migrated in place: rows and ids are kept, net becomes UTC', async () => {
     await query(AIRFLOW)
     const [{ oid }] = await query(`select 'rocket_launches'::regclass::oid as oid`)
     await initializeSchema({}, { db: await withSetting('timezone', 'Asia/Tokyo'), log: quietLog() })
@@ -153,7 +153,7 @@ describe('the older Airflow table', () => {
     expect(await query(`select to_regclass('rocket_launches_id_seq1') as sequence`)).toEqual([{ sequence: null }])
   })
 
-  test('goes on with its ids, is brought up to date, and only what it knew can have changed', async () => {
+  test('continues its ids, gets current data, and records changes only of columns that it had', async () => {
     await query(AIRFLOW)
     await query('delete from rocket_launches where id < 2; update rocket_launches set id = 41')
     await initialize()
@@ -184,7 +184,7 @@ describe('the older Airflow table', () => {
     ])
   })
 
-  test('is taken over empty', async () => {
+  test('is migrated when empty', async () => {
     await query(AIRFLOW)
     await query('truncate rocket_launches')
     await initialize()
@@ -194,7 +194,7 @@ describe('the older Airflow table', () => {
     expect(row).toEqual({ id: 1 })
   })
 
-  test('without keys, with gaps and with launches twice, loses no row', async () => {
+  test('without keys, with gaps and with duplicates, loses no row', async () => {
     await query(`
       create table rocket_launches (
         id SERIAL, launch_id VARCHAR(255), name VARCHAR(255), image_url TEXT, net TIMESTAMP, details JSONB
@@ -215,7 +215,7 @@ describe('the older Airflow table', () => {
     await expect(query(`insert into rocket_launches (id, launch_id) values (1, 'c')`)).rejects.toThrow(/pkey/)
   })
 
-  test('may have a column and an index of its user, and a sequence of its own', async () => {
+  test('may have another column, index and sequence', async () => {
     await query('create sequence numbers start 100')
     await query(`create table rocket_launches (
       id int primary key default nextval('numbers'), launch_id varchar(255) unique, name varchar(255), image_url text,
@@ -228,7 +228,7 @@ describe('the older Airflow table', () => {
   })
 })
 
-describe('a table of that name that is another application’s', () => {
+describe('another application’s table of the same name', () => {
   test.each<[string, string, RegExp]>([
     [
       'of other columns',

@@ -23,14 +23,14 @@ const query = async (text: string, values: unknown[] = []) => (await database.po
 describe('the queries of docs/launches.md', () => {
   const docs = readFileSync(new URL('../../../docs/launches.md', import.meta.url), 'utf8')
   const queries = [...docs.matchAll(/```sql\n(.*?)```/gs)].map(([, sql = '']) => sql)
-  test('are there', () => expect(queries.length).toBeGreaterThan(5))
+  test('are found', () => expect(queries.length).toBeGreaterThan(5))
   test.each(queries)('%s', async (sql) => {
     expect((await query(sql)).length).toBeGreaterThan(0)
   })
 })
 
 describe('upcoming_launches', () => {
-  test('holds what is to come, nearest first, its precision in words', async () => {
+  test('has the upcoming launches, nearest first, with the precision in words', async () => {
     const rows = await query('select * from upcoming_launches')
     const expected = await query(
       `select id from rocket_launches where net > now() and status_id not in (3, 4, 6, 7, 9) order by net, launch_id`,
@@ -41,7 +41,7 @@ describe('upcoming_launches', () => {
     for (const row of rows) expect(row.net_precision).toEqual(expect.any(String))
   })
 
-  test('neither past, nor flown, nor gone, nor a row of no launch', async () => {
+  test('has no past, flown or vanished launch and no row without launch_id', async () => {
     const [first, second, third, fourth, fifth] = await query('select id from upcoming_launches limit 5')
     await query(`update rocket_launches set net = now() - interval '1 minute' where id = $1`, [first.id])
     await query('update rocket_launches set status_id = 6 where id = $1', [second.id])
@@ -52,7 +52,7 @@ describe('upcoming_launches', () => {
   })
 })
 
-test('launch_slips: moves to later are slips, all moves count for the whole', async () => {
+test('launch_slips counts moves to later; the total includes all moves', async () => {
   await query('truncate rocket_launch_changes')
   const [launch] = await query('select launch_id, name from rocket_launches limit 1')
   const insert = `insert into rocket_launch_changes (launch_id, field, old, new, seen_at)

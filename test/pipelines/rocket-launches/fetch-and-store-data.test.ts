@@ -17,7 +17,7 @@ const database = useDatabase(createLaunchDatabase)
 const http = openHttp({ userAgent: 'tminus-test/1' })
 afterAll(() => http.close())
 
-/** What the loopback Launch Library holds, and how it stands with its quota. */
+/** The launches of the loopback Launch Library, and its quota. */
 let launches: unknown[] = []
 let archive: unknown[] = []
 let quota = { limit: 1_000, windowSeconds: 3600 }
@@ -89,7 +89,7 @@ const stored = async () => (await rows('select count(*) from rocket_launches'))[
 const DAY = 24 * 60
 const NOTHING = { fetched: 0, inserted: 0, updated: 0, unchanged: 0, rejected: 0, vanished: 0, checked: 0 }
 
-test('reads every page, and says what it did page by page', async () => {
+test('reads every page and logs the result of each', async () => {
   launches = launches230(230)
   const log = quietLog()
   const summary = await run({ log })
@@ -130,8 +130,8 @@ test('stores the sample launches', async () => {
   }
 })
 
-describe('when it asks', () => {
-  test('by schedule more often as a launch comes near, by hand always', async () => {
+describe('the time of a request', () => {
+  test('is sooner when a launch is near; a manual run always makes a request', async () => {
     launches = launches230(1, { net: '2026-01-16T12:00:00Z' })
     await byTick(0)
     expect(await byTick(55)).toEqual({
@@ -154,7 +154,7 @@ describe('when it asks', () => {
     expect(gapsAt(-75, -120)).toEqual(new Set([15]))
   })
 
-  test('by schedule again with the next run after a failure, whose retries would hold up what is to be told', async () => {
+  test('is the next scheduled run after a failure, because retries would delay the notices', async () => {
     brokenFrom = 0
     await expect(byTick(0)).rejects.toMatchObject({
       retryable: false,
@@ -166,12 +166,12 @@ describe('when it asks', () => {
   })
 })
 
-describe('what it asks', () => {
+describe('the request', () => {
   const touched = (index: number, changes: object) => {
     launches = launches.map((launch, at) => (at === index ? { ...(launch as object), ...changes } : launch))
   }
 
-  test('by schedule is what changed since the highest last_updated, and that is enough', async () => {
+  test('of a scheduled run is for changes since the highest last_updated, which is enough', async () => {
     launches = launches230(150)
     touched(7, { last_updated: '2026-01-12T12:00:00Z' })
     await byTick(0)
@@ -183,7 +183,7 @@ describe('what it asks', () => {
     ])
   })
 
-  test('is everything once a day, so that a new image is not missed', async () => {
+  test('is for the whole list once a day, so that a new image is not missed', async () => {
     launches = launches230(3)
     await byTick(0)
     touched(2, { image: { image_url: 'https://images.example/new.jpg' }, last_updated: '2025-01-01T00:00:00Z' })
@@ -197,7 +197,7 @@ describe('what it asks', () => {
     expect(queries().map((query) => query.last_updated__gte === undefined)).toEqual([true, false, true])
   })
 
-  test('is what the params say', async () => {
+  test('follows the params', async () => {
     launches = launches230(1)
     await run({ sync: 'incremental' })
     await run({ sync: 'incremental' })
@@ -213,7 +213,7 @@ describe('a quota that is used up', () => {
     server = await startServer()
   }
 
-  test('before the first call: nothing is asked, nothing fails, and it is said until when', async () => {
+  test('before the first call: no request, no failure, and the result says until when', async () => {
     await limited(15)
     launches = launches230(1)
     for (let call = 0; call < 12; call++) await fetch(`${server.url}/launches/upcoming/`)
@@ -230,7 +230,7 @@ describe('a quota that is used up', () => {
     expect(await run({ minutes: 62 })).toMatchObject({ inserted: 1 })
   })
 
-  test('in the middle of the list: what came is kept, and the list is begun again later', async () => {
+  test('in the middle of the list: stored pages are kept, and the next run reads the list again', async () => {
     await limited(5)
     launches = launches230(600)
     const summary = await run()
@@ -243,7 +243,7 @@ describe('a quota that is used up', () => {
     expect(calls()).toHaveLength(4)
   })
 
-  test('told by a 429 alone', async () => {
+  test('known only from a 429', async () => {
     await server.close()
     server = await startLaunchLibrary({
       intercept: (_request, response) => {
@@ -262,11 +262,11 @@ describe('a quota that is used up', () => {
   })
 })
 
-describe('launches the list tells nothing of any more', () => {
+describe('launches that are no longer in the list', () => {
   const vanished = () =>
     rows('select name, vanished_at from rocket_launches where vanished_at is not null order by net')
 
-  test('are marked, not deleted; asked for by id; and back when they come back', async () => {
+  test('are marked and not deleted, requested by id, and unmarked when they return', async () => {
     launches = launches230(10)
     await run()
     launches = launches230(10).filter((_, index) => index !== 4)
@@ -282,7 +282,7 @@ describe('launches the list tells nothing of any more', () => {
     expect(await rows('select from rocket_launch_changes')).toEqual([])
   })
 
-  test('are found by id where they are still known', async () => {
+  test('are found by id if Launch Library still has them', async () => {
     launches = launches230(10)
     await run()
     archive = launches230(5, { status: { id: 3, name: 'Launch Successful' }, net: '2026-01-14T10:00:00Z' }).slice(4)
@@ -292,7 +292,7 @@ describe('launches the list tells nothing of any more', () => {
     expect(await rows(`select status_id from rocket_launches where name = 'Launch 5'`)).toEqual([{ status_id: 3 }])
   })
 
-  test('a day past their time are asked for, the longer past the more seldom, until how they ended is known', async () => {
+  test('are requested when a day past, at growing intervals, until they have an outcome', async () => {
     launches = launches230(1, { net: '2026-01-15T00:00:00Z', status: { id: 6, name: 'In Flight' } })
     await run()
     archive = launches
@@ -316,7 +316,7 @@ describe('launches the list tells nothing of any more', () => {
     ])
   })
 
-  test('are not believed to be gone where most are', async () => {
+  test('are not marked if most launches are missing', async () => {
     launches = launches230(9)
     await run()
     launches = []
@@ -328,7 +328,7 @@ describe('launches the list tells nothing of any more', () => {
     expect(await vanished()).toEqual([])
   })
 
-  test('that cannot be asked for fail nothing', async () => {
+  test('do not fail the task if requesting them fails', async () => {
     launches = launches230(3)
     await run()
     launches = launches230(2)
@@ -345,7 +345,7 @@ describe('launches the list tells nothing of any more', () => {
 test.each([
   ['counts more than it holds', { count: 3, next: null }],
   ['names a next page', { count: null, next: '?offset=1' }],
-])('launches asked for by id are not taken for gone where the answer %s', async (_, answer) => {
+])('launches requested by id are not marked as vanished if the answer %s', async (_, answer) => {
   const all = launches230(3, { net: '2026-01-13T00:00:00Z' })
   launches = all
   await run()
@@ -366,7 +366,7 @@ test.each([
   ])
 })
 
-describe('a list that is not whole', () => {
+describe('an incomplete list', () => {
   /** Answers the call for a page, by its offset, with this instead of what the stand-in would. */
   let instead: ((offset: number) => object) | undefined
   beforeEach(async () => {
@@ -390,7 +390,7 @@ describe('a list that is not whole', () => {
   const vanished = async () =>
     (await rows('select count(*)::int from rocket_launches where vanished_at is not null'))[0]
 
-  test('but cut short loses no launch, and is read again as a whole', async () => {
+  test('that was cut short marks no launch, and is read again completely', async () => {
     instead = (offset) => (offset === 0 ? page(0, 100, '?offset=100') : page(100, 200, null))
     const log = quietLog()
     expect(await run({ sync: 'full', minutes: 10, log })).toMatchObject({ fetched: 200, vanished: 0, checked: 0 })
@@ -404,12 +404,12 @@ describe('a list that is not whole', () => {
   test.each([
     ['on the first page only', (offset: number) => (offset === 0 ? 350 : 200)],
     ['on the last page only', (offset: number) => (offset === 0 ? 200 : 350)],
-  ])('by the count %s loses no launch', async (_, count) => {
+  ])('by its count (%s) marks no launch', async (_, count) => {
     instead = (offset) => (offset === 0 ? page(0, 100, '?offset=100', count(0)) : page(100, 200, null, count(offset)))
     expect(await run({ sync: 'full', minutes: 10 })).toMatchObject({ fetched: 200, vanished: 0 })
   })
 
-  test.each([350, null])('since it holds launches twice loses none (count %s)', async (count) => {
+  test.each([350, null])('with duplicates marks none (count %s)', async (count) => {
     instead = (offset) => (offset === 0 ? page(0, 200, '?offset=200', count) : page(150, 300, null, count))
     const log = quietLog()
     expect(await run({ sync: 'full', minutes: 10, log })).toMatchObject({ fetched: 350, vanished: 0 })
@@ -418,7 +418,7 @@ describe('a list that is not whole', () => {
     )
   })
 
-  test('of what changed leaves the mark where it was, and asks for it again', async () => {
+  test('of changes keeps the high-water mark, and is requested again', async () => {
     const mark = async () => (await rows('select high_water from rocket_launch_sync'))[0].high_water
     const before = await mark()
     const changed = launches230(20, { last_updated: '2026-01-14T00:00:00Z' })
@@ -443,7 +443,7 @@ describe('a list that is not whole', () => {
       (offset: number) => page(0, 100, offset === 0 ? '?offset=100' : null),
       'launch_library_endless',
     ],
-  ])('because it %s fails, keeps what came, and loses none', async (_, answer, code) => {
+  ])('that %s fails, keeps the stored pages, and marks none', async (_, answer, code) => {
     await database.pool.query('truncate rocket_launches')
     instead = answer
     await expect(run({ sync: 'full', minutes: 10 })).rejects.toMatchObject({ code, retryable: false })
@@ -452,7 +452,7 @@ describe('a list that is not whole', () => {
     expect(await sync()).toEqual({ last_success_at: T0, last_full_at: T0, launches: 350 })
   })
 
-  test('since a cache in front names another host is whole', async () => {
+  test('is not assumed if a cache puts another host into the next link', async () => {
     instead = (offset) =>
       offset === 300
         ? page(300, 350, null)
@@ -461,8 +461,8 @@ describe('a list that is not whole', () => {
   })
 })
 
-describe('what goes wrong', () => {
-  test('on a later page keeps the pages before, and the mark where it was', async () => {
+describe('an error', () => {
+  test('on a later page keeps the stored pages and the high-water mark', async () => {
     launches = launches230(230)
     brokenFrom = 1
     await expect(run()).rejects.toMatchObject({ code: 'http_status', retryable: true })
@@ -472,14 +472,14 @@ describe('what goes wrong', () => {
     expect(await run()).toMatchObject({ inserted: 130, unchanged: 100 })
   })
 
-  test('with a few launches sets them aside', async () => {
+  test('in a few launches rejects only these', async () => {
     launches = [...launches230(20), ...Array.from({ length: 5 }, (_, index) => ({ id: `bad-${index}` }))]
     expect(await run()).toEqual({ ...NOTHING, fetched: 25, inserted: 20, rejected: 5 })
     launches = [...launches230(1), ...Array.from({ length: 4 }, (_, index) => ({ id: `bad-${index}` }))]
     expect(await run()).toMatchObject({ rejected: 4 })
   })
 
-  test('with a launch without an id is forgotten when the whole list does not hold it any more', async () => {
+  test('in a launch without an id is deleted when the whole list no longer has it', async () => {
     launches = [...launches230(2), 'no launch', { id: 'bad' }]
     await run()
     launches = launches230(2)
@@ -487,7 +487,7 @@ describe('what goes wrong', () => {
     expect(await rows('select key from rocket_launch_rejects')).toEqual([{ key: 'bad' }])
   })
 
-  test('with more than a fifth fails at once, naming the commonest issue; what fits is stored', async () => {
+  test('in more than a fifth fails at once with the most frequent issue; the other launches are stored', async () => {
     launches = [
       ...launches230(19),
       ...Array.from({ length: 4 }, (_, index) => ({ ...launches230(1)[0], id: `bad-${index}`, vid_urls: [0, 1] })),
@@ -504,7 +504,7 @@ describe('what goes wrong', () => {
 })
 
 describe.skipIf(!RECORDED)(`recorded answers${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, () => {
-  test.each(['2.0.0', '2.2.0', '2.3.0'] as const)('of %s arrive whole', async (version) => {
+  test.each(['2.0.0', '2.2.0', '2.3.0'] as const)('of %s are stored completely', async (version) => {
     const files = recorded(`v${version}-`).filter(({ file }) => !file.includes('-list-'))
     launches = files.flatMap((file) => file.launches)
     await server.close()

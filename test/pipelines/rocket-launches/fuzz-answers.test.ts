@@ -19,7 +19,7 @@ const TOKEN = 'k3y-0123456789abcdef'
 const MOST = { maxBytes: 400_000 }
 const IMPATIENT = { ...MOST, connectTimeoutMs: 1_000, idleTimeoutMs: 400, timeoutMs: 800 }
 
-/** A server that answers case n, told by the path, as ANSWERS say. */
+/** A server that gives the n-th of ANSWERS; n is in the path. */
 const open = new Set<Socket>()
 const asked = new Map<number, number>()
 const server = createServer((socket) => {
@@ -57,7 +57,7 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve))
 })
 
-test(`${COUNT} spoilt answers end in the list or in an error that says why (seed ${SEED})`, {
+test(`${COUNT} damaged answers end with the list or with an error that explains why (seed ${SEED})`, {
   timeout: 300_000,
 }, async () => {
   const ends = new Map<string, number>()
@@ -101,6 +101,6 @@ function wrongWith(codes: readonly string[], end: unknown): string | undefined {
   if (!(end instanceof TminusError)) return `ended without a TminusError: ${inspect(end)}`
   if (!codes.includes(end.code)) return `ended as ${end.code}: ${end.message}`
   // With its causes, fields and stack, as a log shows it.
-  if (inspect(end, { depth: 9, showHidden: true }).includes(TOKEN)) return `tells the key: ${inspect(end)}`
+  if (inspect(end, { depth: 9, showHidden: true }).includes(TOKEN)) return `reveals the key: ${inspect(end)}`
   return /^[^\n\0]{10,400}$/u.test(end.message) ? undefined : `is no sentence: ${end.message}`
 }

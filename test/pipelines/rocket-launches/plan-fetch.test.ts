@@ -24,31 +24,31 @@ function plan(given: Partial<Omit<Situation, 'stored'>> & { stored?: Partial<Non
 const looksAfter = (ms: number, net?: Date, precise = true) =>
   plan({ stored: { lastSuccessAt: ago(ms) }, nearest: net && { net, precise } }).look !== 'later'
 
-describe('how often a scheduled run looks', () => {
-  test('is each hour far from any launch', () => {
+describe('the interval of scheduled requests', () => {
+  test('is an hour without a near launch', () => {
     expect(looksAfter(59 * MINUTE)).toBe(false)
     expect(looksAfter(HOUR)).toBe(true)
     expect(looksAfter(HOUR - 4_000)).toBe(true)
   })
 
-  test.each([1, -1])('is each quarter of an hour within a day of one, before and after (%d)', (sign) => {
+  test.each([1, -1])('is 15 minutes within a day of a launch, before and after (%d)', (sign) => {
     const net = ago(sign * 20 * HOUR)
     expect(looksAfter(14 * MINUTE, net)).toBe(false)
     expect(looksAfter(15 * MINUTE, net)).toBe(true)
   })
 
-  test.each([1, -1])('is each five minutes within an hour of one, before and after (%d)', (sign) => {
+  test.each([1, -1])('is 5 minutes within an hour of a launch, before and after (%d)', (sign) => {
     const net = ago(sign * 50 * MINUTE)
     expect(looksAfter(4 * MINUTE, net)).toBe(false)
     expect(looksAfter(5 * MINUTE, net)).toBe(true)
   })
 
-  test('is each quarter of an hour around the placeholder of a launch known to the day', () => {
+  test('is 15 minutes around the placeholder of a launch known to the day', () => {
     expect(looksAfter(14 * MINUTE, NOW, false)).toBe(false)
     expect(looksAfter(15 * MINUTE, NOW, false)).toBe(true)
   })
 
-  test('is told with the time', () => {
+  test('is part of the reason, with the time', () => {
     expect(plan({ stored: { lastSuccessAt: ago(20 * MINUTE) } })).toEqual({
       look: 'later',
       until: ago(-40 * MINUTE),
@@ -56,17 +56,17 @@ describe('how often a scheduled run looks', () => {
     })
   })
 
-  test('a clock that was set back does not wait for the time it had', () => {
+  test('is ignored after the clock was set back', () => {
     expect(looksAfter(-DAY)).toBe(true)
   })
 
-  test('a run by hand always looks', () => {
+  test('does not apply to a manual run', () => {
     expect(plan({ runType: 'manual', stored: { lastSuccessAt: NOW } }).look).not.toBe('later')
   })
 })
 
-describe('what is asked', () => {
-  test('the first time: everything', () => {
+describe('the request', () => {
+  test('is for the whole list at first', () => {
     const first = planFetch({
       ...{ now: NOW, runType: 'scheduled', sync: 'auto', intervals: INTERVALS, stored: undefined, nearest: undefined },
       quota: { calls: undefined, until: undefined },
@@ -74,7 +74,7 @@ describe('what is asked', () => {
     expect(first.look).toBe('full')
   })
 
-  test('else what changed since the highest last_updated, less ten minutes', () => {
+  test('is for changes since ten minutes before the highest last_updated', () => {
     expect(plan()).toEqual({
       look: 'incremental',
       since: ago(3 * HOUR + 10 * MINUTE),
@@ -82,17 +82,17 @@ describe('what is asked', () => {
     })
   })
 
-  test('once a day everything, since a change of the image alone does not show', () => {
+  test('is for the whole list once a day, because last_updated does not show a new image', () => {
     expect(plan({ stored: { lastFullAt: ago(DAY) } })).toMatchObject({ look: 'full' })
     expect(plan({ stored: { lastFullAt: ago(DAY - MINUTE) } })).toMatchObject({ look: 'incremental' })
   })
 
-  test('everything where the API tells no last_updated (2.0.0)', () => {
+  test('is for the whole list if the API has no last_updated (2.0.0)', () => {
     expect(plan({ stored: { highWater: null } })).toMatchObject({ look: 'full' })
     expect(plan({ sync: 'incremental', stored: { highWater: null } })).toMatchObject({ look: 'full' })
   })
 
-  test('by hand everything, where there are calls enough for it', () => {
+  test('of a manual run is for the whole list if enough calls are left', () => {
     expect(plan({ runType: 'manual' })).toMatchObject({ look: 'full' })
     expect(plan({ runType: 'manual', quota: { calls: 4, until: undefined } })).toMatchObject({ look: 'full' })
     expect(plan({ runType: 'manual', quota: { calls: 3, until: undefined } })).toMatchObject({
@@ -102,13 +102,13 @@ describe('what is asked', () => {
     expect(plan({ runType: 'manual', quota: { calls: undefined, until: undefined } })).toMatchObject({ look: 'full' })
   })
 
-  test('as the params say', () => {
+  test('follows the params', () => {
     expect(plan({ sync: 'full' })).toMatchObject({ look: 'full' })
     expect(plan({ sync: 'full', quota: { calls: 1, until: undefined } })).toMatchObject({ look: 'full' })
     expect(plan({ runType: 'manual', sync: 'incremental' })).toMatchObject({ look: 'incremental' })
   })
 
-  test('nothing without calls, by hand too, until there are some', () => {
+  test('waits until calls are left, also in a manual run', () => {
     const until = ago(-25 * MINUTE)
     for (const runType of ['scheduled', 'manual'] as const) {
       expect(plan({ runType, quota: { calls: 0, until } })).toEqual({
@@ -122,7 +122,7 @@ describe('what is asked', () => {
   })
 })
 
-test('whatever happens: it waits at most an hour for its turn, and asks nothing it has no calls for', () => {
+test('in every situation it waits at most an hour, and never makes a request without a call left', () => {
   const date = fc.integer({ min: -40 * DAY, max: 40 * DAY }).map(ago)
   const situation = fc.record({
     runType: fc.constantFrom('scheduled' as const, 'manual' as const),
