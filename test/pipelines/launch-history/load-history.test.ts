@@ -281,7 +281,7 @@ describe('a run after another one', () => {
         return true
       },
     })
-    expect((await failing(run())).message).toMatch(/^another process stored this page meanwhile/)
+    expect((await failing(run())).message).toMatch(/^another process stored this page and continues the load/)
     expect(await rows('select pages, launches from rocket_launch_history')).toEqual([{ pages: 2, launches: 100 }])
     expect(await stored()).toEqual(ids(archive.slice(0, 100)))
   })
