@@ -28,7 +28,7 @@ import { type Scrub, scrubber } from './secrets.ts'
 import { scrubStderr } from './stderr.ts'
 import { VERSION } from './version.ts'
 
-/** What is known before anything is opened. */
+/** What a process knows before it opens a database. */
 export interface Setup {
   env: Environment
   config: Config
@@ -40,15 +40,16 @@ export interface Setup {
 }
 
 /**
- * Reads environment and pipelines. Throws UsageError with every wrong setting in it, those of the dags `wanted` picks
- * among them. Without `wanted` a dag whose settings are wrong is an import error, and stops no other.
+ * Reads the environment and the pipelines. Throws one UsageError that names every wrong setting, including those of
+ * the dags that `wanted` picks. Without `wanted`, a dag with wrong settings becomes an import error, and the other
+ * dags still load.
  */
 export async function setUp(
   options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: LogTarget } = {},
 ): Promise<Setup> {
   const env = options.env ?? readEnvironment()
   const loaded = await loadDags(pipelinesDirOf(env)).catch((error: Error) => {
-    // A wrong folder is one wrong setting among others.
+    // Report a wrong folder together with the other wrong settings.
     parseSettings(env, [], [error.message])
     throw error
   })
@@ -62,31 +63,31 @@ export async function setUp(
   return { env, config, settings, loaded, clock: openClock(config.clock), scrub, log }
 }
 
-/** Both databases, opened and answering; the runner's tables up to date. */
+/** Both databases, open and reachable, with the runner's tables up to date. */
 export interface Databases {
   db: Database
   metadata: Metadata
-  /** Holds a password. */
+  /** Contains the password. */
   metadataUrl: string
-  /** For sessions and locks: the metadata database not through a pooler, as far as its address is known. */
+  /** For sessions and locks: bypasses the pooler in front of the metadata database, where a direct address is known. */
   direct: Direct
   close(): Promise<void>
 }
 
 export interface Direct {
   pool: Database
-  /** Holds a password. */
+  /** Contains the password. */
   url: string
-  /** Which setting it comes from. */
+  /** The setting that this address comes from. */
   setting: string
 }
 
 export interface OpenOptions {
-  /** Whether to make an embedded database, and the runner's tables, where there are none. */
+  /** Create the embedded database and the runner's tables if they are missing. */
   create: boolean
-  /** Whatever state the runner's tables are in. */
+  /** Accept the runner's tables in any state. */
   asFound?: boolean
-  /** Whether to open DIRECT_DATABASE_URL too, where it is set. Default: where `create` is true. */
+  /** Also open DIRECT_DATABASE_URL if it is set. Default: the value of `create`. */
   direct?: boolean
 }
 
@@ -119,7 +120,7 @@ export async function openDatabases(setup: Setup, options: OpenOptions): Promise
   }
 }
 
-/** The launches' database alone, for what does not look at the runner's tables. Makes none. */
+/** Opens only DATABASE_URL, for callers that do not use the runner's tables. Does not create a database. */
 export async function openDatabase({
   config,
   log,
@@ -142,14 +143,14 @@ async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: bo
   const embedded = await openEmbedded({
     dataDir,
     create,
-    onLost: (error) => log.error(`the database is down and is started again until it runs: ${messageOf(error)}`),
-    onBack: () => log.info('the database is back'),
+    onLost: (error) => log.error(`the embedded database is down; restarting it until it runs: ${messageOf(error)}`),
+    onBack: () => log.info('the embedded database is running again'),
   })
   closing.add(() => embedded.release())
   return embedded.connectionString
 }
 
-/** Throws UsageError where it is another database than the metadata. */
+/** Throws UsageError if the direct address leads to a different database than the metadata address. */
 async function openDirect(known: Direct, closing: Closing, setup: Setup): Promise<Direct> {
   const url = setup.config.directDatabaseUrl
   if (url === undefined) return known
@@ -157,11 +158,11 @@ async function openDirect(known: Direct, closing: Closing, setup: Setup): Promis
   const pool = await openChecked(url, setting, closing, setup)
   if (await isSameDatabase(pool, known.pool)) return { pool, url, setting }
   throw new UsageError(
-    `${setting} leads to another database than ${known.setting}; set it to the same one, not through a pooler`,
+    `${setting} and ${known.setting} lead to different databases; set ${setting} to the same database, without the pooler`,
   )
 }
 
-/** @param name the setting the address comes from */
+/** @param name the setting that the address comes from */
 async function openChecked(
   url: string,
   name: string,
@@ -190,18 +191,18 @@ export interface EndOptions {
   drop?: boolean
 }
 
-/** A process that may own and execute runs. */
+/** A process that can own and execute runs. */
 export interface App extends Databases {
   runner: Runner
-  /** Of the row by which this process is known; another one once it was taken for dead. */
+  /** The id of this process's job row. It changes if another process declares this one dead. */
   jobId(): number
-  /** What still runs is told to stop and written, the process signed off, the databases closed. */
+  /** Stops and records the running tasks, ends the job, then closes the databases. */
   end(state: 'success' | 'failed', options?: EndOptions): Promise<void>
 }
 
 /**
- * Opens databases, registers the process and gives it a runner with a local executor. It owns nothing yet, but hears
- * the others, and takes over from those that died what `claim` tells it to.
+ * Opens the databases, registers the process and creates its runner with a local executor. The process owns no run yet.
+ * It already listens for notifications and reclaims the runs of dead processes.
  */
 export async function openApp(
   setup: Setup,
@@ -210,7 +211,7 @@ export async function openApp(
 ): Promise<App> {
   const { config, loaded, log } = setup
   if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
-  // Loaded here: the page and most verbs execute nothing.
+  // Imported here because the page and most verbs execute nothing.
   const [{ Runner }, { Job }, { localExecutor }] = await Promise.all([
     import('./runner/runner.ts'),
     import('./runner/job.ts'),
@@ -233,7 +234,7 @@ export async function openApp(
     await job.attend(runner)
     const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
       const why = reason === undefined ? undefined : storableText(reason, MOST.reason)
-      // A run cancelled from elsewhere is over before its tasks are; until then they use what is closed below.
+      // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.
       await runner.release(0, why ?? 'the process ended')
       await job.close(state, why ?? null)
       await runnerPool.end()
@@ -249,7 +250,7 @@ export async function openApp(
   }
 }
 
-/** Where this process may keep a session; undefined where only a pooler in transaction mode is known. */
+/** The address for this process's session; undefined if the only known address is a pooler in transaction mode. */
 async function sessionUrl({ direct }: Databases, log: Logger): Promise<string | undefined> {
   if ((await poolingOf(direct.pool)) !== 'transaction') return direct.url
   log.warn(poolerProblem(direct.setting))
@@ -273,7 +274,7 @@ function processLog(log: Logger): TaskLog {
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 
-/** What was opened last is closed first; closing twice is one closing. */
+/** Closes resources in reverse order. The second call to `close` returns the result of the first. */
 class Closing {
   #steps: (() => unknown)[] = []
   #closed: Promise<void> | undefined

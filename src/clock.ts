@@ -1,4 +1,4 @@
-/** The process's time. With a start it begins there and runs on from it (`CLOCK`, for replays and tests). */
+/** The process's clock. With `start` (the setting CLOCK, for replays and tests) it begins at that instant and runs on. */
 export interface Clock {
   now(): Date
 }

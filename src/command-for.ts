@@ -2,26 +2,26 @@ import { existsSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Where this copy of T-minus lies, which decides what a person types to run it. */
+/** Where this copy of T-minus is installed. It decides which command line runs it. */
 export type Place = 'checkout' | 'project' | 'container'
 
-/** `npm run NAME` of the checkout. */
+/** Scripts of package.json: the checkout runs these as `npm run NAME`. */
 const SCRIPTS = ['pipeline', 'demo', 'scheduler', 'web', 'worker']
 
 const HERE = fileURLToPath(import.meta.url)
 
 export interface CommandOptions {
-  /** Nothing but the verb's own output is to be printed. */
+  /** Print only the verb's own output; npm prints a banner otherwise. */
   silent?: boolean
-  /** The process that says so cannot start without it, so nothing can be executed in its container. */
+  /** The app cannot start before this command has run, so `docker compose exec` cannot run it. */
   beforeStart?: boolean
   place?: Place
 }
 
 /**
- * The command line that runs a verb of T-minus from here, for hints: `db migrate` → `npm run cli -- db migrate` in the
- * checkout, `npx tminus db migrate` where the package is installed, `docker compose exec app tminus db migrate` in the
- * image.
+ * The command line for a verb, used in hints. `db migrate` becomes `npm run cli -- db migrate` in the checkout,
+ * `npx tminus db migrate` in a project that installed the package, and `docker compose exec app tminus db migrate` in
+ * the image.
  */
 export function commandFor(line: string, options: CommandOptions = {}): string {
   const { silent = false, beforeStart = false, place = PLACE } = options
@@ -37,7 +37,7 @@ export function commandFor(line: string, options: CommandOptions = {}): string {
   return SCRIPTS.includes(line.split(' ')[0] ?? '') ? `${run} ${line}` : `${run} cli -- ${line}`
 }
 
-/** The image holds a build without its sources, in no node_modules. */
+/** The image contains a build without its sources, outside node_modules. */
 export function placeOf(file: string): Place {
   if (file.includes(`${sep}node_modules${sep}`)) return 'project'
   const root = join(dirname(file), file.endsWith('.ts') ? '..' : '../..')

@@ -3,7 +3,7 @@ import type { Http } from './connectors/http.ts'
 import type { Database } from './db/pool.ts'
 
 /**
- * What the module of a dag's `commands` exports: verbs of the command line that are the dag's own.
+ * The exports of the module that a dag's `commands` option imports: the dag's own verbs, checks and metrics.
  *
  * ```ts
  * // dag.ts: commands: () => import('./commands.ts')
@@ -22,21 +22,21 @@ import type { Database } from './db/pool.ts'
  * }
  * ```
  *
- * Of two dags with the same verb the first, by the name of its folder, has it; built-in verbs cannot be replaced. The
- * module is imported only when none of those is asked for, so import what is heavy inside the action.
+ * A dag cannot replace a built-in verb. If two dags register the same verb, the dag whose folder name sorts first wins.
+ * The module is imported for every command that is not built in, so import heavy modules inside the action.
  */
 export interface Commands<Settings = Record<string, unknown>> {
-  /** @param program takes the verbs, as commander's `program` does */
+  /** @param program commander's `program`: add the verbs to it */
   register?(program: Command, host: CommandHost<Settings>): void
-  /** Shown by `npm run demo`; returns the exit code. */
+  /** Runs the dag's demo (`npm run demo`); returns the exit code. */
   demo?(host: DemoHost): Promise<number>
-  /** What `db check`, and the page's health, tell of this dag; given ten seconds, and two. */
+  /** This dag's results in `db check` (time limit 10 s) and on the health page (2 s). */
   check?(host: CheckHost<Settings>): Promise<readonly Check[]>
-  /** What `/metrics` tells of this dag, asked at each scrape; given five seconds. */
+  /** This dag's values in `/metrics`, read at each scrape (time limit 5 s). */
   metrics?(host: MetricsHost<Settings>): Promise<readonly Metric[]>
 }
 
-/** A number for `/metrics`, as it is now; the names and units of https://prometheus.io/docs/practices/naming. */
+/** One current value for `/metrics`. Name it by https://prometheus.io/docs/practices/naming. */
 export interface Metric {
   name: string
   help: string
@@ -49,53 +49,53 @@ export type MetricsHost<Settings = Record<string, unknown>> = Pick<
   'settings' | 'now' | 'signal' | 'withDatabase'
 >
 
-/** A check asks the database and nobody else: it is made for each page that shows it. */
+/** A check queries the database and no other service, because it runs for each page view that shows it. */
 export type CheckHost<Settings = Record<string, unknown>> = MetricsHost<Settings>
 
-/** One thing that was looked at; where it is not `ok` the message ends with what to do. */
+/** The result of one check. Unless the level is `ok`, the message ends with what to do. */
 export interface Check {
-  /** A word or two. */
+  /** One or two words. */
   name: string
   level: 'ok' | 'warn' | 'fail'
   message: string
 }
 
 /**
- * What a verb is given. A verb ends with exit code 0 unless it says otherwise: by `done`, by throwing a TminusError (1)
- * or a UsageError (2), whose sentence is shown.
+ * The tools that a verb receives. A verb's exit code is 0 unless it calls `done` with another one, or throws: a
+ * TminusError gives 1, a UsageError 2, and its message is printed.
  */
 export interface CommandHost<Settings = Record<string, unknown>> {
-  /** The dag's `settings`, parsed. Throws UsageError that names every wrong one. */
+  /** The dag's `settings`, parsed. Throws a UsageError that names every wrong setting. */
   settings(): Settings
-  /** The time; follows `CLOCK`. */
+  /** The current time, by `CLOCK`. */
   now(): Date
-  /** Aborted by Ctrl-C; a verb that has not ended two seconds later is ended. */
+  /** Aborted by Ctrl-C. The process exits if the verb has not ended two seconds later. */
   readonly signal: AbortSignal
-  /** Bounded requests that end with the verb. */
+  /** HTTP requests with time and size limits; they are aborted when the verb ends. */
   readonly http: Http
   /**
-   * Opens the launches' database (`DATABASE_URL`) for as long as `work` takes. Makes none: throws TminusError that says
-   * what to run where there is none.
+   * Opens the database (`DATABASE_URL`), runs `work`, then closes it. Does not create a database: throws a TminusError
+   * that says what to run if there is none.
    */
   withDatabase<T>(work: (db: Database) => Promise<T>): Promise<T>
   /** `-o, --output <table|json>` */
   outputOption(): Option
-  /** A line. What others wrote cannot move the cursor; on a terminal it is wrapped at words. */
+  /** Prints one line, wrapped at words on a terminal. Control characters are replaced, so external text is safe. */
   print(text: string): void
   printJson(value: unknown): void
   /**
-   * On a terminal the widest columns are cut to fit, but never the first, and columns of the titles `spare` are left
-   * out, in this order, where it is too narrow for all; elsewhere everything is shown.
+   * Prints a table. A terminal that is too narrow hides the columns whose titles are in `spare`, in that order, then
+   * cuts the widest columns, but never the first one. Other outputs show everything.
    */
   table(header: readonly string[], rows: readonly (readonly string[])[], options?: { spare?: readonly string[] }): void
-  /** One below the other, values aligned; those that are null or empty are left out. */
+  /** Prints one field a line with aligned values; skips those that are null or empty. */
   fields(fields: readonly (readonly [name: string, value: string | null])[]): void
-  /** Text as it is, at the pace of its reader. False when nobody reads on (`| head`, Ctrl-C): write no more. */
+  /** Writes text unchanged and waits for its reader. False once the reader is gone (`| head`, Ctrl-C): stop writing. */
   write(text: string): Promise<boolean>
   done(exitCode: number): void
 }
 
 export interface DemoHost {
-  /** Runs the dag once, to its end, with these settings; returns its exit code. */
+  /** Runs the dag once with these settings and waits for the end; returns the exit code. */
   run(settings: Readonly<Record<string, string>>): Promise<number>
 }

@@ -26,7 +26,7 @@ const wholeNumber = (least: number, most: number) =>
 
 export const DEFAULT_WEB_PORT = 8080
 
-/** The contract's environment, but for what a pipeline declares as its own `settings`. */
+/** The runner's settings. A pipeline declares its own in the dag's `settings`. */
 const Variables = z.object({
   DATABASE_URL: connectionString.optional(),
   METADATA_DATABASE_URL: connectionString.optional(),
@@ -38,13 +38,13 @@ const Variables = z.object({
   POSTGRES_PASSWORD_FILE: z.string().optional(),
   POSTGRES_DB: z
     .string()
-    .regex(/^[^?#]*$/, 'must not have a ? or # in it')
+    .regex(/^[^?#]*$/, 'must not contain ? or #')
     .default('tminus'),
   METADATA_SCHEMA: z
     .string()
     .regex(
       /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
-      'must be a plain schema name: small letters, digits and _, not beginning with pg_',
+      'must be a plain schema name: lower-case letters, digits and _, not starting with pg_',
     )
     .default('metadata'),
   DATA_DIR: z.string().default('.data'),
@@ -74,10 +74,10 @@ const Variables = z.object({
 export interface Config {
   /** Undefined: the embedded Postgres under `dataDir`. */
   databaseUrl: string | undefined
-  /** Which setting it comes from. */
+  /** The setting that `databaseUrl` comes from. */
   databaseSetting: 'DATABASE_URL' | 'POSTGRES_HOST'
   metadataDatabaseUrl: string | undefined
-  /** The metadata database not through a pooler. */
+  /** The metadata database without the pooler in front of it. */
   directDatabaseUrl: string | undefined
   metadataSchema: string
   dataDir: string
@@ -92,10 +92,10 @@ export interface Config {
 }
 
 /**
- * The environment with `.env` of the current folder under it; an empty variable is unset. The only reader of either.
- * A password that is in a file (`POSTGRES_PASSWORD_FILE`) stands under its own name (`POSTGRES_PASSWORD`).
+ * The environment, completed by `.env` of the current folder. An empty variable counts as unset. No other code reads
+ * either. A password from a file (`POSTGRES_PASSWORD_FILE`) is returned under its own name (`POSTGRES_PASSWORD`).
  *
- * Throws UsageError where `.env` is there and cannot be read.
+ * Throws UsageError if `.env` exists and cannot be read.
  */
 export function readEnvironment(options: { file?: boolean } = {}): Environment {
   const file = (options.file ?? true) ? readEnvFile().values : {}
@@ -104,7 +104,7 @@ export function readEnvironment(options: { file?: boolean } = {}): Environment {
   return withSecretFiles(Object.fromEntries(set))
 }
 
-/** Line breaks at the end are not part of the password. Postgres's image takes a CR for a part of it, so we do too. */
+/** Line breaks at the end are not part of the password. The Postgres image keeps a CR as part of it, so we do too. */
 const SECRET_FILES = { POSTGRES_PASSWORD: /\n+$/, ADMIN_PASSWORD: /[\r\n]+$/ }
 
 function withSecretFiles(env: Environment): Environment {
@@ -121,14 +121,14 @@ function withSecretFiles(env: Environment): Environment {
 }
 
 export interface SettingNames {
-  /** Set in `.env`, and no setting, though they begin (up to the first `_`) like one: misspelt, most likely. */
+  /** Names in `.env` that are no setting but share a setting's first word (up to `_`): probably misspelt. */
   unknown: string[]
-  /** Set in `.env` or the environment, and a setting but for capitals (or a `-` in place of a `_`). */
+  /** Names in `.env` or the environment that differ from a setting only in case, or in `-` or `.` for `_`. */
   miswritten: string[]
   known: string[]
 }
 
-/** The names that have no effect. Other programs' settings in the environment are not looked at. */
+/** Names that have no effect. Ignores the settings of other programs in the environment. */
 export function findUnreadSettings(dags: Iterable<Dag>): SettingNames {
   const declared = [...dags].flatMap(({ settings }) => Object.keys(settings))
   const known = [...Object.keys(Variables.shape), ...declared]
@@ -140,7 +140,7 @@ export function findUnreadSettings(dags: Iterable<Dag>): SettingNames {
   return { unknown, miswritten: [...miswritten], known }
 }
 
-/** The way a setting is written. */
+/** The name in the spelling of a setting: `web-port` → `WEB_PORT`. */
 export function asSetting(name: string): string {
   return name.toUpperCase().replaceAll(/[-.]/g, '_')
 }
@@ -152,10 +152,10 @@ function familyOf(name: string): string {
 export type DagSettings = Map<string, Record<string, unknown>>
 
 /**
- * The runner's settings and those the given dags declare, at once: throws one UsageError that names every wrong setting
- * and echoes no value.
+ * Parses the runner's settings and those of the given dags together. Throws one UsageError that names every wrong
+ * setting and repeats no value.
  *
- * @param found what is known to be wrong already
+ * @param found problems that the caller already found
  */
 export function parseSettings(
   env: Environment,
@@ -174,7 +174,7 @@ export function parseSettings(
   return { config: toConfig(variables.data), settings }
 }
 
-/** The settings a dag declares, or what is wrong with them. */
+/** The parsed settings of a dag, or the problems in them. */
 export function readDagSettings(
   env: Environment,
   dag: Dag,
@@ -187,12 +187,12 @@ export function readDagSettings(
   }
 }
 
-/** Where the pipelines are, before anything else is known to be right. */
+/** PIPELINES_DIR, read before the other settings are checked. */
 export function pipelinesDirOf(env: Environment): string {
   return env.PIPELINES_DIR ?? 'pipelines'
 }
 
-/** What is wrong with settings that are right each by itself. */
+/** Problems between settings that are each valid. */
 function contradictions(env: Environment): string[] {
   const both = env.DATABASE_URL !== undefined && env.POSTGRES_HOST !== undefined
   return [
@@ -200,11 +200,11 @@ function contradictions(env: Environment): string[] {
     ...(env.POSTGRES_HOST === undefined ? [] : secretFileProblem(env, 'POSTGRES_PASSWORD')),
     ...secretFileProblem(env, 'ADMIN_PASSWORD'),
     ...halfAdmin(env),
-    ...aimlessDirect(env),
+    ...directWithoutDatabase(env),
   ]
 }
 
-/** A file that `readEnvironment` could read is no longer named here. */
+/** If `readEnvironment` could read the file, it removed `NAME_FILE` from `env`. */
 function secretFileProblem(env: Environment, name: keyof typeof SECRET_FILES): string[] {
   const path = env[`${name}_FILE`]
   if (path === undefined) return []
@@ -213,18 +213,18 @@ function secretFileProblem(env: Environment, name: keyof typeof SECRET_FILES): s
   return 'problem' in read ? [`${name}_FILE ${read.problem}`] : []
 }
 
-/** One of the two alone would make no admin, without a word. */
+/** With only one of the two set, no admin would be created, silently. */
 function halfAdmin({ ADMIN_USER: user, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE }: Environment): string[] {
   const password = ADMIN_PASSWORD ?? ADMIN_PASSWORD_FILE
   if ((user === undefined) === (password === undefined)) return []
   return user === undefined
-    ? ['ADMIN_USER must be set too where ADMIN_PASSWORD is']
-    : ['ADMIN_PASSWORD must be set too where ADMIN_USER is']
+    ? ['ADMIN_USER must be set, because ADMIN_PASSWORD is']
+    : ['ADMIN_PASSWORD must be set, because ADMIN_USER is']
 }
 
-function aimlessDirect(env: Environment): string[] {
-  const isAimless = env.DIRECT_DATABASE_URL && !(env.METADATA_DATABASE_URL ?? env.DATABASE_URL ?? env.POSTGRES_HOST)
-  return isAimless ? ['DATABASE_URL must be set too where DIRECT_DATABASE_URL is'] : []
+function directWithoutDatabase(env: Environment): string[] {
+  const isAlone = env.DIRECT_DATABASE_URL && !(env.METADATA_DATABASE_URL ?? env.DATABASE_URL ?? env.POSTGRES_HOST)
+  return isAlone ? ['DATABASE_URL must be set, because DIRECT_DATABASE_URL is'] : []
 }
 
 function toConfig(variables: z.output<typeof Variables>): Config {
@@ -248,7 +248,7 @@ function toConfig(variables: z.output<typeof Variables>): Config {
   }
 }
 
-/** Of the parts only the host says that they are meant: `.env` of a checkout holds the others for Compose. */
+/** Only POSTGRES_HOST selects the parts; a checkout's `.env` may set the others for Docker Compose. */
 function addressOfParts(variables: z.output<typeof Variables>): string | undefined {
   if (variables.POSTGRES_HOST === undefined) return undefined
   return addressOf({
@@ -264,7 +264,7 @@ function issuesOf(error: z.ZodError): string[] {
   return error.issues.map((issue) => `${issue.path.join('.') || 'settings'} ${lower(plain(issue))}`)
 }
 
-/** zod repeats the value in some messages; a value may be a secret. */
+/** Some messages of zod repeat the value, which may be a secret. */
 function plain(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return 'is not set'
   if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid '))

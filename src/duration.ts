@@ -5,7 +5,7 @@ export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** Milliseconds of a duration. Throws UsageError for anything else than a finite, non-negative one. */
+/** The milliseconds of a duration. Throws UsageError unless it is finite and not negative. */
 export function milliseconds(duration: Duration | string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(duration)) ?? []
   const ms = typeof duration === 'number' ? duration : Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]
@@ -22,7 +22,7 @@ export function isDuration(value: unknown): value is Duration {
   }
 }
 
-/** A duration as a person reads it: `4 ms`, `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
+/** A duration in words: `4 ms`, `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
 export function humanDuration(ms: number): string {
   if (ms < 100) return `${Math.round(ms)} ms`
   const s = ms / 1_000

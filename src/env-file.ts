@@ -4,13 +4,13 @@ import { UsageError } from './errors.ts'
 
 export interface EnvFile {
   values: Readonly<Record<string, string>>
-  /** A sentence for each part of the file that has no effect, or not the one it seems to have. No value is repeated. */
+  /** One sentence for each line that has no effect, or a surprising one. Repeats no value. */
   problems: readonly string[]
 }
 
 const NAME = '.env'
 
-/** `.env` of the current folder, in UTF-8 or UTF-16. No such file: no values. Throws UsageError where it cannot be read. */
+/** Reads `.env` of the current folder, in UTF-8 or UTF-16. No file: no values. Throws UsageError if it cannot be read. */
 export function readEnvFile(): EnvFile {
   const bytes = readBytes()
   if (bytes === undefined) return { values: {}, problems: [] }
@@ -34,18 +34,18 @@ function readBytes(): Buffer | undefined {
   }
 }
 
-/** PowerShell's `>` writes UTF-16 with a byte order mark; other programs leave the mark out. Undefined: not text. */
+/** PowerShell's `>` writes UTF-16 with a byte order mark; other programs omit the mark. Undefined: not text. */
 function decode(bytes: Buffer): string | undefined {
   const [first, second] = bytes
   const isBigEndian = (first === 0xfe && second === 0xff) || (first === 0 && second !== 0)
   const isUtf16 = isBigEndian || (first === 0xff && second === 0xfe) || (first !== 0 && second === 0)
   const encoding = isBigEndian ? 'utf-16be' : isUtf16 ? 'utf-16le' : 'utf-8'
-  // TextDecoder takes the byte order mark away.
+  // TextDecoder removes the byte order mark.
   const text = new TextDecoder(encoding).decode(bytes)
   return text.includes('\0') ? undefined : text
 }
 
-/** What dotenv skips or cuts off without a word. */
+/** Lines that dotenv silently skips or cuts off. */
 function problemsOfLines(text: string, values: EnvFile['values']): string[] {
   const longValues = Object.values(values).filter((value) => value.includes('\n'))
   const isInsideValue = (line: string) =>
@@ -55,13 +55,13 @@ function problemsOfLines(text: string, values: EnvFile['values']): string[] {
     if (/^\s*(#|$)/.test(line) || isInsideValue(line)) return []
     const [name] = Object.keys(parse(line))
     if (name === undefined) return `Line ${index + 1} of ${NAME} is ignored: it is not NAME=value`
-    if (seen.has(name)) return `${name} is set more than once in ${NAME}; the last value counts`
+    if (seen.has(name)) return `${name} is set more than once in ${NAME}; the last value is used`
     seen.add(name)
-    return isCutOff(line) ? `${name} in ${NAME} ends at its #; put a value with a # into quotes` : []
+    return isCutOff(line) ? `${name} in ${NAME} is cut off at its #; put a value with a # in quotes` : []
   })
 }
 
-/** A # begins a comment anywhere in a value without quotes; one without a space before it was hardly meant so. */
+/** A # starts a comment anywhere in a value without quotes. Without a space before it, it was probably part of the value. */
 function isCutOff(line: string): boolean {
   const [, value = ''] = /[=:](.*)$/.exec(line) ?? []
   const [, before] = /^([^#]*)#/.exec(value) ?? []
@@ -70,19 +70,19 @@ function isCutOff(line: string): boolean {
 
 const REPLACED = '\uFFFD'
 
-/** A name or value saved in an older encoding, such as Windows-1252. Comments may be in any. */
+/** Names or values in an older encoding, such as Windows-1252. Comments may have any encoding. */
 function problemsOfBytes(bytes: Buffer, values: EnvFile['values']): string[] {
   if (bytes.includes(REPLACED)) return []
   return Object.entries(values)
     .filter(([name, value]) => (name + value).includes(REPLACED))
-    .map(([name]) => `${name} in ${NAME} has letters that are not UTF-8; save the file as UTF-8`)
+    .map(([name]) => `${name} in ${NAME} contains bytes that are not UTF-8; save the file as UTF-8`)
 }
 
 const MOST_BYTES = 65_536
 
 export type SecretFile = { value: string } | { problem: string }
 
-/** The value that a setting such as `POSTGRES_PASSWORD_FILE` names by a path, as Docker's secrets are. */
+/** Reads the file named by a setting such as `POSTGRES_PASSWORD_FILE`, which is how Docker passes secrets. */
 export function readSecretFile(path: string, newlinesAtEnd: RegExp): SecretFile {
   try {
     const { size } = statIn(path)
@@ -97,7 +97,7 @@ export function readSecretFile(path: string, newlinesAtEnd: RegExp): SecretFile 
   }
 }
 
-/** A device or a pipe may have no end, or be empty the second time. */
+/** Accepts only plain files: a device may have no end, and a pipe is empty when read again. */
 function statIn(path: string) {
   const found = statSync(path)
   if (found.isFile()) return found

@@ -1,18 +1,18 @@
 import { inspect } from 'node:util'
 
-/** What is known about an error besides its sentence; never a secret. */
+/** Details of an error besides its message; never a secret. */
 export type ErrorFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
 export interface TminusErrorOptions {
   /** Stable, for programs: `http_status`, `database_unreachable`, … */
   code: string
-  /** False where waiting cannot mend it: the task fails at once, whatever its `retries`. Default true. */
+  /** False if a retry cannot help: the task fails at once, whatever its `retries`. Default true. */
   retryable?: boolean
   cause?: unknown
   fields?: ErrorFields
 }
 
-/** The base of every error thrown on purpose. Its message is one sentence that says what to do, without secrets. */
+/** The base class of every error that T-minus throws on purpose. Its message is one sentence that says what to do. */
 export class TminusError extends Error {
   override readonly name: string = 'TminusError'
   readonly code: string
@@ -27,7 +27,7 @@ export class TminusError extends Error {
   }
 }
 
-/** A wrong setting or a wrong command: the process ends with exit code 2. */
+/** A wrong setting or command: the process exits with code 2. */
 export class UsageError extends TminusError {
   override readonly name = 'UsageError'
 
@@ -36,7 +36,7 @@ export class UsageError extends TminusError {
   }
 }
 
-/** The sentence in whatever was thrown. Never throws, though what a task throws may have getters that do. */
+/** The message of any thrown value. Never throws, even if a getter of that value does. */
 export function messageOf(error: unknown): string {
   try {
     return sentenceOf(error)
@@ -52,8 +52,8 @@ function sentenceOf(error: unknown): string {
 }
 
 /**
- * For the log: the stacks of an error and its causes, at most ten of them. `shorten` is given each message, so that one
- * of megabytes leaves room for the stack. Throws what a getter of the error throws.
+ * The stacks of an error and its causes (at most ten), for the log. Each message passes through `shorten`, so that a
+ * message of megabytes leaves room for the stack. Throws if a getter of the error throws.
  */
 export function stacksOf(error: unknown, shorten: (message: string) => string, most = 10): string {
   if (!(error instanceof Error) || most === 0) return shorten(messageOf(error))
@@ -65,16 +65,24 @@ export function stacksOf(error: unknown, shorten: (message: string) => string, m
 
 const MOST_ISSUES = 3
 
-/** The message of a zod error, of whatever copy of zod, is JSON over many lines. */
+/** Matches by name, because a pipeline may bring its own zod. A zod error's own message is JSON over many lines. */
 function issuesOf(error: Error): string | undefined {
   if (error.name !== 'ZodError' || !('issues' in error) || !Array.isArray(error.issues)) return undefined
-  const issues = error.issues as { path: PropertyKey[]; message: string }[]
-  const told = issues.slice(0, MOST_ISSUES).map(({ path, message }) => [path.map(String).join('.'), message])
-  const more = issues.length > MOST_ISSUES ? `; and ${issues.length - MOST_ISSUES} more` : ''
-  return `${told.map((parts) => parts.filter(Boolean).join(': ')).join('; ')}${more}`
+  const lines = issueLines(error.issues)
+  const more = lines.length > MOST_ISSUES ? [`and ${lines.length - MOST_ISSUES} more`] : []
+  return [...lines.slice(0, MOST_ISSUES), ...more].join('; ')
 }
 
-/** True unless the error itself says that waiting cannot mend it. */
+/**
+ * One line for each issue of a zod error: `launches.0.net: Invalid ISO datetime`.
+ *
+ * @param whole names the value itself, for an issue without a path
+ */
+export function issueLines(issues: readonly { path: readonly PropertyKey[]; message: string }[], whole = ''): string[] {
+  return issues.map(({ path, message }) => [path.map(String).join('.') || whole, message].filter(Boolean).join(': '))
+}
+
+/** True unless the error itself says that a retry cannot help. */
 export function isRetryable(error: unknown): boolean {
   return !(error instanceof Error && 'retryable' in error && error.retryable === false)
 }

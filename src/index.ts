@@ -1,4 +1,4 @@
-/** What a pipeline author writes with. */
+/** The API for pipeline authors. */
 export type { Command, Option } from 'commander'
 export { commandFor } from './command-for.ts'
 export type { Check, CheckHost, CommandHost, Commands, DemoHost, Metric, MetricsHost } from './commands.ts'
@@ -8,7 +8,7 @@ export type { DagRunState, RunType, TaskInstanceState } from './dag/state.ts'
 export type { Task, TaskContext, TaskLog } from './dag/task.ts'
 export type { TriggerRule } from './dag/trigger-rule.ts'
 export { type Duration, humanDuration } from './duration.ts'
-export { TminusError, UsageError } from './errors.ts'
+export { issueLines, TminusError, UsageError } from './errors.ts'
 export { readInstant } from './instant.ts'
 export { secret } from './secrets.ts'
 export { visibleJson, visibleText } from './visible-text.ts'

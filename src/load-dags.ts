@@ -9,20 +9,20 @@ import { guardedImport, holdGuard } from './load-guard.ts'
 
 export interface LoadedDags {
   dags: Map<string, Dag>
-  /** The file each of them was read from. */
+  /** The file of each dag, by dag id. */
   files: Map<string, string>
-  /** Folders whose dag could not be loaded, with the reason; they stop no other. */
+  /** Folders whose dag failed to load, with the reason. The other dags still load. */
   importErrors: ImportError[]
 }
 
 export interface ImportError {
   folder: string
   message: string
-  /** Where the dag itself was read, and something else is wrong: its settings, or another one of its id. */
+  /** Set if the dag was imported, but its settings are wrong or another folder uses its id. */
   dag?: Dag
 }
 
-/** Imports `<folder>/dag.ts` (or `.js`) of every folder in PIPELINES_DIR. Throws UsageError when that is no folder. */
+/** Imports `<folder>/dag.ts` (or `.js`) of every folder in PIPELINES_DIR. Throws UsageError if that is not a folder. */
 export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   const root = resolve(pipelinesDir)
   const loaded: LoadedDags = { dags: new Map(), files: new Map(), importErrors: [] }
@@ -40,7 +40,7 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   release()
   for (const [dagId, [only, ...others]] of found) {
     if (only === undefined) continue
-    if (others.length > 0) loaded.importErrors.push(...twice(dagId, [only, ...others]))
+    if (others.length > 0) loaded.importErrors.push(...duplicates(dagId, [only, ...others]))
     else {
       loaded.dags.set(dagId, only.dag)
       loaded.files.set(dagId, only.file)
@@ -49,7 +49,7 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   return loaded
 }
 
-/** Reads the settings of every dag into `settings`; one whose settings are wrong becomes an import error. */
+/** Parses the settings of every dag into `settings`. A dag with wrong settings becomes an import error. */
 export function readSettingsOfAll(
   { dags, files, importErrors }: LoadedDags,
   env: Environment,
@@ -66,16 +66,16 @@ export function readSettingsOfAll(
   }
 }
 
-/** A copied folder whose id was left as it was: nobody can tell which of them is meant, so neither runs. */
-function twice(dagId: string, found: readonly { folder: string; dag: Dag }[]): ImportError[] {
+/** Usually a copied folder with an unchanged id. It is unknown which of them is meant, so none of them runs. */
+function duplicates(dagId: string, found: readonly { folder: string; dag: Dag }[]): ImportError[] {
   const all = found.map(({ folder }) => folder).join(' and ')
-  const message = `${all} both define a dag '${dagId}'; give one another id`
+  const message = `${all} define the same dag id '${dagId}'; give each dag its own id`
   return found.map(({ folder, dag }) => ({ folder, message, dag }))
 }
 
 async function findDags(root: string): Promise<{ folder: string; file: string }[]> {
   const entries = await readdir(root, { withFileTypes: true }).catch((cause: Error) => {
-    throw new UsageError(`PIPELINES_DIR: cannot read ${root}; point it to a folder of pipelines`, { cause })
+    throw new UsageError(`PIPELINES_DIR: cannot read ${root}; set it to a folder of pipelines`, { cause })
   })
   const found: { folder: string; file: string }[] = []
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -87,7 +87,7 @@ async function findDags(root: string): Promise<{ folder: string; file: string }[
   return found
 }
 
-/** Or a link to one; a link that leads nowhere is none. */
+/** Follows a link; a broken link is not a folder. */
 async function isFolder(root: string, entry: Dirent): Promise<boolean> {
   if (!entry.isSymbolicLink()) return entry.isDirectory()
   return await stat(join(root, entry.name)).then(
@@ -97,7 +97,7 @@ async function isFolder(root: string, entry: Dirent): Promise<boolean> {
 }
 
 async function importDag(file: string): Promise<Dag> {
-  // From a build, a pipeline written in TypeScript is still read.
+  // A build of T-minus also loads pipelines written in TypeScript.
   if (file.endsWith('.ts') && import.meta.url.endsWith('.js')) (await import('tsx/esm/api')).register()
   const module = await guardedImport(
     file,
@@ -107,7 +107,7 @@ async function importDag(file: string): Promise<Dag> {
   throw new Error('its default export is not a dag; write `export default dag(…)`')
 }
 
-/** Its board and its verbs are imported later, and no more to be trusted. */
+/** The dag's board and verbs are imported later, and need the same guard. */
 function guardedDag(dag: Dag, file: string): Dag {
   const { board, commands } = dag
   return {

@@ -4,14 +4,15 @@ import { Worker } from 'node:worker_threads'
 import { allowExit, exitNow, refuseExit } from './process-exit.ts'
 import { endBy } from './stderr.ts'
 
-/** A file that is loading gets this long to be done, and no longer than the first without a pause. */
+/** A loading file may block the thread for this long. */
 const BLOCKED_MS = 10_000
+/** A loading file may take this long in total. */
 const UNSETTLED_MS = 30_000
 
 /**
- * Imports a file of a pipeline so that it can fail only itself: `process.exit`, an error that it throws later, and a
- * top-level await that never settles are errors of the import. A file that blocks the process (an endless loop) ends
- * the process after 10 s with exit code 2 and a sentence that names the file.
+ * Imports a pipeline's file and turns its misbehaviour into an error of this import: `process.exit`, an error thrown
+ * later, a top-level await that never settles. A file that blocks the process (an endless loop) cannot be stopped: the
+ * process exits after 10 s with code 2 and a message that names the file.
  */
 export async function guardedImport<T>(file: string, importIt: () => Promise<T>): Promise<T> {
   let fail: Fail = () => {}
@@ -22,8 +23,8 @@ export async function guardedImport<T>(file: string, importIt: () => Promise<T>)
   const release = holdGuard()
   loading.add(fail)
   watchdog?.postMessage(file)
-  const late = setTimeout(() => fail(new Error(`it was not loaded within ${UNSETTLED_MS / 1_000} s`)), UNSETTLED_MS)
-  // Not what keeps the process alive: with nothing else left to do, `beforeExit` tells that sooner.
+  const late = setTimeout(() => fail(new Error(`it did not load within ${UNSETTLED_MS / 1_000} s`)), UNSETTLED_MS)
+  // Must not keep the process alive: if nothing else is pending, `beforeExit` reports the hang sooner.
   late.unref()
   try {
     return await Promise.race([settled(importIt()), failed])
@@ -34,7 +35,7 @@ export async function guardedImport<T>(file: string, importIt: () => Promise<T>)
   }
 }
 
-/** What is rejected while it loads and never awaited is reported a turn later. */
+/** Node reports a rejection that the file never awaits one turn of the event loop later. */
 async function settled<T>(importing: Promise<T>): Promise<T> {
   const module = await importing
   await turn()
@@ -43,7 +44,7 @@ async function settled<T>(importing: Promise<T>): Promise<T> {
 
 type Fail = (error: Error) => void
 
-/** Of the files that are loading just now: an error that nothing else tells apart fails all of them. */
+/** The files that are loading now. A late error does not say which file threw it, so it fails all of them. */
 const loading = new Set<Fail>()
 let watchdog: Worker | undefined
 let beat: Int32Array = new Int32Array(1)
@@ -51,7 +52,7 @@ let beating: NodeJS.Timeout | undefined
 
 let holders = 0
 
-/** Keeps the guard up between files, since it takes a thread to be up. Returns how to let go of it. */
+/** Keeps the guard active between files, because starting it starts a thread. Returns a function that releases it. */
 export function holdGuard(): () => void {
   if (holders++ === 0) open()
   return () => {
@@ -66,7 +67,7 @@ function open(): void {
     failAll(error)
     throw error
   })
-  // Somebody who debugs a pipeline may stop in it for as long as he likes.
+  // A debugger may pause inside a pipeline for any length of time.
   if (!process.execArgv.some((option) => option.startsWith('--inspect'))) startWatchdog()
 }
 
@@ -83,20 +84,20 @@ function failAll(error: Error): void {
   for (const fail of loading) fail(error)
 }
 
-/** Between two files it is not about a pipeline. */
+/** Between two files, the error does not come from a pipeline. */
 function onUncaught(error: Error): void {
   if (loading.size === 0) endBy(error)
   failAll(error)
 }
 
 function onIdle(): void {
-  failAll(new Error('it never finishes loading: its top-level await waits for what nothing will settle'))
+  failAll(new Error('it never finishes loading: its top-level await never settles'))
 }
 
-/** An event of this process, by which the watchdog has it end itself. */
+/** The watchdog makes the main thread emit this event, which ends the process. */
 const BLOCKED = 'tminus:blocked' as 'beforeExit'
 
-/** Called by the debugger: Node would write that one is attached. The watchdog has written what there is to say. */
+/** Runs inside the debugger. Closes stderr, where Node would mention the debugger; the watchdog has already reported. */
 function onBlocked(): void {
   closeSync(2)
   exitNow(2)
@@ -105,7 +106,7 @@ function onBlocked(): void {
 const STOP = -1
 const BEAT_MS = 500
 
-/** A thread that sleeps, and wakes only if the beat of this one stops. */
+/** Starts a thread that acts only if this thread stops beating. */
 function startWatchdog(): void {
   beat = new Int32Array(new SharedArrayBuffer(4))
   const workerData = { beat, blockedMs: BLOCKED_MS - GRACE_MS, graceMs: GRACE_MS, seconds: BLOCKED_MS / 1_000 }
@@ -117,12 +118,12 @@ function startWatchdog(): void {
   }, BEAT_MS).unref()
 }
 
-/** After a stop (Ctrl-Z, a machine that slept) this thread has so long to beat again. */
+/** After a pause of the whole process (Ctrl-Z, a sleeping machine), this thread has this long to beat again. */
 const GRACE_MS = 1_500
 
 /**
- * Only the thread that is blocked can end the process with an exit code, so the watchdog has it do so, as a debugger
- * would: paused wherever it is. A thread that is blocked outside of JavaScript does not pause; then a signal ends the process.
+ * Only the blocked thread can end the process with an exit code. So the watchdog pauses it, as a debugger would, and
+ * makes it exit. A thread that is blocked outside JavaScript does not pause; then a signal ends the process.
  */
 const WATCHDOG = `
 const { workerData, parentPort, receiveMessageOnPort } = require('node:worker_threads')
@@ -137,7 +138,7 @@ while (blocked === false) blocked = isBlocked()
 if (blocked) {
   let file = 'A pipeline'
   for (let next; (next = receiveMessageOnPort(parentPort)); ) file = next.message
-  const sentence = '✖ ' + file + ' has blocked this process for ' + seconds + ' s while it was being loaded; mend its endless loop, or take its folder out of PIPELINES_DIR\\n'
+  const sentence = '✖ ' + file + ' has blocked this process for ' + seconds + ' s while it was being loaded; fix its endless loop, or remove its folder from PIPELINES_DIR\\n'
   require('node:fs').writeSync(2, sentence)
   const { Session } = require('node:inspector')
   const session = new Session()

@@ -18,7 +18,7 @@ export interface LogOptions {
 
 export type LogTarget = NodeJS.WritableStream & { isTTY?: boolean }
 
-/** The process's own log. Whole lines of JSON are scrubbed, so a secret inside a message or a stack is caught too. */
+/** Opens the process log. It scrubs whole lines of JSON, so it also finds secrets inside messages and stacks. */
 export function openLog({ level, format, scrub, to = process.stdout }: LogOptions): Logger {
   const isPretty = format === 'pretty' || (format === 'auto' && to.isTTY === true)
   const out = isPretty
@@ -34,7 +34,7 @@ export function openLog({ level, format, scrub, to = process.stdout }: LogOption
     : to
   const sink = new Writable({
     decodeStrings: false,
-    // Before it is made pretty: that breaks and indents lines, and a secret in them would no longer be found.
+    // Scrub before formatting: formatting breaks and indents lines, which would hide a secret from the scrubber.
     write: (line: string | Buffer, _encoding, done) => {
       const scrubbed = scrub(line.toString())
       out.write(isPretty ? visibleLine(scrubbed) : visibleJson(scrubbed))
@@ -44,7 +44,7 @@ export function openLog({ level, format, scrub, to = process.stdout }: LogOption
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, sink)
 }
 
-/** The same line with every text in it as a terminal may show it: made pretty, escapes of JSON are written out. */
+/** Makes every text in the line safe for a terminal: the formatter prints JSON's escapes as real characters. */
 function visibleLine(line: string): string {
   try {
     return `${JSON.stringify(visibleValue(JSON.parse(line)))}\n`
@@ -60,7 +60,7 @@ function visibleValue(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [visibleText(key), visibleValue(member)]))
 }
 
-/** Loaded here: who writes JSON has no need of it. */
+/** Loaded on demand: JSON output does not need it. */
 const prettied = (options: PrettyOptions): NodeJS.WritableStream =>
   createRequire(import.meta.url)('pino-pretty')(options)
 
@@ -73,13 +73,13 @@ function inOneLine(line: Record<string, unknown>, messageKey: string): string {
   return [where, line[messageKey], line.reason, message].filter(Boolean).join(': ')
 }
 
-/** What only looks on cannot disturb a run: what it throws is logged. */
+/** Wraps an observer so that it cannot disturb a run: its errors are logged. */
 export function watching<A extends unknown[]>(log: Logger, watch?: (...args: A) => void): (...args: A) => void {
   return (...args) => {
     try {
       watch?.(...args)
     } catch (err) {
-      log.error({ err }, 'showing what a run does failed; the run is not affected')
+      log.error({ err }, 'displaying the progress of a run failed; the run is not affected')
     }
   }
 }

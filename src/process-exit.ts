@@ -5,14 +5,14 @@ type Process = Record<'exit' | 'reallyExit' | 'abort', (code?: number) => never>
 const own = process as unknown as Process
 const ORIGINAL: Process = { exit: own.exit, reallyExit: own.reallyExit, abort: own.abort }
 
-/** Ends this process. For our own code: `process.exit` itself is refused while a pipeline is being loaded. */
+/** Exits the process. Our own code uses this, because `process.exit` is blocked while a pipeline is loading. */
 export function exitNow(code?: number): never {
   allowExit()
-  // An argument that is undefined would reset process.exitCode.
+  // Passing undefined would reset process.exitCode.
   return code === undefined ? ORIGINAL.exit.call(process) : ORIGINAL.exit.call(process, code)
 }
 
-/** Until `allowExit`, `process.exit` and its kin call this instead, whose job is to throw. */
+/** Replaces `process.exit`, `reallyExit` and `abort` by `refuse`, which throws, until `allowExit` is called. */
 export function refuseExit(refuse: (call: string) => never): void {
   for (const name of Object.keys(ORIGINAL) as (keyof Process)[])
     own[name] = (code) => refuse(`process.${name}(${code ?? ''})`)

@@ -1,20 +1,20 @@
 import { z } from 'zod'
 
-/** Takes the given secrets, and what looks like one, out of a text. */
+/** Replaces known secrets, and text that looks like one, by `***`. */
 export type Scrub = (text: string) => string
 
-/** Shorter values would tear holes into ordinary words. */
+/** Shorter values also occur inside ordinary words. */
 const SHORTEST = 6
 
 type Values = Readonly<Record<string, string | undefined>>
 type Shape = Readonly<Record<string, z.core.$ZodType>>
 
 /**
- * Marks a setting whose value is a secret, whatever its name: `settings: { PARTNER_CODE: secret(z.string()) }`. It
- * stays a secret in `.optional()`, `.default(…)`, `.min(5)` and so on.
+ * Marks a setting as a secret, whatever its name: `settings: { PARTNER_CODE: secret(z.string()) }`. The mark survives
+ * `.optional()`, `.default(…)`, `.min(5)` and so on.
  */
 export function secret<Schema extends z.core.$ZodType>(schema: Schema): Schema {
-  // Every schema made from this one copies its definition, or holds it as an inner one.
+  // Every schema derived from this one copies its definition or contains it as an inner schema.
   return z.clone(schema, { ...schema._zod.def, [SECRET]: true } as Schema['_zod']['def'])
 }
 
@@ -26,10 +26,10 @@ function isMarked({ _zod: { def } }: z.core.$ZodType, depth = 0): boolean {
   return depth < 8 && inner.some((one) => isMarked(one, depth + 1))
 }
 
-/** Of `.optional()`, `.default()`, `.pipe()` and `.transform()`, arrays, intersections, records. */
+/** Members that hold the inner schemas of `.optional()`, `.default()`, `.pipe()`, `.transform()`, arrays, intersections and records. */
 const INNER = new Set(['innerType', 'in', 'out', 'element', 'left', 'right', 'valueType'])
 
-/** By its words: `STRIPE_KEY`, `apiKey`, `PGPASSWORD`; not `COMPASS`. What names a file holds no secret itself. */
+/** Judges a name by its words: `STRIPE_KEY`, `apiKey`, `PGPASSWORD`, not `COMPASS`. The path of a file is no secret. */
 export function isSecretName(name: string): boolean {
   const words = name
     .replaceAll(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, '_')
@@ -40,13 +40,13 @@ export function isSecretName(name: string): boolean {
   return words.some((word) => SECRET_WORD.test(word) || (word === 'PWD' && words.length > 1))
 }
 
-/** Whole words, and those which others are run together with: `PGPASSWORD`, `APIKEY`. */
+/** The first group matches whole words only, the second also the end of compounds: `PGPASSWORD`, `APIKEY`. */
 const SECRET_WORD =
   /^(PASS|KEYS?|DSN|WEBHOOKS?)$|(PASSWD|PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(API|ACCESS|PRIVATE|SIGNING)KEY)S?$/
 
 /**
- * Reads secrets out of the environment by the names of its variables, and out of any address in it; and out of the
- * settings that dags declare, defaults included.
+ * Collects secrets from three places: environment variables with a secret's name, addresses in any variable, and the
+ * settings that dags declare, including defaults.
  */
 export function scrubber(env: Values, dags: Iterable<{ settings: Shape }> = []): Scrub {
   const secrets = new Set<string>()
@@ -63,7 +63,7 @@ export function scrubber(env: Values, dags: Iterable<{ settings: Shape }> = []):
   return (text) => shapeless(known.reduce((rest, one) => rest.replaceAll(one, '***'), text))
 }
 
-/** Of settings that are secret by their name or by `secret()`: as set, and as parsed, which may be the default. */
+/** Values of settings that are secret by name or by `secret()`: the raw value and the parsed one, which may be a default. */
 function declared(env: Values, dags: Iterable<{ settings: Shape }>): string[] {
   return [...dags].flatMap(({ settings }) =>
     Object.entries(settings).flatMap(([name, schema]) => {
@@ -73,7 +73,7 @@ function declared(env: Values, dags: Iterable<{ settings: Shape }>): string[] {
   )
 }
 
-/** What cannot be parsed is reported elsewhere. */
+/** Ignores parse errors, which `parseSettings` reports. */
 function parsed(schema: z.core.$ZodType, value: unknown): unknown {
   try {
     return z.safeParse(schema, value).data
@@ -91,7 +91,7 @@ function textsIn(value: unknown, depth = 0): string[] {
   return Object.values(value).flatMap((member) => textsIn(member, depth + 1))
 }
 
-/** The whole, what commas separate, and the lines of a key (a log may show them one by one). */
+/** The whole value, its comma-separated parts, and the lines of a key (a log may show single lines). */
 function partsOf(value: string): string[] {
   const lines = value.split(/\r?\n|\\n/).map((line) => line.trim())
   const long = lines.filter((line) => line.length >= LINE && !line.startsWith('-----'))
@@ -100,7 +100,7 @@ function partsOf(value: string): string[] {
 
 const LINE = 16
 
-/** As it is, as JSON writes it (once or twice), as addresses and forms do, and inside of base64 (Basic credentials). */
+/** A secret as plain text, in JSON (escaped once or twice), in URLs and forms, and inside base64 (Basic credentials). */
 function spellings(one: string): string[] {
   const text = one.toWellFormed()
   const json = JSON.stringify(text).slice(1, -1)
@@ -113,14 +113,14 @@ function spellings(one: string): string[] {
   )
 }
 
-/** As `URL` writes it before the @, which leaves some marks as they are. */
+/** As `URL` writes a password before the @: it does not encode some marks. */
 function userinfo(text: string): string {
   const url = new URL('http://user@host')
   url.password = text
   return url.password
 }
 
-/** What stays the same of its base64, wherever in a text it begins: `user:password` is encoded as one. */
+/** The parts of its base64 that do not depend on the text around it: `user:password` is encoded as one text. */
 function base64(text: string): string[] {
   const bytes = Buffer.from(text)
   return [0, 1, 2].flatMap((before) => {
@@ -130,7 +130,7 @@ function base64(text: string): string[] {
   })
 }
 
-/** What is a secret by its place: a webhook's token, a password or token in an address. */
+/** Replaces secrets recognised by their place: a webhook's token, a password or token in an address. */
 function shapeless(text: string): string {
   return text
     .replace(/(\/webhooks\/\d+\/)[\w-]+/g, '$1***')
@@ -140,13 +140,13 @@ function shapeless(text: string): string {
     .replace(/(Authorization["']?\s*[:=]\s*["']?(?:Token|Bearer|Basic)\s+)[^\s"',]+/gi, '$1***')
 }
 
-/** Passwords of an address, also of one that is not well formed, and the token of a webhook's. */
+/** The password of an address, even of a malformed one, and the token of a webhook address. */
 function secretsIn(value: string): string[] {
   const [, address] = /^\s*[a-z][a-z0-9+.-]*:\/\/(.+)/is.exec(value) ?? []
   if (address === undefined) return []
   const places = [
     /^[^:/@]*:([^/?#]+)@/, // up to the last @ before the path
-    /^[^:/@]*:(.+)@/s, // up to the last @ of all, where the password has a / in it
+    /^[^:/@]*:(.+)@/s, // up to the very last @, for a password that contains a /
     /[?&]password=([^&#]+)/i,
     /\/webhooks\/\d+\/([\w-]+)/,
   ]
@@ -154,7 +154,7 @@ function secretsIn(value: string): string[] {
   return [...found, ...found.map(decode)]
 }
 
-/** Leaves a % that encodes nothing as it is. */
+/** Keeps a % that encodes nothing. */
 function decode(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
     try {

@@ -5,26 +5,26 @@ import { visibleText } from './visible-text.ts'
 
 let scrub: Scrub = scrubber({})
 
-/** From now on these secrets too are taken out of what this process writes to standard error. */
+/** From now on, output on standard error is scrubbed with `wider`. */
 export function scrubStderr(wider: Scrub): void {
   scrub = wider
 }
 
 /**
- * Nothing reaches standard error, or a report of a crash, with a secret in it: not what ends the process without being
- * caught, not Node's own warnings, not what a task writes there.
+ * Keeps secrets out of standard error and crash reports: in uncaught errors, in Node's warnings and in the output of
+ * tasks.
  */
 export function guardStderr(): void {
   const { stderr } = process
   const write = stderr.write.bind(stderr) as (...args: unknown[]) => boolean
   stderr.write = ((chunk: unknown, ...rest: unknown[]) => write(scrubbed(chunk), ...rest)) as typeof stderr.write
-  // Node writes a warning past the stream: it is cleaned before Node's own listener shows it.
+  // Node writes warnings past this stream, so this listener scrubs each one before Node's own listener prints it.
   process.prependListener('warning', cleanWarning)
-  // A rejection that nothing handles arrives here too. Who else listens for it decides about it.
+  // Unhandled rejections also arrive here. If there is another listener, it decides what happens.
   process.on('uncaughtException', (error) => {
     if (process.listenerCount('uncaughtException') === 1) endBy(error)
   })
-  // A report holds the whole environment otherwise. Node 22.13 and later know this.
+  // Otherwise a report contains the whole environment. Takes effect in Node 22.13 and later.
   Object.assign(process.report, { excludeEnv: true })
 }
 
@@ -39,9 +39,9 @@ function cleanWarning(warning: Error & { detail?: string }): void {
   if (detail) warning.detail = scrub(detail)
 }
 
-/** Ends the process by an error that nothing caught, and says so. */
+/** Prints an uncaught error and exits. */
 export function endBy(error: unknown): never {
   const text = visibleText(scrub(inspect(error)))
-  process.stderr.write(`✖ An error that nothing caught ended this process:\n${text}\n`)
+  process.stderr.write(`✖ An uncaught error ended this process:\n${text}\n`)
   exitNow(1)
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The package's version; the file lies one folder up from the source and two from the build. */
+/** The package's version. package.json is one folder above the source and two above the build. */
 export const VERSION: string = read('../package.json') ?? read('../../package.json') ?? '0.0.0'
 
 function read(path: string): string | undefined {

@@ -1,10 +1,9 @@
 /**
- * Text written by others, as it may be shown to a person: on a terminal, a page, Discord, in a calendar. Stored text
- * stays as it came.
+ * Makes external text safe to show on a terminal, a page, Discord or in a calendar. Stored text stays unchanged.
  *
- * Control characters (escape sequences, NUL, backspace) become U+FFFD, other line breaks than \n a space. Characters
- * that are not seen but change what is seen are removed: overrides of the direction of text, zero-width characters,
- * tags. Those that an emoji or a script needs stay: U+FE0F after a symbol, a joiner between emoji or in Arabic and Indic.
+ * Control characters (escape sequences, NUL, backspace) become U+FFFD. Line breaks other than \n become a space.
+ * Invisible characters that change the visible text are removed: direction overrides, zero-width characters, tags.
+ * Those that an emoji or a script needs are kept: U+FE0F after a symbol, a joiner between emoji or in Arabic and Indic.
  */
 export function visibleText(text: string): string {
   if (!SUSPECT.test(text)) return text
@@ -13,10 +12,10 @@ export function visibleText(text: string): string {
     .replaceAll('\r\n', '\n')
     .replaceAll(/[\r\v\f\u0085\u2028\u2029]/g, ' ')
     .replaceAll(CONTROL, '\uFFFD')
-    .replaceAll(UNSEEN, '')
+    .replaceAll(INVISIBLE, '')
 }
 
-/** Control characters, separators of lines, lone halves of characters, and what is not seen. */
+/** Control characters, line separators, lone surrogates and invisible characters. */
 const SUSPECT = /[^\P{Cc}\n\t]|[\u2028\u2029\uFFF9-\uFFFB\p{DI}\p{Cs}]/u
 
 const CONTROL = /[^\P{Cc}\n\t]/gu
@@ -24,8 +23,8 @@ const CONTROL = /[^\P{Cc}\n\t]/gu
 const JOINED =
   '\\p{scx=Arab}\\p{scx=Syrc}\\p{scx=Deva}\\p{scx=Beng}\\p{scx=Guru}\\p{scx=Gujr}\\p{scx=Orya}\\p{scx=Taml}\\p{scx=Telu}\\p{scx=Knda}\\p{scx=Mlym}\\p{scx=Sinh}\\p{scx=Khmr}\\p{scx=Mong}'
 
-/** https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point, and the marks of interlinear annotation. */
-const UNSEEN = new RegExp(
+/** https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point, and interlinear annotation marks. */
+const INVISIBLE = new RegExp(
   [
     '(?!(?<=\\p{Emoji})[\\uFE0E\\uFE0F])',
     '(?!(?<=[\\p{ExtPict}\\p{EMod}\\uFE0F])\\u200D(?=\\p{ExtPict}))',
@@ -35,10 +34,7 @@ const UNSEEN = new RegExp(
   'gu',
 )
 
-/**
- * JSON text with the same characters written as \uXXXX: what a program reads is unchanged, and a terminal that shows
- * it is safe.
- */
+/** Writes the same characters of a JSON text as \uXXXX: programs parse the same value, and a terminal can show it. */
 export function visibleJson(json: string): string {
   return json.replaceAll(/[\u007F-\u009F\u2028\u2029\uFFF9-\uFFFB\p{DI}]/gu, (character) =>
     Array.from(

@@ -155,28 +155,28 @@ describe('a connection string', () => {
     ['launches', 'must be a Postgres address: postgresql://USER:PASSWORD@HOST:5432/DATABASE'],
     ['localhost:5432/launches', 'must be a Postgres address'],
     ['u:hunter2@h/d', 'must be a Postgres address'],
-    ['postgresql+psycopg2://u:hunter2@h/d', 'has the scheme "postgresql+psycopg2://", which is SQLAlchemy\'s'],
-    ['postgres+asyncpg://u:hunter2@h/d', 'has the scheme "postgres+asyncpg://", which is SQLAlchemy\'s'],
-    ['mysql://u:hunter2@h/d', 'must begin with postgresql://, not mysql://'],
+    ['postgresql+psycopg2://u:hunter2@h/d', 'has SQLAlchemy\'s scheme "postgresql+psycopg2://"'],
+    ['postgres+asyncpg://u:hunter2@h/d', 'has SQLAlchemy\'s scheme "postgres+asyncpg://"'],
+    ['mysql://u:hunter2@h/d', 'must start with postgresql://, not mysql://'],
     ['jdbc:postgresql://h/d?user=u&password=hunter2', 'must be a Postgres address'],
-    ['postgresql://u:hunter2@h:99999/d', 'has a port that is none; use one from 1 to 65535'],
-    ['postgresql://u:hunter2@h:0/d', 'has a port that is none'],
-    ['postgresql://u:hunter2@h:port/d', 'cannot be read; write characters like @ : / # ? in the password as %40'],
-    ['postgresql://u:hun#ter2@h/d', 'cannot be read; write characters like'],
-    ['postgresql://u:hun/ter2@h/d', 'cannot be read; write characters like'],
-    ['postgresql://u:hun?ter2@h/d', 'cannot be read; write characters like'],
+    ['postgresql://u:hunter2@h:99999/d', 'has an invalid port; use a number from 1 to 65535'],
+    ['postgresql://u:hunter2@h:0/d', 'has an invalid port'],
+    ['postgresql://u:hunter2@h:port/d', 'cannot be parsed; write the characters @ : / # ? in the password as %40'],
+    ['postgresql://u:hun#ter2@h/d', 'cannot be parsed; write the characters'],
+    ['postgresql://u:hun/ter2@h/d', 'cannot be parsed; write the characters'],
+    ['postgresql://u:hun?ter2@h/d', 'cannot be parsed; write the characters'],
     // What comes before the # or / would be taken for a port.
-    ['postgresql://u:123#hunter2@h/d', 'cannot be read; write characters like'],
-    ['postgresql://u:123/hunter2@h/d', 'cannot be read; write characters like'],
-    ['postgresql://u:#hunter2@h/d', 'cannot be read; write characters like'],
-    ['postgresql://u:hunter2@h1:5432,h2:5432/d', 'names several hosts, and only one can be used: name the primary'],
+    ['postgresql://u:123#hunter2@h/d', 'cannot be parsed; write the characters'],
+    ['postgresql://u:123/hunter2@h/d', 'cannot be parsed; write the characters'],
+    ['postgresql://u:#hunter2@h/d', 'cannot be parsed; write the characters'],
+    ['postgresql://u:hunter2@h1:5432,h2:5432/d', 'names several hosts, but only one is supported: name the primary'],
     ['postgresql://u:hunter2@h1,h2/d?target_session_attrs=read-write', 'names several hosts'],
     ['postgresql://h1,h2', 'names several hosts'],
     ['postgresql://u:hunter2@/d?host=h1,h2', 'names several hosts'],
     ['postgresql://u:hunter2@/d?host=h1%2Ch2&port=5432,5433', 'names several hosts'],
     // An unquoted # in .env ends the value.
-    ['postgresql://u:987654', 'has a port that is none'],
-    ['postgresql://u:hunter2', 'cannot be read; write characters like'],
+    ['postgresql://u:987654', 'has an invalid port'],
+    ['postgresql://u:hunter2', 'cannot be parsed; write the characters'],
   ])('%s is told what is wrong', (DATABASE_URL, problem) => {
     const message = refusal({ DATABASE_URL })
     expect(message).toContain(`Wrong setting: DATABASE_URL ${problem}`)
@@ -238,9 +238,9 @@ describe('those of a pipeline', () => {
 })
 
 test('half an admin is a wrong setting', () => {
-  expect(() => parseSettings({ ADMIN_USER: 'ada' }, [])).toThrow('ADMIN_PASSWORD must be set too where ADMIN_USER is')
+  expect(() => parseSettings({ ADMIN_USER: 'ada' }, [])).toThrow('ADMIN_PASSWORD must be set, because ADMIN_USER is')
   expect(() => parseSettings({ ADMIN_PASSWORD: 'a secret word' }, [])).toThrow(
-    'ADMIN_USER must be set too where ADMIN_PASSWORD is',
+    'ADMIN_USER must be set, because ADMIN_PASSWORD is',
   )
 })
 
@@ -292,7 +292,7 @@ describe('a database named by its parts', () => {
       'POSTGRES_HOST must be a host name, an IP address or the folder of a Unix socket',
     ],
     [{ POSTGRES_HOST: 'h', POSTGRES_PORT: '0' }, 'POSTGRES_PORT must be a whole number from 1 to 65535'],
-    [{ POSTGRES_HOST: 'h', POSTGRES_DB: 'hunter2?a' }, 'POSTGRES_DB must not have a ? or # in it'],
+    [{ POSTGRES_HOST: 'h', POSTGRES_DB: 'hunter2?a' }, 'POSTGRES_DB must not contain ? or #'],
     [
       { POSTGRES_HOST: 'h', POSTGRES_PASSWORD_FILE: '/hunter2' },
       'POSTGRES_PASSWORD_FILE names a file that cannot be read',
@@ -307,11 +307,8 @@ describe('a database named by its parts', () => {
       'POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set; unset one of them',
     ],
     [{ ADMIN_USER: 'ada', ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_PASSWORD_FILE names a file that cannot be read'],
-    [
-      { DIRECT_DATABASE_URL: 'postgresql://u:hunter2@h/d' },
-      'DATABASE_URL must be set too where DIRECT_DATABASE_URL is',
-    ],
-    [{ ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_USER must be set too where ADMIN_PASSWORD is'],
+    [{ DIRECT_DATABASE_URL: 'postgresql://u:hunter2@h/d' }, 'DATABASE_URL must be set, because DIRECT_DATABASE_URL is'],
+    [{ ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_USER must be set, because ADMIN_PASSWORD is'],
   ] as const)('%o is a wrong setting', (env, problem) => {
     const message = refusal(env)
     expect(message).toContain(problem)

@@ -91,8 +91,8 @@ describe('what in .env has no effect', () => {
     'Line 3 of .env is ignored: it is not NAME=value',
     'Line 4 of .env is ignored: it is not NAME=value',
     'Line 5 of .env is ignored: it is not NAME=value',
-    'LOG_FORMAT is set more than once in .env; the last value counts',
-    'ADMIN_USER in .env ends at its #; put a value with a # into quotes',
+    'LOG_FORMAT is set more than once in .env; the last value is used',
+    'ADMIN_USER in .env is cut off at its #; put a value with a # in quotes',
     'web_port is not a known setting; did you mean WEB_PORT?',
     'Web-Host is not a known setting; did you mean WEB_HOST?',
     'trust_proxy is not a known setting; did you mean TRUST_PROXY?',
@@ -130,7 +130,7 @@ describe('what in .env has no effect', () => {
     await withFolder(async (cwd) => {
       await writeFile(join(cwd, '.env'), Buffer.from('ADMIN_PASSWORD=Kin\u00e9is is long\nADMIN_USER=ada', 'latin1'))
       const { stderr } = await runCli(['db', 'migrate'], { cwd, env: { DATABASE_URL: database.connectionString } })
-      expect(stderr).toContain('ADMIN_PASSWORD in .env has letters that are not UTF-8; save the file as UTF-8')
+      expect(stderr).toContain('ADMIN_PASSWORD in .env contains bytes that are not UTF-8; save the file as UTF-8')
     })
   })
 })

@@ -11,7 +11,7 @@ test('of two folders that define one dag neither runs, and both are named', asyn
   const daily = fileURLToPath(new URL('fixtures/daily-pipelines/daily', import.meta.url))
   for (const name of ['copy', 'daily']) await symlink(daily, join(folder, name))
   const { dags, importErrors } = await loadDags(folder)
-  const message = "copy and daily both define a dag 'daily'; give one another id"
+  const message = "copy and daily define the same dag id 'daily'; give each dag its own id"
   expect([...dags.keys()]).toEqual([])
   expect(importErrors).toMatchObject(['copy', 'daily'].map((name) => ({ folder: name, message })))
 })

@@ -1,6 +1,6 @@
 import { commandFor } from '../command-for.ts'
 import type { Dag } from '../dag/dag.ts'
-import { UsageError } from '../errors.ts'
+import { issueLines, UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { didYouMean } from './closest.ts'
 
@@ -36,8 +36,9 @@ export function parseConf(dag: Dag, text: string | undefined): Record<string, un
   refuseUnknown(dag, conf)
   const parsed = dag.params.safeParse(conf)
   if (parsed.success) return conf
-  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'conf'}: ${message}`)
-  throw new UsageError(`--conf does not fit the params of '${dag.id}': ${issues.join('; ')}`)
+  throw new UsageError(
+    `--conf does not fit the params of '${dag.id}': ${issueLines(parsed.error.issues, 'conf').join('; ')}`,
+  )
 }
 
 /** Zod drops an unknown param without an error. A dag that accepts any says so with `z.looseObject`. */

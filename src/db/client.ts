@@ -1,17 +1,17 @@
 import pg, { type ClientConfig, type DatabaseError } from 'pg'
 import { addAdvice } from './rights.ts'
 
-/** Over a connection that waits nothing is sent: only this tells of one that was dropped on the way, by a NAT or a crash. */
+/** An idle connection sends nothing, so only TCP keep-alive detects that a NAT or a crash has dropped it. */
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
 
 /**
- * Sent with every connection: a database, a role or PGOPTIONS may set other defaults, and pg reads only ISO dates.
- * A pooler accepts no others than these and client_encoding, which pg itself sends
+ * Sent when a connection starts: a database, a role or PGOPTIONS may set other defaults, and pg parses only ISO dates.
+ * A pooler accepts only these and client_encoding, which pg itself sends
  * (https://www.pgbouncer.org/config.html#ignore_startup_parameters).
  */
 const STARTUP = { DateStyle: 'ISO, MDY', TimeZone: 'UTC', standard_conforming_strings: 'on' }
 
-/** The other defaults that our statements and pg's parsers rely on. A connection that waits is ours to close. */
+/** The other settings that our statements and pg's parsers rely on. The server must not close idle sessions. */
 const DEFAULTS = {
   default_transaction_isolation: 'read committed',
   IntervalStyle: 'postgres',
@@ -22,21 +22,21 @@ const DEFAULTS = {
   idle_session_timeout: '0',
 }
 
-/** For statements that must not fail for having waited. */
+/** For statements that must not fail because they waited. */
 export const NO_LIMITS = { statement_timeout: '0', lock_timeout: '0', transaction_timeout: '0' }
 
-/** Skips a setting that this version of Postgres does not know. */
+/** Skips settings that this version of Postgres does not have, and sets nothing behind a pooler. */
 const SET_DEFAULTS = `select set_config(name, value, false) from json_each_text($1) as given (name, value)
   where pg_backend_pid() = $2 and current_setting(name, true) is not null`
 
 export interface ClientOptions extends ClientConfig {
-  /** More settings of the session. Not set behind a pooler. */
+  /** Further settings of the session. Ignored behind a pooler. */
   settings?: Readonly<Record<string, string>> | undefined
-  /** Sends every statement without its name, as behind a pooler. */
+  /** Send every statement without its name, as behind a pooler. */
   unnamed?: boolean | undefined
 }
 
-/** What @types/pg leaves out. */
+/** Members that @types/pg lacks. */
 interface Untyped {
   processID: number
   connectionParameters: { replication?: string }
@@ -44,9 +44,9 @@ interface Untyped {
   getStartupConf(): Record<string, string>
 }
 
-/** A connection that behaves the same whatever the defaults of server, role and shell are. */
+/** A connection that behaves the same whatever the server, the role and the shell set as defaults. */
 export class Client extends pg.Client {
-  /** True where a pooler is at the other end. Known once `settle` has resolved. */
+  /** True if the connection goes through a pooler. Known once `settle` has resolved. */
   pooled = false
   readonly #options: ClientOptions
 
@@ -55,10 +55,10 @@ export class Client extends pg.Client {
     this.#options = options
     untyped(this).connectionParameters.replication = ''
     if (options.unnamed) this.#dropNames()
-    // pg leaves a connection open that it gives up by itself, for want of a password; the process would stay until
-    // the server hangs up, a minute later.
+    // When no password is available, pg fails but leaves its socket open. That would keep the process alive until the
+    // server closes the connection, a minute later.
     this.connection.on('error', () => this.connection.stream.destroy())
-    // Before pg itself hands the error on.
+    // This listener runs before pg passes the error to the caller.
     this.connection.on('errorMessage', (error: DatabaseError) => this.#addAdvice(error))
   }
 
@@ -67,8 +67,8 @@ export class Client extends pg.Client {
   }
 
   /**
-   * Sets the session's defaults; to be called once, as soon as it is connected. A pooler is recognised by the process
-   * id it announced, which is not the server's. Nothing is set behind one: its next client would inherit it.
+   * Sets the session's defaults. Call it once, directly after connecting. A pooler is recognised because it announces a
+   * process id that is not the server's. Behind a pooler nothing is set, because its next client would inherit it.
    */
   async settle(): Promise<void> {
     const settings = JSON.stringify({ ...DEFAULTS, ...this.#options.settings })
@@ -82,7 +82,7 @@ export class Client extends pg.Client {
     addAdvice(error, { role, database, statement: untyped(this)._getActiveQuery()?.text })
   }
 
-  /** Behind a pooler the next statement may meet a connection where its name is taken, or unknown. */
+  /** Behind a pooler, the next statement may use a connection on which its name is taken or unknown. */
   #dropNames(): void {
     const query = this.query.bind(this) as (...args: unknown[]) => unknown
     this.query = ((statement: unknown, ...rest: unknown[]) => query(withoutName(statement), ...rest)) as never
@@ -102,13 +102,13 @@ function withSafeTls(options: ClientOptions): ClientOptions {
   return withoutDirectTls({ ...options, ...(connectionString && { connectionString }) })
 }
 
-/** pg takes these modes for verify-full, but warns on standard error that a later version will not. */
+/** pg treats these modes as verify-full, but warns on standard error that a later version will not. */
 function asVerifyFull(address: string): string {
   if (/[?&]uselibpqcompat=true/.test(address)) return address
   return address.replace(/([?&]sslmode=)(prefer|require|verify-ca)(?=&|$)/, '$1verify-full')
 }
 
-/** pg refuses PGSSLNEGOTIATION=direct, which the shell may set for another server, where TLS is off. */
+/** With TLS off, pg rejects PGSSLNEGOTIATION=direct, which the shell may set for another server. */
 function withoutDirectTls(options: ClientOptions): ClientOptions {
   const isTlsOff = options.ssl === false || /[?&]sslmode=disable(&|$)/.test(options.connectionString ?? '')
   return isTlsOff ? { ...options, sslnegotiation: 'postgres' } : options

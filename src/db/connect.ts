@@ -4,9 +4,8 @@ import { type Address, explain } from './connect-problem.ts'
 import type { Database } from './pool.ts'
 
 /**
- * Asks the database for a sign of life. Throws an error whose sentence says what is wrong with the address:
- * UsageError `database_address` where the address itself is, TminusError `database_unreachable` where the server may
- * just be down.
+ * Connects and runs `select 1`. Throws UsageError `database_address` if the address is wrong, and TminusError
+ * `database_unreachable` if the server may only be down.
  *
  * @param name the setting to name: `DATABASE_URL`, `POSTGRES_HOST` or `METADATA_DATABASE_URL`
  */
@@ -21,7 +20,7 @@ export async function checkConnection(db: Database, name: string): Promise<void>
   }
 }
 
-/** A pool keeps the address as it was given; a client, which connects to nothing yet, has read it. */
+/** A pool stores the address unparsed. A new client parses it, and does not connect yet. */
 function addressOf(db: Database, setting: string): Address | undefined {
   try {
     const { host, port, database, user } = new Client(db.options)

@@ -1,4 +1,4 @@
-/** What a pipeline may use of the database: types, transactions, and its own numbered migrations. */
+/** The database API for pipelines: types, transactions and their own numbered migrations. */
 export { type Migrated, type MigrationSet, migrate } from './migrate.ts'
 export type { Connection, Database, Queryable } from './pool.ts'
 export { missingRights } from './rights.ts'

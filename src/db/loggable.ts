@@ -1,16 +1,16 @@
 import { messageOf } from '../errors.ts'
 import { storableText } from './text.ts'
 
-/** Characters of one log line's fields, keys and values together. */
+/** The limit for the fields of one log line, keys and values together. */
 const MOST_CHARACTERS = 32_000
 const MOST_CHARACTERS_OF_A_TEXT = 4_000
 const MOST_LEVELS = 20
 
 /**
- * A copy of a log line's fields that can be stored: what JSON or Postgres cannot hold is replaced by words in brackets,
- * what is too long is shortened. Never throws, whatever the fields are.
+ * Copies a log line's fields into a form that can be stored. Values that JSON or Postgres cannot store become a
+ * description in brackets; long texts are shortened. Never throws.
  *
- * @param scrub takes secrets out of texts and keys
+ * @param scrub removes secrets from texts and keys
  */
 export function loggable(fields: unknown, scrub: (text: string) => string): Record<string, unknown> {
   const copy = new Copier(scrub).copy(fields, [])
@@ -25,7 +25,7 @@ class Copier {
     this.#scrub = scrub
   }
 
-  /** @param above the objects it is in, to find circles */
+  /** @param above the objects that contain it, to detect cycles */
   copy(value: unknown, above: readonly object[]): unknown {
     try {
       this.#left--
@@ -79,7 +79,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** One getter that throws does not take the other members with it. */
+/** If one getter throws, the other members are still copied. */
 function read(value: object, key: string): unknown {
   try {
     return (value as Record<string, unknown>)[key]

@@ -9,18 +9,18 @@ import type { Connection, Database, Queryable } from './pool.ts'
 import { inTransaction } from './transaction.ts'
 
 export interface MigrationSet {
-  /** Folder of `0001_name.sql`, `0002_name.sql`, …; applied in that order, each in a transaction of its own. */
+  /** Folder of `0001_name.sql`, `0002_name.sql`, …, applied in that order, each in its own transaction. */
   directory: URL
-  /** Schema the files build in (they name no schema themselves); created when missing. Default: the connection's own. */
+  /** The schema for the files' tables (the files name no schema). Created if missing. Default: the connection's own. */
   schema?: string
-  /** Table, in that schema, that remembers which files were applied. */
+  /** The table, in that schema, that records the applied files. */
   historyTable: string
-  /** True where the schema is ours alone: without our history, any table in it is another application's. */
+  /** True if the schema is for these files only. Then a schema with tables but no history belongs to another application. */
   exclusive?: boolean
 }
 
 export interface Migrated {
-  /** Names of the files applied just now. */
+  /** Names of the files that this call applied. */
   applied: string[]
   /** Number of the newest applied file. */
   version: number
@@ -40,11 +40,11 @@ interface HistoryRow {
 }
 
 /**
- * Brings a schema up to date under an advisory lock, so any number of processes may start at once.
+ * Applies the missing files under an advisory lock, so any number of processes may call it at once.
  *
- * Throws TminusError, and changes nothing, when an applied file was edited (`migration_edited`), when the database
- * is newer than the files (`migration_unknown`), when the schema is another application's (`schema_foreign`), or when
- * the database is not in UTF8 (`database_encoding`).
+ * Throws TminusError and changes nothing if an applied file was edited (`migration_edited`), if the database is newer
+ * than the files (`migration_unknown`), if the schema belongs to another application (`schema_foreign`), or if the
+ * database is not in UTF8 (`database_encoding`).
  */
 export async function migrate(db: Database, set: MigrationSet): Promise<Migrated> {
   const files = await readMigrations(set.directory)
@@ -58,7 +58,7 @@ export async function migrate(db: Database, set: MigrationSet): Promise<Migrated
   }
 }
 
-/** Names of the files `migrate` would still apply. Reads only; throws as `migrate` does. */
+/** Names of the files that `migrate` would apply. Changes nothing; throws as `migrate` does. */
 export async function pendingMigrations(db: Queryable, set: MigrationSet): Promise<string[]> {
   const files = await readMigrations(set.directory)
   const schema = set.schema ?? (await currentSchema(db))
@@ -72,7 +72,7 @@ async function readMigrations(directory: URL): Promise<MigrationFile[]> {
   const twin = names.findIndex((name, index) => name.slice(0, 4) === names[index + 1]?.slice(0, 4))
   if (twin >= 0) {
     throw new TminusError(
-      `Migrations ${names[twin]} and ${names[twin + 1]} have the same number; give the newer one the next`,
+      `Migrations ${names[twin]} and ${names[twin + 1]} have the same number; give the newer one the next number`,
       { code: 'migration_twin', retryable: false },
     )
   }
@@ -85,7 +85,7 @@ async function readMigrations(directory: URL): Promise<MigrationFile[]> {
   )
 }
 
-/** An editor's byte order mark or a checkout with CRLF is not an edit. */
+/** A byte order mark or CRLF line ends do not count as an edit. */
 function normalise(sql: string): string {
   return sql.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
 }
@@ -105,20 +105,20 @@ async function currentSchema(db: Queryable): Promise<string> {
   const schema = rows[0]?.schema
   if (schema) return schema
   throw new TminusError(
-    'The search_path of this database and user names no schema that exists; create that schema, or set another: ALTER DATABASE … SET search_path = public',
+    'The search_path of this database and user names no existing schema; create that schema, or set another: ALTER DATABASE … SET search_path = public',
     { code: 'no_schema', retryable: false },
   )
 }
 
 type PlacedSet = MigrationSet & { schema: string }
 
-/** One file a call: the lock is taken inside its transaction, so a process that dies leaves nothing locked. */
+/** Applies one file. The lock belongs to the transaction, so a process that dies releases it. */
 async function applyNext(
   connection: Connection,
   set: PlacedSet,
   files: MigrationFile[],
 ): Promise<MigrationFile | undefined> {
-  // A limit meant for everyday statements must not end a wait for another process, or a long migration.
+  // A time limit for ordinary statements must not cancel a long migration, or the wait for another process.
   await connection.query('set local statement_timeout = 0; set local lock_timeout = 0')
   await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
     `tminus migrate ${set.schema}.${set.historyTable}`,
@@ -166,7 +166,7 @@ function unapplied(files: MigrationFile[], history: HistoryRow[], schema: string
     }
     if (file.checksum !== row.checksum) {
       throw new TminusError(
-        `Migration ${row.name} was edited after it had been applied to schema "${schema}"; restore the file and put the change into a new one`,
+        `Migration ${row.name} was edited after it was applied to schema "${schema}"; restore the file and put the change in a new one`,
         { code: 'migration_edited', retryable: false, fields: { schema, migration: row.name } },
       )
     }
@@ -175,7 +175,7 @@ function unapplied(files: MigrationFile[], history: HistoryRow[], schema: string
   return files.filter((file) => !applied.has(file.version))
 }
 
-/** First contact with a schema: refuses another application's, else creates schema and history. */
+/** Prepares a schema without a history: rejects another application's schema, else creates schema and history. */
 async function begin(connection: Connection, set: PlacedSet): Promise<void> {
   const { rows } = await connection.query<{ name: string }>(
     `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -2,22 +2,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 
 /**
- * SQLSTATE classes and codes that speak of the connection or the server, not of the statement: also of one that lacks
- * memory, connections or disk (53…), cannot read it (58…), or only reads, as after a failover (25006).
+ * SQLSTATE codes that concern the connection or the server, not the statement. They include a server that lacks memory,
+ * connections or disk (53…), cannot read its files (58…), or is read-only, as after a failover (25006).
  */
 const OUTAGE_STATES = /^(08...|57P0[1-5]|53[0-3]00|580[03]0|25006|25P0[34])$/
-/** Node's codes for a network, a name or a machine that fails for a while. EAGAIN: a socket's queue is full. */
+/** Node's codes for a temporary failure of network, name server or machine. EAGAIN: a socket's queue is full. */
 const SYSTEM_CODES = new Set(
   `ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTCONN ETIMEDOUT ENOENT EAGAIN ENOTFOUND EAI_AGAIN EAI_FAIL EAI_MEMORY
   EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET EADDRNOTAVAIL EMFILE ENFILE ENOBUFS ERR_STREAM_DESTROYED`.split(
     /\s+/,
   ),
 )
-/** What node-postgres says without a code. */
+/** Messages of node-postgres that come without a code. */
 const LOST =
   /connection terminated|connection error|timeout expired|timeout exceeded when trying to connect|not queryable|error establishing an SSL connection/i
 
-/** True where the database was not there or went away: the same statement may well work in a moment. */
+/** True if the database was unreachable or the connection broke: the same statement may succeed in a moment. */
 export function isOutage(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isOutage)
   if (!(error instanceof Error)) return false
@@ -25,7 +25,7 @@ export function isOutage(error: unknown): boolean {
   return OUTAGE_STATES.test(code) || SYSTEM_CODES.has(code) || LOST.test(error.message)
 }
 
-/** How long the database may be away before what needs it is given up. */
+/** How long to retry while the database is unreachable. */
 const OUTAGE_MS = 60_000
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
@@ -69,6 +69,6 @@ export function logFailures(log: Log, message: string): (error: Error) => void {
     if (!isOutage(error)) return log.error({ err: error }, message)
     if (Date.now() - logged < REPORT_EVERY_MS) return
     logged = Date.now()
-    log.warn(`the database is away (${messageOf(error)}): ${message}`)
+    log.warn(`the database is unreachable (${messageOf(error)}): ${message}`)
   }
 }

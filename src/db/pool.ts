@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
 import { Client, type ClientOptions, KEEP_ALIVE } from './client.ts'
 
-/** What a statement needs: the pool, or one connection inside a transaction. */
+/** Runs statements: the pool, or one connection inside a transaction. */
 export interface Queryable {
   query<R extends QueryResultRow = QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<R>>
   query<R extends QueryResultRow = QueryResultRow>(statement: {
@@ -17,15 +17,15 @@ export type Database = Pool
 export type Connection = PoolClient
 
 export interface PoolOptions extends Pick<ClientOptions, 'settings' | 'unnamed'> {
-  /** Most connections at once. Default 10. */
+  /** Maximum number of connections. Default 10. */
   max?: number
   /** Shown in `pg_stat_activity`. */
   applicationName?: string
-  /** Called with the error of an idle connection that broke; the pool replaces it by itself. */
+  /** Called with the error of an idle connection that broke; the pool replaces that connection. */
   onIdleError?: (error: Error) => void
 }
 
-/** Opens a pool; nothing is sent before the first query. */
+/** Opens a pool. It connects with the first query. */
 export function openPool(connectionString: string, options: PoolOptions = {}): Database {
   const { max = 10, applicationName = 'tminus', onIdleError, ...ofClient } = options
   const pool = new RepeatingPool({
@@ -44,13 +44,14 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
   return pool
 }
 
-/** Codes of a statement that was rolled back for the sake of another one: serialization_failure, deadlock_detected. */
-const GAVE_WAY = new Set<unknown>(['40001', '40P01'])
+/** Postgres rolled the statement back because of a concurrent one: serialization_failure, deadlock_detected. */
+const CONFLICT = new Set<unknown>(['40001', '40P01'])
 const MOST_REPEATS = 20
 
 /**
- * A pool whose `query` repeats a statement that had to give way to another one. It is a transaction of its own, so
- * nothing of it remains. Behind a pooler its isolation is the database's default, which may be serializable.
+ * A pool whose `query` repeats a statement that failed in a conflict with another one. Each statement is its own
+ * transaction, so the failed one left nothing behind. Behind a pooler, the database's default isolation applies, which
+ * may be serializable.
  */
 class RepeatingPool extends pg.Pool {
   override query(...args: never[]): never {
@@ -62,7 +63,7 @@ class RepeatingPool extends pg.Pool {
       try {
         return await super.query(...(args as unknown as [string]))
       } catch (error) {
-        if (left === 0 || !(error instanceof Error && 'code' in error && GAVE_WAY.has(error.code))) throw error
+        if (left === 0 || !(error instanceof Error && 'code' in error && CONFLICT.has(error.code))) throw error
         await delay(Math.random() * 50)
       }
     }
@@ -71,7 +72,7 @@ class RepeatingPool extends pg.Pool {
 
 const INT8 = 20
 
-/** Ids and counts fit a double long before they overflow it; everything else is pg's own parsing. */
+/** Returns bigint as a number: ids and counts stay far below 2^53. pg parses all other types. */
 const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
   oid === INT8 && format !== 'binary'
     ? Number

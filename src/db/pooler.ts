@@ -2,21 +2,21 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from './client.ts'
 import type { Connection, Database, Queryable } from './pool.ts'
 
-/** What a statement may expect of the connection that the one before it used. */
+/** The kind of pooler between this process and the server. */
 export type Pooling =
-  /** No pooler: it is the server's own. */
+  /** No pooler. */
   | 'none'
-  /** A pooler that gives each client a connection for itself. */
+  /** Each client keeps one server connection. */
   | 'session'
-  /** A pooler that may use another one for each transaction: a lock or LISTEN would be left to another client. */
+  /** Each transaction may use a different server connection, so a lock or LISTEN would end up with another client. */
   | 'transaction'
 
-/** A pooler in transaction mode gives one server connection to two clients; a busy one may hide it for a moment. */
+/** A busy pooler in transaction mode may look like session mode for a moment, so test several times. */
 const ROUNDS = 3
-/** A pooler in session mode that has no second connection to give keeps its client waiting. */
+/** A pooler in session mode without a second connection makes its client wait. */
 const PATIENCE_MS = 2_000
 
-/** Asks nothing where there is no pooler. */
+/** Detects the pooler. Sends no extra query if there is none. */
 export async function poolingOf(db: Database): Promise<Pooling> {
   const first = await db.connect()
   try {
@@ -34,13 +34,13 @@ export async function poolingOf(db: Database): Promise<Pooling> {
   }
 }
 
-/** Whether the first one's server connection changes, or is one that the second one gets. */
+/** Whether `first` changes its server connection, or shares it with `second`. */
 async function isShared(first: Connection, second: Connection): Promise<boolean> {
   const own = await pidOf(first)
   if (own !== (await pidOf(first))) return true
   try {
     await second.query('begin')
-    // In this order: where both are the same, the first one would wait for the second one's transaction.
+    // `second` first: if both share a server connection, `first` would wait for the transaction of `second`.
     return own === (await pidOf(second)) || own !== (await pidOf(first))
   } finally {
     await second.query('rollback')
@@ -52,7 +52,7 @@ async function pidOf(db: Queryable): Promise<number | undefined> {
   return rows[0]?.pid
 }
 
-/** Undefined where it takes longer; what comes later is given back. */
+/** Undefined if it takes longer than `ms`; a connection that arrives later is released. */
 async function within(ms: number, connecting: Promise<Connection>): Promise<Connection | undefined> {
   const there = new AbortController()
   const late = delay(ms, undefined, there).catch(() => undefined)
@@ -63,10 +63,10 @@ async function within(ms: number, connecting: Promise<Connection>): Promise<Conn
 
 /** @param name the setting with the pooler's address */
 export function poolerProblem(name: string): string {
-  return `${name} leads through a pooler in transaction mode, which cannot keep a LISTEN or a lock; set DIRECT_DATABASE_URL to the address of the server itself (until then each process looks for work once a second, and a dead process is noticed after 30 s)`
+  return `${name} leads to a pooler in transaction mode, which does not support LISTEN and advisory locks; set DIRECT_DATABASE_URL to the address of the server itself (until then each process polls for work once a second, and a dead process is detected after 30 s)`
 }
 
-/** Whether two addresses lead to one database of one server. */
+/** Whether two addresses lead to the same database of the same server. */
 export async function isSameDatabase(one: Queryable, other: Queryable): Promise<boolean> {
   const [first, second] = await Promise.all([one, other].map(identityOf))
   return first === second

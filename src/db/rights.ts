@@ -2,11 +2,11 @@ import type { DatabaseError } from 'pg'
 import format from 'pg-format'
 import type { Queryable } from './pool.ts'
 
-/** Who asked for what. */
-export interface Asked {
+/** The statement that Postgres refused, and its role. */
+export interface Refused {
   role: string | undefined
   database: string | undefined
-  /** Undefined while it connects. */
+  /** Undefined while connecting. */
   statement: string | undefined
 }
 
@@ -14,23 +14,23 @@ const INSUFFICIENT_PRIVILEGE = '42501'
 const READ_ONLY_TRANSACTION = '25006'
 
 /**
- * Completes the message of an error about a missing right by the statement that grants it. Waiting does not mend it, so
- * a task is not retried.
+ * Adds the statement that grants the missing right to the error's message. A retry cannot help, so the error becomes
+ * not retryable.
  */
-export function addAdvice(error: DatabaseError, asked: Asked): void {
-  if (error.code === READ_ONLY_TRANSACTION) error.message = `${error.message}; ${ofReadOnly(asked)}`
+export function addAdvice(error: DatabaseError, refused: Refused): void {
+  if (error.code === READ_ONLY_TRANSACTION) error.message = `${error.message}; ${ofReadOnly(refused)}`
   if (error.code !== INSUFFICIENT_PRIVILEGE) return
-  error.message = `${error.message}; ${advice(error.message, asked)}`
+  error.message = `${error.message}; ${advice(error.message, refused)}`
   Object.assign(error, { retryable: false })
 }
 
-function ofReadOnly({ role = '' }: Asked): string {
+function ofReadOnly({ role = '' }: Refused): string {
   return `connect to the primary server; if this is it, ALTER ROLE ${format.ident(role)} SET default_transaction_read_only = off`
 }
 
-/** PostgreSQL names no object but in its message, and in that no schema. It may speak another language. */
-function advice(message: string, { role = 'this role', database = '', statement }: Asked): string {
-  const grant = (what: string) => `its owner or a superuser can mend it: GRANT ${what} TO ${format.ident(role)}`
+/** PostgreSQL names the object only in the message, without its schema. The message may be in another language. */
+function advice(message: string, { role = 'this role', database = '', statement }: Refused): string {
+  const grant = (what: string) => `its owner or a superuser can run: GRANT ${what} TO ${format.ident(role)}`
   const [, kind = '', name = ''] = /permission denied for ([a-z ]+?) ("?[^"]+"?)$/.exec(message) ?? []
   const object = name.replaceAll('"', '')
   const placed = `${schemaIn(statement, object)}${format.ident(object)}`
@@ -46,12 +46,12 @@ function advice(message: string, { role = 'this role', database = '', statement 
   const [, ownKind, owned] = /must be owner of (table|view|sequence|schema|function) (.+)$/.exec(message) ?? []
   if (ownKind !== undefined && owned !== undefined) {
     const what = `${ownKind.toUpperCase()} ${schemaIn(statement, owned)}${format.ident(owned)}`
-    return `its owner or a superuser can mend it: ALTER ${what} OWNER TO ${format.ident(role)}`
+    return `its owner or a superuser can run: ALTER ${what} OWNER TO ${format.ident(role)}`
   }
-  return `a superuser can GRANT ${format.ident(role)} what it lacks`
+  return `a superuser can GRANT the missing right to ${format.ident(role)}`
 }
 
-/** `metadata.` where the statement names the table so. */
+/** `metadata.` if the statement qualifies the table with that schema. */
 function schemaIn(statement: string | undefined, object: string): string {
   const escaped = object.replaceAll(/[^\w]/g, '\\$&')
   const [, schema] = new RegExp(`("[^"]+"|\\w+)\\."?${escaped}(?!\\w)`).exec(statement ?? '') ?? []
@@ -61,11 +61,11 @@ function schemaIn(statement: string | undefined, object: string): string {
 export interface Tables {
   /** Default: the connection's own. */
   schema?: string
-  /** A regular expression of PostgreSQL for their names. Default: all. */
+  /** A PostgreSQL regular expression for the table names. Default: all tables. */
   named?: string
 }
 
-/** The sentence about tables that the connection's role may not read and write; undefined where it may. */
+/** Names the tables that the connection's role may not read and write; undefined if there are none. */
 export async function missingRights(db: Queryable, { schema, named = '' }: Tables = {}): Promise<string | undefined> {
   const { rows } = await db.query<{ table: string; schema: string; role: string }>(MISSING, [schema ?? null, named])
   const [first] = rows
@@ -73,10 +73,10 @@ export async function missingRights(db: Queryable, { schema, named = '' }: Table
   const tables = rows.map(({ table }) => table)
   const shown = tables.length > 3 ? `${tables.slice(0, 3).join(', ')} and ${tables.length - 3} more` : tables.join(', ')
   const on = named === '' ? `ALL TABLES IN SCHEMA ${first.schema}` : tables.join(', ')
-  return `role ${first.role} may not read and write ${shown}; their owner or a superuser can mend it: GRANT SELECT, INSERT, UPDATE, DELETE ON ${on} TO ${first.role}`
+  return `role ${first.role} may not read and write ${shown}; their owner or a superuser can run: GRANT SELECT, INSERT, UPDATE, DELETE ON ${on} TO ${first.role}`
 }
 
-/** Without the tables that only a migration writes. */
+/** Ignores tables that only a migration writes. */
 const MISSING = `
 select format('%I.%I', n.nspname, c.relname) as table, quote_ident(n.nspname) as schema, quote_ident(current_user) as role
 from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -3,18 +3,18 @@ import format from 'pg-format'
 import { Client, KEEP_ALIVE, NO_LIMITS } from './client.ts'
 
 export interface SessionOptions {
-  /** Undefined where no session can be kept, behind a pooler in transaction mode: then `onConnected` is called once a second. */
+  /** Undefined behind a pooler in transaction mode, which cannot keep a session. Then `onConnected` is called every second. */
   connectionString: string | undefined
   channel: string
-  /** Two numbers of the advisory lock to hold; asked anew at each connection. */
+  /** The two numbers of the advisory lock to hold; called for each new connection. */
   lock: () => readonly [number, number] | undefined
   onNotify: (payload: string) => void
-  /** Called at each connection; notifications may have been missed before it. Null: there is none. */
+  /** Called after each connection. Earlier notifications may have been missed. Null: no session can be kept. */
   onConnected: (backendPid: number | null) => void
   onLost: (error: Error) => void
 }
 
-/** Of this lock only: a number is a process's own, so whoever holds it is an earlier connection of it. */
+/** Ends the session that holds the lock. Each process has its own lock, so the holder is its own earlier connection. */
 const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
   where locktype = 'advisory' and classid = $1::bigint::oid and objid = $2::bigint::oid and granted
     and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`
@@ -23,10 +23,7 @@ const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
 const POLL_EVERY_MS = 1_000
 
-/**
- * One connection kept for what belongs to a connection: an advisory lock that says "this process lives", and LISTEN.
- * Lost, it is made again until `close`.
- */
+/** One permanent connection for LISTEN and the advisory lock that marks this process as alive. Reconnects until `close`. */
 export class Session {
   readonly #options: SessionOptions
   #client: Client | undefined
@@ -38,14 +35,14 @@ export class Session {
     this.#options = options
   }
 
-  /** Resolves with the first connection; throws when that cannot be made. */
+  /** Resolves once connected; throws if the first attempt fails. */
   async open(): Promise<void> {
     const { connectionString, onConnected } = this.#options
     if (connectionString === undefined) this.#polling = setInterval(() => onConnected(null), POLL_EVERY_MS)
     else await this.#connect(connectionString)
   }
 
-  /** Gives this connection up for a new one: the lock has another number from here on. */
+  /** Replaces the connection because `lock` now returns other numbers. */
   renew(): void {
     const client = this.#client
     this.#client = undefined
@@ -77,12 +74,12 @@ export class Session {
       await client.connect()
       await client.settle()
       const key = lock()
-      // The server may not have heard that the connection before this one is gone; its lock would be waited for.
+      // The server may still keep the previous connection, and with it the lock that the next query waits for.
       if (key !== undefined) await client.query(END_HOLDER, [...key])
       if (key !== undefined) await client.query('select pg_advisory_lock($1, $2)', [...key])
       await client.query(format('listen %I', channel))
       const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
-      if (this.#closed || String(lock()) !== String(key)) throw new Error('closed or renewed meanwhile')
+      if (this.#closed || String(lock()) !== String(key)) throw new Error('the session was closed or renewed meanwhile')
       this.#client = client
       onConnected(rows[0]?.pid ?? 0)
     } catch (error) {
@@ -102,7 +99,7 @@ export class Session {
     const { connectionString } = this.#options
     if (this.#reconnecting || connectionString === undefined) return
     this.#reconnecting = true
-    // At once the first time: whoever looks meanwhile would take this process for dead.
+    // The first attempt does not wait: without the lock, other processes would declare this one dead.
     for (let wait = FIRST_WAIT_MS; !this.#closed; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
       const connected = await this.#connect(connectionString).then(
         () => true,

@@ -1,16 +1,16 @@
 import { messageOf, UsageError } from '../errors.ts'
 
-/** How many characters are kept of what somebody else wrote: all of these are shown in lists. */
+/** The number of characters to keep of external text. Lists show all of these. */
 export const MOST = { reason: 2_000, stacks: 50_000, line: 16_000, description: 2_000, tag: 100, tags: 50 }
 
-/** Text as Postgres takes it: no NUL bytes, no lone surrogates, and no more than `most` characters, see `shortened`. */
+/** Makes text storable in Postgres: no NUL, no lone surrogates, at most `most` characters (see `shortened`). */
 export function storableText(text: string, most = Number.POSITIVE_INFINITY): string {
   const short = text.length > most ? shortened(text, most) : text
   const whole = short.isWellFormed() ? short : short.toWellFormed()
   return whole.includes('\u0000') ? whole.replaceAll('\u0000', '\uFFFD') : whole
 }
 
-/** The first `most` characters, and how much was left out: `Invalid line: 0,0,0,… 4.9 MB more`. */
+/** The first `most` characters and the size of the rest: `Invalid line: 0,0,0,… 4.9 MB more`. */
 function shortened(text: string, most: number): string {
   const splitsPair = /[\uD800-\uDBFF]/.test(text.charAt(most - 1))
   const kept = text.slice(0, splitsPair ? most - 1 : most)
@@ -28,9 +28,9 @@ export function humanBytes(bytes: number): string {
 const MOST_LEVELS = 500
 
 /**
- * JSON text as jsonb takes it, in texts and in keys. Undefined where there is nothing to store (undefined, a function).
- * Throws UsageError for what JSON cannot hold (a bigint, a circle), what is nested too deep, and what cannot be read
- * because a getter or a toJSON throws.
+ * JSON text that jsonb accepts, with its texts and keys made storable. Undefined for undefined and functions. Throws
+ * UsageError for a value that JSON cannot represent (a bigint, a cycle), that is nested too deep, or whose getter or
+ * toJSON throws.
  */
 export function storableJson(value: unknown): string | undefined {
   const levels = new Map<object, number>()
@@ -46,7 +46,7 @@ export function storableJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value, storable)
   } catch (cause) {
-    // Of a circle the message draws, over several lines, where it goes round.
+    // For a cycle, the message continues with a drawing over several lines.
     throw new UsageError(`This cannot be stored as JSON: ${messageOf(cause).split('\n', 1)}`, { cause })
   }
 }
@@ -56,7 +56,7 @@ function withStorableKeys(value: object): object {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [storableText(key), member]))
 }
 
-/** The text of a record, as an array of a composite type takes it. */
+/** The text of one record, for an array of a composite type. */
 export function storableRecord(...values: readonly (string | number | null | undefined)[]): string {
   return `(${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? ''))).join()})`
 }

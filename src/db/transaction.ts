@@ -2,11 +2,11 @@ import { TminusError } from '../errors.ts'
 import type { Connection, Database } from './pool.ts'
 
 /**
- * Runs `work` inside one transaction: commits what it returns, rolls back what it throws, always gives the
- * connection back. A connection that was lost or cannot roll back is destroyed instead of being reused.
+ * Runs `work` in one transaction: commits if it returns, rolls back if it throws, and releases the connection. A
+ * connection that broke or cannot roll back is destroyed.
  *
- * Throws what `work` throws, and TminusError `transaction_aborted` where `work` returned in spite of a failed
- * statement: Postgres answers such a commit with a rollback.
+ * Throws what `work` throws. Throws TminusError `transaction_aborted` if a statement failed and `work` returned anyway:
+ * Postgres then answers the commit with a rollback.
  */
 export async function inTransaction<T>(db: Database, work: (connection: Connection) => Promise<T>): Promise<T> {
   const connection = await db.connect()
@@ -14,10 +14,10 @@ export async function inTransaction<T>(db: Database, work: (connection: Connecti
   const onError = (error: Error) => {
     broken ??= error
   }
-  // A connection lost between two statements tells so by an event; unheard, it would end the process.
+  // A connection that breaks between two statements emits an error event, which without a listener ends the process.
   connection.on('error', onError)
   try {
-    // The database's default may be another one, behind a pooler also that of our session.
+    // The default isolation of the database may differ; behind a pooler that of the session may, too.
     await connection.query('begin isolation level read committed')
     const result = await work(connection)
     const { command } = await connection.query('commit')

@@ -3,7 +3,7 @@ import type { Dag } from '../dag/dag.ts'
 import { buildGraph } from '../dag/graph.ts'
 import { isOver, isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
-import { UsageError } from '../errors.ts'
+import { issueLines, UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { MAX_OUTPUT_BYTES } from '../runner/execute.ts'
 import * as operations from './change-run.ts'
@@ -142,5 +142,6 @@ async function outputOf(dag: Dag, taskId: string, value: unknown): Promise<strin
     throw new UsageError(`The value is over the limit of ${MAX_OUTPUT_BYTES} bytes for an output`)
   const parsed = await z.safeDecodeAsync(schema, JSON.parse(json))
   if (parsed.success) return json
-  throw new UsageError(`The value does not fit the output of '${taskId}': ${z.prettifyError(parsed.error)}`)
+  const why = issueLines(parsed.error.issues).join('; ')
+  throw new UsageError(`The value does not match the output schema of '${taskId}': ${why}`)
 }

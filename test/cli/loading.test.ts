@@ -26,7 +26,7 @@ const cli = (line: string, folder: string): Promise<Ended> => runCli(line.split(
 
 const exits = (call: string) => `it called ${call} while it was being loaded; a pipeline must not end the process`
 const LATER = 'await new Promise((resolve) => setTimeout(resolve, 100))'
-const NEVER = 'it never finishes loading: its top-level await waits for what nothing will settle'
+const NEVER = 'it never finishes loading: its top-level await never settles'
 
 test('a dag.ts that never finishes loading, or exits, is an import error; the others still load', async () => {
   const broken: Record<string, [code: string, says: string]> = {
@@ -68,7 +68,7 @@ describe.concurrent('a dag.ts that blocks the process ends it after 10 s with ex
     expect(ended).toEqual({
       code: 2,
       stdout: '',
-      stderr: `✖ ${join(folder, 'stuck/dag.ts')} has blocked this process for 10 s while it was being loaded; mend its endless loop, or take its folder out of PIPELINES_DIR\n`,
+      stderr: `✖ ${join(folder, 'stuck/dag.ts')} has blocked this process for 10 s while it was being loaded; fix its endless loop, or remove its folder from PIPELINES_DIR\n`,
     })
     expect(Date.now() - begun).toBeGreaterThan(9_000)
   })

@@ -28,12 +28,12 @@ const count = (text: string, part: string) => text.split(part).length - 1
 
 test('the scheduler continues once the embedded server can start again', () =>
   withServerDown(async (scheduler, mend) => {
-    expect(scheduler.stdout()).toMatch(/the database is down and is started again until it runs: .*contains errors/)
+    expect(scheduler.stdout()).toMatch(/the embedded database is down; restarting it until it runs: .*contains errors/)
     expect(count(scheduler.stdout(), 'the database is down')).toBe(1)
     // The scheduler checks once a second.
     await vi.waitFor(() => expect(scheduler.stdout()).toContain('the scheduler could not queue what is due'), WITHIN)
     await mend()
-    await vi.waitFor(() => expect(scheduler.stdout()).toContain('"the database is back"'), WITHIN)
+    await vi.waitFor(() => expect(scheduler.stdout()).toContain('"the embedded database is running again"'), WITHIN)
     expect(count(scheduler.stdout(), '"stack"')).toBe(0)
     expect(count(scheduler.stdout(), 'the scheduler could not queue what is due')).toBe(1)
     const before = count(scheduler.stdout(), '"run success"')

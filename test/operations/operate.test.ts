@@ -266,7 +266,7 @@ describe('mark', () => {
     const { run_id: runId } = await own.run(defined)
     await expect(mark(own.metadata, defined, runId, 'a', 'success')).rejects.toThrow('give a value')
     await expect(mark(own.metadata, defined, runId, 'a', 'success', { n: 'x' })).rejects.toThrow(
-      'does not fit the output',
+      'does not match the output schema',
     )
     await mark(own.metadata, defined, runId, 'a', 'success', { n: 7 })
     await workOff(own, defined.id)

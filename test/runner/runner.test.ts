@@ -298,7 +298,7 @@ test('what shows a run and breaks is told for what it is, once each time, and di
     { state: 'success', try_number: 1 },
     { state: 'success', try_number: 1 },
   ])
-  const told = 'showing what a run does failed; the run is not affected'
+  const told = 'displaying the progress of a run failed; the run is not affected'
   // The log line, and two writes: the end of a with the start of b, the end of b with that of the run.
   expect(errors).toEqual([
     [{ err: new Error('its log is broken') }, told],

@@ -1,4 +1,4 @@
-import { TminusError } from 'tminus'
+import { issueLines, TminusError } from 'tminus'
 import type { Http } from 'tminus/connectors/http'
 import { z } from 'zod'
 import type { ApiVersion } from '../api-version.ts'
@@ -146,7 +146,7 @@ const Envelope = z.object({
 function readEnvelope(url: URL, answer: unknown): z.output<typeof Envelope> {
   const parsed = Envelope.safeParse(answer)
   if (parsed.success) return parsed.data
-  const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'answer'}: ${message}`)
+  const wrong = issueLines(parsed.error.issues, 'answer')
   throw new TminusError(`The answer of ${url.host}${url.pathname} is not a list of launches (${wrong[0]}); ${HINT}`, {
     code: 'launch_library_shape',
     retryable: false,
