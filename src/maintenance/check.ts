@@ -52,8 +52,7 @@ export async function checkPooler(db: Database, setting: string): Promise<Check[
   const name = 'pooler'
   const pooling = await poolingOf(db)
   if (pooling === 'transaction') return [{ name, level: 'warn', message: poolerProblem(setting) }]
-  if (pooling === 'session')
-    return [{ name, level: 'ok', message: `${setting} leads through a pooler in session mode` }]
+  if (pooling === 'session') return [{ name, level: 'ok', message: `${setting} leads to a pooler in session mode` }]
   return setting === 'DIRECT_DATABASE_URL'
     ? [{ name, level: 'ok', message: 'LISTEN and locks go through DIRECT_DATABASE_URL, to the server itself' }]
     : []

@@ -84,7 +84,7 @@ test('a wrong password', async () => {
   })
   await expectWrong(
     url,
-    `the password for user "tminus" was not accepted at ${place()}; check user and password, and whether it has expired`,
+    `the server at ${place()} rejected the password of user "tminus"; check user and password, and whether it has expired`,
   )
 })
 
@@ -94,11 +94,11 @@ test('an unknown user: the server does not tell it from a wrong password', async
   })
   await expectWrong(
     url,
-    `the password for user "nobody-here" was not accepted at ${place()}; check user and password, and whether it has expired`,
+    `the server at ${place()} rejected the password of user "nobody-here"; check user and password, and whether it has expired`,
   )
 })
 
-const ASKED = 'asks for a password and the address has none; write postgresql://USER:PASSWORD@…'
+const ASKED = 'requires a password and the address has none; write postgresql://USER:PASSWORD@…'
 
 test('no password', async () => {
   const url = changed((address) => {
@@ -204,7 +204,7 @@ test('a server that hangs up', async () => {
     async (port) => {
       await expectUnreachable(
         `postgresql://u:hunter2@127.0.0.1:${port}/d`,
-        `what listens at 127.0.0.1:${port} hung up; check that it is Postgres, and its log`,
+        `the server at 127.0.0.1:${port} closed the connection; check that it is Postgres, and read its log`,
       )
     },
   )
@@ -218,7 +218,7 @@ test('a web server, with and without TLS asked for', async () => {
     const { message, code } = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d${mode}`)
     expect([code, message]).toEqual([
       'database_unreachable',
-      expect.stringMatching(/(hung up|no TLS with what listens).*check .*(Postgres|host and port)/),
+      expect.stringMatching(/(closed the connection|failed the TLS handshake).*check .*(Postgres|host and port)/),
     ])
   }
   await new Promise((closed) => server.close(closed))
@@ -230,7 +230,7 @@ test('a server that offers no TLS', async () => {
     async (port) => {
       await expectWrong(
         `postgresql://u:hunter2@127.0.0.1:${port}/d?sslmode=verify-full`,
-        `the server at 127.0.0.1:${port} does not offer TLS; set ssl = on there, or sslmode=disable in the address where you trust the network`,
+        `the server at 127.0.0.1:${port} does not offer TLS; set ssl = on in its configuration, or, if you trust the network, sslmode=disable in the address`,
       )
     },
   )
@@ -258,7 +258,7 @@ test.each([
   ['57P03', 'the database system is starting up', 'does not accept connections now (', 'try again in a moment'],
   ['57P03', 'the database system is in recovery mode', 'does not accept connections now (', 'try again in a moment'],
   ['57P03', 'the database system is shutting down', 'does not accept connections now (', 'try again in a moment'],
-  ['53300', 'sorry, too many clients already', 'has no connection left (sorry,', 'raise max_connections'],
+  ['53300', 'sorry, too many clients already', 'has no free connection (sorry,', 'raise max_connections'],
 ])('a server that refuses for now: %s %s', async (code, words, says, advises) => {
   await withServer(refusing(code, words), async (port) => {
     const error = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
@@ -281,9 +281,14 @@ test.each([
     'without TLS',
     'add sslmode=require',
   ],
-  ['28000', 'connection requires a valid client certificate', 'asks for a client certificate', 'sslcert=FILE'],
+  ['28000', 'connection requires a valid client certificate', 'requires a client certificate', 'sslcert=FILE'],
   ['28000', 'role "u" does not exist', 'user "u" does not exist', 'createuser --pwprompt u'],
-  ['28000', 'Peer authentication failed for user "u"', "by the system's user", 'connect by host and password'],
+  [
+    '28000',
+    'Peer authentication failed for user "u"',
+    "only to the operating system's user",
+    'connect by host and password',
+  ],
   [
     '55000',
     'database "d" is not currently accepting connections',

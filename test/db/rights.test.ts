@@ -34,7 +34,7 @@ describe('a right that is missing is named with the statement that grants it', (
   })
   afterAll(() => database.pool.query(`drop owned by ${role}; drop role ${role}`))
 
-  const owner = 'its owner or a superuser can mend it:'
+  const owner = 'its owner or a superuser can run:'
   test.each([
     ['create table x (id int)', 'schema public', `${owner} GRANT USAGE, CREATE ON SCHEMA public TO ROLE`],
     ['create schema mine', 'database test_', `${owner} GRANT CREATE ON DATABASE test_`],
@@ -49,7 +49,7 @@ describe('a right that is missing is named with the statement that grants it', (
     ["select nextval('other.counter')", 'sequence counter', 'GRANT USAGE, SELECT ON SEQUENCE other.counter TO ROLE'],
     ['select other.answer()', 'function answer', 'GRANT EXECUTE ON FUNCTION other.answer TO ROLE'],
     ['drop table other.things', 'must be owner of table things', 'ALTER TABLE other.things OWNER TO ROLE'],
-    ['set session_replication_role = replica', 'set parameter', 'a superuser can GRANT ROLE what it lacks'],
+    ['set session_replication_role = replica', 'set parameter', 'a superuser can GRANT the missing right to ROLE'],
   ])('%s', async (statement, what, mend) => {
     const pool = openPool(addressOf(database, role))
     const error = (await pool.query(statement).catch((thrown: unknown) => thrown)) as Error
@@ -123,7 +123,7 @@ describe('db check fails', () => {
     const started = await runCli(['start'], { env: { DATABASE_URL } })
     expect([started.code, started.stderr.split('\n')[0]]).toEqual([
       1,
-      `✖ permission denied for table job; its owner or a superuser can mend it: GRANT SELECT, INSERT, UPDATE, DELETE ON metadata.job TO ${role}`,
+      `✖ permission denied for table job; its owner or a superuser can run: GRANT SELECT, INSERT, UPDATE, DELETE ON metadata.job TO ${role}`,
     ])
     for (const { message } of failed) await database.pool.query(/GRANT .*$/.exec(message)?.[0] ?? '')
     expect(await check({ DATABASE_URL })).toEqual({ code: 0, failed: [] })

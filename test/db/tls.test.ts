@@ -74,7 +74,7 @@ test.each(['require', 'prefer', 'verify-ca', 'verify-full'])(
   async (mode) => {
     expect(await runOver(`?sslmode=${mode}`)).toEqual({
       code: 2,
-      stderr: `✖ DATABASE_URL: the certificate of the server at 127.0.0.1:${port} is self-signed, or of an authority that is not known here; add sslrootcert=FILE, the certificate of that authority, to the address (sslmode=no-verify encrypts without checking it)\n`,
+      stderr: `✖ DATABASE_URL: the certificate of the server at 127.0.0.1:${port} is self-signed or issued by an unknown authority; add sslrootcert=FILE, with the certificate of that authority, to the address (sslmode=no-verify encrypts without checking the certificate)\n`,
     })
   },
 )
@@ -82,7 +82,7 @@ test.each(['require', 'prefer', 'verify-ca', 'verify-full'])(
 test('a certificate for another host', async () => {
   expect(await runOver(`?sslmode=verify-full&sslrootcert=${AUTHORITY}`, 'localhost')).toEqual({
     code: 2,
-    stderr: `✖ DATABASE_URL: the certificate of the server at localhost:${port} is for IP Address:127.0.0.1, not for "localhost"; connect by a name that it is for (sslmode=no-verify encrypts without checking it)\n`,
+    stderr: `✖ DATABASE_URL: the certificate of the server at localhost:${port} is valid for IP Address:127.0.0.1, not for "localhost"; connect by a name that it is valid for (sslmode=no-verify encrypts without checking the certificate)\n`,
   })
 })
 
@@ -90,12 +90,12 @@ test('an authority that is no certificate, or not there, or the system’s', asy
   const none = join(dataDir, 'none.pem')
   await copyFile(fileURLToPath(import.meta.url), none)
   for (const [file, says] of [
-    [none, /^✖ DATABASE_URL: .*(name PEM files|is self-signed, or of an authority)/],
+    [none, /^✖ DATABASE_URL: .*(name PEM files|is self-signed or issued by)/],
     [
       `${none}.gone`,
       /^✖ DATABASE_URL: the address cannot be used: ENOENT.*; correct sslrootcert, sslcert or sslkey\n$/,
     ],
-    ['system', /; leave sslrootcert=system out, Node has the well-known authorities\n$/],
+    ['system', /; remove sslrootcert=system, because Node has the well-known authorities\n$/],
   ] as const) {
     const { code, stderr } = await runOver(`?sslmode=verify-full&sslrootcert=${file}`)
     expect(stderr).toMatch(says)

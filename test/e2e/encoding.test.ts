@@ -24,7 +24,7 @@ async function withEncoding(encoding: string, work: (connectionString: string) =
 }
 
 describe.concurrent.each(['LATIN1', 'SQL_ASCII', 'EUC_KR'])('a database in %s', (encoding) => {
-  const refusal = new RegExp(`is encoded in ${encoding}.*UTF8`)
+  const refusal = new RegExp(`has the encoding ${encoding}.*UTF8`)
 
   test('is refused by db migrate and by start, and stays empty', () =>
     withEncoding(encoding, async (url) => {

@@ -221,7 +221,7 @@ describe('settings and databases', () => {
       'a wrong password',
       2,
       () => ({ DATABASE_URL: address(database.connectionString, { password: KEY }) }),
-      /^✖ DATABASE_URL: the password for user "\w+" was not accepted at \S+; check user and password, and whether it has expired\n$/,
+      /^✖ DATABASE_URL: the server at \S+ rejected the password of user "\w+"; check user and password, and whether it has expired\n$/,
     ],
     [
       'an unreachable database',

@@ -17,7 +17,7 @@ interface Package {
   version: string
 }
 
-/** npm's names for the `process.platform`-`process.arch` there are binaries for. */
+/** `process.platform`-`process.arch` of each machine with a package, and the package's name for it. */
 const PACKAGES: Record<string, string> = {
   'linux-x64': 'linux-x64',
   'linux-arm64': 'linux-arm64',
@@ -26,15 +26,15 @@ const PACKAGES: Record<string, string> = {
   'win32-x64': 'windows-x64',
 }
 
-/** The loader the Linux binaries were linked for; a musl system has another one. */
+/** The loader that the Linux binaries need; a musl system lacks it. */
 const GLIBC_LOADERS: Record<string, string> = {
   x64: '/lib64/ld-linux-x86-64.so.2',
   arm64: '/lib/ld-linux-aarch64.so.1',
 }
 
 /**
- * PostgreSQL's programs where `user` can run them: in node_modules, or in a copy inside `serverFolder` when that user
- * cannot reach node_modules or we may not complete what npm installed.
+ * The PostgreSQL programs, at a place where `user` can run them. That is node_modules, or a copy in `serverFolder` if the
+ * user cannot read node_modules or this process may not create the package's links there.
  *
  * Throws `embedded_unsupported` and `embedded_package_missing`.
  */
@@ -45,7 +45,7 @@ export async function findBinaries(serverFolder: string, user: ServerUser | unde
   return { initdb: program(native, 'initdb'), postgres: program(native, 'postgres'), pgCtl: program(native, 'pg_ctl') }
 }
 
-/** The package for this machine. The parameters are for tests. */
+/** The package for this machine. Only tests pass parameters. */
 export function packageName(
   platform: string = process.platform,
   arch: string = process.arch,
@@ -53,7 +53,7 @@ export function packageName(
 ): string {
   const machine = `${platform}-${arch}`
   const name = PACKAGES[machine]
-  if (name === undefined) throw unsupported(`There is no embedded PostgreSQL for ${machine}`, machine)
+  if (name === undefined) throw unsupported(`No embedded PostgreSQL exists for ${machine}`, machine)
   const loader = platform === 'linux' ? GLIBC_LOADERS[arch] : undefined
   if (loader !== undefined && !exists(loader)) {
     throw unsupported('The embedded PostgreSQL needs glibc, which Alpine and other musl systems lack', machine)
@@ -89,8 +89,8 @@ function program(native: string, name: string): string {
 }
 
 /**
- * Makes the links of `pg-symlinks.json`, as the package's install script does where npm runs it. False where we are
- * not allowed to.
+ * Creates the links of `pg-symlinks.json`, in case npm did not run the package's install script. False if this process
+ * may not create them.
  */
 async function linkLibraries(native: string): Promise<boolean> {
   const missing = (await readLinks(native)).filter((link) => !existsSync(link.path))
@@ -102,7 +102,7 @@ async function linkLibraries(native: string): Promise<boolean> {
   }
 }
 
-/** Windows has an empty list. */
+/** The list is empty on Windows. */
 async function readLinks(native: string): Promise<{ path: string; target: string }[]> {
   const text = await readFile(join(native, 'pg-symlinks.json'), 'utf8')
   const links = JSON.parse(text) as { source: string; target: string }[]
@@ -112,12 +112,12 @@ async function readLinks(native: string): Promise<{ path: string; target: string
   }))
 }
 
-/** Another process makes the same links at the same time. */
+/** Another process may create the same links at the same time. */
 function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error
 }
 
-/** Copied under a private name and renamed, so nobody sees half a copy. 60 MB, about 50 ms. */
+/** Copies under a private name, then renames, so no process sees half a copy. 60 MB, about 50 ms. */
 async function copyNative(found: Package, serverFolder: string, user: ServerUser | undefined): Promise<string> {
   const copy = join(serverFolder, `native-${found.version}`)
   if (existsSync(copy)) return copy
@@ -136,7 +136,7 @@ async function copyNative(found: Package, serverFolder: string, user: ServerUser
   return copy
 }
 
-/** Under a umask of 077 root's copy would be root's alone. */
+/** With a umask of 077 only root could read root's copy. */
 async function chownAll(folder: string, user: ServerUser): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.filter((entry) => !entry.isSymbolicLink()).map((entry) => join(entry.parentPath, entry.name))

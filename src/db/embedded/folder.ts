@@ -8,25 +8,25 @@ import { messageOf, TminusError } from '../../errors.ts'
 import { findBinaries } from './binaries.ts'
 import { closedTo, ownerOf, runAs, type ServerUser, serverUser } from './user.ts'
 
-/** An initialised server's folder. All in it belongs to the user that runs the server, and is closed to others. */
+/** The folder of an initialised server. Its files belong to the user that runs the server; others cannot read them. */
 export interface ServerFolder {
-  /** Real path. In it: `data`, `password`, `server.log`, `socket`, and `native-…` where a copy was needed. */
+  /** Real path. Contains `data`, `password`, `server.log`, `socket`, and `native-…` if the binaries were copied. */
   path: string
   data: string
-  /** Whom the server runs as; undefined is ourselves. */
+  /** The user that runs the server; undefined: the user of this process. */
   user: ServerUser | undefined
 }
 
-/** The role initdb makes, and the one we connect as. */
+/** The role that initdb creates and that we connect as. */
 export const SUPERUSER = 'tminus'
 
-/** An address without options would get those of PGOPTIONS, meant for another server. */
+/** Overrides PGOPTIONS of the environment, which is for another server. */
 export const OWN_OPTIONS = '-c jit=off'
 
-/** A draft this old belongs to a process that died over it. */
+/** A draft this old was left by a process that died. */
 const ABANDONED_MS = 60 * 60_000
 
-/** The folder of `dataDir`'s server, undefined while there is none. Throws `embedded_unreachable`. */
+/** The server folder of `dataDir`; undefined if there is none. Throws `embedded_unreachable`. */
 export function findFolder(dataDir: string): ServerFolder | undefined {
   const place = join(resolve(dataDir), 'postgres')
   try {
@@ -40,39 +40,38 @@ export function findFolder(dataDir: string): ServerFolder | undefined {
   }
 }
 
-/** PostgreSQL runs as the owner of its data, and not as root. */
+/** PostgreSQL must run as the owner of its data, and refuses to run as root. */
 function ownerAsUser(data: string): ServerUser | undefined {
   if (process.platform === 'win32') return undefined
   const owner = ownerOf(data)
   if (owner.uid === 0) refuseOwner(data, 'it belongs to root', `chown -R nobody ${dirname(data)}`)
   if (process.getuid?.() !== 0) return undefined
   const closed = closedTo(data, owner)
-  if (closed !== undefined) refuseOwner(data, `its owner cannot pass ${closed}`, `chmod o+x ${closed}`)
+  if (closed !== undefined) refuseOwner(data, `its owner cannot enter ${closed}`, `chmod o+x ${closed}`)
   return owner
 }
 
 function refuseOwner(data: string, why: string, command: string): never {
-  throw new TminusError(`PostgreSQL cannot run in ${data}: ${why}; mend it (${command}) or choose another DATA_DIR`, {
-    code: 'embedded_unreachable',
-    retryable: false,
-    fields: { folder: data },
-  })
+  throw new TminusError(
+    `PostgreSQL cannot run in ${data}: ${why}; correct that (${command}) or choose another DATA_DIR`,
+    { code: 'embedded_unreachable', retryable: false, fields: { folder: data } },
+  )
 }
 
-/** Names the folder where the system said no (EACCES, EROFS, ENOSPC, …); other errors pass unchanged. */
+/** Turns a system error (EACCES, EROFS, ENOSPC, …) into one that names the folder; returns other errors unchanged. */
 export function unreachable(folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return error
   const isFull = 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
-  const mend = isFull ? 'free some of its disk' : 'give it to this user'
+  const advice = isFull ? 'free disk space' : 'give this user access to it'
   return new TminusError(
-    `The database folder ${folder} cannot be used (${error.message}); ${mend}, choose another DATA_DIR, or set DATABASE_URL`,
+    `The database folder ${folder} cannot be used (${error.message}); ${advice}, choose another DATA_DIR, or set DATABASE_URL`,
     { code: 'embedded_unreachable', retryable: false, cause: error, fields: { folder } },
   )
 }
 
 /**
- * Makes the folder in private and publishes it in one step, so any number of processes may do it at once: the first
- * one's stays, the others remove theirs. About 0.5 s.
+ * Creates the folder as a private draft and publishes it in one step, so any number of processes may do this at once.
+ * The first draft to be published is kept; the other processes remove theirs. About 0.5 s.
  *
  * Throws `embedded_unreachable`, `embedded_initdb_failed`, `embedded_folder_foreign` and those of `findBinaries`.
  */
@@ -82,8 +81,8 @@ export async function createFolder(dataDir: string, options: { sync: boolean }):
     await mkdir(wanted, { recursive: true })
     const parent = await realpath(wanted)
     const user = serverUser(parent)
-    await handOver(parent, user)
-    await sweepDrafts(parent)
+    await changeOwner(parent, user)
+    await removeOldDrafts(parent)
     const draft = await makeDraft(parent, user)
     try {
       await initialise(draft, user, options)
@@ -98,15 +97,18 @@ export async function createFolder(dataDir: string, options: { sync: boolean }):
   return findFolder(dataDir) ?? refuseForeign(join(wanted, 'postgres'))
 }
 
-/** Emptiness is looked at before the owner: another process hands the folder over before putting anything in it. */
-async function handOver(folder: string, user: ServerUser | undefined): Promise<void> {
+/**
+ * Gives an empty folder of root to the server's user. Reads the content before the owner: another process changes the
+ * owner before it puts anything into the folder.
+ */
+async function changeOwner(folder: string, user: ServerUser | undefined): Promise<void> {
   if (user === undefined) return
   const empty = (await readdir(folder)).length === 0
   const { uid } = await stat(folder)
   if (empty && uid === 0) await lchown(folder, user.uid, user.gid)
 }
 
-async function sweepDrafts(parent: string): Promise<void> {
+async function removeOldDrafts(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     if (!name.startsWith('.postgres-')) continue
     const draft = join(parent, name)
@@ -117,8 +119,8 @@ async function sweepDrafts(parent: string): Promise<void> {
 }
 
 /**
- * Beside its later place, so that a rename publishes it; under /var where the server's user cannot come near that
- * place (a checkout below /root): then a link publishes it.
+ * Creates the draft next to its final place, so that a rename publishes it. If the server's user cannot enter that place
+ * (a checkout below /root), the draft is created under /var, and a link publishes it.
  */
 async function makeDraft(parent: string, user: ServerUser | undefined): Promise<string> {
   const system = ['/var/lib', '/var/db'].find((folder) => existsSync(folder)) ?? parent
@@ -134,7 +136,7 @@ async function initialise(folder: string, user: ServerUser | undefined, { sync }
   const passwordFile = join(folder, 'password')
   await writePassword(passwordFile, user)
   const args = ['-D', join(folder, 'data'), '-U', SUPERUSER, '-A', 'scram-sha-256', '--pwfile', passwordFile]
-  // PostgreSQL's own C.UTF-8: the same order and the same letters on every system.
+  // PostgreSQL's own C.UTF-8 sorts and classifies letters the same way on every system.
   args.push('--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8')
   args.push('--no-instructions', ...(sync ? [] : ['--no-sync']))
   await promisify(execFile)(initdb, args, {
@@ -157,7 +159,7 @@ async function writePassword(path: string, user: ServerUser | undefined): Promis
   }
 }
 
-/** The server outlives us and our environment holds secrets: it gets none of it. */
+/** The server gets none of our environment, which contains secrets: it outlives this process. */
 export function serverEnvironment(): NodeJS.ProcessEnv {
   const names = ['PATH', 'SystemRoot', 'TEMP', 'TMP']
   const kept = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))
@@ -168,28 +170,28 @@ function initdbFailed(error: Error & { stdout?: string; stderr?: string }): Tmin
   const output = problemIn(`${error.stdout ?? ''}\n${error.stderr ?? ''}`) || messageOf(error)
   const nameless = output.includes('could not look up effective user ID')
   const advice = nameless
-    ? 'run as a user that /etc/passwd knows, or set DATABASE_URL'
-    : 'mend what it names, choose another DATA_DIR, or set DATABASE_URL'
-  return new TminusError(`initdb could not make the embedded database; ${advice}. It said: ${output}`, {
+    ? 'run as a user that is in /etc/passwd, or set DATABASE_URL'
+    : 'correct what it reports, choose another DATA_DIR, or set DATABASE_URL'
+  return new TminusError(`initdb could not create the embedded database; ${advice}. It reported: ${output}`, {
     code: 'embedded_initdb_failed',
     retryable: false,
     cause: error,
   })
 }
 
-/** Said to every session of a server that stops, or has not yet started. */
+/** Messages to every session while the server starts or stops. */
 const EXPECTED = /terminating connection|the database system is/
 const HINT = /^(HINT|DETAIL|CONTEXT|STATEMENT):|^initdb: hint:/
 
 /**
- * What a program of PostgreSQL says is wrong, on one line: the fatal errors, else the last lines. Without hints, which
- * speak of corrupted data where a disk is full.
+ * The error in the output of a PostgreSQL program, on one line: its fatal errors, else its last lines. Drops hints,
+ * which suggest corrupted data when the disk is full.
  */
 export function problemIn(output: string): string {
   const lines = output.split('\n').filter((line) => !line.startsWith('\t') && !HINT.test(line))
   const fatal = lines.filter((line) => /^(FATAL|PANIC):|: (error|fatal): /.test(line) && !EXPECTED.test(line))
-  const told = fatal.length > 0 ? [...new Set(fatal)].slice(-2) : lines.filter((line) => line.trim() !== '').slice(-6)
-  return told.map((line) => line.trim()).join(' | ')
+  const shown = fatal.length > 0 ? [...new Set(fatal)].slice(-2) : lines.filter((line) => line.trim() !== '').slice(-6)
+  return shown.map((line) => line.trim()).join(' | ')
 }
 
 class AlreadyThere extends Error {}

@@ -3,17 +3,17 @@ import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
 import { type ServerFolder, unreachable } from './folder.ts'
 
-/** What a server says of itself in `postmaster.pid`. */
+/** The content of a server's `postmaster.pid`. */
 export interface Postmaster {
   pid: number
   port: number
-  /** Socket folder; on Windows an address. */
+  /** The socket folder; on Windows an address. */
   host: string
   status: 'starting' | 'ready' | 'stopping' | 'standby' | ''
 }
 
 /**
- * Undefined where no server runs or its file is half written.
+ * Undefined if no server runs or its file is half written.
  * Lines: 1 pid, 4 port, 5 socket folder, 6 address, 8 status (PostgreSQL's utils/pidfile.h).
  */
 export function readPostmaster(folder: ServerFolder): Postmaster | undefined {
@@ -39,12 +39,12 @@ function readLines(path: string): string[] {
   }
 }
 
-/** Whether the process of that file is this folder's server: its pid may have gone to another process. */
+/** Whether that process is this folder's server. The system may have given its pid to another process. */
 export function isRunning(folder: ServerFolder, { pid }: Pick<Postmaster, 'pid'>): boolean {
   return maySignal(pid) && isServerOf(folder, pid)
 }
 
-/** A process that we may not signal is not our server. */
+/** False for a process that we may not signal: it is not our server. */
 function maySignal(pid: number): boolean {
   try {
     return process.kill(pid, 0)
@@ -53,16 +53,16 @@ function maySignal(pid: number): boolean {
   }
 }
 
-/** False for a server of another folder, for another program, and for a zombie, which has no command line. */
+/** False for another folder's server, another program, and a zombie (which has no command line). */
 function isServerOf(folder: ServerFolder, pid: number): boolean {
   if (process.platform === 'win32') return true
   const { program, data } = commandOf(pid)
   if (basename(program) !== 'postgres') return false
-  // PostgreSQL's current folder is its data folder. Root in a container may not see it.
+  // PostgreSQL's current folder is its data folder. Root in a container may not be able to read the link.
   return isSameFolder(`/proc/${pid}/cwd`, folder.data) ?? isSameFolder(data, folder.data) ?? true
 }
 
-/** Undefined where that cannot be known. */
+/** Undefined if unknown. */
 function isSameFolder(path: string | undefined, real: string): boolean | undefined {
   if (path === undefined || !isAbsolute(path)) return undefined
   try {
@@ -75,7 +75,7 @@ function isSameFolder(path: string | undefined, real: string): boolean | undefin
 
 interface Command {
   program: string
-  /** The data folder it was started with, where it was named. */
+  /** The argument of -D, if present. */
   data?: string | undefined
 }
 
@@ -90,23 +90,23 @@ function commandOf(pid: number): Command {
   }
 }
 
-/** Of a line of `ps`, which does not tell a space inside an argument from one between two. */
+/** Parses a line of `ps`, in which spaces inside an argument look like spaces between arguments. */
 export function parseCommand(line: string): Command {
   const [, program = '', data] = /^(.*?)(?: -D (.*?))?(?: -\w .*)?$/s.exec(line.trim()) ?? []
   return { program, data }
 }
 
-/** PostgreSQL writes a lock file as soon as it has made it. */
+/** PostgreSQL writes to a lock file directly after creating it, so an older empty one is stale. */
 const UNWRITTEN_MS = 5_000
 
 /**
- * Removes lock files that keep PostgreSQL from starting though no server of this folder holds them: it takes any living
- * process of its user for one. It recognises by itself a process that is gone.
+ * Removes lock files that would keep PostgreSQL from starting although no server of this folder holds them. PostgreSQL
+ * ignores the lock of a process that has ended, but mistakes any living process of its user for a server.
  */
 export function removeStale(folder: ServerFolder, socketFolder: string): void {
   for (const path of [join(socketFolder, '.s.PGSQL.5432.lock'), pidFile(folder)]) {
     const [text] = readLines(path)
-    // Read again at the last moment: another process may have started the server.
+    // Read again directly before removing it: another process may have started the server.
     if (text !== undefined && isStale(folder, path, text) && readLines(path)[0] === text) rmSync(path, { force: true })
   }
 }

@@ -12,25 +12,25 @@ import { type ServerFolder, serverEnvironment, unreachable } from './folder.ts'
 import { isRunning, type Postmaster, readPostmaster, removeStale } from './postmaster.ts'
 import { runAs } from './user.ts'
 
-/** A start under way. */
+/** A server that is starting. */
 export interface ServerStart {
-  /** The exit code, once the program ended: another server may have been there before it. */
+  /** The exit code, if the program ended: another process may have started the server first. */
   exitCode(): number | undefined
-  /** What was logged since, also by other starts. */
+  /** The log since the start, including that of other processes' starts. */
   output(): string
 }
 
 const WINDOWS = process.platform === 'win32'
 
-/** sun_path is 108 bytes on Linux and 104 on macOS, with a closing zero. */
+/** sun_path has 108 bytes on Linux and 104 on macOS, including the final zero. */
 const SOCKET_PATH_BYTES = process.platform === 'darwin' ? 103 : 107
 
-/** At the next start a log longer than this begins anew. */
+/** A start empties a log that is longer than this. */
 const LOG_BYTES = 1024 * 1024
 
 const STOP_MS = 60_000
 
-/** Starts a server that outlives us and that our terminal's Ctrl-C does not reach. Does not wait for it. */
+/** Starts a server that outlives this process and does not receive the terminal's Ctrl-C. Does not wait for it. */
 export async function startServer(folder: ServerFolder, settings: Record<string, string>): Promise<ServerStart> {
   try {
     const binaries = await findBinaries(folder.path, folder.user)
@@ -48,7 +48,7 @@ export async function startServer(folder: ServerFolder, settings: Record<string,
   }
 }
 
-/** A statement's error reaches whoever sent it; in the log its details would spell out rows. */
+/** The client gets the errors of its statements; the log omits them, because their details contain data. */
 const SETTINGS = {
   timezone: 'UTC',
   log_timezone: 'UTC',
@@ -80,7 +80,7 @@ async function freePort(): Promise<number> {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
-/** In the server's folder; where that is too long for a socket, or a list of folders to psql, private in /tmp. */
+/** In the server's folder, or private in /tmp if that path is too long for a socket or has a comma, which psql splits. */
 async function makeSocketFolder(folder: ServerFolder): Promise<string> {
   const near = join(folder.path, 'socket')
   const fits = Buffer.byteLength(join(near, '.s.PGSQL.5432')) <= SOCKET_PATH_BYTES
@@ -94,20 +94,20 @@ async function makeSocketFolder(folder: ServerFolder): Promise<string> {
   return path
 }
 
-/** /tmp is everybody's: another user may have made a folder of that name first. */
+/** Every user can write to /tmp, so another user may have created a folder with that name. */
 function refuseShared(path: string, folder: ServerFolder): void {
   const stats = lstatSync(path)
   const owner = folder.user?.uid ?? process.getuid?.()
-  // Root makes it before handing it over.
+  // Root creates it and then changes its owner.
   const ours = stats.uid === owner || stats.uid === process.getuid?.()
   if (stats.isDirectory() && ours && (stats.mode & 0o077) === 0) return
   throw new TminusError(
-    `${path} is not a private folder of ours; remove it or choose a DATA_DIR with a shorter path and no comma`,
+    `${path} is not a private folder of this user; remove it or choose a DATA_DIR with a shorter path and no comma`,
     { code: 'embedded_unreachable', retryable: false, fields: { folder: path } },
   )
 }
 
-/** Not through a link: the folder is not root's, who may be the one opening. */
+/** Does not follow links: this process may be root, and the folder belongs to another user. */
 async function openLog(folder: ServerFolder): Promise<FileHandle> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0)
   const log = await open(logFile(folder), flags, 0o600)
@@ -129,7 +129,7 @@ async function spawnServer(
 ): Promise<ChildProcess> {
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const [program, args] = WINDOWS
-    ? // Sheds an administrator's rights, with which PostgreSQL refuses to run.
+    ? // pg_ctl drops administrator rights, with which PostgreSQL refuses to run.
       [binaries.pgCtl, ['start', '-W', '-D', folder.data, '-l', logFile(folder), '-o', options.join(' ')]]
     : [binaries.postgres, ['-D', folder.data, ...options]]
   const child = spawn(program, args, {
@@ -146,9 +146,9 @@ async function spawnServer(
 }
 
 function exitCodeOf(child: ChildProcess): number | undefined {
-  // On Windows it is pg_ctl's, which ends at once.
+  // On Windows the child is pg_ctl, which ends at once.
   if (WINDOWS && child.exitCode === 0) return undefined
-  // Killed by somebody: no fault of its own.
+  // Killed by a signal: not an error of the server.
   return child.exitCode ?? (child.signalCode === null ? undefined : 0)
 }
 
@@ -157,7 +157,7 @@ function logSince(folder: ServerFolder, offset: number): string {
   return text.replaceAll(/^\S+ \S+ UTC \[\d+\] /gm, '')
 }
 
-/** Fast shutdown: ends every session, writes everything down, and returns when the server is gone. */
+/** Fast shutdown: ends every session, writes all data to disk, and resolves when the server has ended. */
 export async function stopServer(folder: ServerFolder, postmaster: Postmaster): Promise<void> {
   if (WINDOWS) {
     const { pgCtl } = await findBinaries(folder.path, folder.user)

@@ -7,78 +7,79 @@ import { isRunning, type Postmaster, readPostmaster } from './postmaster.ts'
 import { logFile, type ServerStart, startServer, stopServer } from './server.ts'
 
 /** Which server, and how to start it. */
-export interface StayOptions {
+export interface MembershipOptions {
   folder: ServerFolder
   password: string
   settings: Record<string, string>
-  /** Called while the server is down and does not come back: after the first attempt, then once a minute. */
+  /** Called while the server is down and restarts fail: after the first failure, then once a minute. */
   onLost?: ((error: unknown) => void) | undefined
-  /** Called when it is back after `onLost`. */
+  /** Called when the server runs again after `onLost`. */
   onBack?: (() => void) | undefined
 }
 
-/** Our mark on the server: a session that holds the advisory lock, shared, for as long as we need the server. */
-interface Hold {
-  client: HoldClient
+/** The session by which a process holds the shared advisory lock while it uses the server. */
+interface LockSession {
+  client: LockClient
   postmaster: Postmaster
 }
 
-/** The types of pg leave these two out. */
-type HoldClient = Client & { ref(): void; unref(): void }
+/** @types/pg lacks these two methods. */
+type LockClient = Client & { ref(): void; unref(): void }
 
-/** Name of those sessions; they alone do not count as somebody using the server. */
+/** The application name of these sessions; all other sessions keep the server running. */
 const APPLICATION = 'tminus embedded'
-/** Advisory locks are a database's own, so all of us meet in one. */
+/** An advisory lock exists per database, so all processes use the same one. */
 const DATABASE = 'postgres'
 const LOCK = `hashtextextended('${APPLICATION}', 0)`
 
-/** How long a server that is neither starting nor stopping may refuse us. */
+/** How long to wait for a server that is ready but rejects connections. */
 const PATIENCE_MS = 10_000
-/** How long one that starts or stops may take: recovery after a crash replays its log. */
+/** How long to wait for a server that is starting or stopping: after a crash it replays its log. */
 const BUSY_PATIENCE_MS = 60_000
 const LOOK_MS = 10
 const RELAUNCH_MS = 100
-/** Between two attempts to bring a dead server back. */
+/** Between two attempts to restart a dead server. */
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 10_000
 const REPORT_EVERY_MS = 60_000
-/** How long the end of a stay may wait for a server that is just starting, to stop it. */
-const END_MS = 5_000
+/** How long `leave` waits for a server that is starting, in order to stop it. */
+const LEAVE_MS = 5_000
 
 /**
- * A stay on the server: it starts the server if need be, brings it back if it dies, and the last one to end stops it.
+ * A process's membership in the group that shares the server. Joining starts the server if necessary. A member restarts
+ * the server if it dies. The last member to leave stops it.
  */
-export class Stay {
-  readonly #options: StayOptions
-  /** Of the server as it was first joined; one that is brought back listens at the same address. */
+export class Membership {
+  readonly #options: MembershipOptions
+  /** The server at the time of joining; after a restart it listens at the same address. */
   readonly postmaster: Postmaster
-  #hold: Hold | undefined
+  #session: LockSession | undefined
   #since = Date.now()
-  readonly #ending = new AbortController()
+  readonly #leaving = new AbortController()
   #recovery: Promise<void> = Promise.resolve()
 
-  private constructor(options: StayOptions, hold: Hold) {
-    this.postmaster = hold.postmaster
-    // On Windows the port is any free one.
-    this.#options = { ...options, settings: { ...options.settings, port: String(hold.postmaster.port) } }
-    this.#watch(hold)
+  private constructor(options: MembershipOptions, session: LockSession) {
+    this.postmaster = session.postmaster
+    // Keeps the port, which on Windows is chosen at the first start.
+    this.#options = { ...options, settings: { ...options.settings, port: String(session.postmaster.port) } }
+    this.#watch(session)
   }
 
   /** Throws `embedded_start_failed`, `embedded_password` and those of `startServer`. */
-  static async begin(options: StayOptions): Promise<Stay> {
-    return new Stay(options, await takeHold(options))
+  static async join(options: MembershipOptions): Promise<Membership> {
+    return new Membership(options, await openSession(options))
   }
 
-  /** Ends the stay; without others on the server, stops it. */
-  async end({ leaveRunning }: { leaveRunning: boolean }): Promise<void> {
-    this.#ending.abort()
+  /** Stops the server if no other member or session uses it, unless `leaveRunning`. */
+  async leave({ leaveRunning }: { leaveRunning: boolean }): Promise<void> {
+    this.#leaving.abort()
     await this.#recovery
-    const hold = this.#hold ?? (await this.#findAgain())
-    if (hold === undefined) return
-    const { client, postmaster } = hold
+    const session = this.#session ?? (await this.#reopen())
+    if (session === undefined) return
+    const { client, postmaster } = session
     client.ref()
     try {
-      // Where even the question fails the server is down, or another is stopping it.
+      // If this query fails, the server is down or another process is stopping it.
       const last = !leaveRunning && (await isLast(client).catch(() => false))
       if (last) await stopServer(this.#options.folder, postmaster)
     } finally {
@@ -86,34 +87,34 @@ export class Stay {
     }
   }
 
-  /** A server that is down may stay so; one that is being brought back is still ours to stop, if we are the last. */
-  async #findAgain(): Promise<Hold | undefined> {
+  /** Connects to a server that another process restarted, to stop it if this is the last member. */
+  async #reopen(): Promise<LockSession | undefined> {
     if (!isUp(this.#options.folder)) return undefined
-    return await takeHold(this.#options, AbortSignal.timeout(END_MS)).catch(() => undefined)
+    return await openSession(this.#options, AbortSignal.timeout(LEAVE_MS)).catch(() => undefined)
   }
 
-  /** Pools connect anew by themselves once a server that was killed is back: so we bring it back. */
-  #watch(hold: Hold): void {
-    this.#hold = hold
-    hold.client.unref()
-    hold.client.once('end', () => {
-      if (this.#ending.signal.aborted) return
-      this.#hold = undefined
+  /** Restarts the server when the session ends; pools reconnect by themselves. */
+  #watch(session: LockSession): void {
+    this.#session = session
+    session.client.unref()
+    session.client.once('end', () => {
+      if (this.#leaving.signal.aborted) return
+      this.#session = undefined
       this.#recovery = this.#recover()
     })
   }
 
-  /** Tries until the server is back or the stay ends. What it waits for keeps no process alive. */
+  /** Retries until the server runs or this member leaves. Its timers do not keep the process alive. */
   async #recover(): Promise<void> {
     const { onLost, onBack } = this.#options
-    const { signal } = this.#ending
+    const { signal } = this.#leaving
     let reported: number | undefined
-    // One that dies again and again is not to keep the machine busy.
+    // A server that dies again soon must not keep the machine busy.
     let wait = Date.now() - this.#since < PATIENCE_MS ? FIRST_WAIT_MS : 0
     while (!signal.aborted) {
       try {
         await sleep(wait, undefined, { signal, ref: false })
-        this.#watch(await takeHold(this.#options, signal))
+        this.#watch(await openSession(this.#options, signal))
         this.#since = Date.now()
         if (reported !== undefined) onBack?.()
         return
@@ -133,14 +134,15 @@ function isUp(folder: ServerFolder): boolean {
   return postmaster !== undefined && isRunning(folder, postmaster)
 }
 
-async function takeHold(options: StayOptions, signal?: AbortSignal): Promise<Hold> {
+/** Opens the lock session; starts the server if it does not run. */
+async function openSession(options: MembershipOptions, signal?: AbortSignal): Promise<LockSession> {
   const { folder } = options
   const began = Date.now()
   let start: ServerStart | undefined
   for (;;) {
     signal?.throwIfAborted()
     const postmaster = readPostmaster(folder)
-    const found = postmaster?.status === 'ready' ? await tryHold(options, postmaster) : 'not running'
+    const found = postmaster?.status === 'ready' ? await trySession(options, postmaster) : 'not running'
     if (typeof found !== 'string') return found
     if (start?.exitCode() !== undefined) {
       refuseFailure(folder, start)
@@ -154,8 +156,8 @@ async function takeHold(options: StayOptions, signal?: AbortSignal): Promise<Hol
   }
 }
 
-/** A hold, or why there is none yet. Throws `embedded_password`. */
-async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Hold | string> {
+/** The session, or the reason why it is not possible yet. Throws `embedded_password`. */
+async function trySession(options: MembershipOptions, postmaster: Postmaster): Promise<LockSession | string> {
   const client = new Client({
     host: postmaster.host,
     port: postmaster.port,
@@ -167,8 +169,8 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
     options: OWN_OPTIONS,
     connectionTimeoutMillis: 5000,
     query_timeout: 5000,
-  }) as HoldClient
-  // What breaks the connection also ends it, and the end is what we watch.
+  }) as LockClient
+  // An error also ends the connection, and `#watch` handles the end.
   client.on('error', () => {})
   try {
     await client.connect()
@@ -178,14 +180,14 @@ async function tryHold(options: StayOptions, postmaster: Postmaster): Promise<Ho
     return refusal
   } catch (error) {
     await client.end()
-    // Where the file is stale, it is another server that refuses it.
+    // If the file is stale, another server rejected the password.
     if (isRunning(options.folder, postmaster)) refusePassword(error, options.folder)
     return messageOf(error)
   }
 }
 
 async function lockShared(
-  client: HoldClient,
+  client: LockClient,
   folder: ServerFolder,
   postmaster: Postmaster,
 ): Promise<string | undefined> {
@@ -193,9 +195,9 @@ async function lockShared(
     `select current_setting('data_directory') as data, pg_try_advisory_lock_shared(${LOCK}) as locked`,
   )
   const [row] = rows
-  if (row === undefined || !isSame(row.data, folder.data)) return 'another server answers in its place'
+  if (row === undefined || !isSame(row.data, folder.data)) return 'another server answers at its address'
   if (!row.locked) return 'another process is stopping it'
-  // The stopper's own session dies before ours may: only the file, written first, tells that ours is about to.
+  // When the server stops, it first updates this file, then ends sessions one by one; ours may still be open.
   const now = readPostmaster(folder)
   return now?.pid === postmaster.pid && now.status === 'ready' ? undefined : 'it is stopping'
 }
@@ -212,12 +214,12 @@ function refusePassword(error: unknown, folder: ServerFolder): void {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code !== '28P01' && code !== '28000') return
   throw new TminusError(
-    `The embedded server refuses the password in ${folder.path}/password; put the right one there or choose another DATA_DIR`,
+    `The embedded server rejects the password in ${folder.path}/password; put the right one there or choose another DATA_DIR`,
     { code: 'embedded_password', retryable: false, cause: error, fields: { folder: folder.path } },
   )
 }
 
-/** What a start says that came second to another, or too early after a crash: sessions of a killed server linger. */
+/** Output of a start that another one preceded, or that came too early after a crash, while old sessions still ended. */
 const TRANSIENT = /lock file ".*" (already exists|is empty)|still in use|bogus data in lock file|Address already in use/
 
 function refuseFailure(folder: ServerFolder, start: ServerStart): void {
@@ -239,10 +241,10 @@ function startFailed(folder: ServerFolder, why: string): TminusError {
   )
 }
 
-/** A segment of its log has 16 MB. */
+/** One WAL segment has 16 MB. */
 const LITTLE_ROOM_MB = 32
 
-/** PostgreSQL does not always say that its disk is full. */
+/** PostgreSQL does not always report a full disk. */
 function roomIn({ path }: ServerFolder): string {
   const stats = existsSync(path) ? statfsSync(path) : undefined
   const free = stats && Math.floor((stats.bavail * stats.bsize) / 2 ** 20)
@@ -250,12 +252,12 @@ function roomIn({ path }: ServerFolder): string {
 }
 
 /**
- * Whether nobody else is on the server. If so, the lock stays ours alone until the connection ends, which keeps
- * newcomers waiting until the server is down.
+ * Whether no other session uses the server. If so, this session keeps the exclusive lock until it ends, so that new
+ * members wait until the server has stopped.
  */
-async function isLast(client: HoldClient): Promise<boolean> {
+async function isLast(client: LockClient): Promise<boolean> {
   await client.query(`select pg_advisory_unlock_shared(${LOCK})`)
-  // A process that just ended, or was killed, may leave its sessions and their locks for a moment.
+  // The sessions and locks of a process that ended, or was killed, may remain for a moment.
   for (let look = 1; look <= 3; look += 1) {
     if (await isAlone(client)) return true
     await sleep(50)
@@ -263,12 +265,12 @@ async function isLast(client: HoldClient): Promise<boolean> {
   return false
 }
 
-async function isAlone(client: HoldClient): Promise<boolean> {
+async function isAlone(client: LockClient): Promise<boolean> {
   const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK}) as locked`)
   return rows[0]?.locked === true && (await countSessions(client)) === 0
 }
 
-async function countSessions(client: HoldClient): Promise<number | undefined> {
+async function countSessions(client: LockClient): Promise<number | undefined> {
   const { rows } = await client.query<{ sessions: number }>(
     `select count(*)::int as sessions from pg_stat_activity
      where backend_type in ('client backend', 'walsender') and application_name <> $1`,
