@@ -10,8 +10,8 @@ import { claimCallback } from './claim.ts'
 const CALLBACK_TIMEOUT_MS = 30_000
 
 /**
- * Calls the dag's `onFailure` or `onSuccess` for a run that ended, under a time limit; throws what it throws. A row is
- * written first, so nobody calls twice: a process that dies in between has called once at the most.
+ * Calls the dag's `onFailure` or `onSuccess` for a run that ended, with a time limit. Throws what the callback throws.
+ * A row is written before the call, so the callback runs at most once, even if this process dies in between.
  */
 export async function callBack(
   db: Metadata,
@@ -21,10 +21,10 @@ export async function callBack(
 ): Promise<void> {
   const callback = state === 'failed' ? dag.onFailure : dag.onSuccess
   const claimed = callback && (await claimCallback(db, run.dagRunId, state === 'failed' ? 'failure' : 'success'))
-  if (claimed) await within(dag, callback, { dagId: dag.id, runId: run.runId, state, ...claimed }, resources)
+  if (claimed) await callWithLimit(dag, callback, { dagId: dag.id, runId: run.runId, state, ...claimed }, resources)
 }
 
-async function within(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
+async function callWithLimit(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {
   const abort = new Abort()
   const timer = setTimeout(() => abort.abort(tookTooLong()), CALLBACK_TIMEOUT_MS)
   await withTools(dag, abort, resources, async (tools) => {

@@ -2,12 +2,13 @@ import type { RunEnd } from '../dag/dag.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
 /**
- * For the first to ask, for one end of one run: the tasks that failed by themselves, and whether the run has
- * `recovered`, which is when the run of this dag that ended before it had failed. Undefined for the others.
+ * Claims the callback for one end of a run. The first caller gets the failed tasks and `recovered`: whether the dag's
+ * previous run to end had failed. Later callers get undefined.
  *
- * A run that was cleared or marked ends again. That is a new end where a task has started since the last call, or where
- * the run had ended the other way in between; a failed run that was only marked, and is still failed, calls nothing.
- * `called_at` is the end that was called for: a run that goes on by now has none, and is called for when it ends.
+ * A run that was cleared or marked ends a second time. That counts as a new end if a task has started since the last
+ * call, or if the run ended in the other state in between. A failed run that was marked and failed again calls nothing.
+ * `called_at` is the time at which the run ended. A run that was resumed before the claim has no such time: it is
+ * claimed when it ends.
  */
 export async function claimCallback(db: Metadata, dagRunId: number, kind: 'failure' | 'success') {
   const { rows } = await db.query<Pick<RunEnd, 'failed' | 'recovered'>>(

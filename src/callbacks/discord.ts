@@ -5,17 +5,17 @@ const RED = 0xd9_36_3e
 const GREEN = 0x2e_a0_43
 
 /**
- * `onFailure` and `onSuccess` that tell a Discord channel when a run failed, with each failed task, its try and its
- * reason, and when the next one is well again. Spread into a dag's options:
- * `dag('etl', { …, ...discordFailures('OPS_WEBHOOK_URL') }, …)`.
+ * Callbacks that post to a Discord channel when a run fails (each failed task with its try and reason) and when the next
+ * run succeeds again. Spread them into a dag's options: `dag('etl', { …, ...discordFailures('OPS_WEBHOOK_URL') }, …)`.
  *
- * @param setting the dag's setting that holds the webhook's address, or several; unset, nothing is sent
+ * @param setting the dag's setting that contains one webhook address or several; if it is unset, nothing is sent
  */
 export function discordFailures(setting: string): { onFailure: Callback; onSuccess: Callback } {
   const send = async (message: (end: RunEnd) => Payload, end: RunEnd, context: Parameters<Callback>[1]) => {
     for (const webhook of webhooksOf(context.settings[setting])) {
       const outcome = await postMessage(webhook, message(end), { signal: context.signal })
-      if (outcome.kind !== 'sent') context.log.warn(`Discord did not take the message about this run: ${outcome.kind}`)
+      if (outcome.kind !== 'sent')
+        context.log.warn(`Discord did not accept the message about this run: ${outcome.kind}`)
     }
   }
   return {
@@ -44,6 +44,6 @@ function failure({ dagId, runId, failed }: RunEnd): Payload {
 }
 
 function recovery({ dagId, runId }: RunEnd): Payload {
-  const title = `${escapeMarkdown(dagId)} is well again`
+  const title = `${escapeMarkdown(dagId)} succeeds again`
   return { embeds: [{ title, description: escapeMarkdown(runId), color: GREEN }] }
 }

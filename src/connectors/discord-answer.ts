@@ -1,37 +1,37 @@
 import { messageOf } from '../errors.ts'
 import { visibleText } from '../visible-text.ts'
 
-/** What became of one request. Only `sent` says that the message stands; `unknown` says it may. */
+/** The result of one request. With `sent` the message is in the channel; with `unknown` it may be. */
 export type Outcome =
   | { kind: 'sent'; messageId: string }
-  /** Discord refused the request for good, in its own words. */
+  /** Discord rejected the request; a retry cannot help. `message` is Discord's text. */
   | {
       kind: 'rejected'
       status: number
       /** 0: none. */
       code: number
       message: string
-      /** What is wrong: this message (another one may pass), or the webhook, its channel or its permissions. */
+      /** The cause: this message (Discord may accept another), or the webhook, its channel or its permissions. */
       about: 'message' | 'webhook'
-      /** The image may be the reason: the message may pass without it. */
+      /** The image may be the cause: Discord may accept the message without it. */
       imageSuspected: boolean
     }
-  /** The channel takes nothing now; ask again after this many milliseconds (1 s to a day). */
+  /** The channel accepts nothing now; retry after this many milliseconds (1 s to a day). */
   | { kind: 'rate_limited'; retryAfterMs: number }
-  /** Discord takes no more edits of this message for now; other messages are not affected. */
+  /** Discord accepts no more edits of this message for now; other messages are not affected. */
   | { kind: 'edit_limited' }
-  /** The thread is archived. A post may wake it; an edit does not. */
+  /** The thread is archived. A new post may reopen it; an edit does not. */
   | { kind: 'archived' }
-  /** The request left, and no believable answer came: a POST sent again could stand twice. */
+  /** The request was sent, but no credible answer arrived: repeating a POST could create a duplicate. */
   | { kind: 'unknown'; reason: string }
   /** Nothing was sent. */
   | { kind: 'unreachable'; reason: string }
-  /** Nothing can be sent until a person changes the webhook's address: stop asking. See `GONE`. */
+  /** The webhook cannot be used until a person changes its address: stop sending. See `GONE`. */
   | { kind: 'gone'; code: number }
   /** The message to edit was deleted. */
   | { kind: 'message_gone' }
 
-/** What came over the wire. `text` is undefined where the body did not end, or was too large. */
+/** The HTTP answer. `text` is undefined if the body was too large or did not end. */
 export interface Answer {
   status: number
   retryAfter: string | null
@@ -39,8 +39,8 @@ export interface Answer {
 }
 
 /**
- * Reads an answer. Discord's code says more than the HTTP status, which varies: 30046 comes with 400 and with 429.
- * Undefined for a success whose body is missing: it is not known what became of the message.
+ * Interprets an answer. Discord's code is more reliable than the HTTP status: 30046 comes with 400 and with 429.
+ * Undefined for a success without a body: the message's id is unknown.
  */
 export function outcomeOf({ status, retryAfter, text }: Answer): Outcome | undefined {
   const json = parseObject(text ?? '')
@@ -55,7 +55,7 @@ export function outcomeOf({ status, retryAfter, text }: Answer): Outcome | undef
   return rejected(status, code, json, text ?? '')
 }
 
-/** The webhook was deleted; its token is wrong; its thread was deleted; it is a forum's and names no thread. */
+/** The webhook was deleted; its token is wrong; its thread was deleted; it belongs to a forum and names no thread. */
 export const GONE = { webhook: 10015, token: 50027, thread: 10003, forum: 220001 } as const
 
 /** https://discord.com/developers/docs/topics/opcodes-and-status-codes#json-json-error-codes */
@@ -80,7 +80,7 @@ const BY_CODE: Readonly<
   130000: 'rate_limited', // overloaded
 }
 
-/** Not about the message, though some come with status 400. */
+/** The webhook is the cause, though some of these come with status 400. */
 const ABOUT_WEBHOOK = new Set([40001, 40058, 50001, 50008, 50013, 50024, 160005, 220002, 220003, 220004])
 
 function accepted(status: number, { id }: Record<string, unknown>): Outcome {
@@ -88,7 +88,7 @@ function accepted(status: number, { id }: Record<string, unknown>): Outcome {
   return { kind: 'unknown', reason: `HTTP ${status} without the message's id` }
 }
 
-/** Seconds in, milliseconds out. A 429 without the header is no limit of Discord's own but a ban at its gate. */
+/** Seconds in, milliseconds out. A 429 without the header comes from Cloudflare in front of Discord, not from Discord. */
 function waitOf(header: unknown, body: unknown): number {
   const seconds = Math.max(numberIn(header) ?? GATE_SECONDS, numberIn(body) ?? 0)
   return Math.ceil(Math.min(Math.max(seconds, 1), LONGEST_SECONDS) * 1_000)
@@ -101,7 +101,7 @@ function numberIn(value: unknown): number | undefined {
 }
 
 const GATE_SECONDS = 60
-/** More is a mistake, and too much for a timer or an interval. */
+/** A longer wait is a mistake, and too long for a timer. */
 const LONGEST_SECONDS = 86_400
 
 function rejected(status: number, code: number, json: Record<string, unknown>, text: string): Outcome {
@@ -122,11 +122,11 @@ function rejected(status: number, code: number, json: Record<string, unknown>, t
 }
 
 const MAX_WORDS = 1_000
-/** Parts of the address, as Discord names them in a refusal. */
+/** Parts of the webhook's address, by the names in Discord's errors. */
 const ADDRESS = /^(thread_id|webhook_id|webhook_token)\b/
-/** Codes that do not say what is wrong: none, invalid form, invalid JSON. */
+/** Codes that do not name the cause: none, invalid form, invalid JSON. */
 const UNSPECIFIC = new Set([0, 50035, 50109])
-/** The whole message, the embeds, one embed, or its image; not another part of it. */
+/** Matches the whole message, the embeds, one embed or its image, but no other part. */
 const IMAGE = /^(embeds(\.\d+)?(\.image\b.*)?)?$/
 
 interface Complaint {
@@ -136,7 +136,7 @@ interface Complaint {
 }
 
 /**
- * What a refusal says is wrong, in any of its forms:
+ * The complaints in an error, in either form that Discord uses:
  * `{errors: {embeds: {0: {image: {url: {_errors: [{message}]}}}}}}` and `{embeds: ["0"]}`.
  */
 function complaintsIn({ errors, code: _code, message: _message, ...rest }: Record<string, unknown>): Complaint[] {
@@ -156,12 +156,12 @@ function complaints(value: unknown, path: readonly string[] = [], depth = 0): Co
     .flatMap(([key, member]) => inner(member, key === '_errors' ? path : [...path, key]))
 }
 
-/** `{code, message}` is one complaint, not two. */
+/** Reads `{code, message}` as one complaint, not two. */
 function wordIn(one: unknown): unknown {
   return typeof one === 'object' && one !== null && 'message' in one ? one.message : one
 }
 
-/** Of an answer that is no JSON: the title of a web page, or the text itself (`error code: 1015`). */
+/** The text of an answer that is not JSON: the title of a web page, or the text itself (`error code: 1015`). */
 function wordsOf(text: string): string {
   if (!text.trimStart().startsWith('<')) return /^\s*([[{"]|null)/.test(text) ? '' : text.slice(0, MAX_WORDS)
   return /<title>([^<]{1,200})/i.exec(text.slice(0, 10_000))?.[1] ?? ''
@@ -176,7 +176,7 @@ function parseObject(text: string): Record<string, unknown> {
   }
 }
 
-/** Failures in which not a byte of the request was written: no address, no connection, no TLS. */
+/** Errors before the request was sent: no address, no connection, no TLS. */
 const NEVER_SENT =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|ERR_SSL_\w+|CERT_\w+|UNABLE_TO_\w+|(DEPTH_ZERO_)?SELF_SIGNED_\w+)$/
 
@@ -193,7 +193,7 @@ export function unanswered(error: unknown, ended: string | undefined): Outcome {
   return { kind: 'unknown', reason: ended ?? (code || messageOf(error)) }
 }
 
-/** A host with several addresses fails with one error each, wrapped. */
+/** A host with several addresses gives one error for each, wrapped in another. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   if ('code' in error && typeof error.code === 'string') return error.code

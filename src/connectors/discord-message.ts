@@ -1,14 +1,15 @@
 import { visibleText } from '../visible-text.ts'
 
-/** A message as a webhook takes it: https://discord.com/developers/docs/resources/webhook#execute-webhook */
+/** A webhook message: https://discord.com/developers/docs/resources/webhook#execute-webhook */
 export interface Payload {
   content?: string
   embeds?: Embed[]
   components?: ButtonRow[]
-  /** Shown instead of the webhook's own name and picture. */
+  /** Replaces the webhook's own name. */
   username?: string
+  /** Replaces the webhook's own picture. */
   avatar_url?: string
-  /** Who may be pinged. Nobody, unless given. */
+  /** The mentions that may ping. Default: none. */
   allowed_mentions?: { parse?: string[]; roles?: string[]; users?: string[] }
 }
 
@@ -38,7 +39,7 @@ export interface ButtonRow {
   components: LinkButton[]
 }
 
-/** The one kind of button any webhook may send. */
+/** The only kind of button that every webhook may send. */
 export interface LinkButton {
   type: 2
   style: 5
@@ -50,11 +51,11 @@ export function linkButton(label: string, url: string): LinkButton {
   return { type: 2, style: 5, label, url }
 }
 
-/** https://discord.com/developers/docs/resources/message#embed-object-embed-limits, in characters where not a count. */
+/** https://discord.com/developers/docs/resources/message#embed-object-embed-limits, in characters or as a count. */
 export const LIMITS = {
   content: 2000,
   embeds: 10,
-  /** Over all texts of all embeds. */
+  /** For all texts of all embeds together. */
   total: 6000,
   title: 256,
   description: 4096,
@@ -72,8 +73,8 @@ export const LIMITS = {
 } as const
 
 /**
- * Cuts at a word and ends with "…" when `text` is longer than `max`. Counts UTF-16 units, of which there are never
- * fewer than characters, and cuts no character in two: the result is within `max` however it is counted.
+ * Cuts `text` at a word and appends "…" if it is longer than `max`. Counts UTF-16 units, which are never fewer than
+ * characters, and splits no surrogate pair, so the result is within `max` by either count.
  */
 export function truncate(text: string, max: number): string {
   if (text.length <= max) return text
@@ -84,26 +85,26 @@ export function truncate(text: string, max: number): string {
   return `${atWord.replace(/[\uD800-\uDBFF]$/, '').trimEnd()}…`
 }
 
-/** Shows `text` as it is: no formatting, no link behind other words, nobody mentioned. */
+/** Escapes `text` so that Discord shows it literally: no formatting, no hidden links, no mentions. */
 export function escapeMarkdown(text: string): string {
   return visibleText(text)
     .replace(/[\\*_`<]|~(?=~)|\|(?=\|)/g, '\\$&')
     .replace(/\](?=\()/g, '\\]')
     .replace(/^(\s*)(#{1,3}|>{1,3}|-#|[-+])(?=\s)/gm, '$1\\$2')
-    .replace(/@(?=everyone|here)/g, DEFUSED)
+    .replace(/@(?=everyone|here)/g, NO_MENTION)
 }
 
-/** Nobody is mentioned by it. The one character that is not seen and stays in a message. */
-const DEFUSED = '@\u200B'
+/** An @ that mentions no one. Its zero-width space is the only invisible character allowed in a message. */
+const NO_MENTION = '@\u200B'
 
-/** The address as Discord takes it, or undefined: http(s) only, no longer than `max`; anything else costs the message. */
+/** The address if Discord accepts it (http or https, up to `max` characters), else undefined: Discord would reject the message. */
 export function webAddress(text: string | null | undefined, max: number = LIMITS.url): string | undefined {
   if (text === null || text === undefined || !URL.canParse(text.trim())) return undefined
   const { protocol, href } = new URL(text.trim())
   return /^https?:$/.test(protocol) && href.length <= max ? href : undefined
 }
 
-/** The same message within Discord's limits: long texts cut, what is empty left out (Discord refuses both). */
+/** Fits a message to Discord's limits: cuts long texts and removes empty parts, because Discord rejects both. */
 export function fitMessage(payload: Payload): Payload {
   const { content, embeds, components, username, avatar_url, ...rest } = payload
   const rows = components?.map(fitRow).filter((row) => row.components.length > 0)
@@ -151,7 +152,7 @@ function fitEmbed(embed: Embed): Embed {
   })
 }
 
-/** Gives up descriptions first, then fields, then whole embeds, each time from the last one. */
+/** Shortens descriptions first, then removes fields, then whole embeds, each time starting at the last embed. */
 function fitTotal(embeds: Embed[]): Embed[] {
   let fitted = embeds
   for (let index = embeds.length - 1; index >= 0; index -= 1) {
@@ -191,9 +192,9 @@ function isShown({ title, description, fields, image, thumbnail, author, footer 
   return [title, description, fields, image, thumbnail, author, footer].some((part) => part !== undefined)
 }
 
-/** Discord trims before it measures, so a text of spaces is an empty one. */
+/** Discord trims texts before it measures them, so a text of spaces counts as empty. */
 function text(value: string | undefined, max: number): string | undefined {
-  const visible = value?.split(DEFUSED).map(visibleText).join(DEFUSED)
+  const visible = value?.split(NO_MENTION).map(visibleText).join(NO_MENTION)
   return truncate(visible?.trim() ?? '', max) || undefined
 }
 
@@ -202,7 +203,7 @@ function picture(image: { url: string } | undefined): { url: string } | undefine
   return url === undefined ? undefined : { ...image, url }
 }
 
-/** Without the keys that hold nothing. */
+/** Removes the keys whose value is undefined. */
 function given<T extends object>(value: { [Key in keyof T]: T[Key] | undefined }): T {
   return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as T
 }

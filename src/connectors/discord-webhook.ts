@@ -2,13 +2,13 @@ import { inspect } from 'node:util'
 import { UsageError } from '../errors.ts'
 
 /**
- * A Discord webhook. Its token is the permission to post, so it shows up neither in `inspect` nor in JSON.
+ * A Discord webhook. Its token grants the right to post, so neither `inspect` nor JSON shows it.
  * Posting and editing: https://discord.com/developers/docs/resources/webhook#execute-webhook
  */
 export class Webhook {
   readonly id: string
   readonly threadId: string | undefined
-  /** Where the API lives, without a version: `https://discord.com/api`, or a loopback server. */
+  /** The API's address without a version: `https://discord.com/api`, or a loopback server. */
   readonly apiBase: string
   readonly #token: string
 
@@ -38,10 +38,10 @@ const DISCORD = /^(?:(?:ptb|canary)\.)?discord(?:app)?\.com$/
 const WEBHOOK_PATH = /^\/api(?:\/v\d+)?\/webhooks\/([\w-]+)\/([\w.~-]+)\/?$/
 
 /**
- * Reads a webhook address: `https://discord.com/api/webhooks/ID/TOKEN` (also discordapp.com, ptb., canary., a
+ * Parses a webhook address: `https://discord.com/api/webhooks/ID/TOKEN` (also discordapp.com, ptb., canary., a
  * version in the path, `?thread_id=`), or the same path on a loopback server over http.
  *
- * Throws UsageError for anything else, without repeating the text: it may hold the token.
+ * Throws UsageError for any other text, without repeating it, because it may contain the token.
  */
 export function parseWebhookUrl(text: string): Webhook {
   const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
@@ -56,7 +56,7 @@ export function parseWebhookUrl(text: string): Webhook {
 
 const DISCORD_API = 'https://discord.com/api'
 
-/** All of Discord's host names reach the same webhooks; discord.com is the one that is documented. */
+/** All of Discord's host names lead to the same webhooks; discord.com is the documented one. */
 function apiBaseOf(url: URL): string | undefined {
   if (url.username !== '' || url.password !== '') return undefined
   if (url.protocol === 'https:' && DISCORD.test(url.host)) return DISCORD_API

@@ -9,11 +9,11 @@ export { parseWebhookUrl, Webhook } from './discord-webhook.ts'
 
 export interface SendOptions {
   signal?: AbortSignal
-  /** For connection, request and whole answer, in milliseconds. Default 15 s. */
+  /** Time limit for connection, request and answer together, in milliseconds. Default 15 s. */
   timeoutMs?: number
 }
 
-/** Posts a message, cut to Discord's limits, with exactly one request. Never throws for what Discord answers. */
+/** Posts a message, cut to Discord's limits, with exactly one request. Never throws, whatever Discord answers. */
 export async function postMessage(webhook: Webhook, payload: Payload, options: SendOptions = {}): Promise<Outcome> {
   const query = queryOf(webhook, { wait: 'true', ...(payload.components && { with_components: 'true' }) })
   const body = { allowed_mentions: { parse: [] }, ...fitMessage(payload) }
@@ -21,8 +21,8 @@ export async function postMessage(webhook: Webhook, payload: Payload, options: S
 }
 
 /**
- * Makes an earlier message of the same webhook say `payload`: embeds and components not given are removed.
- * One request; may be repeated freely. A webhook's name and picture cannot be edited, so they are left out.
+ * Replaces the content of an earlier message of the same webhook with `payload`; embeds and components that are not
+ * given are removed. Sends one request, which may be repeated. Skips name and picture, which cannot be edited.
  */
 export async function editMessage(
   webhook: Webhook,
@@ -51,8 +51,8 @@ interface Call {
 const DEFAULT_TIMEOUT_MS = 15_000
 
 /**
- * One request through discord.js. Its errors hold the address, token and all, so they end here: the outcome is read
- * from the answer as it came over the wire.
+ * Sends one request through discord.js. Its errors contain the address with the token, so they must not leave this
+ * function. The outcome is read from the HTTP answer instead.
  */
 async function request(webhook: Webhook, call: Call, options: SendOptions): Promise<Outcome> {
   const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
@@ -76,12 +76,12 @@ async function request(webhook: Webhook, call: Call, options: SendOptions): Prom
   return scrubbed(outcome ?? unanswered(error, whyEnded(bounded, signal, timeoutMs)), webhook)
 }
 
-/** One for every call, so that one call's rate limit never delays another unseen. First use loads for about 200 ms. */
+/** Each call gets its own client, so that discord.js never delays it for an earlier rate limit. Loading takes 200 ms once. */
 async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: Answer) => void): Promise<REST> {
   const { REST, DefaultRestOptions } = await import('discord.js')
   return new REST({
     api: webhook.apiBase,
-    headers: { connection: 'close' }, // on a kept connection gone stale, a request that never left looks sent
+    headers: { connection: 'close' }, // on a stale kept-alive connection, an unsent request looks sent
     retries: 0,
     rejectOnRateLimit: () => true,
     timeout: timeoutMs + 1_000, // the caller's signal comes first
@@ -90,7 +90,7 @@ async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: A
     makeRequest: async (url, init) => {
       const response = await DefaultRestOptions.makeRequest(url, init)
       const head = { status: response.status, retryAfter: response.headers.get('retry-after') }
-      receive({ ...head, text: undefined }) // a refusal counts, even if its body never ends
+      receive({ ...head, text: undefined }) // a rejection counts even if its body never ends
       const text = await readWhole(response)
       receive({ ...head, text })
       return readAlready(response, text)
@@ -100,7 +100,7 @@ async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: A
 
 const MAX_ANSWER_BYTES = 1024 * 1024
 
-/** Leaving the loop early destroys the body, and with it the connection. */
+/** Leaving the loop early destroys the body and its connection. */
 async function readWhole({ body }: ResponseLike): Promise<string> {
   const pieces: Uint8Array[] = []
   let size = 0
@@ -112,7 +112,7 @@ async function readWhole({ body }: ResponseLike): Promise<string> {
   return Buffer.concat(pieces).toString()
 }
 
-/** The body was read to free the socket; discord.js gets it again from memory. */
+/** The body was read to free the socket; discord.js reads it again from memory. */
 function readAlready(response: ResponseLike, text: string): ResponseLike {
   const { status, statusText, ok, headers } = response
   return {
@@ -128,7 +128,7 @@ function whyEnded(bounded: AbortSignal, caller: AbortSignal | undefined, timeout
   return bounded.aborted ? `no answer within ${timeoutMs / 1_000} s` : undefined
 }
 
-/** Nothing that is handed out holds the token, even where a server repeats it. */
+/** Removes the token, in case the server repeated it. */
 function scrubbed(outcome: Outcome, webhook: Webhook): Outcome {
   const clean = (text: string) => text.replaceAll(webhook.token, '***')
   if ('reason' in outcome) return { ...outcome, reason: clean(outcome.reason) }

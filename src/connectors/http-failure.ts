@@ -2,20 +2,20 @@ import { STATUS_CODES } from 'node:http'
 import { TminusError } from '../errors.ts'
 import { visibleText } from '../visible-text.ts'
 
-/** Where a request goes, and how that is spoken of: no query, no user info. */
+/** The target of a request and its name in messages, without query and user info. */
 export interface Place {
   url: URL
   /** Host (with port) and path. */
   name: string
-  /** What to do where the address itself looks wrong. */
+  /** What to do if the address looks wrong. */
   hint: string
 }
 
-/** Throws TminusError `http_address` for what is no http(s) address, or carries a user name or password. */
+/** Throws TminusError `http_address` unless it is an http(s) address without user name and password. */
 export function placeOf(address: string | URL, { hint = 'check the address' }: { hint?: string }): Place {
   const url = URL.canParse(String(address)) ? new URL(address) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new TminusError(`This is no http(s) address without user name and password; ${hint}`, {
+    throw new TminusError(`Expected an http or https URL without user name and password; ${hint}`, {
       code: 'http_address',
       retryable: false,
     })
@@ -25,7 +25,7 @@ export function placeOf(address: string | URL, { hint = 'check the address' }: {
 
 type Verdict = readonly [code: string, retryable: boolean, sentence: string]
 
-/** What undici, the socket or the name server reported, as a sentence. A TminusError passes as it is. */
+/** Turns an error of undici, the socket or the name server into a sentence. Returns a TminusError unchanged. */
 export function failure(
   place: Place,
   error: unknown,
@@ -40,7 +40,7 @@ export function failure(
   return new TminusError(sentence, { code, retryable, cause: error, fields: { host: place.url.host, reported } })
 }
 
-/** Of several addresses tried for one host the first one's reason is told. */
+/** If several addresses of a host failed, the code of the first one. */
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0])
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
@@ -53,19 +53,19 @@ function connecting({ url, hint }: Place, reported: string, timeoutMs: number): 
       return ['http_refused', true, `Nothing listens at ${url.host} (connection refused); ${hint}`]
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
-      return ['http_timeout', true, `${url.host} took no connection within ${seconds(timeoutMs)}; try again later`]
+      return ['http_timeout', true, `${url.host} accepted no connection within ${seconds(timeoutMs)}; try again later`]
     case 'EAI_AGAIN':
-      return ['http_dns', true, `No name server could be asked for ${url.hostname}; check the network`]
+      return ['http_dns', true, `The name server did not answer for ${url.hostname}; check the network`]
     case 'ENOTFOUND':
       return ['http_dns', false, `There is no host named ${url.hostname}; ${hint}`]
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ENETDOWN':
     case 'EADDRNOTAVAIL':
-      return ['http_unreachable', true, `No way leads to ${url.host} (${reported}); check the network`]
+      return ['http_unreachable', true, `No network route leads to ${url.host} (${reported}); check the network`]
   }
   if (reported === 'EPROTO' || reported.startsWith('ERR_SSL_'))
-    return ['http_tls', false, `${url.host} does not speak TLS (${reported}); if it is http://, say so: ${hint}`]
+    return ['http_tls', false, `${url.host} does not speak TLS (${reported}); for plain HTTP write http://: ${hint}`]
   return /CERT|SIGNATURE|_TLS_/.test(reported)
     ? ['http_tls', false, `The certificate of ${url.host} cannot be trusted (${reported}); ${hint}`]
     : undefined
@@ -83,27 +83,27 @@ function exchanging(place: Place, reported: string, idleMs: number, answered: bo
     case 'HPE_INVALID_EOF_STATE':
       return answered
         ? ['http_cut_short', true, `The answer of ${place.name} was cut short; try again`]
-        : ['http_reset', true, `${place.name} broke the connection off without an answer; try again`]
+        : ['http_reset', true, `${place.name} closed the connection without an answer; try again`]
     case 'UND_ERR_DESTROYED':
     case 'UND_ERR_CLOSED':
     case 'UND_ERR_ABORTED':
-      return ['http_aborted', true, `The request to ${place.name} was given up`]
+      return ['http_aborted', true, `The request to ${place.name} was aborted`]
   }
   return /^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$)/.test(reported)
-    ? ['http_protocol', false, `What answers at ${place.name} is not a web server (${reported}); ${place.hint}`]
+    ? ['http_protocol', false, `The server at ${place.name} is not a web server (${reported}); ${place.hint}`]
     : undefined
 }
 
 export function tookTooLong(place: Place, timeoutMs: number, cause: unknown): TminusError {
-  return new TminusError(`${place.name} was not done answering within ${seconds(timeoutMs)}; try again later`, {
+  return new TminusError(`${place.name} did not finish its answer within ${seconds(timeoutMs)}; try again later`, {
     code: 'http_timeout',
     cause,
     fields: { host: place.url.host },
   })
 }
 
-export function givenUp(place: Place, reason: unknown): TminusError {
-  return new TminusError(`The request to ${place.name} was given up`, { code: 'http_aborted', cause: reason })
+export function aborted(place: Place, reason: unknown): TminusError {
+  return new TminusError(`The request to ${place.name} was aborted`, { code: 'http_aborted', cause: reason })
 }
 
 export function tooLarge(place: Place, maxBytes: number): TminusError {
@@ -115,12 +115,12 @@ export function tooLarge(place: Place, maxBytes: number): TminusError {
 
 export function encodingUnknown(place: Place, coding: string): TminusError {
   return new TminusError(
-    `${place.name} answered in '${coding.slice(0, 40)}', though br or gzip was asked for; ${place.hint}`,
+    `${place.name} answered with the encoding '${coding.slice(0, 40)}', but only br and gzip are supported; ${place.hint}`,
     { code: 'http_encoding', retryable: false },
   )
 }
 
-/** Zlib's errors: a bomb, an end before the end, or bytes that were never compressed. */
+/** For zlib's errors: the text is too large, the data is incomplete, or it is not compressed. */
 export function encodingWrong(place: Place, coding: string, maxBytes: number, error: unknown): TminusError {
   if (error instanceof TminusError) return error
   const reported = codeOf(error)
@@ -128,7 +128,7 @@ export function encodingWrong(place: Place, coding: string, maxBytes: number, er
   const cut = reported === 'Z_BUF_ERROR' || reported === 'ERR_BROTLI_DECODER_ERROR_NEEDS_MORE_INPUT'
   return cut
     ? new TminusError(`The answer of ${place.name} was cut short; try again`, { code: 'http_cut_short', cause: error })
-    : new TminusError(`The answer of ${place.name} is not the ${coding} it claims to be; ${place.hint}`, {
+    : new TminusError(`The answer of ${place.name} is marked as ${coding} but is not; ${place.hint}`, {
         code: 'http_encoding',
         retryable: false,
         cause: error,
@@ -162,7 +162,7 @@ export function notSuccess(
   )
 }
 
-/** More is a mistake, and too much for a timer (2^31 ms) or a Date. */
+/** A longer wait is a mistake, and too long for a timer (2^31 ms) or a Date. */
 const LONGEST_WAIT_MS = 24 * 3_600_000
 
 /** Milliseconds from now, at most a day, of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). */
@@ -173,7 +173,7 @@ export function retryAfterMs(value: string | string[] | undefined, now = Date.no
   return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - now), LONGEST_WAIT_MS)
 }
 
-/** The address is told only inside the host asked: elsewhere it may carry somebody's secrets. */
+/** Names the target only if it is on the same host: an address on another host may contain secrets. */
 function redirectTo({ url }: Place, location: string | string[] | undefined): string {
   if (typeof location !== 'string' || !URL.canParse(location, url.href)) return ''
   const target = new URL(location, url)
@@ -182,7 +182,7 @@ function redirectTo({ url }: Place, location: string | string[] | undefined): st
     : ', a redirect to another host, which is not followed'
 }
 
-/** The sentence a JSON error body gives, unless it repeats what we sent. */
+/** The `detail` of a JSON error body, unless it repeats a header that we sent. */
 function detailIn(body: Buffer, sent: Readonly<Record<string, string>>): string | undefined {
   if (body.length === 0 || body.length > 65_536) return undefined
   try {
@@ -198,11 +198,11 @@ function detailIn(body: Buffer, sent: Readonly<Record<string, string>>): string 
 
 export function notJson(place: Place, text: string, cause: unknown): TminusError {
   const start = text.trimStart().slice(0, 1)
-  const got = start === '' ? 'nothing' : start === '<' ? 'a web page (HTML)' : 'something else'
+  const got = start === '' ? 'an empty body' : start === '<' ? 'a web page (HTML)' : 'another format'
   const broken = start === '{' || start === '['
   return new TminusError(
     broken
-      ? `The JSON that ${place.name} answered with is broken; ${place.hint}`
+      ? `The answer of ${place.name} is invalid JSON; ${place.hint}`
       : `${place.name} answered with ${got} instead of JSON; ${place.hint}`,
     { code: 'http_not_json', retryable: false, cause, fields: { host: place.url.host } },
   )

@@ -3,10 +3,10 @@ import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
 import type { Agent, buildConnector, request } from 'undici'
 import {
+  aborted,
   encodingUnknown,
   encodingWrong,
   failure,
-  givenUp,
   notJson,
   notSuccess,
   type Place,
@@ -18,16 +18,16 @@ import {
 /** Limits of one request. Times in milliseconds, sizes in bytes after decompression. */
 export interface HttpOptions {
   headers?: Readonly<Record<string, string>>
-  /** Until the connection stands. Default 10 s. */
+  /** For connecting. Default 10 s. */
   connectTimeoutMs?: number
-  /** Until the headers, and between two pieces of the body. Default 30 s. */
+  /** Until the headers arrive, and between two pieces of the body. Default 30 s. */
   idleTimeoutMs?: number
-  /** For all of it. Default 60 s. */
+  /** For the whole request. Default 60 s. */
   timeoutMs?: number
   /** Default 64 MiB. */
   maxBytes?: number
   signal?: AbortSignal
-  /** What to do where the address itself looks wrong; ends the sentence. Default 'check the address'. */
+  /** What to do if the address looks wrong; ends the message. Default 'check the address'. */
   hint?: string
 }
 
@@ -37,13 +37,13 @@ export interface HttpResponse {
   body: Buffer
 }
 
-/** Bounded HTTP requests, exactly one request a call, no redirects followed, no retries. */
+/** HTTP requests with limits. Each call sends exactly one request: no redirects, no retries. */
 export interface Http {
-  /** Any complete answer, whatever its status. Throws TminusError where there is none. */
+  /** Returns any complete answer, whatever its status. Throws TminusError if there is none. */
   get(url: string | URL, options?: HttpOptions): Promise<HttpResponse>
   /**
-   * The parsed body of a 2xx answer. Throws TminusError, saying what to do, for everything else; `fields` hold
-   * `status`, for 429 and 503 `retryAfterMs`, and the `detail` a JSON answer gives.
+   * Returns the parsed body of a 2xx answer. Throws TminusError for everything else. Its `fields` contain `status`, the
+   * `detail` of a JSON answer, and for 429 and 503 `retryAfterMs`.
    */
   getJson(url: string | URL, options?: HttpOptions): Promise<unknown>
 }
@@ -51,7 +51,7 @@ export interface Http {
 export interface HttpSettings {
   /** Sent with every request. */
   userAgent: string
-  /** Ends every request in flight and refuses new ones. */
+  /** Aborts every request in progress and rejects new ones. */
   signal?: AbortSignal
 }
 
@@ -60,7 +60,7 @@ const IDLE_TIMEOUT_MS = 30_000
 const TIMEOUT_MS = 60_000
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** Opens connections as they are needed; `close` ends what is in flight, at once, and leaves no socket. */
+/** Opens connections when needed. `close` aborts the requests in progress and closes every socket. */
 export function openHttp({ userAgent, signal }: HttpSettings): Http & { close(): Promise<void> } {
   const pool = openConnections()
   const get = async (address: string | URL, options: HttpOptions = {}): Promise<HttpResponse> => {
@@ -77,18 +77,18 @@ export function openHttp({ userAgent, signal }: HttpSettings): Http & { close():
 type Undici = typeof import('undici')
 
 interface Connections {
-  /** Undici fixes the connect timeout with the agent, so there is one for each timeout asked. */
+  /** Undici sets the connect timeout per agent, so each timeout has its own agent. */
   agent(undici: Undici, connectTimeoutMs: number): Agent
   close(): Promise<void>
 }
 
 function openConnections(): Connections {
   const agents = new Map<number, Agent>()
-  // Undici lets go of a socket that is still connecting only after its timeout: we end those ourselves.
+  // Undici closes a socket that is still connecting only after its timeout, so `close` destroys these.
   const connecting = new Set<Socket>()
   let closed = false
   const open = ({ Agent, buildConnector }: Undici, timeout: number): Agent => {
-    // It returns the socket, though its types do not say so.
+    // It returns the socket, though its types omit that.
     const connect = buildConnector({ timeout }) as (...args: Parameters<buildConnector.connector>) => Socket
     return new Agent({
       connect: (options, callback) => {
@@ -130,7 +130,7 @@ async function exchange(
   const limit = startLimit(timeoutMs, [closing, options.signal])
   let answered = false
   try {
-    // Loaded with the first request: most processes make none.
+    // Loaded with the first request: most processes send none.
     const undici = await import('undici')
     limit.signal.throwIfAborted()
     const {
@@ -149,7 +149,7 @@ async function exchange(
     return { status: statusCode, headers: received, body: await decoded(place, statusCode, received, sent, maxBytes) }
   } catch (error) {
     if (limit.expired()) throw tookTooLong(place, timeoutMs, error)
-    if (limit.signal.aborted) throw givenUp(place, limit.signal.reason)
+    if (limit.signal.aborted) throw aborted(place, limit.signal.reason)
     throw failure(place, error, { answered, idleMs, connectTimeoutMs })
   } finally {
     limit.clear()
@@ -158,12 +158,12 @@ async function exchange(
 
 interface Limit {
   signal: AbortSignal
-  /** True when the time ran out, false when someone else aborted. */
+  /** True if the time ran out, false if the caller aborted. */
   expired(): boolean
   clear(): void
 }
 
-/** `AbortSignal.any` and `.timeout` would hang on the caller's long-lived signal until collected; this one lets go. */
+/** `AbortSignal.any` would stay attached to the caller's long-lived signal until garbage collection; this one detaches. */
 function startLimit(timeoutMs: number, signals: (AbortSignal | undefined)[]): Limit {
   const controller = new AbortController()
   let expired = false
@@ -193,7 +193,7 @@ async function readAll(
   announced: string | string[] | undefined,
   maxBytes: number,
 ): Promise<Buffer> {
-  // Leaving early destroys the stream, which may complain once more after nobody listens.
+  // Leaving the loop early destroys the stream, which may then emit another error.
   body.on('error', () => {})
   if (Number(announced) > maxBytes) {
     body.destroy()
@@ -228,7 +228,7 @@ async function decoded(
     if (decode === undefined) throw encodingUnknown(place, coding)
     return await decode(sent, { maxOutputLength: maxBytes })
   } catch (error) {
-    // Why it was refused is worth more than the text that went with it.
+    // For an error answer the status matters more than its unreadable body.
     if (status < 200 || status > 299) return Buffer.alloc(0)
     throw encodingWrong(place, coding, maxBytes, error)
   }
@@ -236,7 +236,7 @@ async function decoded(
 
 function readJson(place: Place, { status, headers, body }: HttpResponse, options: HttpOptions): unknown {
   if (status < 200 || status > 299) throw notSuccess(place, status, headers, body, options.headers ?? {})
-  // Drops a byte order mark; what is not UTF-8 becomes replacement characters.
+  // Removes a byte order mark, and replaces bytes that are not UTF-8.
   const text = new TextDecoder().decode(body)
   try {
     return JSON.parse(text)

@@ -126,11 +126,11 @@ const OF_ADDRESS = {
   onWrongPassword: 'check user and password, and whether it has expired',
 }
 
-/** Compose's database is made with the first password; a new one in `.env` changes nothing in it. */
+/** Docker Compose creates the database with the first password; a new one in `.env` does not change it. */
 const OF_PARTS = {
   onNoPassword: 'set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE',
   onWrongPassword:
-    'check POSTGRES_USER and POSTGRES_PASSWORD. A volume keeps the password that its database was made with: set that one, or change it in the database (docs/operations.md)',
+    'check POSTGRES_USER and POSTGRES_PASSWORD. A volume keeps the password that its database was created with: set that one, or change it in the database (docs/operations.md)',
 }
 
 /** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html; 08P01 is a pooler's. */

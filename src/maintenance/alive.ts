@@ -4,14 +4,14 @@ import type { Metadata } from '../metadata/metadata.ts'
 import type { JobListing } from '../operations/list-jobs.ts'
 
 export type Executing = Pick<JobListing, 'job_id' | 'kind' | 'hostname' | 'pid' | 'heartbeat_at'> & {
-  /** Since its last committed heartbeat, by the database's clock. */
+  /** Milliseconds since its last committed heartbeat, by the database's clock. */
   silent_ms: number
 }
 
-/** A heartbeat is written every 5 s. */
+/** Three missed heartbeats: one is written every 5 s. */
 const LATE_MS = 15_000
 
-/** Processes that execute queued runs: their lock is held, and the database commits their heartbeats. */
+/** Processes that execute queued runs: they hold their lock, and the database commits their heartbeats. */
 export async function listExecuting(db: Metadata): Promise<Executing[]> {
   const dead = (await findDeadJobs(db, 0)).map(({ job_id }) => job_id)
   const { rows } = await db.query<Executing>(
@@ -22,7 +22,7 @@ export async function listExecuting(db: Metadata): Promise<Executing[]> {
   return rows
 }
 
-/** Processes that hold their lock, but whose heartbeats are not committed. */
+/** Processes that hold their lock, but whose heartbeats the database does not commit. */
 export async function listLate(db: Metadata): Promise<Executing[]> {
   const { rows } = await db.query<Executing>(
     `select ${COLUMNS} from metadata.job
@@ -39,8 +39,15 @@ const EXECUTES = `state = 'running' and kind in ('start', 'scheduler')`
 const SILENT_MS = '(extract(epoch from now() - heartbeat_at) * 1000)::float8'
 const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, ${SILENT_MS} as silent_ms`
 
-/** What is wrong with a process of `listLate`, and what to do. */
-export function lateReason({ kind, pid, hostname, silent_ms }: Executing): string {
-  const who = `${kind} (process ${pid} on ${hostname})`
-  return `the last heartbeat of ${who} was committed ${humanDuration(silent_ms)} ago: the database does not write or the process hangs; see the logs of both`
+/** The problem with a process of `listLate`, and what to do. */
+export function lateReason(job: Executing): string {
+  return `the last heartbeat of ${nameOf(job)} was committed ${humanDuration(job.silent_ms)} ago: the database does not write or the process hangs; see the logs of both`
+}
+
+export function namesOf(jobs: readonly Executing[]): string {
+  return jobs.map(nameOf).join(', ')
+}
+
+export function nameOf({ kind, pid, hostname }: Pick<Executing, 'kind' | 'pid' | 'hostname'>): string {
+  return `${kind} (process ${pid} on ${hostname})`
 }

@@ -2,7 +2,7 @@ import type { Check } from '../commands.ts'
 import { missingRights } from '../db/rights.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
-/** Whether this role may do with the runner's tables what every process does. */
+/** Checks that this role may read and write the runner's tables. */
 export async function checkRights(db: Metadata): Promise<Check> {
   const missing = await missingRights(db.pool, { schema: db.schema })
   const name = 'rights'

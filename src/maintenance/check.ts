@@ -10,14 +10,14 @@ import { pendingMetadata } from './schema.ts'
 import { listTables } from './tables.ts'
 import { whyNotWritable } from './writes.ts'
 
-/** What a process opens at most: for tasks and pages, for the runner, and its session. */
+/** The maximum for one process: tasks and pages, the runner, and its session. */
 const CONNECTIONS_OF_A_PROCESS = 10 + 4 + 1
 const OLDEST_SERVER = 14
 const NEWEST_SERVER = 18
 const CLOCK_OFF_MS = 1_000
 const CLOCK_WRONG_MS = 30_000
 
-/** The server behind one address. @param name the setting it comes from */
+/** Checks the server of one address. @param name the setting that the address comes from */
 export async function checkServer(db: Database, name: string): Promise<Check[]> {
   const asked = Date.now()
   const { rows } = await db.query<Server>(SERVER)
@@ -38,23 +38,23 @@ export async function checkServer(db: Database, name: string): Promise<Check[]> 
   ]
 }
 
-/** Whether the database stores anything at all; what the role may store is another check. */
+/** Checks that the database can write at all; `checkRights` checks what the role may write. */
 async function checkWrites(db: Database): Promise<Check> {
   const name = 'writes'
   const why = await whyNotWritable(db).catch((error: unknown) => messageOf(error))
   return why === undefined
-    ? { name, level: 'ok', message: 'the database has room' }
+    ? { name, level: 'ok', message: 'the database can write' }
     : { name, level: 'fail', message: why }
 }
 
-/** Whether the address for sessions and locks can keep them. No line where there is no pooler to speak of. */
+/** Checks that the address for sessions and locks supports them. Returns nothing if there is no pooler. */
 export async function checkPooler(db: Database, setting: string): Promise<Check[]> {
   const name = 'pooler'
   const pooling = await poolingOf(db)
   if (pooling === 'transaction') return [{ name, level: 'warn', message: poolerProblem(setting) }]
   if (pooling === 'session') return [{ name, level: 'ok', message: `${setting} leads to a pooler in session mode` }]
   return setting === 'DIRECT_DATABASE_URL'
-    ? [{ name, level: 'ok', message: 'LISTEN and locks go through DIRECT_DATABASE_URL, to the server itself' }]
+    ? [{ name, level: 'ok', message: 'LISTEN and locks use DIRECT_DATABASE_URL, which leads to the server itself' }]
     : []
 }
 
@@ -68,7 +68,7 @@ interface Server {
   used: number
 }
 
-/** Every limit there is: the server's, less what it keeps for superusers, the database's and the role's; -1 is none. */
+/** The lowest limit of connections: the server's (without those reserved for superusers), the database's, the role's. */
 const SERVER = `
 select current_database() as database, current_setting('server_encoding') as encoding,
   current_setting('server_version_num')::int / 10000 as version,
@@ -86,36 +86,36 @@ function judgeEncoding({ database, encoding }: Server): Check {
 
 function judgeVersion({ version, version_text }: Pick<Server, 'version' | 'version_text'>): Check {
   const name = 'version'
-  const told = `PostgreSQL ${version_text}`
+  const server = `PostgreSQL ${version_text}`
   if (version < OLDEST_SERVER)
-    return { name, level: 'fail', message: `${told} is too old; use ${OLDEST_SERVER} to ${NEWEST_SERVER}` }
+    return { name, level: 'fail', message: `${server} is too old; use ${OLDEST_SERVER} to ${NEWEST_SERVER}` }
   if (version > NEWEST_SERVER)
-    return { name, level: 'warn', message: `${told} is newer than what was tried; use ${NEWEST_SERVER} in doubt` }
-  return { name, level: 'ok', message: told }
+    return { name, level: 'warn', message: `${server} is newer than the tested versions; ${NEWEST_SERVER} is safe` }
+  return { name, level: 'ok', message: server }
 }
 
-/** @param aheadMs how far the database is ahead of this process, give or take `unsureMs` */
+/** @param aheadMs how far the database's clock is ahead of this process's, within `unsureMs` */
 function judgeClock(aheadMs: number, unsureMs: number): Check {
   const off = Math.max(0, Math.abs(aheadMs) - unsureMs)
   const name = 'clock'
-  const told = `the database is ${humanDuration(off)} ${aheadMs > 0 ? 'ahead of' : 'behind'} this process`
+  const difference = `the database is ${humanDuration(off)} ${aheadMs > 0 ? 'ahead of' : 'behind'} this process`
   if (off <= CLOCK_OFF_MS) return { name, level: 'ok', message: `${humanDuration(off)} apart` }
   const level = off <= CLOCK_WRONG_MS ? 'warn' : 'fail'
-  return { name, level, message: `${told}; set both clocks by NTP` }
+  return { name, level, message: `${difference}; set both clocks by NTP` }
 }
 
 function judgeConnections({ most, used }: Pick<Server, 'most' | 'used'>): Check {
   const free = Math.max(0, most - used)
-  const told = `${free} of ${most} free`
-  if (free >= CONNECTIONS_OF_A_PROCESS) return { name: 'connections', level: 'ok', message: told }
+  const state = `${free} of ${most} free`
+  if (free >= CONNECTIONS_OF_A_PROCESS) return { name: 'connections', level: 'ok', message: state }
   return {
     name: 'connections',
     level: free <= 1 ? 'fail' : 'warn',
-    message: `${told}, a process takes up to ${CONNECTIONS_OF_A_PROCESS}; end other sessions or raise max_connections`,
+    message: `${state}, a process uses up to ${CONNECTIONS_OF_A_PROCESS}; end other sessions or raise max_connections`,
   }
 }
 
-/** True in `usable` where the runner's tables are as this version wants them. */
+/** Checks the migrations. `usable` is true if the runner's tables are up to date. */
 export async function checkMigrations(db: Metadata): Promise<{ check: Check; usable: boolean }> {
   const { pool, schema } = db
   const name = 'migrations'

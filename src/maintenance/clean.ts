@@ -4,27 +4,27 @@ import type { Metadata } from '../metadata/metadata.ts'
 
 export interface CleanOptions {
   olderThanMs: number
-  /** Counts only. */
+  /** Count the rows without deleting them. */
   dryRun: boolean
-  /** Asked between batches. */
+  /** Checked between batches. */
   signal: AbortSignal
-  /** Told after each batch of runs: how many so far. */
+  /** Called after each batch with the number of runs so far. */
   onProgress?: (runs: number) => void
 }
 
 export interface Cleaned {
   table: string
-  /** Deleted, or to be deleted. */
+  /** The number of deleted rows; with `dryRun`, of rows to delete. */
   rows: number
-  /** Of a table that failed; the others are cleaned all the same. */
+  /** Set if cleaning this table failed; the other tables are cleaned anyway. */
   error: string | null
 }
 
 /**
- * Deletes runs that ended longer ago than that, with all that hangs on them, and processes and backfills likewise. Kept
- * are of each dag the latest run, the latest that succeeded and the latest scheduled one, whatever their age: what
- * follows is decided by them. A batch is a transaction, so that nobody waits long and a kill loses nothing. Ends with
- * VACUUM, which gives the room to new rows (not to the disk).
+ * Deletes runs that ended more than `olderThanMs` ago, with their rows in other tables, and jobs and backfills of the
+ * same age. For each dag it keeps the latest run, the latest successful run and the latest scheduled run, because later
+ * decisions depend on them. Each batch is one transaction, so other statements wait only briefly and a kill loses
+ * nothing. Ends with VACUUM, which frees space for new rows but does not shrink the files.
  */
 export async function clean(db: Metadata, options: CleanOptions): Promise<Cleaned[]> {
   const { rows } = await db.query<{ cutoff: Date }>(`select now() - $1 * interval '1 ms' as cutoff`, [
@@ -49,7 +49,7 @@ async function attempt(table: string, work: () => Promise<number>): Promise<Clea
   }
 }
 
-/** Rows looked at in one transaction. */
+/** Rows examined in one transaction. */
 const PAGE = 500
 
 interface Page {
@@ -64,7 +64,7 @@ async function cleanRuns(db: Metadata, cutoff: Date, options: CleanOptions): Pro
   return await cleanPages(db, RUNS, cutoff, options, values)
 }
 
-/** Page after page by id, until what comes is younger than `cutoff`. */
+/** Processes page after page, by id, until a whole page is younger than `cutoff`. */
 async function cleanPages(
   db: Metadata,
   statement: { count: string; delete: string },
@@ -94,7 +94,7 @@ select distinct k.dag_run_id from metadata.dag d cross join lateral (
   (select dag_run_id from metadata.dag_run r where r.dag_id = d.dag_id and r.run_type = 'scheduled'
    order by r.logical_date desc limit 1)) k`
 
-/** Ids follow the time of queueing: once a whole page was queued after the cutoff, nothing older comes. */
+/** Ids grow with the time of queueing: if a whole page was queued after the cutoff, all later pages were, too. */
 const RUN_PAGE = `
 page as materialized (
   select dag_run_id, queued_at, ended_at < $2 and dag_run_id <> all($4::bigint[]) as is_old
@@ -104,7 +104,7 @@ page as materialized (
 const RUNS = {
   count: `with ${RUN_PAGE}
     select max(dag_run_id) as last, bool_or(queued_at < $2) as more, count(*) filter (where is_old)::int as rows from page`,
-  // One that somebody clears just now is left alone.
+  // Skips a run that another transaction is clearing.
   delete: `with ${RUN_PAGE}, old as materialized (
       select r.dag_run_id from metadata.dag_run r join page p using (dag_run_id)
       where p.is_old and r.ended_at < $2 for update of r skip locked
@@ -126,7 +126,7 @@ const JOBS = {
     select max(job_id) as last, bool_or(started_at < $2) as more, (select count(*)::int from gone) as rows from page`,
 }
 
-/** There are few. */
+/** Uses no pages: there are few backfills. */
 async function cleanBackfills(db: Metadata, cutoff: Date, { dryRun, signal }: CleanOptions): Promise<number> {
   if (signal.aborted) return 0
   const verb = dryRun ? 'select from' : 'delete from'

@@ -1,12 +1,13 @@
 import format from 'pg-format'
 import { TminusError } from '../errors.ts'
-import { findDeadJobs } from '../metadata/jobs.ts'
+import { findDeadJobs, type JobKind } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { nameOf } from './alive.ts'
 import { listTables, TABLES, type TableSize } from './tables.ts'
 
 /**
- * Drops the runner's schema with all it holds; returns its tables, none where there was no schema. Throws TminusError,
- * and drops nothing, where a process is alive or where the schema holds other tables too.
+ * Drops the runner's schema with all its tables. Returns those tables; empty if there was no schema. Throws TminusError
+ * and drops nothing if a process is alive or the schema contains other tables.
  */
 export async function reset(db: Metadata): Promise<TableSize[]> {
   const tables = await listTables(db)
@@ -14,15 +15,14 @@ export async function reset(db: Metadata): Promise<TableSize[]> {
   if (others.length > 0) throw holdsOthers(db.schema, others)
   if (!tables.some(({ table }) => table === 'job')) return []
   await db.transaction(async (tx) => {
-    // Whoever starts now waits for this to end, and then makes its tables anew.
+    // A process that starts now waits for this transaction, then creates its tables again.
     await tx.query('lock table metadata.job in access exclusive mode')
     const dead = (await findDeadJobs(tx, 0)).map(({ job_id }) => job_id)
-    const { rows } = await tx.query<{ kind: string; pid: number; hostname: string }>(
+    const { rows } = await tx.query<{ kind: JobKind; pid: number; hostname: string }>(
       `select kind, pid, hostname from metadata.job where state = 'running' and job_id <> all($1::bigint[])`,
       [dead],
     )
-    if (rows.length > 0)
-      throw stillAlive(rows.map(({ kind, pid, hostname }) => `${kind} (process ${pid} on ${hostname})`))
+    if (rows.length > 0) throw stillAlive(rows.map(nameOf))
     await tx.query(format('drop schema %I cascade', db.schema))
   })
   return tables.filter(({ bytes }) => bytes > 0)
@@ -30,7 +30,7 @@ export async function reset(db: Metadata): Promise<TableSize[]> {
 
 function holdsOthers(schema: string, others: readonly string[]): TminusError {
   return new TminusError(
-    `Schema "${schema}" also holds ${others.join(', ')}, which T-minus did not make; move or drop that first`,
+    `Schema "${schema}" also contains ${others.join(', ')}, which T-minus did not create; move or drop that first`,
     { code: 'schema_shared', retryable: false },
   )
 }

@@ -13,7 +13,7 @@ export async function pendingMetadata(pool: Database, schema: string): Promise<s
   return await pendingMigrations(pool, metadataMigrations(schema))
 }
 
-/** Drops the runner's tables and all they hold. */
+/** Drops the runner's tables with their data. */
 export async function dropMetadata(db: Metadata): Promise<void> {
   await db.query(format('drop schema if exists %I cascade', db.schema))
 }

@@ -12,18 +12,18 @@ export interface Status {
   /** Names of the files of sql/metadata. */
   migrations: { applied: string[]; pending: string[] }
   tables: TableSize[]
-  /** Null where the tables are not up to date. */
+  /** Null if the tables are not up to date. */
   runs: Runs | null
 }
 
 export interface Runs {
   queued: number
   running: number
-  /** When the oldest run that is still kept was queued. */
+  /** When the oldest stored run was queued. */
   oldest: Date | null
 }
 
-/** How much there is of everything. */
+/** Reads versions, migrations, table sizes and counts of runs. */
 export async function readStatus(db: Metadata): Promise<Status> {
   const { rows } = await db.pool.query<Pick<Status, 'server' | 'database' | 'bytes'>>(
     `select 'PostgreSQL ' || current_setting('server_version') as server, current_database() as database,
@@ -43,7 +43,7 @@ async function readApplied(db: Metadata): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** By the index of unfinished runs, and the first entry of the primary key. */
+/** Fast: uses the index of unfinished runs and the first entry of the primary key. */
 async function readRuns(db: Metadata): Promise<Runs> {
   const { rows } = await db.query<Runs>(
     `select count(*) filter (where state = 'queued')::int as queued,

@@ -1,7 +1,7 @@
 import format from 'pg-format'
 import type { Metadata } from '../metadata/metadata.ts'
 
-/** Everything that `sql/metadata` makes that holds rows. Whatever else is in the schema is somebody else's. */
+/** The tables that `sql/metadata` creates. Any other table in the schema belongs to another application. */
 export const TABLES: ReadonlySet<string> = new Set([
   'backfill',
   'calendar_token',
@@ -26,13 +26,13 @@ export const TABLES: ReadonlySet<string> = new Set([
 
 export interface TableSize {
   table: string
-  /** As the statistics tell: near, not exact. */
+  /** An estimate from the statistics. */
   rows: number
-  /** With indexes and what is stored out of line. */
+  /** Including indexes and TOAST. */
   bytes: number
 }
 
-/** Tables and views of the schema; of a view no rows are told. */
+/** Tables and views of the schema; `rows` of a view is 0. */
 export async function listTables({ pool, schema }: Metadata): Promise<TableSize[]> {
   const { rows } = await pool.query<TableSize>(
     `select c.relname as table, coalesce(s.n_live_tup, 0) as rows, pg_total_relation_size(c.oid) as bytes

@@ -3,9 +3,9 @@ import type { Database } from '../db/pool.ts'
 import { messageOf } from '../errors.ts'
 
 /**
- * Why the database stores nothing, and what to do; undefined where it does. Statements that fit into pages and log files
- * that exist succeed on a full disk, so a temporary file of 0.5 MB is written, which is gone at the end of the statement.
- * About 5 ms. Throws where the database cannot be asked.
+ * The reason why the database cannot write, and what to do; undefined if it can. Small writes succeed on a full disk,
+ * because they fit into existing files. So the probe writes a temporary file of 0.5 MB, which ends with the statement.
+ * About 5 ms. Throws if the query fails for another reason.
  */
 export async function whyNotWritable(db: Database): Promise<string | undefined> {
   try {
@@ -14,8 +14,8 @@ export async function whyNotWritable(db: Database): Promise<string | undefined> 
     return row && readOnly(row)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === DISK_FULL) return `the database's disk is full (${messageOf(error)}); free some of it`
-    // temp_file_limit forbids the temporary file, not the tables.
+    if (code === DISK_FULL) return `the database's disk is full (${messageOf(error)}); free disk space`
+    // temp_file_limit applies to the temporary file, not to tables.
     if (code === LIMIT_EXCEEDED) return undefined
     throw error
   }
@@ -30,7 +30,7 @@ interface Writing {
 const DISK_FULL = '53100'
 const LIMIT_EXCEEDED = '53400'
 
-/** Without values it is one message and one transaction, in which the settings end. */
+/** Sent without parameters, so it is one message and one transaction, and the settings apply only to it. */
 const PROBE = `
 set local work_mem = '64kB';
 set local temp_tablespaces = '';
@@ -39,7 +39,7 @@ select pg_is_in_recovery() as is_standby, current_setting('transaction_read_only
   current_user as role`
 
 function readOnly({ is_standby, is_read_only, role }: Writing): string | undefined {
-  if (is_standby) return 'the server is a standby, which only reads; name the primary'
+  if (is_standby) return 'the server is a read-only standby; name the primary'
   if (!is_read_only) return undefined
-  return `its transactions only read; ALTER ROLE ${role} SET default_transaction_read_only = off, or the same for the database`
+  return `its transactions are read-only; ALTER ROLE ${role} SET default_transaction_read_only = off, or the same for the database`
 }

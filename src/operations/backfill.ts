@@ -8,56 +8,65 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { newRunId } from '../runner/run-id.ts'
 import { type Tick, take } from '../scheduler/due.ts'
 import { openTimetable } from '../scheduler/timetable.ts'
-import { endBackfills, findRuns, openBackfill, type Reprocess, readBackfill, withdrawRuns } from './open-backfill.ts'
+import {
+  deleteUnstartedRuns,
+  endBackfills,
+  findRuns,
+  openBackfill,
+  type Reprocess,
+  readBackfill,
+} from './open-backfill.ts'
 import { clear } from './operate.ts'
 
 export interface BackfillRange {
-  /** The first and the last instant whose ticks are run; no later than now, which the caller sees to. */
+  /** The range of logical dates, both ends included. The caller ensures that it does not reach into the future. */
   from: Date
   to: Date
-  /** Of the ticks that have a run already: leave all, or do those again that failed, or all that ended. */
+  /** Which existing runs of the range to run again: none, failed ones, or all that ended. */
   reprocess: Reprocess
 }
 
 export interface BackfillOptions extends BackfillRange {
-  /** Runs of the backfill that wait or run at once; never more than the dag has room for. */
+  /** Maximum number of the backfill's queued and running runs. The dag's own limit also applies. */
   maxActiveRuns: number
-  /** Stops it: what nobody has begun is taken back, and the same backfill goes on from there when asked for again. */
+  /** Interrupts the backfill: runs that have not started are deleted. The next call for the same range resumes it. */
   signal: AbortSignal
   onProgress?(progress: BackfillProgress): void
 }
 
 export interface PlannedTick extends Tick {
-  /** `create` a run, `clear` the one of an earlier backfill, or `skip`. */
+  /** `create` a run, `clear` the run of an earlier backfill, or `skip` the tick. */
   action: 'create' | 'clear' | 'skip'
   runId: string
   runType: 'backfill'
-  /** Of the run it has: a backfill's, else the scheduled one. */
+  /** The state of the tick's existing run: that of a backfill, else the scheduled one. */
   state: DagRunState | undefined
 }
 
 export interface BackfillProgress {
-  /** In its range; of these so many are dealt with, skipped ones among them; so many runs are under way. */
+  /** Ticks in the range. */
   ticks: number
+  /** Finished ticks, including skipped ones. */
   done: number
+  /** Queued and running runs. */
   active: number
 }
 
 export interface BackfillEnd extends BackfillProgress {
-  /** `cancelled` by `endBackfills`, from wherever; `interrupted` by the signal. */
+  /** `cancelled` by `endBackfills` in any process; `interrupted` by the signal. */
   ended: 'done' | 'cancelled' | 'interrupted'
 }
 
-/** More are a mistake, or several backfills. */
+/** The limit for one backfill. */
 export const MOST_TICKS = 100_000
 const PLANNED_AT_ONCE = 500
 const POLL_MS = 200
 
 /**
- * Runs the ticks of a range, oldest first, by queueing runs of type `backfill` for whoever executes, as long as its dag
- * has room: a scheduled run that waits goes first. Killed, it goes on with the next call for the same range. Resolves
- * when the last run has ended. Throws UsageError for a dag without a schedule, an
- * end before the beginning, or too many ticks.
+ * Runs the ticks of a range, oldest first: queues runs of type `backfill` while the dag's `max_active_runs` allows it.
+ * Any executing process runs them; a waiting scheduled run goes first. After a kill, the next call for the same range
+ * resumes the backfill. Resolves when the last run has ended. Throws UsageError for a dag without a schedule, an end
+ * before the start, or too many ticks.
  */
 export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions): Promise<BackfillEnd> {
   const { maxActiveRuns, reprocess, signal, onProgress } = options
@@ -69,7 +78,7 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
     const progress = { ticks: ticks.length, done: Math.max(0, next - active), active }
     onProgress?.(progress)
     if (!isOpen || signal.aborted) {
-      await withdrawRuns(db, backfillId)
+      await deleteUnstartedRuns(db, backfillId)
       return { ...progress, ended: isOpen ? 'interrupted' : 'cancelled' }
     }
     if (next === ticks.length && active === 0) {
@@ -77,7 +86,7 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
       return { ...progress, ended: 'done' }
     }
     const room = Math.max(0, Math.min(maxActiveRuns - active, free))
-    // Also without room: ticks that are skipped need none.
+    // Plan even without room, because skipped ticks need none.
     const ahead = ticks.slice(next, next + PLANNED_AT_ONCE)
     const chosen = upTo(room, await plan(db, dag.id, ahead, reprocess, begunAt))
     const of = (action: string) => chosen.filter((one) => one.action === action)
@@ -91,20 +100,20 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
   }
 }
 
-/** What `backfill` would do, tick by tick; changes nothing. Throws as it does. */
+/** What `backfill` would do for each tick. Changes nothing; throws as `backfill` does. */
 export async function planBackfill(db: Metadata, dag: Dag, range: BackfillRange): Promise<PlannedTick[]> {
   return await plan(db, dag.id, ticksOf(dag, range), range.reprocess, null)
 }
 
 function ticksOf({ id, schedule, timezone }: Dag, { from, to }: BackfillRange): Tick[] {
-  if (schedule === null) throw new UsageError(`Dag '${id}' has no schedule, so no ticks to run; trigger it instead`)
-  if (from > to) throw new UsageError('The end of a backfill lies before its beginning; swap them')
+  if (schedule === null) throw new UsageError(`Dag '${id}' has no schedule, so it has no ticks; trigger it instead`)
+  if (from > to) throw new UsageError('The end of the backfill is before its start; swap them')
   const { ticks, next } = take(openTimetable(schedule, timezone), from.getTime() - 1, to.getTime(), MOST_TICKS)
   if (next > to.getTime()) return ticks
-  throw new UsageError(`Over ${MOST_TICKS} ticks of '${id}' lie there; take a shorter time`)
+  throw new UsageError(`The range has more than ${MOST_TICKS} ticks of '${id}'; choose a shorter one`)
 }
 
-/** A run that ended since `begunAt` was done by this very backfill. */
+/** A run that ended after `begunAt` was already done by this backfill. */
 async function plan(db: Metadata, dagId: string, ticks: Tick[], reprocess: Reprocess, begunAt: Date | null) {
   const idsOf = ({ logicalDate }: Tick) =>
     [newRunId('backfill', logicalDate), newRunId('scheduled', logicalDate)] as const
@@ -119,7 +128,7 @@ async function plan(db: Metadata, dagId: string, ticks: Tick[], reprocess: Repro
   })
 }
 
-/** As many as there is room for, and what is skipped on the way. */
+/** The first ticks of the plan that need at most `room` runs; skipped ticks need none. */
 function upTo(room: number, planned: readonly PlannedTick[]): PlannedTick[] {
   let left = room
   const end = planned.findIndex(({ action }) => action !== 'skip' && --left < 0)

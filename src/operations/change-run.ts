@@ -2,20 +2,20 @@ import type { GraphNode } from '../dag/graph.ts'
 import { type DagRunState, isOver, type TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
-/** Statements by which somebody other than its owner changes a run. All of them within one transaction. */
+/** Statements by which a process other than the owner changes a run. Run them in one transaction. */
 
 export interface LockedRun {
   dagRunId: number
   runId: string
   state: DagRunState
   graph: GraphNode[]
-  /** Of its task instances, by their task's id. */
+  /** States of the task instances, by task id. */
   states: Record<string, TaskInstanceState>
-  /** Ids of tasks that did not come to their state by a try of their own or by a mark, but by how other tasks ended. */
+  /** Ids of tasks whose state follows from other tasks, not from a try of their own or a mark. */
   unrun: readonly string[]
 }
 
-/** A run held against its owner and everybody else until the transaction ends; `latest` is the newest. */
+/** Locks a run until the transaction ends: no other process, its owner included, can change it. `latest` is the newest. */
 export async function lockRun(tx: Metadata, dagId: string, runId: string): Promise<LockedRun | undefined> {
   const { rows } = await tx.query<LockedRun>(
     `select r.dag_run_id as "dagRunId", r.run_id as "runId", r.state, v.graph
@@ -25,11 +25,11 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
     [dagId, runId],
   )
   const [run] = rows
-  // A statement of its own: one that waited for the lock would see the states from before.
+  // A separate statement: a statement that waits for the lock reads the states from before the wait.
   return run && { ...run, ...(await readStates(tx, run.dagRunId)) }
 }
 
-/** Where the task instances of a run stand. */
+/** The states of a run's task instances. */
 export async function readStates(db: Metadata, dagRunId: number): Promise<Pick<LockedRun, 'states' | 'unrun'>> {
   const { rows } = await db.query<Pick<LockedRun, 'states' | 'unrun'>>(
     `select coalesce(jsonb_object_agg(task_id, state), '{}') as states,
@@ -43,8 +43,9 @@ export async function readStates(db: Metadata, dagRunId: number): Promise<Pick<L
 export const MARKED = 'marked'
 
 /**
- * Ready and waiting, kept from running by its upstreams, or skipped without having said so itself: by its trigger rule,
- * or with the run, also while it waited for its next try (the history then has the latest one).
+ * Matches task instances that are ready and waiting, that are upstream_failed, or that were skipped from outside: by
+ * their trigger rule or with the run. That includes a skip during the wait for a retry; the history then has the latest
+ * try.
  */
 const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = 'skipped'
   and reason is distinct from '${MARKED} skipped' and (started_at is null or exists (
@@ -52,9 +53,9 @@ const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = '
     where h.dag_run_id = t.dag_run_id and h.task_id = t.task_id and h.try_number = t.try_number)))`
 
 /**
- * Puts task instances where a person wants them: back to the start (`none`), or ended, running or not. What they
- * returned is forgotten. Their latest try is kept; a running one ends here, and its late result will be refused. It keeps
- * its slots until its process has seen it end; those that were taken for a next try are given back.
+ * Sets task instances to a state: `none` to run them again, or an end state, even if they are running. Deletes their
+ * outputs and moves their latest try to the history. A running try ends, and its late result will be rejected. It keeps
+ * its pool slots until its process has stopped it; slots acquired for the next try are released.
  */
 export async function setInstances(
   tx: Metadata,
@@ -98,14 +99,14 @@ export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string
 }
 
 /**
- * Ends a run, or lets it go on from where its task instances now stand: an ended one is queued for whoever has room.
- * The owner of a running one is told to read it again, and everybody that room and slots may have come free.
+ * Cancels a run, or continues it with the current states of its task instances; an ended run is queued again. Notifies
+ * the owner of a running run to reload it, and all processes that a run or pool slots may be available.
  */
 export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to: 'cancelled' | 'unfinished') {
   const cancelled = `, state = 'failed', reason = 'cancelled', ended_at = now()`
   const reopened = `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null`
   const moved = to === 'cancelled' ? cancelled : isOver(state) ? reopened : ''
   await tx.query(`update metadata.dag_run set version = version + 1 ${moved} where dag_run_id = $1`, [dagRunId])
-  const told = [`changed:${dagRunId}`, 'run', 'slot']
-  await tx.query('select pg_notify($1, word) from unnest($2::text[]) as word', [tx.channel, told])
+  const messages = [`changed:${dagRunId}`, 'run', 'slot']
+  await tx.query('select pg_notify($1, message) from unnest($2::text[]) as message', [tx.channel, messages])
 }

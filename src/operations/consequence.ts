@@ -4,23 +4,23 @@ import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import { ActiveRun } from '../runner/active-run.ts'
 import { downstreamOf } from './downstream.ts'
-import { putBackBy, type StandingRun } from './operate.ts'
+import { type RunState, resetBy } from './operate.ts'
 
-/** What is certain to follow from a mark. What the tasks that start will come to nobody knows. */
+/** The certain effects of a mark. The results of the tasks that start are unknown. */
 export interface Consequence {
   starts: string[]
-  /** Judged once what it hangs on has ended. */
+  /** Tasks whose upstream tasks have not ended yet. */
   waits: string[]
-  /** Ended by their trigger rule alone. */
+  /** Tasks that end without running, by their trigger rule. */
   ends: { taskId: string; state: TaskInstanceState }[]
-  /** Undefined while something is still to run. */
+  /** The run's final state; undefined while tasks remain to run. */
   run: DagRunState | undefined
 }
 
-/** Decided by what the runner decides with: the tasks `mark` puts back, and what the owner of the run does with them. */
-export function consequenceOf(run: StandingRun, taskId: string, mark: 'success' | 'failed' | 'skipped'): Consequence {
+/** Uses the runner's own decision code: resets the tasks that `mark` resets, then decides as the run's owner would. */
+export function consequenceOf(run: RunState, taskId: string, mark: 'success' | 'failed' | 'skipped'): Consequence {
   const states = { ...run.states }
-  for (const id of putBackBy(run, taskId)) states[id] = 'none'
+  for (const id of resetBy(run, taskId)) states[id] = 'none'
   states[taskId] = mark
   const graph = buildGraph(run.runId, run.graph)
   const before = graph.taskIds.map((id) => ({ ...firstInstance(id), state: states[id] ?? 'none' }))
@@ -36,7 +36,7 @@ export function consequenceOf(run: StandingRun, taskId: string, mark: 'success' 
   }
 }
 
-/** Of a run the decision needs nothing but its tasks. */
+/** A placeholder: the decision uses only the run's tasks. */
 const UNSTARTED: DagRun = {
   dagRunId: 0,
   dagId: '',

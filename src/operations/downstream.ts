@@ -1,6 +1,6 @@
 import type { Graph } from '../dag/graph.ts'
 
-/** Ids of the tasks that come after the given ones, at any distance; the given ones are not among them. */
+/** Ids of all direct and indirect downstream tasks of the given ones, without the given ones. */
 export function downstreamOf(graph: Graph, taskIds: readonly string[]): string[] {
   const reached = new Set<number>()
   const open = taskIds.map((id) => graph.indexOf.get(id)).filter((index) => index !== undefined)

@@ -13,7 +13,7 @@ export interface JobListing {
   reason: string | null
 }
 
-/** Processes, those alive first, then the newest. */
+/** Processes: running ones first, then the newest. */
 export async function listJobs(db: Metadata, limit: number): Promise<JobListing[]> {
   const { rows } = await db.query<JobListing>(
     `select job_id, kind, state, hostname, pid, started_at as start_date, heartbeat_at, ended_at as end_date, reason

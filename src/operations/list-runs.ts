@@ -1,7 +1,7 @@
 import type { DagRunState, RunType, TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
-/** A run as `dags runs` lists it and `runs show` begins: the contract's JSON. */
+/** A run in the JSON of `dags runs` and `runs show`. */
 export interface DagRunListing {
   dag_id: string
   run_id: string
@@ -36,7 +36,7 @@ export async function listRuns(db: Metadata, dagId: string, limit: number): Prom
   return rows.map(({ reason: _, ...listed }) => listed)
 }
 
-/** One run with its task instances; `latest` is the newest. */
+/** One run with its task instances; the id `latest` means the newest. */
 export async function showRun(db: Metadata, dagId: string, runId: string): Promise<DagRunDetails | undefined> {
   const text = `${LISTED} where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2) order by r.dag_run_id desc limit 1`
   const { rows } = await db.query<DagRunDetails>(text, [dagId, runId])

@@ -11,7 +11,7 @@ export interface LogRow {
   fields: Record<string, unknown> | null
 }
 
-/** Lines of one task instance after `afterLine`, oldest first; of all tries when none is named. */
+/** Log lines of one task instance after `afterLine`, oldest first; of all tries unless `tryNumber` is set. */
 export async function readLogs(
   db: Metadata,
   run: { dagId: string; runId: string },
@@ -31,7 +31,7 @@ export async function readLogs(
   return rows
 }
 
-/** How a try ended that did not succeed. */
+/** The end of a try that did not succeed. */
 export interface TryEnd {
   try_number: number
   state: TaskInstanceState
@@ -41,7 +41,7 @@ export interface TryEnd {
   error: string | null
 }
 
-/** Of one try, or all, in their order. */
+/** Unsuccessful ends of one try, or of all, in order. */
 export async function readEnds(
   db: Metadata,
   run: { dagId: string; runId: string },
@@ -64,17 +64,17 @@ interface Unlogged {
   reason: string | null
 }
 
-/** Why nothing is there of a try, or of every one: `it never started (skipped: DISCORD_WEBHOOK_URL is not set)`. */
+/** Why a try, or every try, has no log: `it never started (skipped: DISCORD_WEBHOOK_URL is not set)`. */
 export function whyNoLog(run: { state: DagRunState }, task: Unlogged, tryNumber: number | null = null): string {
   const { state, try_number, reason } = task
   const wanted = tryNumber ?? Math.max(1, try_number)
   if (wanted < try_number) return 'it logged nothing'
-  const because = reason ?? (state === 'none' ? whatHolds(run) : null)
-  const stands = because === null ? state : `${state}: ${because}`
-  if (wanted > try_number) return `it ${isTerminal(state) ? 'never started' : 'has not started yet'} (${stands})`
-  return `it ${isTerminal(state) ? 'logged nothing' : 'has logged nothing yet'} (${stands})`
+  const because = reason ?? (state === 'none' ? whyNotReady(run) : null)
+  const status = because === null ? state : `${state}: ${because}`
+  if (wanted > try_number) return `it ${isTerminal(state) ? 'never started' : 'has not started yet'} (${status})`
+  return `it ${isTerminal(state) ? 'logged nothing' : 'has logged nothing yet'} (${status})`
 }
 
-function whatHolds({ state }: { state: DagRunState }): string {
+function whyNotReady({ state }: { state: DagRunState }): string {
   return state === 'queued' ? 'its run is queued' : 'its upstream tasks have not ended'
 }

@@ -4,17 +4,17 @@ import { readSchedules, type ScheduleState } from '../metadata/schedules.ts'
 import { due, sinceOf } from '../scheduler/due.ts'
 import { openTimetable } from '../scheduler/timetable.ts'
 
-/** What a dag's schedule comes to; both empty where it has none. */
+/** The next scheduled runs of a dag; empty without a schedule. */
 export interface NextRuns {
   paused: boolean
   /**
-   * Logical dates, earliest first; none while it is paused. One that is not after `now` is due and not made yet: the
-   * scheduler is catching up, or none is alive to make it.
+   * Logical dates, earliest first; empty while the dag is paused. A date before `now` is due but not queued yet, because
+   * the scheduler is catching up or no scheduler runs.
    */
   next: Date[]
 }
 
-/** The next `count` scheduled runs of each of these dags, by their ids. */
+/** The next `count` scheduled runs of each dag, by dag id. */
 export async function readNextRuns(
   db: Metadata,
   dags: readonly Dag[],
@@ -27,10 +27,10 @@ export async function readNextRuns(
 }
 
 /**
- * What a scheduler that began to look at `now` would run, and then wait for: ticks that are missed and not made up for
- * are not among it, nor is what lies before the start date.
+ * The runs that a scheduler started at `now` would queue, then those that it would wait for. Excludes missed ticks that
+ * are not caught up, and ticks before the start date.
  *
- * @param state undefined where no database tells it: then nothing ran yet, and nothing is paused
+ * @param state undefined if the database has no state of the dag: nothing ran yet, and it is not paused
  */
 export function nextRuns(dag: Dag, state: ScheduleState | undefined, now: Date, count: number): NextRuns {
   const paused = state?.paused ?? false

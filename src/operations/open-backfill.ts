@@ -10,7 +10,7 @@ export interface NewBackfill {
   reprocess: Reprocess
 }
 
-/** The open backfill that is the same, or a new one; `begunAt` by the database's clock. */
+/** Returns the open backfill with the same range and `reprocess`, or creates one; `begunAt` is by the database's clock. */
 export async function openBackfill(db: Metadata, wanted: NewBackfill): Promise<{ backfillId: number; begunAt: Date }> {
   const { rows } = await db.query<{ backfillId: number; begunAt: Date }>(
     `insert into metadata.backfill (dag_id, from_date, to_date, reprocess) values ($1, $2, $3, $4)
@@ -21,7 +21,7 @@ export async function openBackfill(db: Metadata, wanted: NewBackfill): Promise<{
   return rows[0] as { backfillId: number; begunAt: Date }
 }
 
-/** Ends a dag's open backfills, or the one given; whoever is at work on one stops. Returns how many those were. */
+/** Ends a dag's open backfills, or only the given one; the process that works on it stops. Returns their number. */
 export async function endBackfills(db: Metadata, dagId: string, backfillId: number | null = null): Promise<number> {
   const { rowCount } = await db.query(
     `update metadata.backfill set ended_at = now()
@@ -33,9 +33,9 @@ export async function endBackfills(db: Metadata, dagId: string, backfillId: numb
 
 export interface BackfillState {
   isOpen: boolean
-  /** Of its runs, those that wait or run. */
+  /** Its queued and running runs. */
   active: number
-  /** Runs its dag has room for, all that wait counted. */
+  /** How many more runs the dag's `max_active_runs` allows; queued runs count as active. */
   free: number
 }
 
@@ -52,8 +52,8 @@ export async function readBackfill(db: Metadata, backfillId: number): Promise<Ba
   return rows[0] ?? { isOpen: false, active: 0, free: 0 }
 }
 
-/** Takes back runs of a backfill that nobody has begun; one that is done again stays queued. */
-export async function withdrawRuns(db: Metadata, backfillId: number): Promise<void> {
+/** Deletes the backfill's runs that never started. A run that was cleared to run again stays queued. */
+export async function deleteUnstartedRuns(db: Metadata, backfillId: number): Promise<void> {
   await db.query(
     `delete from metadata.dag_run r using metadata.backfill b
      where b.backfill_id = $1 and r.dag_id = b.dag_id and r.state = 'queued' and r.run_type = 'backfill'
@@ -70,7 +70,7 @@ export interface KnownRun {
   endedAt: Date | null
 }
 
-/** Those of these runs that are there, the newest first. */
+/** The existing runs among these ids, newest first. */
 export async function findRuns(db: Metadata, dagId: string, runIds: readonly string[]): Promise<KnownRun[]> {
   const { rows } = await db.query<KnownRun>(
     `select run_id as "runId", state, ended_at as "endedAt" from metadata.dag_run

@@ -9,20 +9,20 @@ import { MAX_OUTPUT_BYTES } from '../runner/execute.ts'
 import * as operations from './change-run.ts'
 import { downstreamOf } from './downstream.ts'
 
-/** What a person does to a run from outside. Each in one transaction; throws UsageError where it makes no sense. */
+/** Changes to a run that a user requests. Each is one transaction, and throws UsageError if it is not possible. */
 
 export interface RunKey {
   dagId: string
-  /** Or `latest`. */
+  /** A run id, or `latest`. */
   runId: string
 }
 
 export interface Selection {
-  /** Default: all. */
+  /** Default: all tasks. */
   taskIds?: readonly string[]
-  /** And everything that hangs on them. */
+  /** Also select all downstream tasks of `taskIds`. */
   downstream?: boolean
-  /** Of these, only what failed or could not run because of it. */
+  /** Keep only tasks that are failed or upstream_failed. */
   onlyFailed?: boolean
 }
 
@@ -32,8 +32,8 @@ export interface Operated {
 }
 
 /**
- * Runs tasks of a run again, in place: earlier tries and their logs stay. Tasks downstream of them that did not run, or
- * were skipped, are judged again by how these end. A finished run is queued.
+ * Runs tasks again within their run; earlier tries and logs are kept. Also resets downstream tasks that did not run or
+ * were skipped, so that their trigger rule is evaluated again. A finished run is queued.
  */
 export async function clear(db: Metadata, key: RunKey, selection: Selection, dryRun = false): Promise<Operated> {
   return await operate(db, key, async (tx, run) => {
@@ -46,7 +46,7 @@ export async function clear(db: Metadata, key: RunKey, selection: Selection, dry
   })
 }
 
-/** Ends a run: running tasks get their AbortSignal and have failed, the rest is skipped. */
+/** Cancels a run: running tasks are aborted and fail; tasks that wait are skipped. */
 export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
   return await operate(db, key, async (tx, run) => {
     const { dagRunId, runId, state, states, graph } = run
@@ -62,8 +62,8 @@ export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
 }
 
 /**
- * Says how a task ended instead of running it. Tasks downstream of it that failed or did not run are judged again, and
- * the run goes on. A task that declares an output needs a `value` to be marked as success.
+ * Sets the end state of a task without running it. Resets downstream tasks that failed or did not run, and continues the
+ * run. To mark a task with an output schema as success, `value` is required.
  */
 export async function mark(
   db: Metadata,
@@ -75,7 +75,7 @@ export async function mark(
 ): Promise<Operated> {
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined
   return await operate(db, { dagId: dag.id, runId }, async (tx, run) => {
-    const after = putBackBy(run, taskId)
+    const after = resetBy(run, taskId)
     await operations.setInstances(tx, run.dagRunId, [taskId], state, `${operations.MARKED} ${state}`)
     if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
     await operations.setInstances(tx, run.dagRunId, after, 'none', null)
@@ -86,7 +86,7 @@ export async function mark(
 
 type LockedRun = operations.LockedRun
 
-/** `work` on the locked run returns the ids of the tasks it concerned. */
+/** Locks the run and calls `work`, which returns the ids of the changed tasks. */
 async function operate(
   db: Metadata,
   { dagId, runId }: RunKey,
@@ -99,27 +99,27 @@ async function operate(
   })
 }
 
-/** Which tasks a mark puts back to the start: those downstream of the task that failed or did not run. */
-export function putBackBy(run: StandingRun, taskId: string): string[] {
+/** The tasks that a mark resets: downstream tasks that failed or did not run. */
+export function resetBy(run: RunState, taskId: string): string[] {
   const failed = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true })
   return inOrder(run, [...failed, ...unrunAfter(run, [taskId])]).filter((id) => id !== taskId)
 }
 
-/** Tasks downstream that stand where they do because of how others ended. */
-function unrunAfter(run: StandingRun, taskIds: readonly string[]): string[] {
+/** Downstream tasks whose state follows from other tasks. */
+function unrunAfter(run: RunState, taskIds: readonly string[]): string[] {
   const unrun = new Set(run.unrun)
   return downstreamOf(buildGraph(run.runId, run.graph), taskIds).filter((id) => unrun.has(id))
 }
 
-function inOrder(run: StandingRun, taskIds: readonly string[]): string[] {
+function inOrder(run: RunState, taskIds: readonly string[]): string[] {
   const wanted = new Set(taskIds)
   return buildGraph(run.runId, run.graph).taskIds.filter((id) => wanted.has(id))
 }
 
-/** A run as far as choosing among its tasks needs it. */
-export type StandingRun = Pick<LockedRun, 'runId' | 'graph' | 'states' | 'unrun'>
+/** The parts of a run that selecting its tasks needs. */
+export type RunState = Pick<LockedRun, 'runId' | 'graph' | 'states' | 'unrun'>
 
-function select(run: StandingRun, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
+function select(run: RunState, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {
   const graph = buildGraph(run.runId, run.graph)
   const unknown = taskIds?.find((id) => !graph.indexOf.has(id))
   if (unknown !== undefined) throw new UsageError(`Run ${run.runId} has no task '${unknown}'`)
@@ -135,11 +135,11 @@ async function outputOf(dag: Dag, taskId: string, value: unknown): Promise<strin
   const json = storableJson(value)
   if (json === undefined) {
     throw new UsageError(
-      `Task '${taskId}' declares an output, so its downstream tasks need one: give a value (on the command line --value JSON)`,
+      `Task '${taskId}' has an output schema, and its downstream tasks need the output: give a value (on the command line --value JSON)`,
     )
   }
   if (Buffer.byteLength(json) > MAX_OUTPUT_BYTES)
-    throw new UsageError(`The value is over the limit of ${MAX_OUTPUT_BYTES} bytes for an output`)
+    throw new UsageError(`The value exceeds the limit of ${MAX_OUTPUT_BYTES} bytes for an output`)
   const parsed = await z.safeDecodeAsync(schema, JSON.parse(json))
   if (parsed.success) return json
   const why = issueLines(parsed.error.issues).join('; ')

@@ -1,8 +1,8 @@
 import type { Metadata } from '../metadata/metadata.ts'
 
 /**
- * Pauses a dag, also one that never ran, or lets it go on: ticks until `now` (of the caller's clock) are not made up,
- * whatever its catch-up.
+ * Pauses or unpauses a dag, even one that never ran. After unpausing, ticks before `now` (the caller's clock) are not
+ * caught up, whatever its `catchup`.
  */
 export async function setPaused(db: Metadata, dagId: string, paused: boolean, now: Date): Promise<void> {
   await db.query(

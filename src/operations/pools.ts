@@ -19,7 +19,7 @@ export async function listPools(db: Metadata): Promise<PoolListing[]> {
   return rows
 }
 
-/** Throws UsageError where a task of the dag is to take slots of a pool that nobody made: it would wait for ever. */
+/** Throws UsageError if a task of the dag uses a pool that does not exist, because it would wait for ever. */
 export async function refuseMissingPools(db: Metadata, dag: Dag): Promise<void> {
   const wanted = poolsOf(dag)
   if (wanted.length === 0) return
@@ -27,16 +27,16 @@ export async function refuseMissingPools(db: Metadata, dag: Dag): Promise<void> 
   const missing = wanted.find((pool) => !known.has(pool))
   if (missing === undefined) return
   throw new UsageError(
-    `Dag '${dag.id}' needs the pool '${missing}', which is not there; make it: ${commandFor(`pools set ${missing} 1`)}`,
+    `Dag '${dag.id}' needs the pool '${missing}', which does not exist; create it: ${commandFor(`pools set ${missing} 1`)}`,
   )
 }
 
-/** The pools that tasks of the dag name. */
+/** The pools that the dag's tasks use. */
 export function poolsOf(dag: Dag): string[] {
   return [...new Set([...dag.tasks.values()].flatMap(({ pool }) => pool ?? []))]
 }
 
-/** Makes a pool, or gives it another size; those who wait for it are told. */
+/** Creates a pool or changes its size, and notifies the processes that wait for slots. */
 export async function setPool(db: Metadata, pool: string, slots: number, description: string | null): Promise<void> {
   await db.query(
     `with p as (

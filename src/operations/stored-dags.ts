@@ -1,13 +1,13 @@
 import type { Metadata } from '../metadata/metadata.ts'
 
-/** A dag the database knows, with its unfinished runs. */
+/** A dag in the database, with the counts of its unfinished runs. */
 export interface StoredDag {
   dag_id: string
   queued: number
   running: number
 }
 
-/** Dags with runs, but for the ids given: those whose code is here. */
+/** Dags that have runs but whose code is not loaded. @param loaded ids of the loaded dags */
 export async function listStoredDags(db: Metadata, loaded: readonly string[]): Promise<StoredDag[]> {
   const { rows } = await db.query<StoredDag>(
     `select d.dag_id,

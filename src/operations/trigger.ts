@@ -5,14 +5,14 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { newRunId } from '../runner/run-id.ts'
 import { refuseMissingPools } from './pools.ts'
 
-type Asked = Pick<QueuedRun, 'logicalDate' | 'conf'> & Partial<Pick<QueuedRun, 'runType'>>
+type NewRun = Pick<QueuedRun, 'logicalDate' | 'conf'> & Partial<Pick<QueuedRun, 'runType'>>
 
 /**
- * Queues a run of a dag, which is nobody's until a process that executes takes it up; those are told of it. `isNew` is
- * false where that tick has its run already, which no run by hand can meet.
+ * Queues a run of a dag and notifies the processes that execute runs. The run has no owner until one of them claims it.
+ * `isNew` is false if the tick already has a run, which cannot happen to a manual run.
  */
-export async function enqueue(db: Metadata, dag: Dag, asked: Asked): Promise<{ runId: string; isNew: boolean }> {
-  const { runType = 'manual', logicalDate, conf } = asked
+export async function enqueue(db: Metadata, dag: Dag, wanted: NewRun): Promise<{ runId: string; isNew: boolean }> {
+  const { runType = 'manual', logicalDate, conf } = wanted
   await refuseMissingPools(db, dag)
   const runId = newRunId(runType, logicalDate)
   const ids = { dagId: dag.id, dagVersionId: await registerDag(db, dag), runId }

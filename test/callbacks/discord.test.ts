@@ -45,7 +45,7 @@ describe('discordFailures', () => {
     expect(told[0]?.fields).toEqual([
       { name: 'load\\_data · try 1', value: expect.stringContaining('the \\*source\\* said no') },
     ])
-    expect(told[1]?.title).toMatch(/^told.* is well again$/)
+    expect(told[1]?.title).toMatch(/^told.* succeeds again$/)
     expect(discord.messages.flatMap(({ pinged }) => pinged)).toEqual([])
     expect(discord.violations).toEqual([])
   })

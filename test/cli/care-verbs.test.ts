@@ -37,7 +37,7 @@ describe.concurrent('db check', () => {
     expect(stdout).toMatch(/^ok {4}connection {3}DATABASE_URL: database "test_\w+", answers in \d+ ms$/m)
     expect(stdout).toMatch(/^ok {4}version {6}PostgreSQL 1[4-8]/m)
     expect(stdout).toMatch(/^ok {4}migrations {3}schema "metadata" is up to date$/m)
-    expect(stdout).toMatch(/^warn {2}processes {4}no process takes up runs; start one with npm start$/m)
+    expect(stdout).toMatch(/^warn {2}processes {4}no process is executing runs; start one with npm start$/m)
     expect(stdout).toMatch(/^ok {4}chain {8}loads, and its settings are valid$/m)
   })
 
@@ -142,13 +142,17 @@ test('db check reports dead processes, runs that no process executes, and pools 
     await cli('dags trigger chain')
     const alone = cli('db check -o json')
     expect(await wrong(alone)).toEqual([
-      { name: 'processes', level: 'warn', message: 'no process takes up runs; start one with npm start' },
+      { name: 'processes', level: 'warn', message: 'no process is executing runs; start one with npm start' },
       {
         name: 'runs',
         level: 'fail',
         message: expect.stringMatching(/^1 of chain waits, for .*: start one with npm start$/),
       },
-      { name: 'pools', level: 'warn', message: 'nothing in pool api can start; npm run cli -- pools set api 1' },
+      {
+        name: 'pools',
+        level: 'warn',
+        message: 'pool api has 0 slots, so none of its tasks can start; run npm run cli -- pools set api 1',
+      },
     ])
     expect((await alone).code).toBe(1)
     const running = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString } })
@@ -160,9 +164,9 @@ test('db check reports dead processes, runs that no process executes, and pools 
     await running.ended
     const killed = await wrong(cli('db check -o json'))
     expect(killed.map(({ name, message }) => `${name}: ${message}`)).toEqual([
-      'processes: no process takes up runs; start one with npm start',
-      expect.stringMatching(/^processes: process \d+ on .* died; what it owned is taken over by the next process/),
-      'runs: 1 of slow lost the process; npm start takes it up',
+      'processes: no process is executing runs; start one with npm start',
+      expect.stringMatching(/^processes: process \d+ on .* died; the next process to start takes over its runs/),
+      'runs: the process of 1 running slow died; start another one with npm start',
       expect.stringContaining('pools: '),
     ])
     expect((await cli('jobs check')).code).toBe(1)
@@ -231,7 +235,7 @@ describe('the database verbs', () => {
     expect(shared).toEqual({
       code: 1,
       stdout: '',
-      stderr: '✖ Schema "metadata" also holds mine, which T-minus did not make; move or drop that first\n',
+      stderr: '✖ Schema "metadata" also contains mine, which T-minus did not create; move or drop that first\n',
     })
     await database.pool.query('drop table metadata.mine')
     const running = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString } })

@@ -137,7 +137,7 @@ describe.concurrent('unreachable databases and unreadable settings', () => {
   test('no database yet: a verb that only reads says what to run, and creates none', async () => {
     await withFolder(async (folder) => {
       const { code, stderr } = await runCli(['dags', 'runs', 'chain'], { env: { DATA_DIR: folder } })
-      expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
+      expect(stderr).toMatch(/^✖ No database exists in .*; run npm run pipeline/)
       expect(code).toBe(1)
     })
   })

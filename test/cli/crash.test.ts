@@ -41,7 +41,7 @@ describe('standard error never contains a secret, even when the process crashes'
         clearInterval(waiting)
         ${statements}
       }, 5)`)
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/nothing caught ended this process:[\s\S]*sent/)])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/An uncaught error ended this process:[\s\S]*sent/)])
     expect(stderr + stdout).not.toContain(KEY)
     expect(stderr).toContain('***')
   })

@@ -48,7 +48,7 @@ describe.concurrent('a verb of a dag', () => {
   test('creates no database, but says what to run', async () => {
     await withFolder(async (folder) => {
       const { code, stderr } = await cli('greet once', { DATABASE_URL: '', DATA_DIR: folder })
-      expect(stderr).toMatch(/^✖ There is no database in .*; run npm run pipeline/)
+      expect(stderr).toMatch(/^✖ No database exists in .*; run npm run pipeline/)
       expect(code).toBe(1)
     })
   })

@@ -57,7 +57,7 @@ describe('the database address in parts', () => {
     expect([code, stderr]).toEqual([
       2,
       expect.stringMatching(
-        /^✖ POSTGRES_HOST: the server at \S+ rejected the password of user "user of test_\w+"; check POSTGRES_USER and POSTGRES_PASSWORD\. A volume keeps the password that its database was made with: set that one, or change it in the database \(docs\/operations\.md\)\n$/,
+        /^✖ POSTGRES_HOST: the server at \S+ rejected the password of user "user of test_\w+"; check POSTGRES_USER and POSTGRES_PASSWORD\. A volume keeps the password that its database was created with: set that one, or change it in the database \(docs\/operations\.md\)\n$/,
       ),
     ])
   })

@@ -51,7 +51,7 @@ test('the runs of a dag can be read after its folder is gone, but none can be qu
   expect([check.code, check.stdout]).toEqual([
     1,
     expect.stringMatching(
-      /^fail {2}runs +1 of chain waits, for .*, and its folder is not in PIPELINES_DIR: put it back, or end each with npm run cli -- runs cancel chain RUN$/m,
+      /^fail {2}runs +1 of chain waits, for .*, and its folder is not in PIPELINES_DIR: restore it, or cancel each run with npm run cli -- runs cancel chain RUN$/m,
     ),
   ])
 
@@ -74,7 +74,7 @@ test('a dag added after every process started is reported as such, until a proce
   await vi.waitFor(() => expect(first.stdout()).toContain('health at'), WITHIN)
   await add('chain')
   const says = new RegExp(
-    `^No running process has loaded dag 'chain'; it stays queued until one has: restart scheduler \\(process ${first.process.pid} on .*PIPELINES_DIR$`,
+    `^No running process has loaded dag 'chain', so the run stays queued\\. Restart scheduler \\(process ${first.process.pid} on .*PIPELINES_DIR$`,
     'm',
   )
   expect(await cli('dags trigger chain')).toMatchObject({ code: 0, stdout: expect.stringMatching(says) })
@@ -90,7 +90,7 @@ test('a dag added after every process started is reported as such, until a proce
   )
 
   first.process.kill('SIGTERM')
-  await vi.waitFor(() => expect(waiting.stdout()).toContain('No process takes up runs now'), WITHIN)
+  await vi.waitFor(() => expect(waiting.stdout()).toContain('No process is executing runs'), WITHIN)
   const second = startCli(['scheduler'], { env: env() })
   onTestFinished(() => void second.process.kill('SIGKILL'))
   expect(await waiting.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('run success') })

@@ -20,7 +20,7 @@ test('runs clear queues the failed tasks again, and says that no process execute
   expect((await latest()).state).toBe('failed')
   const { code, stdout, stderr } = await cli('runs clear chain latest --only-failed')
   expect([code, stderr]).toEqual([0, ''])
-  expect(stdout).toMatch(/^Cleared second, third of manual__\S+\nNo process takes up runs now; .*npm start\n$/)
+  expect(stdout).toMatch(/^Cleared second, third of manual__\S+\nNo process is executing runs, .*npm start\n$/)
   expect(await latest()).toEqual({ state: 'queued', tasks: { first: 'success', second: 'none', third: 'none' } })
   expect((await cli('runs clear chain latest --only-failed')).stdout).toMatch(/^Nothing to clear in manual__/)
 })
@@ -71,7 +71,8 @@ test('jobs list', async () => {
 test('a missing pool is reported before the run starts; dags test needs no pool', async () => {
   const pooled = (line: string) =>
     runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString, PIPELINES_DIR: 'pool-pipelines' } })
-  const said = "✖ Dag 'pooled' needs the pool 'quota', which is not there; make it: npm run cli -- pools set quota 1\n"
+  const said =
+    "✖ Dag 'pooled' needs the pool 'quota', which does not exist; create it: npm run cli -- pools set quota 1\n"
   for (const line of ['pipeline pooled', 'dags trigger pooled'])
     expect(await pooled(line)).toMatchObject({ code: 2, stderr: said })
   expect((await pooled('dags runs pooled -o json')).stdout).toBe('[]\n')

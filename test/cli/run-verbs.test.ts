@@ -55,7 +55,7 @@ describe('a queued run', () => {
     const { code, stdout } = await cli('dags trigger chain --logical-date 2026-01-31')
     expect(code).toBe(0)
     expect(stdout).toMatch(
-      /^Queued manual__2026-01-31T00:00:00.000Z_\w+\nNo process takes up runs now; .* npm start\n$/,
+      /^Queued manual__2026-01-31T00:00:00.000Z_\w+\nNo process is executing runs, .* npm start\n$/,
     )
     const [run] = JSON.parse((await cli('dags runs chain -o json')).stdout)
     expect(run).toMatchObject({ state: 'queued', run_type: 'manual', logical_date: '2026-01-31T00:00:00.000Z' })

@@ -50,7 +50,7 @@ describe('dags backfill', () => {
     ['dags backfill daily --from June --to 2026-06-01', /--from must be a date such as/],
     ['dags backfill daily --from 2026-06-01 --to now', /--to must be a date such as/],
     ['dags backfill daily --from 0000-06-01 --to 2026-06-01', /--from must be a date such as/],
-    ['dags backfill daily --from 2026-06-02 --to 2026-06-01', /end of a backfill lies before its beginning/],
+    ['dags backfill daily --from 2026-06-02 --to 2026-06-01', /end of the backfill is before its start/],
     ['dags backfill daily --from 2026-06-01 --to 2027-06-01', /--to is in the future/],
     ['dags backfill dayly --from 2026-06-01 --to 2026-06-02', /There is no dag 'dayly'; did you mean 'daily'\?/],
     [`${WEEK} --max-active-runs 0`, /--max-active-runs must be a whole number from 1/],
@@ -72,7 +72,7 @@ describe('dags backfill', () => {
     alone.process.kill('SIGINT')
     const stopped = await alone.ended
     expect(stopped).toMatchObject({ code: 130, stderr: '' })
-    expect(stopped.stdout).toMatch(/^No process takes up runs now; /)
+    expect(stopped.stdout).toMatch(/^No process is executing runs, /)
     expect(stopped.stdout).toMatch(/Stopped after \d of 5 ticks; run the same command to continue\n$/)
     expect(JSON.parse((await cli('dags runs daily -o json')).stdout)).toEqual([])
 

@@ -134,9 +134,9 @@ describe('a refusal', () => {
 describe('what is no JSON', () => {
   test.each<[string, string, RegExp]>([
     ['a web page', '<!doctype html><html>', /with a web page \(HTML\) instead of JSON; check SETTING$/],
-    ['nothing', '', /with nothing instead of JSON; check SETTING$/],
-    ['words', 'hello', /with something else instead of JSON/],
-    ['a complete answer of half a JSON', '{"results": [1, 2', /is broken; check SETTING$/],
+    ['nothing', '', /with an empty body instead of JSON; check SETTING$/],
+    ['words', 'hello', /with another format instead of JSON/],
+    ['a complete answer of half a JSON', '{"results": [1, 2', /is invalid JSON; check SETTING$/],
   ])('%s fails at once', async (_, body, message) => {
     const error = await failing((_, response) => response.end(body), { hint: 'check SETTING' })
     expect(error).toMatchObject({ code: 'http_not_json', retryable: false })
@@ -215,14 +215,14 @@ describe('limits', () => {
       { timeoutMs: 200, idleTimeoutMs: 1_000 },
     )
     expect(error).toMatchObject({ code: 'http_timeout', retryable: true })
-    expect(error.message).toContain('not done answering within 0.2 s')
+    expect(error.message).toContain('did not finish its answer within 0.2 s')
   })
 
   test('a host that takes no connection', async () => {
     const port = await crowdedPort()
     const error = await errorOf(open().getJson(`http://127.0.0.1:${port}/`, { connectTimeoutMs: 200 }))
     expect(error).toMatchObject({ code: 'http_timeout', retryable: true })
-    expect(error.message).toContain('took no connection within 0.2 s')
+    expect(error.message).toContain('accepted no connection within 0.2 s')
   })
 })
 

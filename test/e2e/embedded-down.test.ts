@@ -19,7 +19,7 @@ async function withServerDown(work: (scheduler: Running, mend: () => Promise<voi
     const right = await readFile(configuration, 'utf8')
     await appendFile(configuration, 'nonsense\n')
     process.kill(serverPid(folder), 'SIGKILL')
-    await vi.waitFor(() => expect(scheduler.stdout()).toContain('the database is down'), WITHIN)
+    await vi.waitFor(() => expect(scheduler.stdout()).toContain('the embedded database is down'), WITHIN)
     await work(scheduler, () => writeFile(configuration, right))
   })
 }
@@ -29,7 +29,7 @@ const count = (text: string, part: string) => text.split(part).length - 1
 test('the scheduler continues once the embedded server can start again', () =>
   withServerDown(async (scheduler, mend) => {
     expect(scheduler.stdout()).toMatch(/the embedded database is down; restarting it until it runs: .*contains errors/)
-    expect(count(scheduler.stdout(), 'the database is down')).toBe(1)
+    expect(count(scheduler.stdout(), 'the embedded database is down')).toBe(1)
     // The scheduler checks once a second.
     await vi.waitFor(() => expect(scheduler.stdout()).toContain('the scheduler could not queue what is due'), WITHIN)
     await mend()

@@ -99,7 +99,7 @@ describe('a permanent error fails at once, without a retry', () => {
     [
       'cut JSON, complete by its length',
       raw(200, 'application/json', PAGE.slice(0, -20)),
-      'The JSON that @ answered with is broken; check LAUNCH_LIBRARY_URL',
+      'The answer of @ is invalid JSON; check LAUNCH_LIBRARY_URL',
     ],
     [
       'results missing',

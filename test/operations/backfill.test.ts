@@ -227,8 +227,8 @@ describe('refused', () => {
     const byHand = scheduledDag(uniqueId('by-hand'), {})
     await expect(fill(byHand)).rejects.toThrow(`Dag '${byHand.id}' has no schedule`)
     const dense = scheduledDag(uniqueId('dense'), { schedule: '* * * * * *' })
-    await expect(fill(dense)).rejects.toThrow(`Over ${MOST_TICKS} ticks of '${dense.id}' lie there`)
-    await expect(fill(daily(), { to: new Date('2026-02-01T00:00:00Z') })).rejects.toThrow('lies before its beginning')
+    await expect(fill(dense)).rejects.toThrow(`The range has more than ${MOST_TICKS} ticks of '${dense.id}'`)
+    await expect(fill(daily(), { to: new Date('2026-02-01T00:00:00Z') })).rejects.toThrow('is before its start')
   })
 })
 

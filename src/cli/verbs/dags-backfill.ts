@@ -2,7 +2,7 @@ import type { Setup } from '../../app.ts'
 import { commandFor } from '../../command-for.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
-import { whyNotTaken } from '../../maintenance/takes-up.ts'
+import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import {
   type BackfillEnd,
@@ -61,7 +61,7 @@ async function run(metadata: Metadata, dag: Dag, range: BackfillRange, maxActive
   const signal = stopSignal()
   const screen = new Screen()
   const bar = openBar(screen)
-  const heads = [await whyNotTaken(metadata, dag)].filter((why) => why !== undefined)
+  const heads = [await whyStaysQueued(metadata, dag)].filter((why) => why !== undefined)
   let isBegun = false
   const onProgress = (progress: BackfillProgress) => {
     if (!isBegun)

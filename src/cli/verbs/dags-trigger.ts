@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { commandFor } from '../../command-for.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
-import { whyNotTaken } from '../../maintenance/takes-up.ts'
+import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { type DagRunDetails, showRun } from '../../operations/list-runs.ts'
 import { enqueue } from '../../operations/trigger.ts'
@@ -26,7 +26,7 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
     const conf = parseConf(dag, options.conf)
     const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
     say(`Queued ${runId}`)
-    const why = await whyNotTaken(metadata, dag)
+    const why = await whyStaysQueued(metadata, dag)
     if (why !== undefined) say(why)
     return options.wait ? await follow(metadata, dag, runId, why) : 0
   })
@@ -54,7 +54,7 @@ async function follow(metadata: Metadata, dag: Dag, runId: string, said: string 
       return run.state === 'success' ? 0 : 1
     }
     if (run.state === 'queued' && polls % POLLS_UNTIL_WHY === 0) {
-      const why = await whyNotTaken(metadata, dag)
+      const why = await whyStaysQueued(metadata, dag)
       if (why !== undefined && why !== lastSaid) say(why)
       lastSaid = why
     }

@@ -1,6 +1,6 @@
 import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
-import { whyNotTaken } from '../../maintenance/takes-up.ts'
+import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { cancel, clear, mark, type Operated } from '../../operations/operate.ts'
 import { findExecutable } from '../find-dag.ts'
@@ -70,7 +70,7 @@ export async function tasksMark(
 
 /** If no running process would execute a queued run of this dag, says so, and what to do. */
 export async function sayIfNotTaken(metadata: Metadata, dag: Dag): Promise<void> {
-  const why = await whyNotTaken(metadata, dag)
+  const why = await whyStaysQueued(metadata, dag)
   if (why !== undefined) say(why)
 }
 

@@ -167,7 +167,7 @@ function applyStyle({ text, bold, italic, struck, marked }: Span, colors: Colors
   // Each line is coloured separately, because the bar of an embed is drawn between them.
   return text
     .split('\n')
-    .map((line) => (line === '' ? '' : styles.reduce((styled, style) => style(styled), line)))
+    .map((line) => (line === '' ? '' : styles.reduce((result, style) => style(result), line)))
     .join('\n')
 }
 

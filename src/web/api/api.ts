@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { readInstant } from '../../instant.ts'
 import { listExecuting } from '../../maintenance/alive.ts'
-import { whyNotTaken } from '../../maintenance/takes-up.ts'
+import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import { registerDag } from '../../metadata/dags.ts'
 import { listJobs } from '../../operations/list-jobs.ts'
 import { setPaused } from '../../operations/pause.ts'
@@ -102,7 +102,7 @@ api.post('/dags/:dag/dagRuns', requireRole('operator'), async (c) => {
   const logicalDate = body.logical_date ?? site.now()
   const runId = await queueRun(site, viewer, dag, body.conf, logicalDate)
   c.header('location', `/api/v1/dags/${encodeURIComponent(dag.id)}/dagRuns/${encodeURIComponent(runId)}`)
-  const warning = (await whyNotTaken(site.metadata, dag)) ?? null
+  const warning = (await whyStaysQueued(site.metadata, dag)) ?? null
   return c.json(
     { dag_id: dag.id, run_id: runId, state: 'queued', logical_date: logicalDate, conf: body.conf, warning },
     201,

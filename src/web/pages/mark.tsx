@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { readStates } from '../../operations/change-run.ts'
 import { consequenceOf } from '../../operations/consequence.ts'
-import { mark, type StandingRun } from '../../operations/operate.ts'
+import { mark, type RunState } from '../../operations/operate.ts'
 import { findRun, loadedDag } from '../find.ts'
 import { readForm, whyNotStorable } from '../form.ts'
 import { Notice, StateMark } from '../parts.tsx'
@@ -79,14 +79,14 @@ function instanceOf(instances: readonly InstanceRow[], taskId: string): Instance
   return found
 }
 
-async function standingOf(c: WebContext, { run, nodes }: WholeRun): Promise<StandingRun> {
+async function standingOf(c: WebContext, { run, nodes }: WholeRun): Promise<RunState> {
   return { runId: run.run_id, graph: nodes, ...(await readStates(c.var.site.metadata, run.id)) }
 }
 
 interface MarkProps {
   c: WebContext
   whole: WholeRun
-  standing: StandingRun
+  standing: RunState
   instance: InstanceRow
   given?: { state: Mark | undefined; value: string; problem: string }
 }

@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { whyNotTaken } from '../../maintenance/takes-up.ts'
+import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
 import { Duration, durationOf, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
@@ -37,7 +37,7 @@ async function whyNotExecuted(c: WebContext, { dag_id, state }: RunRow): Promise
   if (state !== 'queued') return undefined
   const { dags, metadata } = c.var.site
   const dag = dags.get(dag_id)
-  return dag && (await whyNotTaken(metadata, dag))
+  return dag && (await whyStaysQueued(metadata, dag))
 }
 /** Per page. */
 const MOST_ROWS = 100

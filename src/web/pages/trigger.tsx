@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
-import { whyNotTaken } from '../../maintenance/takes-up.ts'
+import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import { type FoundDag, findDag, loadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { confOf, type ParamErrors, type ParamField, paramFields } from '../params.ts'
@@ -18,7 +18,7 @@ triggerPages.use('/dags/:dag/trigger', requireRole('operator'))
 triggerPages.get('/dags/:dag/trigger', async (c) => {
   const dag = loadedDag(c)
   const found = await findDag(c)
-  const warning = await whyNotTaken(c.var.site.metadata, dag)
+  const warning = await whyStaysQueued(c.var.site.metadata, dag)
   return c.html(<TriggerPage c={c} dag={dag} found={found} warning={warning} given={{}} errors={{}} />)
 })
 

