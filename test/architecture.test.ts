@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 interface Import {
-  /** As it is written. */
+  /** As written. */
   name: string
   /** A file of this checkout (`src/dag/dag.ts`), or the name of a package. */
   to: string
@@ -57,63 +57,35 @@ const sources = ['src', 'pipelines'].flatMap((top) =>
     .map((name) => read(join(top, name))),
 )
 
-/** The part of the house a file stands in: `src/dag`, `src/config.ts`, `pipelines/rocket-launches`. */
+/** `src/dag`, `src/config.ts`, `pipelines/rocket-launches`. */
 const partOf = (path: string) => path.split('/').slice(0, 2).join('/')
 const local = (path: string) => /^(src|pipelines)\//.test(path)
 
-/** Open to everybody. `clock` and `secrets` hold an interface each and a pure function. */
-const OPEN = [
-  'src/command-for.ts',
-  'src/errors.ts',
-  'src/log.ts',
-  'src/config.ts',
-  'src/clock.ts',
-  'src/duration.ts',
-  'src/instant.ts',
-  'src/secrets.ts',
-  'src/terminal-text.ts',
-  'src/visible-text.ts',
-]
+/** A row of the import table in src/README.md: parts, their imports, their imports of types only, their packages. */
+type Row = readonly [parts: string[], code: string[], types: string[], packages: string[]]
 
-const WHOLE: Record<string, { code: string[]; types?: string[]; packages: string[] }> = {
-  'src/dag': { code: [], types: ['src/db', 'src/connectors', 'src/commands.ts'], packages: ['zod', 'croner'] },
-  'src/db': { code: [], packages: ['pg', 'pg-format'] },
-  'src/connectors': { code: [], packages: ['undici', 'discord.js', 'zod', 'picocolors'] },
-  'src/callbacks': { code: ['src/connectors', 'src/runner', 'src/metadata'], types: ['src/dag'], packages: [] },
-  'src/metadata': { code: ['src/db', 'src/dag'], packages: ['pg-format', 'pg'] },
-  'src/runner': { code: ['src/dag', 'src/metadata', 'src/db'], types: ['src/connectors'], packages: ['zod'] },
-  'src/executors': { code: ['src/runner'], packages: ['graphile-worker'] },
-  'src/operations': { code: ['src/scheduler', 'src/runner', 'src/metadata', 'src/dag', 'src/db'], packages: ['zod'] },
-  'src/maintenance': {
-    code: ['src/operations', 'src/metadata', 'src/db', 'src/dag'],
-    types: ['src/commands.ts'],
-    packages: ['pg-format'],
-  },
-  'src/scheduler': { code: ['src/runner', 'src/metadata', 'src/db', 'src/dag'], packages: ['croner', 'node-cron'] },
+function readTable(): Row[] {
+  const readme = readFileSync(join(ROOT, 'src/README.md'), 'utf8')
+  const [, section = ''] = /^## Who may import whom$(.*?)^## /ms.exec(readme) ?? []
+  const rows = section.split('\n').filter((line) => line.startsWith('|'))
+  const named = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
+  const placed = (cell?: string) => named(cell).map((name) => join('src', name))
+  return rows.slice(2).map((row) => {
+    const [, parts, code, types, packages] = row.split('|')
+    return [placed(parts), placed(code), placed(types), named(packages)]
+  })
 }
 
-/** What of the web page a pipeline's board stands on comes by `tminus/web`. */
-WHOLE['src/web'] = {
-  code: [
-    'src/runner',
-    'src/metadata',
-    'src/scheduler',
-    'src/dag',
-    'src/db',
-    'src/version.ts',
-    'src/load-dags.ts',
-    'src/maintenance',
-    'src/operations',
-  ],
-  types: ['src/commands.ts'],
-  packages: ['hono', 'zod', 'croner', '@hono/node-server', '@dagrejs/dagre', 'prom-client'],
-}
+const TABLE = readTable()
+/** The files that every part may import. Their row has no imports of its own. */
+const OPEN = TABLE.find(([parts]) => parts.includes('src/errors.ts'))?.[0] ?? []
+const FOLDERS = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
 
-/** Where the parts are put together; the rest of `src/` lies below them. */
+/** Only these may import every part. */
 const WIRES = ['src/app.ts', 'src/cli']
 
 describe('who may import whom', () => {
-  test('every import of a file here is found, and names a file that is there', () => {
+  test('every import of a local file names an existing file', () => {
     const lost = sources.flatMap(({ path, imports }) =>
       imports.filter(({ to }) => local(to) && !existsSync(join(ROOT, to))).map(({ to }) => `${path} → ${to}`),
     )
@@ -123,7 +95,17 @@ describe('who may import whom', () => {
       expect([path, imports.length]).toEqual([path, expect.toSatisfy((n: number) => n >= words(text))])
   })
 
-  test.each(Object.entries(WHOLE))('%s', (part, { code, types = [], packages }) => {
+  test('the import table has a row for every folder of src/', () => {
+    const listed = TABLE.flatMap(([parts]) => parts)
+    expect(
+      FOLDERS.map(({ name }) => `src/${name}`).filter((folder) => ![...listed, ...WIRES].includes(folder)),
+    ).toEqual([])
+    expect(listed.filter((part) => !existsSync(join(ROOT, part)))).toEqual([])
+    expect(OPEN).toHaveLength(10)
+  })
+
+  const folders = TABLE.flatMap(([parts, ...rest]) => parts.map((part) => [part, ...rest] as const))
+  test.each(folders.filter(([part]) => !OPEN.includes(part)))('%s', (part, code, types, packages) => {
     const own = sources.filter(({ path }) => partOf(path) === part)
     expect(own).not.toEqual([])
     const allowed = (one: Import) => {
@@ -142,7 +124,7 @@ describe('who may import whom', () => {
     expect(wrong).toEqual([])
   })
 
-  test('src/ never imports pipelines/: what is there is found in a folder', () => {
+  test('src/ never imports pipelines/, except load-dags.ts, which imports what it finds', () => {
     const wrong = sources
       .filter(({ path }) => path.startsWith('src/'))
       .flatMap(({ path, imports }) => imports.filter(({ to }) => to.startsWith('pipelines/')).map(() => path))
@@ -151,7 +133,7 @@ describe('who may import whom', () => {
     expect(importing.map(({ path }) => path)).toEqual(['src/load-dags.ts'])
   })
 
-  test("a pipeline imports 'tminus', node, packages, its own folder and other pipelines", () => {
+  test("a pipeline imports only 'tminus', node, packages and pipelines", () => {
     const wrong = sources
       .filter(({ path }) => path.startsWith('pipelines/'))
       .flatMap(({ path, imports }) =>
@@ -162,7 +144,7 @@ describe('who may import whom', () => {
     expect(wrong).toEqual([])
   })
 
-  test('every package imported is installed with ours', () => {
+  test('every imported package is a dependency', () => {
     const installed = [...Object.keys(MANIFEST.dependencies), ...Object.keys(MANIFEST.optionalDependencies)]
     const wrong = sources.flatMap(({ path, imports }) =>
       imports
@@ -173,7 +155,7 @@ describe('who may import whom', () => {
     expect(wrong).toEqual([])
   })
 
-  test('only app.ts and the command line put parts together', () => {
+  test('only app.ts and the command line wire parts together', () => {
     const wrong = sources
       .filter(({ path }) => path.startsWith('src/') && !WIRES.includes(partOf(path)))
       .flatMap(({ path, imports }) =>
@@ -184,7 +166,7 @@ describe('who may import whom', () => {
     for (const { path } of executors) expect([...WIRES, 'src/executors']).toContain(partOf(path))
   })
 
-  test('no file imports itself, by whatever detour (types aside)', () => {
+  test('there are no import cycles (types excluded)', () => {
     const edges = new Map(
       sources.map(({ path, imports }) => [
         path,
@@ -204,17 +186,17 @@ describe('who may import whom', () => {
   })
 })
 
-describe('what a file may hold', () => {
+describe('content of a file', () => {
   test('only config.ts reads the environment', () => {
     const reading = sources.filter(({ text }) => /process\.env\b|\bimport\.meta\.env\b/.test(text))
     expect(reading.map(({ path }) => path)).toEqual([
       'src/config.ts',
-      // Not settings: what a server started by us must be given to start at all (PATH and the like).
+      // Not settings: the variables that a server needs in order to start, such as PATH.
       'src/db/embedded/folder.ts',
     ])
   })
 
-  test('no hint names a command that exists only in the checkout: commandFor knows', () => {
+  test('no hint names a command literally: commandFor builds it', () => {
     const hint = /npm (?:run|start)|npx tminus|docker compose/
     const lines = sources
       .filter(({ path }) => !['src/command-for.ts', 'src/cli/page-words.ts'].includes(path))
