@@ -1,9 +1,9 @@
 import { WORDS } from '../../pipelines/launches/words.ts'
 import { NOTICE_KINDS, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
-import type { WebhookMessage } from '../../src/connectors/discord-preview/webhook-message.ts'
+import type { Payload } from '../../src/connectors/discord-message.ts'
 
 /** Recognizes a message as its reader does; only cards have fields. */
-export function kindOf(message: WebhookMessage): 'card' | NoticeKind {
+export function kindOf(message: Payload): 'card' | NoticeKind {
   if (message.embeds?.[0]?.fields !== undefined) return 'card'
   const headline = headlineOf(message)
   if (headline.startsWith('T-')) return 'reminder'
@@ -15,12 +15,12 @@ export function kindOf(message: WebhookMessage): 'card' | NoticeKind {
 const RESULTS: readonly (string | undefined)[] = [WORDS.status[3], WORDS.status[4], WORDS.status[7]]
 
 /** The first line: the status or the event. */
-export function headlineOf(message: WebhookMessage): string {
+export function headlineOf(message: Payload): string {
   return linesOf(message)[0]?.replaceAll('**', '') ?? ''
 }
 
 /** The description line by line, with times as `2026-01-14 18:08Z` and without countdowns. */
-export function linesOf(message: WebhookMessage): string[] {
+export function linesOf(message: Payload): string[] {
   return (message.embeds?.[0]?.description ?? '')
     .replaceAll(/ · <t:\d+:R>/g, '')
     .replaceAll(/<t:(\d+):F>/g, (_, seconds: string) => shortInstant(new Date(Number(seconds) * 1_000)))
@@ -37,7 +37,7 @@ export function shortInstant(date: Date): string {
 }
 
 /** The message without its footer, which shows the age of the data. */
-export function withoutFooter({ embeds, components }: WebhookMessage): object {
+export function withoutFooter({ embeds, components }: Payload): object {
   const shown = embeds?.map(({ footer: _age, ...embed }) => embed) ?? []
   return { embeds: shown, components: components ?? [] }
 }

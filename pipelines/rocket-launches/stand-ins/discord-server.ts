@@ -1,17 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { WebhookMessage } from 'tminus/connectors/discord-preview'
+import type { Payload } from 'tminus/connectors/discord'
 import { invalidFormBody, isEmpty, issuesOf } from './discord-rules.ts'
 import { openLoopback, readBody, type SeenRequest, seen, sendJson } from './loopback.ts'
 
 /** A message in the channel, in its current state. */
-export interface ChannelMessage extends WebhookMessage {
+export interface ChannelMessage extends Payload {
   id: string
+  flags?: number
   /** The message's thread, or null. */
   threadId: string | null
   postedAt: Date
   editedAt: Date | null
   /** All its states: the first is the post, the last is the current one. */
-  versions: WebhookMessage[]
+  versions: Payload[]
   /** The mentions that the post notified: `@everyone`, `@here`, `<@USER>`, `<@&ROLE>`. Edits send no notifications. */
   pinged: string[]
 }
@@ -147,12 +148,12 @@ function post({ query, body }: DiscordRequest, webhook: Webhook): Answer {
   if (refusal !== undefined) return refusal
   if (query.thread_id !== undefined && !/^\d+$/.test(query.thread_id)) return refused(404, 10003, 'Unknown Channel')
   const message: ChannelMessage = {
-    ...(sent as WebhookMessage),
+    ...(sent as Payload),
     id: snowflake(Date.now(), webhook.posted++),
     threadId: query.thread_id ?? null,
     postedAt: webhook.now(),
     editedAt: null,
-    versions: [sent as WebhookMessage],
+    versions: [sent as Payload],
     pinged: pinged(sent),
   }
   webhook.messages.push(message)
@@ -192,7 +193,7 @@ function onMessage(request: DiscordRequest, id: string, webhook: Webhook): Answe
 /** Keys that the request does not have do not change. The sender's name and picture cannot be edited. */
 function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook: Webhook): Answer {
   const { username, avatar_url, ...sent } = accepted(body, query)
-  const whole: WebhookMessage = { ...message.versions.at(-1), ...sent }
+  const whole: Payload = { ...message.versions.at(-1), ...sent }
   const refusal = refusalOf(sent, whole as Record<string, unknown>)
   if (refusal !== undefined) return refusal
   Object.assign(message, sent, { editedAt: webhook.now() })
@@ -201,7 +202,7 @@ function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook:
 }
 
 /** The mentions in the content that `allowed_mentions` allows; without that field, all of them. */
-function pinged({ content, allowed_mentions: allowed }: WebhookMessage): string[] {
+function pinged({ content, allowed_mentions: allowed }: Payload): string[] {
   const found = String(content ?? '').match(/@everyone|@here|<@[!&]?\d+>/g) ?? []
   const parse = (kind: string) => allowed == null || allowed.parse?.includes(kind) === true
   const id = (mention: string) => mention.replace(/\D/g, '')

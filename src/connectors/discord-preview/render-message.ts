@@ -1,9 +1,9 @@
 import picocolors from 'picocolors'
 import { columnsOf, wrap } from '../../terminal-text.ts'
 import { visibleText } from '../../visible-text.ts'
+import type { ButtonRow, Embed, EmbedField, Payload } from '../discord-message.ts'
 import { type Clock, type Span, spansOf } from './markdown.ts'
 import { timestampText } from './timestamp.ts'
-import type { WebhookEmbed, WebhookMessage, WebhookRow } from './webhook-message.ts'
 
 export interface RenderOptions extends Clock {
   /** False: plain text, no escape codes. */
@@ -25,7 +25,7 @@ interface Page {
 }
 
 /** Renders a webhook message for a terminal, as its reader would see it. The text has no final line break. */
-export function renderMessage(message: WebhookMessage, options: RenderOptions): string {
+export function renderMessage(message: Payload, options: RenderOptions): string {
   const width = Math.max(24, Math.min(options.width ?? 80, 100) - 4)
   const page: Page = { colors: picocolors.createColors(options.color), clock: options, width }
   const lines = [
@@ -37,7 +37,7 @@ export function renderMessage(message: WebhookMessage, options: RenderOptions): 
   return lines.map((line) => `  ${line}`.trimEnd()).join('\n')
 }
 
-function sender({ username }: WebhookMessage, { colors, clock }: Page): string {
+function sender({ username }: Payload, { colors, clock }: Page): string {
   const name = colors.bold(plain(username || 'Webhook', clock))
   const badge = colors.isColorSupported ? colors.bgBlue(colors.white(' APP ')) : 'APP'
   const posted = timestampText(clock.postedAt ?? clock.now, 't', clock.now, clock.timeZone)
@@ -45,7 +45,7 @@ function sender({ username }: WebhookMessage, { colors, clock }: Page): string {
 }
 
 /** The blocks of an embed, separated by blank lines, with a bar of its colour on the left. */
-function renderEmbed(embed: WebhookEmbed, page: Page): string[] {
+function renderEmbed(embed: Embed, page: Page): string[] {
   const { colors } = page
   const blocks = [
     [
@@ -74,11 +74,9 @@ function styledLines(text: string, page: Page, width: number, style: Omit<Span, 
   return wrap(print(spans, page.colors), width, { breakWords: true })
 }
 
-type Field = NonNullable<WebhookEmbed['fields']>[number]
-
 /** Two adjacent inline fields share a row; any other field has a row of its own. */
-function fieldRows(embed: WebhookEmbed, page: Page): string[][] {
-  const rows: Field[][] = []
+function fieldRows(embed: Embed, page: Page): string[][] {
+  const rows: EmbedField[][] = []
   for (const field of embed.fields ?? []) {
     const row = rows.at(-1)
     const joins = field.inline && row?.length === 1 && row[0]?.inline
@@ -88,12 +86,12 @@ function fieldRows(embed: WebhookEmbed, page: Page): string[][] {
   return rows.map((row) => (row.length === 1 ? single(row, page) : sideBySide(row, page)))
 }
 
-function single([field]: Field[], page: Page): string[] {
+function single([field]: EmbedField[], page: Page): string[] {
   if (field === undefined) return []
   return cell(field, page, page.width)
 }
 
-function sideBySide(row: Field[], page: Page): string[] {
+function sideBySide(row: EmbedField[], page: Page): string[] {
   const gap = 2
   const column = Math.floor((page.width - gap) / 2)
   const [left = [], right = []] = row.map((field) => cell(field, page, column))
@@ -104,18 +102,18 @@ function sideBySide(row: Field[], page: Page): string[] {
   })
 }
 
-function cell(field: Field, page: Page, width: number): string[] {
+function cell(field: EmbedField, page: Page, width: number): string[] {
   const name = styledLines(field.name, page, width, { bold: true })
   return [...name, ...styledLines(field.value, page, width, {})]
 }
 
-function picture(embed: WebhookEmbed, { colors }: Page): string[] {
+function picture(embed: Embed, { colors }: Page): string[] {
   return [embed.thumbnail, embed.image].flatMap((image) =>
     image === undefined ? [] : [`${colors.dim('▣ image')} ${colors.dim(visibleText(image.url))}`],
   )
 }
 
-function footer(embed: WebhookEmbed, { colors, clock, width }: Page): string[] {
+function footer(embed: Embed, { colors, clock, width }: Page): string[] {
   const at =
     embed.timestamp === undefined ? '' : timestampText(new Date(embed.timestamp), 'f', clock.now, clock.timeZone)
   const text = [embed.footer?.text ?? '', at].filter((part) => part !== '').join(' • ')
@@ -123,9 +121,8 @@ function footer(embed: WebhookEmbed, { colors, clock, width }: Page): string[] {
   return wrap(visibleText(text), width, { breakWords: true }).map(colors.dim)
 }
 
-function buttons(row: WebhookRow, { colors, clock }: Page): string {
-  const labels = row.components.map(({ emoji, label }) => [emoji?.name, label].filter(Boolean).join(' '))
-  const texts = labels.map((label) => ` ${plain(label, clock)} ↗ `)
+function buttons(row: ButtonRow, { colors, clock }: Page): string {
+  const texts = row.components.map(({ label }) => ` ${plain(label, clock)} ↗ `)
   return texts.map((text) => (colors.isColorSupported ? colors.inverse(text) : `[${text}]`)).join(' ')
 }
 

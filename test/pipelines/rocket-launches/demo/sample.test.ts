@@ -14,8 +14,8 @@ import {
   type LaunchLibraryServer,
   startLaunchLibrary,
 } from '../../../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
+import type { Payload } from '../../../../src/connectors/discord-message.ts'
 import { renderMessage } from '../../../../src/connectors/discord-preview/render-message.ts'
-import type { WebhookMessage } from '../../../../src/connectors/discord-preview/webhook-message.ts'
 
 const now = new Date('2026-11-21T09:05:00Z')
 const hourMs = 3_600_000
@@ -252,7 +252,7 @@ describe('Launch Library stand-in', () => {
   })
 })
 
-const card: WebhookMessage = { embeds: [{ title: 'Liftoff' }], allowed_mentions: { parse: [] } }
+const card: Payload = { embeds: [{ title: 'Liftoff' }], allowed_mentions: { parse: [] } }
 
 function send(url: string, body: unknown, method = 'POST'): Promise<Response> {
   const headers = { 'content-type': 'application/json' }
@@ -439,7 +439,7 @@ describe('Discord stand-in', () => {
 
 describe('a message in the terminal', () => {
   const at = Math.floor(now.getTime() / 1000) + 5 * 3600
-  const message: WebhookMessage = {
+  const message: Payload = {
     username: 'T-minus',
     embeds: [
       {
