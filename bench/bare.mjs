@@ -1,4 +1,4 @@
-/** What a page could start in at the least: hono and its server, one route. */
+/** The minimum that starting a page can cost: hono, its server and one route. */
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 

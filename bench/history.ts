@@ -9,7 +9,7 @@ import { withServer } from './measure.ts'
 const RUNS = 250_000
 const SECONDS_APART = 35
 
-/** What looking at a history of 1,000,000 task instances costs, and deleting a tenth of it. */
+/** The time to read a history of 1,000,000 task instances, and to delete a tenth of it. */
 export async function bench(): Promise<void> {
   await withServer(async (_, pool) => {
     await migrateMetadata(pool, 'metadata')

@@ -1,4 +1,4 @@
-// Preloaded into a process whose memory is measured: asked to, it tells what it holds once its garbage is collected.
+// Preloaded into a measured process: on SIGUSR2 it collects garbage and reports the memory in use.
 process.on('SIGUSR2', () => {
   globalThis.gc?.()
   const { heapUsed, external } = process.memoryUsage()

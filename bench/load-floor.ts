@@ -7,14 +7,14 @@ import { LAUNCH_COLUMNS } from '../pipelines/launches/columns.ts'
 import type { Parsed } from '../pipelines/launches/parse-launch.ts'
 import { contentHash } from '../pipelines/launches/store-page.ts'
 
-/** What the same work takes at least: statements and requests that do nothing else. */
+/** The minimum that the same work can take: the bare statements and requests. */
 
 const COLUMNS = ['details', 'content_hash', 'first_seen_at', 'updated_at', ...LAUNCH_COLUMNS]
 
 type Cell = string | null
 
 export function rowOf(parsed: Parsed, now: Date): Cell[] {
-  if (!('launch' in parsed)) throw new Error('a launch is wrong')
+  if (!('launch' in parsed)) throw new Error('a sample launch is invalid')
   const { launch, details } = parsed
   const at = now.toISOString()
   const read = LAUNCH_COLUMNS.map((name) => {
@@ -24,7 +24,7 @@ export function rowOf(parsed: Parsed, now: Date): Cell[] {
   return [details, contentHash(details), at, at, ...read]
 }
 
-/** Rows in COPY's text format, in pieces of about a page. */
+/** Rows in COPY's text format, in chunks of 100. */
 export function copied(rows: readonly Cell[][]): string[] {
   const lines = rows.map((row) => `${row.map(escaped).join('\t')}\n`)
   return Array.from({ length: Math.ceil(lines.length / 100) }, (_, n) => lines.slice(n * 100, n * 100 + 100).join(''))

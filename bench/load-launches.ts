@@ -3,7 +3,7 @@ import { sampleLaunches } from '../pipelines/rocket-launches/demo/launches.ts'
 const PAGE = 100
 const SAMPLES = sampleLaunches(new Date('2026-01-01T00:00:00Z'), { origin: 'https://launches.example' })
 
-/** Launches of API 2.3.0, 5.8 KB each: the sample ones over and over, each with an id, name and NET of its own. */
+/** Launches of API 2.3.0, 5.8 KB each: the samples repeated, each with its own id, name and NET. */
 export function launchesFrom(start: number, count: number): unknown[] {
   return Array.from({ length: count }, (_, index) => {
     const number = start + index
@@ -22,7 +22,7 @@ export function pagesOf<T>(all: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(all.length / PAGE) }, (_, page) => all.slice(page * PAGE, (page + 1) * PAGE))
 }
 
-/** Answers of a list at `address`, whose `next` counts pages. */
+/** The pages of a list at `address`; each `next` names the following page by number. */
 export function pagesToServe(count: number, address: string): Buffer[] {
   const pages = pagesOf(launchesFrom(0, count))
   return pages.map((results, page) => {

@@ -16,13 +16,13 @@ const noop = () => {}
 const log = { debug: noop, info: noop, warn: noop, error: noop }
 
 /**
- * Launches into Postgres: what reading, storing and fetching them costs above the least that could be done. Of several
- * rounds the quickest counts, on both sides: what else the machine does only ever adds.
+ * Loads launches into Postgres, and compares parsing, storing and fetching with the minimum. Both sides use the fastest
+ * of several rounds, because other work on the machine only adds time.
  */
 export async function bench(): Promise<void> {
   await withServer(async (_, pool) => {
     await initializeSchema({}, { db: pool, log })
-    // First, while the process holds nothing else.
+    // First, while the process uses little memory.
     await memory(pool)
     validating()
     await storing(pool)
@@ -30,7 +30,7 @@ export async function bench(): Promise<void> {
   })
 }
 
-/** Zod alone, to JSON.parse of the same pages. */
+/** Zod, compared with JSON.parse of the same pages. */
 function validating(): void {
   const pages = pagesOf(launchesFrom(0, LAUNCHES)).map((page) => JSON.stringify(page))
   const rounds: { parse: number; validate: number }[] = []
@@ -54,7 +54,7 @@ function validating(): void {
   report('zod, to JSON.parse', `${a.toFixed(0)} ms / ${b.toFixed(0)} ms`, a / b, 1.07, 'at most')
 }
 
-/** `storePage` page by page, to one COPY into a temporary table and one INSERT … SELECT … ON CONFLICT out of it. */
+/** `storePage` for each page, compared with one COPY into a temporary table and one INSERT … SELECT … ON CONFLICT. */
 async function storing(pool: Database): Promise<void> {
   const launches = launchesFrom(0, LAUNCHES).map((launch) => parseLaunch('2.3.0', launch))
   const pages = pagesOf(launches)
@@ -98,7 +98,7 @@ async function hasLz4(pool: Database): Promise<boolean> {
   return rows.length > 0
 }
 
-/** The task itself from a loopback server, to its parts done barely: requests, JSON.parse, upserts, one after the other. */
+/** The task with a loopback server, compared with its bare parts in sequence: requests, JSON.parse, upserts. */
 async function fetching(pool: Database): Promise<void> {
   const server = await openLoopback(async (request, response) => {
     const page = Number(new URL(request.url ?? '', 'http://loopback').searchParams.get('page') ?? 0)
@@ -146,8 +146,8 @@ async function fetching(pool: Database): Promise<void> {
 const MANY = Number(process.env.BENCH_LAUNCHES ?? 200_000)
 
 /**
- * Memory while many rows are read and stored: the most it took in the last half, to the most before, after the first
- * tenth. (It rises and falls with every collection of garbage; a leak would raise the top.)
+ * Memory while many rows are parsed and stored: the maximum in the second half, compared with the maximum before it
+ * (without the first tenth). Memory varies with each garbage collection; a leak would raise the maximum.
  */
 async function memory(pool: Database): Promise<void> {
   const sizes: number[] = []

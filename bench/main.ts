@@ -1,7 +1,7 @@
 import { failed } from '#src/cli/failed.ts'
 import { UsageError } from '#src/errors.ts'
 
-/** `npm run bench -- NAME`: ratios within one run, on durable commits; no figure here is a test. */
+/** `npm run bench -- NAME`: ratios within one run, with durable commits. No test depends on these figures. */
 const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   runner: () => import('./runner.ts'),
   load: () => import('./load.ts'),

@@ -3,12 +3,12 @@ import { openEmbedded } from '#src/db/embedded/embedded.ts'
 import { type Database, openPool } from '#src/db/pool.ts'
 import { removeFolder, scratchFolder, sweep } from '../test/support/scratch.ts'
 
-/** A server of its own with the settings it has in earnest: fsync on, commits durable. */
+/** Starts a separate server with production settings: fsync on, durable commits. */
 export async function withServer(work: (connectionString: string, pool: Database) => Promise<void>): Promise<void> {
   await sweep()
   const dataDir = await scratchFolder('disk')
   const server = await openEmbedded({ dataDir, create: true })
-  // The server has a session of its own: neither Ctrl-C nor our end would stop it. After a kill -9 the next sweep does.
+  // The server outlives this process, so stop it on a signal. After a kill -9, the next sweep stops it.
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void removeFolder(dataDir).finally(() => process.exit(128 + constants.signals[signal])))
   const pool = openPool(server.connectionString, { max: 20 })
@@ -30,7 +30,7 @@ export function least(values: readonly number[]): number {
   return Math.min(...values)
 }
 
-/** Milliseconds that `work` took. */
+/** The milliseconds that `work` took. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
   await work()

@@ -12,8 +12,8 @@ import { Runner } from '#src/runner/runner.ts'
 import { median, report, timed, withServer } from './measure.ts'
 
 /**
- * The runner against the floor: the same transitions as bare prepared statements, one commit each, N+1 commits for a
- * chain of N, one after the other over one connection.
+ * The runner compared with the floor: the same transitions as bare prepared statements on one connection, with one
+ * commit each, so N + 1 commits for a chain of N.
  */
 export async function bench(): Promise<void> {
   await withServer(async (connectionString, pool) => {
@@ -99,7 +99,7 @@ async function fanOut(connectionString: string, pool: Database, floor: Floor): P
   report('fan-out 1 → 1,000 → 1', `${a.toFixed(0)} ms / floor ${b.toFixed(0)} ms`, a / b, 0.6, 'at most')
 }
 
-/** Layers of ten, each task hanging on two of the layer before. */
+/** Layers of ten tasks; each task has two upstream tasks in the layer before. */
 async function large(connectionString: string, pool: Database): Promise<void> {
   const perTask: number[] = []
   for (const size of [1_000, 10_000]) {
@@ -128,7 +128,7 @@ async function large(connectionString: string, pool: Database): Promise<void> {
   )
 }
 
-/** 100,000 finished task instances must change neither the time of a run nor memory. */
+/** 100,000 finished task instances must not change a run's time or the memory. */
 async function finished(connectionString: string, pool: Database): Promise<void> {
   const three = chainOf('history', 3)
   const own = await open(connectionString, pool, [three], 10)
@@ -148,7 +148,7 @@ async function finished(connectionString: string, pool: Database): Promise<void>
       from generate_series(1, 33334) n returning dag_run_id)
     insert into metadata.task_instance (dag_run_id, task_id, state, try_number, started_at, ended_at)
     select dag_run_id, 't' || n, 'success', 1, now(), now() from r, generate_series(0, 2) n`)
-  // As autovacuum leaves it, and not in the middle of writing all that out.
+  // As after autovacuum, and after all data is written to disk.
   await pool.query('vacuum analyze')
   await pool.query('checkpoint')
   const after = await measure()
@@ -193,7 +193,7 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
     log,
   })
   await job.attend(runner)
-  // Connections and plans as they are in a process that has been up for a while.
+  // Warm up connections and plans, as in a process that has run for a while.
   for (const one of dags) if (one.tasks.size < 100) await (await runner.run(one, { logicalDate: new Date() })).finished
   const close = async () => {
     await runner.drained()
@@ -206,11 +206,11 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
 interface Floor {
   /** One transition: one statement, one commit. */
   transition(connection: number): Promise<void>
-  /** A chain of `n` tasks: n + 1 of them. */
+  /** A chain of `n` tasks: n + 1 transitions. */
   run(connection: number, n: number): Promise<void>
-  /** A run of the dag `chain` as the runner's tables hold it: the same rows and commits, with no guard and no decision. */
+  /** A run of the dag `chain` in the runner's tables: the same rows and commits, without guards and decisions. */
   rows(runId: string): Promise<void>
-  /** `count` pieces of work over all connections. */
+  /** Runs the work `count` times, over all connections. */
   spread(count: number, work: (connection: number) => Promise<void>): Promise<void>
   close(): Promise<void>
 }

@@ -9,7 +9,7 @@ import { report, timed, withServer } from './measure.ts'
 const DAGS = 1_000
 const FIRST = Date.parse('2026-03-05T12:00:00Z')
 
-/** 1,000 dags due in the same minute: from the look of the scheduler to all of their runs committed. */
+/** 1,000 dags due in the same minute: the time from the scheduler's check until all runs are committed. */
 export async function bench(): Promise<void> {
   await withServer(async (_, pool) => {
     await migrateMetadata(pool, 'metadata')

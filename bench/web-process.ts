@@ -12,7 +12,7 @@ const BUILT_PIPELINES = join(ROOT, 'dist/pipelines')
 const LIVE_MEMORY = new URL('live-memory.mjs', import.meta.url).href
 const BARE = fileURLToPath(new URL('bare.mjs', import.meta.url))
 
-/** `npm run build`, where the build is missing or older than the source. */
+/** Runs `npm run build` if the build is missing or older than the source. */
 export function build(): void {
   const newest = (folder: string) =>
     Math.max(
@@ -26,17 +26,17 @@ export function build(): void {
 
 export interface Started {
   url: string
-  /** Milliseconds from its start until a connection was accepted, and until `/dags` was answered. */
+  /** Milliseconds from its start until it accepted a connection, and until it answered `/dags`. */
   listening: number
   answered: number
-  /** Megabytes it holds, by `/proc`. */
+  /** Its memory in megabytes, by `/proc`. */
   memory(): number
-  /** Of these what is no garbage; for one that is `measured`. */
+  /** Its memory without garbage, for a process that is `measured`. */
   kept(): Promise<number>
   stop(): Promise<void>
 }
 
-/** The built `web`, on a database, as a process of its own. What is loaded to tell what it keeps takes its time. */
+/** Starts the built `web` on a database as a separate process. With `measured` it starts more slowly. */
 export async function startWeb(
   databaseUrl: string,
   { pipelinesDir = BUILT_PIPELINES, measured = false } = {},

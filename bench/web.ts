@@ -23,19 +23,19 @@ const DAGS = 1_000
 const RUNS = 100
 const TASKS = 10
 const ASKS = 100
-/** Asks before those that count: the compiler has seen the code by then. */
+/** Requests before the measured ones, so that the code is compiled. */
 const WARM = 20
 const FOLLOWERS = 500
 const MANY_CROWDS = 20
 const STARTS = 15
-/** About as many as there ever were, over seventy years, and as many to come as are announced. */
+/** About as many launches as in seventy years, and as many as are announced. */
 const LAUNCHES = 7_500
 const TO_COME = 350
 const BETWEEN_MS = 82 * 3_600_000
 
 /**
- * The built `web` as a process of its own: how soon it listens, every page among 1,000 dags, 100,000 runs and a million
- * task instances, and 500 who follow one.
+ * The built `web` as a separate process: its start, every page with 1,000 dags, 100,000 runs and a million task
+ * instances, and 500 browsers that follow a run.
  */
 export async function bench(): Promise<void> {
   build()
@@ -55,10 +55,10 @@ export async function bench(): Promise<void> {
   }).finally(() => rm(folder, { recursive: true, force: true }))
 }
 
-/** From the start of the process, with the pipelines that are here, against a bare hono's. */
+/** The start of the process with the real pipelines, compared with a bare hono server. */
 async function starts(connectionString: string): Promise<void> {
   const [ours, bare]: [Started[], Started[]] = [[], []]
-  // The first of each finds the files on the disk.
+  // The first start of each reads the files from disk.
   for (let round = -1; round < STARTS; round++) {
     for (const [all, start] of [
       [bare, startBare],
@@ -121,7 +121,7 @@ async function fill(pool: Database, dags: readonly Dag[]): Promise<void> {
   await pool.query('vacuum analyze')
 }
 
-/** The board as it is in earnest. */
+/** The board with production-like data. */
 async function fillBoard(pool: Database, folder: string): Promise<void> {
   const built = fileURLToPath(new URL('../dist/pipelines/rocket-launches', import.meta.url))
   await symlink(built, join(folder, 'rocket-launches'))
@@ -198,7 +198,7 @@ async function pages(url: string): Promise<void> {
   }
 }
 
-/** What a browser that knows nothing yet is sent before it can show a page: that, its styles, scripts and icon. */
+/** The bytes that a new browser loads before it can show a page: the page, styles, scripts and icon. */
 async function firstPaint(url: string, path: string): Promise<void> {
   const html = await sent(url + path)
   const linked = [
@@ -212,14 +212,14 @@ async function firstPaint(url: string, path: string): Promise<void> {
   report(`first paint of ${path}`, said, bytes / 100_000, 1, 'at most')
 }
 
-/** A body as it comes over the wire. */
+/** A body as it is sent, compressed. */
 async function sent(url: string): Promise<Buffer> {
   const [answer] = await once(get(url, { headers: { 'accept-encoding': 'gzip' } }), 'response')
   if (answer.statusCode !== 200) throw new Error(`${url}: ${answer.statusCode}`)
   return Buffer.concat(await answer.toArray())
 }
 
-/** Crowds that come and leave: what the server holds by then, and what of it is no garbage. */
+/** The server's memory while crowds of followers connect and leave, with and without garbage. */
 async function followers({ url, memory, kept }: Started): Promise<void> {
   const sizes = [memory()]
   const crowds = async (count: number) => {
@@ -240,7 +240,7 @@ async function followers({ url, memory, kept }: Started): Promise<void> {
   console.log(`      garbage and all: ${Math.max(...sizes).toFixed(0)} MB at the most`)
 }
 
-/** All have been told of their run once it resolves; with what it gives they leave. */
+/** Resolves once all followers have received their run; calling the result disconnects them. */
 async function follow(url: string): Promise<() => Promise<void>> {
   const open: ClientRequest[] = []
   let heard = 0
@@ -255,7 +255,7 @@ async function follow(url: string): Promise<() => Promise<void>> {
     open.push(asked.on('error', () => {}))
   }
   for (let wait = 0; heard < FOLLOWERS; wait++) {
-    if (wait > 300) throw new Error(`${heard} of ${FOLLOWERS} followers were told`)
+    if (wait > 300) throw new Error(`${heard} of ${FOLLOWERS} followers were notified`)
     await delay(100)
   }
   return async () => {
