@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openClock } from '../src/clock.ts'
 
 describe('the clock', () => {
-  test('starts where it is told to, and runs on', () => {
+  test('starts at the given instant and runs on', () => {
     const start = new Date('2031-05-06T07:08:09Z')
     const clock = openClock(start)
     const first = clock.now().getTime()
@@ -12,7 +12,7 @@ describe('the clock', () => {
     expect(clock.now().getTime() - first).toBeGreaterThanOrEqual(5)
   })
 
-  test('is the real one without a start', () => {
+  test('without a start, is the system clock', () => {
     expect(Math.abs(openClock().now().getTime() - Date.now())).toBeLessThan(60_000)
   })
 })

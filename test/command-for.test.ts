@@ -15,18 +15,18 @@ test.each<[Place, line: string, typed: string]>([
   ['container', 'db migrate', 'docker compose exec app tminus db migrate'],
   ['container', 'start', 'docker compose up -d'],
   ['container', 'pipeline hello', 'docker compose exec app tminus pipeline hello'],
-])('in a %s, %s is typed as %s', (place, line, typed) => {
+])('in a %s, the command line of %s is %s', (place, line, typed) => {
   expect(commandFor(line, { place })).toBe(typed)
 })
 
-test('output for another program comes without the banner of npm; what is needed to start runs in no container', () => {
+test('silent output has no npm banner; a command that must run before the start uses docker compose run', () => {
   expect(commandFor('db url', { silent: true, place: 'checkout' })).toBe('npm run -s cli -- db url')
   expect(commandFor('users create NAME', { beforeStart: true, place: 'container' })).toBe(
     'docker compose run --rm --entrypoint tminus app users create NAME',
   )
 })
 
-test('the place is told from the files around: the sources, a node_modules, or a build alone', async () => {
+test('the place is recognised by the surrounding files: sources, node_modules, or only a build', async () => {
   await withFolder(async (folder) => {
     const make = async (path: string) => {
       await mkdir(dirname(join(folder, path)), { recursive: true })

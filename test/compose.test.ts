@@ -9,7 +9,7 @@ const read = (name: string) => readFileSync(new URL(`../${name}`, import.meta.ur
 const COMPOSE = read('docker-compose.yml')
 const EXAMPLE = parse(read('.env.example'))
 
-/** `${NAME}`, `${NAME:-default}` and `${NAME:+value}`, as Compose puts them in. */
+/** `${NAME}`, `${NAME:-default}` and `${NAME:+value}`, as Compose substitutes them. */
 function interpolate(text: string, env: Record<string, string>): string {
   return text.replace(/\$\{(\w+)(?::([-+])([^}]*))?\}/g, (_, name: string, operator?: string, word = '') => {
     const value = env[name] ?? ''
@@ -18,7 +18,7 @@ function interpolate(text: string, env: Record<string, string>): string {
   })
 }
 
-/** What the app's container gets: `.env`, and over it the `environment` of docker-compose.yml. */
+/** The environment of the app's container: `.env`, overridden by `environment` of docker-compose.yml. */
 function containerEnvironment(env: Record<string, string>): Record<string, string> {
   const blocks = [/^x-postgres:.*\n((?: {2}\S.*\n)+)/m, /^x-app:[\s\S]*?^ {2}environment:\n((?: {4}\S.*\n)+)/m]
   const lines = blocks.flatMap((block) => (block.exec(COMPOSE)?.[1] ?? '').split('\n'))
@@ -36,7 +36,7 @@ const configOf = (env: Record<string, string>) =>
     .config
 
 describe('.env.example in Compose', () => {
-  test('works as it stands but for the password, whatever characters that has', () => {
+  test('works after setting only the password, whatever its characters', () => {
     const config = configOf({ POSTGRES_PASSWORD: PASSWORD })
     const url = new URL(config.databaseUrl ?? '')
     expect([url.hostname, url.port, url.username, decodeURIComponent(url.password), url.pathname]).toEqual([
@@ -54,7 +54,7 @@ describe('.env.example in Compose', () => {
     })
   })
 
-  test('addresses, folders and ports of this machine do not reach the container', () => {
+  test('the container does not get addresses, folders and ports of this machine', () => {
     const own = {
       DATABASE_URL: 'postgresql://localhost/d',
       METADATA_DATABASE_URL: 'postgresql://localhost/m',
@@ -67,7 +67,7 @@ describe('.env.example in Compose', () => {
     expect(configOf({ ...own, POSTGRES_PASSWORD: PASSWORD })).toEqual(configOf({ POSTGRES_PASSWORD: PASSWORD }))
   })
 
-  test('a password in a file is read where Compose mounts it', () => {
+  test('a password file is read at the path where Compose mounts it', () => {
     const env = containerEnvironment({ ...EXAMPLE, POSTGRES_PASSWORD_FILE: './secret', ADMIN_PASSWORD_FILE: './admin' })
     expect([env.POSTGRES_PASSWORD, env.POSTGRES_PASSWORD_FILE, env.ADMIN_PASSWORD_FILE]).toEqual([
       undefined,
@@ -76,7 +76,7 @@ describe('.env.example in Compose', () => {
     ])
   })
 
-  test('the default of PIPELINES_DIR leads to the built pipelines in the image', () => {
+  test('in the image, the default of PIPELINES_DIR leads to the built pipelines', () => {
     expect(read('Dockerfile')).toContain(`ln -s dist/pipelines ${EXAMPLE.PIPELINES_DIR} `)
     expect(read('Dockerfile')).not.toMatch(/FROM node:(?!24-)/)
   })

@@ -35,7 +35,7 @@ const DEFAULTS = {
   log: { level: 'info', format: 'auto' },
 }
 
-/** One wrong value for every setting that can be wrong; each holds a mark to look for. */
+/** One wrong value for every setting that can be wrong. Each contains a marker to search for. */
 const WRONG = {
   DATABASE_URL: 'mysql://u:hunter2@h/d',
   METADATA_DATABASE_URL: 'hunter2',
@@ -51,7 +51,7 @@ const WRONG = {
 }
 
 describe('the settings of the runner', () => {
-  test('an empty environment is a whole configuration', () => {
+  test('an empty environment is a complete configuration', () => {
     expect(parseConfig({})).toEqual(DEFAULTS)
   })
 
@@ -91,7 +91,7 @@ describe('the settings of the runner', () => {
     })
   })
 
-  test('the metadata lie with the launches unless told otherwise', () => {
+  test('the metadata database defaults to DATABASE_URL', () => {
     expect(parseConfig({ DATABASE_URL: 'postgresql://u:p@h/d' }).metadataDatabaseUrl).toBe('postgresql://u:p@h/d')
   })
 
@@ -113,7 +113,7 @@ describe('the settings of the runner', () => {
     ['CLOCK', 'an instant such as'],
     ['LOG_LEVEL', 'one of debug, info, warn, error, silent'],
     ['METADATA_SCHEMA', 'a plain schema name'],
-  ] as const)('%s alone: says what it must be', (name, must) => {
+  ] as const)('%s alone: the message says what it must be', (name, must) => {
     expect(refusal({ [name]: WRONG[name] })).toMatch(`Wrong setting: ${name} must be ${must}`)
   })
 
@@ -132,7 +132,7 @@ describe('the settings of the runner', () => {
     expect(refusal({ METADATA_SCHEMA: name })).toContain('METADATA_SCHEMA must be a plain schema name')
   })
 
-  test('no value, wrong or right, is ever repeated', () => {
+  test('no message repeats a value, wrong or right', () => {
     const secret = fc.stringMatching(/^[a-z0-9@:/#?%.!-]{8,20}$/)
     const shape = fc.constantFrom('', 'mysql://u:', 'postgresql://u:', 'postgresql://', 'postgres+x://u:')
     fc.assert(
@@ -165,7 +165,7 @@ describe('a connection string', () => {
     ['postgresql://u:hun#ter2@h/d', 'cannot be parsed; write the characters'],
     ['postgresql://u:hun/ter2@h/d', 'cannot be parsed; write the characters'],
     ['postgresql://u:hun?ter2@h/d', 'cannot be parsed; write the characters'],
-    // What comes before the # or / would be taken for a port.
+    // The part before the # or / would be read as a port.
     ['postgresql://u:123#hunter2@h/d', 'cannot be parsed; write the characters'],
     ['postgresql://u:123/hunter2@h/d', 'cannot be parsed; write the characters'],
     ['postgresql://u:#hunter2@h/d', 'cannot be parsed; write the characters'],
@@ -177,7 +177,7 @@ describe('a connection string', () => {
     // An unquoted # in .env ends the value.
     ['postgresql://u:987654', 'has an invalid port'],
     ['postgresql://u:hunter2', 'cannot be parsed; write the characters'],
-  ])('%s is told what is wrong', (DATABASE_URL, problem) => {
+  ])('%s is rejected with a reason', (DATABASE_URL, problem) => {
     const message = refusal({ DATABASE_URL })
     expect(message).toContain(`Wrong setting: DATABASE_URL ${problem}`)
     for (const part of ['hunter2', 'ter2', '987654', '123']) expect(message).not.toContain(part)
@@ -192,25 +192,25 @@ describe('a connection string', () => {
     'postgresql://u:p@/d?host=%2Fvar%2Frun%2Fpostgresql',
     'postgresql://u:p@%2Fvar%2Frun%2Fpostgresql/d',
     'postgresql://u:p%40%3A%2F%23@[::1]:5433/d',
-    // node-postgres takes the last @ for the end of the password.
+    // For node-postgres, the last @ ends the password.
     'postgresql://u:p@ss@h/d',
     'postgresql://h/d?user=me@example.com&password=p',
     'postgresql://u:p,q@h/d',
     'postgresql://u:p@q,r@h/d',
     'postgresql://u:p@h/d?options=-c%20search_path=a,b',
-  ])('%s is fine', (DATABASE_URL) => {
+  ])('%s is accepted', (DATABASE_URL) => {
     expect(parseConfig({ DATABASE_URL }).databaseUrl).toBe(DATABASE_URL)
   })
 })
 
-describe('those of a pipeline', () => {
+describe('the settings of a pipeline', () => {
   const wanting = dag(
     'wanting',
     { settings: { HOOK_TOKEN: z.string().min(20, 'must have 20 letters'), SIZE: z.enum(['s', 'm']).default('m') } },
     () => {},
   )
 
-  test('gives each dag its own settings, and no other', () => {
+  test('each dag gets only its own settings', () => {
     const env = { HOOK_TOKEN: 'x'.repeat(20), OTHER: 'y', CONCURRENCY: '2' }
     const { config, settings } = parseSettings(env, [wanting, dag('plain', {}, () => {})])
     expect(config.concurrency).toBe(2)
@@ -232,22 +232,22 @@ describe('those of a pipeline', () => {
     expect(() => parseSettings(env, [wanting, twin])).toThrow(new UsageError(message, { code: 'config' }))
   })
 
-  test('a missing setting of a dag is named', () => {
+  test('names a missing setting of a dag', () => {
     expect(() => parseSettings({}, [wanting])).toThrow(/^Wrong setting: HOOK_TOKEN is not set$/)
   })
 })
 
-test('half an admin is a wrong setting', () => {
+test('ADMIN_USER without ADMIN_PASSWORD is a wrong setting, and vice versa', () => {
   expect(() => parseSettings({ ADMIN_USER: 'ada' }, [])).toThrow('ADMIN_PASSWORD must be set, because ADMIN_USER is')
   expect(() => parseSettings({ ADMIN_PASSWORD: 'a secret word' }, [])).toThrow(
     'ADMIN_USER must be set, because ADMIN_PASSWORD is',
   )
 })
 
-describe('a database named by its parts', () => {
+describe('a database address in parts', () => {
   const ODD = `@:/#%?$'"\\ +&=;,~!*()[]{}|^<>\u00e9\u{1F680}`
 
-  test('node-postgres reads the same parts out of the address, whatever they hold', () => {
+  test('node-postgres parses the address into the same parts, whatever their characters', () => {
     const text = fc.oneof(fc.string({ unit: 'grapheme', minLength: 1 }), fc.constant(ODD))
     const host = fc.constantFrom(
       'postgres',
@@ -275,11 +275,11 @@ describe('a database named by its parts', () => {
     )
   })
 
-  test('the parts alone name none: in a checkout they are for Compose', () => {
+  test('without POSTGRES_HOST the parts are ignored: in a checkout they are for Compose', () => {
     expect(parseConfig({ POSTGRES_USER: 'u', POSTGRES_PASSWORD: 'p', POSTGRES_DB: 'd' })).toEqual(DEFAULTS)
   })
 
-  test('the defaults are those of Compose; without a password none is sent', () => {
+  test('the defaults are those of Compose; without a password, the address has none', () => {
     const { databaseUrl, metadataDatabaseUrl, databaseSetting } = parseConfig({ POSTGRES_HOST: 'postgres' })
     expect(databaseUrl).toBe('postgresql://tminus@postgres:5432/tminus')
     expect([metadataDatabaseUrl, databaseSetting]).toEqual([databaseUrl, 'POSTGRES_HOST'])

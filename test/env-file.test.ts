@@ -39,7 +39,7 @@ describe.concurrent('.env is read', () => {
   })
 })
 
-describe.concurrent('.env that cannot be read is a wrong setting', () => {
+describe.concurrent('an unreadable .env is a wrong setting', () => {
   const refusal = async (make: (path: string) => Promise<unknown>) => {
     let stderr = ''
     await withFolder(async (cwd) => {
@@ -63,13 +63,13 @@ describe.concurrent('.env that cannot be read is a wrong setting', () => {
     )
   })
 
-  test('a file that holds no text', async () => {
+  test('a file that is not text', async () => {
     const utf32 = Buffer.from([0xff, 0xfe, 0, 0, 0x41, 0, 0, 0, 0x3d, 0, 0, 0])
     expect(await refusal((path) => writeFile(path, utf32))).toBe('✖ .env is not a text file; save it as UTF-8\n')
   })
 })
 
-describe('what in .env has no effect', () => {
+describe('lines of .env without effect', () => {
   const database = useDatabase()
   const LINES = [
     'web_port=9000',
@@ -99,7 +99,7 @@ describe('what in .env has no effect', () => {
   ]
   const env = () => ({ DATABASE_URL: database.connectionString, ADMIN_PASSWORD: 'a long word', trust_proxy: 'on' })
 
-  test('start, web, pipeline, db migrate and db check name it, each part once', async () => {
+  test('start, web, pipeline, db migrate and db check report each of them once', async () => {
     await withFolder(async (cwd) => {
       await writeFile(join(cwd, '.env'), LINES.join('\n'))
       const check = await runCli(['db', 'check', '-o', 'json'], { cwd, env: env() })
@@ -126,7 +126,7 @@ describe('what in .env has no effect', () => {
     })
   })
 
-  test('a value in an older encoding is named', async () => {
+  test('reports a value in an older encoding', async () => {
     await withFolder(async (cwd) => {
       await writeFile(join(cwd, '.env'), Buffer.from('ADMIN_PASSWORD=Kin\u00e9is is long\nADMIN_USER=ada', 'latin1'))
       const { stderr } = await runCli(['db', 'migrate'], { cwd, env: { DATABASE_URL: database.connectionString } })
@@ -135,7 +135,7 @@ describe('what in .env has no effect', () => {
   })
 })
 
-/** Of a log in JSON lines. */
+/** The messages of a log in JSON lines. */
 function warningsIn(log: string): string[] {
   const lines = log.split('\n').filter((line) => line.startsWith('{'))
   return lines.map((line) => JSON.parse(line)).flatMap(({ level, msg }) => (level === 40 ? [msg] : []))

@@ -17,7 +17,7 @@ describe('readEnvironment', () => {
     console.log(JSON.stringify([pick(readEnvironment()), pick(readEnvironment({ file: false })), process.env.A_FILE ?? null]))
   `
 
-  test('reads .env of the current folder under the environment; empty is unset', async () => {
+  test('reads .env of the current folder; the environment overrides it; an empty value is unset', async () => {
     await withFolder(async (cwd) => {
       await writeFile(join(cwd, '.env'), 'A_FILE=file\nA_BOTH=file\nA_EMPTY=\nA_CLEARED=file\n')
       const env = { A_BOTH: 'process', A_CLEARED: '', A_PROCESS: 'process' }
@@ -31,7 +31,7 @@ describe('readEnvironment', () => {
     })
   })
 
-  test('a folder without .env is fine', async () => {
+  test('.env may be missing', async () => {
     const { stdout, stderr } = await runScript(READ, { env: { A_PROCESS: 'process' } })
     expect([JSON.parse(stdout)[0], stderr]).toEqual([[null, null, null, null, 'process'], ''])
   })
@@ -42,20 +42,20 @@ describe('.env.example', () => {
   const set = Object.fromEntries(Object.entries(example).filter(([, value]) => value !== ''))
   const launches = dag('launches', { settings: launchSettings }, () => {})
 
-  test('names every setting that is read, and no other', () => {
+  test('names exactly the settings that are read', () => {
     const source = readFileSync(new URL('../src/config.ts', import.meta.url), 'utf8')
     const read = [...source.matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name]) => name)
     expect(read).toContain('DATABASE_URL')
     expect(Object.keys(example).sort()).toEqual([...read, ...Object.keys(launchSettings)].sort())
   })
 
-  test('as it stands, is the configuration of an empty environment', () => {
+  test('unchanged, it is the configuration of an empty environment', () => {
     expect(parseSettings(set, [launches])).toEqual(parseSettings({}, [launches]))
   })
 
   test('shows every default', () => {
     const defaults = { ...parseSettings({}, [launches]).settings.get('launches') }
-    // What they are is held by the test above; here, that each is written out.
+    // The test above checks the values; this one checks that each is written out.
     for (const name of Object.keys(defaults)) expect([name, set[name] || 'not shown']).not.toEqual([name, 'not shown'])
     expect(set).toMatchObject({ METADATA_SCHEMA: 'metadata', DATA_DIR: '.data', PIPELINES_DIR: 'pipelines' })
     expect(set).toMatchObject({ EXECUTOR: 'local', CONCURRENCY: '4', WEB_HOST: '127.0.0.1', WEB_PORT: '8080' })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { messageOf } from '../src/errors.ts'
 
-test('what zod refuses is told in a sentence, its first places named', () => {
+test('the message of a zod error is one sentence with its first issues', () => {
   const refused = (schema: z.ZodType, value: unknown) => messageOf(schema.safeParse(value).error)
   const order = z.object({ id: z.int(), lines: z.array(z.object({ amount: z.number() })) })
   expect(refused(order, { id: 1, lines: [{ amount: 'ten' }] })).toBe(

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { loadDags } from '../src/load-dags.ts'
 
-test('of two folders that define one dag neither runs, and both are named', async () => {
+test('if two folders define the same dag, neither is loaded, and the error names both', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tminus-twice-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const daily = fileURLToPath(new URL('fixtures/daily-pipelines/daily', import.meta.url))
@@ -16,7 +16,7 @@ test('of two folders that define one dag neither runs, and both are named', asyn
   expect(importErrors).toMatchObject(['copy', 'daily'].map((name) => ({ folder: name, message })))
 })
 
-test('a pipeline may be a link to its folder; a link that leads nowhere is none', async () => {
+test('a pipeline may be a link to a folder; a broken link is ignored', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tminus-links-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   await symlink(fileURLToPath(new URL('fixtures/daily-pipelines/daily', import.meta.url)), join(folder, 'linked'))

@@ -4,7 +4,7 @@ import { isSecretName, scrubber, secret } from '../src/secrets.ts'
 
 const VALUE = 'Zq7/hidden+value ä'
 
-describe('a setting that is a secret by its name', () => {
+describe('a setting with the name of a secret', () => {
   test.each([
     ...[
       'DB_PASS',
@@ -45,7 +45,7 @@ describe('a setting that is a secret by its name', () => {
     'PWD',
     'OLDPWD',
     'PASSWORD_FILE',
-  ])('%s is none', (name) => {
+  ])('%s is not a secret', (name) => {
     expect(isSecretName(name)).toBe(false)
   })
 })
@@ -70,7 +70,7 @@ describe('a setting that a dag declares', () => {
     ],
     ['of an optional and a default', (schema) => schema.optional().default('other-one')],
     ['as a list', (schema) => z.preprocess((text) => String(text).split(';'), z.array(schema))],
-  ])('is a secret where it is marked: %s', (_name, make) => {
+  ])('is a secret if marked: %s', (_name, make) => {
     expect(shown({ PARTNER: make(secret(z.string())) }, { PARTNER: VALUE })).toBe('it was ***, indeed')
     expect(shown({ PARTNER: make(z.string()) }, { PARTNER: VALUE })).toContain(VALUE)
   })
@@ -82,13 +82,13 @@ describe('a setting that a dag declares', () => {
     expect(shown({ PARTNER: z.string().default(VALUE) })).toContain(VALUE)
   })
 
-  test('is a secret in whatever its schema makes of it', () => {
+  test('is a secret in any value that its schema produces', () => {
     const parts = secret(z.string().transform((text) => ({ user: text.slice(0, 9), more: [text.slice(9)] })))
     const scrub = scrubber({ PARTNER: 'first-one;second-one' }, [{ settings: { PARTNER: parts } }])
     expect(scrub('first-one ;second-one')).toBe('*** ***')
   })
 
-  test('is read as before, and the schema that was given is not changed', () => {
+  test('is parsed as before, and the given schema is unchanged', () => {
     const plain = z.string().min(3)
     expect(secret(plain).parse('abcd')).toBe('abcd')
     expect(secret(plain).safeParse('a').success).toBe(false)
@@ -119,7 +119,7 @@ describe('a secret in another spelling', () => {
     }
   })
 
-  test('Basic credentials of others are known by their place', () => {
+  test('unknown Basic credentials are recognised by their place', () => {
     expect(scrubber({})('curl -H "authorization: Basic dXNlcjpodW50ZXIy" x')).not.toContain('dXNlcjpodW50ZXIy')
     expect(scrubber({})('Basic idea')).toBe('Basic idea')
   })

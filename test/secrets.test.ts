@@ -14,31 +14,31 @@ describe('secrets of the environment', () => {
     'PGPASSWORD',
     'SESSION_SECRET',
     'SOME_API_KEY',
-  ])('the value of %s is taken out of any text', (name) => {
+  ])('the value of %s is removed from any text', (name) => {
     const scrub = scrubber({ [name]: 'Zq7.hidden!' })
     expect(scrub('before Zq7.hidden! after, and again: Zq7.hidden!')).toBe('before *** after, and again: ***')
   })
 
-  test('other values stay', () => {
+  test('other values are kept', () => {
     const scrub = scrubber({ DATA_DIR: 'visible', WEB_HOST: 'example.org', LAUNCH_LIBRARY_URL: 'https://ll.org/2.3.0' })
     expect(scrub('visible example.org https://ll.org/2.3.0')).toBe('visible example.org https://ll.org/2.3.0')
   })
 
-  test('a value too short to be told from a word stays, and tears no holes', () => {
+  test('a value as short as an ordinary word is kept', () => {
     const scrub = scrubber({ ADMIN_PASSWORD: 'abc', API_TOKEN: '', OTHER_TOKEN: undefined })
     expect(scrub('the abc of it')).toBe('the abc of it')
   })
 
-  test('several in one variable are taken out one by one, and together', () => {
+  test('several secrets in one variable are removed, single and together', () => {
     const scrub = scrubber({ API_TOKEN: 'first-one, second-one', ADMIN_PASSWORD: 'abc,def' })
     expect(scrub('first-one second-one abc,def')).toBe('*** *** ***')
   })
 
-  test('of two secrets the longer is taken out whole', () => {
+  test('of two overlapping secrets the longer one is removed as a whole', () => {
     expect(scrubber({ A_TOKEN: 'secret', B_TOKEN: 'secret-tail' })('secret-tail')).toBe('***')
   })
 
-  test("a webhook's token is a secret without its address too", () => {
+  test("a webhook's token is also a secret without its address", () => {
     const scrub = scrubber({ DISCORD_WEBHOOK_URL: WEBHOOK })
     expect(scrub(`token Ab-c_dEf0123456789 of ${WEBHOOK}`)).toBe('token *** of ***')
     expect(scrub('/api/webhooks/123456789/Ab-c_dEf0123456789/messages/1')).toBe(
@@ -47,9 +47,9 @@ describe('secrets of the environment', () => {
   })
 })
 
-test('a text of a megabyte that looks like the beginning of an address everywhere is read in no time', () => {
+test('a megabyte of text that looks like the start of an address everywhere is scrubbed fast', () => {
   const text = 'a.'.repeat(500_000)
-  // In a time that grows with the square of the length this takes five minutes.
+  // In quadratic time this would take five minutes.
   expect(scrubber({})(text)).toBe(text)
 })
 
@@ -66,7 +66,7 @@ describe('a password in an address', () => {
     ['postgresql://h/d?password=hun%40ter2&user=u', 'hun@ter2'],
     ['redis://:hunter2@h/0', 'hunter2'],
     ['https://u:hunter2@proxy.example/', 'hunter2'],
-  ])('of %s is known by itself', (address, password) => {
+  ])('of %s is recognised alone', (address, password) => {
     expect(scrubber({ ANY_URL: address })(`it was ${password}, indeed`)).toBe('it was ***, indeed')
     expect(scrubber({ ANY_URL: address })(`could not reach ${address}`)).not.toContain(password)
   })
@@ -80,7 +80,7 @@ describe('a password in an address', () => {
     ['http://127.0.0.1:3000/api/webhooks/1/tok?wait=true', 'http://127.0.0.1:3000/api/webhooks/1/***?wait=true'],
     ['{"authorization":"Token abcdef123"}', '{"authorization":"Token ***"}'],
     ['Authorization: Bearer abc.def', 'Authorization: Bearer ***'],
-  ])('of another than ours is known by its place: %s', (text, scrubbed) => {
+  ])('of an unknown address is recognised by its place: %s', (text, scrubbed) => {
     expect(scrubber({})(text)).toBe(scrubbed)
   })
 
@@ -91,12 +91,12 @@ describe('a password in an address', () => {
     "see 'https://example.org:443' or <a@b.org>",
     'postgresql://u@h/d',
     'a webhook, a token, a password',
-  ])('what is none stays: %s', (text) => {
+  ])('text that is no secret is kept: %s', (text) => {
     expect(scrubber({})(text)).toBe(text)
   })
 })
 
-/** What a secret may be made of: no spaces at its ends, and no asterisk, which is what takes its place. */
+/** The characters of a secret: no spaces at its ends, and no asterisk, which replaces it. */
 const secretText = fc
   .string({ unit: 'grapheme-ascii', minLength: 6, maxLength: 40 })
   .map((text) => text.replaceAll('*', 'x').trim())
@@ -105,7 +105,7 @@ const secretText = fc
 describe('any secret of six characters or more', () => {
   const anywhere = fc.tuple(fc.lorem(), fc.lorem())
 
-  test('by the name of its variable, survives nowhere', () => {
+  test('is removed everywhere, by the name of its variable', () => {
     fc.assert(
       fc.property(secretText, anywhere, (secret, [before, after]) => {
         const scrub = scrubber({ LAUNCH_LIBRARY_TOKEN: secret })
@@ -114,7 +114,7 @@ describe('any secret of six characters or more', () => {
     )
   })
 
-  test('in a line of JSON, survives neither as it is nor escaped, and the line can be read', () => {
+  test('is removed from a line of JSON, plain and escaped, and the line is still valid', () => {
     const spelling = secretText.filter((secret) => !/^[\d.,:{}[\]"\\-]+$/.test(secret))
     fc.assert(
       fc.property(spelling, anywhere, (secret, [before, after]) => {
@@ -126,7 +126,7 @@ describe('any secret of six characters or more', () => {
     )
   })
 
-  test('as a password in an address, survives neither decoded nor encoded', () => {
+  test('is removed as a password of an address, decoded and encoded', () => {
     fc.assert(
       fc.property(secretText, anywhere, (secret, [before, after]) => {
         const url = new URL('postgresql://u@h/d')
@@ -143,10 +143,10 @@ describe('any secret of six characters or more', () => {
   })
 })
 
-describe("the process's log", () => {
+describe('the process log', () => {
   const env = { API_TOKEN: 'si"lver\\bul\nlet', DATABASE_URL: 'postgresql://u:hunter2@h/d', SOME_PASSWORD: 'abc' }
 
-  /** What a process of its own prints with these statements. */
+  /** The output of a separate process that runs these statements. */
   async function logged(options: string, statements: string): Promise<string> {
     const script = `
       import { openLog } from 'ROOT/src/log.ts'
@@ -159,7 +159,7 @@ describe("the process's log", () => {
     return stdout
   }
 
-  test('writes JSON lines into a pipe, without a secret in message, field, stack or cause', async () => {
+  test('writes JSON lines to a pipe, without a secret in message, field, stack or cause', async () => {
     const output = await logged(
       '',
       `log.info({ token: API_TOKEN, list: [{ DATABASE_URL }], abc: 'abc' }, 'with ' + API_TOKEN)
@@ -179,7 +179,7 @@ describe("the process's log", () => {
     expect(output).not.toMatch(/hunter2|lver/)
   })
 
-  test('writes no secret in its pretty form either, and no colours into a pipe', async () => {
+  test('writes no secret in pretty format either, and no colours to a pipe', async () => {
     const output = await logged(
       `format: 'pretty'`,
       `log.warn({ token: API_TOKEN }, 'with ' + API_TOKEN)
@@ -192,7 +192,7 @@ describe("the process's log", () => {
     expect(output).not.toContain('\u001b')
   })
 
-  test('says nothing at all when silent', async () => {
+  test('writes nothing if silent', async () => {
     expect(await logged(`level: 'silent'`, `log.error('loud')`)).toBe('')
   })
 })

@@ -7,7 +7,7 @@ import { escapeMarkdown, fitMessage } from '../src/connectors/discord.ts'
 import { openLog } from '../src/log.ts'
 import { visibleJson, visibleText } from '../src/visible-text.ts'
 
-/** Everything that is not seen and changes what is. Beside each what takes its place. */
+/** Invisible characters that change the visible text, each with its replacement. */
 const UNSEEN: [name: string, text: string, instead: string][] = [
   ['overrides of direction', '\u202A\u202B\u202C\u202D\u202E', ''],
   ['isolates', '\u2066\u2067\u2068\u2069', ''],
@@ -23,10 +23,10 @@ const UNSEEN: [name: string, text: string, instead: string][] = [
 ]
 const ALL = UNSEEN.map(([, text]) => text).join('')
 const ANY =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the test searches for them
   /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E0FFF}]/u
 
-describe('text of others as it may be shown', () => {
+describe('external text made safe to show', () => {
   test.each(UNSEEN)('%s', (_name, text, instead) => {
     expect(visibleText(`Falcon${text} 9`)).toBe(`Falcon${instead} 9`)
   })
@@ -37,7 +37,7 @@ describe('text of others as it may be shown', () => {
     ['می‌خواهم क्‍ष ക്‍', 'joiners of scripts that need them'],
     ['👩‍🚀 👨🏽‍🚀 🏳️‍🌈 ❤️ 1️⃣ 🇩🇪', 'emoji of several parts'],
     ['a\tb\nc', 'tabs and line breaks'],
-  ])('%s stays: %s', (text) => {
+  ])('%s is kept: %s', (text) => {
     expect(visibleText(text)).toBe(text)
     expect(JSON.parse(visibleJson(JSON.stringify(text)))).toBe(text)
   })
@@ -46,14 +46,14 @@ describe('text of others as it may be shown', () => {
     expect(visibleText('a\r\nb')).toBe('a\nb')
   })
 
-  test('JSON is as safe to look at, and holds what it held', () => {
+  test('JSON is safe to show, and its value is unchanged', () => {
     const json = visibleJson(JSON.stringify({ [ALL]: [ALL] }))
     expect(json).not.toMatch(ANY)
     expect(JSON.parse(json)).toEqual({ [ALL]: [ALL] })
   })
 })
 
-describe('where it is shown', () => {
+describe('the places that show it', () => {
   test('Discord: in every part of a message, with formatting that was hidden in it escaped', () => {
     const text = `a${ALL}b @\u200Beveryone`
     const sent = fitMessage({

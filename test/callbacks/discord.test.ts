@@ -31,7 +31,7 @@ async function runs(endings: ('good' | 'bad')[], address: string | undefined): P
 }
 
 describe('discordFailures', () => {
-  test('tells what failed, with task, try and reason, and once when it is well again', async () => {
+  test('posts the failed task with try and reason, and once when a run succeeds again', async () => {
     discord = await startDiscord()
     expect(await runs(['good', 'bad', 'good', 'good'], discord.webhookUrl)).toEqual([
       'success',
@@ -50,7 +50,7 @@ describe('discordFailures', () => {
     expect(discord.violations).toEqual([])
   })
 
-  test('a broken Discord fails no run, and is asked once', async () => {
+  test('an unreachable Discord fails no run, and gets one request', async () => {
     discord = await startDiscord({
       intercept: (_request, response) => {
         response.writeHead(500).end()

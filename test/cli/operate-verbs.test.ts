@@ -27,7 +27,7 @@ test('runs clear queues the failed tasks again, and says that no process execute
 
 test('tasks mark sets the state of a task without running it', async () => {
   const missing = await cli('tasks mark chain latest second success')
-  expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("'second' declares an output")])
+  expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("'second' has an output schema")])
   const { code, stdout } = await cli('tasks mark chain latest second success --value 7')
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^Marked second success in manual__/)])
   expect((await latest()).tasks.second).toBe('success')

@@ -21,7 +21,7 @@ describe('truncate', () => {
     ['anything', 0, ''],
   ])('%j to %i is %j', (text, max, expected) => expect(truncate(text, max)).toBe(expected))
 
-  it('is never longer than asked, in units or in characters, nor ends in half a character', () => {
+  it('is within the limit, in units and in characters, and splits no character', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.nat(60), (text, max) => {
         const cut = truncate(text, max)
@@ -45,7 +45,7 @@ describe('escapeMarkdown', () => {
 })
 
 describe('fitMessage', () => {
-  it('leaves out what is empty', () => {
+  it('removes empty parts', () => {
     const fitted = fitMessage({
       content: ' ',
       username: '',
@@ -55,13 +55,13 @@ describe('fitMessage', () => {
     expect(fitted).toEqual({ embeds: [{ title: 'x' }], components: [] })
   })
 
-  it('leaves out an embed that was shortened to nothing', () => {
+  it('removes an embed that is empty after shortening', () => {
     const long = { title: 'x', description: 'y'.repeat(4_000) }
     const fitted = fitMessage({ embeds: [long, long, { description: '!' }] })
     expect(fitted.embeds?.map(({ description }) => description?.length)).toEqual([4_000, 1_998])
   })
 
-  it('keeps any message within every limit, and one that fits as it is', () => {
+  it('fits any message to every limit, and does not change one that already fits', () => {
     fc.assert(
       fc.property(payloads, (payload) => {
         const fitted = fitMessage(payload)
@@ -107,7 +107,7 @@ const payloads: fc.Arbitrary<Payload> = fc.record(
   optional,
 ) as fc.Arbitrary<Payload>
 
-/** Every breach of discord.md's table, by name. */
+/** The name of every limit that the message exceeds. */
 function overLimit({ content, username, embeds = [], components = [] }: Payload): string[] {
   const texts = embeds.flatMap((embed) => [
     ['title', embed.title, LIMITS.title] as const,

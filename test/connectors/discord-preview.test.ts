@@ -29,7 +29,7 @@ it('ends bold text at its own marks, not at escaped ones', () => {
   ])
 })
 
-it('reads no link from an escaped bracket', () => {
+it('an escaped bracket starts no link', () => {
   const spans = read('[x\\](https://evil.example) \\<@1>')
   expect(spans.map(({ text }) => text).join('')).toBe('[x](https://evil.example) <@1>')
   expect(spans.some(({ marked }) => marked)).toBe(false)

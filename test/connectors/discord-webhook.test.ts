@@ -16,12 +16,12 @@ describe('parseWebhookUrl', () => {
     [`http://127.0.0.1:8123/api/webhooks/${ID}/${TOKEN}`, 'http://127.0.0.1:8123/api'],
     [`http://localhost:8123/api/v9/webhooks/${ID}/${TOKEN}`, 'http://localhost:8123/api'],
     [`http://[::1]:8123/api/webhooks/${ID}/${TOKEN}`, 'http://[::1]:8123/api'],
-  ])('takes %s', (text, apiBase) => {
+  ])('accepts %s', (text, apiBase) => {
     const webhook = parseWebhookUrl(text)
     expect(webhook).toMatchObject({ id: ID, token: TOKEN, threadId: undefined, apiBase, target: ID })
   })
 
-  it('keeps the thread and names it in the target', () => {
+  it('keeps the thread and includes it in the target', () => {
     const webhook = parseWebhookUrl(`https://discord.com/api/webhooks/${ID}/${TOKEN}?thread_id=42`)
     expect(webhook).toMatchObject({ threadId: '42', target: `${ID}/42` })
   })
@@ -39,7 +39,7 @@ describe('parseWebhookUrl', () => {
     `https://discord.com/api/webhooks/${TOKEN}`,
     `https://discord.com/api/webhooks/name/${TOKEN}`,
     `https://discord.com/api/webhooks/${ID}/${TOKEN}?thread_id=${TOKEN}`,
-  ])('refuses %s without repeating it', (text) => {
+  ])('rejects %s without repeating it', (text) => {
     const refuse = () => parseWebhookUrl(text)
     expect(refuse).toThrow(UsageError)
     expect(refuse).toThrow(/looks like https:\/\/discord\.com\/api\/webhooks\//)

@@ -14,8 +14,8 @@ import {
 const TOKEN = 'very-secret_TOKEN-0123456789'
 const ID = '1234567890123456789'
 
-describe('on the wire', () => {
-  it('posts with wait, without mentions, to the thread, and gives the message id', async () => {
+describe('requests', () => {
+  it('posts to the thread with wait and without mentions, and returns the message id', async () => {
     const server = await listen((_request, response) => answer(response, 200, { id: '77' }))
     const webhook = parseWebhookUrl(`${server.address}?thread_id=42`)
     await expect(postMessage(webhook, { content: 'hello' })).resolves.toEqual({ kind: 'sent', messageId: '77' })
@@ -26,7 +26,7 @@ describe('on the wire', () => {
     expect(request?.headers).not.toHaveProperty('authorization')
   })
 
-  it('asks for components where there are some, and lets the caller say who is pinged', async () => {
+  it('requests components if the message has some, and the caller sets the allowed mentions', async () => {
     const server = await listen((_request, response) => answer(response, 200, { id: '77' }))
     const components = [{ type: 1 as const, components: [linkButton('Watch', 'https://example.com/')] }]
     await postMessage(server.webhook, { content: 'hello', components, allowed_mentions: { roles: ['9'] } })
@@ -34,7 +34,7 @@ describe('on the wire', () => {
     expect(server.requests[0]?.body).toMatchObject({ components, allowed_mentions: { roles: ['9'] } })
   })
 
-  it('edits with PATCH, without mentions, taking away what the new message lacks', async () => {
+  it('edits with PATCH, without mentions, and removes the parts that the new message lacks', async () => {
     const server = await listen((_request, response) => answer(response, 200, { id: '77' }))
     const outcome = await editMessage(server.webhook, '77', { content: 'new', username: 'T-minus' })
     expect(outcome).toEqual({ kind: 'sent', messageId: '77' })
@@ -132,7 +132,7 @@ describe('on the wire', () => {
     expect(server.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH'])
   })
 
-  it('gives up a slow answer in time, after one request', async () => {
+  it('aborts a slow answer in time, after one request', async () => {
     const server = await listen(() => undefined)
     const started = performance.now()
     const outcome = await postMessage(server.webhook, { content: 'x' }, { timeoutMs: 150 })
@@ -141,7 +141,7 @@ describe('on the wire', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  it('gives up a body that stalls', async () => {
+  it('aborts a body that stalls', async () => {
     const server = await listen((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).write('{"id":')
     })
@@ -154,7 +154,7 @@ describe('on the wire', () => {
     [200, { kind: 'unknown', reason: 'the answer is larger than 1 MB' }],
     [429, limited(3_000)],
     [400, refused(400, 0, 'HTTP 400', 'message', true)],
-  ])('reads no more than 1 MB of an answer that does not end: %i', async (status, expected) => {
+  ])('reads at most 1 MB of an endless answer: %i', async (status, expected) => {
     let sent = 0
     const server = await listen((_request, response) => {
       response.writeHead(status, { 'content-type': 'application/json', 'retry-after': '3' })
@@ -170,7 +170,7 @@ describe('on the wire', () => {
     expect(sent).toBeLessThan(32 * 1024 * 1024) // what the sockets hold is added
   })
 
-  it('judges a refusal by its status where the body never ends', async () => {
+  it('judges a rejection by its status if the body never ends', async () => {
     const server = await listen((_request, response) => {
       response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '3' }).write('{"retry_after":')
     })
@@ -186,20 +186,20 @@ describe('on the wire', () => {
     ],
     ['of null complaints', '{"errors":{"content":{"_errors":[null,{}]}}}'],
     ['with a long word', JSON.stringify({ message: 'x'.repeat(500_000) })],
-  ])('a refusal %s is capped', async (_name, body) => {
+  ])('a rejection %s is capped', async (_name, body) => {
     const server = await listen((_request, response) => answer(response, 400, body))
     const outcome = await postMessage(server.webhook, { content: 'x' })
     expect(outcome).toMatchObject({ kind: 'rejected', status: 400 })
     expect(JSON.stringify(outcome).length).toBeLessThan(1_300)
   })
 
-  it('does not know what became of a request whose connection broke', async () => {
+  it('the outcome of a request is unknown if its connection broke', async () => {
     const server = await listen((request) => request.socket.destroy())
     expect(await postMessage(server.webhook, { content: 'x' })).toMatchObject({ kind: 'unknown' })
     expect(server.requests).toHaveLength(1)
   })
 
-  it('sends nothing once stopped, and says so when stopped half-way', async () => {
+  it('sends nothing if already aborted, and reports an abort during the request', async () => {
     const stop = new AbortController()
     const server = await listen(() => stop.abort())
     const halfway = await postMessage(server.webhook, { content: 'x' }, { signal: stop.signal })
@@ -209,7 +209,7 @@ describe('on the wire', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  it.each(['127.0.0.1', 'localhost', '[::1]'])('knows that a refused connection to %s sent nothing', async (host) => {
+  it.each(['127.0.0.1', 'localhost', '[::1]'])('a refused connection to %s sent nothing', async (host) => {
     const server = await listen(() => undefined)
     await server.close()
     const webhook = parseWebhookUrl(server.address.replace('127.0.0.1', host))
@@ -217,7 +217,7 @@ describe('on the wire', () => {
     expect(outcome).toEqual({ kind: 'unreachable', reason: 'connection refused' })
   })
 
-  it('keeps no connection and no token', async () => {
+  it('keeps no connection open, and exposes no token', async () => {
     const server = await listen((_request, response) => answer(response, 500, { message: TOKEN }))
     const outcome = await postMessage(server.webhook, { content: 'x' })
     expect(inspect(outcome, { depth: 9, showHidden: true })).not.toContain(TOKEN)

@@ -43,7 +43,7 @@ async function failing(handler: Handler, options: HttpOptions = {}): Promise<Tmi
 }
 
 describe('an answer', () => {
-  test('arrives parsed, asked for with the user agent and compressions', async () => {
+  test('arrives parsed; the request has user agent and accepted encodings', async () => {
     const server = await serve((_, response) => sendJson(response, { count: 1 }))
     expect(await open().getJson(`${server.origin}/a`, { headers: { authorization: 'Token x' } })).toEqual({ count: 1 })
     expect(server.requests[0]?.headers).toMatchObject({
@@ -56,7 +56,7 @@ describe('an answer', () => {
   test.each([
     ['gzip', gzipSync],
     ['br', brotliCompressSync],
-  ])('in %s is unpacked', async (coding, compress) => {
+  ])('in %s is decompressed', async (coding, compress) => {
     const body = JSON.stringify({ text: 'Pléiades Neo 4'.repeat(1_000) })
     const server = await serve((_, response) =>
       response.writeHead(200, { 'content-encoding': coding }).end(compress(body)),
@@ -64,18 +64,18 @@ describe('an answer', () => {
     expect(await open().getJson(server.origin)).toEqual(JSON.parse(body))
   })
 
-  test('may begin with a byte order mark', async () => {
+  test('may start with a byte order mark', async () => {
     const server = await serve((_, response) => response.end('\uFEFF{"count":2}'))
     expect(await open().getJson(server.origin)).toEqual({ count: 2 })
   })
 
-  test('of any status is given by get', async () => {
+  test('of any status is returned by get', async () => {
     const server = await serve((_, response) => sendJson(response, { detail: 'no' }, 404))
     expect(await open().get(server.origin)).toMatchObject({ status: 404 })
   })
 })
 
-describe('a refusal', () => {
+describe('an error answer', () => {
   test.each([
     [500, true],
     [502, true],
@@ -96,7 +96,7 @@ describe('a refusal', () => {
     expect(error.message).not.toContain('s3cret')
   })
 
-  test('with 429 tells the wait and the reason given', async () => {
+  test('with 429 reports the wait and the given reason', async () => {
     const error = await failing((_, response) =>
       response.writeHead(429, { 'retry-after': '625' }).end('{"detail":"Request was throttled."}'),
     )
@@ -104,7 +104,7 @@ describe('a refusal', () => {
     expect(error.message).toContain('("Request was throttled."); try again in 625 s')
   })
 
-  test('that repeats our key is not repeated', async () => {
+  test('that contains our key is not repeated', async () => {
     const error = await failing(
       (request, response) => sendJson(response, { detail: `bad ${request.headers.authorization}` }, 401),
       { headers: { authorization: 'Token k3y-of-ours' } },
@@ -113,12 +113,12 @@ describe('a refusal', () => {
     expect(JSON.stringify(error) + error.message).not.toContain('k3y-of-ours')
   })
 
-  test('in a broken compression keeps its status', async () => {
+  test('with a corrupt compression keeps its status', async () => {
     const error = await failing((_, response) => response.writeHead(502, { 'content-encoding': 'gzip' }).end('<html>'))
     expect(error).toMatchObject({ code: 'http_status', retryable: true, fields: { status: 502 } })
   })
 
-  test('by redirect is not followed; the place is told on the same host only', async () => {
+  test('that redirects is not followed; the target is named only on the same host', async () => {
     const same = await failing((request, response) =>
       response.writeHead(301, { location: `http://${request.headers.host}/elsewhere/?key=s3cret` }).end(),
     )
@@ -131,7 +131,7 @@ describe('a refusal', () => {
   })
 })
 
-describe('what is no JSON', () => {
+describe('an answer that is not JSON', () => {
   test.each<[string, string, RegExp]>([
     ['a web page', '<!doctype html><html>', /with a web page \(HTML\) instead of JSON; check SETTING$/],
     ['nothing', '', /with an empty body instead of JSON; check SETTING$/],
@@ -147,7 +147,7 @@ describe('what is no JSON', () => {
 describe('limits', () => {
   const cut = (response: ServerResponse) => response.socket?.destroy()
 
-  test('a body announced or grown too large', async () => {
+  test('a body that is announced as too large, or grows too large', async () => {
     const announced = await failing((_, response) => response.writeHead(200, { 'content-length': 9_000 }).write('x'), {
       maxBytes: 1_000,
     })
@@ -175,7 +175,7 @@ describe('limits', () => {
     expect(error.message).toContain('1 MiB')
   })
 
-  test('a compression cut off, wrong, or never asked for', async () => {
+  test('a compression that is cut off, wrong, or not accepted', async () => {
     const whole = gzipSync(JSON.stringify({ text: 'x'.repeat(5_000) }))
     const send = (coding: string, body: Buffer) =>
       failing((_, response) => response.writeHead(200, { 'content-encoding': coding }).end(body))
@@ -185,7 +185,7 @@ describe('limits', () => {
     expect(await send('zstd', whole)).toMatchObject({ code: 'http_encoding', retryable: false })
   })
 
-  test('a connection broken off before or inside the answer', async () => {
+  test('a connection that closes before or during the answer', async () => {
     expect(await failing((_, response) => cut(response))).toMatchObject({ code: 'http_reset', retryable: true })
     const announced = await failing((_, response) => {
       response.writeHead(200, { 'content-length': 100 }).write('{"results":', () => cut(response))
@@ -197,7 +197,7 @@ describe('limits', () => {
     expect(chunked).toMatchObject({ code: 'http_cut_short', retryable: true })
   })
 
-  test('silence before the headers and inside the body', async () => {
+  test('silence before the headers and during the body', async () => {
     const silent = await failing(() => {}, { idleTimeoutMs: 100 })
     expect(silent).toMatchObject({ code: 'http_timeout', retryable: true })
     expect(silent.message).toContain('sent nothing for 0.1 s')
@@ -206,7 +206,7 @@ describe('limits', () => {
     })
   })
 
-  test('a slow drip ends with the whole time', async () => {
+  test('a slow drip ends at the total time limit', async () => {
     const error = await failing(
       (_, response) => {
         const timer = setInterval(() => response.write(' '), 20)
@@ -218,7 +218,7 @@ describe('limits', () => {
     expect(error.message).toContain('did not finish its answer within 0.2 s')
   })
 
-  test('a host that takes no connection', async () => {
+  test('a host that accepts no connection', async () => {
     const port = await crowdedPort()
     const error = await errorOf(open().getJson(`http://127.0.0.1:${port}/`, { connectTimeoutMs: 200 }))
     expect(error).toMatchObject({ code: 'http_timeout', retryable: true })
@@ -226,7 +226,7 @@ describe('limits', () => {
   })
 })
 
-/** A port whose queue of waiting connections is full: Linux then drops every further attempt unanswered. */
+/** A port whose queue of waiting connections is full: Linux then drops further attempts without an answer. */
 async function crowdedPort(): Promise<number> {
   const child = spawn(process.execPath, [
     '-e',
@@ -246,7 +246,7 @@ async function crowdedPort(): Promise<number> {
 }
 
 describe('no answer', () => {
-  test('nobody listens', async () => {
+  test('no server listens', async () => {
     const server = await startHttpServer(() => {})
     await server.close()
     const error = await errorOf(open().getJson(server.origin, { hint: 'check SETTING' }))
@@ -254,13 +254,13 @@ describe('no answer', () => {
     expect(error.message).toMatch(/^Nothing listens at 127\.0\.0\.1:\d+ \(connection refused\); check SETTING$/)
   })
 
-  test('no such host', async () => {
+  test('an unknown host', async () => {
     const error = await errorOf(open().getJson('http://no-such-host.invalid/'))
     expect(error.code).toBe('http_dns')
     expect(error.retryable).toBe(error.fields.reported === 'EAI_AGAIN')
   })
 
-  test('no web server', async () => {
+  test('a server that is not a web server', async () => {
     const server = createServer((socket) => socket.end('220 mail.example ESMTP\r\n')).listen(0, '127.0.0.1')
     await once(server, 'listening')
     closing.push(() => server.close())
@@ -271,7 +271,7 @@ describe('no answer', () => {
     })
   })
 
-  test('https where http is spoken', async () => {
+  test('https to a server that speaks http', async () => {
     const server = await serve((_, response) => sendJson(response, {}))
     const error = await errorOf(open().getJson(server.origin.replace('http:', 'https:')))
     expect(error).toMatchObject({ code: 'http_tls', retryable: false })
@@ -290,7 +290,7 @@ describe('no answer', () => {
   )
 })
 
-describe('letting go', () => {
+describe('aborting and closing', () => {
   const silent: Handler = () => {}
 
   test.each(['of the call', 'of the instance'])('the signal %s ends a request at once', async (whose) => {
@@ -308,7 +308,7 @@ describe('letting go', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  test('close ends what is in flight, twice is safe, and nothing is asked afterwards', async () => {
+  test('close aborts requests in progress, may be called twice, and prevents later requests', async () => {
     const server = await serve(silent)
     const http = open()
     const pending = errorOf(http.get(server.origin))
@@ -322,7 +322,7 @@ describe('letting go', () => {
     await vi.waitFor(() => expect(server.sockets.size).toBe(0), WITHIN)
   })
 
-  test('close does not wait for a connection that never comes', async () => {
+  test('close does not wait for a connection that is never accepted', async () => {
     const port = await crowdedPort()
     const attempts = () => process.getActiveResourcesInfo().filter((name) => name.endsWith('ConnectWrap')).length
     const before = attempts()
@@ -353,7 +353,7 @@ describe('letting go', () => {
         await http.get(server.origin + path, { maxBytes: 1_000, timeoutMs: 150 }).catch(() => {})
     expect(server.requests).toHaveLength(20)
     expect(remove.mock.calls.length).toBe(add.mock.calls.length)
-    // One kept alive; after an abort undici may have reconnected ahead of need.
+    // One is kept alive; after an abort undici may have reconnected in advance.
     await vi.waitFor(() => expect(server.sockets.size).toBeLessThanOrEqual(2), WITHIN)
     await http.close()
     await vi.waitFor(() => expect(server.sockets.size).toBe(0), WITHIN)
@@ -370,7 +370,7 @@ describe('Retry-After', () => {
     expect(retryAfterMs(undefined, now)).toBeUndefined()
   })
 
-  test('is never negative nor NaN, whatever is sent', () => {
+  test('is never negative nor NaN, whatever the header', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const ms = retryAfterMs(text)

@@ -9,14 +9,14 @@ import { createEmptyDatabase, useDatabase } from '../support/database.ts'
 
 const database = useDatabase(createEmptyDatabase)
 
-/** The address of the test's database, changed. */
+/** The address of the test's database with changes. */
 function changed(change: (url: URL) => void): string {
   const url = new URL(database.connectionString)
   change(url)
   return url.href
 }
 
-/** Where the test's server really listens: a socket folder and a number. */
+/** Where the test's server listens: a socket folder and a number. */
 function place(): string {
   const url = new URL(database.connectionString)
   return `${url.searchParams.get('host')}:${url.port}`
@@ -47,7 +47,7 @@ async function expectUnreachable(connectionString: string, sentence: string, ms?
   expect(error).toMatchObject({ code: 'database_unreachable', retryable: true })
 }
 
-/** A port of 127.0.0.1 where a server does this with whoever connects. */
+/** The port of a server on 127.0.0.1 that does this with each connection. */
 async function withServer(onSocket: (socket: Socket) => void, work: (port: number) => Promise<void>) {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -74,7 +74,7 @@ async function closedPort(): Promise<number> {
   return closed
 }
 
-test('a database that answers is fine', async () => {
+test('a database that answers is accepted', async () => {
   await checkConnection(database.pool, 'DATABASE_URL')
 })
 
@@ -88,7 +88,7 @@ test('a wrong password', async () => {
   )
 })
 
-test('an unknown user: the server does not tell it from a wrong password', async () => {
+test('an unknown user gets the same answer as a wrong password', async () => {
   const url = changed((address) => {
     address.username = 'nobody-here'
   })
@@ -107,7 +107,7 @@ test('no password', async () => {
   await expectWrong(url, `the server at ${place()} ${ASKED}`)
 })
 
-test('without a password the connection is closed at once, not by the server a minute later', async () => {
+test('without a password the connection closes at once, not a minute later by the server', async () => {
   const url = new URL(database.connectionString)
   const path = `${url.searchParams.get('host')}/.s.PGSQL.${url.port}`
   const closed: Promise<unknown>[] = []
@@ -152,33 +152,33 @@ test('a user who may not connect', async () => {
 })
 
 test('an unknown host', async () => {
-  // A name longer than names may be: no server has to be asked to know that there is none.
+  // Names may not be this long, so no name server is queried.
   const host = 'x'.repeat(64)
   await expectWrong(`postgresql://u:hunter2@${host}/d`, `host "${host}" is unknown; check the spelling`)
 })
 
-test('an address that names a file that is not there', async () => {
+test('an address that names a missing file', async () => {
   await expectWrong(
     'postgresql://u:hunter2@h/d?sslrootcert=/no/such.pem',
     "the address cannot be used: ENOENT: no such file or directory, open '/no/such.pem'; correct sslrootcert, sslcert or sslkey",
   )
 })
 
-test('a port where nothing listens', async () => {
+test('a port without a listener', async () => {
   const port = await closedPort()
   const sentence = 'start Postgres there or check host and port'
   await expectUnreachable(
     `postgresql://u:hunter2@127.0.0.1:${port}/d`,
     `nothing listens at 127.0.0.1:${port}; ${sentence}`,
   )
-  // Two addresses of one name, and so an error for each.
+  // The name has two addresses, so there are two errors.
   await expectUnreachable(
     `postgresql://u:hunter2@localhost:${port}/d`,
     `nothing listens at localhost:${port}; ${sentence}`,
   )
 })
 
-test('a socket that is not there', async () => {
+test('a missing socket', async () => {
   await expectUnreachable(
     'postgresql://u:hunter2@/d?host=%2Fno%2Fsuch',
     'nothing listens at /no/such:5432; start Postgres there or check host and port',
@@ -198,7 +198,7 @@ test('a server that does not answer', async () => {
   )
 })
 
-test('a server that hangs up', async () => {
+test('a server that closes the connection', async () => {
   await withServer(
     (socket) => socket.destroy(),
     async (port) => {
@@ -210,7 +210,7 @@ test('a server that hangs up', async () => {
   )
 })
 
-test('a web server, with and without TLS asked for', async () => {
+test('a web server, with and without TLS', async () => {
   const server = createHttpServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -224,7 +224,7 @@ test('a web server, with and without TLS asked for', async () => {
   await new Promise((closed) => server.close(closed))
 })
 
-test('a server that offers no TLS', async () => {
+test('a server without TLS', async () => {
   await withServer(
     (socket) => void socket.once('data', () => socket.write('N')),
     async (port) => {
@@ -236,7 +236,7 @@ test('a server that offers no TLS', async () => {
   )
 })
 
-test('a server of another kind, which speaks first', async () => {
+test('a server of another protocol that sends first', async () => {
   await withServer(
     (socket) => void socket.write('J\0\0\0\n5.7.44\0'),
     async (port) => {
@@ -246,7 +246,7 @@ test('a server of another kind, which speaks first', async () => {
   )
 })
 
-/** What a server answers to a start, before it hangs up: an error with this code and these words. */
+/** A server that answers with an error of this code and text, then closes the connection. */
 function refusing(code: string, words: string): (socket: Socket) => void {
   const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${words}\0\0`)
   const head = Buffer.from([0x45, 0, 0, 0, 0])
@@ -259,7 +259,7 @@ test.each([
   ['57P03', 'the database system is in recovery mode', 'does not accept connections now (', 'try again in a moment'],
   ['57P03', 'the database system is shutting down', 'does not accept connections now (', 'try again in a moment'],
   ['53300', 'sorry, too many clients already', 'has no free connection (sorry,', 'raise max_connections'],
-])('a server that refuses for now: %s %s', async (code, words, says, advises) => {
+])('a server that rejects temporarily: %s %s', async (code, words, says, advises) => {
   await withServer(refusing(code, words), async (port) => {
     const error = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
     expect(error).toMatchObject({ code: 'database_unreachable', retryable: true })
@@ -296,7 +296,7 @@ test.each([
     'ALTER DATABASE d ALLOW_CONNECTIONS true',
   ],
   ['08P01', 'no such database: d', 'the pooler at', "add it to the pooler's settings"],
-])('a server that refuses this address: %s %s', async (code, words, says, advises) => {
+])('a server that rejects the address: %s %s', async (code, words, says, advises) => {
   await withServer(refusing(code, words), async (port) => {
     const error = await problem(`postgresql://u:hunter2@127.0.0.1:${port}/d`)
     expect(error).toMatchObject({ code: 'database_address', retryable: false })
@@ -305,7 +305,7 @@ test.each([
   })
 })
 
-test('no sentence holds the password', async () => {
+test('no message contains the password', async () => {
   const port = await closedPort()
   const secret = 'hun%40ter2'
   for (const place of [`127.0.0.1:${port}`, 'x'.repeat(64), '']) {

@@ -10,7 +10,7 @@ import { FOREIGN, setDefaults } from '../support/foreign-defaults.ts'
 import { quietLog } from '../support/quiet-log.ts'
 import { withFolder } from '../support/scratch.ts'
 
-/** A pool whose sessions begin with the defaults of `database`. */
+/** A pool whose sessions start with the defaults of `database`. */
 async function withPool<T>(
   { connectionString }: Pick<TestDatabase, 'connectionString'>,
   work: (pool: ReturnType<typeof openPool>) => Promise<T>,
@@ -23,7 +23,7 @@ const VALUES = `select '2026-05-04T12:00:00Z'::timestamptz as instant, '2026-02-
   ('02/01/2026'::date = '2026-02-01') as "monthFirst", interval '1 day -2 hours'::text as span, 28.60839694521::float8 as latitude,
   '\\xdeadbeef'::bytea::text as bytes, 'a\\b' as backslash, '{null}'::text[] as nothing, 'Kinéis 北' as letters`
 
-test('a session answers the same whatever defaults database, role and PGOPTIONS set', async () => {
+test('a session behaves the same, whatever defaults database, role and PGOPTIONS set', async () => {
   await withDatabase(async (database) => {
     const usual = await withPool(database, async (pool) => (await pool.query(VALUES)).rows)
     await setDefaults(database, FOREIGN)
@@ -34,7 +34,7 @@ test('a session answers the same whatever defaults database, role and PGOPTIONS 
   })
 })
 
-test('a statement and a transaction see what others committed meanwhile, whatever isolation is the default', async () => {
+test('statements and transactions see concurrent commits, whatever the default isolation', async () => {
   await withDatabase(async (database) => {
     await setDefaults(database, { default_transaction_isolation: 'serializable' })
     await withPool(database, async (pool) => {
@@ -46,11 +46,11 @@ test('a statement and a transaction see what others committed meanwhile, whateve
   })
 })
 
-test('a single statement that gave way to another one is repeated', async () => {
+test('a statement that failed in a conflict with another one is repeated', async () => {
   await withDatabase(async (database) => {
     await withPool(database, async (pool) => {
       await pool.query('create table counter as select 0 as count')
-      // As behind a pooler, where the default of the database counts.
+      // As behind a pooler, where the default of the database applies.
       const clients = await Promise.all(Array.from({ length: 5 }, () => pool.connect()))
       for (const client of clients) await client.query(`set default_transaction_isolation = 'serializable'`)
       for (const client of clients) client.release()
@@ -61,7 +61,7 @@ test('a single statement that gave way to another one is repeated', async () => 
   })
 })
 
-test('a connection that waits is not closed by a limit of the database, and a migration may take long', async () => {
+test('limits of the database close no idle connection and cancel no long migration', async () => {
   await withDatabase(async (database) => {
     await setDefaults(database, { idle_session_timeout: '50ms', statement_timeout: '40ms', lock_timeout: '30ms' })
     await withPool(database, async (pool) => {
@@ -82,7 +82,7 @@ const environment = ({ connectionString }: TestDatabase, more: Record<string, st
   env: { DATABASE_URL: connectionString, ...more },
 })
 
-test('two first starts at once on a database whose default is serializable both succeed', async () => {
+test('two simultaneous first starts succeed on a database whose default is serializable', async () => {
   for (let round = 0; round < 3; round += 1) {
     await withDatabase(async (database) => {
       await setDefaults(database, FOREIGN)
@@ -106,7 +106,7 @@ test('rocket-launches posts and reruns on a database with foreign defaults', asy
   )
 })
 
-test('the tables of the runner need no search_path; a pipeline without a schema for its own says what to do', async () => {
+test('the runner's tables need no search_path; a pipeline without a schema for its own tables says what to do', async () => {
   await withDatabase(async (database) => {
     await setDefaults(database, { search_path: 'missing' })
     expect(await runCli(['pipeline', 'chain'], environment(database))).toMatchObject({ code: 0, stderr: '' })

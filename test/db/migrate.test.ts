@@ -22,7 +22,7 @@ beforeEach(async () => {
   return () => removeFolder(folder)
 })
 
-/** Writes the files and says where they are to be applied. */
+/** Writes the files and returns the migration set for them. */
 async function setOf(files: Record<string, string>, rest: Partial<MigrationSet> = {}): Promise<MigrationSet> {
   for (const [name, sql] of Object.entries(files)) await writeFile(join(folder, name), sql)
   return { directory: pathToFileURL(`${folder}/`), schema, historyTable: 'history', ...rest }
@@ -43,7 +43,7 @@ const ONE = { '0001_one.sql': 'create table one (x int);' }
 const TWO = { '0002_two.sql': 'insert into one values (2); create table two (y int);' }
 
 describe('migrate', () => {
-  test('applies what is missing, in the order of the numbers, and then nothing', async () => {
+  test('applies the missing files in the order of their numbers, and then nothing', async () => {
     const first = await setOf({ ...TWO, ...ONE, 'README.md': 'no sql', '0003_notes.txt': 'none either' })
     expect(await pendingMigrations(database.pool, first)).toEqual(['0001_one.sql', '0002_two.sql'])
     expect(await migrate(database.pool, first)).toEqual({ applied: ['0001_one.sql', '0002_two.sql'], version: 2 })
@@ -55,12 +55,12 @@ describe('migrate', () => {
     expect(await history()).toEqual(['1 0001_one.sql', '2 0002_two.sql', '10 0010_three.sql'])
   })
 
-  test('looking at what is pending changes nothing', async () => {
+  test('reading the pending files changes nothing', async () => {
     await pendingMigrations(database.pool, await setOf(ONE))
     expect(await schemas()).not.toContain(schema)
   })
 
-  test('each file has a transaction of its own: one that fails is undone alone, and named', async () => {
+  test('each file has its own transaction: a failed file is rolled back alone, and named', async () => {
     const id = 'insert into ids select txid_current();'
     const set = await setOf({
       '0001_ids.sql': `create table ids (id bigint); ${id}`,
@@ -79,12 +79,12 @@ describe('migrate', () => {
     expect((await migrate(database.pool, set)).applied).toEqual(['0003_bad.sql', '0004_never.sql'])
   })
 
-  test('a first file that fails leaves not even the schema', async () => {
+  test('a first file that fails leaves no schema behind', async () => {
     await expect(migrate(database.pool, await setOf({ '0001_bad.sql': 'nonsense' }))).rejects.toThrow('0001_bad.sql')
     expect(await schemas()).not.toContain(schema)
   })
 
-  test('refuses a file edited after it was applied, before applying another', async () => {
+  test('rejects a file that was edited after it was applied, before it applies another', async () => {
     const set = await setOf(ONE)
     await migrate(database.pool, set)
     await setOf({ '0001_one.sql': 'create table one (x bigint);', ...TWO })
@@ -94,7 +94,7 @@ describe('migrate', () => {
     expect(await tables()).toEqual(['history', 'one'])
   })
 
-  test('a checkout with CRLF, or an editor with a byte order mark, has edited nothing', async () => {
+  test('CRLF line ends and a byte order mark do not count as an edit', async () => {
     const sql = 'create table one (\n  x int\n);\n'
     const set = await setOf({ '0001_one.sql': sql })
     await migrate(database.pool, set)
@@ -104,7 +104,7 @@ describe('migrate', () => {
     expect((await migrate(database.pool, set)).applied).toEqual(['0002_two.sql'])
   })
 
-  test('refuses a database that a newer version has migrated', async () => {
+  test('rejects a database that a newer version has migrated', async () => {
     const set = await setOf({ ...ONE, ...TWO })
     await migrate(database.pool, set)
     await rm(join(folder, '0002_two.sql'))
@@ -115,7 +115,7 @@ describe('migrate', () => {
     expect(await tables()).toEqual(['history', 'one', 'two'])
   })
 
-  test('refuses two files of one number, which would leave one of them out', async () => {
+  test('rejects two files with the same number', async () => {
     const set = await setOf({ ...ONE, '0001_other.sql': 'create table other ()' })
     await expect(migrate(database.pool, set)).rejects.toThrow('0001_one.sql and 0001_other.sql have the same number')
     expect(await schemas()).not.toContain(schema)
@@ -141,7 +141,7 @@ describe('migrate', () => {
 })
 
 describe('schemas', () => {
-  test("an exclusive one with another application's tables is refused, and left as it is", async () => {
+  test("an exclusive schema with another application's tables is rejected and not changed", async () => {
     await database.pool.query(`create schema ${schema}; create table ${schema}.theirs (x int)`)
     const set = await setOf(ONE, { exclusive: true })
     await expect(migrate(database.pool, set)).rejects.toMatchObject({
@@ -152,19 +152,19 @@ describe('schemas', () => {
     expect((await migrate(database.pool, { ...set, exclusive: false })).applied).toEqual(['0001_one.sql'])
   })
 
-  test("a table of the history's name that is no history is refused, shared schema or not", async () => {
+  test("a table with the history's name that is no history is rejected, in a shared schema or not", async () => {
     await database.pool.query(`create schema ${schema}; create table ${schema}.history (id int)`)
     await expect(migrate(database.pool, await setOf(ONE))).rejects.toMatchObject({ code: 'schema_foreign' })
     expect(await tables()).toEqual(['history'])
   })
 
-  test('an exclusive one that exists and is empty is fine', async () => {
+  test('an exclusive schema that exists and is empty is accepted', async () => {
     await database.pool.query(`create schema ${schema}`)
     await migrate(database.pool, await setOf(ONE, { exclusive: true }))
     expect(await tables()).toEqual(['history', 'one'])
   })
 
-  test("two sets have histories of their own in one schema, whatever the files' numbers", async () => {
+  test("two sets in one schema have separate histories, whatever the files' numbers", async () => {
     const one = await setOf(ONE)
     await migrate(database.pool, one)
     const other = join(folder, 'other')
@@ -176,7 +176,7 @@ describe('schemas', () => {
     expect(await tables()).toEqual(['history', 'one', 'other', 'other_history'])
   })
 
-  test("the connection's own one is used by default, and asks for no right to create schemas", async () => {
+  test("the connection's own schema is the default, and needs no right to create schemas", async () => {
     const role = `role_${randomBytes(4).toString('hex')}`
     await database.pool.query(`
       create schema ${schema};
@@ -197,7 +197,7 @@ describe('schemas', () => {
     await database.pool.query(`drop owned by ${role}; drop role ${role}`)
   })
 
-  test('the search path of a connection is as it was afterwards', async () => {
+  test('the search path of the connection is restored afterwards', async () => {
     const pool = openPool(database.connectionString, { max: 1 })
     await migrate(pool, await setOf(ONE))
     const { rows } = await pool.query('show search_path')
@@ -207,7 +207,7 @@ describe('schemas', () => {
 })
 
 describe("the runner's own schema", () => {
-  test.each(['metadata', 'user', '_odd1'])('may be called %s, and statements find it', async (name) => {
+  test.each(['metadata', 'user', '_odd1'])('may be named %s, and statements find it', async (name) => {
     const pool = openPool(database.connectionString)
     expect(await pendingMetadata(pool, name)).not.toEqual([])
     await migrateMetadata(pool, name)

@@ -7,7 +7,7 @@ import { useDatabase } from '../support/database.ts'
 
 const database = useDatabase()
 
-test('a server that only reads, as after a failover, is waited for; a wrong statement is not', async () => {
+test('a read-only server, as after a failover, is retried; a wrong statement is not', async () => {
   const refusals: boolean[] = []
   const client = await database.pool.connect()
   await client.query('create table taken (); set default_transaction_read_only = on')
@@ -21,7 +21,7 @@ test('a server that only reads, as after a failover, is waited for; a wrong stat
   expect([refusals, isOutage(wrong)]).toEqual([[true], false])
 })
 
-/** A server that does this with the first bytes of a client. */
+/** A server that reacts like this to the first bytes of a client. */
 async function withServer(onData: (socket: Socket) => void, work: (port: number) => Promise<void>): Promise<void> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -45,7 +45,7 @@ async function refusal(connectionString: string, withinMs = 10_000): Promise<unk
   return error
 }
 
-test('a name that is unknown is waited for, as a server that is not there', async () => {
+test('an unknown host is retried, like an unreachable server', async () => {
   const error = await refusal(`postgresql://u:p@${'x'.repeat(64)}/d`)
   expect(error).toMatchObject({ code: 'ENOTFOUND' })
   expect(isOutage(error)).toBe(true)
@@ -64,14 +64,14 @@ const SERVERS: [string, string, (socket: Socket) => void][] = [
   ['does not go on with the TLS handshake', '?sslmode=no-verify', (socket) => void socket.write(TLS_YES)],
   ['cannot take one more client while TLS is asked for', '?sslmode=no-verify', (socket) => void socket.write('E')],
 ]
-test.each(SERVERS)('a server that %s is waited for', async (_, search, onData) => {
+test.each(SERVERS)('a server that %s is retried', async (_, search, onData) => {
   await withServer(onData, async (port) => {
     const error = await refusal(`postgresql://u:p@127.0.0.1:${port}/d${search}`, 200)
     expect([isOutage(error), error]).toEqual([true, expect.any(Error)])
   })
 })
 
-test('a server without room for one more connection is waited for, a wrong password is not', async () => {
+test('a server without a free connection is retried; a wrong password is not', async () => {
   const role = `crowded_${process.pid}`
   await database.pool.query(`create role ${role} login password 'hunter2hunter2' connection limit 0`)
   const url = new URL(database.connectionString)
@@ -84,7 +84,7 @@ test('a server without room for one more connection is waited for, a wrong passw
   expect([isOutage(full), full, isOutage(wrong)]).toEqual([true, expect.objectContaining({ code: '53300' }), false])
 })
 
-test('a connection that the server ends is waited for, whatever it was idle in', async () => {
+test('a connection that the server ended is retried, in a transaction or not', async () => {
   const pool = openPool(database.connectionString, { max: 1 })
   const ends: [string, string][] = [
     ['25P03', `begin; set local idle_in_transaction_session_timeout = '10ms'`],

@@ -8,7 +8,7 @@ const database = useDatabase()
 
 const NAMES = 'select array_agg(name) as names from pg_prepared_statements'
 
-/** Names of the statements that a session keeps, after a named one. */
+/** Names of a session's prepared statements after a named query. */
 async function namesKept(options: { unnamed?: boolean }): Promise<unknown> {
   const pool = openPool(database.connectionString, { max: 1, ...options })
   await pool.query({ name: 'find_one', text: 'select $1::int', values: [1] })
@@ -17,22 +17,22 @@ async function namesKept(options: { unnamed?: boolean }): Promise<unknown> {
   return rows[0]?.names
 }
 
-test('without a pooler a named statement is prepared once and kept; with DIRECT_DATABASE_URL it is sent unnamed', async () => {
+test('without a pooler, a named statement is prepared once; with DIRECT_DATABASE_URL it is sent unnamed', async () => {
   expect([await namesKept({}), await namesKept({ unnamed: true })]).toEqual([['find_one'], null])
 })
 
-test('without a pooler none is noticed', async () => {
+test('without a pooler, none is detected', async () => {
   expect(await poolingOf(database.pool)).toBe('none')
 })
 
-test('two addresses of one database are told from those of two', async () => {
+test('distinguishes two addresses of one database from addresses of two databases', async () => {
   const same = openPool(database.connectionString)
   expect(await isSameDatabase(database.pool, same)).toBe(true)
   await same.end()
   await withDatabase(async (other) => expect(await isSameDatabase(database.pool, other.pool)).toBe(false))
 })
 
-describe.skipIf(PGBOUNCER === undefined)('behind PgBouncer (skipped where it is not installed)', () => {
+describe.skipIf(PGBOUNCER === undefined)('behind PgBouncer (skipped if it is not installed)', () => {
   const CASES: [PoolerOptions, Pooling][] = [
     [{ mode: 'transaction' }, 'transaction'],
     [{ mode: 'transaction', size: 1 }, 'transaction'],
@@ -41,13 +41,13 @@ describe.skipIf(PGBOUNCER === undefined)('behind PgBouncer (skipped where it is 
     [{ mode: 'session', size: 1 }, 'session'],
     [{ mode: 'session', size: 2, roundRobin: true }, 'session'],
   ]
-  test.each(CASES)('%j is noticed', async (options, pooling) => {
+  test.each(CASES)('%j is detected', async (options, pooling) => {
     const pooler = await openPooler(options)
     const url = pooler.through(database.connectionString)
     const others = options.mode === 'session' ? [] : [openPool(url), openPool(url)]
     const pool = openPool(url)
     let busy = true
-    // Other clients of the same pooler, in and out of transactions.
+    // Other clients of the same pooler, inside and outside transactions.
     const traffic = others.map(async (other) => {
       while (busy) await other.query('select pg_sleep(0.001)')
     })
@@ -58,7 +58,7 @@ describe.skipIf(PGBOUNCER === undefined)('behind PgBouncer (skipped where it is 
     await pooler.close()
   })
 
-  test('named statements of many clients do not collide, and no setting of a session is made', async () => {
+  test('named statements of many clients do not collide, and no session setting is changed', async () => {
     const pooler = await openPooler({ mode: 'transaction', size: 3 })
     const pool = openPool(pooler.through(database.connectionString), { max: 6, settings: { enable_seqscan: 'off' } })
     await Promise.all(

@@ -9,7 +9,7 @@ import { createEmptyDatabase, createLaunchDatabase, useDatabase } from '../suppo
 
 const PASSWORD = 'hunter2hunter2'
 
-/** A role of this test file alone; roles belong to the whole server. */
+/** A role only for this test file: roles belong to the whole server. */
 function roleOf(database: { connectionString: string }, kind: string): string {
   return `${kind}_${new URL(database.connectionString).pathname.slice(1)}`
 }
@@ -20,7 +20,7 @@ const addressOf = (database: { connectionString: string }, role: string) => {
   return url.href
 }
 
-describe('a right that is missing is named with the statement that grants it', () => {
+describe('an error about a missing right names the statement that grants it', () => {
   const database = useDatabase(createEmptyDatabase)
   let role = ''
   beforeAll(async () => {
@@ -60,7 +60,7 @@ describe('a right that is missing is named with the statement that grants it', (
     expect(isRetryable(error)).toBe(false)
   })
 
-  test('the statement that is named can be pasted, and is enough', async () => {
+  test('the statement can be pasted, and is sufficient', async () => {
     const pool = openPool(addressOf(database, role))
     const directory = new URL('../../sql/launches/', import.meta.url)
     const work = () => migrate(pool, { directory, historyTable: 'h_migration' })
@@ -71,7 +71,7 @@ describe('a right that is missing is named with the statement that grants it', (
     await pool.end()
   })
 
-  test('a database that a role may not connect to', async () => {
+  test('a database to which a role may not connect', async () => {
     const name = new URL(database.connectionString).pathname.slice(1)
     await database.pool.query(`revoke connect on database ${name} from public`)
     const { code, stderr } = await runCli(['dags', 'next', 'chain'], {
@@ -104,7 +104,7 @@ describe('db check fails', () => {
     return { code, failed: checks.filter(({ level }) => level === 'fail') }
   }
 
-  test('for a role that may only read, naming the GRANT', async () => {
+  test('for a role that may only read, with the GRANT', async () => {
     const DATABASE_URL = addressOf(database, role)
     const { code, failed } = await check({ DATABASE_URL })
     expect(code).toBe(1)
@@ -129,7 +129,7 @@ describe('db check fails', () => {
     expect(await check({ DATABASE_URL })).toEqual({ code: 0, failed: [] })
   })
 
-  test('for a role whose transactions only read', async () => {
+  test('for a role whose transactions are read-only', async () => {
     await database.pool.query(`alter role ${role} set default_transaction_read_only = on`)
     const DATABASE_URL = addressOf(database, role)
     const { code, failed } = await check({ DATABASE_URL })
@@ -143,7 +143,7 @@ describe('db check fails', () => {
     expect(failed[0]?.message).toContain(`ALTER ROLE ${role} SET default_transaction_read_only = off`)
   })
 
-  test('for launches that a role may only read, where the runner has its own database', async () => {
+  test('for launches that a role may only read, if the runner has its own database', async () => {
     await database.pool.query(`revoke insert, update, delete on all tables in schema public from ${role}`)
     const { failed } = await check({
       DATABASE_URL: addressOf(database, role),

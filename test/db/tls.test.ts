@@ -8,7 +8,7 @@ import { runCli } from '../support/cli.ts'
 import { ask } from '../support/embedded.ts'
 import { removeFolder, scratchFolder } from '../support/scratch.ts'
 
-/** Self-signed, for 127.0.0.1 alone, valid for a hundred years. */
+/** Self-signed, only for 127.0.0.1, valid for a hundred years. */
 const TLS = fileURLToPath(new URL('../fixtures/tls/', import.meta.url))
 const AUTHORITY = join(TLS, 'server.crt')
 
@@ -25,7 +25,7 @@ async function freePort(): Promise<number> {
   return found
 }
 
-/** A server on 127.0.0.1 that offers TLS; its key is its user's own. */
+/** A server on 127.0.0.1 that offers TLS; its key belongs to its user. */
 beforeAll(async () => {
   dataDir = await scratchFolder()
   const first = await openEmbedded({ dataDir, create: true, settings: { fsync: 'off' } })
@@ -60,11 +60,11 @@ test.each([
   ['?sslmode=require&uselibpqcompat=true'],
   ['?sslmode=disable'],
   [''],
-])('a run over %s, without a word on standard error', async (query) => {
+])('a run over %s succeeds, without output on standard error', async (query) => {
   expect(await runOver(query)).toEqual({ code: 0, stderr: '' })
 })
 
-test('what no-verify opens is encrypted', async () => {
+test('a connection with no-verify is encrypted', async () => {
   const url = `postgresql://tminus:${password}@127.0.0.1:${port}/tminus?sslmode=no-verify`
   expect(await ask(url, 'select ssl from pg_stat_ssl where pid = pg_backend_pid()')).toBe(true)
 })
@@ -86,7 +86,7 @@ test('a certificate for another host', async () => {
   })
 })
 
-test('an authority that is no certificate, or not there, or the system’s', async () => {
+test('an authority file that is no certificate, is missing, or is 'system'', async () => {
   const none = join(dataDir, 'none.pem')
   await copyFile(fileURLToPath(import.meta.url), none)
   for (const [file, says] of [
@@ -103,7 +103,7 @@ test('an authority that is no certificate, or not there, or the system’s', asy
   }
 })
 
-test('a server that admits no one without TLS', async () => {
+test('a server that admits no user without TLS', async () => {
   const configuration = join(server.folder, 'data', 'pg_hba.conf')
   const right = await readFile(configuration, 'utf8')
   await writeFile(configuration, right.replaceAll(/^host\b/gm, 'hostssl'))

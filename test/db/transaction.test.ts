@@ -4,7 +4,7 @@ import { inTransaction } from '../../src/db/transaction.ts'
 import { createEmptyDatabase, useDatabase } from '../support/database.ts'
 
 const database = useDatabase(createEmptyDatabase)
-/** One connection only: what is not given back is missed at once. */
+/** Only one connection: if it is not released, the next call fails. */
 let pool: Database
 
 beforeAll(async () => {
@@ -33,7 +33,7 @@ async function terminate(pid: number | undefined): Promise<void> {
   await database.pool.query('select pg_terminate_backend($1, 5000)', [pid])
 }
 
-test('commits what the work did, and returns what it returned', async () => {
+test('commits the work and returns its result', async () => {
   const result = await inTransaction(pool, async (connection) => {
     await insert(connection, 1)
     await insert(connection, 2)
@@ -45,7 +45,7 @@ test('commits what the work did, and returns what it returned', async () => {
   expect([pool.totalCount, pool.idleCount]).toEqual([1, 1])
 })
 
-test('rolls back what the work threw away, and throws the same', async () => {
+test('rolls back if the work throws, and throws the same error', async () => {
   const error = new Error('changed my mind')
   const refused = inTransaction(pool, async (connection) => {
     await insert(connection, 1)
@@ -58,7 +58,7 @@ test('rolls back what the work threw away, and throws the same', async () => {
   expect(await kept()).toEqual([3])
 })
 
-test("a statement's error rolls back and comes through as it is", async () => {
+test("a statement's error rolls back and is thrown unchanged", async () => {
   const refused = inTransaction(pool, async (connection) => {
     await insert(connection, 1)
     await connection.query('select 1 / 0')
@@ -67,7 +67,7 @@ test("a statement's error rolls back and comes through as it is", async () => {
   expect(await kept()).toEqual([])
 })
 
-test('an error found only by the commit is thrown', async () => {
+test('an error of the commit is thrown', async () => {
   const refused = inTransaction(pool, async (connection) => {
     await insert(connection, 1)
     await insert(connection, 1)
@@ -77,7 +77,7 @@ test('an error found only by the commit is thrown', async () => {
   expect([pool.totalCount, pool.idleCount]).toEqual([1, 1])
 })
 
-test('a swallowed error is no success: Postgres rolls such a transaction back without a word', async () => {
+test('a swallowed error is no success: Postgres silently rolls such a transaction back', async () => {
   const refused = inTransaction(pool, async (connection) => {
     await insert(connection, 1)
     await connection.query('select 1 / 0').catch(() => {})
@@ -87,7 +87,7 @@ test('a swallowed error is no success: Postgres rolls such a transaction back wi
   expect(await kept()).toEqual([])
 })
 
-test('a connection lost in the middle of a statement is thrown away, not used again', async () => {
+test('a connection lost during a statement is destroyed, not reused', async () => {
   const refused = inTransaction(pool, async (connection) => {
     const sleeping = connection.query('select pg_sleep(60)')
     sleeping.catch(() => {})
@@ -114,7 +114,7 @@ test('a connection lost between two statements fails the transaction, not the pr
   expect(await inTransaction(pool, async (connection) => (await pidOf(connection)) !== undefined)).toBe(true)
 })
 
-test('work that ends after its connection was lost has not succeeded', async () => {
+test('work that ends after its connection was lost fails', async () => {
   const refused = inTransaction(pool, async (connection) => {
     await insert(connection, 1)
     const gone = new Promise((resolve) => connection.once('end', resolve))
@@ -126,7 +126,7 @@ test('work that ends after its connection was lost has not succeeded', async () 
   expect(pool.totalCount).toBe(0)
 })
 
-test('leaves no listener behind on a connection it gives back', async () => {
+test('leaves no listener on a released connection', async () => {
   const count = () => inTransaction(pool, async (connection) => connection.listenerCount('error'))
   const first = await count()
   await count()
@@ -134,7 +134,7 @@ test('leaves no listener behind on a connection it gives back', async () => {
   expect(await count()).toBe(first)
 })
 
-test('many at once each have a connection, in turn', async () => {
+test('many concurrent transactions each get a connection in turn', async () => {
   const numbers = Array.from({ length: 20 }, (_, x) => x)
   await Promise.all(numbers.map((x) => inTransaction(pool, (connection) => insert(connection, x))))
   expect(await kept()).toEqual(numbers)

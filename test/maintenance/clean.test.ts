@@ -20,7 +20,7 @@ const older = (days: number, options = {}) =>
 const rowsOf = (cleaned: Awaited<ReturnType<typeof older>>) =>
   Object.fromEntries(cleaned.map(({ table, rows, error }) => [table, error ?? rows]))
 
-/** One run a day, `days` of them until yesterday, each with two task instances, a try, a log line and an output. */
+/** Stores one run a day for `days` days until yesterday, each with two task instances, a try, a log line and an output. */
 async function placeRuns(dagId: string, days: number): Promise<void> {
   await database.pool.query(
     `with d as (insert into metadata.dag (dag_id) values ('${dagId}')),
@@ -46,7 +46,7 @@ async function runsLeft(dagId: string): Promise<string[]> {
 }
 
 describe('clean', () => {
-  test('deletes what is older, by batches, with all that hangs on it, and nothing younger', async () => {
+  test('deletes older runs in batches with all their rows, and nothing younger', async () => {
     await placeRuns('a', 1_200)
     await placeRuns('b', 20)
     const would = rowsOf(await older(30, { dryRun: true }))
@@ -64,7 +64,7 @@ describe('clean', () => {
     expect(rowsOf(await older(30))).toEqual({ dag_run: 0, job: 0, backfill: 0 })
   })
 
-  test('keeps the latest run of a dag, the latest that succeeded and the latest scheduled one; nothing unfinished goes', async () => {
+  test('keeps a dag's latest run, latest successful run, latest scheduled run and all unfinished runs', async () => {
     await placeRuns('a', 100)
     await database.pool.query(`update metadata.dag_run set state = 'failed' where run_id not in ('run_70', 'run_90')`)
     await database.pool.query(`update metadata.dag_run set run_type = 'scheduled' where run_id in ('run_80', 'run_95')`)
@@ -75,7 +75,7 @@ describe('clean', () => {
     expect(await runsLeft('a')).toEqual(['run_1', 'run_60', 'run_70', 'run_80'])
   })
 
-  test('leaves alone what somebody else changes just now', async () => {
+  test('skips rows that another transaction is changing', async () => {
     await placeRuns('a', 10)
     await metadata.transaction(async (tx) => {
       await tx.query(`select from metadata.dag_run where run_id = 'run_5' for no key update`)
@@ -84,7 +84,7 @@ describe('clean', () => {
     expect(await runsLeft('a')).toEqual(['run_1', 'run_5'])
   })
 
-  test('processes that ended long ago go, even where a run they owned is kept', async () => {
+  test('deletes jobs that ended long ago, even if a run that they owned is kept', async () => {
     await placeRuns('a', 60)
     await database.pool.query(
       `insert into metadata.job (kind, state, hostname, pid, started_at, heartbeat_at, ended_at)
@@ -101,7 +101,7 @@ describe('clean', () => {
     ])
   })
 
-  test('goes on with the other tables where one fails', async () => {
+  test('continues with the other tables if one fails', async () => {
     await placeRuns('a', 3)
     await database.pool.query('create table public.mine (id bigint references metadata.dag_run)')
     await database.pool.query('insert into public.mine select dag_run_id from metadata.dag_run')
@@ -111,7 +111,7 @@ describe('clean', () => {
     expect(await runsLeft('a')).toHaveLength(3)
   })
 
-  test('stops between two batches when told to', async () => {
+  test('stops between two batches on abort', async () => {
     await placeRuns('a', 1_200)
     const stop = new AbortController()
     const cleaned = await older(1, { signal: stop.signal, onProgress: () => stop.abort() })
@@ -120,8 +120,8 @@ describe('clean', () => {
   })
 })
 
-describe('at a million task instances nothing is read whole', () => {
-  /** What is planned for each statement once sequential scans cost more than any index. */
+describe('with a million task instances, no table is read completely', () => {
+  /** The query plans if sequential scans cost more than any index. */
   function explaining(): { db: Metadata; plans: string[] } {
     const plans: string[] = []
     const query = async (statement: string | { text: string; values?: unknown[] }, values?: unknown[]) => {
@@ -136,7 +136,7 @@ describe('at a million task instances nothing is read whole', () => {
     return { db: { ...metadata, query: query as Metadata['query'] }, plans }
   }
 
-  test('dags runs, runs show, db clean and db status go by index', async () => {
+  test('dags runs, runs show, db clean and db status use indexes', async () => {
     await placeRuns('a', 600)
     await placeRuns('b', 600)
     await database.pool.query('analyze')
@@ -153,7 +153,7 @@ describe('at a million task instances nothing is read whole', () => {
   })
 })
 
-test('every table of the schema is known to be ours, so that db reset can tell what is not', async () => {
+test('TABLES lists every table of the schema, so that db reset recognises foreign tables', async () => {
   const strange = (await listTables(metadata)).filter(({ table }) => !TABLES.has(table))
   expect(strange).toEqual([])
 })

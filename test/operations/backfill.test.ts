@@ -29,7 +29,7 @@ function fill(dag: Dag, options: Partial<BackfillOptions> = {}) {
   return backfill(own.metadata, dag, { ...defaults, ...options })
 }
 
-/** As long as work goes on, whatever is queued ends like this. */
+/** While the work goes on, ends every queued run in this state. */
 async function executed<T>(work: Promise<T>, state: 'success' | 'failed' = 'success'): Promise<T> {
   let isOver = false
   const over = work.finally(() => {
@@ -66,7 +66,7 @@ const queued = async ({ id }: Dag) => {
 }
 
 describe('a backfill', () => {
-  test('runs each tick of its range, ends included, from the tick before, and says how it goes', async () => {
+  test('runs each tick of its range, both ends included, and reports its progress', async () => {
     const dag = daily()
     const told: BackfillProgress[] = []
     const end = await executed(fill(dag, { onProgress: (progress) => told.push(progress) }))
@@ -84,7 +84,7 @@ describe('a backfill', () => {
     ])
   })
 
-  test('whose ticks all have runs ends also while the queue of its dag is full', async () => {
+  test('ends if all its ticks have runs, even while the queue of its dag is full', async () => {
     const dag = daily(2)
     await executed(fill(dag))
     for (let index = 0; index < 3; index++) await enqueue(own.metadata, dag, { logicalDate: new Date() })
@@ -102,20 +102,20 @@ describe('a backfill', () => {
     await endQueued(own.metadata, 'success')
   })
 
-  test('is really executed by a runner', async () => {
+  test('is executed by a runner', async () => {
     const dag = daily()
     const { runner } = await openTestRunner(database, [dag])
     await runner.claim({ dagIds: [dag.id], onlyBegun: false })
     const filling = fill(dag, { maxActiveRuns: 2 })
     await until(async () => {
-      // What NOTIFY would tell it.
+      // Replaces NOTIFY.
       runner.runsWaiting()
       return (await ran(dag)).length === 5 && (await queued(dag)).length === 0
     })
     expect(await filling).toMatchObject({ done: 5, ended: 'done' })
   })
 
-  test('has no more runs under way than it may', async () => {
+  test('has no more active runs than allowed', async () => {
     const dag = daily()
     const filling = fill(dag, { maxActiveRuns: 2 })
     for (const [passed, waiting] of [
@@ -130,7 +130,7 @@ describe('a backfill', () => {
     expect(await filling).toMatchObject({ done: 5, ended: 'done' })
   })
 
-  test('waits while scheduled runs need what room its dag has', async () => {
+  test('waits while scheduled runs use up the limit of its dag', async () => {
     const dag = daily(2)
     const clock = new SetClock('2026-03-09T12:00:00Z')
     const scheduler = openScheduler(own.metadata, clock, [dag])
@@ -147,7 +147,7 @@ describe('a backfill', () => {
   })
 })
 
-describe('ticks that have run', () => {
+describe('ticks that already have a run', () => {
   const before = { '01': 'success', '02': 'failed', '03': 'success' } as const
 
   test.each([
@@ -178,7 +178,7 @@ describe('ticks that have run', () => {
     expect(await ran(dag)).toHaveLength(5)
   })
 
-  test('what is under way is left alone', async () => {
+  test('active runs are not changed', async () => {
     const dag = daily()
     const stop = new AbortController()
     const filling = fill(dag, { maxActiveRuns: 1, signal: stop.signal })
@@ -191,7 +191,7 @@ describe('ticks that have run', () => {
 })
 
 describe('stopped', () => {
-  test('takes back what nobody began; the same command goes on, and does nothing again', async () => {
+  test('deletes runs that have not started; the same command resumes and repeats nothing', async () => {
     const dag = daily()
     await endScheduled(dag, { '01': 'success', '02': 'success', '03': 'success', '04': 'success', '05': 'success' })
     const stop = new AbortController()
@@ -207,12 +207,12 @@ describe('stopped', () => {
     expect(await executed(fill(dag, { ...options, signal }))).toMatchObject({ done: 5, ended: 'done' })
     const { rows } = await own.metadata.query('select from metadata.task_instance_history')
     expect([await ran(dag), rows.length]).toEqual([['01', '02', '03', '04', '05'], 0])
-    // All done: the same command is a new one, and clears them.
+    // All are done, so the same command starts a new backfill and clears them.
     const [again] = await planBackfill(own.metadata, dag, { ...RANGE, reprocess: 'completed' })
     expect(again?.action).toBe('clear')
   })
 
-  test('cancelled from elsewhere', async () => {
+  test('cancelled by another process', async () => {
     const dag = daily()
     const filling = fill(dag, { maxActiveRuns: 2 })
     await until(async () => (await queued(dag)).length === 2)
@@ -223,7 +223,7 @@ describe('stopped', () => {
 })
 
 describe('refused', () => {
-  test('a dag without a schedule, and more ticks than anybody means', async () => {
+  test('a dag without a schedule, too many ticks, and an end before the start', async () => {
     const byHand = scheduledDag(uniqueId('by-hand'), {})
     await expect(fill(byHand)).rejects.toThrow(`Dag '${byHand.id}' has no schedule`)
     const dense = scheduledDag(uniqueId('dense'), { schedule: '* * * * * *' })
@@ -232,7 +232,7 @@ describe('refused', () => {
   })
 })
 
-test('a queued run of a backfill is taken up after those of other dags that came later', async () => {
+test('a queued run of a backfill is claimed after later runs of other dags', async () => {
   const [filled, other] = [daily(), daily()]
   const metadata = own.metadata
   const claimed = await openTestRunner(database, [filled, other], { slots: 1 })

@@ -12,7 +12,7 @@ const database = useDatabase()
 
 const MARKS = ['success', 'failed', 'skipped'] as const
 
-/** `a` fails; under it a task of every trigger rule, and under each of these one more. */
+/** `a` fails. It has a downstream task for every trigger rule, and each of these has another one. */
 const every = () =>
   dag(uniqueId('previewed'), {}, ({ task }) => {
     const ran = () => {}
@@ -31,7 +31,7 @@ async function ended(own: TestRunner, dagId: string, runId: string) {
   return await stored(own.metadata, dagId, runId)
 }
 
-test.each(MARKS)('what it says of marking a task %s is what comes of it', async (state) => {
+test.each(MARKS)('the predicted effect of marking a task %s is the real one', async (state) => {
   const defined = every()
   const own = await openTestRunner(database, [defined])
   const { run_id } = await own.run(defined)

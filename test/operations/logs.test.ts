@@ -13,6 +13,6 @@ test.each<[DagRunState, TaskInstanceState, number, string | null, number | null,
   ['failed', 'failed', 2, 'boom', null, 'it logged nothing (failed: boom)'],
   ['failed', 'upstream_failed', 0, 'a failed', 1, 'it never started (upstream_failed: a failed)'],
   ['success', 'skipped', 0, null, null, 'it never started (skipped)'],
-])('why a task has no log: in a %s run, %s at try %i', (state, at, try_number, reason, asked, says) => {
+])('explains why a task has no log: in a %s run, %s at try %i', (state, at, try_number, reason, asked, says) => {
   expect(whyNoLog({ state }, { state: at, try_number, reason }, asked)).toBe(says)
 })

@@ -20,7 +20,7 @@ const database = useDatabase()
 const TASKS = 6
 const OUTCOMES = ['success', 'success', 'fail', 'skip'] as const
 
-/** A random dag, how the tries of its tasks end one after the other, and what a person does to a run of it. */
+/** A random dag, the outcome of each try of its tasks, and the operations of a user on its run. */
 const stories = fc.record({
   tasks: fc.array(
     fc.record({
@@ -46,7 +46,7 @@ const stories = fc.record({
         }),
         fc.constant({ cancel: true as const }),
       ),
-      /** First lets the run come to its end; else acts after so many turns of the event loop. */
+      /** True: operate after the run has ended; else after this many turns of the event loop. */
       after: fc.oneof(fc.constant('the end' as const), fc.nat(300)),
     }),
     { minLength: 1, maxLength: 5 },
@@ -61,7 +61,7 @@ function dagOf({ tasks, maxActiveTasks }: Story, running: { now: number; most: n
       const upstream = index === 0 ? [] : [...new Set(parents.map((parent) => parent % index))]
       const run = async (_inputs: unknown, { tryNumber }: { tryNumber: number }) => {
         running.most = Math.max(running.most, ++running.now)
-        // Whatever its signal says.
+        // Ignores its signal.
         for (let turn = 0; turn < turns; turn++) await nextTurn()
         running.now--
         const outcome = outcomes[(tryNumber - 1) % outcomes.length]
@@ -74,7 +74,7 @@ function dagOf({ tasks, maxActiveTasks }: Story, running: { now: number; most: n
   })
 }
 
-/** That the run is what its task instances make it, or was cancelled; and each of them what its upstreams make it. */
+/** The run's state follows from its task instances or a cancel, and each instance's state from its upstreams. */
 function expectConsistent(run: DagRunDetails, nodes: Parameters<typeof buildGraph>[1]): void {
   const graph = buildGraph('story', nodes)
   const instances = graph.taskIds.map((id) => run.task_instances.find(({ task_id }) => task_id === id))
@@ -102,14 +102,14 @@ function expectConsistent(run: DagRunDetails, nodes: Parameters<typeof buildGrap
   })
 }
 
-test('whatever is cleared, marked or cancelled, and when: a run ends as its task instances say, within its limits', async () => {
+test('after any clear, mark or cancel at any time, a run's end follows from its task instances, within its limits', async () => {
   await fc.assert(
     fc.asyncProperty(stories, async (story) => {
       const running = { now: 0, most: 0 }
       const defined = dagOf(story, running)
       const ids = defined.graph.taskIds
       const own = await openTestRunner(database, [defined], { slots: story.slots })
-      // What NOTIFY would say.
+      // Replaces NOTIFY.
       const nudge = setInterval(() => own.runner.slotsFreed(), 5)
       await own.runner.claim({ dagIds: [defined.id], onlyBegun: false })
       const { run } = await own.runner.run(defined, { logicalDate: new Date() })

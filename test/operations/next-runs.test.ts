@@ -17,7 +17,7 @@ const hourly = (options: ScheduleOptions) => scheduledDag(uniqueId('hourly'), { 
 const march = (time: string) => new Date(`2026-03-${time}Z`)
 const words = (dates: readonly Date[] = []) => dates.map((date) => date.toISOString().slice(8, 16))
 
-/** A scheduler that begins at the first of these instants and looks at each. */
+/** Runs a scheduler that starts at the first of these instants and checks at each. */
 async function lookAt(dag: Dag, ...times: string[]): Promise<void> {
   const clock = new SetClock('2026-03-01T00:00:00Z')
   const scheduler = openScheduler(metadata, clock, [dag])
@@ -64,7 +64,7 @@ describe('the next run', () => {
     expect(await nextAt(dag, '05T14:00:21')).toEqual(['05T15:00'])
   })
 
-  test('does not lie before the start date, nor where nobody has seen the dag yet', async () => {
+  test('is not before the start date, nor before the dag was first seen', async () => {
     expect(await nextAt(hourly({ startDate: '2026-03-09T08:30:00Z' }), '05T14:30:00')).toEqual(['09T09:00'])
     expect(await nextAt(hourly({ startDate: '2026-03-01T00:00:00Z' }), '05T14:30:00')).toEqual(['05T15:00'])
     expect(await nextAt(hourly({ startDate: '2026-03-01T00:00:00Z', catchup: 'all' }), '05T14:30:00')).toEqual([
@@ -72,11 +72,11 @@ describe('the next run', () => {
     ])
   })
 
-  test('is none of a dag that runs by hand', async () => {
+  test('a dag without a schedule has none', async () => {
     expect(await nextAt(hourly({ schedule: null }), '05T14:30:00')).toEqual([])
   })
 
-  test('is told without a database', () => {
+  test('is known without a database', () => {
     expect(words(nextRuns(hourly({}), undefined, march('05T14:30:00'), 2).next)).toEqual(['05T15:00', '05T16:00'])
   })
 })

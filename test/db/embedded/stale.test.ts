@@ -20,7 +20,7 @@ interface Stopped {
   owner: { uid: number; gid: number }
 }
 
-/** A server that was stopped, and the files that name its process, as they were while it ran. */
+/** A stopped server, with the files that named its process while it ran. */
 async function withStopped(dataDir: string, work: (stopped: Stopped) => Promise<void>): Promise<void> {
   const server = await openEmbedded({ dataDir, create: true, settings: UNSAFE })
   const owner = await stat(pidFile(server))
@@ -32,7 +32,7 @@ async function withStopped(dataDir: string, work: (stopped: Stopped) => Promise<
 
 const withPid = (text: string, pid: number | undefined) => [pid, ...text.split('\n').slice(1)].join('\n')
 
-/** Written as the server's own user, as a server that was killed leaves it. */
+/** Written as the server's user, as a killed server leaves it. */
 async function leave(path: string, text: string, { uid, gid }: { uid: number; gid: number }): Promise<void> {
   await writeFile(path, text, { mode: 0o600 })
   await chown(path, uid, gid)
@@ -46,7 +46,7 @@ async function expectStarts(dataDir: string): Promise<EmbeddedServer> {
   return server
 }
 
-test.concurrent('a stale postmaster.pid that names the living server of another folder', async () => {
+test.concurrent('ignores a stale postmaster.pid that names the living server of another folder', async () => {
   await withFolder(async (folder) => {
     const other = await openEmbedded({ dataDir: join(folder, 'other'), create: true, settings: UNSAFE })
     await withStopped(join(folder, 'mine'), async ({ folder: mine, pidText, lockText, owner }) => {
@@ -60,7 +60,7 @@ test.concurrent('a stale postmaster.pid that names the living server of another 
   })
 })
 
-test.concurrent('a folder that was copied while its server ran starts a server of its own', async () => {
+test.concurrent('a folder that was copied while its server ran starts its own server', async () => {
   await withFolder(async (folder) => {
     const original = await openEmbedded({ dataDir: join(folder, 'original'), create: true, settings: UNSAFE })
     await ask(original.connectionString, 'checkpoint')
@@ -85,7 +85,7 @@ async function chownAs(original: string, copy: string): Promise<void> {
   await new Promise((ended) => spawn('chown', ['-R', `${uid}:${gid}`, copy]).once('exit', ended))
 }
 
-test.concurrent('a stale lock of the socket alone, its pid another program’s', async () => {
+test.concurrent('ignores a stale lock of the socket with another program's pid', async () => {
   await withFolder(async (dataDir) => {
     await withStopped(dataDir, async ({ folder, lockText, owner }) => {
       const other = spawn('sleep', ['600'], owner)
@@ -112,7 +112,7 @@ test.concurrent.each([
   })
 })
 
-test.concurrent('a copy whose password was changed, and a file that names the living original', async () => {
+test.concurrent('a copy with a changed password, and a file that names the running original', async () => {
   await withFolder(async (folder) => {
     const original = await openEmbedded({ dataDir: join(folder, 'original'), create: true, settings: UNSAFE })
     await withStopped(join(folder, 'mine'), async ({ folder: mine, owner }) => {
