@@ -1,8 +1,8 @@
 import { html, raw } from 'hono/html'
 import type { ChannelMessage } from '../pipelines/rocket-launches/stand-ins/discord-server.ts'
+import type { Embed } from '../src/connectors/discord-message.ts'
 import { type Span, spansOf } from '../src/connectors/discord-preview/markdown.ts'
 import { timestampText } from '../src/connectors/discord-preview/timestamp.ts'
-import type { WebhookEmbed } from '../src/connectors/discord-preview/webhook-message.ts'
 
 type Html = ReturnType<typeof html>
 
@@ -42,7 +42,7 @@ function clock(at: Date): string {
   return at.toISOString().slice(11, 16)
 }
 
-function embedHtml({ title, color = 0, description, fields, image, footer }: WebhookEmbed, now: Date): Html {
+function embedHtml({ title, color = 0, description, fields, image, footer }: Embed, now: Date): Html {
   const text = (markdown: string) => spansOf(markdown, { now, timeZone: 'UTC' }).map((span) => spanHtml(span, now))
   return html`<div class="embed" style="border-color: #${color.toString(16).padStart(6, '0')}">
     ${title && html`<p class="title">${text(title)}</p>`} ${description && html`<p class="text">${text(description)}</p>`}

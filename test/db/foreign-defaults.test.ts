@@ -106,7 +106,7 @@ test('rocket-launches posts and reruns on a database with foreign defaults', asy
   )
 })
 
-test('the runner's tables need no search_path; a pipeline without a schema for its own tables says what to do', async () => {
+test("the runner's tables need no search_path; a pipeline without a schema for its own tables says what to do", async () => {
   await withDatabase(async (database) => {
     await setDefaults(database, { search_path: 'missing' })
     expect(await runCli(['pipeline', 'chain'], environment(database))).toMatchObject({ code: 0, stderr: '' })

@@ -86,7 +86,7 @@ test('a certificate for another host', async () => {
   })
 })
 
-test('an authority file that is no certificate, is missing, or is 'system'', async () => {
+test("an authority file that is no certificate, is missing, or is 'system'", async () => {
   const none = join(dataDir, 'none.pem')
   await copyFile(fileURLToPath(import.meta.url), none)
   for (const [file, says] of [

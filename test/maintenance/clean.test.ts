@@ -64,7 +64,7 @@ describe('clean', () => {
     expect(rowsOf(await older(30))).toEqual({ dag_run: 0, job: 0, backfill: 0 })
   })
 
-  test('keeps a dag's latest run, latest successful run, latest scheduled run and all unfinished runs', async () => {
+  test("keeps a dag's latest run, latest successful run, latest scheduled run and all unfinished runs", async () => {
     await placeRuns('a', 100)
     await database.pool.query(`update metadata.dag_run set state = 'failed' where run_id not in ('run_70', 'run_90')`)
     await database.pool.query(`update metadata.dag_run set run_type = 'scheduled' where run_id in ('run_80', 'run_95')`)

@@ -102,7 +102,7 @@ function expectConsistent(run: DagRunDetails, nodes: Parameters<typeof buildGrap
   })
 }
 
-test('after any clear, mark or cancel at any time, a run's end follows from its task instances, within its limits', async () => {
+test("after any clear, mark or cancel at any time, a run's end follows from its task instances, within its limits", async () => {
   await fc.assert(
     fc.asyncProperty(stories, async (story) => {
       const running = { now: 0, most: 0 }

@@ -171,7 +171,7 @@ describe('clear', () => {
     expect(order).toEqual(['a1', 'a2', 'b'])
   })
 
-  test('of a task with its downstream tasks during the run: rejects the running try's result and starts a new try', async () => {
+  test("of a task with its downstream tasks during the run: rejects the running try's result and starts a new try", async () => {
     const gates = [deferred(), deferred()]
     const starts: number[] = []
     const aborted: unknown[] = []

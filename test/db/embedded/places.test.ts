@@ -106,7 +106,7 @@ describe.runIf(root)('as root', () => {
     })
   })
 
-  test.concurrent('a user's folder keeps its owner, who can use the server after root did', async () => {
+  test.concurrent("a user's folder keeps its owner, who can use the server after root did", async () => {
     await withFolder(async (folder) => {
       const dataDir = join(folder, 'home', '.data')
       await mkdir(dirname(dataDir))
@@ -160,7 +160,7 @@ describe.runIf(root)('as an ordinary user', () => {
     })
   })
 
-  test.concurrent('programs without links, in another user's node_modules, are copied', async () => {
+  test.concurrent("programs without links, in another user's node_modules, are copied", async () => {
     await withCheckout(async (checkout) => {
       const dataDir = join(checkout, '.data')
       await mkdir(dataDir)
@@ -192,7 +192,7 @@ describe.runIf(root)('as an ordinary user', () => {
     })
   })
 
-  test.concurrent('a user without a name gets initdb's message and advice', async () => {
+  test.concurrent("a user without a name gets initdb's message and advice", async () => {
     await withFolder(async (folder) => {
       const stranger = { uid: 54321, gid: 54321 }
       await chown(folder, stranger.uid, stranger.gid)

@@ -85,7 +85,7 @@ async function chownAs(original: string, copy: string): Promise<void> {
   await new Promise((ended) => spawn('chown', ['-R', `${uid}:${gid}`, copy]).once('exit', ended))
 }
 
-test.concurrent('ignores a stale lock of the socket with another program's pid', async () => {
+test.concurrent("ignores a stale lock of the socket with another program's pid", async () => {
   await withFolder(async (dataDir) => {
     await withStopped(dataDir, async ({ folder, lockText, owner }) => {
       const other = spawn('sleep', ['600'], owner)
