@@ -88,7 +88,7 @@ describe('/api/v1', () => {
     const patch = (task: string, change: unknown) => read(`${path}/${task}`, { ...json(change), method: 'PATCH' })
     expect(await patch('extract', { new_state: 'success', value: { rows: 'x' } })).toMatchObject({
       status: 400,
-      body: { title: expect.any(String), detail: expect.stringContaining('does not fit') },
+      body: { title: expect.any(String), detail: expect.stringContaining('does not match the output schema') },
     })
     expect((await patch('validate', { new_state: 'skipped' })).body.task_ids).toContain('validate')
     expect(await ended(body.run_id)).toMatchObject({ state: 'success' })
@@ -144,7 +144,7 @@ describe('a run that no running process will execute', () => {
     await withLoaded({}, async () => {
       const { status, body } = await trigger()
       const says = expect.stringMatching(
-        /^No running process has loaded dag 'etl'; it stays .*: restart start \(process/,
+        /^No running process has loaded dag 'etl', so the run stays queued\. Restart start \(process/,
       )
       expect([status, body.warning]).toEqual([201, says])
       expect((await site.get('/dags/etl/trigger')).text).toContain('No running process has loaded dag')
