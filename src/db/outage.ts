@@ -57,12 +57,12 @@ interface Log {
   error(fields: object, message: string): void
 }
 
-/** Logs errors of work that starts again by itself once an outage is over; the outage itself is not logged. */
+/** Returns a logger for work that restarts by itself after an outage. It does not log the outage. */
 export function logUnlessOutage(log: Pick<Log, 'error'>, message: string): (error: Error) => void {
   return (error) => isOutage(error) || log.error({ err: error }, message)
 }
 
-/** Logs the errors of work that is repeated: one line a minute, without a stack, while the database is away. */
+/** Returns a logger for the errors of repeated work. During an outage it logs one line a minute, without a stack. */
 export function logFailures(log: Log, message: string): (error: Error) => void {
   let logged = Number.NEGATIVE_INFINITY
   return (error) => {
