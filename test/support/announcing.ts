@@ -12,6 +12,7 @@ import { parseWebhookUrl, type Webhook } from '../../src/connectors/discord.ts'
 import type { TaskLog } from '../../src/dag/task.ts'
 import type { Database } from '../../src/db/pool.ts'
 import { createLaunchDatabase, type TestDatabase, useDatabase } from './database.ts'
+import { aLaunch } from './factories.ts'
 import { Mortal } from './mortal.ts'
 
 export const NOW = new Date('2026-11-21T05:00:00Z')
@@ -146,11 +147,7 @@ export class Announcing {
   }
 
   async store(launchId: string, name: string, net: string): Promise<void> {
-    await this.database.pool.query(
-      `insert into rocket_launches (launch_id, name, net, net_precision, status_id, status_name, provider, image_url)
-       values ($1, $2, $3, 1, 1, 'Go for Launch', 'SpaceX', 'https://images.example/rocket.png')`,
-      [launchId, name, net],
-    )
+    await aLaunch(this.database.pool, { launch_id: launchId, name, net })
   }
 
   /** Changes launch `a`. `seenAt` says when the new net was first seen; without it, the net counts as old. */

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { openMetadata } from '../../src/metadata/metadata.ts'
+import { aRun } from '../support/factories.ts'
 import { WITHIN } from '../support/within.ts'
 import { json, type StartedSite, startSite } from './support.ts'
 
@@ -156,13 +158,7 @@ describe('a run that no running process will execute', () => {
   })
 
   test('is not created by clearing a run of a dag whose code is missing', async () => {
-    await site.database.pool.query(`
-      insert into metadata.dag (dag_id) values ('gone');
-      insert into metadata.dag_version (dag_id, hash, graph) values ('gone', '', '[]');
-      insert into metadata.dag_run (dag_id, run_id, run_type, state, logical_date, data_interval_start,
-        data_interval_end, dag_version_id, ended_at)
-      select 'gone', 'one', 'manual', 'failed', now(), now(), now(), dag_version_id, now()
-      from metadata.dag_version where dag_id = 'gone'`)
+    await aRun(openMetadata(site.database.pool, 'metadata'), { dagId: 'gone', runId: 'one', state: 'failed' })
     const says = "Dag 'gone' is not in the pipelines folder. Restore its folder first."
     expect((await read('/dags/gone/dagRuns/one')).status).toBe(200)
     const cleared = await read('/dags/gone/dagRuns/one/clear', json({}))

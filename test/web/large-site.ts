@@ -2,6 +2,7 @@ import { type Dag, dag } from '../../src/dag/dag.ts'
 import { registerDag } from '../../src/metadata/dags.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import type { TestDatabase } from '../support/database.ts'
+import { aRun } from '../support/factories.ts'
 
 /** A task that loads, so many that are loaded into, and one that needs all of them. */
 export function largeDag(id: string, count: number, nameOf: (n: number) => string): Dag {
@@ -32,20 +33,15 @@ export async function placeRuns(database: TestDatabase, large: Dag): Promise<voi
 }
 
 async function placeRun(db: Metadata, { id, graph }: Dag, version: number, n: number): Promise<void> {
-  const { rows } = await db.query<{ run: number }>(
-    `insert into metadata.dag_run (dag_id, run_id, run_type, state, logical_date, data_interval_start, data_interval_end,
-       dag_version_id, conf, reason, started_at, ended_at)
-     values ($1, $2, 'scheduled', 'failed', now(), now(), now(), $3, $4, $5, now() - interval '1 hour', now())
-     returning dag_run_id as run`,
-    [
-      id,
-      `scheduled__2026-01-0${n}T00:00:00.000Z`,
-      version,
-      { list: Array(60_000).fill('"<&>"') },
-      long(`${id} failed`),
-    ],
-  )
-  const run = rows[0]?.run
+  const run = await aRun(db, {
+    dagId: id,
+    runId: `scheduled__2026-01-0${n}T00:00:00.000Z`,
+    runType: 'scheduled',
+    state: 'failed',
+    dagVersionId: version,
+    conf: { list: Array(60_000).fill('"<&>"') },
+    reason: long(`${id} failed`),
+  })
   await db.query(
     `insert into metadata.task_instance (dag_run_id, task_id, state, try_number, failures, reason, error, started_at, ended_at)
      select $1, t, case when n % 100 = 7 then 'failed' else 'success' end, 1, 0,

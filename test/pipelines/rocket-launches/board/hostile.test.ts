@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
+import { aLaunch } from '../../../support/factories.ts'
 import { type BoardSite, openBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
@@ -31,11 +32,7 @@ async function insert(launchId: string, text: string, columns: Record<string, un
     updated_at: '2026-11-20T00:00:00Z',
     ...columns,
   }
-  const names = Object.keys(launch)
-  await database.pool.query(
-    `insert into rocket_launches (${names.join()}) values (${names.map((_, index) => `$${index + 1}`).join()})`,
-    Object.values(launch),
-  )
+  await aLaunch(database.pool, launch)
   const changes = [
     ...[...texts.map(([name = '']) => name), text].map((field) => [field, text, `${text}!`]),
     ['net', '2026-12-31T00:00:00.000Z', '2026-11-22T12:00:00.000Z'],
