@@ -128,9 +128,9 @@ describe.skipIf(PGBOUNCER === undefined)('behind PgBouncer (skipped where it is 
         const elsewhere = { DATABASE_URL: url, DIRECT_DATABASE_URL: other.connectionString }
         const wrong = await runCli(['pipeline', 'chain'], { env: elsewhere })
         expect(wrong.code).toBe(2)
-        expect(wrong.stderr).toMatch(/DIRECT_DATABASE_URL.*another database than DATABASE_URL/)
+        expect(wrong.stderr).toMatch(/DIRECT_DATABASE_URL and DATABASE_URL lead to different databases/)
         expect((await runCli(['db', 'check'], { env: elsewhere })).stdout).toMatch(
-          /^fail +connection .*another database/m,
+          /^fail +connection .*different databases/m,
         )
         const pooled = { DATABASE_URL: url, DIRECT_DATABASE_URL: url }
         expect(await runCli(['pipeline', 'chain'], { env: pooled })).toMatchObject({ code: 0 })

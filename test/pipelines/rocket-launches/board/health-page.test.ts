@@ -19,7 +19,7 @@ afterAll(async () => {
 })
 
 test('the status page shows the checks of the pipeline: no tables, all well, a deleted webhook', async () => {
-  expect(await site.text('/status')).toContain('none are stored yet')
+  expect(await site.text('/status')).toContain('none stored yet')
   await initializeSchema({}, { db: database.pool, log: quietLog() })
   expect(await site.text('/status')).toContain('1 in use')
   await disable(database.pool, parseWebhookUrl(`${WEBHOOK_URL}x`), 'its token is wrong, and was mended since')
