@@ -192,7 +192,7 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
     executor,
     log,
   })
-  await job.attend(runner)
+  await job.listen(runner)
   // Warm up connections and plans, as in a process that has run for a while.
   for (const one of dags) if (one.tasks.size < 100) await (await runner.run(one, { logicalDate: new Date() })).finished
   const close = async () => {

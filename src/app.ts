@@ -231,7 +231,7 @@ export async function openApp(
     const executor = localExecutor(config.concurrency, resources)
     const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
     const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
-    await job.attend(runner)
+    await job.listen(runner)
     const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
       const why = reason === undefined ? undefined : storableText(reason, MOST.reason)
       // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.

@@ -10,12 +10,12 @@ import type { TriggerRule } from './trigger-rule.ts'
 
 export type Catchup = 'none' | 'latest' | 'all'
 
-/** What is handed to `onFailure` and `onSuccess`. */
+/** The argument of `onFailure` and `onSuccess`. */
 export interface RunEnd {
   dagId: string
   runId: string
   state: 'success' | 'failed'
-  /** The tasks that failed by themselves, with their reasons. */
+  /** The tasks that failed, without those that could not run, and why. */
   failed: readonly { taskId: string; tryNumber: number; reason: string }[]
   /** True for a success after a failed run of the same dag. */
   recovered: boolean
@@ -28,31 +28,31 @@ export type Callback<Settings = Record<string, unknown>> = (
 
 export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   description?: string
-  /** Cron expression of five or six fields, `@daily` and the like, or null for runs by hand only. */
+  /** Cron expression of five or six fields, an alias such as `@daily`, or null: the dag only runs when triggered. */
   schedule?: string | null
-  /** IANA zone in which the schedule is read. Default UTC. */
+  /** IANA time zone of the schedule. Default UTC. */
   timezone?: string
-  /** No scheduled run lies before it. */
+  /** The earliest logical date of a scheduled run. */
   startDate?: Date | string
-  /** Ticks missed while nobody was there: `none` of them (default), the `latest`, or `all`. */
+  /** Which missed ticks run later: `none` (default), the `latest`, or `all`. */
   catchup?: Catchup
-  /** Runs at once; more wait in `queued`. Default 16. */
+  /** Limit of concurrent runs; further runs stay `queued`. Default 16. */
   maxActiveRuns?: number
-  /** Task instances of this dag running at once. Default: as many as there are slots. */
+  /** Limit of concurrent task instances of this dag, over all processes. Default: no limit but the slots. */
   maxActiveTasks?: number
-  /** A run that takes longer has failed. */
+  /** A run that takes longer fails. */
   dagrunTimeout?: Duration
   defaultArgs?: TaskDefaults
-  /** Parameters of a run, validated at each trigger. */
+  /** Schema of a run's parameters, which each trigger validates. */
   params?: P
   tags?: readonly string[]
   onFailure?: Callback<z.output<z.ZodObject<S>>>
   onSuccess?: Callback<z.output<z.ZodObject<S>>>
-  /** Environment variables this dag reads, by name; an empty one is unset. */
+  /** Schemas of the environment variables that this dag reads, by name. An empty variable counts as unset. */
   settings?: S
-  /** The dag's own page: a module whose default export is a Hono app, mounted under the dag's id. */
+  /** The dag's own page: imports a module whose default export is a Hono app, mounted under the dag's id. */
   board?: () => Promise<unknown>
-  /** The dag's own command-line verbs: a lazy import of a module that exports `register`, see `Commands`. */
+  /** The dag's own command-line verbs: imports a module that exports `register`, see `Commands`. */
   commands?: () => Promise<Commands<z.output<z.ZodObject<S>>>>
 }
 
@@ -64,14 +64,14 @@ export interface Dag extends Readonly<Omit<ParsedDagOptions, 'defaultArgs'>> {
   readonly graph: Graph
 }
 
-/** Shared by every copy of this package in a process, so that source and build recognise each other's dags. */
+/** The same symbol in every copy of this package, so that source and build recognise each other's dags. */
 const BRAND: unique symbol = Symbol.for('tminus.dag') as never
 
 export function isDag(value: unknown): value is Dag {
   return typeof value === 'object' && value !== null && BRAND in value
 }
 
-/** Adds a task to the dag being defined and returns it, to be named as another task's upstream. */
+/** Adds a task to the dag and returns it, so that other tasks can name it as their upstream. */
 export type DefineTask<Context> = <
   const U extends Upstream = Record<never, never>,
   R extends TriggerRule = 'all_success',
@@ -84,8 +84,8 @@ export type DefineTask<Context> = <
 /**
  * Defines a dag; make it the default export of `PIPELINES_DIR/<folder>/dag.ts`.
  *
- * Throws TminusError `dag_invalid`, saying what to change, for a bad id, a duplicate task, a task of another dag,
- * a cycle, or a schedule that cannot be kept.
+ * Throws TminusError `dag_invalid` for a bad id, a duplicate task, a task of another dag, a cycle, or an invalid
+ * schedule. The message says what to change.
  */
 export function dag<
   P extends z.ZodObject = z.ZodObject<Record<never, never>>,
@@ -108,7 +108,7 @@ export function dag<
   if (typeof define !== 'function') throw invalid(id, 'its third argument must be a function that defines its tasks')
   const defined = define({ task: task as never })
   if (defined instanceof Promise) throw invalid(id, 'the function that defines its tasks must not be async')
-  refuseForeign(id, tasks)
+  checkUpstreams(id, tasks)
   if (settled.schedule !== null) checkParams(id, settled.params)
   return {
     ...settled,
@@ -120,7 +120,7 @@ export function dag<
   }
 }
 
-/** A scheduled run is given none. */
+/** A scheduled run has no parameters, so the empty object must be valid. */
 function checkParams(dagId: string, params: z.ZodObject): void {
   const issue = params.safeParse({}).error?.issues[0]
   if (issue) throw invalid(dagId, `scheduled runs have no params, so '${issue.path.join('.')}' needs a default`)
@@ -133,7 +133,7 @@ function newTask(dagId: string, id: string, options: Pick<Task, 'upstream'>): Ta
   return { ...settled, id, upstream: options.upstream ?? settled.upstream }
 }
 
-function refuseForeign(dagId: string, tasks: readonly Task[]): void {
+function checkUpstreams(dagId: string, tasks: readonly Task[]): void {
   const own = new Set<Task>(tasks)
   for (const { id, upstream } of tasks) {
     for (const [name, parent] of Object.entries(upstream)) {

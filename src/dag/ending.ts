@@ -5,7 +5,7 @@ export class Skipped extends TminusError {
   override readonly name = 'Skipped'
 }
 
-/** Thrown by `rescheduleAt`: the task instance gives its slot back until `at`, and no try is counted against it. */
+/** Thrown by `rescheduleAt`: the task instance releases its slot until `at`. The try does not count as a failure. */
 export class Rescheduled extends TminusError {
   override readonly name = 'Rescheduled'
   readonly at: Date
@@ -28,7 +28,7 @@ export function fail(reason: string, options: { cause?: unknown } = {}): TminusE
   return new TminusError(reason, { code: 'failed', retryable: false, ...options })
 }
 
-/** `throw rescheduleAt(date, 'quota spent')`: tries again at that time (as `context.now()` counts it). */
+/** `throw rescheduleAt(date, 'quota spent')`: starts the task again at that time, measured by `context.now()`. */
 export function rescheduleAt(at: Date, reason: string): Rescheduled {
   return new Rescheduled(at, reason)
 }

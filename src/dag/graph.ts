@@ -1,7 +1,7 @@
 import { invalid } from './invalid.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
-/** A task as the runner needs it after its code is gone: what a run keeps of the graph it ran with. Plain JSON. */
+/** A task of a stored graph, as plain JSON: a run keeps its graph even after the dag's code changes. */
 export interface GraphNode {
   id: string
   /** Input name → id of the upstream task. */
@@ -14,7 +14,7 @@ export interface Graph {
   readonly nodes: readonly GraphNode[]
   readonly taskIds: readonly string[]
   readonly indexOf: ReadonlyMap<string, number>
-  /** For each node the positions of its distinct upstreams, and of its downstreams. */
+  /** The positions of each node's distinct upstreams and downstreams. */
   readonly upstream: readonly (readonly number[])[]
   readonly downstream: readonly (readonly number[])[]
 }
@@ -35,7 +35,7 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   return { nodes, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
 }
 
-/** Kahn's algorithm over a queue in authoring order; what is left at the end is a cycle. */
+/** Kahn's algorithm over a queue in authoring order. If tasks remain at the end, they form a cycle. */
 function topologicalOrder(dagId: string, tasks: readonly GraphNode[]): GraphNode[] {
   const byId = new Map(tasks.map((task) => [task.id, task]))
   const twin = tasks.find((task) => byId.get(task.id) !== task)
@@ -64,7 +64,7 @@ function topologicalOrder(dagId: string, tasks: readonly GraphNode[]): GraphNode
   return ordered
 }
 
-/** Walks upstream among the tasks that could not be ordered until one comes up again. */
+/** Walks upstream among the tasks that could not be ordered, until it reaches one of them again. */
 function findCycle(byId: ReadonlyMap<string, GraphNode>, ordered: readonly GraphNode[]): string[] {
   const done = new Set(ordered.map((task) => task.id))
   const path: string[] = []

@@ -7,7 +7,7 @@ import { invalid } from './invalid.ts'
 import type { TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: an author without types may give anything
+// biome-ignore lint/suspicious/noExplicitAny: an author without types may pass any value
 const must = <T>(isRight: (value: any) => boolean, what: string) => z.custom<T>(isRight, `must be ${what}`)
 const isSchema = (value: unknown): boolean => typeof value === 'object' && value !== null && '_zod' in value
 export const isId = (value: unknown): boolean => typeof value === 'string' && /^[A-Za-z0-9_.-]{1,250}$/.test(value)
@@ -19,11 +19,11 @@ const oneOf = <T extends string>(words: readonly T[]) =>
 const text = must<string>((value) => typeof value === 'string', 'a text')
 const callback = <T>() => must<T>((value) => typeof value === 'function', 'a function')
 const schema = must<z.ZodType>(isSchema, 'a schema of zod 4')
-// Postgres keeps it in an int.
+// Postgres stores it in an int.
 const positive = must<number>((value) => isWholeNumberFrom(1)(value) && value < 2 ** 31, 'a whole number from 1')
 const isDateLike = (value: unknown) => isDate(typeof value === 'string' ? new Date(value) : value)
 const date = must<Date | string>(isDateLike, "a date such as '2026-01-31T00:00:00Z'")
-/** In milliseconds once parsed. */
+/** Parsed to milliseconds. */
 const duration = z
   .custom<Duration>(isDuration, "is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
   .transform(milliseconds)
@@ -67,7 +67,7 @@ const DAG = options({
   tags: z.array(text, 'must be a list of texts').default([]),
   onFailure: callback<Callback>().optional(),
   onSuccess: callback<Callback>().optional(),
-  // A z.object is an object too, of other things than schemas.
+  // A z.object is not valid here, although it is an object.
   settings: record(schema, 'an object of zod schemas by the names of environment variables').default({}),
   board: callback<() => Promise<unknown>>().optional(),
   commands: callback<() => Promise<Commands>>().optional(),

@@ -12,15 +12,15 @@ const ALIASES: Readonly<Record<string, string>> = {
   '@hourly': '0 * * * *',
 }
 
-/** The cron expression behind `@daily` and the like. */
+/** The cron expression of an alias such as `@daily`; any other schedule as it is. */
 export function cronOf(schedule: string): string {
   return ALIASES[schedule] ?? schedule
 }
 
 /**
- * The schedule itself. Throws TminusError `dag_invalid` for one that cannot be kept: an unknown alias, not five or six
- * cron fields, a zone unknown to Intl, day of month and weekday both set (read as AND by some and OR by others), or a
- * date that never comes.
+ * Returns the schedule. Throws TminusError `dag_invalid` for an unknown alias, a wrong number of cron fields, a time
+ * zone that Intl does not know, a date that never occurs, or if both day of month and weekday are set: some cron
+ * readers combine them with AND, others with OR.
  */
 export function checkSchedule(dagId: string, schedule: string | null, timezone: string): string | null {
   checkTimezone(dagId, timezone)
@@ -31,13 +31,13 @@ export function checkSchedule(dagId: string, schedule: string | null, timezone: 
   if (fields.length !== 5 && fields.length !== 6) throw refuse('needs five cron fields (or six, with seconds first)')
   const [dayOfMonth, , weekday] = fields.slice(-3).map((field) => !/^[*?](\/1)?$/.test(field))
   if (dayOfMonth && weekday) {
-    throw refuse('sets both day of month and weekday, which cron readers disagree on; use one')
+    throw refuse('sets both day of month and weekday, which cron readers combine differently; use one of them')
   }
-  if (!comes(fields.join(' '), refuse)) throw refuse('never comes: no month it names has such a day')
+  if (!hasNextRun(fields.join(' '), refuse)) throw refuse('never occurs: no month in it has such a day')
   return schedule
 }
 
-function comes(cron: string, refuse: (why: string) => Error): boolean {
+function hasNextRun(cron: string, refuse: (why: string) => Error): boolean {
   try {
     return new Cron(cron, { utcOffset: 0, paused: true }).nextRun() !== null
   } catch (cause) {

@@ -1,12 +1,13 @@
-/** Airflow's words for where a run and a task instance stand; the same strings in SQL, TypeScript, CLI and JSON. */
+/** Airflow's names of states; the same strings in SQL, TypeScript, CLI and JSON. */
 export const DAG_RUN_STATES = ['queued', 'running', 'success', 'failed'] as const
 export type DagRunState = (typeof DAG_RUN_STATES)[number]
 
 /**
- * Where the owner of a run may take a task instance. `none`: upstreams not done · `scheduled`: ready, held by a limit ·
- * `queued`: waits for a slot or a worker · `running`: claimed · `up_for_retry`, `up_for_reschedule`: waits for its due
- * time · the other four are final. From outside, a person may also clear it (any state to `none`), mark it (any state to
- * `success`, `failed` or `skipped`) and cancel the run. Drawn in `src/runner/STATE_MACHINE.md`.
+ * The transitions of a task instance that the owner of its run makes. `none`: its upstreams have not ended ·
+ * `scheduled`: ready, but a pool or `maxActiveTasks` is full · `queued`: waits for a slot or a worker · `running`:
+ * claimed · `up_for_retry`, `up_for_reschedule`: waits for its due time · the other four are final. A person can also
+ * clear it (any state to `none`), mark it (any state to `success`, `failed` or `skipped`) and cancel the run.
+ * `src/runner/STATE_MACHINE.md` draws them.
  */
 const TRANSITIONS = {
   none: ['scheduled', 'queued', 'skipped', 'upstream_failed'],
@@ -32,7 +33,7 @@ export function isTerminal(state: TaskInstanceState): state is TerminalTaskState
 
 export type RunType = 'manual' | 'scheduled' | 'backfill'
 
-/** Ended. Only clearing or marking takes a run on from there, back to `queued`. */
+/** True for a run that has ended. Only a clear or a mark changes it again, to `queued`. */
 export function isOver(state: DagRunState): state is 'success' | 'failed' {
   return state === 'success' || state === 'failed'
 }

@@ -6,58 +6,58 @@ import type { ParsedTaskOptions } from './options.ts'
 import type { RunType } from './state.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
-/** What a task is given besides its inputs. Dates are instants; everything is UTC unless it says otherwise. */
+/** The second argument of a task, after its inputs. Dates are instants, in UTC. */
 export interface TaskContext<Settings = Record<string, unknown>, Params = Record<string, unknown>> {
   dagId: string
   runId: string
   runType: RunType
   taskId: string
-  /** 1 for the first start; counts every start. */
+  /** Counts every start of the task instance, from 1. */
   tryNumber: number
   /** The dag's `settings`, read from the environment and parsed. */
   settings: Settings
-  /** The dag's `params`, given at the trigger and parsed. */
+  /** The dag's `params`: passed with the trigger, and parsed. */
   params: Params
   logicalDate: Date
   dataIntervalStart: Date
   dataIntervalEnd: Date
-  /** The latest logical date before this run's, of runs of this dag that had succeeded when this try started. */
+  /** The latest logical date before this run's, among the dag's runs that had succeeded when this try started. */
   previous: Date | undefined
-  /** Aborts on timeout, cancel and shutdown: hand it to every await that takes one. */
+  /** Aborts on timeout, cancel and shutdown. Pass it to every call that accepts a signal. */
   signal: AbortSignal
   log: TaskLog
   /** The launches' database (`DATABASE_URL`). */
   db: Database
-  /** Bounded requests that end with the task. */
+  /** HTTP requests with limits; they are aborted when the task ends. */
   http: Http
-  /** The time; follows `CLOCK`. Ask this, not `Date.now()` and not the database. */
+  /** The current time by the setting `CLOCK`. Use it instead of `Date.now()` and of the database's time. */
   now(): Date
 }
 
-/** Lines kept with the try; `fields` are shown behind the message. */
+/** Writes log lines, stored with the try. `fields` appear after the message. */
 export type TaskLog = Record<LogLevel, (message: string, fields?: Record<string, unknown>) => void>
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 export interface TaskDefaults {
-  /** How many failed tries are followed by another one. Default 0. */
+  /** How often a failed task is tried again. Default 0. */
   retries?: number
-  /** Wait before the second try; doubles with each failure, jittered. Default 30s. */
+  /** Wait before the second try. It doubles with each failure, plus jitter. Default 30s. */
   retryDelay?: Duration
-  /** No wait is longer. Default 1h. */
+  /** The longest wait between two tries. Default 1h. */
   maxRetryDelay?: Duration
-  /** After this long `context.signal` aborts and the try has failed. Default: no limit. */
+  /** After this time `context.signal` aborts and the try fails. Default: no limit. */
   executionTimeout?: Duration
-  /** Slots to take, see `pools`. Default: none. */
+  /** The pool in which the task needs a slot. Default: none. */
   pool?: string
-  /** Higher starts first where slots are short. Default 0. */
+  /** Tasks with a higher priority start first if slots are scarce. Default 0. */
   priority?: number
 }
 
-/** Upstream tasks by the name under which their output arrives. */
-// biome-ignore lint/suspicious/noExplicitAny: a task of any output may stand upstream
+/** Upstream tasks by the name of the input that receives their output. */
+// biome-ignore lint/suspicious/noExplicitAny: an upstream task may have any output
 export type Upstream = Readonly<Record<string, Task<any>>>
 
-/** Only `all_success` promises that every parent returned. */
+/** Only `all_success` guarantees that every upstream returned an output. */
 export type Inputs<U extends Upstream, R extends TriggerRule> = {
   readonly [Name in keyof U]: 'all_success' extends R ? OutputOf<U[Name]> : OutputOf<U[Name]> | undefined
 }
@@ -68,12 +68,12 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
   extends TaskDefaults {
   upstream?: U
   triggerRule?: R
-  /** Schema of what `run` returns: encoded when saved, decoded when a downstream task reads it. */
+  /** Schema of what `run` returns: encodes the output to store it, and decodes it for downstream tasks. */
   output?: O
   run: (inputs: Inputs<U, R>, context: Context) => Returned<O> | Promise<Returned<O>>
 }
 
-/** Without an `output` schema nothing is kept of what a task returns. */
+/** Without an `output` schema the returned value is discarded. */
 export type Returned<O> = O extends z.ZodType ? z.output<O> : unknown
 
 /** `run` without the types of one task. */

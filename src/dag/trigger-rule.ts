@@ -1,6 +1,6 @@
 import type { TerminalTaskState } from './state.ts'
 
-/** How many upstreams a task has and how those that ended did, with the first of each kind for the reason. */
+/** Counts a task's upstreams by their final state. `first` keeps a task of each state, for the reason. */
 export interface Tally extends Record<TerminalTaskState, number> {
   total: number
   first: Partial<Record<TerminalTaskState, string>>
@@ -21,40 +21,39 @@ type Judge = (tally: Tally) => Verdict | undefined
 
 const READY: Verdict = { state: 'ready' }
 const ready: Judge = () => READY
-const open: Judge = () => undefined
+const undecided: Judge = () => undefined
 
 /**
- * When a task starts, judged by how its upstreams ended. Airflow's names and outcomes. For each rule first what decides
- * it however the others end, then what it comes to once all have ended.
+ * When a task starts, judged by the final states of its upstreams; names and outcomes are Airflow's. The first function
+ * of a rule gives an early verdict, which no other upstream can change. The second judges after all upstreams ended.
  */
 const RULES = {
-  all_success: [upstreamFailed, (tally) => because(tally, 'skipped') ?? READY],
-  all_failed: [(tally) => because(tally, 'success', 'skipped'), ready],
-  all_done: [open, ready],
-  one_success: [({ success }) => readyIf(success > 0), (tally) => upstreamFailed(tally) ?? because(tally, 'skipped')],
+  all_success: [upstreamFailed, (tally) => skipIf(tally, 'skipped') ?? READY],
+  all_failed: [(tally) => skipIf(tally, 'success', 'skipped'), ready],
+  all_done: [undecided, ready],
+  one_success: [({ success }) => readyIf(success > 0), (tally) => upstreamFailed(tally) ?? skipIf(tally, 'skipped')],
   one_failed: [(tally) => readyIf(brokenOf(tally) > 0), () => skip('no upstream failed')],
   one_done: [({ success, failed }) => readyIf(success + failed > 0), () => skip('no upstream ran to its end')],
   none_failed: [upstreamFailed, ready],
-  none_failed_min_one_success: [upstreamFailed, (tally) => readyIf(tally.success > 0) ?? because(tally, 'skipped')],
-  none_skipped: [(tally) => because(tally, 'skipped'), ready],
-  all_skipped: [(tally) => because(tally, 'success', 'failed', 'upstream_failed'), ready],
+  none_failed_min_one_success: [upstreamFailed, (tally) => readyIf(tally.success > 0) ?? skipIf(tally, 'skipped')],
+  none_skipped: [(tally) => skipIf(tally, 'skipped'), ready],
+  all_skipped: [(tally) => skipIf(tally, 'success', 'failed', 'upstream_failed'), ready],
   always: [ready, ready],
 } satisfies Record<string, [Judge, Judge]>
 export type TriggerRule = keyof typeof RULES
 export const TRIGGER_RULES = Object.keys(RULES) as TriggerRule[]
 
 /**
- * What becomes of a task, or undefined while that is open.
+ * Returns the verdict about a task, or undefined while it is undecided.
  *
- * The outcome depends only on how the upstreams end, never on the order in which they do: it is given early
- * only when no later ending can change it. (Airflow skips an `all_success` task at the first skipped upstream
- * even when another one fails a moment later.)
+ * The verdict depends only on the final states of the upstreams, never on their order. (Airflow's does: it skips an
+ * `all_success` task at the first skipped upstream, even if another one fails a moment later.)
  */
 export function judge(rule: TriggerRule, tally: Tally): Verdict | undefined {
   const { total, success, skipped } = tally
   if (total === 0) return READY
-  const [atOnce, atLast] = RULES[rule]
-  return atOnce(tally) ?? (success + skipped + brokenOf(tally) === total ? atLast(tally) : undefined)
+  const [early, final] = RULES[rule]
+  return early(tally) ?? (success + skipped + brokenOf(tally) === total ? final(tally) : undefined)
 }
 
 const ENDED = { success: 'succeeded', failed: 'failed', skipped: 'was skipped', upstream_failed: 'could not run' }
@@ -71,8 +70,8 @@ function skip(reason: string): Verdict {
   return { state: 'skipped', reason }
 }
 
-/** Skipped because of the first upstream that ended in the first of these states that any ended in. */
-function because(tally: Tally, ...states: TerminalTaskState[]): Verdict | undefined {
+/** Skips the task if an upstream ended in one of these states; the reason names the first such upstream. */
+function skipIf(tally: Tally, ...states: TerminalTaskState[]): Verdict | undefined {
   const state = states.find((one) => tally[one] > 0)
   return state && skip(`${tally.first[state]} ${ENDED[state]}`)
 }

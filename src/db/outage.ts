@@ -34,7 +34,7 @@ const LONGEST_WAIT_MS = 1_000
  * Does what may safely be done twice, again and again while the database is away, until `forMs` have passed or the
  * signal aborts; then throws the last error. `onWait` is told of the first failure of an outage.
  */
-export async function outlast<T>(
+export async function retryDuringOutage<T>(
   work: () => Promise<T>,
   { forMs = OUTAGE_MS, signal, onWait }: { forMs?: number; signal?: AbortSignal; onWait?: (error: Error) => void } = {},
 ): Promise<T> {

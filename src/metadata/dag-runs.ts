@@ -10,7 +10,7 @@ export interface NewDagRun {
   runId: string
   runType: RunType
   logicalDate: Date
-  /** Its end is the logical date. */
+  /** The data interval ends at the logical date. */
   dataIntervalStart: Date
   conf: Record<string, unknown>
 }
@@ -18,28 +18,28 @@ export interface NewDagRun {
 export interface DagRun extends NewDagRun {
   dagRunId: number
   state: DagRunState
-  /** Its owner, null where it has none. */
+  /** The process that owns it, or null. */
   jobId: number | null
   version: number
   reason: string | null
-  /** How long it has been running, ms; 0 where it is not. */
+  /** Time since its first start, ms; 0 if it has not started. */
   ranForMs: number
-  /** The latest logical date before this run's, of runs of the dag that had succeeded when it last started a task. */
+  /** The latest logical date before this run's, among the dag's runs that had succeeded when it last started a task. */
   previous: Date | null
 }
 
 export interface Insertion {
   run: NewDagRun
   taskIds: readonly string[]
-  /** Of these tasks the first try starts with the run. */
+  /** Tasks whose first try starts together with the run. */
   started: ReadonlySet<string>
 }
 
 export type Inserted = Pick<DagRun, 'dagRunId' | 'runId' | 'state' | 'previous'>
 
 /**
- * Inserts runs of one version of one dag, owned by this process, with all their task instances: running if the dag has
- * room, else queued with nothing started. A run whose id, or tick, is there already is left out of the answer.
+ * Inserts runs of one version of one dag, owned by this process, with all their task instances. A run is running if
+ * `max_active_runs` allows it, else queued with no task started. Runs whose id or tick already exists are not returned.
  */
 export async function insertRuns(db: Metadata, jobId: number, insertions: readonly Insertion[]): Promise<Inserted[]> {
   const [first] = insertions
@@ -59,7 +59,7 @@ function newRun({ run, started }: Insertion): string {
   return storableRecord(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
 }
 
-/** The latest logical date before that of `r`, of the runs of its dag that have succeeded. */
+/** The latest logical date before that of `r`, among the successful runs of its dag. */
 export const PREVIOUS = `(select p.logical_date from metadata.dag_run p
   where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
   order by p.logical_date desc limit 1)`
@@ -87,12 +87,12 @@ with wanted as materialized (
 select r.run_id as "runId", r.dag_run_id as "dagRunId", r.state, ${PREVIOUS} as previous
 from run r`
 
-/** A run that is nobody's yet. */
+/** A run without an owner. */
 export type QueuedRun = Omit<NewDagRun, 'conf'> & { conf?: NewDagRun['conf'] | undefined }
 
 /**
- * Queues runs of any dags, in this order and for whoever executes, in one statement. A run whose id or tick is there
- * already is left out of the answer.
+ * Queues runs of any dags in one statement, in this order, for any process that executes runs. Runs whose id or tick
+ * already exists are not returned.
  */
 export async function queueRuns(db: Metadata, runs: readonly QueuedRun[]): Promise<{ dagId: string; runId: string }[]> {
   if (runs.length === 0) return []
@@ -119,28 +119,31 @@ with run as (
 )
 select dag_id as "dagId", run_id as "runId" from run where pg_notify($2, 'run') is not null`
 
-/** Which queued runs a process takes up: those of its dags, or of them only those that somebody began and left. */
-export interface Claimable {
+/** Which queued runs a process claims: those of these dags, or only those that another process started and released. */
+export interface ClaimFilter {
   dagIds: readonly string[]
   onlyBegun: boolean
 }
 
 /**
- * Takes the oldest queued run that is nobody's (or this process's own) and whose dag has room, those of backfills
- * last; several processes may ask at once. Returns its id. With `known`, also a running run of this process that is
- * none of those: claimed by a statement whose answer was lost with the connection. A process that was taken for dead
- * gets none, since nobody would ever take it back from there.
+ * Claims the oldest queued run that has no owner (or belongs to this process) and whose dag is below
+ * `max_active_runs`. Runs of backfills come last. Several processes may claim at the same time. Returns the run's id.
+ *
+ * A process that was declared dead gets no run, because no other process would reclaim it.
+ *
+ * @param known if not null, a running run of this process that is not among these is returned too: a statement claimed
+ *   it whose answer was lost with the connection
  */
 export async function claimRun(
   db: Metadata,
   jobId: number,
-  { dagIds, onlyBegun }: Claimable,
+  { dagIds, onlyBegun }: ClaimFilter,
   known: readonly number[] | null,
 ): Promise<number | undefined> {
   const values = [jobId, dagIds, onlyBegun, known]
   for (;;) {
     const { rows } = await db.query<{ dag_run_id: number | null }>({ name: 'claim_run', text: CLAIM_RUN, values })
-    // Null: found, but its dag's room went to another process meanwhile. The next one may be of another dag.
+    // Null: another process used up the dag's `max_active_runs` meanwhile. The next run may be of another dag.
     if (rows[0]?.dag_run_id !== null) return rows[0]?.dag_run_id
   }
 }
@@ -166,12 +169,12 @@ select claimed.dag_run_id from found left join claimed using (dag_run_id)`
 
 export interface StoredRun {
   run: DagRun
-  /** The graph it was started with. */
+  /** The graph with which it was created. */
   nodes: GraphNode[]
   instances: TaskInstance[]
 }
 
-/** A run as stored, whoever owns it, all in one statement: nobody changes it in between. */
+/** Reads a run with any owner. One statement, so that the run cannot change in between. */
 export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun | undefined> {
   const { rows } = await db.query<DagRun & Omit<StoredRun, 'run'>>(
     `select r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId",

@@ -4,10 +4,10 @@ import type { Graph } from '../dag/graph.ts'
 import { MOST, storableText } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
 
-/** The pool that holds a dag's tasks to its `maxActiveTasks` is called this and its id. */
+/** Prefix of the pool that enforces a dag's `maxActiveTasks`; the dag's id follows. */
 export const DAG_POOL = 'dag:'
 
-/** Makes the dag known, with its limits as they are in the code now; returns the version of its graph. */
+/** Stores the dag with its current options; returns the id of its graph's version. */
 export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
   const { id, schedule, timezone, maxActiveRuns, maxActiveTasks = null } = dag
   const description = storableText(dag.description, MOST.description)
@@ -37,7 +37,7 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
   return rows[0]?.dag_version_id ?? 0
 }
 
-/** The version of a graph, as `dag_version.hash` has it. */
+/** The value of `dag_version.hash` for a graph. */
 export function graphHash({ nodes }: Graph): string {
   return createHash('sha256').update(JSON.stringify(nodes)).digest('hex')
 }

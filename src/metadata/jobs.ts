@@ -8,12 +8,12 @@ export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
 
 export type JobEnd = 'success' | 'failed'
 
-/** A process that says nothing for this long is dead, whatever locks it holds. */
+/** A process without a heartbeat for this long is dead, even if it holds its lock. */
 const LEASE_S = 30
-/** A restart of Postgres frees every lock: for this long after it, one taken before says nothing. */
+/** A restart of Postgres frees every lock. For this long after it, a free lock does not mean a dead process. */
 const AFTER_RESTART_S = 15
-/** A task instance whose process died this often has failed. */
-const MOST_LOST_TRIES = 3
+/** A task instance fails once this many of its tries were lost with their process. */
+const MAX_LOST_TRIES = 3
 
 /** The advisory locks held by jobs of one schema; `$2` is its `lockClass`. */
 const JOB_LOCKS = `(
@@ -21,12 +21,12 @@ const JOB_LOCKS = `(
   where locktype = 'advisory' and classid = $2::bigint::oid and granted
     and database = (select oid from pg_database where datname = current_database()))`
 
-/** First number of the advisory lock of every job in this schema; the second is its job_id. */
+/** First key of the advisory locks of this schema's jobs; the second key is the job_id. */
 export function lockClass(schema: string): number {
   return createHash('sha256').update(`tminus job ${schema}`).digest().readInt32BE(0) & 0x7fffffff
 }
 
-/** @param dags those it has loaded; null where that is not known */
+/** @param dags the dags that the process has loaded; null if unknown */
 export async function insertJob(db: Metadata, kind: JobKind, dags: readonly Dag[] | null = null): Promise<number> {
   const loaded = dags && JSON.stringify(Object.fromEntries(dags.map(({ id, graph }) => [id, graphHash(graph)])))
   const { rows } = await db.query<{ job_id: number }>(
@@ -36,7 +36,7 @@ export async function insertJob(db: Metadata, kind: JobKind, dags: readonly Dag[
   return rows[0]?.job_id ?? 0
 }
 
-/** Renews the lease; false when the job was declared dead meanwhile. A backend that does not hold the lock is none. */
+/** Renews the lease; false if the job was declared dead. `backendPid` is stored only if that backend holds the lock. */
 export async function heartbeat(db: Metadata, jobId: number, backendPid: number | null): Promise<boolean> {
   const { rowCount } = await db.query(
     `update metadata.job j set heartbeat_at = now(), backend_pid = held.pid,
@@ -48,20 +48,20 @@ export async function heartbeat(db: Metadata, jobId: number, backendPid: number 
   return rowCount === 1
 }
 
-/** Signs a process off. What it still owned, which is nothing unless something went wrong, is given back. */
+/** Ends a job. Runs that it still owns, which happens only after a failure, are queued again. */
 export async function endJob(db: Metadata, jobId: number, state: JobEnd, reason: string | null): Promise<void> {
   await db.transaction(async (tx) => {
     const { rowCount } = await tx.query(
       `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
       [jobId, state, reason],
     )
-    if (rowCount === 1) await takeBack(tx, jobId, `process ${process.pid} ended`)
+    if (rowCount === 1) await releaseRuns(tx, jobId, `process ${process.pid} ended`)
   })
 }
 
 export type DeadJob = { job_id: number; reason: string }
 
-/** Processes whose lock is free, or whose lease has run out. */
+/** Finds processes whose lock is free or whose lease has expired. */
 export async function findDeadJobs(db: Metadata, ownJobId: number): Promise<DeadJob[]> {
   const values = [ownJobId, lockClass(db.schema)]
   const { rows } = await db.query<DeadJob>({ name: 'find_dead_jobs', text: DEAD_JOBS, values })
@@ -70,7 +70,7 @@ export async function findDeadJobs(db: Metadata, ownJobId: number): Promise<Dead
 
 const DEAD_JOBS = `
 select j.job_id, case when j.heartbeat_at < now() - interval '${LEASE_S} s'
-    then format('process %s on %s gave no sign of life for ${LEASE_S} s', j.pid, j.hostname)
+    then format('process %s on %s sent no heartbeat for ${LEASE_S} s', j.pid, j.hostname)
     else format('process %s on %s died', j.pid, j.hostname) end as reason
 from metadata.job j
 left join ${JOB_LOCKS} l on l.job_id = j.job_id
@@ -81,10 +81,10 @@ where j.state = 'running' and j.job_id <> $1 and (
     or pg_postmaster_start_time() < now() - interval '${AFTER_RESTART_S} s')))`
 
 /**
- * Declares a process dead and takes from it what it owned: its runs are queued again, its running tries recorded as
- * lost. Undefined when somebody else did, or it turned out to be alive. One transaction: all or nothing.
+ * Declares a process dead, queues its runs again and records its running tries as lost, in one transaction. Returns
+ * undefined if another process did so first, or if the process is alive.
  */
-export async function buryJob(db: Metadata, ownJobId: number, dead: DeadJob): Promise<TakenBack | undefined> {
+export async function reclaimDeadJob(db: Metadata, ownJobId: number, dead: DeadJob): Promise<Released | undefined> {
   return await db.transaction(async (tx) => {
     const { rowCount } = await tx.query(
       `update metadata.job set state = 'failed', ended_at = now(), reason = $4
@@ -92,17 +92,17 @@ export async function buryJob(db: Metadata, ownJobId: number, dead: DeadJob): Pr
       [ownJobId, lockClass(db.schema), dead.job_id, dead.reason],
     )
     if (rowCount === 0) return undefined
-    // Its lock still held: a process that hangs must not wake up as the owner. Only the holder itself is ended.
+    // A process that hangs still holds its lock. Its session ends, so that it cannot continue as the owner.
     const terminate = `select pg_terminate_backend(pid) from ${JOB_LOCKS} l where job_id = $1`
     await tx.query(terminate, [dead.job_id, lockClass(db.schema)])
-    return await takeBack(tx, dead.job_id, dead.reason)
+    return await releaseRuns(tx, dead.job_id, dead.reason)
   })
 }
 
-type TakenBack = { runs: number; tries: number }
+type Released = { runs: number; tries: number }
 
-/** Queues the runs a job owned, records its running tries as lost, and frees every slot it took. */
-async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<TakenBack> {
+/** Queues the job's runs again, records its running tries as lost, and frees its pool slots. */
+async function releaseRuns(tx: Metadata, jobId: number, reason: string): Promise<Released> {
   const runs = await tx.query<{ dag_run_id: number }>(
     `update metadata.dag_run set state = 'queued', job_id = null, version = version + 1, reason = $2
      where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
@@ -111,8 +111,8 @@ async function takeBack(tx: Metadata, jobId: number, reason: string): Promise<Ta
   const tries = await tx.query(
     `with lost as (
        update metadata.task_instance t set
-         state = (case when t.lost + 1 >= ${MOST_LOST_TRIES} then 'failed' else 'scheduled' end)::metadata.task_instance_state,
-         ended_at = case when t.lost + 1 >= ${MOST_LOST_TRIES} then now() end,
+         state = (case when t.lost + 1 >= ${MAX_LOST_TRIES} then 'failed' else 'scheduled' end)::metadata.task_instance_state,
+         ended_at = case when t.lost + 1 >= ${MAX_LOST_TRIES} then now() end,
          lost = t.lost + 1,
          reason = format('try %s was lost: %s', t.try_number, $2::text)
        where t.dag_run_id = any($1::bigint[]) and t.state = 'running'

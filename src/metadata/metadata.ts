@@ -4,22 +4,21 @@ import type { Database, Queryable } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 
 /**
- * The runner's tables, in whatever schema `METADATA_SCHEMA` names. Statements are written against the schema
- * `metadata`; another name is put in its place here and nowhere else. (A search path would be forgotten by a
- * transaction pooler.)
+ * The runner's tables, in the schema that `METADATA_SCHEMA` names. Statements are written for the schema `metadata`;
+ * this module replaces the name if it differs. (A transaction pooler would lose a search path.)
  */
 export interface Metadata extends Queryable {
   readonly pool: Database
   readonly schema: string
-  /** Where processes on this schema call each other by NOTIFY. */
+  /** The NOTIFY channel of the processes on this schema. */
   readonly channel: string
   transaction<T>(work: (db: Metadata) => Promise<T>): Promise<T>
 }
 
 /**
- * Settings of the connections for the runner's hottest statements. Their plans are kept for as long as a connection
- * lives, and one made while a table was new would read (or sort) all of it ever after; with these only the right index
- * is left. Compiling them costs more than it saves.
+ * Settings of the connections for the runner's hottest statements. A connection keeps its plans, and a plan made while
+ * a table was small would scan or sort the whole table later. With these settings the planner can only use the index.
+ * JIT compilation costs more than it saves here.
  */
 export const BY_INDEX = {
   ...Object.fromEntries(
@@ -31,14 +30,14 @@ export const BY_INDEX = {
 }
 
 export function openMetadata(pool: Database, schema: string): Metadata {
-  return place(pool, pool, schema, new Map())
+  return withSchema(pool, pool, schema, new Map())
 }
 
-function place(pool: Database, connection: Queryable, schema: string, placed: Map<string, string>): Metadata {
+function withSchema(pool: Database, connection: Queryable, schema: string, renamed: Map<string, string>): Metadata {
   const textOf = (text: string): string => {
     if (schema === 'metadata') return text
-    const known = placed.get(text) ?? text.replaceAll(/\bmetadata\./g, `${format.ident(schema)}.`)
-    placed.set(text, known)
+    const known = renamed.get(text) ?? text.replaceAll(/\bmetadata\./g, `${format.ident(schema)}.`)
+    renamed.set(text, known)
     return known
   }
   const query = (statement: string | { text: string }, values?: unknown[]) =>
@@ -50,6 +49,6 @@ function place(pool: Database, connection: Queryable, schema: string, placed: Ma
     schema,
     channel: `tminus_${schema}`,
     query: query as Queryable['query'],
-    transaction: (work) => inTransaction(pool, (own) => work(place(pool, own, schema, placed))),
+    transaction: (work) => inTransaction(pool, (own) => work(withSchema(pool, own, schema, renamed))),
   }
 }

@@ -7,9 +7,9 @@ export interface SlotWanted extends TryKey {
 }
 
 /**
- * Takes slots for as many of the wanted as there is room, in their order, `most` at most; returns those that got all
- * they need. The pools' rows are locked in one order, so two processes neither overbook nor deadlock. A process that
- * was taken for dead gets none, since nobody would free them.
+ * Acquires slots for as many of the wanted tries as possible, in their order and at most `most`. Returns the tries that
+ * got a slot of each pool they need. The rows of the pools are locked in a fixed order, so that processes neither
+ * overbook nor deadlock. A process that was declared dead gets no slots, because no process would free them.
  */
 export async function takeSlots<W extends SlotWanted>(
   db: Metadata,
@@ -22,7 +22,7 @@ export async function takeSlots<W extends SlotWanted>(
     const alive = `select from metadata.job where job_id = $1 and state = 'running' for share`
     if ((await tx.query(alive, [jobId])).rowCount === 0) return []
     await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [names])
-    // What asks does not run: a slot it holds was taken by a transaction whose answer was lost.
+    // A try that asks is not running. If it holds a slot, the answer to an earlier transaction was lost.
     await freeSlots(tx, wanted)
     const { rows } = await tx.query<{ pool: string; free: number }>(
       `select p.pool, p.slots - (select count(*)::int from metadata.pool_slot s where s.pool = p.pool) as free
@@ -50,7 +50,7 @@ export async function takeSlots<W extends SlotWanted>(
   })
 }
 
-/** Gives back the slots of tries that did not start after all, or that have ended. */
+/** Frees the slots of tries that have ended or did not start. */
 export async function freeSlots(db: Metadata, slots: readonly TryKey[]): Promise<void> {
   await db.query(
     `with freed as (

@@ -18,13 +18,13 @@ export interface ScheduleState {
   dagId: string
   paused: boolean
   since: Date | null
-  /** Logical date of the last scheduled run, of those not after `now`. */
+  /** Logical date of the last scheduled run that is not after `now`. */
   last: Date | null
-  /** Scheduled runs that wait. */
+  /** Number of queued scheduled runs. */
   queued: number
 }
 
-/** Where the schedules of these dags stand; each by a look at the end of an index. */
+/** Reads the state of these dags' schedules; each needs only the end of an index. */
 export async function readSchedules(db: Metadata, dagIds: string[], now: Date): Promise<Map<string, ScheduleState>> {
   const { rows } = await db.query<ScheduleState>({ name: 'read_schedules', text: READ, values: [dagIds, now] })
   return new Map(rows.map((state) => [state.dagId, state]))

@@ -8,6 +8,7 @@ export interface TryKey {
   tryNumber: number
 }
 
+/** The stored state of a task instance. */
 export interface TaskInstance {
   taskId: string
   state: TaskInstanceState
@@ -18,13 +19,13 @@ export interface TaskInstance {
   dueAt: Date | null
 }
 
-/** Of a run that begins; `started` with it, or at none. */
+/** A task instance of a new run: running if it starts with the run, else `none`. */
 export function firstInstance(taskId: string, started = false): TaskInstance {
   const [state, tryNumber] = started ? (['running', 1] as const) : (['none', 0] as const)
   return { taskId, state, tryNumber, failures: 0, lost: 0, reason: null, dueAt: null }
 }
 
-/** What a task returned, as stored; undefined when it returned nothing. */
+/** The stored output of a task; undefined if there is none. */
 export async function readOutput(db: Metadata, dagRunId: number, taskId: string): Promise<unknown> {
   const text = 'select value from metadata.xcom where dag_run_id = $1 and task_id = $2'
   const { rows } = await db.query<{ value: unknown }>(text, [dagRunId, taskId])

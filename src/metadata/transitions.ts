@@ -8,11 +8,11 @@ import type { TaskInstance, TryKey } from './task-instances.ts'
 /** How one try of a task ended, as the executor reports it. */
 export type Ending = {
   reason: string | null
-  /** For the log: stacks and causes. */
+  /** Stacks and causes, for the log. */
   error?: string
-  /** JSON text of what it returned; null where the task declares none. */
+  /** JSON text of the task's output; null if the task declares no output. */
   output?: string | null
-  /** True where the run ended first: the try was told to stop, and keeps its slots until it has. */
+  /** True if the run ended or was released first: the try is being aborted, and keeps its pool slots until it ends. */
   isStopping?: boolean
 } & (
   | { state: 'success' | 'skipped' }
@@ -20,12 +20,12 @@ export type Ending = {
   | { state: 'up_for_reschedule'; dueAt: Date }
 )
 
-/** One task instance from one state to another; refused unless it stands in `from` at `fromTry`. */
+/** Moves a task instance to another state; refused unless it is in the state `from` at the try `fromTry`. */
 export interface Transition extends Omit<TaskInstance, 'state'> {
   from: TaskInstanceState
   fromTry: number
   to: TaskInstanceState
-  /** Set where the transition ends a try: how. */
+  /** How the try ended, if the transition ends one. */
   ended: Ending | null
 }
 
@@ -35,19 +35,19 @@ export interface RunResult {
   reason: string | null
 }
 
-/** What one run's owner wants written, all of it or nothing. */
+/** The changes of one run that its owner wants to write, all or nothing. */
 export interface RunChange {
   dagRunId: number
-  /** As the owner knows it; a higher one in the database means that somebody else changed the run. */
+  /** The version that the owner knows. A clear, mark or cancel raises it in the database. */
   version: number
   transitions: readonly Transition[]
-  /** True where its tasks may hold slots of pools. */
+  /** True if the run's tasks may hold pool slots. */
   limited: boolean
-  /** Set where the run itself moves; to `queued` it is given back, for another owner. */
+  /** The run's own new state, if it changes; `queued` releases it to another owner. */
   run: RunResult | null
 }
 
-/** A change that went in: whether a task starts by it, and then `DagRun.previous` as of now. */
+/** A change that was written. If it starts a task, `previous` is the current value of `DagRun.previous`. */
 export type Written = { starts: boolean } & Pick<DagRun, 'previous'>
 
 /** A line that a task logged. */
@@ -59,12 +59,12 @@ export interface LogLine extends TryKey {
 }
 
 /**
- * Writes the changes of any number of runs, and waiting log lines, in one statement and so one commit. Returns the
- * runs whose change went in, with `previous` of those in which a task starts; of the others nothing did: read them
- * again to see why.
+ * Writes the changes of any number of runs, and log lines, in one statement and one commit. Returns the runs whose
+ * change was written. A run that is missing in the answer has another owner or version now: read it again.
  *
- * The run rows are locked first, still owned and of the version known: an adopter waits for this write or this
- * write waits for it and then finds nothing to do. So a change goes in whole or not at all.
+ * The statement first locks the rows of the runs that this process still owns at the known version. A process that
+ * adopts a run waits for this write, or this write waits for it and then changes nothing of the run. So a change is
+ * written completely or not at all.
  */
 export async function writeChanges(
   db: Metadata,
@@ -101,8 +101,8 @@ function moveOf(dagRunId: number, move: Transition): string {
 type Part = keyof typeof PARTS
 
 /**
- * What few writes have, and so goes the simple way, as JSON; a part that is empty is left out of the statement, since
- * an executor node less is a tenth of its time.
+ * The rows of the optional parts, which few writes have; so JSON is fast enough. The statement omits an empty part,
+ * because each part costs a tenth of its time.
  */
 function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Record<Part, readonly unknown[]> {
   const tries: object[] = []
@@ -110,12 +110,12 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
   const freed: object[] = []
   for (const { dagRunId, transitions, limited } of changes) {
     for (const { taskId, from, fromTry: tryNumber, to, ended } of transitions) {
-      // Also of one that ended before it started: its slot may just have been taken for its next try.
+      // A task instance that ends before it starts may just have acquired the slot of its next try.
       const isFree = from === 'running' ? !ended?.isStopping : isTerminal(to)
       if (limited && isFree) freed.push({ dagRunId, taskId, tryNumber: from === 'running' ? tryNumber : tryNumber + 1 })
       if (ended === null) continue
       const { state, reason, error, output = null } = ended
-      // A try that its task instance tells of needs no row of its own.
+      // A task instance that ends with its try holds the same facts, so the try needs no row.
       if (!isTerminal(to) || state !== to) tries.push({ dagRunId, taskId, tryNumber, state, reason, error })
       if (output !== null) outputs.push({ dagRunId, taskId, output })
     }
@@ -124,7 +124,10 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
   return { tries, outputs, freed, runs, logs }
 }
 
-/** Answers with the id of its run for each row that moved. */
+/**
+ * Returns one row, with the run's id, for each changed row. The conditions on `$4` and `$5` are always true: Postgres
+ * needs each parameter to occur with its type, even if no part of this statement uses it.
+ */
 function statement(parts: readonly Part[]): string {
   if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id, ${START}`
   const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, ${START})`
@@ -133,7 +136,7 @@ function statement(parts: readonly Part[]): string {
     ${parts.includes('runs') ? 'union all select dag_run_id, false, null from runs' : ''}`
 }
 
-/** Lateral, so that each run is looked up by its key: a plan made while there were few runs would read all of them. */
+/** Lateral, so that each run is found by its key: a plan made while there were few runs would scan all of them. */
 const RUN = `run as materialized (
   select r.dag_run_id, r.dag_id, r.logical_date, u.state, u.reason
   from unnest($2::metadata.dag_run_change[]) as u cross join lateral (
@@ -152,7 +155,7 @@ const MOVE = `update metadata.task_instance t set
   from run r join unnest($3::metadata.task_instance_change[]) as c using (dag_run_id)
   where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try`
 
-/** Runs that succeed by this very statement count too. */
+/** A run that succeeds in this statement counts as previous too. */
 const START = `c.state = 'running' as starts, case when c.state = 'running' then greatest(${PREVIOUS}, (
     select max(e.logical_date) from run e
     where e.dag_id = r.dag_id and e.state = 'success' and e.logical_date < r.logical_date)) end as previous`
@@ -180,7 +183,7 @@ const PARTS = {
   where s.dag_run_id = m.dag_run_id and s.task_id = m.task_id and s.try_number = e."tryNumber"
   returning pg_notify($4, 'slot')
 )`,
-  // Whoever waits for room in this dag is told.
+  // A run that ends makes room for a queued run of its dag, so processes are notified.
   runs: `runs as (
   update metadata.dag_run r set
     state = run.state, reason = run.reason,

@@ -6,7 +6,7 @@ import { queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { newRunId } from '../runner/run-id.ts'
-import { type Tick, take } from '../scheduler/due.ts'
+import { type Tick, ticksBetween } from '../scheduler/due.ts'
 import { openTimetable } from '../scheduler/timetable.ts'
 import {
   deleteUnstartedRuns,
@@ -108,7 +108,7 @@ export async function planBackfill(db: Metadata, dag: Dag, range: BackfillRange)
 function ticksOf({ id, schedule, timezone }: Dag, { from, to }: BackfillRange): Tick[] {
   if (schedule === null) throw new UsageError(`Dag '${id}' has no schedule, so it has no ticks; trigger it instead`)
   if (from > to) throw new UsageError('The end of the backfill is before its start; swap them')
-  const { ticks, next } = take(openTimetable(schedule, timezone), from.getTime() - 1, to.getTime(), MOST_TICKS)
+  const { ticks, next } = ticksBetween(openTimetable(schedule, timezone), from.getTime() - 1, to.getTime(), MOST_TICKS)
   if (next > to.getTime()) return ticks
   throw new UsageError(`The range has more than ${MOST_TICKS} ticks of '${id}'; choose a shorter one`)
 }

@@ -1,12 +1,12 @@
 /**
- * An AbortController that tells of its abort without a signal too: making one is most of what a short try costs, and
- * few tasks ever look at theirs.
+ * An AbortController that reports its abort without a signal. Creating a signal is most of the cost of a short try, and
+ * few tasks use theirs.
  */
 export class Abort extends AbortController {
   reason: Error | undefined
   onAbort: ((reason: Error) => void) | undefined
 
-  /** Only the first one counts. */
+  /** Only the first call has an effect. */
   override abort(reason: Error): void {
     if (this.reason !== undefined) return
     this.reason = reason

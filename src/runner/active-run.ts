@@ -11,8 +11,8 @@ import type { Ending, RunChange, RunResult, Transition } from '../metadata/trans
 import { dueAfter } from './timers.ts'
 
 /**
- * A run as its owner holds it: the graph, where each task instance stands, and what of that is not written yet.
- * Decides and remembers; reads and writes nothing. Task instances are named by their position in the graph.
+ * The state of a run in its owner's memory: the graph, the task instances, and the changes that are not written yet. It
+ * decides the next states, without any I/O. An index identifies a task instance by its position in the graph.
  */
 export class ActiveRun {
   readonly graph: Graph
@@ -21,7 +21,7 @@ export class ActiveRun {
   ended: RunResult | undefined
   readonly #tallies: Tally[]
   #open: number
-  /** Where those stand in the database that have moved since, and how a try of theirs ended. */
+  /** The stored state of each task instance that has changed since, and how its try ended. */
   readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended'>>()
   #endUnwritten: RunResult | null = null
 
@@ -43,27 +43,33 @@ export class ActiveRun {
     return instance
   }
 
-  /** Judges every task still at `none`; returns those that are ready. */
+  /** Judges every task in the state `none`; returns those that are ready. */
   judgeAll(): number[] {
     return this.#judge(this.instances.keys())
   }
 
-  /** Ready, waits for a slot (`queued`) or is held by a limit (`scheduled`). */
-  hold(index: number, state: 'queued' | 'scheduled', reason: string | null): void {
+  /** The task is ready, and waits for a slot (`queued`) or for a limit (`scheduled`). */
+  markWaiting(index: number, state: 'queued' | 'scheduled', reason: string | null): void {
     this.#move(index, { state, reason, dueAt: null })
   }
 
-  /** Claims a ready task instance: a new try starts once this is written. */
+  /** Claims a ready task instance; its new try starts after the claim is written. */
   start(index: number): void {
     const tryNumber = this.instance(index).tryNumber + 1
     this.#move(index, { state: 'running', tryNumber, reason: null, dueAt: null })
   }
 
   /**
-   * Takes in how a try ended and what follows from it, all the way down; returns the tasks that became ready.
-   * A try that is not the running one changes nothing.
+   * Applies the end of a try and its effect on all tasks downstream; returns the tasks that became ready. A try that is
+   * no longer the running one changes nothing.
    */
-  settle(index: number, tryNumber: number, ending: Ending, limits: RetryLimits | undefined, random: number): number[] {
+  finishTry(
+    index: number,
+    tryNumber: number,
+    ending: Ending,
+    limits: RetryLimits | undefined,
+    random: number,
+  ): number[] {
     if (!this.isRunning(index, tryNumber)) return []
     if (ending.state === 'failed') return this.#fail(index, ending, limits, random)
     if (ending.state !== 'up_for_reschedule') return this.#end(index, ending.state, ending.reason, ending)
@@ -76,7 +82,7 @@ export class ActiveRun {
     return instance.state === 'running' && instance.tryNumber === tryNumber
   }
 
-  /** Ends the run now, as failed: running tasks have failed for this reason, the others are skipped. */
+  /** Ends the run now as failed: running tasks fail for this reason, the others are skipped. */
   stop(reason: string): void {
     if (this.ended !== undefined) return
     this.instances.forEach(({ state }, index) => {
@@ -85,11 +91,11 @@ export class ActiveRun {
     this.instances.forEach(({ state }, index) => {
       if (!isTerminal(state)) this.#end(index, 'skipped', reason)
     })
-    // Also where nothing ran just then: a run cut short while it waited for a retry is no success.
+    // The run fails even if no task was running, for example while it waited for a retry.
     if (!this.instances.some(({ state }) => state === 'failed')) this.#endRun('failed', reason)
   }
 
-  /** Gives the run back: whatever still runs is handed back, and the run waits for another owner. */
+  /** Releases the run to another process: its running tasks become `scheduled`, and the run is queued. */
   release(reason: string): void {
     if (this.ended !== undefined) return
     this.instances.forEach(({ state }, index) => {
@@ -99,7 +105,7 @@ export class ActiveRun {
     this.#endRun('queued', reason)
   }
 
-  /** What has changed since the last call, to be written in one piece; undefined when nothing has. */
+  /** Returns the changes since the last call, to be written together; undefined if there are none. */
   takeChange(): Omit<RunChange, 'limited'> | undefined {
     const { dagRunId, version } = this.run
     const transitions: Transition[] = []
@@ -129,14 +135,14 @@ export class ActiveRun {
     return []
   }
 
-  /** To a final state, then judges what hangs on it. */
+  /** Moves a task instance to a final state, then judges the tasks downstream. */
   #end(index: number, state: TerminalTaskState, reason: string | null, ending?: Ending): number[] {
     this.#move(index, { state, reason, dueAt: null }, ending)
     this.#close(index, state)
     return this.#judge(this.graph.downstream[index] ?? [])
   }
 
-  /** Skips cascade within this one call, so a whole branch is decided and written at once. */
+  /** A skip cascades within this call, so that one write covers the whole branch. */
   #judge(candidates: Iterable<number>): number[] {
     const ready = new Set<number>()
     const open = [...candidates]
@@ -153,7 +159,7 @@ export class ActiveRun {
     return [...ready]
   }
 
-  /** Claimed, but nobody knows yet: then it was never started. */
+  /** Takes back a claim that is not written yet: the try has not started. */
   #undoStart(index: number): boolean {
     const undone = this.#unwritten.has(index) && this.#unwritten.get(index)?.from !== 'running'
     if (undone) this.#move(index, { state: 'scheduled', tryNumber: this.instance(index).tryNumber - 1, reason: null })
@@ -166,23 +172,24 @@ export class ActiveRun {
     for (const child of this.graph.downstream[index] ?? []) count(this.#tallies[child] as Tally, taskId, state)
   }
 
-  /** A green leaf never hides a red task: any failure fails the run. */
+  /** Any failed task fails the run, even if the last tasks succeeded. */
   #conclude(): void {
     const failed = this.instances.find(({ state }) => state === 'failed')
-    const red = failed ?? this.instances.find(({ state }) => state === 'upstream_failed')
-    const reason = red && `${red.taskId} ${failed ? 'failed' : 'could not run'}: ${red.reason ?? 'no reason given'}`
-    this.#endRun(red ? 'failed' : 'success', reason ?? null)
+    const cause = failed ?? this.instances.find(({ state }) => state === 'upstream_failed')
+    const reason =
+      cause && `${cause.taskId} ${failed ? 'failed' : 'could not run'}: ${cause.reason ?? 'no reason given'}`
+    this.#endRun(cause ? 'failed' : 'success', reason ?? null)
   }
 
   #endRun(state: DagRunState, reason: string | null): void {
     this.ended = this.#endUnwritten = { state, reason }
   }
 
-  /** Remembers the first state, so that several moves before a write are one transition. */
+  /** Keeps the stored state, so that several moves before a write become one transition. */
   #move(index: number, to: Partial<TaskInstance>, ending?: Ending): void {
     const instance = this.instance(index)
     const { taskId, state, tryNumber } = instance
-    // A move the state machine does not know is a mistake in this file; better no write than a wrong one.
+    // Only a bug in this file makes an unknown move; an error is better than a wrong write.
     if (to.state !== undefined && to.state !== state && !TASK_TRANSITIONS[state].includes(to.state))
       throw new RangeError(`task '${taskId}' cannot go from ${state} to ${to.state}`)
     const unwritten = this.#unwritten.get(index) ?? { from: state, fromTry: tryNumber, ended: null }
@@ -192,20 +199,20 @@ export class ActiveRun {
   }
 }
 
-/** An owned run as others may look at it. */
+/** A read-only view of an owned run. */
 export interface RunView {
   readonly dag: Dag
   readonly run: DagRun
   readonly state: ActiveRun
 }
 
-/** The tasks with which a new run starts. */
+/** Returns the tasks that are ready when a run starts. */
 export function readyAtFirst({ nodes, upstream }: Graph): string[] {
   const isReady = (rule: TriggerRule, parents = 0) => judge(rule, emptyTally(parents))?.state === 'ready'
   return nodes.filter((node, index) => isReady(node.triggerRule, upstream[index]?.length)).map(({ id }) => id)
 }
 
-/** A try that ended without the task's doing. */
+/** The end of a try that failed for a reason outside the task's code. */
 export function failure(reason: string, isStopping = false): Ending {
   return { state: 'failed', reason: storableText(reason, MOST.reason), retryable: false, isStopping }
 }

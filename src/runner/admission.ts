@@ -4,19 +4,19 @@ import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { type RunView, readyAtFirst } from './active-run.ts'
+import { CoalescedWork } from './coalesced-work.ts'
 import type { JobContext } from './job.ts'
-import { Turn } from './turn.ts'
 
 export interface AdmissionOptions extends JobContext {
-  /** Task instances this process may run at once. */
+  /** Limit of task instances that run in this process. */
   slots: number
-  /** There is room, and nothing here waits for it. */
+  /** Called if a slot is free and no task instance waits for it. */
   idle(): void
 }
 
 /** A run whose ready tasks ask for slots. */
 export interface Candidate extends RunView {
-  /** Runs that came to this process earlier go first. */
+  /** Position in the order in which this process got its runs; lower starts first. */
   readonly order: number
   /** True while the task instance waits to be started. */
   isWaiting(index: number): boolean
@@ -31,33 +31,37 @@ interface Entry extends SlotWanted {
 }
 
 /**
- * Who may start: by this process's slots (`queued` until one is free) and by the limits processes share, pools and
- * `maxActiveTasks` (`scheduled` until the database gave a slot of each).
+ * Decides which ready task instances start. A task instance needs a slot of this process (it is `queued` until one is
+ * free) and a slot of each pool it uses, which processes share through the database (it is `scheduled` until it has
+ * them). `maxActiveTasks` is such a pool.
  */
 export class Admission {
   readonly #options: AdmissionOptions
-  /** In the order in which they are to start. */
+  /** In the order in which they start. */
   readonly #ready: Entry[] = []
-  /** By run and position: a run that was read again offers its tasks again. */
+  /** By run and position, because a run that was read again offers its tasks again. */
   readonly #limited = new Map<string, Entry>()
-  /** Slots of pools that no write gives back. */
+  /** Tries whose pool slots must be freed here, because no write of a run frees them. */
   readonly #freed: TryKey[] = []
-  readonly #asking: Turn
+  readonly #slotRequest: CoalescedWork
   #used = 0
   #closed = false
 
   constructor(options: AdmissionOptions) {
     this.#options = options
     // After an outage the session's new connection calls `slotsFreed`.
-    this.#asking = new Turn(() => this.#askForSlots(), logUnlessOutage(options.log, 'acquiring pool slots failed'))
+    this.#slotRequest = new CoalescedWork(
+      () => this.#askForSlots(),
+      logUnlessOutage(options.log, 'acquiring pool slots failed'),
+    )
   }
 
-  /** How many task instances run here, those among them that nobody waits for any more. */
+  /** Number of task instances that run here, including abandoned ones. */
   get executing(): number {
     return this.#used
   }
 
-  /** True while a further run would not just wait behind others here. */
+  /** True if a slot is free and no task instance waits for it: then this process can take another run. */
   get hasRoom(): boolean {
     return this.#room > 0 && this.#ready.length === 0
   }
@@ -66,7 +70,7 @@ export class Admission {
     return this.#closed ? 0 : this.#options.slots - this.#used
   }
 
-  /** Takes the free slots for tasks of a run still to be stored; returns which of them start with it. */
+  /** Takes free slots for the first tasks of a run that is about to be inserted; returns those that start with it. */
   reserve(dag: Dag): Set<string> {
     if (!this.hasRoom) return new Set()
     const ready = readyAtFirst(dag.graph).filter((taskId) => poolsOf(dag, taskId).length === 0)
@@ -75,7 +79,7 @@ export class Admission {
     return new Set(first)
   }
 
-  /** These may start as soon as there is room for them. */
+  /** Adds ready task instances; each starts as soon as it has its slots. */
   offer(run: Candidate, indexes: readonly number[]): void {
     for (const index of indexes) this.#place(run, index)
     this.#admit()
@@ -85,25 +89,25 @@ export class Admission {
     this.#used++
   }
 
-  /** Who gives one back first offers what follows from that; then it is for whoever waits. */
+  /** The caller's own follow-up tasks get the slots first, then the tasks that wait. */
   freeSlots(count = 1): void {
     this.#used -= count
     queueMicrotask(() => this.#admit())
   }
 
-  /** A try has ended, or did not start, and no write of its run says so. A process that ends gives back all it took. */
+  /** Frees the pool slots of a try that ended, or did not start, without a write. The end of the job frees the rest. */
   freePools(ended: TryKey): void {
     if (this.#closed) return
     this.#freed.push(ended)
-    this.#asking.ask()
+    this.#slotRequest.request()
   }
 
-  /** Somewhere a slot of a pool came free. */
+  /** Call it when a process freed a slot of a pool. */
   slotsFreed(): void {
-    this.#asking.ask()
+    this.#slotRequest.request()
   }
 
-  /** Nothing starts any more. */
+  /** From now on no task instance starts. */
   close(): void {
     this.#closed = true
   }
@@ -114,11 +118,11 @@ export class Admission {
     const wanted = { dagRunId: run.run.dagRunId, taskId, tryNumber: tryNumber + 1, pools }
     const entry = { ...wanted, run, index, priority: priorityOf(run.dag, taskId) }
     if (pools.length > 0) {
-      run.state.hold(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
+      run.state.markWaiting(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
       this.#limited.set(`${run.order}:${index}`, entry)
       return
     }
-    run.state.hold(index, 'queued', null)
+    run.state.markWaiting(index, 'queued', null)
     let [from, to] = [0, this.#ready.length]
     while (from < to) {
       const middle = (from + to) >> 1
@@ -128,14 +132,14 @@ export class Admission {
     this.#ready.splice(from, 0, entry)
   }
 
-  /** Fills free slots with what matters most and waits longest. */
+  /** Starts waiting task instances in free slots, in order. */
   #admit(): void {
     while (this.#room > 0) {
       const next = this.#ready.shift()
       if (next === undefined) break
       if (next.run.isWaiting(next.index)) next.run.start(next.index)
     }
-    if (this.#limited.size > 0) this.#asking.ask()
+    if (this.#limited.size > 0) this.#slotRequest.request()
     if (this.hasRoom) this.#options.idle()
   }
 
@@ -146,7 +150,7 @@ export class Admission {
     if (ended.length > 0) await freeSlots(db, ended)
     this.#freed.splice(0, ended.length)
     const room = this.#room
-    const asked = firstOfEach([...this.#limited.values()].sort(compare), room)
+    const asked = limitPerPools([...this.#limited.values()].sort(compare), room)
     if (asked.length === 0) return
     for (const entry of await takeSlots(db, job.id, asked, room)) {
       if (this.#room > 0 && entry.run.isWaiting(entry.index)) entry.run.start(entry.index)
@@ -155,8 +159,8 @@ export class Admission {
   }
 }
 
-/** So many for each pool, or pools: however many wait for one that is full, they keep nobody from another. */
-function firstOfEach(entries: readonly Entry[], most: number): Entry[] {
+/** At most `most` for each set of pools, so that tasks that wait for a full pool do not delay those of other pools. */
+function limitPerPools(entries: readonly Entry[], most: number): Entry[] {
   const taken = new Map<string, number>()
   return entries.filter(({ pools }) => {
     const before = taken.get(String(pools)) ?? 0
@@ -164,7 +168,7 @@ function firstOfEach(entries: readonly Entry[], most: number): Entry[] {
   })
 }
 
-/** Highest priority first, then the run that came first, then the order of its graph. */
+/** By priority, highest first, then by the order of the runs, then by the order of the graph. */
 function compare(a: Entry, b: Entry): number {
   return b.priority - a.priority || a.run.order - b.run.order || a.index - b.index
 }
@@ -173,12 +177,12 @@ function priorityOf(dag: Dag, taskId: string): number {
   return dag.tasks.get(taskId)?.priority ?? 0
 }
 
-/** True where task instances of this dag may hold slots of pools. */
+/** True if task instances of this dag may hold pool slots. */
 export function hasLimits(dag: Dag): boolean {
   return [...dag.tasks.keys()].some((taskId) => poolsOf(dag, taskId).length > 0)
 }
 
-/** The limits a task needs a slot of, all of them. */
+/** The pools in which a task needs a slot. */
 function poolsOf(dag: Dag, taskId: string): string[] {
   const pool = dag.tasks.get(taskId)?.pool
   const own = dag.maxActiveTasks === undefined ? [] : [`${DAG_POOL}${dag.id}`]

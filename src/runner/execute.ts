@@ -13,30 +13,30 @@ import type { Ending } from '../metadata/transitions.ts'
 import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
-import { dueAfter, LONGEST_MS } from './timers.ts'
+import { dueAfter, MAX_TIMER_MS } from './timers.ts'
 
-/** What tasks are given to work with. */
+/** What the process provides to its tasks. */
 export interface Resources {
   db: Database
   openHttp(signal: AbortSignal): Http & { close(): Promise<void> }
   settingsOf(dag: Dag): Record<string, unknown>
-  /** The time tasks are told; follows `CLOCK`. */
+  /** The time for tasks, by the setting `CLOCK`. */
   now(): Date
-  /** The process's own log, for what is not a task. */
+  /** The process's own log, for callbacks. */
   log(end: RunEnd): TaskLog
-  /** Takes secrets out of what is about to be stored. */
+  /** Removes secrets from text before it is stored. */
   scrub(text: string): string
 }
 
-/** A task that does not stop within this time of being told to is left behind; its result is refused. */
+/** A task that does not end within this time after its abort is abandoned; its late result is refused. */
 export const ABANDON_AFTER_MS = 10_000
 export const MAX_OUTPUT_BYTES = 1_000_000
 
-/** One try: inputs, the task's own code and output under its time limit. Whatever happens is an ending. */
+/** Executes one try under its time limit: reads inputs, runs the task's code, checks the output. Never rejects. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
   const { dag, task, abort } = attempt
   const ms = task.executionTimeoutMs
-  const timer = ms === undefined ? undefined : setTimeout(() => abort.abort(timedOut(ms)), Math.min(ms, LONGEST_MS))
+  const timer = ms === undefined ? undefined : setTimeout(() => abort.abort(timedOut(ms)), Math.min(ms, MAX_TIMER_MS))
   try {
     const work = async (tools: Tools): Promise<Ending> => {
       const inputs = await readInputs(attempt)
@@ -54,7 +54,7 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
 
 type Tools = Pick<TaskContext, 'settings' | 'signal' | 'now' | 'http'>
 
-/** What costs is made when first looked at, and requests are closed with the work. */
+/** Creates expensive tools on first use, and closes HTTP requests after the work. */
 export async function withTools<T>(
   dag: Dag,
   abort: Abort,
@@ -80,7 +80,7 @@ export async function withTools<T>(
   }
 }
 
-/** Outputs of the upstream tasks under the names the author gave them; undefined where there is none. */
+/** Reads the outputs of the upstream tasks, by input name. */
 async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
   const inputs: Record<string, unknown> = {}
   for (const [name, { id, output }] of Object.entries(attempt.task.upstream)) {
@@ -88,13 +88,13 @@ async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
     const stored = await attempt.readOutput(id)
     if (stored === undefined) continue
     const decoded = await z.safeDecodeAsync(output, stored)
-    if (!decoded.success) throw misfit(`the stored output of '${id}' does not fit its schema`, decoded.error)
+    if (!decoded.success) throw schemaError(`the stored output of '${id}' does not fit its schema`, decoded.error)
     inputs[name] = decoded.data
   }
   return inputs
 }
 
-/** One literal: putting it together out of several costs ten times as much, at every try. */
+/** A single literal: merging several objects would cost ten times as much, for every try. */
 function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskContext {
   const { run, dag, task, tryNumber } = attempt
   return Object.assign(tools, {
@@ -123,7 +123,7 @@ function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 
-/** Waits for the work, but after an abort no longer than it takes to give up on it; an aborted try never succeeds. */
+/** Waits for the work, but at most ABANDON_AFTER_MS after an abort. Aborted work never succeeds. */
 export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): Promise<T> {
   abort.throwIfAborted()
   let timer: NodeJS.Timeout | undefined
@@ -141,29 +141,29 @@ export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): P
   }
 }
 
-/** JSON text of what the task returned, checked both ways: a downstream task must be able to read it. */
+/** Encodes the output as JSON text, and checks that a downstream task can decode it. */
 async function encodeOutput(task: Task, value: unknown): Promise<string | null> {
   if (task.output === undefined) return null
   const encoded = await z.safeEncodeAsync(task.output, value)
-  if (!encoded.success) throw misfit('the output does not fit its schema', encoded.error)
+  if (!encoded.success) throw schemaError('the output does not fit its schema', encoded.error)
   const text = storableJson(encoded.data)
-  if (text === undefined) throw badOutput('the output is not JSON; return null where there is nothing to say')
+  if (text === undefined) throw badOutput('the output is not JSON; return null if there is no output')
   const bytes = Buffer.byteLength(text)
-  const tooLarge = `the output is ${bytes} bytes, over the limit of ${MAX_OUTPUT_BYTES}; store the data, return where it is`
+  const tooLarge = `the output is ${bytes} bytes, over the limit of ${MAX_OUTPUT_BYTES}; store the data, return its location`
   if (bytes > MAX_OUTPUT_BYTES) throw badOutput(tooLarge)
   const decoded = await z.safeDecodeAsync(task.output, JSON.parse(text))
-  if (!decoded.success) throw misfit('the output cannot be read back from JSON; use a codec', decoded.error)
+  if (!decoded.success) throw schemaError('the output cannot be read back from JSON; use a codec', decoded.error)
   return text
 }
 
 function endingOf(error: unknown, { scrub, now }: Resources): Ending {
   const clean = (text: string, most = MOST.reason) => storableText(scrub(text), most)
   try {
-    const said = messageOf(error)
-    const driversWords = isOutage(error) && !(error instanceof TminusError)
-    const reason = clean(driversWords ? `the database failed (${said}); is it up?` : said)
+    const message = messageOf(error)
+    const isDriverError = isOutage(error) && !(error instanceof TminusError)
+    const reason = clean(isDriverError ? `the database failed (${message}); is it up?` : message)
     if (error instanceof Skipped) return { state: 'skipped', reason }
-    // The task speaks by its own clock; waiting is done by the real one.
+    // `at` is an instant of the task's clock, but timers use the system clock.
     if (error instanceof Rescheduled)
       return { state: 'up_for_reschedule', dueAt: dueAfter(error.at.getTime() - now().getTime()), reason }
     const stacks = clean(stacksOf(error, clean), MOST.stacks)
@@ -182,7 +182,7 @@ function badOutput(message: string): TminusError {
   return new TminusError(message, { code: 'output_invalid', retryable: false })
 }
 
-function misfit(what: string, error: z.ZodError): TminusError {
+function schemaError(what: string, error: z.ZodError): TminusError {
   const [issue] = error.issues
   const path = issue?.path.length ? ` at ${z.core.toDotPath(issue.path)}` : ''
   return badOutput(`${what}${path}: ${issue?.message ?? 'unknown'}`)

@@ -4,23 +4,23 @@ import type { DagRun } from '../metadata/dag-runs.ts'
 import type { Ending, LogLine } from '../metadata/transitions.ts'
 import type { Abort } from './abort.ts'
 
-/** One try of one task instance, claimed and written as running. */
+/** One try of one task instance that is claimed and stored as running. */
 export interface Attempt {
   run: DagRun
   dag: Dag
   task: Task
   tryNumber: number
-  /** Aborts when the try should end early, with the reason as its message; a time limit aborts it too. */
+  /** Aborts if the try must end early; its reason's message says why. The execution timeout aborts it too. */
   abort: Abort
-  /** What an upstream task returned, as JSON; undefined when it returned nothing. */
+  /** Reads the stored output of an upstream task, as JSON; undefined if there is none. */
   readOutput(taskId: string): Promise<unknown>
   log(line: LogLine): void
 }
 
-/** Where claimed task instances run. The runner decides what starts; an executor only runs it. */
+/** Executes claimed task instances. The runner decides which of them start. */
 export interface Executor {
-  /** How many attempts may be under way at once. */
+  /** Limit of concurrent attempts. */
   readonly slots: number
-  /** Runs one attempt to its end. Never rejects: whatever happens is an ending. */
+  /** Executes one attempt. Never rejects: an error becomes a failed ending. */
   execute(attempt: Attempt): Promise<Ending>
 }

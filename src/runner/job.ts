@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
-import { logUnlessOutage, outlast } from '../db/outage.ts'
+import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { Session } from '../db/session.ts'
 import type { Logger } from '../log.ts'
 import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { Turn } from './turn.ts'
+import { CoalescedWork } from './coalesced-work.ts'
 
 export interface JobOptions {
   db: Metadata
-  /** Of the metadata database, for the session that belongs to this process alone. Undefined: it can keep none. */
+  /** Metadata database for this process's own session; undefined if it cannot keep one. */
   connectionString: string | undefined
   kind: jobs.JobKind
-  /** Those this process has loaded. */
+  /** The dags that this process has loaded. */
   dags: readonly Dag[]
   log: Logger
 }
@@ -22,30 +22,31 @@ export interface JobContext {
   /** In a long-lived process, over connections that plan BY_INDEX. */
   db: Metadata
   /** Its id changes when the process loses its lease. */
-  job: Pick<Job, 'id' | 'abdicate'>
+  job: Pick<Job, 'id' | 'stepDown'>
   log: Logger
 }
 
 export interface JobListener {
-  /** Runs may be waiting: one was queued, given back, or makes room. */
+  /** A run may be claimable: one was queued or released, or one ended. */
   runsWaiting(): void
+  /** A slot of a pool was freed. */
   slotsFreed(): void
-  /** Somebody else changed this run; or, without one, any of them. */
+  /** Another process changed this run, or any run if no id is passed. */
   runChanged(dagRunId?: number): void
-  /** This process was taken for dead and its runs were given away; it has a new id from here on. */
-  deposed(): void
+  /** This process was declared dead and lost its runs; from now on it has a new job id. */
+  leaseLost(): void
 }
 
-const LOOK_EVERY_MS = 1_000
+const CHECK_EVERY_MS = 1_000
 const HEARTBEAT_EVERY_MS = 5_000
-/** A process that just lost its connection gets this long to be back before it counts as dead. */
-const SECOND_LOOK_AFTER_MS = 200
-/** How long a process that ends waits for a database that is away. */
-const SIGN_OFF_MS = 5_000
+/** A process that lost its connection has this long to reconnect before it is declared dead. */
+const SECOND_CHECK_AFTER_MS = 200
+/** How long a process that ends retries during an outage of the database. */
+const END_JOB_MS = 5_000
 
 /**
- * This process among the others: holds the lock and renews the lease that say it lives, hears what they say, and
- * once a second looks whether one of them died. The only thing in here that polls.
+ * The job of this process: it holds the advisory lock, renews the lease, receives notifications, and checks once a
+ * second for dead processes. Nothing else in the runner polls.
  */
 export class Job {
   readonly #options: JobOptions
@@ -55,19 +56,19 @@ export class Job {
   #backendPid: number | null = null
   #lastHeartbeat = 0
   #timer: NodeJS.Timeout | undefined
-  readonly #looking: Turn
+  readonly #checking: CoalescedWork
   #ended = false
-  #abdicating = false
+  #isSteppingDown = false
 
   constructor(options: JobOptions) {
     this.#options = options
     const failed = logUnlessOutage(options.log, 'checking other processes failed')
-    this.#looking = new Turn(() => this.#renewAndBury(), failed)
+    this.#checking = new CoalescedWork(() => this.#renewAndReclaim(), failed)
     this.#session = new Session({
       connectionString: options.connectionString,
       channel: options.db.channel,
       lock: () => [jobs.lockClass(options.db.schema), this.#id],
-      onNotify: (payload) => this.#heard(payload),
+      onNotify: (payload) => this.#notified(payload),
       onConnected: (backendPid) => this.#connected(backendPid),
       onLost: ({ message }) => options.log.warn(`the database connection was lost (${message}); connecting again`),
     })
@@ -85,83 +86,84 @@ export class Job {
     this.#lastHeartbeat = Date.now()
   }
 
-  /** Begins to listen and to look after the others; the first look is made before this returns. */
-  async attend(listener: JobListener): Promise<void> {
+  /** Starts to receive notifications and to check other processes; the first check is done when this returns. */
+  async listen(listener: JobListener): Promise<void> {
     this.#listener = listener
-    this.#timer = setInterval(() => this.#looking.ask(), LOOK_EVERY_MS)
-    this.#looking.ask()
-    await this.#looking.done()
+    this.#timer = setInterval(() => this.#checking.request(), CHECK_EVERY_MS)
+    this.#checking.request()
+    await this.#checking.done()
   }
 
-  /** A run had to be given up without being written: all that is stored as ours is given back at the next look. */
-  abdicate(): void {
-    this.#abdicating = true
+  /** For a run that could not be written: the next check releases all runs of this process and takes a new job id. */
+  stepDown(): void {
+    this.#isSteppingDown = true
     this.#lastHeartbeat = 0
   }
 
   async close(state: jobs.JobEnd, reason: string | null): Promise<void> {
     this.#ended = true
     clearInterval(this.#timer)
-    await this.#looking.done()
-    // The row first: a lock that goes while the row says "running" would look like a death.
-    if (this.#id > 0) await this.#signOff(state, reason)
+    await this.#checking.done()
+    // The row ends first: a free lock of a running job would look like a dead process.
+    if (this.#id > 0) await this.#endJob(state, reason)
     await this.#session.close()
   }
 
-  async #signOff(state: jobs.JobEnd, reason: string | null): Promise<void> {
+  async #endJob(state: jobs.JobEnd, reason: string | null): Promise<void> {
     const { db, log } = this.#options
-    await outlast(() => jobs.endJob(db, this.#id, state, reason), { forMs: SIGN_OFF_MS }).catch((error: Error) =>
-      log.warn(`this process could not sign off (${error.message}); another one takes over what it owned`),
+    await retryDuringOutage(() => jobs.endJob(db, this.#id, state, reason), { forMs: END_JOB_MS }).catch(
+      (error: Error) =>
+        log.warn(`this process could not end its job (${error.message}); another process reclaims its runs`),
     )
   }
 
   #connected(backendPid: number | null): void {
     if (backendPid !== this.#backendPid) this.#lastHeartbeat = 0
     this.#backendPid = backendPid
-    // What was said while nobody listened.
+    // Notifications sent while the connection was lost are not resent.
     this.#listener?.runsWaiting()
     this.#listener?.slotsFreed()
     this.#listener?.runChanged()
   }
 
-  #heard(payload: string): void {
+  #notified(payload: string): void {
     if (payload === 'run') this.#listener?.runsWaiting()
     else if (payload === 'slot') this.#listener?.slotsFreed()
     else if (payload.startsWith('changed:')) this.#listener?.runChanged(Number(payload.slice('changed:'.length)))
   }
 
-  async #renewAndBury(): Promise<void> {
+  async #renewAndReclaim(): Promise<void> {
     if (this.#ended) return
     const silentMs = Date.now() - this.#lastHeartbeat
     if (silentMs >= HEARTBEAT_EVERY_MS) await this.#renew()
-    // Awake again after the machine slept: the others are about to renew theirs, and get the time for it.
+    // After the machine slept, this skips one check so that the other processes can renew their leases.
     if (silentMs >= 2 * HEARTBEAT_EVERY_MS) return
     const { db } = this.#options
     const suspects = await jobs.findDeadJobs(db, this.#id)
     if (suspects.length === 0) return
-    await delay(SECOND_LOOK_AFTER_MS)
-    for (const dead of suspects) await this.#bury(dead)
+    await delay(SECOND_CHECK_AFTER_MS)
+    for (const dead of suspects) await this.#reclaim(dead)
   }
 
   async #renew(): Promise<void> {
     const { db, kind, dags, log } = this.#options
-    if (this.#abdicating) await jobs.endJob(db, this.#id, 'failed', 'could not write what it owned')
+    if (this.#isSteppingDown) await jobs.endJob(db, this.#id, 'failed', 'could not write its runs')
     const alive = await jobs.heartbeat(db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
     if (alive || this.#ended) return
-    const why = this.#abdicating ? 'could not write for too long' : 'was taken for dead'
-    log.error({ job_id: this.#id }, `this process ${why} and its runs were given away; it goes on under a new id`)
+    const why = this.#isSteppingDown ? 'could not write for too long' : 'was declared dead'
+    log.error({ job_id: this.#id }, `this process ${why} and lost its runs; it continues with a new job id`)
     this.#id = await jobs.insertJob(db, kind, dags)
-    this.#abdicating = false
+    this.#isSteppingDown = false
     this.#session.renew()
-    this.#listener?.deposed()
+    this.#listener?.leaseLost()
   }
 
-  async #bury(dead: jobs.DeadJob): Promise<void> {
+  async #reclaim(dead: jobs.DeadJob): Promise<void> {
     const { db, log } = this.#options
-    const buried = await jobs.buryJob(db, this.#id, dead)
-    if (buried === undefined) return
-    log.warn({ job_id: dead.job_id, ...buried }, `${dead.reason}; its runs are queued again`)
-    if (buried.runs > 0) this.#listener?.runsWaiting()
+    const released = await jobs.reclaimDeadJob(db, this.#id, dead)
+    if (released === undefined) return
+    log.warn({ job_id: dead.job_id, ...released }, `${dead.reason}; its runs are queued again`)
+    if (released.runs > 0) this.#listener?.runsWaiting()
   }
 }

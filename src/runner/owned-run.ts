@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
 import { isOver } from '../dag/state.ts'
-import { outlast } from '../db/outage.ts'
+import { retryDuringOutage } from '../db/outage.ts'
 import { humanDuration } from '../duration.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
@@ -15,7 +15,7 @@ import { Timers } from './timers.ts'
 import { attempt, interruption, Tries, type Try } from './tries.ts'
 import type { Source } from './writer.ts'
 
-/** Where no result was to blame, the same write would be refused again and again without a pause. */
+/** Pause after a refused write, so that a write that is always refused does not repeat without a pause. */
 const REFUSED_MS = 500
 
 /** `reading`: the run is being read again, and nothing of it is written. */
@@ -31,7 +31,7 @@ interface Exit {
   reason: string
 }
 
-/** A run that this process owns and advances: what it decides is written first, and only then done. */
+/** A run that this process owns and advances. Each decision is written first and then carried out. */
 export class OwnedRun implements Candidate, Source {
   readonly dag: Dag
   readonly order: number
@@ -40,12 +40,12 @@ export class OwnedRun implements Candidate, Source {
   state: ActiveRun
   readonly #owner: Owner
   readonly #retries: boolean
-  /** True where its tasks may hold slots of pools. */
+  /** True if its tasks may hold pool slots. */
   readonly #limited: boolean
   #phase: Phase = 'idle'
   /** True once another process has changed the stored run since it was read. */
   #isStale = false
-  /** Kept, because a run that is being read again leaves only after that. */
+  /** Remembered, because a run that is being read again can leave only after that. */
   #exit: Exit | undefined
   readonly #tries: Tries
   readonly #timers = new Timers<number | 'run'>()
@@ -83,14 +83,14 @@ export class OwnedRun implements Candidate, Source {
     return this.#phase !== 'over' && (state === 'queued' || state === 'scheduled')
   }
 
-  /** Claims a task instance, and a slot for it; it starts once that is written. */
+  /** Claims a task instance and a slot for it; it starts after the claim is written. */
   start(index: number): void {
     this.state.start(index)
     this.#tries.claim(index, this.state.instance(index).tryNumber)
     this.#mark()
   }
 
-  /** Ends here what is not done yet, see `Exit`. */
+  /** Stops, interrupts or releases the run, see `Exit`. */
   leave(how: Exit['how'], reason: string): void {
     if (this.#phase === 'over') return
     this.#exit = { how, reason }
@@ -115,11 +115,11 @@ export class OwnedRun implements Candidate, Source {
     if (this.#phase === 'idle') void this.#reload()
   }
 
-  /** Another process owns the run now, or nobody knows who: everything here stops. */
+  /** Gives up the run, because this process does not own it any more or cannot write it. */
   lose(reason: string, code: 'run_lost' | 'run_unwritable' = 'run_lost'): void {
     if (this.#phase === 'over') return
     this.#tries.abortAll(`this process no longer owns the run: ${reason}`)
-    this.#close(new TminusError(`Run ${this.run.runId} was given up: ${reason}`, { code }))
+    this.#close(new TminusError(`This process gave up run ${this.run.runId}: ${reason}`, { code }))
   }
 
   takeChange(): RunChange | undefined {
@@ -134,12 +134,12 @@ export class OwnedRun implements Candidate, Source {
     this.#tries.written(result)
     if (this.#phase === 'over') return
     this.#phase = 'idle'
-    if (result === true) this.#carryOn(change)
+    if (result === true) this.#carryOut(change)
     if (this.#phase === 'idle' && (result !== true || this.#isStale))
       void this.#reload(result instanceof Error ? REFUSED_MS : 0)
   }
 
-  #carryOn(change: RunChange): void {
+  #carryOut(change: RunChange): void {
     for (const { taskId, to, dueAt } of change.transitions) {
       const index = this.state.graph.indexOf.get(taskId) ?? -1
       if (to === 'running') this.#execute(index)
@@ -151,18 +151,18 @@ export class OwnedRun implements Candidate, Source {
   }
 
   #execute(index: number): void {
-    const own = this.#tries.begin(index, this.state)
-    if (own === undefined) return
-    if (this.#interruption !== undefined) own.abort.abort(interruption(this.#interruption))
-    void attempt(this, own, this.#owner).then((ending) => this.#tryEnded(own, ending))
+    const thisTry = this.#tries.begin(index, this.state)
+    if (thisTry === undefined) return
+    if (this.#interruption !== undefined) thisTry.abort.abort(interruption(this.#interruption))
+    void attempt(this, thisTry, this.#owner).then((ending) => this.#tryEnded(thisTry, ending))
   }
 
   /** While the run is being read again the try is only remembered; `#restore` applies it. */
-  #tryEnded(own: Try, ending: Ending): void {
-    const isKnown = this.#tries.end(own, ending)
-    if (!isKnown || this.#phase === 'over') this.#freePools(own)
-    else if (this.#phase !== 'reading' && this.state.isRunning(own.index, own.tryNumber)) this.#apply(own)
-    else if (this.#phase !== 'reading') this.#freePools(own)
+  #tryEnded(thisTry: Try, ending: Ending): void {
+    const isKnown = this.#tries.end(thisTry, ending)
+    if (!isKnown || this.#phase === 'over') this.#freePools(thisTry)
+    else if (this.#phase !== 'reading' && this.state.isRunning(thisTry.index, thisTry.tryNumber)) this.#apply(thisTry)
+    else if (this.#phase !== 'reading') this.#freePools(thisTry)
   }
 
   readonly #freePools = ({ index, tryNumber }: Try): void => {
@@ -171,15 +171,15 @@ export class OwnedRun implements Candidate, Source {
   }
 
   #apply({ index, tryNumber, ending }: Try): void {
-    // Stopped with the process, it did not fail by itself: it is handed back with its run.
+    // A task that failed because its process ends is not charged: it is released with its run.
     if (ending === undefined || (this.#interruption !== undefined && ending.state === 'failed')) return
     const limits = this.#retries ? this.dag.tasks.get(this.state.instance(index).taskId) : undefined
-    this.#offer(this.state.settle(index, tryNumber, ending, limits, Math.random()))
+    this.#offer(this.state.finishTry(index, tryNumber, ending, limits, Math.random()))
     this.#mark()
   }
 
   #applyEnded(): void {
-    for (const own of this.#tries.unwritten) this.#apply(own)
+    for (const thisTry of this.#tries.unwritten) this.#apply(thisTry)
   }
 
   #startAt(index: number, dueAt: Date): void {
@@ -191,19 +191,19 @@ export class OwnedRun implements Candidate, Source {
     })
   }
 
-  /** Somebody else changed the run, or the database refused a row: back to what is stored, then on from there. */
+  /** Reads the run again and continues from there: another process changed it, or the database refused a write. */
   async #reload(afterMs = 0): Promise<void> {
     this.#phase = 'reading'
     if (afterMs > 0) await delay(afterMs)
     this.#isStale = false
     const { db, job } = this.#owner
-    const stored = await outlast(() => readRun(db, this.run.dagRunId)).catch((error: Error) => error)
+    const stored = await retryDuringOutage(() => readRun(db, this.run.dagRunId)).catch((error: Error) => error)
     if (this.#phase !== 'reading') return
     if (stored instanceof Error) return this.lose(messageOf(stored), 'run_unwritable')
     if (stored === undefined) return this.lose('it was deleted')
     const { run, instances } = stored
     const { jobId, state, reason } = run
-    if (jobId === null) return this.lose('it was queued again, for any process')
+    if (jobId === null) return this.lose('it was queued again')
     if (jobId !== job.id) return this.lose('another process took it over')
     this.#restore(run, instances)
     if (this.#isStale) return await this.#reload()
@@ -231,7 +231,7 @@ export class OwnedRun implements Candidate, Source {
     this.#offer(ready)
   }
 
-  /** Claimed by the row that began it, or by a write whose answer was lost: it is ours, and nobody runs it. */
+  /** Starts a try that is stored as running: it started with its run, or the answer to its claim was lost. */
   #startClaimed(index: number): void {
     this.#tries.claim(index, this.state.instance(index).tryNumber)
     this.#execute(index)
@@ -248,7 +248,7 @@ export class OwnedRun implements Candidate, Source {
   #close(result: RunResult | Error): void {
     this.#phase = 'over'
     this.#tries.forgetClaimed()
-    for (const own of this.#tries.unwritten) this.#freePools(own)
+    for (const thisTry of this.#tries.unwritten) this.#freePools(thisTry)
     this.#timers.clear()
     this.#owner.onEnd(this, result)
     this.#finish(result instanceof Error ? Promise.reject(result) : result)

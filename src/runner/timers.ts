@@ -1,20 +1,20 @@
-/** The longest a timer can wait, 24 days: a longer time is looked at again on the way. */
-export const LONGEST_MS = 2 ** 31 - 1
+/** The longest wait of a Node timer, 24 days. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
 
 const LATEST_MS = Date.UTC(9999, 11, 31)
 
-/** The instant so many ms from now: not before it, nor after 9999, the last year that Postgres reads in ISO form. */
+/** The instant `ms` from now; not after 9999, the last year that Postgres reads in ISO form. */
 export function dueAfter(ms: number): Date {
   return new Date(Math.min(Date.now() + Math.max(0, ms), LATEST_MS))
 }
 
-/** Wakes at instants (ms since 1970), one for each key. */
+/** Timers for instants (ms since 1970), one for each key. */
 export class Timers<Key> {
   readonly #timers = new Map<Key, NodeJS.Timeout>()
 
   wakeAt(key: Key, at: number, act: () => void): void {
     clearTimeout(this.#timers.get(key))
-    const wait = Math.min(Math.max(0, at - Date.now()), LONGEST_MS)
+    const wait = Math.min(Math.max(0, at - Date.now()), MAX_TIMER_MS)
     const wake = () => (Date.now() < at ? this.wakeAt(key, at, act) : act())
     this.#timers.set(key, setTimeout(wake, wait))
   }

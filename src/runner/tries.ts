@@ -1,4 +1,4 @@
-import { isOutage, outlast } from '../db/outage.ts'
+import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { readOutput } from '../metadata/task-instances.ts'
 import type { Ending } from '../metadata/transitions.ts'
@@ -7,25 +7,28 @@ import { type ActiveRun, failure, type RunView } from './active-run.ts'
 import type { Admission } from './admission.ts'
 import type { Owner } from './owner.ts'
 
-/** One start of a task instance here: claimed, begun once its claim is written, ended, gone once that is written. */
+/**
+ * A try in this process. `claimed`: the claim is not written yet · `running`: its task executes · `ended`: its task
+ * ended, but the write is not confirmed · `writing`: its end is in the current write.
+ */
 export interface Try {
   readonly index: number
   readonly tryNumber: number
   readonly abort: Abort
-  stands: 'claimed' | 'begun' | 'ended' | 'writing'
+  phase: 'claimed' | 'running' | 'ended' | 'writing'
   ending?: Ending
-  /** Set where the database refused a write of several results, this one among them: which one is bad is not known. */
-  suspect?: boolean
+  /** True after the database refused a write with several results: one of them is bad, perhaps this one. */
+  isSuspect?: boolean
 }
 
-/** The tries of a run that this process knows of. A slot is held from the claim to the end. */
+/** The tries of a run in this process. A try holds a slot from its claim to its end. */
 export class Tries {
   readonly #admission: Admission
-  readonly #freePools: (own: Try) => void
+  readonly #freePools: (thisTry: Try) => void
   readonly #known = new Map<number, Try>()
 
-  /** @param freePools called for a try that did not start after all, or has ended, and that no write tells of */
-  constructor(admission: Admission, freePools: (own: Try) => void) {
+  /** @param freePools called for a try that ended, or did not start, without a write */
+  constructor(admission: Admission, freePools: (thisTry: Try) => void) {
     this.#admission = admission
     this.#freePools = freePools
   }
@@ -36,63 +39,63 @@ export class Tries {
 
   claim(index: number, tryNumber: number): void {
     this.#admission.takeSlot()
-    this.#known.set(index, { index, tryNumber, abort: new Abort(), stands: 'claimed' })
+    this.#known.set(index, { index, tryNumber, abort: new Abort(), phase: 'claimed' })
   }
 
-  /** Its claim is written. Undefined where it runs already, or is not to run any more. */
+  /** Starts a try after its claim is written. Undefined if it runs already or must not run. */
   begin(index: number, active: ActiveRun): Try | undefined {
-    const own = this.#known.get(index)
-    if (own?.stands !== 'claimed') return undefined
-    if (!active.isRunning(index, own.tryNumber)) return this.#forget(own)
-    own.stands = 'begun'
-    return own
+    const thisTry = this.#known.get(index)
+    if (thisTry?.phase !== 'claimed') return undefined
+    if (!active.isRunning(index, thisTry.tryNumber)) return this.#forget(thisTry)
+    thisTry.phase = 'running'
+    return thisTry
   }
 
-  /** False where nobody is interested any more: the try was given up meanwhile. */
-  end(own: Try, ending: Ending): boolean {
+  /** Records the end of a try. False if the try was given up meanwhile. */
+  end(thisTry: Try, ending: Ending): boolean {
     this.#admission.freeSlots()
-    own.ending = ending
-    own.stands = 'ended'
-    return this.#known.get(own.index) === own
+    thisTry.ending = ending
+    thisTry.phase = 'ended'
+    return this.#known.get(thisTry.index) === thisTry
   }
 
-  /** Whatever ended goes into the write that begins. */
+  /** A write begins that contains all ended tries. */
   writing(): void {
-    for (const own of this.unwritten) own.stands = 'writing'
+    for (const thisTry of this.unwritten) thisTry.phase = 'writing'
   }
 
-  /** A result that the database refuses by itself, not being away, would be refused again: its try has failed instead. */
+  /** Takes the result of a write. A try whose result alone is rejected fails, because writing it again cannot help. */
   written(result: boolean | Error): void {
-    const writing = [...this.#known.values()].filter(({ stands }) => stands === 'writing')
-    for (const own of writing) {
-      own.stands = 'ended'
-      if (result === true) this.#known.delete(own.index)
+    const writing = [...this.#known.values()].filter(({ phase }) => phase === 'writing')
+    for (const thisTry of writing) {
+      thisTry.phase = 'ended'
+      if (result === true) this.#known.delete(thisTry.index)
       if (!(result instanceof Error) || isOutage(result)) continue
-      if (writing.length > 1) own.suspect = true
-      else own.ending = failure(`its result could not be stored: ${messageOf(result)}`)
+      if (writing.length > 1) thisTry.isSuspect = true
+      else thisTry.ending = failure(`its result could not be stored: ${messageOf(result)}`)
     }
   }
 
-  /** Those that have ended, which is not known to be written. Of the suspect ones the first: each is written alone. */
+  /** Ended tries whose write is not confirmed. Of several suspects only the first, so that each is written alone. */
   get unwritten(): Try[] {
     const ended = [...this.#known.values()].filter(({ ending }) => ending !== undefined)
-    const first = ended.find(({ suspect }) => suspect)
-    return ended.filter((own) => !own.suspect || own === first)
+    const first = ended.find(({ isSuspect }) => isSuspect)
+    return ended.filter((thisTry) => !thisTry.isSuspect || thisTry === first)
   }
 
-  /** What was claimed but is not written: nothing of it has started. */
+  /** Drops the claims that are not written; their tasks have not started. */
   forgetClaimed(): void {
-    for (const own of this.#known.values()) if (own.stands === 'claimed') this.#forget(own)
+    for (const thisTry of this.#known.values()) if (thisTry.phase === 'claimed') this.#forget(thisTry)
   }
 
-  /** What runs here but not in the rows was cleared, marked or cancelled: its result would be refused anyway. */
+  /** Aborts tries that are not running in the stored run: they were cleared, marked or cancelled. */
   abortStrays(active: ActiveRun): void {
-    for (const own of this.#known.values()) {
-      const { index, tryNumber, abort, ending } = own
+    for (const thisTry of this.#known.values()) {
+      const { index, tryNumber, abort, ending } = thisTry
       if (active.isRunning(index, tryNumber)) continue
       abort.abort(interruption(active.instance(index).reason ?? 'cancelled'))
       this.#known.delete(index)
-      if (ending !== undefined) this.#freePools(own)
+      if (ending !== undefined) this.#freePools(thisTry)
     }
   }
 
@@ -100,14 +103,14 @@ export class Tries {
     for (const { abort } of this.#known.values()) abort.abort(interruption(reason))
   }
 
-  #forget(own: Try): undefined {
-    this.#known.delete(own.index)
+  #forget(thisTry: Try): undefined {
+    this.#known.delete(thisTry.index)
     this.#admission.freeSlots()
-    this.#freePools(own)
+    this.#freePools(thisTry)
   }
 }
 
-/** Has the executor run a try; whatever happens is an ending. */
+/** Executes a try with the executor. Never rejects. */
 export async function attempt(
   { run, dag, state }: RunView,
   { index, tryNumber, abort }: Try,
@@ -116,7 +119,7 @@ export async function attempt(
   const { taskId } = state.instance(index)
   const task = dag.tasks.get(taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
-  const read = (upstream: string) => outlast(() => readOutput(db, run.dagRunId, upstream))
+  const read = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
   return await executor.execute({ run, dag, task, tryNumber, abort, readOutput: read, log: onLog })
 }
 

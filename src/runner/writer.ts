@@ -1,14 +1,14 @@
-import { isOutage, outlast } from '../db/outage.ts'
+import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { type DagRun, type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
+import { CoalescedWork } from './coalesced-work.ts'
 import type { JobContext } from './job.ts'
-import { Turn } from './turn.ts'
 
-/** A run with changes to write; asked for them at the last moment, so that waiting ones merge by themselves. */
+/** A run with changes to write. `takeChange` is called just before the write, so that waiting changes merge. */
 export interface Source {
   readonly run: Pick<DagRun, 'previous'>
   takeChange(): RunChange | undefined
-  /** Told whether the change it gave went in; an error says that the database refused it, alone. */
+  /** Called after the write: true if the change was written, an error if the database refused this change alone. */
   written(change: RunChange, result: boolean | Error): void
 }
 
@@ -20,55 +20,55 @@ interface Waiting {
 
 type Item = { source: Source; change: RunChange } | LogLine
 
-const INSERTED_AT_ONCE = 100
-/** How long a log line may wait for a transition to travel with. */
+const MAX_INSERTED_TOGETHER = 100
+/** How long a log line waits for a transition to share its write. */
 const LOG_DELAY_MS = 250
 
 /**
- * One write at a time, each holding all that waited for the one before: under load many transitions share a commit,
- * alone a transition waits for nobody. New runs are inserted in the same way.
+ * Writes one statement at a time. Changes that arrive meanwhile share the next one: under load many transitions share a
+ * commit, and a single transition is written at once. New runs are inserted in the same way.
  */
 export class Writer {
   readonly #options: JobContext
   readonly #dirty = new Set<Source>()
-  readonly #writing: Turn
-  readonly #inserting: Turn
+  readonly #writing: CoalescedWork
+  readonly #inserting: CoalescedWork
   #logs: LogLine[] = []
   #logTimer: NodeJS.Timeout | undefined
-  /** By the version of their dag, which one statement can insert together. */
+  /** By the version of their dag: one statement inserts runs of one version. */
   readonly #waiting = new Map<number, Waiting[]>()
 
   constructor(options: JobContext) {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'writing failed')
-    this.#writing = new Turn(() => this.#write(), failed)
-    this.#inserting = new Turn(() => this.#insert(), failed)
+    this.#writing = new CoalescedWork(() => this.#write(), failed)
+    this.#inserting = new CoalescedWork(() => this.#insert(), failed)
   }
 
-  /** Undefined where there is such a run already. */
+  /** Resolves to undefined if a run with this id or tick already exists. */
   insert(insertion: Insertion): Promise<Inserted | undefined> {
     return new Promise((resolve, reject) => {
       const { dagVersionId } = insertion.run
       const alike = this.#waiting.get(dagVersionId) ?? []
       alike.push({ insertion, resolve, reject })
       this.#waiting.set(dagVersionId, alike)
-      this.#inserting.ask()
+      this.#inserting.request()
     })
   }
 
   mark(source: Source): void {
     this.#dirty.add(source)
-    this.#writing.ask()
+    this.#writing.request()
   }
 
   log(line: LogLine): void {
     this.#logs.push(line)
-    this.#logTimer ??= setTimeout(() => this.#writing.ask(), LOG_DELAY_MS)
+    this.#logTimer ??= setTimeout(() => this.#writing.request(), LOG_DELAY_MS)
   }
 
-  /** Resolves once everything marked or logged so far is written. */
+  /** Resolves when all marked changes and log lines are written. */
   async drained(): Promise<void> {
-    this.#writing.ask()
+    this.#writing.request()
     await this.#writing.done()
   }
 
@@ -82,7 +82,7 @@ export class Writer {
     for (const [dagVersionId, waiting] of this.#waiting) {
       this.#waiting.delete(dagVersionId)
       while (waiting.length > 0) {
-        await together(waiting.splice(0, INSERTED_AT_ONCE), insert, (refused, error) => {
+        await writeOrSplit(waiting.splice(0, MAX_INSERTED_TOGETHER), insert, (refused, error) => {
           for (const { reject } of refused) reject(error)
         })
       }
@@ -98,7 +98,7 @@ export class Writer {
       if (change !== undefined) items.push({ source, change })
     }
     this.#dirty.clear()
-    await together(items, this.#writeOnce, (refused, error) => this.#refused(refused, error))
+    await writeOrSplit(items, this.#writeOnce, (refused, error) => this.#refused(refused, error))
   }
 
   readonly #writeOnce = async (items: readonly Item[]): Promise<void> => {
@@ -106,8 +106,8 @@ export class Writer {
     const taken = items.filter((item) => 'change' in item)
     const logs = items.filter((item) => 'message' in item)
     const changes = taken.map(({ change }) => change)
-    const onWait = ({ message }: Error) => log.warn(`the database is away (${message}); waiting for it`)
-    const written = await outlast(() => writeChanges(db, job.id, changes, logs), { onWait })
+    const onWait = ({ message }: Error) => log.warn(`the database is unavailable (${message}); retrying`)
+    const written = await retryDuringOutage(() => writeChanges(db, job.id, changes, logs), { onWait })
     for (const { source, change } of taken) {
       const found = written.get(change.dagRunId)
       if (found?.starts) source.run.previous = found.previous
@@ -122,8 +122,8 @@ export class Writer {
   }
 }
 
-/** All in one write. Where the database refuses it, each half is written by itself: so what is refused is found. */
-async function together<T>(
+/** Writes all items together. If the database refuses them, writes each half by itself, to find the bad item. */
+async function writeOrSplit<T>(
   items: readonly T[],
   write: (items: readonly T[]) => Promise<void>,
   refused: (items: readonly T[], error: Error) => void,
@@ -133,7 +133,7 @@ async function together<T>(
   } catch (error) {
     if (items.length === 1 || isOutage(error)) return refused(items, error as Error)
     const middle = items.length >> 1
-    await together(items.slice(0, middle), write, refused)
-    await together(items.slice(middle), write, refused)
+    await writeOrSplit(items.slice(0, middle), write, refused)
+    await writeOrSplit(items.slice(middle), write, refused)
   }
 }

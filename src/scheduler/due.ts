@@ -1,67 +1,68 @@
 import type { Catchup, Dag } from '../dag/dag.ts'
 import type { Timetable } from './timetable.ts'
 
-/** A run to be made: its logical date is the tick, its data interval goes from the tick before to this one. */
+/** A run to create. Its logical date is the tick; its data interval goes from the previous tick to this one. */
 export interface Tick {
   logicalDate: Date
   dataIntervalStart: Date
 }
 
-/** What is known about a dag when its ticks are asked for; instants in ms since 1970. */
+/** What determines which of a dag's ticks are due. Instants in ms since 1970. */
 export interface History {
-  /** Logical date of its last scheduled run. */
+  /** Logical date of the dag's last scheduled run. */
   last: number | undefined
-  /** Nothing at or before this is the scheduler's: when the dag was unpaused, or got its schedule. */
+  /** No tick at or before this instant counts: the dag was unpaused then, or got its schedule. */
   since: number | undefined
-  /** Until when this process has dealt with every tick; undefined when it has only just started. */
+  /** This process has handled every tick up to this instant; undefined if it has just started. */
   seen: number | undefined
-  /** No scheduled run lies before it. */
+  /** The earliest logical date of a scheduled run. */
   startDate: number | undefined
 }
 
 export interface Due {
   /** Oldest first. */
   ticks: Tick[]
-  /** The first tick left; when it is not after `now`, more than `most` are due. */
+  /** The first tick that is not in `ticks`. If it is not after `now`, more than `most` ticks are due. */
   next: number
 }
 
-/** On first sight of a dag its ticks count from now on, or from its start date where missed ones are caught up. */
+/** The ticks of a new dag count from now on, or from its start date if it catches up missed ticks. */
 export function sinceOf({ catchup, startDate }: Dag, now: Date): Date {
   return catchup === 'none' || startDate === undefined || startDate > now ? now : new Date(startDate.getTime() - 1)
 }
 
-/** As late as this a tick still counts as on time. */
+/** A tick counts as on time if it is at most this late. */
 export const GRACE_MS = 60_000
 
 /**
- * Which ticks are to run at `now`, `most` of them. Pure. Ticks since the last look are on time as long as that was not
- * over a minute ago. After a longer absence (restart, suspend, a clock set forward) only the latest tick may be: for a
- * minute, or until half-way to the next one. Of those that are late `all` run, or the `latest`, or `none`.
+ * Returns the ticks that must run at `now`, at most `most`. Pure. If the last check was at most a minute ago, all
+ * ticks since then are on time. After a longer gap (a restart, a suspend, a clock set forward) only the latest tick can
+ * be on time: for a minute, or for half of the interval to the next tick. Of the late ticks `all` run, the `latest`, or
+ * `none`.
  */
 export function due(timetable: Timetable, catchup: Catchup, history: History, now: number, most: number): Due {
   const floor = floorOf(history, now)
-  if (catchup === 'all' || isWatched(history, now)) return take(timetable, floor, now, most)
+  if (catchup === 'all' || isContinuous(history, now)) return ticksBetween(timetable, floor, now, most)
   const next = timetable.next(now)
   const latest = timetable.previous(next)
   const isLate = now - latest > Math.min(GRACE_MS, (next - latest) / 2)
-  return take(timetable, Math.max(floor, isLate && catchup === 'none' ? now : latest - 1), now, most)
+  return ticksBetween(timetable, Math.max(floor, isLate && catchup === 'none' ? now : latest - 1), now, most)
 }
 
-/** What lies in the future comes from a clock that was wrong, and says nothing. */
+/** The instant after which ticks count. An instant in the future came from a wrong clock and is ignored. */
 function floorOf({ last, since, seen, startDate }: History, now: number): number {
   const past = [last, since, seen].filter((instant) => instant !== undefined && instant <= now) as number[]
-  // Nothing known: the dag is new, and its first tick is the next one.
+  // Without any instant the dag is new, and its first tick is the next one.
   const floor = past.length === 0 && startDate === undefined ? now : Math.max(...past, 0)
   return startDate === undefined ? floor : Math.max(floor, startDate - 1)
 }
 
-function isWatched({ seen }: History, now: number): boolean {
+function isContinuous({ seen }: History, now: number): boolean {
   return seen !== undefined && seen <= now && now - seen <= GRACE_MS
 }
 
-/** The ticks after an instant, until another, `most` of them. */
-export function take(timetable: Timetable, after: number, until: number, most: number): Due {
+/** The ticks after one instant and up to another, at most `most`. */
+export function ticksBetween(timetable: Timetable, after: number, until: number, most: number): Due {
   const ticks: Tick[] = []
   let next = timetable.next(after)
   for (let before: number | undefined; next <= until && ticks.length < most; next = timetable.next(next)) {

@@ -7,8 +7,8 @@ import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { readSchedules, type ScheduleState, storeSchedule } from '../metadata/schedules.ts'
+import { CoalescedWork } from '../runner/coalesced-work.ts'
 import { newRunId } from '../runner/run-id.ts'
-import { Turn } from '../runner/turn.ts'
 import { type Due, due, sinceOf, type Tick } from './due.ts'
 import { openTimetable, type Timetable } from './timetable.ts'
 
@@ -22,35 +22,35 @@ export interface SchedulerOptions {
 interface Entry {
   dag: Dag
   timetable: Timetable
-  /** Of the dag's graph; undefined until the database knows it. */
+  /** Version of the dag's graph; undefined until it is stored. */
   dagVersionId: number | undefined
-  /** When to look at it again, and until when all its ticks have been dealt with; ms. */
+  /** The next instant to check, and the instant up to which every tick was handled; ms since 1970. */
   next: number
   seen: number | undefined
 }
 
-/** Scheduled runs of one dag that wait at once, and runs queued in one turn: a long catch-up comes little by little. */
-export const MOST_QUEUED = 64
-const MOST_A_TURN = 2_000
+/** Limits of queued scheduled runs, per dag and per check, which spread out a long catch-up. */
+export const MAX_QUEUED = 64
+const MAX_QUEUED_AT_ONCE = 2_000
 
 /**
- * Queues a run of each dag at each of its ticks, for whoever executes. node-cron is the clock that ticks, every second;
- * what is due follows from the database, so that any number of schedulers may die or work side by side: of those that
- * queue the same tick the unique row lets one through.
+ * Queues a run of each dag at each of its ticks, for any process that executes runs. node-cron triggers a check every
+ * second; the database determines which ticks are due. So schedulers may stop at any time, and several may run at once:
+ * a unique constraint accepts each tick only once.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #entries: Entry[]
-  readonly #turn: Turn
+  readonly #check: CoalescedWork
   #ticker: ReturnType<typeof cron.schedule> | undefined
-  #looked = Number.NEGATIVE_INFINITY
-  /** When a look last came to its end, by the real clock: what a health check asks. */
+  #lastCheck = Number.NEGATIVE_INFINITY
+  /** When a check was last completed, by the system clock; for health checks. */
   lookedAt: Date | undefined
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     const failed = logFailures(options.log, 'the scheduler could not queue what is due and tries again')
-    this.#turn = new Turn(() => this.#work(options.clock.now()), failed)
+    this.#check = new CoalescedWork(() => this.#checkAll(options.clock.now()), failed)
     this.#entries = [...options.dags].flatMap((dag) => {
       const timetable = dag.schedule === null ? undefined : openTimetable(dag.schedule, dag.timezone)
       const start = { dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
@@ -60,36 +60,36 @@ export class Scheduler {
 
   start(): void {
     cron.setLogger({ info: noop, warn: noop, error: noop, debug: noop })
-    this.#ticker = cron.schedule('* * * * * *', () => this.#turn.ask(), { timezone: 'UTC' })
-    this.#turn.ask()
+    this.#ticker = cron.schedule('* * * * * *', () => this.#check.request(), { timezone: 'UTC' })
+    this.#check.request()
   }
 
-  /** No tick is acted on any more; one under way is waited for. */
+  /** Waits for a check that is running; no further one starts. */
   async stop(): Promise<void> {
     await this.#ticker?.destroy()
-    await this.#turn.done()
+    await this.#check.done()
   }
 
-  /** Looks at once; resolves when what is due is queued. */
+  /** Checks now; resolves when all due runs are queued. */
   async look(): Promise<void> {
-    this.#turn.ask()
-    await this.#turn.done()
+    this.#check.request()
+    await this.#check.done()
   }
 
-  async #work(now: Date): Promise<void> {
+  async #checkAll(now: Date): Promise<void> {
     const isNew = this.#entries.filter(({ dagVersionId }) => dagVersionId === undefined)
     await Promise.all(isNew.map((entry) => this.#register(entry, now)))
-    const open = this.#open(now.getTime())
-    if (open.length > 0) await this.#queueDue(open, now)
+    const overdue = this.#overdue(now.getTime())
+    if (overdue.length > 0) await this.#queueDue(overdue, now)
     this.lookedAt = new Date()
   }
 
-  async #queueDue(open: readonly Entry[], now: Date): Promise<void> {
+  async #queueDue(overdue: readonly Entry[], now: Date): Promise<void> {
     const { db, log } = this.#options
-    const dagIds = open.map(({ dag }) => dag.id)
+    const dagIds = overdue.map(({ dag }) => dag.id)
     const states = await readSchedules(db, dagIds, now)
-    let room = MOST_A_TURN
-    const found = open.map((entry) => {
+    let room = MAX_QUEUED_AT_ONCE
+    const found = overdue.map((entry) => {
       const one = dueOf(entry, states.get(entry.dag.id), now.getTime(), room)
       room -= one.ticks.length
       return { ...one, entry }
@@ -99,7 +99,7 @@ export class Scheduler {
     for (const { entry, next } of found) Object.assign(entry, { next, seen: Math.min(now.getTime(), next - 1) })
   }
 
-  /** Once a process. Who cannot be registered keeps no other dag waiting. */
+  /** Stores a dag and its schedule, once per process. A dag that fails does not delay the others. */
   async #register(entry: Entry, now: Date): Promise<void> {
     const { db, log } = this.#options
     const { dag } = entry
@@ -109,18 +109,18 @@ export class Scheduler {
       entry.dagVersionId = dagVersionId
     } catch (error) {
       if (isOutage(error)) throw error
-      log.error({ err: error, dag_id: dag.id }, 'a dag could not be registered; it is tried again')
+      log.error({ err: error, dag_id: dag.id }, 'a dag could not be registered; the next check tries again')
     }
   }
 
-  /** Those that have a tick by now, the one that waits longest first. */
-  #open(now: number): Entry[] {
+  /** The dags that may have a due tick, the longest overdue first. */
+  #overdue(now: number): Entry[] {
     for (const entry of this.#entries) {
-      // A clock set back: what was next by the other time need not be it now.
-      if (now < this.#looked) entry.next = now
-      if (now < this.#looked || entry.next > now) entry.seen = now
+      // The clock was set back, so the next tick may be earlier than the one known.
+      if (now < this.#lastCheck) entry.next = now
+      if (now < this.#lastCheck || entry.next > now) entry.seen = now
     }
-    this.#looked = now
+    this.#lastCheck = now
     return this.#entries
       .filter(({ next, dagVersionId }) => next <= now && dagVersionId !== undefined)
       .sort((a, b) => a.next - b.next)
@@ -131,7 +131,7 @@ function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined
   if (state === undefined || state.paused) return { ticks: [], next: timetable.next(now) }
   const { last, since, queued } = state
   const history = { last: last?.getTime(), since: since?.getTime(), startDate: dag.startDate?.getTime(), seen }
-  return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MOST_QUEUED - queued)))
+  return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MAX_QUEUED - queued)))
 }
 
 function runOf({ dag, dagVersionId = 0 }: Entry, tick: Tick): QueuedRun {

@@ -1,9 +1,9 @@
 import { Cron } from 'croner'
 import { cronOf } from '../dag/schedule.ts'
 
-/** When a schedule ticks. Instants in ms since 1970, always whole seconds. */
+/** The ticks of a schedule. Instants in ms since 1970, always whole seconds. */
 export interface Timetable {
-  /** The first tick after an instant; Infinity where there is none any more. */
+  /** The first tick after an instant; Infinity if there is none. */
   next(after: number): number
   /** The tick before a tick. */
   previous(tick: number): number
@@ -13,10 +13,11 @@ const HOUR_MS = 3_600_000
 const WEEK_MS = 7 * 24 * HOUR_MS
 
 /**
- * A schedule read in its zone. croner only matches the pattern, against the wall clock; what a change of that clock does
- * to ticks is decided here, because croner decides otherwise for lists, ranges and half hours. Each tick comes once: a
- * wall time that is skipped runs at the change, one that occurs twice runs the first time. Where the hour is `*` what
- * counts is that every real hour has its ticks: those of a repeated hour come again, those of a skipped one are no loss.
+ * Reads a schedule in its time zone. croner only matches the pattern against wall times. This function decides what a
+ * change of the zone's offset does to ticks, because croner treats lists, ranges and half hours inconsistently:
+ *
+ * - A skipped wall time ticks at the change. A repeated wall time ticks only the first time.
+ * - A schedule whose hour is `*` ticks in every real hour: a repeated hour ticks again, a skipped hour does not tick.
  */
 export function openTimetable(schedule: string, timezone: string): Timetable {
   const cron = cronOf(schedule).trim()
@@ -29,6 +30,7 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
     let offset = offsetAt(from)
     if (!isHourly) from = Math.max(from, repeatedUntil(from, offsetAt) - 1_000)
     for (;;) {
+      // The next tick if the offset stays as it is until then.
       const wall = pattern.nextRun(new Date(from + offset))?.getTime()
       if (wall === undefined) return Number.POSITIVE_INFINITY
       const tick = wall - offset
@@ -37,6 +39,7 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
       const jump = offsetAt(change) - offset
       const isSkipped = tick < change + jump
       if (isSkipped && !(isHourly && jump % HOUR_MS === 0)) return change
+      // Search on from the change with the new offset, after the repeated wall times.
       from = change - 1_000 + (isHourly ? 0 : Math.max(0, -jump))
       offset += jump
     }
@@ -44,7 +47,7 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
   return { next, previous: (tick) => previousOf(tick, next) }
 }
 
-/** The end of the wall time that is repeated around an instant; an instant before it where none is. */
+/** If an instant lies in repeated wall time: the instant at which the repetition ends. Else an earlier instant. */
 function repeatedUntil(instant: number, offsetAt: Offsets): number {
   const earlier = instant - 24 * HOUR_MS
   const change = changeWithin(earlier, instant, offsetAt(earlier), offsetAt)
@@ -52,8 +55,8 @@ function repeatedUntil(instant: number, offsetAt: Offsets): number {
 }
 
 /**
- * The first instant after `from`, until `to`, with another offset than this. Looks once a week: no zone changes back
- * sooner.
+ * The first instant after `from` and up to `to` at which the offset is not `offset`. Checks once a week, because no
+ * zone changes its offset twice within a week.
  */
 function changeWithin(from: number, to: number, offset: number, offsetAt: Offsets): number | undefined {
   let before = from
@@ -71,7 +74,7 @@ function changeWithin(from: number, to: number, offset: number, offsetAt: Offset
   return after
 }
 
-/** The last tick before one, by halves: a schedule may be as dense as a second or as sparse as eight years. */
+/** Finds the previous tick by bisection: the interval may be between a second and eight years. */
 function previousOf(tick: number, next: Timetable['next']): number {
   let span = Math.min(next(tick) - tick, 52 * WEEK_MS)
   while (next(tick - span - 1_000) >= tick) span *= 2
@@ -86,7 +89,7 @@ function previousOf(tick: number, next: Timetable['next']): number {
   }
 }
 
-/** How far a zone's wall clock is ahead of UTC, ms. */
+/** A zone's offset from UTC at an instant, ms. */
 type Offsets = (instant: number) => number
 
 const formats = new Map<string, Intl.DateTimeFormat>()

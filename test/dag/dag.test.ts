@@ -65,7 +65,7 @@ describe('dag()', () => {
   test.each([
     ['* * *', 'needs five cron fields'],
     ['61 * * * *', 'is not a cron expression'],
-    ['0 0 30 2 *', 'never comes'],
+    ['0 0 30 2 *', 'never occurs'],
     ['0 0 1 * 1', 'sets both day of month and weekday'],
   ])('refuses the schedule %s: %s', (schedule, problem) => {
     expect(() => dag('d', { schedule }, () => {})).toThrow(problem)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { isOutage, outlast } from '../../src/db/outage.ts'
+import { isOutage, retryDuringOutage } from '../../src/db/outage.ts'
 import { openPool } from '../../src/db/pool.ts'
 import { useDatabase } from '../support/database.ts'
 
@@ -15,7 +15,7 @@ test('a read-only server, as after a failover, is retried; a wrong statement is 
     refusals.push(isOutage(error))
     await client.query('set default_transaction_read_only = off')
   }
-  await outlast(() => client.query('drop table taken'), { onWait })
+  await retryDuringOutage(() => client.query('drop table taken'), { onWait })
   const wrong = await client.query('drop table taken').catch((error: Error) => error)
   client.release(true)
   expect([refusals, isOutage(wrong)]).toEqual([[true], false])

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
-import { buryJob, insertJob, lockClass } from '../../src/metadata/jobs.ts'
+import { insertJob, lockClass, reclaimDeadJob } from '../../src/metadata/jobs.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { cancel } from '../../src/operations/operate.ts'
 import { Job, type JobListener } from '../../src/runner/job.ts'
@@ -13,7 +13,7 @@ import { openTestRunner, silent, stored, uniqueId, until } from '../support/runn
 const database = useDatabase()
 const elsewhere = useDatabase()
 
-const deaf: JobListener = { runsWaiting() {}, slotsFreed() {}, runChanged() {}, deposed() {} }
+const deaf: JobListener = { runsWaiting() {}, slotsFreed() {}, runChanged() {}, leaseLost() {} }
 
 async function openJob(connectionString = database.connectionString): Promise<Job> {
   const db = openMetadata(database.pool, 'metadata')
@@ -36,7 +36,7 @@ test('what a person changed while nobody listened is told when the connection is
     task('a', { run: (_inputs, { signal }) => delay(60_000, undefined, { signal }) })
   })
   const { runner, metadata } = await openTestRunner(database, [endless], { job })
-  await job.attend(runner)
+  await job.listen(runner)
   const run = await runner.run(endless, { logicalDate: new Date() })
   await until(async () => (await stored(metadata, endless.id, run.run.runId)).task_instances[0]?.state === 'running')
   proxy.cut()
@@ -50,7 +50,7 @@ test('a connection whose end the server has not heard of keeps nobody from liste
   const proxy = await openCuttable()
   const job = await openJob(proxy.connectionString)
   let heard = 0
-  await job.attend({ ...deaf, slotsFreed: () => void heard++ })
+  await job.listen({ ...deaf, slotsFreed: () => void heard++ })
   proxy.cut(true)
   proxy.mend()
   await until(async () => {
@@ -64,7 +64,7 @@ test('awake again after its machine slept, a process lets the others come back b
   const [first, second] = [await openJob(), await openJob()]
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 40_000 })
   await database.pool.query(`update metadata.job set heartbeat_at = heartbeat_at - interval '40 s'`)
-  await first.attend(deaf)
+  await first.listen(deaf)
   const { rows } = await database.pool.query('select state from metadata.job where job_id = $1', [second.id])
   expect(rows).toEqual([{ state: 'running' }])
 })
@@ -77,7 +77,7 @@ test('who buries a process leaves the one of the same number in another database
   await other.connect()
   await other.query('select pg_advisory_lock($1, $2)', [lockClass('metadata'), dead])
   await metadata.query(`update metadata.job set heartbeat_at = now() - interval '31 s' where job_id = $1`, [dead])
-  expect(await buryJob(metadata, own, { job_id: dead, reason: 'gave no sign of life' })).toBeDefined()
+  expect(await reclaimDeadJob(metadata, own, { job_id: dead, reason: 'sent no heartbeat' })).toBeDefined()
   await expect(other.query('select 1')).resolves.toBeDefined()
   await other.end()
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
 import { claimRun } from '../../src/metadata/dag-runs.ts'
-import { buryJob } from '../../src/metadata/jobs.ts'
+import { reclaimDeadJob } from '../../src/metadata/jobs.ts'
 import { cancel } from '../../src/operations/operate.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { useDatabase } from '../support/database.ts'
@@ -15,14 +15,14 @@ const nothing = (options: { maxActiveRuns?: number } = {}) =>
     task('a', { run: () => {} })
   })
 
-test('a process taken for dead, and awake again before it knows, claims nothing: nobody would take it back', async () => {
+test('a process that was declared dead claims no run, even before it notices', async () => {
   const one = nothing()
   const [asleep, other] = [await openTestRunner(database, [one]), await openTestRunner(database, [one])]
   const { runId } = await enqueue(other.metadata, one, { logicalDate: new Date() })
   await database.pool.query(`update metadata.job set heartbeat_at = now() - interval '31 s' where job_id = $1`, [
     asleep.jobId,
   ])
-  await buryJob(other.metadata, other.jobId, { job_id: asleep.jobId, reason: 'gave no sign of life' })
+  await reclaimDeadJob(other.metadata, other.jobId, { job_id: asleep.jobId, reason: 'sent no heartbeat' })
   await asleep.runner.claim({ dagIds: [one.id], onlyBegun: false })
   expect(await stored(other.metadata, one.id, runId)).toMatchObject({ state: 'queued' })
 })

@@ -32,13 +32,13 @@ test('a process that hangs loses its runs when its lease runs out, and awake aga
   const [lost] = await query('select state, reason from metadata.task_try')
   expect(lost).toEqual({
     state: 'failed',
-    reason: expect.stringMatching(/^lost: process \d+ on .* gave no sign of life for 30 s$/),
+    reason: expect.stringMatching(/^lost: process \d+ on .* sent no heartbeat for 30 s$/),
   })
 
   pipeline.process.kill('SIGCONT')
   const { code, stderr } = await pipeline.ended
   expect(code).toBe(1)
-  expect(stderr).toMatch(/was taken for dead|another process took it over/)
+  expect(stderr).toMatch(/was declared dead|another process took it over/)
   // What it left behind is still the other one's, untouched.
   expect(await query(`select try_number from metadata.task_instance where state = 'running'`)).toEqual([
     { try_number: 2 },

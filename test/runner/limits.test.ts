@@ -198,7 +198,7 @@ describe('limits', () => {
     }
     const { runner } = await openTestRunner(database, [told], {
       db: { ...metadata, query: query as never },
-      job: { id: jobId, abdicate() {} },
+      job: { id: jobId, stepDown() {} },
     })
     void runner.claim({ dagIds: [told.id], onlyBegun: false })
     await asked.promise
@@ -232,7 +232,7 @@ describe('limits', () => {
       throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
     }
     const db = { ...metadata, query: query as never }
-    const own = await openTestRunner(database, [claimed], { db, job: { id: jobId, abdicate() {} } })
+    const own = await openTestRunner(database, [claimed], { db, job: { id: jobId, stepDown() {} } })
     await own.runner.claim({ dagIds: [claimed.id], onlyBegun: false })
     expect([lost, ran]).toEqual([true, []])
     own.runner.runsWaiting()

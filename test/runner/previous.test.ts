@@ -54,7 +54,7 @@ test('a run that ends by the write which starts a task of another run counts as 
   const runs = [await runner.run(one, { logicalDate: day(1) }), await runner.run(one, { logicalDate: day(2) })]
   gate.resolve()
   await runs[0]?.finished
-  // This runner does not listen. Its own look for slots may come before the write that frees one.
+  // This runner does not listen. Its own request for slots may come before the write that frees one.
   runner.slotsFreed()
   await runs[1]?.finished
   expect(seen).toEqual([undefined, 1])

@@ -200,7 +200,7 @@ describe('slots of a pool', () => {
     await until(async () => (await listPools(own.metadata)).find((one) => one.pool === pool)?.used === 0)
   })
 
-  test('are not for a process that was taken for dead and does not know it yet', async () => {
+  test('are not given to a process that was declared dead, even before it notices', async () => {
     const pool = uniqueId('pool')
     const one = dag(uniqueId('one'), {}, ({ task }) => {
       task('a', { pool, run: () => {} })
@@ -208,7 +208,7 @@ describe('slots of a pool', () => {
     const own = await openTestRunner(database, [one], { slots: 0 })
     await setPool(own.metadata, pool, 1, null)
     const { run } = await start(own, one)
-    await endJob(own.metadata, own.jobId, 'failed', 'gave no sign of life')
+    await endJob(own.metadata, own.jobId, 'failed', 'sent no heartbeat')
     const wanted = { dagRunId: run.dagRunId, taskId: 'a', tryNumber: 1, pools: [pool] }
     expect(await takeSlots(own.metadata, own.jobId, [wanted], 1)).toEqual([])
   })

@@ -2,7 +2,7 @@ import format from 'pg-format'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { setPaused } from '../../src/operations/pause.ts'
-import { MOST_QUEUED } from '../../src/scheduler/scheduler.ts'
+import { MAX_QUEUED } from '../../src/scheduler/scheduler.ts'
 import { useDatabase } from '../support/database.ts'
 import { openTestRunner, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
 import { endQueued, intercepted, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'
@@ -175,17 +175,17 @@ describe('many', () => {
     })
     await lookAt([one], ['12:00:00', '12:00:01', '12:00:02'])
     const first = await ran(one)
-    expect([first.length, first[0]]).toEqual([MOST_QUEUED, '01T00:00:00'])
+    expect([first.length, first[0]]).toEqual([MAX_QUEUED, '01T00:00:00'])
     await endQueued(own.metadata)
     await lookAt([one], ['12:00:03'])
     const then = await ran(one)
-    expect([then.length, then.at(-1)]).toEqual([2 * MOST_QUEUED, `01T02:07:00`])
+    expect([then.length, then.at(-1)]).toEqual([2 * MAX_QUEUED, `01T02:07:00`])
   })
 
   test('a dag whose runs wait loses nothing of that minute', async () => {
     const one = scheduledDag(uniqueId('dense'), { schedule: '* * * * * *' })
     const seconds = Array.from(
-      { length: MOST_QUEUED + 20 },
+      { length: MAX_QUEUED + 20 },
       (_, n) => new Date(Date.parse('2026-03-05T12:00:00Z') + n * 1_000),
     )
     const clock = new SetClock('2026-03-05T11:59:59Z')
@@ -195,7 +195,7 @@ describe('many', () => {
       clock.set(at.getTime())
       await scheduler.look()
     }
-    expect(await ran(one)).toHaveLength(MOST_QUEUED)
+    expect(await ran(one)).toHaveLength(MAX_QUEUED)
     await endQueued(own.metadata)
     await scheduler.look()
     expect(await ran(one)).toEqual(seconds.map((at) => at.toISOString().slice(8, 19)))

@@ -35,7 +35,7 @@ export async function openTestRunner(
   const known = new Map(dags.map((dag) => [dag.id, dag]))
   const runner = new Runner({
     db: metadata,
-    job: { id: jobId, abdicate() {} },
+    job: { id: jobId, stepDown() {} },
     dags: known,
     executor,
     log: silent,

@@ -1,8 +1,8 @@
-/** Does its work when asked to, never twice at once; asked while that is under way, it does it once more. */
-export class Turn {
+/** Does its work on request, never twice at once. Requests that arrive during the work cause one more pass. */
+export class CoalescedWork {
   readonly #work: () => Promise<void>
   readonly #failed: (error: Error) => void
-  #asked = false
+  #isRequested = false
   #working: Promise<void> | undefined
 
   constructor(work: () => Promise<void>, failed: (error: Error) => void) {
@@ -10,21 +10,21 @@ export class Turn {
     this.#failed = failed
   }
 
-  ask(): void {
-    this.#asked = true
-    this.#working ??= this.#workOff()
+  request(): void {
+    this.#isRequested = true
+    this.#working ??= this.#run()
   }
 
-  /** Resolves once nothing is asked for any more. */
+  /** Resolves when no request is pending. */
   async done(): Promise<void> {
     while (this.#working !== undefined) await this.#working
   }
 
-  async #workOff(): Promise<void> {
-    while (this.#asked) {
-      // Whatever else is decided before the event loop turns is served by the same work.
+  async #run(): Promise<void> {
+    while (this.#isRequested) {
+      // Requests made before the next tick are served by the same pass.
       await new Promise<void>((resolve) => process.nextTick(resolve))
-      this.#asked = false
+      this.#isRequested = false
       await this.#work().catch(this.#failed)
     }
     this.#working = undefined
