@@ -106,7 +106,7 @@ export class Writer {
     const taken = items.filter((item) => 'change' in item)
     const logs = items.filter((item) => 'message' in item)
     const changes = taken.map(({ change }) => change)
-    const onWait = ({ message }: Error) => log.warn(`the database is unavailable (${message}); retrying`)
+    const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); retrying`)
     const written = await retryDuringOutage(() => writeChanges(db, job.id, changes, logs), { onWait })
     for (const { source, change } of taken) {
       const found = written.get(change.dagRunId)
