@@ -80,7 +80,7 @@ export async function nearestWithoutOutcome(db: Queryable, now: Date): Promise<N
 }
 
 /**
- * Marks upcoming launches as vanished that the whole list did not contain, and returns their number. If most expected
+ * Marks as vanished the upcoming launches that are missing from the whole list, and returns how many there are. If most expected
  * launches are missing, the list is wrong rather than the launches: none is marked, and the returned number is negative.
  *
  * The list starts at a `net` one day before now. A placeholder before that is not expected in it, even if its period is

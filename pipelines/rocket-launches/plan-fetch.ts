@@ -16,7 +16,7 @@ export interface Situation {
   stored: Omit<SyncRow, 'lastAttemptAt'> | undefined
   /** The launch nearest to now, past or upcoming, that has no outcome yet. */
   nearest: Nearest | undefined
-  /** `calls`: left beyond the reserve; undefined if no limit is known. `until`: when more are available. */
+  /** `calls`: the number of calls left beyond the reserve; undefined if no limit is known. `until`: when more are available. */
   quota: { calls: number | undefined; until: Date | undefined }
 }
 

@@ -95,7 +95,7 @@ function iso(date: Date): string {
   return `${date.toISOString().slice(0, 19)}Z`
 }
 
-/** Minutes to days ago, as in a real list; for a launch that has flown, shortly after its liftoff. */
+/** Launches of a real list were updated minutes to days ago, so these are too. A launch that has flown was updated shortly after liftoff. */
 function lastUpdated(fact: Fact, index: number, net: Date, now: Date): Date {
   if (fact.status === 'inFlight') return new Date(net.getTime() + 60_000)
   if (fact.status === 'success') return new Date(net.getTime() + 60 * 60_000)

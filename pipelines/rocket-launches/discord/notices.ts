@@ -90,7 +90,7 @@ export function decideNotices(
     liftoffOf(launch, before, at),
     resultOf(launch, before, at),
     webcastOf(launch, before, after, at),
-    // A new T-0 is announced before it is reminded of.
+    // Announces a new T-0 before it sends a reminder of it.
     moved && !slip ? undefined : reminderOf(launch, after, at, rules),
   ].filter((notice) => notice !== undefined)
   return { notices: notices.filter(({ kind }) => rules.notices.has(kind)), announced: after }

@@ -49,7 +49,7 @@ export function table(
 const GAP = '  '
 /** Columns are first cut to this width. */
 const READABLE = 24
-/** They are cut further, to this one, when no column is left to leave out. */
+/** When no more columns can be hidden, columns are cut further, to this width. */
 const NARROWEST = 6
 
 function oneLine(text: string): string {

@@ -14,7 +14,7 @@ import { runAs } from './user.ts'
 
 /** A server that is starting. */
 export interface ServerStart {
-  /** The exit code, if the program ended: another process may have started the server first. */
+  /** The exit code once the program has ended. That need not be a failure: another process may have started the server first. */
   exitCode(): number | undefined
   /** The log since the start, including that of other processes' starts. */
   output(): string
