@@ -5,5 +5,9 @@ test('the wait doubles, never past its longest, however often the task has faile
   const limits = { retries: 5_000, retryDelayMs: 1_000, maxRetryDelayMs: 3_000 }
   const waits = [1, 2, 3, 4_000].map((failures) => afterFailure(limits, failures, true, 0)?.delayMs)
   expect(waits).toEqual([1_000, 2_000, 3_000, 3_000])
-  expect(afterFailure({ ...limits, retryDelayMs: 0 }, 4_000, true, 1)).toMatchObject({ delayMs: 0, nominalMs: 0 })
+  expect(afterFailure({ ...limits, retryDelayMs: 0 }, 4_000, true, 1)).toEqual({
+    delayMs: 0,
+    nominalMs: 0,
+    tries: 5_001,
+  })
 })
