@@ -93,7 +93,7 @@ test.concurrent('after kill -9 of its parent the server continues, and the next 
     const next = await openEmbedded({ dataDir, create: false })
     expect(serverPid(next.folder)).toBe(pid)
     await next.release()
-    expect(isPostgres(pid)).toBe(false)
+    await vi.waitFor(() => expect(isPostgres(pid)).toBe(false), WITHIN)
   })
 })
 
