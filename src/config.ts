@@ -51,6 +51,7 @@ const Variables = z.object({
   PIPELINES_DIR: z.string().default('pipelines'),
   EXECUTOR: z.enum(['local', 'distributed'], "must be 'local' or 'distributed'").default('local'),
   CONCURRENCY: wholeNumber(1, 1_000).default(4),
+  ISOLATION: z.enum(['asked', 'all', 'none'], "must be 'asked', 'all' or 'none'").default('asked'),
   WEB_HOST: z.string().default('127.0.0.1'),
   WEB_PORT: wholeNumber(0, 65_535).default(DEFAULT_WEB_PORT),
   ADMIN_USER: z.string().optional(),
@@ -84,6 +85,8 @@ export interface Config {
   pipelinesDir: string
   executor: 'local' | 'distributed'
   concurrency: number
+  /** Which tries run in a child process: those that ask for it and suspects, all, or none. */
+  isolation: 'asked' | 'all' | 'none'
   web: { host: string; port: number; trustProxy: boolean }
   admin: { user: string; password: string } | undefined
   metrics: boolean
@@ -240,6 +243,7 @@ function toConfig(variables: z.output<typeof Variables>): Config {
     pipelinesDir: variables.PIPELINES_DIR,
     executor: variables.EXECUTOR,
     concurrency: variables.CONCURRENCY,
+    isolation: variables.ISOLATION,
     web: { host: variables.WEB_HOST, port: variables.WEB_PORT, trustProxy: variables.TRUST_PROXY },
     admin: user === undefined || password === undefined ? undefined : { user, password },
     metrics: variables.METRICS,

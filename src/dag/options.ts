@@ -4,7 +4,7 @@ import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
 import type { Callback } from './dag.ts'
 import { invalid } from './invalid.ts'
-import type { TaskRun } from './task.ts'
+import type { Memory, TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: an author without types may pass any value
@@ -28,6 +28,11 @@ const duration = z
   .custom<Duration>(isDuration, "is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
   .transform(milliseconds)
 
+/** Parsed to whole megabytes. */
+const memory = must<Memory>((value) => megabytes(value) >= 32, "a size from 32MB, such as '512MB' or '2GB'").transform(
+  megabytes,
+)
+
 const DEFAULT_ARGS = {
   retries: must<number>(isWholeNumberFrom(0), 'a whole number from 0').default(0),
   retryDelay: duration.prefault('30s'),
@@ -35,6 +40,8 @@ const DEFAULT_ARGS = {
   executionTimeout: duration.optional(),
   pool: must<string>(isId, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
   priority: must<number>(Number.isFinite, 'a number').default(0),
+  isolate: must<boolean>((value) => typeof value === 'boolean', 'true or false').default(false),
+  memory: memory.optional(),
 }
 
 const name = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,250}$/u)
@@ -84,8 +91,20 @@ export function parseDagOptions(dagId: string, options: unknown) {
 
 /** As `parseDagOptions`. */
 export function parseTaskOptions(dagId: string, taskId: string, options: unknown) {
-  const { retryDelay, maxRetryDelay, executionTimeout, ...given } = parse(dagId, TASK, options, ` of '${taskId}'`)
-  return { ...given, retryDelayMs: retryDelay, maxRetryDelayMs: maxRetryDelay, executionTimeoutMs: executionTimeout }
+  const { retryDelay, maxRetryDelay, executionTimeout, memory, ...given } = parse(
+    dagId,
+    TASK,
+    options,
+    ` of '${taskId}'`,
+  )
+  const times = { retryDelayMs: retryDelay, maxRetryDelayMs: maxRetryDelay, executionTimeoutMs: executionTimeout }
+  return { ...given, ...times, memoryMb: memory }
+}
+
+/** NaN if it is not a size. */
+function megabytes(memory: unknown): number {
+  const [, amount, unit] = /^(\d+)(MB|GB)$/.exec(String(memory)) ?? []
+  return Number(amount) * (unit === 'GB' ? 1_024 : 1)
 }
 
 function parse<S extends z.ZodType>(dagId: string, options: S, given: unknown, whose: string): z.output<S> {

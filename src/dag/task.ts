@@ -38,6 +38,9 @@ export interface TaskContext<Settings = Record<string, unknown>, Params = Record
 export type TaskLog = Record<LogLevel, (message: string, fields?: Record<string, unknown>) => void>
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
+/** `'512MB'` or `'2GB'`. */
+export type Memory = `${number}${'MB' | 'GB'}`
+
 export interface TaskDefaults {
   /** How often a failed task is tried again. Default 0. */
   retries?: number
@@ -51,6 +54,10 @@ export interface TaskDefaults {
   pool?: string
   /** Tasks with a higher priority start first if slots are scarce. Default 0. */
   priority?: number
+  /** Runs each try in a child process, where it cannot harm other tasks. Default false; see the setting ISOLATION. */
+  isolate?: boolean
+  /** Memory limit of an isolated try. Default: Node's own. */
+  memory?: Memory
 }
 
 /** Upstream tasks by the name of the input that receives their output. */

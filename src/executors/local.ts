@@ -3,5 +3,5 @@ import type { Executor } from '../runner/executor.ts'
 
 /** Executes at most `slots` task instances at a time in this process. */
 export function localExecutor(slots: number, resources: Resources): Executor {
-  return { slots, execute: (attempt) => execute(attempt, resources) }
+  return { slots, isolates: () => false, execute: (attempt) => execute(attempt, resources), close: async () => {} }
 }

@@ -183,7 +183,7 @@ export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun
        coalesce(extract(epoch from now() - r.started_at) * 1000, 0)::float8 as "ranForMs", ${PREVIOUS} as previous,
        (select graph from metadata.dag_version v where v.dag_version_id = r.dag_version_id) as nodes,
        (select coalesce(json_agg(json_build_object('taskId', task_id, 'state', state, 'tryNumber', try_number,
-         'failures', failures, 'lost', lost, 'reason', reason, 'dueAt', due_at)), '[]')
+         'failures', failures, 'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'reason', reason, 'dueAt', due_at)), '[]')
         from metadata.task_instance t where t.dag_run_id = r.dag_run_id) as instances
      from metadata.dag_run r where r.dag_run_id = $1`,
     [dagRunId],

@@ -14,7 +14,12 @@ export interface TaskInstance {
   state: TaskInstanceState
   tryNumber: number
   failures: number
+  /** How many lost tries were charged to this task instance. */
   lost: number
+  /** The last try that was lost when its process died; 0: none. Such a task instance is suspect until its run ends. */
+  lostTry: number
+  /** True if its try runs in a child process. */
+  isolated: boolean
   reason: string | null
   dueAt: Date | null
 }
@@ -22,7 +27,7 @@ export interface TaskInstance {
 /** A task instance of a new run: running if it starts with the run, else `none`. */
 export function firstInstance(taskId: string, started = false): TaskInstance {
   const [state, tryNumber] = started ? (['running', 1] as const) : (['none', 0] as const)
-  return { taskId, state, tryNumber, failures: 0, lost: 0, reason: null, dueAt: null }
+  return { taskId, state, tryNumber, failures: 0, lost: 0, lostTry: 0, isolated: false, reason: null, dueAt: null }
 }
 
 /** The stored output of a task; undefined if there is none. */

@@ -21,7 +21,7 @@ export type Ending = {
 )
 
 /** Moves a task instance to another state; refused unless it is in the state `from` at the try `fromTry`. */
-export interface Transition extends Omit<TaskInstance, 'state'> {
+export interface Transition extends Omit<TaskInstance, 'state' | 'lostTry'> {
   from: TaskInstanceState
   fromTry: number
   to: TaskInstanceState
@@ -93,9 +93,19 @@ export async function writeChanges(
 }
 
 function moveOf(dagRunId: number, move: Transition): string {
-  const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt } = move
+  const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt, isolated } = move
   const found = [dagRunId, taskId, from, fromTry]
-  return storableRecord(...found, to, tryNumber, failures, lost, reason, ended?.error, dueAt?.toISOString())
+  return storableRecord(
+    ...found,
+    to,
+    tryNumber,
+    failures,
+    lost,
+    reason,
+    ended?.error,
+    dueAt?.toISOString(),
+    String(isolated),
+  )
 }
 
 type Part = keyof typeof PARTS
@@ -148,7 +158,7 @@ const RUN = `run as materialized (
 
 const MOVE = `update metadata.task_instance t set
     state = c.state, try_number = c.try_number, failures = c.failures, lost = c.lost, reason = c.reason,
-    error = c.error, due_at = c.due_at,
+    error = c.error, due_at = c.due_at, isolated = c.isolated,
     job_id = case when c.state = 'running' then $1 else t.job_id end,
     started_at = case when c.state = 'running' then now() else t.started_at end,
     ended_at = case when c.state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end

@@ -53,10 +53,10 @@ export class ActiveRun {
     this.#move(index, { state, reason, dueAt: null })
   }
 
-  /** Claims a ready task instance; its new try starts after the claim is written. */
-  start(index: number): void {
+  /** Claims a ready task instance; its new try starts after the claim is written, `isolated` or in this process. */
+  start(index: number, isolated = false): void {
     const tryNumber = this.instance(index).tryNumber + 1
-    this.#move(index, { state: 'running', tryNumber, reason: null, dueAt: null })
+    this.#move(index, { state: 'running', tryNumber, reason: null, dueAt: null, isolated })
   }
 
   /**
@@ -110,9 +110,9 @@ export class ActiveRun {
     const { dagRunId, version } = this.run
     const transitions: Transition[] = []
     for (const [index, { from, fromTry, ended }] of this.#unwritten) {
-      const { taskId, state: to, tryNumber, failures, lost, reason, dueAt } = this.instance(index)
+      const { taskId, state: to, tryNumber, failures, lost, reason, dueAt, isolated } = this.instance(index)
       if (from === to && fromTry === tryNumber) continue
-      transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, ended })
+      transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, isolated, ended })
     }
     const run = this.#endUnwritten
     this.#unwritten.clear()

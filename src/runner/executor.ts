@@ -10,6 +10,8 @@ export interface Attempt {
   dag: Dag
   task: Task
   tryNumber: number
+  /** True: execute it in a child process. */
+  isolated: boolean
   /** Aborts if the try must end early; its reason's message says why. The execution timeout aborts it too. */
   abort: Abort
   /** Reads the stored output of an upstream task, as JSON; undefined if there is none. */
@@ -21,6 +23,13 @@ export interface Attempt {
 export interface Executor {
   /** Limit of concurrent attempts. */
   readonly slots: number
+  /**
+   * Whether a try of this task runs in a child process, where it cannot harm this one. `isSuspect`: an earlier try was
+   * lost when its process died.
+   */
+  isolates(task: Task, isSuspect: boolean): boolean
   /** Executes one attempt. Never rejects: an error becomes a failed ending. */
   execute(attempt: Attempt): Promise<Ending>
+  /** Ends what the executor has started. Call it after the last attempt has ended. */
+  close(): Promise<void>
 }

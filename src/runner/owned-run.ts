@@ -85,7 +85,9 @@ export class OwnedRun implements Candidate, Source {
 
   /** Claims a task instance and a slot for it; it starts after the claim is written. */
   start(index: number): void {
-    this.state.start(index)
+    const { taskId, lostTry } = this.state.instance(index)
+    const task = this.dag.tasks.get(taskId)
+    this.state.start(index, task !== undefined && this.#owner.executor.isolates(task, lostTry > 0))
     this.#tries.claim(index, this.state.instance(index).tryNumber)
     this.#mark()
   }

@@ -116,11 +116,11 @@ export async function attempt(
   { index, tryNumber, abort }: Try,
   { db, executor, onLog }: Owner,
 ): Promise<Ending> {
-  const { taskId } = state.instance(index)
+  const { taskId, isolated } = state.instance(index)
   const task = dag.tasks.get(taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const read = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
-  return await executor.execute({ run, dag, task, tryNumber, abort, readOutput: read, log: onLog })
+  return await executor.execute({ run, dag, task, tryNumber, isolated, abort, readOutput: read, log: onLog })
 }
 
 export function interruption(reason: string): TminusError {

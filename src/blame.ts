@@ -1,0 +1,36 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+/** A try whose code runs in this process. */
+export interface RunningTry {
+  readonly dagRunId: number
+  readonly dagId: string
+  readonly taskId: string
+  readonly tryNumber: number
+  /** Its execution timeout, ms. */
+  readonly limitMs: number | undefined
+  /** Fails the try, unless it has ended. */
+  fail(error: Error): void
+}
+
+const context = new AsyncLocalStorage<RunningTry>()
+const running = new Set<RunningTry>()
+
+/** Runs the code of a try, so that `currentTry` names this try in everything that the code starts. */
+export async function asTry<T>(one: RunningTry, work: () => Promise<T>): Promise<T> {
+  running.add(one)
+  try {
+    return await context.run(one, work)
+  } finally {
+    running.delete(one)
+  }
+}
+
+/** The try that the calling code belongs to; undefined if it belongs to none. */
+export function currentTry(): RunningTry | undefined {
+  return context.getStore()
+}
+
+/** The tries whose code runs in this process now. */
+export function runningTries(): ReadonlySet<RunningTry> {
+  return running
+}
