@@ -85,7 +85,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = buildProgram(done)
   const word = argv[2]
   try {
-    if (mayBeOfDag(program, word)) await (await import('./verbs/dag-verbs.ts')).addDagVerbs(program, word, done)
+    if (mayBeOfDag(program, word)) await (await import('./verbs-of-dags.ts')).addDagVerbs(program, word, done)
     await program.parseAsync(argv)
     return code
   } catch (error) {

@@ -57,7 +57,7 @@ function connecting({ url, hint }: Place, reported: string, timeoutMs: number): 
     case 'EAI_AGAIN':
       return ['http_dns', true, `The name server did not answer for ${url.hostname}; check the network`]
     case 'ENOTFOUND':
-      return ['http_dns', false, `There is no host named ${url.hostname}; ${hint}`]
+      return ['http_dns', false, `There is no host named ${url.hostname}; ${hint} and the network`]
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ENETDOWN':

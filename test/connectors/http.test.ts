@@ -258,6 +258,7 @@ describe('no answer', () => {
     const error = await errorOf(open().getJson('http://no-such-host.invalid/'))
     expect(error.code).toBe('http_dns')
     expect(error.retryable).toBe(error.fields.reported === 'EAI_AGAIN')
+    expect(error.message).toMatch(/no-such-host\.invalid; check .*the network$/)
   })
 
   test('a server that is not a web server', async () => {

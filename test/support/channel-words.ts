@@ -1,5 +1,5 @@
 import { WORDS } from '../../pipelines/launches/words.ts'
-import { NOTICE_KINDS, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
+import { KIND_NAMES, NOTICE_KINDS, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import type { Payload } from '../../src/connectors/discord-message.ts'
 
 /** Recognizes a message as its reader does; only cards have fields. */
@@ -7,9 +7,8 @@ export function kindOf(message: Payload): 'card' | NoticeKind {
   if (message.embeds?.[0]?.fields !== undefined) return 'card'
   const headline = headlineOf(message)
   if (headline.startsWith('T-')) return 'reminder'
-  for (const kind of ['hold', 'go', 'liftoff', 'webcast'] as const)
-    if (headline === NOTICE_KINDS[kind].label) return kind
-  return RESULTS.includes(headline) ? 'result' : 'slip'
+  if (RESULTS.includes(headline)) return 'result'
+  return KIND_NAMES.find((kind) => NOTICE_KINDS[kind].label === headline) ?? 'slip'
 }
 
 const RESULTS: readonly (string | undefined)[] = [WORDS.status[3], WORDS.status[4], WORDS.status[7]]

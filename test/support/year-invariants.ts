@@ -5,6 +5,7 @@ import { periodOf } from '../../pipelines/launches/time.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { WORDS } from '../../pipelines/launches/words.ts'
 import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
+import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
 import { isMaterial } from '../../pipelines/rocket-launches/discord/slip.ts'
 import type { ChannelMessage } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
@@ -148,7 +149,7 @@ function tooMany(
     (state, before) => before !== undefined && JSON.stringify(netOf(state)) !== JSON.stringify(netOf(before)),
   )
   const became = (id: number) => changes((state, before) => state.status_id === id && before?.status_id !== id)
-  const most: Record<string, number> = {
+  const most: Record<NoticeKind, number> = {
     slip: moves,
     hold: became(5),
     go: Math.min(became(5), became(1)),

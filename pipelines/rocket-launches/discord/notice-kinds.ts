@@ -9,10 +9,7 @@ interface KindOptions {
   droppedBy: readonly ('net' | 'status')[]
 }
 
-/**
- * The one list of notice kinds, in the order of the settings' help. To add one: an entry here, its rule in `notices.ts`,
- * and its row in docs/discord.md.
- */
+/** The one list of notice kinds, in the order in which settings list them. CONTRIBUTING.md has the steps to add one. */
 export const NOTICE_KINDS = {
   slip: { label: 'New time', byDefault: true, watchable: false, droppedBy: ['net'] },
   hold: { label: 'On hold', byDefault: true, watchable: false, droppedBy: ['status'] },

@@ -434,14 +434,20 @@ describe('reminders', () => {
   })
 })
 
-it.each<[NoticeKind, number, Changes]>([
-  ['slip', DAY, soon(5 * HOUR)],
-  ['hold', DAY, { status_id: 5 }],
-  ['liftoff', HOUR, { status_id: 6 }],
-  ['result', 2 * DAY, { status_id: 3 }],
-  ['webcast', 2 * HOUR, { webcast_live: true }],
-])('%s expires after %d ms', (kind, ms, changes) => {
-  const { notices } = decideNotices(launch(changes), announcedOf(launch()), at(), ALL)
+/** For every kind: a change that makes it due, how long it is news, and the launch before if it is not a usual one. */
+const EXPIRY: Record<NoticeKind, [after: Changes, ms: number, before?: Changes]> = {
+  slip: [soon(5 * HOUR), DAY],
+  hold: [{ status_id: 5 }, DAY],
+  go: [{ status_id: 1 }, DAY, { status_id: 5 }],
+  liftoff: [{ status_id: 6 }, HOUR],
+  result: [{ status_id: 3 }, 2 * DAY],
+  reminder: [soon(HOUR), 15 * MINUTE, soon(HOUR)],
+  webcast: [{ webcast_live: true }, 2 * HOUR],
+}
+
+it.each(KIND_NAMES)('%s is posted, and expires when it is no longer news', (kind) => {
+  const [after, ms, before] = EXPIRY[kind]
+  const { notices } = decideNotices(launch(after), announcedOf(launch(before)), at(), ALL)
   expect(notices.map((notice) => [notice.kind, notice.expiresAt])).toEqual([[kind, ahead(ms)]])
 })
 

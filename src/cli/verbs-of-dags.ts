@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { CommandHost } from '../../commands.ts'
-import { pipelinesDirOf, readEnvironment } from '../../config.ts'
-import type { Dag } from '../../dag/dag.ts'
-import { messageOf } from '../../errors.ts'
-import { type LoadedDags, loadDags } from '../../load-dags.ts'
-import { scrubber } from '../../secrets.ts'
-import { openCommandHost, stopSignal } from '../command-host.ts'
+import type { CommandHost } from '../commands.ts'
+import { pipelinesDirOf, readEnvironment } from '../config.ts'
+import type { Dag } from '../dag/dag.ts'
+import { messageOf } from '../errors.ts'
+import { type LoadedDags, loadDags } from '../load-dags.ts'
+import { scrubber } from '../secrets.ts'
+import { openCommandHost, stopSignal } from './command-host.ts'
 
 /** Why a verb, or every verb of a dag, is missing. */
 interface Problem {
