@@ -16,9 +16,9 @@ export async function crashDags(): Promise<Dag[]> {
 }
 
 /** A `scheduler` process that executes whatever is queued. */
-export function startWorker(databaseUrl: string): Running {
+export function startWorker(databaseUrl: string, settings: Record<string, string> = {}): Running {
   const env = { DATABASE_URL: databaseUrl, PIPELINES_DIR: CRASH_PIPELINES, LOG_LEVEL: 'warn', CONCURRENCY: '4' }
-  return startCli(['scheduler'], { env })
+  return startCli(['scheduler'], { env: { ...env, ...settings } })
 }
 
 /** Keeps `atLeast` runs unfinished by queueing more; returns how many it queued. */
