@@ -71,7 +71,7 @@ async function start(args: string[], env: Record<string, string>): Promise<Start
   return { url, listening, answered, memory: () => memoryOf(child), kept: () => keptBy(child), stop: () => stop(child) }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
