@@ -1,5 +1,6 @@
 import { callBack } from './callbacks/call-back.ts'
 import { type Clock, openClock } from './clock.ts'
+import { codeVersion } from './code-version.ts'
 import { commandFor } from './command-for.ts'
 import {
   type Config,
@@ -211,6 +212,7 @@ export async function openApp(
 ): Promise<App> {
   const { config, loaded, log } = setup
   if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
+  const hashing = codeVersion(config.pipelinesDir)
   // Imported here because the page and most verbs execute nothing.
   const [{ Runner }, { Job }, { localExecutor }] = await Promise.all([
     import('./runner/runner.ts'),
@@ -224,7 +226,7 @@ export async function openApp(
   const db = openMetadata(runnerPool, config.metadataSchema)
   const dags = [...loaded.dags.values()]
   const connectionString = await sessionUrl(databases, log)
-  const job = new Job({ db: metadata, connectionString, kind, dags, log })
+  const job = new Job({ db: metadata, connectionString, kind, dags, codeVersion: await hashing, log })
   try {
     await job.open()
     const resources = resourcesOf(setup, databases)

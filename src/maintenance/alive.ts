@@ -1,9 +1,9 @@
 import { humanDuration } from '../duration.ts'
 import { findDeadJobs, lockClass } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import type { JobListing } from '../operations/list-jobs.ts'
+import { BLOCKED, type JobListing } from '../operations/list-jobs.ts'
 
-export type Executing = Pick<JobListing, 'job_id' | 'kind' | 'hostname' | 'pid' | 'heartbeat_at'> & {
+export type Executing = Omit<JobListing, 'state' | 'start_date' | 'end_date' | 'reason'> & {
   /** Milliseconds since its last committed heartbeat, by the database's clock. */
   silent_ms: number
 }
@@ -37,7 +37,7 @@ export async function listLate(db: Metadata): Promise<Executing[]> {
 
 const EXECUTES = `state = 'running' and kind in ('start', 'scheduler')`
 const SILENT_MS = '(extract(epoch from now() - heartbeat_at) * 1000)::float8'
-const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, ${SILENT_MS} as silent_ms`
+const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, code_version, ${BLOCKED}, ${SILENT_MS} as silent_ms`
 
 /** The problem with a process of `listLate`, and what to do. */
 export function lateReason(job: Executing): string {

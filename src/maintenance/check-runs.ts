@@ -3,8 +3,9 @@ import type { Check } from '../commands.ts'
 import { humanDuration } from '../duration.ts'
 import { findDeadJobs } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { blockedWords, codeDifference } from '../operations/list-jobs.ts'
 import { listPools, type PoolListing } from '../operations/pools.ts'
-import { type Executing, lateReason, listLate, namesOf } from './alive.ts'
+import { type Executing, lateReason, listLate, nameOf, namesOf } from './alive.ts'
 import { type ExecutingWithDags, hasLoaded, listExecutingWithDags } from './stays-queued.ts'
 
 /** Checks processes, runs and pools. @param here ids of the dags in PIPELINES_DIR */
@@ -16,6 +17,7 @@ export async function checkRuns(db: Metadata, here: readonly string[]): Promise<
   return [
     ...judgeProcesses(executing, late),
     ...judgeLoaded(executing, here),
+    ...judgeCode(executing),
     ...dead
       .filter(({ job_id }) => !late.some((one) => one.job_id === job_id))
       .map(
@@ -58,6 +60,10 @@ function judgeProcesses(executing: readonly ExecutingWithDags[], late: readonly 
   if (executing.length > 0)
     return [
       { name, level: 'ok', message: `${namesOf(executing)} ${executing.length === 1 ? 'executes' : 'execute'} runs` },
+      ...executing.flatMap((one): Check[] => {
+        const blocked = blockedWords(one)
+        return blocked === undefined ? [] : [{ name, level: 'warn', message: `${nameOf(one)} is ${blocked}` }]
+      }),
       ...ofLate,
     ]
   if (ofLate.length > 0) return ofLate
@@ -70,6 +76,11 @@ function judgeLoaded(executing: readonly ExecutingWithDags[], here: readonly str
   if (missing.length === 0) return []
   const message = `no running process has loaded ${missing.join(', ')}; restart ${namesOf(executing)}`
   return [{ name: 'processes', level: 'warn', message }]
+}
+
+function judgeCode(executing: readonly Executing[]): Check[] {
+  const message = codeDifference(executing)
+  return message === undefined ? [] : [{ name: 'processes', level: 'warn', message }]
 }
 
 /** A run that may start does so within about a second; after this time something is wrong. */

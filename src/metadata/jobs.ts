@@ -26,12 +26,21 @@ export function lockClass(schema: string): number {
   return createHash('sha256').update(`tminus job ${schema}`).digest().readInt32BE(0) & 0x7fffffff
 }
 
-/** @param dags the dags that the process has loaded; null if unknown */
-export async function insertJob(db: Metadata, kind: JobKind, dags: readonly Dag[] | null = null): Promise<number> {
+/** The dags that the process has loaded and the hash of their sources; null if unknown. */
+export interface LoadedCode {
+  dags: readonly Dag[] | null
+  codeVersion: string | null
+}
+
+export async function insertJob(
+  db: Metadata,
+  kind: JobKind,
+  { dags, codeVersion }: LoadedCode = { dags: null, codeVersion: null },
+): Promise<number> {
   const loaded = dags && JSON.stringify(Object.fromEntries(dags.map(({ id, graph }) => [id, graphHash(graph)])))
   const { rows } = await db.query<{ job_id: number }>(
-    'insert into metadata.job (kind, hostname, pid, dags) values ($1, $2, $3, $4) returning job_id',
-    [kind, hostname(), process.pid, loaded],
+    'insert into metadata.job (kind, hostname, pid, dags, code_version) values ($1, $2, $3, $4, $5) returning job_id',
+    [kind, hostname(), process.pid, loaded, codeVersion],
   )
   return rows[0]?.job_id ?? 0
 }

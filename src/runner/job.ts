@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Dag } from '../dag/dag.ts'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { Session } from '../db/session.ts'
 import type { Logger } from '../log.ts'
@@ -7,13 +6,11 @@ import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { CoalescedWork } from './coalesced-work.ts'
 
-export interface JobOptions {
+export interface JobOptions extends jobs.LoadedCode {
   db: Metadata
   /** Metadata database for this process's own session; undefined if it cannot keep one. */
   connectionString: string | undefined
   kind: jobs.JobKind
-  /** The dags that this process has loaded. */
-  dags: readonly Dag[]
   log: Logger
 }
 
@@ -80,7 +77,7 @@ export class Job {
 
   /** Registers the process and takes its lock. */
   async open(): Promise<void> {
-    this.#id = await jobs.insertJob(this.#options.db, this.#options.kind, this.#options.dags)
+    this.#id = await jobs.insertJob(this.#options.db, this.#options.kind, this.#options)
     await this.#session.open()
     await jobs.heartbeat(this.#options.db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
@@ -146,14 +143,14 @@ export class Job {
   }
 
   async #renew(): Promise<void> {
-    const { db, kind, dags, log } = this.#options
+    const { db, kind, log } = this.#options
     if (this.#isSteppingDown) await jobs.endJob(db, this.#id, 'failed', 'could not write its runs')
     const alive = await jobs.heartbeat(db, this.#id, this.#backendPid)
     this.#lastHeartbeat = Date.now()
     if (alive || this.#ended) return
     const why = this.#isSteppingDown ? 'could not write for too long' : 'was declared dead'
     log.error({ job_id: this.#id }, `this process ${why} and lost its runs; it continues with a new job id`)
-    this.#id = await jobs.insertJob(db, kind, dags)
+    this.#id = await jobs.insertJob(db, kind, this.#options)
     this.#isSteppingDown = false
     this.#session.renew()
     this.#listener?.leaseLost()

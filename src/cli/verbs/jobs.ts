@@ -2,7 +2,7 @@ import { commandFor } from '../../command-for.ts'
 import { humanDuration } from '../../duration.ts'
 import { lateReason, listExecuting, listLate } from '../../maintenance/alive.ts'
 import { whyNotWritable } from '../../maintenance/writes.ts'
-import { listJobs } from '../../operations/list-jobs.ts'
+import { blockedWords, codeDifference, listJobs, shortVersion } from '../../operations/list-jobs.ts'
 import { instant, print, printJson, say, table } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
@@ -10,23 +10,28 @@ import type { ListOptions } from './dags.ts'
 /** `jobs list`: recent processes, live ones first. */
 export async function jobsList({ output }: ListOptions): Promise<number> {
   const jobs = await withMetadata((metadata) => listJobs(metadata, 25))
-  if (output === 'json') printJson(jobs)
-  else
-    print(
-      table(
-        ['job_id', 'kind', 'state', 'process', 'start', 'heartbeat', 'reason'],
-        jobs.map((job) => [
-          String(job.job_id),
-          job.kind,
-          job.state,
-          `${job.pid} on ${job.hostname}`,
-          instant(job.start_date),
-          instant(job.heartbeat_at),
-          job.reason ?? '',
-        ]),
-        { spare: ['start'], empty: 'No process has run here yet' },
-      ),
-    )
+  if (output === 'json') {
+    printJson(jobs)
+    return 0
+  }
+  print(
+    table(
+      ['job_id', 'kind', 'state', 'process', 'code', 'start', 'heartbeat', 'reason'],
+      jobs.map((job) => [
+        String(job.job_id),
+        job.kind,
+        job.state,
+        `${job.pid} on ${job.hostname}`,
+        shortVersion(job.code_version),
+        instant(job.start_date),
+        instant(job.heartbeat_at),
+        job.reason ?? blockedWords(job) ?? '',
+      ]),
+      { spare: ['start', 'code'], empty: 'No process has run here yet' },
+    ),
+  )
+  const different = codeDifference(jobs.filter(({ state }) => state === 'running'))
+  if (different !== undefined) say(different)
   return 0
 }
 
@@ -34,8 +39,10 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
 export async function jobsCheck(): Promise<number> {
   return await withMetadata(async (metadata) => {
     const executing = await listExecuting(metadata)
-    for (const { kind, pid, hostname, silent_ms } of executing)
-      say(`${kind}, process ${pid} on ${hostname}: last heartbeat ${humanDuration(silent_ms)} ago`)
+    for (const { kind, pid, hostname, silent_ms, ...one } of executing) {
+      const facts = [`last heartbeat ${humanDuration(silent_ms)} ago`, blockedWords(one)].filter(Boolean).join(', ')
+      say(`${kind}, process ${pid} on ${hostname}: ${facts}`)
+    }
     const late = await listLate(metadata)
     for (const one of late) say(sentence(lateReason(one)))
     if (executing.length + late.length === 0)

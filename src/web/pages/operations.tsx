@@ -2,8 +2,8 @@
 
 import { Hono } from 'hono'
 import { commandFor } from '../../command-for.ts'
-import { listExecuting } from '../../maintenance/alive.ts'
-import { type JobListing, listJobs } from '../../operations/list-jobs.ts'
+import { type Executing, listExecuting } from '../../maintenance/alive.ts'
+import { blockedWords, codeDifference, type JobListing, listJobs, shortVersion } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { readForm } from '../form.ts'
@@ -22,6 +22,7 @@ export const operationsPages = new Hono<WebEnv>()
 
 operationsPages.get('/jobs', async (c) => {
   const jobs = await listJobs(c.var.site.metadata, 50)
+  const different = codeDifference(jobs.filter(({ state }) => state === 'running'))
   return c.html(
     <Page c={c} title="Jobs">
       <div class="head">
@@ -30,12 +31,13 @@ operationsPages.get('/jobs', async (c) => {
           <p>Recent T-minus processes, live ones first.</p>
         </div>
       </div>
+      {different && <Notice>{different}.</Notice>}
       {jobs.length === 0 ? (
         <Empty title="No process has used this database yet">
           Start scheduler and executor with <code>{commandFor('start')}</code>
         </Empty>
       ) : (
-        <Table name="Jobs" columns={['Job', 'Kind', 'State', 'Process', 'Start', 'Heartbeat', 'Reason']}>
+        <Table name="Jobs" columns={['Job', 'Kind', 'State', 'Process', 'Code', 'Start', 'Heartbeat', 'Reason']}>
           {jobs.map((job) => (
             <JobRow job={job} scrub={c.var.site.scrub} />
           ))}
@@ -46,6 +48,7 @@ operationsPages.get('/jobs', async (c) => {
 })
 
 function JobRow({ job, scrub }: { job: JobListing; scrub: (text: string) => string }) {
+  const reason = job.reason ?? blockedWords(job)
   return (
     <tr>
       <th scope="row" class="number">
@@ -58,13 +61,14 @@ function JobRow({ job, scrub }: { job: JobListing; scrub: (text: string) => stri
       <td data-label="Process">
         {job.pid} on {job.hostname}
       </td>
+      <td data-label="Code">{job.code_version && <code>{shortVersion(job.code_version)}</code>}</td>
       <td data-label="Start">
         <Time at={job.start_date} show="ago" />
       </td>
       <td data-label="Heartbeat">
         <Time at={job.heartbeat_at} show="ago" />
       </td>
-      <td class="reason">{job.reason && beginning(job.reason, SHOWN.listed, scrub)}</td>
+      <td class="reason">{reason && beginning(reason, SHOWN.listed, scrub)}</td>
     </tr>
   )
 }
@@ -170,6 +174,7 @@ const MOST_CHECKS = 30
 
 operationsPages.get('/status', async (c) => {
   const { site } = c.var
+  const { scrub } = site
   const [executing, health, checks] = await Promise.all([
     listExecuting(site.metadata),
     readHealth(site.metadata),
@@ -206,13 +211,7 @@ operationsPages.get('/status', async (c) => {
               ['Queued runs', String(health.queued)],
               ['Oldest queued run', health.oldest_queued && <Time at={health.oldest_queued} show="ago" />],
               ['Failed runs in the last day', String(health.failed)],
-              [
-                'Executing processes',
-                executing
-                  .slice(0, MOST_CHECKS)
-                  .map(({ kind, pid, hostname }) => `${kind} ${pid} on ${hostname}`)
-                  .join(', ') || 'none',
-              ],
+              ['Executing processes', scrub(executing.slice(0, MOST_CHECKS).map(summary).join(', ')) || 'none'],
               ['Open live pages', String(site.live.followers)],
               ['Database', `PostgreSQL ${health.server}, ${health.size}`],
               ["This process's clock", <Time at={site.now()} />],
@@ -234,3 +233,8 @@ operationsPages.get('/status', async (c) => {
     </Page>,
   )
 })
+
+function summary({ kind, pid, hostname, ...one }: Executing): string {
+  const blocked = blockedWords(one)
+  return `${kind} ${pid} on ${hostname}${blocked === undefined ? '' : ` (${blocked})`}`
+}

@@ -1,6 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
+import { shortVersion } from '../../operations/list-jobs.ts'
 import { whyNoLog } from '../../operations/logs.ts'
 import { visibleText } from '../../visible-text.ts'
 import { assetUrl } from '../assets.ts'
@@ -165,6 +166,7 @@ function Ending({
           ['Start', <Time at={start} />],
           ['Reason', reason && beginning(reason, SHOWN.sentence, scrub)],
           ['Process', ended?.process],
+          ['Code', ended?.code_version && <code>{shortVersion(ended.code_version)}</code>],
         ]}
       />
       {error && (
