@@ -23,6 +23,8 @@ export interface DagRunDetails extends DagRunListing {
     start_date: Date | null
     end_date: Date | null
     reason: string | null
+    /** Hash of the sources that the process of the latest try had loaded; null: unknown. */
+    code_version: string | null
   }[]
 }
 
@@ -43,10 +45,12 @@ export async function showRun(db: Metadata, dagId: string, runId: string): Promi
   const [run] = rows
   if (run === undefined) return undefined
   const instances = await db.query<DagRunDetails['task_instances'][number]>(
-    `select t.task_id, t.state, t.try_number, t.started_at as start_date, t.ended_at as end_date, t.reason
+    `select t.task_id, t.state, t.try_number, t.started_at as start_date, t.ended_at as end_date, t.reason,
+       j.code_version
      from metadata.dag_run r join metadata.dag_version v using (dag_version_id)
      cross join jsonb_array_elements(v.graph) with ordinality as node (task, position)
      join metadata.task_instance t on t.dag_run_id = r.dag_run_id and t.task_id = node.task ->> 'id'
+     left join metadata.job j on j.job_id = t.job_id
      where r.dag_id = $1 and r.run_id = $2 order by node.position`,
     [dagId, run.run_id],
   )

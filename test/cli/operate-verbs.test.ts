@@ -64,7 +64,11 @@ test('pools set and list', async () => {
 
 test('jobs list', async () => {
   const jobs = JSON.parse((await cli('jobs list -o json')).stdout)
-  expect(jobs[0]).toMatchObject({ kind: 'pipeline', state: 'success' })
+  expect(jobs[0]).toMatchObject({
+    kind: 'pipeline',
+    state: 'success',
+    code_version: expect.stringMatching(/^[0-9a-f]{16}$/),
+  })
   expect((await cli('jobs list')).stdout).toMatch(/^job_id +kind +state +process/)
 })
 

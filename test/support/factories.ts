@@ -1,7 +1,7 @@
 import type { RunType, TaskInstanceState } from '../../src/dag/state.ts'
 import { type DagRunState, isOver, isTerminal } from '../../src/dag/state.ts'
 import type { Queryable } from '../../src/db/pool.ts'
-import { insertJob } from '../../src/metadata/jobs.ts'
+import { insertJob, type JobKind } from '../../src/metadata/jobs.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
 
 export interface RunFacts {
@@ -54,6 +54,27 @@ async function aTaskInstance(db: Metadata, run: number, id: string, state: TaskI
        case when $8 then now() end)`,
     [run, id, state, started || waits ? 1 : 0, state === 'running' ? jobId : null, waits, started, isTerminal(state)],
   )
+}
+
+export interface JobFacts {
+  kind?: JobKind
+  codeVersion?: string | null
+  /** The hash of each loaded dag's graph; null: unknown, as of a process that counts as having every dag. */
+  dags?: Readonly<Record<string, string>> | null
+  /** Since how many seconds its main thread is blocked, and by which task. */
+  blocked?: { s: number; by: string | null }
+}
+
+/** Stores a running process that sent a heartbeat just now. Returns its `job_id`. */
+export async function aJob(db: Metadata, facts: JobFacts = {}): Promise<number> {
+  const { kind = 'start', codeVersion = null, dags = null, blocked = { s: null, by: null } } = facts
+  const jobId = await insertJob(db, kind)
+  await db.query(
+    `update metadata.job set code_version = $2, dags = $3, blocked_since = now() - $4::int * interval '1 s', blocked_by = $5
+     where job_id = $1`,
+    [jobId, codeVersion, dags && JSON.stringify(dags), blocked.s, blocked.by],
+  )
+  return jobId
 }
 
 /** Stores a launch with these columns. Default: a Falcon 9 that is Go for launch, with a net known to the minute. */

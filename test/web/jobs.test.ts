@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { endJob } from '../../src/metadata/jobs.ts'
+import { runCli } from '../support/cli.ts'
+import { useDatabase } from '../support/database.ts'
+import { aJob } from '../support/factories.ts'
+import { type OpenSite, openSite } from './site.ts'
+
+const database = useDatabase()
+let site: OpenSite
+beforeAll(async () => {
+  site = await openSite(database)
+})
+afterAll(() => site.close())
+beforeEach(() => database.pool.query('delete from metadata.job'))
+
+const cli = (line: string) => runCli(line.split(' '), { env: { DATABASE_URL: database.connectionString } })
+const words = (html: string) => html.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
+const page = async (path: string) => words((await site.get(path)).text)
+
+test('terminal, page and API show the code version of each process, and say that running ones differ', async () => {
+  const older = await aJob(site.metadata, { codeVersion: '0123456789abcdef' })
+  await aJob(site.metadata, { kind: 'scheduler', codeVersion: 'fedcba9876543210' })
+  await aJob(site.metadata)
+  const difference = '2 running processes have loaded different code; restart the older one'
+  const { stdout } = await cli('jobs list')
+  expect(stdout).toMatch(/^\d+ +start +running +\d+ on \S+ +01234567 +20/m)
+  expect(stdout).toMatch(new RegExp(`\n${difference}\n$`))
+  expect((await cli('db check')).stdout).toMatch(new RegExp(`^warn +processes +${difference}$`, 'm'))
+  const shown = await page('/jobs')
+  expect(shown).toContain(`${difference}.`)
+  expect(shown).toContain('fedcba98')
+  const { jobs } = JSON.parse((await site.get('/api/v1/jobs')).text)
+  expect(jobs.map((job: { code_version: string | null }) => job.code_version)).toEqual([
+    null,
+    'fedcba9876543210',
+    '0123456789abcdef',
+  ])
+  await endJob(site.metadata, older, 'success', null)
+  expect((await cli('jobs list')).stdout).not.toContain('different code')
+  expect(await page('/jobs')).not.toContain('different code')
+})
+
+test('terminal, page and API say for how long a process has been blocked, and by which task', async () => {
+  const jobId = await aJob(site.metadata, { blocked: { s: 720, by: 'etl/load' } })
+  const blocked = /blocked for 12 min by etl\/load/
+  expect((await cli('jobs list')).stdout).toMatch(blocked)
+  expect((await cli('jobs check')).stdout).toMatch(
+    /^start, process \d+ on \S+: last heartbeat .* ago, blocked for 12 min by /,
+  )
+  expect((await cli('db check')).stdout).toMatch(
+    /^warn +processes +start \(process .*\) is blocked for 12 min by etl\/load/m,
+  )
+  expect(await page('/jobs')).toMatch(blocked)
+  expect(await page('/status')).toMatch(/start \d+ on \S+ \(blocked for 12 min by etl\/load\)/)
+  const [job] = JSON.parse((await site.get('/api/v1/jobs')).text).jobs
+  expect([job.blocked_by, Math.floor(job.blocked_ms / 60_000)]).toEqual(['etl/load', 12])
+  await database.pool.query('update metadata.job set blocked_by = null')
+  expect((await cli('jobs list')).stdout).toMatch(/blocked for 12 min\n/)
+  await endJob(site.metadata, jobId, 'failed', 'it died')
+  expect((await cli('jobs list')).stdout).not.toContain('blocked')
+})
