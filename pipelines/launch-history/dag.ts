@@ -7,7 +7,7 @@ import { Span } from './span.ts'
 export default dag(
   'launch-history',
   {
-    description: 'All launches ever, page by page and hour after hour within the quota',
+    description: 'Loads all launches ever, as many pages an hour as the quota allows',
     schedule: null,
     maxActiveRuns: 1,
     params: Span,

@@ -11,7 +11,7 @@ export interface Load extends Counts {
   cursorNet: Date | null
   cursorOffset: number
   cursorIds: string[]
-  /** The length of the list at the first page; null before it, or if the API does not give it. */
+  /** The number of launches in the list, as the first page gave it; null before that page, or if the API gives none. */
   total: number | null
   pages: number
   startedAt: Date
@@ -32,8 +32,8 @@ const COLUMNS = `source, span, net_to as "netTo", cursor_net as "cursorNet", cur
   started_at as "startedAt", finished_at as "finishedAt"`
 
 /**
- * Starts a load of a span, unless a load of it is unfinished or has finished since `askedAt`: then returns undefined. A
- * load without any page is started again.
+ * Starts a load of a span. Returns undefined, and starts none, if a load of that span is unfinished or has finished since
+ * `askedAt`. An unfinished load that has no page yet is replaced.
  */
 export async function startLoad(
   db: Queryable,
@@ -64,7 +64,7 @@ export async function readLoad(
   return rows[0]
 }
 
-/** The progress that one page makes. */
+/** The progress of a load with one more page. */
 export interface Advance {
   counts: Counts
   /** Null after the last page. */

@@ -34,8 +34,8 @@ export type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'logicalDate' | 
  * Loads the previous launches of a span page by page. It continues where the last try or run stopped, because one
  * transaction writes the launches of a page and the progress of the load.
  *
- * Throws Rescheduled if the quota is used up. Also for a retryable error after at least one page, so that only a try
- * without progress uses up a retry. Throws TminusError `failed` if the answers are not from Launch Library.
+ * Throws Rescheduled if the quota is used up, and after a retryable error if this try has stored at least one page. So only
+ * a try without progress uses up a retry. Throws TminusError `failed` if the answers are not from Launch Library.
  */
 export async function loadHistory(_inputs: unknown, context: Context): Promise<HistorySummary> {
   const { log, now, settings, signal } = context
@@ -61,8 +61,8 @@ export async function loadHistory(_inputs: unknown, context: Context): Promise<H
 }
 
 /**
- * Continues an unfinished load of the same span. Restarts a finished one, unless it finished after this run was
- * triggered: then the load that this run waited for has already done its work.
+ * Continues an unfinished load of the same span. Restarts a finished load, unless it finished after this run was
+ * triggered: then another run has just done the same work.
  */
 async function openLoad({ db, logicalDate, now, params, settings }: Context): Promise<Load> {
   const at = now()

@@ -2,7 +2,7 @@ import type { Launch } from './launch.ts'
 
 type Column = keyof Launch
 
-/** The columns that come from Launch Library, in the order of an export. True: `rocket_launch_changes` records a change. */
+/** The columns that come from Launch Library, in the order of an export. True: changes go to `rocket_launch_changes`. */
 const RECORDED: Record<Column, boolean> = {
   launch_id: false,
   name: true,

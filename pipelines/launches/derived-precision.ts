@@ -8,15 +8,15 @@ export interface Undetermined {
 }
 
 /**
- * The precision of a launch that has none (2.0.0; 2.2.0 until 2022): the finest one that is certainly true, so that a
- * coarse date is never shown as a precise one.
+ * Derives the precision of a launch for which the API gives none (2.0.0; 2.2.0 until 2022). It returns the finest
+ * precision that is certain, so that a coarse date is never shown as a precise one.
  *
- * Recordings support this. Each launch known to the day or coarser is at midnight and "to be determined" (263 of 263).
- * Of 435 finer ones two are at midnight and none is "to be determined". A period's placeholder is its last day: the
- * end of June may mean June, the second quarter or the first half.
+ * The rules come from recorded answers. All 263 launches known to the day or coarser were at midnight and "to be
+ * determined". Of 435 launches known more precisely, two were at midnight and none was "to be determined". The placeholder
+ * of a period is its last day: the end of June may mean June, the second quarter or the first half of the year.
  *
- * `undetermined.date` means a month or coarser; `undetermined.time` alone means an hour at best. Launch Library did
- * not always maintain them: in 2023 some placeholders had both false.
+ * If `undetermined.date` is true, only the month or a longer period is known. If only `undetermined.time` is true, the
+ * time is known to the hour at best. In 2023 some placeholders had both false, so the status is checked too.
  */
 export function derivedPrecision(net: Date, statusId: number, undetermined?: Undetermined): number {
   const isMidnight = net.getTime() % 86_400_000 === 0
@@ -27,7 +27,7 @@ export function derivedPrecision(net: Date, statusId: number, undetermined?: Und
   return time || undetermined === undefined ? HOUR : MINUTE
 }
 
-/** The longest period whose last day this is. */
+/** The precision of the longest period that ends on this day. */
 function longestPeriodEnding(net: Date): number | undefined {
   const next = new Date(net.getTime() + 86_400_000)
   if (next.getUTCDate() !== 1) return undefined

@@ -6,8 +6,8 @@ const LETTERS: Readonly<Record<string, string>> = {
 const ANY_LETTER = new RegExp(`[${Object.keys(LETTERS).join('')}]`, 'g')
 
 /**
- * Text as a search or filter compares it: lower case, without accents, composed and decomposed letters alike, so that
- * "kineis" finds "Kinéis". In SQL it is `launch_fold`.
+ * The text in lower case and without accents, as searches and filters compare it: "kineis" finds "Kinéis". Composed and
+ * decomposed letters become equal. The SQL function `launch_fold` does the same.
  */
 export function fold(text: string): string {
   return text

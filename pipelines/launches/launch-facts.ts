@@ -8,13 +8,13 @@ export function placeText({ pad, location }: Pick<Launch, 'pad' | 'location'>): 
   return pad && location ? WORDS.place(pad, location) : (pad ?? location)
 }
 
-/** The launch's own page, else its page on spacelaunchnow.me. */
+/** The page about the launch that Launch Library links, else its page on spacelaunchnow.me. */
 export function detailsUrl({ info_url, slug }: Pick<Launch, 'info_url' | 'slug'>): string | undefined {
   const page = slug ? `https://spacelaunchnow.me/launch/${encodeURIComponent(slug)}` : undefined
   return webAddress(info_url, LIMITS.buttonUrl) ?? webAddress(page, LIMITS.buttonUrl)
 }
 
-/** Launch Library's text on one line, without its CRLFs, double spaces and invisible characters. Null if it is empty. */
+/** The text on one line, without line breaks, double spaces and invisible characters. Null if it is empty. */
 export function singleLine(text: string | null): string | null {
   return (text && visibleText(text).replace(/\s+/g, ' ').trim()) || null
 }

@@ -84,7 +84,7 @@ export function describeChanges(changes: readonly StoredChange[]): Change[] {
   })
 }
 
-/** Omits the precision, which the text of the time shows, and a window that moved exactly like the time. */
+/** The changed fields as text. Omits the precision, which the time shows, and a window that moved exactly like the time. */
 function factsOf(group: readonly StoredChange[]): Change['facts'] {
   const net = group.find(({ field }) => field === 'net')
   const netText = net && changeText(howOf(net))
@@ -155,14 +155,14 @@ function partOf(change: StoredChange, side: 'old' | 'new'): string | Date {
 
 const MAX_LENGTH = 60
 
-/** `-o json` has the whole text. */
+/** The start of a long text; `-o json` has the whole text. */
 function shortened(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ')
   const letters = [...line]
   return letters.length > MAX_LENGTH ? `${letters.slice(0, MAX_LENGTH - 1).join('')}…` : line
 }
 
-/** Only between two precise times: a moved placeholder does not mean that the launch moved. */
+/** ` (24 h later)`; empty unless both times are precise, because a moved placeholder does not mean that the launch moved. */
 function movedBy({ field, old, new: now, old_precision, new_precision }: StoredChange): string {
   const times = (field === 'net' || isWindow(field)) && isPrecise(old_precision) && isPrecise(new_precision)
   return times && old !== null && now !== null ? ` (${moveText(new Date(old), new Date(now))})` : ''

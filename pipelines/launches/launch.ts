@@ -1,7 +1,4 @@
-/**
- * A launch as Launch Library describes it, whichever version of the API was asked. The keys are columns of
- * `rocket_launches`. Null: unknown.
- */
+/** A launch in the same form for all API versions. The keys are columns of `rocket_launches`. Null: unknown. */
 export interface Launch {
   /** Launch Library's id, the only key: names and slugs change. */
   launch_id: string
@@ -33,7 +30,7 @@ export interface Launch {
   mission_type: string | null
   mission_description: string | null
   orbit: string | null
-  /** Of good weather, in percent. */
+  /** Probability of good weather, in percent. */
   probability: number | null
   hold_reason: string | null
   fail_reason: string | null
@@ -58,13 +55,13 @@ export type StoredLaunch = { [Column in keyof Launch]: Launch[Column] | null } &
   details?: unknown
 }
 
-/** A row with everything that a board or channel needs to show it. */
+/** A row that has the three fields without which a board or channel cannot show a launch. */
 export type KnownLaunch = StoredLaunch & Pick<Launch, 'launch_id' | 'name' | 'net'>
 
 /** Status ids of a launch that left the ground, whatever its outcome. */
 export const FLOWN: readonly number[] = [3, 4, 6, 7, 9]
 
-/** Status ids that do not change any more. */
+/** Status ids that are final: success, failure, partial failure. */
 export const FINAL: readonly number[] = [3, 4, 7]
 
 export function isFlown(statusId: number | null): boolean {

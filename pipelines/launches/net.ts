@@ -21,7 +21,7 @@ export function netOf(launch: Pick<Launch, 'net' | 'net_precision'>): Net {
   return { net: launch.net, precision: precisionOf(launch) }
 }
 
-/** A day is the launch site's, whose time zone is not known: the evening of the 8th in Florida is the 9th in UTC. */
+/** A day is in the launch site's time zone, which is not known: the evening of the 8th in Florida is the 9th in UTC. */
 const TIME_ZONE_SLACK_MS = 12 * 3_600_000
 
 export function moveOf(from: Net, to: Net): Move {
@@ -29,7 +29,7 @@ export function moveOf(from: Net, to: Net): Move {
   const slack = isPrecise(from.precision) === isPrecise(to.precision) ? 0 : TIME_ZONE_SLACK_MS
   const finer = precisionClass(from.precision) - precisionClass(to.precision)
   return {
-    // Equal precise times touch each other, so both conditions are needed.
+    // Equal precise times meet `>=` in both directions, so `>` is needed too.
     direction:
       present.start >= old.end + slack && present.start > old.start
         ? 'later'

@@ -3,17 +3,17 @@ import type { Launch } from './launch.ts'
 import { SCHEMAS } from './schemas.ts'
 
 export interface Issue {
-  /** Dotted, as in `status.id`; empty for the launch as a whole. */
+  /** The path of the field, such as `status.id`; empty for the launch as a whole. */
   path: string
   message: string
 }
 
-/** `details`: the launch as received, as JSON that Postgres can store. */
+/** The parsed launch, or the issues with it. `details`: the launch as received, as JSON that Postgres can store. */
 export type Parsed = ParsedLaunch | { launchId?: string; issues: Issue[]; details: string }
 
 export interface ParsedLaunch {
   launch: Launch
-  /** Received in detailed mode, so that `webcast_url` and `info_url` are known. */
+  /** True: received in detailed mode, so `webcast_url` and `info_url` are known. */
   detailed: boolean
   details: string
 }
@@ -56,7 +56,7 @@ function isListMode(value: unknown): boolean {
   return 'lsp_name' in value || ('response_mode' in value && value.response_mode === 'list')
 }
 
-/** JSON text escapes NUL and unpaired surrogates like this. A match may also be an escaped backslash. */
+/** Matches JSON text with an escaped NUL or unpaired surrogate. It may also match an escaped backslash. */
 const SUSPICIOUS = /\\u(?:0000|d[89a-f])/
 
 /** Postgres stores neither NUL (22P05) nor an unpaired surrogate (22P02). Both become U+FFFD. */

@@ -15,7 +15,7 @@ export interface Wanted {
   limit: number
 }
 
-/** Upcoming launches, nearest first, or past ones, latest first. A vanished launch is in neither list until its period is over. */
+/** Upcoming launches, nearest first; or past launches, latest first. A vanished launch is in neither before its period ends. */
 export async function listLaunches(
   db: Queryable,
   { now, past, search, provider, limit }: Wanted,
@@ -63,7 +63,7 @@ export function containsAllWords(text: string, words: string): string {
 
 export interface StoredChange {
   launch_id: string
-  /** Null if the launch is no longer stored. */
+  /** The launch's name; null if the launch is no longer stored. */
   name: string | null
   field: string
   /** Text; times are ISO 8601, UTC. */
@@ -76,8 +76,8 @@ export interface StoredChange {
 }
 
 /**
- * Changes, newest first. `limit` counts groups: all changes of one launch at one time. The precision at that time comes
- * from the changes of `net_precision` at or after it.
+ * Changes, newest first. All changes of one launch at one time are a group, and `limit` counts groups. The precision at
+ * that time comes from the changes of `net_precision` at or after it.
  */
 export async function readChanges(
   db: Queryable,
@@ -120,7 +120,7 @@ export interface Slips {
   last_slip_at: Date | null
 }
 
-/** How often NET moved; undefined if it never did. */
+/** How often T-0 (NET) moved; undefined if it never moved. */
 export async function readSlips(db: Queryable, launchId: string): Promise<Slips | undefined> {
   const { rows } = await db.query<Slips>(
     'select first_net, last_net, slips, last_slip_at from launch_slips where launch_id = $1',

@@ -3,15 +3,15 @@ import type { ApiVersion } from './api-version.ts'
 import { derivedPrecision } from './derived-precision.ts'
 import type { Launch } from './launch.ts'
 
-/** `detailed`: the launch came in detailed mode, which alone gives webcasts and pages. */
+/** `detailed`: the launch came in detailed mode, the only one with webcasts and pages. */
 export interface ReadLaunch {
   launch: Launch
   detailed: boolean
 }
 
 /**
- * One schema per API version. It names the keys that this pipeline reads and ignores all others. A key may be absent if
- * the version got it late (`net_precision` came into 2.2.0 in 2022) or only the detailed mode has it (`vid_urls`).
+ * One schema per API version. A schema names the keys that this pipeline reads; other keys are ignored. A key is optional
+ * if it was added later (`net_precision` to 2.2.0 in 2022) or only the detailed mode has it (`vid_urls`).
  * https://ll.thespacedevs.com/docs/ · https://github.com/TheSpaceDevs/Tutorials
  */
 export const SCHEMAS: Record<ApiVersion, z.ZodType<ReadLaunch>> = {
@@ -38,7 +38,7 @@ const instant = z.iso
 
 const optionalInstant = instant.nullish().transform((value) => value ?? null)
 
-/** Text in 2.0.0 and 2.2.0, a number since. */
+/** Degrees: a text in 2.0.0 and 2.2.0, a number in later versions. */
 const coordinate = z
   .union([z.number(), z.string().regex(/^\s*(-?\d+(\.\d+)?(e[+-]?\d+)?)?\s*$/i)], {
     error: 'Invalid input: expected a number of degrees',
@@ -46,7 +46,7 @@ const coordinate = z
   .nullish()
   .transform((value) => (value == null || String(value).trim() === '' ? null : Number(value)))
 
-/** Any other address than http(s) cannot be shown, so it is treated as absent. */
+/** An http(s) address. Any other address cannot be shown, so it becomes null. */
 const webAddress = z
   .string()
   .nullish()
@@ -84,7 +84,7 @@ const COMMON = {
   probability: z
     .int32()
     .nullish()
-    // 2.0.0 gives -1 for unknown.
+    // 2.0.0 uses -1 for unknown.
     .transform((value) => (value == null || value < 0 ? null : value)),
   holdreason: text,
   failreason: text,
@@ -158,7 +158,7 @@ type Common = z.output<z.ZodObject<typeof COMMON>> & {
   rocket?: { configuration?: { name: string | null; full_name: string | null } | null | undefined } | null | undefined
 }
 type Links = z.output<typeof links>
-/** The parts whose place differs between versions. */
+/** The parts of a launch that versions keep in different places. */
 type Differing = Pick<Launch, 'net_precision' | 'family' | 'image_url' | 'image_credit'> & {
   videos: Links
   pages: Links

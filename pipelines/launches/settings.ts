@@ -22,7 +22,7 @@ export const launchLibrarySettings = {
 
 export type LaunchLibrarySettings = z.output<z.ZodObject<typeof launchLibrarySettings>>
 
-/** The path of a list, or slashes, after the version. */
+/** The path of a list, or only slashes, after the version. */
 const LIST = /(\/launch(es)?(\/(upcoming|detailed))?)?\/*$/
 
 /** The message never contains the value, which may contain a password. */

@@ -22,7 +22,7 @@ export function countsText({ inserted, updated, unchanged, rejected }: PageSumma
 }
 
 export interface StoreOptions {
-  /** Called within the page's transaction, even if no launch differs. */
+  /** Another write for the page's transaction, such as the progress. Called even if no launch differs. */
   alongside?: (connection: Connection, stored: PageSummary) => Promise<void>
 }
 
@@ -81,7 +81,7 @@ export function contentHash(details: string): string {
 }
 
 async function storeAll(db: Database, { launches, rejects, now, alongside }: Storing): Promise<Written> {
-  // The last of duplicates.
+  // Of duplicates, keep the last.
   const page = [...new Map(launches.map((incoming) => [incoming.launch.launch_id, incoming])).values()]
   const { differing, returned } = await store.compare(db, page)
   const distinct = [...new Map(rejects.map((reject) => [reject.key, reject])).values()]
@@ -89,7 +89,7 @@ async function storeAll(db: Database, { launches, rejects, now, alongside }: Sto
     return { inserted: 0, updated: 0 }
   }
   return await inTransaction(db, async (connection) => {
-    // Ordered by id, so that two processes lock rows in the same order.
+    // Sort by id, so that two processes lock rows in the same order.
     const changed = page
       .filter(({ launch }) => differing.has(launch.launch_id))
       .sort((a, b) => (a.launch.launch_id < b.launch.launch_id ? -1 : 1))
@@ -125,7 +125,7 @@ async function writeDiffering(
   return total
 }
 
-/** An answer in normal mode has no links: keeps the stored ones. */
+/** An answer in normal mode has no links. Adds the stored links to it. */
 function withStoredLinks(incoming: store.Incoming, stored: store.ComparedRow | undefined): store.Incoming {
   if (incoming.detailed || stored === undefined) return incoming
   const { webcast_url, info_url } = stored
@@ -133,8 +133,8 @@ function withStoredLinks(incoming: store.Incoming, stored: store.ComparedRow | u
 }
 
 /**
- * The changed columns of a launch; none for a new one. A row of the older Airflow version lacks most columns: filling
- * them in is no change.
+ * The changed columns of a launch; none for a new launch. A row that the older Airflow version wrote lacks most columns:
+ * values for them are not changes.
  */
 export function changesOf(stored: store.ComparedRow | undefined, launch: Launch): store.Change[] {
   if (stored === undefined) return []
@@ -177,7 +177,7 @@ async function storeEach(db: Database, { launches, rejects, now, alongside }: St
   return stored
 }
 
-/** Stores the issues alone if Postgres refuses the launch as received. */
+/** Stores a reject. If Postgres refuses the launch as received, stores its issues without it. */
 async function putReject(db: Database, reject: store.Reject, now: Date): Promise<void> {
   try {
     await store.putRejects(db, [reject], now)

@@ -14,12 +14,12 @@ export async function lockStore(db: Queryable): Promise<void> {
   await db.query(`select pg_advisory_xact_lock(hashtextextended('tminus store rocket_launches', 0))`)
 }
 
-/** Prefix of the hash of a launch that came in detailed mode. */
+/** The hash of a launch that came in detailed mode starts with this. */
 export const DETAILED = 'd:'
 
 /**
- * An older answer (a stale copy, a slower process) never replaces a newer one. An answer in normal mode never replaces
- * an equally old one in detailed mode.
+ * SQL: true if the received launch replaces the stored one. An older answer (a stale copy, a slower process) never replaces
+ * a newer one. An answer in normal mode never replaces an equally old answer in detailed mode.
  */
 const REPLACES = (page: string) => `stored.content_hash is distinct from ${page}.content_hash
        and (${page}.last_updated < stored.last_updated) is not true
@@ -34,8 +34,8 @@ export interface Compared {
 }
 
 /**
- * Compares received launches (each once) with the stored ones. The `limit` makes the plan look up each row by the index,
- * even if Postgres planned while the table was empty: it would keep a plan that scans the table while the table grows.
+ * Compares received launches (each once) with the stored ones. The `limit` forces Postgres to look up each row by the index.
+ * Otherwise a plan made while the table was empty would scan the whole table, even after the table has grown.
  */
 export async function compare(db: Queryable, incoming: readonly Incoming[]): Promise<Compared> {
   const { rows } = await db.query<{ launchId: string; differs: boolean; returned: boolean }>({
@@ -57,7 +57,7 @@ export async function compare(db: Queryable, incoming: readonly Incoming[]): Pro
     values: [
       incoming.map(({ launch }) => launch.launch_id),
       incoming.map(({ hash }) => hash),
-      // As numbers, because the server parses times from text more slowly than it compares them.
+      // Pass times as numbers: Postgres would spend more time on parsing text than on the comparison.
       incoming.map(({ launch }) => launch.last_updated && launch.last_updated.getTime() / 1_000),
     ],
   })
@@ -79,8 +79,8 @@ export async function readStored(db: Queryable, launchIds: string[]): Promise<Ma
 }
 
 /**
- * The maximum of rows in one `upsert`. Larger statements were no faster, and a statement takes at most 65,535
- * parameters: pg counts on from 0 beyond that, without an error.
+ * The maximum number of rows in one `upsert`. Larger statements were no faster. A statement takes at most 65,535
+ * parameters; beyond that, pg starts again at 0 without an error.
  */
 export const BATCH = 100
 
@@ -99,7 +99,7 @@ export async function upsert(db: Queryable, incoming: readonly Incoming[], now: 
   return rows.map((row) => row.launchId)
 }
 
-/** pg would write a Date in the process's time zone, whose offset had seconds in former times. */
+/** pg would write a Date in the process's time zone. For old dates the offset of a zone can have seconds, which are lost. */
 function parameter(value: Launch[keyof Launch]): Exclude<typeof value, Date> {
   return value instanceof Date ? value.toISOString() : value
 }
@@ -125,7 +125,7 @@ function upsertText(rows: number): string {
   return text
 }
 
-/** One changed column. Values are text, times are ISO 8601 UTC; null: unknown. */
+/** One changed column. All values are text, times in ISO 8601 UTC. Null: unknown. */
 export interface Change {
   launchId: string
   field: keyof Launch
@@ -157,7 +157,7 @@ export interface Reject {
   issues: readonly Issue[]
 }
 
-/** Keys must be unique. */
+/** Inserts or updates rejects. Their keys must be unique. */
 export async function putRejects(db: Queryable, rejects: readonly Reject[], now: Date): Promise<void> {
   await db.query(
     `insert into rocket_launch_rejects as kept (key, raw, issues, first_seen, last_seen)
@@ -174,7 +174,7 @@ export async function putRejects(db: Queryable, rejects: readonly Reject[], now:
   )
 }
 
-/** These launches were received and parsed: deletes their rejects and unmarks them as vanished. */
+/** For launches that were received and parsed: deletes their rejects, and removes the mark that they vanished. */
 export async function markReturned(db: Queryable, launchIds: string[]): Promise<void> {
   await db.query(
     `with parsed as (delete from rocket_launch_rejects where key = any ($1))

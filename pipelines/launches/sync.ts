@@ -5,9 +5,9 @@ import { IS_PRECISE, isUpcoming } from './upcoming.ts'
 /** The state of the requests for one list. Times are by the task's clock. */
 export interface SyncRow {
   lastAttemptAt: Date
-  /** Start of the last complete reading, of the whole list or its changes. */
+  /** When the last complete reading of the list, or of its changes, started. */
   lastSuccessAt: Date | null
-  /** Start of the last complete reading of the whole list. */
+  /** When the last complete reading of the whole list started. */
   lastFullAt: Date | null
   /** The highest `last_updated` received; null if the API has none. */
   highWater: Date | null
@@ -80,10 +80,10 @@ export async function nearestWithoutOutcome(db: Queryable, now: Date): Promise<N
 }
 
 /**
- * Marks as vanished the upcoming launches that are missing from the whole list, and returns how many there are. If most expected
- * launches are missing, the list is wrong rather than the launches: none is marked, and the returned number is negative.
+ * Marks upcoming launches as vanished if they are missing from the whole list, and returns their number. If most launches
+ * are missing, the list is probably wrong: then no launch is marked, and the returned number is negative.
  *
- * The list starts at a `net` one day before now. A placeholder before that is not expected in it, even if its period is
+ * The list starts at a `net` one day before now. A launch whose placeholder is older may be missing, even if its period is
  * not over. `launchesToCheck` returns such a launch.
  */
 export async function markVanished(db: Queryable, seen: readonly string[], now: Date): Promise<number> {
@@ -112,8 +112,8 @@ export async function deleteRejectsWithoutId(db: Queryable, before: Date): Promi
 }
 
 /**
- * Launches (at most `limit`) without an outcome that are no longer in the list: more than a day past, or vanished. The
- * longer ago that is, the longer the interval between two checks.
+ * Launches (at most `limit`) without an outcome that the list no longer contains, because their T-0 is more than a day ago
+ * or they vanished. The longer ago that is, the longer the interval between two checks.
  */
 export async function launchesToCheck(db: Queryable, now: Date, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ launchId: string }>(

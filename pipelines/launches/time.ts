@@ -1,7 +1,7 @@
 import { isPrecise, type Launch } from './launch.ts'
 import { WORDS } from './words.ts'
 
-/** Launch Library's ids that this file compares with; the other ids lie between them. */
+/** The ids of precisions that this file compares with, as Launch Library numbers them; other ids lie between these. */
 const PRECISION = {
   hour: 2,
   morning: 3,
@@ -23,8 +23,8 @@ export function precisionOf({ net_precision }: Pick<Launch, 'net_precision'>): n
 }
 
 /**
- * A precise net itself, else the first instant (UTC) of its day, week, month, quarter, half, year or decade, so that a
- * placeholder can move within its period without a change of the result.
+ * The start of the period of `net`: a precise net itself, else the first instant (UTC) of its day, week, month, quarter,
+ * half, year or decade. If a placeholder moves within its period, the result does not change.
  */
 export function periodStart(net: Date, precision: number): Date {
   if (isPrecise(precision)) return net
@@ -53,8 +53,8 @@ export function periodOf(net: Date, precision: number): { start: number; end: nu
 
 /**
  * The end of the period of `net`, never before `net`. After it, the launch is past. The column `period_end` (SQL function
- * `launch_period_end`) has the same value. A time known to the second or minute is its own end, and so is one of unknown
- * precision (a row of the older Airflow version).
+ * `launch_period_end`) has the same value. The end is `net` itself if it is known to the second or minute, or if its
+ * precision is unknown (in a row that the older Airflow version wrote).
  */
 export function periodEnd(net: Date, precision: number | null): Date {
   if (precision === null) return net
@@ -64,7 +64,7 @@ export function periodEnd(net: Date, precision: number | null): Date {
 
 const HOUR_MS = 3_600_000
 
-/** Years, months, days. */
+/** The length of a period: years, months, days. */
 function lengthOf(precision: number): [number, number, number] {
   if (precision <= PRECISION.day) return [0, 0, 1]
   if (precision === PRECISION.week) return [0, 0, 7]
@@ -75,8 +75,8 @@ function lengthOf(precision: number): [number, number, number] {
 }
 
 /**
- * The class of a precision, 0 the finest. Second, minute and hour are one class, as are a day and its halves. The two
- * kinds of year are one class, to which unknown ids belong too.
+ * The class of a precision; 0 is the finest. Second, minute and hour are one class; day, morning and afternoon another.
+ * Year and fiscal year are one class too, and unknown ids belong to it.
  */
 export function precisionClass(precision: number): number {
   if (isPrecise(precision)) return 0
@@ -125,7 +125,7 @@ export function timeText(date: Date): string {
 const DAY_MS = 86_400_000
 const WEEK_MS = 7 * DAY_MS
 
-/** Name, length in ms, and the length of the next larger unit. */
+/** Units of time: name, length in ms, and the length of the next larger unit. */
 const UNITS = [
   ['day', DAY_MS, WEEK_MS],
   ['hour', 3_600_000, DAY_MS],

@@ -19,7 +19,7 @@ export const NEXT_FIRST = `${IS_PRECISE} desc, period_end, net_precision, launch
 
 const CANDIDATES = `rocket_launches where ${isUpcoming('$1')} and launch_id is not null and vanished_at is null`
 
-/** The next upcoming launch that Launch Library still lists; with `passes`, the first that passes. */
+/** The next upcoming launch that Launch Library still lists. With `passes`: the first for which it returns true. */
 export async function nearestLaunch(
   db: Queryable,
   now: Date,
@@ -32,10 +32,10 @@ export async function nearestLaunch(
   return rows.find(passes ?? (() => true))
 }
 
-/** About three times the length of Launch Library's list of upcoming launches. */
+/** About three times as many as Launch Library usually lists as upcoming. */
 const MAX_CANDIDATES = 1_000
 
-/** The number of launches among which `nearestLaunch` chooses. */
+/** The number of launches that `nearestLaunch` chooses from. */
 export async function countUpcoming(db: Queryable, now: Date): Promise<number> {
   const { rows } = await db.query<{ count: number }>(`select count(*)::int as count from ${CANDIDATES}`, [
     now.toISOString(),

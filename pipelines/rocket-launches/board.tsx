@@ -32,7 +32,7 @@ board.get('/launches/:id', async (c) => {
   return c.html(<LaunchPage c={c} one={{ launch, changes, messages, now: now(), base, live }} />)
 })
 
-// A program that sends the ETag of its last answer gets an empty 304 while nothing has changed.
+// If a program sends the ETag of its last answer and nothing has changed, the answer is an empty 304.
 for (const path of ['/launches.json', '/launches.ics']) board.use(path, etag())
 
 board.get('/launches.json', async (c) => {
@@ -89,9 +89,9 @@ export const calendars = ['/launches.ics']
 
 const MAX_CHANGES = 500
 const MAX_ROWS = 100
-/** Launches in one JSON page or calendar. */
+/** The maximum number of launches in one JSON page or calendar. */
 const PER_FILE = 500
-/** Flown launches in the calendar. A launch that is not in the answer disappears from the subscriber's calendar. */
+/** The number of flown launches in the calendar. A launch that is no longer in it disappears from subscribers' calendars. */
 const FLOWN_IN_CALENDAR = 50
 const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
@@ -110,7 +110,7 @@ async function homeOf(c: WebContext): Promise<Home> {
   return { now, base, filter, page, featured, launches, total, providers, age, live }
 }
 
-/** Answers with a Buffer and its ETag. Hono would read a string's stream twice: to hash it and to compress it. */
+/** Answers with a Buffer and its ETag. Given a string, hono would read it twice as a stream: to hash and to compress it. */
 function answer(c: WebContext, type: string, text: string): Response {
   const body = Buffer.from(text)
   c.header('content-type', type)
@@ -143,7 +143,7 @@ function pageOf(c: WebContext): number {
   return Number.isSafeInteger(page) && page >= 1 && page <= 10_000 ? page : 1
 }
 
-/** The page refreshes when a run of its dag changes something. Undefined: the runner's database is down, no refresh. */
+/** The dag whose runs refresh the page. Undefined if the runner's database is down: the page then does not refresh. */
 async function liveOf(c: WebContext): Promise<Home['live']> {
   const { dagId } = c.var.board
   const mark: string = await c.var.site.markOf('dag', dagId).catch(() => '')

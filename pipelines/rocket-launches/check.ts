@@ -31,7 +31,7 @@ async function checkTables(db: Database, host: CheckHost<Settings>): Promise<Che
   }
 }
 
-/** Empty if the tables can be created, or exist and can be read and written. */
+/** A failed check if the role may not create the tables, or may not read and write them. Empty if all is well. */
 async function checkRights(db: Queryable): Promise<Check[]> {
   const name = 'launches'
   const { rows } = await db.query<{ role: string; schema: string }>(
@@ -42,7 +42,7 @@ async function checkRights(db: Queryable): Promise<Check[]> {
   if (first !== undefined) {
     const grant = `GRANT USAGE, CREATE ON SCHEMA ${first.schema} TO ${first.role}`
     return [
-      { name, level: 'fail', message: `no right to create their tables; the schema's owner can grant it: ${grant}` },
+      { name, level: 'fail', message: `no right to create the tables; the schema's owner can grant it: ${grant}` },
     ]
   }
   const missing = await missingRights(db, { named: '^(rocket_launch|discord_|launch_library_)' })
@@ -53,7 +53,7 @@ const RUN = `run ${commandFor('pipeline rocket-launches')}`
 
 const nothingYet: Check = { name: 'launches', level: 'warn', message: `none stored yet; ${RUN}` }
 
-/** Warn if the last successful request is older than this many of the longest intervals. */
+/** Warn if the last successful request is older than this many times the longest interval. */
 const MISSED_INTERVALS = 3
 
 async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {
@@ -92,7 +92,7 @@ async function checkFilters(db: Queryable, { settings, now }: CheckHost<Settings
   if (filtersSet(settings()).length === 0) return []
   const nothing = await whyNonePasses(db, now(), settings())
   if (nothing === undefined) return [{ name: 'filters', level: 'ok', message: 'launches pass them' }]
-  return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md explains them` }]
+  return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md explains filters` }]
 }
 
 async function checkOutbox(db: Queryable): Promise<Check> {

@@ -24,7 +24,7 @@ export const StoreSummary = z.object({
   vanished: count,
   /** Launches that are no longer in the list and were requested by id; not part of the other counts. */
   checked: count,
-  /** Why nothing was requested, or only a part of the list. */
+  /** Why the run requested nothing, or only a part of the list. */
   skipped: z.string().optional(),
   /** When the next request is due, ISO 8601 UTC. */
   waitingUntil: z.string().optional(),
@@ -40,8 +40,8 @@ type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'si
  * Reads the list of upcoming launches, or its changes, page by page and stores what differs. Stored pages stay stored
  * if the task fails later, for example because the connection breaks or most launches cannot be parsed.
  *
- * If no request is due, or the quota is used up, the task succeeds and reports how long it waits: the stored launches are
- * still worth announcing. A scheduled run does not retry, because the next run is only five minutes away.
+ * If no request is due, or the quota is used up, the task succeeds and reports when the next request is due, so that the
+ * next task can still announce the stored launches. A scheduled run does not retry: the next run is five minutes away.
  */
 export async function fetchAndStoreData(_inputs: unknown, context: Context): Promise<StoreSummary> {
   return await fetchAndStore(context).catch((error) => failUntilNextRun(error, context))
@@ -69,7 +69,7 @@ async function fetchAndStore(context: Context): Promise<StoreSummary> {
   return reading.summary
 }
 
-/** Fails without a retry: the reminders of this run must not wait for it. */
+/** Fails a scheduled run without a retry, because its reminders must not wait for one. */
 function failUntilNextRun(error: unknown, { runType, signal }: Context): never {
   if (runType !== 'scheduled' || signal.aborted || !(error instanceof TminusError) || !error.retryable) throw error
   throw fail(`${error.message}; the next scheduled run tries again`, { cause: error })
@@ -104,7 +104,7 @@ async function makePlan(source: string, now: Date, budget: Budget, context: Cont
     stored: await sync.readSync(db, source),
     nearest: await sync.nearestWithoutOutcome(db, now),
   }
-  // Ask for the quota only if a request is due.
+  // Plan without the quota first: reading the quota is only necessary if a request is due.
   const plan = planFetch({ ...situation, quota: { calls: undefined, until: undefined } })
   return plan.look === 'later' ? plan : planFetch({ ...situation, quota: await budget.left() })
 }
@@ -121,12 +121,12 @@ interface Reading {
   readonly summary: StoreSummary
   /** The ids of all launches received so far, rejected ones included. */
   readonly ids: Set<string>
-  /** The length of the list by its own count; the highest count of any page. */
+  /** The number of launches in the list, as the API counts them; the highest count of any page. */
   counted: number
-  /** Launches received that have no id. */
+  /** The number of received launches that have no id. */
   withoutId: number
   readonly issues: Issues
-  /** The highest `last_updated`. */
+  /** The highest `last_updated` so far. */
   highWater: Date | undefined
   pages: number
   fetched: number
@@ -180,8 +180,9 @@ function idsOf(page: readonly Parsed[]): string[] {
 }
 
 /**
- * Runs in the transaction of the last page, so that the high-water mark never runs ahead of the rows. If the list ended
- * early by its own count, the high-water mark stays, so that the next run requests the missing launches again.
+ * Records the end of the list. Runs in the transaction of the last page, so that the stored `last_updated` is never newer
+ * than the rows. If the list ended too early, by the API's own count, the stored `last_updated` does not change, so that
+ * the next run requests the missing launches again.
  */
 async function finishList(db: Queryable, reading: Reading, rejected: number, { log }: Context): Promise<void> {
   const { source, startedAt, plan, issues, fetched, counted } = reading
@@ -225,7 +226,7 @@ function add(summary: StoreSummary, fetched: number, stored: PageSummary): void 
   for (const key of ['inserted', 'updated', 'unchanged', 'rejected'] as const) summary[key] += stored[key]
 }
 
-/** Requests launches that are no longer in the list by id. An error here does not fail the task. */
+/** Requests by id the launches that are no longer in the list. An error here does not fail the task. */
 async function readMissing(launchLibrary: LaunchLibrary, reading: Reading, context: Context): Promise<void> {
   const { db, log, now, signal } = context
   const asked = await sync.launchesToCheck(db, reading.startedAt, PAGE_SIZE)

@@ -24,7 +24,7 @@ export const NotifySummary = z.object({
   launchId: z.string().nullable(),
   /** Its name. */
   launch: z.string().nullable(),
-  /** What the run did with its card on the first channel. `disabled`: that webhook is disabled. */
+  /** The outcome for its card on the first channel. `disabled`: that webhook is disabled. */
   outcome: z.enum([
     ...['posted', 'edited', 'unchanged', 'in_progress', 'unknown', 'refused', 'deleted', 'deferred', 'waiting'],
     ...['disabled', 'no_launch'],
@@ -32,7 +32,7 @@ export const NotifySummary = z.object({
   /** The channels, in the order of DISCORD_WEBHOOK_URL. */
   targets: z.array(
     z.object({
-      /** Webhook id, or id/thread. */
+      /** The channel's name: its webhook's id, or id/thread. */
       target: z.string(),
       posted: count,
       edited: count,
@@ -109,14 +109,14 @@ async function skipWithPreview({ passes, dataAsOf }: DecisionOptions, context: C
   if (launch !== undefined) {
     const { renderMessage } = await import('tminus/connectors/discord-preview')
     const message = launchCard(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true })
-    // The log indents it; together that fits 80 columns.
+    // With the indent of the log, 74 columns fit a terminal of 80.
     const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })
     log.info(`this would be posted:\n${text}`)
   }
   return skip(['DISCORD_WEBHOOK_URL is not set', filtered].filter(Boolean).join('; '))
 }
 
-/** Logs why there is no launch to announce. Returns the reason if the filters exclude all launches. */
+/** Logs why there is no launch to announce. If the filters exclude all launches, returns that as the reason. */
 async function logNoLaunch({ db, now, settings }: Context, log: TaskContext['log']): Promise<string | undefined> {
   const filtered = await whyNonePasses(db, now(), settings)
   if (filtered === undefined) log.info('no upcoming launch is known, so there is none to announce')
@@ -128,7 +128,7 @@ function named(target: string, problem: Problem): Problem {
   return { ...problem, reason: `${target}: ${problem.reason}` }
 }
 
-/** What one run did for one channel. */
+/** The result of one run for one channel. */
 interface Report {
   target: string
   nearest: KnownLaunch | undefined
@@ -136,7 +136,7 @@ interface Report {
   disabled?: string | undefined
 }
 
-/** Decides, then sends. Messages of the log name the channel if there are several. */
+/** Decides the messages of a channel and sends them. If there are several channels, log lines name the channel. */
 async function updateChannel(webhook: Webhook, options: DecisionOptions, context: Context): Promise<Report> {
   const { target } = webhook
   const { db, now, runId, signal, settings } = context
@@ -152,13 +152,13 @@ async function updateChannel(webhook: Webhook, options: DecisionOptions, context
   const sender = (message: Payload, kind: 'card' | NoticeKind) => withSender(message, kind, context)
   const delivery = await deliver({ db, webhook, cards, withSender: sender, log, now, runId, signal })
   if (disabled && delivery.posted + delivery.edited + delivery.problems.length === 0)
-    log.warn('no message was sent, so it is not known whether the webhook works again; the next message will show')
+    log.warn('no message was sent, so it is not known whether the webhook works again; the next one will show it')
   return { target, nearest, delivery }
 }
 
 /**
- * A scheduled run sends nothing to a disabled webhook: `decision` is undefined then. A manual run enables it again,
- * because the person who starts it wants to see whether it works. `disabled` says why it was disabled.
+ * Decides the messages of a channel. If its webhook is disabled, `disabled` says why. A scheduled run then sends nothing,
+ * and `decision` is undefined. A manual run enables the webhook again, to show the user whether it works now.
  */
 async function decide(
   db: Queryable,

@@ -10,7 +10,7 @@ export interface Situation {
   now: Date
   runType: RunType
   sync: Sync
-  /** Milliseconds between two requests: within an hour of the nearest launch, within a day, otherwise. */
+  /** Milliseconds between two requests, if the nearest launch is within an hour, within a day, or further away. */
   intervals: readonly [near: number, soon: number, far: number]
   /** Undefined before the first request. */
   stored: Omit<SyncRow, 'lastAttemptAt'> | undefined
@@ -29,9 +29,9 @@ export type Plan = { reason: string } & (
 )
 
 /**
- * Each request costs quota. Scheduled runs make more requests when a launch is near. They request the changes, and once a
- * day the whole list, because `last_updated` does not change when only the image does. A manual run always makes a
- * request: for the whole list if enough calls are left.
+ * Plans the next request. Each one costs quota, so scheduled runs request more often only when a launch is near. They
+ * request the changes, and once a day the whole list, because `last_updated` does not change if only the image changes. A
+ * manual run always makes a request: for the whole list if enough calls are left.
  */
 export function planFetch(situation: Situation): Plan {
   return waitForInterval(situation) ?? waitForQuota(situation) ?? listToRead(situation)
@@ -39,14 +39,14 @@ export function planFetch(situation: Situation): Plan {
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** Scheduled runs start a little early or late. Without this tolerance, every second one would miss its turn. */
+/** Scheduled runs start a little early or late. Without this tolerance, every second request would come one run late. */
 const JITTER_MS = 5_000
 
 function waitForInterval({ now, runType, stored, ...situation }: Situation): Plan | undefined {
   if (runType !== 'scheduled' || !stored?.lastSuccessAt) return undefined
   const intervalMs = intervalNow({ now, ...situation })
   const elapsedMs = now.getTime() - stored.lastSuccessAt.getTime()
-  // A success in the future means that the clock was set back, so do not wait for it.
+  // If the last success is in the future, the clock was set back: request now.
   if (elapsedMs < 0 || elapsedMs >= intervalMs - JITTER_MS) return undefined
   const until = new Date(stored.lastSuccessAt.getTime() + intervalMs)
   return {
@@ -59,7 +59,7 @@ function waitForInterval({ now, runType, stored, ...situation }: Situation): Pla
 function intervalNow({ now, intervals, nearest }: Pick<Situation, 'now' | 'intervals' | 'nearest'>): number {
   const [near, soon, far] = intervals
   const distanceMs = nearest ? Math.abs(nearest.net.getTime() - now.getTime()) : Number.POSITIVE_INFINITY
-  // A launch known only to the day would need this short interval all day: more calls than the quota has.
+  // For a launch known only to the day, the shortest interval would apply all day and need more calls than the quota has.
   if (distanceMs <= HOUR_MS && nearest?.precise) return near
   return distanceMs <= DAY_MS ? soon : far
 }

@@ -5,7 +5,7 @@ import { discordSettings } from './discord/settings.ts'
 /** The environment variables of this pipeline. An empty variable counts as unset. */
 export const settings = {
   ...launchLibrarySettings,
-  /** Between two scheduled requests: within an hour of the nearest launch, within a day, otherwise. Parsed to ms. */
+  /** Intervals of scheduled requests, if the nearest launch is within an hour, within a day, or later. Parsed to ms. */
   LAUNCH_LIBRARY_INTERVALS: z
     .string()
     .default('5m,15m,1h')
@@ -24,7 +24,7 @@ export const settings = {
 
 /** Parameters of a run. */
 export const params = z.object({
-  /** What to request: `full` the whole list, `incremental` its changes, `auto` what is due. */
+  /** `full`: request the whole list. `incremental`: request its changes. `auto`: request the one that is due. */
   sync: z.enum(['auto', 'full', 'incremental']).default('auto'),
 })
 

@@ -1,7 +1,7 @@
 import { TminusError } from 'tminus'
 import { API_VERSIONS, type ApiVersion, apiVersion } from '../api-version.ts'
 
-/** The maximum of the API. */
+/** Launches per page: the maximum that the API allows. */
 export const PAGE_SIZE = 100
 
 type Query = Record<string, string | number | undefined>
@@ -47,13 +47,13 @@ export function versionOf(baseUrl: string): ApiVersion {
   })
 }
 
-/** The address of the upcoming list, without query. It identifies the list in `rocket_launch_sync`. Throws like `versionOf`. */
+/** The address of the upcoming list, without query: its key in `rocket_launch_sync`. Throws like `versionOf`. */
 export function upcomingUrl(baseUrl: string): URL {
   const [path] = listsOf(baseUrl).upcoming
   return below(baseUrl, path)
 }
 
-/** `since`: only launches that changed since then. Throws RangeError for it with 2.0.0. */
+/** The first page of the upcoming list. `since`: only launches that changed since then; with 2.0.0 it throws RangeError. */
 export function upcomingPage(baseUrl: string, since: Date | undefined): URL {
   if (since !== undefined && versionOf(baseUrl) === '2.0.0') throw new RangeError('API 2.0.0 has no last_updated')
   return page(baseUrl, listsOf(baseUrl).upcoming, { last_updated__gte: since?.toISOString() })

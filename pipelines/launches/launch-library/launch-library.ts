@@ -12,15 +12,16 @@ export interface Page {
   count: number | null
   /** There is no next page. */
   last: boolean
-  /** An error to throw after this page is stored: its `next` is not a page of this list. */
+  /** An error to throw after this page is stored, because its link to the next page is wrong. */
   wrongNext?: TminusError
 }
 
 export interface LaunchLibrary {
   readonly version: ApiVersion
   /**
-   * All upcoming launches and those of the last 24 hours, page by page, in detailed mode, because only that has webcasts.
-   * `since`: only launches that changed since then. Throws RangeError for it with 2.0.0, which has no `last_updated`.
+   * Requests the upcoming launches and those of the last 24 hours, page by page. It uses the detailed mode, the only one
+   * with webcasts. `since`: only launches that changed since then; with 2.0.0, which has no `last_updated`, it throws
+   * RangeError.
    */
   upcoming(options?: { since?: Date }): AsyncGenerator<Page, void>
   /** One page of past launches, ordered by `net`; both ends are inclusive. Versions before 2.4.0 use the normal mode. */
@@ -62,7 +63,7 @@ export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary 
   }
 }
 
-/** Of 100 launches each: far more than Launch Library has ever listed as upcoming. */
+/** 10,000 launches, far more than Launch Library has ever listed as upcoming. */
 const MAX_PAGES = 100
 
 type Read = (url: URL) => Promise<{ page: Page; next: URL | undefined }>

@@ -1,10 +1,10 @@
-/** What is known about the quota of one caller. Times are ms since 1970, by the tasks' clock. */
+/** The known facts about the quota of one caller (an IP address or key). Times are ms since 1970, by the tasks' clock. */
 export interface Quota {
   /** The last report of `/api-throttle/`. */
   report: Report | undefined
   /** When the last request for a report failed; undefined after a success. */
   askFailedAt: number | undefined
-  /** A call was answered 429: no call before this time. */
+  /** After an answer 429: make no call before this time. */
   refusedUntil: number | undefined
   /** Our own calls that still count, oldest first. */
   calls: readonly number[]
@@ -18,7 +18,7 @@ export interface Limit {
 
 export interface Report extends Limit {
   at: number
-  /** Counted calls that other callers made; their times are unknown. */
+  /** The number of counted calls that other programs made; their times are unknown. */
   others: number
   /** When the first counted call leaves the window; undefined unless the limit was reached. */
   nextAt: number | undefined
@@ -35,15 +35,15 @@ export interface Circumstances {
   now: number
   /** How many calls of 15 to leave unused; of a smaller limit, proportionally fewer. */
   reserve: number
-  /** Applies until the first report. */
+  /** The limit to use until the first report. */
   assumed: Limit | undefined
 }
 
 export type Decision = { kind: 'take' } | { kind: 'ask' } | { kind: 'wait'; until: number }
 
 /**
- * Whether a call is allowed now. `ask` (only with `askFirst`): a new report is needed first, because the last one is too
- * old, or because our own calls since then used up the rest.
+ * Decides whether a call is allowed now. `ask` (only with `askFirst`): request a new report first, because the last report
+ * is too old, or because our own calls since then used up the rest.
  */
 export function decide(quota: Quota, circumstances: Circumstances & { askFirst: boolean }): Decision {
   const { calls, until } = callsLeft(quota, circumstances)
@@ -87,14 +87,14 @@ function expiryOf(call: number, known: Limit): number {
   return call + known.windowMs + arrivalMs(known)
 }
 
-/** Launch Library counts a call when it arrives: at most this much later than we recorded it. */
+/** The longest time between our record of a call and its arrival at Launch Library, which counts it then. */
 function arrivalMs({ windowMs }: Limit): number {
   return Math.min(1_000, Math.ceil(windowMs / 10))
 }
 
 /**
- * When enough counted calls have expired. Earlier if a new report may show that other callers have used less than
- * assumed: as soon as our own calls alone leave room and the report is due.
+ * When the next call may succeed: when enough counted calls have expired. Or earlier, when a new report is due and our own
+ * calls alone leave room, because the report may show that other programs use less than assumed.
  */
 function nextCallAt(quota: Quota, known: Limit, allowed: number, now: number): number {
   const { report } = quota
@@ -119,14 +119,14 @@ function staleAt({ report }: Quota): number {
   return Math.min(report.at + REFRESH_MS, report.nextAt ?? report.at + REFRESH_MS)
 }
 
-/** When all our calls have arrived, so that a new report counts them; undefined if the last report counted them all. */
+/** When all our calls have arrived, so that a new report counts them; undefined if the last report has counted them. */
 function countedAt({ report, calls }: Quota): number | undefined {
   const last = calls.at(-1)
   if (report === undefined || last === undefined || last <= report.at - arrivalMs(report)) return undefined
   return last + arrivalMs(report)
 }
 
-/** When to ask again after a failed request for a report; 0 if it did not fail. */
+/** When to request a report again after a failed request; 0 if the last request did not fail. */
 function retryAt({ askFailedAt }: Quota): number {
   return askFailedAt === undefined ? 0 : askFailedAt + REFRESH_MS
 }
@@ -160,7 +160,7 @@ export function afterReport(quota: Quota, answer: ThrottleAnswer | undefined, at
   if (answer === undefined) return { ...quota, askFailedAt: at }
   if (quota.report !== undefined && quota.report.at > at) return quota
   const { limit, windowMs, use, nextMs } = answer
-  // The report certainly counts calls that had time to arrive and cannot have expired. Others count on top of `use`.
+  // The report certainly counts calls that had time to arrive and have not expired. All other calls are added to `use`.
   const isCertain = (call: number) => call > at - windowMs && call <= at - arrivalMs(answer)
   const certain = quota.calls.filter(isCertain)
   const first = quota.calls.findIndex(isCertain)
@@ -169,12 +169,12 @@ export function afterReport(quota: Quota, answer: ThrottleAnswer | undefined, at
     ...quota,
     report: { limit, windowMs, at, others: Math.max(0, use - certain.length), nextAt },
     askFailedAt: undefined,
-    // If the report counts fewer calls than ours, the oldest have expired or never arrived.
+    // If the report counts fewer calls than we made, our oldest calls have expired or never arrived.
     calls: quota.calls.toSpliced(first, Math.max(0, certain.length - use)),
   }
 }
 
-/** The quota after a 429. Without `retryAfterMs`, it is refused until a call leaves the window, as far as known. */
+/** The quota after a 429. Without `retryAfterMs`, calls are refused until the oldest known call leaves the window. */
 export function afterRefusal(
   quota: Quota,
   retryAfterMs: number | undefined,
@@ -189,7 +189,7 @@ export function afterRefusal(
 
 const HOUR_MS = 3_600_000
 
-/** The quota at `now`: without expired calls, and without times that only a clock that was set back can explain. */
+/** The quota at `now`: drops expired calls, and corrects times in the future, which remain if a clock was set back. */
 export function quotaAt(quota: Quota, { now, assumed }: Circumstances): Quota {
   const { report, askFailedAt, refusedUntil } = quota
   const known = report ?? assumed ?? { limit: 100, windowMs: HOUR_MS }

@@ -21,13 +21,13 @@ import {
 } from './quota-rule.ts'
 import { lockQuota, readQuota, saveQuota } from './quota-store.ts'
 
-/** The quota is used up: the call was not made, or was answered 429. */
+/** Thrown when the quota is used up: no call was made, or Launch Library answered it with 429. */
 export class QuotaExhausted extends TminusError {
   /** When the next call may succeed, by the task's clock. */
   readonly until: Date
 
   constructor(until: Date, { token, cause }: { token: boolean; cause?: unknown }) {
-    // Rounded up, so that a call in the named second may succeed.
+    // Round up, so that a call in the second that the message names may succeed.
     const second = new Date(Math.ceil(until.getTime() / 1_000) * 1_000).toISOString().replace('.000', '')
     const wait = `wait until ${second}`
     super(`The quota of Launch Library is used up; ${wait}${token ? '' : ', or set LAUNCH_LIBRARY_TOKEN'}`, {
@@ -150,7 +150,7 @@ function callerOf({ baseUrl, token }: Pick<BudgetOptions, 'baseUrl' | 'token'>):
   return `${host} key ${createHash('sha256').update(`${host} ${token}`).digest('hex').slice(0, 16)}`
 }
 
-/** https://ll.thespacedevs.com/docs: 15 calls an hour without a key. The limit of other hosts is unknown before a report. */
+/** 15 calls an hour without a key (https://ll.thespacedevs.com/docs). For other hosts, only a report gives the limit. */
 function assumedLimit({ baseUrl, token }: Pick<BudgetOptions, 'baseUrl' | 'token'>): Limit | undefined {
   const known = /(^|\.)thespacedevs\.com$/.test(new URL(baseUrl).hostname)
   return known && token === undefined ? { limit: 15, windowMs: 3_600_000 } : undefined
@@ -165,10 +165,10 @@ const Throttle = z.object({
   current_use: z.int().nonnegative().max(1_000_000),
   next_use_secs: z.number().nullish(),
 })
-/** The specification says array, the API gives an object. `ident`, the caller's address or key, is dropped here. */
+/** The specification says array, the API returns an object. This drops `ident`, the caller's address or key. */
 const ThrottleResponse = z.union([Throttle, z.tuple([Throttle]).transform(([only]) => only)])
 
-/** Requests `/api-throttle/`, which costs no call. Undefined if that fails, which is never an error. */
+/** Requests `/api-throttle/`, which costs no call. Returns undefined if the request fails; never throws. */
 async function askThrottle({ http, baseUrl, token, signal, log }: BudgetOptions): Promise<ThrottleAnswer | undefined> {
   const url = throttleUrl(baseUrl)
   const headers: Record<string, string> = token ? { authorization: `Token ${token}` } : {}

@@ -13,22 +13,22 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 /**
- * Launches as a calendar to subscribe to (RFC 5545). A launch with a time gets an entry of one hour, or until its window
- * closes. A launch known by day or week gets whole days. A launch known only by month, quarter or year gets no entry: its
- * bar would hide the others. The entry's id is the launch's, so the entry moves with the launch.
+ * Launches as a calendar (RFC 5545). A launch with a time gets an entry of one hour, or until its window closes. A launch
+ * known to the day or week gets an all-day entry. A launch known only to the month, quarter or year gets none: its bar would
+ * hide the others. The entry's id is the launch's, so the entry moves with the launch.
  */
 export async function calendarOf(launches: readonly BoardLaunch[]): Promise<string> {
   const shown = launches.filter(isInCalendar)
   const key = createHash('sha256').update(JSON.stringify(shown)).digest('base64')
   const text = cache.get(key) ?? write(shown)
-  // Moves the entry to the end, so that the first entry is the least recently used.
+  // Move this calendar to the end of the map, so that the first one is the least recently used.
   cache.delete(key)
   cache.set(key, text)
   for (const [oldest] of cache) if (cache.size > CACHE_SIZE) cache.delete(oldest)
   return await text
 }
 
-/** Calendars by the hash of their launches: an event takes 0.2 ms to write, and programs request the same ones often. */
+/** Cached calendars by the hash of their launches. Writing an event takes 0.2 ms, and programs often request the same ones. */
 const cache = new Map<string, Promise<string>>()
 const CACHE_SIZE = 20
 
@@ -60,7 +60,7 @@ function eventOf(launch: BoardLaunch): ICalEventData {
     description: descriptionOf(launch),
     location: line(placeText(launch)) || null,
     ...(details && { url: details }),
-    // RFC 5545's own words. The library's enums would load the library at start.
+    // Plain words of RFC 5545: importing the library's enums would load the library at start.
     status: (isCertain(launch) ? 'CONFIRMED' : 'TENTATIVE') as never,
     transparency: 'TRANSPARENT' as never,
   }

@@ -61,7 +61,7 @@ function hexOf(color = 0x80848e): string {
   return `#${color.toString(16).padStart(6, '0')}`
 }
 
-/** The style sheet keeps the line breaks. */
+/** A text of a message. The style sheet preserves its line breaks. */
 function Text({ text, now }: { text: string | undefined; now: Date }) {
   if (!text) return null
   return (

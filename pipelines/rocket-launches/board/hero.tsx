@@ -87,7 +87,7 @@ function Timing({ launch, now }: { launch: BoardLaunch; now: Date }) {
   )
 }
 
-/** How long after T-0 the clock counts up. */
+/** For this long after T-0, the countdown counts up. */
 const COUNT_UP_MS = 3 * 3_600_000
 
 function isOver({ status_id }: BoardLaunch, sinceMs: number): boolean {
@@ -128,7 +128,7 @@ function HeroFacts({ launch }: { launch: BoardLaunch }) {
   )
 }
 
-/** Mission name and type. The name is left out if the launch's name above contains it. */
+/** Mission name and type. Omits the name if the launch's name above contains it. */
 function missionOf({ name, mission_name, mission_type }: BoardLaunch): string {
   const own = mission_name && !name.includes(mission_name) ? mission_name : null
   return [own, mission_type].filter(Boolean).join(' · ') || (mission_name ?? '')

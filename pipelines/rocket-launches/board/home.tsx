@@ -112,7 +112,7 @@ function leadOf({ net, ...launch }: BoardLaunch, now: Date): string {
   return isTimed(launch) && net < now ? 'Just now' : 'Next launch'
 }
 
-/** Without an upcoming launch. Before the first run it says which command fetches launches. */
+/** The page if there is no upcoming launch. Before the first run, it names the command that fetches launches. */
 function NoLaunch({ isRead }: { isRead: boolean }) {
   if (isRead)
     return (

@@ -77,7 +77,7 @@ function About({ launch }: { launch: BoardLaunch }) {
   )
 }
 
-/** Null for a window of zero length, whose instant is shown above, and for a window around a placeholder. */
+/** The launch window. Null if it has no length (the page shows the instant above), or if T-0 is a placeholder. */
 function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
   if (!isTimed(launch) || !window_start || !window_end || window_start.getTime() === window_end.getTime()) return null
   return (

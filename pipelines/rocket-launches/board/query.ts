@@ -31,7 +31,7 @@ export interface Range {
 const UPCOMING = `(${isUpcoming('$1::timestamptz')} and vanished_at is null)`
 /** A launch that vanished from the list is neither upcoming nor past until its period is over. */
 const PAST = `not ${isUpcoming('$1::timestamptz')}`
-/** A launch known only by month sorts after the launches of that month; its placeholder does not count. */
+/** A launch known only to the month comes after the other launches of that month, wherever its placeholder is. */
 const NEAREST_FIRST = `case when ${IS_PRECISE} then net else period_end end, net_precision, launch_id`
 
 /** One page of the matching launches. */
@@ -75,12 +75,12 @@ export async function boardProviders(db: Queryable, now: Date): Promise<{ provid
   return rows
 }
 
-/** How long a launch stays featured after its T-0. */
+/** For this long after its T-0, a launch stays at the top of the board. */
 const FEATURED_AFTER_T0_MS = 3_600_000
 
 /**
- * The launch at the top of the board: the next one. A precise time goes before every placeholder. A launch stays for an
- * hour after its T-0, unless its outcome is known or the next launch is nearer.
+ * The launch at the top of the board: the next launch, precise times before placeholders. A launch stays for an hour after
+ * its T-0, unless its outcome is known or the next launch is nearer.
  */
 export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLaunch | undefined> {
   const { rows } = await db.query<BoardLaunch>(
@@ -106,7 +106,7 @@ export async function oneBoardLaunch(db: Queryable, launchId: string): Promise<B
   return rows[0]
 }
 
-/** A message that the channels got, or will get, about a launch. Times by the database's clock. */
+/** A message about a launch, sent or still to be sent to a channel. Times are by the database's clock. */
 export interface SentMessage {
   target: string
   kind: string
@@ -132,7 +132,7 @@ export async function messagesAbout(db: Queryable, launchId: string): Promise<Se
 export interface RejectedLaunch {
   /** Its id, or `raw:` and a hash. */
   key: string
-  /** Distinct `path: message` pairs. */
+  /** The issues, each once, as `path: message`. */
   issues: string
   count: number
   first_seen: Date

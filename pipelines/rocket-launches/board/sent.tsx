@@ -8,7 +8,7 @@ import { DiscordMessage } from './discord-message.tsx'
 import type { SentMessage } from './query.ts'
 import { brief } from './words.ts'
 
-/** The used part of `discord_outbox.facts`. Older versions stored the facts of a card but not its message. */
+/** The part of `discord_outbox.facts` that is read here. Older versions stored the facts of a card but not its message. */
 const CardFacts = z.object({
   name: z.string(),
   net: z.iso.datetime(),
@@ -28,7 +28,7 @@ const CardFacts = z.object({
 
 const text = z.string().optional()
 
-/** The used part of `discord_outbox.message`. */
+/** The part of `discord_outbox.message` that is read here. */
 const StoredMessage = z.object({
   username: text,
   content: text,
@@ -55,7 +55,7 @@ const StoredMessage = z.object({
     .optional(),
 })
 
-/** The cards and notices that the channels got. */
+/** The cards and notices about a launch. */
 export function SentMessages({ messages, now }: { messages: readonly SentMessage[]; now: Date }) {
   const cards = messages.filter(({ kind }) => kind === 'card')
   const notices = messages.filter(({ kind }) => kind !== 'card')

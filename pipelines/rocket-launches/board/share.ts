@@ -13,7 +13,7 @@ export function descriptionOf(launch: BoardLaunch): string {
   return brief(facts.filter(Boolean).join(' · '), 200)
 }
 
-/** In UTC, because a preview cannot know the reader's zone, and with the precision. */
+/** T-0 with its precision, in UTC, because a link preview cannot know the reader's zone. */
 function whenOf(launch: BoardLaunch): string {
   if (!isTimed(launch)) return periodText(launch)
   return `${timeText(launch.net)}, to the ${['second', 'minute', 'hour'][launch.net_precision ?? 1]}`

@@ -6,7 +6,7 @@ import { periodOf } from '../../launches/time.ts'
 export interface AnnouncedNet {
   from: Date
   net: Date
-  /** Launch Library's precision id; a month where it is not known. */
+  /** Launch Library's precision id; a month if it is unknown. */
   precision: number
 }
 
@@ -51,14 +51,14 @@ function movesAt(changes: readonly StoredChange[]): Map<number, StoredChange[]> 
   return groups
 }
 
-/** One step of the chart, in SVG coordinates: `y` grows downwards, a later T-0 is higher. */
+/** One step of the chart, in SVG coordinates. `y` grows downwards, and a later T-0 is drawn higher. */
 export interface ChartStep extends AnnouncedNet {
   x: number
   width: number
   y: number
   /** The height of a period; 0 for a time. */
   height: number
-  /** `unsigned`: the precision changed, and T-0 perhaps did not move. */
+  /** `unsigned`: the precision changed; T-0 may have moved or not. */
   move: 'later' | 'earlier' | 'first' | 'unsigned'
 }
 
@@ -78,7 +78,7 @@ const LEFT = 14
 const RIGHT = 64
 const TOP = 14
 const BOTTOM = 28
-/** A chart of more steps is unreadable. */
+/** A chart with more steps would be unreadable. */
 const MAX_STEPS = 400
 
 /** The x axis is the time of the announcement, up to `now`; the y axis is T-0. Undefined if T-0 never moved. */

@@ -4,12 +4,12 @@ import { singleLine } from '../../launches/launch-facts.ts'
 import { coarseTime, precisionOf } from '../../launches/time.ts'
 import type { BoardLaunch } from './query.ts'
 
-/** One line of limited length, so that a page of fifty launches stays small. */
+/** The text on one line, cut to a limit, so that a page of fifty launches stays small. */
 export function brief(text: string | null | undefined, longest = 160): string {
   return truncate(singleLine(text ?? null) ?? '', longest).replace(/[\s,;:]+…$/, '…')
 }
 
-/** True if T-0 is a time that can count down. False: `net` is a placeholder, and pages show the period in words. */
+/** True if T-0 is a time, so that a countdown is possible. False: `net` is a placeholder, and pages show its period. */
 export function isTimed({ net_precision }: Pick<BoardLaunch, 'net_precision'>): boolean {
   return isPrecise(net_precision)
 }
@@ -21,7 +21,7 @@ export function periodText({ net, net_precision }: Pick<BoardLaunch, 'net' | 'ne
 
 const month = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' })
 
-/** The heading of the launch's group: its month in UTC, or the longer period it is announced for. */
+/** The heading above the launch in a list: its month in UTC, or the longer period it is announced for. */
 export function headingOf(launch: Pick<BoardLaunch, 'net' | 'net_precision'>, past: boolean): string {
   const precision = precisionOf(launch)
   if (past || precision <= 7) return month.format(launch.net)
@@ -55,7 +55,7 @@ export function shortPeriod(launch: Pick<BoardLaunch, 'net' | 'net_precision'>):
   return [dayText(launch.net), parts[precision] ?? 'time open']
 }
 
-/** `in 3 days`, `12 min ago`: in the largest unit, rounded down. `board.js` has the same rule. */
+/** `in 3 days`, `12 min ago`: in the largest unit, rounded down. `board.js` must show the same. */
 export function relativeText(at: Date, now: Date): string {
   const ms = at.getTime() - now.getTime()
   const s = Math.floor(Math.abs(ms) / 1_000)

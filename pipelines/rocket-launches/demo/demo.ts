@@ -8,7 +8,7 @@ import { openStage, type Stage } from './stage.ts'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-/** A step of the story, and the messages that the channel must get. */
+/** A step of the demo, and the messages that the channel must get. */
 interface Scene {
   title: string
   /** Advances the clock and moves the launch. */
@@ -63,8 +63,8 @@ export async function demo(host: DemoHost): Promise<number> {
   heading('Next')
   const next = [
     [commandFor('pipeline rocket-launches'), 'real launches, no account needed'],
-    [commandFor('start'), 'the same on a schedule, until you stop it'],
-    ['.env.example', 'all settings; with a webhook it posts to your channel'],
+    [commandFor('start'), 'the same on a schedule, until Ctrl-C'],
+    ['.env.example', "all settings, such as a channel's webhook"],
   ] as const
   const width = Math.max(...next.map(([what]) => what.length))
   print(`${next.map(([what, does]) => `  ${what.padEnd(width)}  ${does}`).join('\n')}\n`)

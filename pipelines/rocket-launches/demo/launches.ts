@@ -4,7 +4,7 @@ import { resolveNet, type SampleNet } from './net.ts'
 import { agencyEntry, agencyWithRecord, configuration, find, image, orbit, pad, program } from './parts.ts'
 import type { PictureName } from './picture.ts'
 
-/** What `launches.json` says of one sample launch. The keys refer to `parts.json`. */
+/** An entry of `launches.json`: one sample launch. Its keys refer to `parts.json`. */
 interface Fact {
   mission: string
   rocket: string

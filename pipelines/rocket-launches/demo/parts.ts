@@ -113,12 +113,12 @@ export function program(key: string, origin: string) {
   }
 }
 
-/** An agency in a mission: with its launch record, which is empty in the sample. */
+/** An agency as a mission contains it: with its launch record, which is empty in the samples. */
 export function agencyWithRecord(key: string, origin: string) {
   return { ...agency(key, origin), ...agencyRecord }
 }
 
-/** An agency in a pad. */
+/** An agency as a pad contains it. */
 function agency(key: string, origin: string) {
   const { country, founding_year, launchers, description } = find('agencies', key)
   return {
@@ -132,7 +132,7 @@ function agency(key: string, origin: string) {
   }
 }
 
-/** An agency in a launch or a program. */
+/** An agency as a launch or program contains it. */
 export function agencyEntry(key: string, origin: string) {
   const { id, name, abbrev, type } = find('agencies', key)
   return { response_mode: 'list', id, url: `${origin}/2.3.0/agencies/${id}/`, name, abbrev, type }
@@ -143,7 +143,7 @@ function countryOf(code: string) {
   return { ...country, nationality_name_composed: country.nationality_name }
 }
 
-/** Half of the API's pictures have neither credit nor licence, so one of these four has none. */
+/** The record of a picture. Half of the API's pictures have neither credit nor licence, so one of these four has none. */
 export function image(picture: PictureName, origin: string, name: string) {
   const url = `${origin}/media/images/${picture}.png`
   const unknown = { id: 1, name: 'Unknown', priority: 9, link: null }

@@ -4,7 +4,7 @@ import { crc32, deflateSync } from 'node:zlib'
 export const pictureNames = ['dawn', 'day', 'dusk', 'night'] as const
 export type PictureName = (typeof pictureNames)[number]
 
-/** Red, green, blue, 0 to 255. */
+/** A colour: red, green, blue, each 0 to 255. */
 type Color = readonly [number, number, number]
 
 interface Sky {

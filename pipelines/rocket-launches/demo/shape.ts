@@ -1,8 +1,8 @@
 import type { SampleLaunch } from './launches.ts'
 
 /**
- * Puts a sample launch in the shape of an API version. 2.4.0 has variants of each image and several countries of each
- * provider. For versions before 2.3.0 the sample has no shape and stays as it is.
+ * Converts sample launches to the form of an API version. In 2.4.0 each image has variants, and each provider may have
+ * several countries. Versions before 2.3.0 are not supported: the launches stay unchanged.
  */
 export function shaped(version: string): (launch: SampleLaunch) => unknown {
   return version === '2.4.0' ? asIn240 : (launch) => launch

@@ -72,7 +72,7 @@ export async function openStage(host: DemoHost, options: StageOptions = {}): Pro
   }
 }
 
-/** In whole seconds, like the API. */
+/** ISO 8601 in whole seconds, like the API's times. */
 function iso(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }

@@ -42,18 +42,18 @@ export interface CardContext {
   now: Date
   /** When Launch Library last confirmed the launch. */
   dataAsOf: Date
-  /** Only the card of the nearest launch says that its data is old, so that one card is edited and not all. */
+  /** Show that the data is old. Only the nearest launch's card does, so that an outage edits one card and not all. */
   nearest?: boolean
 }
 
-/** What a card shows, normalised: two launches with equal facts have the same card, except for the footer. */
+/** The normalised content of a card: launches with equal facts have the same card, except for the footer. */
 export interface Facts {
   name: string
   /** ISO 8601. The start of the period if the precision is coarser than an hour. */
   net: string
   precision: number
   status: number
-  /** Only for a status that `WORDS` does not know: Launch Library's name of it. */
+  /** Launch Library's name of the status; only if `WORDS` has no name for it. */
   statusName: string | null
   provider: string | null
   rocket: string | null
@@ -63,7 +63,7 @@ export interface Facts {
   mission: string | null
   image: string | null
   webcast: string | null
-  /** Launch Library no longer lists it. `gone` and `stale` are either true or absent. */
+  /** Launch Library no longer lists the launch. `gone` and `stale` are either true or absent. */
   gone?: true
   /** Launch Library has not answered for two hours. */
   stale?: true
@@ -97,15 +97,15 @@ function isOld({ now, dataAsOf }: CardContext): boolean {
   return now.getTime() - dataAsOf.getTime() > OLD_AFTER_MS
 }
 
-/** SHA-256 in hex. Does not depend on the order of the keys, which jsonb changes. */
+/** SHA-256 in hex. It ignores the order of the keys, because jsonb changes that. */
 export function factsHash(facts: Facts): string {
   const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
 }
 
 /**
- * The card of a launch, within Discord's limits. The reader's Discord shows precise times in the reader's time zone,
- * with a countdown. A placeholder is never shown as a time. Pure.
+ * The card of a launch, within Discord's limits. Discord shows a precise time in the reader's time zone, with a countdown.
+ * A placeholder is never shown as a time. Pure.
  */
 export function launchCard(launch: CardLaunch, context: CardContext): Payload {
   const facts = factsOf(launch, context)
@@ -137,7 +137,7 @@ export function cardMessage(
   return fitMessage({ embeds: [embed], ...buttonsOf(facts.webcast, details) })
 }
 
-/** Watch and Details, for the addresses that are known. Discord refuses a row without buttons. */
+/** The buttons Watch and Details, if their addresses are known. Discord refuses a row without buttons. */
 export function buttonsOf(webcast: string | null, details: string | null | undefined): Pick<Payload, 'components'> {
   const components = [
     ...(webcast ? [linkButton(WORDS.buttons.watch, webcast)] : []),
@@ -152,7 +152,7 @@ export function colorOf({ status }: Pick<Facts, 'status'>): number {
 
 const NEUTRAL = 0x95a5a6
 
-/** By status id: names change, and one can contain another ("Partial Failure" contains "Failure"). */
+/** Colours by status id. Names change, and one may contain another ("Partial Failure" contains "Failure"). */
 const COLORS: Record<number, number> = {
   1: 0x2ecc71,
   2: 0xbdc3c7,
@@ -223,5 +223,5 @@ function firstSentences(text: string): string {
   return both.length <= MISSION_LENGTH ? both : truncate(sentences[0]?.trim() ?? '', MISSION_LENGTH)
 }
 
-/** Unicode's rules see the end of a sentence in "U.S. Space Force" and "St. Louis". These are joined again. */
+/** By Unicode's rules, a sentence ends after "U.S." and "St.". Sentences that match this are joined again. */
 const ABBREVIATED = /(?:\b(?:\p{L}|St|Dr|Mr|Ms|No|Mt|Ft|vs|approx|ca|Inc|Ltd|Corp|Co)\.)\s*$/u

@@ -10,31 +10,31 @@ export type CardDecision =
   | { send: 'edit' }
   | { send: 'nothing'; outcome: NotSentOutcome; because: string }
 
-/** Reasons as stored in the outbox. `discord forget` gave the message up. */
+/** Stored in the outbox as the reason: a user ran `discord forget`. */
 export const FORGOTTEN = 'forgotten'
-/** `discord resend` asked for the message: it is sent however old it is. */
+/** Stored as the reason: a user ran `discord resend`. The message is sent, whatever its age. */
 export const RESENT = 'sent again as asked'
-/** The message could not be sent while it was news. */
+/** Stored as the reason: the message could not be sent in time. */
 export const TOO_LATE = 'too late'
 
-/** A result is news for two days, so a launch gets its first card within the same time. */
+/** A result is posted for up to two days, so a launch gets its first card within the same time. */
 const NEWS_MS = 2 * 86_400_000
 
-/** True from two days after the end of NET's period: then a launch is no longer announced for the first time. */
+/** True from two days after the end of T-0's period. Such a launch gets no first card. */
 export function isLongOver(launch: Pick<KnownLaunch, 'net' | 'net_precision'>, now: Date): boolean {
   return now.getTime() - periodEnd(launch.net, precisionOf(launch)).getTime() >= NEWS_MS
 }
 
-/** True for a card that was never shown and whose launch is long over. It is given up. */
+/** True for a card that was never shown and whose launch is long over. It is not sent. */
 export function isTooLate({ state, messageId, reason }: OutboxRow, { longOver }: { longOver: boolean }): boolean {
   return longOver && state === 'pending' && messageId === null && reason !== RESENT
 }
 
 /**
- * Whether to send a card that should show the facts with this hash. It is sent when it shows other facts.
+ * Decides whether to send a card. `hash` is the hash of the facts that it should show; it is sent if it shows other facts.
  *
- * If the answer to a POST was lost, the message may exist already. Such a card is not posted again before its facts
- * change. An edit can be repeated safely. A launch that is long over gets no new card.
+ * If the answer to a POST was lost, the message may exist already. Such a card is posted again only when its facts change.
+ * An edit can be repeated safely. A launch that is long over gets no new card.
  */
 export function decideCard(row: OutboxRow, { hash, longOver }: { hash: string; longOver: boolean }): CardDecision {
   const { state, messageId, reason, factsHash, wantedHash } = row

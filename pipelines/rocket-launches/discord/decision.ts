@@ -14,7 +14,7 @@ import { lockTarget } from './target.ts'
 
 export interface Decision {
   nearest: KnownLaunch | undefined
-  /** The cards that the channel has or gets, by launch id. */
+  /** The cards of the channel, existing and new, by launch id. */
   cards: Map<string, Card>
 }
 
@@ -22,7 +22,7 @@ export interface DecisionOptions extends Pick<TaskContext, 'now'> {
   /** See `Times`. */
   asOf: Date
   rules: Rules
-  /** Whether a launch is announced; undefined: all are. */
+  /** Returns true for a launch that is announced. Undefined: all are. */
   passes: ((launch: KnownLaunch) => boolean) | undefined
   /** When Launch Library last confirmed a launch. */
   dataAsOf: (launch: KnownLaunch) => Date
@@ -31,8 +31,8 @@ export interface DecisionOptions extends Pick<TaskContext, 'now'> {
 /**
  * Decides which cards and notices a channel gets, and stores them in the outbox.
  *
- * Runs in one transaction, and in one process at a time for each channel. A process killed before the commit has
- * decided nothing. After the commit, the next run sends the messages.
+ * Runs in one transaction, and in one process at a time for each channel. If the process is killed before the commit, it
+ * has decided nothing. If it is killed after the commit, the next run sends the messages.
  */
 export async function decideTarget(db: Queryable, target: string, options: DecisionOptions): Promise<Decision> {
   const now = options.now()
@@ -72,7 +72,7 @@ function cardOf(launch: KnownLaunch, context: CardContext): Card {
   return { launch, facts, hash: factsHash(facts), longOver: isLongOver(launch, context.now), context }
 }
 
-/** Plans and stores what the channel gets about one launch. False if it has no card there. */
+/** Plans and stores the channel's messages about one launch. Returns false if the launch has no card there. */
 async function updateLaunch(
   db: Queryable,
   target: string,

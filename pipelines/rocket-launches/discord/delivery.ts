@@ -20,7 +20,7 @@ import {
 } from './outcome.ts'
 import { disable, lockTarget } from './target.ts'
 
-/** What one run sent to one channel. */
+/** The messages that one run sent to one channel. */
 export interface Delivery {
   posted: number
   edited: number
@@ -28,7 +28,7 @@ export interface Delivery {
   unknown: number
   /** Messages left for a later run. */
   waiting: number
-  /** By launch id. */
+  /** The cards, by launch id. */
   cards: Map<string, CardOutcome>
   problems: Problem[]
 }
@@ -42,9 +42,8 @@ export interface DeliveryOptions extends Pick<TaskContext, 'log' | 'now' | 'runI
 }
 
 /**
- * Sends the pending messages of one channel, one after the other, in the order in which they were decided. So a card
- * comes before the notices of its launch. A run sends each message at most once. Only one process at a time sends to a
- * channel.
+ * Sends the pending messages of one channel one by one, in the order in which they were decided. So a card is sent before
+ * the notices of its launch. A run sends each message at most once. Only one process at a time sends to a channel.
  */
 export async function deliver(options: DeliveryOptions): Promise<Delivery> {
   const delivery: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), problems: [] }
@@ -60,14 +59,14 @@ export async function deliver(options: DeliveryOptions): Promise<Delivery> {
   return delivery
 }
 
-/** If a card cannot be edited, the same run may also post it. */
+/** Identifies an attempt. If a card cannot be edited, the same run may also post it, as another attempt. */
 function attemptOf({ outboxId, messageId }: outbox.OutboxRow): string {
   return `${messageId === null ? 'post' : 'edit'} ${outboxId}`
 }
 
 /**
- * Claims the next message. A process killed before the commit has claimed nothing. After the commit, the row stays
- * `sending` until `releaseAbandoned`.
+ * Claims the next message. If the process is killed before the commit, it has claimed nothing. If it is killed after the
+ * commit, the row stays `sending` until `releaseAbandoned` releases it.
  */
 async function takeNext(
   db: Queryable,
@@ -108,13 +107,13 @@ function isDue(row: outbox.OutboxRow, { cards, now }: Pick<DeliveryOptions, 'car
 interface Sending {
   row: outbox.OutboxRow
   claim: outbox.Claim
-  /** Undefined for a notice. */
+  /** The card; undefined if the message is a notice. */
   card: Card | undefined
   message: Payload
   send: 'post' | 'edit'
 }
 
-/** True if the run must stop sending to this channel. */
+/** Sends a claimed message and records the outcome. Returns true if the run must stop sending to this channel. */
 async function send(sending: Sending, delivery: Delivery, options: DeliveryOptions): Promise<boolean> {
   const first = await request(sending, options)
   if (!hasSuspectImage(first, sending)) return await record(sending, first, delivery, options)
@@ -124,7 +123,7 @@ async function send(sending: Sending, delivery: Delivery, options: DeliveryOptio
   return await record(again, await request(again, options), delivery, options)
 }
 
-/** Discord can refuse an image although its address looks valid. The message is then sent without it. */
+/** True if Discord may have refused the message for its image. The message is then sent without the image. */
 function hasSuspectImage(outcome: Outcome, { message, claim }: Sending): outcome is Outcome & { kind: 'rejected' } {
   const suspected = outcome.kind === 'rejected' && outcome.imageSuspected && claim.asked < MAX_REQUESTS
   return suspected && message.embeds?.some(({ image }) => image !== undefined) === true
@@ -176,9 +175,9 @@ async function recordUnsent(
   const verdict = isLast ? failInsteadOfWaiting(judge(outcome, send)) : judge(outcome, send)
   const { state, reason } = verdict.unsent
   if (outcome.kind === 'gone') await disable(db, webhook, reason)
-  // Discord refused to show these facts: the card is not sent again before they change.
+  // Discord refused a card with these facts, so it is not sent again until they change.
   const hash = state === 'sent' ? card?.hash : undefined
-  // The run fails because of this message. If the run is cleared, its requests are counted from zero.
+  // The run fails because of this message, so its requests count from zero if the run is cleared.
   const asked = isLast && verdict.stop ? 0 : claim.asked
   if (!(await outbox.recordUnsent(db, claim, { ...verdict.unsent, hash, asked }))) log.warn(CLAIMED_TWICE)
   if (verdict.problem) delivery.problems.push(verdict.problem)
@@ -194,7 +193,7 @@ function titleOf({ kind, facts }: outbox.OutboxRow): string {
   return kind === 'card' ? facts.name : `${kind} of ${facts.name}`
 }
 
-/** Counts what is left to send, and logs why a card was not sent. */
+/** Counts the messages that are still to be sent, and logs why a card was not sent. */
 async function summarize(delivery: Delivery, { db, webhook, cards, log, now }: DeliveryOptions): Promise<void> {
   const rows = await outbox.readOpen(db, webhook.target, [...cards.keys()])
   delivery.waiting = rows.filter((row) => isDue(row, { cards, now })).length

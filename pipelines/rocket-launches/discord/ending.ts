@@ -1,13 +1,13 @@
 import { fail, rescheduleAt, type TaskContext, TminusError } from 'tminus'
 import type { Problem } from './outcome.ts'
 
-/** A run does not wait longer for Discord: it would delay the next scheduled runs, which try again themselves. */
+/** The longest wait for Discord. A longer one would delay the next scheduled runs, which try again themselves. */
 const LONGEST_WAIT_MS = { scheduled: 2 * 60_000, byHand: 15 * 60_000 } as const
 
 /**
- * What the task must throw after these problems; undefined if it succeeds. The worst problem decides, and the message
- * names all problems of its kind. A scheduled run is not retried: the next one would wait for it, and reminders would
- * be late.
+ * The error that the task must throw after these problems; undefined if it succeeds. The worst problem decides, and the
+ * message names all problems of its kind. A scheduled run is not retried: the next run would wait for it, and reminders
+ * would be late.
  */
 export function errorFor(
   problems: readonly Problem[],

@@ -1,7 +1,7 @@
 import { fold } from '../../launches/fold.ts'
 import type { Launch } from '../../launches/launch.ts'
 
-/** Parts of texts, folded. */
+/** The terms of one filter, folded for comparison. */
 export interface Terms {
   include: readonly string[]
   exclude: readonly string[]
@@ -16,11 +16,10 @@ export interface Filter {
 }
 
 /**
- * Parses `SpaceX, -Starlink, "Cape Canaveral, FL"`: parts of texts, separated by commas. Upper and lower case and
- * accents do not matter. `-` excludes a part. Double quotes enclose a part that contains a comma; a double quote inside
- * is written twice.
+ * Parses a list of terms, separated by commas: `SpaceX, -Starlink, "Cape Canaveral, FL"`. Case and accents do not matter.
+ * `-` excludes a term. A term with a comma is enclosed in double quotes; a double quote inside it is written twice.
  *
- * Undefined if a double quote is not closed, or text follows the closing one.
+ * Returns undefined if a double quote is not closed, or if text follows the closing quote.
  */
 export function parseTerms(list: string): Terms | undefined {
   const parts = [...list.matchAll(PART)]
@@ -37,7 +36,7 @@ export function parseTerms(list: string): Terms | undefined {
   return { include: texts(false), exclude: texts(true) }
 }
 
-/** One part with its comma, in quotes or bare. */
+/** Matches one term with its comma, in quotes or without. */
 const PART = /(?:\s*(-?)\s*"((?:[^"]|"")*)"\s*|(?!\s*-?\s*")([^,]*))(?:,|$)/gy
 
 type FilteredLaunch = Pick<
@@ -45,7 +44,7 @@ type FilteredLaunch = Pick<
   'provider' | 'pad' | 'location' | 'orbit' | 'name' | 'mission_name' | 'mission_description'
 >
 
-/** All four filters must match. An unknown text of a launch contains no term. */
+/** True if the launch matches all four filters. A null text contains no term. */
 export function passes(launch: FilteredLaunch, { providers, locations, orbits, keywords }: Filter): boolean {
   return (
     matches([launch.provider], providers) &&
@@ -55,7 +54,7 @@ export function passes(launch: FilteredLaunch, { providers, locations, orbits, k
   )
 }
 
-/** At least one included term, if there are any, and no excluded one. */
+/** True if the texts contain an included term (if there is one at all) and no excluded term. */
 function matches(texts: readonly (string | null)[], { include, exclude }: Terms): boolean {
   const text = texts.map((one) => fold(one ?? '')).join('\n')
   const found = (term: string) => text.includes(term)

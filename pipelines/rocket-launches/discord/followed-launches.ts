@@ -3,8 +3,8 @@ import { STORED_COLUMNS } from '../../launches/columns.ts'
 import { FINAL, FLOWN, type KnownLaunch, PRECISE } from '../../launches/launch.ts'
 
 /**
- * Launches for which a channel may need a message, besides the nearest one. Those are:
- * - launches with a card on the channel, until their result is known, a week has passed and the card is sent
+ * Launches for which a channel may need a message, besides the nearest launch:
+ * - launches with a card on the channel, until the result is known, a week has passed and the card is sent
  * - launches with a precise time that is at most `withinMs` from now
  */
 export async function launchesToFollow(
@@ -28,7 +28,7 @@ export async function launchesToFollow(
   return rows
 }
 
-/** When NET or its precision last changed, by launch id. A launch whose NET never changed is not in the map. */
+/** When T-0 or its precision last changed, by launch id. The map lacks launches whose T-0 never changed. */
 export async function netSince(db: Queryable, launchIds: readonly string[]): Promise<Map<string, Date>> {
   const { rows } = await db.query<{ launchId: string; since: Date }>(
     `select launch_id as "launchId", max(seen_at) as since from rocket_launch_changes

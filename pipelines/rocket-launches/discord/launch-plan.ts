@@ -12,19 +12,19 @@ export interface Card {
   launch: KnownLaunch
   facts: Facts
   hash: string
-  /** It ended so long ago that it is not announced for the first time. */
+  /** The launch ended so long ago that it gets no first card. */
   longOver: boolean
   context: CardContext
 }
 
-/** What a channel already has of a launch. */
+/** The state of a launch on a channel. */
 export interface Known {
   /** Its card in the outbox. */
   row: OutboxRow | undefined
   last: LastAnnounced | undefined
   /** See `Times`. */
   netSince: Date | null
-  /** Nothing was ever announced on this channel. */
+  /** True if nothing was ever announced on this channel. */
   newChannel: boolean
 }
 
@@ -35,8 +35,8 @@ export type LaunchPlan =
   | { action: 'announce'; notices: Notice[]; announced: LastAnnounced }
 
 /**
- * Plans what a channel gets about a launch. Pure. The nearest launch always has a card; another launch gets one with
- * its first notice. A card that could not be posted is given up once the launch is long over.
+ * Plans the messages about a launch on a channel. Pure. The nearest launch always has a card; another launch gets one with
+ * its first notice. If a card could not be posted until the launch is long over, it is dropped.
  */
 export function planLaunch(card: Card, known: Known, asOf: Date, rules: Rules): LaunchPlan {
   const { launch, context } = card
@@ -68,13 +68,13 @@ function isNewsTo(audience: Audience, kind: NoticeKind): boolean {
   return audience === 'informed' || (audience === 'unaware' && kind === 'reminder')
 }
 
-/** The kinds of pending notices that are no longer true after this announcement. */
+/** The kinds of notices that are wrong after this announcement. Pending ones are dropped. */
 export function overtakenKinds(before: LastAnnounced, after: LastAnnounced): NoticeKind[] {
   const changed = { net: after.slips > before.slips, status: after.status !== before.status }
   return KIND_NAMES.filter((kind) => noticeOptions(kind)?.droppedBy.some((change) => changed[change]))
 }
 
-/** A slip that replaces an unsent one starts from the time before both. No slip if the launch is back at that time. */
+/** Merges a slip with the unsent slip it replaces: the old time is that before both. No slip if the launch is back there. */
 export function mergeSlips(notice: Notice, overtaken: readonly Overtaken[], { launch, context }: Card): Notice[] {
   const was = overtaken.find(({ kind }) => kind === 'slip')?.facts.was
   if (notice.kind !== 'slip' || was === undefined) return [notice]

@@ -1,9 +1,9 @@
 interface KindOptions {
-  /** Its headline on Discord, unless `noticeMessage` computes one; its name on the launch's page. */
+  /** The headline on Discord, unless `noticeMessage` computes one, and the name on the launch's page. */
   label: string
-  /** In the default of DISCORD_NOTICES. */
+  /** True: the default of DISCORD_NOTICES contains this kind. */
   byDefault: boolean
-  /** The launch is still worth watching: the message has a countdown, the place and the webcast. */
+  /** True: readers can still watch the launch, so the message has a countdown, the place and the webcast. */
   watchable: boolean
   /** An unsent notice is dropped when this changes again. */
   droppedBy: readonly ('net' | 'status')[]
@@ -24,10 +24,10 @@ export type NoticeKind = keyof typeof NOTICE_KINDS
 
 export const KIND_NAMES = Object.keys(NOTICE_KINDS) as NoticeKind[]
 
-/** What pings the role of DISCORD_ROLE_ID unless the setting names kinds: what people must know at once. */
+/** The kinds that ping the role of DISCORD_ROLE_ID unless the setting names others: the urgent ones. */
 export const PINGING_BY_DEFAULT: ReadonlySet<NoticeKind> = new Set(['reminder', 'hold'])
 
-/** By its name; undefined for a kind that another version of the pipeline stored. */
+/** The options of a kind; undefined for a kind that another version of the pipeline stored. */
 export function noticeOptions(kind: string): KindOptions | undefined {
   return Object.hasOwn(NOTICE_KINDS, kind) ? NOTICE_KINDS[kind as NoticeKind] : undefined
 }

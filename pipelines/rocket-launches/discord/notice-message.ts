@@ -8,7 +8,7 @@ import { NOTICE_KINDS, type NoticeKind } from './notice-kinds.ts'
 import type { NoticeFacts } from './notices.ts'
 
 /**
- * The message of a notice, within Discord's limits: what happened, when the launch is, why, and links.
+ * The message of a notice, within Discord's limits: the event, the time of the launch, the reason, and links.
  * Pure: the same facts give the same message, whenever it is sent.
  */
 export function noticeMessage(facts: NoticeFacts, kind: NoticeKind): Payload {

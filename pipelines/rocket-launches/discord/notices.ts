@@ -8,15 +8,15 @@ import type { NoticeKind } from './notice-kinds.ts'
 import { isMaterial, isSettled } from './slip.ts'
 
 /**
- * What was last announced about a launch on a channel: a row of `discord_told`. Notices are decided against it. Only
- * posts are announcements; an edit of the card is not.
+ * The facts about a launch that a channel last announced: a row of `discord_told`. A notice is due if the launch differs
+ * from them. Only posts are announcements; an edit of the card is not.
  */
 export interface LastAnnounced {
   net: Date
   precision: number
   status: number
   webcastLive: boolean
-  /** How many slips were announced, or would have been if the setting included slips. */
+  /** How many slips were announced. Counts slips even if DISCORD_NOTICES excludes them. */
   slips: number
   holds: number
 }
@@ -27,7 +27,7 @@ export interface Rules {
   reminders: readonly number[]
 }
 
-/** Everything that a notice's message shows, as JSON. Texts are on one line, addresses are http(s). */
+/** The content of a notice's message, as JSON. Each text is one line, each address is http(s). */
 export type NoticeFacts = Pick<
   Facts,
   'name' | 'net' | 'precision' | 'status' | 'statusName' | 'pad' | 'location' | 'webcast'
@@ -35,9 +35,9 @@ export type NoticeFacts = Pick<
   details: string | null
   /** Launch Library's reason for the hold or the failure. */
   because: string | null
-  /** Slips only: what was announced before. ISO 8601. */
+  /** Slips only: the T-0 and precision that were announced before. ISO 8601. */
   was?: { net: string; precision: number }
-  /** Reminders only: ms before T-0. */
+  /** Reminders only: how long before T-0 they are due, in ms. */
   offsetMs?: number
 }
 
@@ -45,10 +45,10 @@ export interface Notice {
   kind: NoticeKind
   /** Identifies the event. The outbox stores one notice for each launch, kind and subject. */
   subject: string
-  /** Why it is sent. For the operator: the outbox shows it, the channel does not. */
+  /** Why the notice is sent. `discord outbox` shows it; the channel does not. */
   reason: string
   facts: NoticeFacts
-  /** Not sent after this time, since it is no longer news. */
+  /** The notice is not sent after this time, because it is no longer news. */
   expiresAt: Date
 }
 
@@ -56,15 +56,15 @@ export interface Times {
   now: Date
   /** The tick of a scheduled run, else now. A run that starts late still sends the reminders of its tick. */
   asOf: Date
-  /** When the current NET and precision were first seen. Null: they never changed. */
+  /** When the current T-0 (NET) and precision were first seen. Null: they never changed. */
   netSince: Date | null
 }
 
 /**
- * Decides which notices to send about a launch, and what counts as announced afterwards. Pure.
+ * Decides which notices to send about a launch, and which facts count as announced afterwards. Pure.
  *
- * - A launch that was never announced (`last` undefined) is announced by its card. It gets a due reminder at most.
- * - A kind that is switched off counts as announced too, so that switching it on later does not send old news.
+ * - The first announcement of a launch (`last` undefined) is its card. Besides that, only a due reminder is sent.
+ * - A notice of a disabled kind counts as announced too, so that enabling the kind later does not send old news.
  * - The same subject may be returned again, for example while a reminder is due. The outbox stores it once.
  */
 export function decideNotices(
@@ -90,7 +90,7 @@ export function decideNotices(
     liftoffOf(launch, before, at),
     resultOf(launch, before, at),
     webcastOf(launch, before, after, at),
-    // Announces a new T-0 before it sends a reminder of it.
+    // If T-0 moved, the slip is sent first and the reminder later.
     moved && !slip ? undefined : reminderOf(launch, after, at, rules),
   ].filter((notice) => notice !== undefined)
   return { notices: notices.filter(({ kind }) => rules.notices.has(kind)), announced: after }
@@ -107,7 +107,7 @@ function statusOf({ status_id, webcast_live }: KnownLaunch): Pick<LastAnnounced,
   return { status: status_id ?? 0, webcastLive: webcast_live ?? false }
 }
 
-/** Compared with the last announced NET, so that many small moves add up to one slip. */
+/** Compares with the last announced T-0, so that many small moves add up to one slip. */
 function isMoved(launch: KnownLaunch, last: LastAnnounced, { now }: Times): boolean {
   return !isFlown(launch.status_id) && isMaterial(last, netOf(launch), now)
 }
@@ -130,7 +130,7 @@ function goOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice | und
   return ofStatus('go', `go:${last.holds}`, launch, last, fromNow(at, DAY))
 }
 
-/** A status can arrive hours late, if the API was unreachable. */
+/** The notice of a liftoff, unless it is too old: if the API was unreachable, a status arrives hours late. */
 function liftoffOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice | undefined {
   if (launch.status_id !== STATUS.inFlight || isFlown(last.status) || since(launch, at) >= HOUR) return undefined
   return ofStatus('liftoff', `status:${launch.status_id}`, launch, last, fromNow(at, HOUR))
@@ -158,10 +158,10 @@ function webcastOf(launch: KnownLaunch, last: LastAnnounced, { slips }: LastAnno
 /** Some webcasts stay live for hours after the end of the flight. */
 const WEBCAST_NEWS = 2 * HOUR
 
-/** How late the run's tick may be for a reminder, and how late a slow run may still send it. */
+/** How late a reminder may be: `tick` limits when its run is scheduled, `send` when a slow run sends it. */
 const MAX_DELAY = { tick: 5 * MINUTE, send: 15 * MINUTE }
 
-/** Only the most urgent reminder that is due: not "T-24h" together with "T-1h". */
+/** The most urgent reminder that is due: never "T-24h" together with "T-1h". */
 function reminderOf(
   launch: KnownLaunch,
   { slips }: LastAnnounced,
@@ -219,7 +219,7 @@ function fromNow({ now }: Times, ms: number): Date {
   return new Date(now.getTime() + ms)
 }
 
-/** How long ago NET was, or the end of the period if no time is known: the launch may have flown at its end. */
+/** How long ago T-0 was. If no time is known: how long ago the period ended, because the launch may have flown then. */
 function since(launch: KnownLaunch, { now }: Times): number {
   const { net, precision } = netOf(launch)
   return now.getTime() - (isPrecise(precision) ? net : periodEnd(net, precision)).getTime()

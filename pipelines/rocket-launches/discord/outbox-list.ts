@@ -6,18 +6,18 @@ export interface ListedMessage {
   outbox_id: number
   target: string
   launch_id: string
-  /** Its name in the message. */
+  /** The name of the launch, as the message has it. */
   launch: string
   /** `card`, or the kind of notice. */
   kind: string
   subject: string
   state: OutboxState
-  /** Why it is in this state. */
+  /** Why the message is in this state. */
   reason: string | null
   reason_told: string | null
   message_id: string | null
   attempts: number
-  /** The next four are from the database's clock, `expires_at` is from the pipeline's. */
+  /** The next four times are by the database's clock; `expires_at` is by the pipeline's. */
   created_at: Date
   updated_at: Date
   sent_at: Date | null
@@ -31,7 +31,7 @@ const LISTED = `outbox_id, target, launch_id, facts->>'name' as launch, kind, su
   message_id, attempts, created_at, updated_at, sent_at, not_before, expires_at,
   round(extract(epoch from now() - updated_at) * 1000)::float8 as age_ms`
 
-/** Latest first. Without `all`, only messages that may need a person's decision: none sent, forgotten or overtaken. */
+/** Messages, latest first. Without `all`: not those that were sent, forgotten, or replaced by newer ones. */
 export async function listMessages(
   db: Queryable,
   { all, limit }: { all: boolean; limit: number },
@@ -46,7 +46,7 @@ export async function listMessages(
   return rows
 }
 
-/** The state as people see it. `refused`: a sent card that Discord did not let us update. */
+/** The state as lists show it. `refused`: a sent card for which Discord refused an edit. */
 export function stateWord({ state, reason, message_id }: ListedMessage): string {
   if (state === 'sent') return reason === null ? 'sent' : 'refused'
   return state === 'pending' && message_id !== null ? 'to edit' : state
@@ -59,12 +59,12 @@ export function whatWords({ kind, subject }: ListedMessage): string {
   return which === undefined ? kind : `${kind} ${which}`
 }
 
-/** Why it is in its state, else why it was created. */
+/** Why the message is in its state, else why it was created. */
 export function whyWords({ reason, reason_told }: ListedMessage): string {
   return reason ?? reason_told ?? ''
 }
 
-/** Locked until the transaction ends. */
+/** Reads a message and locks it until the transaction ends. */
 export async function lockMessage(db: Queryable, outboxId: number): Promise<ListedMessage | undefined> {
   const { rows } = await db.query<ListedMessage>(
     `select ${LISTED} from discord_outbox where outbox_id = $1 for update`,
@@ -73,7 +73,7 @@ export async function lockMessage(db: Queryable, outboxId: number): Promise<List
   return rows[0]
 }
 
-/** A message that is sent again becomes a new one on Discord, and does not expire. */
+/** Sets the state. A message that is to be sent again becomes a new message on Discord, and does not expire. */
 export async function setState(
   db: Queryable,
   outboxId: number,

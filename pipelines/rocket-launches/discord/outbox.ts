@@ -13,7 +13,7 @@ import type { Notice, NoticeFacts } from './notices.ts'
  */
 export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dead'
 
-/** Times in the table are from the database's clock, which ignores `CLOCK`. Only `expires_at` is from the pipeline's. */
+/** A row of `discord_outbox`. Its times are by the database's clock, which ignores `CLOCK`; `expires_at` is by the pipeline's. */
 export interface OutboxRow {
   outboxId: number
   launchId: string
@@ -21,9 +21,9 @@ export interface OutboxRow {
   subject: string
   state: OutboxState
   facts: Facts | NoticeFacts
-  /** Cards only: the facts it shows, or those being posted. */
+  /** Cards only: the hash of the facts that the card shows, or that are being posted. */
   factsHash: string
-  /** Cards only: the facts it should show. */
+  /** Cards only: the hash of the facts that the card should show. */
   wantedHash: string | null
   messageId: string | null
   reason: string | null
@@ -40,7 +40,7 @@ const ROW = `outbox_id as "outboxId", launch_id as "launchId", kind, subject, st
   wanted_hash as "wantedHash", message_id as "messageId", reason, reason_told as "reasonTold", attempts,
   expires_at as "expiresAt", asked_by as "askedBy", asked`
 
-/** Messages that are pending or being sent, and the cards of these launches; in sending order. */
+/** Messages that are pending or being sent, and the cards of these launches, in the order of sending. */
 export async function readOpen(db: Queryable, target: string, launchIds: readonly string[]): Promise<OutboxRow[]> {
   const { rows } = await db.query<OutboxRow>(
     `select ${ROW} from discord_outbox
@@ -51,7 +51,7 @@ export async function readOpen(db: Queryable, target: string, launchIds: readonl
   return rows
 }
 
-/** Whether the outbox holds any card for the channel. */
+/** True if the outbox has a card for the channel. */
 export async function hasCards(db: Queryable, target: string): Promise<boolean> {
   const { rows } = await db.query<{ any: boolean }>(
     `select exists (select from discord_outbox where target = $1 and kind = 'card') as any`,
@@ -60,7 +60,7 @@ export async function hasCards(db: Queryable, target: string): Promise<boolean> 
   return rows[0]?.any === true
 }
 
-/** How long the channel must still wait because Discord asked for it, in ms by the database's clock; 0 if it need not. */
+/** How long Discord still asks this channel to wait, in ms by the database's clock; 0 if there is no wait. */
 export async function waitMs(db: Queryable, target: string): Promise<number> {
   const { rows } = await db.query<{ ms: number }>(
     `select coalesce(ceil(extract(epoch from max(not_before) - now()) * 1000), 0)::float8 as ms
@@ -70,7 +70,7 @@ export async function waitMs(db: Queryable, target: string): Promise<number> {
   return rows[0]?.ms ?? 0
 }
 
-/** A launch never has more than one card on a channel. */
+/** Inserts a card. A launch has at most one card on a channel. */
 export async function insertCard(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
@@ -90,7 +90,7 @@ export async function setWantedHash(db: Queryable, { outboxId }: OutboxRow, hash
   await db.query('update discord_outbox set wanted_hash = $2 where outbox_id = $1', [outboxId, hash])
 }
 
-/** Does nothing if there is a notice of this kind with the same subject already. */
+/** Inserts a notice. Does nothing if the launch already has a notice of this kind with the same subject. */
 export async function insertNotice(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
@@ -132,7 +132,7 @@ export async function giveUp(db: Queryable, { outboxId }: OutboxRow, reason: str
   )
 }
 
-/** `now` is from the pipeline's clock. */
+/** Marks expired notices as dead. `now` is by the pipeline's clock. */
 export async function giveUpExpired(db: Queryable, target: string, now: Date): Promise<void> {
   await db.query(
     `update discord_outbox set state = 'dead', reason = 'too late', updated_at = now()
@@ -142,8 +142,8 @@ export async function giveUpExpired(db: Queryable, target: string, now: Date): P
 }
 
 /**
- * Releases messages whose sender must be dead: two requests of 15 s and their statements take far less than two minutes.
- * An edit becomes `pending` again. A post becomes `unknown`, since it may have arrived.
+ * Releases messages whose sender must be dead. A living sender needs far less than two minutes: two requests of at most
+ * 15 s each, and their statements. An edit becomes `pending` again. A post becomes `unknown`, because it may have arrived.
  */
 export async function releaseAbandoned(db: Queryable, target: string): Promise<void> {
   await db.query(
@@ -155,15 +155,15 @@ export async function releaseAbandoned(db: Queryable, target: string): Promise<v
   )
 }
 
-/** The right to send one row. Only the newest claim of a row may record the result. */
+/** A process's right to send one row. Only the newest claim of a row may record the result. */
 export interface Claim {
   outboxId: number
   attempts: number
-  /** How many requests this run has made for it, including this one. */
+  /** How many requests this run has made for the message, including this one. */
   asked: number
 }
 
-/** The message, and the facts in it if it is a card. */
+/** A message as sent; a card also has its facts. */
 export interface Sent {
   message: Payload
   card: { facts: Facts; hash: string } | undefined
@@ -172,8 +172,8 @@ export interface Sent {
 /**
  * Claims a row in order to send it. Undefined if the row has changed since it was read.
  *
- * A post writes `posted` now, because the message may exist even if the answer gets lost. An edit writes facts and
- * message only once Discord has confirmed it.
+ * For a post, this already writes `posted`, because the message may exist even if the answer gets lost. For an edit, facts
+ * and message are written only after Discord has confirmed it.
  */
 export async function claim(
   db: Queryable,
@@ -193,13 +193,13 @@ export async function claim(
   return rows[0]
 }
 
-/** Values for facts, facts_hash and message; null leaves the column as it is. */
+/** The new values of facts, facts_hash and message; a null leaves the column unchanged. */
 function sentColumns(sent: Sent | undefined): (string | null)[] {
   const { card } = sent ?? {}
   return [card ? JSON.stringify(card.facts) : null, card?.hash ?? null, sent ? JSON.stringify(sent.message) : null]
 }
 
-/** False if another process has claimed the row since. */
+/** Records that the message was sent. Returns false if another process has claimed the row since. */
 export async function recordSent(db: Queryable, claim: Claim, messageId: string, sent: Sent): Promise<boolean> {
   const { rowCount } = await db.query(
     `update discord_outbox
@@ -215,17 +215,17 @@ export async function recordSent(db: Queryable, claim: Claim, messageId: string,
 export interface Unsent {
   state: 'pending' | 'unknown' | 'dead' | 'sent'
   reason: string
-  /** Facts that Discord refused to show on this card: it is not sent again before they change. */
+  /** The hash of facts that Discord refused for this card. It is not sent again until they change. */
   hash?: string | undefined
-  /** How long Discord asks to wait, in ms. */
+  /** The wait that Discord asks for, in ms. */
   waitMs?: number | undefined
-  /** The message cannot be edited: the next attempt posts the card as a new message. */
+  /** True: the message cannot be edited, so the next attempt posts the card as a new message. */
   postAgain?: boolean
   /** How many requests count against this run's limit. */
   asked: number
 }
 
-/** False if another process has claimed the row since. */
+/** Records an unsuccessful attempt. Returns false if another process has claimed the row since. */
 export async function recordUnsent(db: Queryable, claim: Claim, unsent: Unsent): Promise<boolean> {
   const { rowCount } = await db.query(
     `update discord_outbox

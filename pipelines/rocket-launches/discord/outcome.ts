@@ -3,7 +3,7 @@ import type { Unsent } from './outbox.ts'
 
 export type NotSent = Exclude<Outcome, { kind: 'sent' }>
 
-/** Why the run fails or waits, or why the channel did not get all of its messages. */
+/** Why the run fails or waits, or why it could not send all messages of the channel. */
 export type Problem =
   /** Retrying cannot help. */
   | { kind: 'failed'; reason: string }
@@ -66,14 +66,14 @@ export function judge(outcome: NotSent, send: 'post' | 'edit'): Verdict {
   }
 }
 
-/** A post reopens an archived thread, an edit does not. So the card is posted again and shows the current facts. */
+/** A post reopens an archived thread, but an edit does not. So the card is posted again, with the current facts. */
 function judgeArchived(send: 'post' | 'edit', pending: Verdict['unsent']): Verdict {
   const reason = 'the thread is archived, so the card is posted again'
   if (send === 'edit') return { unsent: { state: 'pending', reason, postAgain: true }, card: 'waiting', stop: false }
   return { unsent: pending, card: 'waiting', problem: { kind: 'failed', reason: pending.reason }, stop: true }
 }
 
-/** Discord refused either this message, which is given up, or the webhook, which concerns every message. */
+/** Discord refused either this message, which then becomes dead, or the webhook, which affects every message. */
 function judgeRejected(
   { about }: NotSent & { kind: 'rejected' },
   send: 'post' | 'edit',
@@ -85,10 +85,10 @@ function judgeRejected(
   return { unsent: { state: send === 'post' ? 'dead' : 'sent', reason }, card: 'refused', problem, stop: false }
 }
 
-/** How many requests one run makes for one message. */
+/** The maximum number of requests that one run makes for one message. */
 export const MAX_REQUESTS = 5
 
-/** After the last request that a run may make: it fails instead of waiting or retrying. A later run tries again. */
+/** The verdict after the last request that a run may make: the run fails, and a later run tries again. */
 export function failInsteadOfWaiting(verdict: Verdict): Verdict {
   const { problem } = verdict
   if (problem?.kind !== 'wait' && problem?.kind !== 'retry') return verdict

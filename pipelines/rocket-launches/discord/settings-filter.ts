@@ -16,7 +16,7 @@ const NAMES: readonly FilterName[] = [
 
 const ANY: Terms = { include: [], exclude: [] }
 
-/** Whether a launch passes the filters of the settings. Undefined if none is set: then only the nearest launch is read. */
+/** Returns a function that is true for a launch that passes the filters in the settings; undefined if no filter is set. */
 export function filterOf(settings: FilterSettings): ((launch: KnownLaunch) => boolean) | undefined {
   const filter = {
     providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
@@ -31,7 +31,7 @@ export function filtersSet(settings: FilterSettings): FilterName[] {
   return NAMES.filter((name) => settings[name] !== undefined)
 }
 
-/** A message if there are upcoming launches but the filters exclude all of them; undefined otherwise. */
+/** The message for the case that the filters exclude all upcoming launches; undefined in other cases. */
 export async function whyNonePasses(db: Queryable, now: Date, settings: FilterSettings): Promise<string | undefined> {
   const filter = filterOf(settings)
   if (filter === undefined || (await nearestLaunch(db, now, filter)) !== undefined) return undefined

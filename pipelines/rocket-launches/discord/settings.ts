@@ -11,7 +11,7 @@ const terms = z
     context.addIssue({
       code: 'custom',
       message:
-        'must be parts separated by commas; put a part that contains a comma in double quotes, like "Cape Canaveral SFS, FL, USA"',
+        'must be texts separated by commas; put a text that contains a comma in double quotes, like "Cape Canaveral SFS, FL, USA"',
     })
     return z.NEVER
   })
@@ -19,7 +19,7 @@ const terms = z
 
 /** The settings of the channels. */
 export const discordSettings = {
-  /** Unset: a preview is logged instead of posted. Parsed into objects that do not print their tokens. */
+  /** Unset: the run logs a preview and posts nothing. The parsed objects do not print their tokens. */
   DISCORD_WEBHOOK_URL: z
     .string()
     .transform((value, context) => {
@@ -29,7 +29,7 @@ export const discordSettings = {
       return z.NEVER
     })
     .optional(),
-  /** What is posted besides the cards. */
+  /** The kinds of notices that are posted besides the cards. */
   DISCORD_NOTICES: z
     .string()
     .default(KIND_NAMES.filter((kind) => NOTICE_KINDS[kind].byDefault).join())
@@ -39,7 +39,7 @@ export const discordSettings = {
       context.addIssue({ code: 'custom', message: `must be none, or some of ${KIND_NAMES.join()}` })
       return z.NEVER
     }),
-  /** How long before T-0, in ms once parsed. */
+  /** How long before T-0 a reminder is posted. Parsed to ms. */
   DISCORD_REMINDERS: z
     .string()
     .default('24h,1h,10m')
@@ -77,7 +77,7 @@ export const discordSettings = {
     .optional(),
 }
 
-/** The webhooks, or an error message. It repeats nothing of the value, which holds tokens. */
+/** The webhooks, or an error message. The message contains no part of the value, because the value contains tokens. */
 function parseWebhooks(value: string): Webhook[] | string {
   const addresses = value.split(',').map((address) => address.trim())
   const webhooks: Webhook[] = []

@@ -6,13 +6,13 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** How long a new NET must stay the same before it is announced, unless T-0 is closer than `URGENT_MS`. */
+/** How long a new T-0 must stay the same before it is announced, unless it is closer than `URGENT_MS`. */
 const SETTLED_MS = 10 * MINUTE
 const URGENT_MS = 30 * MINUTE
 
 /**
- * Whether the move deserves a post: NET is known more or less precisely than before, or moved far enough. The closer
- * the launch, the smaller the move that counts.
+ * True if the change of T-0 is large enough for a post: its precision changed, or it moved far enough. The closer the
+ * launch, the smaller the move that is enough.
  */
 export function isMaterial(from: Net, to: Net, now: Date): boolean {
   const { precision, byMs } = moveOf(from, to)
@@ -22,7 +22,10 @@ export function isMaterial(from: Net, to: Net, now: Date): boolean {
   return byMs >= enough
 }
 
-/** NET often moves several times within minutes, or moves back. Close to T-0 there is no time to wait for that. */
+/**
+ * True if T-0 has stayed the same for long enough: it often moves several times within minutes, or moves back. Shortly
+ * before a launch there is no time to wait for that.
+ */
 export function isSettled(from: Net, to: Net, { now, netSince }: { now: Date; netSince: Date | null }): boolean {
   if (netSince === null || now.getTime() - netSince.getTime() >= SETTLED_MS) return true
   return [from, to].some(

@@ -3,7 +3,7 @@ import type { Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import { instantText } from '../../launches/launch-text.ts'
 
-/** Until the end of the transaction, no other process decides about this channel or claims a message to it. */
+/** Locks the channel: until the transaction ends, no other process decides its messages or claims one. */
 export async function lockTarget(db: Queryable, target: string): Promise<void> {
   await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tminus discord ${target}`])
 }
@@ -27,7 +27,7 @@ export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<stri
   return undefined
 }
 
-/** `disabled since 2026-11-21 18:00Z: …`; the reason ends with what to do about it. */
+/** `disabled since 2026-11-21 18:00Z: …`. The reason says at its end what the user can do. */
 export function disabledText({ disabled_at, reason }: DisabledTarget): string {
   return `disabled since ${instantText(disabled_at)}: ${reason}`
 }
@@ -41,7 +41,7 @@ export async function disable(db: Queryable, webhook: Webhook, reason: string): 
   )
 }
 
-/** False if it was not disabled. */
+/** Enables a channel. Returns false if it was not disabled. */
 export async function enable(db: Queryable, target: string): Promise<boolean> {
   const { rowCount } = await db.query('delete from discord_target where target = $1', [target])
   return rowCount === 1
@@ -54,7 +54,7 @@ export async function listDisabled(db: Queryable): Promise<DisabledTarget[]> {
   return rows
 }
 
-/** The disabled ones among these webhooks. One whose address has changed is no longer disabled. */
+/** Those of these webhooks that are disabled. A webhook whose address has changed is no longer disabled. */
 export async function disabledAmong(db: Queryable, webhooks: readonly Webhook[]): Promise<DisabledTarget[]> {
   const { rows } = await db.query<DisabledTarget>(
     'select target, disabled_at, reason from discord_target where address = any ($1) order by disabled_at, target',
@@ -63,7 +63,7 @@ export async function disabledAmong(db: Queryable, webhooks: readonly Webhook[])
   return rows
 }
 
-/** Identifies an address without revealing it: a token has over 400 bits. */
+/** A hash that identifies an address without revealing it, because a token has over 400 bits. */
 function digest({ apiBase, id, token, threadId = '' }: Webhook): string {
   return createHash('sha256').update([apiBase, id, token, threadId].join('\n')).digest('hex')
 }

@@ -17,7 +17,7 @@ export function discordLength(value: string): number {
 interface TextRule {
   max: number
   required?: boolean
-  /** True: an empty text is the same as no text. */
+  /** True: Discord treats an empty text like a missing one. */
   empty?: boolean
 }
 

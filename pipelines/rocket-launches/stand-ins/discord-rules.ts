@@ -22,11 +22,11 @@ import {
 } from './discord-checks.ts'
 
 /**
- * The errors that Discord returns for the JSON body of a webhook message, by its documented limits: lengths in code
- * points after trimming, 6000 for all embeds together. Unknown keys are ignored.
+ * The errors that Discord returns for the JSON body of a webhook message, by its documented limits. Lengths are in code
+ * points after trimming; all embeds together may have 6000. Unknown keys are ignored.
  *
- * This is stricter than Discord in one point: it refuses an empty title, description or field, because T-minus only
- * sends one by mistake.
+ * This is stricter than Discord in one point: it refuses an empty title, description or field. T-minus would send one only
+ * by mistake.
  */
 export function issuesOf(body: Fields): Issue[] {
   return [

@@ -13,7 +13,7 @@ export interface ChannelMessage extends Payload {
   editedAt: Date | null
   /** All its states: the first is the post, the last is the current one. */
   versions: Payload[]
-  /** The mentions that the post notified: `@everyone`, `@here`, `<@USER>`, `<@&ROLE>`. Edits send no notifications. */
+  /** The mentions that the post pinged: `@everyone`, `@here`, `<@USER>`, `<@&ROLE>`. An edit pings no one. */
   pinged: string[]
 }
 
@@ -160,12 +160,12 @@ function post({ query, body }: DiscordRequest, webhook: Webhook): Answer {
   return query.wait === 'true' ? { status: 200, body: show(message, webhook) } : { status: 204 }
 }
 
-/** Milliseconds since 2015 and a counter (https://docs.discord.com/developers/reference#snowflakes). Never returned twice. */
+/** A new id: milliseconds since 2015 and a counter (https://docs.discord.com/developers/reference#snowflakes). */
 function snowflake(atMs: number, counter: number): string {
   return String((BigInt(atMs - 1_420_070_400_000) << 22n) + BigInt(counter % 4096))
 }
 
-/** Without `with_components` Discord ignores the components. */
+/** The body as Discord reads it: without `with_components` it ignores the components. */
 function accepted(body: unknown, query: Record<string, string>): Record<string, unknown> {
   if (!isObject(body)) return {}
   const { components, ...rest } = body
@@ -190,7 +190,7 @@ function onMessage(request: DiscordRequest, id: string, webhook: Webhook): Answe
   return { status: 204 }
 }
 
-/** Keys that the request does not have do not change. The sender's name and picture cannot be edited. */
+/** Edits a message. Keys that the request lacks stay unchanged. The sender's name and picture cannot be edited. */
 function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook: Webhook): Answer {
   const { username, avatar_url, ...sent } = accepted(body, query)
   const whole: Payload = { ...message.versions.at(-1), ...sent }
@@ -201,7 +201,7 @@ function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook:
   return { status: 200, body: show(message, webhook) }
 }
 
-/** The mentions in the content that `allowed_mentions` allows; without that field, all of them. */
+/** The mentions in the content that Discord pings: those that `allowed_mentions` allows; without that field, all. */
 function pinged({ content, allowed_mentions: allowed }: Payload): string[] {
   const found = String(content ?? '').match(/@everyone|@here|<@[!&]?\d+>/g) ?? []
   const parse = (kind: string) => allowed == null || allowed.parse?.includes(kind) === true

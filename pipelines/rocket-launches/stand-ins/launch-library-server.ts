@@ -9,7 +9,7 @@ import { type Query, readQuery, type Served, selectLaunches, shown } from './sel
 export type Launches = () => readonly unknown[]
 
 export interface LaunchLibraryOptions {
-  /** The API version, which decides the paths. Launches are served without conversion. Default 2.3.0. */
+  /** The API version, which decides the paths. The launches are not converted to it. Default 2.3.0. */
   version?: '2.0.0' | '2.2.0' | '2.3.0' | '2.4.0'
   /** The path before the version, such as `/api/ll`. Default: none. */
   basePath?: string
@@ -122,7 +122,7 @@ function launches(request: SeenRequest, library: Library): Answer {
   return launch === undefined ? notFound : { status: 200, body: shown(launch, query.mode) }
 }
 
-/** Since 2.4.0 the mode is part of the path and the list is a filter. This server has no list mode. */
+/** Answers 2.4.0, where the mode is part of the path and a filter selects the list. This server has no list mode. */
 function filtered(request: SeenRequest, which: string, query: Query, { served, origin }: Library): Answer {
   const detailed = { ...query, mode: 'detailed' }
   if (which === '' || which === 'detailed') {

@@ -97,7 +97,7 @@ function compare(one: string | number, other: string | number): number {
   return one < other ? -1 : one > other ? 1 : 0
 }
 
-/** NaN without such a date, which passes every filter: 2.0.0 has no `last_updated`. */
+/** The date in ms. NaN if the launch has none (2.0.0 has no `last_updated`): it then passes every filter. */
 function timeOf(launch: unknown, field: string): number {
   return Date.parse(String(at(launch, field)))
 }
@@ -106,8 +106,8 @@ function timeOf(launch: unknown, field: string): number {
 const DETAILS = ['vid_urls', 'info_urls', 'vidURLs', 'infoURLs', 'updates', 'timeline', 'mission_patches']
 
 /**
- * The launch in the requested mode. The normal mode has no details. A sample launch is in normal mode; in detailed mode
- * it gets the links of its mission.
+ * The launch in the requested mode. The normal mode omits the details. A sample launch has none: in detailed mode, it gets
+ * the links of its mission.
  */
 export function shown(launch: unknown, mode: string | undefined): unknown {
   if (typeof launch !== 'object' || launch === null) return launch

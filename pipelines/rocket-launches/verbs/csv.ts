@@ -4,8 +4,8 @@ import { visibleJson, visibleText } from 'tminus'
 /**
  * A CSV record (RFC 4180), terminated by CR LF. Null is an empty field; dates are ISO 8601 UTC; objects are JSON.
  *
- * Launches come from a list that many people can edit, and a click opens the file in a spreadsheet. So a text that the
- * spreadsheet would read as a formula (= + - @, tab, CR) gets a ' before it. Numbers do not change.
+ * Many people can edit the texts of Launch Library, and a spreadsheet would run some of them as formulas. So a text that
+ * starts like a formula (= + - @, tab, CR) gets a ' before it. Numbers do not change.
  */
 export function csvRecord(values: readonly unknown[]): string {
   return stringify([[...values]], {

@@ -11,7 +11,7 @@ export function addDiscord(program: Command, host: CommandHost): void {
 
   discord
     .command('outbox')
-    .description('messages that are waiting, perhaps lost or discarded, and disabled webhooks; latest first')
+    .description('messages that are pending, may be lost, or were discarded, latest first; and disabled webhooks')
     .addOption(host.outputOption())
     .option('--all', 'include delivered messages')
     .option('--limit <n>', 'maximum number of messages', count, 100)
@@ -22,9 +22,7 @@ export function addDiscord(program: Command, host: CommandHost): void {
     })
   discord
     .command('resend')
-    .description(
-      'send a discarded message, or one that may be lost, with the next run; the channel may then have it twice',
-    )
+    .description('send a discarded or perhaps lost message with the next run; the channel may then show it twice')
     .argument('<id>', "the message's id in the outbox", idOf)
     .addHelpText('after', example('resend 17'))
     .action(async (id) => {

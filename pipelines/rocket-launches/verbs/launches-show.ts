@@ -32,7 +32,7 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
   if (note !== undefined) host.print(`\nNote: ${note}`)
 }
 
-/** A sentence if the filters let no launch through. Ignores wrong settings: the launch can be shown without them. */
+/** A note if the filters exclude all launches. Ignores wrong settings, because showing a launch does not need them. */
 async function filterNote(db: Queryable, host: CommandHost): Promise<string | undefined> {
   try {
     return await whyNonePasses(db, host.now(), host.settings() as Settings)
@@ -80,7 +80,7 @@ function printFacts(host: CommandHost, launch: StoredLaunch): void {
   ])
 }
 
-/** Null for a window of zero length, which `when` shows, and for a window around a placeholder. */
+/** The launch window. Null if it has no length (`when` shows the instant), or if T-0 is a placeholder. */
 function windowText({ window_start, window_end, net_precision }: StoredLaunch): string | null {
   if (window_start === null || window_end === null || (net_precision ?? 7) > 2) return null
   if (window_start.getTime() === window_end.getTime()) return null

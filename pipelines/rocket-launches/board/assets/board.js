@@ -17,7 +17,7 @@ function zonedTimes(root) {
   }
 }
 
-// Countdowns use the server's clock: CLOCK may have set it, and the reader's may be wrong.
+// Countdowns use the server's clock, because the reader's may be wrong and CLOCK may set the server's.
 let ahead = 0
 function readClock(root) {
   const source = root.matches?.('[data-now]') ? root : root.querySelector('[data-now]')
@@ -54,7 +54,7 @@ function relativeTimes(root = document) {
   }
 }
 
-// Each part as the server sent it. An unchanged part is not replaced, so it keeps its pictures and the focus.
+// The HTML of each part as the server sent it. An unchanged part is not replaced, so it keeps its pictures and the focus.
 const drawn = new Map()
 const key = (html) =>
   html.replace(/ data-now="[^"]*"| hidden=""/g, '').replace(/(<span class="(t-number|t-sign|away)"[^>]*>)[^<]*/g, '$1')
@@ -74,7 +74,7 @@ async function refresh() {
   for (const fresh of page.querySelectorAll('[data-part]')) {
     const html = key(fresh.outerHTML)
     const part = document.getElementById(fresh.id)
-    // A part that this page does not have: the first launches were stored.
+    // The page lacks this part if it was loaded before the first launches were stored.
     if (!part) return location.reload()
     if (drawn.get(fresh.id) === html || part.contains(document.activeElement)) continue
     drawn.set(fresh.id, html)
@@ -102,5 +102,5 @@ show(document)
 setInterval(tick, 1000)
 setInterval(relativeTimes, 20_000)
 document.addEventListener('tminus:changed', refreshSoon)
-// Refreshes after the page was hidden during a change.
+// Refreshes the page when it becomes visible, if it missed a change while it was hidden.
 document.addEventListener('visibilitychange', () => document.hidden || due === undefined || refreshSoon())

@@ -59,7 +59,7 @@ describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
     [
       'DISCORD_FILTER_LOCATIONS',
       '"Kennedy, FL',
-      /must be parts separated by commas; put a part that contains a comma in double quotes/,
+      /must be texts separated by commas; put a text that contains a comma in double quotes/,
     ],
     ['DISCORD_REMINDERS', '1m', /durations from 5m/],
     ['DISCORD_REMINDERS', '31d', /to 30d/],
