@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Dag } from '../dag/dag.ts'
 import { graphHash } from './dags.ts'
 import type { Metadata } from './metadata.ts'
+import type { TryKey } from './task-instances.ts'
 
 export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
 
@@ -12,7 +13,7 @@ export type JobEnd = 'success' | 'failed'
 const LEASE_S = 30
 /** A restart of Postgres frees every lock. For this long after it, a free lock does not mean a dead process. */
 const AFTER_RESTART_S = 15
-/** A task instance fails once this many of its tries were lost with their process. */
+/** A task instance fails once this many of its lost tries were charged to it. */
 const MAX_LOST_TRIES = 3
 
 /** The advisory locks held by jobs of one schema; `$2` is its `lockClass`. */
@@ -64,7 +65,26 @@ export async function endJob(db: Metadata, jobId: number, state: JobEnd, reason:
       `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
       [jobId, state, reason],
     )
-    if (rowCount === 1) await releaseRuns(tx, jobId, `process ${process.pid} ended`)
+    if (rowCount === 1) await releaseRuns(tx, jobId, `process ${process.pid} ended`, 'alive')
+  })
+}
+
+/**
+ * Ends the job of a process whose main thread is blocked, and queues its runs again. Charges only the try `blamed`;
+ * without it, none. Call it before the process ends. Returns undefined if the job had ended already.
+ */
+export async function endBlockedJob(
+  db: Metadata,
+  jobId: number,
+  reason: string,
+  blamed?: TryKey,
+): Promise<Released | undefined> {
+  return await db.transaction(async (tx) => {
+    const { rowCount } = await tx.query(
+      `update metadata.job set state = 'failed', reason = $2, ended_at = now() where job_id = $1 and state = 'running'`,
+      [jobId, reason],
+    )
+    return rowCount === 1 ? await releaseRuns(tx, jobId, reason, blamed ?? 'blocked') : undefined
   })
 }
 
@@ -77,8 +97,9 @@ export async function findDeadJobs(db: Metadata, ownJobId: number): Promise<Dead
   return rows
 }
 
+/** `held`: its session still exists, so the process is frozen or cut off, not dead. */
 const DEAD_JOBS = `
-select j.job_id, case when j.heartbeat_at < now() - interval '${LEASE_S} s'
+select j.job_id, l.pid is not null as held, case when j.heartbeat_at < now() - interval '${LEASE_S} s'
     then format('process %s on %s sent no heartbeat for ${LEASE_S} s', j.pid, j.hostname)
     else format('process %s on %s died', j.pid, j.hostname) end as reason
 from metadata.job j
@@ -95,44 +116,85 @@ where j.state = 'running' and j.job_id <> $1 and (
  */
 export async function reclaimDeadJob(db: Metadata, ownJobId: number, dead: DeadJob): Promise<Released | undefined> {
   return await db.transaction(async (tx) => {
-    const { rowCount } = await tx.query(
-      `update metadata.job set state = 'failed', ended_at = now(), reason = $4
-       where job_id = $3 and state = 'running' and job_id in (select job_id from (${DEAD_JOBS}) as dead)`,
+    const { rows } = await tx.query<{ held: boolean }>(
+      `update metadata.job j set state = 'failed', ended_at = now(), reason = $4
+       from (${DEAD_JOBS}) dead where j.job_id = $3 and j.state = 'running' and dead.job_id = j.job_id returning dead.held`,
       [ownJobId, lockClass(db.schema), dead.job_id, dead.reason],
     )
-    if (rowCount === 0) return undefined
+    const [found] = rows
+    if (found === undefined) return undefined
     // A process that hangs still holds its lock. Its session ends, so that it cannot continue as the owner.
     const terminate = `select pg_terminate_backend(pid) from ${JOB_LOCKS} l where job_id = $1`
     await tx.query(terminate, [dead.job_id, lockClass(db.schema)])
-    return await releaseRuns(tx, dead.job_id, dead.reason)
+    return await releaseRuns(tx, dead.job_id, dead.reason, found.held ? 'alive' : 'died')
   })
 }
 
 type Released = { runs: number; tries: number }
 
-/** Queues the job's runs again, records its running tries as lost, and frees its pool slots. */
-async function releaseRuns(tx: Metadata, jobId: number, reason: string): Promise<Released> {
+/**
+ * How a process lost its runs. `died`: one of the tries in it may be the cause · `blocked`: one of them is the cause, but
+ * which one is unknown · `alive`: none of them is, because the process lives or ended in order · or the try at fault.
+ */
+type Loss = 'died' | 'blocked' | 'alive' | TryKey
+
+/**
+ * Queues the job's runs again, records its running tries as lost, and frees its pool slots.
+ *
+ * A try in a child process is never at fault, and never charged. A death charges a try that was alone in its process, or
+ * whose previous try was lost in a death too. Each try that may be at fault is remembered (`lost_try`), so that the next
+ * one runs in a child process.
+ */
+async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Loss): Promise<Released> {
   const runs = await tx.query<{ dag_run_id: number }>(
     `update metadata.dag_run set state = 'queued', job_id = null, version = version + 1, reason = $2
      where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
     [jobId, reason],
   )
-  const tries = await tx.query(
-    `with lost as (
-       update metadata.task_instance t set
-         state = (case when t.lost + 1 >= ${MAX_LOST_TRIES} then 'failed' else 'scheduled' end)::metadata.task_instance_state,
-         ended_at = case when t.lost + 1 >= ${MAX_LOST_TRIES} then now() end,
-         lost = t.lost + 1,
-         reason = format('try %s was lost: %s', t.try_number, $2::text)
-       where t.dag_run_id = any($1::bigint[]) and t.state = 'running'
-       returning t.dag_run_id, t.task_id, t.try_number, t.started_at
-     ), freed as (
-       delete from metadata.pool_slot where job_id = $3
-     )
-     insert into metadata.task_instance_history (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
-     select dag_run_id, task_id, try_number, 'failed', 'lost: ' || $2, $3, started_at, greatest(now(), started_at) from lost`,
-    [runs.rows.map((run) => run.dag_run_id), reason, jobId],
-  )
+  const [kind, blamed] = typeof loss === 'string' ? [loss, undefined] : ['blamed', loss]
+  const tries = await tx.query(LOSE_TRIES, [
+    runs.rows.map((run) => run.dag_run_id),
+    reason,
+    jobId,
+    kind,
+    blamed && [blamed.dagRunId, blamed.taskId, blamed.tryNumber].join(' '),
+  ])
   await tx.query(`select pg_notify($1, 'run'), pg_notify($1, 'slot')`, [tx.channel])
   return { runs: runs.rows.length, tries: tries.rowCount ?? 0 }
 }
+
+/**
+ * `running`: the tries that are lost, and whether each may be at fault · `judged`: why each is charged, or why not ·
+ * `lost`: their new states · `freed`: the pool slots of the process.
+ */
+const LOSE_TRIES = `
+with running as (
+  select dag_run_id, task_id, try_number, lost + 1 as charge, lost_try, isolated,
+    case $4 when 'blamed' then concat_ws(' ', dag_run_id, task_id, try_number) = $5
+      else $4 <> 'alive' and not isolated end as suspect,
+    count(*) filter (where not isolated) over () - 1 as others
+  from metadata.task_instance where dag_run_id = any($1::bigint[]) and state = 'running'
+), judged as (
+  select *, case when not suspect or $4 = 'blocked' then null
+      when $4 = 'blamed' then 'it blocked the process'
+      when others = 0 then 'no other task ran in it'
+      when lost_try > 0 and lost_try = try_number - 1 then 'its previous try was lost too' end as fault,
+    case when isolated then ': it ran in a child process'
+      when suspect and others > 0 then format(': %s other task%s ran in it', others, left('s', others::int - 1)) end as excuse
+  from running
+), lost as (
+  update metadata.task_instance t set
+    state = (case when fault is not null and charge >= ${MAX_LOST_TRIES} then 'failed' else 'scheduled' end)::metadata.task_instance_state,
+    ended_at = case when fault is not null and charge >= ${MAX_LOST_TRIES} then now() end,
+    lost = case when fault is null then t.lost else charge end,
+    lost_try = case when suspect then t.try_number else t.lost_try end,
+    reason = format('try %s was lost: %s (%s)', t.try_number, $2::text,
+      coalesce(format('charged, %s of ${MAX_LOST_TRIES}: ', charge) || fault, 'not charged' || coalesce(excuse, '')))
+  from judged j where j.dag_run_id = t.dag_run_id and j.task_id = t.task_id and t.state = 'running'
+  returning t.dag_run_id, t.task_id, t.try_number, t.started_at, t.reason
+), freed as (
+  delete from metadata.pool_slot where job_id = $3
+)
+insert into metadata.task_instance_history (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
+select dag_run_id, task_id, try_number, 'failed', substr(reason, strpos(reason, 'lost: ')), $3, started_at,
+  greatest(now(), started_at) from lost`

@@ -32,7 +32,7 @@ test('a process that hangs loses its runs when its lease runs out, and awake aga
   const [lost] = await query('select state, reason from metadata.task_try')
   expect(lost).toEqual({
     state: 'failed',
-    reason: expect.stringMatching(/^lost: process \d+ on .* sent no heartbeat for 30 s$/),
+    reason: expect.stringMatching(/^lost: process \d+ on .* sent no heartbeat for 30 s \(not charged\)$/),
   })
 
   pipeline.process.kill('SIGCONT')
