@@ -8,6 +8,10 @@ export interface RunningTry {
   readonly tryNumber: number
   /** Its execution timeout, ms. */
   readonly limitMs: number | undefined
+  /** When it started, ms of the monotonic clock. */
+  readonly startedAt: number
+  /** For how long other tries have blocked the event loop since, ms. This time does not count against its limit. */
+  stalledMs: number
   /** Fails the try, unless it has ended. */
   fail(error: Error): void
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { RunningTry } from '../blame.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
@@ -10,6 +11,7 @@ import { MOST, storableJson, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
 import { isRetryable, messageOf, stacksOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
+import { enterTry, ownMs, watchTry } from '../pulse.ts'
 import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
@@ -35,21 +37,56 @@ export const MAX_OUTPUT_BYTES = 1_000_000
 /** Executes one try under its time limit: reads inputs, runs the task's code, checks the output. Never rejects. */
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
   const { dag, task, abort } = attempt
-  const ms = task.executionTimeoutMs
-  const timer = ms === undefined ? undefined : setTimeout(() => abort.abort(timedOut(ms)), Math.min(ms, MAX_TIMER_MS))
+  const running = runningTry(attempt)
+  const limit = limitTime(running, abort)
   try {
     const work = async (tools: Tools): Promise<Ending> => {
       const inputs = await readInputs(attempt)
       abort.throwIfAborted()
-      const value = await task.run(inputs, contextOf(attempt, resources, tools))
+      const context = contextOf(attempt, resources, tools)
+      enterTry(running)
+      const value = await task.run(inputs, context)
       return { state: 'success', reason: null, output: await encodeOutput(task, value) }
     }
-    return await withTools(dag, abort, resources, (tools) => untilAbandoned(() => work(tools), abort))
+    const watched = (tools: Tools) => watchTry(running, () => work(tools).finally(limit.check))
+    return await withTools(dag, abort, resources, (tools) => untilAbandoned(() => watched(tools), abort))
   } catch (error) {
     return endingOf(error, resources)
   } finally {
-    clearTimeout(timer)
+    limit.stop()
   }
+}
+
+function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
+  return {
+    dagRunId: run.dagRunId,
+    dagId: dag.id,
+    taskId: task.id,
+    tryNumber,
+    limitMs: task.executionTimeoutMs,
+    startedAt: performance.now(),
+    stalledMs: 0,
+    fail: (error) => abort.abort(error),
+  }
+}
+
+/**
+ * Aborts the try when it has used up its execution timeout. `check` also aborts a try that blocked the event loop, so
+ * that the timer could not fire.
+ */
+function limitTime(running: RunningTry, abort: Abort): { check: () => void; stop: () => void } {
+  const { limitMs } = running
+  if (limitMs === undefined) return { check() {}, stop() {} }
+  let timer: NodeJS.Timeout | undefined
+  const stop = () => clearTimeout(timer)
+  const check = () => {
+    stop()
+    const leftMs = limitMs - ownMs(running)
+    if (leftMs <= 0) abort.abort(timedOut(limitMs))
+    else timer = setTimeout(check, Math.min(Math.ceil(leftMs), MAX_TIMER_MS))
+  }
+  check()
+  return { check, stop }
 }
 
 type Tools = Pick<TaskContext, 'settings' | 'signal' | 'now' | 'http'>

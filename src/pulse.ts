@@ -1,0 +1,184 @@
+import { url as debuggerUrl } from 'node:inspector'
+import { asTry, currentTry, type RunningTry, runningTries } from './blame.ts'
+
+/** A pause of the event loop that is longer than this counts as a silence: other processes may have noticed it. */
+const SILENT_MS = 500
+/** A longer pause is a stall: it counts against the time limit only of the try that caused it. */
+const STALL_MS = 1_000
+const BEAT_EVERY_MS = 250
+/** The thread emits this event on the paused main thread, to learn whose code is executing there. */
+export const IDENTIFY = 'tminus:identify'
+
+/** What the main thread shares with the thread that renews its lease: `header`, then JSON of a `Suspect`. */
+const shared = new SharedArrayBuffer(4_096)
+const [BEATS, DEBUGGED, IDENTIFIED, LENGTH] = [0, 1, 2, 3] as const
+const HEADER_BYTES = 16
+
+/** The try that blocks the main thread, as far as its thread knows. */
+export type Suspect = Pick<RunningTry, 'dagRunId' | 'dagId' | 'taskId' | 'tryNumber' | 'limitMs'>
+
+const header = new Int32Array(shared, 0, HEADER_BYTES / 4)
+const text = new Uint8Array(shared, HEADER_BYTES)
+const encoder = new TextEncoder()
+
+let users = 0
+let timer: NodeJS.Timeout | undefined
+/** Monotonic and wall clock at the last sign of life, ms. The monotonic clock stops while the machine sleeps. */
+let last = { at: 0, wall: 0 }
+let silenceCount = 0
+/** Until when the current stall has been shared among the tries. */
+let sharedUntil = 0
+/** The try in whose code the thread has found this one during the current stall. */
+let identified: RunningTry | undefined
+let enteredInThisTurn: RunningTry | undefined
+let isTurnEndAwaited = false
+let published: RunningTry | undefined
+
+/** Starts to beat; returns what the thread reads, and a function that stops. */
+export function startPulse(): { memory: SharedArrayBuffer; stop: () => void } {
+  if (users++ === 0) {
+    sharedUntil = performance.now()
+    last = { at: sharedUntil, wall: Date.now() }
+    timer = setInterval(beat, BEAT_EVERY_MS).unref()
+    process.on(IDENTIFY as 'beforeExit', identify)
+  }
+  const stop = () => {
+    if (--users > 0) return
+    clearInterval(timer)
+    timer = undefined
+    process.off(IDENTIFY as 'beforeExit', identify)
+  }
+  return { memory: shared, stop }
+}
+
+/**
+ * How often this process has been silent: stopped, suspended, or busy in one turn of its event loop. If the number has
+ * changed, other processes may have declared this one dead meanwhile.
+ */
+export function silences(): number {
+  look()
+  return silenceCount
+}
+
+/** Runs the code of a try, and records when it blocks the event loop. */
+export async function watchTry<T>(one: RunningTry, work: () => Promise<T>): Promise<T> {
+  enterTry(one)
+  try {
+    return await asTry(one, () => work().finally(look))
+  } finally {
+    publish(suspect())
+  }
+}
+
+/** Call it directly before the code of a try. What blocks the event loop from here to the end of the turn is its doing. */
+export function enterTry(one: RunningTry): void {
+  look()
+  enteredInThisTurn = one
+  publish(one)
+  if (!isTurnEndAwaited) setImmediate(turnEnded)
+  isTurnEndAwaited = true
+}
+
+/** The time that counts against the limit of a try, ms. */
+export function ownMs(one: RunningTry): number {
+  look()
+  return performance.now() - one.startedAt - one.stalledMs
+}
+
+function beat(): void {
+  look()
+  Atomics.store(header, DEBUGGED, debuggerUrl() === undefined ? 0 : 1)
+  Atomics.add(header, BEATS, 1)
+}
+
+function look(): void {
+  if (timer === undefined) return
+  const [now, wall] = [performance.now(), Date.now()]
+  const pause = now - last.at
+  if (Math.max(pause, wall - last.wall) > SILENT_MS) silenceCount++
+  if (pause > STALL_MS) shareStall(runningTries(), identified ?? suspect(), now - sharedUntil, now)
+  identified = undefined
+  last = { at: now, wall }
+  sharedUntil = now
+}
+
+/** Runs while the thread has paused this one, in the async context of the code that is blocking. */
+function identify(): void {
+  identified = currentTry() ?? sole()
+  const now = performance.now()
+  shareStall(runningTries(), identified, now - sharedUntil, now)
+  sharedUntil = now
+  publish(identified)
+  Atomics.add(header, IDENTIFIED, 1)
+}
+
+/** Adds a stall to the time that does not count against the limits of the tries that did not cause it. */
+export function shareStall(
+  running: Iterable<Pick<RunningTry, 'startedAt' | 'stalledMs'>>,
+  by: unknown,
+  ms: number,
+  now: number,
+): void {
+  for (const one of running) if (one !== by) one.stalledMs += Math.min(ms, now - one.startedAt - one.stalledMs)
+}
+
+function turnEnded(): void {
+  isTurnEndAwaited = false
+  enteredInThisTurn = undefined
+  publish(suspect())
+}
+
+/** The best guess without a look at the code: the try that was entered last in this turn, else the only one. */
+function suspect(): RunningTry | undefined {
+  return enteredInThisTurn ?? sole()
+}
+
+function sole(): RunningTry | undefined {
+  const [first, second] = runningTries()
+  return second === undefined ? first : undefined
+}
+
+function publish(one: RunningTry | undefined): void {
+  if (one === published) return
+  published = one
+  Atomics.store(header, LENGTH, one === undefined ? 0 : encoder.encodeInto(textOf(one), text).written)
+}
+
+function textOf({ dagRunId, dagId, taskId, tryNumber, limitMs }: RunningTry): string {
+  return JSON.stringify({ dagRunId, dagId, taskId, tryNumber, limitMs } satisfies Suspect)
+}
+
+/** The thread's view of the main thread. */
+export class Pulse {
+  readonly #header: Int32Array
+  readonly #text: Uint8Array
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#header = new Int32Array(memory, 0, HEADER_BYTES / 4)
+    this.#text = new Uint8Array(memory, HEADER_BYTES)
+  }
+
+  get beats(): number {
+    return Atomics.load(this.#header, BEATS)
+  }
+
+  get isDebugged(): boolean {
+    return Atomics.load(this.#header, DEBUGGED) === 1
+  }
+
+  /** How often the main thread has been identified. */
+  get identified(): number {
+    return Atomics.load(this.#header, IDENTIFIED)
+  }
+
+  /** Undefined if no try is suspect. Reliable only while the main thread is blocked. */
+  get suspect(): Suspect | undefined {
+    const length = Atomics.load(this.#header, LENGTH)
+    try {
+      // A view of shared memory cannot be decoded, so this copies it.
+      return length === 0 ? undefined : JSON.parse(new TextDecoder().decode(this.#text.slice(0, length)))
+    } catch {
+      return undefined
+    }
+  }
+}
