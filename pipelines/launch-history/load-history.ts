@@ -100,7 +100,7 @@ async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; st
   const at = now()
   let moved = load
   const stored = await storePage(db, page, at, {
-    // Without progress, the next run requests this page again.
+    // A refused page is not recorded as progress, so the next run requests it again.
     ...(refused === undefined && {
       alongside: async (connection, { inserted, updated, unchanged, rejected }) => {
         const counts = { launches: page.length, inserted, updated, unchanged, rejected }

@@ -108,7 +108,7 @@ const netPrecision = z
 const rocketOf = <Family extends z.ZodRawShape>(family: Family) =>
   z.object({ configuration: z.object({ name: text, full_name: text, ...family }).nullish() }).nullish()
 
-/** The shape of 2.0.0 and 2.2.0. */
+/** The fields of a launch in 2.0.0 and 2.2.0. */
 const FLAT = { ...COMMON, image: webAddress, rocket: rocketOf({ family: text }), vidURLs: links, infoURLs: links }
 
 const Launch200 = z

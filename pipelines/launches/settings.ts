@@ -3,7 +3,7 @@ import { API_VERSIONS, apiVersion } from './api-version.ts'
 
 /** The environment variables of both launch pipelines. An empty variable counts as unset. */
 export const launchLibrarySettings = {
-  /** Ends with the version of the API, without a slash. */
+  /** The API's address, up to the version, without a slash at its end. */
   LAUNCH_LIBRARY_URL: z
     .string()
     .default('https://ll.thespacedevs.com/2.3.0')
@@ -22,7 +22,7 @@ export const launchLibrarySettings = {
 
 export type LaunchLibrarySettings = z.output<z.ZodObject<typeof launchLibrarySettings>>
 
-/** The path of a list, or only slashes, after the version. */
+/** Matches the text after the version: the path of a list, or only slashes. */
 const LIST = /(\/launch(es)?(\/(upcoming|detailed))?)?\/*$/
 
 /** The message never contains the value, which may contain a password. */

@@ -150,7 +150,7 @@ export async function insertChanges(db: Queryable, changes: readonly Change[], n
 
 /** A launch that could not be parsed. */
 export interface Reject {
-  /** Its id, or `raw:` and a hash. */
+  /** The launch's id; if that is unknown, `raw:` and a hash. */
   key: string
   /** JSON, as received. */
   raw: string

@@ -6,7 +6,7 @@ import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import type { Settings } from './settings.ts'
 
-/** Calls left, age of the launches, and messages by state. Empty before the first run. */
+/** The number of calls left, the age of the launches, and messages by state. Before the first run there are no metrics. */
 export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
   return await host
     .withDatabase(async (db) => [...(await ofLaunches(db, host)), ...(await ofMessages(db))])

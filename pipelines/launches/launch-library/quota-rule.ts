@@ -69,7 +69,7 @@ export function callsLeft(quota: Quota, { now, reserve, assumed }: Circumstances
   return { calls, until: calls > 0 ? now : nextCallAt(quota, known, allowed, now), known }
 }
 
-/** The reserve is meant for a limit of 15. A smaller limit keeps at least one call usable. */
+/** How many calls to leave unused: `reserve` of a limit of 15, fewer of a smaller limit, and never all of them. */
 export function reserveOf(limit: number, reserve: number): number {
   return Math.min(reserve, Math.floor((limit * reserve) / 15), limit - 1)
 }

@@ -130,7 +130,7 @@ export async function messagesAbout(db: Queryable, launchId: string): Promise<Se
 
 /** A launch that could not be parsed. */
 export interface RejectedLaunch {
-  /** Its id, or `raw:` and a hash. */
+  /** The launch's id; if that is unknown, `raw:` and a hash. */
   key: string
   /** The issues, each once, as `path: message`. */
   issues: string

@@ -23,7 +23,7 @@ export interface LastAnnounced {
 
 export interface Rules {
   notices: ReadonlySet<NoticeKind>
-  /** Offsets before T-0, in ms. */
+  /** How long before T-0 reminders are due, in ms. */
   reminders: readonly number[]
 }
 

@@ -15,7 +15,7 @@ export type CardOutcome =
   | 'posted'
   | 'edited'
   | 'unchanged'
-  /** Another process is sending it. */
+  /** Another process is sending the card. */
   | 'in_progress'
   /** Posted, but Discord's answer was lost: posted again when the facts change. */
   | 'unknown'
@@ -28,7 +28,7 @@ export type CardOutcome =
   /** Not sent yet: Discord asks to wait, or cannot be reached. */
   | 'waiting'
 
-/** What to do after an attempt to send that did not succeed. */
+/** How to continue after an unsuccessful attempt to send a message. */
 export interface Verdict {
   unsent: Omit<Unsent, 'asked'>
   card: CardOutcome

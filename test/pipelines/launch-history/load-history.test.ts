@@ -271,7 +271,7 @@ describe('a run after another one', () => {
     ])
   })
 
-  test('that stores the same page at the same time leaves the load to the other', async () => {
+  test('that stores the same page at the same time lets the other run continue the load', async () => {
     archive = past(250)
     await serve({
       intercept: (_, response) => {

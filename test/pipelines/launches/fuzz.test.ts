@@ -28,7 +28,7 @@ interface Spoilt {
   parsed: Parsed
 }
 
-test(`${COUNT} spoilt launches are stored or set aside, none is lost (seed ${SEED})`, {
+test(`${COUNT} damaged launches are stored or recorded as rejects, none is lost (seed ${SEED})`, {
   timeout: 600_000,
 }, async () => {
   const random = new Random(SEED)

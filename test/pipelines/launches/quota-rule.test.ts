@@ -131,7 +131,7 @@ describe('the rule, in simulated situations', () => {
     expect(denied).toBeGreaterThan(10_000)
   })
 
-  test('waits until a future time, at most a window and its margin away', () => {
+  test('the end of a wait is in the future, by at most a window and its margin', () => {
     const property = fc.property(worlds, events, (make, list) => {
       const world = make()
       for (const { wait, isOther, isReported } of list) {

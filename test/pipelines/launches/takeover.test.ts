@@ -194,7 +194,7 @@ describe('the older Airflow table', () => {
     expect(row).toEqual({ id: 1 })
   })
 
-  test('without keys, with gaps and with duplicates, loses no row', async () => {
+  test('loses no row if it has no keys, gaps in its ids or duplicates', async () => {
     await query(`
       create table rocket_launches (
         id SERIAL, launch_id VARCHAR(255), name VARCHAR(255), image_url TEXT, net TIMESTAMP, details JSONB

@@ -230,7 +230,7 @@ describe('a quota that is used up', () => {
     expect(await run({ minutes: 62 })).toMatchObject({ inserted: 1 })
   })
 
-  test('in the middle of the list: stored pages are kept, and the next run reads the list again', async () => {
+  test('in the middle of the list keeps the stored pages, and the next run reads the list again', async () => {
     await limited(5)
     launches = launches230(600)
     const summary = await run()

@@ -7,7 +7,7 @@ import { year } from '../../support/year-model.ts'
 /** YEARS=n simulates more years, FUZZ_SEED=n different ones. */
 const YEARS = Number(process.env.YEARS ?? 3)
 
-it(`a simulated year (${YEARS}, seed ${SEED}) leaves every channel right in spite of all faults`, {
+it(`a simulated year (${YEARS}, seed ${SEED}) leaves every channel correct despite all faults`, {
   timeout: 60_000 + YEARS * 120_000,
 }, async () => {
   await fc.assert(

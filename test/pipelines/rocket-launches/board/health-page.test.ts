@@ -18,7 +18,7 @@ afterAll(async () => {
   await site.close()
 })
 
-test('the status page shows the checks of the pipeline: no tables, all well, a deleted webhook', async () => {
+test('the status page shows the checks of the pipeline: without tables, without problems, with a deleted webhook', async () => {
   expect(await site.text('/status')).toContain('none stored yet')
   await initializeSchema({}, { db: database.pool, log: quietLog() })
   expect(await site.text('/status')).toContain('1 in use')

@@ -64,7 +64,7 @@ describe('the chart', () => {
     expect(time?.height).toBe(0)
   })
 
-  test('has all steps inside; a later T-0 is higher, a later change is further right', () => {
+  test('draws all steps inside its frame: a later T-0 higher, a later change further right', () => {
     const chart = chartOf(netHistory(launch, changes), day('2026-12-10'))
     const drawn = chart?.steps ?? []
     for (const { x, y, width, height } of drawn) {
@@ -78,7 +78,7 @@ describe('the chart', () => {
       expect([ticks?.length, ticks]).toEqual([expect.toSatisfy((n) => n > 1 && n <= 7), ticks])
   })
 
-  test('does not exist without a move, and is limited to 400 steps', () => {
+  test('is not drawn if T-0 never moved, and has at most 400 steps', () => {
     expect(chartOf(netHistory(launch, []), day('2026-12-10'))).toBeUndefined()
     const many = Array.from({ length: 5_000 }, (_, index) => ({
       from: new Date(day('2026-06-01').getTime() + index * 60_000),

@@ -91,7 +91,7 @@ describe('sample launches', () => {
     expect(next?.image?.image_url).toBe('http://127.0.0.1/media/images/dawn.png')
   })
 
-  it('have a placeholder, the last midnight of the period, where only the period is known', () => {
+  it('have the last midnight of the period as their placeholder if only the period is known', () => {
     const placeholder = (id: number) =>
       launches.filter((launch) => launch.net_precision.id === id).map(({ net }) => net)
     expect(placeholder(7)).toEqual(expect.arrayContaining(['2026-12-31T00:00:00Z', '2027-02-28T00:00:00Z']))

@@ -63,7 +63,7 @@ async function expectTruth(mostUnknown = 1): Promise<void> {
 }
 
 describe('killed', () => {
-  it('a run killed at any await duplicates no message, and at most one is unknown', async () => {
+  it('a run that is killed at any await duplicates no message, and leaves at most one unknown', async () => {
     const seen = new Set<string>()
     for (let awaits = 1; ; awaits += 1) {
       await prepare()

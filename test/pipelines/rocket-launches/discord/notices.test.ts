@@ -165,7 +165,7 @@ describe('slips', () => {
       )
   })
 
-  it('are none while a placeholder moves within its period', () => {
+  it('are not posted while a placeholder moves within its period', () => {
     const month = (net: string) => launch({ net: new Date(net), net_precision: 7 })
     expect(sentAfter(month('2026-12-31T00:00:00Z'), month('2026-12-15T00:00:00Z'))).toEqual([])
     expect(sentAfter(month('2026-12-31T00:00:00Z'), month('2027-01-31T00:00:00Z'))).toEqual(['slip slip:1'])
@@ -206,7 +206,7 @@ describe('slips', () => {
     expect(sentAfter(midnight, launch({ net: new Date('2026-11-22T00:00:00Z'), net_precision: 5 }), when)).toEqual([])
   })
 
-  it.each([3, 4, 6, 7, 9])('are none once flown (status %d)', (status_id) => {
+  it.each([3, 4, 6, 7, 9])('are not posted for a launch that has flown (status %d)', (status_id) => {
     const before = launch({ status_id })
     expect(sentAfter(before, launch({ ...soon(-HOUR), status_id }))).toEqual([])
   })

@@ -52,7 +52,7 @@ function run(mood: fc.Arbitrary<string | undefined>) {
   return fc.record({ kind: fc.constant('run'), after, mood })
 }
 
-test('any sequence of events: a channel shows the truth, without duplicates', async () => {
+test('after any sequence of events, a channel shows the current facts, without duplicates', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async (events) => {
       await begin()
