@@ -1,11 +1,11 @@
 import type { App, Databases, Setup } from '../app.ts'
-import type { Metric } from '../commands.ts'
+import type { Commands, Metric } from '../commands.ts'
 import { DEFAULT_WEB_PORT } from '../config.ts'
-import type { Dag } from '../dag/dag.ts'
 import type { Database } from '../db/pool.ts'
 import { UsageError } from '../errors.ts'
 import type { RunnerOptions } from '../runner/runner.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
+import { askDags } from '../web/ask-dags.ts'
 import { PORT_TAKEN } from '../web/door.ts'
 import { type HealthOptions, openHealth } from '../web/health.ts'
 import { type Metrics, openMetrics } from '../web/metrics.ts'
@@ -91,24 +91,11 @@ export async function metricsOf(
 const DAG_METRICS_MS = 5_000
 
 /** A dag whose metrics fail is skipped and logged. */
-async function readDagMetrics({ loaded, settings, clock, log }: Setup, db: Database): Promise<Metric[]> {
-  const ofDag = async (dag: Dag) => {
-    const commands = await dag.commands?.()
-    if (commands?.metrics === undefined) return []
-    return await commands.metrics({
-      settings: () => settings.get(dag.id) ?? {},
-      now: clock.now,
-      signal: AbortSignal.timeout(DAG_METRICS_MS),
-      withDatabase: (work) => work(db),
-    })
+async function readDagMetrics(setup: Setup, db: Database): Promise<Metric[]> {
+  const failed = (dag_id: string, err: unknown) => {
+    setup.log.warn({ err, dag_id }, 'its metrics could not be read')
+    return []
   }
-  const metrics = await Promise.all(
-    [...loaded.dags.values()].map((dag) =>
-      ofDag(dag).catch((error: unknown) => {
-        log.warn({ err: error, dag_id: dag.id }, 'its metrics could not be read')
-        return []
-      }),
-    ),
-  )
-  return metrics.flat()
+  const asked = { of: ({ metrics }: Commands) => metrics, timeoutMs: DAG_METRICS_MS, failed }
+  return await askDags(setup.loaded.dags.values(), { ...webOptions(setup), db }, asked)
 }

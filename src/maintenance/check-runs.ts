@@ -5,6 +5,7 @@ import { findDeadJobs } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { blockedWords, codeDifference } from '../operations/list-jobs.ts'
 import { listPools, type PoolListing } from '../operations/pools.ts'
+import { countUnfinished, totals, type Unfinished } from '../operations/run-counts.ts'
 import { type Executing, lateReason, listLate, nameOf, namesOf } from './alive.ts'
 import { type ExecutingWithDags, hasLoaded, listExecutingWithDags } from './stays-queued.ts'
 
@@ -13,7 +14,10 @@ export async function checkRuns(db: Metadata, here: readonly string[]): Promise<
   const executing = await listExecutingWithDags(db)
   const late = await listLate(db)
   const dead = await findDeadJobs(db, 0)
-  const { rows } = await db.query<Unfinished>(UNFINISHED, [dead.map(({ job_id }) => job_id)])
+  const unfinished = await countUnfinished(
+    db,
+    dead.map(({ job_id }) => job_id),
+  )
   return [
     ...judgeProcesses(executing, late),
     ...judgeLoaded(executing, here),
@@ -27,30 +31,10 @@ export async function checkRuns(db: Metadata, here: readonly string[]): Promise<
           message: `${reason}; the next process to start takes over its runs: ${commandFor('start')}`,
         }),
       ),
-    ...judgeRuns(rows, executing, here),
+    ...judgeRuns(unfinished, executing, here),
     judgePools(await listPools(db)),
   ]
 }
-
-/** The unfinished runs of a dag. */
-export interface Unfinished {
-  dag_id: string
-  running: number
-  queued: number
-  /** Running runs whose owner is dead. */
-  orphaned: number
-  max_active_runs: number
-  /** How long the oldest queued run has waited. */
-  waiting_ms: number
-}
-
-const UNFINISHED = `
-select r.dag_id, d.max_active_runs, count(*) filter (where r.state = 'running')::int as running,
-  count(*) filter (where r.state = 'queued')::int as queued,
-  count(*) filter (where r.job_id = any($1::bigint[]))::int as orphaned,
-  coalesce(extract(epoch from now() - min(r.queued_at) filter (where r.state = 'queued')) * 1000, 0)::float8 as waiting_ms
-from metadata.dag_run r join metadata.dag d using (dag_id)
-where r.state in ('queued', 'running') group by r.dag_id, d.max_active_runs order by r.dag_id`
 
 function judgeProcesses(executing: readonly ExecutingWithDags[], late: readonly Executing[]): Check[] {
   const name = 'processes'
@@ -112,8 +96,7 @@ function judgeRuns(
     return [fail(`${waiting}, though max_active_runs allows more; read the log of ${namesOf(executing)}`)]
   })
   if (stuck.length > 0) return stuck
-  const running = unfinished.reduce((sum, dag) => sum + dag.running, 0)
-  const queued = unfinished.reduce((sum, dag) => sum + dag.queued, 0)
+  const { running, queued } = totals(unfinished)
   return [{ name: 'runs', level: 'ok', message: `${running} running, ${queued} queued` }]
 }
 

@@ -1,4 +1,5 @@
 import type { Metadata } from '../metadata/metadata.ts'
+import { countUnfinished, totals } from '../operations/run-counts.ts'
 import { pendingMetadata } from './schema.ts'
 import { listTables, type TableSize } from './tables.ts'
 
@@ -43,13 +44,11 @@ async function readApplied(db: Metadata): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** Fast: uses the index of unfinished runs and the first entry of the primary key. */
 async function readRuns(db: Metadata): Promise<Runs> {
-  const { rows } = await db.query<Runs>(
-    `select count(*) filter (where state = 'queued')::int as queued,
-       count(*) filter (where state = 'running')::int as running,
-       (select queued_at from metadata.dag_run order by dag_run_id limit 1) as oldest
-     from metadata.dag_run where state in ('queued', 'running')`,
+  const { queued, running } = totals(await countUnfinished(db))
+  // Fast: reads the first entry of the primary key.
+  const { rows } = await db.query<{ queued_at: Date }>(
+    'select queued_at from metadata.dag_run order by dag_run_id limit 1',
   )
-  return rows[0] ?? { queued: 0, running: 0, oldest: null }
+  return { queued, running, oldest: rows[0]?.queued_at ?? null }
 }

@@ -1,58 +1,122 @@
+import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType, TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
-/** A run in the JSON of `dags runs` and `runs show`. */
-export interface DagRunListing {
+/** A run as the command line, the API and the pages show it. */
+export interface RunRow {
+  id: number
   dag_id: string
   run_id: string
   run_type: RunType
   state: DagRunState
   logical_date: Date
+  data_interval_start: Date
+  data_interval_end: Date
   start_date: Date | null
   end_date: Date | null
   conf: Record<string, unknown>
+  reason: string | null
+  queued_at: Date
 }
 
+export interface InstanceRow {
+  task_id: string
+  state: TaskInstanceState
+  try_number: number
+  start_date: Date | null
+  end_date: Date | null
+  reason: string | null
+  /** Hash of the sources that the process of the latest try had loaded; null: unknown. */
+  code_version: string | null
+  due_at: Date | null
+}
+
+const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,
+  r.data_interval_end, r.started_at as start_date, r.ended_at as end_date, r.conf, r.reason, r.queued_at`
+export const INSTANCE = `task_id, state, try_number, started_at as start_date, ended_at as end_date, reason,
+  (select j.code_version from metadata.job j where j.job_id = t.job_id) as code_version, due_at`
+
+export interface RunsWanted {
+  /** Null: of every dag. */
+  dagId: string | null
+  state?: DagRunState | null
+  /** Only runs with an id below this one; null: from the newest on. */
+  before?: number | null
+  limit: number
+}
+
+/** Runs, newest first. */
+export async function readRuns(db: Metadata, wanted: RunsWanted): Promise<RunRow[]> {
+  const { dagId, state = null, before = null, limit } = wanted
+  const { rows } = await db.query<RunRow>(
+    `select ${RUN} from metadata.dag_run r
+     where ($1::text is null or r.dag_id = $1) and ($2::text is null or r.state = $2)
+       and r.dag_run_id < coalesce($3::bigint, 9223372036854775807)
+     order by r.dag_run_id desc limit $4`,
+    [dagId, state, before, limit],
+  )
+  return rows
+}
+
+export interface RunWithGraph {
+  run: RunRow
+  /** The graph that the run was started with. */
+  nodes: GraphNode[]
+}
+
+/** One run. The id `latest` is the newest run of the dag. */
+export async function readRun(db: Metadata, dagId: string, runId: string): Promise<RunWithGraph | undefined> {
+  const { rows } = await db.query<RunRow & { nodes: GraphNode[] }>(
+    `select ${RUN}, v.graph as nodes from metadata.dag_run r join metadata.dag_version v using (dag_version_id)
+     where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2) order by r.dag_run_id desc limit 1`,
+    [dagId, runId],
+  )
+  if (rows[0] === undefined) return undefined
+  const { nodes, ...run } = rows[0]
+  return { run, nodes }
+}
+
+export interface WholeRun extends RunWithGraph {
+  /** In the order of the graph. */
+  instances: InstanceRow[]
+}
+
+/** One run with its task instances. The id `latest` is the newest run of the dag. */
+export async function readWholeRun(db: Metadata, dagId: string, runId: string): Promise<WholeRun | undefined> {
+  const found = await readRun(db, dagId, runId)
+  if (found === undefined) return undefined
+  const order = new Map(found.nodes.map(({ id }, index) => [id, index]))
+  const { rows } = await db.query<InstanceRow>(
+    `select ${INSTANCE} from metadata.task_instance t where dag_run_id = $1`,
+    [found.run.id],
+  )
+  rows.sort((a, b) => (order.get(a.task_id) ?? 0) - (order.get(b.task_id) ?? 0))
+  return { ...found, instances: rows }
+}
+
+/** A run in the JSON of `dags runs`. */
+export type DagRunListing = Omit<RunRow, 'id' | 'data_interval_start' | 'data_interval_end' | 'reason' | 'queued_at'>
+
+/** A run in the JSON of `runs show`. */
 export interface DagRunDetails extends DagRunListing {
   reason: string | null
   /** In the order of the run's graph. */
-  task_instances: {
-    task_id: string
-    state: TaskInstanceState
-    try_number: number
-    start_date: Date | null
-    end_date: Date | null
-    reason: string | null
-    /** Hash of the sources that the process of the latest try had loaded; null: unknown. */
-    code_version: string | null
-  }[]
+  task_instances: Omit<InstanceRow, 'due_at'>[]
 }
-
-const LISTED = `select r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.started_at as start_date,
-  r.ended_at as end_date, r.conf, r.reason from metadata.dag_run r`
 
 /** The newest runs of a dag, newest first. */
 export async function listRuns(db: Metadata, dagId: string, limit: number): Promise<DagRunListing[]> {
-  const text = `${LISTED} where r.dag_id = $1 order by r.dag_run_id desc limit $2`
-  const { rows } = await db.query<DagRunDetails>(text, [dagId, limit])
-  return rows.map(({ reason: _, ...listed }) => listed)
+  return (await readRuns(db, { dagId, limit })).map(listing)
 }
 
-/** One run with its task instances; the id `latest` means the newest. */
+/** One run with its task instances. The id `latest` is the newest run of the dag. */
 export async function showRun(db: Metadata, dagId: string, runId: string): Promise<DagRunDetails | undefined> {
-  const text = `${LISTED} where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2) order by r.dag_run_id desc limit 1`
-  const { rows } = await db.query<DagRunDetails>(text, [dagId, runId])
-  const [run] = rows
-  if (run === undefined) return undefined
-  const instances = await db.query<DagRunDetails['task_instances'][number]>(
-    `select t.task_id, t.state, t.try_number, t.started_at as start_date, t.ended_at as end_date, t.reason,
-       j.code_version
-     from metadata.dag_run r join metadata.dag_version v using (dag_version_id)
-     cross join jsonb_array_elements(v.graph) with ordinality as node (task, position)
-     join metadata.task_instance t on t.dag_run_id = r.dag_run_id and t.task_id = node.task ->> 'id'
-     left join metadata.job j on j.job_id = t.job_id
-     where r.dag_id = $1 and r.run_id = $2 order by node.position`,
-    [dagId, run.run_id],
-  )
-  return { ...run, task_instances: instances.rows }
+  const found = await readWholeRun(db, dagId, runId)
+  if (found === undefined) return undefined
+  const task_instances = found.instances.map(({ due_at: _, ...instance }) => instance)
+  return { ...listing(found.run), reason: found.run.reason, task_instances }
+}
+
+function listing({ id, data_interval_start, data_interval_end, reason, queued_at, ...listed }: RunRow): DagRunListing {
+  return listed
 }

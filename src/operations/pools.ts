@@ -36,6 +36,14 @@ export function poolsOf(dag: Dag): string[] {
   return [...new Set([...dag.tasks.values()].flatMap(({ pool }) => pool ?? []))]
 }
 
+/** Reads the size of a pool from text. Throws UsageError for a wrong size, and for a wrong name of the pool. */
+export function parseSlots(pool: string, slots: string): number {
+  if (!/^\d{1,6}$/.test(slots)) throw new UsageError('Slots must be a whole number from 0')
+  if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool))
+    throw new UsageError("A pool's name may have letters, digits, '-', '_' and '.'")
+  return Number(slots)
+}
+
 /** Creates a pool or changes its size, and notifies the processes that wait for slots. */
 export async function setPool(db: Metadata, pool: string, slots: number, description: string | null): Promise<void> {
   await db.query(

@@ -1,8 +1,9 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Dag } from '../dag/dag.ts'
-import { notFound } from './problem.tsx'
+import { readRun, readWholeRun, type WholeRun } from '../operations/list-runs.ts'
+import { notFound, type ProblemError } from './problem.tsx'
 import { type DagState, readDag } from './queries/dags.ts'
-import { idOfRun, type OneInstance, readInstance, readWholeRun, type WholeRun } from './queries/runs.ts'
+import { type OneInstance, readInstance } from './queries/runs.ts'
 import type { WebContext, WebEnv } from './site.ts'
 
 export interface FoundDag {
@@ -39,25 +40,29 @@ export const requireLoadedDag: MiddlewareHandler<WebEnv> = async (c, next) => {
 export async function findRun(c: WebContext): Promise<WholeRun> {
   const { dag, run } = c.req.param() as { dag: string; run: string }
   const found = await readWholeRun(c.var.site.metadata, dag, run)
-  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been deleted by db clean.`)
+  if (found === undefined) throw noRun(dag, run)
   return found
+}
+
+function noRun(dagId: string, runId: string): ProblemError {
+  return notFound(`Dag '${dagId}' has no run '${runId}'; it may have been deleted by db clean.`)
 }
 
 export type FoundTask = OneInstance & { instance: NonNullable<OneInstance['instance']> }
 
 export async function findTask(c: WebContext): Promise<FoundTask> {
-  const { dag, run, task } = c.req.param() as { dag: string; run: string; task: string }
-  const found = await readInstance(c.var.site.metadata, dag, run, task)
-  if (found === undefined) throw notFound(`Dag '${dag}' has no run '${run}'; it may have been deleted by db clean.`)
-  const { run: of, instance } = found
-  if (instance === undefined) throw notFound(`Run '${of.run_id}' has no task '${task}'.`)
-  return { run: of, instance }
+  const { dag, run: runId, task } = c.req.param() as { dag: string; run: string; task: string }
+  const found = await readInstance(c.var.site.metadata, dag, runId, task)
+  if (found === undefined) throw noRun(dag, runId)
+  const { run, instance } = found
+  if (instance === undefined) throw notFound(`Run '${run.run_id}' has no task '${task}'.`)
+  return { run, instance }
 }
 
 /** A run and its live mark. The mark is read first, so a change in between is shown at once. */
 export async function findLiveRun(c: WebContext): Promise<WholeRun & { mark: string }> {
   const { dag, run } = c.req.param() as { dag: string; run: string }
-  const id = await idOfRun(c.var.site.metadata, dag, run)
-  const mark = id === undefined ? '' : await c.var.site.markOf('run', String(id))
+  const found = await readRun(c.var.site.metadata, dag, run)
+  const mark = found === undefined ? '' : await c.var.site.markOf('run', String(found.run.id))
   return { ...(await findRun(c)), mark }
 }

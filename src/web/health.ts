@@ -41,8 +41,7 @@ const STALE_MS = 10_000
  */
 export function openHealth({ db, metadata, own }: HealthOptions): () => Promise<Health> {
   const answered = { database: null as Date | null, executor: null as Date | null }
-  let asking: Promise<Health> | undefined
-  const ask = async (): Promise<Health> => {
+  return shared(async () => {
     const known = await within(DATABASE_MS, () => askDatabases(db, metadata)).catch((error: unknown) =>
       messageOf(error),
     )
@@ -53,12 +52,17 @@ export function openHealth({ db, metadata, own }: HealthOptions): () => Promise<
     answered.executor = latest([...late, ...mine]) ?? answered.executor
     const why = mine.length > 0 ? undefined : late[0] === undefined ? NO_EXECUTOR : lateReason(late[0])
     return overall(judge(answered.database, known.notWritable), own, judge(answered.executor, why))
-  }
+  })
+}
+
+/** Parallel calls share one execution of `work`. */
+export function shared<T>(work: () => Promise<T>): () => Promise<T> {
+  let working: Promise<T> | undefined
   return () => {
-    asking ??= ask().finally(() => {
-      asking = undefined
+    working ??= work().finally(() => {
+      working = undefined
     })
-    return asking
+    return working
   }
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { RunChange } from '../metadata/transitions.ts'
 import { listPools } from '../operations/pools.ts'
+import { countUnfinished } from '../operations/run-counts.ts'
 import type { RunView } from '../runner/active-run.ts'
 
 export interface MetricsOptions {
@@ -102,17 +103,12 @@ function ofScheduler(lookedAt: Date | undefined): Metric[] {
 }
 
 async function ofRuns(db: Metadata): Promise<Metric[]> {
-  const { rows } = await db.query<{ dag_id: string; state: string; count: number }>(
-    `select dag_id, state, count(*)::int as count from metadata.dag_run where state in ('queued', 'running')
-     group by dag_id, state`,
-  )
-  const help = 'Runs that have not ended'
-  return rows.map(({ dag_id, state, count }) => ({
-    name: 'tminus_dag_runs',
-    help,
-    value: count,
-    labels: { dag_id, state },
-  }))
+  const counts = (await countUnfinished(db)).flatMap(({ dag_id, queued, running }) => [
+    { value: queued, labels: { dag_id, state: 'queued' } },
+    { value: running, labels: { dag_id, state: 'running' } },
+  ])
+  const shared = { name: 'tminus_dag_runs', help: 'Queued and running runs' }
+  return counts.filter(({ value }) => value > 0).map((count) => ({ ...shared, ...count }))
 }
 
 async function ofPools(db: Metadata): Promise<Metric[]> {

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { listen } from './door.ts'
-import type { Health } from './health.ts'
+import { type Health, shared } from './health.ts'
 import { isLoopback, isOwnName } from './host.ts'
 import type { Metrics } from './metrics.ts'
 import { serveWithin, TIMEOUTS } from './sockets.ts'
@@ -28,17 +28,6 @@ export function probes({ health, metrics }: ProbesOptions): Hono {
       c.body(await text(), 200, { 'content-type': metrics.contentType, 'cache-control': 'no-store' }),
     )
   return app
-}
-
-/** Parallel calls share one execution of `work`. */
-function shared<T>(work: () => Promise<T>): () => Promise<T> {
-  let working: Promise<T> | undefined
-  return () => {
-    working ??= work().finally(() => {
-      working = undefined
-    })
-    return working
-  }
 }
 
 export interface Probes {

@@ -1,6 +1,6 @@
 import type { Dag } from '../dag/dag.ts'
+import type { RunRow } from '../operations/list-runs.ts'
 import { enqueue } from '../operations/trigger.ts'
-import type { RunRow } from './queries/runs.ts'
 import type { Site, Viewer, WebContext } from './site.ts'
 
 /** Queues a manual run and logs the user. Returns the run's id. */

@@ -59,7 +59,7 @@ test('pools set and list', async () => {
     { pool: 'api', slots: 2, used: 0, description: 'quota' },
   ])
   const wrong = await cli('pools set api many')
-  expect([wrong.code, wrong.stderr]).toEqual([2, '✖ slots must be a whole number from 0\n'])
+  expect([wrong.code, wrong.stderr]).toEqual([2, '✖ Slots must be a whole number from 0\n'])
 })
 
 test('jobs list', async () => {

@@ -14,7 +14,7 @@ import {
 import { newRunId } from '../../runner/run-id.ts'
 import { stopSignal } from '../command-host.ts'
 import { findDag } from '../find-dag.ts'
-import { parseInstant } from '../instant-option.ts'
+import { parseCount, parseInstant } from '../parse-option.ts'
 import { Screen } from '../terminal/screen.ts'
 import { instant, print, say, table } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
@@ -31,15 +31,13 @@ export interface BackfillVerbOptions {
 export async function dagsBackfill(dagId: string, options: BackfillVerbOptions): Promise<number> {
   const from = parseInstant('--from', options.from)
   const to = parseInstant('--to', options.to)
-  const most = options.maxActiveRuns
-  if (most !== undefined && !/^[1-9]\d{0,4}$/.test(most))
-    throw new UsageError('--max-active-runs must be a whole number from 1')
+  const most = parseCount('--max-active-runs', options.maxActiveRuns ?? '999999')
   return await withMetadata(async (metadata, setup) => {
     const dag = findDag(setup.loaded, dagId)
     refuseFuture(to, setup)
     const range = { from, to, reprocess: options.reprocess }
     if (options.dryRun) return await showPlan(metadata, dag, range)
-    return await run(metadata, dag, range, Math.min(Number(most ?? dag.maxActiveRuns), dag.maxActiveRuns))
+    return await run(metadata, dag, range, Math.min(most, dag.maxActiveRuns))
   })
 }
 

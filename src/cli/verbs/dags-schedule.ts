@@ -1,9 +1,9 @@
 import { openDatabases, type Setup } from '../../app.ts'
 import type { Dag } from '../../dag/dag.ts'
-import { UsageError } from '../../errors.ts'
 import { type NextRuns, nextRuns, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { findDag } from '../find-dag.ts'
+import { parseCount } from '../parse-option.ts'
 import { instant, print, printJson, say, table } from '../terminal/table.ts'
 import { hasNoTables, setUpCommand, withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
@@ -28,11 +28,10 @@ export async function dagsNext(
   dagId: string | undefined,
   { output, limit }: ListOptions & { limit?: string },
 ): Promise<number> {
-  if (limit !== undefined && !/^[1-9]\d{0,2}$/.test(limit))
-    throw new UsageError('--limit must be a whole number from 1 to 999')
+  const count = limit === undefined ? undefined : parseCount('--limit', limit, 999)
   const setup = await setUpCommand()
   const chosen = dagId === undefined ? [...setup.loaded.dags.values()] : [findDag(setup.loaded, dagId)]
-  const found = await nextOf(setup, chosen, Number(limit ?? (dagId === undefined ? 1 : 5)))
+  const found = await nextOf(setup, chosen, count ?? (dagId === undefined ? 1 : 5))
   const dags = chosen.map(({ id, schedule, timezone }) => {
     const { paused = false, next = [] } = found.get(id) ?? {}
     return { dag_id: id, schedule, timezone, is_paused: paused, next }

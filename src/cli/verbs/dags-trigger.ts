@@ -8,7 +8,7 @@ import { type DagRunDetails, showRun } from '../../operations/list-runs.ts'
 import { enqueue } from '../../operations/trigger.ts'
 import { stopSignal } from '../command-host.ts'
 import { findDag, parseConf } from '../find-dag.ts'
-import { parseInstant } from '../instant-option.ts'
+import { parseInstant } from '../parse-option.ts'
 import { say } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 

@@ -1,8 +1,9 @@
 import { openDatabases, type Setup, setUp } from '../../app.ts'
-import { messageOf, UsageError } from '../../errors.ts'
+import { messageOf } from '../../errors.ts'
 import { listRuns } from '../../operations/list-runs.ts'
-import { listStoredDags } from '../../operations/stored-dags.ts'
+import { countsInWords, listStoredDags } from '../../operations/run-counts.ts'
 import { findDag } from '../find-dag.ts'
+import { parseCount } from '../parse-option.ts'
 import { instant, note, print, printJson, table, took } from '../terminal/table.ts'
 import { hasNoTables, withMetadata } from '../with-metadata.ts'
 
@@ -59,9 +60,8 @@ async function goneDags(setup: Setup, here: readonly string[]): Promise<ListedDa
       ...here,
       ...setup.loaded.importErrors.flatMap(({ dag }) => dag?.id ?? []),
     ]).finally(close)
-    return gone.map(({ dag_id, queued, running }) => {
-      const open = [queued > 0 && `${queued} queued`, running > 0 && `${running} running`].filter(Boolean).join(', ')
-      const description = `not in PIPELINES_DIR any more${open && `; runs: ${open}`}`
+    return gone.map(({ dag_id, unfinished }) => {
+      const description = `not in PIPELINES_DIR any more${unfinished ? `; runs: ${countsInWords(unfinished)}` : ''}`
       return { dag_id, schedule: null, tasks: 0, description, import_error: null, is_active: false }
     })
   } catch (error) {
@@ -72,9 +72,9 @@ async function goneDags(setup: Setup, here: readonly string[]): Promise<ListedDa
 
 /** `dags runs <dag>`: newest first. */
 export async function dagsRuns(dagId: string, { output, limit }: ListOptions & { limit: string }): Promise<number> {
-  if (!/^[1-9]\d{0,5}$/.test(limit)) throw new UsageError('--limit must be a whole number from 1')
+  const most = parseCount('--limit', limit)
   const runs = await withMetadata(async (metadata, { loaded }) => {
-    const found = await listRuns(metadata, dagId, Number(limit))
+    const found = await listRuns(metadata, dagId, most)
     // The runs of a dag can be read even after its folder is gone.
     if (found.length === 0) findDag(loaded, dagId)
     return found

@@ -6,6 +6,7 @@ import type { Metadata } from '../../metadata/metadata.ts'
 import { type LogRow, readEnds, readLogs, type TryEnd, whyNoLog } from '../../operations/logs.ts'
 import { stopSignal } from '../command-host.ts'
 import { findRun, findTask } from '../find-run.ts'
+import { parseCount } from '../parse-option.ts'
 import { printable } from '../terminal/screen.ts'
 import { instant, note, print } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
@@ -17,13 +18,12 @@ export interface LogsOptions {
 
 /** `tasks logs <dag> <run> <task>`: the log of all tries, or of one. With `--follow` until the task or try has ended. */
 export async function tasksLogs(dagId: string, runId: string, taskId: string, options: LogsOptions): Promise<number> {
-  if (options.try !== undefined && !/^[1-9]\d{0,5}$/.test(options.try))
-    throw new UsageError('--try must be a whole number from 1')
-  const wanted: Wanted = { dagId, runId, taskId, tryNumber: options.try === undefined ? null : Number(options.try) }
+  const tryNumber = options.try === undefined ? null : parseCount('--try', options.try)
+  const wanted: Wanted = { dagId, runId, taskId, tryNumber }
   await withMetadata(async (metadata, setup) => {
     const first = await read(metadata, setup, wanted, 0)
-    if (options.try !== undefined && first.ended && first.tries < Number(options.try))
-      throw new UsageError(`Task '${taskId}' has no try ${options.try} in this run; it had ${first.tries}`)
+    if (tryNumber !== null && first.ended && first.tries < tryNumber)
+      throw new UsageError(`Task '${taskId}' has no try ${tryNumber} in this run; it had ${first.tries}`)
     show(first)
     if (first.lines.length === 0 && first.ends.length === 0) note(first.without)
     if (options.follow && !first.ended) await follow(metadata, setup, { ...wanted, runId: first.runId }, first)

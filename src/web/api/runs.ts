@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { cancel, clear, mark } from '../../operations/operate.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findRun, findTask, loadedDag, requireLoadedDag } from '../find.ts'
-import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { LEVELS, readLines, readOutput, readTries } from '../queries/tasks.ts'
 import { requireRole } from '../rights.ts'
 import { keyOf, logChange } from '../run-changes.ts'
@@ -77,7 +77,7 @@ runApi.get(`${RUN}/taskInstances/:task`, async (c) => {
   const output = await readOutput(site.metadata, run.id, instance.task_id)
   return c.json({
     ...instanceJson(site, instance),
-    output: output === undefined ? null : scrubbed(site.scrub, output),
+    output: output === undefined ? null : scrubbedText(site.scrub, output.text),
     tries: tries.map(({ error_bytes, ...one }) => ({
       ...one,
       reason: one.reason && beginning(one.reason, SHOWN.reason, site.scrub),

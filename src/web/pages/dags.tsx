@@ -4,6 +4,7 @@ import type { Dag } from '../../dag/dag.ts'
 import { registerDag } from '../../metadata/dags.ts'
 import { type NextRuns, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
+import { countsInWords } from '../../operations/run-counts.ts'
 import { loadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
@@ -165,7 +166,6 @@ function Row({ c, row, dag, next }: RowProps) {
 function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) {
   const [latest] = runs
   if (latest === undefined) return <span class="muted">never ran</span>
-  const counts = [running > 0 && `${running} running`, queued > 0 && `${queued} queued`].filter(Boolean)
   return (
     <>
       <a class="plain" id={`latest-${dag_id}`} href={paths.run(dag_id, latest.run_id)}>
@@ -176,7 +176,7 @@ function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) 
           </span>
         )}
       </a>
-      {running + queued > 1 && <p class="sub nobreak">{counts.join(', ')}</p>}
+      {running + queued > 1 && <p class="sub nobreak">{countsInWords({ running, queued })}</p>}
     </>
   )
 }

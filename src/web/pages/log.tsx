@@ -1,9 +1,9 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { LogLevel } from '../../dag/task.ts'
+import type { RunRow } from '../../operations/list-runs.ts'
 import { beginning, MARGIN, SHOWN } from '../excerpt.ts'
 import { Empty, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
-import type { RunRow } from '../queries/runs.ts'
 import { LEVELS, type Line, readLines } from '../queries/tasks.ts'
 import type { WebContext } from '../site.ts'
 

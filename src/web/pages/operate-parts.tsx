@@ -1,9 +1,9 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 
+import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { Page } from '../layout.tsx'
 import { Empty, StateMark } from '../parts.tsx'
 import { paths } from '../paths.ts'
-import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import type { WebContext } from '../site.ts'
 import { number } from './pick.tsx'
 

@@ -1,11 +1,11 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
+import type { WholeRun } from '../../operations/list-runs.ts'
 import { cancel, clear, type Selection } from '../../operations/operate.ts'
 import { findRun, requireLoadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { paths } from '../paths.ts'
-import type { WholeRun } from '../queries/runs.ts'
 import { requireRole } from '../rights.ts'
 import { keyOf, logChange } from '../run-changes.ts'
 import type { WebContext, WebEnv } from '../site.ts'

@@ -4,12 +4,11 @@ import { Hono } from 'hono'
 import { commandFor } from '../../command-for.ts'
 import { type Executing, listExecuting } from '../../maintenance/alive.ts'
 import { blockedWords, codeDifference, type JobListing, listJobs, shortVersion } from '../../operations/list-jobs.ts'
-import { listPools, type PoolListing, setPool } from '../../operations/pools.ts'
+import { listPools, type PoolListing, parseSlots, setPool } from '../../operations/pools.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { readForm } from '../form.ts'
 import { Page } from '../layout.tsx'
 import { Empty, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
-import { badRequest } from '../problem.tsx'
 import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
 import { hasRole, requireRole } from '../rights.ts'
@@ -163,9 +162,7 @@ function PoolForm() {
 operationsPages.post('/pools', requireRole('admin'), async (c) => {
   const field = await readForm(c)
   const [pool, slots] = [field('pool'), field('slots').trim()]
-  if (!/^[A-Za-z0-9_.-]{1,250}$/.test(pool)) throw badRequest("A pool's name has letters, digits, '-', '_' and '.'.")
-  if (!/^\d{1,6}$/.test(slots)) throw badRequest('Slots must be a whole number from 0.')
-  await setPool(c.var.site.metadata, pool, Number(slots), null)
+  await setPool(c.var.site.metadata, pool, parseSlots(pool, slots), null)
   c.var.site.log.info({ pool, slots, user: c.var.viewer.name }, 'pool set on the page')
   return c.redirect('/pools', 303)
 })

@@ -1,9 +1,9 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
+import type { RunRow } from '../../operations/list-runs.ts'
 import { Page } from '../layout.tsx'
 import { StateMark } from '../parts.tsx'
 import { paths } from '../paths.ts'
-import type { RunRow } from '../queries/runs.ts'
 import { hasRole } from '../rights.ts'
 import type { WebContext } from '../site.ts'
 

@@ -1,11 +1,11 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
+import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
 import { Duration, durationOf, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
-import type { InstanceRow, RunRow } from '../queries/runs.ts'
 import { hasRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { PickBar, type Picked, PickPager, picked, pickOf } from './pick.tsx'

@@ -2,16 +2,16 @@
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
 import { shortVersion } from '../../operations/list-jobs.ts'
+import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { whyNoLog } from '../../operations/logs.ts'
 import { visibleText } from '../../visible-text.ts'
 import { assetUrl } from '../assets.ts'
-import { beginning, SHOWN } from '../excerpt.ts'
+import { beginning, MARGIN, SHOWN } from '../excerpt.ts'
 import { type FoundTask, findTask } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Duration, durationOf, Facts, Id, StateMark, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
-import type { InstanceRow, RunRow } from '../queries/runs.ts'
-import { type Line, listTries, readLines, readOutputText, readTries, type TryRow } from '../queries/tasks.ts'
+import { type Line, listTries, readLines, readOutput, readTries, type TryRow } from '../queries/tasks.ts'
 import { hasRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { streamOf } from '../stream.ts'
@@ -31,8 +31,8 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
   const longest = SHOWN.block
   const [shown] = await readTries(site.metadata, run.id, task_id, { tryNumber, most: 1, longest })
   const isLatest = tryNumber === Math.max(1, instance.try_number)
-  const output =
-    instance.state === 'success' && isLatest ? await readOutputText(site.metadata, run.id, task_id) : undefined
+  const hasOutput = instance.state === 'success' && isLatest
+  const output = hasOutput ? await readOutput(site.metadata, run.id, task_id, longest + MARGIN) : undefined
   return c.html(
     <Page c={c} title={`${task_id} · ${run.dag_id}`} scripts={[assetUrl('log.js')]}>
       <p class="crumbs">

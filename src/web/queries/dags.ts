@@ -1,24 +1,20 @@
 import type { DagRunState, RunType } from '../../dag/state.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
-
-export interface RunBar {
-  id: number
-  run_id: string
-  run_type: RunType
-  state: DagRunState
-  started_at: Date | null
-  ended_at: Date | null
-  queued_at: Date
-}
+import { countUnfinished } from '../../operations/run-counts.ts'
 
 export interface DagRow {
   dag_id: string
   is_paused: boolean
-  /** The newest runs, newest first; dates as ISO texts. */
-  runs: (Omit<RunBar, 'started_at' | 'ended_at' | 'queued_at'> & {
+  /** The newest runs, newest first. */
+  runs: {
+    id: number
+    run_id: string
+    run_type: RunType
+    state: DagRunState
+    /** ISO 8601. */
     started_at: string | null
     ended_at: string | null
-  })[]
+  }[]
   running: number
   queued: number
 }
@@ -37,27 +33,26 @@ export interface DagsWanted {
 
 /** A page of dags, ordered by id, each with its newest runs. */
 export async function readDags(db: Metadata, { loaded, search, after, limit, runs }: DagsWanted): Promise<DagRow[]> {
-  const { rows } = await db.query<DagRow>(
+  const { rows } = await db.query<Omit<DagRow, 'running' | 'queued'>>(
     `with ids as (
        select dag_id from (select unnest($1::text[]) as dag_id union select dag_id from metadata.dag) k
        where position(lower($2) in lower(dag_id)) > 0 and dag_id collate "C" > $3 order by dag_id collate "C" limit $4
      )
-     select i.dag_id, coalesce(d.is_paused, false) as is_paused, coalesce(r.runs, '[]') as runs, u.running, u.queued
+     select i.dag_id, coalesce(d.is_paused, false) as is_paused, coalesce(r.runs, '[]') as runs
      from ids i left join metadata.dag d using (dag_id)
      left join lateral (
        select json_agg(json_build_object('id', dag_run_id, 'run_id', run_id, 'run_type', run_type, 'state', state,
          'started_at', started_at, 'ended_at', ended_at)) as runs
        from (select * from metadata.dag_run n where n.dag_id = i.dag_id order by n.dag_run_id desc limit $5) newest
      ) r on true
-     cross join lateral (
-       select count(*) filter (where state = 'running')::int as running,
-         count(*) filter (where state = 'queued')::int as queued
-       from metadata.dag_run n where n.dag_id = i.dag_id and n.state in ('queued', 'running')
-     ) u
      order by i.dag_id collate "C"`,
     [loaded, search, after, limit, runs],
   )
-  return rows
+  const unfinished = new Map((await countUnfinished(db)).map((one) => [one.dag_id, one]))
+  return rows.map((row) => {
+    const { running = 0, queued = 0 } = unfinished.get(row.dag_id) ?? {}
+    return { ...row, running, queued }
+  })
 }
 
 export interface DagState {

@@ -1,13 +1,11 @@
 import type { LogLevel } from '../../dag/task.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import type { LogRow } from '../../operations/logs.ts'
-import { MARGIN, SHOWN } from '../excerpt.ts'
-import { REASON_READ } from './runs.ts'
+import { MARGIN } from '../excerpt.ts'
 
 export interface TryRow {
   try_number: number
   state: string
-  /** The beginning. */
   reason: string | null
   /** The beginning; `error_bytes` is the full size. */
   error: string | null
@@ -32,7 +30,7 @@ export async function readTries(
 ): Promise<TryRow[]> {
   const { rows } = await db.query<TryRow>(
     `select * from (
-       select t.try_number, t.state, left(t.reason, ${REASON_READ}) as reason,
+       select t.try_number, t.state, t.reason,
          left(t.error, $5) as error, octet_length(t.error) as error_bytes,
          t.started_at as start_date, t.ended_at as end_date,
          format('%s, process %s on %s', j.kind, j.pid, j.hostname) as process, j.code_version
@@ -62,23 +60,17 @@ export async function listTries(
   return rows
 }
 
-/** The beginning of a task's output as text, with its full size; undefined without an output. */
-export async function readOutputText(
+/** A task's output as JSON text, cut to `most` characters, with its full size; undefined without an output. */
+export async function readOutput(
   db: Metadata,
   run: number,
   taskId: string,
+  most = MOST_CHARACTERS,
 ): Promise<{ text: string; bytes: number } | undefined> {
-  const text = `select left(value::text, ${SHOWN.block + MARGIN}) as text, octet_length(value::text) as bytes
+  const text = `select left(value::text, $3) as text, octet_length(value::text) as bytes
     from metadata.xcom where dag_run_id = $1 and task_id = $2`
-  const { rows } = await db.query<{ text: string; bytes: number }>(text, [run, taskId])
+  const { rows } = await db.query<{ text: string; bytes: number }>(text, [run, taskId, most])
   return rows[0]
-}
-
-/** A task's output; undefined if it has none. */
-export async function readOutput(db: Metadata, run: number, taskId: string): Promise<unknown> {
-  const text = 'select value from metadata.xcom where dag_run_id = $1 and task_id = $2'
-  const { rows } = await db.query<{ value: unknown }>(text, [run, taskId])
-  return rows[0]?.value
 }
 
 export interface LinesWanted {
