@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import { type Environment, readEnvironment } from '../config.ts'
-import { messageOf, TminusError, UsageError } from '../errors.ts'
+import { messageOf, stacksOf, TminusError, UsageError } from '../errors.ts'
 import { scrubber } from '../secrets.ts'
 import { wrap } from '../terminal-text.ts'
 import { visibleText } from '../visible-text.ts'
@@ -13,7 +13,7 @@ export function failed(error: unknown): number {
   const known = error instanceof TminusError
   complain(scrub(known || env.LOG_LEVEL !== 'debug' ? messageOf(error) : ''))
   if (env.LOG_LEVEL === 'debug' && error instanceof Error)
-    process.stderr.write(`${visibleText(scrub(stackOf(error)))}\n`)
+    process.stderr.write(`${visibleText(scrub(stacksOf(error, String)))}\n`)
   else if (!known) process.stderr.write('  LOG_LEVEL=debug shows where.\n')
   return error instanceof UsageError ? 2 : 1
 }
@@ -32,9 +32,4 @@ export function complain(text: string): void {
   const colors = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported)
   const lines = wrap(`${colors.red('✖')} ${printable(text)}`, terminalColumns(process.stderr))
   process.stderr.write(`${lines.join('\n')}\n`)
-}
-
-function stackOf(error: Error): string {
-  const own = error.stack ?? error.message
-  return error.cause instanceof Error ? `${own}\ncaused by ${stackOf(error.cause)}` : own
 }

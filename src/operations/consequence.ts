@@ -4,7 +4,7 @@ import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import { ActiveRun } from '../runner/active-run.ts'
 import { downstreamOf } from './downstream.ts'
-import { type RunState, resetBy } from './operate.ts'
+import { type Mark, type RunState, resetBy } from './operate.ts'
 
 /** The certain effects of a mark. The results of the tasks that start are unknown. */
 export interface Consequence {
@@ -18,7 +18,7 @@ export interface Consequence {
 }
 
 /** Uses the runner's own decision code: resets the tasks that `mark` resets, then decides as the run's owner would. */
-export function consequenceOf(run: RunState, taskId: string, mark: 'success' | 'failed' | 'skipped'): Consequence {
+export function consequenceOf(run: RunState, taskId: string, mark: Mark): Consequence {
   const states = { ...run.states }
   for (const id of resetBy(run, taskId)) states[id] = 'none'
   states[taskId] = mark

@@ -31,9 +31,14 @@ export interface InstanceRow {
   due_at: Date | null
 }
 
+/** Most characters read of a reason, because older versions stored longer ones. Pages show fewer, cut by `beginning`. */
+export const MOST_REASON = 6_000
+
 const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,
-  r.data_interval_end, r.started_at as start_date, r.ended_at as end_date, r.conf, r.reason, r.queued_at`
-export const INSTANCE = `task_id, state, try_number, started_at as start_date, ended_at as end_date, reason,
+  r.data_interval_end, r.started_at as start_date, r.ended_at as end_date, r.conf,
+  left(r.reason, ${MOST_REASON}) as reason, r.queued_at`
+export const INSTANCE = `task_id, state, try_number, started_at as start_date, ended_at as end_date,
+  left(reason, ${MOST_REASON}) as reason,
   (select j.code_version from metadata.job j where j.job_id = t.job_id) as code_version, due_at`
 
 export interface RunsWanted {

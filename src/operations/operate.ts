@@ -26,6 +26,10 @@ export interface Selection {
   onlyFailed?: boolean
 }
 
+/** The states that a user can give to a task. */
+export const MARKS = ['success', 'failed', 'skipped'] as const
+export type Mark = (typeof MARKS)[number]
+
 export interface Operated {
   runId: string
   taskIds: string[]
@@ -70,7 +74,7 @@ export async function mark(
   dag: Dag,
   runId: string,
   taskId: string,
-  state: 'success' | 'failed' | 'skipped',
+  state: Mark,
   value?: unknown,
 ): Promise<Operated> {
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined

@@ -65,6 +65,18 @@ export function Page({ c, title, description, share, scripts = [], styles = [], 
   )
 }
 
+/** The heading of a page, with a sentence below it. */
+export function Title({ text, children }: { text: string; children?: Child }) {
+  return (
+    <div class="head">
+      <div>
+        <h1>{text}</h1>
+        {children && <p>{children}</p>}
+      </div>
+    </div>
+  )
+}
+
 /** Turns off what the CSP blocks: eval and inline styles. */
 const HTMX = JSON.stringify({
   includeIndicatorStyles: false,

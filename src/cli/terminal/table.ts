@@ -151,6 +151,13 @@ export function note(text: string): void {
   process.stderr.write(`${wrapped(text, terminalColumns(process.stderr)).join('\n')}\n`)
 }
 
+/** Prints the answer of a verb: as JSON for `-o json`, else as text. Returns the exit code 0. */
+export function answer(output: string, value: unknown, text: () => string): number {
+  if (output === 'json') printJson(value)
+  else print(text())
+  return 0
+}
+
 export function printJson(value: unknown): void {
   print(visibleJson(JSON.stringify(value, null, 2)))
 }

@@ -4,7 +4,7 @@ import { type NextRuns, nextRuns, readNextRuns } from '../../operations/next-run
 import { setPaused } from '../../operations/pause.ts'
 import { findDag } from '../find-dag.ts'
 import { parseCount } from '../parse-option.ts'
-import { instant, print, printJson, say, table } from '../terminal/table.ts'
+import { answer, instant, say, table } from '../terminal/table.ts'
 import { hasNoTables, setUpCommand, withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
@@ -36,17 +36,9 @@ export async function dagsNext(
     const { paused = false, next = [] } = found.get(id) ?? {}
     return { dag_id: id, schedule, timezone, is_paused: paused, next }
   })
-  if (output === 'json') printJson(dags)
-  else {
-    const now = setup.clock.now()
-    print(
-      table(
-        ['dag_id', 'next', 'in its zone'],
-        dags.flatMap((dag) => rowsOf(dag, now)),
-      ),
-    )
-  }
-  return 0
+  const now = setup.clock.now()
+  const rows = dags.flatMap((dag) => rowsOf(dag, now))
+  return answer(output, dags, () => table(['dag_id', 'next', 'in its zone'], rows))
 }
 
 interface Listed {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Dag } from '../../dag/dag.ts'
 import { humanDuration } from '../../duration.ts'
 import { findDag } from '../find-dag.ts'
-import { fields, print, printJson, table } from '../terminal/table.ts'
+import { answer, fields, print, table } from '../terminal/table.ts'
 import { setUpCommand } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
@@ -11,36 +11,31 @@ import type { ListOptions } from './dags.ts'
 export async function dagsShow(dagId: string, options: ListOptions & { mermaid?: boolean }): Promise<number> {
   const { loaded } = await setUpCommand()
   const dag = findDag(loaded, dagId)
-  if (options.mermaid) print(mermaid(dag))
-  else if (options.output === 'json') printJson(described(dag))
-  else {
-    print(fields(facts(dag)))
-    print(`\n${tree(dag).join('\n')}`)
+  if (options.mermaid) {
+    print(mermaid(dag))
+    return 0
   }
-  return 0
+  return answer(options.output, described(dag), () => `${fields(facts(dag))}\n\n${tree(dag).join('\n')}`)
 }
 
 /** `tasks list <dag>`: in the order in which they can run. */
 export async function tasksList(dagId: string, { output }: ListOptions): Promise<number> {
   const { loaded } = await setUpCommand()
   const { tasks } = described(findDag(loaded, dagId))
-  if (output === 'json') printJson(tasks)
-  else
-    print(
-      table(
-        ['task_id', 'upstream', 'trigger_rule', 'retries', 'timeout', 'pool'],
-        tasks.map((task) => [
-          task.task_id,
-          task.upstream.join(', '),
-          task.trigger_rule,
-          String(task.retries),
-          task.execution_timeout_ms === null ? '' : humanDuration(task.execution_timeout_ms),
-          task.pool ?? '',
-        ]),
-        { spare: ['pool', 'timeout', 'retries'] },
-      ),
-    )
-  return 0
+  return answer(output, tasks, () =>
+    table(
+      ['task_id', 'upstream', 'trigger_rule', 'retries', 'timeout', 'pool'],
+      tasks.map((task) => [
+        task.task_id,
+        task.upstream.join(', '),
+        task.trigger_rule,
+        String(task.retries),
+        task.execution_timeout_ms === null ? '' : humanDuration(task.execution_timeout_ms),
+        task.pool ?? '',
+      ]),
+      { spare: ['pool', 'timeout', 'retries'] },
+    ),
+  )
 }
 
 function facts(dag: Dag): [string, string | null][] {

@@ -4,7 +4,7 @@ import { listRuns } from '../../operations/list-runs.ts'
 import { countsInWords, listStoredDags } from '../../operations/run-counts.ts'
 import { findDag } from '../find-dag.ts'
 import { parseCount } from '../parse-option.ts'
-import { instant, note, print, printJson, table, took } from '../terminal/table.ts'
+import { answer, instant, note, table, took } from '../terminal/table.ts'
 import { hasNoTables, withMetadata } from '../with-metadata.ts'
 
 export interface ListOptions {
@@ -36,19 +36,17 @@ export async function dagsList({ output }: ListOptions): Promise<number> {
     [...dags, ...broken].map(({ dag_id }) => dag_id),
   )
   const all = [...dags, ...broken, ...gone].sort((a, b) => (a.dag_id < b.dag_id ? -1 : 1))
-  if (output === 'json') printJson(all)
-  else
-    print(
-      table(
-        ['dag_id', 'schedule', 'tasks', 'description'],
-        all.map((dag) => [
-          dag.dag_id,
-          dag.is_active ? (dag.schedule ?? 'by hand') : '',
-          dag.is_active ? String(dag.tasks) : '',
-          dag.import_error === null ? dag.description : `import error: ${dag.import_error}`,
-        ]),
-      ),
-    )
+  answer(output, all, () =>
+    table(
+      ['dag_id', 'schedule', 'tasks', 'description'],
+      all.map((dag) => [
+        dag.dag_id,
+        dag.is_active ? (dag.schedule ?? 'by hand') : '',
+        dag.is_active ? String(dag.tasks) : '',
+        dag.import_error === null ? dag.description : `import error: ${dag.import_error}`,
+      ]),
+    ),
+  )
   return broken.length > 0 ? 1 : 0
 }
 
@@ -79,14 +77,11 @@ export async function dagsRuns(dagId: string, { output, limit }: ListOptions & {
     if (found.length === 0) findDag(loaded, dagId)
     return found
   })
-  if (output === 'json') printJson(runs)
-  else
-    print(
-      table(
-        ['run_id', 'state', 'start', 'duration'],
-        runs.map((run) => [run.run_id, run.state, instant(run.start_date), took(run)]),
-        { spare: ['duration'], empty: `${dagId} has no run yet` },
-      ),
-    )
-  return 0
+  return answer(output, runs, () =>
+    table(
+      ['run_id', 'state', 'start', 'duration'],
+      runs.map((run) => [run.run_id, run.state, instant(run.start_date), took(run)]),
+      { spare: ['duration'], empty: `${dagId} has no run yet` },
+    ),
+  )
 }

@@ -6,7 +6,7 @@ import { reset } from '../../maintenance/reset.ts'
 import { readStatus } from '../../maintenance/status.ts'
 import { stopSignal } from '../command-host.ts'
 import { Screen } from '../terminal/screen.ts'
-import { fields, instant, print, printJson, say, table } from '../terminal/table.ts'
+import { answer, fields, instant, say, table } from '../terminal/table.ts'
 import { setUpCommand, withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
@@ -15,25 +15,19 @@ export async function dbStatus({ output }: ListOptions): Promise<number> {
   const setup = await setUpCommand()
   const { metadata, close } = await openDatabases(setup, { create: false, asFound: true })
   const status = await readStatus(metadata).finally(close)
-  if (output === 'json') {
-    printJson(status)
-    return 0
-  }
   const { applied, pending } = status.migrations
-  print(
-    fields([
+  const rows = status.tables.map((one) => [one.table, String(one.rows), size(one.bytes)])
+  return answer(output, status, () => {
+    const facts = fields([
       ['server', status.server],
       ['database', `${status.database}, ${size(status.bytes)}`],
       ['schema', status.schema],
       ['migrations', `${applied.at(-1) ?? 'none'}${pending.length > 0 ? `; pending: ${pending.join(', ')}` : ''}`],
       ['runs', status.runs && `${status.runs.running} running, ${status.runs.queued} queued`],
       ['oldest run', status.runs && instant(status.runs.oldest)],
-    ]),
-  )
-  print('')
-  const rows = status.tables.map((one) => [one.table, String(one.rows), size(one.bytes)])
-  print(table(['table', 'rows (about)', 'size'], rows))
-  return 0
+    ])
+    return `${facts}\n\n${table(['table', 'rows (about)', 'size'], rows)}`
+  })
 }
 
 export interface CleanVerbOptions {

@@ -11,7 +11,7 @@ import { columnsOf, wrap } from '../../terminal-text.ts'
 import { openCommandHost, stopSignal } from '../command-host.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { terminalColumns } from '../terminal/screen.ts'
-import { print, printJson } from '../terminal/table.ts'
+import { answer } from '../terminal/table.ts'
 import { setUpCommand } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
@@ -23,8 +23,7 @@ export async function dbCheck({ output }: ListOptions): Promise<number> {
   const settings = settingsWarnings(setup).map((message): Check => ({ name: 'settings', level: 'warn', message }))
   const found = [...databases, ...(await checkDags(setup, isReached)), ...settings]
   const checks = found.map((check) => ({ ...check, message: setup.scrub(check.message) }))
-  if (output === 'json') printJson(checks)
-  else for (const line of lines(checks)) print(line)
+  answer(output, checks, () => lines(checks).join('\n'))
   return checks.some(({ level }) => level === 'fail') ? 1 : 0
 }
 

@@ -3,19 +3,16 @@ import { humanDuration } from '../../duration.ts'
 import { lateReason, listExecuting, listLate } from '../../maintenance/alive.ts'
 import { whyNotWritable } from '../../maintenance/writes.ts'
 import { blockedWords, codeDifference, listJobs, shortVersion } from '../../operations/list-jobs.ts'
-import { instant, print, printJson, say, table } from '../terminal/table.ts'
+import { answer, instant, say, table, wrapped } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
 /** `jobs list`: recent processes, live ones first. */
 export async function jobsList({ output }: ListOptions): Promise<number> {
   const jobs = await withMetadata((metadata) => listJobs(metadata, 25))
-  if (output === 'json') {
-    printJson(jobs)
-    return 0
-  }
-  print(
-    table(
+  const different = codeDifference(jobs.filter(({ state }) => state === 'running'))
+  return answer(output, jobs, () => {
+    const listed = table(
       ['job_id', 'kind', 'state', 'process', 'code', 'start', 'heartbeat', 'reason'],
       jobs.map((job) => [
         String(job.job_id),
@@ -28,11 +25,9 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
         job.reason ?? blockedWords(job) ?? '',
       ]),
       { spare: ['start', 'code'], empty: 'No process has run here yet' },
-    ),
-  )
-  const different = codeDifference(jobs.filter(({ state }) => state === 'running'))
-  if (different !== undefined) say(different)
-  return 0
+    )
+    return different === undefined ? listed : `${listed}\n${wrapped(different).join('\n')}`
+  })
 }
 
 /** `jobs check`: whether any live process executes runs. */

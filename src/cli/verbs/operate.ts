@@ -2,7 +2,7 @@ import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
 import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
-import { cancel, clear, mark, type Operated } from '../../operations/operate.ts'
+import { cancel, clear, MARKS, mark, type Operated } from '../../operations/operate.ts'
 import { findExecutable } from '../find-dag.ts'
 import { findRun, findTask } from '../find-run.ts'
 import { say } from '../terminal/table.ts'
@@ -52,15 +52,14 @@ export async function tasksMark(
   state: string,
   options: { value?: string },
 ): Promise<number> {
-  if (state !== 'success' && state !== 'failed' && state !== 'skipped') {
-    throw new UsageError(`A task is marked success, failed or skipped, not '${state}'`)
-  }
+  const known = MARKS.find((one) => one === state)
+  if (known === undefined) throw new UsageError(`A task is marked success, failed or skipped, not '${state}'`)
   await withMetadata(async (metadata, setup) => {
     const value = options.value === undefined ? undefined : readJson(options.value)
     const run = await findRun(metadata, setup, dagId, runId)
     findTask(run, taskId)
     const dag = findExecutable(setup.loaded, dagId)
-    const done: Operated = await mark(metadata, dag, run.run_id, taskId, state, value)
+    const done: Operated = await mark(metadata, dag, run.run_id, taskId, known, value)
     const [, ...after] = done.taskIds
     say(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
     await sayIfNotTaken(metadata, dag)

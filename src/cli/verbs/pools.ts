@@ -1,22 +1,19 @@
 import { commandFor } from '../../command-for.ts'
 import { listPools, parseSlots, setPool } from '../../operations/pools.ts'
-import { print, printJson, say, table } from '../terminal/table.ts'
+import { answer, say, table } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
 /** `pools list`. */
 export async function poolsList({ output }: ListOptions): Promise<number> {
   const pools = await withMetadata((metadata) => listPools(metadata))
-  if (output === 'json') printJson(pools)
-  else
-    print(
-      table(
-        ['pool', 'slots', 'used', 'description'],
-        pools.map((pool) => [pool.pool, String(pool.slots), String(pool.used), pool.description]),
-        { empty: `There are no pools; ${commandFor('pools set NAME SLOTS')} creates one` },
-      ),
-    )
-  return 0
+  return answer(output, pools, () =>
+    table(
+      ['pool', 'slots', 'used', 'description'],
+      pools.map((pool) => [pool.pool, String(pool.slots), String(pool.used), pool.description]),
+      { empty: `There are no pools; ${commandFor('pools set NAME SLOTS')} creates one` },
+    ),
+  )
 }
 
 /** `pools set <pool> <slots>`. */

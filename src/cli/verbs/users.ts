@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import { UsageError } from '../../errors.ts'
 import { checkNewName, checkUser, createUser, deleteUser, listUsers, setPassword } from '../../web/auth/users.ts'
 import { ROLES, type Role } from '../../web/site.ts'
-import { instant, print, printJson, say, table } from '../terminal/table.ts'
+import { answer, instant, say, table } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
@@ -42,16 +42,13 @@ const NO_USERS = 'There are no users: on this machine everybody can use the page
 
 export async function usersList({ output }: ListOptions): Promise<number> {
   const users = await withMetadata((metadata) => listUsers(metadata))
-  if (output === 'json') printJson(users)
-  else
-    print(
-      table(
-        ['user_name', 'role', 'created', 'seen'],
-        users.map((user) => [user.user_name, user.role, instant(user.created_at), instant(user.seen_at)]),
-        { empty: NO_USERS },
-      ),
-    )
-  return 0
+  return answer(output, users, () =>
+    table(
+      ['user_name', 'role', 'created', 'seen'],
+      users.map((user) => [user.user_name, user.role, instant(user.created_at), instant(user.seen_at)]),
+      { empty: NO_USERS },
+    ),
+  )
 }
 
 /** Reading stops at this length: no password is longer. */

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
-import { cancel, clear, mark } from '../../operations/operate.ts'
+import { cancel, clear, MARKS, mark } from '../../operations/operate.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findRun, findTask, loadedDag, requireLoadedDag } from '../find.ts'
 import { LEVELS, readLines, readOutput, readTries } from '../queries/tasks.ts'
@@ -143,7 +143,7 @@ runApi.post(`${RUN}/cancel`, requireRole('operator'), async (c) => {
 
 /** Marks a task instead of running it. */
 runApi.patch(`${RUN}/taskInstances/:task`, requireRole('operator'), async (c) => {
-  const body = await readBody(c, { new_state: z.enum(['success', 'failed', 'skipped']), value: z.unknown().optional() })
+  const body = await readBody(c, { new_state: z.enum(MARKS), value: z.unknown().optional() })
   const { run, instance } = await findTask(c)
   const { metadata } = c.var.site
   const done = await mark(metadata, loadedDag(c), run.run_id, instance.task_id, body.new_state, body.value)

@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from '../../command-for.ts'
-import { Page } from '../layout.tsx'
+import { Page, Title } from '../layout.tsx'
 import { Notice, Table, Time } from '../parts.tsx'
 import { isHttps } from '../security.ts'
 import type { Role, Site, WebContext } from '../site.ts'
@@ -40,12 +40,7 @@ export function AccountPage({ c, account }: { c: WebContext; account: Account })
   return (
     <Page c={c} title="Account">
       <div class="narrow stack account">
-        <div class="head">
-          <div>
-            <h1>{name}</h1>
-            <p>Signed in as {role}</p>
-          </div>
-        </div>
+        <Title text={name}>Signed in as {role}</Title>
         {done && <Notice kind="good">{done}</Notice>}
         {problem && <Notice kind="bad">{problem}</Notice>}
         <Sessions sessions={account.sessions} />

@@ -12,7 +12,7 @@ import { tooManyTries } from './login.tsx'
 import { checkPassword, isPassword } from './password.ts'
 import { endSessionOf, endSessions, hashToken, listSessions } from './sessions.ts'
 import { passwordGuess } from './throttle.ts'
-import { setPassword } from './users.ts'
+import { readPasswordHash, setPassword } from './users.ts'
 import { tokenOf } from './viewer.ts'
 
 /** The signed-in user's own account: password, sessions, calendar address. */
@@ -89,8 +89,7 @@ class TooManyGuesses extends UsageError {}
 
 /** True, or undefined for a wrong password, as `checkGuess` expects. */
 async function isOwnPassword(db: Metadata, name: string, password: string): Promise<true | undefined> {
-  const { rows } = await db.query('select password_hash from metadata.web_user where user_name = $1', [name])
-  return (await isPassword(password, rows[0]?.password_hash)) || undefined
+  return (await isPassword(password, await readPasswordHash(db, name))) || undefined
 }
 
 async function endOne({ site, name }: Requester, session: string): Promise<Result> {

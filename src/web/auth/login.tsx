@@ -14,7 +14,7 @@ import { isPassword } from './password.ts'
 import { browserOf, networkOf } from './seen-from.ts'
 import { endSession, newToken, startSession } from './sessions.ts'
 import { loginGuess } from './throttle.ts'
-import { hasUsers } from './users.ts'
+import { hasUsers, readPasswordHash } from './users.ts'
 import { deleteTokenCookie, setTokenCookie, tokenOf } from './viewer.ts'
 
 export const loginPages = new Hono<WebEnv>()
@@ -55,18 +55,12 @@ export function tooManyTries(seconds: number): string {
 
 /** Returns the token of a new session; undefined for a wrong password. */
 async function signIn(c: WebContext, name: string, password: string): Promise<string | undefined> {
-  const passwordHash = await readPassword(c, name)
+  const passwordHash = await readPasswordHash(c.var.site.metadata, name)
   if (!(await isPassword(password, passwordHash)) || passwordHash === undefined) return undefined
   const token = newToken()
   const [network, browser] = [networkOf(addressOf(c)), browserOf(c.req.header('user-agent'))]
   const session = { name, passwordHash, token, replaces: tokenOf(c), network, browser }
   return (await startSession(c.var.site.metadata, session)) ? token : undefined
-}
-
-async function readPassword(c: WebContext, name: string): Promise<string | undefined> {
-  const text = 'select password_hash from metadata.web_user where user_name = $1'
-  const { rows } = await c.var.site.metadata.query(text, [name])
-  return rows[0]?.password_hash
 }
 
 function LoginPage({ c, name, next, problem }: { c: WebContext; name: string; next: string; problem?: string }) {

@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net'
 import { groupsOf } from '../address.ts'
+import { isLoopback } from '../host.ts'
 
 /**
  * The network of an address: the first three numbers of an IPv4 address, or the /64 of an IPv6 address. It lets a user
@@ -7,7 +8,7 @@ import { groupsOf } from '../address.ts'
  */
 export function networkOf(address: string): string {
   const v4 = address.replace(/^::ffff:/i, '')
-  if (v4 === '::1' || /^127\./.test(v4)) return 'this machine'
+  if (isLoopback(v4)) return 'this machine'
   if (isIPv4(v4)) return v4.replace(/\d+$/, 'x')
   if (!address.includes(':')) return address.slice(0, 100)
   return `${groupsOf(address).slice(0, 4).join(':')}:x`

@@ -65,8 +65,14 @@ export async function checkUser(db: Metadata, name: string): Promise<void> {
 }
 
 async function isUser(db: Metadata, name: string): Promise<boolean> {
-  const { rows } = await db.query('select from metadata.web_user where user_name = $1', [name])
-  return rows.length > 0
+  return (await readPasswordHash(db, name)) !== undefined
+}
+
+/** Undefined for an unknown user. */
+export async function readPasswordHash(db: Metadata, name: string): Promise<string | undefined> {
+  const text = 'select password_hash from metadata.web_user where user_name = $1'
+  const { rows } = await db.query<{ password_hash: string }>(text, [name])
+  return rows[0]?.password_hash
 }
 
 /** Ends all sessions of the user except `keep`, and revokes the calendar address. */

@@ -7,7 +7,7 @@ import { setPaused } from '../../operations/pause.ts'
 import { countsInWords } from '../../operations/run-counts.ts'
 import { loadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
-import { Page } from '../layout.tsx'
+import { Page, Title } from '../layout.tsx'
 import { Empty, Id, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { type DagRow, readDags } from '../queries/dags.ts'
@@ -36,11 +36,7 @@ dagsPages.get('/dags', async (c) => {
   const more = rows.length > PAGE ? shown.at(-1)?.dag_id : undefined
   return c.html(
     <Page c={c} title="Pipelines">
-      <div class="head">
-        <div>
-          <h1>Pipelines</h1>
-        </div>
-      </div>
+      <Title text="Pipelines" />
       <ImportErrors site={site} />
       {(search !== '' || after !== '' || more !== undefined) && <Search search={search} />}
       <div id="dags">

@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { readStates } from '../../operations/change-run.ts'
 import { consequenceOf } from '../../operations/consequence.ts'
 import type { InstanceRow, WholeRun } from '../../operations/list-runs.ts'
-import { mark, type RunState } from '../../operations/operate.ts'
+import { MARKS, type Mark, mark, type RunState } from '../../operations/operate.ts'
 import { findRun, loadedDag } from '../find.ts'
 import { readForm, whyNotStorable } from '../form.ts'
 import { Notice, StateMark } from '../parts.tsx'
@@ -21,17 +21,14 @@ export const markPages = new Hono<WebEnv>()
 const MARK = '/dags/:dag/runs/:run/mark'
 markPages.use(MARK, requireRole('operator'))
 
-const MARKS = ['success', 'failed', 'skipped'] as const
-type Mark = (typeof MARKS)[number]
-
 markPages.get(MARK, async (c) => {
   const whole = await findRun(c)
-  const standing = await standingOf(c, whole)
+  const current = await currentStates(c, whole)
   return c.html(
     <MarkPage
       c={c}
       whole={whole}
-      standing={standing}
+      current={current}
       instance={instanceOf(whole.instances, c.req.query('task') ?? '')}
     />,
   )
@@ -53,9 +50,9 @@ markPages.post(MARK, async (c) => {
   } catch (error) {
     const problem = (error as Error).message
     if (!(error as { code?: string }).code?.match(/^(usage|http_problem)$/)) throw error
-    const standing = await standingOf(c, whole)
+    const current = await currentStates(c, whole)
     return c.html(
-      <MarkPage c={c} whole={whole} standing={standing} instance={instance} given={{ state, value, problem }} />,
+      <MarkPage c={c} whole={whole} current={current} instance={instance} given={{ state, value, problem }} />,
       400,
     )
   }
@@ -79,19 +76,19 @@ function instanceOf(instances: readonly InstanceRow[], taskId: string): Instance
   return found
 }
 
-async function standingOf(c: WebContext, { run, nodes }: WholeRun): Promise<RunState> {
+async function currentStates(c: WebContext, { run, nodes }: WholeRun): Promise<RunState> {
   return { runId: run.run_id, graph: nodes, ...(await readStates(c.var.site.metadata, run.id)) }
 }
 
 interface MarkProps {
   c: WebContext
   whole: WholeRun
-  standing: RunState
+  current: RunState
   instance: InstanceRow
   given?: { state: Mark | undefined; value: string; problem: string }
 }
 
-function MarkPage({ c, whole, standing, instance, given }: MarkProps) {
+function MarkPage({ c, whole, current, instance, given }: MarkProps) {
   const { run } = whole
   const output = c.var.site.dags.get(run.dag_id)?.tasks.get(instance.task_id)?.output
   return (
@@ -118,7 +115,7 @@ function MarkPage({ c, whole, standing, instance, given }: MarkProps) {
                 />
                 <StateMark state={state} />
               </label>
-              <Consequences id={`follows-${state}`} consequence={consequenceOf(standing, instance.task_id, state)} />
+              <Consequences id={`follows-${state}`} consequence={consequenceOf(current, instance.task_id, state)} />
             </div>
           ))}
         </fieldset>

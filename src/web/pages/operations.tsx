@@ -7,7 +7,7 @@ import { blockedWords, codeDifference, type JobListing, listJobs, shortVersion }
 import { listPools, type PoolListing, parseSlots, setPool } from '../../operations/pools.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { readForm } from '../form.ts'
-import { Page } from '../layout.tsx'
+import { Page, Title } from '../layout.tsx'
 import { Empty, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
@@ -24,12 +24,7 @@ operationsPages.get('/jobs', async (c) => {
   const different = codeDifference(jobs.filter(({ state }) => state === 'running'))
   return c.html(
     <Page c={c} title="Jobs">
-      <div class="head">
-        <div>
-          <h1>Jobs</h1>
-          <p>Recent T-minus processes, live ones first.</p>
-        </div>
-      </div>
+      <Title text="Jobs">Recent T-minus processes, live ones first.</Title>
       {different && <Notice>{different}.</Notice>}
       {jobs.length === 0 ? (
         <Empty title="No process has used this database yet">
@@ -77,12 +72,7 @@ operationsPages.get('/pools', async (c) => {
   const admin = hasRole(c, 'admin')
   return c.html(
     <Page c={c} title="Pools">
-      <div class="head">
-        <div>
-          <h1>Pools</h1>
-          <p>A pool limits how many of its tasks run at once. A task waits until a slot is free.</p>
-        </div>
-      </div>
+      <Title text="Pools">A pool limits how many of its tasks run at once. A task waits until a slot is free.</Title>
       <div class="stack">
         {pools.length === 0 ? (
           <Empty title="No pools yet">Create one and name it in a task: pool: 'api'</Empty>
@@ -180,11 +170,7 @@ operationsPages.get('/status', async (c) => {
   const wrong = checks.filter(({ level }) => level !== 'ok')
   return c.html(
     <Page c={c} title="Health">
-      <div class="head">
-        <div>
-          <h1>Health</h1>
-        </div>
-      </div>
+      <Title text="Health" />
       <div class="stack">
         {executing.length === 0 && (
           <Notice kind="bad">

@@ -1,5 +1,6 @@
 import type { LogLevel } from '../../dag/task.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
+import { MOST_REASON } from '../../operations/list-runs.ts'
 import type { LogRow } from '../../operations/logs.ts'
 import { MARGIN } from '../excerpt.ts'
 
@@ -30,7 +31,7 @@ export async function readTries(
 ): Promise<TryRow[]> {
   const { rows } = await db.query<TryRow>(
     `select * from (
-       select t.try_number, t.state, t.reason,
+       select t.try_number, t.state, left(t.reason, ${MOST_REASON}) as reason,
          left(t.error, $5) as error, octet_length(t.error) as error_bytes,
          t.started_at as start_date, t.ended_at as end_date,
          format('%s, process %s on %s', j.kind, j.pid, j.hostname) as process, j.code_version
