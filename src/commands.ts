@@ -49,7 +49,7 @@ export type MetricsHost<Settings = Record<string, unknown>> = Pick<
   'settings' | 'now' | 'signal' | 'withDatabase'
 >
 
-/** A check queries the database and no other service, because it runs for each page view that shows it. */
+/** A check may query only the database, because it runs for each view of the health page. */
 export type CheckHost<Settings = Record<string, unknown>> = MetricsHost<Settings>
 
 /** The result of one check. Unless the level is `ok`, the message ends with what to do. */
@@ -74,8 +74,8 @@ export interface CommandHost<Settings = Record<string, unknown>> {
   /** HTTP requests with time and size limits; they are aborted when the verb ends. */
   readonly http: Http
   /**
-   * Opens the database (`DATABASE_URL`), runs `work`, then closes it. Does not create a database: throws a TminusError
-   * that says what to run if there is none.
+   * Opens the database (`DATABASE_URL`), runs `work`, then closes it. If there is no database, throws a TminusError
+   * that says what to run.
    */
   withDatabase<T>(work: (db: Database) => Promise<T>): Promise<T>
   /** `-o, --output <table|json>` */
@@ -90,7 +90,10 @@ export interface CommandHost<Settings = Record<string, unknown>> {
   table(header: readonly string[], rows: readonly (readonly string[])[], options?: { spare?: readonly string[] }): void
   /** Prints one field a line with aligned values; skips those that are null or empty. */
   fields(fields: readonly (readonly [name: string, value: string | null])[]): void
-  /** Writes text unchanged and waits for its reader. False once the reader is gone (`| head`, Ctrl-C): stop writing. */
+  /**
+   * Writes text unchanged and waits for its reader. Returns false if the reader is gone (`| head`, Ctrl-C): then stop
+   * writing.
+   */
   write(text: string): Promise<boolean>
   done(exitCode: number): void
 }

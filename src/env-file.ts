@@ -4,7 +4,7 @@ import { UsageError } from './errors.ts'
 
 export interface EnvFile {
   values: Readonly<Record<string, string>>
-  /** One sentence for each line that has no effect, or a surprising one. Repeats no value. */
+  /** One sentence for each line with no effect or a surprising effect. No sentence repeats a value. */
   problems: readonly string[]
 }
 

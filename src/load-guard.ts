@@ -35,7 +35,7 @@ export async function guardedImport<T>(file: string, importIt: () => Promise<T>)
   }
 }
 
-/** Node reports a rejection that the file never awaits one turn of the event loop later. */
+/** If the file does not await a rejected promise, Node reports that one turn of the event loop later. */
 async function settled<T>(importing: Promise<T>): Promise<T> {
   const module = await importing
   await turn()

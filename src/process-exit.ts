@@ -16,7 +16,7 @@ export function exitNow(code?: number): never {
 export function refuseExit(refuse: (call: string) => never): void {
   for (const name of Object.keys(ORIGINAL) as (keyof Process)[])
     own[name] = (code) => refuse(`process.${name}(${code ?? ''})`)
-  // For `import { exit } from 'node:process'`.
+  // This also updates `import { exit } from 'node:process'`.
   syncBuiltinESMExports()
 }
 

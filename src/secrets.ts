@@ -82,7 +82,10 @@ function parsed(schema: z.core.$ZodType, value: unknown): unknown {
   }
 }
 
-/** An object of a class, such as a webhook, also holds what is no secret; its own text is among the values as set. */
+/**
+ * Skips an object of a class, such as a webhook: some of its values are not secret, and its raw text is collected
+ * anyway.
+ */
 function textsIn(value: unknown, depth = 0): string[] {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return [String(value)]
   if (value instanceof URL) return [value.href]
@@ -113,7 +116,7 @@ function spellings(one: string): string[] {
   )
 }
 
-/** As `URL` writes a password before the @: it does not encode some marks. */
+/** Encodes a text like a password in `URL`, which leaves some marks as they are. */
 function userinfo(text: string): string {
   const url = new URL('http://user@host')
   url.password = text

@@ -2,8 +2,8 @@ import type { RunEnd } from '../dag/dag.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
 /**
- * Claims the callback for one end of a run. The first caller gets the failed tasks and `recovered`: whether the dag's
- * previous run to end had failed. Later callers get undefined.
+ * Claims the callback for one end of a run. The first caller gets the failed tasks and `recovered`: whether the
+ * previous run of the dag failed. Later callers get undefined.
  *
  * A run that was cleared or marked ends a second time. That counts as a new end if a task has started since the last
  * call, or if the run ended in the other state in between. A failed run that was marked and failed again calls nothing.

@@ -4,7 +4,10 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return near === undefined ? '' : `; did you mean '${near}'?`
 }
 
-/** The known word most similar to a misspelt one: it contains that word, or a few typing errors lead to it. */
+/**
+ * Finds the known word that is most similar to a misspelt one: it contains that word, or differs from it by a few
+ * typing errors.
+ */
 export function closest(word: string, known: readonly string[]): string | undefined {
   const wanted = word.toLowerCase()
   const containing = known.find((one) => wanted.length >= 3 && one.toLowerCase().includes(wanted))
@@ -16,7 +19,7 @@ export function closest(word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.typos <= Math.min(3, Math.ceil(wanted.length / 3)) ? best.one : undefined
 }
 
-/** How many letters were omitted, added, changed, or swapped with the next one (optimal string alignment distance). */
+/** Counts the letters that were omitted, added, changed or swapped (optimal string alignment distance). */
 function countTypos(a: string, b: string): number {
   let before: number[] = []
   let above = Array.from({ length: b.length + 1 }, (_, column) => column)

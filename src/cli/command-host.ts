@@ -12,10 +12,10 @@ import { outputOption } from './output-option.ts'
 import { EXIT_OF, onStopSignal } from './signals.ts'
 import { fields, print, printJson, say, table } from './terminal/table.ts'
 
-/** Time that a verb has to end after Ctrl-C. */
+/** Time limit for a verb to end after Ctrl-C. */
 const GRACE_MS = 2_000
 
-/** The host of a dag's verbs. It reads, parses and opens things only when a verb asks for them. */
+/** Creates the host of a dag's verbs. It parses settings and opens the database only when a verb needs them. */
 export function openCommandHost(
   dag: Dag,
   env: Environment,
@@ -56,7 +56,7 @@ export function stopSignal(): AbortSignal {
   return controller.signal
 }
 
-/** Opens connections for each request and closes them after it, so that none of them keeps the process alive. */
+/** Closes its connections after each request, because an open connection would keep the process alive. */
 function boundedHttp(signal: AbortSignal): Http {
   const using = async <T>(work: (http: Http) => Promise<T>): Promise<T> => {
     const http = openHttp({ userAgent: `tminus/${VERSION}`, signal })
@@ -76,7 +76,7 @@ function once<T>(make: () => T): () => T {
   }
 }
 
-/** False if the reader has closed the pipe. Any other failure ends the process, in main.ts. */
+/** Returns false if the reader has closed the pipe. main.ts handles every other failure: it ends the process. */
 async function written(text: string): Promise<boolean> {
   return await new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)))
 }

@@ -6,7 +6,7 @@ import { wrap } from '../terminal-text.ts'
 import { visibleText } from '../visible-text.ts'
 import { printable, terminalColumns } from './terminal/screen.ts'
 
-/** Prints what went wrong and returns the exit code. Prints the stack only with LOG_LEVEL=debug. */
+/** Prints an error and returns the exit code. Prints the stack only with LOG_LEVEL=debug. */
 export function failed(error: unknown): number {
   const env = environment()
   const scrub = scrubber(env)
@@ -14,11 +14,11 @@ export function failed(error: unknown): number {
   complain(scrub(known || env.LOG_LEVEL !== 'debug' ? messageOf(error) : ''))
   if (env.LOG_LEVEL === 'debug' && error instanceof Error)
     process.stderr.write(`${visibleText(scrub(stacksOf(error, String)))}\n`)
-  else if (!known) process.stderr.write('  LOG_LEVEL=debug shows where.\n')
+  else if (!known) process.stderr.write('  LOG_LEVEL=debug shows where the error occurred.\n')
   return error instanceof UsageError ? 2 : 1
 }
 
-/** Without `.env` where that file cannot be read, since this may be the error to print. */
+/** Omits `.env` if that file cannot be read: the error to print may be about that file. */
 function environment(): Environment {
   try {
     return readEnvironment()
@@ -27,7 +27,7 @@ function environment(): Environment {
   }
 }
 
-/** Prints one sentence about an error, after the red sign that starts them all. */
+/** Prints one sentence about an error, with a red ✖ before it. */
 export function complain(text: string): void {
   const colors = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported)
   const lines = wrap(`${colors.red('✖')} ${printable(text)}`, terminalColumns(process.stderr))

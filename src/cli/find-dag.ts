@@ -4,7 +4,9 @@ import { issueLines, UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { didYouMean } from './closest.ts'
 
-/** Throws UsageError that lists the known dags, or that says why this one could not be loaded. */
+/**
+ * Returns a loaded dag. Throws a UsageError that lists the known dags, or that says why this dag could not be loaded.
+ */
 export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag {
   const dag = dags.get(dagId)
   if (dag !== undefined) return dag
@@ -22,7 +24,7 @@ function isOf({ folder, dag }: LoadedDags['importErrors'][number], dagId: string
   return dag === undefined ? folder === dagId : dag.id === dagId
 }
 
-/** For verbs that queue a stored run again. Throws UsageError if the dag's folder is gone. */
+/** Returns the dag for a verb that queues a stored run again. Throws a UsageError if the dag's folder is gone. */
 export function findExecutable(loaded: LoadedDags, dagId: string): Dag {
   if (loaded.dags.has(dagId) || loaded.importErrors.some((one) => isOf(one, dagId))) return findDag(loaded, dagId)
   throw new UsageError(
@@ -41,7 +43,7 @@ export function parseConf(dag: Dag, text: string | undefined): Record<string, un
   )
 }
 
-/** Zod drops an unknown param without an error. A dag that accepts any says so with `z.looseObject`. */
+/** Rejects unknown params, which zod would drop without an error. A dag with `z.looseObject` accepts all. */
 function refuseUnknown(dag: Dag, conf: Record<string, unknown>): void {
   if (dag.params.def.catchall !== undefined) return
   const known = Object.keys(dag.params.shape)

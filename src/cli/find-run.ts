@@ -6,12 +6,12 @@ import { type DagRunDetails, listRuns, showRun } from '../operations/list-runs.t
 import { didYouMean } from './closest.ts'
 import { findDag } from './find-dag.ts'
 
-/** A misspelt run id is compared with this many of the newest runs. */
+/** How many of the newest runs a misspelt run id is compared with. */
 const NEWEST = 200
 
 /**
- * Finds a stored run, also of a dag whose folder is gone; `latest` is the newest run. Throws UsageError that suggests
- * the run with the most similar id.
+ * Finds a stored run, even if the dag's folder is gone. The id `latest` is the newest run. Throws a UsageError that
+ * suggests the run with the most similar id.
  */
 export async function findRun(
   metadata: Metadata,
@@ -32,7 +32,7 @@ function noSuchRun(dagId: string, runId: string, known: readonly string[]): Usag
   return new UsageError(`Dag '${dagId}' has no run '${runId}'${near} ${commandFor(`dags runs ${dagId}`)} lists them`)
 }
 
-/** Throws UsageError that lists the run's tasks if this is not one of them. */
+/** Returns one task of the run. Throws a UsageError that lists the run's tasks if there is no such task. */
 export function findTask(run: DagRunDetails, taskId: string): DagRunDetails['task_instances'][number] {
   const found = run.task_instances.find(({ task_id }) => task_id === taskId)
   if (found !== undefined) return found

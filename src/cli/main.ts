@@ -1,4 +1,4 @@
-// First, because an old Node may fail to run the modules imported below.
+// This import comes first, because an old Node may fail to run the other modules.
 import './check-node.cjs'
 import './guarded.ts'
 import { Command, CommanderError } from 'commander'
@@ -13,7 +13,7 @@ import { addDb, addJobs, addPools } from './verbs/care-verbs.ts'
 import { addDags, addRuns, addTasks } from './verbs/run-verbs.ts'
 import { addUsers } from './verbs/user-verbs.ts'
 
-/** A verb imports its code when it runs, so that `--help` and a typing error stay fast. It returns its exit code. */
+/** Each verb imports its code only when it runs, so that `--help` is fast. A verb returns its exit code. */
 function buildProgram(done: (code: number) => void): Command {
   const program = new Command('tminus')
     .description('Rocket launches into Postgres and onto Discord, run by a small DAG runner')
@@ -54,7 +54,7 @@ function addDaemons(program: Command, done: (code: number) => void): void {
     .action(async () => done(await (await import('./verbs/start.ts')).start('scheduler')))
   program
     .command('web')
-    .description('serve the page only; runs that it queues wait for a process that executes')
+    .description('serve the page only; another process must execute the runs that it queues')
     .addHelpText('after', example('web'))
     .action(async () => done(await (await import('./verbs/web.ts')).web()))
   program
@@ -67,7 +67,7 @@ function addDaemons(program: Command, done: (code: number) => void): void {
     })
 }
 
-/** Turns commander's `error: unknown command 'dag'` into a sentence like ours. */
+/** Turns commander's `error: unknown command 'dag'` into a sentence. */
 function sentence(text: string): string {
   return text
     .trimEnd()
@@ -94,7 +94,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Dags are loaded only if the word may be a verb of theirs, so that a broken or slow one delays no built-in verb. */
+/**
+ * Whether the word may be a verb of a dag. Only then are the dags loaded, so a slow dag does not delay a built-in verb.
+ */
 function mayBeOfDag(program: Command, word: string | undefined): boolean {
   if (word === undefined || word === '-h' || word === '--help') return true
   return !word.startsWith('-') && !program.commands.some((command) => command.name() === word)
@@ -114,5 +116,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 // A verb closes everything it opened, so the process ends by itself.
 process.exitCode = await main(process.argv)
-// Except for a task that ignored its signal for 10 s (`App.end`): this ends the process anyway.
+// But a task that ignored its signal for 10 s (see `App.end`) keeps the process alive, so end it.
 setTimeout(() => exitNow(), 1_000).unref()

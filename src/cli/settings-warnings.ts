@@ -3,7 +3,7 @@ import { asSetting, findUnreadSettings } from '../config.ts'
 import { readEnvFile } from '../env-file.ts'
 import { closest } from './closest.ts'
 
-/** Warns about each line of `.env`, and each name in it or in the environment, that has no effect. */
+/** Returns one warning for each line of `.env` without effect, and for each misspelt or unknown name of a setting. */
 export function settingsWarnings({ loaded }: Pick<Setup, 'loaded'>): string[] {
   const { dags, importErrors } = loaded
   const read = [...dags.values(), ...importErrors.flatMap(({ dag }) => dag ?? [])]

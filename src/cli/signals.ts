@@ -2,11 +2,11 @@ import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { exitNow } from '../process-exit.ts'
 
-/** Exit codes by the convention of shells: 128 plus the signal's number. */
+/** Exit codes as shells define them: 128 plus the number of the signal. */
 export const EXIT_OF = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 export type StopSignal = keyof typeof EXIT_OF
 
-/** Ends a process that is still running this long after its first signal, for example because a query hangs. */
+/** A process that still runs this long after its first signal is ended. For example, a query may hang. */
 const LAST_RESORT_MS = 40_000
 
 /**
@@ -36,12 +36,12 @@ const TERMINALS = process.platform === 'win32' ? [] : [0, 1, 2].filter((fd) => i
 
 /**
  * Detaches the process from a terminal that was closed. Otherwise Node would try to reset the terminal at exit, fail
- * and abort (134). Node skips a descriptor that is no longer the same file.
+ * and abort (134). Node does not reset a descriptor that now belongs to another file.
  */
 export function leaveTerminal(): void {
   for (const fd of TERMINALS.splice(0)) {
     closeSync(fd)
-    // Opens under the lowest free number, which is the one just closed.
+    // `openSync` uses the lowest free number, which is the one just closed.
     openSync('/dev/null', 'r+')
   }
 }

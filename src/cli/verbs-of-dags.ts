@@ -17,8 +17,8 @@ interface Problem {
 type Owners = Map<string, string>
 
 /**
- * Adds the verbs of the dags to the built-in ones. A dag that cannot be loaded stops no other verb. It is reported only
- * if it may explain why the wanted verb is missing.
+ * Adds the verbs of the dags to the built-in ones. A dag that cannot be loaded does not affect other verbs. It is
+ * reported only if it may be the reason why the wanted verb is missing.
  *
  * @param word the first word of the command line, which is not a built-in verb
  */
@@ -56,7 +56,7 @@ async function verbsOf(
   host: CommandHost,
   problems: Problem[],
 ): Promise<readonly Command[]> {
-  // Registered on a separate program, so that a dag that fails half-way adds no verb.
+  // Register on a separate program: if the dag fails half-way, it adds no verb.
   const own = program.createCommand().copyInheritedSettings(program)
   try {
     await (await dag.commands?.())?.register?.(own, host)

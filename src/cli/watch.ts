@@ -72,7 +72,7 @@ export class Watch {
   }
 }
 
-/** Routes for monitoring; `own` is given by a process that schedules and executes. */
+/** Builds the routes for monitoring. A process that schedules and executes runs passes `own`. */
 export function probesOf({ db, metadata }: Databases, metrics: Metrics | undefined, own?: HealthOptions['own']) {
   return probes({ health: openHealth({ db, metadata, ...(own && { own }) }), metrics })
 }
@@ -93,7 +93,7 @@ const DAG_METRICS_MS = 5_000
 /** A dag whose metrics fail is skipped and logged. */
 async function readDagMetrics(setup: Setup, db: Database): Promise<Metric[]> {
   const failed = (dag_id: string, err: unknown) => {
-    setup.log.warn({ err, dag_id }, 'its metrics could not be read')
+    setup.log.warn({ err, dag_id }, 'the metrics of this dag could not be read')
     return []
   }
   const asked = { of: ({ metrics }: Commands) => metrics, timeoutMs: DAG_METRICS_MS, failed }

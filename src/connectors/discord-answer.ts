@@ -55,7 +55,10 @@ export function outcomeOf({ status, retryAfter, text }: Answer): Outcome | undef
   return rejected(status, code, json, text ?? '')
 }
 
-/** The webhook was deleted; its token is wrong; its thread was deleted; it belongs to a forum and names no thread. */
+/**
+ * Codes that mean: the webhook was deleted; its token is wrong; its thread was deleted; its channel is a forum and the
+ * address names no thread.
+ */
 export const GONE = { webhook: 10015, token: 50027, thread: 10003, forum: 220001 } as const
 
 /** https://discord.com/developers/docs/topics/opcodes-and-status-codes#json-json-error-codes */
@@ -80,7 +83,7 @@ const BY_CODE: Readonly<
   130000: 'rate_limited', // overloaded
 }
 
-/** The webhook is the cause, though some of these come with status 400. */
+/** Codes whose cause is the webhook, although some of them come with status 400. */
 const ABOUT_WEBHOOK = new Set([40001, 40058, 50001, 50008, 50013, 50024, 160005, 220002, 220003, 220004])
 
 function accepted(status: number, { id }: Record<string, unknown>): Outcome {
@@ -193,7 +196,7 @@ export function unanswered(error: unknown, ended: string | undefined): Outcome {
   return { kind: 'unknown', reason: ended ?? (code || messageOf(error)) }
 }
 
-/** A host with several addresses gives one error for each, wrapped in another. */
+/** For a host with several addresses, Node wraps the error of each address in another error. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   if ('code' in error && typeof error.code === 'string') return error.code

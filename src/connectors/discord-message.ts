@@ -97,7 +97,7 @@ export function escapeMarkdown(text: string): string {
 /** An @ that mentions no one. Its zero-width space is the only invisible character allowed in a message. */
 const NO_MENTION = '@\u200B'
 
-/** The address if Discord accepts it (http or https, up to `max` characters), else undefined: Discord would reject the message. */
+/** Returns the address if Discord accepts it (http or https, up to `max` characters), else undefined. */
 export function webAddress(text: string | null | undefined, max: number = LIMITS.url): string | undefined {
   if (text === null || text === undefined || !URL.canParse(text.trim())) return undefined
   const { protocol, href } = new URL(text.trim())

@@ -81,7 +81,7 @@ async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: A
   const { REST, DefaultRestOptions } = await import('discord.js')
   return new REST({
     api: webhook.apiBase,
-    headers: { connection: 'close' }, // on a stale kept-alive connection, an unsent request looks sent
+    headers: { connection: 'close' }, // a request that fails on a stale kept-alive connection looks sent
     retries: 0,
     rejectOnRateLimit: () => true,
     timeout: timeoutMs + 1_000, // the caller's signal comes first

@@ -88,7 +88,7 @@ function openConnections(): Connections {
   const connecting = new Set<Socket>()
   let closed = false
   const open = ({ Agent, buildConnector }: Undici, timeout: number): Agent => {
-    // It returns the socket, though its types omit that.
+    // It returns the socket, although its type does not say so.
     const connect = buildConnector({ timeout }) as (...args: Parameters<buildConnector.connector>) => Socket
     return new Agent({
       connect: (options, callback) => {

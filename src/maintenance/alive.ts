@@ -39,7 +39,7 @@ const EXECUTES = `state = 'running' and kind in ('start', 'scheduler')`
 const SILENT_MS = '(extract(epoch from now() - heartbeat_at) * 1000)::float8'
 const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, code_version, ${BLOCKED}, ${SILENT_MS} as silent_ms`
 
-/** The problem with a process of `listLate`, and what to do. */
+/** Describes the problem with a process of `listLate`, and what to do. */
 export function lateReason(job: Executing): string {
   return `the last heartbeat of ${nameOf(job)} was committed ${humanDuration(job.silent_ms)} ago: the database does not write or the process hangs; see the logs of both`
 }

@@ -54,7 +54,7 @@ function judgeProcesses(executing: readonly ExecutingWithDags[], late: readonly 
   return [{ name, level: 'warn', message: `no process is executing runs; start one with ${commandFor('start')}` }]
 }
 
-/** Dags that no process has loaded, because they were added later: their runs, scheduled or manual, are not executed. */
+/** Reports the dags that no process has loaded, because they were added later. No process executes their runs. */
 function judgeLoaded(executing: readonly ExecutingWithDags[], here: readonly string[]): Check[] {
   const missing = executing.length === 0 ? [] : here.filter((id) => !executing.some((one) => hasLoaded(one, id)))
   if (missing.length === 0) return []
@@ -67,7 +67,7 @@ function judgeCode(executing: readonly Executing[]): Check[] {
   return message === undefined ? [] : [{ name: 'processes', level: 'warn', message }]
 }
 
-/** A run that may start does so within about a second; after this time something is wrong. */
+/** A run that may start normally starts within a second. After this time, something is wrong. */
 const STUCK_MS = 10 * 60_000
 
 function judgeRuns(
@@ -93,7 +93,7 @@ function judgeRuns(
     if (!isLoaded && queued > 0)
       return [fail(`${waiting}, and no running process has loaded that dag: restart ${namesOf(executing)}`)]
     if (queued === 0 || running >= max_active_runs || waiting_ms < STUCK_MS) return []
-    return [fail(`${waiting}, though max_active_runs allows more; read the log of ${namesOf(executing)}`)]
+    return [fail(`${waiting}, although max_active_runs allows more runs; read the log of ${namesOf(executing)}`)]
   })
   if (stuck.length > 0) return stuck
   const { running, queued } = totals(unfinished)

@@ -10,7 +10,7 @@ import { pendingMetadata } from './schema.ts'
 import { listTables } from './tables.ts'
 import { whyNotWritable } from './writes.ts'
 
-/** The maximum for one process: tasks and pages, the runner, and its session. */
+/** Most connections of one process: 10 for tasks and pages, 4 for the runner, 1 for its session. */
 const CONNECTIONS_OF_A_PROCESS = 10 + 4 + 1
 const OLDEST_SERVER = 14
 const NEWEST_SERVER = 18
@@ -47,7 +47,7 @@ async function checkWrites(db: Database): Promise<Check> {
     : { name, level: 'fail', message: why }
 }
 
-/** Checks that the address for sessions and locks supports them. Returns nothing if there is no pooler. */
+/** Checks that the address used for LISTEN and locks supports both. Returns no check if there is no pooler. */
 export async function checkPooler(db: Database, setting: string): Promise<Check[]> {
   const name = 'pooler'
   const pooling = await poolingOf(db)
@@ -111,7 +111,7 @@ function judgeConnections({ most, used }: Pick<Server, 'most' | 'used'>): Check 
   return {
     name: 'connections',
     level: free <= 1 ? 'fail' : 'warn',
-    message: `${state}, a process uses up to ${CONNECTIONS_OF_A_PROCESS}; end other sessions or raise max_connections`,
+    message: `${state}; one process uses up to ${CONNECTIONS_OF_A_PROCESS}; end other sessions or raise max_connections`,
   }
 }
 

@@ -39,7 +39,7 @@ export interface PlannedTick extends Tick {
   action: 'create' | 'clear' | 'skip'
   runId: string
   runType: 'backfill'
-  /** The state of the tick's existing run: that of a backfill, else the scheduled one. */
+  /** The state of the tick's existing run: the backfill's run, or else the scheduled run. */
   state: DagRunState | undefined
 }
 
@@ -64,9 +64,9 @@ const POLL_MS = 200
 
 /**
  * Runs the ticks of a range, oldest first: queues runs of type `backfill` while the dag's `max_active_runs` allows it.
- * Any executing process runs them; a waiting scheduled run goes first. After a kill, the next call for the same range
- * resumes the backfill. Resolves when the last run has ended. Throws UsageError for a dag without a schedule, an end
- * before the start, or too many ticks.
+ * Any process that executes runs may run them; waiting scheduled runs go first. After a kill, the next call for the
+ * same range resumes the backfill. Resolves when the last run has ended. Throws UsageError for a dag without a
+ * schedule, an end before the start, or too many ticks.
  */
 export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions): Promise<BackfillEnd> {
   const { maxActiveRuns, reprocess, signal, onProgress } = options
@@ -100,7 +100,9 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
   }
 }
 
-/** What `backfill` would do for each tick. Changes nothing; throws as `backfill` does. */
+/**
+ * Returns the action that `backfill` would take for each tick. Changes nothing. Throws the same errors as `backfill`.
+ */
 export async function planBackfill(db: Metadata, dag: Dag, range: BackfillRange): Promise<PlannedTick[]> {
   return await plan(db, dag.id, ticksOf(dag, range), range.reprocess, null)
 }
@@ -113,7 +115,7 @@ function ticksOf({ id, schedule, timezone }: Dag, { from, to }: BackfillRange): 
   throw new UsageError(`The range has more than ${MOST_TICKS} ticks of '${id}'; choose a shorter one`)
 }
 
-/** A run that ended after `begunAt` was already done by this backfill. */
+/** A run that ended after `begunAt` was executed by this backfill, so it is not repeated. */
 async function plan(db: Metadata, dagId: string, ticks: Tick[], reprocess: Reprocess, begunAt: Date | null) {
   const idsOf = ({ logicalDate }: Tick) =>
     [newRunId('backfill', logicalDate), newRunId('scheduled', logicalDate)] as const
@@ -128,7 +130,7 @@ async function plan(db: Metadata, dagId: string, ticks: Tick[], reprocess: Repro
   })
 }
 
-/** The first ticks of the plan that need at most `room` runs; skipped ticks need none. */
+/** The first ticks of the plan that need at most `room` runs. Skipped ticks need no run. */
 function upTo(room: number, planned: readonly PlannedTick[]): PlannedTick[] {
   let left = room
   const end = planned.findIndex(({ action }) => action !== 'skip' && --left < 0)

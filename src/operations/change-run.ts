@@ -11,11 +11,14 @@ export interface LockedRun {
   graph: GraphNode[]
   /** States of the task instances, by task id. */
   states: Record<string, TaskInstanceState>
-  /** Ids of tasks whose state follows from other tasks, not from a try of their own or a mark. */
+  /** Ids of tasks whose state was decided by other tasks or a cancel, not by a try or a mark. */
   unrun: readonly string[]
 }
 
-/** Locks a run until the transaction ends: no other process, its owner included, can change it. `latest` is the newest. */
+/**
+ * Locks a run until the transaction ends: no other process can change it, not even its owner. The id `latest` is the
+ * newest run.
+ */
 export async function lockRun(tx: Metadata, dagId: string, runId: string): Promise<LockedRun | undefined> {
   const { rows } = await tx.query<LockedRun>(
     `select r.dag_run_id as "dagRunId", r.run_id as "runId", r.state, v.graph
@@ -25,7 +28,7 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
     [dagId, runId],
   )
   const [run] = rows
-  // A separate statement: a statement that waits for the lock reads the states from before the wait.
+  // This must be a separate statement: one that had to wait for the lock would read the states from before the wait.
   return run && { ...run, ...(await readStates(tx, run.dagRunId)) }
 }
 
@@ -43,9 +46,8 @@ export async function readStates(db: Metadata, dagRunId: number): Promise<Pick<L
 export const MARKED = 'marked'
 
 /**
- * Matches task instances that are ready and waiting, that are upstream_failed, or that were skipped from outside: by
- * their trigger rule or with the run. That includes a skip during the wait for a retry; the history then has the latest
- * try.
+ * Matches task instances that are ready, upstream_failed, or skipped by their trigger rule or by a cancel. A cancel may
+ * also skip a task that waits for a retry. The history then has its latest try.
  */
 const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = 'skipped'
   and reason is distinct from '${MARKED} skipped' and (started_at is null or exists (

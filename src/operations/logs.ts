@@ -11,7 +11,7 @@ export interface LogRow {
   fields: Record<string, unknown> | null
 }
 
-/** Log lines of one task instance after `afterLine`, oldest first; of all tries unless `tryNumber` is set. */
+/** Log lines of one task instance after `afterLine`, oldest first. Covers all tries unless `tryNumber` is set. */
 export async function readLogs(
   db: Metadata,
   run: { dagId: string; runId: string },
@@ -41,7 +41,7 @@ export interface TryEnd {
   error: string | null
 }
 
-/** Unsuccessful ends of one try, or of all, in order. */
+/** The ends of unsuccessful tries, in order. Null as `tryNumber` means all tries. */
 export async function readEnds(
   db: Metadata,
   run: { dagId: string; runId: string },
@@ -64,7 +64,7 @@ interface Unlogged {
   reason: string | null
 }
 
-/** Why a try, or every try, has no log: `it never started (skipped: DISCORD_WEBHOOK_URL is not set)`. */
+/** Explains why one try, or every try, has no log: `it never started (skipped: DISCORD_WEBHOOK_URL is not set)`. */
 export function whyNoLog(run: { state: DagRunState }, task: Unlogged, tryNumber: number | null = null): string {
   const { state, try_number, reason } = task
   const wanted = tryNumber ?? Math.max(1, try_number)

@@ -27,7 +27,7 @@ export async function readNextRuns(
 }
 
 /**
- * The runs that a scheduler started at `now` would queue, then those that it would wait for. Excludes missed ticks that
+ * Returns the runs that a scheduler would queue if it started at `now`, then the later ones. Excludes missed ticks that
  * are not caught up, and ticks before the start date.
  *
  * @param state undefined if the database has no state of the dag: nothing ran yet, and it is not paused

@@ -21,7 +21,7 @@ export async function openBackfill(db: Metadata, wanted: NewBackfill): Promise<{
   return rows[0] as { backfillId: number; begunAt: Date }
 }
 
-/** Ends a dag's open backfills, or only the given one; the process that works on it stops. Returns their number. */
+/** Ends a dag's open backfills, or only the given one. The processes that run them stop. Returns how many it ended. */
 export async function endBackfills(db: Metadata, dagId: string, backfillId: number | null = null): Promise<number> {
   const { rowCount } = await db.query(
     `update metadata.backfill set ended_at = now()

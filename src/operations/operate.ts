@@ -109,7 +109,7 @@ export function resetBy(run: RunState, taskId: string): string[] {
   return inOrder(run, [...failed, ...unrunAfter(run, [taskId])]).filter((id) => id !== taskId)
 }
 
-/** Downstream tasks whose state follows from other tasks. */
+/** Downstream tasks whose state was decided by other tasks or a cancel. */
 function unrunAfter(run: RunState, taskIds: readonly string[]): string[] {
   const unrun = new Set(run.unrun)
   return downstreamOf(buildGraph(run.runId, run.graph), taskIds).filter((id) => unrun.has(id))
@@ -120,7 +120,7 @@ function inOrder(run: RunState, taskIds: readonly string[]): string[] {
   return buildGraph(run.runId, run.graph).taskIds.filter((id) => wanted.has(id))
 }
 
-/** The parts of a run that selecting its tasks needs. */
+/** The fields of a run that are needed to select its tasks. */
 export type RunState = Pick<LockedRun, 'runId' | 'graph' | 'states' | 'unrun'>
 
 function select(run: RunState, { taskIds, downstream = false, onlyFailed = false }: Selection): string[] {

@@ -3,8 +3,8 @@ import type { WebContext } from './site.ts'
 
 /**
  * The IP address that a request comes from, normalised; `unknown` if the connection is closed. Behind a trusted proxy
- * it is the last entry of X-Forwarded-For, which the proxy itself added. If that entry is no address, it is the proxy's
- * own, so that a client cannot obtain a new address with each request.
+ * it is the last entry of X-Forwarded-For, which the proxy itself added. If that entry is no address, the proxy's own
+ * address counts: a client must not get a new address with each request.
  */
 export function addressOf(c: WebContext): string {
   const forwarded = c.var.site.trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1) : undefined
@@ -32,7 +32,7 @@ function withoutPort(text: string): string {
   return bracketed ?? text.replace(/^([^:]*):\d{1,5}$/, '$1')
 }
 
-/** The part of an address that one person controls: of IPv6 the /64 network. */
+/** The part of an address that identifies a client: an IPv4 address, or the /64 network of an IPv6 address. */
 export function networkKey(address: string): string {
   return isIPv6(address) ? `${groupsOf(address).slice(0, 4).join(':')}::/64` : address
 }

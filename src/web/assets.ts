@@ -19,7 +19,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 const FOLDER = new URL('./assets/', import.meta.url)
 
-/** Every file that can be requested; any other name is a 404 without a look at the disk. */
+/** Every file that can be requested. For any other name the answer is 404, without a read from the disk. */
 const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ...['favicon.svg', 'graph.js', 'log.js', 'site.js'].map((name) => asset(name, readFileSync(new URL(name, FOLDER)))),
   asset('htmx.js', readFileSync(createRequire(import.meta.url).resolve('htmx.org/dist/htmx.min.js'))),

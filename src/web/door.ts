@@ -20,7 +20,7 @@ interface DoorOptions {
   trustProxy?: boolean
 }
 
-/** Listens. This file imports no page, so a process can listen before it loads the rest. */
+/** Opens the port. This file imports no page, so a process can listen before it loads the pages. */
 export function openDoor({ host, port, trustProxy = false }: DoorOptions): Door {
   let answerWith: Door['answerWith'] = () => {}
   const answering = new Promise<RequestListener>((resolve) => {
@@ -35,7 +35,7 @@ export function openDoor({ host, port, trustProxy = false }: DoorOptions): Door 
     if (!response.destroyed) answer(request, response)
   })
   const url = listen(server, host, port)
-  // Callers get this rejection when they await `url`, however late.
+  // Callers that await `url` later still get this rejection.
   url.catch(() => {})
   const close = async (withinMs = 0) => {
     await url.catch(() => {})
@@ -62,7 +62,7 @@ export async function listen(server: Server, host: string, port: number): Promis
 }
 
 const MOST_SOCKETS = 2_000
-/** Many people may share one address, and a browser opens six sockets for each. */
+/** Many people may share one address, and each browser opens up to six sockets. */
 const MOST_OF_ADDRESS = 500
 
 export const PORT_TAKEN = 'port_taken'

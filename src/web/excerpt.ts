@@ -1,9 +1,15 @@
 import { humanBytes } from '../db/text.ts'
 
-/** Characters read beyond the shown ones, so that a secret at the cut is recognised. A longer secret is not. */
+/**
+ * How many characters are read beyond the shown ones, so that a secret at the cut is recognised. A longer secret is
+ * not.
+ */
 export const MARGIN = 4_000
 
-/** Characters shown of a text: on pages in a list, as a sentence, as a block; in the API of a reason and of an error. */
+/**
+ * How many characters of a text are shown: on a page as `listed`, `sentence` or `block`; in the API of a `reason` and
+ * of an error (`stacks`).
+ */
 export const SHOWN = { listed: 300, sentence: 600, reason: 2_000, block: 8_000, stacks: 50_000 }
 
 /**

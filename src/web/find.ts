@@ -14,7 +14,7 @@ export interface FoundDag {
   state: DagState | undefined
 }
 
-/** The dag in the path, from the pipelines folder or the database. Throws 404. */
+/** The dag in the path, from the pipelines folder or the database. Throws 404 if neither has it. */
 export async function findDag(c: WebContext): Promise<FoundDag> {
   const dagId = c.req.param('dag') as string
   const dag = c.var.site.dags.get(dagId)

@@ -16,7 +16,7 @@ const CHARACTER = 8.3
 /** For larger graphs dagre blocks the process for seconds. */
 const MOST_NODES = 150
 const MOST_EDGES = 600
-/** More edges than this cannot be told apart. */
+/** A reader cannot distinguish more edges than this. */
 const MOST_DRAWN_EDGES = 2_000
 
 const placed = new Map<string, Promise<Placed>>()

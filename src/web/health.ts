@@ -8,7 +8,7 @@ export interface HealthOptions {
   /** The launches' database. */
   db: Database
   metadata: Metadata
-  /** Set in a process that schedules and executes runs. Without it, the answer covers the other processes. */
+  /** Set in a process that schedules and executes runs. Without it, the answer covers all processes. */
   own?: {
     jobId(): number
     /** When its scheduler last completed a check. */

@@ -38,17 +38,17 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
     new Counter({ name, help, labelNames, registers })
   const histogram = <L extends string>(name: string, help: string, labelNames: L[]) =>
     new Histogram({ name, help, labelNames, registers, buckets: SECONDS })
-  const runs = counter('tminus_dag_runs_total', 'Runs that have ended here', ['dag_id', 'state'])
-  const tasks = counter('tminus_task_instances_total', 'Task instances that have ended here', [
+  const runs = counter('tminus_dag_runs_total', 'Runs that this process has finished', ['dag_id', 'state'])
+  const tasks = counter('tminus_task_instances_total', 'Task instances that this process has finished', [
     'dag_id',
     'task_id',
     'state',
   ])
-  const duration = histogram('tminus_task_duration_seconds', 'How long a try took', ['dag_id', 'task_id'])
-  const queued = histogram('tminus_task_queue_seconds', 'From ready to running: how long a task waited for a slot', [
+  const duration = histogram('tminus_task_duration_seconds', 'Duration of a try', ['dag_id', 'task_id'])
+  const queued = histogram('tminus_task_queue_seconds', 'How long a ready task waited for a slot before it ran', [
     'dag_id',
   ])
-  const delay = histogram('tminus_dag_run_start_delay_seconds', 'From its tick to the start of a scheduled run', [
+  const delay = histogram('tminus_dag_run_start_delay_seconds', 'How long after its tick a scheduled run started', [
     'dag_id',
   ])
   const since = { ready: new Map<string, number>(), running: new Map<string, number>(), started: new Set<number>() }

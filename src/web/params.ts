@@ -5,7 +5,7 @@ import { whyNotStorable } from './form.ts'
 /** A field of the trigger form. */
 export interface ParamField {
   name: string
-  /** `any`: text if the schema accepts it (a date does), else JSON. */
+  /** `any`: the value is text if the schema accepts text (for example a date), else JSON. */
   kind: 'text' | 'number' | 'boolean' | 'choice' | 'json' | 'any'
   required: boolean
   description: string
@@ -107,7 +107,9 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Why the dag rejects this conf, by field; empty if it accepts it. An unknown name is an error too. */
+/**
+ * Returns the reasons why the dag rejects this conf, by field; none if it accepts it. An unknown name is an error too.
+ */
 export function checkConf(dag: Dag, conf: Record<string, unknown>): ParamErrors {
   const known = Object.keys(dag.params.shape)
   const unknown = dag.params.def.catchall === undefined ? Object.keys(conf).filter((name) => !known.includes(name)) : []

@@ -86,7 +86,7 @@ export function durationOf(start: Date | string | null, end: Date | string | nul
   return (end === null ? now : new Date(end).getTime()) - new Date(start).getTime()
 }
 
-/** Shown instead of an empty list: what it means and what to do. */
+/** Shown instead of an empty list. Says what that means and what to do. */
 export function Empty({ title, children }: { title: string; children?: Child }) {
   return (
     <div class="empty">
@@ -165,7 +165,7 @@ function Head({ column }: { column: Column }) {
   )
 }
 
-/** An id. It wraps after `_`, `.` or `-` before it wraps within a word. */
+/** An id. A line breaks after `_`, `.` or `-` rather than within a word. */
 export function Id({ id }: { id: string }) {
   return (
     <>

@@ -67,7 +67,7 @@ export function problemJson(c: WebContext, { status, title, detail, errors }: Pr
 
 const BUSY = new Set<number>([429, 503])
 
-/** Limits the text that is repeated from the request, in characters. */
+/** Most characters of an error in an answer, because it may repeat text of the request. */
 const LONGEST_DETAIL = 500
 const MOST_ERRORS = 20
 
@@ -102,7 +102,7 @@ function classify(error: Error): Problem {
   if ('code' in error && (error.code === '22021' || error.code === '22P05'))
     return { status: 400, title: TITLES[400] ?? '', detail: 'The request contains text that cannot be stored.' }
   if (isOutage(error)) {
-    return { status: 503, title: 'The database is unavailable', detail: 'It does not answer. Try again in a moment.' }
+    return { status: 503, title: 'The database is unreachable', detail: 'It does not answer. Try again in a moment.' }
   }
   return { status: 500, title: 'Something went wrong', detail: 'The log of this process has the reason.' }
 }

@@ -7,7 +7,7 @@ import type { WebContext, WebEnv } from './site.ts'
 
 /**
  * Allows scripts and styles from files of this site only, and no frames. Only boards may show pictures from other
- * sites, because launches have some.
+ * sites: the pictures of launches are there.
  */
 function policy(images: string): string {
   return [
@@ -75,7 +75,7 @@ export const sameOriginOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
 /** Parallel requests of one address, streams included. */
 const MOST_AT_ONCE = 300
 
-/** Limits parallel requests by address. Sockets are no measure: one may carry many, and a proxy's carry everyone's. */
+/** Limits parallel requests by address. A limit of sockets is not enough: one socket may carry many requests. */
 export function fewAtOnce(): MiddlewareHandler<WebEnv> {
   const shares = new Shares()
   return async (c, next) => {
@@ -87,7 +87,7 @@ export function fewAtOnce(): MiddlewareHandler<WebEnv> {
   }
 }
 
-/** Larger than any of our forms. */
+/** All our forms are smaller. */
 const MOST_BYTES = 1_000_000
 
 /** Requires Content-Length, so that a body that is too long is not read at all. (hono's own limit fails on our requests.) */
@@ -106,7 +106,7 @@ export function ownPath(path: string, otherwise: string): string {
 
 const LONGEST_PATH = 2_000
 
-/** Whether the reader's connection uses https, as far as a trusted proxy says so. */
+/** Whether the client's connection uses https, according to a trusted proxy. */
 export function isHttps(c: WebContext): boolean {
   return c.var.site.trustProxy && c.req.header('x-forwarded-proto')?.split(',').at(-1)?.trim() === 'https'
 }

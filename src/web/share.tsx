@@ -3,7 +3,7 @@ import { safeHref } from './parts.tsx'
 import { isHttps } from './security.ts'
 import type { WebContext } from './site.ts'
 
-/** What a preview of a link shows, besides the page's title and description. */
+/** The parts of a link preview, besides the page's title and description. */
 export interface Share {
   /** The page's canonical path on this site, with the relevant part of the query. */
   path: string
@@ -12,8 +12,8 @@ export interface Share {
 }
 
 /**
- * Open Graph (https://ogp.me) and what Twitter cards add to it
- * (https://developer.x.com/en/docs/x-for-websites/cards/overview/markup). Our pages load none of it.
+ * Open Graph (https://ogp.me) and the tags that Twitter cards add
+ * (https://developer.x.com/en/docs/x-for-websites/cards/overview/markup). Our own pages do not load these addresses.
  */
 export function ShareTags({ c, title, description, share }: ShareProps) {
   const origin = originOf(c)
@@ -45,8 +45,8 @@ interface ShareProps {
 }
 
 /**
- * The site's address for the reader; undefined if it is not certain. On loopback other names are refused, and a trusted
- * proxy passes on the name it serves. Otherwise any client can send any `Host`.
+ * The site's address as the reader sees it; undefined if it is not certain. It is certain on loopback, where other
+ * names are refused, and behind a trusted proxy. Otherwise a client can send any `Host`.
  */
 export function originOf(c: WebContext): string | undefined {
   const { loopback, trustProxy } = c.var.site

@@ -1,4 +1,4 @@
-/** The most that each key may hold at once: `{ 'user:jane': 2, 'address:192.0.2.1': 12 }`. */
+/** The limit of each key at one time: `{ 'user:jane': 2, 'address:192.0.2.1': 12 }`. */
 export type Limits = Readonly<Record<string, number>>
 
 /** Divides a shared resource, so that one client cannot take all of it. */

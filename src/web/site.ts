@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { Live } from './live/live.ts'
 
-/** Each role has the rights of the one before it. The table of rights is in docs/web.md. */
+/** Each role also has the rights of the role before it. The table of rights is in docs/web.md. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const
 export type Role = (typeof ROLES)[number]
 
@@ -34,9 +34,9 @@ export interface Site {
   scrub(text: string): string
   log: Logger
   live: Live
-  /** The current mark of something live. A page must read it before the data it shows. */
+  /** The current mark of live data. A page must read the mark before it reads the data. */
   markOf(kind: string, key: string): Promise<string>
-  /** Whether only this machine can reach the page. Then a site without users is open. */
+  /** Whether only this machine can reach the page. If so, a site without users needs no sign-in. */
   loopback: boolean
   trustProxy: boolean
   /** Dags with a page of their own, in the order of their folders. */

@@ -16,10 +16,10 @@ export const TIMEOUTS = {
   keepAliveTimeout: 10_000,
   connectionsCheckingInterval: 2_000,
 }
-/** A socket is closed after this time without reading any of its answer. */
+/** A socket is closed if its client reads nothing of an answer for this long. */
 const STALLED_MS = 120_000
 
-/** Sockets over the limit that get a 503. Further ones are closed without an answer. */
+/** This many sockets over the limit get a 503. Further sockets are closed without an answer. */
 const MOST_REFUSED = 100
 const REFUSED_FOR_MS = 2_000
 

@@ -15,7 +15,7 @@ export async function requireUser(metadata: Metadata, web: { host: string; trust
   const why = web.trustProxy ? 'behind a proxy (TRUST_PROXY)' : `on ${web.host}`
   const setting = web.trustProxy ? 'TRUST_PROXY' : 'WEB_HOST'
   throw new UsageError(
-    `The web page ${why} needs a user first: ${commandFor('users create NAME --role admin', { beforeStart: true })} (or set ADMIN_USER and ADMIN_PASSWORD, from which db migrate creates one, or unset ${setting})`,
+    `The web page ${why} needs a user first: ${commandFor('users create NAME --role admin', { beforeStart: true })} (or set ADMIN_USER and ADMIN_PASSWORD, so that db migrate creates one, or unset ${setting})`,
     { code: 'web_no_user' },
   )
 }

@@ -9,7 +9,7 @@ import { withFolder } from '../support/scratch.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PACKAGE = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
-/** How npm's scripts start node, but without tsx, which would itself fail first. */
+/** Starts node like npm's scripts, but without tsx, which would fail first. */
 async function startWith(version: string, ...args: string[]) {
   let ended: { code: unknown; stdout: string; stderr: string } | undefined
   await withFolder(async (folder) => {

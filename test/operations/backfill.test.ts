@@ -29,7 +29,7 @@ function fill(dag: Dag, options: Partial<BackfillOptions> = {}) {
   return backfill(own.metadata, dag, { ...defaults, ...options })
 }
 
-/** While the work goes on, ends every queued run in this state. */
+/** Ends every queued run in this state until the work is done. */
 async function executed<T>(work: Promise<T>, state: 'success' | 'failed' = 'success'): Promise<T> {
   let isOver = false
   const over = work.finally(() => {

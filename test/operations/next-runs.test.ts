@@ -54,7 +54,7 @@ describe('the next run', () => {
     expect(await nextAt(dag, '05T12:01:01')).toEqual(['05T13:00'])
   })
 
-  test('is none while the dag is paused, and the next tick afterwards', async () => {
+  test('does not exist while the dag is paused; after unpausing it is the next tick', async () => {
     const dag = hourly({ catchup: 'all' })
     await lookAt(dag, '05T10:59:59', '05T11:00:00')
     await setPaused(metadata, dag.id, true, march('05T11:30:00'))

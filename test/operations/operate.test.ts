@@ -18,7 +18,7 @@ async function workOff({ runner }: TestRunner, dagId: string): Promise<void> {
   await runner.drained()
 }
 
-/** a → b → c, d beside them; `broken` names the one that fails. */
+/** Tasks a → b → c, and d without an upstream task. `broken` names the task that fails. */
 function fourTasks() {
   const state = { broken: 'b', ran: [] as string[] }
   const defined = dag(uniqueId('four'), {}, ({ task }) => {

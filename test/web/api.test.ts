@@ -27,7 +27,7 @@ async function ended(runId: string) {
   }, WITHIN)
 }
 
-/** Another version of the graph than the process has loaded, or none of the dag at all, as of an older process. */
+/** Replaces the graph hashes that the executing process recorded, as if it had loaded other versions or other dags. */
 async function withLoaded(dags: Record<string, string>, work: () => Promise<void>): Promise<void> {
   const { rows } = await site.database.pool.query<{ dags: unknown }>(
     `select dags from metadata.job where kind = 'start'`,

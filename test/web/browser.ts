@@ -23,7 +23,7 @@ export const SCREENS = {
 } as const
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-/** Folder of screenshots, to look at what was tested. */
+/** The folder of the screenshots of the tested pages. */
 export const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
 mkdirSync(RESULTS, { recursive: true })
 

@@ -3,7 +3,7 @@ import { runCli } from '../support/cli.ts'
 import { form, PASSWORD, type StartedSite, startSite } from './support.ts'
 
 let site: StartedSite
-/** Every one that was ever made or tried here. */
+/** Every token that these tests created or tried. */
 const tokens: string[] = []
 
 beforeAll(async () => {
@@ -22,7 +22,7 @@ afterAll(async () => {
 const of = (what: string, cookie: string, headers = {}) => site.get('/account', form({ what }, { cookie, ...headers }))
 const fetchCalendar = (token: string, init?: RequestInit) => site.get(`/launches.ics?token=${token}`, init)
 
-/** The token out of the address that the page shows. */
+/** The token in the address that the page shows. */
 async function make(cookie: string): Promise<string> {
   const { text } = await of('make-calendar', cookie)
   const [, token = ''] = /http:\/\/127\.0\.0\.1:\d+\/launches\.ics\?token=([\w-]{43})</.exec(text) ?? []
@@ -126,7 +126,7 @@ describe('a calendar address', () => {
     expect(await answers(fifth)).toBe(false)
   })
 
-  test('that is wrong too often must wait; right tokens and logins from there need not', async () => {
+  test('with a wrong token too often: its client must wait, but not for a right token or a login', async () => {
     const token = await make(await site.login('operator'))
     const wrong = await Promise.all(Array.from({ length: 30 }, (_, index) => fetchCalendar(`${index}`.padEnd(43, 'w'))))
     const late = wrong.filter(({ status }) => status === 429)

@@ -7,7 +7,7 @@ import { openDoor } from '../../src/web/door.ts'
 
 const ANY = { host: '127.0.0.1', port: 0 }
 
-/** What has reached the servers of this process. */
+/** The responses to all requests that reached the servers of this process. */
 const received: ServerResponse[] = []
 diagnostics.subscribe('http.server.request.start', (message) => {
   received.push((message as { response: ServerResponse }).response)

@@ -5,7 +5,7 @@ import { WITHIN } from '../support/within.ts'
 import { BROWSER, openBrowser } from './browser.ts'
 import { addressOf, form, PASSWORD, type StartedSite, startSite } from './support.ts'
 
-/** What has come so far of a live stream, and whether it is over. */
+/** Follows a live stream. Returns the text that it has sent so far, and whether it has ended. */
 async function follow(url: string, cookie = ''): Promise<{ text(): string; ended(): boolean }> {
   const answer = await fetch(`${url}/live/dag/etl`, { headers: { cookie } })
   expect(answer.status).toBe(200)
@@ -41,7 +41,7 @@ afterAll(async () => {
   await site.close()
 })
 
-/** The cookie of a session that begins without the second that a password takes. */
+/** The cookie of a new session. It is stored directly, because hashing a password takes a second. */
 async function begin(name: string): Promise<string> {
   const token = newToken()
   await site.database.pool.query('insert into metadata.web_session (token_hash, user_name) values ($1, $2)', [
@@ -124,7 +124,7 @@ test.skipIf(BROWSER === undefined)('an open page goes to the login once, and bac
   await following
   await site.get('/logout', { method: 'POST', headers: { cookie: `${name}=${value}` } })
   await page.waitForURL(/\/login\?next=%2Fdags%2Fetl%3Fstate%3Dfailed$/)
-  // Followed once, and tried once more when that ended.
+  // The page followed once, and tried once more when the stream ended.
   expect(asked.filter((path) => path === '/live/dag/etl')).toHaveLength(2)
   await page.getByLabel('Name').fill('viewer')
   await page.getByLabel('Password').fill(PASSWORD)

@@ -51,7 +51,7 @@ test('database, scheduler and executor are each checked, and an unhealthy one ha
   })
 })
 
-test('without the database the rest is unknown, and the answer has no password', async () => {
+test('without the database, scheduler and executor are unknown, and the answer has no password', async () => {
   const pool = openPool('postgresql://u:hunter2@127.0.0.1:1/d')
   const own = { jobId: () => 1, lookedAt: () => new Date() }
   const found = await openHealth({ db: pool, metadata: openMetadata(pool, 'metadata'), own })()
@@ -73,7 +73,7 @@ test('a separate launch database that is down is unhealthy', async () => {
   await db.end()
 })
 
-/** A registered process with its session, whose last heartbeat was committed so long ago. */
+/** Registers a process with an open session. Its last heartbeat was committed this long ago. */
 async function silentFor(seconds: number): Promise<{ jobId: number; close: () => Promise<void> }> {
   await metadata.query('delete from metadata.job')
   const jobId = await insertJob(metadata, 'start')

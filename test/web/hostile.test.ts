@@ -33,10 +33,10 @@ beforeAll(async () => {
 })
 afterAll(() => site.close())
 
-/** Nothing of it may be answered with a 5xx, or said in the log to have failed. */
+/** The failed requests in the log. There must be none, and no answer may be a 5xx. */
 const failed = () => site.logged().filter((line) => line.includes('a request failed'))
 
-/** All bytes of the answer to these bytes. */
+/** Sends these bytes and returns the whole answer. */
 async function send(bytes: string): Promise<string> {
   const { hostname, port } = new URL(site.url)
   const socket = connect(Number(port), hostname).setEncoding('utf8')
@@ -275,7 +275,7 @@ describe('every route', () => {
     path.replaceAll(/(:\w+)(\{[^/]+\})?\??/g, (whole, name) => (whole === one ? (value ?? '') : (FITTING[name] ?? 'x')))
   const partsOf = (path: string) => [...path.matchAll(/:\w+(\{[^/]+\})?\??/g)].map(([part]) => part)
 
-  /** Node's own fetch mends addresses before it sends them. */
+  /** Node's `fetch` corrects addresses before it sends them. */
   const raw = async (method: string, target: string, headers = '', body = '') => {
     const text = target.replaceAll(/[ \r\n]/g, (space) => encodeURIComponent(space))
     const length = method === 'GET' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`

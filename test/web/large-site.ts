@@ -4,7 +4,7 @@ import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { aRun } from '../support/factories.ts'
 
-/** A task that loads, so many that are loaded into, and one that needs all of them. */
+/** A graph of `count` tasks: `extract`, then all the parts downstream of it, then `report` downstream of all parts. */
 export function largeDag(id: string, count: number, nameOf: (n: number) => string): Dag {
   return dag(id, { description: `${count} tasks`, schedule: '@daily' }, ({ task }) => {
     const extract = task('extract', { run: () => {} })
@@ -18,12 +18,12 @@ export function largeDag(id: string, count: number, nameOf: (n: number) => strin
 export const SHORT = (n: number) => `load_partition_${String(n).padStart(4, '0')}`
 export const LONG = (n: number) => `${SHORT(n)}_${'of_the_warehouse_'.repeat(13)}`.slice(0, 240)
 
-/** A secret as `openSite` knows it, where a text of 300 characters is cut. */
+/** Has a secret that `openSite` knows at the place where a text of 300 characters is cut. */
 const CUT_SECRET = `${'x'.repeat(293)}s3cr3t-value ${'<"&> '.repeat(100)}`
 
 /**
- * Three runs of it as they might be stored, also by versions that had no limits: 1 % failed, with reasons and errors of
- * 5 MB, hundreds of tries, long logs and outputs.
+ * Stores three runs of the dag without the limits of today, as older versions did: 1 % of the tasks failed, with
+ * reasons and errors of 5 MB, hundreds of tries, long logs and outputs.
  */
 export async function placeRuns(database: TestDatabase, large: Dag): Promise<void> {
   const db = openMetadata(database.pool, 'metadata')
@@ -78,7 +78,7 @@ function long(text: string): string {
   return `${text} ${'"0,0,0" <b> '.repeat(420_000)}`
 }
 
-/** Of everything else that is listed more than anyone reads. */
+/** Fills the other lists with more rows than a page can show. */
 export async function placeLists(database: TestDatabase): Promise<void> {
   const { pool } = database
   await pool.query(`insert into metadata.pool (pool, slots, description) select 'pool_' || n, 1, repeat('"<&>" ', 2000)

@@ -10,7 +10,7 @@ import { useDatabase } from '../support/database.ts'
 import { silent } from '../support/runner.ts'
 import { WITHIN } from '../support/within.ts'
 
-/** What has come so far of a stream. */
+/** The text that a stream has sent so far. */
 function read(answer: Response): { text(): string; ended(): boolean; stop(): Promise<void> } {
   let text = ''
   let ended = false

@@ -4,7 +4,7 @@ import { DAGS_MARK, markReaders } from '../../src/web/live/marks.ts'
 import { readDags } from '../../src/web/queries/dags.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
 
-/** The list of dags is looked at once a second, however much has ever run. */
+/** The list of dags is checked once a second, so the check must be fast even with many stored runs. */
 let database: TestDatabase
 beforeAll(async () => {
   database = await createDatabase()

@@ -5,7 +5,7 @@ import { BROWSER, expectFit, openBrowser, SCREENS } from './browser.ts'
 import { LONG, largeDag, placeLists, placeRuns, SHORT } from './large-site.ts'
 import { type OpenSite, openSite } from './site.ts'
 
-/** A page of any size is a page that does not open on a phone. */
+/** A phone cannot open a page of unlimited size. */
 const MOST = 500_000
 
 const dags: Readonly<Record<string, Dag>> = {

@@ -14,7 +14,7 @@ afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy()
 })
 
-/** Sockets that are open, each having sent this much. */
+/** Opens sockets and sends this text on each. */
 async function openSockets(url: string, count: number, { from = '127.0.0.1', sent = '' } = {}): Promise<Socket[]> {
   const { hostname: host, port } = new URL(url)
   const made = Array.from({ length: count }, () => connect({ host, port: Number(port), localAddress: from }))
@@ -34,7 +34,7 @@ interface Asking {
   headers?: Record<string, string>
 }
 
-/** A request on a socket of its own, whose answer may never end. */
+/** Sends a request on a separate socket. The body of its answer may never end. */
 async function ask(url: string, { from = '127.0.0.1', headers = {} }: Asking = {}): Promise<IncomingMessage> {
   const asked = request(url, { localAddress: from, headers, agent: false }).end()
   sockets.push(asked)
@@ -48,7 +48,7 @@ const statusOf = async (url: string, asking?: Asking) => (await ask(url, asking)
 describe('sockets', () => {
   let door: Door
   let url: string
-  /** Those that are never answered. */
+  /** The number of requests that get no answer. */
   let hanging = 0
   const open = async (trustProxy = false) => {
     door = openDoor({ host: '127.0.0.1', port: 0, trustProxy })

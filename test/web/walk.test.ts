@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { BROWSER, expectFit, newPage, openBrowser, RESULTS, SCREENS } from './browser.ts'
 import { form, json, PASSWORD, type StartedSite, startSite } from './support.ts'
 
-/** What a person does, in a real browser against a real process and Postgres. */
+/** The actions of a user, in a real browser against a real process and Postgres. */
 describe.skipIf(BROWSER === undefined)('in a browser', () => {
   let browser: Browser
   let site: StartedSite
@@ -116,7 +116,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await row('etl').locator('.state.success').waitFor()
     expect(await row('etl').locator('rect').count()).toBe(Math.min(25, bars + 1))
     expect(await page.evaluate('document.activeElement.id')).toBe('trigger-wide')
-    // Text that is typed but not yet searched for is not in the reloaded address.
+    // The reloaded address does not contain text that was typed but not yet searched for.
     await page.route(/search=et/, () => {})
     await page.getByLabel("Part of a dag's id").press('End')
     await page.getByLabel("Part of a dag's id").pressSequentially('t')
@@ -262,7 +262,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     expect(await page.getByRole('switch').count()).toBe(0)
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.waitForURL(/\/login$/)
-    // The slower the machine, the more tries it takes to be too quick for a wait that doubles.
+    // On a slow machine, the first waits are over before the next try. They double, so a later try is refused.
     await vi.waitFor(
       async () => {
         await signIn('ada', 'wrong')

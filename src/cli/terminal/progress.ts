@@ -27,7 +27,7 @@ interface TaskLine {
 
 const SILENT: Progress = { started() {}, onChange() {}, onLog() {}, stopping() {}, finished() {}, close() {} }
 
-/** Shows a run: on a terminal a live line for each task, below the tasks' log lines; in a pipe a line for each event. */
+/** Shows a run. On a terminal, each task has a live line below the log lines. In a pipe, each event is one line. */
 export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | undefined; debug: boolean }): Progress {
   if (screen === undefined) return SILENT
   const width = Math.max(...[...dag.tasks.keys()].map((id) => id.length), 0)

@@ -56,12 +56,14 @@ export class Screen {
   }
 }
 
-/** Columns of a terminal; no limit where the stream is a pipe or a file. */
+/** The width of the terminal in columns; infinite if the stream is a pipe or a file. */
 export function terminalColumns(stream: NodeJS.WriteStream = process.stdout): number {
   return stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY
 }
 
-/** Text by other people, made safe for a terminal: it cannot move the cursor, or hide or reverse the text beside it. */
+/**
+ * Makes external text safe for a terminal: it cannot move the cursor, and cannot hide or reverse the text beside it.
+ */
 export function printable(text: string): string {
   return visibleText(text).replaceAll('\t', ' ')
 }

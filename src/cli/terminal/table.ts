@@ -5,7 +5,7 @@ import { visibleJson } from '../../visible-text.ts'
 import { printable, terminalColumns } from './screen.ts'
 
 export interface TableOptions {
-  /** Titles of columns that may be left out, in this order, when the terminal is too narrow. */
+  /** Titles of the columns to hide, in this order, when the terminal is too narrow. */
   spare?: readonly string[]
   /** Printed instead of a table that has no rows. */
   empty?: string
@@ -56,7 +56,7 @@ function oneLine(text: string): string {
   return printable(text).replaceAll(/\s+/g, ' ')
 }
 
-/** Widths that fit the terminal; 0 means that the column is left out. */
+/** Widths that fit the terminal; 0 means that the column is hidden. */
 function fitting(natural: readonly number[], spare: readonly number[], columns: number): number[] {
   const widths = [...natural]
   narrow(widths, columns, READABLE)

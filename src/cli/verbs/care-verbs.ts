@@ -8,7 +8,7 @@ type Done = (exitCode: number) => void
 export function addDb(program: Command, done: Done): void {
   const db = program.command('db').description('check and maintain the database')
   db.command('check')
-    .description('check everything and say how to fix what is wrong; exit code 1 if something fails')
+    .description('check everything and say how to fix each problem; exit code 1 if a check fails')
     .addOption(outputOption())
     .addHelpText('after', example('db check'))
     .action(async (options) => done(await (await import('./db-check.ts')).dbCheck(options)))
@@ -22,7 +22,7 @@ export function addDb(program: Command, done: Done): void {
     .addHelpText('after', `\nExample:\n  psql "$(${commandFor('db url', { silent: true })})"`)
     .action(async () => done(await (await import('./db.ts')).dbUrl()))
   db.command('migrate')
-    .description("create or update the runner's own tables; only a backup brings an older version back")
+    .description("create or update the runner's own tables; to undo an update, restore a backup")
     .option('--before-start', 'also fail if the page would refuse to start (for Docker Compose)')
     .addHelpText('after', example('db migrate'))
     .action(async (options) => done(await (await import('./db.ts')).dbMigrate(options)))

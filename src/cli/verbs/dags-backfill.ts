@@ -101,7 +101,7 @@ async function summarise(
   return ended === 'done' && failed === 0 ? 0 : 1
 }
 
-/** Uses the index of run ids, which sort like their logical dates. */
+/** Run ids sort like their logical dates, so this can use the index of run ids. */
 async function countFailed(db: Metadata, dagId: string, from: Date, to: Date): Promise<number> {
   const { rows } = await db.query<{ failed: number }>(
     `select count(*)::int as failed from metadata.dag_run

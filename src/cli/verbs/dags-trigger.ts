@@ -18,7 +18,10 @@ export interface TriggerOptions {
   wait?: boolean
 }
 
-/** `dags trigger <dag>`: queues a run that no process owns yet. With `--wait` it returns 1 if the run failed. */
+/**
+ * `dags trigger <dag>`: queues a run for another process. With `--wait`, it waits for the end and returns 1 if the run
+ * failed.
+ */
 export async function dagsTrigger(dagId: string, options: TriggerOptions): Promise<number> {
   const given = options.logicalDate === undefined ? undefined : parseInstant('--logical-date', options.logicalDate)
   return await withMetadata(async (metadata, { loaded, clock }) => {
@@ -38,7 +41,7 @@ const POLL_MS = 500
 const POLLS_UNTIL_WHY = 10
 
 /**
- * Prints a line when a task instance changes state, and when the reason changes for which the run is still queued.
+ * Prints a line when a task instance changes its state, and when there is a new reason why the run is still queued.
  * Ctrl-C ends the waiting, not the run.
  */
 async function follow(metadata: Metadata, dag: Dag, runId: string, said: string | undefined): Promise<number> {

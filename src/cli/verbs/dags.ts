@@ -21,7 +21,7 @@ interface ListedDag {
   is_active: boolean
 }
 
-/** `dags list`: the dags in the pipelines folder, and those that only the database knows, if there is one. */
+/** `dags list`: the dags in the pipelines folder, and the dags that only the database knows. */
 export async function dagsList({ output }: ListOptions): Promise<number> {
   const setup = await setUp({ logTo: process.stderr })
   const { dags: loaded, importErrors } = setup.loaded
@@ -50,7 +50,7 @@ export async function dagsList({ output }: ListOptions): Promise<number> {
   return broken.length > 0 ? 1 : 0
 }
 
-/** Dags that have runs but no folder any more. The list works without the database, so an error of it is only noted. */
+/** Returns the dags that have runs but no folder any more. Prints a note and returns none if the database fails. */
 async function goneDags(setup: Setup, here: readonly string[]): Promise<ListedDag[]> {
   try {
     const { metadata, close } = await openDatabases(setup, { create: false })

@@ -15,7 +15,7 @@ import { answer } from '../terminal/table.ts'
 import { setUpCommand } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
-/** `db check`: what is wrong and how to fix it; returns 1 if a check failed. */
+/** `db check`: prints each problem and how to fix it; returns 1 if a check failed. */
 export async function dbCheck({ output }: ListOptions): Promise<number> {
   const setup = await setUpCommand()
   const databases = await checkDatabases(setup)
@@ -54,7 +54,7 @@ async function checkTables(metadata: Databases['metadata'], here: readonly strin
   return rights.level === 'ok' ? [rights, ...(await checkRuns(metadata, here))] : [rights]
 }
 
-/** @param isReached false if the database does not answer: this is reported once, and not again for each dag */
+/** @param isReached false if the database does not answer, which is reported only once and not for each dag */
 async function checkDags({ env, loaded }: Setup, isReached: boolean): Promise<Check[]> {
   const broken = loaded.importErrors.map(
     ({ folder, message }): Check => ({ name: folder, level: 'fail', message: `could not be loaded: ${message}` }),

@@ -39,7 +39,10 @@ export async function dbMigrate({ beforeStart = false }: { beforeStart?: boolean
   return 0
 }
 
-/** Throws what `start` would throw, so that a supervisor does not restart it again and again. Any free port will do. */
+/**
+ * Throws the error that `start` would throw, so that a supervisor does not restart it again and again. Uses any free
+ * port.
+ */
 async function refusePage(metadata: Metadata, web: Config['web']): Promise<void> {
   await requireUser(metadata, web)
   const door = openDoor({ ...web, port: 0 })

@@ -67,7 +67,7 @@ export async function tasksMark(
   return 0
 }
 
-/** If no running process would execute a queued run of this dag, says so, and what to do. */
+/** Prints a warning, with what to do, if no running process would execute a queued run of this dag. */
 export async function sayIfNotTaken(metadata: Metadata, dag: Dag): Promise<void> {
   const why = await whyStaysQueued(metadata, dag)
   if (why !== undefined) say(why)

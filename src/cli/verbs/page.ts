@@ -8,7 +8,7 @@ import { EXIT_OF, type StopSignal } from '../signals.ts'
 import { metricsOf, probesOf } from '../watch.ts'
 import { webOptions } from '../web-options.ts'
 
-/** Serves the page at this door until a signal arrives. */
+/** Serves the page on this open port until a signal arrives. */
 export async function page(env: Environment, door: Door | undefined, stopped: Promise<StopSignal>): Promise<number> {
   const setup = await setUp({ env })
   for (const message of settingsWarnings(setup)) setup.log.warn(message)
@@ -23,7 +23,7 @@ export async function page(env: Environment, door: Door | undefined, stopped: Pr
     const signal = await stopped
     setup.log.info(`${signal}: stopping; a second signal ends at once`)
     await served.close()
-    // The exit code of a process that had no signal handler yet.
+    // An early signal gives the exit code of a process without a handler.
     return early === undefined ? 0 : EXIT_OF[early]
   } finally {
     await databases.close()

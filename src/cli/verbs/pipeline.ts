@@ -50,7 +50,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     // No other run is in the scratch schema, so its pools need no limit.
     if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, SCRATCH_SLOTS, null)
     else await refuseMissingPools(app.metadata, dag)
-    // First takes over runs of this dag that a process began and did not end.
+    // First adopt the runs of this dag that another process began and did not finish.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
     const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })

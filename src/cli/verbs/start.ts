@@ -9,9 +9,9 @@ import { settingsWarnings } from '../settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
 import { Watch } from '../watch.ts'
 
-/** Time that running tasks have to end after a SIGTERM. */
+/** Time limit for running tasks to end after a SIGTERM. */
 const GRACE_MS = 30_000
-/** Time that opening the databases has to end after one. */
+/** Time limit for opening the databases to end after a SIGTERM. */
 const EARLY_GRACE_MS = 3_000
 
 /** `start` and `scheduler`: run every dag on its schedule until a signal arrives. */
@@ -19,7 +19,7 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const setup = await setUp()
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const { loaded, clock, log } = setup
-  // Before a database is opened, because a wrong setting may name the wrong one.
+  // Warn before opening a database, because a wrong setting may name the wrong database.
   for (const message of settingsWarnings(setup)) log.warn(message)
   const watch = new Watch(setup, kind)
   const opening = openApp(setup, kind, watch.hooks(logRuns(setup)))
@@ -46,7 +46,9 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   return left > 0 ? EXIT_OF[signal] : 0
 }
 
-/** A signal this early returns its own exit code, as if no handler were installed yet. */
+/**
+ * Handles a signal that arrives before the databases are open. Returns the exit code of a process without a handler.
+ */
 async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<number> {
   const ended = opening.then((app) => app.end('success', { reason: signal }))
   // If opening fails there is nothing to close, and the error no longer matters.

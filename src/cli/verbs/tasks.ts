@@ -16,7 +16,10 @@ export interface LogsOptions {
   follow?: boolean
 }
 
-/** `tasks logs <dag> <run> <task>`: the log of all tries, or of one. With `--follow` until the task or try has ended. */
+/**
+ * `tasks logs <dag> <run> <task>`: prints the log of all tries, or of one. With `--follow`, prints new lines until the
+ * task or try has ended.
+ */
 export async function tasksLogs(dagId: string, runId: string, taskId: string, options: LogsOptions): Promise<number> {
   const tryNumber = options.try === undefined ? null : parseCount('--try', options.try)
   const wanted: Wanted = { dagId, runId, taskId, tryNumber }
@@ -61,7 +64,7 @@ async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: L
   }
 }
 
-/** Reads the state first: a line written before the end is then among the lines read after it. */
+/** Reads the state before the lines: if the task has ended, all its lines are already written. */
 async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tryNumber }: Wanted, afterLine: number) {
   const run = await findRun(metadata, setup, dagId, runId)
   const task = findTask(run, taskId)
@@ -93,7 +96,7 @@ function textOf({ try_number, logged_at, level, message, fields }: LogRow): stri
   return printable(`${instant(logged_at)} try ${try_number} ${level.padEnd(5)} ${message}${more}`)
 }
 
-/** Prints the error's stack, which starts with the reason, or else the reason. */
+/** The stack of the error, which starts with the reason. Without a stack, the reason. */
 function endOf({ try_number, ended_at, state, reason, error }: TryEnd): string {
   return printable(`${instant(ended_at)} try ${try_number} ${state}: ${error ?? reason ?? 'no reason given'}`)
 }

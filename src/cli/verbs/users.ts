@@ -51,7 +51,7 @@ export async function usersList({ output }: ListOptions): Promise<number> {
   )
 }
 
-/** Reading stops at this length: no password is longer. */
+/** No password is longer, so reading stops at this length. */
 const LONGEST_INPUT = 10_000
 
 /** On a terminal asks twice, without echo; otherwise reads the first line of standard input. */

@@ -3,7 +3,8 @@ import { type Door, openDoor } from '../../web/door.ts'
 import { onStopSignal, type StopSignal } from '../signals.ts'
 
 /**
- * `web`: serves the page until a signal arrives. It executes nothing; runs that it queues wait for a process that does.
+ * `web`: serves the page until a signal arrives. It executes no runs: another process must execute the runs that it
+ * queues.
  *
  * It listens before it loads the page: requests that arrive meanwhile wait until the page is ready.
  */
@@ -19,7 +20,9 @@ export async function web(): Promise<number> {
   }
 }
 
-/** Undefined if a setting is wrong: the page then refuses to start, and names all wrong settings, also those of dags. */
+/**
+ * Undefined if a setting is wrong. `page` then throws an error that names all wrong settings, including those of dags.
+ */
 function listenBy(env: Environment): Door | undefined {
   try {
     return openDoor(parseSettings(env, []).config.web)

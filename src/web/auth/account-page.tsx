@@ -7,7 +7,7 @@ import type { Role, Site, WebContext } from '../site.ts'
 import type { CalendarToken } from './calendar-tokens.ts'
 import type { SessionRow } from './sessions.ts'
 
-/** What the account page shows to its user. */
+/** The data of a user's account page. */
 export interface Account {
   name: string
   role: Role
@@ -16,7 +16,7 @@ export interface Account {
   /** The result of the last action, or why it failed. */
   done?: string
   problem?: string
-  /** Of the calendar address that was just created; shown only once. */
+  /** The token of a calendar address that was just created; shown only once. */
   token?: string
 }
 
@@ -74,8 +74,8 @@ function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
       </Table>
       {sessions.length > MOST_LISTED && <p class="sub below">And {sessions.length - MOST_LISTED} more.</p>}
       <p class="sub below">
-        A session ends after 3 days without use, and after 30 days at the latest. T-minus stores the network it was
-        started from, not the address.
+        A session ends after 3 days without use, and after 30 days at the latest. T-minus stores the network of the
+        browser, not its address.
       </p>
     </section>
   )
@@ -178,7 +178,7 @@ function Password({ name }: { name: string }) {
   return (
     <form method="post" action="/account" class="card">
       <h2>Change your password</h2>
-      {/* Tells password managers which user this is. */}
+      {/* Password managers read the user's name from this field. */}
       <input type="text" name="username" value={name} autocomplete="username" hidden readonly />
       <p class="sub">This signs you out everywhere else and revokes your calendar address.</p>
       <PasswordField id="before" name="Current password" complete="current-password" />

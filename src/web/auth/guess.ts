@@ -10,8 +10,8 @@ export interface CheckedGuess<T> {
 }
 
 /**
- * Checks a guessed password when it is the client's turn. Only a guess that is checked is counted and leaves a row: one
- * that must wait, or finds the queue full, is not.
+ * Checks a guessed password when it is the client's turn. Only a checked guess is counted and stored, not one that must
+ * wait or finds the queue full.
  */
 export async function checkGuess<T>(
   db: Metadata,
@@ -19,7 +19,7 @@ export async function checkGuess<T>(
   client: Client,
   open: () => Promise<T | undefined>,
 ): Promise<CheckedGuess<T>> {
-  // Stops most of a flood before it takes a place in the queue.
+  // Rejects most guesses of a flood before they fill the queue.
   const wait = await waitOf(db, guess)
   if (wait > 0) return { wait }
   return await withPlace(client, async (turn) => {

@@ -41,7 +41,7 @@ const UNMATCHABLE = [
 ].join('$')
 
 function derive(password: string, salt: Buffer, cost: ScryptOptions): Promise<Buffer> {
-  // A longer text cannot be a password, so the rest need not be hashed.
+  // No password is longer, so the rest is not hashed.
   const text = password.slice(0, LONGEST * 2).normalize('NFKC')
   return new Promise((resolve, reject) => {
     const options = { ...cost, maxmem: 256 * 1024 * 1024 }

@@ -3,8 +3,8 @@ import { groupsOf } from '../address.ts'
 import { isLoopback } from '../host.ts'
 
 /**
- * The network of an address: the first three numbers of an IPv4 address, or the /64 of an IPv6 address. It lets a user
- * recognise "home" without storing the address.
+ * The network of an address: the first three numbers of an IPv4 address, or the /64 of an IPv6 address. A user can
+ * recognise "home" by it, although the address is not stored.
  */
 export function networkOf(address: string): string {
   const v4 = address.replace(/^::ffff:/i, '')

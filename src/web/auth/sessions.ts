@@ -51,9 +51,9 @@ export async function endSession(db: Metadata, token: string): Promise<void> {
 export interface SessionRow {
   session_id: number
   created_at: Date
-  /** To the minute. */
+  /** Accurate to the minute. */
   seen_at: Date
-  /** Null for a session older than this column. */
+  /** Null if the session is older than this column. */
   network: string | null
   browser: string | null
   /** Whether it belongs to the given token. */
@@ -114,7 +114,10 @@ export async function readSessionUser(db: Metadata, token: string | undefined): 
   return found ?? { users: true, user_name: null, role: null }
 }
 
-/** Which of these sessions (token hashes in hex) are open. '' stands for no session; it is open while no user exists. */
+/**
+ * Returns those of the sessions (token hashes in hex) that are open. '' means no session, and counts as open while
+ * there are no users.
+ */
 export async function openSessions(db: Metadata, sessions: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await db.query<{ session: string }>({
     name: 'open_sessions',

@@ -1,10 +1,10 @@
 import type { Metadata } from '../../metadata/metadata.ts'
 import { networkKey } from '../address.ts'
 
-/** Failures without a wait. Each further failure doubles the wait, from one second to five minutes. */
+/** This many failures cause no wait. Each further failure doubles the wait, from one second to five minutes. */
 const FREE = { account: 5, address: 20, calendar: 20 }
 const LONGEST_WAIT_S = 300
-/** Failures are deleted after this time without another. */
+/** Failures are deleted after this time without a new one. */
 const FORGOTTEN = '1 hour'
 
 /** A key under which failures are counted. */
@@ -68,7 +68,7 @@ export async function countTry(db: Metadata, counters: readonly Counter[]): Prom
 /** Seed of the hash, so that these advisory locks do not collide with others. */
 const LOCKS = 7_313_001
 
-/** Seconds until the next try may be checked; 0 if it may be now. */
+/** Seconds until the next try may be checked; 0 if it may be checked now. */
 export async function waitOf(db: Metadata, counters: readonly Counter[]): Promise<number> {
   const { rows } = await db.query<{ wait: number | null }>(
     `select max(least(${LONGEST_WAIT_S}, power(2, least(failures - free, 20)))
@@ -80,7 +80,7 @@ export async function waitOf(db: Metadata, counters: readonly Counter[]): Promis
   return Math.max(0, Math.ceil(rows[0]?.wait ?? 0))
 }
 
-/** Takes back `countTry` after the right password. */
+/** Undoes `countTry` after a correct password. */
 export async function uncountTry(db: Metadata, [account, address]: Guess): Promise<void> {
   await db.query(
     `with forgotten as (delete from metadata.login_attempt where key = $1 or (key = $2 and failures <= 1))

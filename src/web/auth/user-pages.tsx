@@ -148,7 +148,7 @@ function UserLine({ user }: { user: UserRow }) {
   )
 }
 
-/** The user's open sessions and calendar address: what grants access without the password. */
+/** The user's open sessions and calendar address, which grant access without the password. */
 function accessOf({ sessions, calendar }: UserRow): string {
   const browsers = sessions === 1 ? '1 session' : `${sessions} sessions`
   return [...(sessions > 0 ? [browsers] : []), ...(calendar ? ['calendar'] : [])].join(', ') || '–'

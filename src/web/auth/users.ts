@@ -10,9 +10,9 @@ export interface UserRow {
   user_name: string
   role: Role
   created_at: Date
-  /** Last use of any session; null without a session. */
+  /** When any session was last used; null if there is none. */
   seen_at: Date | null
-  /** Open ones. */
+  /** The number of open sessions. */
   sessions: number
   /** Whether the user has a calendar address. */
   calendar: boolean
@@ -52,14 +52,14 @@ export async function createUser(
   if (rowCount === 0) throw isTaken(name)
 }
 
-/** To be called before asking for a password. Throws UsageError for a name that is taken or invalid. */
+/** Call this before you ask for a password. Throws UsageError for a name that is taken or invalid. */
 export async function checkNewName(db: Metadata, name: string): Promise<void> {
   if (!/^[A-Za-z0-9_.@-]{1,100}$/.test(name))
     throw new UsageError("A user's name has 1 to 100 letters, digits, '-', '_', '.' and '@'")
   if (await isUser(db, name)) throw isTaken(name)
 }
 
-/** To be called before asking for a password. Throws UsageError for an unknown user. */
+/** Call this before you ask for a password. Throws UsageError for an unknown user. */
 export async function checkUser(db: Metadata, name: string): Promise<void> {
   if (!(await isUser(db, name))) throw noUser(name)
 }

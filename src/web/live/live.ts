@@ -11,10 +11,10 @@ export type ReadMarks = (keys: readonly string[]) => Promise<ReadonlyMap<string,
 export interface LiveOptions {
   /** By kind: `dags`, `dag`, `run`, `log`. */
   readers: Readonly<Record<string, ReadMarks>>
-  /** Returns the open ones of these sessions. */
+  /** Returns those of these sessions that are open. */
   openSessions: (sessions: readonly string[]) => Promise<ReadonlySet<string>>
   log: Logger
-  /** Between two checks. Default 1 s. */
+  /** Time between two checks. Default 1 s. */
   everyMs?: number
   /** Most followers at once. Default 1,000. */
   most?: number
@@ -23,7 +23,7 @@ export interface LiveOptions {
 export interface Following {
   kind: string
   key: string
-  /** The mark of what the page shows, '' for none. */
+  /** The mark of the data that the page shows; '' for none. */
   seen: string
   /** Its key for `openSessions`. */
   session: string
@@ -40,7 +40,7 @@ interface Follower extends Following {
 /** A stream ends after this time. The browser reconnects, which counts as a use of its session. */
 const LONGEST_MS = 10 * 60_000
 const KEEP_ALIVE_EVERY_MS = 15_000
-/** Unread bytes after which a stream is closed. */
+/** A stream is closed when its client has this many bytes unread. */
 const MOST_WAITING = 16_384
 
 /**

@@ -1,7 +1,7 @@
 import type { Metadata } from '../../metadata/metadata.ts'
 import type { ReadMarks } from './live.ts'
 
-/** The marks that pages can follow, by kind. */
+/** The functions that read the marks, by the kind of the live data. */
 export function markReaders(metadata: Metadata): Readonly<Record<string, ReadMarks>> {
   const marks =
     (text: string): ReadMarks =>

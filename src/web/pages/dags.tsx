@@ -86,7 +86,9 @@ interface ListProps {
   mark: string
 }
 
-/** Only the table body is live. Its links have ids, so that they keep the focus, and the table keeps its place. */
+/**
+ * Only the body of the table is live, so a reload does not move the table. Links have ids, so that they keep the focus.
+ */
 function List({ c, rows, next, search, mark }: ListProps) {
   if (rows.length === 0 && search !== '')
     return (

@@ -16,7 +16,7 @@ import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { number } from './pick.tsx'
 
-/** Limit the size of the page for dags with many tasks. */
+/** These limit the size of the page for a dag with many tasks. */
 const MOST_CELLS = 500
 const MOST_TASKS = 100
 const RUNS = 25
@@ -156,7 +156,7 @@ function RunBar({ run, longest }: { run: RunRow; longest: number }) {
   )
 }
 
-/** Not reachable by the tab key, because there are hundreds. Keyboard users open the run first. */
+/** The tab key skips cells, because there are hundreds of them. Keyboard users open the run first. */
 function Cell({ cell }: { cell: GridCell | undefined }) {
   if (cell === undefined) return null
   const { run, task_id, state, try_number, duration_ms } = cell

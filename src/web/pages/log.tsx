@@ -30,9 +30,9 @@ interface LogProps {
   taskId: string
   tryNumber: number
   filter: Filter
-  /** Whether more lines may follow. */
+  /** Whether the task may still write lines. */
   growing: boolean
-  /** Why there may be no lines: a sentence without its capital letter and full stop. */
+  /** Why there may be no lines, as a sentence without capital letter and full stop. */
   why: string
 }
 

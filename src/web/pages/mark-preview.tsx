@@ -2,7 +2,7 @@
 import type { Consequence } from '../../operations/consequence.ts'
 import { StateMark } from '../parts.tsx'
 
-/** What marking a task would change. */
+/** The effects of marking a task. */
 export function Consequences({
   id,
   consequence: { starts, waits, ends, run },

@@ -25,7 +25,7 @@ describe('a table', () => {
     expect(shown(columns)[1]).toContain(ROW[0])
   })
 
-  test('leaves a column out rather than cut all of them to little', () => {
+  test('hides a column rather than cut all columns to a few characters', () => {
     expect(shown(80, ['place'])[0]).toMatch(/^id +name +note$/)
     expect(shown(90, ['place'])[0]).toMatch(/^id +name +place +note$/)
   })
