@@ -90,10 +90,7 @@ export interface CommandHost<Settings = Record<string, unknown>> {
   table(header: readonly string[], rows: readonly (readonly string[])[], options?: { spare?: readonly string[] }): void
   /** Prints one field a line with aligned values; skips those that are null or empty. */
   fields(fields: readonly (readonly [name: string, value: string | null])[]): void
-  /**
-   * Writes text unchanged and waits for its reader. Returns false if the reader is gone (`| head`, Ctrl-C): then stop
-   * writing.
-   */
+  /** Writes text unchanged and waits for its reader. If it returns false (`| head`, Ctrl-C), stop writing. */
   write(text: string): Promise<boolean>
   done(exitCode: number): void
 }

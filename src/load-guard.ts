@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { allowExit, exitNow, refuseExit } from './process-exit.ts'
-import { endBy } from './stderr.ts'
+import { crash } from './stderr.ts'
 
 /** A loading file may block the thread for this long. */
 const BLOCKED_MS = 10_000
@@ -86,7 +86,7 @@ function failAll(error: Error): void {
 
 /** Between two files, the error does not come from a pipeline. */
 function onUncaught(error: Error): void {
-  if (loading.size === 0) endBy(error)
+  if (loading.size === 0) crash(error)
   failAll(error)
 }
 

@@ -22,7 +22,7 @@ export type LogTarget = NodeJS.WritableStream & { isTTY?: boolean }
 export function openLog({ level, format, scrub, to = process.stdout }: LogOptions): Logger {
   const isPretty = format === 'pretty' || (format === 'auto' && to.isTTY === true)
   const out = isPretty
-    ? prettied({
+    ? prettyStream({
         destination: to,
         colorize: to.isTTY === true,
         ignore: ['pid', 'hostname', ...WHERE, 'try_number', 'reason', level === 'debug' ? '' : 'err'].join(),
@@ -61,7 +61,7 @@ function visibleValue(value: unknown): unknown {
 }
 
 /** Loaded on demand: JSON output does not need it. */
-const prettied = (options: PrettyOptions): NodeJS.WritableStream =>
+const prettyStream = (options: PrettyOptions): NodeJS.WritableStream =>
   createRequire(import.meta.url)('pino-pretty')(options)
 
 const WHERE = ['dag_id', 'run_id', 'task_id']

@@ -60,7 +60,7 @@ export function scrubber(env: Values, dags: Iterable<{ settings: Shape }> = []):
   }
   const long = [...secrets].filter((one) => one.length >= SHORTEST)
   const known = [...new Set(long.flatMap(spellings))].sort((a, b) => b.length - a.length)
-  return (text) => shapeless(known.reduce((rest, one) => rest.replaceAll(one, '***'), text))
+  return (text) => scrubByPlace(known.reduce((rest, one) => rest.replaceAll(one, '***'), text))
 }
 
 /** Values of settings that are secret by name or by `secret()`: the raw value and the parsed one, which may be a default. */
@@ -82,10 +82,7 @@ function parsed(schema: z.core.$ZodType, value: unknown): unknown {
   }
 }
 
-/**
- * Skips an object of a class, such as a webhook: some of its values are not secret, and its raw text is collected
- * anyway.
- */
+/** Skips an object of a class, such as a webhook: not all its values are secret, and its text is collected anyway. */
 function textsIn(value: unknown, depth = 0): string[] {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return [String(value)]
   if (value instanceof URL) return [value.href]
@@ -134,7 +131,7 @@ function base64(text: string): string[] {
 }
 
 /** Replaces secrets recognised by their place: a webhook's token, a password or token in an address. */
-function shapeless(text: string): string {
+function scrubByPlace(text: string): string {
   return text
     .replace(/(\/webhooks\/\d+\/)[\w-]+/g, '$1***')
     .replace(/(\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@"'<>]*:)(?!PASSWORD@)[^\s/@"'<>\\]+@/gi, '$1***@')

@@ -22,7 +22,7 @@ export function guardStderr(): void {
   process.prependListener('warning', cleanWarning)
   // Unhandled rejections also arrive here. If there is another listener, it decides what happens.
   process.on('uncaughtException', (error) => {
-    if (process.listenerCount('uncaughtException') === 1) endBy(error)
+    if (process.listenerCount('uncaughtException') === 1) crash(error)
   })
   // Otherwise a report contains the whole environment. Takes effect in Node 22.13 and later.
   Object.assign(process.report, { excludeEnv: true })
@@ -40,7 +40,7 @@ function cleanWarning(warning: Error & { detail?: string }): void {
 }
 
 /** Prints an uncaught error and exits. */
-export function endBy(error: unknown): never {
+export function crash(error: unknown): never {
   const text = visibleText(scrub(inspect(error)))
   process.stderr.write(`✖ An uncaught error ended this process:\n${text}\n`)
   exitNow(1)

@@ -4,10 +4,7 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return near === undefined ? '' : `; did you mean '${near}'?`
 }
 
-/**
- * Finds the known word that is most similar to a misspelt one: it contains that word, or differs from it by a few
- * typing errors.
- */
+/** Finds the known word that contains a misspelt word, or else differs from it by the fewest typing errors. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   const wanted = word.toLowerCase()
   const containing = known.find((one) => wanted.length >= 3 && one.toLowerCase().includes(wanted))

@@ -38,7 +38,7 @@ export function openCommandHost(
     printJson,
     table: (header, rows, options) => print(table(header, rows, options)),
     fields: (given) => print(fields(given)),
-    write: async (text) => !signal.aborted && (await written(text)),
+    write: async (text) => !signal.aborted && (await writeToOutput(text)),
     done,
   }
 }
@@ -77,6 +77,6 @@ function once<T>(make: () => T): () => T {
 }
 
 /** Returns false if the reader has closed the pipe. main.ts handles every other failure: it ends the process. */
-async function written(text: string): Promise<boolean> {
+async function writeToOutput(text: string): Promise<boolean> {
   return await new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)))
 }

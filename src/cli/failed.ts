@@ -11,7 +11,7 @@ export function failed(error: unknown): number {
   const env = environment()
   const scrub = scrubber(env)
   const known = error instanceof TminusError
-  complain(scrub(known || env.LOG_LEVEL !== 'debug' ? messageOf(error) : ''))
+  printError(scrub(known || env.LOG_LEVEL !== 'debug' ? messageOf(error) : ''))
   if (env.LOG_LEVEL === 'debug' && error instanceof Error)
     process.stderr.write(`${visibleText(scrub(stacksOf(error, String)))}\n`)
   else if (!known) process.stderr.write('  LOG_LEVEL=debug shows where the error occurred.\n')
@@ -28,7 +28,7 @@ function environment(): Environment {
 }
 
 /** Prints one sentence about an error, with a red ✖ before it. */
-export function complain(text: string): void {
+export function printError(text: string): void {
   const colors = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported)
   const lines = wrap(`${colors.red('✖')} ${printable(text)}`, terminalColumns(process.stderr))
   process.stderr.write(`${lines.join('\n')}\n`)

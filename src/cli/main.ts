@@ -7,7 +7,7 @@ import { TminusError, UsageError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
 import { example } from './example.ts'
-import { complain, failed } from './failed.ts'
+import { failed, printError } from './failed.ts'
 import { leaveTerminal } from './signals.ts'
 import { addDb, addJobs, addPools } from './verbs/care-verbs.ts'
 import { addDags, addRuns, addTasks } from './verbs/run-verbs.ts'
@@ -21,7 +21,7 @@ function buildProgram(done: (code: number) => void): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ minWidthToWrap: 30 })
-    .configureOutput({ outputError: (text) => complain(sentence(text)) })
+    .configureOutput({ outputError: (text) => printError(sentence(text)) })
   program
     .command('pipeline')
     .description('run a dag once, now, and wait for its end')
@@ -94,9 +94,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/**
- * Whether the word may be a verb of a dag. Only then are the dags loaded, so a slow dag does not delay a built-in verb.
- */
+/** Whether the word may be a verb of a dag. If not, no dag is loaded, so a slow one delays no built-in verb. */
 function mayBeOfDag(program: Command, word: string | undefined): boolean {
   if (word === undefined || word === '-h' || word === '--help') return true
   return !word.startsWith('-') && !program.commands.some((command) => command.name() === word)

@@ -10,9 +10,7 @@ export async function setUpCommand(): Promise<Setup> {
   return await setUp({ wanted: () => false, logTo: process.stderr })
 }
 
-/**
- * Opens the runner's tables, calls `work`, then closes them. Creates no tables: throws a TminusError if there are none.
- */
+/** Opens the runner's tables for `work`, then closes them. Throws a TminusError if there are no tables. */
 export async function withMetadata<T>(work: (metadata: Metadata, setup: Setup) => Promise<T>): Promise<T> {
   const setup = await setUpCommand()
   const { metadata, close } = await openDatabases(setup, { create: false })

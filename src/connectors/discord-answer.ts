@@ -190,7 +190,7 @@ const IN_WORDS: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
 }
 
-export function unanswered(error: unknown, ended: string | undefined): Outcome {
+export function outcomeWithoutAnswer(error: unknown, ended: string | undefined): Outcome {
   const code = codeOf(error)
   if (NEVER_SENT.test(code)) return { kind: 'unreachable', reason: IN_WORDS[code] ?? code }
   return { kind: 'unknown', reason: ended ?? (code || messageOf(error)) }

@@ -1,5 +1,5 @@
 import type { REST, ResponseLike } from 'discord.js'
-import { type Answer, type Outcome, outcomeOf, unanswered } from './discord-answer.ts'
+import { type Answer, type Outcome, outcomeOf, outcomeWithoutAnswer } from './discord-answer.ts'
 import { fitMessage, type Payload } from './discord-message.ts'
 import type { Webhook } from './discord-webhook.ts'
 
@@ -73,7 +73,7 @@ async function request(webhook: Webhook, call: Call, options: SendOptions): Prom
     (thrown) => thrown,
   )
   const outcome = answer && outcomeOf(answer)
-  return scrubbed(outcome ?? unanswered(error, whyEnded(bounded, signal, timeoutMs)), webhook)
+  return scrubbed(outcome ?? outcomeWithoutAnswer(error, whyEnded(bounded, signal, timeoutMs)), webhook)
 }
 
 /** Each call gets its own client, so that discord.js never delays it for an earlier rate limit. Loading takes 200 ms once. */
@@ -93,7 +93,7 @@ async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: A
       receive({ ...head, text: undefined }) // a rejection counts even if its body never ends
       const text = await readWhole(response)
       receive({ ...head, text })
-      return readAlready(response, text)
+      return bufferedResponse(response, text)
     },
   })
 }
@@ -113,7 +113,7 @@ async function readWhole({ body }: ResponseLike): Promise<string> {
 }
 
 /** The body was read to free the socket; discord.js reads it again from memory. */
-function readAlready(response: ResponseLike, text: string): ResponseLike {
+function bufferedResponse(response: ResponseLike, text: string): ResponseLike {
   const { status, statusText, ok, headers } = response
   return {
     ...{ status, statusText, ok, headers, body: null, bodyUsed: false },

@@ -5,10 +5,7 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { type Executing, listExecuting, namesOf } from './alive.ts'
 
 export interface ExecutingWithDags extends Executing {
-  /**
-   * The hash of each loaded dag's graph, by dag id. Null if the process is an older version of T-minus, which does not
-   * record the hashes.
-   */
+  /** The hash of each loaded dag's graph, by dag id. Null if the process is of an older version, which records none. */
   dags: Readonly<Record<string, string>> | null
 }
 
@@ -25,10 +22,7 @@ export async function listExecutingWithDags(db: Metadata): Promise<ExecutingWith
 
 export const NO_PROCESS = `No process is executing runs, so the run stays queued. Start one with ${commandFor('start')}`
 
-/**
- * Explains why no process will execute a queued run of this dag, or why the run may fail, and what to do. Undefined if
- * there is no problem.
- */
+/** Says why no process will execute a queued run of this dag, or why it may fail. Undefined if all is well. */
 export async function whyStaysQueued(
   db: Metadata,
   { id, graph }: Pick<Dag, 'id' | 'graph'>,

@@ -100,9 +100,7 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
   }
 }
 
-/**
- * Returns the action that `backfill` would take for each tick. Changes nothing. Throws the same errors as `backfill`.
- */
+/** Returns what `backfill` would do for each tick, and changes nothing. Throws the same errors. */
 export async function planBackfill(db: Metadata, dag: Dag, range: BackfillRange): Promise<PlannedTick[]> {
   return await plan(db, dag.id, ticksOf(dag, range), range.reprocess, null)
 }

@@ -15,10 +15,7 @@ export interface LockedRun {
   unrun: readonly string[]
 }
 
-/**
- * Locks a run until the transaction ends: no other process can change it, not even its owner. The id `latest` is the
- * newest run.
- */
+/** Locks a run until the transaction ends: not even its owner can change it. The id `latest` is the newest run. */
 export async function lockRun(tx: Metadata, dagId: string, runId: string): Promise<LockedRun | undefined> {
   const { rows } = await tx.query<LockedRun>(
     `select r.dag_run_id as "dagRunId", r.run_id as "runId", r.state, v.graph

@@ -1,8 +1,6 @@
 import type { Graph } from '../dag/graph.ts'
 
-/**
- * Returns the ids of all tasks that are directly or indirectly downstream of the given ones. Excludes the given ones.
- */
+/** The ids of all tasks that are directly or indirectly downstream of the given ones, without the given ones. */
 export function downstreamOf(graph: Graph, taskIds: readonly string[]): string[] {
   const reached = new Set<number>()
   const open = taskIds.map((id) => graph.indexOf.get(id)).filter((index) => index !== undefined)

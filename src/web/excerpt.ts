@@ -1,15 +1,9 @@
 import { humanBytes } from '../db/text.ts'
 
-/**
- * How many characters are read beyond the shown ones, so that a secret at the cut is recognised. A longer secret is
- * not.
- */
+/** This many more characters are read than shown, so that a secret of up to this length is found at the cut. */
 export const MARGIN = 4_000
 
-/**
- * How many characters of a text are shown: on a page as `listed`, `sentence` or `block`; in the API of a `reason` and
- * of an error (`stacks`).
- */
+/** Most characters shown of a text: on a page in a list, sentence or block; in the API of a reason or an error. */
 export const SHOWN = { listed: 300, sentence: 600, reason: 2_000, block: 8_000, stacks: 50_000 }
 
 /**

@@ -107,9 +107,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/**
- * Returns the reasons why the dag rejects this conf, by field; none if it accepts it. An unknown name is an error too.
- */
+/** Returns why the dag rejects this conf, by field; empty if it accepts it. An unknown name is an error too. */
 export function checkConf(dag: Dag, conf: Record<string, unknown>): ParamErrors {
   const known = Object.keys(dag.params.shape)
   const unknown = dag.params.def.catchall === undefined ? Object.keys(conf).filter((name) => !known.includes(name)) : []

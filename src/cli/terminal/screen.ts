@@ -61,9 +61,7 @@ export function terminalColumns(stream: NodeJS.WriteStream = process.stdout): nu
   return stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY
 }
 
-/**
- * Makes external text safe for a terminal: it cannot move the cursor, and cannot hide or reverse the text beside it.
- */
+/** Makes external text safe for a terminal: it cannot move the cursor, or hide or reverse the text beside it. */
 export function printable(text: string): string {
   return visibleText(text).replaceAll('\t', ' ')
 }

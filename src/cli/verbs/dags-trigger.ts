@@ -18,10 +18,7 @@ export interface TriggerOptions {
   wait?: boolean
 }
 
-/**
- * `dags trigger <dag>`: queues a run for another process. With `--wait`, it waits for the end and returns 1 if the run
- * failed.
- */
+/** `dags trigger <dag>`: queues a run for another process. With `--wait`, returns 1 if the run failed. */
 export async function dagsTrigger(dagId: string, options: TriggerOptions): Promise<number> {
   const given = options.logicalDate === undefined ? undefined : parseInstant('--logical-date', options.logicalDate)
   return await withMetadata(async (metadata, { loaded, clock }) => {

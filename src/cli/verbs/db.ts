@@ -39,10 +39,7 @@ export async function dbMigrate({ beforeStart = false }: { beforeStart?: boolean
   return 0
 }
 
-/**
- * Throws the error that `start` would throw, so that a supervisor does not restart it again and again. Uses any free
- * port.
- */
+/** Throws the error that `start` would throw, so that a supervisor does not restart it for ever. Uses a free port. */
 async function refusePage(metadata: Metadata, web: Config['web']): Promise<void> {
   await requireUser(metadata, web)
   const door = openDoor({ ...web, port: 0 })

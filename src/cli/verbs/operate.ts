@@ -29,7 +29,7 @@ export async function runsClear(dagId: string, runId: string, options: ClearOpti
     const done = await clear(metadata, { dagId, runId: run.run_id }, selection, options.dryRun ?? false)
     if (done.taskIds.length === 0) say(`Nothing to clear in ${done.runId}`)
     else say(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
-    if (done.taskIds.length > 0 && !options.dryRun) await sayIfNotTaken(metadata, dag)
+    if (done.taskIds.length > 0 && !options.dryRun) await warnIfNotExecuted(metadata, dag)
   })
   return 0
 }
@@ -62,13 +62,13 @@ export async function tasksMark(
     const done: Operated = await mark(metadata, dag, run.run_id, taskId, known, value)
     const [, ...after] = done.taskIds
     say(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
-    await sayIfNotTaken(metadata, dag)
+    await warnIfNotExecuted(metadata, dag)
   })
   return 0
 }
 
 /** Prints a warning, with what to do, if no running process would execute a queued run of this dag. */
-export async function sayIfNotTaken(metadata: Metadata, dag: Dag): Promise<void> {
+export async function warnIfNotExecuted(metadata: Metadata, dag: Dag): Promise<void> {
   const why = await whyStaysQueued(metadata, dag)
   if (why !== undefined) say(why)
 }

@@ -46,9 +46,7 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   return left > 0 ? EXIT_OF[signal] : 0
 }
 
-/**
- * Handles a signal that arrives before the databases are open. Returns the exit code of a process without a handler.
- */
+/** Handles a signal that arrives before the databases are open. Returns the signal's own exit code. */
 async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<number> {
   const ended = opening.then((app) => app.end('success', { reason: signal }))
   // If opening fails there is nothing to close, and the error no longer matters.

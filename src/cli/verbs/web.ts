@@ -20,9 +20,7 @@ export async function web(): Promise<number> {
   }
 }
 
-/**
- * Undefined if a setting is wrong. `page` then throws an error that names all wrong settings, including those of dags.
- */
+/** Undefined if a setting is wrong. `page` then throws an error that names all wrong settings, also those of dags. */
 function listenBy(env: Environment): Door | undefined {
   try {
     return openDoor(parseSettings(env, []).config.web)

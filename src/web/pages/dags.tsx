@@ -86,9 +86,7 @@ interface ListProps {
   mark: string
 }
 
-/**
- * Only the body of the table is live, so a reload does not move the table. Links have ids, so that they keep the focus.
- */
+/** Only the body of the table is live, so the table does not move. Links have ids, so that they keep the focus. */
 function List({ c, rows, next, search, mark }: ListProps) {
   if (rows.length === 0 && search !== '')
     return (
