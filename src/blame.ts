@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 
 /** A try whose code runs in this process. */
 export interface RunningTry {
@@ -16,7 +16,7 @@ export interface RunningTry {
   fail(error: Error): void
 }
 
-const context = new AsyncLocalStorage<RunningTry>()
+const context = new AsyncLocalStorage<RunningTry | undefined>()
 const running = new Set<RunningTry>()
 
 /** Runs the code of a try, so that `currentTry` names this try in everything that the code starts. */
@@ -37,4 +37,14 @@ export function currentTry(): RunningTry | undefined {
 /** The tries whose code runs in this process now. */
 export function runningTries(): ReadonlySet<RunningTry> {
   return running
+}
+
+/** Binds a function to the async context of the try that calls this; returns it as it is if no try does. */
+export function boundToTry<F extends (...args: never[]) => unknown>(fn: F): F {
+  return context.getStore() === undefined ? fn : (AsyncResource.bind(fn as () => unknown) as F)
+}
+
+/** Runs work that tries share, so that it belongs to none of them. */
+export function outsideTries<T>(work: () => T): T {
+  return context.getStore() === undefined ? work() : context.run(undefined, work)
 }

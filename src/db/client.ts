@@ -1,4 +1,5 @@
 import pg, { type ClientConfig, type DatabaseError } from 'pg'
+import { boundToTry, outsideTries } from '../blame.ts'
 import { addAdvice } from './rights.ts'
 
 /** An idle connection sends nothing, so only TCP keep-alive detects that a NAT or a crash has dropped it. */
@@ -49,6 +50,7 @@ export class Client extends pg.Client {
   /** True if the connection goes through a pooler. Known once `settle` has resolved. */
   pooled = false
   readonly #options: ClientOptions
+  #emit: pg.Connection['stream']['emit'] | undefined
 
   constructor(options: ClientOptions = {}) {
     super(withSafeTls(options))
@@ -60,6 +62,24 @@ export class Client extends pg.Client {
     this.connection.on('error', () => this.connection.stream.destroy())
     // This listener runs before pg passes the error to the caller.
     this.connection.on('errorMessage', (error: DatabaseError) => this.#addAdvice(error))
+  }
+
+  /** The connection serves one try after the other, so it belongs to none of them. */
+  override connect(): Promise<this>
+  override connect(callback: (error: Error) => void): void
+  override connect(callback?: (error: Error) => void): Promise<this> | undefined {
+    return outsideTries(() => super.connect(callback as never) as unknown as Promise<this> | undefined)
+  }
+
+  /** Until `giveBack`, what the server sends is handled in the async context of the try that calls this. */
+  lend(): void {
+    const { stream } = this.connection
+    this.#emit ??= stream.emit
+    stream.emit = boundToTry(this.#emit)
+  }
+
+  giveBack(): void {
+    if (this.#emit) this.connection.stream.emit = this.#emit
   }
 
   getStartupConf(): Record<string, string> {

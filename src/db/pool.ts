@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
+import { boundToTry } from '../blame.ts'
 import { Client, type ClientOptions, KEEP_ALIVE } from './client.ts'
 
 /** Runs statements: the pool, or one connection inside a transaction. */
@@ -37,10 +38,11 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
     idleTimeoutMillis: 30_000,
     ...KEEP_ALIVE,
     types: { getTypeParser },
-    onConnect: (client: ClientBase) => (client as Client).settle(),
+    onConnect: (client: ClientBase) => ofOurs(client).settle(),
     ...ofClient,
   })
   pool.on('error', (error) => onIdleError?.(error))
+  pool.on('release', (_error, client) => ofOurs(client).giveBack())
   return pool
 }
 
@@ -54,6 +56,21 @@ const MOST_REPEATS = 20
  * may be serializable.
  */
 class RepeatingPool extends pg.Pool {
+  /** An error in a callback, or in an event of the connection, counts as an error of the try that asked for it. */
+  override connect(): Promise<PoolClient>
+  override connect(callback: ConnectCallback): void
+  override connect(callback?: ConnectCallback): Promise<PoolClient> | undefined {
+    if (callback === undefined) return this.#connect()
+    super.connect(lending(callback))
+    return undefined
+  }
+
+  async #connect(): Promise<PoolClient> {
+    const client = await super.connect()
+    ofOurs(client).lend()
+    return client
+  }
+
   override query(...args: never[]): never {
     return this.#repeat(args) as never
   }
@@ -68,6 +85,23 @@ class RepeatingPool extends pg.Pool {
       }
     }
   }
+}
+
+type ConnectCallback = (
+  error: Error | undefined,
+  client: PoolClient | undefined,
+  done: (release?: unknown) => void,
+) => void
+
+function lending(callback: ConnectCallback): ConnectCallback {
+  return boundToTry((error: Error | undefined, client: PoolClient | undefined, done: () => void) => {
+    if (client) ofOurs(client).lend()
+    callback(error, client, done)
+  })
+}
+
+function ofOurs(client: ClientBase): Client {
+  return client as unknown as Client
 }
 
 const INT8 = 20
