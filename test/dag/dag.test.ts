@@ -138,7 +138,7 @@ describe('dag()', () => {
     expect(() => dag('d', {}, ({ task }) => task('a', options as never))).toThrow(`dag 'd': ${says}`)
   })
 
-  test('refuses an id that is no text, and tasks that are defined later or by no function', () => {
+  test('refuses an id that is no text, tasks that are defined later, and a missing function', () => {
     expect(() => dag(undefined as never, {}, () => {})).toThrow("'undefined' is not an id for a dag")
     expect(() => dag('d', {}, undefined as never)).toThrow("dag 'd': its third argument must be a function")
     expect(() => dag('d', {}, async () => {})).toThrow('the function that defines its tasks must not be async')
@@ -160,7 +160,7 @@ describe('dag()', () => {
     expect(() => dag('d', { maxActiveRuns: 2 ** 31 }, () => {})).toThrow('maxActiveRuns must be a whole number from 1')
   })
 
-  test('refuses a schedule whose runs could not be given their params, naming one', () => {
+  test('refuses a schedule if a param has no default, and names the param', () => {
     const params = z.object({ day: z.string(), copies: z.number().default(1) })
     expect(() => dag('d', { schedule: '@daily', params }, () => {})).toThrow("so 'day' needs a default")
     expect(dag('d', { params }, () => {}).params).toBe(params)
@@ -174,7 +174,7 @@ describe('dag()', () => {
 
 describe('types: what must not compile', () => {
   test('upstreams are values and their outputs arrive typed', () => {
-    // Never called: the compiler is what is tested, by npm run types.
+    // Never called: npm run types tests that the compiler refuses these lines.
     const define = () =>
       dag('typed', { settings: { TOKEN: z.string() }, params: z.object({ n: z.number() }) }, ({ task }) => {
         const number = task('number', { output: z.number(), run: () => 1 })
@@ -197,9 +197,9 @@ describe('types: what must not compile', () => {
             const sum: number = inputs.number + context.params.n
             const token: string = context.settings.TOKEN
             const none: undefined = inputs.nothing
-            // @ts-expect-error only what was declared arrives
+            // @ts-expect-error not a declared upstream
             inputs.other
-            // @ts-expect-error only what was declared is a setting
+            // @ts-expect-error not a declared setting
             context.settings.OTHER
             return [sum, token, none]
           },
@@ -226,19 +226,19 @@ describe('graph', () => {
     upstream: Object.fromEntries(parents.map((parent) => [parent, parent])),
   })
 
-  test('orders tasks after their upstreams, whatever order they were written in', () => {
+  test('orders tasks after their upstreams, in whatever order they are defined', () => {
     const graph = buildGraph('d', [node('c', 'b'), node('a'), node('b', 'a')])
     expect(graph.nodes.map(({ id }) => id)).toEqual(['a', 'b', 'c'])
     expect(graph.upstream).toEqual([[], [0], [1]])
     expect(graph.downstream).toEqual([[1], [2], []])
   })
 
-  test('refuses an upstream that is not there, and a task upstream of itself', () => {
+  test('refuses an upstream that does not exist, and a task upstream of itself', () => {
     expect(() => buildGraph('d', [node('a', 'ghost')])).toThrow("depends on 'ghost'")
     expect(() => buildGraph('d', [node('a', 'a')])).toThrow('cycle: a → a')
   })
 
-  test('downstreamOf reaches everything after, once', () => {
+  test('downstreamOf returns each later task once', () => {
     const graph = buildGraph('d', [node('a'), node('b', 'a'), node('c', 'a'), node('d', 'b', 'c'), node('e')])
     expect(downstreamOf(graph, ['a'])).toEqual(['b', 'c', 'd'])
     expect(downstreamOf(graph, ['b', 'e'])).toEqual(['d'])

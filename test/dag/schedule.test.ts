@@ -43,7 +43,7 @@ test.each([
   '@quarterly',
 ])("'%s' is kept", (schedule) => expect(check(schedule)).toBe(schedule))
 
-test('none at all, and the aliases', () => {
+test('no schedule, and the aliases, are accepted', () => {
   expect(check(null)).toBe(null)
   expect(['@hourly', '@daily', '@weekly', '@monthly', '@yearly'].map(cronOf)).toEqual([
     '0 * * * *',

@@ -32,32 +32,32 @@ function tallyOf(upstreams: readonly Upstream[]) {
   return tally
 }
 
-/** Every mix of `n` upstreams out of the given states. */
+/** Every combination of `n` upstreams with the given states. */
 function mixes<T>(states: readonly T[], n: number): T[][] {
   if (n === 0) return [[]]
   return mixes(states, n - 1).flatMap((mix) => states.map((state) => [...mix, state]))
 }
 
 describe.each(TRIGGER_RULES)('%s', (rule) => {
-  test('over all mixes of up to 4 ended upstreams: as Airflow', () => {
+  test('over all combinations of up to 4 ended upstreams, the outcome is that of Airflow', () => {
     for (const mix of [1, 2, 3, 4].flatMap((n) => mixes(ENDINGS, n))) {
       const tally = tallyOf(mix)
       expect(judge(rule, tally)?.state, mix.join()).toBe(AIRFLOW[rule](tally, mix.length))
     }
   })
 
-  test('with some still running: decided early exactly when no ending to come can change it', () => {
+  test('with running upstreams, decides early exactly if no later end can change the outcome', () => {
     for (const mix of [1, 2, 3, 4].flatMap((n) => mixes([...ENDINGS, OPEN], n))) {
       if (!mix.includes(OPEN)) continue
       const outcomes = new Set(completions(mix).map((ended) => judge(rule, tallyOf(ended))?.state))
       const early = judge(rule, tallyOf(mix))?.state
       if (early !== undefined) expect([...outcomes], mix.join()).toEqual([early])
-      // one_success over a mix of skips and failures may be certain before the last is in; waiting for it is not wrong.
+      // For one_success, the outcome may be certain before the last upstream ends; to wait for it is not wrong.
       else if (outcomes.size === 1) expect(LATE_IS_FINE.has(rule), `${rule} ${mix.join()}`).toBe(true)
     }
   })
 
-  test('without upstreams it is ready, and the reason of everything else names the culprit', () => {
+  test('without upstreams the task is ready; the reason of any other outcome names the upstream that caused it', () => {
     expect(judge(rule, emptyTally(0))).toEqual({ state: 'ready' })
     for (const mix of mixes(ENDINGS, 2)) {
       const verdict = judge(rule, tallyOf(mix))
@@ -67,7 +67,7 @@ describe.each(TRIGGER_RULES)('%s', (rule) => {
   })
 })
 
-/** Rules whose every outcome may be the same although some upstream is still open: those that wait for all. */
+/** The rules that wait for all upstreams, even if the outcome is certain earlier. */
 const LATE_IS_FINE = new Set<TriggerRule>(['all_done'])
 
 function completions(mix: readonly Upstream[]): TerminalTaskState[][] {

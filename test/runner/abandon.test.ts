@@ -6,7 +6,7 @@ import { deferred, openTestRunner, statesOf, stored, uniqueId } from '../support
 
 const database = useDatabase()
 
-test.concurrent('a task that ignores its signal is left behind after 10 s, and its late result is refused', async () => {
+test.concurrent('a task that ignores its signal is abandoned after 10 s, and its late result is refused', async () => {
   const late = deferred()
   const ended = deferred()
   const deaf = dag(uniqueId('deaf'), {}, ({ task }) => {
@@ -31,7 +31,7 @@ test.concurrent('a task that ignores its signal is left behind after 10 s, and i
   expect(statesOf(await stored(metadata, deaf.id, result.run_id)).a).toBe('failed')
 })
 
-test.concurrent('an output that never comes out of its schema is left behind as well', async () => {
+test.concurrent('a task whose output schema never returns is abandoned too', async () => {
   const output = z.string().refine(() => new Promise<boolean>(() => {}))
   const hanging = dag(uniqueId('hanging'), {}, ({ task }) => {
     task('a', { executionTimeout: '50ms', output, run: () => 'out' })

@@ -29,7 +29,7 @@ async function openCuttable() {
   return proxy
 }
 
-test('what a person changed while nobody listened is told when the connection is back', async () => {
+test('after a lost connection, a process notices the changes that users made meanwhile', async () => {
   const proxy = await openCuttable()
   const job = await openJob(proxy.connectionString)
   const endless = dag(uniqueId('endless'), {}, ({ task }) => {
@@ -46,7 +46,7 @@ test('what a person changed while nobody listened is told when the connection is
   await until(() => runner.drained().then(() => true))
 })
 
-test('a connection whose end the server has not heard of keeps nobody from listening again', async () => {
+test('a process listens again although the server does not know that its old connection is broken', async () => {
   const proxy = await openCuttable()
   const job = await openJob(proxy.connectionString)
   let heard = 0
@@ -59,7 +59,7 @@ test('a connection whose end the server has not heard of keeps nobody from liste
   }, 20_000)
 })
 
-test('awake again after its machine slept, a process lets the others come back before it buries any', async () => {
+test('after its machine slept, a process waits for the others to renew their leases before it declares any dead', async () => {
   onTestFinished(() => void vi.useRealTimers())
   const [first, second] = [await openJob(), await openJob()]
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 40_000 })
@@ -69,7 +69,7 @@ test('awake again after its machine slept, a process lets the others come back b
   expect(rows).toEqual([{ state: 'running' }])
 })
 
-test('who buries a process leaves the one of the same number in another database alone', async () => {
+test('declaring a process dead does not affect a process with the same id in another database', async () => {
   const metadata = openMetadata(database.pool, 'metadata')
   const [own, dead] = [await insertJob(metadata, 'start'), await insertJob(metadata, 'start')]
   const other = new pg.Client({ connectionString: elsewhere.connectionString })

@@ -13,7 +13,7 @@ const database = useDatabase()
 
 type Hostile = (context: TaskContext) => unknown
 
-/** Runs `hostile` as task `bad`, with `good1` and `good2` ending in the same write and `after` behind them. */
+/** Runs `hostile` as task `bad`. `good1` and `good2` end in the same write; `after` is downstream of them. */
 async function beside(hostile: Hostile) {
   const gate = deferred()
   let waiting = 0
@@ -138,7 +138,7 @@ describe('a log line', () => {
   })
 })
 
-test('a log message that is no text, or too long, is stored as far as it can be', async () => {
+test('a log message that is no text is converted, and a long one is cut', async () => {
   const { state, logs } = await beside(({ log }) => {
     log.info(Object.create(null))
     log.info({ [Symbol.for('nodejs.util.inspect.custom')]: unreadable } as never)
@@ -195,7 +195,7 @@ describe('what a task throws', () => {
     expect([state, reason]).toEqual(['skipped', 'a\uFFFDb'])
   })
 
-  test('an error of 5 MB is stored as its beginning, how much more there was, and its stack and cause', async () => {
+  test('of an error of 5 MB, the beginning, the size of the rest, the stack and the cause are stored', async () => {
     const long = 'x'.repeat(5_000_000)
     const { run, reason } = await beside(() => {
       throw fail(long, { cause: new Error(long) })
@@ -212,7 +212,7 @@ describe('what a task throws', () => {
   })
 })
 
-test('a wait for the year 275760, by a reschedule or a retry, is stored as one for 9999', async () => {
+test('a reschedule or retry in the year 275760 is stored with the year 9999', async () => {
   const defined = dag(uniqueId('patient'), {}, ({ task }) => {
     const run = () => Promise.reject(rescheduleAt(new Date(8.64e15), 'much later'))
     task('rescheduled', { run })
@@ -232,7 +232,7 @@ test('a wait for the year 275760, by a reschedule or a retry, is stored as one f
   await own.runner.stop('the test is over')
 })
 
-test('a write that Postgres refuses for no result in it is tried again until it is taken, without haste', async () => {
+test('a write that Postgres refuses, although no result in it is at fault, is retried with growing waits', async () => {
   await database.pool.query(
     `alter table metadata.task_instance add constraint refused check (task_id <> 'refused' or state <> 'running')`,
   )
@@ -257,7 +257,7 @@ test('a write that Postgres refuses for no result in it is tried again until it 
   expect(await stored(own.metadata, defined.id, runId)).toMatchObject({ state: 'success' })
 })
 
-test('what a dag says of itself is stored as far as it can be', async () => {
+test('texts of a dag that Postgres cannot store are stored in a changed form', async () => {
   const texts = { description: `\u0000${'x'.repeat(5_000_000)}`, tags: ['a\uD800', 'y'.repeat(5_000)] }
   const defined = dag(uniqueId('talkative'), texts, ({ task }) => {
     task('a', { run: () => {} })
@@ -272,7 +272,7 @@ test('what a dag says of itself is stored as far as it can be', async () => {
   ])
 })
 
-test('a conf that cannot be stored refuses its own run, not one inserted with it', async () => {
+test('a conf that cannot be stored refuses its own run, but not a run inserted with it', async () => {
   const defined = dag(uniqueId('given'), { params: z.looseObject({}) }, ({ task }) => {
     task('a', { run: () => {} })
   })

@@ -86,7 +86,7 @@ for (const isolation of ['none', 'all']) {
   }, 1_200_000)
 }
 
-/** As `pg_ctl restart -m immediate`: it ends every session, and recovers from its log at the next start. */
+/** Like `pg_ctl restart -m immediate`: ends every session; the server recovers from its log at the next start. */
 async function restartImmediately(): Promise<void> {
   process.kill(serverPid(server.folder), 'SIGQUIT')
   const again = await openEmbedded({ dataDir, create: false })

@@ -27,7 +27,7 @@ test('a process that was declared dead claims no run, even before it notices', a
   expect(await stored(other.metadata, one.id, runId)).toMatchObject({ state: 'queued' })
 })
 
-test('nor while it is being buried', async () => {
+test('a process that is being declared dead claims no run', async () => {
   const one = nothing()
   const own = await openTestRunner(database, [one])
   await enqueue(own.metadata, one, { logicalDate: new Date() })
@@ -40,7 +40,7 @@ test('nor while it is being buried', async () => {
   expect(await claimed.claiming).toBeUndefined()
 })
 
-test('who loses the room of one dag to another process at the same instant takes up the run of another dag', async () => {
+test("a process that loses the race for one dag's last run slot claims a run of another dag", async () => {
   const [full, free] = [nothing({ maxActiveRuns: 1 }), nothing()]
   const dagIds = [full.id, free.id]
   const [first, second] = [await openTestRunner(database, [full, free]), await openTestRunner(database, [full, free])]
@@ -64,7 +64,7 @@ test.each([
   const one = nothing()
   const own = await openTestRunner(database, [])
   const { runId } = await enqueue(own.metadata, one, { logicalDate: new Date() })
-  // Nothing of it is to be written for an hour, which would show that it was changed.
+  // No write is due for an hour: a write would show that the run was changed.
   const { rows } = await own.metadata.query<{ id: number }>(
     `update metadata.task_instance set state = 'up_for_retry', try_number = 1, due_at = now() + interval '1 h'
      where dag_run_id = (select dag_run_id from metadata.dag_run where run_id = $1) returning dag_run_id as id`,

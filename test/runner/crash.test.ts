@@ -18,7 +18,7 @@ beforeAll(async () => {
 test(`kill -9 at ${CRASHES} random moments, two processes at work: every run ends, no finished try is repeated`, async () => {
   const dags = await crashDags()
   const { metadata } = await openTestRunner(database, dags)
-  // The parent only queues: it must not be taken for a process that died.
+  // The parent only queues runs: it must not count as a dead process.
   await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)
   const workers = [startWorker(database.connectionString), startWorker(database.connectionString)]
   const killed = new Map<number, number>()
@@ -48,11 +48,11 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
   console.log(
     `${CRASHES} crashes: ${JSON.stringify(verdict)}; ${waits.length} found after ms: median ${waits[waits.length >> 1]}, p95 ${p95}`,
   )
-  // 143: the last one was told to stop while it was still opening its databases.
+  // 143: the last process got SIGTERM while it was still opening its databases.
   for (const { code, stderr } of ends) expect([[0, 143].includes(code ?? -1), stderr]).toEqual([true, ''])
   expect(verdict).toMatchObject({ running: 0, startedTwice: 0, afterSuccess: 0, successTwice: 0, unproven: 0 })
   expect(verdict.failed).toBeLessThan(verdict.runs / 10)
-  // By their free locks: their leases run out after 30 s.
+  // They are found by their free locks, because their leases expire only after 30 s.
   expect(p95).toBeLessThan(15_000)
 }, 900_000)
 

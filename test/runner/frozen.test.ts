@@ -7,16 +7,16 @@ import { until } from '../support/runner.ts'
 
 const database = useDatabase()
 
-test('a process that hangs loses its runs when its lease runs out, and awake again it is nobody it was', async () => {
+test('a process that hangs loses its runs when its lease expires, and registers as a new process when it continues', async () => {
   const metadata = openMetadata(database.pool, 'metadata')
   const query = async (sql: string, values: unknown[] = []) => (await metadata.query(sql, values)).rows
   const scheduler = startCli(['scheduler'], { env: { DATABASE_URL: database.connectionString, LOG_LEVEL: 'warn' } })
   await until(async () => (await query('select from metadata.job where backend_pid is not null')).length === 1)
   const pipeline = startCli(['pipeline', 'slow'], { env: { DATABASE_URL: database.connectionString } })
   await until(async () => (await query(`select from metadata.task_instance where state = 'running'`)).length === 1)
-  // The run's owner is the pipeline process: that one is frozen, and the scheduler is to find it.
+  // The pipeline process owns the run. It is frozen, and the scheduler must find that out.
   pipeline.process.kill('SIGSTOP')
-  // Thirty seconds of silence, told in one statement.
+  // One statement simulates thirty seconds without a heartbeat.
   await query(`update metadata.job set heartbeat_at = now() - interval '31 s' where pid = $1`, [pipeline.process.pid])
   await until(
     async () =>
@@ -39,7 +39,7 @@ test('a process that hangs loses its runs when its lease runs out, and awake aga
   const { code, stderr } = await pipeline.ended
   expect(code).toBe(1)
   expect(stderr).toMatch(/was declared dead|another process took it over/)
-  // What it left behind is still the other one's, untouched.
+  // The run still belongs to the other process, unchanged.
   expect(await query(`select try_number from metadata.task_instance where state = 'running'`)).toEqual([
     { try_number: 2 },
   ])

@@ -11,7 +11,7 @@ import { deferred, openTestRunner, stored, uniqueId, until } from '../support/ru
 
 const database = useDatabase()
 
-/** Counts how many of what it guards are under way at once. */
+/** Counts how many of the guarded calls run at once. */
 function gauge() {
   let now = 0
   const seen = { most: 0, total: 0 }
@@ -57,7 +57,7 @@ describe('limits', () => {
     const runs = await Promise.all(
       owns.flatMap(({ runner }) => [1, 2, 3].map(() => runner.run(two, { logicalDate: new Date() }))),
     )
-    // Nobody listens in this test: what NOTIFY would say is said by hand.
+    // No process listens in this test, so the test itself calls what a NOTIFY would trigger.
     const nudge = setInterval(() => {
       for (const { runner } of owns) runner.runsWaiting()
     }, 20)
@@ -100,7 +100,7 @@ describe('limits', () => {
     })
   })
 
-  test('a pool that is not there holds the task, saying so; made, it lets it go', async () => {
+  test('a task waits, with a reason, while its pool does not exist, and starts when the pool is created', async () => {
     const pool = uniqueId('late')
     const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
       task('a', { pool, run: () => {} })
@@ -118,7 +118,7 @@ describe('limits', () => {
     expect(await run.finished).toMatchObject({ state: 'success' })
   })
 
-  test('a slot taken for a task is its own, also while the row that says it waits is being written', async () => {
+  test('a slot acquired for a task stays its own, even while the write of its waiting state is in flight', async () => {
     const held = dag(uniqueId('held'), { maxActiveTasks: 1 }, ({ task }) => {
       task('a', { run: () => {} })
     })
@@ -148,7 +148,7 @@ describe('limits', () => {
     })
   })
 
-  test('release hands unfinished work back, and another process takes it up where it stands', async () => {
+  test('release gives up unfinished runs, and another process continues them', async () => {
     const started = deferred()
     const seen: string[] = []
     const handed = dag(uniqueId('handed'), {}, ({ task }) => {
@@ -182,7 +182,7 @@ describe('limits', () => {
     expect(seen).toEqual(['a', 'b1', 'b2', 'c'])
   })
 
-  test('release waits for the claim under way; nothing uses the database after it, whatever is heard', async () => {
+  test('release waits for the claim in flight; after it, no notification causes a query', async () => {
     const told = dag(uniqueId('told'), {}, ({ task }) => {
       task('a', { run: () => {} })
     })
@@ -217,7 +217,7 @@ describe('limits', () => {
     expect(queries).toBe(before)
   })
 
-  test('a run whose claim was committed but never answered is found and carried on', async () => {
+  test('a run whose claim was committed, but whose answer was lost, is found and continued', async () => {
     const ran: string[] = []
     const claimed = dag(uniqueId('claimed'), {}, ({ task }) => {
       task('a', { run: () => ran.push('a') })

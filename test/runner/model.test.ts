@@ -10,7 +10,7 @@ import { openTestRunner, statesOf, uniqueId } from '../support/runner.ts'
 
 const database = useDatabase()
 
-/** Random dags: each task hangs on any of those before it. */
+/** Random dags: each task depends on any of the tasks before it. */
 const models = fc
   .array(
     fc.record({
@@ -57,7 +57,7 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
   })
 }
 
-test('random dags end as the reference interpreter says, each task started exactly as often', async () => {
+test('random dags end as in the reference interpreter, with the same number of starts for each task', async () => {
   await fc.assert(
     fc.asyncProperty(models, fc.constantFrom(1, 3, 16), async (model, slots) => {
       const starts: Record<string, number> = {}

@@ -27,7 +27,7 @@ afterAll(async () => {
   await removeFolder(dataDir)
 })
 
-/** As `pg_ctl restart -m immediate`: no goodbye to anybody, recovery from the log at the next start. */
+/** Like `pg_ctl restart -m immediate`: ends every session; the server recovers from its log at the next start. */
 async function restartImmediately(): Promise<void> {
   const pid = await outlasting(async () => serverPid(server.folder))
   process.kill(pid, 'SIGQUIT')
@@ -35,7 +35,7 @@ async function restartImmediately(): Promise<void> {
   await again.release({ leaveRunning: true })
 }
 
-test(`Postgres restarted ${RESTARTS} times in mid-run: every run ends, nothing finished is repeated`, async () => {
+test(`Postgres restarted ${RESTARTS} times during runs: every run ends, no finished task is repeated`, async () => {
   const dags = await crashDags()
   const { metadata } = await openTestRunner({ pool } as never, dags)
   await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)

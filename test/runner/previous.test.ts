@@ -8,7 +8,7 @@ const database = useDatabase()
 
 const day = (number: number) => new Date(`2026-03-0${number}T00:00:00Z`)
 
-test('context.previous is read when a try starts, and goes by logical date', async () => {
+test('context.previous is read when a try starts, and is the latest by logical date', async () => {
   const gates = new Map([1, 2, 3, 4].map((one) => [day(one).getTime(), deferred()]))
   const seen: string[] = []
   const note = (taskId: string, date: Date, previous: Date | undefined) =>
@@ -24,7 +24,7 @@ test('context.previous is read when a try starts, and goes by logical date', asy
   })
   const { runner } = await openTestRunner(database, [chain], { slots: 8 })
   const runs = []
-  // The third is begun last, as by a backfill.
+  // The third run starts last, as in a backfill.
   for (const one of [1, 2, 4, 3]) runs.push(await runner.run(chain, { logicalDate: day(one) }))
   for (const index of [0, 1, 3, 2]) {
     const run = runs[index]
@@ -35,7 +35,7 @@ test('context.previous is read when a try starts, and goes by logical date', asy
   expect(seen.filter((line) => line.includes('b'))).toEqual(['1 b: none', '2 b: 1', '3 b: 2', '4 b: 3'])
 })
 
-test('a run that ends by the write which starts a task of another run counts as previous', async () => {
+test("a run counts as previous even if it ends in the same write that starts the other run's task", async () => {
   const metadata = (await openTestRunner(database, [])).metadata
   const pool = uniqueId('pool')
   await setPool(metadata, pool, 1, null)

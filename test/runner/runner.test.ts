@@ -14,7 +14,7 @@ const database = useDatabase()
 const FAST = { retryDelay: '1ms' } as const
 
 describe('a run', () => {
-  test('goes through its tasks in order and hands outputs on, decoded', async () => {
+  test('runs its tasks in order, and passes decoded outputs downstream', async () => {
     const date = z.codec(z.iso.datetime(), z.date(), {
       decode: (text) => new Date(text),
       encode: (value) => value.toISOString(),
@@ -45,7 +45,7 @@ describe('a run', () => {
     expect((await run(empty)).state).toBe('success')
   })
 
-  test('is failed when a task is, although a later leaf is green', async () => {
+  test('fails if a task failed, although a later task succeeded', async () => {
     const red = dag(uniqueId('red'), {}, ({ task }) => {
       const a = task('a', { run: () => Promise.reject(new Error('broken pipe')) })
       const b = task('b', { upstream: { a }, run: () => {} })
@@ -131,7 +131,7 @@ describe('a task ends', () => {
     expect(tries).toBe(3)
   })
 
-  test('failed at once by fail(), without retries when told so, skipped by skip()', async () => {
+  test('failed at once by fail(), skipped by skip()', async () => {
     const endings = dag(uniqueId('endings'), { defaultArgs: { retries: 3, retryDelay: '1h' } }, ({ task }) => {
       task('a', {
         run: () => {
@@ -155,7 +155,7 @@ describe('a task ends', () => {
     ])
   })
 
-  test('rescheduled, giving its slot back and losing no retry', async () => {
+  test('rescheduled: it releases its slot and uses up no retry', async () => {
     const order: string[] = []
     const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
       task('a', {
@@ -194,7 +194,7 @@ describe('a task ends', () => {
     expect(aborted).toMatchObject({ code: 'execution_timeout' })
   })
 
-  test('in its own time under a limit longer than a timer can wait', async () => {
+  test('normally under a time limit that is longer than a timer can wait', async () => {
     const patient = dag(uniqueId('patient'), {}, ({ task }) => {
       task('a', { executionTimeout: '30d', run: () => new Promise((resolve) => setTimeout(resolve, 20)) })
     })
@@ -235,7 +235,7 @@ describe('a task ends', () => {
     expect(a?.reason).toContain(reason)
   })
 
-  test('with what no database takes: NUL bytes and lone surrogates', async () => {
+  test('with texts that Postgres cannot store: NUL bytes and unpaired surrogates', async () => {
     const odd = dag(uniqueId('odd'), {}, ({ task }) => {
       const a = task('a', { output: z.string(), run: () => 'nul \u0000 lone \ud800' })
       task('b', {
@@ -281,7 +281,7 @@ describe('a task ends', () => {
   })
 })
 
-test('what shows a run and breaks is told for what it is, once each time, and disturbs neither run nor task', async () => {
+test('an error in the display of a run is logged once each time, and affects neither run nor task', async () => {
   const errors: unknown[][] = []
   const log = Object.assign(Object.create(silent), { error: (...told: unknown[]) => errors.push(told) })
   const watched = dag(uniqueId('watched'), {}, ({ task }) => {
@@ -307,7 +307,7 @@ test('what shows a run and breaks is told for what it is, once each time, and di
   ])
 })
 
-test('the end of a run is told once, with the write that ends it', async () => {
+test('the end of a run is reported once, with the write that ends it', async () => {
   // b ends while the end of a is being written.
   const twoLeaves = dag(uniqueId('leaves'), {}, ({ task }) => {
     task('a', { run: () => {} })
@@ -321,7 +321,7 @@ test('the end of a run is told once, with the write that ends it', async () => {
 })
 
 describe('ownership', () => {
-  test('a run another process took over cannot be written any more', async () => {
+  test('a process cannot write a run that another process has adopted', async () => {
     const gate = deferred()
     const started = deferred()
     const held = dag(uniqueId('held'), {}, ({ task }) => {
@@ -353,7 +353,7 @@ describe('ownership', () => {
     ])
   })
 
-  test('a run somebody changed is read again, and goes on from what is stored', async () => {
+  test('a run that a user changed is read again, and continues from the stored state', async () => {
     const gate = deferred()
     const started = deferred()
     const ran: string[] = []
@@ -382,7 +382,7 @@ describe('ownership', () => {
     expect(ran).toEqual(['c'])
   })
 
-  test('what a task came to is kept through an outage that outlasts the wait for its end', async () => {
+  test('the result of a task survives an outage that lasts longer than the wait for its end', async () => {
     onTestFinished(() => void vi.useRealTimers())
     const { metadata } = await openTestRunner(database, [])
     const one = dag(uniqueId('outlasting'), {}, ({ task }) => {
@@ -400,7 +400,7 @@ describe('ownership', () => {
     expect(away).toBe(false)
   })
 
-  test('a queued run is claimed once, however many ask', async () => {
+  test('a queued run is claimed once, however many processes try', async () => {
     let ran = 0
     const queued = dag(uniqueId('queued'), {}, ({ task }) => {
       task('a', { run: () => ++ran })
@@ -451,7 +451,7 @@ describe('ownership', () => {
     ])
   })
 
-  test.each(['stop', 'release'] as const)('%s reaches a run also while it is being read again', async (end) => {
+  test.each(['stop', 'release'] as const)('%s also reaches a run that is being read again', async (end) => {
     const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
       task('a', { run: () => Promise.reject(rescheduleAt(new Date(Date.now() + 3_600_000), 'later')) })
     })

@@ -16,7 +16,7 @@ const start = (own: TestRunner, one: Dag) => own.runner.run(one, { logicalDate: 
 const ownState = async ({ metadata }: TestRunner, one: Dag, index = 0) =>
   (await stored(metadata, one.id, 'latest')).task_instances[index]?.state
 
-/** Holds a row until the test lets go of it. */
+/** Locks a row until the test releases it. */
 async function holding(row: string, value: unknown): Promise<() => Promise<void>> {
   const connection = await database.pool.connect()
   await connection.query('begin')
@@ -27,7 +27,7 @@ async function holding(row: string, value: unknown): Promise<() => Promise<void>
   }
 }
 
-/** What a process hears of slots, here without the process. */
+/** The notifications about slots that a process would get. */
 async function listening({ runner }: TestRunner): Promise<void> {
   const session = await database.pool.connect()
   await session.query('listen tminus_metadata')
@@ -36,7 +36,7 @@ async function listening({ runner }: TestRunner): Promise<void> {
 }
 
 describe("slots of a process's own", () => {
-  test('are never exceeded, also when one goes while a pool is asked', async () => {
+  test('are never exceeded, even if one is released during the request for a pool slot', async () => {
     const pool = uniqueId('pool')
     const seen = { now: 0, most: 0 }
     const run = async () => {
@@ -63,7 +63,7 @@ describe("slots of a process's own", () => {
     expect(seen.most).toBe(1)
   })
 
-  test('go to who waits also when the one they were for is cancelled before it started', async () => {
+  test('go to a waiting task if the task that acquired them is cancelled before it starts', async () => {
     const gate = deferred()
     const cancelled = dag(uniqueId('cancelled'), {}, ({ task }) => {
       const first = task('first', { run: () => gate.promise })
@@ -89,7 +89,7 @@ describe("slots of a process's own", () => {
 })
 
 describe('slots of a pool', () => {
-  test('are asked for however many wait for another pool', async () => {
+  test('are requested, however many tasks wait for another pool', async () => {
     const [full, free] = [uniqueId('full'), uniqueId('free')]
     const gate = deferred()
     const many = dag(uniqueId('many'), {}, ({ task }) => {
@@ -107,7 +107,7 @@ describe('slots of a pool', () => {
     expect(await crowd.finished).toMatchObject({ state: 'success' })
   })
 
-  test('are told of when a person frees them, to processes that wait', async () => {
+  test('that a user frees are announced to waiting processes', async () => {
     const pool = uniqueId('pool')
     const holder = dag(uniqueId('holder'), {}, ({ task }) => {
       task('a', { pool, run: (_inputs, { signal }) => delay(60_000, undefined, { signal }) })
@@ -128,7 +128,7 @@ describe('slots of a pool', () => {
     await held.finished
   })
 
-  test('are freed with the process that took them, also where it owned nothing any more; who waits is told', async () => {
+  test('are freed when their process dies, even if it owned no run; waiting processes are notified', async () => {
     const pool = uniqueId('pool')
     const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
       task('a', { pool, run: () => {} })
@@ -183,7 +183,7 @@ describe('slots of a pool', () => {
     expect(await listPools(own.metadata)).toContainEqual(expect.objectContaining({ pool, used: 0 }))
   })
 
-  test('are given back when their task was marked while they were being taken', async () => {
+  test('are released if their task is marked while they are being acquired', async () => {
     const pool = uniqueId('pool')
     const marked = dag(uniqueId('marked'), {}, ({ task }) => {
       task('a', { pool, run: () => {} })

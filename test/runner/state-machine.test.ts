@@ -12,7 +12,7 @@ import { useDatabase } from '../support/database.ts'
 
 const database = useDatabase()
 
-describe('STATE_MACHINE.md draws what the code allows', async () => {
+describe('STATE_MACHINE.md shows the transitions that the code allows', async () => {
   const text = await readFile(new URL('../../src/runner/STATE_MACHINE.md', import.meta.url), 'utf8')
   const [instances = '', runs = ''] = [...text.matchAll(/```mermaid\n(.*?)```/gs)].map(([, diagram]) => diagram)
 
@@ -25,7 +25,7 @@ describe('STATE_MACHINE.md draws what the code allows', async () => {
     expect(finals(runs)).toEqual(DAG_RUN_STATES.filter(isOver))
   })
 
-  test('and final states are those without a way out', () => {
+  test('and final states have no transition to another state', () => {
     const final = TASK_INSTANCE_STATES.filter((state) => TASK_TRANSITIONS[state].length === 0)
     expect(final).toEqual(TASK_INSTANCE_STATES.filter(isTerminal))
     expect(finals(instances)).toEqual(final)
@@ -46,7 +46,7 @@ function table(transitions: Readonly<Record<string, readonly string[]>>): string
     .sort()
 }
 
-describe('the database lets in exactly the rows a state allows', () => {
+describe('the database accepts exactly the rows that a state allows', () => {
   const marks = [true, false].flatMap((ended) =>
     [true, false].flatMap((job) =>
       [true, false].flatMap((due) => [true, false].map((started) => ({ ended, job, due, started }))),
@@ -70,7 +70,7 @@ describe('the database lets in exactly the rows a state allows', () => {
     }
   })
 
-  test('no other words for a state', async () => {
+  test('an unknown state is refused', async () => {
     await expect(
       inserted(`insert into task_instance (dag_run_id, task_id, state) select dag_run_id, 'x', 'waiting' from run`),
     ).rejects.toMatchObject({ code: '23514' })
@@ -112,7 +112,7 @@ async function accepted(sql: string): Promise<boolean> {
   )
 }
 
-/** In a transaction of its own, rolled back: a run and a job to hang the row on. */
+/** Inserts a run and a job that the row can refer to, in a transaction that is rolled back. */
 async function inserted(sql: string): Promise<void> {
   const client = await database.pool.connect()
   try {

@@ -10,7 +10,7 @@ import { deferred, openTestRunner, stored, type TestRunner, uniqueId, until } fr
 
 const database = useDatabase()
 
-/** What a process hears, here without the process. */
+/** The notifications that a process would get. */
 async function listening({ runner }: TestRunner): Promise<void> {
   const session = await database.pool.connect()
   await session.query('listen tminus_metadata')
@@ -22,7 +22,7 @@ async function listening({ runner }: TestRunner): Promise<void> {
   onTestFinished(() => session.release(true))
 }
 
-/** A task in a pool of one that takes its time after it was told to stop, and counts how many of it are under way. */
+/** A task in a pool of one slot. It ends some time after its signal, and counts how many of its tries run at once. */
 function slowToStop() {
   const pool = uniqueId('pool')
   const seen = { now: 0, most: 0, starts: 0, aborted: 0 }
@@ -54,8 +54,8 @@ const ACTS: [string, Act][] = [
   ['stopped by its time limit', (_own, _defined, run) => run.leave('stop', 'the run took longer')],
 ]
 
-describe('a slot of a pool is held until the try that took it has really ended', () => {
-  test.each(ACTS)('also where its task is %s', async (_what, act) => {
+describe('a pool slot is held until the try that acquired it has really ended', () => {
+  test.each(ACTS)('even if its task is %s', async (_what, act) => {
     const { pool, seen, gates, run } = slowToStop()
     const first = dag(uniqueId('first'), {}, ({ task }) => {
       task('a', { pool, run })
@@ -72,7 +72,7 @@ describe('a slot of a pool is held until the try that took it has really ended',
     const waits = await own.runner.run(second, { logicalDate: new Date() })
     await act(own, first, held)
     await until(() => seen.aborted === 1)
-    // Asked in vain: the slot is taken.
+    // This request fails, because the slot is in use.
     own.runner.slotsFreed()
     await own.runner.drained()
     expect(await usedOf(own, pool)).toBe(1)
@@ -84,7 +84,7 @@ describe('a slot of a pool is held until the try that took it has really ended',
     expect(seen.most).toBe(1)
   })
 
-  test('so does a slot of maxActiveTasks, and a further try of the same task waits for it', async () => {
+  test('a slot of maxActiveTasks is held too, and the next try of the same task waits for it', async () => {
     const { seen, gates, run } = slowToStop()
     const one = dag(uniqueId('one'), { maxActiveTasks: 1 }, ({ task }) => {
       task('a', { run })
@@ -102,7 +102,7 @@ describe('a slot of a pool is held until the try that took it has really ended',
     expect(await usedOf(own, `${DAG_POOL}${one.id}`)).toBe(0)
   })
 
-  test('and is freed with its process, whatever its try was told', async () => {
+  test('the slot is freed when its process ends, whatever was requested of its try', async () => {
     const { pool, seen, run } = slowToStop()
     const one = dag(uniqueId('one'), {}, ({ task }) => {
       task('a', { pool, run })

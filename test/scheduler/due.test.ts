@@ -20,7 +20,7 @@ function ask(schedule: string, { catchup, now, most = 100, timezone = 'UTC', ...
   return due(timetable, catchup, { ...history, startDate }, instant(now) ?? 0, most)
 }
 
-/** The tick that runs next, whether it is due already or still to come. */
+/** The tick that runs next, due or in the future. */
 function nextRun(schedule: string, given: Given): string {
   const { ticks, next } = ask(schedule, given)
   return text(ticks[0]?.logicalDate ?? next)
@@ -64,7 +64,7 @@ describe("Airflow's own cases", () => {
     expect(nextRun('@hourly', { ...given, ...(last && { last }) })).toBe(expected)
   })
 
-  test('weekly, catch-up, with a data interval: ours is the time since the tick before', () => {
+  test('weekly, catch-up, with a data interval: here it begins at the previous tick', () => {
     const { ticks } = ask('30 16 * * MON', {
       catchup: 'all',
       last: '2022-08-01T16:30:00',
@@ -87,7 +87,7 @@ describe("Airflow's own cases", () => {
     },
   )
 
-  test('a last run in the future (after-now) is no reason to skip what comes before it', () => {
+  test('a last run in the future (after-now) does not skip the ticks before it', () => {
     const given = { catchup: 'latest', now: '2021-09-07T00:00:00', startDate: '2021-09-06T00:00:00' } as const
     const next = nextRun('30 16 * * *', { ...given, last: '2021-09-07T16:30:00', seen: '2021-09-06T23:59:59' })
     expect(next).toBe('2021-09-07T16:30:00')
@@ -97,16 +97,16 @@ describe("Airflow's own cases", () => {
 describe('catch-up', () => {
   const missed = { last: '2026-03-01T00:00:00', now: '2026-03-05T12:00:00' }
 
-  test('none: what nobody was there for is not made up', () => {
+  test('none: ticks without a running scheduler do not run later', () => {
     expect(ask('@daily', { ...missed, catchup: 'none' })).toEqual({ ticks: [], next: instant('2026-03-06T00:00:00') })
   })
 
-  test('latest: the last one missed', () => {
+  test('latest: the last missed tick runs', () => {
     expect(dates('@daily', { ...missed, catchup: 'latest' })).toEqual(['2026-03-05T00:00:00'])
     expect(dates('@daily', { last: '2026-03-05T00:00:00', now: missed.now, catchup: 'latest' })).toEqual([])
   })
 
-  test('all: each of them, a bounded number at a time, each from the tick before', () => {
+  test('all: each missed tick runs, a limited number at a time, with its interval from the previous tick', () => {
     const given = { ...missed, catchup: 'all', most: 3 } as const
     const { ticks, next } = ask('@daily', given)
     expect(ticks.map(({ logicalDate }) => text(logicalDate).slice(8, 10))).toEqual(['02', '03', '04'])
@@ -116,7 +116,7 @@ describe('catch-up', () => {
     expect(ask('@daily', { ...given, most: 0 }).ticks).toEqual([])
   })
 
-  test.each(['none', 'latest', 'all'] as const)('nothing from before `since` or the start date, %s', (catchup) => {
+  test.each(['none', 'latest', 'all'] as const)('no tick before `since` or the start date runs, %s', (catchup) => {
     expect(dates('@daily', { ...missed, catchup, since: '2026-03-05T00:00:00' })).toEqual([])
     expect(dates('@daily', { ...missed, catchup, startDate: '2026-03-05T00:00:01' })).toEqual([])
     expect(nextRun('@daily', { ...missed, catchup, startDate: '2026-04-01T00:00:00' })).toBe('2026-04-01T00:00:00')
@@ -138,7 +138,7 @@ describe('late, but on time', () => {
     expect(dates(schedule, { last, now, catchup: 'none' })).toHaveLength(isOnTime ? 1 : 0)
   })
 
-  test('a scheduler that was there a minute ago loses nothing, however dense', () => {
+  test('a scheduler that ran a minute ago loses no tick, however frequent they are', () => {
     const watched = { last: '2026-03-05T10:00:00', now: '2026-03-05T10:00:46' }
     expect(dates('*/10 * * * * *', { ...watched, seen: '2026-03-05T10:00:05', catchup: 'none' })).toHaveLength(4)
     expect(dates('*/10 * * * * *', { ...watched, seen: '2026-03-05T09:59:30', catchup: 'none' })).toHaveLength(0)
@@ -147,7 +147,7 @@ describe('late, but on time', () => {
 })
 
 describe('a clock that jumps', () => {
-  test('back: neither what was seen nor what ran in the future stands in the way', () => {
+  test('back: earlier runs and checks that are now in the future do not stop the next ticks', () => {
     const given = {
       catchup: 'none',
       now: '2026-03-05T12:00:10',
@@ -158,7 +158,7 @@ describe('a clock that jumps', () => {
     expect(nextRun('@hourly', { ...given, since: '2026-03-06T00:00:00' })).toBe('2026-03-05T13:00:00')
   })
 
-  test('forward, or a suspended machine: by the catch-up rule', () => {
+  test('forward, or after a suspend: the catch-up rule decides', () => {
     const woken = { last: '2026-03-05T12:00:00', seen: '2026-03-05T12:00:10', now: '2026-03-05T15:20:00' }
     expect(dates('@hourly', { ...woken, catchup: 'none' })).toEqual([])
     expect(dates('@hourly', { ...woken, catchup: 'latest' })).toEqual(['2026-03-05T15:00:00'])

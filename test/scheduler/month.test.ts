@@ -24,14 +24,14 @@ const dags = SCHEDULES.flatMap((schedule, n) =>
   }),
 )
 
-/** One process: from its first look to its last it was there. */
+/** One process, from its first check to its last. */
 interface Life {
   scheduler: Scheduler
   first: number
   last: number
-  /** The look it died in: some of what it found went in. */
+  /** The check during which it died; some of its runs were stored. */
   fatal: number
-  /** Dies in this look, before or after what it has to write. */
+  /** Dies in this check, before or after its write. */
   dies: 'before' | 'after' | undefined
 }
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
   own = await openTestRunner(database, [])
 })
 
-test('schedulers killed and started at random: every due tick once', async () => {
+test('schedulers killed and started at random run every due tick once', async () => {
   const random = new Random(SEED)
   const clock = new SetClock(new Date(BEGIN).toISOString())
   const lives: Life[] = []
@@ -74,7 +74,7 @@ test('schedulers killed and started at random: every due tick once', async () =>
     await look()
     if (steps++ % 500 === 0) await endQueued(own.metadata)
   }
-  // What a catch-up still owes.
+  // The ticks that a catch-up has not queued yet.
   clock.set(END)
   start()
   for (let round = 0; round < 50; round++) {
@@ -100,7 +100,7 @@ async function judge(dag: Dag, lives: readonly Life[]): Promise<number> {
   const missed = all.filter((tick) => !ran.includes(tick))
   expect([dag.id, missed.filter(watched)]).toEqual([dag.id, []])
   if (catchup === 'all') return ran.length
-  // Made up: at most the last tick before somebody came, and by `none` only within a minute.
+  // At most the last tick before a scheduler started may run late, and with `none` only within a minute.
   const known = (tick: number) => lives.some(({ first, fatal }) => first < tick && tick <= fatal)
   for (const tick of ran.filter((one) => !known(one))) {
     const cameAfter = Math.min(...lives.map(({ first }) => first).filter((first) => first >= tick))

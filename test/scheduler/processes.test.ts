@@ -9,7 +9,7 @@ const database = useDatabase()
 /** FUZZ=full: three minutes, a kill every ten seconds. */
 const [FOR_MS, KILL_EVERY_MS] = FULL ? [180_000, 10_000] : [12_000, 4_000]
 
-test('two processes, one of them killed again and again: every tick once', async () => {
+test('two processes, one of which is killed repeatedly, run every tick once', async () => {
   const schedules = await runSchedulers(database.connectionString, FOR_MS, KILL_EVERY_MS)
   const ticks = await readTicks(openMetadata(database.pool, 'metadata'), schedules)
   expect(ticks.map(({ dagId, missing, double }) => [dagId, missing, double])).toEqual([

@@ -13,7 +13,7 @@ beforeAll(async () => {
   own = await openTestRunner(database, [])
 })
 
-/** A scheduler looks at each of these instants of 2026-03-05 (`12:00:01`, or with its day `06T12:00:01`). */
+/** A scheduler checks at each of these instants of 2026-03-05 (`12:00:01`, or with its day `06T12:00:01`). */
 async function lookAt(dags: Dag[], instants: readonly string[], db = own.metadata) {
   const clock = new SetClock('2026-03-05T00:00:00Z')
   const scheduler = openScheduler(db, clock, dags)
@@ -29,7 +29,7 @@ const hourly = (options: Partial<Parameters<typeof scheduledDag>[1]> = {}) =>
   scheduledDag(uniqueId('hourly'), { schedule: '@hourly', ...options })
 
 describe('what is queued', () => {
-  test('a run a tick, with the time since the tick before as its data interval', async () => {
+  test('each tick gets a run, with the time since the previous tick as its data interval', async () => {
     const one = hourly()
     await lookAt([one], ['10:59:59', '11:00:00.020', '11:00:01', '11:30:00', '12:00:00'])
     const { rows } = await own.metadata.query(
@@ -48,7 +48,7 @@ describe('what is queued', () => {
     ])
   })
 
-  test('a new dag begins with the tick after it was first seen, even if nobody is there then until a minute later', async () => {
+  test('a new dag starts with the tick after it was first seen, even if no scheduler runs for the next minute', async () => {
     const one = hourly()
     await lookAt([one], ['11:00:20'])
     await lookAt([one], ['11:00:30'])
@@ -57,7 +57,7 @@ describe('what is queued', () => {
     expect(await ran(one)).toEqual(['05T12:00:00'])
   })
 
-  test('a start date: reached back to by a catch-up, waited for by all', async () => {
+  test('a catch-up starts at a past start date; no dag runs before a future one', async () => {
     const startDate = '2026-03-05T08:00:00Z'
     const [all, latest, none] = [
       hourly({ startDate, catchup: 'all' }),
@@ -73,7 +73,7 @@ describe('what is queued', () => {
     expect(await ran(later)).toEqual(['05T13:00:00'])
   })
 
-  test('after a stop: by the catch-up rule', async () => {
+  test('after a stop, the catch-up rule decides', async () => {
     const dags = (['none', 'latest', 'all'] as const).map((catchup) => hourly({ catchup }))
     await lookAt(dags, ['10:59:59', '11:00:00'])
     await lookAt(dags, ['15:30:00', '15:30:01'])
@@ -99,14 +99,14 @@ describe('a paused dag', () => {
       expect(await ran(one)).toEqual(['05T11:00:00'])
       await lookAt([one], ['15:00:10'])
       expect(await ran(one)).toEqual(['05T11:00:00', '05T15:00:00'])
-      // Not paused: nothing is forgotten by saying so again.
+      // It is not paused: a second unpause changes nothing.
       await setPaused(own.metadata, one.id, false, at('16:00:30'))
       await lookAt([one], ['16:00:31'])
       expect((await ran(one)).at(-1)).toBe('05T16:00:00')
     },
   )
 
-  test('paused before its first run, while its scheduler looks on', async () => {
+  test('paused before its first run, while its scheduler checks', async () => {
     const one = hourly({ catchup: 'all' })
     const clock = new SetClock('2026-03-05T10:59:00Z')
     const scheduler = openScheduler(own.metadata, clock, [one])
@@ -127,7 +127,7 @@ describe('a paused dag', () => {
 })
 
 describe('what changes', () => {
-  test('a schedule counts from when it is first seen; the ticks of its zone too', async () => {
+  test('a changed schedule or zone applies from the moment when it is first seen', async () => {
     const one = scheduledDag(uniqueId('daily'), { schedule: '@daily', catchup: 'all' })
     await lookAt([one], ['04T23:59:59', '00:00:01'])
     const changed = scheduledDag(one.id, { schedule: '@hourly', catchup: 'all' })
@@ -137,7 +137,7 @@ describe('what changes', () => {
     expect(await ran(one)).toEqual(['05T00:00:00', '05T16:00:00', '05T17:30:00'])
   })
 
-  test('a dag that is gone gets nothing; back again, its catch-up decides', async () => {
+  test('a removed dag gets no runs; when it is restored, its catch-up decides', async () => {
     const [gone, other] = [hourly({ catchup: 'latest' }), hourly()]
     await lookAt([gone, other], ['10:59:00', '11:00:00'])
     await lookAt([other], ['12:00:00', '13:00:00'])
@@ -148,7 +148,7 @@ describe('what changes', () => {
 })
 
 describe('clocks', () => {
-  test('set back and on again: neither double nor lost', async () => {
+  test('set back and forward again: no tick runs twice or is lost', async () => {
     const one = hourly()
     await lookAt(
       [one],
@@ -157,7 +157,7 @@ describe('clocks', () => {
     expect(await ran(one)).toEqual(['05T11:00:00', '05T12:00:00', '05T13:00:00'])
   })
 
-  test('set far ahead by mistake, then right: what lies between still runs', async () => {
+  test('set far ahead by mistake, then corrected: the ticks between still run', async () => {
     const one = hourly()
     await lookAt([one], ['10:59:59', '11:00:00', '15:00:10', '11:00:20', '12:00:00', '13:00:00'])
     expect(await ran(one)).toEqual(['05T11:00:00', '05T12:00:00', '05T13:00:00', '05T15:00:00'])
@@ -167,7 +167,7 @@ describe('clocks', () => {
 })
 
 describe('many', () => {
-  test('a long catch-up comes little by little, oldest first, and goes on as its runs end', async () => {
+  test('a long catch-up queues a few runs at a time, oldest first, and more when they end', async () => {
     const one = scheduledDag(uniqueId('backlog'), {
       schedule: '* * * * *',
       catchup: 'all',
@@ -182,7 +182,7 @@ describe('many', () => {
     expect([then.length, then.at(-1)]).toEqual([2 * MAX_QUEUED, `01T02:07:00`])
   })
 
-  test('a dag whose runs wait loses nothing of that minute', async () => {
+  test('a dag whose runs wait loses no tick of the last minute', async () => {
     const one = scheduledDag(uniqueId('dense'), { schedule: '* * * * * *' })
     const seconds = Array.from(
       { length: MAX_QUEUED + 20 },
@@ -201,7 +201,7 @@ describe('many', () => {
     expect(await ran(one)).toEqual(seconds.map((at) => at.toISOString().slice(8, 19)))
   })
 
-  test('first come, first served: runs start in the order in which they were queued, whatever their dag', async () => {
+  test('runs start in the order in which they were queued, whatever their dag', async () => {
     const dags = Array.from({ length: 30 }, (_, n) => scheduledDag(uniqueId(`fair${n}`), { schedule: '@hourly' }))
     await endQueued(own.metadata)
     await lookAt(dags, ['10:59:59', '11:00:00', '12:00:00'])
@@ -218,7 +218,7 @@ describe('many', () => {
     expect(await runs('started_at')).toEqual(await runs('logical_date, dag_run_id'))
   })
 
-  test('side by side: each tick once', async () => {
+  test('several schedulers at once run each tick once', async () => {
     const dags = Array.from({ length: 20 }, (_, n) => scheduledDag(uniqueId(`beside${n}`), { schedule: '*/5 * * * *' }))
     const clock = new SetClock('2026-03-05T11:59:59Z')
     const schedulers = [1, 2, 3].map(() =>
@@ -250,7 +250,7 @@ describe('many', () => {
     },
   )
 
-  test('a dag that cannot be registered keeps no other one waiting', async () => {
+  test('a dag that cannot be registered does not delay other dags', async () => {
     const [bad, good] = [hourly(), hourly()]
     await own.metadata.query(format('alter table metadata.dag add constraint refused check (dag_id <> %L)', bad.id))
     try {
@@ -269,7 +269,7 @@ describe('many', () => {
   })
 })
 
-test('where schedules stand is read by index alone', async () => {
+test('the state of the schedules is read with indexes only', async () => {
   const { rows } = await own.metadata.query<{ 'QUERY PLAN': string }>(
     `explain select r.logical_date from metadata.dag_run r where r.dag_id = 'x' and r.run_type = 'scheduled'
      and r.logical_date <= now() order by r.logical_date desc limit 1`,

@@ -5,7 +5,7 @@ import { changesOf, expectedTicks, type Pattern, readWall, wallAt } from '../sup
 
 const HOUR = 3_600_000
 
-/** Ticks from an instant on, as the clock on the wall and UTC tell them. */
+/** Ticks from an instant on, in local time and in UTC. */
 function ticks(schedule: string, zone: string, from: string, until: string): string[] {
   const timetable = openTimetable(schedule, zone)
   const found: string[] = []
@@ -49,7 +49,7 @@ const minutes = fc.oneof(
     .tuple(fc.integer({ min: 0, max: 29 }), fc.integer({ min: 30, max: 59 }))
     .map(([a, b]) => ({ text: `${a},${b}`, has: (value: number) => value === a || value === b })),
 )
-/** Mostly those hours at which clocks change. */
+/** Schedules, most of them at the hours when clocks change. */
 const hours = fc.oneof(
   fc.constant({ text: '*', has: () => true }),
   fc.integer({ min: 0, max: 4 }).map((h) => ({ text: `${h}`, has: (value: number) => value === h })),
@@ -67,7 +67,7 @@ const patterns: fc.Arbitrary<Pattern> = fc
     matches: (h, m) => hour.has(h) && minute.has(m),
   }))
 
-describe('in every zone there is', () => {
+describe('in every time zone', () => {
   const zones = Intl.supportedValuesOf('timeZone')
 
   test.each([2011, 2024, 2026])(
@@ -85,7 +85,7 @@ describe('in every zone there is', () => {
             const found: number[] = []
             for (let at = timetable.next(from); at <= until; at = timetable.next(at)) found.push(at)
             expect([zone, pattern.cron, found]).toEqual([zone, pattern.cron, expectedTicks(pattern, from, walls)])
-            // Asked from amid a repeated hour too.
+            // Also ask from the middle of a repeated hour.
             for (let at = change - HOUR; at < change + 2 * HOUR; at += HOUR / 4) {
               const following = found.find((tick) => tick > at)
               if (following !== undefined)
@@ -100,7 +100,7 @@ describe('in every zone there is', () => {
     120_000,
   )
 
-  test('`0 * * * *` in every hour there is; `* * * * * *` every second', () => {
+  test('`0 * * * *` runs in every real hour; `* * * * * *` every second', () => {
     for (const zone of zones) {
       const [hourly, eachSecond] = [openTimetable('0 * * * *', zone), openTimetable('* * * * * *', zone)]
       for (const change of changesOf(zone, 2026)) {
@@ -116,7 +116,7 @@ describe('in every zone there is', () => {
   })
 })
 
-test('wherever one asks within an interval, the same tick follows; `previous` undoes `next`', () => {
+test('from every instant within an interval, `next` returns the same tick; `previous` reverses `next`', () => {
   const span = { min: Date.parse('2020-01-01'), max: Date.parse('2035-01-01') }
   const zone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Australia/Lord_Howe')
   const schedule = fc.constantFrom(

@@ -13,11 +13,11 @@ const MAIN = join(ROOT, 'src/cli/main.ts')
 export const COMMAND: readonly string[] = [process.execPath, ...NODE, MAIN]
 
 const FIXTURES = join(ROOT, 'test/fixtures')
-/** Read where a test names no other folder. */
+/** The pipelines folder, unless a test names another one. */
 export const PIPELINES = join(FIXTURES, 'pipelines')
 
 export interface Ended {
-  /** Exit code as a shell shows it: 128 and the signal's number where one ended the process. */
+  /** Exit code as a shell shows it: 128 plus the signal's number if a signal ended the process. */
   code: number
   stdout: string
   stderr: string
@@ -25,13 +25,13 @@ export interface Ended {
 
 export interface Running {
   process: ChildProcess
-  /** What it has printed to standard output so far. */
+  /** Its standard output so far. */
   stdout(): string
   ended: Promise<Ended>
 }
 
 export interface ProcessOptions {
-  /** All of its environment but PATH; an undefined one is left out. */
+  /** All environment variables except PATH; undefined ones are omitted. */
   env?: Record<string, string | undefined>
   /** Default: the fixtures, where there is no `.env`. */
   cwd?: string
@@ -46,7 +46,7 @@ export async function runCli(args: readonly string[], options: ProcessOptions = 
   return await startCli(args, options).ended
 }
 
-/** Those that a failed test of this file left, or all where the test run itself was killed. */
+/** The processes that still run. They are ended after the tests of the file, and if the test run itself is killed. */
 const started = new Set<ChildProcess>()
 const killAll = () => {
   for (const child of started) child.kill('SIGKILL')
@@ -54,7 +54,7 @@ const killAll = () => {
 afterAll(killAll)
 process.once('disconnect', killAll)
 
-/** A node process that understands TypeScript and the package's own names. It outlives the test, not the file. */
+/** A node process that runs TypeScript and resolves the package's own names. It ends with the test file at the latest. */
 export function startNode(args: readonly string[], { env = {}, cwd = FIXTURES }: ProcessOptions = {}): Running {
   const child = spawn(process.execPath, [...NODE, ...args], {
     cwd,
@@ -76,7 +76,7 @@ export function startNode(args: readonly string[], { env = {}, cwd = FIXTURES }:
   return { process: child, stdout: () => texts.stdout, ended }
 }
 
-/** Runs the text of a module, whose imports are given from the checkout's root as `ROOT/src/…`. */
+/** Runs the text of a module. Its imports start at the checkout's root: `ROOT/src/…`. */
 export async function runScript(script: string, options: ProcessOptions = {}): Promise<Ended> {
   const source = script.replaceAll('ROOT/', ROOT)
   return await startNode(['--input-type=module', '-e', source], options).ended

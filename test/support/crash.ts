@@ -15,7 +15,7 @@ export async function crashDags(): Promise<Dag[]> {
   return [...(await loadDags(CRASH_PIPELINES)).dags.values()]
 }
 
-/** A `scheduler` process that executes whatever is queued. */
+/** A `scheduler` process that executes queued runs. */
 export function startWorker(databaseUrl: string, settings: Record<string, string> = {}): Running {
   const env = { DATABASE_URL: databaseUrl, PIPELINES_DIR: CRASH_PIPELINES, LOG_LEVEL: 'warn', CONCURRENCY: '4' }
   return startCli(['scheduler'], { env: { ...env, ...settings } })
@@ -48,7 +48,7 @@ export async function allEnded(metadata: Metadata, withinMs: number): Promise<vo
 
 export interface Verdict {
   runs: number
-  /** Runs that ended failed: only where a task was lost three times. */
+  /** Failed runs: a run may fail only if a task was lost three times. */
   failed: number
   lostTries: number
   running: number
@@ -56,11 +56,11 @@ export interface Verdict {
   startedTwice: number
   afterSuccess: number
   successTwice: number
-  /** Tasks whose recorded success has no mark of it outside. */
+  /** Tasks that are recorded as successful, but left no mark of their own. */
   unproven: number
 }
 
-/** Holds what the runner recorded against what the tasks did. */
+/** Compares the records of the runner with the marks that the tasks wrote. */
 export async function judgeCrashes(metadata: Metadata): Promise<Verdict> {
   const { rows } = await metadata.query<Verdict>(`select
     (select count(*)::int from metadata.dag_run) as runs,

@@ -8,11 +8,11 @@ import { address } from './address.ts'
 export interface TestDatabase {
   connectionString: string
   pool: Database
-  /** Ends the pool, then drops the database, whoever else is still connected to it. */
+  /** Ends the pool, then drops the database, even if others are still connected to it. */
   drop(): Promise<void>
 }
 
-/** For all tests of a file, or of the `describe` it is called in: there before their own hooks, dropped after them. */
+/** A database for all tests of a file or `describe`: created before their own hooks, dropped after them. */
 export function useDatabase(make = createDatabase): TestDatabase {
   let made: TestDatabase | undefined
   const database = () => {
@@ -34,23 +34,23 @@ export function useDatabase(make = createDatabase): TestDatabase {
   }
 }
 
-/** For one test among several at once. */
+/** A database for one test of several that run at once. */
 export async function withDatabase(work: (database: TestDatabase) => Promise<void>): Promise<void> {
   const database = await createEmptyDatabase()
   await work(database).finally(() => database.drop())
 }
 
-/** With the runner's tables: a clone of the migrated template (20 ms). */
+/** A database with the runner's tables: a clone of the migrated template (20 ms). */
 export function createDatabase(): Promise<TestDatabase> {
   return create('template')
 }
 
-/** With those of the launches as well. */
+/** A database with the tables of the runner and of the launches. */
 export function createLaunchDatabase(): Promise<TestDatabase> {
   return create('launches')
 }
 
-/** Without a single table in it. */
+/** A database without tables. */
 export function createEmptyDatabase(): Promise<TestDatabase> {
   return create('template0')
 }

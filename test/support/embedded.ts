@@ -41,7 +41,7 @@ const PROGRAM = `
   }
 `
 
-/** Opens the server from a process of its own; resolves with the error where that fails. */
+/** Opens the server in another process; resolves with the error if that fails. */
 export async function tryOpenElsewhere(
   options: EmbeddedOptions,
   { uid, gid, root = ROOT, env = {} }: ProcessOptions = {},
@@ -76,7 +76,7 @@ export async function openElsewhere(options: EmbeddedOptions, as: ProcessOptions
   return opened
 }
 
-/** A checkout of its own, as npm leaves it with its install scripts off: PostgreSQL lacks its links. */
+/** A separate checkout, as npm leaves it without install scripts: PostgreSQL lacks its links. */
 export async function withCheckout(work: (root: string) => Promise<void>): Promise<void> {
   await withFolder(async (root) => {
     await cp(join(ROOT, 'src'), join(root, 'src'), { recursive: true })
@@ -90,7 +90,7 @@ export async function withCheckout(work: (root: string) => Promise<void>): Promi
   })
 }
 
-/** Hard links, where it is one disk: quicker than copying 60 MB. */
+/** Makes hard links if both are on one disk: that is faster than copying 60 MB. */
 async function linkFiles(from: string, to: string): Promise<void> {
   await mkdir(to)
   for (const entry of await readdir(from, { withFileTypes: true })) {
@@ -100,10 +100,10 @@ async function linkFiles(from: string, to: string): Promise<void> {
   }
 }
 
-/** A session as somebody's psql would have it. */
+/** A session like that of a user's psql. */
 export async function connect(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString, application_name: 'psql' })
-  // A stopping server ends it.
+  // A server that stops ends the session.
   client.on('error', () => {})
   await client.connect()
   return client

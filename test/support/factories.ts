@@ -59,9 +59,9 @@ async function aTaskInstance(db: Metadata, run: number, id: string, state: TaskI
 export interface JobFacts {
   kind?: JobKind
   codeVersion?: string | null
-  /** The hash of each loaded dag's graph; null: unknown, as of a process that counts as having every dag. */
+  /** The hash of each loaded dag's graph. Null: unknown; the process counts as having loaded every dag. */
   dags?: Readonly<Record<string, string>> | null
-  /** Since how many seconds its main thread is blocked, and by which task. */
+  /** For how many seconds its main thread has been blocked, and by which task. */
   blocked?: { s: number; by: string | null }
 }
 

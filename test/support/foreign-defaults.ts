@@ -1,7 +1,7 @@
 import format from 'pg-format'
 import type { TestDatabase } from './database.ts'
 
-/** Defaults that change what a session answers, and what it takes a text for. */
+/** Defaults that change the answers of a session, and how it reads texts. */
 export const FOREIGN = {
   DateStyle: 'German, DMY',
   TimeZone: 'Asia/Kathmandu',
@@ -14,7 +14,7 @@ export const FOREIGN = {
   default_transaction_isolation: 'serializable',
 }
 
-/** For every session from here on. */
+/** Sets these defaults for every new session of the database. */
 export async function setDefaults(database: TestDatabase, defaults: Readonly<Record<string, string>>): Promise<void> {
   const { rows } = await database.pool.query<{ name: string }>('select current_database() as name')
   for (const [name, value] of Object.entries(defaults))

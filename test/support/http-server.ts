@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** A web server of a test's own on a free loopback port. */
+/** A web server for one test, on a free loopback port. */
 export interface HttpServer {
   /** `http://127.0.0.1:PORT` */
   origin: string

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Database } from '../../src/db/pool.ts'
 
-/** A process that is killed after so many awaits: statements, commits, requests that arrived, answers about to leave. */
+/** A process that is killed after some awaits: statements, commits, received requests, answers about to be sent. */
 export class Mortal {
   #left: number
 
@@ -13,7 +13,7 @@ export class Mortal {
     return this.#left <= 0
   }
 
-  /** For the hooks of a stand-in. True when the process is dead: then nobody reads the answer. */
+  /** For the hooks of a stand-in. True if the process is dead: then no process reads the answer. */
   dies(response: ServerResponse): boolean {
     this.#left -= 1
     if (this.dead) response.destroy()
@@ -26,7 +26,7 @@ export class Mortal {
       const connection = await pool.connect()
       return instead(connection, {
         query: (...args: Parameters<typeof connection.query>) => this.#await(async () => connection.query(...args)),
-        release: () => connection.release(true), // the server rolls back what is open, as after a kill
+        release: () => connection.release(true), // the server rolls back the open transaction, as after a kill
       })
     }
     const query = (...args: Parameters<typeof pool.query>) => this.#await(async () => pool.query(...args))
@@ -42,7 +42,7 @@ export class Mortal {
   }
 }
 
-/** The same object, but for some of its methods. */
+/** The same object with some methods replaced. */
 function instead<T extends object>(target: T, methods: Record<string, unknown>): T {
   return new Proxy(target, {
     get: (_, key) => {

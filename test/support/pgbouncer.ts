@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { inject } from 'vitest'
 import { removeFolder, scratchFolder } from './scratch.ts'
 
-/** Undefined where PgBouncer is not installed. */
+/** Undefined if PgBouncer is not installed. */
 export const PGBOUNCER = ['pgbouncer', '/usr/sbin/pgbouncer'].find((name) => !spawnSync(name, ['--version']).error)
 
 export interface Pooler {
@@ -62,7 +62,7 @@ server_round_robin = ${roundRobin ? 1 : 0}
   }
 }
 
-/** It refuses to be root, and the socket is the server's own user's. */
+/** Runs as the server's user if this process is root: PgBouncer refuses root, and the socket belongs to that user. */
 async function start(program: string, folder: string, file: string, host: string): Promise<ChildProcess> {
   const { uid, gid } = await stat(host)
   const isRoot = process.getuid?.() === 0

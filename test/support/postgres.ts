@@ -10,7 +10,7 @@ import { removeFolder, scratchFolder, sweep } from './scratch.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Of the template database every test database is cloned from: nobody may stay connected to it. */
+    /** The template database from which test databases are cloned. No connection to it may stay open. */
     postgres: string
   }
 }
@@ -34,7 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-/** The runner's tables in `template`, those of the launches as well in `launches`. */
+/** Creates the runner's tables in `template`, and those of runner and launches in `launches`. */
 async function migrateTemplates(connectionString: string): Promise<void> {
   await onDatabase(connectionString, (pool) => migrateMetadata(pool, 'metadata'))
   await onDatabase(address(connectionString, { database: 'postgres' }), (pool) =>
@@ -50,7 +50,7 @@ async function onDatabase(connectionString: string, work: (pool: Database) => Pr
   await work(pool).finally(() => pool.end())
 }
 
-/** A test that left a pool open would keep the server alive. */
+/** Ends open connections: a test that left a pool open would keep the server alive. */
 async function endSessions(connectionString: string): Promise<void> {
   const client = new pg.Client({ connectionString, application_name: 'teardown' })
   await client.connect()

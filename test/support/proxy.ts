@@ -1,9 +1,9 @@
 import { createServer, connect as dial, type Socket } from 'node:net'
 
-/** A network between a client and Postgres, to be cut. */
+/** A network connection between a client and Postgres that a test can break. */
 export interface Proxy {
   connectionString: string
-  /** Breaks every connection, and lets none through until `mend`. With `half` the server is told nothing. */
+  /** Breaks every connection, and accepts none until `mend`. With `half` the server does not notice. */
   cut(half?: boolean): void
   mend(): void
   close(): void
@@ -11,7 +11,7 @@ export interface Proxy {
 
 export async function openProxy(connectionString: string): Promise<Proxy> {
   const url = new URL(connectionString)
-  // As pg reads it: the folder of a Unix socket stands behind the question mark.
+  // As pg reads an address: the folder of a Unix socket follows the question mark.
   const path = `${url.searchParams.get('host')}/.s.PGSQL.${url.port}`
   const pairs = new Set<[Socket, Socket]>()
   let isCut = false

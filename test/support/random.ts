@@ -1,4 +1,4 @@
-/** FUZZ=full runs all of it, FUZZ_SEED=n another course than the usual one; a failure names the seed. */
+/** FUZZ=full runs all cases, FUZZ_SEED=n other random cases; a failure names the seed. */
 export const FULL = process.env.FUZZ === 'full'
 export const SEED = Number(process.env.FUZZ_SEED ?? 1)
 

@@ -18,8 +18,8 @@ export interface ModelResult {
 }
 
 /**
- * The meaning of a dag in as few words as possible: tasks in order, each judged once all its upstreams have ended.
- * No concurrency, no database, and none of the runner's code.
+ * The meaning of a dag in minimal code: it decides about the tasks in order, each when all its upstreams have ended. It
+ * has no concurrency and no database, and shares no code with the runner.
  */
 export function interpret(tasks: readonly ModelTask[]): ModelResult {
   const states: Record<string, TerminalTaskState> = {}

@@ -16,13 +16,13 @@ export interface TestRunner {
   metadata: Metadata
   jobId: number
   runner: Runner
-  /** Runs a dag to its end and reads back what is stored. */
+  /** Runs a dag to its end and returns the stored states. */
   run(dag: Dag, trigger?: Partial<Trigger>): Promise<DagRunDetails>
 }
 
 export const silent = openLog({ level: 'silent', format: 'json', scrub: (text) => text })
 
-/** A runner on a test database, as one process would have it. */
+/** A runner on a test database, as in one process. */
 export async function openTestRunner(
   database: TestDatabase,
   dags: readonly Dag[],
@@ -78,7 +78,7 @@ export function uniqueId(prefix: string): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`
 }
 
-/** A promise to be resolved from outside: a gate a test opens. */
+/** A promise that the test resolves: a gate that it opens. */
 export function deferred(): { promise: Promise<void>; resolve: () => void } {
   let resolve = () => {}
   const promise = new Promise<void>((done) => {
@@ -87,7 +87,7 @@ export function deferred(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve }
 }
 
-/** Waits for a condition; throws when it does not come. */
+/** Waits for a condition; throws if it does not become true. */
 export async function until(met: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = Date.now() + withinMs
   while (!(await met())) {

@@ -6,7 +6,7 @@ import { type Running, startCli } from './cli.ts'
 export const EVERY_SECOND = fileURLToPath(new URL('../fixtures/every-second-pipelines', import.meta.url))
 
 export interface Schedules {
-  /** From when somebody was there, until when; ms, whole seconds. */
+  /** When the first scheduler started and the last one ended; ms, whole seconds. */
   from: number
   until: number
   kills: number
@@ -46,7 +46,7 @@ export interface Ticks {
   dagId: string
   missing: number
   double: number
-  /** Of the runs there should be: from their tick to their first task's start, ms. */
+  /** For each expected run: the time from its tick to the start of its first task, in ms. */
   delays: number[]
 }
 

@@ -16,7 +16,7 @@ export function scheduledDag(id: string, options: ScheduleOptions): Dag {
   return dag(id, options, ({ task }) => task('only', { run: () => {} }))
 }
 
-/** A clock that stands still until it is set. */
+/** A clock that does not advance until it is set. */
 export class SetClock {
   #now: number
 
@@ -35,7 +35,7 @@ export function openScheduler(db: Metadata, clock: SetClock, dags: Iterable<Dag>
   return new Scheduler({ db, clock, dags, log: silent })
 }
 
-/** The same tables, but each statement is handed to `intercept` first and last: it may throw. */
+/** The same tables, but `intercept` is called before and after each statement; it may throw. */
 export function intercepted(db: Metadata, intercept: (name: string, isDone: boolean) => void): Metadata {
   const query = async (statement: { name?: string } | string, values?: unknown[]) => {
     const name = typeof statement === 'string' ? '' : (statement.name ?? '')
@@ -56,7 +56,7 @@ export async function logicalDates(db: Metadata, dagId: string, runType = 'sched
   return rows.map(({ logical_date }) => logical_date.toISOString().slice(0, 19))
 }
 
-/** As if somebody had executed them. */
+/** Marks the runs as ended, as if a runner had executed them. */
 export async function endQueued(db: Metadata, state: 'success' | 'failed' = 'success'): Promise<void> {
   await db.query(
     `update metadata.dag_run set state = '${state}', ended_at = now() where state = 'queued' and job_id is null`,

@@ -18,7 +18,7 @@ export async function withFolder(work: (folder: string) => Promise<void>): Promi
   }
 }
 
-/** In memory where that may be: a server makes a thousand files, a clone three hundred. Its name tells whose it is. */
+/** In memory if possible, because a server makes a thousand files. Its name contains the pid of its process. */
 export async function scratchFolder(on?: 'disk'): Promise<string> {
   const parent = on !== 'disk' && (await isRoomy(MEMORY)) ? MEMORY : DISK
   return await realpath(await mkdtemp(join(parent, `tminus-test-${process.pid}-`)))
@@ -34,12 +34,12 @@ async function isRoomy(memory: string): Promise<boolean> {
   return mount !== undefined && !mount.includes('noexec') && bavail * bsize > 2e9
 }
 
-/** The folders of processes that were killed, and the servers in them. */
+/** Removes the folders of processes that were killed, and ends the servers in them. */
 export async function sweep(): Promise<void> {
   for (const parent of [MEMORY, DISK]) {
     for (const name of existsSync(parent) ? await readdir(parent) : []) {
       const pid = Number(/^tminus-test-(\d+)-/.exec(name)?.[1])
-      // What another user left is that user's to remove.
+      // Files of another user cannot be removed.
       if (pid && !isAlive(pid)) await removeFolder(join(parent, name)).catch(ignoreForeign)
     }
   }
@@ -57,7 +57,7 @@ function ignoreForeign(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error
 }
 
-/** The folder and the servers that still run in it. */
+/** Removes the folder, and ends the servers that still run in it. */
 export async function removeFolder(folder: string): Promise<void> {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)

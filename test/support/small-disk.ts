@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { removeFolder } from './scratch.ts'
 
-/** A file system of its own, which can be filled. */
+/** A small file system that a test can fill. */
 export interface SmallDisk {
   folder: string
   fill(): void
   free(): void
 }
 
-/** Undefined where this process may not mount one. */
+/** Undefined if this process may not mount one. */
 export const mayMount = (() => {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
   try {

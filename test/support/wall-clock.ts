@@ -1,6 +1,6 @@
 /**
- * What a schedule should do, found the slow way: each minute is read off the clock on the wall (Intl), nothing is
- * computed from offsets. Shares no code with what it judges.
+ * The expected ticks of a schedule, computed slowly: it reads the local time of each minute (Intl), and computes nothing
+ * from offsets. It shares no code with the scheduler that it checks.
  */
 export interface Pattern {
   cron: string
@@ -11,7 +11,7 @@ export interface Pattern {
 const MINUTE = 60_000
 const clocks = new Map<string, Intl.DateTimeFormat>()
 
-/** The wall clock's reading, as if it were UTC; ms. */
+/** The local time, as if it were UTC; ms. */
 export function wallAt(zone: string, instant: number): number {
   const clock =
     clocks.get(zone) ?? new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' })
@@ -37,12 +37,12 @@ export function changesOf(zone: string, year: number): number[] {
   return found
 }
 
-/** What the clock on the wall shows at each minute from one to another. */
+/** The local time at each minute from one to another. */
 export function readWall(zone: string, from: number, until: number): number[] {
   return Array.from({ length: (until - from) / MINUTE + 1 }, (_, minute) => wallAt(zone, from + minute * MINUTE))
 }
 
-/** Ticks after `from`, by what the wall clock shows at each minute from there on, with at most one change among them. */
+/** Ticks after `from`, by the local time of each following minute, with at most one clock change among them. */
 export function expectedTicks({ everyHour, matches }: Pattern, from: number, walls: readonly number[]): number[] {
   const isMatch = (wall: number) => matches(new Date(wall).getUTCHours(), new Date(wall).getUTCMinutes())
   const ticks = new Set<number>()

@@ -1,2 +1,2 @@
-/** For `vi.waitFor`: a limit for what never comes, not for what is slow; others may have the machine just now. */
+/** For `vi.waitFor`: a long limit, because the machine may be busy; it only ends waits that would never end. */
 export const WITHIN = { timeout: 60_000, interval: 20 }

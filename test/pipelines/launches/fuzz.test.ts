@@ -22,7 +22,7 @@ interface Original {
   launch: Record<string, unknown>
 }
 
-interface Spoilt {
+interface Damaged {
   kind: string
   received: unknown
   parsed: Parsed
@@ -34,11 +34,11 @@ test(`${COUNT} damaged launches are stored or recorded as rejects, none is lost 
   const random = new Random(SEED)
   const originals = originalLaunches()
   const kinds = [...Object.keys(MUTATIONS), NONE]
-  const all: Spoilt[] = []
+  const all: Damaged[] = []
   const total: PageSummary = { inserted: 0, updated: 0, unchanged: 0, rejected: 0 }
   for (let start = 0; start < COUNT; start += PAGE) {
     const page = Array.from({ length: PAGE }, (_, index) =>
-      spoil(kinds[(start + index) % kinds.length] as string, random.pick(originals), random),
+      damage(kinds[(start + index) % kinds.length] as string, random.pick(originals), random),
     )
     // One twice in a page, one that came in an earlier page.
     page.push(random.pick(page), random.pick(all.length > 0 ? all : page))
@@ -56,8 +56,8 @@ test(`${COUNT} damaged launches are stored or recorded as rejects, none is lost 
   expect(new Set(all.map(({ kind }) => kind)).size).toBe(kinds.length)
   expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
   await expectStored(all, total.inserted)
-  await expectSetAside(all)
-  console.log(`${all.length} launches spoilt in ${kinds.length} ways:`, JSON.stringify(total))
+  await expectRejected(all)
+  console.log(`${all.length} launches damaged in ${kinds.length} ways:`, JSON.stringify(total))
 })
 
 /** Of all versions; those that were recorded come in where they are at hand. */
@@ -75,7 +75,7 @@ function originalLaunches(): Original[] {
 
 const NONE = 'no launch at all'
 
-function spoil(kind: string, { version, launch }: Original, random: Random): Spoilt {
+function damage(kind: string, { version, launch }: Original, random: Random): Damaged {
   const [fate, mutate] = MUTATIONS[kind] ?? (['rejected', () => {}] as const)
   const copy = { ...structuredClone(launch), id: randomUUID() }
   mutate(copy, random)
@@ -88,14 +88,14 @@ function spoil(kind: string, { version, launch }: Original, random: Random): Spo
   return { kind, received, parsed }
 }
 
-async function expectStored(all: readonly Spoilt[], inserted: number): Promise<void> {
+async function expectStored(all: readonly Damaged[], inserted: number): Promise<void> {
   const fitting = new Map<string, Set<string>>()
   for (const { parsed } of all)
     if ('launch' in parsed) {
       const { launch_id } = parsed.launch
       fitting.set(launch_id, (fitting.get(launch_id) ?? new Set()).add(parsed.details))
     }
-  // Of an id spoilt into the same as another one, the launch changed last is kept.
+  // If damage gives two launches the same id, the launch that changed last is kept.
   const alone = [...fitting].flatMap(([id, [details, other]]) => (other === undefined ? [[id, details]] : []))
   const { rows } = await database.pool.query(
     `select count(*) filter (where stored.details = page.details::jsonb
@@ -108,7 +108,7 @@ async function expectStored(all: readonly Spoilt[], inserted: number): Promise<v
   expect(inserted).toBe(fitting.size)
 }
 
-async function expectSetAside(all: readonly Spoilt[]): Promise<void> {
+async function expectRejected(all: readonly Damaged[]): Promise<void> {
   const fitting = new Set(all.flatMap(({ parsed }) => ('launch' in parsed ? [parsed.launch.launch_id] : [])))
   const keys = new Set<string>()
   for (const { parsed } of all)

@@ -36,7 +36,7 @@ describe('a launch of API 2.4.0', () => {
     `fits and is stored whatever its schema allows: %s${SCHEMA ? '' : ` (${WITHOUT_SCHEMA})`}`,
     { timeout: 120_000 },
     async (schema) => {
-      // A launch without a name is set aside in every version.
+      // A launch without a name is rejected in every version.
       const launches = fc.sample(fromSchema(schema), { numRuns: 200, seed: SEED }) as unknown as Raw[]
       const named = launches.map((launch, index) => ({ ...launch, name: launch.name || `Launch ${index}` }))
       const page = named.map((launch) => parseLaunch('2.4.0', launch))

@@ -113,7 +113,7 @@ describe('the rule, in simulated situations', () => {
       const limit = world.limit - reserveOf(world.limit, world.reserve)
       for (const { wait, isOther, delay, isReported } of list) {
         pass(world, wait)
-        // Until the throttle has told its limit nothing is known but what is assumed.
+        // Until the throttle reports a limit, only the assumed one is known.
         const isKnown = world.quota.report !== undefined || world.assumed !== undefined
         if (others && isOther) world.othersCall()
         else if (world.call(Math.floor(delay * marginOf(world)), isReported || !isKnown)) {
