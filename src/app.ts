@@ -1,5 +1,6 @@
 import { callBack } from './callbacks/call-back.ts'
 import { type Clock, openClock } from './clock.ts'
+import { Closing } from './closing.ts'
 import { codeVersion } from './code-version.ts'
 import { commandFor } from './command-for.ts'
 import {
@@ -67,6 +68,8 @@ export async function setUp(
 /** Both databases, open and reachable, with the runner's tables up to date. */
 export interface Databases {
   db: Database
+  /** Of `db`; contains the password. */
+  url: string
   metadata: Metadata
   /** Contains the password. */
   metadataUrl: string
@@ -110,6 +113,7 @@ export async function openDatabases(setup: Setup, options: OpenOptions): Promise
     else if (!asFound) await refuseUnmigrated(metadataPool, config.metadataSchema)
     return {
       db,
+      url,
       metadata: openMetadata(metadataPool, config.metadataSchema),
       metadataUrl,
       direct,
@@ -214,23 +218,29 @@ export async function openApp(
   if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
   const hashing = codeVersion(config.pipelinesDir)
   // Imported here because the page and most verbs execute nothing.
-  const [{ Runner }, { Job }, { localExecutor }] = await Promise.all([
+  const [{ Runner }, { Job }, { localExecutor }, { isolatedExecutor }, { Children }] = await Promise.all([
     import('./runner/runner.ts'),
     import('./runner/job.ts'),
     import('./executors/local.ts'),
+    import('./executors/isolated.ts'),
+    import('./worker/children.ts'),
   ])
   const databases = await openDatabases(setup, { create: true })
-  const { metadata, metadataUrl } = databases
+  const { metadata, metadataUrl, url: databaseUrl } = databases
   const unnamed = config.directDatabaseUrl !== undefined
   const runnerPool = openPool(metadataUrl, { max: 4, settings: BY_INDEX, unnamed })
   const db = openMetadata(runnerPool, config.metadataSchema)
   const dags = [...loaded.dags.values()]
   const connectionString = await sessionUrl(databases, log)
-  const job = new Job({ db: metadata, connectionString, kind, dags, codeVersion: await hashing, log })
+  const version = await hashing
+  const job = new Job({ db: metadata, connectionString, kind, dags, codeVersion: version, log })
+  const { env, clock, scrub } = setup
+  const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }
+  const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })
   try {
     await job.open()
     const resources = resourcesOf(setup, databases)
-    const executor = localExecutor(config.concurrency, resources)
+    const executor = isolatedExecutor(localExecutor(config.concurrency, resources), config.isolation, children)
     const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
     const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
     await job.listen(runner)
@@ -238,6 +248,7 @@ export async function openApp(
       const why = reason === undefined ? undefined : storableText(reason, MOST.reason)
       // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.
       await runner.release(0, why ?? 'the process ended')
+      await executor.close()
       await job.close(state, why ?? null)
       await runnerPool.end()
       if (drop) await dropMetadata(metadata)
@@ -274,23 +285,4 @@ function processLog(log: Logger): TaskLog {
   const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
     log[level](fields ?? {}, message)
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
-}
-
-/** Closes resources in reverse order. The second call to `close` returns the result of the first. */
-class Closing {
-  #steps: (() => unknown)[] = []
-  #closed: Promise<void> | undefined
-
-  add(step: () => unknown): void {
-    this.#steps.push(step)
-  }
-
-  close(): Promise<void> {
-    this.#closed ??= this.#run()
-    return this.#closed
-  }
-
-  async #run(): Promise<void> {
-    for (const step of this.#steps.reverse()) await step()
-  }
 }

@@ -107,6 +107,11 @@ export function readEnvironment(options: { file?: boolean } = {}): Environment {
   return withSecretFiles(Object.fromEntries(set))
 }
 
+/** All variables of this process as one text, to see whether one has changed. */
+export function environmentText(): string {
+  return JSON.stringify(process.env)
+}
+
 /** Line breaks at the end are not part of the password. The Postgres image keeps a CR as part of it, so we do too. */
 const SECRET_FILES = { POSTGRES_PASSWORD: /\n+$/, ADMIN_PASSWORD: /[\r\n]+$/ }
 

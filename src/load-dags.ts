@@ -96,7 +96,8 @@ async function isFolder(root: string, entry: Dirent): Promise<boolean> {
   )
 }
 
-async function importDag(file: string): Promise<Dag> {
+/** Imports the dag of one file, with the guard of `load-guard.ts`. */
+export async function importDag(file: string): Promise<Dag> {
   // A build of T-minus also loads pipelines written in TypeScript.
   if (file.endsWith('.ts') && import.meta.url.endsWith('.js')) (await import('tsx/esm/api')).register()
   const module = await guardedImport(

@@ -5,11 +5,12 @@ import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { type RunView, readyAtFirst } from './active-run.ts'
 import { CoalescedWork } from './coalesced-work.ts'
+import type { Executor } from './executor.ts'
 import type { JobContext } from './job.ts'
 
 export interface AdmissionOptions extends JobContext {
-  /** Limit of task instances that run in this process. */
-  slots: number
+  /** Its slots limit the task instances that run in this process. */
+  executor: Pick<Executor, 'slots' | 'isolates'>
   /** Called if a slot is free and no task instance waits for it. */
   idle(): void
 }
@@ -67,13 +68,19 @@ export class Admission {
   }
 
   get #room(): number {
-    return this.#closed ? 0 : this.#options.slots - this.#used
+    return this.#closed ? 0 : this.#options.executor.slots - this.#used
   }
 
-  /** Takes free slots for the first tasks of a run that is about to be inserted; returns those that start with it. */
+  /**
+   * Takes free slots for the first tasks of a run that is about to be inserted; returns those that start with it. An
+   * isolated task starts later, because the insertion does not record its isolation.
+   */
   reserve(dag: Dag): Set<string> {
     if (!this.hasRoom) return new Set()
-    const ready = readyAtFirst(dag.graph).filter((taskId) => poolsOf(dag, taskId).length === 0)
+    const ready = readyAtFirst(dag.graph).filter((taskId) => {
+      const task = dag.tasks.get(taskId)
+      return task && !this.#options.executor.isolates(task, false) && poolsOf(dag, taskId).length === 0
+    })
     const first = ready.sort((a, b) => priorityOf(dag, b) - priorityOf(dag, a)).slice(0, this.#room)
     this.#used += first.length
     return new Set(first)

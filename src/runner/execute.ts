@@ -193,7 +193,7 @@ async function encodeOutput(task: Task, value: unknown): Promise<string | null> 
   return text
 }
 
-function endingOf(error: unknown, { scrub, now }: Resources): Ending {
+export function endingOf(error: unknown, { scrub, now }: Pick<Resources, 'scrub' | 'now'>): Ending {
   const clean = (text: string, most = MOST.reason) => storableText(scrub(text), most)
   try {
     const message = messageOf(error)
@@ -210,7 +210,7 @@ function endingOf(error: unknown, { scrub, now }: Resources): Ending {
   }
 }
 
-function timedOut(ms: number): TminusError {
+export function timedOut(ms: number): TminusError {
   const reason = `took longer than its execution timeout of ${humanDuration(ms)}`
   return new TminusError(reason, { code: 'execution_timeout' })
 }

@@ -59,10 +59,10 @@ export class Runner implements JobListener {
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    const { log, executor } = options
+    const { log } = options
     const writer = new Writer(options)
     const idle = () => this.#shouldClaim && this.#claiming.request()
-    const admission = new Admission({ ...options, slots: executor.slots, idle })
+    const admission = new Admission({ ...options, idle })
     const onChange = watching(log, options.onChange)
     const onLog = watching(log, (line: LogLine) => {
       writer.log(line)

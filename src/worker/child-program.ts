@@ -1,0 +1,177 @@
+/** The program of a child process: it loads one dag and executes tries of it, one at a time. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { currentTry, runningTries } from '../blame.ts'
+import { codeVersion } from '../code-version.ts'
+import { readDagSettings } from '../config.ts'
+import { openHttp } from '../connectors/http.ts'
+import type { Dag } from '../dag/dag.ts'
+import { type Database, openPool } from '../db/pool.ts'
+import { messageOf, TminusError } from '../errors.ts'
+import { importDag } from '../load-dags.ts'
+import { graphHash } from '../metadata/dags.ts'
+import type { Ending } from '../metadata/transitions.ts'
+import { refuseExit } from '../process-exit.ts'
+import { Abort } from '../runner/abort.ts'
+import { endingOf, execute, type Resources } from '../runner/execute.ts'
+import { type Scrub, scrubber } from '../secrets.ts'
+import { guardStderr, scrubStderr } from '../stderr.ts'
+import { VERSION } from '../version.ts'
+import { ChildLog } from './child-log.ts'
+import { footprint, leftoversSince } from './leftovers.ts'
+import { watchParent } from './parent-watch.ts'
+import type { Opening, Order, Output, Report, Start } from './protocol.ts'
+
+/** After a try, the pool of `context.db` closes within this time unless the task keeps a connection. */
+const CLOSE_MS = 1_000
+
+/** The dag that this child has loaded. */
+interface Loaded extends Opening {
+  dag: Dag
+  settings: Record<string, unknown>
+  scrub: Scrub
+}
+
+/** The try that is running. */
+interface Current {
+  abort: Abort
+  /** Ends the try without waiting for the task's code. */
+  fail(error: unknown): void
+  answers: Map<string, (answer: Output) => void>
+}
+
+let loaded: Loaded | undefined
+let current: Current | undefined
+/** Why this child must not be used again. */
+let damage: string | null = null
+
+const clock = { now: () => new Date(Date.now() + (loaded?.clockOffsetMs ?? 0)) }
+const scrub: Scrub = (text) => (loaded?.scrub ?? scrubber({}))(text)
+// A task may replace these.
+const send = process.send?.bind(process)
+const streams = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream))
+
+const [silentMs, memoryMb] = process.argv.slice(2)
+watchParent({ silentMs: Number(silentMs), memoryMb: memoryMb ? Number(memoryMb) : undefined })
+guardStderr()
+process.on('uncaughtException', uncaught)
+process.on('message', (order: Order) => void obey(order))
+
+async function obey(order: Order): Promise<void> {
+  if (order.kind === 'open') await report(await open(order))
+  else if (order.kind === 'start') await run(order)
+  else if (order.kind === 'output') current?.answers.get(order.taskId)?.(order)
+  else current?.abort.abort(new TminusError(order.message, { code: order.code, retryable: order.retryable }))
+}
+
+async function open(opening: Opening): Promise<Report> {
+  const { dagId, file, env, pipelinesDir } = opening
+  try {
+    const [dag, version] = await Promise.all([importDag(file), codeVersion(pipelinesDir)])
+    const read = readDagSettings(env, dag)
+    if ('issues' in read) throw new TminusError(read.issues.join('; '), { code: 'config' })
+    if (dag.id !== dagId || graphHash(dag.graph) !== opening.graphHash)
+      throw new TminusError('its tasks have changed since the process started; restart the process', {
+        code: 'dag_changed',
+      })
+    loaded = { ...opening, dag, settings: read.settings, scrub: scrubber(env, [dag]) }
+    scrubStderr(loaded.scrub)
+    // Loading allows it again.
+    refuseExit(exitCalled)
+    return { kind: 'opened', codeVersion: version }
+  } catch (error) {
+    const { reason, error: stacks = '' } = endingOf(error, { scrub: scrubber(env), now: clock.now })
+    return { kind: 'refused', message: `the child process could not load dag '${dagId}': ${reason}`, error: stacks }
+  }
+}
+
+async function run({ run, taskId, tryNumber, endMark }: Start): Promise<void> {
+  const task = loaded?.dag.tasks.get(taskId)
+  if (loaded === undefined || task === undefined) return
+  const before = footprint()
+  const log = new ChildLog(report)
+  const pool = new TaskPool(loaded)
+  const attempt = { run, dag: loaded.dag, task, tryNumber, isolated: true, abort: new Abort(), log: log.add.bind(log) }
+  const failed = new Promise<unknown>((resolve) => {
+    current = { abort: attempt.abort, fail: resolve, answers: new Map() }
+  }).then((error): Ending => endingOf(error, { scrub, now: clock.now }))
+  const ending = await Promise.race([execute({ ...attempt, readOutput }, resourcesOf(loaded, pool)), failed])
+  current = undefined
+  await log.flushed()
+  await report({ kind: 'ended', ending })
+  const isPoolClosed = await pool.closed()
+  const left = isPoolClosed ? await leftoversSince(before) : 'it kept a database connection'
+  await markEnd(endMark)
+  await report({ kind: 'settled', left: damage ?? left ?? null })
+}
+
+function resourcesOf({ settings }: Loaded, pool: TaskPool): Resources {
+  const none = () => {}
+  return {
+    get db() {
+      return pool.database
+    },
+    openHttp: (signal) => openHttp({ userAgent: `tminus/${VERSION}`, signal }),
+    settingsOf: () => settings,
+    now: clock.now,
+    // Callbacks run in the parent.
+    log: () => ({ debug: none, info: none, warn: none, error: none }),
+    scrub,
+  }
+}
+
+/** The database of one try. Its connections end with the try, and with them what the task has set in them. */
+class TaskPool {
+  readonly database: Database
+
+  constructor({ databaseUrl, unnamed }: Opening) {
+    this.database = openPool(databaseUrl, { unnamed })
+  }
+
+  /** Closes it; false if the task still uses a connection. */
+  async closed(): Promise<boolean> {
+    if (this.database.ended) return true
+    const limit = new AbortController()
+    const late = delay(CLOSE_MS, false, { signal: limit.signal }).catch(() => false)
+    const closed = await Promise.race([this.database.end().then(() => true), late])
+    limit.abort()
+    return closed
+  }
+}
+
+/** The parent reads the outputs of upstream tasks, because this process has no access to the runner's tables. */
+async function readOutput(taskId: string): Promise<unknown> {
+  const answer = await new Promise<Output>((resolve) => {
+    current?.answers.set(taskId, resolve)
+    void report({ kind: 'read', taskId })
+  })
+  if (answer.problem !== undefined) throw new TminusError(answer.problem, { code: 'output_unread' })
+  return answer.value
+}
+
+/** Resolves when the message is written. It never rejects: without a parent, the parent watch ends this process. */
+function report(message: Report): Promise<void> {
+  return new Promise((resolve) => {
+    if (send === undefined || !process.connected) resolve()
+    else send(message, undefined, undefined, () => resolve())
+  })
+}
+
+/** Both streams end with a line that the parent knows, so that it has read everything before that line. */
+async function markEnd(endMark: string): Promise<void> {
+  await Promise.all(streams.map((write) => new Promise((resolve) => write(`\n${endMark}\n`, resolve))))
+}
+
+/** An error that no code has caught. Only the try that is running fails; one that has ended keeps its result. */
+function uncaught(error: unknown): void {
+  if (loaded === undefined) return
+  damage = `an error was not caught: ${messageOf(error)}`
+  const blamed = currentTry()
+  if (current !== undefined && (blamed === undefined || runningTries().has(blamed))) current.fail(error)
+  else void report({ kind: 'late', error: endingOf(error, { scrub, now: clock.now }).error ?? messageOf(error) })
+}
+
+function exitCalled(call: string): never {
+  const error = new TminusError(`it called ${call}; throw an error instead`, { code: 'exit_called' })
+  uncaught(error)
+  throw error
+}

@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto'
+import type { LogLevel } from '../dag/task.ts'
+import { loggable } from '../db/loggable.ts'
+import { MOST, storableText } from '../db/text.ts'
+import { isRetryable, messageOf, TminusError } from '../errors.ts'
+import type { Ending } from '../metadata/transitions.ts'
+import { ABANDON_AFTER_MS, endingOf, timedOut } from '../runner/execute.ts'
+import type { Attempt } from '../runner/executor.ts'
+import { MAX_TIMER_MS } from '../runner/timers.ts'
+import type { Child, ChildListener, Death } from './child.ts'
+import { BESIDE_HEAP_MB } from './parent-watch.ts'
+import type { Opening, Report } from './protocol.ts'
+
+export interface TryOptions {
+  opening: Opening
+  now(): Date
+  scrub(text: string): string
+  /** Called when the child has loaded the dag. */
+  opened(): void
+  /** Logs an error that belongs to no running try. */
+  logLate(error: string): void
+}
+
+const LATE_MS = 250
+/** Printed lines that one try may store; the rest is counted. */
+const MAX_PRINTED = 10_000
+/** Loading a dag that blocks or never settles ends in the child before. */
+const LOAD_MS = 60_000
+/** After the end of a try its output and the child's state are known within this time; otherwise the child is ended. */
+const SETTLE_MS = 1_000
+
+/** One try in a child, seen from the parent. */
+export class IsolatedTry implements ChildListener {
+  readonly #child: Child
+  readonly #attempt: Attempt
+  readonly #options: TryOptions
+  readonly #endMark = randomBytes(16).toString('hex')
+  readonly #timers: (NodeJS.Timeout | undefined)[] = []
+  #resolve: (ending: Ending) => void = () => {}
+  #ending: Ending | undefined
+  #left: string | null | undefined
+  #marks = 0
+  #printed = 0
+  #isHeapFull = false
+  #isOver = false
+
+  constructor(child: Child, attempt: Attempt, options: TryOptions) {
+    this.#child = child
+    this.#attempt = attempt
+    this.#options = options
+  }
+
+  /** True if the child may execute another try. */
+  get isClean(): boolean {
+    return this.#left === null && this.#marks === 2
+  }
+
+  /** Resolves when the try has ended. A child that may not be used again is ended. */
+  execute(): Promise<Ending> {
+    const { abort } = this.#attempt
+    abort.onAbort = (reason) => this.#aborted(reason)
+    this.#child.listen(this, this.#endMark)
+    return new Promise((resolve) => {
+      this.#resolve = resolve
+      if (this.#child.codeVersion === undefined) this.#open()
+      else this.#start()
+    })
+  }
+
+  reported(report: Report): void {
+    if (report.kind === 'opened') this.#opened()
+    else if (report.kind === 'refused') this.#ended(refused(report))
+    else if (report.kind === 'read') void this.#answer(report.taskId)
+    else if (report.kind === 'late') this.#options.logLate(report.error)
+    else if (report.kind === 'ended') this.#ended(report.ending)
+    else if (report.kind === 'settled') {
+      this.#left = report.left
+      this.#finishIfSettled()
+    } else for (const { level, message, fields, loggedAt } of report.lines) this.#log(level, message, fields, loggedAt)
+  }
+
+  printed(stream: 'stdout' | 'stderr', line: string): void {
+    this.#printed++
+    if (line.includes('JavaScript heap out of memory')) this.#isHeapFull = true
+    if (this.#printed <= MAX_PRINTED) this.#log(stream === 'stdout' ? 'info' : 'warn', line)
+  }
+
+  marked(): void {
+    this.#marks++
+    this.#finishIfSettled()
+  }
+
+  died(death: Death): void {
+    this.#ended(this.#failure(this.#causeOf(death)))
+    this.#finish()
+  }
+
+  #open(): void {
+    this.#after(LOAD_MS, () => {
+      this.#child.kill()
+      this.#ended(this.#failure(`its dag was not loaded within ${LOAD_MS / 1_000} s`))
+    })
+    this.#child.send(this.#options.opening)
+  }
+
+  #opened(): void {
+    this.#options.opened()
+    this.#start()
+  }
+
+  /** Before the task's code: its time limit begins now. */
+  #start(): void {
+    this.#clearTimers()
+    const { run, task, tryNumber, abort } = this.#attempt
+    if (abort.reason !== undefined) this.#ended(this.#failure(abort.reason))
+    if (abort.reason !== undefined) return
+    if (this.#child.codeVersion !== this.#options.opening.codeVersion) this.#log('warn', OTHER_CODE)
+    // The child has the same limit; this one is for a task that blocks it. After a pause of this process, the child's
+    // answer is read first.
+    const { executionTimeoutMs: ms } = task
+    if (ms !== undefined && ms <= MAX_TIMER_MS)
+      this.#after(ms, () => this.#after(LATE_MS, () => abort.abort(timedOut(ms))))
+    this.#child.send({ kind: 'start', run, taskId: task.id, tryNumber, endMark: this.#endMark })
+  }
+
+  async #answer(taskId: string): Promise<void> {
+    const answer = { kind: 'output', taskId } as const
+    await this.#attempt.readOutput(taskId).then(
+      (value) => this.#child.send({ ...answer, value }),
+      (error) => this.#child.send({ ...answer, problem: messageOf(error) }),
+    )
+  }
+
+  /** The task has some time to end by itself. Then it has failed, whatever it does. */
+  #aborted(reason: Error): void {
+    const code = reason instanceof TminusError ? reason.code : 'interrupted'
+    this.#child.send({ kind: 'abort', message: reason.message, code, retryable: isRetryable(reason) })
+    this.#after(ABANDON_AFTER_MS, () => {
+      this.#child.terminate()
+      this.#ended(this.#failure(reason))
+      this.#finish()
+    })
+  }
+
+  /** Only the first ending counts. Aborted work never succeeds. */
+  #ended(ending: Ending): void {
+    if (this.#ending !== undefined) return
+    const { abort } = this.#attempt
+    this.#clearTimers()
+    abort.onAbort = undefined
+    this.#ending = abort.reason === undefined ? storable(ending) : this.#failure(abort.reason)
+    this.#after(SETTLE_MS, () => this.#finish())
+  }
+
+  #finishIfSettled(): void {
+    if (this.#left !== undefined && this.#marks === 2) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#isOver || this.#ending === undefined) return
+    this.#clearTimers()
+    const more = this.#printed - MAX_PRINTED
+    if (more > 0) this.#log('warn', `${more} more printed lines are not stored; a try stores ${MAX_PRINTED} of them`)
+    this.#isOver = true
+    this.#resolve(this.#ending)
+  }
+
+  #failure(reason: string | Error): Ending {
+    const error = typeof reason === 'string' ? new TminusError(`${reason}`, { code: 'isolated' }) : reason
+    return endingOf(error, this.#options)
+  }
+
+  #causeOf({ code, signal, overMemory }: Death): string {
+    const { memoryMb } = this.#child
+    const limit = memoryMb === undefined ? '' : ` (limit ${memoryMb} MB)`
+    if (this.#isHeapFull) return `its process ran out of memory${limit}`
+    if (overMemory) return `its process used more than ${(memoryMb ?? 0) + BESIDE_HEAP_MB} MB of memory${limit}`
+    if (signal !== null) return `its process was killed by ${signal}`
+    if (code !== null) return `its process exited with code ${code} before the task ended`
+    return 'its process could not be started'
+  }
+
+  #log(level: LogLevel, message: string, fields?: Record<string, unknown>, loggedAt = new Date()): void {
+    if (this.#isOver) return
+    const { run, task, tryNumber, log } = this.#attempt
+    const { scrub } = this.#options
+    const at = { dagRunId: run.dagRunId, taskId: task.id, tryNumber, loggedAt, level }
+    log({ ...at, message: storableText(scrub(message), MOST.line), fields: fields && loggable(fields, scrub) })
+  }
+
+  #after(ms: number, act: () => void): void {
+    this.#timers.push(setTimeout(act, ms))
+  }
+
+  #clearTimers(): void {
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer)
+  }
+}
+
+const OTHER_CODE =
+  'the code of the pipelines has changed since this process started; this try runs the new code, restart the process'
+
+function refused({ message: reason, error }: Report & { kind: 'refused' }): Ending {
+  return { state: 'failed', reason, error, retryable: true }
+}
+
+/** A child may send any text. */
+function storable(ending: Ending): Ending {
+  const { reason } = ending
+  return {
+    ...ending,
+    reason: reason && storableText(reason, MOST.reason),
+    ...(ending.error !== undefined && { error: storableText(ending.error, MOST.stacks) }),
+  }
+}

@@ -1,0 +1,62 @@
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { environmentText } from '../config.ts'
+
+/** The state of a process that a try must leave as it was. */
+export interface Footprint {
+  /** What keeps the process alive, such as `Timeout` and `TCPSocketWrap`, by kind. */
+  resources: string[]
+  folder: string
+  environment: string
+  listeners: string
+}
+
+export function footprint(): Footprint {
+  return {
+    resources: process.getActiveResourcesInfo(),
+    folder: folder(),
+    environment: environmentText(),
+    listeners: listeners(),
+  }
+}
+
+/** Sockets and streams need some turns of the event loop to close. */
+const WAITS_MS = [0, 1, 4, 15, 30, 50]
+
+/** Why the process differs from what it was before; undefined if it does not. Waits up to 100 ms for it. */
+export async function leftoversSince(before: Footprint): Promise<string | undefined> {
+  let found: string | undefined
+  for (const ms of WAITS_MS) {
+    await (ms === 0 ? turn() : delay(ms))
+    found = difference(before, footprint())
+    if (found === undefined) return undefined
+  }
+  return found
+}
+
+function difference(before: Footprint, after: Footprint): string | undefined {
+  const left = [...after.resources]
+  for (const known of before.resources) {
+    const at = left.indexOf(known)
+    if (at >= 0) left.splice(at, 1)
+  }
+  if (left.length > 0) return `it left open: ${left.join(', ')}`
+  if (after.folder !== before.folder) return 'it changed the working folder'
+  if (after.environment !== before.environment) return 'it changed the environment'
+  if (after.listeners !== before.listeners) return 'it left a listener for signals or errors'
+  return undefined
+}
+
+/** A folder that was removed has no name. */
+function folder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return ''
+  }
+}
+
+/** Those that change how the process ends. */
+function listeners(): string {
+  const names = process.eventNames().filter((name) => /^SIG|^uncaught|^unhandled/.test(String(name)))
+  return names.map((name) => `${String(name)} ${process.listenerCount(name)}`).join()
+}
