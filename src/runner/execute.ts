@@ -154,8 +154,9 @@ function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
   const { run, task, tryNumber } = attempt
   const at = { dagRunId: run.dagRunId, taskId: task.id, tryNumber }
   const line = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
+    if (!attempt.log.accepts()) return
     const text = storableText(scrub(typeof message === 'string' ? message : messageOf(message)), MOST.line)
-    attempt.log({ ...at, loggedAt: new Date(), level, message: text, fields: fields && loggable(fields, scrub) })
+    attempt.log.add({ ...at, loggedAt: new Date(), level, message: text, fields: fields && loggable(fields, scrub) })
   }
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }

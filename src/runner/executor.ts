@@ -1,8 +1,9 @@
 import type { Dag } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
-import type { Ending, LogLine } from '../metadata/transitions.ts'
+import type { Ending } from '../metadata/transitions.ts'
 import type { Abort } from './abort.ts'
+import type { TryLog } from './try-log.ts'
 
 /** One try of one task instance that is claimed and stored as running. */
 export interface Attempt {
@@ -16,7 +17,8 @@ export interface Attempt {
   abort: Abort
   /** Reads the stored output of an upstream task, as JSON; undefined if there is none. */
   readOutput(taskId: string): Promise<unknown>
-  log(line: LogLine): void
+  /** Ask it whether it accepts a line before the line is scrubbed, serialised or sent. */
+  log: Pick<TryLog, 'accepts' | 'add'>
 }
 
 /** Executes claimed task instances. The runner decides which of them start. */

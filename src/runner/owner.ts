@@ -11,7 +11,7 @@ export interface Owner extends JobContext {
   readonly admission: Admission
   readonly writer: Writer
   onChange(run: RunView, change: RunChange): void
-  /** Stores a task's log line and shows it. */
+  /** Shows a task's log line. */
   onLog(line: LogLine): void
   /** The run is no longer owned here; an error says why it was lost. */
   onEnd(run: RunView, result: RunResult | Error): void

@@ -64,10 +64,7 @@ export class Runner implements JobListener {
     const idle = () => this.#shouldClaim && this.#claiming.request()
     const admission = new Admission({ ...options, idle })
     const onChange = watching(log, options.onChange)
-    const onLog = watching(log, (line: LogLine) => {
-      writer.log(line)
-      options.onLog?.(line)
-    })
+    const onLog = watching(log, options.onLog)
     this.#owner = { ...options, writer, admission, onChange, onLog, onEnd: this.#onEnd }
     const failed = logUnlessOutage(log, 'claiming a queued run failed')
     this.#claiming = new CoalescedWork(

@@ -1,8 +1,10 @@
 import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { type DagRun, type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
+import type { TryKey } from '../metadata/task-instances.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
 import { CoalescedWork } from './coalesced-work.ts'
 import type { JobContext } from './job.ts'
+import { TryLog, TURN_BYTES } from './try-log.ts'
 
 /** A run with changes to write. `takeChange` is called just before the write, so that waiting changes merge. */
 export interface Source {
@@ -23,6 +25,8 @@ type Item = { source: Source; change: RunChange } | LogLine
 const MAX_INSERTED_TOGETHER = 100
 /** How long a log line waits for a transition to share its write. */
 const LOG_DELAY_MS = 250
+/** The log lines of one write take about this many bytes. */
+const LOG_BYTES = 256_000
 
 /**
  * Writes one statement at a time. Changes that arrive meanwhile share the next one: under load many transitions share a
@@ -33,7 +37,7 @@ export class Writer {
   readonly #dirty = new Set<Source>()
   readonly #writing: CoalescedWork
   readonly #inserting: CoalescedWork
-  #logs: LogLine[] = []
+  readonly #logs = new Set<TryLog>()
   #logTimer: NodeJS.Timeout | undefined
   /** By the version of their dag: one statement inserts runs of one version. */
   readonly #waiting = new Map<number, Waiting[]>()
@@ -61,9 +65,15 @@ export class Writer {
     this.#writing.request()
   }
 
-  log(line: LogLine): void {
-    this.#logs.push(line)
-    this.#logTimer ??= setTimeout(() => this.#writing.request(), LOG_DELAY_MS)
+  /** @param show called for each line that is not dropped */
+  openLog(of: TryKey, show: (line: LogLine) => void): TryLog {
+    const log = new TryLog(of, (line) => {
+      this.#logs.add(log)
+      if (log.isShort) this.#logTimer ??= setTimeout(() => this.#writing.request(), LOG_DELAY_MS)
+      else this.#writing.request()
+      show(line)
+    })
+    return log
   }
 
   /** Resolves when all marked changes and log lines are written. */
@@ -92,13 +102,22 @@ export class Writer {
   async #write(): Promise<void> {
     clearTimeout(this.#logTimer)
     this.#logTimer = undefined
-    const items: Item[] = this.#logs.splice(0)
+    const items: Item[] = this.#takeLines()
     for (const source of this.#dirty) {
       const change = source.takeChange()
       if (change !== undefined) items.push({ source, change })
     }
     this.#dirty.clear()
     await writeOrSplit(items, this.#writeOnce, (refused, error) => this.#refused(refused, error))
+  }
+
+  /** Some lines of each try, so that no change waits for a long log. The next write follows if more are left. */
+  #takeLines(): LogLine[] {
+    const most = Math.max(TURN_BYTES, LOG_BYTES / this.#logs.size)
+    const lines = [...this.#logs].flatMap((log) => log.take(most))
+    for (const log of this.#logs) if (log.isEmpty) this.#logs.delete(log)
+    if (this.#logs.size > 0) this.#writing.request()
+    return lines
   }
 
   readonly #writeOnce = async (items: readonly Item[]): Promise<void> => {
@@ -117,6 +136,7 @@ export class Writer {
 
   #refused(items: readonly Item[], error: Error): void {
     const changes = items.filter((item) => 'change' in item)
+    if (isOutage(error)) for (const log of this.#logs) log.drop()
     this.#options.log.error({ err: error }, `the database refused a ${changes.length > 0 ? 'change' : 'log line'}`)
     for (const { source, change } of changes) source.written(change, error)
   }

@@ -1,0 +1,83 @@
+import type { TryKey } from '../metadata/task-instances.ts'
+import type { LogLine } from '../metadata/transitions.ts'
+
+/** The lines of a try that wait to be written take at most this many bytes. */
+const MAX_BYTES = 4_000_000
+/** Counted for a line besides its text. So about 9,000 short lines can wait. */
+const LINE_BYTES = 400
+/** What each write takes at least of each try. A try ends when no more than this waits. */
+export const TURN_BYTES = 16_000
+
+/** The log lines of one try that wait to be written. It drops those that the try logs faster than they are written. */
+export class TryLog {
+  readonly #of: TryKey
+  readonly #onAdded: (line: LogLine) => void
+  readonly #lines: { line: LogLine; bytes: number }[] = []
+  #bytes = 0
+  #dropped = 0
+  #onShort: (() => void) | undefined
+
+  constructor(of: TryKey, onAdded: (line: LogLine) => void) {
+    this.#of = of
+    this.#onAdded = onAdded
+  }
+
+  /** True if no more than one turn waits. */
+  get isShort(): boolean {
+    return this.#bytes <= TURN_BYTES
+  }
+
+  get isEmpty(): boolean {
+    return this.#lines.length === 0
+  }
+
+  /** False: the next line is dropped, and counted by this call. */
+  accepts(): boolean {
+    const fits = this.#bytes < MAX_BYTES
+    if (!fits) this.#dropped++
+    return fits
+  }
+
+  add(line: LogLine): void {
+    if (!this.accepts()) return
+    this.#mentionDropped()
+    this.#push(line)
+  }
+
+  /** Resolves when the log is short: the rest is written before the end of the try, or together with it. */
+  async end(): Promise<void> {
+    this.#mentionDropped()
+    if (!this.isShort) await new Promise<void>((resolve) => (this.#onShort = resolve))
+  }
+
+  /** Takes the oldest lines, of about this many bytes. */
+  take(most: number): LogLine[] {
+    let count = 0
+    for (let left = most; count < this.#lines.length && left > 0; count++) {
+      const { bytes = 0 } = this.#lines[count] ?? {}
+      left -= bytes
+      this.#bytes -= bytes
+    }
+    if (this.isShort) this.#onShort?.()
+    return this.#lines.splice(0, count).map(({ line }) => line)
+  }
+
+  drop(): void {
+    this.#dropped += this.take(Number.POSITIVE_INFINITY).length
+  }
+
+  #push(line: LogLine): void {
+    const bytes = LINE_BYTES + line.message.length + (line.fields ? JSON.stringify(line.fields).length : 0)
+    this.#lines.push({ line, bytes })
+    this.#bytes += bytes
+    this.#onAdded(line)
+  }
+
+  #mentionDropped(): void {
+    if (this.#dropped === 0) return
+    const lines = this.#dropped === 1 ? '1 line was' : `${this.#dropped.toLocaleString('en')} lines were`
+    const message = `${lines} not stored: the task logged faster than they could be written`
+    this.#dropped = 0
+    this.#push({ ...this.#of, loggedAt: new Date(), level: 'warn', message, fields: undefined })
+  }
+}
