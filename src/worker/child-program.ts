@@ -88,9 +88,9 @@ async function run({ run, taskId, tryNumber, endMark }: Start): Promise<void> {
   const task = loaded?.dag.tasks.get(taskId)
   if (loaded === undefined || task === undefined) return
   const before = footprint()
-  const log = new ChildLog(report)
+  const log = new ChildLog({ dagRunId: run.dagRunId, taskId, tryNumber }, report)
   const pool = new TaskPool(loaded)
-  const attempt = { run, dag: loaded.dag, task, tryNumber, isolated: true, abort: new Abort(), log: log.add.bind(log) }
+  const attempt = { run, dag: loaded.dag, task, tryNumber, isolated: true, abort: new Abort(), log: log.lines }
   const failed = new Promise<unknown>((resolve) => {
     current = { abort: attempt.abort, fail: resolve, answers: new Map() }
   }).then((error): Ending => endingOf(error, { scrub, now: clock.now }))

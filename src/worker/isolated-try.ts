@@ -181,11 +181,11 @@ export class IsolatedTry implements ChildListener {
   }
 
   #log(level: LogLevel, message: string, fields?: Record<string, unknown>, loggedAt = new Date()): void {
-    if (this.#isOver) return
     const { run, task, tryNumber, log } = this.#attempt
+    if (this.#isOver || !log.accepts()) return
     const { scrub } = this.#options
     const at = { dagRunId: run.dagRunId, taskId: task.id, tryNumber, loggedAt, level }
-    log({ ...at, message: storableText(scrub(message), MOST.line), fields: fields && loggable(fields, scrub) })
+    log.add({ ...at, message: storableText(scrub(message), MOST.line), fields: fields && loggable(fields, scrub) })
   }
 
   #after(ms: number, act: () => void): void {
