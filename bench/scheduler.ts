@@ -25,10 +25,10 @@ async function sameMinute(pool: Database, what: string, schedule: (n: number) =>
   const log = openLog({ level: 'silent', format: 'json', scrub: (text) => text })
   let now = FIRST - 1_000
   const scheduler = new Scheduler({ db, dags, log, clock: { now: () => new Date(now) } })
-  await scheduler.look()
+  await scheduler.check()
   for (const which of ['first', 'second', 'third']) {
     now = FIRST + (which === 'first' ? 0 : which === 'second' ? 3_600_000 : 7_200_000)
-    const ms = await timed(() => scheduler.look())
+    const ms = await timed(() => scheduler.check())
     const { rows } = await pool.query<{ runs: number }>(
       'select count(*)::int as runs from metadata.dag_run where dag_id = any($1) and logical_date = $2',
       [dags.map(({ id }) => id), new Date(now)],

@@ -14,9 +14,10 @@ import {
 import { openHttp } from './connectors/http.ts'
 import type { Dag } from './dag/dag.ts'
 import type { TaskLog } from './dag/task.ts'
+import { NO_IDLE_TRANSACTION } from './db/client.ts'
 import { checkConnection } from './db/connect.ts'
-import { type Database, openPool } from './db/pool.ts'
-import { isSameDatabase, poolerProblem, poolingOf } from './db/pooler.ts'
+import { closePool, type Database, openPool, type PoolOptions } from './db/pool.ts'
+import { isSameDatabase, isSameServer, poolerProblem, poolingOf } from './db/pooler.ts'
 import { MOST, storableText } from './db/text.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
 import { type LoadedDags, loadDags, readSettingsOfAll } from './load-dags.ts'
@@ -86,18 +87,23 @@ export interface Direct {
   setting: string
 }
 
+/** How long a statement may take. Those of tasks have no limit but their execution timeout. */
+const STATEMENT_MS = { runner: 20_000, metadata: 60_000, maintenance: 600_000 }
+
 export interface OpenOptions {
   /** Create the embedded database and the runner's tables if they are missing. */
   create: boolean
   /** Accept the runner's tables in any state. */
   asFound?: boolean
+  /** Statements may take 10 minutes instead of one. */
+  slow?: boolean
   /** Also open DIRECT_DATABASE_URL if it is set. Default: the value of `create`. */
   direct?: boolean
 }
 
 export async function openDatabases(setup: Setup, options: OpenOptions): Promise<Databases> {
   const { config, log } = setup
-  const { create, asFound } = options
+  const { create, asFound, slow } = options
   const closing = new Closing()
   try {
     const embeddedUrl =
@@ -105,11 +111,19 @@ export async function openDatabases(setup: Setup, options: OpenOptions): Promise
     const url = config.databaseUrl ?? embeddedUrl
     const metadataUrl = config.metadataDatabaseUrl ?? url
     const setting = metadataUrl === url ? config.databaseSetting : 'METADATA_DATABASE_URL'
-    const db = await openChecked(url, config.databaseSetting, closing, setup)
-    const metadataPool = metadataUrl === url ? db : await openChecked(metadataUrl, setting, closing, setup)
+    const db = openOwn(url, closing, setup)
+    if (metadataUrl !== url) await checkConnection(db, config.databaseSetting)
+    // A pool of its own, so that tasks that use all connections of `db` delay none of the runner's statements.
+    const ofMetadata = {
+      max: 4,
+      timeoutMs: slow ? STATEMENT_MS.maintenance : STATEMENT_MS.metadata,
+      settings: NO_IDLE_TRANSACTION,
+    }
+    const metadataPool = openOwn(metadataUrl, closing, setup, ofMetadata)
+    await checkConnection(metadataPool, setting)
     const known = { pool: metadataPool, url: metadataUrl, setting }
     const direct = (options.direct ?? create) ? await openDirect(known, closing, setup) : known
-    if (create) await migrateMetadata(direct.pool, config.metadataSchema)
+    if (create) await migrate(direct.url, setup)
     else if (!asFound) await refuseUnmigrated(metadataPool, config.metadataSchema)
     return {
       db,
@@ -133,10 +147,9 @@ export async function openDatabase({
   const closing = new Closing()
   try {
     const url = config.databaseUrl ?? (await openEmbeddedUrl(config, closing, false, log))
-    return {
-      db: await openChecked(url, config.databaseSetting, closing, { config, log }),
-      close: () => closing.close(),
-    }
+    const db = openOwn(url, closing, { config, log }, { timeoutMs: STATEMENT_MS.maintenance })
+    await checkConnection(db, config.databaseSetting)
+    return { db, close: () => closing.close() }
   } catch (error) {
     await closing.close()
     throw error
@@ -160,25 +173,26 @@ async function openDirect(known: Direct, closing: Closing, setup: Setup): Promis
   const url = setup.config.directDatabaseUrl
   if (url === undefined) return known
   const setting = 'DIRECT_DATABASE_URL'
-  const pool = await openChecked(url, setting, closing, setup)
+  const pool = openOwn(url, closing, setup, { max: 2, timeoutMs: STATEMENT_MS.metadata })
+  await checkConnection(pool, setting)
   if (await isSameDatabase(pool, known.pool)) return { pool, url, setting }
   throw new UsageError(
     `${setting} and ${known.setting} lead to different databases; set ${setting} to the same database, without the pooler`,
   )
 }
 
-/** @param name the setting that the address comes from */
-async function openChecked(
-  url: string,
-  name: string,
-  closing: Closing,
-  { config, log }: Pick<Setup, 'config' | 'log'>,
-): Promise<Database> {
+type Logged = Pick<Setup, 'config' | 'log'>
+
+function openOwn(url: string, closing: Closing, { config, log }: Logged, options: PoolOptions = {}): Database {
   const onIdleError = (error: Error) => log.debug({ err: error }, 'a database connection broke')
-  const pool = openPool(url, { onIdleError, unnamed: config.directDatabaseUrl !== undefined })
-  closing.add(() => pool.end())
-  await checkConnection(pool, name)
+  const pool = openPool(url, { onIdleError, unnamed: config.directDatabaseUrl !== undefined, ...options })
+  closing.add(() => closePool(pool))
   return pool
+}
+
+async function migrate(url: string, { config }: Setup): Promise<void> {
+  const pool = openPool(url, { max: 1, timeoutMs: STATEMENT_MS.maintenance })
+  await migrateMetadata(pool, config.metadataSchema).finally(() => closePool(pool))
 }
 
 async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {
@@ -228,12 +242,14 @@ export async function openApp(
   const databases = await openDatabases(setup, { create: true })
   const { metadata, metadataUrl, url: databaseUrl } = databases
   const unnamed = config.directDatabaseUrl !== undefined
-  const runnerPool = openPool(metadataUrl, { max: 4, settings: BY_INDEX, unnamed })
+  const settings = { ...BY_INDEX, ...NO_IDLE_TRANSACTION }
+  const runnerPool = openPool(metadataUrl, { max: 4, timeoutMs: STATEMENT_MS.runner, settings, unnamed })
   const db = openMetadata(runnerPool, config.metadataSchema)
   const dags = [...loaded.dags.values()]
   const connectionString = await sessionUrl(databases, log)
   const version = await hashing
-  const job = new Job({ db: metadata, connectionString, kind, dags, codeVersion: version, log })
+  const pools = [runnerPool, metadata.pool, ...(isSameServer(databases.db, metadata.pool) ? [databases.db] : [])]
+  const job = new Job({ db: metadata, connectionString, pools, kind, dags, codeVersion: version, log })
   const { env, clock, scrub } = setup
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }
   const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })
@@ -250,14 +266,14 @@ export async function openApp(
       await runner.release(0, why ?? 'the process ended')
       await executor.close()
       await job.close(state, why ?? null)
-      await runnerPool.end()
+      await closePool(runnerPool)
       if (drop) await dropMetadata(metadata)
       await databases.close()
     }
     return { ...databases, runner, jobId: () => job.id, end }
   } catch (error) {
     await job.close('failed', storableText(messageOf(error), MOST.reason)).catch(() => {})
-    await runnerPool.end()
+    await closePool(runnerPool)
     await databases.close()
     throw error
   }

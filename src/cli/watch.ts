@@ -4,7 +4,7 @@ import { DEFAULT_WEB_PORT } from '../config.ts'
 import type { Database } from '../db/pool.ts'
 import { UsageError } from '../errors.ts'
 import type { RunnerOptions } from '../runner/runner.ts'
-import type { Scheduler } from '../scheduler/scheduler.ts'
+import type { LastCheck, Scheduler } from '../scheduler/scheduler.ts'
 import { askDags } from '../web/ask-dags.ts'
 import { PORT_TAKEN } from '../web/door.ts'
 import { type HealthOptions, openHealth } from '../web/health.ts'
@@ -42,9 +42,9 @@ export class Watch {
   /** Throws UsageError if it cannot listen, or if the page is reachable from other machines and has no user yet. */
   async open(app: App, scheduler: Scheduler): Promise<void> {
     const { config, log } = this.#setup
-    const lookedAt = () => scheduler.lookedAt
-    this.#metrics = await metricsOf(this.#setup, app, lookedAt)
-    const routes = probesOf(app, this.#metrics, { jobId: app.jobId, lookedAt })
+    const lastCheck = () => scheduler.lastCheck
+    this.#metrics = await metricsOf(this.#setup, app, lastCheck)
+    const routes = probesOf(app, this.#metrics, { jobId: app.jobId, lastCheck })
     const mount: WebOptions['mount'] = (page) => void page.route('/', routes)
     this.#served = await this.#listening((web) =>
       this.#kind === 'start' ? openWeb({ ...app, ...webOptions(this.#setup), web, mount }) : openProbes(routes, web),
@@ -81,11 +81,17 @@ export function probesOf({ db, metadata }: Databases, metrics: Metrics | undefin
 export async function metricsOf(
   setup: Setup,
   { db, metadata }: Databases,
-  lookedAt: () => Date | undefined,
+  lastCheck: () => LastCheck | undefined,
 ): Promise<Metrics | undefined> {
   const { config, clock, log } = setup
   if (!config.metrics) return undefined
-  return await openMetrics({ metadata, lookedAt, now: () => clock.now(), ofDags: () => readDagMetrics(setup, db), log })
+  return await openMetrics({
+    metadata,
+    lastCheck,
+    now: () => clock.now(),
+    ofDags: () => readDagMetrics(setup, db),
+    log,
+  })
 }
 
 const DAG_METRICS_MS = 5_000

@@ -1,4 +1,4 @@
-import { openDatabases, type Setup, setUp } from '../app.ts'
+import { type OpenOptions, openDatabases, type Setup, setUp } from '../app.ts'
 import { TminusError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
@@ -11,9 +11,12 @@ export async function setUpCommand(): Promise<Setup> {
 }
 
 /** Opens the runner's tables for `work`, then closes them. Throws a TminusError if there are no tables. */
-export async function withMetadata<T>(work: (metadata: Metadata, setup: Setup) => Promise<T>): Promise<T> {
+export async function withMetadata<T>(
+  work: (metadata: Metadata, setup: Setup) => Promise<T>,
+  options: Pick<OpenOptions, 'slow'> = {},
+): Promise<T> {
   const setup = await setUpCommand()
-  const { metadata, close } = await openDatabases(setup, { create: false })
+  const { metadata, close } = await openDatabases(setup, { create: false, ...options })
   return await work(metadata, setup).finally(close)
 }
 

@@ -1,4 +1,4 @@
-import pg, { type ClientConfig, type DatabaseError } from 'pg'
+import pg, { type ClientConfig, type DatabaseError, type QueryConfig } from 'pg'
 import { boundToTry, outsideTries } from '../blame.ts'
 import { addAdvice } from './rights.ts'
 
@@ -23,8 +23,16 @@ const DEFAULTS = {
   idle_session_timeout: '0',
 }
 
+/** How long the first statements on a connection may take. */
+const SETTLE_MS = 5_000
+/** How long the server has to close a connection after our goodbye. */
+const GOODBYE_MS = 2_000
+
 /** For statements that must not fail because they waited. */
 export const NO_LIMITS = { statement_timeout: '0', lock_timeout: '0', transaction_timeout: '0' }
+
+/** For the runner's own transactions: if our process hangs or its network fails, the server releases their locks. */
+export const NO_IDLE_TRANSACTION = { idle_in_transaction_session_timeout: '20s' }
 
 /** Skips settings that this version of Postgres does not have, and sets nothing behind a pooler. */
 const SET_DEFAULTS = `select set_config(name, value, false) from json_each_text($1) as given (name, value)
@@ -37,11 +45,16 @@ export interface ClientOptions extends ClientConfig {
   unnamed?: boolean | undefined
 }
 
+/** The statement whose answer a connection waits for. */
+export interface ActiveStatement {
+  text?: string
+}
+
 /** Members that @types/pg lacks. */
 interface Untyped {
   processID: number
   connectionParameters: { replication?: string }
-  _getActiveQuery(): { text?: string } | null
+  _getActiveQuery(): ActiveStatement | null
   getStartupConf(): Record<string, string>
 }
 
@@ -60,6 +73,8 @@ export class Client extends pg.Client {
     // When no password is available, pg fails but leaves its socket open. That would keep the process alive until the
     // server closes the connection, a minute later.
     this.connection.on('error', () => this.connection.stream.destroy())
+    // Without a listener, a connection that breaks between two statements would end the process.
+    this.on('error', () => {})
     // This listener runs before pg passes the error to the caller.
     this.connection.on('errorMessage', (error: DatabaseError) => this.#addAdvice(error))
   }
@@ -92,14 +107,33 @@ export class Client extends pg.Client {
    */
   async settle(): Promise<void> {
     const settings = JSON.stringify({ ...DEFAULTS, ...this.#options.settings })
-    const { rowCount } = await this.query(SET_DEFAULTS, [settings, untyped(this).processID])
+    const values = [settings, untyped(this).processID]
+    const { rowCount } = await this.query(withLimit({ text: SET_DEFAULTS, values }, SETTLE_MS))
     this.pooled = rowCount === 0
     if (this.pooled) this.#dropNames()
   }
 
+  get activeStatement(): ActiveStatement | null {
+    return untyped(this)._getActiveQuery()
+  }
+
+  /** Closes the socket at once. The statements on this connection fail with `error`. */
+  destroy(error: Error): void {
+    this.connection.stream.destroy(error)
+  }
+
+  /** Says goodbye to the server, and closes the socket if the server does not. */
+  override end(): Promise<void>
+  override end(callback: (error: Error) => void): void
+  override end(callback?: (error: Error) => void): Promise<void> | void {
+    const timer = setTimeout(() => this.connection.stream.destroy(), GOODBYE_MS).unref()
+    this.once('end', () => clearTimeout(timer))
+    return callback ? super.end(callback) : super.end()
+  }
+
   #addAdvice(error: DatabaseError): void {
     const { user: role, database } = this
-    addAdvice(error, { role, database, statement: untyped(this)._getActiveQuery()?.text })
+    addAdvice(error, { role, database, statement: this.activeStatement?.text })
   }
 
   /** Behind a pooler, the next statement may use a connection on which its name is taken or unknown. */
@@ -107,6 +141,11 @@ export class Client extends pg.Client {
     const query = this.query.bind(this) as (...args: unknown[]) => unknown
     this.query = ((statement: unknown, ...rest: unknown[]) => query(withoutName(statement), ...rest)) as never
   }
+}
+
+/** A statement that fails after `ms`. Its connection must be closed then, because the answer may still arrive. */
+export function withLimit(statement: QueryConfig, ms: number): QueryConfig & { query_timeout: number } {
+  return { ...statement, query_timeout: ms }
 }
 
 function withoutName(statement: unknown): unknown {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
+import { SILENT } from './deadline.ts'
 
 /**
  * SQLSTATE codes that concern the connection or the server, not the statement. They include a server that lacks memory,
@@ -15,13 +16,14 @@ const SYSTEM_CODES = new Set(
 )
 /** Messages of node-postgres that come without a code. */
 const LOST =
-  /connection terminated|connection error|timeout expired|timeout exceeded when trying to connect|not queryable|error establishing an SSL connection/i
+  /connection terminated|connection error|timeout expired|query read timeout|timeout exceeded when trying to connect|not queryable|error establishing an SSL connection/i
 
 /** True if the database was unreachable or the connection broke: the same statement may succeed in a moment. */
 export function isOutage(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isOutage)
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
+  if (code === SILENT) return true
   return OUTAGE_STATES.test(code) || SYSTEM_CODES.has(code) || LOST.test(error.message)
 }
 
@@ -38,12 +40,12 @@ export async function retryDuringOutage<T>(
   work: () => Promise<T>,
   { forMs = OUTAGE_MS, signal, onWait }: { forMs?: number; signal?: AbortSignal; onWait?: (error: Error) => void } = {},
 ): Promise<T> {
-  const deadline = Date.now() + forMs
+  const deadline = performance.now() + forMs
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     try {
       return await work()
     } catch (error) {
-      if (!isOutage(error) || Date.now() + wait > deadline || signal?.aborted) throw error
+      if (!isOutage(error) || performance.now() + wait > deadline || signal?.aborted) throw error
       if (wait === FIRST_WAIT_MS) onWait?.(error as Error)
       await delay(wait, undefined, signal && { signal }).catch(() => {})
     }
@@ -67,8 +69,8 @@ export function logFailures(log: Log, message: string): (error: Error) => void {
   let logged = Number.NEGATIVE_INFINITY
   return (error) => {
     if (!isOutage(error)) return log.error({ err: error }, message)
-    if (Date.now() - logged < REPORT_EVERY_MS) return
-    logged = Date.now()
+    if (performance.now() - logged < REPORT_EVERY_MS) return
+    logged = performance.now()
     log.warn(`the database is unreachable (${messageOf(error)}): ${message}`)
   }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
 import { boundToTry } from '../blame.ts'
-import { Client, type ClientOptions, KEEP_ALIVE } from './client.ts'
+import { type ActiveStatement, Client, type ClientOptions, KEEP_ALIVE } from './client.ts'
+import { noAnswer, STEP_MS, settlesWithin } from './deadline.ts'
 
 /** Runs statements: the pool, or one connection inside a transaction. */
 export interface Queryable {
@@ -20,6 +21,8 @@ export type Connection = PoolClient
 export interface PoolOptions extends Pick<ClientOptions, 'settings' | 'unnamed'> {
   /** Maximum number of connections. Default 10. */
   max?: number
+  /** How long a statement may take, ms; then its connection is destroyed and it fails as in an outage. Default: no limit. */
+  timeoutMs?: number
   /** Shown in `pg_stat_activity`. */
   applicationName?: string
   /** Called with the error of an idle connection that broke; the pool replaces that connection. */
@@ -28,7 +31,7 @@ export interface PoolOptions extends Pick<ClientOptions, 'settings' | 'unnamed'>
 
 /** Opens a pool. It connects with the first query. */
 export function openPool(connectionString: string, options: PoolOptions = {}): Database {
-  const { max = 10, applicationName = 'tminus', onIdleError, ...ofClient } = options
+  const { max = 10, timeoutMs, applicationName = 'tminus', onIdleError, ...ofClient } = options
   const pool = new RepeatingPool({
     Client,
     connectionString,
@@ -43,7 +46,47 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
   })
   pool.on('error', (error) => onIdleError?.(error))
   pool.on('release', (_error, client) => ofOurs(client).giveBack())
+  if (timeoutMs !== undefined) limitStatements(pool, timeoutMs)
   return pool
+}
+
+/** pg's own limit would leave the connection in use: a transaction would wait on it for its rollback. */
+function limitStatements(pool: Database, ms: number): void {
+  const steps = new WeakMap<ActiveStatement, number>()
+  const check = () => {
+    for (const client of clientsOf(pool)) {
+      const statement = client.activeStatement
+      if (!statement) continue
+      const waited = (steps.get(statement) ?? 0) + 1
+      steps.set(statement, waited)
+      if (waited * STEP_MS > ms) client.destroy(noAnswer(ms))
+    }
+    if (pool.ended) clearInterval(timer)
+  }
+  const timer = setInterval(check, STEP_MS).unref()
+}
+
+/** Destroys every connection, busy or idle. Statements on them fail with `error`; the pool opens new connections. */
+export function destroyConnections(pool: Database, error: Error): void {
+  for (const client of clientsOf(pool)) client.destroy(error)
+}
+
+/** Whether two pools have the same address, so that one check answers for both. */
+export function hasSameAddress(one: Database, other: Database): boolean {
+  return one.options.connectionString === other.options.connectionString
+}
+
+const CLOSE_MS = 2_000
+
+/** Ends the pool. A connection that is still busy after 2 s is destroyed, for example that of an abandoned task. */
+export async function closePool(pool: Database): Promise<void> {
+  if (pool.ending) return
+  if (!(await settlesWithin(CLOSE_MS, pool.end()))) destroyConnections(pool, new Error('connection terminated'))
+}
+
+/** Also those that are still connecting. */
+function clientsOf(pool: Database): readonly Client[] {
+  return [...(pool as unknown as { _clients: Client[] })._clients]
 }
 
 /** Postgres rolled the statement back because of a concurrent one: serialization_failure, deadlock_detected. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client } from './client.ts'
+import { Client } from './client.ts'
 import type { Connection, Database, Queryable } from './pool.ts'
 
 /** The kind of pooler between this process and the server. */
@@ -64,6 +64,12 @@ async function within(ms: number, connecting: Promise<Connection>): Promise<Conn
 /** @param name the setting with the pooler's address */
 export function poolerProblem(name: string): string {
   return `${name} leads to a pooler in transaction mode, which does not support LISTEN and advisory locks; set DIRECT_DATABASE_URL to the address of the server itself (until then each process polls for work once a second, and a dead process is detected after 30 s)`
+}
+
+/** Whether two pools have the same host and port. Needs no connection. */
+export function isSameServer(one: Database, other: Database): boolean {
+  const [first, second] = [one, other].map(({ options }) => new Client(options))
+  return first?.host === second?.host && first?.port === second?.port
 }
 
 /** Whether two addresses lead to the same database of the same server. */

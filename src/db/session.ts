@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import format from 'pg-format'
 import { Client, KEEP_ALIVE, NO_LIMITS } from './client.ts'
+import { noAnswer, settlesWithin } from './deadline.ts'
+import { type Database, destroyConnections } from './pool.ts'
 
 export interface SessionOptions {
   /** Undefined behind a pooler in transaction mode, which cannot keep a session. Then `onConnected` is called every second. */
@@ -9,6 +11,8 @@ export interface SessionOptions {
   /** The two numbers of the advisory lock to hold; called for each new connection. */
   lock: () => readonly [number, number] | undefined
   onNotify: (payload: string) => void
+  /** Pools to the same server. If it is silent or was replaced, their connections are destroyed. */
+  pools?: readonly Database[]
   /** Called after each connection. Earlier notifications may have been missed. Null: no session can be kept. */
   onConnected: (backendPid: number | null) => void
   onLost: (error: Error) => void
@@ -19,6 +23,14 @@ const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
   where locktype = 'advisory' and classid = $1::bigint::oid and objid = $2::bigint::oid and granted
     and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`
 
+/** Changes when an address of either side changes, or when another server answers. */
+const IDENTIFY = `select pg_backend_pid() as pid, concat_ws(' ', inet_client_addr(), inet_server_addr(), inet_server_port(),
+  pg_postmaster_start_time()) as server`
+
+/** An idle connection does not report that its network has failed. */
+const PROBE_EVERY_MS = 5_000
+/** For an answer to a probe, and for a whole attempt to connect. */
+const ANSWER_MS = 5_000
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
 const POLL_EVERY_MS = 1_000
@@ -27,6 +39,7 @@ const POLL_EVERY_MS = 1_000
 export class Session {
   readonly #options: SessionOptions
   #client: Client | undefined
+  #server: string | undefined
   #closed = false
   #reconnecting = false
   #polling: NodeJS.Timeout | undefined
@@ -59,33 +72,59 @@ export class Session {
   }
 
   async #connect(connectionString: string): Promise<void> {
-    const { channel, lock, onNotify, onConnected } = this.#options
     const client = new Client({
       connectionString,
       application_name: 'tminus session',
-      connectionTimeoutMillis: 10_000,
       settings: NO_LIMITS,
       ...KEEP_ALIVE,
     })
     client.on('error', (error) => this.#lost(client, error))
     client.on('end', () => this.#lost(client, new Error('the session ended')))
-    client.on('notification', ({ payload = '' }) => onNotify(payload))
+    client.on('notification', ({ payload = '' }) => this.#options.onNotify(payload))
     try {
-      await client.connect()
-      await client.settle()
-      const key = lock()
-      // The server may still keep the previous connection, and with it the lock that the next query waits for.
-      if (key !== undefined) await client.query(END_HOLDER, [...key])
-      if (key !== undefined) await client.query('select pg_advisory_lock($1, $2)', [...key])
-      await client.query(format('listen %I', channel))
-      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
-      if (this.#closed || String(lock()) !== String(key)) throw new Error('the session was closed or renewed meanwhile')
+      const connecting = this.#prepare(client)
+      if (!(await settlesWithin(ANSWER_MS, connecting))) client.destroy(noAnswer(ANSWER_MS))
+      const backendPid = await connecting
       this.#client = client
-      onConnected(rows[0]?.pid ?? 0)
+      void this.#probe(client)
+      this.#options.onConnected(backendPid)
     } catch (error) {
       await client.end().catch(() => {})
       throw error
     }
+  }
+
+  /** Connects, locks and listens; returns the process id of the server's backend. */
+  async #prepare(client: Client): Promise<number> {
+    const { channel, lock } = this.#options
+    await client.connect()
+    await client.settle()
+    const key = lock()
+    // The server may still keep the previous connection, and with it the lock that the next query waits for.
+    if (key !== undefined) await client.query(END_HOLDER, [...key])
+    if (key !== undefined) await client.query('select pg_advisory_lock($1, $2)', [...key])
+    await client.query(format('listen %I', channel))
+    const { rows } = await client.query<{ pid: number; server: string }>(IDENTIFY)
+    if (this.#closed || String(lock()) !== String(key)) throw new Error('the session was closed or renewed meanwhile')
+    const [{ pid, server } = { pid: 0, server: '' }] = rows
+    if (this.#server !== undefined && this.#server !== server)
+      this.#destroyPools(new Error('connection terminated: the server was replaced'))
+    this.#server = server
+    return pid
+  }
+
+  async #probe(client: Client): Promise<void> {
+    while (this.#client === client) {
+      await delay(PROBE_EVERY_MS, undefined, { ref: false })
+      if (this.#client !== client || (await settlesWithin(ANSWER_MS, client.query('select 1')))) continue
+      const error = noAnswer(ANSWER_MS)
+      this.#destroyPools(error)
+      client.destroy(error)
+    }
+  }
+
+  #destroyPools(error: Error): void {
+    for (const pool of this.#options.pools ?? []) destroyConnections(pool, error)
   }
 
   #lost(client: Client, error: Error): void {

@@ -1,5 +1,9 @@
 import { TminusError } from '../errors.ts'
+import { withLimit } from './client.ts'
 import type { Connection, Database } from './pool.ts'
+
+/** A statement that `work` abandoned may still run, or the network may have failed. */
+const ROLLBACK_MS = 5_000
 
 /**
  * Runs `work` in one transaction: commits if it returns, rolls back if it throws, and releases the connection. A
@@ -24,7 +28,7 @@ export async function inTransaction<T>(db: Database, work: (connection: Connecti
     if (command !== 'COMMIT') throw aborted()
     return result
   } catch (error) {
-    await connection.query('rollback').catch(onError)
+    await connection.query(withLimit({ text: 'rollback' }, ROLLBACK_MS)).catch(onError)
     throw error
   } finally {
     if (broken === undefined) connection.off('error', onError)

@@ -4,7 +4,7 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { BLOCKED, type JobListing } from '../operations/list-jobs.ts'
 
 export type Executing = Omit<JobListing, 'state' | 'start_date' | 'end_date' | 'reason'> & {
-  /** Milliseconds since its last committed heartbeat, by the database's clock. */
+  /** Milliseconds since its last committed heartbeat, by the database's clock; negative if that clock was set back. */
   silent_ms: number
 }
 
@@ -16,17 +16,17 @@ export async function listExecuting(db: Metadata): Promise<Executing[]> {
   const dead = (await findDeadJobs(db, 0)).map(({ job_id }) => job_id)
   const { rows } = await db.query<Executing>(
     `select ${COLUMNS} from metadata.job
-     where ${EXECUTES} and ${SILENT_MS} <= $2 and job_id <> all($1::bigint[]) order by job_id`,
+     where ${EXECUTES} and abs(${SILENT_MS}) <= $2 and job_id <> all($1::bigint[]) order by job_id`,
     [dead, LATE_MS],
   )
   return rows
 }
 
-/** Processes that hold their lock, but whose heartbeats the database does not commit. */
+/** Processes that hold their lock, but whose heartbeats the database does not commit, or committed in the future. */
 export async function listLate(db: Metadata): Promise<Executing[]> {
   const { rows } = await db.query<Executing>(
     `select ${COLUMNS} from metadata.job
-     where ${EXECUTES} and ${SILENT_MS} > $2 and exists (
+     where ${EXECUTES} and abs(${SILENT_MS}) > $2 and exists (
        select from pg_locks l where l.locktype = 'advisory' and l.classid = $1::bigint::oid and l.objid = job_id::oid
          and l.database = (select oid from pg_database where datname = current_database()) and l.granted)
      order by job_id`,
@@ -41,6 +41,8 @@ const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, code_version, ${BLOC
 
 /** Describes the problem with a process of `listLate`, and what to do. */
 export function lateReason(job: Executing): string {
+  if (job.silent_ms < 0)
+    return `the last heartbeat of ${nameOf(job)} is ${humanDuration(-job.silent_ms)} in the future: the database's clock was set back; the next heartbeat, within 5 s, corrects this`
   return `the last heartbeat of ${nameOf(job)} was committed ${humanDuration(job.silent_ms)} ago: the database does not write or the process hangs; see the logs of both`
 }
 

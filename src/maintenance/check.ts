@@ -10,8 +10,8 @@ import { pendingMetadata } from './schema.ts'
 import { listTables } from './tables.ts'
 import { whyNotWritable } from './writes.ts'
 
-/** Most connections of one process: 10 for tasks and pages, 4 for the runner, 1 for its session. */
-const CONNECTIONS_OF_A_PROCESS = 10 + 4 + 1
+/** Most connections of one process: 10 for tasks and dag pages, 4 for pages, 4 for the runner, its session, its lease. */
+const CONNECTIONS_OF_A_PROCESS = 10 + 4 + 4 + 1 + 1
 const OLDEST_SERVER = 14
 const NEWEST_SERVER = 18
 const CLOCK_OFF_MS = 1_000

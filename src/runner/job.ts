@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
+import type { Database } from '../db/pool.ts'
 import { Session } from '../db/session.ts'
 import type { Logger } from '../log.ts'
 import * as jobs from '../metadata/jobs.ts'
@@ -10,6 +11,8 @@ export interface JobOptions extends jobs.LoadedCode {
   db: Metadata
   /** Metadata database for this process's own session; undefined if it cannot keep one. */
   connectionString: string | undefined
+  /** Pools to the server of the session, see `SessionOptions`. */
+  pools?: readonly Database[]
   kind: jobs.JobKind
   log: Logger
 }
@@ -64,6 +67,7 @@ export class Job {
     this.#session = new Session({
       connectionString: options.connectionString,
       channel: options.db.channel,
+      ...(options.pools && { pools: options.pools }),
       lock: () => [jobs.lockClass(options.db.schema), this.#id],
       onNotify: (payload) => this.#notified(payload),
       onConnected: (backendPid) => this.#connected(backendPid),

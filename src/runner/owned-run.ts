@@ -75,7 +75,7 @@ export class OwnedRun implements Candidate, Source {
     const limit = this.dag.dagrunTimeoutMs
     if (limit === undefined) return
     const stop = () => this.leave('stop', `the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
-    this.#timers.wakeAt('run', Date.now() + limit - run.ranForMs, stop)
+    this.#timers.wakeAfter('run', limit - run.ranForMs, stop)
   }
 
   isWaiting(index: number): boolean {
@@ -185,7 +185,7 @@ export class OwnedRun implements Candidate, Source {
   }
 
   #startAt(index: number, dueAt: Date): void {
-    this.#timers.wakeAt(index, dueAt.getTime(), () => {
+    this.#timers.wakeAfter(index, dueAt.getTime() - Date.now(), () => {
       const { state } = this.state.instance(index)
       if (state !== 'up_for_retry' && state !== 'up_for_reschedule') return
       this.#offer([index])

@@ -231,6 +231,6 @@ export class Runner implements JobListener {
 }
 
 async function until(met: () => boolean, ms: number): Promise<void> {
-  const deadline = Date.now() + ms
-  while (!met() && Date.now() < deadline) await delay(20)
+  const deadline = performance.now() + ms
+  while (!met() && performance.now() < deadline) await delay(20)
 }

@@ -1,3 +1,5 @@
+import { stopwatch } from '../clock.ts'
+
 /** The longest wait of a Node timer, 24 days. */
 export const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -8,15 +10,24 @@ export function dueAfter(ms: number): Date {
   return new Date(Math.min(Date.now() + Math.max(0, ms), LATEST_MS))
 }
 
-/** Timers for instants (ms since 1970), one for each key. */
+/** A Node timer stands still while the machine is suspended, so a long wait is checked this often. */
+const CHECK_EVERY_MS = 30_000
+
+/** Timers, one for each key. Setting the clock does not move them. */
 export class Timers<Key> {
   readonly #timers = new Map<Key, NodeJS.Timeout>()
 
-  wakeAt(key: Key, at: number, act: () => void): void {
+  wakeAfter(key: Key, ms: number, act: () => void): void {
+    const passed = stopwatch()
+    const wait = () => {
+      const left = ms - passed()
+      this.#timers.set(
+        key,
+        setTimeout(left <= CHECK_EVERY_MS ? act : wait, Math.min(Math.max(0, left), CHECK_EVERY_MS)),
+      )
+    }
     clearTimeout(this.#timers.get(key))
-    const wait = Math.min(Math.max(0, at - Date.now()), MAX_TIMER_MS)
-    const wake = () => (Date.now() < at ? this.wakeAt(key, at, act) : act())
-    this.#timers.set(key, setTimeout(wake, wait))
+    wait()
   }
 
   clear(except?: Key): void {

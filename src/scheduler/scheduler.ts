@@ -1,5 +1,5 @@
 import cron from 'node-cron'
-import type { Clock } from '../clock.ts'
+import { type Clock, stopwatch } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
 import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
@@ -32,25 +32,35 @@ interface Entry {
 /** Limits of queued scheduled runs, per dag and per check, which spread out a long catch-up. */
 export const MAX_QUEUED = 64
 const MAX_QUEUED_AT_ONCE = 2_000
+const CHECK_EVERY_MS = 1_000
+
+export interface LastCheck {
+  /** By the system clock. */
+  at: Date
+  /** How long ago that was; setting the clock changes nothing. */
+  ageMs(): number
+}
 
 /**
- * Queues a run of each dag at each of its ticks, for any process that executes runs. node-cron triggers a check every
- * second; the database determines which ticks are due. So schedulers may stop at any time, and several may run at once:
+ * Queues a run of each dag at each of its ticks, for any process that executes runs. node-cron triggers a check at
+ * each second of the clock, and a timer does too: node-cron stops for an hour when the clock is set back by one. The
+ * database determines which ticks are due. So schedulers may stop at any time, and several may run at once:
  * a unique constraint accepts each tick only once.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #entries: Entry[]
-  readonly #check: CoalescedWork
+  readonly #checking: CoalescedWork
   #ticker: ReturnType<typeof cron.schedule> | undefined
-  #lastCheck = Number.NEGATIVE_INFINITY
-  /** When a check was last completed, by the system clock; for health checks. */
-  lookedAt: Date | undefined
+  #timer: NodeJS.Timeout | undefined
+  #checkedAt = Number.NEGATIVE_INFINITY
+  /** The last completed check. */
+  lastCheck: LastCheck | undefined
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     const failed = logFailures(options.log, 'the scheduler could not queue what is due and tries again')
-    this.#check = new CoalescedWork(() => this.#checkAll(options.clock.now()), failed)
+    this.#checking = new CoalescedWork(() => this.#checkAll(options.clock.now()), failed)
     this.#entries = [...options.dags].flatMap((dag) => {
       const timetable = dag.schedule === null ? undefined : openTimetable(dag.schedule, dag.timezone)
       const start = { dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
@@ -60,20 +70,22 @@ export class Scheduler {
 
   start(): void {
     cron.setLogger({ info: noop, warn: noop, error: noop, debug: noop })
-    this.#ticker = cron.schedule('* * * * * *', () => this.#check.request(), { timezone: 'UTC' })
-    this.#check.request()
+    this.#ticker = cron.schedule('* * * * * *', () => this.#checking.request(), { timezone: 'UTC' })
+    this.#timer = setInterval(() => this.#checking.request(), CHECK_EVERY_MS)
+    this.#checking.request()
   }
 
   /** Waits for a check that is running; no further one starts. */
   async stop(): Promise<void> {
+    clearInterval(this.#timer)
     await this.#ticker?.destroy()
-    await this.#check.done()
+    await this.#checking.done()
   }
 
   /** Checks now; resolves when all due runs are queued. */
-  async look(): Promise<void> {
-    this.#check.request()
-    await this.#check.done()
+  async check(): Promise<void> {
+    this.#checking.request()
+    await this.#checking.done()
   }
 
   async #checkAll(now: Date): Promise<void> {
@@ -81,7 +93,7 @@ export class Scheduler {
     await Promise.all(isNew.map((entry) => this.#register(entry, now)))
     const overdue = this.#overdue(now.getTime())
     if (overdue.length > 0) await this.#queueDue(overdue, now)
-    this.lookedAt = new Date()
+    this.lastCheck = { at: new Date(), ageMs: stopwatch() }
   }
 
   async #queueDue(overdue: readonly Entry[], now: Date): Promise<void> {
@@ -117,10 +129,10 @@ export class Scheduler {
   #overdue(now: number): Entry[] {
     for (const entry of this.#entries) {
       // The clock was set back, so the next tick may be earlier than the one known.
-      if (now < this.#lastCheck) entry.next = now
-      if (now < this.#lastCheck || entry.next > now) entry.seen = now
+      if (now < this.#checkedAt) entry.next = now
+      if (now < this.#checkedAt || entry.next > now) entry.seen = now
     }
-    this.#lastCheck = now
+    this.#checkedAt = now
     return this.#entries
       .filter(({ next, dagVersionId }) => next <= now && dagVersionId !== undefined)
       .sort((a, b) => a.next - b.next)

@@ -1,8 +1,9 @@
-import type { Database } from '../db/pool.ts'
+import { type Database, hasSameAddress } from '../db/pool.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type Executing, lateReason, listExecuting, listLate } from '../maintenance/alive.ts'
 import { whyNotWritable } from '../maintenance/writes.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import type { LastCheck } from '../scheduler/scheduler.ts'
 
 export interface HealthOptions {
   /** The launches' database. */
@@ -11,8 +12,8 @@ export interface HealthOptions {
   /** Set in a process that schedules and executes runs. Without it, the answer covers all processes. */
   own?: {
     jobId(): number
-    /** When its scheduler last completed a check. */
-    lookedAt(): Date | undefined
+    /** The last completed check of its scheduler. */
+    lastCheck(): LastCheck | undefined
   }
 }
 
@@ -67,7 +68,7 @@ export function shared<T>(work: () => Promise<T>): () => Promise<T> {
 }
 
 async function askDatabases(db: Database, metadata: Metadata) {
-  const ofLaunches = db === metadata.pool ? undefined : await whyNotWritable(db)
+  const ofLaunches = hasSameAddress(db, metadata.pool) ? undefined : await whyNotWritable(db)
   const notWritable = ofLaunches ?? (await whyNotWritable(metadata.pool))
   return { notWritable, executing: await listExecuting(metadata), late: await listLate(metadata) }
 }
@@ -76,15 +77,15 @@ const NO_EXECUTOR = 'no live process executes runs'
 
 function overall(database: Part, own: HealthOptions['own'], executor: Part): Health {
   // A process that executes also schedules. Only that process itself can check its scheduler.
-  const scheduler = own === undefined ? executor : judgeScheduler(own.lookedAt())
+  const scheduler = own === undefined ? executor : judgeScheduler(own.lastCheck())
   const isHealthy = [database, scheduler, executor].every(({ status }) => status === 'healthy')
   return { status: isHealthy ? 'healthy' : 'unhealthy', database, scheduler, executor }
 }
 
-function judgeScheduler(lookedAt: Date | undefined): Part {
-  if (lookedAt === undefined) return judge(null, 'it has not completed a check yet')
-  const isLate = Date.now() - lookedAt.getTime() > STALE_MS
-  return judge(lookedAt, isLate ? `it has completed no check for over ${STALE_MS / 1_000} s` : undefined)
+function judgeScheduler(last: LastCheck | undefined): Part {
+  if (last === undefined) return judge(null, 'it has not completed a check yet')
+  const isLate = last.ageMs() > STALE_MS
+  return judge(last.at, isLate ? `it has completed no check for over ${STALE_MS / 1_000} s` : undefined)
 }
 
 function unknown(last: Date | null): Part {

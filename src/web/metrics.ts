@@ -6,11 +6,12 @@ import type { RunChange } from '../metadata/transitions.ts'
 import { listPools } from '../operations/pools.ts'
 import { countUnfinished } from '../operations/run-counts.ts'
 import type { RunView } from '../runner/active-run.ts'
+import type { LastCheck } from '../scheduler/scheduler.ts'
 
 export interface MetricsOptions {
   metadata: Metadata
   /** When the scheduler of this process last completed a check. */
-  lookedAt: () => Date | undefined
+  lastCheck: () => LastCheck | undefined
   /** Follows `CLOCK`. */
   now: () => Date
   /** The dags' own metrics. */
@@ -63,7 +64,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
       since.started.add(run.dagRunId)
       for (const { taskId: task_id, to } of transitions) {
         const key = `${run.dagRunId}/${task_id}`
-        const now = Date.now()
+        const now = performance.now()
         if (to === 'scheduled' || to === 'queued') since.ready.set(key, since.ready.get(key) ?? now)
         else if (to === 'running') {
           queued.observe({ dag_id }, (now - (since.ready.get(key) ?? now)) / 1_000)
@@ -84,9 +85,9 @@ export async function openMetrics(options: MetricsOptions): Promise<Metrics> {
 }
 
 /** Gauges, read at each scrape. A source that fails is logged and skipped. */
-async function gauges({ metadata, lookedAt, ofDags, log }: MetricsOptions): Promise<string> {
+async function gauges({ metadata, lastCheck, ofDags, log }: MetricsOptions): Promise<string> {
   const sources: (() => Promise<readonly Metric[]>)[] = [
-    async () => ofScheduler(lookedAt()),
+    async () => ofScheduler(lastCheck()),
     () => ofRuns(metadata),
     () => ofPools(metadata),
     ofDags,
@@ -96,10 +97,10 @@ async function gauges({ metadata, lookedAt, ofDags, log }: MetricsOptions): Prom
   return exposition(results.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])))
 }
 
-function ofScheduler(lookedAt: Date | undefined): Metric[] {
-  if (lookedAt === undefined) return []
+function ofScheduler(last: LastCheck | undefined): Metric[] {
+  if (last === undefined) return []
   const help = 'Seconds since the scheduler completed a check; it checks once a second'
-  return [{ name: 'tminus_scheduler_look_age_seconds', help, value: (Date.now() - lookedAt.getTime()) / 1_000 }]
+  return [{ name: 'tminus_scheduler_look_age_seconds', help, value: last.ageMs() / 1_000 }]
 }
 
 async function ofRuns(db: Metadata): Promise<Metric[]> {

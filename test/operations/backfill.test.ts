@@ -51,7 +51,7 @@ async function endScheduled(dag: Dag, states: Record<string, 'success' | 'failed
   for (const [day, state] of Object.entries(states)) {
     clock.set(`2026-03-${day}T00:00:00Z`)
     const scheduler = openScheduler(own.metadata, clock, [{ ...dag, catchup: 'latest', startDate: clock.now() }])
-    await scheduler.look()
+    await scheduler.check()
     await own.metadata.query(`delete from metadata.dag_schedule where dag_id = $1`, [dag.id])
     await endQueued(own.metadata, state)
   }
@@ -134,10 +134,10 @@ describe('a backfill', () => {
     const dag = daily(2)
     const clock = new SetClock('2026-03-09T12:00:00Z')
     const scheduler = openScheduler(own.metadata, clock, [dag])
-    await scheduler.look()
+    await scheduler.check()
     for (const day of ['10', '11']) {
       clock.set(`2026-03-${day}T00:00:00Z`)
-      await scheduler.look()
+      await scheduler.check()
     }
     let looks = 0
     const filling = fill(dag, { onProgress: () => looks++ })

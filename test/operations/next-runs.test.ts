@@ -23,7 +23,7 @@ async function lookAt(dag: Dag, ...times: string[]): Promise<void> {
   const scheduler = openScheduler(metadata, clock, [dag])
   for (const time of times) {
     clock.set(`2026-03-${time}Z`)
-    await scheduler.look()
+    await scheduler.check()
   }
 }
 

@@ -59,7 +59,7 @@ test('schedulers killed and started at random run every due tick once', async ()
   const look = async () => {
     for (const one of alive) if (random.next() < 0.002) one.dies = random.pick(['before', 'after'])
     for (const one of alive) one.fatal = clock.now().getTime()
-    await Promise.all(alive.map(({ scheduler }) => scheduler.look()))
+    await Promise.all(alive.map(({ scheduler }) => scheduler.check()))
     alive = alive.filter((one) => one.dies === undefined)
     for (const one of alive) one.last = clock.now().getTime()
   }

@@ -19,7 +19,7 @@ async function lookAt(dags: Dag[], instants: readonly string[], db = own.metadat
   const scheduler = openScheduler(db, clock, dags)
   for (const instant of instants) {
     clock.set(`2026-03-${instant.includes('T') ? instant : `05T${instant}`}Z`)
-    await scheduler.look()
+    await scheduler.check()
   }
   return scheduler
 }
@@ -120,7 +120,7 @@ describe('a paused dag', () => {
     ] as const) {
       clock.set(`2026-03-05T${time}Z`)
       if (paused !== undefined) await setPaused(own.metadata, one.id, paused, clock.now())
-      await scheduler.look()
+      await scheduler.check()
     }
     expect(await ran(one)).toEqual(['05T13:00:00'])
   })
@@ -190,14 +190,14 @@ describe('many', () => {
     )
     const clock = new SetClock('2026-03-05T11:59:59Z')
     const scheduler = openScheduler(own.metadata, clock, [one])
-    await scheduler.look()
+    await scheduler.check()
     for (const at of seconds) {
       clock.set(at.getTime())
-      await scheduler.look()
+      await scheduler.check()
     }
     expect(await ran(one)).toHaveLength(MAX_QUEUED)
     await endQueued(own.metadata)
-    await scheduler.look()
+    await scheduler.check()
     expect(await ran(one)).toEqual(seconds.map((at) => at.toISOString().slice(8, 19)))
   })
 
@@ -230,7 +230,7 @@ describe('many', () => {
     )
     for (const time of ['11:59:59', '12:00:00', '12:05:00', '12:10:00']) {
       clock.set(`2026-03-05T${time}Z`)
-      await Promise.all(schedulers.map((scheduler) => scheduler.look()))
+      await Promise.all(schedulers.map((scheduler) => scheduler.check()))
     }
     for (const one of dags) expect(await ran(one)).toEqual(['05T12:00:00', '05T12:05:00', '05T12:10:00'])
   })
@@ -245,7 +245,7 @@ describe('many', () => {
       })
       const scheduler = await lookAt([one], ['10:59:59', '11:00:00'], db)
       breaks = false
-      await scheduler.look()
+      await scheduler.check()
       expect(await ran(one)).toEqual(['05T11:00:00'])
     },
   )

@@ -3,6 +3,7 @@ import { openPool } from '../../src/db/pool.ts'
 import { whyNotWritable } from '../../src/maintenance/writes.ts'
 import { endJob, insertJob, lockClass } from '../../src/metadata/jobs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
+import type { LastCheck } from '../../src/scheduler/scheduler.ts'
 import { openHealth } from '../../src/web/health.ts'
 import { runCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
@@ -15,10 +16,12 @@ beforeAll(async () => {
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
+const checked = (msAgo: number): LastCheck => ({ at: new Date(Date.now() - msAgo), ageMs: () => msAgo })
+
 test('database, scheduler and executor are each checked, and an unhealthy one has its last heartbeat', async () => {
   const jobId = await insertJob(metadata, 'start')
-  let looked: Date | undefined
-  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lookedAt: () => looked } })
+  let last: LastCheck | undefined
+  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lastCheck: () => last } })
   const alive = { status: 'healthy', last_heartbeat: expect.stringMatching(ISO) }
   expect(await health()).toEqual({
     status: 'unhealthy',
@@ -26,14 +29,14 @@ test('database, scheduler and executor are each checked, and an unhealthy one ha
     scheduler: { status: 'unhealthy', last_heartbeat: null, reason: 'it has not completed a check yet' },
     executor: alive,
   })
-  looked = new Date()
+  last = checked(0)
   expect(await health()).toEqual({ status: 'healthy', database: alive, scheduler: alive, executor: alive })
-  looked = new Date(Date.now() - 11_000)
+  last = checked(11_000)
   expect(await health()).toMatchObject({
     status: 'unhealthy',
-    scheduler: { last_heartbeat: looked.toISOString(), reason: 'it has completed no check for over 10 s' },
+    scheduler: { last_heartbeat: last.at.toISOString(), reason: 'it has completed no check for over 10 s' },
   })
-  looked = new Date()
+  last = checked(0)
   const other = await insertJob(metadata, 'scheduler')
   await endJob(metadata, jobId, 'failed', 'for the test')
   expect(await health()).toEqual({
@@ -53,7 +56,7 @@ test('database, scheduler and executor are each checked, and an unhealthy one ha
 
 test('without the database, scheduler and executor are unknown, and the answer has no password', async () => {
   const pool = openPool('postgresql://u:hunter2@127.0.0.1:1/d')
-  const own = { jobId: () => 1, lookedAt: () => new Date() }
+  const own = { jobId: () => 1, lastCheck: () => checked(0) }
   const found = await openHealth({ db: pool, metadata: openMetadata(pool, 'metadata'), own })()
   expect(found).toMatchObject({
     status: 'unhealthy',
@@ -68,7 +71,7 @@ test('without the database, scheduler and executor are unknown, and the answer h
 test('a separate launch database that is down is unhealthy', async () => {
   const jobId = await insertJob(metadata, 'start')
   const db = openPool('postgresql://u@127.0.0.1:1/d')
-  const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })()
+  const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lastCheck: () => checked(0) } })()
   expect(found).toMatchObject({ status: 'unhealthy', database: { status: 'unhealthy' } })
   await db.end()
 })
@@ -94,7 +97,7 @@ async function silentFor(seconds: number): Promise<{ jobId: number; close: () =>
 
 test.each([16, 40, 3_600])('a process whose heartbeat was committed %i s ago is not healthy', async (seconds) => {
   const { jobId, close } = await silentFor(seconds)
-  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })
+  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lastCheck: () => checked(0) } })
   const late = {
     status: 'unhealthy',
     last_heartbeat: expect.stringMatching(ISO),
@@ -117,9 +120,22 @@ test.each([16, 40, 3_600])('a process whose heartbeat was committed %i s ago is 
   await close()
 })
 
+test('a heartbeat in the future is not healthy, because only a clock that was set back explains it', async () => {
+  const { jobId, close } = await silentFor(-3_600)
+  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lastCheck: () => checked(0) } })
+  expect(await health()).toMatchObject({
+    status: 'unhealthy',
+    executor: {
+      status: 'unhealthy',
+      reason: expect.stringMatching(/is 1 h in the future: the database's clock was set/),
+    },
+  })
+  await close()
+})
+
 test('a heartbeat 10 s old is healthy', async () => {
   const { jobId, close } = await silentFor(10)
-  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })
+  const health = openHealth({ db: database.pool, metadata, own: { jobId: () => jobId, lastCheck: () => checked(0) } })
   expect(await health()).toMatchObject({ status: 'healthy' })
   await close()
 })
@@ -127,7 +143,7 @@ test('a heartbeat 10 s old is healthy', async () => {
 test('a read-only database is not healthy', async () => {
   const jobId = await insertJob(metadata, 'start')
   const db = openPool(`${database.connectionString}&options=-c%20default_transaction_read_only%3Don`)
-  const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lookedAt: () => new Date() } })()
+  const found = await openHealth({ db, metadata, own: { jobId: () => jobId, lastCheck: () => checked(0) } })()
   expect(found).toMatchObject({
     status: 'unhealthy',
     database: { reason: expect.stringContaining('ALTER ROLE tminus SET default_transaction_read_only = off') },

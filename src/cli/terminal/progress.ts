@@ -32,10 +32,10 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
   if (screen === undefined) return SILENT
   const width = Math.max(...[...dag.tasks.keys()].map((id) => id.length), 0)
   const lines = dag.graph.nodes.map(
-    ({ id }): TaskLine => ({ id, state: 'none', since: Date.now(), durationMs: undefined, detail: '' }),
+    ({ id }): TaskLine => ({ id, state: 'none', since: performance.now(), durationMs: undefined, detail: '' }),
   )
   const byId = new Map(lines.map((line) => [line.id, line]))
-  let startedAt = Date.now()
+  let startedAt = performance.now()
   let own: RunView | undefined
   let waiting = false
   let ticking: NodeJS.Timeout | undefined
@@ -46,12 +46,12 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
   return {
     started: (run) => {
       own = run
-      startedAt = Date.now()
+      startedAt = performance.now()
       screen.print([`${pc.bold(dag.id)} ${pc.dim(run.run.runId)}`])
       waiting = run.run.state === 'queued'
       if (waiting) screen.print([`  waiting for another run to end: this dag allows ${dag.maxActiveRuns} at once`])
       lines.forEach((line, index) => {
-        Object.assign(line, { state: waiting ? 'none' : run.state.instance(index).state, since: Date.now() })
+        Object.assign(line, { state: waiting ? 'none' : run.state.instance(index).state, since: performance.now() })
       })
       if (!screen.live) screen.print(lines.filter(({ state }) => state === 'running').flatMap(textOf))
       for (const line of early) screen.print(logLines(line, screen.columns))
@@ -60,7 +60,7 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
     },
     onChange: (run, { transitions }) => {
       if (run !== own) return
-      if (waiting) startedAt = Date.now()
+      if (waiting) startedAt = performance.now()
       waiting = false
       for (const transition of transitions) {
         const line = byId.get(transition.taskId)
@@ -85,7 +85,7 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
       screen.draw([])
       if (screen.live) screen.print(lines.flatMap(textOf))
       const shown = screen.live ? lines.map(({ detail }) => detail) : []
-      screen.print(wrap(summary(result, Date.now() - startedAt, shown), screen.columns))
+      screen.print(wrap(summary(result, performance.now() - startedAt, shown), screen.columns))
     },
     close: () => {
       clearInterval(ticking)
@@ -105,9 +105,9 @@ function fitting(lines: readonly TaskLine[], textOf: (line: TaskLine) => string[
 
 function advance(line: TaskLine, { to, reason, ended }: Transition): void {
   if (isTerminal(to) || to.startsWith('up_for'))
-    line.durationMs = line.state === 'running' ? Date.now() - line.since : undefined
+    line.durationMs = line.state === 'running' ? performance.now() - line.since : undefined
   if (to === 'running') {
-    line.since = Date.now()
+    line.since = performance.now()
     line.durationMs = undefined
   }
   line.state = to
@@ -148,7 +148,7 @@ const TIME_WIDTH = '100 ms'.length
 function taskLines(line: TaskLine, width: number, columns: number): string[] {
   const { color } = LOOK[line.state]
   const running = line.state === 'running'
-  const ms = running ? Date.now() - line.since : line.durationMs
+  const ms = running ? performance.now() - line.since : line.durationMs
   const time = ms === undefined || (running && ms < 100) ? '' : humanDuration(ms)
   const word = line.state === 'none' ? '' : line.state
   const name = `${color(signOf(line.state))} ${line.id.padEnd(width)}  ${color(word)}`
@@ -163,7 +163,7 @@ const INDENT = '    '
 
 function signOf(state: TaskInstanceState): string {
   if (state !== 'running' || !process.stdout.isTTY) return LOOK[state].sign
-  return SPINNER[Math.floor(Date.now() / 100) % SPINNER.length] ?? ''
+  return SPINNER[Math.floor(performance.now() / 100) % SPINNER.length] ?? ''
 }
 
 function logLines({ taskId, level, message, fields }: LogLine, columns: number): string[] {

@@ -4,6 +4,7 @@ import { UsageError } from '../../errors.ts'
 import { clean } from '../../maintenance/clean.ts'
 import { reset } from '../../maintenance/reset.ts'
 import { readStatus } from '../../maintenance/status.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
 import { stopSignal } from '../command-host.ts'
 import { Screen } from '../terminal/screen.ts'
 import { answer, fields, instant, say, table } from '../terminal/table.ts'
@@ -41,7 +42,8 @@ export async function dbClean({ olderThan, dryRun = false }: CleanVerbOptions): 
   const signal = stopSignal()
   const screen = new Screen()
   const onProgress = (runs: number) => screen.draw([`  ${runs} runs`])
-  const cleaned = await withMetadata((metadata) => clean(metadata, { olderThanMs, dryRun, signal, onProgress }))
+  const work = (metadata: Metadata) => clean(metadata, { olderThanMs, dryRun, signal, onProgress })
+  const cleaned = await withMetadata(work, { slow: true })
   screen.draw([])
   for (const { table: name, rows, error } of cleaned) {
     if (error !== null) process.stderr.write(`✖ ${name}: ${error}\n`)
@@ -78,7 +80,7 @@ export async function dbReset({ yes = false }: { yes?: boolean }): Promise<numbe
       `This drops schema "${schema}" with every run, log and pool (launches are kept); add --yes to confirm`,
     )
   }
-  const { metadata, close } = await openDatabases(setup, { create: false, asFound: true })
+  const { metadata, close } = await openDatabases(setup, { create: false, asFound: true, slow: true })
   const dropped = await reset(metadata).finally(close)
   if (dropped.length === 0) say(`Schema "${schema}" does not exist: nothing to drop`)
   else {

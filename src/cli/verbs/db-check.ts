@@ -3,6 +3,7 @@ import { type Databases, openDatabases, type Setup } from '../../app.ts'
 import type { Check } from '../../commands.ts'
 import { parseSettings } from '../../config.ts'
 import type { Dag } from '../../dag/dag.ts'
+import { hasSameAddress } from '../../db/pool.ts'
 import { messageOf } from '../../errors.ts'
 import { checkMigrations, checkPooler, checkServer } from '../../maintenance/check.ts'
 import { checkRights } from '../../maintenance/check-rights.ts'
@@ -41,7 +42,7 @@ async function checkOpened({ config, loaded }: Setup, { db, metadata, direct }: 
   const { check, usable } = await checkMigrations(metadata)
   return [
     ...(await checkServer(db, name)),
-    ...(metadata.pool === db ? [] : await checkServer(metadata.pool, 'METADATA_DATABASE_URL')),
+    ...(hasSameAddress(db, metadata.pool) ? [] : await checkServer(metadata.pool, 'METADATA_DATABASE_URL')),
     ...(await checkPooler(direct.pool, direct.setting)),
     check,
     ...(usable ? await checkTables(metadata, [...loaded.dags.keys()]) : []),

@@ -54,7 +54,7 @@ export class Membership {
   /** The server at the time of joining; after a restart it listens at the same address. */
   readonly postmaster: Postmaster
   #session: LockSession | undefined
-  #since = Date.now()
+  #since = performance.now()
   readonly #leaving = new AbortController()
   #recovery: Promise<void> = Promise.resolve()
 
@@ -110,19 +110,19 @@ export class Membership {
     const { signal } = this.#leaving
     let reported: number | undefined
     // A server that dies again soon must not keep the machine busy.
-    let wait = Date.now() - this.#since < PATIENCE_MS ? FIRST_WAIT_MS : 0
+    let wait = performance.now() - this.#since < PATIENCE_MS ? FIRST_WAIT_MS : 0
     while (!signal.aborted) {
       try {
         await sleep(wait, undefined, { signal, ref: false })
         this.#watch(await openSession(this.#options, signal))
-        this.#since = Date.now()
+        this.#since = performance.now()
         if (reported !== undefined) onBack?.()
         return
       } catch (error) {
         if (signal.aborted) return
         wait = Math.min(Math.max(2 * wait, FIRST_WAIT_MS), LONGEST_WAIT_MS)
-        if (reported !== undefined && Date.now() - reported < REPORT_EVERY_MS) continue
-        reported = Date.now()
+        if (reported !== undefined && performance.now() - reported < REPORT_EVERY_MS) continue
+        reported = performance.now()
         onLost?.(error)
       }
     }
@@ -137,7 +137,7 @@ function isUp(folder: ServerFolder): boolean {
 /** Opens the lock session; starts the server if it does not run. */
 async function openSession(options: MembershipOptions, signal?: AbortSignal): Promise<LockSession> {
   const { folder } = options
-  const began = Date.now()
+  const began = performance.now()
   let start: ServerStart | undefined
   for (;;) {
     signal?.throwIfAborted()
@@ -151,7 +151,7 @@ async function openSession(options: MembershipOptions, signal?: AbortSignal): Pr
     } else if (start === undefined && (postmaster === undefined || !isRunning(folder, postmaster))) {
       start = await startServer(folder, options.settings)
     }
-    checkPatience(folder, postmaster, Date.now() - began, found)
+    checkPatience(folder, postmaster, performance.now() - began, found)
     await sleep(LOOK_MS)
   }
 }

@@ -115,7 +115,8 @@ function isStale(folder: ServerFolder, path: string, text: string): boolean {
   const pid = Math.abs(Number(text))
   if (Number.isInteger(pid) && pid > 0) return maySignal(pid) && !isServerOf(folder, pid)
   const stats = statSync(path, { throwIfNoEntry: false })
-  return stats !== undefined && Date.now() - stats.mtimeMs > UNWRITTEN_MS
+  // A time in the future: the clock was set back since.
+  return stats !== undefined && Math.abs(Date.now() - stats.mtimeMs) > UNWRITTEN_MS
 }
 
 function pidFile(folder: ServerFolder): string {

@@ -168,9 +168,9 @@ export async function stopServer(folder: ServerFolder, postmaster: Postmaster): 
     return
   }
   if (isRunning(folder, postmaster)) process.kill(postmaster.pid, 'SIGINT')
-  const deadline = Date.now() + STOP_MS
+  const deadline = performance.now() + STOP_MS
   while (isRunning(folder, postmaster) && readPostmaster(folder)?.pid === postmaster.pid) {
-    if (Date.now() > deadline) throw stillStopping(folder, postmaster)
+    if (performance.now() > deadline) throw stillStopping(folder, postmaster)
     await sleep(5)
   }
 }

@@ -55,7 +55,7 @@ export class Live {
   readonly #shares = new Shares()
   #timer: NodeJS.Timeout | undefined
   #checking = false
-  #lastKeepAlive = Date.now()
+  #lastKeepAlive = performance.now()
   #closed = false
 
   constructor(options: LiveOptions) {
@@ -82,7 +82,7 @@ export class Live {
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          follower = { ...following, since: Date.now(), release, controller }
+          follower = { ...following, since: performance.now(), release, controller }
           this.#followers.add(follower)
           controller.enqueue(encode('retry: 2000\n\n'))
           this.#timer ??= setInterval(() => void this.#check(), this.#options.everyMs ?? 1_000)
@@ -137,7 +137,7 @@ export class Live {
   }
 
   #keepAlive(): void {
-    const now = Date.now()
+    const now = performance.now()
     const isDue = now - this.#lastKeepAlive >= KEEP_ALIVE_EVERY_MS
     if (isDue) this.#lastKeepAlive = now
     for (const follower of this.#followers) {
