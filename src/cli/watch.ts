@@ -1,6 +1,7 @@
-import type { App, Databases, Setup } from '../app.ts'
+import type { App, Setup } from '../app.ts'
 import type { Commands, Metric } from '../commands.ts'
 import { DEFAULT_WEB_PORT } from '../config.ts'
+import type { Databases } from '../databases.ts'
 import type { Database } from '../db/pool.ts'
 import { UsageError } from '../errors.ts'
 import type { RunnerOptions } from '../runner/runner.ts'

@@ -1,4 +1,5 @@
-import { type OpenOptions, openDatabases, type Setup, setUp } from '../app.ts'
+import { type Setup, setUp } from '../app.ts'
+import { type OpenOptions, openDatabases } from '../databases.ts'
 import { TminusError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 

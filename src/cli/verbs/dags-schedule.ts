@@ -1,5 +1,6 @@
-import { openDatabases, type Setup } from '../../app.ts'
+import type { Setup } from '../../app.ts'
 import type { Dag } from '../../dag/dag.ts'
+import { openDatabases } from '../../databases.ts'
 import { type NextRuns, nextRuns, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { findDag } from '../find-dag.ts'

@@ -1,4 +1,5 @@
-import { openDatabases, type Setup, setUp } from '../../app.ts'
+import { type Setup, setUp } from '../../app.ts'
+import { openDatabases } from '../../databases.ts'
 import { messageOf } from '../../errors.ts'
 import { listRuns } from '../../operations/list-runs.ts'
 import { countsInWords, listStoredDags } from '../../operations/run-counts.ts'

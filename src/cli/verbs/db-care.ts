@@ -1,4 +1,4 @@
-import { openDatabases } from '../../app.ts'
+import { openDatabases } from '../../databases.ts'
 import { milliseconds } from '../../duration.ts'
 import { UsageError } from '../../errors.ts'
 import { clean } from '../../maintenance/clean.ts'

@@ -1,5 +1,5 @@
-import { openDatabases } from '../../app.ts'
 import type { Config } from '../../config.ts'
+import { openDatabases } from '../../databases.ts'
 import { openEmbedded } from '../../db/embedded/embedded.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { ensureAdmin } from '../../web/auth/users.ts'

@@ -1,5 +1,6 @@
-import { openDatabases, setUp } from '../../app.ts'
+import { setUp } from '../../app.ts'
 import type { Environment } from '../../config.ts'
+import { openDatabases } from '../../databases.ts'
 import type { Door } from '../../web/door.ts'
 import { openWeb, type WebOptions } from '../../web/server.ts'
 import { pageWords } from '../page-words.ts'
