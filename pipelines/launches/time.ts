@@ -133,7 +133,7 @@ const UNITS = [
   ['second', 1_000, 60_000],
 ] as const
 
-/** "2 days 3 hours", "15 minutes": the two largest units, rounded down; from a week on, whole days, rounded. */
+/** "2 days 3 hours", "15 minutes": the two largest units, rounded down. From a week on: days, rounded to the nearest. */
 export function amountText(ms: number): string {
   if (ms >= WEEK_MS) return WORDS.amount(Math.round(ms / DAY_MS), 'day')
   const [day, hour, minute, second] = UNITS.map(([unit, size, within]) => {

@@ -28,7 +28,7 @@ const LISTS: Record<ApiVersion, Lists> = {
   '2.0.0': byPath('launch'),
   '2.2.0': byPath('launch'),
   '2.3.0': byPath('launches'),
-  // 2.4.0 has one list per mode; filters select the others.
+  // 2.4.0 has one list for each mode. Filters select upcoming and previous launches.
   '2.4.0': {
     upcoming: ['launches/detailed/', { upcoming_with_recent: 'true' }],
     previous: ['launches/detailed/', { previous: 'true' }],

@@ -63,7 +63,7 @@ export interface Left {
 export interface BudgetOptions {
   db: Database
   http: Http
-  /** `LAUNCH_LIBRARY_URL`: ends with the version. */
+  /** The value of LAUNCH_LIBRARY_URL, which ends with the version. */
   baseUrl: string
   /** `LAUNCH_LIBRARY_TOKEN`; each token has its own quota. */
   token: string | undefined

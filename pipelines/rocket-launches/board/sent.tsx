@@ -99,7 +99,7 @@ function Card({ card, channel, now }: { card: SentMessage; channel: number | und
   )
 }
 
-/** The message as it was sent. If an older version did not store it, it is made from the facts. */
+/** The message as it was sent. Older versions stored only a card's facts: then the message is built from them. */
 function messageOf({ message, facts }: SentMessage): Payload | undefined {
   const stored = StoredMessage.safeParse(message)
   if (stored.success) return fitMessage(stored.data as Payload)

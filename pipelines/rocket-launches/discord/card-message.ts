@@ -174,7 +174,7 @@ export function whenText(facts: Pick<Facts, 'net' | 'precision'>): string {
   return isPrecise(facts.precision) ? `${netText(facts)} · ${countdown(facts)}` : netText(facts)
 }
 
-/** In the reader's time zone: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
+/** A time that Discord shows in the reader's time zone: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
 export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>): string {
   return isPrecise(precision) ? `<t:${secondsOf(net)}:F>` : coarseTime(new Date(net), precision)
 }

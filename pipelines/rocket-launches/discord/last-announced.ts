@@ -1,7 +1,7 @@
 import type { Queryable } from 'tminus/db'
 import type { LastAnnounced } from './notices.ts'
 
-/** What was last announced on this channel, by launch id. */
+/** The facts that this channel last announced, by launch id. */
 export async function readLastAnnounced(
   db: Queryable,
   target: string,

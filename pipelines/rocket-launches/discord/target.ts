@@ -54,7 +54,7 @@ export async function listDisabled(db: Queryable): Promise<DisabledTarget[]> {
   return rows
 }
 
-/** Those of these webhooks that are disabled. A webhook whose address has changed is no longer disabled. */
+/** Returns the disabled ones of these webhooks. A webhook whose address has changed is no longer disabled. */
 export async function disabledAmong(db: Queryable, webhooks: readonly Webhook[]): Promise<DisabledTarget[]> {
   const { rows } = await db.query<DisabledTarget>(
     'select target, disabled_at, reason from discord_target where address = any ($1) order by disabled_at, target',

@@ -17,7 +17,7 @@ export class CallCount {
     this.#quota = { limitWithToken: quota.limit, now: () => new Date(), ...quota }
   }
 
-  /** Counts one call. Returns undefined if it is allowed, else the seconds until one is. A refused call is not counted. */
+  /** Counts a call, unless it is refused. Returns undefined if it is allowed, else the seconds until the next allowed call. */
   take(token: string | undefined): number | undefined {
     const calls = this.#counted(token)
     const wait = this.#waitSeconds(calls, token)

@@ -1,13 +1,13 @@
-import { type Command, type CommandHost, commandFor, TminusError, UsageError } from 'tminus'
+import { type Command, type CommandHost, commandFor, UsageError } from 'tminus'
 import type { Database } from 'tminus/db'
-import { isMissingTable } from '../../launches/missing-tables.ts'
+import { explainMissingTables } from '../../launches/missing-tables.ts'
 import { count } from './launches-options.ts'
 
 /** `discord …`: the messages to the channels and their states. Each verb loads its own code. */
 export function addDiscord(program: Command, host: CommandHost): void {
   const discord = program.command('discord').description('messages to Discord and their states')
   const withOutbox = async (work: (db: Database) => Promise<void>) =>
-    host.withDatabase(work).catch(explainMissingTables)
+    host.withDatabase(work).catch(explainMissingTables('messages', 'no_outbox'))
 
   discord
     .command('outbox')
@@ -47,13 +47,4 @@ function example(line: string): string {
 function idOf(text: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
   throw new UsageError('The id must be a number, as discord outbox shows it')
-}
-
-function explainMissingTables(error: unknown): never {
-  if (!isMissingTable(error)) throw error
-  throw new TminusError(`No messages are stored yet; run ${commandFor('pipeline rocket-launches')}`, {
-    code: 'no_outbox',
-    retryable: false,
-    cause: error,
-  })
 }

@@ -1,13 +1,13 @@
-import { type Command, type CommandHost, commandFor, TminusError } from 'tminus'
+import { type Command, type CommandHost, commandFor } from 'tminus'
 import type { Database } from 'tminus/db'
-import { isMissingTable } from '../../launches/missing-tables.ts'
+import { explainMissingTables } from '../../launches/missing-tables.ts'
 import * as option from './launches-options.ts'
 
 /** `launches …`: the stored launches. Each verb loads its own code. */
 export function addLaunches(program: Command, host: CommandHost): void {
   const launches = program.command('launches').description('the stored launches')
   const withLaunches = async (work: (db: Database) => Promise<void>) =>
-    host.withDatabase(work).catch(explainMissingTables)
+    host.withDatabase(work).catch(explainMissingTables('launches', 'no_launches'))
 
   launches
     .command('next')
@@ -71,13 +71,4 @@ export function addLaunches(program: Command, host: CommandHost): void {
 
 function example(line: string, silent = false): string {
   return `\nExample:\n  ${commandFor(`launches ${line}`, { silent })}`
-}
-
-function explainMissingTables(error: unknown): never {
-  if (!isMissingTable(error)) throw error
-  throw new TminusError(`No launches are stored yet; run ${commandFor('pipeline rocket-launches')}`, {
-    code: 'no_launches',
-    retryable: false,
-    cause: error,
-  })
 }
