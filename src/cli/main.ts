@@ -6,7 +6,7 @@ import { commandFor } from '../command-for.ts'
 import { TminusError, UsageError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
-import { example } from './example.ts'
+import { addVerb } from './add-verb.ts'
 import { failed, printError } from './failed.ts'
 import { leaveTerminal } from './signals.ts'
 import { addDb, addJobs, addPools } from './verbs/care-verbs.ts'
@@ -22,41 +22,32 @@ function buildProgram(done: (code: number) => void): Command {
     .showSuggestionAfterError()
     .configureHelp({ minWidthToWrap: 30 })
     .configureOutput({ outputError: (text) => printError(sentence(text)) })
-  program
-    .command('pipeline')
-    .description('run a dag once, now, and wait for its end')
+  addVerb(program, 'pipeline', 'run a dag once, now, and wait for its end', 'rocket-launches')
     .argument('<dag>', 'id of the dag')
     .option('--conf <json>', 'params of the run, as a JSON object')
     .option('--json', 'print the run as one JSON object and nothing else')
     .option('--no-retry', 'try each task once')
-    .addHelpText('after', example('pipeline rocket-launches'))
     .action(async (dagId, options) => done(await (await import('./verbs/pipeline.ts')).pipeline(dagId, options)))
-  program
-    .command('demo')
-    .description('run rocket-launches on sample launches; needs no network and no account')
-    .addHelpText('after', example('demo'))
-    .action(async () => done(await (await import('./verbs/demo.ts')).demo()))
+  addVerb(program, 'demo', 'run rocket-launches on sample launches; needs no network and no account').action(async () =>
+    done(await (await import('./verbs/demo.ts')).demo()),
+  )
   addDaemons(program, done)
   for (const add of [addDags, addRuns, addTasks, addPools, addJobs, addUsers, addDb]) add(program, done)
   return program
 }
 
 function addDaemons(program: Command, done: (code: number) => void): void {
-  program
-    .command('start')
-    .description('run every dag on its schedule and serve the page, until you stop it')
-    .addHelpText('after', example('start'))
-    .action(async () => done(await (await import('./verbs/start.ts')).start('start')))
-  program
-    .command('scheduler')
-    .description('run the scheduler without the page; with EXECUTOR=local it also executes tasks')
-    .addHelpText('after', example('scheduler'))
-    .action(async () => done(await (await import('./verbs/start.ts')).start('scheduler')))
-  program
-    .command('web')
-    .description('serve the page only; another process must execute the runs that it queues')
-    .addHelpText('after', example('web'))
-    .action(async () => done(await (await import('./verbs/web.ts')).web()))
+  addVerb(program, 'start', 'run every dag on its schedule and serve the page, until you stop it').action(async () =>
+    done(await (await import('./verbs/start.ts')).start('start')),
+  )
+  addVerb(
+    program,
+    'scheduler',
+    'run the scheduler without the page; with EXECUTOR=local it also executes tasks',
+  ).action(async () => done(await (await import('./verbs/start.ts')).start('scheduler')))
+  addVerb(program, 'web', 'serve the page only; another process must execute the runs that it queues').action(
+    async () => done(await (await import('./verbs/web.ts')).web()),
+  )
   program
     .command('worker')
     .description('not built yet')
