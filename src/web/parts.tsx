@@ -179,6 +179,26 @@ export function Id({ id }: { id: string }) {
   )
 }
 
+interface SearchInputProps {
+  id: string
+  value: string
+  /** Its label, which is also shown while it is empty. */
+  label: string
+  [attribute: `hx-${string}`]: string
+}
+
+/** The text field of a search. `hx-preserve` keeps its input when the page reloads. */
+export function SearchInput({ id, value, label, ...htmx }: SearchInputProps) {
+  return (
+    <>
+      <label for={id} class="hidden">
+        {label}
+      </label>
+      <input id={id} type="search" name="search" value={value} placeholder={label} {...htmx} />
+    </>
+  )
+}
+
 /** A message about a result or a problem. */
 export function Notice({ kind = 'info', children }: { kind?: 'info' | 'good' | 'bad'; children?: Child }) {
   return (

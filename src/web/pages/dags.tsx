@@ -8,7 +8,7 @@ import { countsInWords } from '../../operations/run-counts.ts'
 import { loadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { Page, Title } from '../layout.tsx'
-import { Empty, Id, StateMark, Table, Time } from '../parts.tsx'
+import { Empty, Id, SearchInput, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { type DagRow, readDags } from '../queries/dags.ts'
 import { hasRole, requireRole } from '../rights.ts'
@@ -56,15 +56,10 @@ function Search({ search }: { search: string }) {
   return (
     <search>
       <form class="bar-form" action="/dags">
-        <label for="search" class="hidden">
-          Part of a dag's id
-        </label>
-        <input
+        <SearchInput
           id="search"
-          type="search"
-          name="search"
           value={search}
-          placeholder="Part of a dag's id"
+          label="Part of a dag's id"
           hx-get="/dags"
           hx-trigger="input changed delay:250ms"
           hx-target="#dags"

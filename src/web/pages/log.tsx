@@ -2,7 +2,7 @@
 import type { LogLevel } from '../../dag/task.ts'
 import type { RunRow } from '../../operations/list-runs.ts'
 import { beginning, MARGIN, SHOWN } from '../excerpt.ts'
-import { Empty, Time } from '../parts.tsx'
+import { Empty, SearchInput, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { LEVELS, type Line, readLines } from '../queries/tasks.ts'
 import type { WebContext } from '../site.ts'
@@ -59,17 +59,7 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: L
             </option>
           ))}
         </select>
-        <label for="log-search" class="hidden">
-          Part of a line
-        </label>
-        <input
-          id="log-search"
-          hx-preserve="true"
-          type="search"
-          name="search"
-          value={search}
-          placeholder="Part of a line"
-        />
+        <SearchInput id="log-search" value={search} label="Part of a line" hx-preserve="true" />
         <button type="submit">Search</button>
         {growing && (
           <label class="follow" hidden>

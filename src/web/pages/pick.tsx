@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { TASK_INSTANCE_STATES, type TaskInstanceState } from '../../dag/state.ts'
-import { StateMark } from '../parts.tsx'
+import { SearchInput, StateMark } from '../parts.tsx'
 import type { WebContext } from '../site.ts'
 
 /** The search, state and page that a reader chose among many tasks. */
@@ -59,17 +59,7 @@ export function PickBar<T>({ picked }: { picked: Picked<T> }) {
   return (
     <div class="pick">
       <form class="bar-form">
-        <label for="pick-search" class="hidden">
-          Part of a task's id
-        </label>
-        <input
-          id="pick-search"
-          hx-preserve="true"
-          type="search"
-          name="search"
-          value={pick.search}
-          placeholder="Part of a task's id"
-        />
+        <SearchInput id="pick-search" value={pick.search} label="Part of a task's id" hx-preserve="true" />
         {pick.state && <input type="hidden" name="state" value={pick.state} />}
         <button type="submit">Search</button>
         {(pick.search !== '' || pick.state !== null) && <a href="?">Show all</a>}
