@@ -21,7 +21,9 @@ export async function withMetadata<T>(
   return await work(metadata, setup).finally(close)
 }
 
-/** Whether `openDatabases` failed because nothing has run yet: there is no database, or it has no runner's tables. */
+/**
+ * Whether `openDatabases` failed because nothing has run yet: there is no database, or it lacks the runner's tables.
+ */
 export function hasNoTables(error: unknown): boolean {
   return error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code)
 }

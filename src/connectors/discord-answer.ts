@@ -11,7 +11,10 @@ export type Outcome =
       /** 0: none. */
       code: number
       message: string
-      /** The cause: this message (Discord may accept another), or the webhook, its channel or its permissions. */
+      /**
+       * The cause. `message`: Discord may accept another message. `webhook`: its address, channel or permissions are
+       * wrong.
+       */
       about: 'message' | 'webhook'
       /** The image may be the cause: Discord may accept the message without it. */
       imageSuspected: boolean

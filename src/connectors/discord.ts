@@ -81,7 +81,7 @@ async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: A
   const { REST, DefaultRestOptions } = await import('discord.js')
   return new REST({
     api: webhook.apiBase,
-    headers: { connection: 'close' }, // a request that fails on a stale kept-alive connection looks sent
+    headers: { connection: 'close' }, // a request on a stale kept-alive connection seems sent, but is not
     retries: 0,
     rejectOnRateLimit: () => true,
     timeout: timeoutMs + 1_000, // the caller's signal comes first

@@ -68,7 +68,9 @@ interface Server {
   used: number
 }
 
-/** The lowest limit of connections: the server's (without those reserved for superusers), the database's, the role's. */
+/**
+ * `most` is the lowest of three limits: of the server (without connections reserved for superusers), database and role.
+ */
 const SERVER = `
 select current_database() as database, current_setting('server_encoding') as encoding,
   current_setting('server_version_num')::int / 10000 as version,

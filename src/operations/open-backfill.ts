@@ -10,7 +10,10 @@ export interface NewBackfill {
   reprocess: Reprocess
 }
 
-/** Returns the open backfill with the same range and `reprocess`, or creates one; `begunAt` is by the database's clock. */
+/**
+ * Returns the open backfill with the same range and `reprocess`, or creates one. `begunAt` comes from the database's
+ * clock.
+ */
 export async function openBackfill(db: Metadata, wanted: NewBackfill): Promise<{ backfillId: number; begunAt: Date }> {
   const { rows } = await db.query<{ backfillId: number; begunAt: Date }>(
     `insert into metadata.backfill (dag_id, from_date, to_date, reprocess) values ($1, $2, $3, $4)

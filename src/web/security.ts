@@ -31,7 +31,7 @@ export const protectiveHeaders: MiddlewareHandler = async (c, next) => {
   if (!headers.has('content-security-policy')) headers.set('content-security-policy', STRICT)
   headers.set('x-content-type-options', 'nosniff')
   headers.set('x-frame-options', 'DENY')
-  // With no-referrer, browsers would send no origin with our own forms.
+  // With `no-referrer`, browsers would omit the origin of our own forms.
   headers.set('referrer-policy', 'same-origin')
   headers.set('cross-origin-opener-policy', 'same-origin')
   headers.set('cross-origin-resource-policy', 'same-origin')

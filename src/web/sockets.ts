@@ -87,7 +87,7 @@ class OpenSockets {
     socket.once('close', () => this.#remove(socket))
   }
 
-  /** Removes it at once: its close event may arrive after the next connection. */
+  /** Removes the socket at once, because its close event may arrive after the next connection. */
   close(socket: Socket): void {
     this.#remove(socket)
     socket.destroy()

@@ -35,7 +35,7 @@ function localTimes(root = document) {
   }
 }
 
-// An element with data-live names what it shows. After each change event it is reloaded in place.
+// The attribute data-live names the live data that an element shows. After each change event it is reloaded in place.
 let source
 let following
 function follow() {

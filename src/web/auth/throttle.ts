@@ -22,8 +22,8 @@ export function loginGuess(account: string, address: string): Guess {
 }
 
 /**
- * The current password, entered to change it. Counted separately from logins, so that failed logins by a stranger who
- * only knows the name do not stop the user from changing the password.
+ * A guess of the current password, which the user enters to change it. Counted separately from logins, so that failed
+ * logins by a stranger who only knows the name do not stop the user from changing the password.
  */
 export function passwordGuess(account: string, address: string): Guess {
   return guess('password', account, address)

@@ -153,7 +153,7 @@ function Row({ c, row, dag, next }: RowProps) {
   )
 }
 
-/** The latest run. If several are unfinished, also their number. */
+/** The latest run. If several runs are unfinished, shows their number too. */
 function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) {
   const [latest] = runs
   if (latest === undefined) return <span class="muted">never ran</span>

@@ -88,7 +88,7 @@ export interface LinesWanted {
   limit: number
   /** Most characters of a message, and of its fields. Default: all. */
   longest?: number
-  /** Most bytes of all lines together; at least one line is returned. Default 4 MB. */
+  /** Most bytes of all lines together. At least one line is returned. Default 4 MB. */
   mostBytes?: number
 }
 
