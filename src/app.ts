@@ -27,6 +27,7 @@ import type { Resources } from './runner/execute.ts'
 import type { Runner, RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
 import { scrubStderr } from './stderr.ts'
+import { guardTasks } from './task-guard.ts'
 import { VERSION } from './version.ts'
 
 /** What a process knows before it opens a database. */
@@ -66,6 +67,8 @@ export async function setUp(
 
 export interface EndOptions {
   reason?: string
+  /** How long it waits for aborted tasks, ms. Default 10 s. */
+  abandonMs?: number
   /** Drops the runner's tables with all they hold. */
   drop?: boolean
 }
@@ -75,6 +78,8 @@ export interface App extends Databases {
   runner: Runner
   /** The id of this process's job row. It changes if another process declares this one dead. */
   jobId(): number
+  /** See `guardTasks`. */
+  broken: Promise<string>
   /** Stops and records the running tasks, ends the job, then closes the databases. */
   end(state: 'success' | 'failed', options?: EndOptions): Promise<void>
 }
@@ -113,6 +118,7 @@ export async function openApp(
   const { env, clock, scrub } = setup
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }
   const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })
+  const { broken, unguard } = guardTasks(setup)
   try {
     await job.open()
     const resources = resourcesOf(setup, databases)
@@ -120,18 +126,20 @@ export async function openApp(
     const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
     const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
     await job.listen(runner)
-    const end = async (state: 'success' | 'failed', { reason, drop }: EndOptions = {}) => {
+    const end = async (state: 'success' | 'failed', { reason, drop, abandonMs }: EndOptions = {}) => {
       const why = reason === undefined ? undefined : storableText(reason, MOST.reason)
       // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.
-      await runner.release(0, why ?? 'the process ended')
+      await runner.release(0, why ?? 'the process ended', abandonMs)
       await executor.close()
       await job.close(state, why ?? null)
       await closePool(runnerPool)
       if (drop) await dropMetadata(metadata)
       await databases.close()
+      unguard()
     }
-    return { ...databases, runner, jobId: () => job.id, end }
+    return { ...databases, runner, jobId: () => job.id, broken, end }
   } catch (error) {
+    unguard()
     await job.close('failed', storableText(messageOf(error), MOST.reason)).catch(() => {})
     await closePool(runnerPool)
     await databases.close()

@@ -12,25 +12,43 @@ export interface RunningTry {
   readonly startedAt: number
   /** For how long other tries have blocked the event loop since, ms. This time does not count against its limit. */
   stalledMs: number
-  /** Fails the try, unless it has ended. */
-  fail(error: Error): void
+  /** Fails the try; false if it has ended or is being aborted. */
+  fail(error: Error): boolean
 }
 
-const context = new AsyncLocalStorage<RunningTry | undefined>()
+/** Code of a dag that runs outside of a try. */
+export interface DagCode {
+  readonly dagId: string
+  /** Names it in the log, for example `callback`. */
+  readonly part: string
+}
+
+const context = new AsyncLocalStorage<RunningTry | DagCode | undefined>()
 const running = new Set<RunningTry>()
 
 /** Runs the code of a try, so that `currentTry` names this try in everything that the code starts. */
 export async function asTry<T>(one: RunningTry, work: () => Promise<T>): Promise<T> {
   running.add(one)
   try {
-    return await context.run(one, work)
+    return await runAs(one, work)
   } finally {
     running.delete(one)
   }
 }
 
+/** Runs work as part of a try, or as other code of a dag. An error that the latter does not handle is only logged. */
+export function runAs<T>(code: RunningTry | DagCode, work: () => T): T {
+  return context.run(code, work)
+}
+
 /** The try that the calling code belongs to; undefined if it belongs to none. */
 export function currentTry(): RunningTry | undefined {
+  const code = context.getStore()
+  return code && 'tryNumber' in code ? code : undefined
+}
+
+/** The try, or the other code of a dag, that the calling code belongs to. */
+export function currentCode(): RunningTry | DagCode | undefined {
   return context.getStore()
 }
 

@@ -1,7 +1,8 @@
 import { closeSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { allowExit, exitNow, refuseExit } from './process-exit.ts'
+import { currentCode } from './blame.ts'
+import { exitNow, guardExit } from './process-exit.ts'
 import { crash } from './stderr.ts'
 
 /** A loading file may block the thread for this long. */
@@ -51,6 +52,7 @@ let beat: Int32Array = new Int32Array(1)
 let beating: NodeJS.Timeout | undefined
 
 let holders = 0
+let allowExit = () => {}
 
 /** Keeps the guard active between files, because starting it starts a thread. Returns a function that releases it. */
 export function holdGuard(): () => void {
@@ -62,7 +64,7 @@ export function holdGuard(): () => void {
 
 function open(): void {
   process.on('beforeExit', onIdle).on('uncaughtException', onUncaught).on(BLOCKED, onBlocked)
-  refuseExit((call) => {
+  allowExit = guardExit((call) => {
     const error = new Error(`it called ${call} while it was being loaded; a pipeline must not end the process`)
     failAll(error)
     throw error
@@ -84,8 +86,14 @@ function failAll(error: Error): void {
   for (const fail of loading) fail(error)
 }
 
+/** True while a file is loading: an error that belongs to no task belongs to that file. */
+export function isLoading(): boolean {
+  return loading.size > 0
+}
+
 /** Between two files, the error does not come from a pipeline. */
 function onUncaught(error: Error): void {
+  if (currentCode() !== undefined) return
   if (loading.size === 0) crash(error)
   failAll(error)
 }

@@ -1,26 +1,53 @@
 import { syncBuiltinESMExports } from 'node:module'
 
-type Process = Record<'exit' | 'reallyExit' | 'abort', (code?: number) => never>
+type Method = (...args: never[]) => never
+type Process = Record<'exit' | 'reallyExit' | 'abort' | 'kill', Method>
 
 const own = process as unknown as Process
-const ORIGINAL: Process = { exit: own.exit, reallyExit: own.reallyExit, abort: own.abort }
+const ORIGINAL: Process = { exit: own.exit, reallyExit: own.reallyExit, abort: own.abort, kill: own.kill }
 
-/** Exits the process. Our own code uses this, because `process.exit` is blocked while a pipeline is loading. */
+/** Throws to refuse a call that ends the process. The call is given as text, for example `process.exit(1)`. */
+type Guard = (call: string, method: keyof Process) => void
+const guards = new Set<Guard>()
+
+/** Exits the process. Our own code uses this, because a guard may refuse `process.exit`. */
 export function exitNow(code?: number): never {
-  allowExit()
+  restore()
   // Passing undefined would reset process.exitCode.
-  return code === undefined ? ORIGINAL.exit.call(process) : ORIGINAL.exit.call(process, code)
+  return code === undefined ? ORIGINAL.exit.call(process) : ORIGINAL.exit.call(process, code as never)
 }
 
-/** Replaces `process.exit`, `reallyExit` and `abort` by `refuse`, which throws, until `allowExit` is called. */
-export function refuseExit(refuse: (call: string) => never): void {
-  for (const name of Object.keys(ORIGINAL) as (keyof Process)[])
-    own[name] = (code) => refuse(`process.${name}(${code ?? ''})`)
-  // This also updates `import { exit } from 'node:process'`.
+/** Asks `guard` about each call that ends this process, also one by a signal. Returns a function that removes it. */
+export function guardExit(guard: Guard): () => void {
+  guards.add(guard)
+  if (guards.size === 1) replace()
+  return () => {
+    guards.delete(guard)
+    if (guards.size === 0) restore()
+  }
+}
+
+function replace(): void {
+  for (const name of Object.keys(ORIGINAL) as (keyof Process)[]) {
+    own[name] = (...args) => {
+      if (name !== 'kill' || isOwnDeath(args)) for (const guard of guards) guard(textOf(name, args), name)
+      return ORIGINAL[name].apply(process, args)
+    }
+  }
+  // For `import { exit } from 'node:process'`.
   syncBuiltinESMExports()
 }
 
-export function allowExit(): void {
+/** Signal 0 only asks whether the process exists. A pid of 0, or a negative one, includes this process. */
+function isOwnDeath([pid = 0, signal]: readonly unknown[]): boolean {
+  return (pid === process.pid || Number(pid) <= 0) && signal !== 0
+}
+
+function textOf(name: string, args: readonly unknown[]): string {
+  return `process.${name}(${args.map((arg) => (arg === process.pid ? 'process.pid' : String(arg))).join(', ')})`
+}
+
+function restore(): void {
   if (own.exit === ORIGINAL.exit) return
   Object.assign(own, ORIGINAL)
   syncBuiltinESMExports()

@@ -1,3 +1,4 @@
+import { runAs } from '../blame.ts'
 import type { Callback, Dag, RunEnd } from '../dag/dag.ts'
 import { humanDuration } from '../duration.ts'
 import { TminusError } from '../errors.ts'
@@ -21,7 +22,9 @@ export async function callBack(
 ): Promise<void> {
   const callback = state === 'failed' ? dag.onFailure : dag.onSuccess
   const claimed = callback && (await claimCallback(db, run.dagRunId, state === 'failed' ? 'failure' : 'success'))
-  if (claimed) await callWithLimit(dag, callback, { dagId: dag.id, runId: run.runId, state, ...claimed }, resources)
+  if (!claimed) return
+  const end = { dagId: dag.id, runId: run.runId, state, ...claimed }
+  await runAs({ dagId: dag.id, part: 'callback' }, () => callWithLimit(dag, callback, end, resources))
 }
 
 async function callWithLimit(dag: Dag, callback: Callback, end: RunEnd, resources: Resources): Promise<void> {

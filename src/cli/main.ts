@@ -104,6 +104,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   }
 })
 // A verb closes everything it opened, so the process ends by itself.
-process.exitCode = await main(process.argv)
+const exitCode = await main(process.argv)
+process.exitCode = exitCode
+// A verb closes everything it opened, so the process ends by itself. Code of a task may have set another exit code since.
+process.once('beforeExit', () => {
+  process.exitCode = exitCode
+})
 // But a task that ignored its signal for 10 s (see `App.end`) keeps the process alive, so end it.
-setTimeout(() => exitNow(), 1_000).unref()
+setTimeout(() => exitNow(exitCode), 1_000).unref()

@@ -12,7 +12,7 @@ export type Ending = {
   error?: string
   /** JSON text of the task's output; null if the task declares no output. */
   output?: string | null
-  /** True if the run ended or was released first: the try is being aborted, and keeps its pool slots until it ends. */
+  /** True if the try ended before its code, which is being aborted: it keeps its pool slots until its code ends. */
   isStopping?: boolean
 } & (
   | { state: 'success' | 'skipped' }

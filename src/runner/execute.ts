@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import type { RunningTry } from '../blame.ts'
+import { outsideTries, type RunningTry, runAs } from '../blame.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
@@ -48,17 +49,17 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
       const value = await task.run(inputs, context)
       return { state: 'success', reason: null, output: await encodeOutput(task, value) }
     }
-    const watched = (tools: Tools) => watchTry(running, () => work(tools).finally(limit.check))
-    return await withTools(dag, abort, resources, (tools) => untilAbandoned(() => watched(tools), abort))
+    const limited = (tools: Tools) => untilAbandoned(() => work(tools).finally(limit.check), abort)
+    return await withTools(dag, abort, resources, (tools) => watchTry(running, () => limited(tools)))
   } catch (error) {
-    return endingOf(error, resources)
+    return Object.assign(endingOf(error, resources), abort.isFailed && { isStopping: true })
   } finally {
     limit.stop()
   }
 }
 
 function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
-  return {
+  const running: RunningTry = {
     dagRunId: run.dagRunId,
     dagId: dag.id,
     taskId: task.id,
@@ -66,8 +67,10 @@ function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
     limitMs: task.executionTimeoutMs,
     startedAt: performance.now(),
     stalledMs: 0,
-    fail: (error) => abort.abort(error),
+    fail: (error) => abort.fail(error),
   }
+  abort.run = (listeners) => runAs(running, listeners)
+  return running
 }
 
 /**
@@ -156,21 +159,28 @@ function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
   const line = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
     if (!attempt.log.accepts()) return
     const text = storableText(scrub(typeof message === 'string' ? message : messageOf(message)), MOST.line)
-    attempt.log.add({ ...at, loggedAt: new Date(), level, message: text, fields: fields && loggable(fields, scrub) })
+    const own = { ...at, loggedAt: new Date(), level, message: text, fields: fields && loggable(fields, scrub) }
+    outsideTries(() => attempt.log.add(own))
   }
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 
-/** Waits for the work, but at most ABANDON_AFTER_MS after an abort. Aborted work never succeeds. */
+/** Waits for the work, but at most ABANDON_AFTER_MS after an abort, and not after `fail`. Aborted work never succeeds. */
 export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): Promise<T> {
   abort.throwIfAborted()
   let timer: NodeJS.Timeout | undefined
   try {
     return await new Promise<T>((resolve, reject) => {
+      let code: Promise<T> | undefined
       abort.onAbort = (reason) => {
-        timer = setTimeout(reject, ABANDON_AFTER_MS, reason)
+        if (!abort.isFailed) timer = setTimeout(reject, ABANDON_AFTER_MS, reason)
+        else {
+          abort.codeEnded = Promise.race([delay(ABANDON_AFTER_MS), code?.catch(() => {})])
+          reject(reason)
+        }
       }
-      work().then(resolve, reject)
+      code = work()
+      code.then(resolve, reject)
     })
   } finally {
     abort.onAbort = undefined

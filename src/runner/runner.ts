@@ -125,13 +125,13 @@ export class Runner implements JobListener {
    * Starts no further tasks, waits up to `graceMs` for running ones, aborts the rest, and releases unfinished runs to
    * other processes. Returns the number of released runs. Afterwards the runner does not use the database.
    */
-  async release(graceMs: number, reason: string): Promise<number> {
+  async release(graceMs: number, reason: string, abandonMs = ABANDON_AFTER_MS): Promise<number> {
     this.#filter = undefined
     this.#owner.admission.close()
     await until(() => this.#owner.admission.executing === 0, graceMs)
     await this.#claiming.done()
     for (const run of this.#runs.values()) run.leave('interrupt', reason)
-    await until(() => this.#owner.admission.executing === 0, ABANDON_AFTER_MS)
+    await until(() => this.#owner.admission.executing === 0, abandonMs)
     await this.#owner.writer.drained()
     const left = [...this.#runs.values()]
     for (const run of left) run.leave('release', reason)

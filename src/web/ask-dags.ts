@@ -1,3 +1,4 @@
+import { runAs } from '../blame.ts'
 import type { Commands, MetricsHost } from '../commands.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Site } from './site.ts'
@@ -20,12 +21,13 @@ export async function askDags<T>(dags: Iterable<Dag>, tools: DagTools, asked: As
     const call = commands && asked.of(commands)
     // Most dags have none. Do not start a timer for those.
     if (call === undefined) return []
-    return await call({
+    const host: MetricsHost = {
       settings: () => tools.settingsOf(dag.id),
       now: tools.now,
       signal: AbortSignal.timeout(asked.timeoutMs),
       withDatabase: (work) => work(tools.db),
-    })
+    }
+    return await runAs({ dagId: dag.id, part: 'check or metrics' }, () => call(host))
   }
   const all = [...dags].map((dag) => ask(dag).catch((error: unknown) => asked.failed(dag.id, error)))
   return (await Promise.all(all)).flat()

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { runAs } from '../blame.ts'
 import type { Dag } from '../dag/dag.ts'
 import { TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -56,7 +57,7 @@ export function mountBoards(app: Hono<WebEnv>, boards: readonly LoadedBoard[], s
     const own = new Hono<WebEnv>().use(async (c, next) => {
       c.set('board', context)
       allowPictures(c)
-      await next()
+      await runAs({ dagId, part: 'board' }, next)
     })
     own.route('/', board)
     app.route(`/${dagId}`, own)

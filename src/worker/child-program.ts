@@ -10,7 +10,7 @@ import { messageOf, TminusError } from '../errors.ts'
 import { importDag } from '../load-dags.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Ending } from '../metadata/transitions.ts'
-import { refuseExit } from '../process-exit.ts'
+import { guardExit } from '../process-exit.ts'
 import { Abort } from '../runner/abort.ts'
 import { endingOf, execute, type Resources } from '../runner/execute.ts'
 import { type Scrub, scrubber } from '../secrets.ts'
@@ -75,8 +75,8 @@ async function open(opening: Opening): Promise<Report> {
       })
     loaded = { ...opening, dag, settings: read.settings, scrub: scrubber(env, [dag]) }
     scrubStderr(loaded.scrub)
-    // Loading allows it again.
-    refuseExit(exitCalled)
+    // A signal may end a child, and the parent reports it.
+    guardExit((call, method) => method !== 'kill' && exitCalled(call))
     return { kind: 'opened', codeVersion: version }
   } catch (error) {
     const { reason, error: stacks = '' } = endingOf(error, { scrub: scrubber(env), now: clock.now })

@@ -1,12 +1,13 @@
-import { openApp, setUp } from '../../app.ts'
+import { type EndOptions, openApp, setUp } from '../../app.ts'
 import type { Environment } from '../../config.ts'
 import type { Dag } from '../../dag/dag.ts'
 import type { RunResult } from '../../metadata/transitions.ts'
 import { showRun } from '../../operations/list-runs.ts'
 import { poolsOf, refuseMissingPools, setPool } from '../../operations/pools.ts'
+import { BROKEN } from '../../task-guard.ts'
 import { findDag, parseConf } from '../find-dag.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
-import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
+import { EXIT_OF, onStopSignal } from '../signals.ts'
 import { openProgress } from '../terminal/progress.ts'
 import { Screen } from '../terminal/screen.ts'
 import { printJson } from '../terminal/table.ts'
@@ -39,12 +40,14 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   const conf = parseConf(dag, options.conf)
   const progress = openProgress(dag, { screen, debug: setup.config.log.level === 'debug' })
   const app = await openApp(setup, 'pipeline', { onChange: progress.onChange, onLog: progress.onLog })
-  let interrupted: StopSignal | undefined
-  const ignore = onStopSignal((signal) => {
-    interrupted = signal
+  let stopped: (EndOptions & { reason: string; exitCode: number }) | undefined
+  const stop = (how: NonNullable<typeof stopped>) => {
+    stopped = how
     progress.stopping()
-    void app.runner.stop('interrupted')
-  })
+    void app.runner.stop(how.reason)
+  }
+  const ignore = onStopSignal((signal) => stop({ reason: 'interrupted', exitCode: EXIT_OF[signal] }))
+  void app.broken.then((reason) => stop({ reason, ...BROKEN }))
   let result: RunResult | undefined
   try {
     // No other run is in the scratch schema, so its pools need no limit.
@@ -55,7 +58,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     const logicalDate = setup.clock.now()
     const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })
     progress.started(run)
-    if (interrupted) await app.runner.stop('interrupted')
+    if (stopped) await app.runner.stop(stopped.reason)
     result = await run.finished
     await app.runner.idle()
     await app.runner.drained()
@@ -63,13 +66,10 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     if (options.json) await printRun(app.metadata, dag, run.run.runId)
   } finally {
     progress.close()
-    await app.end(result ? 'success' : 'failed', {
-      ...(interrupted && { reason: 'interrupted' }),
-      drop: options.scratchSchema !== undefined,
-    })
+    await app.end(result ? 'success' : 'failed', { ...stopped, drop: options.scratchSchema !== undefined })
     ignore()
   }
-  if (interrupted) return EXIT_OF[interrupted]
+  if (stopped) return stopped.exitCode
   return result.state === 'success' ? 0 : 1
 }
 

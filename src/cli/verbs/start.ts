@@ -5,6 +5,7 @@ import type { LogLine, RunChange } from '../../metadata/transitions.ts'
 import { readNextRuns } from '../../operations/next-runs.ts'
 import type { RunView } from '../../runner/active-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
+import { BROKEN } from '../../task-guard.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
 import { Watch } from '../watch.ts'
@@ -37,13 +38,24 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   scheduler.start()
   for (const [dagId, { next }] of await readNextRuns(app.metadata, [...loaded.dags.values()], clock.now()))
     if (next[0]) log.info({ dag_id: dagId, next: next[0] }, 'scheduled')
-  const signal = await stopped
+  const signal = await Promise.race([stopped, app.broken.then(() => undefined)])
+  if (signal === undefined) return await endBroken(app, () => Promise.all([scheduler.stop(), watch.close()]))
   log.info(`${signal}: stopping; a second signal ends at once`)
   await scheduler.stop()
   await watch.close()
   const left = await app.runner.release(GRACE_MS, `${signal}: handed back`)
   await app.end('success', { reason: signal })
   return left > 0 ? EXIT_OF[signal] : 0
+}
+
+/** After an error that belongs to no task. Runs are released first, because the process may be killed before the rest. */
+async function endBroken(app: App, stop: () => Promise<unknown>): Promise<number> {
+  const reason = await app.broken
+  const stopping = stop()
+  await app.runner.release(BROKEN.graceMs, reason, BROKEN.abandonMs)
+  await stopping
+  await app.end('failed', { reason, ...BROKEN })
+  return BROKEN.exitCode
 }
 
 /** Handles a signal that arrives before the databases are open. Returns the signal's own exit code. */
