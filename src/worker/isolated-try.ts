@@ -170,11 +170,12 @@ export class IsolatedTry implements ChildListener {
     return endingOf(error, this.#options)
   }
 
-  #causeOf({ code, signal, overMemory }: Death): string {
+  #causeOf({ code, signal, overMemory, isCut }: Death): string {
     const { memoryMb } = this.#child
     const limit = memoryMb === undefined ? '' : ` (limit ${memoryMb} MB)`
     if (this.#isHeapFull) return `its process ran out of memory${limit}`
     if (overMemory) return `its process used more than ${(memoryMb ?? 0) + BESIDE_HEAP_MB} MB of memory${limit}`
+    if (isCut) return 'it closed the channel to its parent process'
     if (signal !== null) return `its process was killed by ${signal}`
     if (code !== null) return `its process exited with code ${code} before the task ended`
     return 'its process could not be started'
