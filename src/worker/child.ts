@@ -42,7 +42,7 @@ const DRAIN_MS = 1_000
 const DISCONNECTED_MS = 1_000
 const GROUP_CHECK_MS = 50
 /** So much of a child's output is read at once; then it waits, so that a flood does not occupy this process. */
-const READ_BYTES = 256 * 1024
+const READ_BYTES = 64 * 1024
 const READ_PAUSE_MS = 10
 
 const FROM_SOURCE = import.meta.url.endsWith('.ts')
