@@ -97,9 +97,10 @@ export async function openApp(
   if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
   const hashing = codeVersion(config.pipelinesDir)
   // Imported here because the page and most verbs execute nothing.
-  const [{ Runner }, { Job }, { localExecutor }, { isolatedExecutor }, { Children }] = await Promise.all([
+  const [{ Runner }, { Job }, { Lease }, { localExecutor }, { isolatedExecutor }, { Children }] = await Promise.all([
     import('./runner/runner.ts'),
     import('./runner/job.ts'),
+    import('./worker/lease.ts'),
     import('./executors/local.ts'),
     import('./executors/isolated.ts'),
     import('./worker/children.ts'),
@@ -114,7 +115,9 @@ export async function openApp(
   const connectionString = await sessionUrl(databases, log)
   const version = await hashing
   const pools = [runnerPool, metadata.pool, ...(isSameServer(databases.db, metadata.pool) ? [databases.db] : [])]
-  const job = new Job({ db: metadata, connectionString, pools, kind, dags, codeVersion: version, log })
+  const address = { connectionString: connectionString ?? metadataUrl, schema: config.metadataSchema, unnamed }
+  const lease = new Lease({ ...address, kind, log })
+  const job = new Job({ db: metadata, connectionString, pools, kind, dags, codeVersion: version, lease, log })
   const { env, clock, scrub } = setup
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }
   const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })

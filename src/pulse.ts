@@ -6,13 +6,15 @@ const SILENT_MS = 500
 /** A longer pause is a stall: it counts against the time limit only of the try that caused it. */
 const STALL_MS = 1_000
 const BEAT_EVERY_MS = 250
+/** The longest wait of a Node timer, 24 days. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
 /** The thread emits this event on the paused main thread, to learn whose code is executing there. */
 export const IDENTIFY = 'tminus:identify'
 
 /** What the main thread shares with the thread that renews its lease: `header`, then JSON of a `Suspect`. */
 const shared = new SharedArrayBuffer(4_096)
-const [BEATS, DEBUGGED, IDENTIFIED, LENGTH] = [0, 1, 2, 3] as const
-const HEADER_BYTES = 16
+const [BEATS, DEBUGGED, LENGTH] = [0, 1, 2] as const
+const HEADER_BYTES = 12
 
 /** The try that blocks the main thread, as far as its thread knows. */
 export type Suspect = Pick<RunningTry, 'dagRunId' | 'dagId' | 'taskId' | 'tryNumber' | 'limitMs'>
@@ -21,10 +23,25 @@ const header = new Int32Array(shared, 0, HEADER_BYTES / 4)
 const text = new Uint8Array(shared, HEADER_BYTES)
 const encoder = new TextEncoder()
 
+/** Both clocks, ms: the monotonic one stops while the machine sleeps, the other one may be set. */
+export interface Instant {
+  at: number
+  wall: number
+}
+
+export function instant(): Instant {
+  return { at: performance.now(), wall: Date.now() }
+}
+
+/** Time since an instant, by the clock that says more, ms. A clock that was set forward only makes it longer. */
+export function msSince({ at, wall }: Instant): number {
+  return Math.max(performance.now() - at, Date.now() - wall)
+}
+
 let users = 0
 let timer: NodeJS.Timeout | undefined
-/** Monotonic and wall clock at the last sign of life, ms. The monotonic clock stops while the machine sleeps. */
-let last = { at: 0, wall: 0 }
+/** The last sign of life. */
+let last = instant()
 let silenceCount = 0
 /** Until when the current stall has been shared among the tries. */
 let sharedUntil = 0
@@ -37,8 +54,8 @@ let published: RunningTry | undefined
 /** Starts to beat; returns what the thread reads, and a function that stops. */
 export function startPulse(): { memory: SharedArrayBuffer; stop: () => void } {
   if (users++ === 0) {
-    sharedUntil = performance.now()
-    last = { at: sharedUntil, wall: Date.now() }
+    last = instant()
+    sharedUntil = last.at
     timer = setInterval(beat, BEAT_EVERY_MS).unref()
     process.on(IDENTIFY as 'beforeExit', identify)
   }
@@ -79,10 +96,27 @@ export function enterTry(one: RunningTry): void {
   isTurnEndAwaited = true
 }
 
-/** The time that counts against the limit of a try, ms. */
-export function ownMs(one: RunningTry): number {
-  look()
-  return performance.now() - one.startedAt - one.stalledMs
+/**
+ * Calls `exceeded` when a try has used up its time limit. `check` does so too if the try blocked the event loop, so that
+ * the timer could not fire.
+ */
+export function limitTry(
+  one: RunningTry,
+  exceeded: (limitMs: number) => void,
+): { check: () => void; stop: () => void } {
+  const { limitMs, startedAt } = one
+  if (limitMs === undefined) return { check() {}, stop() {} }
+  let timer: NodeJS.Timeout | undefined
+  const stop = () => clearTimeout(timer)
+  const check = () => {
+    stop()
+    look()
+    const leftMs = limitMs - (performance.now() - startedAt - one.stalledMs)
+    if (leftMs <= 0) exceeded(limitMs)
+    else timer = setTimeout(check, Math.min(Math.ceil(leftMs), MAX_TIMER_MS))
+  }
+  check()
+  return { check, stop }
 }
 
 function beat(): void {
@@ -93,13 +127,12 @@ function beat(): void {
 
 function look(): void {
   if (timer === undefined) return
-  const [now, wall] = [performance.now(), Date.now()]
-  const pause = now - last.at
-  if (Math.max(pause, wall - last.wall) > SILENT_MS) silenceCount++
-  if (pause > STALL_MS) shareStall(runningTries(), identified ?? suspect(), now - sharedUntil, now)
+  if (msSince(last) > SILENT_MS) silenceCount++
+  const now = instant()
+  if (now.at - last.at > STALL_MS) shareStall(runningTries(), identified ?? suspect(), now.at - sharedUntil, now.at)
   identified = undefined
-  last = { at: now, wall }
-  sharedUntil = now
+  last = now
+  sharedUntil = now.at
 }
 
 /** Runs while the thread has paused this one, in the async context of the code that is blocking. */
@@ -109,7 +142,6 @@ function identify(): void {
   shareStall(runningTries(), identified, now - sharedUntil, now)
   sharedUntil = now
   publish(identified)
-  Atomics.add(header, IDENTIFIED, 1)
 }
 
 /** Adds a stall to the time that does not count against the limits of the tries that did not cause it. */
@@ -128,7 +160,7 @@ function turnEnded(): void {
   publish(suspect())
 }
 
-/** The most likely try: the one that was entered last in this turn, else the only one that runs. */
+/** The best guess without a look at the code: the try that was entered last in this turn, else the only one. */
 function suspect(): RunningTry | undefined {
   return enteredInThisTurn ?? sole()
 }
@@ -164,11 +196,6 @@ export class Pulse {
 
   get isDebugged(): boolean {
     return Atomics.load(this.#header, DEBUGGED) === 1
-  }
-
-  /** How often the main thread has been identified. */
-  get identified(): number {
-    return Atomics.load(this.#header, IDENTIFIED)
   }
 
   /** Undefined if no try is suspect. Reliable only while the main thread is blocked. */

@@ -8,7 +8,7 @@ export interface Status {
   server: string
   database: string
   schema: string
-  /** Size of the whole database. */
+  /** Of the whole database. */
   bytes: number
   /** Names of the files of sql/metadata. */
   migrations: { applied: string[]; pending: string[] }

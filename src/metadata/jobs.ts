@@ -11,6 +11,11 @@ export type JobEnd = 'success' | 'failed'
 
 /** A process without a heartbeat for this long is dead, even if it holds its lock. */
 const LEASE_S = 30
+/**
+ * Of the lease, this part is measured by the clock of the server. For the rest, the observer sees that the heartbeat
+ * does not change: if the server's clock was set, a live process renews its lease meanwhile.
+ */
+export const WATCHED_S = 6
 /** A restart of Postgres frees every lock. For this long after it, a free lock does not mean a dead process. */
 const AFTER_RESTART_S = 15
 /** A task instance fails once this many of its lost tries were charged to it. */
@@ -49,7 +54,7 @@ export async function insertJob(
 /** Renews the lease; false if the job was declared dead. `backendPid` is stored only if that backend holds the lock. */
 export async function heartbeat(db: Metadata, jobId: number, backendPid: number | null): Promise<boolean> {
   const { rowCount } = await db.query(
-    `update metadata.job j set heartbeat_at = now(), backend_pid = held.pid,
+    `update metadata.job j set heartbeat_at = now(), blocked_since = null, blocked_by = null, backend_pid = held.pid,
        locked_at = case when held.pid is null then null when j.backend_pid = held.pid then j.locked_at else now() end
      from (select (select pid from ${JOB_LOCKS} l where l.job_id = $1 and l.pid = $3 limit 1) as pid) held
      where j.job_id = $1 and j.state = 'running'`,
@@ -58,57 +63,94 @@ export async function heartbeat(db: Metadata, jobId: number, backendPid: number 
   return rowCount === 1
 }
 
+/** For how long the event loop is blocked (null: it is not), and by which `dag/task` (null: unknown). */
+export type Blocked = { ms: number | null; by: string | null }
+
+/** Renews the lease from beside the event loop. */
+export async function renewLease(db: Metadata, jobId: number, { ms, by }: Blocked): Promise<void> {
+  const set = `heartbeat_at = now(), blocked_since = now() - $2::float8 * interval '1 ms', blocked_by = $3`
+  await db.query(`update metadata.job set ${set} where job_id = $1 and state = 'running'`, [jobId, ms, by])
+}
+
 /** Ends a job. Runs that it still owns, which happens only after a failure, are queued again. */
 export async function endJob(db: Metadata, jobId: number, state: JobEnd, reason: string | null): Promise<void> {
   await db.transaction(async (tx) => {
-    const { rowCount } = await tx.query(
-      `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
-      [jobId, state, reason],
-    )
-    if (rowCount === 1) await releaseRuns(tx, jobId, `process ${process.pid} ended`, 'alive')
+    if (await markEnded(tx, jobId, state, reason)) await releaseRuns(tx, jobId, `process ${process.pid} ended`, 'alive')
   })
 }
 
+async function markEnded(tx: Metadata, jobId: number, state: JobEnd, reason: string | null): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
+    [jobId, state, reason],
+  )
+  return rowCount === 1
+}
+
 /**
- * Ends the job of a process whose main thread is blocked, and queues its runs again. Charges only the try `blamed`;
- * without it, none. Call it before the process ends. Returns undefined if the job had ended already.
+ * Ends the job of a process whose main thread is blocked. Call it before the process ends. Queues its runs again and
+ * charges only the try `blamed`; without it, none. With `fails`, its runs fail instead: no other process executes them.
  */
 export async function endBlockedJob(
   db: Metadata,
   jobId: number,
   reason: string,
   blamed?: TryKey,
-): Promise<Released | undefined> {
-  return await db.transaction(async (tx) => {
-    const { rowCount } = await tx.query(
-      `update metadata.job set state = 'failed', reason = $2, ended_at = now() where job_id = $1 and state = 'running'`,
-      [jobId, reason],
-    )
-    return rowCount === 1 ? await releaseRuns(tx, jobId, reason, blamed ?? 'blocked') : undefined
+  fails = false,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    if (!(await markEnded(tx, jobId, 'failed', reason))) return
+    if (fails) await failRuns(tx, jobId, reason)
+    else await releaseRuns(tx, jobId, reason, blamed ?? 'blocked')
   })
 }
 
-export type DeadJob = { job_id: number; reason: string }
+/** Ends the job's runs as failed: their running tasks fail, the others are skipped. */
+async function failRuns(tx: Metadata, jobId: number, reason: string): Promise<void> {
+  await tx.query(
+    `with run as (
+       update metadata.dag_run set state = 'failed', reason = $2, ended_at = now(), version = version + 1
+       where job_id = $1 and state in ('queued', 'running') returning dag_run_id
+     ), freed as (
+       delete from metadata.pool_slot where job_id = $1
+     )
+     update metadata.task_instance t set reason = $2, due_at = null, ended_at = now(),
+       state = case when t.state = 'running' then 'failed' else 'skipped' end
+     from run where t.dag_run_id = run.dag_run_id and t.ended_at is null`,
+    [jobId, reason],
+  )
+  await notifyFreed(tx)
+}
 
-/** Finds processes whose lock is free or whose lease has expired. */
+/** `heartbeat_at` is null if its lock is free: then the process is dead, whatever its lease. */
+export type DeadJob = { job_id: number; reason: string; heartbeat_at?: string | null }
+
+/**
+ * Finds processes whose lock is free, and processes whose lease seems expired: the caller watches these for WATCHED_S.
+ * A process that is blocked cannot reconnect its session, so only its lease counts.
+ */
 export async function findDeadJobs(db: Metadata, ownJobId: number): Promise<DeadJob[]> {
   const values = [ownJobId, lockClass(db.schema)]
   const { rows } = await db.query<DeadJob>({ name: 'find_dead_jobs', text: DEAD_JOBS, values })
   return rows
 }
 
-/** `held`: its session still exists, so the process is frozen or cut off, not dead. */
+/**
+ * `held`: its session still exists, so the process is frozen or cut off, not dead · `is_late`: its heartbeat is old, or
+ * in the future after a jump of the clock.
+ */
 const DEAD_JOBS = `
-select j.job_id, l.pid is not null as held, case when j.heartbeat_at < now() - interval '${LEASE_S} s'
-    then format('process %s on %s sent no heartbeat for ${LEASE_S} s', j.pid, j.hostname)
-    else format('process %s on %s died', j.pid, j.hostname) end as reason
-from metadata.job j
-left join ${JOB_LOCKS} l on l.job_id = j.job_id
-where j.state = 'running' and j.job_id <> $1 and (
-  j.heartbeat_at < now() - interval '${LEASE_S} s'
-  or (j.backend_pid is not null and l.pid is null and (
-    j.locked_at > pg_postmaster_start_time()
-    or pg_postmaster_start_time() < now() - interval '${AFTER_RESTART_S} s')))`
+select job_id, held, case when not is_free then heartbeat_at::text end as heartbeat_at, format(case when is_free
+    then 'process %s on %s died' else 'process %s on %s sent no heartbeat for ${LEASE_S} s' end, pid, hostname) as reason
+from (
+  select j.*, l.pid is not null as held,
+    j.heartbeat_at not between now() - interval '${LEASE_S - WATCHED_S} s' and now() + interval '5 s' as is_late,
+    j.backend_pid is not null and l.pid is null and j.blocked_since is null and (
+      coalesce(j.locked_at > pg_postmaster_start_time(), false)
+      or pg_postmaster_start_time() < now() - interval '${AFTER_RESTART_S} s') as is_free
+  from metadata.job j left join ${JOB_LOCKS} l on l.job_id = j.job_id
+  where j.state = 'running' and j.job_id <> $1) job
+where is_late or is_free`
 
 /**
  * Declares a process dead, queues its runs again and records its running tries as lost, in one transaction. Returns
@@ -118,8 +160,9 @@ export async function reclaimDeadJob(db: Metadata, ownJobId: number, dead: DeadJ
   return await db.transaction(async (tx) => {
     const { rows } = await tx.query<{ held: boolean }>(
       `update metadata.job j set state = 'failed', ended_at = now(), reason = $4
-       from (${DEAD_JOBS}) dead where j.job_id = $3 and j.state = 'running' and dead.job_id = j.job_id returning dead.held`,
-      [ownJobId, lockClass(db.schema), dead.job_id, dead.reason],
+       from (${DEAD_JOBS}) dead where j.job_id = $3 and j.state = 'running' and dead.job_id = j.job_id 
+         and j.heartbeat_at::text = coalesce($5, j.heartbeat_at::text) returning dead.held`,
+      [ownJobId, lockClass(db.schema), dead.job_id, dead.reason, dead.heartbeat_at],
     )
     const [found] = rows
     if (found === undefined) return undefined
@@ -159,7 +202,7 @@ async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Lo
     kind,
     blamed && [blamed.dagRunId, blamed.taskId, blamed.tryNumber].join(' '),
   ])
-  await tx.query(`select pg_notify($1, 'run'), pg_notify($1, 'slot')`, [tx.channel])
+  await notifyFreed(tx)
   return { runs: runs.rows.length, tries: tries.rowCount ?? 0 }
 }
 
@@ -198,3 +241,8 @@ with running as (
 insert into metadata.task_instance_history (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
 select dag_run_id, task_id, try_number, 'failed', substr(reason, strpos(reason, 'lost: ')), $3, started_at,
   greatest(now(), started_at) from lost`
+
+/** Notifies all processes that a run or pool slots may be available. */
+async function notifyFreed(tx: Metadata): Promise<void> {
+  await tx.query(`select pg_notify($1, 'run'), pg_notify($1, 'slot')`, [tx.channel])
+}

@@ -12,11 +12,11 @@ import { MOST, storableJson, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
 import { isRetryable, messageOf, stacksOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
-import { enterTry, ownMs, watchTry } from '../pulse.ts'
+import { enterTry, limitTry, watchTry } from '../pulse.ts'
 import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
-import { dueAfter, MAX_TIMER_MS } from './timers.ts'
+import { dueAfter } from './timers.ts'
 
 /** What the process provides to its tasks. */
 export interface Resources {
@@ -39,7 +39,7 @@ export const MAX_OUTPUT_BYTES = 1_000_000
 export async function execute(attempt: Attempt, resources: Resources): Promise<Ending> {
   const { dag, task, abort } = attempt
   const running = runningTry(attempt)
-  const limit = limitTime(running, abort)
+  const limit = limitTry(running, (ms) => abort.abort(timedOut(ms)))
   try {
     const work = async (tools: Tools): Promise<Ending> => {
       const inputs = await readInputs(attempt)
@@ -71,25 +71,6 @@ function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
   }
   abort.run = (listeners) => runAs(running, listeners)
   return running
-}
-
-/**
- * Aborts the try when it has used up its execution timeout. `check` also aborts a try that blocked the event loop, so
- * that the timer could not fire.
- */
-function limitTime(running: RunningTry, abort: Abort): { check: () => void; stop: () => void } {
-  const { limitMs } = running
-  if (limitMs === undefined) return { check() {}, stop() {} }
-  let timer: NodeJS.Timeout | undefined
-  const stop = () => clearTimeout(timer)
-  const check = () => {
-    stop()
-    const leftMs = limitMs - ownMs(running)
-    if (leftMs <= 0) abort.abort(timedOut(limitMs))
-    else timer = setTimeout(check, Math.min(Math.ceil(leftMs), MAX_TIMER_MS))
-  }
-  check()
-  return { check, stop }
 }
 
 type Tools = Pick<TaskContext, 'settings' | 'signal' | 'now' | 'http'>

@@ -5,6 +5,7 @@ import { Session } from '../db/session.ts'
 import type { Logger } from '../log.ts'
 import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { type Instant, instant, msSince, silences, startPulse } from '../pulse.ts'
 import { CoalescedWork } from './coalesced-work.ts'
 
 export interface JobOptions extends jobs.LoadedCode {
@@ -14,6 +15,8 @@ export interface JobOptions extends jobs.LoadedCode {
   /** Pools to the server of the session, see `SessionOptions`. */
   pools?: readonly Database[]
   kind: jobs.JobKind
+  /** Renews the lease while the event loop is blocked. */
+  lease?: { keep(jobId: number): void; close(): Promise<void> }
   log: Logger
 }
 
@@ -22,7 +25,7 @@ export interface JobContext {
   /** In a long-lived process, over connections that plan BY_INDEX. */
   db: Metadata
   /** Its id changes when the process loses its lease. */
-  job: Pick<Job, 'id' | 'stepDown'>
+  job: Pick<Job, 'id' | 'stepDown'> & Partial<Pick<Job, 'confirmAlive'>>
   log: Logger
 }
 
@@ -40,7 +43,9 @@ export interface JobListener {
 const CHECK_EVERY_MS = 1_000
 const HEARTBEAT_EVERY_MS = 5_000
 /** A process that lost its connection has this long to reconnect before it is declared dead. */
+const WATCHED_MS = jobs.WATCHED_S * 1_000
 const SECOND_CHECK_AFTER_MS = 200
+const CONFIRM_EVERY_MS = 50
 /** How long a process that ends retries during an outage of the database. */
 const END_JOB_MS = 5_000
 
@@ -54,7 +59,13 @@ export class Job {
   #listener: JobListener | undefined
   #id = 0
   #backendPid: number | null = null
-  #lastHeartbeat = 0
+  /** Undefined: the lease must be renewed now. */
+  #lastHeartbeat: Instant | undefined
+  /** The number of silences up to which the database has confirmed that this process is alive. */
+  #confirmed = 0
+  /** Heartbeats that seem expired: in how many checks in a row each was found. */
+  #expired = new Map<string, number>()
+  #stopPulse = () => {}
   #timer: NodeJS.Timeout | undefined
   readonly #checking: CoalescedWork
   #ended = false
@@ -81,10 +92,13 @@ export class Job {
 
   /** Registers the process and takes its lock. */
   async open(): Promise<void> {
+    this.#stopPulse = startPulse().stop
+    this.#confirmed = silences()
     this.#id = await jobs.insertJob(this.#options.db, this.#options.kind, this.#options)
+    this.#options.lease?.keep(this.#id)
     await this.#session.open()
     await jobs.heartbeat(this.#options.db, this.#id, this.#backendPid)
-    this.#lastHeartbeat = Date.now()
+    this.#lastHeartbeat = instant()
   }
 
   /** Starts to receive notifications and to check other processes; the first check is done when this returns. */
@@ -98,7 +112,19 @@ export class Job {
   /** For a run that could not be written: the next check releases all runs of this process and takes a new job id. */
   stepDown(): void {
     this.#isSteppingDown = true
-    this.#lastHeartbeat = 0
+    this.#lastHeartbeat = undefined
+  }
+
+  /**
+   * Call it directly before a try starts. If this process was silent, others may have taken over its runs: then it
+   * resolves once the database has confirmed that it is alive, or once it has given up its runs.
+   */
+  async confirmAlive(): Promise<void> {
+    while (silences() !== this.#confirmed && !this.#ended) {
+      this.#lastHeartbeat = undefined
+      this.#checking.request()
+      await Promise.all([this.#checking.done(), delay(CONFIRM_EVERY_MS)])
+    }
   }
 
   async close(state: jobs.JobEnd, reason: string | null): Promise<void> {
@@ -107,7 +133,8 @@ export class Job {
     await this.#checking.done()
     // The row ends first: a free lock of a running job would look like a dead process.
     if (this.#id > 0) await this.#endJob(state, reason)
-    await this.#session.close()
+    await Promise.all([this.#session.close(), this.#options.lease?.close()])
+    this.#stopPulse()
   }
 
   async #endJob(state: jobs.JobEnd, reason: string | null): Promise<void> {
@@ -119,7 +146,7 @@ export class Job {
   }
 
   #connected(backendPid: number | null): void {
-    if (backendPid !== this.#backendPid) this.#lastHeartbeat = 0
+    if (backendPid !== this.#backendPid) this.#lastHeartbeat = undefined
     this.#backendPid = backendPid
     // Notifications sent while the connection was lost are not resent.
     this.#listener?.runsWaiting()
@@ -135,27 +162,34 @@ export class Job {
 
   async #renewAndReclaim(): Promise<void> {
     if (this.#ended) return
-    const silentMs = Date.now() - this.#lastHeartbeat
+    const silentMs = this.#lastHeartbeat ? msSince(this.#lastHeartbeat) : Number.POSITIVE_INFINITY
     if (silentMs >= HEARTBEAT_EVERY_MS) await this.#renew()
     // After the machine slept, this skips one check so that the other processes can renew their leases.
     if (silentMs >= 2 * HEARTBEAT_EVERY_MS) return
     const { db } = this.#options
-    const suspects = await jobs.findDeadJobs(db, this.#id)
-    if (suspects.length === 0) return
+    const found = await jobs.findDeadJobs(db, this.#id)
+    const keyOf = ({ job_id, heartbeat_at }: jobs.DeadJob) => `${job_id} ${heartbeat_at}`
+    this.#expired = new Map(found.map(keyOf).map((key) => [key, (this.#expired.get(key) ?? 0) + 1]))
+    const isWatched = (one: jobs.DeadJob) => (this.#expired.get(keyOf(one)) ?? 0) * CHECK_EVERY_MS > WATCHED_MS
+    const dead = found.filter((one) => one.heartbeat_at === null || isWatched(one))
+    if (dead.length === 0) return
     await delay(SECOND_CHECK_AFTER_MS)
-    for (const dead of suspects) await this.#reclaim(dead)
+    for (const job of dead) await this.#reclaim(job)
   }
 
   async #renew(): Promise<void> {
     const { db, kind, log } = this.#options
+    const before = silences()
     if (this.#isSteppingDown) await jobs.endJob(db, this.#id, 'failed', 'could not write its runs')
     const alive = await jobs.heartbeat(db, this.#id, this.#backendPid)
-    this.#lastHeartbeat = Date.now()
+    this.#lastHeartbeat = instant()
+    this.#confirmed = before
     if (alive || this.#ended) return
     const why = this.#isSteppingDown ? 'could not write for too long' : 'was declared dead'
     log.error({ job_id: this.#id }, `this process ${why} and lost its runs; it continues with a new job id`)
     this.#id = await jobs.insertJob(db, kind, this.#options)
     this.#isSteppingDown = false
+    this.#options.lease?.keep(this.#id)
     this.#session.renew()
     this.#listener?.leaseLost()
   }

@@ -1,8 +1,5 @@
 import { stopwatch } from '../clock.ts'
 
-/** The longest wait of a Node timer, 24 days. */
-export const MAX_TIMER_MS = 2 ** 31 - 1
-
 const LATEST_MS = Date.UTC(9999, 11, 31)
 
 /** The instant `ms` from now; not after 9999, the last year that Postgres reads in ISO form. */

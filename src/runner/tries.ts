@@ -114,12 +114,17 @@ export class Tries {
 export async function attempt(
   { run, dag, state }: RunView,
   { index, tryNumber, abort }: Try,
-  { db, executor, writer, onLog }: Owner,
+  { db, job, executor, writer, onLog }: Owner,
 ): Promise<Ending> {
   const { taskId, isolated } = state.instance(index)
   const task = dag.tasks.get(taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
-  const read = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
+  const read = async (upstream: string) => {
+    const output = await retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
+    await job.confirmAlive?.()
+    return output
+  }
+  await job.confirmAlive?.()
   const log = writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, onLog)
   const given = { run, dag, task, tryNumber, isolated, abort, readOutput: read, log }
   const ending = await executor.execute(given)

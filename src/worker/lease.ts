@@ -1,0 +1,87 @@
+import { Worker } from 'node:worker_threads'
+import type { Logger } from '../log.ts'
+import type { JobKind } from '../metadata/jobs.ts'
+import { startPulse } from '../pulse.ts'
+import type { LeaseData, LeaseMessage } from './lease-thread.ts'
+
+export interface LeaseOptions {
+  /** The metadata database; contains the password. */
+  connectionString: string
+  /** Send every statement without its name, as behind a pooler. */
+  unnamed: boolean
+  schema: string
+  kind: JobKind
+  log: Logger
+}
+
+const RESTART_AFTER_MS = 5_000
+const CLOSE_WITHIN_MS = 1_000
+
+/**
+ * A thread that renews the lease of this process from beside its event loop, so that a blocked loop is not mistaken for
+ * a dead process. It records what blocks the loop, and ends the process if that takes too long. It never keeps the
+ * process alive.
+ */
+export class Lease {
+  readonly #options: LeaseOptions
+  #jobId = 0
+  #worker: Worker | undefined
+  #pulse: ReturnType<typeof startPulse> | undefined
+  /** The thread may have a connection, and needs a moment to close it. */
+  #isReady = false
+  #restart: NodeJS.Timeout | undefined
+
+  constructor(options: LeaseOptions) {
+    this.#options = options
+  }
+
+  /** From now on renews the lease of this job. */
+  keep(jobId: number): void {
+    this.#jobId = jobId
+    this.#pulse ??= startPulse()
+    if (this.#worker === undefined) this.#start()
+    else this.#send({ jobId })
+  }
+
+  async close(): Promise<void> {
+    this.#pulse?.stop()
+    this.#pulse = undefined
+    clearTimeout(this.#restart)
+    const worker = this.#worker
+    if (worker === undefined) return
+    const late = setTimeout(() => void worker.terminate(), this.#isReady ? CLOSE_WITHIN_MS : 0)
+    const ended = new Promise((resolve) => worker.once('exit', resolve))
+    this.#send('close')
+    await ended
+    clearTimeout(late)
+  }
+
+  #start(): void {
+    if (this.#pulse === undefined) return
+    const { log, ...options } = this.#options
+    const data: LeaseData = { ...options, memory: this.#pulse.memory, jobId: this.#jobId }
+    const worker = openThread(data)
+    worker.unref()
+    worker.once('message', () => {
+      this.#isReady = true
+    })
+    worker.on('error', (error) => log.error({ err: error }, 'the thread that renews the lease failed; restarting it'))
+    worker.on('exit', () => {
+      this.#worker = undefined
+      this.#isReady = false
+      if (this.#pulse !== undefined) this.#restart = setTimeout(() => this.#start(), RESTART_AFTER_MS).unref()
+    })
+    this.#worker = worker
+  }
+
+  #send(message: LeaseMessage): void {
+    this.#worker?.postMessage(message)
+  }
+}
+
+function openThread(data: LeaseData): Worker {
+  const isBuilt = import.meta.url.endsWith('.js')
+  const entry = new URL(isBuilt ? './lease-thread.js' : './lease-thread.ts', import.meta.url)
+  const file = isBuilt ? entry : new URL('./from-source.mjs', import.meta.url)
+  return new Worker(file, { workerData: { ...data, entry: entry.href } })
+}
