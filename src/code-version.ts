@@ -6,7 +6,7 @@ import { extname, join } from 'node:path'
 const SOURCES = new Set('.ts .tsx .mts .cts .js .jsx .mjs .cjs .json .sql .graphql'.split(' '))
 /** Build output and reports, below the folders of the pipelines (a pipeline may be called `build`). */
 const BUILT = new Set(['dist', 'build', 'coverage'])
-/** Of more files only the first ones, by path, are hashed; of a larger file only its size. */
+/** If there are more files, only the first ones by path are hashed. If a file is larger, only its size is hashed. */
 const MAX_FILES = 5_000
 const MAX_FILE_BYTES = 1_000_000
 const MAX_DEPTH = 20

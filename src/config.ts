@@ -221,7 +221,7 @@ function secretFileProblem(env: Environment, name: keyof typeof SECRET_FILES): s
   return 'problem' in read ? [`${name}_FILE ${read.problem}`] : []
 }
 
-/** With only one of the two set, no admin would be created, silently. */
+/** If only one of the two were accepted, T-minus would create no admin and would not say so. */
 function halfAdmin({ ADMIN_USER: user, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE }: Environment): string[] {
   const password = ADMIN_PASSWORD ?? ADMIN_PASSWORD_FILE
   if ((user === undefined) === (password === undefined)) return []

@@ -11,7 +11,7 @@ export interface AddressParts {
 
 export const HOST = /^(\/[^\0]*|[\p{L}\p{N}._-]+|\[?[0-9a-f:.]*:[0-9a-f:.]*\]?)$/iu
 
-/** Builds an address that node-postgres and psql parse into the same parts, whatever characters they contain. */
+/** Builds an address that node-postgres and psql parse into the same parts, even if they contain special characters. */
 export function addressOf({ host, port, user, password, database }: AddressParts): string {
   const isSocket = host.startsWith('/')
   const login = [user, ...(password === undefined ? [] : [password])].map(encodeURIComponent).join(':')

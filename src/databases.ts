@@ -24,7 +24,7 @@ export interface Databases {
   metadata: Metadata
   /** Contains the password. */
   metadataUrl: string
-  /** For sessions and locks: bypasses the pooler in front of the metadata database, where a direct address is known. */
+  /** The pool for sessions and locks. It bypasses the pooler of the metadata database if a direct address is known. */
   direct: Direct
   close(): Promise<void>
 }
@@ -37,7 +37,7 @@ export interface Direct {
   setting: string
 }
 
-/** How long a statement may take. Those of tasks have no limit but their execution timeout. */
+/** How long a statement may take. Only the execution timeout limits a task's statements. */
 export const STATEMENT_MS = { runner: 20_000, metadata: 60_000, maintenance: 600_000 }
 
 export interface OpenOptions {

@@ -6,7 +6,7 @@ export type ErrorFields = Readonly<Record<string, string | number | boolean | nu
 export interface TminusErrorOptions {
   /** Stable, for programs: `http_status`, `database_unreachable`, … */
   code: string
-  /** False if a retry cannot help: the task fails at once, whatever its `retries`. Default true. */
+  /** False if a retry cannot help: the task fails at once, even if `retries` are left. Default true. */
   retryable?: boolean
   cause?: unknown
   fields?: ErrorFields

@@ -160,7 +160,7 @@ function turnEnded(): void {
   publish(suspect())
 }
 
-/** The best guess without a look at the code: the try that was entered last in this turn, else the only one. */
+/** The most likely try: the one that was entered last in this turn, else the only one that runs. */
 function suspect(): RunningTry | undefined {
   return enteredInThisTurn ?? sole()
 }

@@ -10,8 +10,8 @@ type Values = Readonly<Record<string, string | undefined>>
 type Shape = Readonly<Record<string, z.core.$ZodType>>
 
 /**
- * Marks a setting as a secret, whatever its name: `settings: { PARTNER_CODE: secret(z.string()) }`. The mark survives
- * `.optional()`, `.default(…)`, `.min(5)` and so on.
+ * Marks a setting as a secret, even if its name does not suggest one: `settings: { PARTNER_CODE: secret(z.string()) }`.
+ * The mark survives `.optional()`, `.default(…)`, `.min(5)` and so on.
  */
 export function secret<Schema extends z.core.$ZodType>(schema: Schema): Schema {
   // Every schema derived from this one copies its definition or contains it as an inner schema.

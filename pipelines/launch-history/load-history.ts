@@ -34,8 +34,9 @@ export type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'logicalDate' | 
  * Loads the previous launches of a span page by page. It continues where the last try or run stopped, because one
  * transaction writes the launches of a page and the progress of the load.
  *
- * Throws Rescheduled if the quota is used up, and after a retryable error if this try has stored at least one page. So only
- * a try without progress uses up a retry. Throws TminusError `failed` if the answers are not from Launch Library.
+ * Throws Rescheduled if the quota is used up. Also throws Rescheduled instead of a retryable error if this try has stored
+ * a page, so only a try without progress uses up a retry. Throws TminusError `failed` if the answers are not from Launch
+ * Library.
  */
 export async function loadHistory(_inputs: unknown, context: Context): Promise<HistorySummary> {
   const { log, now, settings, signal } = context

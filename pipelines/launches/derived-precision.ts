@@ -11,9 +11,9 @@ export interface Undetermined {
  * Derives the precision of a launch for which the API gives none (2.0.0; 2.2.0 until 2022). It returns the finest
  * precision that is certain, so that a coarse date is never shown as a precise one.
  *
- * The rules come from recorded answers. All 263 launches known to the day or coarser were at midnight and "to be
- * determined". Of 435 launches known more precisely, two were at midnight and none was "to be determined". The placeholder
- * of a period is its last day: the end of June may mean June, the second quarter or the first half of the year.
+ * The rules come from recorded answers. All 263 launches without a known hour were at midnight and "to be determined".
+ * Of 435 launches with a known hour, two were at midnight and none was "to be determined". The placeholder of a period is
+ * its last day: the end of June may mean June, the second quarter or the first half of the year.
  *
  * If `undetermined.date` is true, only the month or a longer period is known. If only `undetermined.time` is true, the
  * time is known to the hour at best. In 2023 some placeholders had both false, so the status is checked too.

@@ -8,7 +8,7 @@ export function placeText({ pad, location }: Pick<Launch, 'pad' | 'location'>): 
   return pad && location ? WORDS.place(pad, location) : (pad ?? location)
 }
 
-/** The page about the launch that Launch Library links, else its page on spacelaunchnow.me. */
+/** The web page of the launch: `info_url` of Launch Library if it is set, else the page on spacelaunchnow.me. */
 export function detailsUrl({ info_url, slug }: Pick<Launch, 'info_url' | 'slug'>): string | undefined {
   const page = slug ? `https://spacelaunchnow.me/launch/${encodeURIComponent(slug)}` : undefined
   return webAddress(info_url, LIMITS.buttonUrl) ?? webAddress(page, LIMITS.buttonUrl)

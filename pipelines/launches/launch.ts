@@ -58,7 +58,7 @@ export type StoredLaunch = { [Column in keyof Launch]: Launch[Column] | null } &
 /** A row that has the three fields without which a board or channel cannot show a launch. */
 export type KnownLaunch = StoredLaunch & Pick<Launch, 'launch_id' | 'name' | 'net'>
 
-/** Status ids of a launch that left the ground, whatever its outcome. */
+/** Status ids of a launch that left the ground, with any outcome. */
 export const FLOWN: readonly number[] = [3, 4, 6, 7, 9]
 
 /** Status ids that are final: success, failure, partial failure. */

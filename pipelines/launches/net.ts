@@ -29,7 +29,7 @@ export function moveOf(from: Net, to: Net): Move {
   const slack = isPrecise(from.precision) === isPrecise(to.precision) ? 0 : TIME_ZONE_SLACK_MS
   const finer = precisionClass(from.precision) - precisionClass(to.precision)
   return {
-    // Equal precise times meet `>=` in both directions, so `>` is needed too.
+    // Two equal precise times satisfy `>=` in both directions. The checks with `>` exclude them.
     direction:
       present.start >= old.end + slack && present.start > old.start
         ? 'later'

@@ -75,13 +75,13 @@ function rejectOf({ launchId, details, issues }: Exclude<Parsed, ParsedLaunch>):
 /** Increase this when `parseLaunch` reads other fields: each row is then rewritten once. */
 const PARSER_VERSION = 2
 
-/** A hash of the launch as received, because `last_updated` does not change with image and slug. */
+/** A hash of the launch as received. `last_updated` is not enough: a new image or slug does not change it. */
 export function contentHash(details: string): string {
   return hash('sha256', details).slice(0, 32)
 }
 
 async function storeAll(db: Database, { launches, rejects, now, alongside }: Storing): Promise<Written> {
-  // Of duplicates, keep the last.
+  // Keep the last of several rows with one id.
   const page = [...new Map(launches.map((incoming) => [incoming.launch.launch_id, incoming])).values()]
   const { differing, returned } = await store.compare(db, page)
   const distinct = [...new Map(rejects.map((reject) => [reject.key, reject])).values()]

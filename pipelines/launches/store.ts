@@ -174,7 +174,7 @@ export async function putRejects(db: Queryable, rejects: readonly Reject[], now:
   )
 }
 
-/** For launches that were received and parsed: deletes their rejects, and removes the mark that they vanished. */
+/** Deletes the rejects of launches that were received and parsed, and removes the mark that such a launch vanished. */
 export async function markReturned(db: Queryable, launchIds: string[]): Promise<void> {
   await db.query(
     `with parsed as (delete from rocket_launch_rejects where key = any ($1))

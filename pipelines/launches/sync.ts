@@ -64,8 +64,8 @@ export interface Nearest {
 }
 
 /**
- * The launch without an outcome that is nearest to now, past or upcoming, within a day. Precise times come before days;
- * launches known less precisely than to the day do not count.
+ * The launch without an outcome that is nearest to now, past or upcoming, within a day. A launch with a precise time comes
+ * before a launch with a day only. Launches without a known day do not count.
  */
 export async function nearestWithoutOutcome(db: Queryable, now: Date): Promise<Nearest | undefined> {
   const { rows } = await db.query<Nearest>(
@@ -113,7 +113,7 @@ export async function deleteRejectsWithoutId(db: Queryable, before: Date): Promi
 
 /**
  * Launches (at most `limit`) without an outcome that the list no longer contains, because their T-0 is more than a day ago
- * or they vanished. The longer ago that is, the longer the interval between two checks.
+ * or they vanished. The interval between two checks grows with that time.
  */
 export async function launchesToCheck(db: Queryable, now: Date, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ launchId: string }>(

@@ -84,7 +84,7 @@ for (const name of ['board.css', 'board.js'] satisfies AssetName[])
 
 export default board
 
-/** Paths for calendar programs. They cannot sign in, so a user creates an address with a key at `/account`. */
+/** Paths for calendar programs. Calendar programs cannot sign in, so `/account` creates an address with a token. */
 export const calendars = ['/launches.ics']
 
 const MAX_CHANGES = 500

@@ -1,4 +1,5 @@
-// In the JavaScript of 2015, because the Node versions that it refuses must run it too. As `engines` in package.json.
+// Written in the JavaScript of 2015, because old Node versions must run this check too.
+// The versions are those of `engines` in package.json.
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (!(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19))) {
   process.stderr.write(

@@ -55,7 +55,7 @@ export function linkButton(label: string, url: string): LinkButton {
 export const LIMITS = {
   content: 2000,
   embeds: 10,
-  /** For all texts of all embeds together. */
+  /** The limit for all texts of all embeds together. */
   total: 6000,
   title: 256,
   description: 4096,

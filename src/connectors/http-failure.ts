@@ -120,7 +120,7 @@ export function encodingUnknown(place: Place, coding: string): TminusError {
   )
 }
 
-/** For zlib's errors: the text is too large, the data is incomplete, or it is not compressed. */
+/** The message for an error of zlib: the text is too large, the data is incomplete, or it is not compressed. */
 export function encodingWrong(place: Place, coding: string, maxBytes: number, error: unknown): TminusError {
   if (error instanceof TminusError) return error
   const reported = codeOf(error)
@@ -137,7 +137,7 @@ export function encodingWrong(place: Place, coding: string, maxBytes: number, er
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-/** For an answer that is not 2xx. */
+/** The error for an answer whose status is not 2xx. */
 export function notSuccess(
   place: Place,
   status: number,

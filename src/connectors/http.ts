@@ -18,11 +18,11 @@ import {
 /** Limits of one request. Times in milliseconds, sizes in bytes after decompression. */
 export interface HttpOptions {
   headers?: Readonly<Record<string, string>>
-  /** For connecting. Default 10 s. */
+  /** Time limit for connecting. Default 10 s. */
   connectTimeoutMs?: number
-  /** Until the headers arrive, and between two pieces of the body. Default 30 s. */
+  /** Time limit until the headers arrive, and between two pieces of the body. Default 30 s. */
   idleTimeoutMs?: number
-  /** For the whole request. Default 60 s. */
+  /** Time limit for the whole request. Default 60 s. */
   timeoutMs?: number
   /** Default 64 MiB. */
   maxBytes?: number
@@ -39,7 +39,7 @@ export interface HttpResponse {
 
 /** HTTP requests with limits. Each call sends exactly one request: no redirects, no retries. */
 export interface Http {
-  /** Returns any complete answer, whatever its status. Throws TminusError if there is none. */
+  /** Returns any complete answer, with any HTTP status. Throws TminusError if there is none. */
   get(url: string | URL, options?: HttpOptions): Promise<HttpResponse>
   /**
    * Returns the parsed body of a 2xx answer. Throws TminusError for everything else. Its `fields` contain `status`, the
@@ -228,7 +228,7 @@ async function decoded(
     if (decode === undefined) throw encodingUnknown(place, coding)
     return await decode(sent, { maxOutputLength: maxBytes })
   } catch (error) {
-    // For an error answer the status matters more than its unreadable body.
+    // The status of an error answer matters more than its unreadable body.
     if (status < 200 || status > 299) return Buffer.alloc(0)
     throw encodingWrong(place, coding, maxBytes, error)
   }

@@ -8,7 +8,7 @@ export interface Status {
   server: string
   database: string
   schema: string
-  /** Of the whole database. */
+  /** Size of the whole database. */
   bytes: number
   /** Names of the files of sql/metadata. */
   migrations: { applied: string[]; pending: string[] }

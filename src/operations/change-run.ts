@@ -98,8 +98,9 @@ export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string
 }
 
 /**
- * Cancels a run, or continues it with the current states of its task instances; an ended run is queued again. Notifies
- * the owner of a running run to reload it, and all processes that a run or pool slots may be available.
+ * Cancels a run, or continues it with the current states of its task instances; an ended run is queued again.
+ * Notifies the owner of a running run, which then reloads the run. Also notifies all processes, because a run or pool
+ * slots may be available.
  */
 export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to: 'cancelled' | 'unfinished') {
   const cancelled = `, state = 'failed', reason = 'cancelled', ended_at = now()`

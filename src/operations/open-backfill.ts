@@ -69,7 +69,7 @@ export async function deleteUnstartedRuns(db: Metadata, backfillId: number): Pro
 export interface KnownRun {
   runId: string
   state: DagRunState
-  /** By the database's clock. */
+  /** Measured by the database's clock. */
   endedAt: Date | null
 }
 

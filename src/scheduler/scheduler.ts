@@ -35,7 +35,7 @@ const MAX_QUEUED_AT_ONCE = 2_000
 const CHECK_EVERY_MS = 1_000
 
 export interface LastCheck {
-  /** By the system clock. */
+  /** Measured by the system clock. */
   at: Date
   /** How long ago that was; setting the clock changes nothing. */
   ageMs(): number

@@ -80,7 +80,7 @@ export function Duration({ ms }: { ms: number | null | undefined }) {
   return <span class="number">{humanDuration(Math.max(0, ms))}</span>
 }
 
-/** In ms; null before the start. */
+/** The duration in ms; null before the start. */
 export function durationOf(start: Date | string | null, end: Date | string | null, now = Date.now()): number | null {
   if (start === null) return null
   return (end === null ? now : new Date(end).getTime()) - new Date(start).getTime()

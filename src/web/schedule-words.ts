@@ -4,7 +4,7 @@ const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 
 
 /** `every 5 minutes`, `daily at 05:00 UTC`; an unusual schedule stays a cron expression. */
 export function scheduleWords(schedule: string | null, timezone: string): string {
-  if (schedule === null) return 'by hand'
+  if (schedule === null) return 'manual runs only'
   const fields = cronOf(schedule).trim().split(/\s+/)
   const [second, minute = '', hour = '', day, month, weekday = ''] = fields.length === 6 ? fields : ['0', ...fields]
   const zone = timezone === 'UTC' ? ' UTC' : ` (${timezone})`

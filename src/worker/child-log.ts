@@ -10,13 +10,19 @@ const MESSAGE_BYTES = 256_000
 export class ChildLog {
   readonly lines: TryLog
   readonly #send: (report: Report) => Promise<void>
+  #isClosed = false
   #sending: Promise<void> | undefined
 
   constructor(of: TryKey, send: (report: Report) => Promise<void>) {
     this.#send = send
     this.lines = new TryLog(of, () => {
-      this.#sending ??= this.#sendAll()
+      if (!this.#isClosed) this.#sending ??= this.#sendAll()
     })
+  }
+
+  /** From now on its lines are dropped: they would appear in the next try. */
+  close(): void {
+    this.#isClosed = true
   }
 
   /** Resolves when all lines so far are sent. */

@@ -46,13 +46,12 @@ let damage: string | null = null
 
 const clock = { now: () => new Date(Date.now() + (loaded?.clockOffsetMs ?? 0)) }
 const scrub: Scrub = (text) => (loaded?.scrub ?? scrubber({}))(text)
-// A task may replace these.
+// A task may replace this.
 const send = process.send?.bind(process)
-const streams = [process.stdout, process.stderr].map((stream) => stream.write.bind(stream))
-
 const [silentMs, memoryMb] = process.argv.slice(2)
 watchParent({ silentMs: Number(silentMs), memoryMb: memoryMb ? Number(memoryMb) : undefined })
 guardStderr()
+const writers = [process.stdout, process.stderr].map(keepApart)
 process.on('uncaughtException', uncaught)
 process.on('message', (order: Order) => void obey(order))
 
@@ -100,6 +99,8 @@ async function run({ run, taskId, tryNumber, endMark }: Start): Promise<void> {
   await report({ kind: 'ended', ending })
   const isPoolClosed = await pool.closed()
   const left = isPoolClosed ? await leftoversSince(before) : 'it kept a database connection'
+  await log.flushed()
+  log.close()
   await markEnd(endMark)
   await report({ kind: 'settled', left: damage ?? left ?? null })
 }
@@ -158,7 +159,22 @@ function report(message: Report): Promise<void> {
 
 /** Both streams end with a line that the parent knows, so that it has read everything before that line. */
 async function markEnd(endMark: string): Promise<void> {
-  await Promise.all(streams.map((write) => new Promise((resolve) => write(`\n${endMark}\n`, resolve))))
+  await Promise.all(writers.map((write) => new Promise((resolve) => write(`\n${endMark}\n`, resolve))))
+}
+
+/**
+ * Drops what the code of an earlier try prints, because it would appear in the next one. Returns the method that the
+ * stream had before.
+ */
+function keepApart(stream: NodeJS.WriteStream): NodeJS.WriteStream['write'] {
+  const write = stream.write.bind(stream)
+  stream.write = ((...args: Parameters<typeof write>) => {
+    const by = currentTry()
+    if (by === undefined || runningTries().has(by)) return write(...args)
+    damage = 'it printed after its end'
+    return true
+  }) as typeof write
+  return write
 }
 
 /** An error that no code has caught. Only the try that is running fails; one that has ended keeps its result. */

@@ -14,6 +14,8 @@ export interface Death {
   signal: NodeJS.Signals | null
   /** True if it used more memory than it may. */
   overMemory: boolean
+  /** True if the task closed the channel to this process. */
+  isCut: boolean
 }
 
 /** Receives what a child does during a try. */
@@ -40,7 +42,7 @@ const DRAIN_MS = 1_000
 const DISCONNECTED_MS = 1_000
 const GROUP_CHECK_MS = 50
 /** So much of a child's output is read at once; then it waits, so that a flood does not occupy this process. */
-const READ_BYTES = 256 * 1024
+const READ_BYTES = 64 * 1024
 const READ_PAUSE_MS = 10
 
 const FROM_SOURCE = import.meta.url.endsWith('.ts')
@@ -59,6 +61,7 @@ export class Child {
   readonly #process: ChildProcess
   readonly #lines: OutputLines[]
   #overMemory = false
+  #isCut = false
   #isDead = false
   /** True when the group has no process left: its number may be given to another one. */
   #isGone = false
@@ -84,8 +87,7 @@ export class Child {
       })
     if (pipe) pings.add(pipe)
     this.#process.on('message', (message) => this.#received(message))
-    // It ends now, or it has closed its channel and is of no use any more. The wait keeps its exit code.
-    this.#process.on('disconnect', () => setTimeout(() => this.#isDead || this.kill(), DISCONNECTED_MS).unref())
+    this.#process.on('disconnect', () => setTimeout(() => this.#disconnected(), DISCONNECTED_MS).unref())
     this.gone = this.#exited().then(() => this.#groupEnded())
   }
 
@@ -146,6 +148,13 @@ export class Child {
     return lines
   }
 
+  /** A process that has only just ended keeps its exit code. */
+  #disconnected(): void {
+    if (this.#isDead || this.isEnding) return
+    this.#isCut = true
+    this.kill()
+  }
+
   #received(message: unknown): void {
     const report = readReport(message)
     if (report?.kind === 'opened') this.codeVersion = report.codeVersion
@@ -162,7 +171,7 @@ export class Child {
     this.#isDead = true
     // Its subprocesses end with it, at once unless they were asked to end.
     if (this.#killAt === undefined) this.kill()
-    void this.#drained().then(() => this.#listener.died({ ...death, overMemory: this.#overMemory }))
+    void this.#drained().then(() => this.#listener.died({ ...death, overMemory: this.#overMemory, isCut: this.#isCut }))
   }
 
   async #drained(): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import { TminusError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
@@ -29,6 +30,8 @@ const SILENT_MS = 25_000
 const PINGS_IN_SILENCE = 5
 /** A child that has loaded a dag and executes nothing ends after this time. */
 const IDLE_MS = 60_000
+/** After SIGKILL, the system ends a process within this time. */
+const CLOSE_MS = 5_000
 
 /**
  * The child processes of this process. A child executes one try at a time, of one dag. It is used again only if the try
@@ -57,7 +60,11 @@ export class Children {
       abort.throwIfAborted()
       const opening = this.#openingOf(dag)
       child = this.#take(opening, task.memoryMb)
-      const thisTry = new IsolatedTry(child, attempt, { ...this.#options, ...this.#hooks(task.memoryMb), opening })
+      const thisTry = new IsolatedTry(child, attempt, {
+        ...this.#options,
+        ...this.#hooks(dag.id, task.memoryMb),
+        opening,
+      })
       const ending = await thisTry.execute()
       if (thisTry.isClean) this.#keep(child, opening)
       else this.#drop(child)
@@ -73,7 +80,10 @@ export class Children {
     this.#isClosed = true
     for (const timer of this.#idle.values()) clearTimeout(timer)
     for (const child of this.#all) child.kill()
-    await Promise.all([...this.#all].map(({ gone }) => gone))
+    const limit = new AbortController()
+    const late = delay(CLOSE_MS, undefined, { signal: limit.signal }).catch(() => {})
+    await Promise.race([Promise.all([...this.#all].map(({ gone }) => gone)), late])
+    limit.abort()
     this.#pings.close()
   }
 
@@ -86,8 +96,8 @@ export class Children {
     return { kind: 'open', ...shared, dagId, file, graphHash: graphHash(graph), clockOffsetMs }
   }
 
-  #hooks(memoryMb: number | undefined): Pick<TryOptions, 'opened' | 'logLate'> {
-    return { opened: () => this.#prestart(memoryMb), logLate: (error) => this.#late(error) }
+  #hooks(dagId: string, memoryMb: number | undefined): Pick<TryOptions, 'opened' | 'logLate'> {
+    return { opened: () => this.#prestart(memoryMb), logLate: (error) => this.#late(dagId, error) }
   }
 
   get #silentMs(): number {
@@ -142,9 +152,9 @@ export class Children {
     if (!child.isEnding) child.kill()
   }
 
-  #late(error: string): void {
+  #late(dagId: string | undefined, error: string): void {
     const { log, scrub } = this.#options
-    log.warn(`an isolated task threw an error after its try had ended: ${scrub(error)}`)
+    log.warn({ dag_id: dagId }, `an isolated task threw an error after its try had ended: ${scrub(error)}`)
   }
 
   /** What a child does while it executes nothing. */
@@ -153,10 +163,18 @@ export class Children {
     return {
       reported: (report) => {
         if (report.kind !== 'late') return
-        this.#late(report.error)
+        this.#late(child().dagId, report.error)
         this.#drop(child())
       },
-      printed: (_stream, line) => log.warn(`an idle child process printed: ${scrub(line)}`),
+      printed: (_stream, line) => {
+        const isIdle = this.#idle.has(child())
+        // A spare one may print warnings of Node.
+        log[isIdle ? 'warn' : 'debug'](
+          { dag_id: child().dagId },
+          `a child process printed without a try: ${scrub(line)}`,
+        )
+        if (isIdle) this.#drop(child())
+      },
       marked() {},
       died: () => {
         for (const [memoryMb, spare] of this.#spares) if (spare === child()) this.#spares.delete(memoryMb)

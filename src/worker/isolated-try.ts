@@ -22,8 +22,6 @@ export interface TryOptions {
 }
 
 const LATE_MS = 250
-/** Printed lines that one try may store; the rest is counted. */
-const MAX_PRINTED = 10_000
 /** Loading a dag that blocks or never settles ends in the child before. */
 const LOAD_MS = 60_000
 /** After the end of a try its output and the child's state are known within this time; otherwise the child is ended. */
@@ -40,7 +38,6 @@ export class IsolatedTry implements ChildListener {
   #ending: Ending | undefined
   #left: string | null | undefined
   #marks = 0
-  #printed = 0
   #isHeapFull = false
   #isOver = false
 
@@ -80,9 +77,8 @@ export class IsolatedTry implements ChildListener {
   }
 
   printed(stream: 'stdout' | 'stderr', line: string): void {
-    this.#printed++
     if (line.includes('JavaScript heap out of memory')) this.#isHeapFull = true
-    if (this.#printed <= MAX_PRINTED) this.#log(stream === 'stdout' ? 'info' : 'warn', line)
+    this.#log(stream === 'stdout' ? 'info' : 'warn', line)
   }
 
   marked(): void {
@@ -159,8 +155,6 @@ export class IsolatedTry implements ChildListener {
   #finish(): void {
     if (this.#isOver || this.#ending === undefined) return
     this.#clearTimers()
-    const more = this.#printed - MAX_PRINTED
-    if (more > 0) this.#log('warn', `${more} more printed lines are not stored; a try stores ${MAX_PRINTED} of them`)
     this.#isOver = true
     this.#resolve(this.#ending)
   }
@@ -170,11 +164,12 @@ export class IsolatedTry implements ChildListener {
     return endingOf(error, this.#options)
   }
 
-  #causeOf({ code, signal, overMemory }: Death): string {
+  #causeOf({ code, signal, overMemory, isCut }: Death): string {
     const { memoryMb } = this.#child
     const limit = memoryMb === undefined ? '' : ` (limit ${memoryMb} MB)`
     if (this.#isHeapFull) return `its process ran out of memory${limit}`
     if (overMemory) return `its process used more than ${(memoryMb ?? 0) + BESIDE_HEAP_MB} MB of memory${limit}`
+    if (isCut) return 'it closed the channel to its parent process'
     if (signal !== null) return `its process was killed by ${signal}`
     if (code !== null) return `its process exited with code ${code} before the task ended`
     return 'its process could not be started'

@@ -108,7 +108,7 @@ describe('a dag whose settings are wrong', () => {
     expect(list.stdout).toMatch(
       /^token .*import error: dag 'needs-token': API_TOKEN is not set; API_TOKEN_COUNT must be/m,
     )
-    expect(list.stdout).toMatch(/^works +by hand +1$/m)
+    expect(list.stdout).toMatch(/^works +manual runs only +1$/m)
     const own = await runCli(['pipeline', 'needs-token'], { env: env() })
     expect([own.code, own.stdout]).toEqual([2, ''])
     expect(own.stderr).toMatch(/2 wrong settings:\n {2}API_TOKEN is not set\n {2}API_TOKEN_COUNT must be a number\n/)

@@ -29,7 +29,7 @@ describe('the structure of a dag, without a database', () => {
     const { code, stdout } = await alone('dags show chain')
     expect(code).toBe(0)
     expect(stdout).toContain('\nfirst\n└─ second\n   └─ third\n')
-    expect(stdout).toMatch(/^schedule +by hand$/m)
+    expect(stdout).toMatch(/^schedule +manual runs only$/m)
     expect(stdout).toMatch(/^params +fail$/m)
   })
 

@@ -166,10 +166,10 @@ describe('limits', () => {
     const [first, second] = await Promise.all([openTestRunner(database, [handed]), openTestRunner(database, [handed])])
     const run = await first.runner.run(handed, { logicalDate: new Date() })
     await started.promise
-    expect(await first.runner.release(10, 'SIGTERM: handed back')).toBe(1)
+    expect(await first.runner.release(10, 'SIGTERM: released')).toBe(1)
     expect(await run.finished).toMatchObject({ state: 'queued' })
     const between = await stored(first.metadata, handed.id, run.run.runId)
-    expect(between).toMatchObject({ state: 'queued', reason: 'SIGTERM: handed back' })
+    expect(between).toMatchObject({ state: 'queued', reason: 'SIGTERM: released' })
     expect(between.task_instances).toMatchObject([
       { state: 'success' },
       { state: 'scheduled', try_number: 1 },

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll } from 'vitest'
 import type { Config } from '../../src/config.ts'
@@ -78,17 +79,17 @@ export async function openIsolatedRunner(
     return found
   }
   const act = async (dagId: string, conf: Record<string, unknown>, trigger: Partial<Trigger> = {}) => {
-    const before = lines.length
     const run = await runner.run(dag(dagId), { conf, ...trigger })
-    const { rows } = await runner.metadata.query<Acted>(
-      `select state, reason, error, value as output from metadata.task_instance
+    const { rows } = await runner.metadata.query<Acted & { dag_run_id: number }>(
+      `select dag_run_id, state, reason, error, value as output from metadata.task_instance
        left join metadata.xcom using (dag_run_id, task_id)
        where task_id = 'act' and dag_run_id = (select dag_run_id from metadata.dag_run where run_id = $1)`,
       [run.run_id],
     )
-    const own = lines.slice(before)
+    const { dag_run_id: id, ...acted } = rows[0] as Acted & { dag_run_id: number }
+    const own = lines.filter(({ dagRunId }) => dagRunId === id)
     const pid = Number(/^pid (\d+)$/.exec(own.find(({ message }) => /^pid \d+$/.test(message))?.message ?? '')?.[1])
-    return { ...(rows[0] as Acted), pid, lines: own }
+    return { ...acted, pid, lines: own }
   }
   return { ...runner, dag, children, lines, processLog, act, close: () => children.close() }
 }
@@ -103,11 +104,8 @@ export function useIsolatedRunner(database: TestDatabase, options: IsolatedOptio
   return () => runner as IsolatedRunner
 }
 
-/** True if a process of this group exists. */
+/** True if a process of this group runs. One that has ended stays known until its parent asks for its exit code. */
 export function hasGroup(pid: number): boolean {
-  try {
-    return process.kill(-pid, 0)
-  } catch {
-    return false
-  }
+  const { stdout } = spawnSync('ps', ['-eo', 'pgid=,stat='], { encoding: 'utf8' })
+  return stdout.split('\n').some((line) => new RegExp(`^ *${pid} +[^Z]`).test(line))
 }

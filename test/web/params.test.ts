@@ -77,7 +77,7 @@ describe('a form made from params', () => {
 })
 
 test.each([
-  [null, 'UTC', 'by hand'],
+  [null, 'UTC', 'manual runs only'],
   ['*/5 * * * *', 'UTC', 'every 5 minutes'],
   ['* * * * *', 'UTC', 'every minute'],
   ['* * * * * *', 'UTC', 'every second'],

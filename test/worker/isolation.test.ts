@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { useDatabase } from '../support/database.ts'
-import { hasGroup, useIsolatedRunner } from '../support/isolated.ts'
+import { sendJson, startHttpServer } from '../support/http-server.ts'
+import { hasGroup, openIsolatedRunner, useIsolatedRunner } from '../support/isolated.ts'
 
 const database = useDatabase()
 
@@ -17,13 +18,116 @@ describe('a task that misbehaves in a child process', () => {
   test.each([
     ['exit', 'it called process.exit(3); throw an error instead'],
     ['reallyExit', 'it called process.reallyExit(3); throw an error instead'],
+    ['sigtermSelf', 'its process was killed by SIGTERM'],
     ['kill', 'its process was killed by SIGKILL'],
     ['throwLate', 'thrown in a timer'],
     ['rejectLate', 'rejected without a handler'],
-    ['disconnect', 'its process was killed by SIGKILL'],
+    ['disconnect', 'it closed the channel to its parent process'],
   ])('%s fails its try and ends its process', async (how, reason) => {
     const acted = await runner().act('careless', { how })
     expect(acted).toMatchObject({ state: 'failed', reason })
     await expect.poll(() => hasGroup(acted.pid)).toBe(false)
+  })
+
+  test('an error that was not caught is stored with its stack', async () => {
+    const { error } = await runner().act('careless', { how: 'throwLate' })
+    expect(error).toMatch(/Error: thrown in a timer\n.*careless\/dag\.ts:\d+/)
+  })
+
+  test('messages that are no reports change nothing', async () => {
+    const { state, lines } = await runner().act('careless', { how: 'forge' })
+    expect(state).toBe('success')
+    expect(lines).toHaveLength(1)
+  })
+})
+
+describe('limits', () => {
+  const runner = useIsolatedRunner(database)
+
+  test.concurrent.for(['busy', 'execSync', 'ignore'])(
+    'a task that does not react to its time limit (%s) fails 10 s after it, and its process ends',
+    async (how, { expect }) => {
+      const began = performance.now()
+      const { state, reason, pid } = await runner().act('limited', { how })
+      expect({ state, reason }).toEqual({ state: 'failed', reason: 'took longer than its execution timeout of 1 s' })
+      expect(performance.now() - began).toBeLessThan(25_000)
+      await expect.poll(() => hasGroup(pid)).toBe(false)
+    },
+  )
+
+  test('a task that obeys its signal fails at its time limit', async () => {
+    const { state, reason } = await runner().act('limited', { how: 'obey' })
+    expect({ state, reason }).toEqual({ state: 'failed', reason: 'took longer than its execution timeout of 1 s' })
+  })
+
+  test('a heap beyond the limit ends only the child', async () => {
+    const acted = await runner().act('leaky', { how: 'heap' })
+    expect(acted).toMatchObject({ state: 'failed', reason: 'its process ran out of memory (limit 64 MB)' })
+  })
+
+  test('memory beside the heap counts too', async () => {
+    const acted = await runner().act('leaky', { how: 'buffers' })
+    expect(acted).toMatchObject({
+      state: 'failed',
+      reason: 'its process used more than 320 MB of memory (limit 64 MB)',
+    })
+  })
+})
+
+describe('the context of a task in a child process', () => {
+  const env = { ISOLATED_TOKEN: 'sesame-open-up' }
+  const ahead = 86_400_000
+
+  test('it has the same members as in the main process', async () => {
+    const server = await startHttpServer((_request, response) => sendJson(response, { ok: true }))
+    const runner = await openIsolatedRunner(database, { env, now: () => new Date(Date.now() + ahead) })
+    try {
+      const conf = { url: server.origin, word: 'hello' }
+      const first = await runner.run(runner.dag('context'), { conf, logicalDate: new Date('2026-01-01T00:00:00Z') })
+      const run = await runner.run(runner.dag('context'), { conf, logicalDate: new Date('2026-01-02T00:00:00Z') })
+      expect([first.state, run.state]).toEqual(['success', 'success'])
+      const { rows } = await runner.metadata.query<{ value: Record<string, unknown> }>(
+        `select value from metadata.xcom join metadata.dag_run using (dag_run_id) where run_id = $1 and task_id = 'second'`,
+        [run.run_id],
+      )
+      const { now, pid, ...rest } = rows[0]?.value ?? {}
+      expect(rest).toEqual({
+        input: 0,
+        dagId: 'context',
+        runId: run.run_id,
+        runType: 'manual',
+        taskId: 'second',
+        tryNumber: 1,
+        params: conf,
+        hasToken: env.ISOLATED_TOKEN.length,
+        logicalDate: '2026-01-02T00:00:00.000Z',
+        dataIntervalStart: '2026-01-02T00:00:00.000Z',
+        dataIntervalEnd: '2026-01-02T00:00:00.000Z',
+        previous: '2026-01-01T00:00:00.000Z',
+        sum: 2,
+        answer: { ok: true },
+        aborted: false,
+      })
+      expect(pid).not.toBe(process.pid)
+      expect(Math.abs(Number(now) - ahead - Date.now())).toBeLessThan(60_000)
+      const own = runner.lines.filter(({ taskId }) => taskId === 'second')
+      expect(own.slice(-2)).toMatchObject([
+        { level: 'debug', message: 'a debug line', fields: { when: '1970-01-01T00:00:00.000Z', token: '***' } },
+        { level: 'error', message: 'the token is ***' },
+      ])
+    } finally {
+      await runner.close()
+      await server.close()
+    }
+  })
+
+  test('a wrong setting fails the try', async () => {
+    const runner = await openIsolatedRunner(database)
+    try {
+      const run = await runner.run(runner.dag('context'), { conf: { url: 'x', word: 'y' } })
+      expect(run.reason).toBe("first failed: the child process could not load dag 'context': ISOLATED_TOKEN is not set")
+    } finally {
+      await runner.close()
+    }
   })
 })

@@ -87,7 +87,7 @@ function Timing({ launch, now }: { launch: BoardLaunch; now: Date }) {
   )
 }
 
-/** For this long after T-0, the countdown counts up. */
+/** How long the countdown counts up after T-0. */
 const COUNT_UP_MS = 3 * 3_600_000
 
 function isOver({ status_id }: BoardLaunch, sinceMs: number): boolean {

@@ -31,7 +31,7 @@ export interface Range {
 const UPCOMING = `(${isUpcoming('$1::timestamptz')} and vanished_at is null)`
 /** A launch that vanished from the list is neither upcoming nor past until its period is over. */
 const PAST = `not ${isUpcoming('$1::timestamptz')}`
-/** A launch known only to the month comes after the other launches of that month, wherever its placeholder is. */
+/** If only the month of a launch is known, it comes after all other launches of that month, despite its placeholder. */
 const NEAREST_FIRST = `case when ${IS_PRECISE} then net else period_end end, net_precision, launch_id`
 
 /** One page of the matching launches. */
@@ -75,7 +75,7 @@ export async function boardProviders(db: Queryable, now: Date): Promise<{ provid
   return rows
 }
 
-/** For this long after its T-0, a launch stays at the top of the board. */
+/** How long a launch stays at the top of the board after its T-0. */
 const FEATURED_AFTER_T0_MS = 3_600_000
 
 /**

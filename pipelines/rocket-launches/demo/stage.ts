@@ -8,9 +8,9 @@ export interface Stage {
   now(): Date
   /** The messages of the channel in their current state, oldest first. */
   messages: readonly ChannelMessage[]
-  /** Advances the clock to `msBefore` before the T-0 of the launch that was next at the start. */
+  /** Advances the clock to `msBefore` ms before the T-0 of the demo's launch: the next launch when the demo began. */
   advanceTo(msBefore: number): void
-  /** Moves the T-0 of that launch. */
+  /** Moves the T-0 of the demo's launch. */
   slip(ms: number): void
   /** Runs the pipeline once; returns the effect on the channel. */
   run(): Promise<Run>

@@ -12,7 +12,7 @@ export type CardDecision =
 
 /** Stored in the outbox as the reason: a user ran `discord forget`. */
 export const FORGOTTEN = 'forgotten'
-/** Stored as the reason: a user ran `discord resend`. The message is sent, whatever its age. */
+/** Stored as the reason if a user ran `discord resend`. The message is then sent even if it is old. */
 export const RESENT = 'sent again as asked'
 /** Stored as the reason: the message could not be sent in time. */
 export const TOO_LATE = 'too late'

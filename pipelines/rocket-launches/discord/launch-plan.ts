@@ -74,7 +74,10 @@ export function overtakenKinds(before: LastAnnounced, after: LastAnnounced): Not
   return KIND_NAMES.filter((kind) => noticeOptions(kind)?.droppedBy.some((change) => changed[change]))
 }
 
-/** Merges a slip with the unsent slip that it replaces: it then starts at the time before both. Drops it if T-0 is back there. */
+/**
+ * Merges a slip with the unsent slip that it replaces: the new slip gets the old time of the unsent slip. Drops the slip
+ * if T-0 has moved back to that time.
+ */
 export function mergeSlips(notice: Notice, overtaken: readonly Overtaken[], { launch, context }: Card): Notice[] {
   const was = overtaken.find(({ kind }) => kind === 'slip')?.facts.was
   if (notice.kind !== 'slip' || was === undefined) return [notice]

@@ -215,7 +215,7 @@ export async function recordSent(db: Queryable, claim: Claim, messageId: string,
 export interface Unsent {
   state: 'pending' | 'unknown' | 'dead' | 'sent'
   reason: string
-  /** The hash of facts that Discord refused for this card. It is not sent again until they change. */
+  /** The hash of facts that Discord refused for this card. The card is not sent again until its facts change. */
   hash?: string | undefined
   /** The wait that Discord asks for, in ms. */
   waitMs?: number | undefined

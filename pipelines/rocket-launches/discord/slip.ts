@@ -11,8 +11,8 @@ const SETTLED_MS = 10 * MINUTE
 const URGENT_MS = 30 * MINUTE
 
 /**
- * True if the change of T-0 is large enough for a post: its precision changed, or it moved far enough. The closer the
- * launch, the smaller the move that is enough.
+ * True if the change of T-0 is large enough for a post: its precision changed, or it moved far enough. If the
+ * launch is close, a smaller move is enough.
  */
 export function isMaterial(from: Net, to: Net, now: Date): boolean {
   const { precision, byMs } = moveOf(from, to)

@@ -14,7 +14,7 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
   await withMetadata(async (metadata, { loaded, clock }) => {
     const dag = findDag(loaded, dagId)
     await setPaused(metadata, dag.id, paused, clock.now())
-    if (paused) say(`${dag.id} is paused: it gets no scheduled runs; you can still run it by hand`)
+    if (paused) say(`${dag.id} is paused: it gets no scheduled runs; manual runs still work`)
     else if (dag.schedule === null) say(`${dag.id} is not paused; it has no schedule`)
     else {
       const [next = null] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
@@ -51,7 +51,7 @@ interface Listed {
 }
 
 function rowsOf(dag: Listed, now: Date): string[][] {
-  if (dag.schedule === null) return [[dag.dag_id, 'by hand']]
+  if (dag.schedule === null) return [[dag.dag_id, 'manual runs only']]
   if (dag.is_paused) return [[dag.dag_id, 'paused']]
   const { format } = new Intl.DateTimeFormat('sv-SE', {
     dateStyle: 'short',

@@ -44,7 +44,7 @@ function facts(dag: Dag): [string, string | null][] {
   return [
     ['dag_id', dag.id],
     ['description', description],
-    ['schedule', schedule === null ? 'by hand' : `${schedule}  (${timezone})`],
+    ['schedule', schedule === null ? 'manual runs only' : `${schedule}  (${timezone})`],
     ['start_date', startDate?.toISOString() ?? null],
     ['catchup', schedule === null || catchup === 'none' ? null : catchup],
     ['max_active_runs', String(maxActiveRuns)],

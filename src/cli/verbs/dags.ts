@@ -42,7 +42,7 @@ export async function dagsList({ output }: ListOptions): Promise<number> {
       ['dag_id', 'schedule', 'tasks', 'description'],
       all.map((dag) => [
         dag.dag_id,
-        dag.is_active ? (dag.schedule ?? 'by hand') : '',
+        dag.is_active ? (dag.schedule ?? 'manual runs only') : '',
         dag.is_active ? String(dag.tasks) : '',
         dag.import_error === null ? dag.description : `import error: ${dag.import_error}`,
       ]),

@@ -30,7 +30,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   const screen = options.json ? undefined : new Screen()
   const setup = await setUp({
     wanted: (dag) => dag.id === dagId,
-    // On the same terminal, log lines must be printed above the live lines.
+    // If log lines and live lines share a terminal, the log lines must be printed above the live lines.
     logTo: screen?.live && process.stderr.isTTY ? screen.stream() : process.stderr,
     ...(options.env && { env: options.env }),
   })

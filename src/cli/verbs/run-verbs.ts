@@ -25,7 +25,7 @@ export function addDags(program: Command, done: Done): void {
     .option('--wait', 'wait for the end of the run; exit code 1 if it failed')
     .action(async (dagId, options) => done(await (await import('./dags-trigger.ts')).dagsTrigger(dagId, options)))
   for (const [verb, description] of [
-    ['pause', 'stop the scheduled runs of a dag; you can still run it by hand'],
+    ['pause', 'stop the scheduled runs of a dag; manual runs still work'],
     ['unpause', 'resume the schedule of a dag, from the next tick on'],
   ] as const) {
     addVerb(dags, verb, description, 'rocket-launches')

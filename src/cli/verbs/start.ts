@@ -43,7 +43,7 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   log.info(`${signal}: stopping; a second signal ends at once`)
   await scheduler.stop()
   await watch.close()
-  const left = await app.runner.release(GRACE_MS, `${signal}: handed back`)
+  const left = await app.runner.release(GRACE_MS, `${signal}: released`)
   await app.end('success', { reason: signal })
   return left > 0 ? EXIT_OF[signal] : 0
 }

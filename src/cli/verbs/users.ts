@@ -54,7 +54,7 @@ export async function usersList({ output }: ListOptions): Promise<number> {
 /** No password is longer, so reading stops at this length. */
 const LONGEST_INPUT = 10_000
 
-/** On a terminal asks twice, without echo; otherwise reads the first line of standard input. */
+/** Asks twice without echo on a terminal; otherwise reads the first line of standard input. */
 async function readPassword(): Promise<string> {
   if (!process.stdin.isTTY) return await firstLine()
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })

@@ -24,7 +24,7 @@ export function browserOf(userAgent: string | undefined): string {
 
 type Known = readonly [name: string, pattern: RegExp]
 
-/** In this order: most user agents also name browsers further down the list. */
+/** The order matters: most user agents also name browsers further down the list. */
 const BROWSERS: readonly Known[] = [
   ['Edge', /\bEdg(A|iOS)?\//],
   ['Opera', /\bOPR\//],

@@ -114,7 +114,7 @@ export async function readSessionUser(db: Metadata, token: string | undefined): 
   return found ?? { users: true, user_name: null, role: null }
 }
 
-/** Returns the open ones of these sessions (token hashes in hex). While there are no users, '' (no session) is open. */
+/** Returns those of these sessions (token hashes in hex) that are open; also '' (no session) if the site has no users. */
 export async function openSessions(db: Metadata, sessions: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await db.query<{ session: string }>({
     name: 'open_sessions',

@@ -19,7 +19,7 @@ const OF_ADDRESS = 12
 const shares = new Shares()
 let places = 0
 let running = 0
-/** By address; the address whose turn is next is first. */
+/** The waiting requests of each address. The address whose turn is next comes first. */
 const waiting = new Map<string, (() => void)[]>()
 
 /** Runs `work` when it is the client's turn. Throws the same errors as `withPlace`. */

@@ -81,7 +81,7 @@ async function checkCalendarToken(c: WebContext): Promise<Response | undefined> 
 }
 
 function refuse(c: WebContext): Response {
-  // htmx reloads a part of a page: make the whole page reload (https://htmx.org/reference/#response_headers).
+  // If htmx requested a part of a page, the browser reloads the whole page (https://htmx.org/reference/#response_headers).
   const isPart = c.req.header('hx-request') !== undefined
   if (isPart) c.header('hx-refresh', 'true')
   const isPage = c.req.method === 'GET' && !isPart && !/^\/(api|live)\//.test(c.req.path)

@@ -14,7 +14,7 @@ export function markReaders(metadata: Metadata): Readonly<Record<string, ReadMar
 
 /**
  * The list of all dags, under the key `all`: the newest run, the unfinished runs, and which dags are paused. It reads the
- * end of one index, the index of unfinished runs, and one row per dag, however many runs are stored.
+ * end of one index, the index of unfinished runs, and one row per dag. So its cost does not grow with the stored runs.
  */
 export const DAGS_MARK = `
 select w.key, concat_ws('-',

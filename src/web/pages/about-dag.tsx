@@ -86,7 +86,7 @@ aboutPages.get('/dags/:dag/details', async (c) => {
 function About({ found: { dagId, dag, state } }: { found: FoundDag }) {
   const facts: Fact[] = [
     ['dag_id', <code>{dagId}</code>],
-    ['schedule', dag && (dag.schedule ?? 'by hand')],
+    ['schedule', dag && (dag.schedule ?? 'manual runs only')],
     ['timezone', dag?.timezone],
     ['start_date', dag?.startDate && <Time at={dag.startDate} />],
     ['catchup', dag?.schedule && dag.catchup],

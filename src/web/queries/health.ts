@@ -5,7 +5,7 @@ export interface Health {
   running: number
   queued: number
   oldest_queued: Date | undefined
-  /** Among the newest 1,000 runs. */
+  /** Failed runs among the newest 1,000 runs. */
   failed: number
   server: string
   size: string
