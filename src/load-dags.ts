@@ -66,7 +66,7 @@ export function readSettingsOfAll(
   }
 }
 
-/** Usually a copied folder with an unchanged id. It is unknown which of them is meant, so none of them runs. */
+/** Import errors of folders with the same dag id, usually copies. T-minus cannot know which one is right, so none runs. */
 function duplicates(dagId: string, found: readonly { folder: string; dag: Dag }[]): ImportError[] {
   const all = found.map(({ folder }) => folder).join(' and ')
   const message = `${all} define the same dag id '${dagId}'; give each dag its own id`

@@ -16,7 +16,7 @@ const shared = new SharedArrayBuffer(4_096)
 const [BEATS, DEBUGGED, LENGTH] = [0, 1, 2] as const
 const HEADER_BYTES = 12
 
-/** The try that blocks the main thread, as far as its thread knows. */
+/** The try that probably blocks the main thread. */
 export type Suspect = Pick<RunningTry, 'dagRunId' | 'dagId' | 'taskId' | 'tryNumber' | 'limitMs'>
 
 const header = new Int32Array(shared, 0, HEADER_BYTES / 4)

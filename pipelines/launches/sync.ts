@@ -113,7 +113,8 @@ export async function deleteRejectsWithoutId(db: Queryable, before: Date): Promi
 
 /**
  * Launches (at most `limit`) without an outcome that the list no longer contains, because their T-0 is more than a day ago
- * or they vanished. The interval between two checks grows with that time.
+ * or they vanished. The longer ago this happened, the less often the launch is
+ * checked.
  */
 export async function launchesToCheck(db: Queryable, now: Date, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ launchId: string }>(

@@ -13,7 +13,7 @@ export interface SendOptions {
   timeoutMs?: number
 }
 
-/** Posts a message, cut to Discord's limits, with exactly one request. Never throws: the outcome has the error. */
+/** Posts a message, cut to Discord's limits, with exactly one request. Never throws: a failure is an `Outcome` too. */
 export async function postMessage(webhook: Webhook, payload: Payload, options: SendOptions = {}): Promise<Outcome> {
   const query = queryOf(webhook, { wait: 'true', ...(payload.components && { with_components: 'true' }) })
   const body = { allowed_mentions: { parse: [] }, ...fitMessage(payload) }

@@ -25,7 +25,8 @@ const undecided: Judge = () => undefined
 
 /**
  * When a task starts, judged by the final states of its upstreams; names and outcomes are Airflow's. The first function
- * of a rule gives an early verdict, which no other upstream can change. The second judges after all upstreams ended.
+ * of a rule gives an early verdict, which no other upstream can change. The second function gives
+ * the verdict after all upstreams have ended.
  */
 const RULES = {
   all_success: [upstreamFailed, (tally) => skipIf(tally, 'skipped') ?? READY],

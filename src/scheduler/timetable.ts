@@ -30,7 +30,7 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
     let offset = offsetAt(from)
     if (!isHourly) from = Math.max(from, repeatedUntil(from, offsetAt) - 1_000)
     for (;;) {
-      // The next tick if the offset stays as it is until then.
+      // The next tick, unless the offset changes before it.
       const wall = pattern.nextRun(new Date(from + offset))?.getTime()
       if (wall === undefined) return Number.POSITIVE_INFINITY
       const tick = wall - offset

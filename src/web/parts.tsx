@@ -182,7 +182,7 @@ export function Id({ id }: { id: string }) {
 interface SearchInputProps {
   id: string
   value: string
-  /** Its label, which is also shown while it is empty. */
+  /** The label. It is also the placeholder while the field is empty. */
   label: string
   [attribute: `hx-${string}`]: string
 }

@@ -69,7 +69,7 @@ export function callsLeft(quota: Quota, { now, reserve, assumed }: Circumstances
   return { calls, until: calls > 0 ? now : nextCallAt(quota, known, allowed, now), known }
 }
 
-/** How many calls to leave unused: `reserve` of a limit of 15, fewer of a smaller limit, and never all of them. */
+/** How many calls to leave unused: at most `reserve`, fewer if the limit is below 15, and never all calls. */
 export function reserveOf(limit: number, reserve: number): number {
   return Math.min(reserve, Math.floor((limit * reserve) / 15), limit - 1)
 }

@@ -9,7 +9,7 @@ import type { WebContext, WebEnv } from '../site.ts'
 export const liveRoutes = new Hono<WebEnv>().get('/live/:kind/:key{.+}', (c) => {
   const { site } = c.var
   const { kind, key } = c.req.param()
-  if (!site.live.knows(kind)) throw notFound(`Unknown kind '${kind}' of live page.`)
+  if (!site.live.knows(kind)) throw notFound(`Unknown kind of live page: '${kind}'.`)
   // The answer to HEAD has no body, so a stream would never end.
   if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
   const seen = c.req.header('last-event-id') ?? c.req.query('seen') ?? ''
