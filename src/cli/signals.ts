@@ -6,15 +6,17 @@ import { exitNow } from '../process-exit.ts'
 export const EXIT_OF = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 export type StopSignal = keyof typeof EXIT_OF
 
-/** A process that still runs this long after its first signal is ended. For example, a query may hang. */
-const LAST_RESORT_MS = 40_000
+/** Time limit for running tasks to end after a SIGTERM to `start` or `scheduler`. */
+export const GRACE_MS = 30_000
+/** Time limit for the rest: to abort tasks, to release their runs and to close the databases. */
+const CLOSING_MS = 5_000
 
 /**
  * Calls `stop` at the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). A second SIGINT or SIGTERM ends the
- * process at once; otherwise it ends after 40 s. A second SIGHUP is ignored, because the system and the shell each send
+ * process at once. After `withinMs` it ends in any case, even if a query hangs. A second SIGHUP is ignored, because the system and the shell each send
  * one. Returns a function that removes the listeners.
  */
-export function onStopSignal(stop: (signal: StopSignal) => void): () => void {
+export function onStopSignal(stop: (signal: StopSignal) => void, withinMs: number = GRACE_MS + CLOSING_MS): () => void {
   const signals = Object.keys(EXIT_OF) as StopSignal[]
   let asked = false
   const onSignal = (name: NodeJS.Signals) => {
@@ -23,7 +25,7 @@ export function onStopSignal(stop: (signal: StopSignal) => void): () => void {
     if (signal === 'SIGHUP') leaveTerminal()
     if (asked) return
     asked = true
-    setTimeout(() => exitNow(EXIT_OF[signal]), LAST_RESORT_MS).unref()
+    setTimeout(() => exitNow(EXIT_OF[signal]), withinMs).unref()
     stop(signal)
   }
   for (const signal of signals) process.on(signal, onSignal)

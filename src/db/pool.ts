@@ -76,9 +76,9 @@ export function hasSameAddress(one: Database, other: Database): boolean {
   return one.options.connectionString === other.options.connectionString
 }
 
-const CLOSE_MS = 2_000
+const CLOSE_MS = 1_000
 
-/** Ends the pool. A connection that is still busy after 2 s is destroyed, for example that of an abandoned task. */
+/** Ends the pool. A connection that is still busy after 1 s is destroyed, for example that of an abandoned task. */
 export async function closePool(pool: Database): Promise<void> {
   if (pool.ending) return
   if (!(await settlesWithin(CLOSE_MS, pool.end()))) destroyConnections(pool, new Error('connection terminated'))

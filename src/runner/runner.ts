@@ -122,8 +122,8 @@ export class Runner implements JobListener {
   }
 
   /**
-   * Starts no further tasks, waits up to `graceMs` for running ones, aborts the rest, and releases unfinished runs to
-   * other processes. Returns the number of released runs. Afterwards the runner does not use the database.
+   * Starts no further tasks, waits up to `graceMs` for running ones, aborts the rest, waits up to `abandonMs` for them,
+   * and releases unfinished runs to other processes. Returns the number of released runs. Afterwards the runner does not use the database.
    */
   async release(graceMs: number, reason: string, abandonMs = ABANDON_AFTER_MS): Promise<number> {
     this.#filter = undefined

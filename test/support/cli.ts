@@ -35,6 +35,8 @@ export interface ProcessOptions {
   env?: Record<string, string | undefined>
   /** Default: the fixtures, where there is no `.env`. */
   cwd?: string
+  /** A command that runs the process, such as `ip netns exec NAME`. */
+  prefix?: readonly string[]
 }
 
 /** The real `tminus` in a process of its own, on the fixture pipelines. */
@@ -55,8 +57,12 @@ afterAll(killAll)
 process.once('disconnect', killAll)
 
 /** A node process that runs TypeScript and resolves the package's own names. It ends with the test file at the latest. */
-export function startNode(args: readonly string[], { env = {}, cwd = FIXTURES }: ProcessOptions = {}): Running {
-  const child = spawn(process.execPath, [...NODE, ...args], {
+export function startNode(
+  args: readonly string[],
+  { env = {}, cwd = FIXTURES, prefix = [] }: ProcessOptions = {},
+): Running {
+  const [command = '', ...rest] = [...prefix, process.execPath, ...NODE, ...args]
+  const child = spawn(command, rest, {
     cwd,
     env: { PATH: process.env.PATH, HOME: cwd, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,7 +7,7 @@ import { poolsOf, refuseMissingPools, setPool } from '../../operations/pools.ts'
 import { BROKEN } from '../../task-guard.ts'
 import { findDag, parseConf } from '../find-dag.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
-import { EXIT_OF, onStopSignal } from '../signals.ts'
+import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
 import { openProgress } from '../terminal/progress.ts'
 import { Screen } from '../terminal/screen.ts'
 import { printJson } from '../terminal/table.ts'
@@ -23,6 +23,8 @@ export interface PipelineOptions {
   env?: Environment
 }
 
+/** Time limit for the run to end after Ctrl-C; its tasks have 10 s. */
+const INTERRUPTED_MS = 15_000
 const SCRATCH_SLOTS = 1_000
 
 /** `pipeline <dag>`: one run, which this process owns from start to end. */
@@ -46,7 +48,8 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     progress.stopping()
     void app.runner.stop(how.reason)
   }
-  const ignore = onStopSignal((signal) => stop({ reason: 'interrupted', exitCode: EXIT_OF[signal] }))
+  const onSignal = (signal: StopSignal) => stop({ reason: 'interrupted', exitCode: EXIT_OF[signal] })
+  const ignore = onStopSignal(onSignal, INTERRUPTED_MS)
   void app.broken.then((reason) => stop({ reason, ...BROKEN }))
   let result: RunResult | undefined
   try {

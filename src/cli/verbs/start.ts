@@ -7,11 +7,11 @@ import type { RunView } from '../../runner/active-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
 import { BROKEN } from '../../task-guard.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
-import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
+import { EXIT_OF, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
 import { Watch } from '../watch.ts'
 
-/** Time limit for running tasks to end after a SIGTERM. */
-const GRACE_MS = 30_000
+/** Time limit for tasks to end after they are aborted at the end of the grace time. */
+const ABORTED_MS = 2_000
 /** Time limit for opening the databases to end after a SIGTERM. */
 const EARLY_GRACE_MS = 3_000
 
@@ -41,10 +41,9 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const signal = await Promise.race([stopped, app.broken.then(() => undefined)])
   if (signal === undefined) return await endBroken(app, () => Promise.all([scheduler.stop(), watch.close()]))
   log.info(`${signal}: stopping; a second signal ends at once`)
-  await scheduler.stop()
-  await watch.close()
-  const left = await app.runner.release(GRACE_MS, `${signal}: released`)
-  await app.end('success', { reason: signal })
+  const releasing = app.runner.release(GRACE_MS, `${signal}: released`, ABORTED_MS)
+  const [left] = await Promise.all([releasing, scheduler.stop(), watch.close()])
+  await app.end('success', { reason: signal, abandonMs: 0 })
   return left > 0 ? EXIT_OF[signal] : 0
 }
 

@@ -2,6 +2,9 @@ import { type Environment, parseSettings, readEnvironment } from '../../config.t
 import { type Door, openDoor } from '../../web/door.ts'
 import { onStopSignal, type StopSignal } from '../signals.ts'
 
+/** Time limit to finish answers and to close the database. */
+const CLOSE_MS = 15_000
+
 /**
  * `web`: serves the page until a signal arrives. It executes no runs: another process must execute the runs that it
  * queues.
@@ -9,7 +12,7 @@ import { onStopSignal, type StopSignal } from '../signals.ts'
  * It listens before it loads the page: requests that arrive meanwhile wait until the page is ready.
  */
 export async function web(): Promise<number> {
-  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
+  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve, CLOSE_MS))
   const env = readEnvironment()
   const door = listenBy(env)
   try {

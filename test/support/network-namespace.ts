@@ -1,0 +1,46 @@
+import { execFileSync, spawn } from 'node:child_process'
+
+/** A network of two machines: this one and a namespace, whose address can be changed. */
+export interface NetworkNamespace {
+  /** The address of this machine, as the namespace sees it. */
+  host: string
+  /** Put before a command, runs it in the namespace. */
+  prefix: readonly string[]
+  /** Connections from the old address die silently. */
+  changeAddress(): void
+  remove(): void
+}
+
+const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+
+/** Undefined where the user or the system does not allow it. */
+export function openNamespace(): NetworkNamespace | undefined {
+  const id = process.pid % 60_000
+  const [name, outer, inner] = [`tminus${id}`, `tmo${id}`, `tmi${id}`]
+  const net = `10.213.${id % 250}`
+  const remove = () => {
+    for (const args of [
+      ['link', 'del', outer],
+      ['netns', 'del', name],
+    ])
+      spawn('ip', args, { stdio: 'ignore' }).on('error', () => {})
+  }
+  try {
+    ip('netns', 'add', name)
+    ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', name)
+    ip('addr', 'add', `${net}.1/24`, 'dev', outer)
+    ip('link', 'set', outer, 'up')
+    ip('-n', name, 'addr', 'add', `${net}.2/24`, 'dev', inner)
+    ip('-n', name, 'link', 'set', inner, 'up')
+    ip('-n', name, 'link', 'set', 'lo', 'up')
+  } catch {
+    remove()
+    return undefined
+  }
+  const changeAddress = () => {
+    ip('-n', name, 'addr', 'add', `${net}.3/24`, 'dev', inner)
+    ip('-n', name, 'addr', 'del', `${net}.2/24`, 'dev', inner)
+    ip('-n', name, 'addr', 'replace', `${net}.3/24`, 'dev', inner)
+  }
+  return { host: `${net}.1`, prefix: ['ip', 'netns', 'exec', name], changeAddress, remove }
+}
