@@ -29,13 +29,13 @@ interface Guarded extends TaskGuardOptions {
 /** The process ends at the latest this long after an error that belongs to no task, ms. */
 const END_WITHIN_MS = 10_000
 /** How a verb ends such a process: runs are released within the time above. */
-export const BROKEN = { graceMs: 0, abandonMs: 5_000, exitCode: 1 }
+export const BROKEN = { graceMs: 0, abandonMs: 3_000, exitCode: 1 }
 /** An ended try may leave an interval that throws for ever. */
 const MOST_LOGGED = 10
 
 let guarded: Guarded | undefined
 let isInstalled = false
-let isEnding = false
+let uncaughtCount = 0
 const logged = new WeakMap<RunningTry | DagCode, number>()
 /** Thrown into the code that asked for an exit, which may not handle it. */
 const refusals = new WeakSet<object>()
@@ -122,9 +122,11 @@ function endProcess(error: unknown): void {
   if (guarded === undefined) crash(error)
   const { scrub, log, onBroken } = guarded
   const reason = storableText(scrub(`an uncaught error ended the process: ${messageOf(error)}`), MOST.reason)
-  if (isEnding) log.warn({ reason, err: { stack: stackOf(error) } }, 'another uncaught error while the process ends')
-  if (isEnding) return
-  isEnding = true
+  if (++uncaughtCount > 1) {
+    const fields = { reason, err: { stack: stackOf(error) } }
+    if (uncaughtCount <= MOST_LOGGED) log.warn(fields, 'another uncaught error while the process ends')
+    return
+  }
   const stack = visibleText(scrub(stackOf(error)).replaceAll(/\s*\n\s*/g, ' '))
   process.stderr.write(`✖ An error that belongs to no task ends this process: ${stack}\n`)
   setTimeout(() => exitNow(1), END_WITHIN_MS).unref()

@@ -123,7 +123,7 @@ test.each([
   const late = () =>
     log()
       .split('\n')
-      .filter((line) => line.includes('a late '))
+      .filter((line) => line.includes('a late ') && line.includes('"task_id":"a"'))
   await vi.waitFor(() => expect(late().join('')).toContain(message), WITHIN)
   expect(late().length).toBe(times)
   expect(JSON.parse(late()[0] ?? '')).toMatchObject({
@@ -140,6 +140,17 @@ test('an error whose stack has no frame of the dag is logged and not charged', a
   const { own, innocent, page, log } = await careless('rejection without a frame of the dag')
   expect([own.state, innocent.state, page]).toEqual(['success', 'success', 200])
   await vi.waitFor(() => expect(log()).toContain('not from a file of its dag; not charged'), WITHIN)
+})
+
+test('a late error of a callback is logged', async () => {
+  const { own, page, log } = await careless('nothing')
+  expect([own.state, page]).toEqual(['success', 200])
+  const late = () =>
+    log()
+      .split('\n')
+      .find((line) => line.includes('"part":"callback"'))
+  await vi.waitFor(() => expect(late()).toBeDefined(), WITHIN)
+  expect(JSON.parse(late() ?? '')).toMatchObject({ level: 40, dag_id: 'careless', err: { message: 'boom ***' } })
 })
 
 test('after all of these, the same process ends in order, with its own exit code', async () => {
