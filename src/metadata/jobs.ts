@@ -194,16 +194,11 @@ async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Lo
      where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
     [jobId, reason],
   )
-  const [kind, blamed] = typeof loss === 'string' ? [loss, undefined] : ['blamed', loss]
-  const tries = await tx.query(LOSE_TRIES, [
-    runs.rows.map((run) => run.dag_run_id),
-    reason,
-    jobId,
-    kind,
-    blamed && [blamed.dagRunId, blamed.taskId, blamed.tryNumber].join(' '),
-  ])
+  const ids = runs.rows.map((run) => run.dag_run_id)
+  const cause = typeof loss === 'string' ? loss : `${loss.dagRunId} ${loss.taskId} ${loss.tryNumber}`
+  const { rowCount } = await tx.query(LOSE_TRIES, [ids, reason, jobId, cause])
   await notifyFreed(tx)
-  return { runs: runs.rows.length, tries: tries.rowCount ?? 0 }
+  return { runs: ids.length, tries: rowCount ?? 0 }
 }
 
 /**
@@ -212,27 +207,24 @@ async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Lo
  */
 const LOSE_TRIES = `
 with running as (
-  select dag_run_id, task_id, try_number, lost + 1 as charge, lost_try, isolated,
-    case $4 when 'blamed' then concat_ws(' ', dag_run_id, task_id, try_number) = $5
-      else $4 <> 'alive' and not isolated end as suspect,
+  select dag_run_id, task_id, isolated, lost_try > 0 and lost_try = try_number - 1 as again,
+    case when $4 in ('died', 'blocked') then not isolated
+      else concat_ws(' ', dag_run_id, task_id, try_number) = $4 end as suspect,
     count(*) filter (where not isolated) over () - 1 as others
   from metadata.task_instance where dag_run_id = any($1::bigint[]) and state = 'running'
 ), judged as (
-  select *, case when not suspect or $4 = 'blocked' then null
-      when $4 = 'blamed' then 'it blocked the process'
-      when others = 0 then 'no other task ran in it'
-      when lost_try > 0 and lost_try = try_number - 1 then 'its previous try was lost too' end as fault,
-    case when isolated then ': it ran in a child process'
-      when suspect and others > 0 then format(': %s other task%s ran in it', others, left('s', others::int - 1)) end as excuse
+  select *, case when not suspect or $4 = 'blocked' then null when $4 <> 'died' then 'it blocked the process'
+      when others = 0 then 'no other task ran in it' when again then 'its previous try was lost too' end as fault,
+    case when isolated then ': it ran in a child process' when suspect and others = 1 then ': 1 other task ran in it'
+      when suspect and others > 1 then format(': %s other tasks ran in it', others) end as excuse
   from running
 ), lost as (
   update metadata.task_instance t set
-    state = (case when fault is not null and charge >= ${MAX_LOST_TRIES} then 'failed' else 'scheduled' end)::metadata.task_instance_state,
-    ended_at = case when fault is not null and charge >= ${MAX_LOST_TRIES} then now() end,
-    lost = case when fault is null then t.lost else charge end,
-    lost_try = case when suspect then t.try_number else t.lost_try end,
+    state = case when fault is not null and t.lost + 1 >= ${MAX_LOST_TRIES} then 'failed' else 'scheduled' end,
+    ended_at = case when fault is not null and t.lost + 1 >= ${MAX_LOST_TRIES} then now() end,
+    lost = t.lost + (fault is not null)::int, lost_try = case when suspect then t.try_number else t.lost_try end,
     reason = format('try %s was lost: %s (%s)', t.try_number, $2::text,
-      coalesce(format('charged, %s of ${MAX_LOST_TRIES}: ', charge) || fault, 'not charged' || coalesce(excuse, '')))
+      coalesce(format('charged, %s of ${MAX_LOST_TRIES}: ', t.lost + 1) || fault, 'not charged' || coalesce(excuse, '')))
   from judged j where j.dag_run_id = t.dag_run_id and j.task_id = t.task_id and t.state = 'running'
   returning t.dag_run_id, t.task_id, t.try_number, t.started_at, t.reason
 ), freed as (

@@ -4,27 +4,18 @@
  */
 export class Abort extends AbortController {
   reason: Error | undefined
-  onAbort: ((reason: Error) => void) | undefined
+  onAbort: ((reason: Error, atOnce: boolean) => void) | undefined
   /** Calls the listeners of the signal; replaced so that their errors count as errors of the try. */
   run = (listeners: () => void): void => listeners()
-  /** True after `fail`: the try ends at once, although its code may still run. */
-  isFailed = false
-  /** After `fail`: resolves when the code has ended or is abandoned. */
-  codeEnded: Promise<unknown> = Promise.resolve()
+  /** Set by an abort `atOnce`: resolves when the code has ended or is abandoned. */
+  codeEnded: Promise<unknown> | undefined
 
-  /** Only the first call has an effect. */
-  override abort(reason: Error): void {
-    if (this.reason !== undefined) return
+  /** Only the first call has an effect; the others return false. `atOnce`: does not wait for the end of the code. */
+  override abort(reason: Error, atOnce = false): boolean {
+    if (this.reason !== undefined) return false
     this.reason = reason
     this.run(() => super.abort(reason))
-    this.onAbort?.(reason)
-  }
-
-  /** Aborts a try that has failed outside of what its code awaits. False if it was aborted already. */
-  fail(reason: Error): boolean {
-    if (this.reason !== undefined) return false
-    this.isFailed = true
-    this.abort(reason)
+    this.onAbort?.(reason, atOnce)
     return true
   }
 

@@ -52,7 +52,7 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
     const limited = (tools: Tools) => untilAbandoned(() => work(tools).finally(limit.check), abort)
     return await withTools(dag, abort, resources, (tools) => watchTry(running, () => limited(tools)))
   } catch (error) {
-    return Object.assign(endingOf(error, resources), abort.isFailed && { isStopping: true })
+    return Object.assign(endingOf(error, resources), abort.codeEnded && { isStopping: true })
   } finally {
     limit.stop()
   }
@@ -67,7 +67,7 @@ function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
     limitMs: task.executionTimeoutMs,
     startedAt: performance.now(),
     stalledMs: 0,
-    fail: (error) => abort.fail(error),
+    fail: (error) => abort.abort(error, true),
   }
   abort.run = (listeners) => runAs(running, listeners)
   return running
@@ -146,19 +146,16 @@ function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 
-/** Waits for the work, but at most ABANDON_AFTER_MS after an abort, and not after `fail`. Aborted work never succeeds. */
+/** Waits for the work, but at most ABANDON_AFTER_MS after an abort. Aborted work never succeeds. */
 export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): Promise<T> {
   abort.throwIfAborted()
   let timer: NodeJS.Timeout | undefined
   try {
     return await new Promise<T>((resolve, reject) => {
       let code: Promise<T> | undefined
-      abort.onAbort = (reason) => {
-        if (!abort.isFailed) timer = setTimeout(reject, ABANDON_AFTER_MS, reason)
-        else {
-          abort.codeEnded = Promise.race([delay(ABANDON_AFTER_MS), code?.catch(() => {})])
-          reject(reason)
-        }
+      abort.onAbort = (reason, atOnce) => {
+        timer = setTimeout(reject, atOnce ? 0 : ABANDON_AFTER_MS, reason)
+        if (atOnce) abort.codeEnded = Promise.race([code?.catch(() => {}), abandoned()])
       }
       code = work()
       code.then(resolve, reject)
@@ -169,6 +166,8 @@ export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): P
     abort.throwIfAborted()
   }
 }
+
+const abandoned = () => delay(ABANDON_AFTER_MS, undefined, { ref: false })
 
 /** Encodes the output as JSON text, and checks that a downstream task can decode it. */
 async function encodeOutput(task: Task, value: unknown): Promise<string | null> {

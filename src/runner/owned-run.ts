@@ -162,7 +162,7 @@ export class OwnedRun implements Candidate, Source {
   /** While the run is being read again the try is only remembered; `#restore` applies it. */
   #tryEnded(thisTry: Try, ending: Ending): void {
     const isKnown = this.#tries.end(thisTry, ending)
-    if (ending.isStopping) void thisTry.abort.codeEnded.then(() => this.#freePools(thisTry))
+    void thisTry.abort.codeEnded?.then(() => this.#freePools(thisTry))
     if (!isKnown || this.#phase === 'over') this.#freePools(thisTry)
     else if (this.#phase !== 'reading' && this.state.isRunning(thisTry.index, thisTry.tryNumber)) this.#apply(thisTry)
     else if (this.#phase !== 'reading') this.#freePools(thisTry)
