@@ -21,7 +21,7 @@ export async function checkRuns(db: Metadata, here: readonly string[]): Promise<
   return [
     ...judgeProcesses(executing, late),
     ...judgeLoaded(executing, here),
-    ...judgeCode(executing),
+    ...processWarnings(executing),
     ...dead
       .filter(({ job_id }) => !late.some((one) => one.job_id === job_id))
       .map(
@@ -44,10 +44,6 @@ function judgeProcesses(executing: readonly ExecutingWithDags[], late: readonly 
   if (executing.length > 0)
     return [
       { name, level: 'ok', message: `${namesOf(executing)} ${executing.length === 1 ? 'executes' : 'execute'} runs` },
-      ...executing.flatMap((one): Check[] => {
-        const blocked = blockedWords(one)
-        return blocked === undefined ? [] : [{ name, level: 'warn', message: `${nameOf(one)} is ${blocked}` }]
-      }),
       ...ofLate,
     ]
   if (ofLate.length > 0) return ofLate
@@ -62,9 +58,14 @@ function judgeLoaded(executing: readonly ExecutingWithDags[], here: readonly str
   return [{ name: 'processes', level: 'warn', message }]
 }
 
-function judgeCode(executing: readonly Executing[]): Check[] {
-  const message = codeDifference(executing)
-  return message === undefined ? [] : [{ name: 'processes', level: 'warn', message }]
+/** Warns of processes that are blocked, and of different code. */
+export function processWarnings(executing: readonly Executing[]): Check[] {
+  const blocked = executing.map((one) => {
+    const words = blockedWords(one)
+    return words && `${nameOf(one)} is ${words}`
+  })
+  const messages = [codeDifference(executing), ...blocked].filter((message) => message !== undefined)
+  return messages.map((message) => ({ name: 'processes', level: 'warn', message }))
 }
 
 /** A run that may start normally starts within a second. After this time, something is wrong. */

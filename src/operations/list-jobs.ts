@@ -32,7 +32,7 @@ export async function listJobs(db: Metadata, limit: number): Promise<JobListing[
 }
 
 /** The columns of `Blocked`, by the database's clock. */
-export const BLOCKED = `case when state = 'running'
+export const BLOCKED = `case when state = 'running' and blocked_since is not null
   then greatest(0, extract(epoch from now() - blocked_since) * 1000)::float8 end as blocked_ms,
   case when state = 'running' then blocked_by end as blocked_by`
 

@@ -38,22 +38,25 @@ test('terminal, page and API show the code version of each process, and say that
   await endJob(site.metadata, older, 'success', null)
   expect((await cli('jobs list')).stdout).not.toContain('different code')
   expect(await page('/jobs')).not.toContain('different code')
+  expect(await page('/status')).toContain('Everything is healthy.')
 })
 
 test('terminal, page and API say for how long a process has been blocked, and by which task', async () => {
+  await aJob(site.metadata, { kind: 'scheduler' })
   const jobId = await aJob(site.metadata, { blocked: { s: 720, by: 'etl/load' } })
   const blocked = /blocked for 12 min by etl\/load/
   expect((await cli('jobs list')).stdout).toMatch(blocked)
   expect((await cli('jobs check')).stdout).toMatch(
-    /^start, process \d+ on \S+: last heartbeat .* ago, blocked for 12 min by /,
+    /^start, process \d+ on \S+: last heartbeat .* ago, blocked for 12 min by /m,
   )
   expect((await cli('db check')).stdout).toMatch(
     /^warn +processes +start \(process .*\) is blocked for 12 min by etl\/load/m,
   )
   expect(await page('/jobs')).toMatch(blocked)
-  expect(await page('/status')).toMatch(/start \d+ on \S+ \(blocked for 12 min by etl\/load\)/)
-  const [job] = JSON.parse((await site.get('/api/v1/jobs')).text).jobs
+  expect(await page('/status')).toMatch(/ processes : start \(process \d+ on \S+\) is blocked for 12 min by etl\/load /)
+  const [job, other] = JSON.parse((await site.get('/api/v1/jobs')).text).jobs
   expect([job.blocked_by, Math.floor(job.blocked_ms / 60_000)]).toEqual(['etl/load', 12])
+  expect(other).toMatchObject({ blocked_ms: null, blocked_by: null })
   await database.pool.query('update metadata.job set blocked_by = null')
   expect((await cli('jobs list')).stdout).toMatch(/blocked for 12 min\n/)
   await endJob(site.metadata, jobId, 'failed', 'it died')

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { commandFor } from '../../command-for.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
-import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { type DagRunDetails, showRun } from '../../operations/list-runs.ts'
 import { enqueue } from '../../operations/trigger.ts'
@@ -26,10 +26,15 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
     const conf = parseConf(dag, options.conf)
     const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
     say(`Queued ${runId}`)
-    const why = await whyStaysQueued(metadata, dag)
-    if (why !== undefined) say(why)
+    const why = await whyQueued(metadata, dag.id, runId)
+    if (why !== null) say(why)
     return options.wait ? await follow(metadata, dag, runId, why) : 0
   })
+}
+
+async function whyQueued(metadata: Metadata, dag_id: string, run_id: string): Promise<string | null> {
+  const run = { dag_id, run_id, state: 'queued' as const }
+  return (await readWaiting(metadata, [run]))(run)
 }
 
 const POLL_MS = 500
@@ -41,7 +46,7 @@ const POLLS_UNTIL_WHY = 10
  * Prints a line when a task instance changes its state, and when there is a new reason why the run is still queued.
  * Ctrl-C ends the waiting, not the run.
  */
-async function follow(metadata: Metadata, dag: Dag, runId: string, said: string | undefined): Promise<number> {
+async function follow(metadata: Metadata, dag: Dag, runId: string, said: string | null): Promise<number> {
   const signal = stopSignal()
   const printed = new Map<string, string>()
   let lastSaid = said
@@ -54,8 +59,8 @@ async function follow(metadata: Metadata, dag: Dag, runId: string, said: string 
       return run.state === 'success' ? 0 : 1
     }
     if (run.state === 'queued' && polls % POLLS_UNTIL_WHY === 0) {
-      const why = await whyStaysQueued(metadata, dag)
-      if (why !== undefined && why !== lastSaid) say(why)
+      const why = await whyQueued(metadata, dag.id, runId)
+      if (why !== null && why !== lastSaid) say(why)
       lastSaid = why
     }
     await delay(POLL_MS, undefined, { signal }).catch(() => {})

@@ -1,6 +1,7 @@
 import { type Setup, setUp } from '../../app.ts'
 import { openDatabases } from '../../databases.ts'
 import { messageOf } from '../../errors.ts'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { listRuns } from '../../operations/list-runs.ts'
 import { countsInWords, listStoredDags } from '../../operations/run-counts.ts'
 import { findDag } from '../find-dag.ts'
@@ -76,12 +77,14 @@ export async function dagsRuns(dagId: string, { output, limit }: ListOptions & {
     const found = await listRuns(metadata, dagId, most)
     // The runs of a dag can be read even after its folder is gone.
     if (found.length === 0) findDag(loaded, dagId)
-    return found
+    const waiting = await readWaiting(metadata, found)
+    return found.map((run) => ({ ...run, waiting_for: waiting(run) }))
   })
+  const isWaiting = runs.some(({ waiting_for }) => waiting_for !== null)
   return answer(output, runs, () =>
     table(
-      ['run_id', 'state', 'start', 'duration'],
-      runs.map((run) => [run.run_id, run.state, instant(run.start_date), took(run)]),
+      ['run_id', 'state', 'start', 'duration', ...(isWaiting ? ['waiting_for'] : [])],
+      runs.map((run) => [run.run_id, run.state, instant(run.start_date), took(run), run.waiting_for ?? '']),
       { spare: ['duration'], empty: `${dagId} has no run yet` },
     ),
   )

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { readInstant } from '../../instant.ts'
 import { listExecuting } from '../../maintenance/alive.ts'
-import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
+import { readWaiting, whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import { registerDag } from '../../metadata/dags.ts'
 import { listJobs } from '../../operations/list-jobs.ts'
 import { readRuns } from '../../operations/list-runs.ts'
@@ -80,8 +80,9 @@ async function listRuns(c: Context<WebEnv>, dagId: string | null) {
   const wanted = { dagId, state: query.state ?? null, before: query.cursor ?? null, limit: query.limit + 1 }
   const rows = await readRuns(c.var.site.metadata, wanted)
   const shown = rows.slice(0, query.limit)
+  const waiting = await readWaiting(c.var.site.metadata, shown)
   return c.json({
-    dag_runs: shown.map((run) => runJson(c.var.site, run)),
+    dag_runs: shown.map((run) => runJson(c.var.site, run, waiting(run))),
     next_cursor: rows.length > query.limit ? String(shown.at(-1)?.id) : null,
   })
 }

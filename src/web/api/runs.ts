@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { cancel, clear, MARKS, mark } from '../../operations/operate.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
@@ -18,11 +19,15 @@ const RUN = '/dags/:dag/dagRuns/:run'
 runApi.get(RUN, async (c) => {
   const { run, instances } = await findRun(c)
   const { site } = c.var
-  return c.json({ ...runJson(site, run), task_instances: instances.map((one) => instanceJson(site, one)) })
+  const waiting = await readWaiting(site.metadata, [run])
+  return c.json({
+    ...runJson(site, run, waiting(run)),
+    task_instances: instances.map((one) => instanceJson(site, one)),
+  })
 })
 
 /** A run in the same form as on the command line. */
-export function runJson({ scrub }: Site, run: RunRow) {
+export function runJson({ scrub }: Site, run: RunRow, waitingFor: string | null) {
   const { dag_id, run_id, run_type, state, logical_date, start_date, end_date, conf, reason } = run
   return {
     dag_id,
@@ -34,6 +39,7 @@ export function runJson({ scrub }: Site, run: RunRow) {
     start_date,
     end_date,
     reason: reason && beginning(reason, SHOWN.reason, scrub),
+    waiting_for: waitingFor,
     conf: scrubbed(scrub, conf),
   }
 }

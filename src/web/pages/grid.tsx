@@ -5,6 +5,7 @@ import { commandFor } from '../../command-for.ts'
 import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { type RunRow, readRuns } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag } from '../find.ts'
@@ -34,6 +35,7 @@ gridPages.get('/dags/:dag', async (c) => {
   const columns = Math.max(5, Math.min(RUNS, Math.floor(MOST_CELLS / Math.max(1, tasks.length))))
   const runs = await readRuns(site.metadata, { dagId, state, before, limit: RUNS + 1 })
   const shown = runs.slice(0, RUNS)
+  const waiting = await readWaiting(site.metadata, shown)
   const inGrid = shown.slice(0, columns)
   const cells = await readGrid(
     site.metadata,
@@ -54,7 +56,7 @@ gridPages.get('/dags/:dag', async (c) => {
                 <h2>Runs</h2>
                 <StateFilter state={state} />
               </div>
-              <Runs runs={shown} scrub={site.scrub} />
+              <Runs runs={shown.map((run) => ({ ...run, reason: waiting(run) ?? run.reason }))} scrub={site.scrub} />
               <nav class="pager" aria-label="Pages">
                 {before !== null && <a href={paths.dag(dagId)}>Newest</a>}
                 {older !== undefined && (

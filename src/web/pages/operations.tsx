@@ -2,7 +2,8 @@
 
 import { Hono } from 'hono'
 import { commandFor } from '../../command-for.ts'
-import { type Executing, listExecuting } from '../../maintenance/alive.ts'
+import { listExecuting, nameOf } from '../../maintenance/alive.ts'
+import { processWarnings } from '../../maintenance/check-runs.ts'
 import { blockedWords, codeDifference, type JobListing, listJobs, shortVersion } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, parseSlots, setPool } from '../../operations/pools.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
@@ -55,7 +56,13 @@ function JobRow({ job, scrub }: { job: JobListing; scrub: (text: string) => stri
       <td data-label="Process">
         {job.pid} on {job.hostname}
       </td>
-      <td data-label="Code">{job.code_version && <code>{shortVersion(job.code_version)}</code>}</td>
+      <td data-label="Code">
+        {job.code_version && (
+          <span>
+            <code>{shortVersion(job.code_version)}</code>
+          </span>
+        )}
+      </td>
       <td data-label="Start">
         <Time at={job.start_date} show="ago" />
       </td>
@@ -161,13 +168,13 @@ const MOST_CHECKS = 30
 
 operationsPages.get('/status', async (c) => {
   const { site } = c.var
-  const { scrub } = site
   const [executing, health, checks] = await Promise.all([
     listExecuting(site.metadata),
     readHealth(site.metadata),
     checkDags(site),
   ])
-  const wrong = checks.filter(({ level }) => level !== 'ok')
+  const failing = checks.filter(({ level }) => level !== 'ok')
+  const wrong = [...processWarnings(executing), ...failing]
   return c.html(
     <Page c={c} title="Health">
       <Title text="Health" />
@@ -180,7 +187,7 @@ operationsPages.get('/status', async (c) => {
         <ImportErrors site={site} />
         {wrong.slice(0, MOST_CHECKS).map(({ name, level, message }) => (
           <Notice kind={level === 'fail' ? 'bad' : 'info'}>
-            <strong>{name}</strong>: {message.slice(0, SHOWN.sentence)}
+            <strong>{name}</strong>: {beginning(message, SHOWN.sentence, site.scrub)}
           </Notice>
         ))}
         {executing.length > 0 && site.importErrors.length === 0 && wrong.length === 0 && (
@@ -194,14 +201,14 @@ operationsPages.get('/status', async (c) => {
               ['Queued runs', String(health.queued)],
               ['Oldest queued run', health.oldest_queued && <Time at={health.oldest_queued} show="ago" />],
               ['Failed runs in the last day', String(health.failed)],
-              ['Executing processes', scrub(executing.slice(0, MOST_CHECKS).map(summary).join(', ')) || 'none'],
+              ['Executing processes', executing.slice(0, MOST_CHECKS).map(nameOf).join(', ') || 'none'],
               ['Open live pages', String(site.live.followers)],
               ['Database', `PostgreSQL ${health.server}, ${health.size}`],
               ["This process's clock", <Time at={site.now()} />],
             ]}
           />
         </section>
-        {checks.length > wrong.length && (
+        {checks.length > failing.length && (
           <section class="card" aria-label="Pipelines">
             <h2>Pipelines</h2>
             <Facts
@@ -216,8 +223,3 @@ operationsPages.get('/status', async (c) => {
     </Page>,
   )
 })
-
-function summary({ kind, pid, hostname, ...one }: Executing): string {
-  const blocked = blockedWords(one)
-  return `${kind} ${pid} on ${hostname}${blocked === undefined ? '' : ` (${blocked})`}`
-}

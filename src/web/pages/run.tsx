@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
@@ -15,7 +15,7 @@ export const runPages = new Hono<WebEnv>()
 
 runPages.get('/dags/:dag/runs/:run', async (c) => {
   const { run, instances, mark } = await findLiveRun(c)
-  const warning = await whyNotExecuted(c, run)
+  const waiting = (await readWaiting(c.var.site.metadata, [run]))(run)
   return c.html(
     <RunPage c={c} run={run} tab="" mark={mark}>
       <div class="stack">
@@ -24,7 +24,7 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
             {beginning(run.reason, SHOWN.sentence, c.var.site.scrub)}
           </Notice>
         )}
-        {warning && <Notice>{warning}</Notice>}
+        {waiting && <Notice>{waiting}</Notice>}
         <Tasks c={c} run={run} found={picked(instances, pickOf(c), MOST_ROWS)} />
         <About c={c} run={run} />
       </div>
@@ -32,13 +32,6 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
   )
 })
 
-/** Why no running process will execute a queued run; undefined if one will. */
-async function whyNotExecuted(c: WebContext, { dag_id, state }: RunRow): Promise<string | undefined> {
-  if (state !== 'queued') return undefined
-  const { dags, metadata } = c.var.site
-  const dag = dags.get(dag_id)
-  return dag && (await whyStaysQueued(metadata, dag))
-}
 /** Per page. */
 const MOST_ROWS = 100
 
