@@ -107,15 +107,18 @@ export function limitTry(
   const { limitMs, startedAt } = one
   if (limitMs === undefined) return { check() {}, stop() {} }
   let timer: NodeJS.Timeout | undefined
-  const stop = () => clearTimeout(timer)
-  const check = () => {
-    stop()
+  const check = (): number => {
     look()
     const leftMs = limitMs - (performance.now() - startedAt - one.stalledMs)
     if (leftMs <= 0) exceeded(limitMs)
-    else timer = setTimeout(check, Math.min(Math.ceil(leftMs), MAX_TIMER_MS))
+    return leftMs
   }
-  check()
+  const wait = () => {
+    const leftMs = check()
+    if (leftMs > 0) timer = setTimeout(wait, Math.min(Math.ceil(leftMs), MAX_TIMER_MS))
+  }
+  const stop = () => clearTimeout(timer)
+  wait()
   return { check, stop }
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
-import { insertJob, lockClass, reclaimDeadJob } from '../../src/metadata/jobs.ts'
+import { findDeadJobs, insertJob, lockClass, reclaimDeadJob } from '../../src/metadata/jobs.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { cancel } from '../../src/operations/operate.ts'
 import { Job, type JobListener } from '../../src/runner/job.ts'
@@ -80,4 +80,33 @@ test('declaring a process dead does not affect a process with the same id in ano
   expect(await reclaimDeadJob(metadata, own, { job_id: dead, reason: 'sent no heartbeat' })).toBeDefined()
   await expect(other.query('select 1')).resolves.toBeDefined()
   await other.end()
+})
+
+test.each(['+1 hour', '-1 hour'])(`the server's clock may jump by %s: the living stay alive`, async (jump) => {
+  const [first, second] = [await openJob(), await openJob()]
+  await Promise.all([first.listen(deaf), second.listen(deaf)])
+  const shift = `update metadata.job set heartbeat_at = heartbeat_at - $2::interval where job_id = any($1) returning
+    heartbeat_at::text as shifted`
+  const dead = await insertJob(openMetadata(database.pool, 'metadata'), 'start')
+  await database.pool.query(shift, [[first.id, second.id, dead], jump])
+  const state = async (id: number) =>
+    (await database.pool.query('select state, reason from metadata.job where job_id = $1', [id])).rows[0]
+  const began = performance.now()
+  await until(async () => (await state(dead)).state === 'failed')
+  expect(performance.now() - began).toBeGreaterThan(5_900)
+  expect((await state(dead)).reason).toMatch(/sent no heartbeat for 30 s$/)
+  for (const { id } of [first, second]) expect(await state(id)).toEqual({ state: 'running', reason: null })
+})
+
+test('a blocked process whose session was lost cannot reconnect, so it is dead only when its lease runs out', async () => {
+  const metadata = openMetadata(database.pool, 'metadata')
+  const [own, blocked] = [await insertJob(metadata, 'start'), await insertJob(metadata, 'start')]
+  const set = (what: string) => metadata.query(`update metadata.job set ${what} where job_id = $1`, [blocked])
+  const suspects = async () => (await findDeadJobs(metadata, own)).filter(({ job_id }) => job_id === blocked)
+  await set('backend_pid = 1, locked_at = now()')
+  expect(await suspects()).toMatchObject([{ reason: expect.stringMatching(/ died$/), heartbeat_at: null }])
+  await set(`blocked_since = now() - interval '5 s'`)
+  expect(await suspects()).toEqual([])
+  await set(`heartbeat_at = now() - interval '25 s'`)
+  expect(await suspects()).toMatchObject([{ heartbeat_at: expect.any(String) }])
 })
