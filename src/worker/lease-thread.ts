@@ -53,9 +53,8 @@ while (!closing.signal.aborted) {
   await delay(LOOK_EVERY_MS, undefined, closing).catch(() => {})
   const now = performance.now()
   main.look(pulse.beats, now, now - planned)
-  const canIdentify = !pulse.isDebugged
-  if (canIdentify && main.isUnknown) await identify()
-  if (canIdentify && main.isOverdue) await endProcess()
+  if (main.isUnknown) await identify()
+  if (main.isOverdue && !pulse.isDebugged) await endProcess()
   const by = main.blocked && nameOf(main.blocked.by)
   if (now - renewedAt >= RENEW_EVERY_MS || by !== recorded) void renew(by)
 }
@@ -80,7 +79,8 @@ async function renew(by: string | null | undefined): Promise<void> {
 
 async function identify(): Promise<void> {
   const before = pulse.beats
-  await identifyMainThread()
+  // A person with a debugger pauses code themselves, for any length of time.
+  if (!pulse.isDebugged) await identifyMainThread()
   // Otherwise it has returned to its loop meanwhile.
   if (pulse.beats === before) main.identified(pulse.suspect)
 }
