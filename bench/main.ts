@@ -8,6 +8,7 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   scheduler: () => import('./scheduler.ts'),
   history: () => import('./history.ts'),
   web: () => import('./web.ts'),
+  isolation: () => import('./isolation.ts'),
   neighbours: () => import('./neighbours.ts'),
 }
 

@@ -78,7 +78,7 @@ function guardCall(callback: () => void): void {
 function refuseExit(call: string): void {
   const code = currentCode()
   if (code === undefined) return
-  const error = new TminusError(`called ${call}; a task must return or throw instead`, { code: 'task_exit' })
+  const error = exitRefused(call)
   refusals.add(error)
   if (!isRunning(code) || !code.fail(error)) logError(code, error, 'a late call')
   throw error
@@ -96,7 +96,12 @@ function isRunning(code: RunningTry | DagCode): code is RunningTry {
   return runningTries().has(code as RunningTry)
 }
 
-function unhandled(cause: unknown): TminusError {
+/** @param call for example `process.exit(1)` */
+export function exitRefused(call: string): TminusError {
+  return new TminusError(`called ${call}; a task must return or throw instead`, { code: 'task_exit' })
+}
+
+export function unhandled(cause: unknown): TminusError {
   const error = new TminusError(`unhandled error: ${messageOf(cause)}`, { code: 'task_unhandled', cause })
   // The place where this wrapper was created would only distract.
   error.stack = `${error.name}: ${error.message}`

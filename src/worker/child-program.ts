@@ -6,7 +6,7 @@ import { readDagSettings } from '../config.ts'
 import { openHttp } from '../connectors/http.ts'
 import type { Dag } from '../dag/dag.ts'
 import { type Database, openPool } from '../db/pool.ts'
-import { messageOf, TminusError } from '../errors.ts'
+import { TminusError } from '../errors.ts'
 import { importDag } from '../load-dags.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Ending } from '../metadata/transitions.ts'
@@ -15,6 +15,7 @@ import { Abort } from '../runner/abort.ts'
 import { endingOf, execute, type Resources } from '../runner/execute.ts'
 import { type Scrub, scrubber } from '../secrets.ts'
 import { guardStderr, scrubStderr } from '../stderr.ts'
+import { exitRefused, unhandled } from '../task-guard.ts'
 import { VERSION } from '../version.ts'
 import { ChildLog } from './child-log.ts'
 import { footprint, leftoversSince } from './leftovers.ts'
@@ -65,7 +66,8 @@ async function obey(order: Order): Promise<void> {
 async function open(opening: Opening): Promise<Report> {
   const { dagId, file, env, pipelinesDir } = opening
   try {
-    const [dag, version] = await Promise.all([importDag(file), codeVersion(pipelinesDir)])
+    const hashing = opening.codeVersion === null ? null : codeVersion(pipelinesDir)
+    const [dag, version] = await Promise.all([importDag(file), hashing])
     const read = readDagSettings(env, dag)
     if ('issues' in read) throw new TminusError(read.issues.join('; '), { code: 'config' })
     if (dag.id !== dagId || graphHash(dag.graph) !== opening.graphHash)
@@ -177,17 +179,21 @@ function keepApart(stream: NodeJS.WriteStream): NodeJS.WriteStream['write'] {
   return write
 }
 
-/** An error that no code has caught. Only the try that is running fails; one that has ended keeps its result. */
+/** An error that nothing handles. Only the try that is running fails; one that has ended keeps its result. */
 function uncaught(error: unknown): void {
   if (loaded === undefined) return
-  damage = `an error was not caught: ${messageOf(error)}`
-  const blamed = currentTry()
-  if (current !== undefined && (blamed === undefined || runningTries().has(blamed))) current.fail(error)
-  else void report({ kind: 'late', error: endingOf(error, { scrub, now: clock.now }).error ?? messageOf(error) })
+  fail(unhandled(error))
 }
 
 function exitCalled(call: string): never {
-  const error = new TminusError(`it called ${call}; throw an error instead`, { code: 'exit_called' })
-  uncaught(error)
+  const error = exitRefused(call)
+  fail(error)
   throw error
+}
+
+function fail(error: TminusError): void {
+  damage = error.message
+  const by = currentTry()
+  if (current !== undefined && (by === undefined || runningTries().has(by))) current.fail(error)
+  else void report({ kind: 'late', error: endingOf(error, { scrub, now: clock.now }).error ?? error.message })
 }

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { OutputLines } from './output-lines.ts'
 import { PING_FD } from './parent-watch.ts'
 import type { Pings } from './pings.ts'
-import { type Order, type Report, readReport } from './protocol.ts'
+import { type Opening, type Order, type Report, readReport } from './protocol.ts'
 
 /** How a child's process ended. */
 export interface Death {
@@ -103,6 +103,11 @@ export class Child {
   /** True if it was asked to end. */
   get isEnding(): boolean {
     return this.#killAt !== undefined
+  }
+
+  /** True if it has loaded other code than the parent, as far as both are known. */
+  hasOtherCode({ codeVersion }: Pick<Opening, 'codeVersion'>): boolean {
+    return codeVersion !== null && typeof this.codeVersion === 'string' && this.codeVersion !== codeVersion
   }
 
   /** From now on this listener gets what the child does; the end of its try is marked by this line. */

@@ -105,9 +105,9 @@ export class Children {
   }
 
   /** A child that has loaded this dag, or one that has loaded none yet. */
-  #take({ dagId, codeVersion }: Opening, memoryMb: number | undefined): Child {
+  #take({ dagId }: Opening, memoryMb: number | undefined): Child {
     for (const [child, timer] of [...this.#idle].reverse()) {
-      const isSame = child.dagId === dagId && child.memoryMb === memoryMb && child.codeVersion === codeVersion
+      const isSame = child.dagId === dagId && child.memoryMb === memoryMb
       if (!isSame || !child.isUsable) continue
       clearTimeout(timer)
       this.#idle.delete(child)
@@ -135,8 +135,8 @@ export class Children {
   }
 
   /** Keeps a clean child for the next try of its dag. One with other code than this process is not used again. */
-  #keep(child: Child, { codeVersion }: Opening): void {
-    const isKept = !this.#isClosed && child.isUsable && child.codeVersion === codeVersion
+  #keep(child: Child, opening: Opening): void {
+    const isKept = !this.#isClosed && child.isUsable && !child.hasOtherCode(opening)
     child.listen(isKept ? this.#unused(() => child) : NOBODY)
     if (!isKept) this.#drop(child)
     if (!isKept) return

@@ -110,7 +110,7 @@ export class IsolatedTry implements ChildListener {
     const { run, task, tryNumber, abort } = this.#attempt
     if (abort.reason !== undefined) this.#ended(this.#failure(abort.reason))
     if (abort.reason !== undefined) return
-    if (this.#child.codeVersion !== this.#options.opening.codeVersion) this.#log('warn', OTHER_CODE)
+    if (this.#child.hasOtherCode(this.#options.opening)) this.#log('warn', OTHER_CODE)
     // The child has the same limit; this one is for a task that blocks it. After a pause of this process, the child's
     // answer is read first.
     const { executionTimeoutMs: ms } = task

@@ -16,12 +16,12 @@ describe('a task that misbehaves in a child process', () => {
   })
 
   test.each([
-    ['exit', 'it called process.exit(3); throw an error instead'],
-    ['reallyExit', 'it called process.reallyExit(3); throw an error instead'],
+    ['exit', 'called process.exit(3); a task must return or throw instead'],
+    ['reallyExit', 'called process.reallyExit(3); a task must return or throw instead'],
     ['sigtermSelf', 'its process was killed by SIGTERM'],
     ['kill', 'its process was killed by SIGKILL'],
-    ['throwLate', 'thrown in a timer'],
-    ['rejectLate', 'rejected without a handler'],
+    ['throwLate', 'unhandled error: thrown in a timer'],
+    ['rejectLate', 'unhandled error: rejected without a handler'],
     ['disconnect', 'it closed the channel to its parent process'],
   ])('%s fails its try and ends its process', async (how, reason) => {
     const acted = await runner().act('careless', { how })
