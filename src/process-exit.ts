@@ -38,9 +38,9 @@ function replace(): void {
   syncBuiltinESMExports()
 }
 
-/** Signal 0 only asks whether the process exists. A pid of 0, or a negative one, includes this process. */
-function isOwnDeath([pid = 0, signal]: readonly unknown[]): boolean {
-  return (pid === process.pid || Number(pid) <= 0) && signal !== 0
+/** Signal 0 only asks whether the process exists. 0 and -1 stand for several processes, this one among them. */
+function isOwnDeath([pid, signal]: readonly unknown[]): boolean {
+  return [process.pid, -process.pid, 0, -1].includes(Number(pid)) && signal !== 0
 }
 
 function textOf(name: string, args: readonly unknown[]): string {

@@ -97,6 +97,16 @@ test('a rejection fails its own try at once, with its cause', async () => {
   expect([innocent.state, page]).toEqual(['success', 200])
 })
 
+test('a connection that ends while a task holds it fails only that task', async () => {
+  const { own, innocent, page } = await careless('connection that ends')
+  expect(own.task_instances[0]).toMatchObject({ state: 'failed', reason: expect.stringContaining('connection') })
+  expect([innocent.state, page]).toEqual(['success', 200])
+})
+
+test('a task may send a signal to a process that it has started', async () => {
+  expect((await careless('kill of a child')).own.state).toBe('success')
+})
+
 test.each([
   ['process.exit', 'process.exit(3)'],
   ['exit by name', 'process.exit(3)'],
