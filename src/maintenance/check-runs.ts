@@ -62,7 +62,7 @@ function judgeLoaded(executing: readonly ExecutingWithDags[], here: readonly str
 export function processWarnings(executing: readonly Executing[]): Check[] {
   const blocked = executing.map((one) => {
     const words = blockedWords(one)
-    return words && `${nameOf(one)} is ${words}`
+    return words && `${nameOf(one)} has been ${words}`
   })
   const messages = [codeDifference(executing), ...blocked].filter((message) => message !== undefined)
   return messages.map((message) => ({ name: 'processes', level: 'warn', message }))

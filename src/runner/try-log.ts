@@ -52,12 +52,9 @@ export class TryLog {
 
   /** Takes the oldest lines, of about this many bytes. */
   take(most: number): LogLine[] {
+    const until = this.#bytes - most
     let count = 0
-    for (let left = most; count < this.#lines.length && left > 0; count++) {
-      const { bytes = 0 } = this.#lines[count] ?? {}
-      left -= bytes
-      this.#bytes -= bytes
-    }
+    while (count < this.#lines.length && this.#bytes > until) this.#bytes -= this.#lines[count++]?.bytes ?? 0
     if (this.isShort) this.#onShort?.()
     return this.#lines.splice(0, count).map(({ line }) => line)
   }

@@ -50,10 +50,12 @@ test('terminal, page and API say for how long a process has been blocked, and by
     /^start, process \d+ on \S+: last heartbeat .* ago, blocked for 12 min by /m,
   )
   expect((await cli('db check')).stdout).toMatch(
-    /^warn +processes +start \(process .*\) is blocked for 12 min by etl\/load/m,
+    /^warn +processes +start \(process .*\) has been blocked for 12 min by etl\/load/m,
   )
   expect(await page('/jobs')).toMatch(blocked)
-  expect(await page('/status')).toMatch(/ processes : start \(process \d+ on \S+\) is blocked for 12 min by etl\/load /)
+  expect(await page('/status')).toMatch(
+    / processes : start \(process \d+ on \S+\) has been blocked for 12 min by etl\/load /,
+  )
   const [job, other] = JSON.parse((await site.get('/api/v1/jobs')).text).jobs
   expect([job.blocked_by, Math.floor(job.blocked_ms / 60_000)]).toEqual(['etl/load', 12])
   expect(other).toMatchObject({ blocked_ms: null, blocked_by: null })
