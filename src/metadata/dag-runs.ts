@@ -174,22 +174,32 @@ export interface StoredRun {
   instances: TaskInstance[]
 }
 
+type Stored = Pick<StoredRun, 'nodes'> & { instances: (Omit<TaskInstance, 'dueAt'> & { dueInMs: number | null })[] }
+
+/** At most the wait that was decided at the end of the last try, in case the clock was set back since. */
+const DUE_IN_MS = `case when due_at is not null then 1000 * extract(epoch from due_at - greatest(now(), (
+  select ended_at from metadata.task_instance_history h
+  where h.dag_run_id = t.dag_run_id and h.task_id = t.task_id and h.try_number = t.try_number))) end`
+
 /** Reads a run with any owner. One statement, so that the run cannot change in between. */
 export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun | undefined> {
-  const { rows } = await db.query<DagRun & Omit<StoredRun, 'run'>>(
+  const { rows } = await db.query<DagRun & Stored>(
     `select r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId",
        r.run_type as "runType", r.state, r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
        r.data_interval_start as "dataIntervalStart", r.conf,
-       coalesce(extract(epoch from now() - r.started_at) * 1000, 0)::float8 as "ranForMs", ${PREVIOUS} as previous,
+       greatest(0, extract(epoch from now() - r.started_at) * 1000)::float8 as "ranForMs", ${PREVIOUS} as previous,
        (select graph from metadata.dag_version v where v.dag_version_id = r.dag_version_id) as nodes,
        (select coalesce(json_agg(json_build_object('taskId', task_id, 'state', state, 'tryNumber', try_number,
-         'failures', failures, 'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'reason', reason, 'dueAt', due_at)), '[]')
+         'failures', failures, 'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'reason', reason, 'dueInMs', ${DUE_IN_MS})), '[]')
         from metadata.task_instance t where t.dag_run_id = r.dag_run_id) as instances
      from metadata.dag_run r where r.dag_run_id = $1`,
     [dagRunId],
   )
   if (rows[0] === undefined) return undefined
   const { nodes, instances, ...run } = rows[0]
-  const revived = instances.map((one) => ({ ...one, dueAt: one.dueAt && new Date(one.dueAt) }))
+  const revived = instances.map(({ dueInMs, ...one }) => ({
+    ...one,
+    dueAt: dueInMs === null ? null : new Date(Date.now() + dueInMs),
+  }))
   return { run, nodes, instances: revived }
 }

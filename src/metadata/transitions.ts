@@ -103,7 +103,7 @@ function moveOf(dagRunId: number, move: Transition): string {
     lost,
     reason,
     ended?.error,
-    dueAt?.toISOString(),
+    dueAt && new Date(Math.max(0, dueAt.getTime() - Date.now())).toISOString(),
     String(isolated),
   )
 }
@@ -156,9 +156,11 @@ const RUN = `run as materialized (
   ) r
 )`
 
+/** `c.due_at` is the wait after 1970: the clock of the process may differ from that of the database. */
 const MOVE = `update metadata.task_instance t set
     state = c.state, try_number = c.try_number, failures = c.failures, lost = c.lost, reason = c.reason,
-    error = c.error, due_at = c.due_at, isolated = c.isolated,
+    error = c.error, isolated = c.isolated,
+    due_at = least(now() + (c.due_at - 'epoch'), case when c.due_at is not null then timestamptz '9999-12-31' end),
     job_id = case when c.state = 'running' then $1 else t.job_id end,
     started_at = case when c.state = 'running' then now() else t.started_at end,
     ended_at = case when c.state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
