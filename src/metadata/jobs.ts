@@ -63,11 +63,8 @@ export async function heartbeat(db: Metadata, jobId: number, backendPid: number 
   return rowCount === 1
 }
 
-/** For how long the event loop is blocked (null: it is not), and by which `dag/task` (null: unknown). */
-export type Blocked = { ms: number | null; by: string | null }
-
-/** Renews the lease from beside the event loop. */
-export async function renewLease(db: Metadata, jobId: number, { ms, by }: Blocked): Promise<void> {
+/** Renews the lease from beside the event loop, and records for how long `by` (`dag/task`) blocks the loop; ms, or null. */
+export async function renewLease(db: Metadata, jobId: number, ms: number | null, by: string | null): Promise<void> {
   const set = `heartbeat_at = now(), blocked_since = now() - $2::float8 * interval '1 ms', blocked_by = $3`
   await db.query(`update metadata.job set ${set} where job_id = $1 and state = 'running'`, [jobId, ms, by])
 }
@@ -88,38 +85,21 @@ async function markEnded(tx: Metadata, jobId: number, state: JobEnd, reason: str
 }
 
 /**
- * Ends the job of a process whose main thread is blocked. Call it before the process ends. Queues its runs again and
- * charges only the try `blamed`; without it, none. With `fails`, its runs fail instead: no other process executes them.
+ * Ends the job of a process whose main thread is blocked. Call it before the process ends. Queues its runs again, after
+ * `first` has ended others, and charges only the try `blamed`; without it, none.
  */
 export async function endBlockedJob(
   db: Metadata,
   jobId: number,
   reason: string,
   blamed?: TryKey,
-  fails = false,
+  first?: (tx: Metadata) => Promise<void>,
 ): Promise<void> {
   await db.transaction(async (tx) => {
     if (!(await markEnded(tx, jobId, 'failed', reason))) return
-    if (fails) await failRuns(tx, jobId, reason)
-    else await releaseRuns(tx, jobId, reason, blamed ?? 'blocked')
+    await first?.(tx)
+    await releaseRuns(tx, jobId, reason, blamed ?? 'blocked')
   })
-}
-
-/** Ends the job's runs as failed: their running tasks fail, the others are skipped. */
-async function failRuns(tx: Metadata, jobId: number, reason: string): Promise<void> {
-  await tx.query(
-    `with run as (
-       update metadata.dag_run set state = 'failed', reason = $2, ended_at = now(), version = version + 1
-       where job_id = $1 and state in ('queued', 'running') returning dag_run_id
-     ), freed as (
-       delete from metadata.pool_slot where job_id = $1
-     )
-     update metadata.task_instance t set reason = $2, due_at = null, ended_at = now(),
-       state = case when t.state = 'running' then 'failed' else 'skipped' end
-     from run where t.dag_run_id = run.dag_run_id and t.ended_at is null`,
-    [jobId, reason],
-  )
-  await notifyFreed(tx)
 }
 
 /** `heartbeat_at` is null if its lock is free: then the process is dead, whatever its lease. */
@@ -197,7 +177,7 @@ async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Lo
   const ids = runs.rows.map((run) => run.dag_run_id)
   const cause = typeof loss === 'string' ? loss : `${loss.dagRunId} ${loss.taskId} ${loss.tryNumber}`
   const { rowCount } = await tx.query(LOSE_TRIES, [ids, reason, jobId, cause])
-  await notifyFreed(tx)
+  await tx.query(`select pg_notify($1, 'run'), pg_notify($1, 'slot')`, [tx.channel])
   return { runs: ids.length, tries: rowCount ?? 0 }
 }
 
@@ -233,8 +213,3 @@ with running as (
 insert into metadata.task_instance_history (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
 select dag_run_id, task_id, try_number, 'failed', substr(reason, strpos(reason, 'lost: ')), $3, started_at,
   greatest(now(), started_at) from lost`
-
-/** Notifies all processes that a run or pool slots may be available. */
-async function notifyFreed(tx: Metadata): Promise<void> {
-  await tx.query(`select pg_notify($1, 'run'), pg_notify($1, 'slot')`, [tx.channel])
-}

@@ -1,5 +1,5 @@
 import type { GraphNode } from '../dag/graph.ts'
-import { type DagRunState, isOver, type TaskInstanceState } from '../dag/state.ts'
+import { type DagRunState, isOver, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
 /** Statements by which a process other than the owner changes a run. Run them in one transaction. */
@@ -97,16 +97,31 @@ export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string
   )
 }
 
-/**
- * Cancels a run, or continues it with the current states of its task instances; an ended run is queued again.
- * Notifies the owner of a running run, which then reloads the run. Also notifies all processes, because a run or pool
- * slots may be available.
- */
-export async function changeRun(tx: Metadata, { dagRunId, state }: LockedRun, to: 'cancelled' | 'unfinished') {
-  const cancelled = `, state = 'failed', reason = 'cancelled', ended_at = now()`
+/** Ends an unfinished run as failed: its running tasks fail, the others are skipped. Returns the ids of both. */
+export async function cancelRun(tx: Metadata, run: LockedRun, reason = 'cancelled'): Promise<string[]> {
+  const { dagRunId, states, graph } = run
+  const open = graph.map(({ id }) => id).filter((id) => !isTerminal(states[id] ?? 'none'))
+  const running = open.filter((id) => states[id] === 'running')
+  const waiting = open.filter((id) => states[id] !== 'running')
+  await setInstances(tx, dagRunId, running, 'failed', reason)
+  await setInstances(tx, dagRunId, waiting, 'skipped', reason)
+  const fail = `update metadata.dag_run set version = version + 1, state = 'failed', reason = $2, ended_at = now()
+    where dag_run_id = $1`
+  await tx.query(fail, [dagRunId, reason])
+  await notifyChanged(tx, dagRunId)
+  return open
+}
+
+/** Continues a run with the current states of its task instances; an ended run is queued again. */
+export async function continueRun(tx: Metadata, { dagRunId, state }: LockedRun): Promise<void> {
   const reopened = `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null`
-  const moved = to === 'cancelled' ? cancelled : isOver(state) ? reopened : ''
+  const moved = isOver(state) ? reopened : ''
   await tx.query(`update metadata.dag_run set version = version + 1 ${moved} where dag_run_id = $1`, [dagRunId])
+  await notifyChanged(tx, dagRunId)
+}
+
+/** Notifies the owner to reload the run, and all processes that a run or pool slots may be available. */
+async function notifyChanged(tx: Metadata, dagRunId: number): Promise<void> {
   const messages = [`changed:${dagRunId}`, 'run', 'slot']
   await tx.query('select pg_notify($1, message) from unnest($2::text[]) as message', [tx.channel, messages])
 }

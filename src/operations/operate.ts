@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
 import { buildGraph } from '../dag/graph.ts'
-import { isOver, isTerminal } from '../dag/state.ts'
+import { isOver } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { issueLines, UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -45,7 +45,7 @@ export async function clear(db: Metadata, key: RunKey, selection: Selection, dry
     const taskIds = inOrder(run, [...selected, ...unrunAfter(run, selected)])
     if (taskIds.length === 0 || dryRun) return taskIds
     await operations.setInstances(tx, run.dagRunId, taskIds, 'none', null)
-    await operations.changeRun(tx, run, 'unfinished')
+    await operations.continueRun(tx, run)
     return taskIds
   })
 }
@@ -53,15 +53,9 @@ export async function clear(db: Metadata, key: RunKey, selection: Selection, dry
 /** Cancels a run: running tasks are aborted and fail; tasks that wait are skipped. */
 export async function cancel(db: Metadata, key: RunKey): Promise<Operated> {
   return await operate(db, key, async (tx, run) => {
-    const { dagRunId, runId, state, states, graph } = run
+    const { runId, state } = run
     if (isOver(state)) throw new UsageError(`Run ${runId} has ended already: ${state}`)
-    const open = graph.map(({ id }) => id).filter((id) => !isTerminal(states[id] ?? 'none'))
-    const running = open.filter((id) => states[id] === 'running')
-    const waiting = open.filter((id) => states[id] !== 'running')
-    await operations.setInstances(tx, dagRunId, running, 'failed', 'cancelled')
-    await operations.setInstances(tx, dagRunId, waiting, 'skipped', 'cancelled')
-    await operations.changeRun(tx, run, 'cancelled')
-    return open
+    return await operations.cancelRun(tx, run)
   })
 }
 
@@ -83,7 +77,7 @@ export async function mark(
     await operations.setInstances(tx, run.dagRunId, [taskId], state, `${operations.MARKED} ${state}`)
     if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
     await operations.setInstances(tx, run.dagRunId, after, 'none', null)
-    await operations.changeRun(tx, run, 'unfinished')
+    await operations.continueRun(tx, run)
     return [taskId, ...after]
   })
 }

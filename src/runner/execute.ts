@@ -59,16 +59,9 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
 }
 
 function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
-  const running: RunningTry = {
-    dagRunId: run.dagRunId,
-    dagId: dag.id,
-    taskId: task.id,
-    tryNumber,
-    limitMs: task.executionTimeoutMs,
-    startedAt: performance.now(),
-    stalledMs: 0,
-    fail: (error) => abort.abort(error, true),
-  }
+  const key = { dagRunId: run.dagRunId, dagId: dag.id, taskId: task.id, tryNumber, limitMs: task.executionTimeoutMs }
+  const fail = (error: Error) => abort.abort(error, true)
+  const running = { ...key, startedAt: performance.now(), stalledMs: 0, fail }
   abort.run = (listeners) => runAs(running, listeners)
   return running
 }

@@ -61,6 +61,7 @@ export class Job {
   #backendPid: number | null = null
   /** Undefined: the lease must be renewed now. */
   #lastHeartbeat: Instant | undefined
+  #mustRenew = false
   /** The number of silences up to which the database has confirmed that this process is alive. */
   #confirmed = 0
   /** Heartbeats that seem expired: in how many checks in a row each was found. */
@@ -121,7 +122,7 @@ export class Job {
    */
   async confirmAlive(): Promise<void> {
     while (silences() !== this.#confirmed && !this.#ended) {
-      this.#lastHeartbeat = undefined
+      this.#mustRenew = true
       this.#checking.request()
       await Promise.all([this.#checking.done(), delay(CONFIRM_EVERY_MS)])
     }
@@ -163,7 +164,7 @@ export class Job {
   async #renewAndReclaim(): Promise<void> {
     if (this.#ended) return
     const silentMs = this.#lastHeartbeat ? msSince(this.#lastHeartbeat) : Number.POSITIVE_INFINITY
-    if (silentMs >= HEARTBEAT_EVERY_MS) await this.#renew()
+    if (silentMs >= HEARTBEAT_EVERY_MS || this.#mustRenew) await this.#renew()
     // After the machine slept, this skips one check so that the other processes can renew their leases.
     if (silentMs >= 2 * HEARTBEAT_EVERY_MS) return
     const { db } = this.#options
@@ -183,6 +184,7 @@ export class Job {
     if (this.#isSteppingDown) await jobs.endJob(db, this.#id, 'failed', 'could not write its runs')
     const alive = await jobs.heartbeat(db, this.#id, this.#backendPid)
     this.#lastHeartbeat = instant()
+    this.#mustRenew = false
     this.#confirmed = before
     if (alive || this.#ended) return
     const why = this.#isSteppingDown ? 'could not write for too long' : 'was declared dead'

@@ -5,7 +5,8 @@ import { openPool } from '../db/pool.ts'
 import { humanDuration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
 import { endBlockedJob, type JobKind, renewLease } from '../metadata/jobs.ts'
-import { openMetadata } from '../metadata/metadata.ts'
+import { type Metadata, openMetadata } from '../metadata/metadata.ts'
+import { cancelRun, lockRun } from '../operations/change-run.ts'
 import { Pulse, type Suspect } from '../pulse.ts'
 import { MainThread, nameOf } from './blocked.ts'
 import { identifyMainThread } from './identify.ts'
@@ -67,7 +68,7 @@ async function renew(by: string | null | undefined): Promise<void> {
   isRenewing = true
   try {
     const { blocked } = main
-    await renewLease(db, jobId, { ms: blocked?.ms ?? null, by: by ?? null })
+    await renewLease(db, jobId, blocked?.ms ?? null, by ?? null)
     recorded = by
     renewedAt = performance.now()
   } catch {
@@ -104,7 +105,19 @@ async function endProcess(): Promise<void> {
 
 async function endJob(reason: string, by: Suspect | undefined): Promise<void> {
   const why = by ? reason : `${reason}; running: ${await tasksInFlight()}`
-  await endBlockedJob(db, jobId, why, by, kind === 'pipeline')
+  // No process may be left that executes the runs of a `pipeline`.
+  await endBlockedJob(db, jobId, why, by, kind === 'pipeline' ? (tx) => failRuns(tx, why) : undefined)
+}
+
+async function failRuns(tx: Metadata, reason: string): Promise<void> {
+  const { rows } = await tx.query<{ dag_id: string; run_id: string }>(
+    `select dag_id, run_id from metadata.dag_run where job_id = $1 and state in ('queued', 'running')`,
+    [jobId],
+  )
+  for (const { dag_id, run_id } of rows) {
+    const run = await lockRun(tx, dag_id, run_id)
+    if (run) await cancelRun(tx, run, reason)
+  }
 }
 
 /** The tasks that execute in the main thread, as `dag/task, …`; at most ten. */

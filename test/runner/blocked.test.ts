@@ -6,6 +6,7 @@ import { openMetadata } from '../../src/metadata/metadata.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { type Running, startCli } from '../support/cli.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { openProxy } from '../support/proxy.ts'
 import { until } from '../support/runner.ts'
 import { someoneWaits } from '../support/waits.ts'
 
@@ -113,6 +114,22 @@ describe.concurrent('a task that blocks the event loop', () => {
         { task_id: 'after', state: 'skipped', reason },
         { task_id: 'blocks', state: 'failed', reason },
       ])
+    })
+  })
+
+  test('ends the process even if the database does not answer', async () => {
+    await inWorld(async ({ database, rows }) => {
+      const proxy = await openProxy(database.connectionString)
+      const env = { ...envOf(database), DATABASE_URL: proxy.connectionString }
+      const blocked = startCli(['pipeline', 'waits'], { env })
+      await until(async () => (await rows('select from metadata.job where blocked_since is not null')).length === 1)
+      proxy.freeze(true)
+      const { code, stderr } = await blocked.ended
+      proxy.close()
+      expect(code).toBe(137)
+      expect(stderr).toMatch(
+        /^✖ This process was blocked for 1\d s by waits\/blocks and has been ended; its job could not/m,
+      )
     })
   })
 })
