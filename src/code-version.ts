@@ -10,11 +10,11 @@ const BUILT = new Set(['dist', 'build', 'coverage'])
 const MAX_FILES = 5_000
 const MAX_FILE_BYTES = 1_000_000
 const MAX_DEPTH = 20
-const MAX_MS = 2_000
+const MAX_MS = 10_000
 
 /**
  * A hash of the sources under this folder: their paths and contents, without `node_modules` and folders whose name
- * begins with a dot. 16 hex digits; null if it takes longer than 2 s or the folder cannot be read. Never rejects.
+ * begins with a dot. 16 hex digits; null if it takes longer than 10 s or the folder cannot be read. Never rejects.
  */
 export async function codeVersion(pipelinesDir: string, withinMs: number = MAX_MS): Promise<string | null> {
   const until = performance.now() + withinMs
