@@ -6,18 +6,22 @@ import type { Report } from './protocol.ts'
 /** Bytes of one message to the parent. */
 const MESSAGE_BYTES = 256_000
 
-/** Sends the log lines of a try to the parent, one message at a time. What the try logs faster than that is dropped. */
+/** Messages that may be on their way. */
+const MOST_SENT = 32
+
+/**
+ * Sends the log lines of a try to the parent: the first ones at once, so that they are not lost if the task then blocks
+ * or is killed, and several in a message if the parent is slower. What does not fit into the log meanwhile is dropped.
+ */
 export class ChildLog {
   readonly lines: TryLog
   readonly #send: (report: Report) => Promise<void>
   #isClosed = false
-  #sending: Promise<void> | undefined
+  readonly #sent = new Set<Promise<void>>()
 
   constructor(of: TryKey, send: (report: Report) => Promise<void>) {
     this.#send = send
-    this.lines = new TryLog(of, () => {
-      if (!this.#isClosed) this.#sending ??= this.#sendAll()
-    })
+    this.lines = new TryLog(of, () => this.#sendNext())
   }
 
   /** From now on its lines are dropped: they would appear in the next try. */
@@ -28,14 +32,17 @@ export class ChildLog {
   /** Resolves when all lines so far are sent. */
   async flushed(): Promise<void> {
     await this.lines.end()
-    await this.#sending
+    while (this.#sent.size > 0) await Promise.all(this.#sent)
   }
 
-  async #sendAll(): Promise<void> {
-    // Lines that are logged without an await in between share a message.
-    await undefined
-    while (!this.lines.isEmpty) await this.#send({ kind: 'log', lines: this.lines.take(MESSAGE_BYTES).map(withoutKey) })
-    this.#sending = undefined
+  #sendNext(): void {
+    while (!this.#isClosed && !this.lines.isEmpty && this.#sent.size < MOST_SENT) {
+      const sent = this.#send({ kind: 'log', lines: this.lines.take(MESSAGE_BYTES).map(withoutKey) }).then(() => {
+        this.#sent.delete(sent)
+        this.#sendNext()
+      })
+      this.#sent.add(sent)
+    }
   }
 }
 

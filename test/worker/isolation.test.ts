@@ -51,6 +51,7 @@ describe('limits', () => {
       const { state, reason, pid } = await runner().act('limited', { how })
       expect({ state, reason }).toEqual({ state: 'failed', reason: 'took longer than its execution timeout of 1 s' })
       expect(performance.now() - began).toBeLessThan(25_000)
+      expect(pid).toBeGreaterThan(0)
       await expect.poll(() => hasGroup(pid)).toBe(false)
     },
   )
