@@ -64,7 +64,13 @@ export async function openIsolatedRunner(
     now: () => new Date(),
     scrub: (text) => text,
     loaded: { files },
-    shared: { codeVersion, pipelinesDir: '/nowhere', env, databaseUrl: database.connectionString, unnamed: false },
+    shared: {
+      codeVersion,
+      pipelinesDir: ISOLATED_PIPELINES,
+      env,
+      databaseUrl: database.connectionString,
+      unnamed: false,
+    },
     ...given,
   })
   const executor = isolatedExecutor(localExecutor(4, testResources(database)), isolation, children)

@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { useDatabase } from '../support/database.ts'
-import { hasGroup, openIsolatedRunner, useIsolatedRunner } from '../support/isolated.ts'
+import { hasGroup, ISOLATED_PIPELINES, openIsolatedRunner, useIsolatedRunner } from '../support/isolated.ts'
 
 const database = useDatabase()
 
@@ -71,8 +72,27 @@ test('a child with other code than this process says so, and is not used again',
   await runner.close()
 })
 
+test('a try of a dag whose tasks have changed fails, and asks for a restart', async () => {
+  const files = new Map([['careless', join(ISOLATED_PIPELINES, 'plain/dag.ts')]])
+  const runner = await openIsolatedRunner(database, { loaded: { files } })
+  const { reason } = await runner.act('careless', {})
+  expect(reason).toBe(
+    "the child process could not load dag 'careless': its tasks have changed since the process started; restart the process",
+  )
+  await runner.close()
+})
+
 describe('what a task prints', () => {
   const runner = useIsolatedRunner(database)
+
+  test('after its end does not appear in the next try', async () => {
+    const first = await runner().act('careless', { how: 'printLate' })
+    const second = await runner().act('careless', { how: 'wait' })
+    const third = await runner().act('careless', {})
+    expect([first.state, second.state, third.state]).toEqual(['success', 'success', 'success'])
+    expect([...second.lines, ...third.lines].filter(({ message }) => message.includes('late'))).toEqual([])
+    expect(third.pid).not.toBe(first.pid)
+  })
 
   test('is logged with its own try, from subprocesses too', async () => {
     const first = await runner().act('careless', { how: 'print', text: 'one' })
