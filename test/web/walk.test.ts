@@ -48,6 +48,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       await shown('4-failed')
 
       await row('extract').getByRole('link', { name: 'extract', exact: true }).click()
+      await page.locator('.line').first().waitFor()
       expect(await page.locator('.line').count()).toBe(150)
       await page.goto(run)
       await row('validate').getByRole('link', { name: 'validate', exact: true }).click()
