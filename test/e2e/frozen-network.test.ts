@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { loadDags } from '../../src/load-dags.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
@@ -69,9 +69,9 @@ test('if all connections die silently, a process is back at work within 20 s and
 })
 
 const namespace = openNamespace()
+afterAll(() => namespace?.remove())
 if (namespace === undefined) console.log('skipped: this user cannot create a network namespace')
 test.skipIf(namespace === undefined)('if the address changes, a process is back at work within 20 s', async () => {
-  onTestFinished(() => namespace?.remove())
   const proxy = await openFrozen(namespace?.host)
   const running = await startTicking(proxy.connectionString, { ...namespace })
   expect(await backAtWork('changed address', () => namespace?.changeAddress())).toBeLessThan(20_000)
