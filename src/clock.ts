@@ -18,3 +18,33 @@ export function openClock(start?: Date): Clock {
   const offset = start === undefined ? 0 : start.getTime() - Date.now()
   return { now: () => new Date(Date.now() + offset) }
 }
+
+const LATEST_MS = Date.UTC(9999, 11, 31)
+
+/** The instant `ms` from now; not after 9999, the last year that Postgres reads in ISO form. */
+export function dueAfter(ms: number): Date {
+  return new Date(Math.min(Date.now() + Math.max(0, ms), LATEST_MS))
+}
+
+/** A Node timer stands still while the machine is suspended, so a long wait is checked this often. */
+const CHECK_EVERY_MS = 30_000
+
+/** Timers, one for each key. Setting the clock does not move them. */
+export class Timers<Key> {
+  readonly #timers = new Map<Key, NodeJS.Timeout>()
+
+  wakeAfter(key: Key, ms: number, act: () => void): void {
+    const passed = stopwatch()
+    const wait = () => {
+      const left = Math.max(0, ms - passed())
+      const timer = left <= CHECK_EVERY_MS ? setTimeout(act, left) : setTimeout(wait, CHECK_EVERY_MS)
+      this.#timers.set(key, timer)
+    }
+    clearTimeout(this.#timers.get(key))
+    wait()
+  }
+
+  clear(except?: Key): void {
+    for (const [key, timer] of this.#timers) if (key !== except) clearTimeout(timer)
+  }
+}

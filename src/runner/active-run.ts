@@ -1,3 +1,4 @@
+import { dueAfter } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
@@ -8,7 +9,6 @@ import { humanDuration } from '../duration.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance, type TaskInstance } from '../metadata/task-instances.ts'
 import type { Ending, RunChange, RunResult, Transition } from '../metadata/transitions.ts'
-import { dueAfter } from './timers.ts'
 
 /**
  * The state of a run in its owner's memory: the graph, the task instances, and the changes that are not written yet. It

@@ -1,10 +1,10 @@
+import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { logUnlessOutage } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { type RunView, readyAtFirst } from './active-run.ts'
-import { CoalescedWork } from './coalesced-work.ts'
 import type { Executor } from './executor.ts'
 import type { JobContext } from './job.ts'
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { outsideTries, type RunningTry, runAs } from '../blame.ts'
+import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
@@ -16,7 +17,6 @@ import { enterTry, limitTry, watchTry } from '../pulse.ts'
 import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
-import { dueAfter } from './timers.ts'
 
 /** What the process provides to its tasks. */
 export interface Resources {

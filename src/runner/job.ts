@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { CoalescedWork } from '../coalesced-work.ts'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
 import { Session } from '../db/session.ts'
@@ -6,7 +7,6 @@ import type { Logger } from '../log.ts'
 import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Instant, instant, msSince, silences, startPulse } from '../pulse.ts'
-import { CoalescedWork } from './coalesced-work.ts'
 
 export interface JobOptions extends jobs.LoadedCode {
   db: Metadata

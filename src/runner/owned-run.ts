@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Timers } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
 import { isOver } from '../dag/state.ts'
@@ -11,7 +12,6 @@ import type { Ending, RunChange, RunResult } from '../metadata/transitions.ts'
 import { ActiveRun } from './active-run.ts'
 import { type Candidate, hasLimits } from './admission.ts'
 import type { Owner } from './owner.ts'
-import { Timers } from './timers.ts'
 import { attempt, interruption, Tries, type Try } from './tries.ts'
 import type { Source } from './writer.ts'
 

@@ -1,8 +1,8 @@
+import { CoalescedWork } from '../coalesced-work.ts'
 import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { type DagRun, type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
-import { CoalescedWork } from './coalesced-work.ts'
 import type { JobContext } from './job.ts'
 import { TryLog, TURN_BYTES } from './try-log.ts'
 
