@@ -65,5 +65,6 @@ test('pipeline and dags test run isolated tasks on the embedded database', () =>
     expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining('"state": "success"') })
     const failing = await runCli(['dags', 'test', 'careless', '--conf', '{"how":"kill"}'], { env })
     expect(failing.code).toBe(1)
+    expect(failing.stdout.match(/act +running/g)).toHaveLength(1)
     expect(failing.stdout).toContain('its process was killed by SIGKILL')
   }))

@@ -65,8 +65,10 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
       for (const transition of transitions) {
         const line = byId.get(transition.taskId)
         if (line === undefined) continue
+        // An isolated task was shown as running before its start was written.
+        const isShown = transition.to === 'queued' || (transition.to === 'running' && line.state === 'running')
         advance(line, transition)
-        if (!screen.live && transition.to !== 'queued') screen.print(textOf(line))
+        if (!screen.live && !isShown) screen.print(textOf(line))
         if (debug && transition.ended?.error) screen.print([pc.dim(printable(transition.ended.error))])
       }
       draw()
