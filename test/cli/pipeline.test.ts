@@ -45,7 +45,14 @@ describe('pipeline', () => {
   test('--json prints the run as one object, and nothing else', async () => {
     const { code, stdout, stderr } = await pipeline('chain', '--json')
     expect([code, stderr]).toEqual([0, ''])
-    const task = { state: 'success', try_number: 1, start_date: INSTANT, end_date: INSTANT, reason: null }
+    const task = {
+      state: 'success',
+      try_number: 1,
+      start_date: INSTANT,
+      code_version: expect.stringMatching(/^[0-9a-f]{16}$/),
+      end_date: INSTANT,
+      reason: null,
+    }
     expect(JSON.parse(stdout)).toEqual({
       dag_id: 'chain',
       run_id: expect.stringMatching(/^manual__\d{4}-.+Z_[0-9a-f]{8}$/),
