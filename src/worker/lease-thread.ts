@@ -47,9 +47,16 @@ parentPort?.on('message', (message: LeaseMessage) => {
   else jobId = message.jobId
 })
 
-parentPort?.postMessage('ready')
+void keepLease()
 
-while (!closing.signal.aborted) {
+async function keepLease(): Promise<void> {
+  parentPort?.postMessage('ready')
+  while (!closing.signal.aborted) await look()
+  parentPort?.close()
+  await pool.end()
+}
+
+async function look(): Promise<void> {
   const planned = performance.now() + LOOK_EVERY_MS
   await delay(LOOK_EVERY_MS, undefined, closing).catch(() => {})
   const now = performance.now()
@@ -59,8 +66,6 @@ while (!closing.signal.aborted) {
   const by = main.blocked && nameOf(main.blocked.by)
   if (now - renewedAt >= RENEW_EVERY_MS || by !== recorded) void renew(by)
 }
-parentPort?.close()
-await pool.end()
 
 /** Renews the lease, and records whether the main thread is blocked (`undefined`: it is not) and by which task. */
 async function renew(by: string | null | undefined): Promise<void> {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../log.ts'
 import type { JobKind } from '../metadata/jobs.ts'
@@ -82,6 +83,6 @@ export class Lease {
 function openThread(data: LeaseData): Worker {
   const isBuilt = import.meta.url.endsWith('.js')
   const entry = new URL(isBuilt ? './lease-thread.js' : './lease-thread.ts', import.meta.url)
-  const file = isBuilt ? entry : new URL('./from-source.mjs', import.meta.url)
-  return new Worker(file, { workerData: { ...data, entry: entry.href } })
+  const file = isBuilt ? entry : new URL('./from-source.cjs', import.meta.url)
+  return new Worker(file, { workerData: { ...data, entry: fileURLToPath(entry) } })
 }
