@@ -76,7 +76,7 @@ async function open(
   const log = openLog({ level: 'warn', format: 'json', scrub })
   const runnerPool = openPool(connectionString, { max: 4, settings: BY_INDEX })
   const db = openMetadata(runnerPool, 'metadata')
-  const job = new Job({ db, connectionString, kind: 'pipeline', dags: [], codeVersion: null, log })
+  const job = new Job({ db, connectionString, pools: [], kind: 'pipeline', dags: [], codeVersion: null, log })
   await job.open()
   const noop = () => {}
   const now = () => new Date()

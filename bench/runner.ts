@@ -174,7 +174,7 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
   const log = openLog({ level: 'warn', format: 'json', scrub: (text) => text })
   const db = openMetadata(pool, 'metadata')
   const runnerPool = openPool(connectionString, { max: 4, settings: BY_INDEX })
-  const job = new Job({ db, connectionString, kind: 'pipeline', dags: [], codeVersion: null, log })
+  const job = new Job({ db, connectionString, pools: [], kind: 'pipeline', dags: [], codeVersion: null, log })
   await job.open()
   const silent = { debug: noop, info: noop, warn: noop, error: noop }
   const executor = localExecutor(slots, {

@@ -28,10 +28,9 @@ const duration = z
   .custom<Duration>(isDuration, "is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
   .transform(milliseconds)
 
+const isSize = (value: unknown) => megabytes(value) >= 32
 /** Parsed to whole megabytes. */
-const memory = must<Memory>((value) => megabytes(value) >= 32, "a size from 32MB, such as '512MB' or '2GB'").transform(
-  megabytes,
-)
+const memory = must<Memory>(isSize, "a size from 32MB, such as '512MB' or '2GB'").transform(megabytes)
 
 const DEFAULT_ARGS = {
   retries: must<number>(isWholeNumberFrom(0), 'a whole number from 0').default(0),
@@ -91,12 +90,8 @@ export function parseDagOptions(dagId: string, options: unknown) {
 
 /** As `parseDagOptions`. */
 export function parseTaskOptions(dagId: string, taskId: string, options: unknown) {
-  const { retryDelay, maxRetryDelay, executionTimeout, memory, ...given } = parse(
-    dagId,
-    TASK,
-    options,
-    ` of '${taskId}'`,
-  )
+  const parsed = parse(dagId, TASK, options, ` of '${taskId}'`)
+  const { retryDelay, maxRetryDelay, executionTimeout, memory, ...given } = parsed
   const times = { retryDelayMs: retryDelay, maxRetryDelayMs: maxRetryDelay, executionTimeoutMs: executionTimeout }
   return { ...given, ...times, memoryMb: memory }
 }

@@ -12,7 +12,7 @@ export interface SessionOptions {
   lock: () => readonly [number, number] | undefined
   onNotify: (payload: string) => void
   /** Pools to the same server. If it is silent or was replaced, their connections are destroyed. */
-  pools?: readonly Database[]
+  pools: readonly Database[]
   /** Called after each connection. Earlier notifications may have been missed. Null: no session can be kept. */
   onConnected: (backendPid: number | null) => void
   onLost: (error: Error) => void
@@ -124,7 +124,7 @@ export class Session {
   }
 
   #destroyPools(error: Error): void {
-    for (const pool of this.#options.pools ?? []) destroyConnections(pool, error)
+    for (const pool of this.#options.pools) destroyConnections(pool, error)
   }
 
   #lost(client: Client, error: Error): void {

@@ -32,21 +32,18 @@ export function lockClass(schema: string): number {
   return createHash('sha256').update(`tminus job ${schema}`).digest().readInt32BE(0) & 0x7fffffff
 }
 
-/** The dags that the process has loaded and the hash of their sources; null if unknown. */
 export interface LoadedCode {
-  dags: readonly Dag[] | null
+  dags: readonly Dag[]
+  /** Hash of their sources; null: unknown. */
   codeVersion: string | null
 }
 
-export async function insertJob(
-  db: Metadata,
-  kind: JobKind,
-  { dags, codeVersion }: LoadedCode = { dags: null, codeVersion: null },
-): Promise<number> {
-  const loaded = dags && JSON.stringify(Object.fromEntries(dags.map(({ id, graph }) => [id, graphHash(graph)])))
+/** Returns its id. Without `code`, it is unknown what the process has loaded. */
+export async function insertJob(db: Metadata, kind: JobKind, code?: LoadedCode): Promise<number> {
+  const loaded = code && JSON.stringify(Object.fromEntries(code.dags.map(({ id, graph }) => [id, graphHash(graph)])))
   const { rows } = await db.query<{ job_id: number }>(
     'insert into metadata.job (kind, hostname, pid, dags, code_version) values ($1, $2, $3, $4, $5) returning job_id',
-    [kind, hostname(), process.pid, loaded, codeVersion],
+    [kind, hostname(), process.pid, loaded, code?.codeVersion],
   )
   return rows[0]?.job_id ?? 0
 }
@@ -76,30 +73,26 @@ export async function endJob(db: Metadata, jobId: number, state: JobEnd, reason:
   })
 }
 
+type Work = (tx: Metadata) => Promise<void>
+
+/**
+ * Ends the job of a process whose main thread is blocked. Call it before the process ends. Queues its runs again, after
+ * `first` has ended others, and charges only the try `blamed`; without it, none.
+ */
+export async function endBlockedJob(db: Metadata, jobId: number, reason: string, blamed?: TryKey, first?: Work) {
+  await db.transaction(async (tx) => {
+    if (!(await markEnded(tx, jobId, 'failed', reason))) return
+    await first?.(tx)
+    await releaseRuns(tx, jobId, reason, blamed ?? 'blocked')
+  })
+}
+
 async function markEnded(tx: Metadata, jobId: number, state: JobEnd, reason: string | null): Promise<boolean> {
   const { rowCount } = await tx.query(
     `update metadata.job set state = $2, reason = $3, ended_at = now() where job_id = $1 and state = 'running'`,
     [jobId, state, reason],
   )
   return rowCount === 1
-}
-
-/**
- * Ends the job of a process whose main thread is blocked. Call it before the process ends. Queues its runs again, after
- * `first` has ended others, and charges only the try `blamed`; without it, none.
- */
-export async function endBlockedJob(
-  db: Metadata,
-  jobId: number,
-  reason: string,
-  blamed?: TryKey,
-  first?: (tx: Metadata) => Promise<void>,
-): Promise<void> {
-  await db.transaction(async (tx) => {
-    if (!(await markEnded(tx, jobId, 'failed', reason))) return
-    await first?.(tx)
-    await releaseRuns(tx, jobId, reason, blamed ?? 'blocked')
-  })
 }
 
 /** `heartbeat_at` is null if its lock is free: then the process is dead, whatever its lease. */

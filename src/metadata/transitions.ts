@@ -20,6 +20,8 @@ export type Ending = {
   | { state: 'up_for_reschedule'; dueAt: Date }
 )
 
+export type Failure = Ending & { state: 'failed' }
+
 /** Moves a task instance to another state; refused unless it is in the state `from` at the try `fromTry`. */
 export interface Transition extends Omit<TaskInstance, 'state' | 'lostTry'> {
   from: TaskInstanceState
@@ -95,17 +97,8 @@ export async function writeChanges(
 function moveOf(dagRunId: number, move: Transition): string {
   const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt, isolated } = move
   const found = [dagRunId, taskId, from, fromTry]
-  return storableRecord(
-    ...found,
-    to,
-    tryNumber,
-    failures,
-    lost,
-    reason,
-    ended?.error,
-    dueAt && new Date(Math.max(0, dueAt.getTime() - Date.now())).toISOString(),
-    String(isolated),
-  )
+  const due = dueAt && new Date(Math.max(0, dueAt.getTime() - Date.now())).toISOString()
+  return storableRecord(...found, to, tryNumber, failures, lost, reason, ended?.error, due, String(isolated))
 }
 
 type Part = keyof typeof PARTS

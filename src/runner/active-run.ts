@@ -8,7 +8,7 @@ import { MOST, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance, type TaskInstance } from '../metadata/task-instances.ts'
-import type { Ending, RunChange, RunResult, Transition } from '../metadata/transitions.ts'
+import type { Ending, Failure, RunChange, RunResult, Transition } from '../metadata/transitions.ts'
 
 /**
  * The state of a run in its owner's memory: the graph, the task instances, and the changes that are not written yet. It
@@ -63,15 +63,9 @@ export class ActiveRun {
    * Applies the end of a try and its effect on all tasks downstream; returns the tasks that became ready. A try that is
    * no longer the running one changes nothing.
    */
-  finishTry(
-    index: number,
-    tryNumber: number,
-    ending: Ending,
-    limits: RetryLimits | undefined,
-    random: number,
-  ): number[] {
+  finishTry(index: number, tryNumber: number, ending: Ending, random: number, limits?: RetryLimits): number[] {
     if (!this.isRunning(index, tryNumber)) return []
-    if (ending.state === 'failed') return this.#fail(index, ending, limits, random)
+    if (ending.state === 'failed') return this.#fail(index, ending, random, limits)
     if (ending.state !== 'up_for_reschedule') return this.#end(index, ending.state, ending.reason, ending)
     this.#move(index, { state: ending.state, reason: ending.reason, dueAt: ending.dueAt }, ending)
     return []
@@ -121,12 +115,7 @@ export class ActiveRun {
     return { dagRunId, version, transitions, run }
   }
 
-  #fail(
-    index: number,
-    ending: Ending & { state: 'failed' },
-    limits: RetryLimits | undefined,
-    random: number,
-  ): number[] {
+  #fail(index: number, ending: Failure, random: number, limits?: RetryLimits): number[] {
     const failures = ++this.instance(index).failures
     const next = afterFailure(limits, failures, ending.retryable, random)
     if (next === undefined) return this.#end(index, 'failed', ending.reason, ending)
@@ -213,6 +202,6 @@ export function readyAtFirst({ nodes, upstream }: Graph): string[] {
 }
 
 /** The end of a try that failed for a reason outside the task's code. */
-export function failure(reason: string, isStopping = false): Ending {
+export function failure(reason: string, isStopping = false): Failure {
   return { state: 'failed', reason: storableText(reason, MOST.reason), retryable: false, isStopping }
 }

@@ -1,19 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CoalescedWork } from '../coalesced-work.ts'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
-import type { Database } from '../db/pool.ts'
-import { Session } from '../db/session.ts'
+import { Session, type SessionOptions } from '../db/session.ts'
 import type { Logger } from '../log.ts'
 import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Instant, instant, msSince, silences, startPulse } from '../pulse.ts'
 
-export interface JobOptions extends jobs.LoadedCode {
+export interface JobOptions extends jobs.LoadedCode, Pick<SessionOptions, 'connectionString' | 'pools'> {
   db: Metadata
-  /** Metadata database for this process's own session; undefined if it cannot keep one. */
-  connectionString: string | undefined
-  /** Pools to the server of the session, see `SessionOptions`. */
-  pools?: readonly Database[]
   kind: jobs.JobKind
   /** Renews the lease while the event loop is blocked. */
   lease?: { keep(jobId: number): void; close(): Promise<void> }
@@ -25,7 +20,7 @@ export interface JobContext {
   /** In a long-lived process, over connections that plan BY_INDEX. */
   db: Metadata
   /** Its id changes when the process loses its lease. */
-  job: Pick<Job, 'id' | 'stepDown'> & Partial<Pick<Job, 'confirmAlive'>>
+  job: Pick<Job, 'id' | 'stepDown' | 'confirmAlive'>
   log: Logger
 }
 
@@ -79,7 +74,7 @@ export class Job {
     this.#session = new Session({
       connectionString: options.connectionString,
       channel: options.db.channel,
-      ...(options.pools && { pools: options.pools }),
+      pools: options.pools,
       lock: () => [jobs.lockClass(options.db.schema), this.#id],
       onNotify: (payload) => this.#notified(payload),
       onConnected: (backendPid) => this.#connected(backendPid),
@@ -129,21 +124,17 @@ export class Job {
   }
 
   async close(state: jobs.JobEnd, reason: string | null): Promise<void> {
+    const { db, log, lease } = this.#options
     this.#ended = true
     clearInterval(this.#timer)
     await this.#checking.done()
+    const end = () => jobs.endJob(db, this.#id, state, reason)
+    const failed = ({ message }: Error) =>
+      log.warn(`this process could not end its job (${message}); another process reclaims its runs`)
     // The row ends first: a free lock of a running job would look like a dead process.
-    if (this.#id > 0) await this.#endJob(state, reason)
-    await Promise.all([this.#session.close(), this.#options.lease?.close()])
+    if (this.#id > 0) await retryDuringOutage(end, { forMs: END_JOB_MS }).catch(failed)
+    await Promise.all([this.#session.close(), lease?.close()])
     this.#stopPulse()
-  }
-
-  async #endJob(state: jobs.JobEnd, reason: string | null): Promise<void> {
-    const { db, log } = this.#options
-    await retryDuringOutage(() => jobs.endJob(db, this.#id, state, reason), { forMs: END_JOB_MS }).catch(
-      (error: Error) =>
-        log.warn(`this process could not end its job (${error.message}); another process reclaims its runs`),
-    )
   }
 
   #connected(backendPid: number | null): void {

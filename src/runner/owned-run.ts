@@ -161,11 +161,11 @@ export class OwnedRun implements Candidate, Source {
 
   /** While the run is being read again the try is only remembered; `#restore` applies it. */
   #tryEnded(thisTry: Try, ending: Ending): void {
-    const isKnown = this.#tries.end(thisTry, ending)
+    const isKnown = this.#tries.end(thisTry, ending) && this.#phase !== 'over'
     void thisTry.abort.codeEnded?.then(() => this.#freePools(thisTry))
-    if (!isKnown || this.#phase === 'over') this.#freePools(thisTry)
-    else if (this.#phase !== 'reading' && this.state.isRunning(thisTry.index, thisTry.tryNumber)) this.#apply(thisTry)
-    else if (this.#phase !== 'reading') this.#freePools(thisTry)
+    if (isKnown && this.#phase === 'reading') return
+    if (isKnown && this.state.isRunning(thisTry.index, thisTry.tryNumber)) this.#apply(thisTry)
+    else this.#freePools(thisTry)
   }
 
   readonly #freePools = ({ index, tryNumber }: Try): void => {
@@ -177,7 +177,7 @@ export class OwnedRun implements Candidate, Source {
     // A task that failed because its process ends is not charged: it is released with its run.
     if (ending === undefined || (this.#interruption !== undefined && ending.state === 'failed')) return
     const limits = this.#retries ? this.dag.tasks.get(this.state.instance(index).taskId) : undefined
-    this.#offer(this.state.finishTry(index, tryNumber, ending, limits, Math.random()))
+    this.#offer(this.state.finishTry(index, tryNumber, ending, Math.random(), limits))
     this.#mark()
   }
 

@@ -121,10 +121,10 @@ export async function attempt(
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const read = async (upstream: string) => {
     const output = await retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
-    await job.confirmAlive?.()
+    await job.confirmAlive()
     return output
   }
-  await job.confirmAlive?.()
+  await job.confirmAlive()
   const log = writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, onLog)
   const given = { run, dag, task, tryNumber, isolated, abort, readOutput: read, log }
   const ending = await executor.execute(given)

@@ -17,7 +17,7 @@ const deaf: JobListener = { runsWaiting() {}, slotsFreed() {}, runChanged() {}, 
 
 async function openJob(connectionString = database.connectionString): Promise<Job> {
   const db = openMetadata(database.pool, 'metadata')
-  const job = new Job({ db, connectionString, kind: 'start', dags: [], codeVersion: null, log: silent })
+  const job = new Job({ db, connectionString, pools: [], kind: 'start', dags: [], codeVersion: null, log: silent })
   await job.open()
   onTestFinished(() => job.close('success', null))
   return job

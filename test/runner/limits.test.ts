@@ -7,7 +7,7 @@ import { writeChanges } from '../../src/metadata/transitions.ts'
 import { listPools, setPool } from '../../src/operations/pools.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { useDatabase } from '../support/database.ts'
-import { deferred, openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
+import { deferred, jobOf, openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
 
 const database = useDatabase()
 
@@ -198,7 +198,7 @@ describe('limits', () => {
     }
     const { runner } = await openTestRunner(database, [told], {
       db: { ...metadata, query: query as never },
-      job: { id: jobId, stepDown() {} },
+      job: jobOf(jobId),
     })
     void runner.claim({ dagIds: [told.id], onlyBegun: false })
     await asked.promise
@@ -232,7 +232,7 @@ describe('limits', () => {
       throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
     }
     const db = { ...metadata, query: query as never }
-    const own = await openTestRunner(database, [claimed], { db, job: { id: jobId, stepDown() {} } })
+    const own = await openTestRunner(database, [claimed], { db, job: jobOf(jobId) })
     await own.runner.claim({ dagIds: [claimed.id], onlyBegun: false })
     expect([lost, ran]).toEqual([true, []])
     own.runner.runsWaiting()

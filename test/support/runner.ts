@@ -35,7 +35,7 @@ export async function openTestRunner(
   const known = new Map(dags.map((dag) => [dag.id, dag]))
   const runner = new Runner({
     db: metadata,
-    job: { id: jobId, stepDown() {} },
+    job: jobOf(jobId),
     dags: known,
     executor,
     log: silent,
@@ -49,6 +49,11 @@ export async function openTestRunner(
     return await stored(metadata, dag.id, owned.run.runId)
   }
   return { metadata, jobId, runner, run }
+}
+
+/** A job that is always alive. */
+export function jobOf(id: number): RunnerOptions['job'] {
+  return { id, stepDown() {}, confirmAlive: async () => {} }
 }
 
 export function testResources(database: TestDatabase): Resources {
