@@ -20,7 +20,8 @@ export async function openProxy(connectionString: string, host = '127.0.0.1'): P
   const frozen = new Set<Socket>()
   let isCut = false
   let isFrozen = false
-  const server = createServer((client) => {
+  // Half open, so that a frozen connection does not answer a goodbye.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
     if (isCut) return void client.destroy()
     const upstream = dial(path)
     pairs.add([client, upstream])
