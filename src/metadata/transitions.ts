@@ -52,13 +52,14 @@ export interface RunChange {
 /** A change that was written. If it starts a task, `previous` is the current value of `DagRun.previous`. */
 export type Written = { starts: boolean } & Pick<DagRun, 'previous'>
 
-/** A line that a task logged. */
-export interface LogLine extends TryKey {
+/** What a task logged. */
+export interface LoggedLine {
   loggedAt: Date
   level: LogLevel
   message: string
   fields: Record<string, unknown> | undefined
 }
+export type LogLine = TryKey & LoggedLine
 
 /**
  * Writes the changes of any number of runs, and log lines, in one statement and one commit. Returns the runs whose

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { outsideTries, type RunningTry, runAs } from '../blame.ts'
+import { type RunningTry, runAs } from '../blame.ts'
 import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
 import type { LogLevel, Task, TaskContext, TaskLog } from '../dag/task.ts'
-import { loggable } from '../db/loggable.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
 import { MOST, storableJson, storableText } from '../db/text.ts'
@@ -127,15 +126,9 @@ function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskCo
   })
 }
 
-function taskLog(attempt: Attempt, { scrub }: Resources): TaskLog {
-  const { run, task, tryNumber } = attempt
-  const at = { dagRunId: run.dagRunId, taskId: task.id, tryNumber }
-  const line = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
-    if (!attempt.log.accepts()) return
-    const text = storableText(scrub(typeof message === 'string' ? message : messageOf(message)), MOST.line)
-    const own = { ...at, loggedAt: new Date(), level, message: text, fields: fields && loggable(fields, scrub) }
-    outsideTries(() => attempt.log.add(own))
-  }
+function taskLog({ log }: Attempt, { scrub }: Resources): TaskLog {
+  const line = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) =>
+    log.add({ loggedAt: new Date(), level, message, fields }, scrub)
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 

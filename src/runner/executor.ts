@@ -17,8 +17,7 @@ export interface Attempt {
   abort: Abort
   /** Reads the stored output of an upstream task, as JSON; undefined if there is none. */
   readOutput(taskId: string): Promise<unknown>
-  /** Ask it whether it accepts a line before the line is scrubbed, serialised or sent. */
-  log: Pick<TryLog, 'accepts' | 'add'>
+  log: Pick<TryLog, 'add'>
 }
 
 /** Executes claimed task instances. The runner decides which of them start. */

@@ -1,5 +1,9 @@
+import { outsideTries } from '../blame.ts'
+import { loggable } from '../db/loggable.ts'
+import { MOST, storableText } from '../db/text.ts'
+import { messageOf } from '../errors.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
-import type { LogLine } from '../metadata/transitions.ts'
+import type { LoggedLine, LogLine } from '../metadata/transitions.ts'
 
 /** The lines of a try that wait to be written take at most this many bytes. */
 const MAX_BYTES = 4_000_000
@@ -31,17 +35,13 @@ export class TryLog {
     return this.#lines.length === 0
   }
 
-  /** False: the next line is dropped, and counted by this call. */
-  accepts(): boolean {
-    const fits = this.#bytes < MAX_BYTES
-    if (!fits) this.#dropped++
-    return fits
-  }
-
-  add(line: LogLine): void {
-    if (!this.accepts()) return
+  /** A line that is dropped is only counted: it is neither scrubbed nor serialised. */
+  add({ loggedAt, level, message, fields }: LoggedLine, scrub: (text: string) => string): void {
+    if (this.#bytes >= MAX_BYTES) return void this.#dropped++
+    const text = storableText(scrub(messageOf(message)), MOST.line)
+    const stored = fields && loggable(fields, scrub)
     this.#mentionDropped()
-    this.#push(line)
+    this.#push({ loggedAt, level, message: text, fields: stored })
   }
 
   /** Resolves when the log is short: the rest is written before the end of the try, or together with it. */
@@ -63,11 +63,12 @@ export class TryLog {
     this.#dropped += this.take(Number.POSITIVE_INFINITY).length
   }
 
-  #push(line: LogLine): void {
-    const bytes = LINE_BYTES + line.message.length + (line.fields ? JSON.stringify(line.fields).length : 0)
+  #push({ loggedAt, level, message, fields }: LoggedLine): void {
+    const line = { ...this.#of, loggedAt, level, message, fields }
+    const bytes = LINE_BYTES + message.length + (fields ? JSON.stringify(fields).length : 0)
     this.#lines.push({ line, bytes })
     this.#bytes += bytes
-    this.#onAdded(line)
+    outsideTries(() => this.#onAdded(line))
   }
 
   #mentionDropped(): void {
@@ -75,6 +76,6 @@ export class TryLog {
     const lines = this.#dropped === 1 ? '1 line was' : `${this.#dropped.toLocaleString('en')} lines were`
     const message = `${lines} not stored: the task logged faster than they could be written`
     this.#dropped = 0
-    this.#push({ ...this.#of, loggedAt: new Date(), level: 'warn', message, fields: undefined })
+    this.#push({ loggedAt: new Date(), level: 'warn', message, fields: undefined })
   }
 }

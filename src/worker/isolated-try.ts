@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { LogLevel } from '../dag/task.ts'
-import { loggable } from '../db/loggable.ts'
 import { MOST, storableText } from '../db/text.ts'
 import { isRetryable, messageOf, TminusError } from '../errors.ts'
-import type { Ending } from '../metadata/transitions.ts'
+import type { Ending, LoggedLine } from '../metadata/transitions.ts'
 import { MAX_TIMER_MS } from '../pulse.ts'
 import { ABANDON_AFTER_MS, endingOf, timedOut } from '../runner/execute.ts'
 import type { Attempt } from '../runner/executor.ts'
@@ -73,12 +72,12 @@ export class IsolatedTry implements ChildListener {
     else if (report.kind === 'settled') {
       this.#left = report.left
       this.#finishIfSettled()
-    } else for (const { level, message, fields, loggedAt } of report.lines) this.#log(level, message, fields, loggedAt)
+    } else for (const line of report.lines) this.#log(line)
   }
 
   printed(stream: 'stdout' | 'stderr', line: string): void {
     if (line.includes('JavaScript heap out of memory')) this.#isHeapFull = true
-    this.#log(stream === 'stdout' ? 'info' : 'warn', line)
+    this.#print(stream === 'stdout' ? 'info' : 'warn', line)
   }
 
   marked(): void {
@@ -110,7 +109,7 @@ export class IsolatedTry implements ChildListener {
     const { run, task, tryNumber, abort } = this.#attempt
     if (abort.reason !== undefined) this.#ended(this.#failure(abort.reason))
     if (abort.reason !== undefined) return
-    if (this.#child.hasOtherCode(this.#options.opening)) this.#log('warn', OTHER_CODE)
+    if (this.#child.hasOtherCode(this.#options.opening)) this.#print('warn', OTHER_CODE)
     // The child has the same limit; this one is for a task that blocks it. After a pause of this process, the child's
     // answer is read first.
     const { executionTimeoutMs: ms } = task
@@ -175,12 +174,12 @@ export class IsolatedTry implements ChildListener {
     return 'its process could not be started'
   }
 
-  #log(level: LogLevel, message: string, fields?: Record<string, unknown>, loggedAt = new Date()): void {
-    const { run, task, tryNumber, log } = this.#attempt
-    if (this.#isOver || !log.accepts()) return
-    const { scrub } = this.#options
-    const at = { dagRunId: run.dagRunId, taskId: task.id, tryNumber, loggedAt, level }
-    log.add({ ...at, message: storableText(scrub(message), MOST.line), fields: fields && loggable(fields, scrub) })
+  #print(level: LogLevel, message: string): void {
+    this.#log({ loggedAt: new Date(), level, message, fields: undefined })
+  }
+
+  #log(line: LoggedLine): void {
+    if (!this.#isOver) this.#attempt.log.add(line, this.#options.scrub)
   }
 
   #after(ms: number, act: () => void): void {

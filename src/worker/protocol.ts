@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DagRun } from '../metadata/dag-runs.ts'
-import type { Ending, LogLine } from '../metadata/transitions.ts'
+import type { Ending, LoggedLine } from '../metadata/transitions.ts'
 
 /** What the parent sends to a child. The channel copies values as `structuredClone` does. */
 export type Order = Opening | Start | Output | { kind: 'abort'; message: string; code: string; retryable: boolean }
@@ -59,8 +59,6 @@ export type Report =
   | { kind: 'settled'; left: string | null }
   /** An error of a try that had ended before. */
   | { kind: 'late'; error: string }
-
-export type LoggedLine = Pick<LogLine, 'loggedAt' | 'level' | 'message' | 'fields'>
 
 const text = z.string()
 const reason = text.nullable()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
-import type { LogLine } from '../../src/metadata/transitions.ts'
+import type { LoggedLine, LogLine } from '../../src/metadata/transitions.ts'
 import { TryLog, TURN_BYTES } from '../../src/runner/try-log.ts'
 import { useDatabase } from '../support/database.ts'
 import { FULL, Random, SEED } from '../support/random.ts'
@@ -10,13 +10,7 @@ const database = useDatabase()
 const of = { dagRunId: 1, taskId: 'loud', tryNumber: 1 }
 const DROPPED = /^([\d,]+) lines? (?:was|were) not stored: the task logged faster than they could be written$/
 const countOf = ({ message }: LogLine) => Number(DROPPED.exec(message)?.[1]?.replaceAll(',', '') ?? 0)
-const lineOf = (message: string): LogLine => ({
-  ...of,
-  loggedAt: new Date(),
-  level: 'info',
-  message,
-  fields: undefined,
-})
+const lineOf = (message: string): LoggedLine => ({ loggedAt: new Date(), level: 'info', message, fields: undefined })
 const MAX_BYTES = 4_000_000
 
 test('of each line a try logs, it is taken in order, still waits, or is counted as dropped', async () => {
@@ -34,7 +28,7 @@ test('of each line a try logs, it is taken in order, still waits, or is counted 
     let sent = 0
     for (let step = 0; step < 60; step++) {
       const [many, length] = [random.int(1_000), random.pick([0, 50, 2_000, 16_000])]
-      for (let count = 0; count < many; count++) log.add(lineOf(`${sent++} ${'x'.repeat(length)}`))
+      for (let count = 0; count < many; count++) log.add(lineOf(`${sent++} ${'x'.repeat(length)}`), (text) => text)
       const bytes = waiting.reduce((sum, { message }) => sum + message.length + 400, 0)
       expect(bytes).toBeLessThan(MAX_BYTES + 17_000)
       if (random.int(3) > 0) take(random.pick([TURN_BYTES, 256_000, 1_000_000]))
