@@ -87,14 +87,11 @@ with wanted as materialized (
 select r.run_id as "runId", r.dag_run_id as "dagRunId", r.state, ${PREVIOUS} as previous
 from run r`
 
-/** A run without an owner. */
-export type QueuedRun = Omit<NewDagRun, 'conf'> & { conf?: NewDagRun['conf'] | undefined }
-
 /**
  * Queues runs of any dags in one statement, in this order, for any process that executes runs. Runs whose id or tick
  * already exists are not returned.
  */
-export async function queueRuns(db: Metadata, runs: readonly QueuedRun[]): Promise<{ dagId: string; runId: string }[]> {
+export async function queueRuns(db: Metadata, runs: readonly NewDagRun[]): Promise<{ dagId: string; runId: string }[]> {
   if (runs.length === 0) return []
   const values = [storableJson(runs), db.channel]
   const { rows } = await db.query<{ dagId: string; runId: string }>({ name: 'queue_runs', text: QUEUE_RUNS, values })
@@ -105,8 +102,7 @@ const QUEUE_RUNS = `
 with run as (
   insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
     data_interval_end, conf)
-  select w."dagId", dag_version_id, "runId", "runType", 'queued', "logicalDate", "dataIntervalStart", "logicalDate",
-    coalesce(w.conf, '{}')
+  select w."dagId", dag_version_id, "runId", "runType", 'queued', "logicalDate", "dataIntervalStart", "logicalDate", w.conf
   from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint, "runId" text,
     "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz, conf jsonb)) with ordinality as w
   join metadata.dag_version on dag_version_id = "dagVersionId"

@@ -92,7 +92,7 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
     const of = (action: string) => chosen.filter((one) => one.action === action)
     await queueRuns(
       db,
-      of('create').map((one) => ({ ...one, dagId: dag.id, dagVersionId })),
+      of('create').map((one) => ({ ...one, dagId: dag.id, dagVersionId, conf: {} })),
     )
     for (const { runId } of of('clear')) await clear(db, { dagId: dag.id, runId }, {})
     next += chosen.length

@@ -1,18 +1,18 @@
 import type { Dag } from '../dag/dag.ts'
-import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
+import { type NewDagRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { newRunId } from '../runner/run-id.ts'
 import { refuseMissingPools } from './pools.ts'
 
-type NewRun = Pick<QueuedRun, 'logicalDate' | 'conf'> & Partial<Pick<QueuedRun, 'runType'>>
+type NewRun = Pick<NewDagRun, 'logicalDate'> & Partial<Pick<NewDagRun, 'conf' | 'runType'>>
 
 /**
  * Queues a run of a dag and notifies the processes that execute runs. The run has no owner until one of them claims it.
  * `isNew` is false if the tick already has a run, which cannot happen to a manual run.
  */
 export async function enqueue(db: Metadata, dag: Dag, wanted: NewRun): Promise<{ runId: string; isNew: boolean }> {
-  const { runType = 'manual', logicalDate, conf } = wanted
+  const { runType = 'manual', logicalDate, conf = {} } = wanted
   await refuseMissingPools(db, dag)
   const runId = newRunId(runType, logicalDate)
   const ids = { dagId: dag.id, dagVersionId: await registerDag(db, dag), runId }

@@ -51,10 +51,8 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     this.#options = options
     // After an outage the session's new connection calls `slotsFreed`.
-    this.#slotRequest = new CoalescedWork(
-      () => this.#askForSlots(),
-      logUnlessOutage(options.log, 'acquiring pool slots failed'),
-    )
+    const failed = logUnlessOutage(options.log, 'acquiring pool slots failed')
+    this.#slotRequest = new CoalescedWork(() => this.#askForSlots(), failed)
   }
 
   /** Number of task instances that run here, including abandoned ones. */

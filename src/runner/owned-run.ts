@@ -226,18 +226,16 @@ export class OwnedRun implements Candidate, Source {
     this.#mark()
     if (run.state !== 'running') return
     const ready = this.state.judgeAll()
-    this.state.instances.forEach(({ state, dueAt }, index) => {
-      if (state === 'running' && !this.#tries.has(index)) this.#startClaimed(index)
+    this.state.instances.forEach(({ state, tryNumber, dueAt }, index) => {
+      // Stored as running, but not started: it started with its run, or the answer to its claim was lost.
+      if (state === 'running' && !this.#tries.has(index)) {
+        this.#tries.claim(index, tryNumber)
+        this.#execute(index)
+      }
       if (state === 'queued' || state === 'scheduled') ready.push(index)
       if (dueAt !== null) this.#startAt(index, dueAt)
     })
     this.#offer(ready)
-  }
-
-  /** Starts a try that is stored as running: it started with its run, or the answer to its claim was lost. */
-  #startClaimed(index: number): void {
-    this.#tries.claim(index, this.state.instance(index).tryNumber)
-    this.#execute(index)
   }
 
   #offer(indexes: readonly number[]): void {

@@ -6,7 +6,7 @@ import { isOver, type RunType } from '../dag/state.ts'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import { watching } from '../log.ts'
-import { type ClaimFilter, claimRun, type DagRun, type Inserted, readRun } from '../metadata/dag-runs.ts'
+import { type ClaimFilter, claimRun, type DagRun, readRun } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import type { LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
@@ -82,14 +82,12 @@ export class Runner implements JobListener {
     const ids = { dagId: dag.id, dagVersionId: await this.#versionOf(dag), runId: newRunId(runType, logicalDate) }
     const run = { ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }
     const started = this.#owner.admission.reserve(dag)
-    let inserted: Inserted | undefined
     this.#inserting++
-    try {
-      inserted = await this.#owner.writer.insert({ run, taskIds: dag.graph.taskIds, started })
-    } finally {
+    const insertion = { run, taskIds: dag.graph.taskIds, started }
+    const inserted = await this.#owner.writer.insert(insertion).finally(() => {
       this.#inserting--
       this.#owner.admission.freeSlots(started.size)
-    }
+    })
     if (inserted === undefined)
       throw new TminusError(`Run ${run.runId} already exists`, { code: 'run_exists', retryable: false })
     const stored: DagRun = { ...run, ...inserted, jobId: this.#options.job.id, version: 0, reason: null, ranForMs: 0 }

@@ -126,8 +126,7 @@ export async function attempt(
   }
   await job.confirmAlive()
   const log = writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, onLog)
-  const given = { run, dag, task, tryNumber, isolated, abort, readOutput: read, log }
-  const ending = await executor.execute(given)
+  const ending = await executor.execute({ run, dag, task, tryNumber, isolated, abort, readOutput: read, log })
   await log.end()
   return ending
 }

@@ -89,13 +89,12 @@ export class Writer {
       const inserted = new Map((await insertRuns(db, job.id, insertions)).map((run) => [run.runId, run]))
       for (const { insertion, resolve } of waiting) resolve(inserted.get(insertion.run.runId))
     }
+    const refuse = (refused: readonly Waiting[], error: Error) => {
+      for (const { reject } of refused) reject(error)
+    }
     for (const [dagVersionId, waiting] of this.#waiting) {
       this.#waiting.delete(dagVersionId)
-      while (waiting.length > 0) {
-        await writeOrSplit(waiting.splice(0, MAX_INSERTED_TOGETHER), insert, (refused, error) => {
-          for (const { reject } of refused) reject(error)
-        })
-      }
+      while (waiting.length > 0) await writeOrSplit(waiting.splice(0, MAX_INSERTED_TOGETHER), insert, refuse)
     }
   }
 

@@ -4,7 +4,7 @@ import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
-import { type QueuedRun, queueRuns } from '../metadata/dag-runs.ts'
+import { type NewDagRun, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { readSchedules, type ScheduleState, storeSchedule } from '../metadata/schedules.ts'
@@ -146,9 +146,9 @@ function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined
   return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MAX_QUEUED - queued)))
 }
 
-function runOf({ dag, dagVersionId = 0 }: Entry, tick: Tick): QueuedRun {
+function runOf({ dag, dagVersionId = 0 }: Entry, tick: Tick): NewDagRun {
   const ids = { dagId: dag.id, dagVersionId, runId: newRunId('scheduled', tick.logicalDate) }
-  return { ...ids, runType: 'scheduled', ...tick }
+  return { ...ids, runType: 'scheduled', ...tick, conf: {} }
 }
 
 function noop(): void {}
