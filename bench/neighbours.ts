@@ -166,11 +166,16 @@ async function reportRuns(pool: Database): Promise<void> {
   )
   for (const { way, state, try_number, lost, reason } of careless)
     console.log(`        ${way}: ${state}, try ${try_number}, lost ${lost}${reason ? `: ${reason}` : ''}`)
-  const { rows: delays } = await pool.query<{ ms: number }>(
-    `select (extract(epoch from t.started_at - r.queued_at) * 1000)::float8 as ms from metadata.task_instance t
-     join metadata.dag_run r using (dag_run_id) where r.dag_id = 'innocent' and t.started_at is not null`,
-  )
-  console.log(`      delay of the innocent task: ${distribution(delays.map(({ ms }) => ms))}`)
+  for (const [what, column] of [
+    ['starts', 'started_at'],
+    ['ends', 'ended_at'],
+  ]) {
+    const { rows } = await pool.query<{ ms: number }>(
+      `select (extract(epoch from t.${column} - r.queued_at) * 1000)::float8 as ms from metadata.task_instance t
+       join metadata.dag_run r using (dag_run_id) where r.dag_id = 'innocent' and t.${column} is not null`,
+    )
+    console.log(`      the innocent task ${what} after: ${distribution(rows.map(({ ms }) => ms))}`)
+  }
 }
 
 function distribution(times: readonly number[]): string {
