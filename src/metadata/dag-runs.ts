@@ -1,3 +1,4 @@
+import { dueAfter } from '../clock.ts'
 import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType } from '../dag/state.ts'
 import { storableJson, storableRecord } from '../db/text.ts'
@@ -123,20 +124,16 @@ export interface ClaimFilter {
 
 /**
  * Claims the oldest queued run that has no owner (or belongs to this process) and whose dag is below
- * `max_active_runs`. Runs of backfills come last. Several processes may claim at the same time. Returns the run's id.
+ * `max_active_runs`. Runs of backfills come last. Several processes may claim at the same time. Returns the run's id, or
+ * undefined if there is none.
  *
  * A process that was declared dead gets no run, because no other process would reclaim it.
  *
  * @param known if not null, a running run of this process that is not among these is returned too: a statement claimed
  *   it whose answer was lost with the connection
  */
-export async function claimRun(
-  db: Metadata,
-  jobId: number,
-  { dagIds, onlyBegun }: ClaimFilter,
-  known: readonly number[] | null,
-): Promise<number | undefined> {
-  const values = [jobId, dagIds, onlyBegun, known]
+export async function claimRun(db: Metadata, jobId: number, filter: ClaimFilter, known: readonly number[] | null) {
+  const values = [jobId, filter.dagIds, filter.onlyBegun, known]
   for (;;) {
     const { rows } = await db.query<{ dag_run_id: number | null }>({ name: 'claim_run', text: CLAIM_RUN, values })
     // Null: another process used up the dag's `max_active_runs` meanwhile. The next run may be of another dag.
@@ -193,9 +190,6 @@ export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun
   )
   if (rows[0] === undefined) return undefined
   const { nodes, instances, ...run } = rows[0]
-  const revived = instances.map(({ dueInMs, ...one }) => ({
-    ...one,
-    dueAt: dueInMs === null ? null : new Date(Date.now() + dueInMs),
-  }))
-  return { run, nodes, instances: revived }
+  const dueAt = (inMs: number | null) => (inMs === null ? null : dueAfter(inMs))
+  return { run, nodes, instances: instances.map(({ dueInMs, ...one }) => ({ ...one, dueAt: dueAt(dueInMs) })) }
 }

@@ -68,12 +68,8 @@ function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
 type Tools = Pick<TaskContext, 'settings' | 'signal' | 'now' | 'http'>
 
 /** Creates expensive tools on first use, and closes HTTP requests after the work. */
-export async function withTools<T>(
-  dag: Dag,
-  abort: Abort,
-  { openHttp, settingsOf, now }: Resources,
-  work: (tools: Tools) => Promise<T>,
-): Promise<T> {
+export async function withTools<T>(dag: Dag, abort: Abort, resources: Resources, work: (tools: Tools) => Promise<T>) {
+  const { openHttp, settingsOf, now } = resources
   let opened: ReturnType<typeof openHttp> | undefined
   const tools = {
     settings: settingsOf(dag),

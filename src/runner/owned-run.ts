@@ -206,8 +206,7 @@ export class OwnedRun implements Candidate, Source {
     if (stored === undefined) return this.lose('it was deleted')
     const { run, instances } = stored
     const { jobId, state, reason } = run
-    if (jobId === null) return this.lose('it was queued again')
-    if (jobId !== job.id) return this.lose('another process took it over')
+    if (jobId !== job.id) return this.lose(jobId === null ? 'it was queued again' : 'another process took it over')
     this.#restore(run, instances)
     if (this.#isStale) return await this.#reload()
     if (!isOver(state)) return
