@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Dag } from './dag/dag.ts'
-import { addressOf, addressProblem, HOST } from './database-address.ts'
+import { addressOf, addressProblem, HOST, NO_SCHEMA_NAME, SCHEMA_NAME } from './database-address.ts'
 import { readEnvFile, readSecretFile } from './env-file.ts'
 import { messageOf, UsageError } from './errors.ts'
 
@@ -40,13 +40,8 @@ const Variables = z.object({
     .string()
     .regex(/^[^?#]*$/, 'must not contain ? or #')
     .default('tminus'),
-  METADATA_SCHEMA: z
-    .string()
-    .regex(
-      /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
-      'must be a plain schema name: lower-case letters, digits and _, not starting with pg_',
-    )
-    .default('metadata'),
+  METADATA_SCHEMA: z.string().regex(SCHEMA_NAME, NO_SCHEMA_NAME).default('metadata'),
+  WORKER_SCHEMA: z.string().regex(SCHEMA_NAME, NO_SCHEMA_NAME).default('tminus_worker'),
   DATA_DIR: z.string().default('.data'),
   PIPELINES_DIR: z.string().default('pipelines'),
   EXECUTOR: z.enum(['local', 'distributed'], "must be 'local' or 'distributed'").default('local'),
@@ -81,6 +76,8 @@ export interface Config {
   /** The metadata database without the pooler in front of it. */
   directDatabaseUrl: string | undefined
   metadataSchema: string
+  /** The schema of graphile-worker's tables, which only `executor: 'distributed'` uses. */
+  workerSchema: string
   dataDir: string
   pipelinesDir: string
   executor: 'local' | 'distributed'
@@ -203,12 +200,14 @@ export function pipelinesDirOf(env: Environment): string {
 /** Problems between settings that are each valid. */
 function contradictions(env: Environment): string[] {
   const both = env.DATABASE_URL !== undefined && env.POSTGRES_HOST !== undefined
+  const isShared = env.WORKER_SCHEMA !== undefined && env.WORKER_SCHEMA === (env.METADATA_SCHEMA ?? 'metadata')
   return [
     ...(both ? ['DATABASE_URL and POSTGRES_HOST both name a database; unset one of them'] : []),
     ...(env.POSTGRES_HOST === undefined ? [] : secretFileProblem(env, 'POSTGRES_PASSWORD')),
     ...secretFileProblem(env, 'ADMIN_PASSWORD'),
     ...halfAdmin(env),
     ...directWithoutDatabase(env),
+    ...(isShared ? ['WORKER_SCHEMA and METADATA_SCHEMA name the same schema; set another one'] : []),
   ]
 }
 
@@ -244,6 +243,7 @@ function toConfig(variables: z.output<typeof Variables>): Config {
     metadataDatabaseUrl: variables.METADATA_DATABASE_URL ?? databaseUrl,
     directDatabaseUrl: variables.DIRECT_DATABASE_URL,
     metadataSchema: variables.METADATA_SCHEMA,
+    workerSchema: variables.WORKER_SCHEMA,
     dataDir: variables.DATA_DIR,
     pipelinesDir: variables.PIPELINES_DIR,
     executor: variables.EXECUTOR,

@@ -11,6 +11,9 @@ export interface AddressParts {
 
 export const HOST = /^(\/[^\0]*|[\p{L}\p{N}._-]+|\[?[0-9a-f:.]*:[0-9a-f:.]*\]?)$/iu
 
+export const SCHEMA_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/
+export const NO_SCHEMA_NAME = 'must be a plain schema name: lower-case letters, digits and _, not starting with pg_'
+
 /** Builds an address that node-postgres and psql parse into the same parts, even if they contain special characters. */
 export function addressOf({ host, port, user, password, database }: AddressParts): string {
   const isSocket = host.startsWith('/')

@@ -136,8 +136,14 @@ function openOwn(url: string, closing: Closing, { config, log }: Needs, options:
 }
 
 async function migrate(url: string, { config }: Needs): Promise<void> {
-  const pool = openPool(url, { max: 1, timeoutMs: STATEMENT_MS.maintenance })
-  await migrateMetadata(pool, config.metadataSchema).finally(() => closePool(pool))
+  const pool = openPool(url, { max: 2, timeoutMs: STATEMENT_MS.maintenance })
+  try {
+    await migrateMetadata(pool, config.metadataSchema)
+    if (config.executor === 'local') return
+    await (await import('./worker/engine-schema.ts')).migrateEngine(pool, config.workerSchema)
+  } finally {
+    await closePool(pool)
+  }
 }
 
 async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {

@@ -24,6 +24,7 @@ const DEFAULTS = {
   databaseSetting: 'DATABASE_URL',
   metadataDatabaseUrl: undefined,
   metadataSchema: 'metadata',
+  workerSchema: 'tminus_worker',
   dataDir: '.data',
   pipelinesDir: 'pipelines',
   executor: 'local',
@@ -61,6 +62,7 @@ describe('the settings of the runner', () => {
       DATABASE_URL: 'postgresql://u:p@h:5433/launches',
       METADATA_DATABASE_URL: 'postgres://u:p@h2/meta',
       METADATA_SCHEMA: 'runner_2',
+      WORKER_SCHEMA: 'engine_2',
       DATA_DIR: '/d',
       PIPELINES_DIR: 'mine',
       EXECUTOR: 'distributed',
@@ -81,6 +83,7 @@ describe('the settings of the runner', () => {
       databaseSetting: 'DATABASE_URL',
       metadataDatabaseUrl: 'postgres://u:p@h2/meta',
       metadataSchema: 'runner_2',
+      workerSchema: 'engine_2',
       dataDir: '/d',
       pipelinesDir: 'mine',
       executor: 'distributed',
@@ -311,6 +314,7 @@ describe('a database address in parts', () => {
     ],
     [{ ADMIN_USER: 'ada', ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_PASSWORD_FILE names a file that cannot be read'],
     [{ DIRECT_DATABASE_URL: 'postgresql://u:hunter2@h/d' }, 'DATABASE_URL must be set, because DIRECT_DATABASE_URL is'],
+    [{ WORKER_SCHEMA: 'metadata' }, 'WORKER_SCHEMA and METADATA_SCHEMA name the same schema; set another one'],
     [{ ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_USER must be set, because ADMIN_PASSWORD is'],
   ] as const)('%o is a wrong setting', (env, problem) => {
     const message = refusal(env)

@@ -18,6 +18,7 @@ export const TABLES: ReadonlySet<string> = new Set([
   'task_instance',
   'task_instance_history',
   'task_log',
+  'task_report',
   'task_try',
   'web_session',
   'web_user',
