@@ -98,10 +98,10 @@ export function dag<
   }) => unknown,
 ): Dag {
   checkId(id, 'dag', id)
-  const { defaultArgs, ...settled } = parseDagOptions(id, options)
+  const { defaultArgs: _, ...settled } = parseDagOptions(id, options)
   const tasks: Task[] = []
   const task = (taskId: string, own: Pick<Task, 'upstream'>): Task => {
-    const defined = newTask(id, taskId, { ...defaultArgs, ...own })
+    const defined = newTask(id, taskId, { ...options.defaultArgs, ...own })
     tasks.push(defined)
     return defined
   }

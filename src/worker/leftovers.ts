@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { environmentText } from '../config.ts'
 
 /** The state of a process that a try must leave as it was. */
@@ -7,7 +8,7 @@ export interface Footprint {
   resources: string[]
   folder: string
   environment: string
-  listeners: string
+  listeners: unknown[]
 }
 
 export function footprint(): Footprint {
@@ -42,7 +43,7 @@ function difference(before: Footprint, after: Footprint): string | undefined {
   if (left.length > 0) return `it left open: ${left.join(', ')}`
   if (after.folder !== before.folder) return 'it changed the working folder'
   if (after.environment !== before.environment) return 'it changed the environment'
-  if (after.listeners !== before.listeners) return 'it left a listener for signals or errors'
+  if (!isDeepStrictEqual(after.listeners, before.listeners)) return 'it changed the listeners of the process'
   return undefined
 }
 
@@ -55,8 +56,10 @@ function folder(): string {
   }
 }
 
-/** Those that change how the process ends. */
-function listeners(): string {
-  const names = process.eventNames().filter((name) => /^SIG|^uncaught|^unhandled/.test(String(name)))
-  return names.map((name) => `${String(name)} ${process.listenerCount(name)}`).join()
+/** Those that change how the process ends, or what its parent tells it. */
+function listeners(): unknown[] {
+  const names = process
+    .eventNames()
+    .filter((name) => /^SIG|^uncaught|^unhandled|^message|^disconnect/.test(String(name)))
+  return [process.hasUncaughtExceptionCaptureCallback(), ...names.flatMap((name) => process.rawListeners(name))]
 }

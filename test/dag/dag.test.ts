@@ -23,6 +23,13 @@ describe('dag()', () => {
     expect(defined).toMatchObject({ schedule: null, timezone: 'UTC', catchup: 'none', maxActiveRuns: 16 })
   })
 
+  test('takes every default from defaultArgs, and the task may replace it', () => {
+    const defaultArgs = { executionTimeout: '5s', memory: '64MB', isolate: true } as const
+    const { tasks } = dag('d', { defaultArgs }, ({ task }) => [task('a', { run }), task('b', { memory: '1GB', run })])
+    expect(tasks.get('a')).toMatchObject({ executionTimeoutMs: 5_000, memoryMb: 64, isolate: true })
+    expect(tasks.get('b')).toMatchObject({ executionTimeoutMs: 5_000, memoryMb: 1_024, isolate: true })
+  })
+
   test('refuses two tasks of one id, naming it', () => {
     expect(() => dag('d', {}, ({ task }) => [task('twin', { run }), task('twin', { run })])).toThrow(
       "dag 'd': two tasks are called 'twin'",

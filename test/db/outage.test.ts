@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { isOutage, retryDuringOutage } from '../../src/db/outage.ts'
@@ -19,6 +20,13 @@ test('a read-only server, as after a failover, is retried; a wrong statement is 
   const wrong = await client.query('drop table taken').catch((error: Error) => error)
   client.release(true)
   expect([refusals, isOutage(wrong)]).toEqual([[true], false])
+})
+
+test('a missing file is no outage; a missing socket is one', async () => {
+  const missing = await readFile('/nowhere/file').catch((error: Error) => error)
+  expect([missing, isOutage(missing)]).toEqual([expect.objectContaining({ code: 'ENOENT' }), false])
+  const error = await refusal('postgresql:///d?host=/nowhere')
+  expect([error, isOutage(error)]).toEqual([expect.objectContaining({ code: 'ENOENT' }), true])
 })
 
 /** A server that reacts like this to the first bytes of a client. */

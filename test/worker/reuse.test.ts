@@ -27,14 +27,17 @@ describe('a child that a try left clean', () => {
 describe('a child that a try did not leave clean', () => {
   const runner = useIsolatedRunner(database)
 
-  test.each(['interval', 'chdir', 'env', 'sigterm', 'subprocess'])('is replaced: %s', async (how) => {
-    const first = await runner().act('careless', { how })
-    expect(first.state).toBe('success')
-    const second = await runner().act('careless', {})
-    expect(second.pid).not.toBe(first.pid)
-    expect(second.output).toEqual({ pid: second.pid, tries: 1 })
-    await expect.poll(() => hasGroup(first.pid)).toBe(false)
-  })
+  test.each(['interval', 'chdir', 'env', 'sigterm', 'message', 'capture', 'subprocess'])(
+    'is replaced: %s',
+    async (how) => {
+      const first = await runner().act('careless', { how })
+      expect(first.state).toBe('success')
+      const second = await runner().act('careless', {})
+      expect(second.pid).not.toBe(first.pid)
+      expect(second.output).toEqual({ pid: second.pid, tries: 1 })
+      await expect.poll(() => hasGroup(first.pid)).toBe(false)
+    },
+  )
 
   test('an error after the end of its try is logged by the process, and charged to no try', async () => {
     const { state, pid } = await runner().act('careless', { how: 'throwAfterEnd' })
