@@ -26,16 +26,6 @@ export interface DagCode {
 const context = new AsyncLocalStorage<RunningTry | DagCode | undefined>()
 const running = new Set<RunningTry>()
 
-/** Runs the code of a try, so that `currentTry` names this try in everything that the code starts. */
-export async function asTry<T>(one: RunningTry, work: () => Promise<T>): Promise<T> {
-  running.add(one)
-  try {
-    return await runAs(one, work)
-  } finally {
-    running.delete(one)
-  }
-}
-
 /** Runs work as part of a try, or as other code of a dag. An error that the latter does not handle is only logged. */
 export function runAs<T>(code: RunningTry | DagCode, work: () => T): T {
   return context.run(code, work)
@@ -52,8 +42,8 @@ export function currentCode(): RunningTry | DagCode | undefined {
   return context.getStore()
 }
 
-/** The tries whose code runs in this process now. */
-export function runningTries(): ReadonlySet<RunningTry> {
+/** The tries whose code runs in this process now. The pulse keeps them. */
+export function runningTries(): Set<RunningTry> {
   return running
 }
 

@@ -1,5 +1,5 @@
 import { url as debuggerUrl } from 'node:inspector'
-import { asTry, currentTry, type RunningTry, runningTries } from './blame.ts'
+import { currentTry, type RunningTry, runAs, runningTries } from './blame.ts'
 
 /** A pause of the event loop that is longer than this counts as a silence: other processes may have noticed it. */
 const SILENT_MS = 500
@@ -11,17 +11,21 @@ export const MAX_TIMER_MS = 2 ** 31 - 1
 /** The thread emits this event on the paused main thread, to learn whose code is executing there. */
 export const IDENTIFY = 'tminus:identify'
 
-/** What the main thread shares with the thread that renews its lease: `header`, then JSON of a `Suspect`. */
+/**
+ * What the main thread shares with the thread that renews its lease. `header`, then of the suspect: its dag_run_id as a
+ * double, and JSON of what all tries of its task have in common.
+ */
 const shared = new SharedArrayBuffer(4_096)
-const [BEATS, DEBUGGED, LENGTH] = [0, 1, 2] as const
-const HEADER_BYTES = 12
+const [BEATS, DEBUGGED, LENGTH, TRY] = [0, 1, 2, 3] as const
+const HEADER_BYTES = 16
+const TEXT_AT = HEADER_BYTES + 8
 
 /** The try that probably blocks the main thread. */
 export type Suspect = Pick<RunningTry, 'dagRunId' | 'dagId' | 'taskId' | 'tryNumber' | 'limitMs'>
 
 const header = new Int32Array(shared, 0, HEADER_BYTES / 4)
-const text = new Uint8Array(shared, HEADER_BYTES)
-const encoder = new TextEncoder()
+const dagRunId = new Float64Array(shared, HEADER_BYTES, 1)
+const text = new Uint8Array(shared, TEXT_AT)
 
 /** Both clocks, ms: the monotonic one stops while the machine sleeps, the other one may be set. */
 export interface Instant {
@@ -77,14 +81,16 @@ export function silences(): number {
   return silenceCount
 }
 
-/** Runs the code of a try, and records when it blocks the event loop. */
-export async function watchTry<T>(one: RunningTry, work: () => Promise<T>): Promise<T> {
+/** Runs work as part of a try, until `endTry`; `currentTry` names this try in everything that the work starts. */
+export function beginTry<T>(one: RunningTry, work: () => T): T {
+  runningTries().add(one)
   enterTry(one)
-  try {
-    return await asTry(one, () => work().finally(look))
-  } finally {
-    publish(suspect())
-  }
+  return runAs(one, work)
+}
+
+export function endTry(one: RunningTry): void {
+  runningTries().delete(one)
+  if (enteredInThisTurn === undefined) publish(sole())
 }
 
 /** Call it directly before the code of a try. What blocks the event loop from here to the end of the turn is its doing. */
@@ -97,15 +103,15 @@ export function enterTry(one: RunningTry): void {
 }
 
 /**
- * Calls `exceeded` when a try has used up its time limit. `check` does so too if the try blocked the event loop, so that
- * the timer could not fire.
+ * Calls `exceeded` when a try has used up its time limit. Call `check` when its code has ended: if the code blocked the
+ * event loop, the timer could not fire.
  */
 export function limitTry(
   one: RunningTry,
   exceeded: (limitMs: number) => void,
 ): { check: () => void; stop: () => void } {
   const { limitMs, startedAt } = one
-  if (limitMs === undefined) return { check() {}, stop() {} }
+  if (limitMs === undefined) return { check: look, stop() {} }
   let timer: NodeJS.Timeout | undefined
   const check = (): number => {
     look()
@@ -176,21 +182,34 @@ function sole(): RunningTry | undefined {
 function publish(one: RunningTry | undefined): void {
   if (one === published) return
   published = one
-  Atomics.store(header, LENGTH, one === undefined ? 0 : encoder.encodeInto(textOf(one), text).written)
+  if (one === undefined) return void Atomics.store(header, LENGTH, 0)
+  const ofTask = textOf(one)
+  text.set(ofTask)
+  dagRunId[0] = one.dagRunId
+  header[TRY] = one.tryNumber
+  Atomics.store(header, LENGTH, ofTask.length)
 }
 
-function textOf({ dagRunId, dagId, taskId, tryNumber, limitMs }: RunningTry): string {
-  return JSON.stringify({ dagRunId, dagId, taskId, tryNumber, limitMs } satisfies Suspect)
+/** By task, because encoding it for each try would cost more than all the rest. */
+const texts = new Map<string, Map<string, Uint8Array>>()
+
+function textOf({ dagId, taskId, limitMs }: RunningTry): Uint8Array {
+  const ofDag = texts.get(dagId) ?? new Map<string, Uint8Array>()
+  const known = ofDag.get(taskId) ?? new TextEncoder().encode(JSON.stringify({ dagId, taskId, limitMs }))
+  texts.set(dagId, ofDag.set(taskId, known))
+  return known
 }
 
 /** The thread's view of the main thread. */
 export class Pulse {
   readonly #header: Int32Array
+  readonly #dagRunId: Float64Array
   readonly #text: Uint8Array
 
   constructor(memory: SharedArrayBuffer) {
     this.#header = new Int32Array(memory, 0, HEADER_BYTES / 4)
-    this.#text = new Uint8Array(memory, HEADER_BYTES)
+    this.#dagRunId = new Float64Array(memory, HEADER_BYTES, 1)
+    this.#text = new Uint8Array(memory, TEXT_AT)
   }
 
   get beats(): number {
@@ -204,9 +223,12 @@ export class Pulse {
   /** Undefined if no try is suspect. Reliable only while the main thread is blocked. */
   get suspect(): Suspect | undefined {
     const length = Atomics.load(this.#header, LENGTH)
+    if (length === 0) return undefined
+    const [dagRunId, tryNumber] = [this.#dagRunId[0] ?? 0, this.#header[TRY] ?? 0]
     try {
       // A view of shared memory cannot be decoded, so this copies it.
-      return length === 0 ? undefined : JSON.parse(new TextDecoder().decode(this.#text.slice(0, length)))
+      const ofTask = JSON.parse(new TextDecoder().decode(this.#text.slice(0, length)))
+      return { ...ofTask, dagRunId, tryNumber }
     } catch {
       return undefined
     }

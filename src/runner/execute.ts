@@ -5,14 +5,14 @@ import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
-import type { LogLevel, Task, TaskContext, TaskLog } from '../dag/task.ts'
+import type { LogLevel, TaskContext, TaskLog } from '../dag/task.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
 import { MOST, storableJson, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
 import { isRetryable, messageOf, stacksOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
-import { enterTry, limitTry, watchTry } from '../pulse.ts'
+import { beginTry, endTry, enterTry, limitTry } from '../pulse.ts'
 import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
@@ -39,28 +39,40 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
   const { dag, task, abort } = attempt
   const running = runningTry(attempt)
   const limit = limitTry(running, (ms) => abort.abort(timedOut(ms)))
-  try {
-    const work = async (tools: Tools): Promise<Ending> => {
+  const work = async (tools: Tools): Promise<Ending> => {
+    try {
       const inputs = await readInputs(attempt)
       abort.throwIfAborted()
       const context = contextOf(attempt, resources, tools)
       enterTry(running)
       const value = await task.run(inputs, context)
-      return { state: 'success', reason: null, output: await encodeOutput(task, value) }
+      return { state: 'success', reason: null, output: task.output ? await encodeOutput(task.output, value) : null }
+    } finally {
+      limit.check()
     }
-    const limited = (tools: Tools) => untilAbandoned(() => work(tools).finally(limit.check), abort)
-    return await withTools(dag, abort, resources, (tools) => watchTry(running, () => limited(tools)))
+  }
+  const begin = (tools: Tools) => beginTry(running, () => untilAbandoned(() => work(tools), abort))
+  try {
+    return await withTools(dag, abort, resources, begin)
   } catch (error) {
     return Object.assign(endingOf(error, resources), abort.codeEnded && { isStopping: true })
   } finally {
     limit.stop()
+    endTry(running)
   }
 }
 
 function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
-  const key = { dagRunId: run.dagRunId, dagId: dag.id, taskId: task.id, tryNumber, limitMs: task.executionTimeoutMs }
-  const fail = (error: Error) => abort.abort(error, true)
-  const running = { ...key, startedAt: performance.now(), stalledMs: 0, fail }
+  const running = {
+    dagRunId: run.dagRunId,
+    dagId: dag.id,
+    taskId: task.id,
+    tryNumber,
+    limitMs: task.executionTimeoutMs,
+    startedAt: performance.now(),
+    stalledMs: 0,
+    fail: (error: Error) => abort.abort(error, true),
+  }
   abort.run = (listeners) => runAs(running, listeners)
   return running
 }
@@ -85,7 +97,7 @@ export async function withTools<T>(dag: Dag, abort: Abort, resources: Resources,
   try {
     return await work(tools)
   } finally {
-    await opened?.close()
+    if (opened !== undefined) await opened.close()
   }
 }
 
@@ -152,16 +164,15 @@ export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): P
 const abandoned = () => delay(ABANDON_AFTER_MS, undefined, { ref: false })
 
 /** Encodes the output as JSON text, and checks that a downstream task can decode it. */
-async function encodeOutput(task: Task, value: unknown): Promise<string | null> {
-  if (task.output === undefined) return null
-  const encoded = await z.safeEncodeAsync(task.output, value)
+async function encodeOutput(schema: z.ZodType, value: unknown): Promise<string> {
+  const encoded = await z.safeEncodeAsync(schema, value)
   if (!encoded.success) throw schemaError('the output does not fit its schema', encoded.error)
   const text = storableJson(encoded.data)
   if (text === undefined) throw badOutput('the output is not JSON; return null if there is no output')
   const bytes = Buffer.byteLength(text)
   const tooLarge = `the output is ${bytes} bytes, over the limit of ${MAX_OUTPUT_BYTES}; store the data, return its location`
   if (bytes > MAX_OUTPUT_BYTES) throw badOutput(tooLarge)
-  const decoded = await z.safeDecodeAsync(task.output, JSON.parse(text))
+  const decoded = await z.safeDecodeAsync(schema, JSON.parse(text))
   if (!decoded.success) throw schemaError('the output cannot be read back from JSON; use a codec', decoded.error)
   return text
 }

@@ -20,7 +20,7 @@ export interface JobContext {
   /** In a long-lived process, over connections that plan BY_INDEX. */
   db: Metadata
   /** Its id changes when the process loses its lease. */
-  job: Pick<Job, 'id' | 'stepDown' | 'confirmAlive'>
+  job: Pick<Job, 'id' | 'stepDown' | 'isUnconfirmed' | 'confirmAlive'>
   log: Logger
 }
 
@@ -111,12 +111,14 @@ export class Job {
     this.#lastHeartbeat = undefined
   }
 
-  /**
-   * Call it directly before a try starts. If this process was silent, others may have taken over its runs: then it
-   * resolves once the database has confirmed that it is alive, or once it has given up its runs.
-   */
+  /** True if this process was silent: others may have taken over its runs. Ask directly before a try starts. */
+  get isUnconfirmed(): boolean {
+    return silences() !== this.#confirmed && !this.#ended
+  }
+
+  /** Resolves once the database has confirmed that this process is alive, or once it has given up its runs. */
   async confirmAlive(): Promise<void> {
-    while (silences() !== this.#confirmed && !this.#ended) {
+    while (this.isUnconfirmed) {
       this.#mustRenew = true
       this.#checking.request()
       await Promise.all([this.#checking.done(), delay(CONFIRM_EVERY_MS)])

@@ -121,13 +121,14 @@ export async function attempt(
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const read = async (upstream: string) => {
     const output = await retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
-    await job.confirmAlive()
+    if (job.isUnconfirmed) await job.confirmAlive()
     return output
   }
-  await job.confirmAlive()
+  if (job.isUnconfirmed) await job.confirmAlive()
   const log = writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, onLog)
   const ending = await executor.execute({ run, dag, task, tryNumber, isolated, abort, readOutput: read, log })
-  await log.end()
+  const written = log.end()
+  if (written !== undefined) await written
   return ending
 }
 

@@ -45,9 +45,9 @@ export class TryLog {
   }
 
   /** Resolves when the log is short: the rest is written before the end of the try, or together with it. */
-  async end(): Promise<void> {
+  end(): Promise<void> | undefined {
     this.#mentionDropped()
-    if (!this.isShort) await new Promise<void>((resolve) => (this.#onShort = resolve))
+    return this.isShort ? undefined : new Promise((resolve) => (this.#onShort = resolve))
   }
 
   /** Takes the oldest lines, of about this many bytes. */

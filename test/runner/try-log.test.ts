@@ -34,7 +34,7 @@ test('of each line a try logs, it is taken in order, still waits, or is counted 
       if (random.int(3) > 0) take(random.pick([TURN_BYTES, 256_000, 1_000_000]))
     }
     let hasEnded = false
-    const ended = log.end().then(() => {
+    const ended = Promise.resolve(log.end()).then(() => {
       hasEnded = true
     })
     while (!log.isShort) {
