@@ -1,5 +1,5 @@
 import pg, { type ClientConfig, type DatabaseError, type QueryConfig } from 'pg'
-import { boundToTry, outsideTries } from '../blame.ts'
+import { boundToTry, currentTry, outsideTries, type RunningTry, runningTries } from '../blame.ts'
 import { addAdvice } from './rights.ts'
 
 /** An idle connection sends nothing, so only TCP keep-alive detects that a NAT or a crash has dropped it. */
@@ -64,6 +64,7 @@ export class Client extends pg.Client {
   pooled = false
   readonly #options: ClientOptions
   #emit: pg.Connection['stream']['emit'] | undefined
+  #holder: RunningTry | undefined
 
   constructor(options: ClientOptions = {}) {
     super(withSafeTls(options))
@@ -91,10 +92,17 @@ export class Client extends pg.Client {
     const { stream } = this.connection
     this.#emit ??= stream.emit
     stream.emit = boundToTry(this.#emit)
+    this.#holder = currentTry()
   }
 
   giveBack(): void {
     if (this.#emit) this.connection.stream.emit = this.#emit
+    this.#holder = undefined
+  }
+
+  /** True if the try that holds this connection has ended. */
+  get isLeftBehind(): boolean {
+    return this.#holder !== undefined && !runningTries().has(this.#holder)
   }
 
   getStartupConf(): Record<string, string> {

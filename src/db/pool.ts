@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg, { type ClientBase, type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
-import { boundToTry } from '../blame.ts'
+import { boundToTry, currentCode } from '../blame.ts'
+import { TminusError } from '../errors.ts'
 import { type ActiveStatement, Client, type ClientOptions, KEEP_ALIVE } from './client.ts'
 import { noAnswer, STEP_MS, settlesWithin } from './deadline.ts'
 
@@ -46,15 +47,19 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
   })
   pool.on('error', (error) => onIdleError?.(error))
   pool.on('release', (_error, client) => ofOurs(client).giveBack())
-  if (timeoutMs !== undefined) limitStatements(pool, timeoutMs)
+  watchConnections(pool, timeoutMs)
   return pool
 }
 
-/** pg's own limit would leave the connection in use: a transaction would wait on it for its rollback. */
-function limitStatements(pool: Database, ms: number): void {
+/**
+ * Destroys connections whose statement takes too long. pg's own limit would leave the connection in use: a transaction
+ * would wait on it for its rollback. Takes back connections that others wait for from tries that have ended.
+ */
+function watchConnections(pool: Database, ms = Number.POSITIVE_INFINITY): void {
   const steps = new WeakMap<ActiveStatement, number>()
   const check = () => {
     for (const client of clientsOf(pool)) {
+      if (client.isLeftBehind && pool.waitingCount > 0) takeBack(client)
       const statement = client.activeStatement
       if (!statement) continue
       const waited = (steps.get(statement) ?? 0) + 1
@@ -64,6 +69,12 @@ function limitStatements(pool: Database, ms: number): void {
     if (pool.ended) clearInterval(timer)
   }
   const timer = setInterval(check, STEP_MS).unref()
+}
+
+/** First its statement fails, so that a `pool.query` releases it by itself. */
+function takeBack(client: Client): void {
+  client.destroy(new Error('the connection was closed because the try that used it has ended'))
+  setImmediate(() => client.isLeftBehind && (client as unknown as PoolClient).release(true))
 }
 
 /** Destroys every connection, busy or idle. Statements on them fail with `error`; the pool opens new connections. */
@@ -112,6 +123,18 @@ class RepeatingPool extends pg.Pool {
     const client = await super.connect()
     ofOurs(client).lend()
     return client
+  }
+
+  /** Pipelines get no pool of their own, so a task that ends one would end that of all tasks. */
+  override end(): Promise<void>
+  override end(callback: () => void): void
+  override end(callback?: () => void): Promise<void> | void {
+    if (currentCode() !== undefined)
+      throw new TminusError(
+        'a task must not end context.db, because other tasks use it; release your connections instead',
+        { code: 'database_shared' },
+      )
+    return callback ? super.end(callback) : super.end()
   }
 
   override query(...args: never[]): never {

@@ -103,6 +103,22 @@ test('a connection that ends while a task holds it fails only that task', async 
   expect([innocent.state, page]).toEqual(['success', 200])
 })
 
+test('a task cannot end the pool that it shares', async () => {
+  const { own, innocent } = await careless('end of the pool')
+  const reason = expect.stringContaining('a task must not end context.db')
+  expect(own.task_instances[0]).toMatchObject({ state: 'failed', reason })
+  expect([innocent.state, (await careless('nothing')).innocent.state]).toEqual(['success', 'success'])
+})
+
+test.each([
+  ['connections that are kept', 'success'],
+  ['statements without an end', 'failed'],
+])('an ended try keeps no connection that another one waits for: %s', async (way, state) => {
+  expect((await careless(way)).own.state).toBe(state)
+  const { innocent, page } = await careless('nothing')
+  expect([innocent.state, page]).toEqual(['success', 200])
+})
+
 test('a task may send a signal to a process that it has started', async () => {
   expect((await careless('kill of a child')).own.state).toBe('success')
 })
