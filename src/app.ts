@@ -21,14 +21,18 @@ import { messageOf, UsageError } from './errors.ts'
 import { type LoadedDags, loadDags, readSettingsOfAll } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
 import { dropMetadata } from './maintenance/schema.ts'
+import { identifierOf } from './metadata/dags.ts'
 import type { JobKind } from './metadata/jobs.ts'
 import { BY_INDEX, openMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
+import type { JobListener } from './runner/job.ts'
 import type { Runner, RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
 import { scrubStderr } from './stderr.ts'
 import { guardTasks } from './task-guard.ts'
 import { VERSION } from './version.ts'
+import type { Engine } from './worker/engine.ts'
+import type { TaskWorker } from './worker/task-worker.ts'
 
 /** What a process knows before it opens a database. */
 export interface Setup {
@@ -85,8 +89,8 @@ export interface App extends Databases {
 }
 
 /**
- * Opens the databases, registers the process and creates its runner with a local executor. The process owns no run yet.
- * It already listens for notifications and reclaims the runs of dead processes.
+ * Opens the databases, registers the process and creates its runner. The process owns no run yet. It already listens for
+ * notifications and reclaims the runs of dead processes.
  */
 export async function openApp(
   setup: Setup,
@@ -94,11 +98,85 @@ export async function openApp(
   watch: Pick<RunnerOptions, 'onChange' | 'onLog'> = {},
 ): Promise<App> {
   const { config, loaded, log } = setup
-  if (config.executor === 'distributed') throw new UsageError('EXECUTOR=distributed is not built yet; set it to local')
-  const hashing = codeVersion(config.pipelinesDir)
+  const isLocal = config.executor === 'local'
   // Imported here because the page and most verbs execute nothing.
-  const [{ Runner }, { Job }, { Lease }, { localExecutor }, { isolatedExecutor }, { Children }] = await Promise.all([
+  const [{ Runner }, distributed] = await Promise.all([
     import('./runner/runner.ts'),
+    isLocal ? undefined : import('./executors/distributed.ts'),
+  ])
+  const opened = await openProcess(setup, kind)
+  const { db, job, resources } = opened
+  const executor = distributed
+    ? distributed.distributedExecutor({ db, job, log }, config.workerSchema, opened.executor.isolates)
+    : opened.executor
+  const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
+  const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
+  return await opened.listen(runner, async () => {
+    const end = async (state: 'success' | 'failed', options: EndOptions = {}) => {
+      const why = storableReason(options.reason)
+      // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.
+      await runner.release(0, why ?? 'the process ended', options.abandonMs)
+      if (distributed) await executor.close()
+      await opened.close(state, options)
+    }
+    return { ...opened.databases, runner, jobId: () => job.id, broken: opened.broken, end }
+  })
+}
+
+/** A process that executes the tries which the owners of runs hand over. */
+export interface WorkerApp {
+  worker: TaskWorker
+  /** See `guardTasks`. */
+  broken: Promise<string>
+  /** Takes no further tries, waits up to `graceMs` for the running ones, and releases the rest. Returns their number. */
+  end(state: 'success' | 'failed', graceMs: number, options: EndOptions & { reason: string }): Promise<number>
+}
+
+export async function openWorker(setup: Setup): Promise<WorkerApp> {
+  const { config, loaded, log } = setup
+  if (config.executor === 'local')
+    throw new UsageError('A worker needs EXECUTOR=distributed; set it for this process and for the scheduler')
+  const [{ TaskWorker }, { Engine }] = await Promise.all([
+    import('./worker/task-worker.ts'),
+    import('./worker/engine.ts'),
+  ])
+  const opened = await openProcess(setup, 'worker')
+  const { db, job, executor } = opened
+  // Without notifications it still looks for jobs every 5 s, so a pooler in transaction mode is possible.
+  const pool = openPool(opened.databases.direct.url, {
+    max: 4,
+    timeoutMs: STATEMENT_MS.runner,
+    applicationName: 'tminus engine',
+  })
+  const engine: Engine = new Engine({
+    pool,
+    schema: config.workerSchema,
+    identifiers: [...loaded.dags.values()].map(identifierOf),
+    concurrency: config.concurrency,
+    handle: (key) => worker.handle(key),
+    onStarted: (engineId) => void worker.setEngineId(engineId),
+    log,
+  })
+  const unlock = (engineIds: readonly string[]) => engine.unlock(engineIds)
+  const worker: TaskWorker = new TaskWorker({ db, job, dags: loaded.dags, executor, unlock, log })
+  return await opened.listen(worker, async () => {
+    await engine.start()
+    const end: WorkerApp['end'] = async (state, graceMs, options) => {
+      const draining = engine.drain()
+      const left = await worker.drain(graceMs, storableReason(options.reason) ?? '', options.abandonMs ?? 0)
+      if (worker.executing === 0) await draining
+      await opened.close(state, options, () => engine.close())
+      return left
+    }
+    return { worker, broken: opened.broken, end }
+  })
+}
+
+/** What each process that executes tasks or owns runs has: its job row, its databases, its local executor. */
+async function openProcess(setup: Setup, kind: JobKind) {
+  const { config, loaded, log } = setup
+  const hashing = codeVersion(config.pipelinesDir)
+  const [{ Job }, { Lease }, { localExecutor }, { isolatedExecutor }, { Children }] = await Promise.all([
     import('./runner/job.ts'),
     import('./worker/lease.ts'),
     import('./executors/local.ts'),
@@ -122,32 +200,39 @@ export async function openApp(
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }
   const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })
   const { broken, unguard } = guardTasks(setup)
-  try {
-    await job.open()
-    const resources = resourcesOf(setup, databases)
-    const executor = isolatedExecutor(localExecutor(config.concurrency, resources), config.isolation, children)
-    const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
-    const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
-    await job.listen(runner)
-    const end = async (state: 'success' | 'failed', { reason, drop, abandonMs }: EndOptions = {}) => {
-      const why = reason === undefined ? undefined : storableText(reason, MOST.reason)
-      // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.
-      await runner.release(0, why ?? 'the process ended', abandonMs)
-      await executor.close()
-      await job.close(state, why ?? null)
-      await closePool(runnerPool)
-      if (drop) await dropMetadata(metadata)
-      await databases.close()
-      unguard()
-    }
-    return { ...databases, runner, jobId: () => job.id, broken, end }
-  } catch (error) {
-    unguard()
-    await job.close('failed', storableText(messageOf(error), MOST.reason)).catch(() => {})
+  const resources = resourcesOf(setup, databases)
+  const executor = isolatedExecutor(localExecutor(config.concurrency, resources), config.isolation, children)
+  const closeDatabases = async () => {
     await closePool(runnerPool)
     await databases.close()
-    throw error
   }
+  const close = async (state: 'success' | 'failed', { reason, drop }: EndOptions, first = async () => {}) => {
+    await executor.close()
+    await job.close(state, storableReason(reason) ?? null)
+    await first()
+    await closePool(runnerPool)
+    if (drop) await dropMetadata(metadata)
+    await databases.close()
+    unguard()
+  }
+  /** Registers the process, then calls `opened`. If that fails, everything is closed. */
+  const listen = async <T>(listener: JobListener, opened: () => Promise<T>): Promise<T> => {
+    try {
+      await job.open()
+      await job.listen(listener)
+      return await opened()
+    } catch (error) {
+      unguard()
+      await job.close('failed', storableText(messageOf(error), MOST.reason)).catch(() => {})
+      await closeDatabases()
+      throw error
+    }
+  }
+  return { databases, db, job, resources, executor, broken, close, listen }
+}
+
+function storableReason(reason: string | undefined): string | undefined {
+  return reason === undefined ? undefined : storableText(reason, MOST.reason)
 }
 
 /** The address for this process's session; undefined if the only known address is a pooler in transaction mode. */

@@ -2,8 +2,7 @@
 import './check-node.cjs'
 import './guarded.ts'
 import { Command, CommanderError } from 'commander'
-import { commandFor } from '../command-for.ts'
-import { TminusError, UsageError } from '../errors.ts'
+import { TminusError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
 import { addVerb } from './add-verb.ts'
@@ -48,14 +47,9 @@ function addDaemons(program: Command, done: (code: number) => void): void {
   addVerb(program, 'web', 'serve the page only; another process must execute the runs that it queues').action(
     async () => done(await (await import('./verbs/web.ts')).web()),
   )
-  program
-    .command('worker')
-    .description('not built yet')
-    .action(() => {
-      throw new UsageError(
-        `worker is not built yet; ${commandFor('start')} runs scheduler, executor and page in one process`,
-      )
-    })
+  addVerb(program, 'worker', 'execute tasks for the schedulers; needs EXECUTOR=distributed').action(async () =>
+    done(await (await import('./verbs/worker.ts')).worker()),
+  )
 }
 
 /** Turns commander's `error: unknown command 'dag'` into a sentence. */

@@ -3,7 +3,7 @@ import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType } from '../dag/state.ts'
 import { storableJson, storableRecord } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
-import type { TaskInstance } from './task-instances.ts'
+import { HANDED_OVER, type TaskInstance } from './task-instances.ts'
 
 export interface NewDagRun {
   dagId: string
@@ -182,8 +182,10 @@ export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun
        r.data_interval_start as "dataIntervalStart", r.conf,
        greatest(0, extract(epoch from now() - r.started_at) * 1000)::float8 as "ranForMs", ${PREVIOUS} as previous,
        (select graph from metadata.dag_version v where v.dag_version_id = r.dag_version_id) as nodes,
-       (select coalesce(json_agg(json_build_object('taskId', task_id, 'state', state, 'tryNumber', try_number,
-         'failures', failures, 'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'reason', reason, 'dueInMs', ${DUE_IN_MS})), '[]')
+       (select coalesce(json_agg(json_build_object('taskId', task_id, 'tryNumber', try_number, 'failures', failures,
+         'state', case when ${HANDED_OVER} then 'running' else t.state end, 'heldBy', case when ${HANDED_OVER} then 'queue'
+           when t.state = 'running' and t.job_id is distinct from r.job_id then 'worker' end,
+         'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'reason', reason, 'dueInMs', ${DUE_IN_MS})), '[]')
         from metadata.task_instance t where t.dag_run_id = r.dag_run_id) as instances
      from metadata.dag_run r where r.dag_run_id = $1`,
     [dagRunId],

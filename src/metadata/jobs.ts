@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Dag } from '../dag/dag.ts'
 import { graphHash } from './dags.ts'
 import type { Metadata } from './metadata.ts'
-import type { TryKey } from './task-instances.ts'
+import { HANDED_OVER, type TryKey } from './task-instances.ts'
 
 export type JobKind = 'pipeline' | 'start' | 'scheduler' | 'worker' | 'web'
 
@@ -155,7 +155,8 @@ type Released = { runs: number; tries: number }
 type Loss = 'died' | 'blocked' | 'alive' | TryKey
 
 /**
- * Queues the job's runs again, records its running tries as lost, and frees its pool slots.
+ * Queues the job's runs again, records its running tries as lost, and frees its pool slots. Tries of its runs that run on
+ * workers go on and keep their slots.
  *
  * A try in a child process is never at fault, and never charged. A death charges a try that was alone in its process, or
  * whose previous try was lost in a death too. Each try that may be at fault is remembered (`lost_try`), so that the next
@@ -167,12 +168,20 @@ async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Lo
      where job_id = $1 and state in ('queued', 'running') returning dag_run_id`,
     [jobId, reason],
   )
-  const ids = runs.rows.map((run) => run.dag_run_id)
+  const others = await tx.query<{ dag_run_id: number }>(RUNS_OF_WORKER, [jobId, tx.channel])
+  const ids = [...runs.rows, ...others.rows].map((run) => run.dag_run_id)
   const cause = typeof loss === 'string' ? loss : `${loss.dagRunId} ${loss.taskId} ${loss.tryNumber}`
   const { rowCount } = await tx.query(LOSE_TRIES, [ids, reason, jobId, cause])
   await tx.query(`select pg_notify($1, 'run'), pg_notify($1, 'slot')`, [tx.channel])
-  return { runs: ids.length, tries: rowCount ?? 0 }
+  return { runs: runs.rows.length, tries: rowCount ?? 0 }
 }
+
+/** A worker owns no runs, but runs tries of other processes' runs. Their owners read these again. */
+const RUNS_OF_WORKER = `
+update metadata.dag_run r set version = version + 1
+where (select kind = 'worker' from metadata.job where job_id = $1) and r.state in ('queued', 'running') and exists (
+  select from metadata.task_instance t where t.dag_run_id = r.dag_run_id and t.state = 'running' and t.job_id = $1)
+returning r.dag_run_id, pg_notify($2, 'changed:' || r.dag_run_id)`
 
 /**
  * `running`: the tries that are lost, and whether each may be at fault · `judged`: why each is charged, or why not ·
@@ -180,11 +189,13 @@ async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Lo
  */
 const LOSE_TRIES = `
 with running as (
-  select dag_run_id, task_id, isolated, lost_try > 0 and lost_try = try_number - 1 as again,
+  select dag_run_id, task_id, try_number, isolated, lost_try > 0 and lost_try = try_number - 1 as again,
     case when $4 in ('died', 'blocked') then not isolated
       else concat_ws(' ', dag_run_id, task_id, try_number) = $4 end as suspect,
     count(*) filter (where not isolated) over () - 1 as others
-  from metadata.task_instance where dag_run_id = any($1::bigint[]) and state = 'running'
+  from metadata.task_instance t where dag_run_id = any($1::bigint[]) and state = 'running' and job_id = $3
+    and not exists (select from metadata.task_report p
+      where p.dag_run_id = t.dag_run_id and p.task_id = t.task_id and p.try_number = t.try_number)
 ), judged as (
   select *, case when not suspect or $4 = 'blocked' then null when $4 <> 'died' then 'it blocked the process'
       when others = 0 then 'no other task ran in it' when again then 'its previous try was lost too' end as fault,
@@ -201,7 +212,10 @@ with running as (
   from judged j where j.dag_run_id = t.dag_run_id and j.task_id = t.task_id and t.state = 'running'
   returning t.dag_run_id, t.task_id, t.try_number, t.started_at, t.reason
 ), freed as (
-  delete from metadata.pool_slot where job_id = $3
+  delete from metadata.pool_slot s where (s.job_id = $3 and not exists (
+    select from metadata.task_instance t where t.dag_run_id = s.dag_run_id and t.task_id = s.task_id
+      and t.try_number = s.try_number and (t.state = 'running' and t.job_id <> $3 or ${HANDED_OVER})))
+    or (s.dag_run_id, s.task_id, s.try_number) in (select dag_run_id, task_id, try_number from running)
 )
 insert into metadata.task_instance_history (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
 select dag_run_id, task_id, try_number, 'failed', substr(reason, strpos(reason, 'lost: ')), $3, started_at,

@@ -3,7 +3,7 @@ import type { LogLevel } from '../dag/task.ts'
 import { storableRecord } from '../db/text.ts'
 import { type DagRun, PREVIOUS } from './dag-runs.ts'
 import type { Metadata } from './metadata.ts'
-import type { TaskInstance, TryKey } from './task-instances.ts'
+import { HANDED_OVER, type TaskInstance, type TryKey } from './task-instances.ts'
 
 /** How one try of a task ended, as the executor reports it. */
 export type Ending = {
@@ -23,7 +23,7 @@ export type Ending = {
 export type Failure = Ending & { state: 'failed' }
 
 /** Moves a task instance to another state; refused unless it is in the state `from` at the try `fromTry`. */
-export interface Transition extends Omit<TaskInstance, 'state' | 'lostTry'> {
+export interface Transition extends Omit<TaskInstance, 'state' | 'lostTry' | 'heldBy'> {
   from: TaskInstanceState
   fromTry: number
   to: TaskInstanceState
@@ -45,8 +45,18 @@ export interface RunChange {
   transitions: readonly Transition[]
   /** True if the run's tasks may hold pool slots. */
   limited: boolean
+  /** The tries that this change starts on workers. */
+  handedOver?: readonly HandedOver[]
   /** The run's own new state, if it changes; `queued` releases it to another owner. */
   run: RunResult | null
+}
+
+/** A try for the workers. Those that serve `identifier` take it. */
+export interface HandedOver {
+  taskId: string
+  identifier: string
+  /** Higher starts first. */
+  priority: number
 }
 
 /** A change that was written. If it starts a task, `previous` is the current value of `DagRun.previous`. */
@@ -68,20 +78,25 @@ export type LogLine = TryKey & LoggedLine
  * The statement first locks the rows of the runs that this process still owns at the known version. A process that
  * adopts a run waits for this write, or this write waits for it and then changes nothing of the run. So a change is
  * written completely or not at all.
+ *
+ * @param handOver see `HandOver.sql`: a start is stored as `queued`, with a job for the workers
  */
 export async function writeChanges(
   db: Metadata,
   jobId: number,
   changes: readonly RunChange[],
   logs: readonly LogLine[],
+  handOver?: string,
 ): Promise<Map<number, Written>> {
   const runs = changes.map(({ dagRunId, version, run }) => storableRecord(dagRunId, version, run?.state, run?.reason))
-  const moves = changes.flatMap(({ dagRunId, transitions }) => transitions.map((one) => moveOf(dagRunId, one)))
-  const extras = extrasOf(changes, logs)
+  const moves = changes.flatMap(({ dagRunId, transitions }) =>
+    transitions.map((one) => moveOf(dagRunId, one, handOver)),
+  )
+  const extras = extrasOf(changes, logs, handOver !== undefined)
   const parts = PART_NAMES.filter((part) => extras[part].length > 0)
   const { rows } = await db.query<Written & { dag_run_id: number }>({
     name: `write_changes_${parts.join('_')}`,
-    text: statement(parts),
+    text: statement(parts, handOver),
     values: [jobId, runs, moves, ...(parts.length === 0 ? [] : [db.channel, JSON.stringify(extras)])],
   })
   const missing = new Map<number, number>()
@@ -95,11 +110,12 @@ export async function writeChanges(
   return written
 }
 
-function moveOf(dagRunId: number, move: Transition): string {
+function moveOf(dagRunId: number, move: Transition, handOver?: string): string {
   const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt, isolated } = move
   const found = [dagRunId, taskId, from, fromTry]
+  const state = to === 'running' && handOver !== undefined ? 'queued' : to
   const due = dueAt && new Date(Math.max(0, dueAt.getTime() - Date.now())).toISOString()
-  return storableRecord(...found, to, tryNumber, failures, lost, reason, ended?.error, due, String(isolated))
+  return storableRecord(...found, state, tryNumber, failures, lost, reason, ended?.error, due, String(isolated))
 }
 
 type Part = keyof typeof PARTS
@@ -108,15 +124,23 @@ type Part = keyof typeof PARTS
  * The rows of the optional parts, which few writes have; so JSON is fast enough. The statement omits an empty part,
  * because each part costs a tenth of its time.
  */
-function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Record<Part, readonly unknown[]> {
+function extrasOf(
+  changes: readonly RunChange[],
+  logs: readonly LogLine[],
+  onWorkers: boolean,
+): Record<Part, readonly unknown[]> {
   const tries: object[] = []
   const outputs: object[] = []
   const freed: object[] = []
+  const reports: object[] = []
+  const stopped = new Set<number>()
   for (const { dagRunId, transitions, limited } of changes) {
     for (const { taskId, from, fromTry: tryNumber, to, ended } of transitions) {
       // A task instance that ends before it starts may just have acquired the slot of its next try.
-      const isFree = from === 'running' ? !ended?.isStopping : isTerminal(to)
+      const isFree = from === 'running' ? onWorkers || !ended?.isStopping : isTerminal(to)
       if (limited && isFree) freed.push({ dagRunId, taskId, tryNumber: from === 'running' ? tryNumber : tryNumber + 1 })
+      if (onWorkers && from === 'running') reports.push({ dagRunId, taskId, tryNumber })
+      if (onWorkers && ended?.isStopping) stopped.add(dagRunId)
       if (ended === null) continue
       const { state, reason, error, output = null } = ended
       // A task instance that ends with its try holds the same facts, so the try needs no row.
@@ -125,18 +149,23 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[]): Reco
     }
   }
   const runs = changes.filter(({ run }) => run !== null).map(({ dagRunId }) => dagRunId)
-  return { tries, outputs, freed, runs, logs }
+  const handed = changes.flatMap(({ dagRunId, handedOver = [] }) => handedOver.map((one) => ({ dagRunId, ...one })))
+  return { handed, reports, stopped: [...stopped], tries, outputs, freed, runs, logs }
 }
 
 /**
  * Returns one row, with the run's id, for each changed row. The conditions on `$4` and `$5` are always true: Postgres
  * needs each parameter to occur with its type, even if no part of this statement uses it.
  */
-function statement(parts: readonly Part[]): string {
+function statement(parts: readonly Part[], handOver = ''): string {
   if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id, ${START}`
-  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.job_id, t.started_at, ${START})`
-  return `with ${[RUN, moved, ...parts.map((part) => PARTS[part])]}
-    select dag_run_id, starts, previous from moved where $4::text is not null and $5::jsonb is not null
+  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.try_number, t.job_id, t.started_at, ${START})`
+  // Postgres executes a select in a CTE only if the statement uses it.
+  const used = parts.flatMap((part) =>
+    part === 'handed' || part === 'stopped' ? `and (select count(*) from ${part}) >= 0` : [],
+  )
+  return `with ${[RUN, moved, ...parts.map((part) => PARTS[part].replace('HAND_OVER', handOver))]}
+    select dag_run_id, starts, previous from moved where $4::text is not null and $5::jsonb is not null ${used.join(' ')}
     ${parts.includes('runs') ? 'union all select dag_run_id, false, null from runs' : ''}`
 }
 
@@ -150,16 +179,18 @@ const RUN = `run as materialized (
   ) r
 )`
 
-/** `c.due_at` is the wait after 1970: the clock of the process may differ from that of the database. */
+/** The owner does not know whether a worker has claimed a try already. `c.due_at` is the wait after 1970: the clock of the process may differ from that of the database. */
 const MOVE = `update metadata.task_instance t set
     state = c.state, try_number = c.try_number, failures = c.failures, lost = c.lost, reason = c.reason,
     error = c.error, isolated = c.isolated,
     due_at = least(now() + (c.due_at - 'epoch'), case when c.due_at is not null then timestamptz '9999-12-31' end),
     job_id = case when c.state = 'running' then $1 else t.job_id end,
+    queued_at = case when c.state = 'queued' and c.try_number > c.from_try then now() end,
     started_at = case when c.state = 'running' then now() else t.started_at end,
     ended_at = case when c.state in ('success', 'failed', 'skipped', 'upstream_failed') then now() end
   from run r join unnest($3::metadata.task_instance_change[]) as c using (dag_run_id)
-  where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.state = c.from_state and t.try_number = c.from_try`
+  where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.try_number = c.from_try
+    and (t.state = c.from_state or c.from_state = 'running' and ${HANDED_OVER})`
 
 /** A run that succeeds in this statement counts as previous too. */
 const START = `c.state = 'running' as starts, case when c.state = 'running' then greatest(${PREVIOUS}, (
@@ -167,6 +198,23 @@ const START = `c.state = 'running' as starts, case when c.state = 'running' then
     where e.dag_id = r.dag_id and e.state = 'success' and e.logical_date < r.logical_date)) end as previous`
 
 const PARTS = {
+  handed: `jobs as (
+  select j.identifier, json_build_object('dagRunId', m.dag_run_id, 'taskId', m.task_id, 'tryNumber', m.try_number) as payload,
+    r.queued_at as run_at, j.priority
+  from moved m join metadata.dag_run r using (dag_run_id) join jsonb_to_recordset($5::jsonb -> 'handed') as j
+    ("dagRunId" bigint, "taskId" text, identifier text, priority int) on j."dagRunId" = m.dag_run_id and j."taskId" = m.task_id
+), handed as (HAND_OVER)`,
+  // A report of an earlier try may be left over from a clear at the same moment.
+  reports: `reports as (
+  delete from metadata.task_report p
+  using moved m join jsonb_to_recordset($5::jsonb -> 'reports') as e ("dagRunId" bigint, "taskId" text, "tryNumber" int)
+    on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
+  where p.dag_run_id = m.dag_run_id and p.task_id = m.task_id and p.try_number <= e."tryNumber"
+)`,
+  // The workers of these tries look again which of theirs still run.
+  stopped: `stopped as (
+  select pg_notify($4, 'changed:' || id) from jsonb_array_elements_text($5::jsonb -> 'stopped') id
+)`,
   tries: `tries as (
   insert into metadata.task_instance_history
     (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)

@@ -89,14 +89,22 @@ export class ActiveRun {
     if (!this.instances.some(({ state }) => state === 'failed')) this.#endRun('failed', reason)
   }
 
-  /** Releases the run to another process: its running tasks become `scheduled`, and the run is queued. */
-  release(reason: string): void {
+  /**
+   * Releases the run to another process: the run is queued, and its running tasks become `scheduled`, unless they run on
+   * workers.
+   */
+  release(reason: string, onWorkers = false): void {
     if (this.ended !== undefined) return
     this.instances.forEach(({ state }, index) => {
-      if (state !== 'running' || this.#undoStart(index)) return
+      if (state !== 'running' || this.#undoStart(index) || onWorkers) return
       this.#move(index, { state: 'scheduled', reason, dueAt: null }, failure(reason, true))
     })
     this.#endRun('queued', reason)
+  }
+
+  /** Ends a try of another process, which is not charged. The task is ready again. */
+  takeBack(index: number): void {
+    this.#move(index, { state: 'scheduled', reason: 'taken back by the owner of the run', dueAt: null })
   }
 
   /** Returns the changes since the last call, to be written together; undefined if there are none. */

@@ -10,7 +10,7 @@ import type { JobContext } from './job.ts'
 
 export interface AdmissionOptions extends JobContext {
   /** Its slots limit the task instances that run in this process. */
-  executor: Pick<Executor, 'slots' | 'isolates'>
+  executor: Pick<Executor, 'slots' | 'isolates' | 'handOver'>
   /** Called if a slot is free and no task instance waits for it. */
   idle(): void
 }
@@ -71,10 +71,10 @@ export class Admission {
 
   /**
    * Takes free slots for the first tasks of a run that is about to be inserted; returns those that start with it. An
-   * isolated task starts later, because the insertion does not record its isolation.
+   * isolated task starts later, because the insertion does not record its isolation; a task for a worker too.
    */
   reserve(dag: Dag): Set<string> {
-    if (!this.hasRoom) return new Set()
+    if (!this.hasRoom || this.#options.executor.handOver) return new Set()
     const ready = readyAtFirst(dag.graph).filter((taskId) => {
       const task = dag.tasks.get(taskId)
       return task && !this.#options.executor.isolates(task, false) && poolsOf(dag, taskId).length === 0

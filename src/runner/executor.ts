@@ -1,7 +1,7 @@
 import type { Dag } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
-import type { Ending } from '../metadata/transitions.ts'
+import type { Ending, HandedOver } from '../metadata/transitions.ts'
 import type { Abort } from './abort.ts'
 import type { TryLog } from './try-log.ts'
 
@@ -20,6 +20,12 @@ export interface Attempt {
   log: Pick<TryLog, 'add'>
 }
 
+export interface HandOver {
+  /** A select that adds the rows of `jobs` (identifier, payload, run_at, priority) to the queue of the workers. */
+  readonly sql: string
+  jobOf(dag: Dag, taskId: string): HandedOver
+}
+
 /** Executes claimed task instances. The runner decides which of them start. */
 export interface Executor {
   /** Limit of concurrent attempts. */
@@ -29,6 +35,10 @@ export interface Executor {
    * lost when its process died.
    */
   isolates(task: Task, isSuspect: boolean): boolean
+  /** Set if other processes execute the attempts: a start is stored as `queued`, together with a job for them. */
+  readonly handOver?: HandOver
+  /** Other processes may have reported the ends of attempts. */
+  reported?(): void
   /** Executes one attempt. Never rejects: an error becomes a failed ending. */
   execute(attempt: Attempt): Promise<Ending>
   /** Ends what the executor has started. Call it after the last attempt has ended. */

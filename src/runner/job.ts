@@ -31,6 +31,8 @@ export interface JobListener {
   slotsFreed(): void
   /** Another process changed this run, or any run if no id is passed. */
   runChanged(dagRunId?: number): void
+  /** Workers may have reported the ends of tries; also called once a second. */
+  reported(): void
   /** This process was declared dead and lost its runs; from now on it has a new job id. */
   leaseLost(): void
 }
@@ -100,7 +102,10 @@ export class Job {
   /** Starts to receive notifications and to check other processes; the first check is done when this returns. */
   async listen(listener: JobListener): Promise<void> {
     this.#listener = listener
-    this.#timer = setInterval(() => this.#checking.request(), CHECK_EVERY_MS)
+    this.#timer = setInterval(() => {
+      this.#checking.request()
+      listener.reported()
+    }, CHECK_EVERY_MS)
     this.#checking.request()
     await this.#checking.done()
   }
@@ -151,6 +156,7 @@ export class Job {
   #notified(payload: string): void {
     if (payload === 'run') this.#listener?.runsWaiting()
     else if (payload === 'slot') this.#listener?.slotsFreed()
+    else if (payload === `report:${this.#id}`) this.#listener?.reported()
     else if (payload.startsWith('changed:')) this.#listener?.runChanged(Number(payload.slice('changed:'.length)))
   }
 

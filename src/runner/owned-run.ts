@@ -96,14 +96,19 @@ export class OwnedRun implements Candidate, Source {
   leave(how: Exit['how'], reason: string): void {
     if (this.#phase === 'over') return
     this.#exit = { how, reason }
-    if (how !== 'release') this.#tries.abortAll(reason)
+    // Tries on workers go on while the run has no owner.
+    if (how === 'stop' || (how === 'interrupt' && !this.#handOver)) this.#tries.abortAll(reason)
     this.#applyExit()
     this.#mark()
   }
 
   #applyExit(): void {
     if (this.#exit?.how === 'stop') this.state.stop(this.#exit.reason)
-    if (this.#exit?.how === 'release') this.state.release(this.#exit.reason)
+    if (this.#exit?.how === 'release') this.state.release(this.#exit.reason, this.#handOver !== undefined)
+  }
+
+  get #handOver() {
+    return this.#owner.executor.handOver
   }
 
   /** Why tasks are aborted because the process ends; undefined unless it does. */
@@ -129,7 +134,9 @@ export class OwnedRun implements Candidate, Source {
     if (change === undefined) return undefined
     this.#phase = 'writing'
     this.#tries.writing()
-    return Object.assign(change, { limited: this.#limited })
+    const started = this.#handOver ? change.transitions.filter(({ to }) => to === 'running') : []
+    const handedOver = started.flatMap(({ taskId }) => this.#handOver?.jobOf(this.dag, taskId) ?? [])
+    return Object.assign(change, { limited: this.#limited, handedOver })
   }
 
   written(change: RunChange, result: boolean | Error): void {
@@ -225,7 +232,18 @@ export class OwnedRun implements Candidate, Source {
     this.#mark()
     if (run.state !== 'running') return
     const ready = this.state.judgeAll()
-    this.state.instances.forEach(({ state, tryNumber, dueAt }, index) => {
+    this.state.instances.forEach(({ state, tryNumber, dueAt, heldBy }, index) => {
+      // The workers that served the previous owner may not serve this one. Without `handOver`, no worker serves it.
+      if (
+        state === 'running' &&
+        !this.#tries.has(index) &&
+        heldBy !== null &&
+        (heldBy === 'queue' || !this.#handOver)
+      ) {
+        this.state.takeBack(index)
+        ready.push(index)
+        return
+      }
       // Stored as running, but not started: it started with its run, or the answer to its claim was lost.
       if (state === 'running' && !this.#tries.has(index)) {
         this.#tries.claim(index, tryNumber)

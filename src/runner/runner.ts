@@ -126,10 +126,13 @@ export class Runner implements JobListener {
   async release(graceMs: number, reason: string, abandonMs = ABANDON_AFTER_MS): Promise<number> {
     this.#filter = undefined
     this.#owner.admission.close()
-    await until(() => this.#owner.admission.executing === 0, graceMs)
+    // Tries on workers go on without this process.
+    const handsOver = this.#options.executor.handOver !== undefined
+    const ended = () => handsOver || this.#owner.admission.executing === 0
+    await until(ended, graceMs)
     await this.#claiming.done()
     for (const run of this.#runs.values()) run.leave('interrupt', reason)
-    await until(() => this.#owner.admission.executing === 0, abandonMs)
+    await until(ended, abandonMs)
     await this.#owner.writer.drained()
     const left = [...this.#runs.values()]
     for (const run of left) run.leave('release', reason)
@@ -162,6 +165,10 @@ export class Runner implements JobListener {
     const changed = dagRunId === undefined ? [...this.#runs.values()] : [this.#runs.get(dagRunId)]
     for (const run of changed) run?.changedElsewhere()
     if (dagRunId !== undefined && !this.#runs.has(dagRunId)) this.#changedUnknown.add(dagRunId)
+  }
+
+  reported(): void {
+    this.#options.executor.reported?.()
   }
 
   leaseLost(): void {

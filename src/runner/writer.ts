@@ -3,8 +3,11 @@ import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { type DagRun, type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
+import type { Executor } from './executor.ts'
 import type { JobContext } from './job.ts'
 import { TryLog, TURN_BYTES } from './try-log.ts'
+
+export type WriterOptions = JobContext & { executor?: Pick<Executor, 'handOver'> }
 
 /** A run with changes to write. `takeChange` is called just before the write, so that waiting changes merge. */
 export interface Source {
@@ -33,7 +36,7 @@ const LOG_BYTES = 256_000
  * commit, and a single transition is written at once. New runs are inserted in the same way.
  */
 export class Writer {
-  readonly #options: JobContext
+  readonly #options: WriterOptions
   readonly #dirty = new Set<Source>()
   readonly #writing: CoalescedWork
   readonly #inserting: CoalescedWork
@@ -42,7 +45,7 @@ export class Writer {
   /** By the version of their dag: one statement inserts runs of one version. */
   readonly #waiting = new Map<number, Waiting[]>()
 
-  constructor(options: JobContext) {
+  constructor(options: WriterOptions) {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'writing failed')
     this.#writing = new CoalescedWork(() => this.#write(), failed)
@@ -120,12 +123,13 @@ export class Writer {
   }
 
   readonly #writeOnce = async (items: readonly Item[]): Promise<void> => {
-    const { db, job, log } = this.#options
+    const { db, job, log, executor } = this.#options
+    const handOver = executor?.handOver?.sql
     const taken = items.filter((item) => 'change' in item)
     const logs = items.filter((item) => 'message' in item)
     const changes = taken.map(({ change }) => change)
     const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); retrying`)
-    const written = await retryDuringOutage(() => writeChanges(db, job.id, changes, logs), { onWait })
+    const written = await retryDuringOutage(() => writeChanges(db, job.id, changes, logs, handOver), { onWait })
     for (const { source, change } of taken) {
       const found = written.get(change.dagRunId)
       if (found?.starts) source.run.previous = found.previous

@@ -13,7 +13,7 @@ import { openTestRunner, silent, stored, uniqueId, until } from '../support/runn
 const database = useDatabase()
 const elsewhere = useDatabase()
 
-const deaf: JobListener = { runsWaiting() {}, slotsFreed() {}, runChanged() {}, leaseLost() {} }
+const deaf: JobListener = { runsWaiting() {}, slotsFreed() {}, runChanged() {}, reported() {}, leaseLost() {} }
 
 async function openJob(connectionString = database.connectionString): Promise<Job> {
   const db = openMetadata(database.pool, 'metadata')

@@ -1,0 +1,30 @@
+import { openWorker, setUp, type WorkerApp } from '../../app.ts'
+import { BROKEN } from '../../task-guard.ts'
+import { settingsWarnings } from '../settings-warnings.ts'
+import { EXIT_OF, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
+
+/** Time limit for tasks to end after they are aborted at the end of the grace time. */
+const ABORTED_MS = 2_000
+
+/** `worker`: executes tasks until a signal arrives. */
+export async function worker(): Promise<number> {
+  const setup = await setUp()
+  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
+  const { config, loaded, log } = setup
+  for (const message of settingsWarnings(setup)) log.warn(message)
+  const app = await openWorker(setup)
+  for (const { folder, message } of loaded.importErrors)
+    log.error({ folder }, `a pipeline could not be loaded: ${message}`)
+  log.info(`executing tasks of ${loaded.dags.size} dags, at most ${config.concurrency} at a time`)
+  const signal = await Promise.race([stopped, app.broken.then(() => undefined)])
+  if (signal === undefined) return await endBroken(app)
+  log.info(`${signal}: finishing the running tasks; a second signal ends at once`)
+  const left = await app.end('success', GRACE_MS, { reason: signal, abandonMs: ABORTED_MS })
+  return left > 0 ? EXIT_OF[signal] : 0
+}
+
+/** After an error that belongs to no task. */
+async function endBroken(app: WorkerApp): Promise<number> {
+  await app.end('failed', BROKEN.graceMs, { reason: await app.broken, abandonMs: BROKEN.abandonMs })
+  return BROKEN.exitCode
+}

@@ -1,0 +1,104 @@
+import { type DagRun, PREVIOUS } from '../metadata/dag-runs.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import { HANDED_OVER, type TryKey } from '../metadata/task-instances.ts'
+
+/** A try that this worker has claimed. */
+export interface Claimed extends TryKey {
+  isolated: boolean
+  run: DagRun
+}
+
+/**
+ * Claims tries that wait for a worker: they are stored as running in this process. A claim whose answer was lost is
+ * answered again.
+ *
+ * `alive` is false if this process was declared dead: then it got nothing, and the tries are still to be claimed.
+ */
+export async function claimTries(
+  db: Metadata,
+  jobId: number,
+  tries: readonly TryKey[],
+): Promise<{ alive: boolean; claimed: Claimed[] }> {
+  const { rows } = await db.query<{ alive: boolean } & Omit<Claimed, 'run'> & DagRun>({
+    name: 'claim_tries',
+    text: CLAIM_TRIES,
+    values: [
+      jobId,
+      tries.map((one) => one.dagRunId),
+      tries.map((one) => one.taskId),
+      tries.map((one) => one.tryNumber),
+    ],
+  })
+  const claimed = rows
+    .filter(({ taskId }) => taskId !== null)
+    .map(({ alive, taskId, tryNumber, isolated, ...run }) => ({
+      dagRunId: run.dagRunId,
+      taskId,
+      tryNumber,
+      isolated,
+      run,
+    }))
+  return { alive: rows[0]?.alive === true, claimed }
+}
+
+/** The lock on the own job row delays a declaration of death until the claim is stored, so that it is taken back too. */
+const CLAIM_TRIES = `
+with me as materialized (
+  select job_id from metadata.job where job_id = $1 and state = 'running' for share
+), claimed as (
+  update metadata.task_instance t set state = 'running', job_id = $1,
+    started_at = case when t.state = 'running' then t.started_at else now() end
+  from me, unnest($2::bigint[], $3::text[], $4::int[]) as w (dag_run_id, task_id, try_number)
+  where t.dag_run_id = w.dag_run_id and t.task_id = w.task_id and t.try_number = w.try_number
+    and (${HANDED_OVER} or t.state = 'running' and t.job_id = $1 and not exists (
+      select from metadata.task_report p
+      where p.dag_run_id = t.dag_run_id and p.task_id = t.task_id and p.try_number = t.try_number))
+  returning t.dag_run_id, t.task_id, t.try_number, t.isolated
+)
+select a.alive, c.task_id as "taskId", c.try_number as "tryNumber", c.isolated, r.dag_run_id as "dagRunId",
+  r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId", r.run_type as "runType", r.state,
+  r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
+  r.data_interval_start as "dataIntervalStart", r.conf, 0 as "ranForMs", ${PREVIOUS} as previous
+from (select exists (select from me) as alive) a
+left join (claimed c join metadata.dag_run r using (dag_run_id)) on true`
+
+/** Which of these tries no longer run here: they were cleared, marked, cancelled, stopped or taken over; and why. */
+export async function findStrays(
+  db: Metadata,
+  jobId: number,
+  tries: readonly TryKey[],
+): Promise<(TryKey & { reason: string | null })[]> {
+  const { rows } = await db.query<TryKey & { reason: string | null }>({
+    name: 'find_strays',
+    text: FIND_STRAYS,
+    values: [
+      jobId,
+      tries.map((one) => one.dagRunId),
+      tries.map((one) => one.taskId),
+      tries.map((one) => one.tryNumber),
+    ],
+  })
+  return rows
+}
+
+const FIND_STRAYS = `
+select w.dag_run_id as "dagRunId", w.task_id as "taskId", w.try_number as "tryNumber", t.reason
+from unnest($2::bigint[], $3::text[], $4::int[]) as w (dag_run_id, task_id, try_number)
+left join metadata.task_instance t on t.dag_run_id = w.dag_run_id and t.task_id = w.task_id
+where (t.state = 'running' and t.try_number = w.try_number and t.job_id = $1) is not true`
+
+/** Stores how the engine of this worker names itself. */
+export async function storeEngineId(db: Metadata, jobId: number, engineId: string): Promise<void> {
+  await db.query('update metadata.job set engine_id = $2 where job_id = $1', [jobId, engineId])
+}
+
+/** The engines of workers that have ended lately, except these: jobs that they locked can be taken by others. */
+export async function findDeadEngines(db: Metadata, known: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ engine_id: string }>({
+    name: 'find_dead_engines',
+    text: `select engine_id from metadata.job where job_id > (select max(job_id) - 1000 from metadata.job)
+      and kind = 'worker' and state <> 'running' and engine_id <> all($1::text[])`,
+    values: [known],
+  })
+  return rows.map(({ engine_id }) => engine_id)
+}

@@ -1,0 +1,124 @@
+import type { PoolClient } from 'pg'
+import { outsideTries } from '../blame.ts'
+import { isOutage, retryDuringOutage } from '../db/outage.ts'
+import { closePool, type Database } from '../db/pool.ts'
+import type { Logger } from '../log.ts'
+import type { TryKey } from '../metadata/task-instances.ts'
+import { loadEngine } from './engine-schema.ts'
+
+export interface EngineOptions {
+  /** For the engine alone; closed with it. One of its connections waits for notifications. */
+  pool: Database
+  /** The schema of graphile-worker. */
+  schema: string
+  /** Names of the jobs to take, see `identifierOf`. */
+  identifiers: readonly string[]
+  /** How many jobs at a time. */
+  concurrency: number
+  /** Executes a job. The job is deleted when it resolves, and repeated later if it rejects. */
+  handle(key: TryKey): Promise<void>
+  /** Called with the engine's own id, which it writes into the jobs that it locks; it changes with each restart. */
+  onStarted(engineId: string): void
+  log: Logger
+}
+
+const POLL_EVERY_MS = 5_000
+const RESTART_AFTER_MS = 1_000
+const OUTAGE_MS = 3_600_000
+
+type Running = ReturnType<Awaited<ReturnType<typeof loadEngine>>['runTaskList']>
+
+/**
+ * graphile-worker. It wakes this process for jobs and hands each to one process. It decides nothing: the claim of the
+ * try does. So a job that is lost, repeated or unlocked too early does no harm.
+ */
+export class Engine {
+  readonly #options: EngineOptions
+  #running: Running | undefined
+  #closed = false
+  #restart: NodeJS.Timeout | undefined
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    // The engine adds no listener to its connections, and an error without a listener ends the process.
+    options.pool.on('connect', (client) => client.on('error', () => {}))
+  }
+
+  async start(): Promise<void> {
+    const { Logger: EngineLogger, runTaskList } = await loadEngine()
+    const { pool, schema, identifiers, concurrency, handle, log } = this.#options
+    const handler = (payload: unknown) => outsideTries(() => handle(payload as TryKey))
+    const options = {
+      schema,
+      concurrency,
+      noHandleSignals: true,
+      pollInterval: POLL_EVERY_MS,
+      gracefulShutdownAbortTimeout: OUTAGE_MS,
+      logger: new EngineLogger(() => () => {}),
+    }
+    const before = process.exitCode
+    const running = runTaskList(options, Object.fromEntries(identifiers.map((name) => [name, handler])), this.#pool())
+    this.#running = running
+    this.#options.onStarted(running.id)
+    running.promise
+      .catch((error: Error) => log.error({ err: error }, 'graphile-worker failed; restarting it'))
+      .then(() => {
+        if (this.#closed) return
+        // A migration of another application's graphile-worker stops the engine and sets an exit code.
+        process.exitCode = before
+        this.#restart = setTimeout(() => void this.start(), RESTART_AFTER_MS)
+      })
+    pool.on('error', () => {})
+  }
+
+  /** Takes no further jobs; resolves when the current ones are done. */
+  async drain(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#restart)
+    await Promise.resolve(this.#running?.gracefulShutdown()).catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await closePool(this.#options.pool)
+  }
+
+  /** Makes jobs available that these engines had locked, and looks for jobs. */
+  async unlock(engineIds: readonly string[]): Promise<void> {
+    const { pool, schema, concurrency } = this.#options
+    await pool.query(`select "${schema}".force_unlock_workers($1::text[])`, [engineIds])
+    this.#running?.nudge(concurrency)
+  }
+
+  /**
+   * A failed statement would end a slot of the engine for good, so each one is repeated during an outage. The first time,
+   * only its answer may have been lost: a job may be locked that no slot executes.
+   */
+  #pool(): Database {
+    const { pool } = this.#options
+    const query = async (...args: [never]) => {
+      let isRepeated = false
+      const once = async () => {
+        try {
+          return await pool.query(...args)
+        } catch (error) {
+          isRepeated ||= isOutage(error)
+          throw error
+        }
+      }
+      const result = await retryDuringOutage(once, { forMs: OUTAGE_MS })
+      const own = this.#running?.id
+      if (isRepeated && own !== undefined) await this.unlock([own]).catch(() => {})
+      return result
+    }
+    const lent = { query, release() {} } as unknown as PoolClient
+    return new Proxy(pool, {
+      get: (target, name) => {
+        if (name === 'connect')
+          return (callback?: never) => (callback === undefined ? Promise.resolve(lent) : target.connect(callback))
+        const value = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+}

@@ -1,0 +1,29 @@
+import type { Metadata } from '../metadata/metadata.ts'
+import type { TryKey } from '../metadata/task-instances.ts'
+import type { Report } from '../metadata/task-reports.ts'
+
+/**
+ * Stores how tries ended on this worker, and notifies the owners of their runs. Returns those that were accepted: the
+ * others are no longer running, or not here.
+ */
+export async function insertReports(db: Metadata, jobId: number, reports: readonly Report[]): Promise<TryKey[]> {
+  const { rows } = await db.query<TryKey>({
+    name: 'insert_reports',
+    text: INSERT_REPORTS,
+    values: [jobId, JSON.stringify(reports), db.channel],
+  })
+  return rows
+}
+
+const INSERT_REPORTS = `
+with reported as (
+  insert into metadata.task_report (dag_run_id, task_id, try_number, ending)
+  select t.dag_run_id, t.task_id, t.try_number, e.ending
+  from jsonb_to_recordset($2::jsonb) as e ("dagRunId" bigint, "taskId" text, "tryNumber" int, ending jsonb)
+  join metadata.task_instance t on t.dag_run_id = e."dagRunId" and t.task_id = e."taskId"
+  where t.state = 'running' and t.try_number = e."tryNumber" and t.job_id = $1
+  on conflict (dag_run_id, task_id, try_number) do update set ending = excluded.ending
+  returning dag_run_id, task_id, try_number
+)
+select p.dag_run_id as "dagRunId", p.task_id as "taskId", p.try_number as "tryNumber",
+  pg_notify($3, 'report:' || r.job_id) from reported p join metadata.dag_run r using (dag_run_id)`

@@ -1,0 +1,252 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { CoalescedWork } from '../coalesced-work.ts'
+import type { Dag } from '../dag/dag.ts'
+import { isOutage, logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
+import { messageOf, TminusError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { readOutput, type TryKey } from '../metadata/task-instances.ts'
+import type { Report } from '../metadata/task-reports.ts'
+import type { Ending, LogLine } from '../metadata/transitions.ts'
+import { Abort } from '../runner/abort.ts'
+import { failure } from '../runner/active-run.ts'
+import type { Executor } from '../runner/executor.ts'
+import type { JobContext, JobListener } from '../runner/job.ts'
+import { interruption } from '../runner/tries.ts'
+import { Writer } from '../runner/writer.ts'
+import { type Claimed, claimTries, findDeadEngines, findStrays, storeEngineId } from './claims.ts'
+import { insertReports } from './reports.ts'
+
+export interface TaskWorkerOptions extends JobContext {
+  dags: ReadonlyMap<string, Dag>
+  executor: Pick<Executor, 'execute'>
+  /** Makes the jobs available that dead engines had locked. */
+  unlock(engineIds: readonly string[]): Promise<void>
+  log: Logger
+}
+
+/** Pause before a claim of a process that was declared dead and has no new job id yet. */
+const DEAD_MS = 100
+/** How long a statement is repeated while the database is away. By then another process has taken over. */
+const OUTAGE_MS = 3_600_000
+
+interface Waiting<In, Out> {
+  item: In
+  resolve(out: Out): void
+  reject(error: unknown): void
+}
+
+/** Executes the tries that the owners of runs hand over. It claims each one, executes it, and reports how it ended. */
+export class TaskWorker implements JobListener {
+  readonly #options: TaskWorkerOptions
+  readonly #writer: Writer
+  readonly #running = new Map<string, TryKey & { abort: Abort }>()
+  readonly #claims: Waiting<TryKey, Claimed | undefined>[] = []
+  readonly #reports: Waiting<Report, boolean>[] = []
+  readonly #claiming: CoalescedWork
+  readonly #reporting: CoalescedWork
+  readonly #looking: CoalescedWork
+  #engineId: string | undefined
+  readonly #deadEngines = new Set<string>()
+  /** Why the tries are being aborted: this process ends. Those that fail now are not reported but released. */
+  #interruption: string | undefined
+  #closed = false
+
+  constructor(options: TaskWorkerOptions) {
+    this.#options = options
+    const { db, job, log } = options
+    this.#writer = new Writer({ db, job, log })
+    const failed = (error: Error) => log.error({ err: error }, 'a statement of the worker failed')
+    this.#claiming = new CoalescedWork(() => this.#claimAll(), failed)
+    this.#reporting = new CoalescedWork(() => this.#reportAll(), failed)
+    this.#looking = new CoalescedWork(() => this.#look(), logUnlessOutage(log, 'looking for aborted tries failed'))
+  }
+
+  /** Number of tries that run here. */
+  get executing(): number {
+    return this.#running.size
+  }
+
+  /** Executes a try that was handed over. Does nothing if it is no longer wanted, or runs already. Never rejects. */
+  async handle(key: TryKey): Promise<void> {
+    const claimed = await new Promise<Claimed | undefined>((resolve, reject) => {
+      this.#claims.push({ item: key, resolve, reject })
+      this.#claiming.request()
+    })
+    if (claimed === undefined) return
+    const { run, taskId, tryNumber } = claimed
+    const fields = { dag_id: run.dagId, run_id: run.runId, task_id: taskId, try_number: tryNumber }
+    this.#options.log.info(fields, 'running')
+    const ending = await this.#execute(claimed, fields)
+    const isCounted = await this.#report(claimed, ending)
+    const level = !isCounted ? 'warn' : ending.state === 'failed' ? 'error' : 'info'
+    const reason = ending.reason === null ? {} : { reason: ending.reason }
+    this.#options.log[level](
+      { ...fields, ...reason },
+      isCounted ? ending.state : `${ending.state}, which is not counted`,
+    )
+  }
+
+  /** The engine has started, and names itself so in the jobs that it locks. */
+  async setEngineId(engineId: string): Promise<void> {
+    const { db, job, log } = this.#options
+    this.#engineId = engineId
+    await storeEngineId(db, job.id, engineId).catch(logUnlessOutage(log, 'storing the id of the engine failed'))
+  }
+
+  /** Waits up to `graceMs` for the running tries, aborts the rest, and waits up to `abandonMs` for them. */
+  async drain(graceMs: number, reason: string, abandonMs: number): Promise<number> {
+    await this.#until(graceMs)
+    this.#interruption = reason
+    const left = this.#running.size
+    for (const { abort } of this.#running.values()) abort.abort(interruption(reason))
+    await this.#until(abandonMs)
+    this.#closed = true
+    await this.#writer.drained()
+    return left
+  }
+
+  runsWaiting(): void {}
+
+  slotsFreed(): void {}
+
+  runChanged(dagRunId?: number): void {
+    const isMine = [...this.#running.values()].some((one) => dagRunId === undefined || one.dagRunId === dagRunId)
+    if (isMine) this.#looking.request()
+  }
+
+  reported(): void {
+    this.#looking.request()
+  }
+
+  leaseLost(): void {
+    const reason = 'the worker was declared dead'
+    for (const { abort } of this.#running.values()) abort.abort(interruption(reason))
+    if (this.#engineId !== undefined) void this.setEngineId(this.#engineId)
+  }
+
+  async #execute(claimed: Claimed, fields: object): Promise<Ending> {
+    const { db, dags, executor, log, job } = this.#options
+    const { run, taskId, tryNumber, isolated } = claimed
+    const dag = dags.get(run.dagId)
+    const task = dag?.tasks.get(taskId)
+    if (dag === undefined || task === undefined)
+      return failure(`task '${taskId}' is not in the code of dag '${run.dagId}' on this worker`)
+    const abort = this.#running.get(keyOf(claimed))?.abort ?? new Abort()
+    const show = ({ level, message, fields: own }: LogLine) => log[level]({ ...fields, ...own }, message)
+    const tryLog = this.#writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, show)
+    const readUpstream = async (upstream: string) => {
+      const output = await retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
+      await job.confirmAlive()
+      return output
+    }
+    const attempt = { run, dag, task, tryNumber, isolated, abort, readOutput: readUpstream, log: tryLog }
+    const ending = await executor.execute(attempt)
+    // Its lines are stored before its end, so that whoever sees the end sees all lines.
+    await tryLog.end()
+    await this.#writer.drained()
+    await abort.codeEnded
+    return ending
+  }
+
+  /** False if the end does not count: the try was taken back, or its worker ends. */
+  async #report(key: Claimed, { isStopping, ...ending }: Ending): Promise<boolean> {
+    try {
+      if (this.#interruption !== undefined && ending.state === 'failed') return false
+      return await new Promise<boolean>((resolve, reject) => {
+        this.#reports.push({ item: reportOf(key, ending), resolve, reject })
+        this.#reporting.request()
+      })
+    } finally {
+      this.#running.delete(keyOf(key))
+    }
+  }
+
+  /** Claims what waits at this moment, in one statement. */
+  async #claimAll(): Promise<void> {
+    const { db, job, log } = this.#options
+    const waiting = this.#claims.splice(0)
+    const tries = waiting.map(({ item }) => item)
+    const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); retrying`)
+    try {
+      for (;;) {
+        if (this.#closed) throw new TminusError('this worker has ended', { code: 'worker_ended' })
+        const jobId = job.id
+        const { alive, claimed } = await retryDuringOutage(() => claimTries(db, jobId, tries), {
+          forMs: OUTAGE_MS,
+          onWait,
+        })
+        if (alive) return this.#claimed(waiting, claimed)
+        await delay(DEAD_MS)
+      }
+    } catch (error) {
+      for (const { reject } of waiting) reject(error)
+    }
+  }
+
+  /** The same try may be asked for twice at once, and a try that runs here may be answered again. */
+  #claimed(waiting: readonly Waiting<TryKey, Claimed | undefined>[], claimed: readonly Claimed[]): void {
+    const won = new Map(claimed.map((one) => [keyOf(one), one]))
+    for (const { item, resolve } of waiting) {
+      const key = keyOf(item)
+      const one = this.#running.has(key) ? undefined : won.get(key)
+      if (one !== undefined) this.#running.set(key, { ...item, abort: new Abort() })
+      resolve(one)
+    }
+  }
+
+  async #reportAll(): Promise<void> {
+    const waiting = this.#reports.splice(0)
+    await this.#store(waiting).catch((error: unknown) => {
+      for (const { reject } of waiting) reject(error)
+    })
+  }
+
+  /** If the database refuses one of them, each is stored by itself; a try whose result is refused fails. */
+  async #store(waiting: readonly Waiting<Report, boolean>[]): Promise<void> {
+    const { db, job } = this.#options
+    const reports = waiting.map(({ item }) => item)
+    try {
+      const stored = await retryDuringOutage(() => insertReports(db, job.id, reports), { forMs: OUTAGE_MS })
+      const keys = new Set(stored.map(keyOf))
+      for (const { item, resolve } of waiting) resolve(keys.has(keyOf(item)))
+    } catch (error) {
+      if (isOutage(error)) throw error
+      const [only] = waiting
+      if (waiting.length > 1) for (const one of waiting) await this.#store([one])
+      else if (only?.item.ending.state !== 'failed' && only !== undefined) {
+        const ending = failure(`its result could not be stored: ${messageOf(error)}`)
+        await this.#store([{ ...only, item: reportOf(only.item, ending) }])
+      } else throw error
+    }
+  }
+
+  /** Aborts the tries that no longer run here by the stored state, and makes jobs of dead workers available. */
+  async #look(): Promise<void> {
+    const { db, job, unlock } = this.#options
+    const tries = [...this.#running.values()]
+    for (const { reason, ...stray } of tries.length === 0 ? [] : await findStrays(db, job.id, tries))
+      this.#running.get(keyOf(stray))?.abort.abort(interruption(reason ?? 'the try was taken back'))
+    const own = this.#engineId === undefined ? [] : [this.#engineId]
+    const dead = await findDeadEngines(db, [...this.#deadEngines, ...own])
+    if (dead.length === 0) return
+    await unlock(dead)
+    for (const engineId of dead) this.#deadEngines.add(engineId)
+  }
+
+  async #until(ms: number): Promise<void> {
+    const deadline = performance.now() + ms
+    while (this.#running.size > 0 && performance.now() < deadline) await delay(20)
+  }
+}
+
+function keyOf({ dagRunId, taskId, tryNumber }: TryKey): string {
+  return `${dagRunId} ${tryNumber} ${taskId}`
+}
+
+/** A wait instead of an instant: the clock of the owner may differ. */
+function reportOf({ dagRunId, taskId, tryNumber }: TryKey, ending: Ending): Report {
+  const report = { dagRunId, taskId, tryNumber }
+  if (ending.state !== 'up_for_reschedule') return { ...report, ending }
+  const { dueAt, ...rest } = ending
+  return { ...report, ending: { ...rest, waitMs: Math.max(0, dueAt.getTime() - Date.now()) } }
+}
