@@ -93,8 +93,120 @@ describe('EXECUTOR=distributed', () => {
     )
     expect(left.rows).toEqual([{ reports: 0, jobs: 0, log: 'the first task' }])
   })
+
+  test('kill -9 of a worker: its try is lost and starts again on the other one within 5 s', async () => {
+    await start('scheduler')
+    const workers = [await start('worker'), await start('worker')]
+    const runId = await queue('held')
+    const [first] = await begun()
+    const victim = workers.find((one) => pidOf(one) === first?.pid)
+    const survivor = workers.find((one) => one !== victim)
+    const killedAt = Date.now()
+    victim?.process.kill('SIGKILL')
+    await begun(2)
+    const afterMs = Date.now() - killedAt
+    await letGo()
+    const run = await ended('held', runId)
+    console.log(`the second try began ${afterMs} ms after the kill`)
+    expect(run).toMatchObject({ state: 'success', task_instances: [{ try_number: 2 }] })
+    const by = await database.pool.query('select pid from metadata.task_instance join metadata.job using (job_id)')
+    expect(by.rows).toEqual([{ pid: survivor && pidOf(survivor) }])
+    expect(afterMs).toBeLessThan(5_000)
+    const { rows } = await database.pool.query('select try_number, reason from metadata.task_instance_history')
+    expect(rows).toEqual([{ try_number: 1, reason: expect.stringMatching(/^lost: process \d+ on .* died/) }])
+  })
+
+  test('kill -9 of the owner: another scheduler adopts the run, and the try on the worker goes on and counts', async () => {
+    const [owner] = [await start('scheduler'), await start('worker')]
+    const runId = await queue('held')
+    await begun()
+    await start('scheduler')
+    owner.process.kill('SIGKILL')
+    const owners = async () =>
+      (await show('held', runId))?.state === 'running' &&
+      (
+        await database.pool.query(`select from metadata.dag_run join metadata.job using (job_id) where pid <> $1`, [
+          pidOf(owner),
+        ])
+      ).rowCount === 1
+    await until(owners)
+    await letGo()
+    const run = await ended('held', runId)
+    expect(run).toMatchObject({ state: 'success', task_instances: [{ try_number: 1 }] })
+    expect((await effects()).map(({ what }) => what)).toEqual(['begun', 'done'])
+  })
+
+  test('a try that ended while its run had no owner is counted by the next owner', async () => {
+    const [owner] = [await start('scheduler'), await start('worker')]
+    const runId = await queue('held')
+    await begun()
+    owner.process.kill('SIGKILL')
+    await owner.ended
+    await letGo()
+    await until(async () => (await database.pool.query('select from metadata.task_report')).rowCount === 1)
+    await start('scheduler')
+    expect(await ended('held', runId)).toMatchObject({ state: 'success', task_instances: [{ try_number: 1 }] })
+  })
+
+  test('SIGTERM to the owner releases its runs at once, and their tries go on', async () => {
+    const [owner] = [await start('scheduler'), await start('worker')]
+    const runId = await queue('held')
+    await begun()
+    owner.process.kill('SIGTERM')
+    await owner.ended
+    expect(await show('held', runId)).toMatchObject({ state: 'queued', task_instances: [{ state: 'running' }] })
+    await start('scheduler')
+    await letGo()
+    expect(await ended('held', runId)).toMatchObject({ state: 'success', task_instances: [{ try_number: 1 }] })
+  })
+
+  test('SIGTERM to a worker: it finishes its tries, takes no others, and exits with 0', async () => {
+    const [, worker] = [await start('scheduler'), await start('worker')]
+    const first = await queue('held')
+    await begun()
+    worker.process.kill('SIGTERM')
+    await until(async () => worker.stdout().includes('SIGTERM: finishing'))
+    const second = await queue('held')
+    await letGo()
+    expect(await ended('held', first)).toMatchObject({ state: 'success', task_instances: [{ try_number: 1 }] })
+    expect((await worker.ended).code).toBe(0)
+    expect(await begun()).toHaveLength(1)
+    await start('worker')
+    expect(await ended('held', second)).toMatchObject({ state: 'success', task_instances: [{ try_number: 1 }] })
+  })
+
+  test('a cancel reaches a try on a worker within 1 s', async () => {
+    await Promise.all([start('scheduler'), start('worker')])
+    const runId = await queue('held')
+    await begun()
+    const { rows } = await database.pool.query<{ now: Date }>('select clock_timestamp() as now')
+    await cancel(metadata(), { dagId: 'held', runId })
+    await until(async () => (await effects()).some(({ what }) => what === 'aborted'))
+    const aborted = (await effects()).find(({ what }) => what === 'aborted')
+    const afterMs = Number(aborted?.at) - Number(rows[0]?.now)
+    console.log(`aborted ${afterMs} ms after the cancel`)
+    expect(afterMs).toBeLessThan(1_000)
+    expect(await show('held', runId)).toMatchObject({ state: 'failed', reason: 'cancelled' })
+  })
 })
-void cancel
-void runCli
-void letGo
-void begun
+
+describe('what is refused', () => {
+  const env = () => ({ DATABASE_URL: database.connectionString, PIPELINES_DIR: PIPELINES })
+
+  test('a worker without EXECUTOR=distributed', async () => {
+    const { code, stderr } = await runCli(['worker'], { env: env() })
+    expect([code, stderr]).toEqual([2, expect.stringContaining('A worker needs EXECUTOR=distributed')])
+  })
+
+  test.each(['worker', 'scheduler'])('%s without the package: the error says what to install', async (verb) => {
+    const module = (code: string) => `data:text/javascript,${encodeURIComponent(code).replaceAll("'", '%27')}`
+    const hook = module(`export async function resolve(name, context, next) {
+      if (name === 'graphile-worker') throw Object.assign(new Error('gone'), { code: 'ERR_MODULE_NOT_FOUND' })
+      return next(name, context)
+    }`)
+    const missing = module(`import { register } from 'node:module'; register('${hook}')`)
+    const settings = { EXECUTOR: 'distributed', NODE_OPTIONS: `--import=${missing}` }
+    const { code, stderr } = await runCli([verb], { env: { ...env(), ...settings } })
+    expect([code, stderr]).toEqual([2, expect.stringContaining('run npm install graphile-worker@0.17.3')])
+  })
+})
