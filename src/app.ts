@@ -14,6 +14,7 @@ import type { Dag } from './dag/dag.ts'
 import type { TaskLog } from './dag/task.ts'
 import { type Databases, openDatabases, STATEMENT_MS } from './databases.ts'
 import { NO_IDLE_TRANSACTION } from './db/client.ts'
+import { logUnlessOutage } from './db/outage.ts'
 import { closePool, openPool } from './db/pool.ts'
 import { isSameServer, poolerProblem, poolingOf } from './db/pooler.ts'
 import { MOST, storableText } from './db/text.ts'
@@ -21,10 +22,10 @@ import { messageOf, UsageError } from './errors.ts'
 import { type LoadedDags, loadDags, readSettingsOfAll } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
 import { dropMetadata } from './maintenance/schema.ts'
-import { identifierOf } from './metadata/dags.ts'
 import type { JobKind } from './metadata/jobs.ts'
 import { BY_INDEX, openMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
+import type { Executor } from './runner/executor.ts'
 import type { JobListener } from './runner/job.ts'
 import type { Runner, RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
@@ -100,15 +101,10 @@ export async function openApp(
   const { config, loaded, log } = setup
   const isLocal = config.executor === 'local'
   // Imported here because the page and most verbs execute nothing.
-  const [{ Runner }, distributed] = await Promise.all([
-    import('./runner/runner.ts'),
-    isLocal ? undefined : import('./executors/distributed.ts'),
-  ])
+  const { Runner } = await import('./runner/runner.ts')
   const opened = await openProcess(setup, kind)
   const { db, job, resources } = opened
-  const executor = distributed
-    ? distributed.distributedExecutor({ db, job, log }, config.workerSchema, opened.executor.isolates)
-    : opened.executor
+  const executor = isLocal ? opened.executor : await openDistributed(setup, opened)
   const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
   const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
   return await opened.listen(runner, async () => {
@@ -116,10 +112,24 @@ export async function openApp(
       const why = storableReason(options.reason)
       // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.
       await runner.release(0, why ?? 'the process ended', options.abandonMs)
-      if (distributed) await executor.close()
+      if (!isLocal) await executor.close()
       await opened.close(state, options)
     }
     return { ...opened.databases, runner, jobId: () => job.id, broken: opened.broken, end }
+  })
+}
+
+async function openDistributed({ config, log }: Setup, { db, job, executor }: Process): Promise<Executor> {
+  const [{ distributedExecutor }, { handOverTo }, { readReports }] = await Promise.all([
+    import('./executors/distributed.ts'),
+    import('./worker/hand-over.ts'),
+    import('./worker/reports.ts'),
+  ])
+  return distributedExecutor({
+    isolates: executor.isolates,
+    handOver: handOverTo(config.workerSchema),
+    readReports: () => readReports(db, job.id),
+    failed: logUnlessOutage(log, 'reading the reports of workers failed'),
   })
 }
 
@@ -136,9 +146,10 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
   const { config, loaded, log } = setup
   if (config.executor === 'local')
     throw new UsageError('A worker needs EXECUTOR=distributed; set it for this process and for the scheduler')
-  const [{ TaskWorker }, { Engine }] = await Promise.all([
+  const [{ TaskWorker }, { Engine }, { identifierOf }] = await Promise.all([
     import('./worker/task-worker.ts'),
     import('./worker/engine.ts'),
+    import('./worker/hand-over.ts'),
   ])
   const opened = await openProcess(setup, 'worker')
   const { db, job, executor } = opened
@@ -171,6 +182,8 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
     return { worker, broken: opened.broken, end }
   })
 }
+
+type Process = Awaited<ReturnType<typeof openProcess>>
 
 /** What each process that executes tasks or owns runs has: its job row, its databases, its local executor. */
 async function openProcess(setup: Setup, kind: JobKind) {

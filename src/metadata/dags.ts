@@ -37,15 +37,6 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
   return rows[0]?.dag_version_id ?? 0
 }
 
-const identifiers = new WeakMap<Dag, string>()
-
-/** Names the tasks that a worker can run: those of this dag with this graph. At most 128 characters. */
-export function identifierOf(dag: Dag): string {
-  const known = identifiers.get(dag) ?? `${dag.id.slice(0, 100)}:${graphHash(dag.graph).slice(0, 16)}`
-  identifiers.set(dag, known)
-  return known
-}
-
 /** The value of `dag_version.hash` for a graph. */
 export function graphHash({ nodes }: Graph): string {
   return createHash('sha256').update(JSON.stringify(nodes)).digest('hex')

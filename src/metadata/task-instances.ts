@@ -24,7 +24,7 @@ export interface TaskInstance {
    * How a running try is known to another process than the run's owner: a worker runs it, or it waits in the queue of the
    * workers (the stored state is `queued`). Null: neither.
    */
-  heldBy: 'worker' | 'queue' | null
+  heldBy?: 'worker' | 'queue' | null
   reason: string | null
   dueAt: Date | null
 }
@@ -35,8 +35,7 @@ export const HANDED_OVER = `(t.state = 'queued' and t.queued_at is not null)`
 /** A task instance of a new run: running if it starts with the run, else `none`. */
 export function firstInstance(taskId: string, started = false): TaskInstance {
   const [state, tryNumber] = started ? (['running', 1] as const) : (['none', 0] as const)
-  const counts = { failures: 0, lost: 0, lostTry: 0 }
-  return { taskId, state, tryNumber, ...counts, isolated: false, heldBy: null, reason: null, dueAt: null }
+  return { taskId, state, tryNumber, failures: 0, lost: 0, lostTry: 0, isolated: false, reason: null, dueAt: null }
 }
 
 /** The stored output of a task; undefined if there is none. */

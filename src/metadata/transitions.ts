@@ -89,10 +89,9 @@ export async function writeChanges(
   handOver?: string,
 ): Promise<Map<number, Written>> {
   const runs = changes.map(({ dagRunId, version, run }) => storableRecord(dagRunId, version, run?.state, run?.reason))
-  const moves = changes.flatMap(({ dagRunId, transitions }) =>
-    transitions.map((one) => moveOf(dagRunId, one, handOver)),
-  )
-  const extras = extrasOf(changes, logs, handOver !== undefined)
+  const onWorkers = handOver !== undefined
+  const moves = changes.flatMap(({ dagRunId, transitions: all }) => all.map((one) => moveOf(dagRunId, one, onWorkers)))
+  const extras = extrasOf(changes, logs, onWorkers)
   const parts = PART_NAMES.filter((part) => extras[part].length > 0)
   const { rows } = await db.query<Written & { dag_run_id: number }>({
     name: `write_changes_${parts.join('_')}`,
@@ -110,37 +109,32 @@ export async function writeChanges(
   return written
 }
 
-function moveOf(dagRunId: number, move: Transition, handOver?: string): string {
+function moveOf(dagRunId: number, move: Transition, onWorkers: boolean): string {
   const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt, isolated } = move
   const found = [dagRunId, taskId, from, fromTry]
-  const state = to === 'running' && handOver !== undefined ? 'queued' : to
+  const state = to === 'running' && onWorkers ? 'queued' : to
   const due = dueAt && new Date(Math.max(0, dueAt.getTime() - Date.now())).toISOString()
   return storableRecord(...found, state, tryNumber, failures, lost, reason, ended?.error, due, String(isolated))
 }
 
 type Part = keyof typeof PARTS
+type Extras = Record<Part, readonly unknown[]>
 
 /**
  * The rows of the optional parts, which few writes have; so JSON is fast enough. The statement omits an empty part,
  * because each part costs a tenth of its time.
  */
-function extrasOf(
-  changes: readonly RunChange[],
-  logs: readonly LogLine[],
-  onWorkers: boolean,
-): Record<Part, readonly unknown[]> {
+function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWorkers: boolean): Extras {
   const tries: object[] = []
   const outputs: object[] = []
   const freed: object[] = []
   const reports: object[] = []
-  const stopped = new Set<number>()
   for (const { dagRunId, transitions, limited } of changes) {
     for (const { taskId, from, fromTry: tryNumber, to, ended } of transitions) {
       // A task instance that ends before it starts may just have acquired the slot of its next try.
       const isFree = from === 'running' ? onWorkers || !ended?.isStopping : isTerminal(to)
       if (limited && isFree) freed.push({ dagRunId, taskId, tryNumber: from === 'running' ? tryNumber : tryNumber + 1 })
       if (onWorkers && from === 'running') reports.push({ dagRunId, taskId, tryNumber })
-      if (onWorkers && ended?.isStopping) stopped.add(dagRunId)
       if (ended === null) continue
       const { state, reason, error, output = null } = ended
       // A task instance that ends with its try holds the same facts, so the try needs no row.
@@ -150,7 +144,7 @@ function extrasOf(
   }
   const runs = changes.filter(({ run }) => run !== null).map(({ dagRunId }) => dagRunId)
   const handed = changes.flatMap(({ dagRunId, handedOver = [] }) => handedOver.map((one) => ({ dagRunId, ...one })))
-  return { handed, reports, stopped: [...stopped], tries, outputs, freed, runs, logs }
+  return { handed, reports, tries, outputs, freed, runs, logs }
 }
 
 /**
@@ -161,11 +155,9 @@ function statement(parts: readonly Part[], handOver = ''): string {
   if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id, ${START}`
   const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.try_number, t.job_id, t.started_at, ${START})`
   // Postgres executes a select in a CTE only if the statement uses it.
-  const used = parts.flatMap((part) =>
-    part === 'handed' || part === 'stopped' ? `and (select count(*) from ${part}) >= 0` : [],
-  )
-  return `with ${[RUN, moved, ...parts.map((part) => PARTS[part].replace('HAND_OVER', handOver))]}
-    select dag_run_id, starts, previous from moved where $4::text is not null and $5::jsonb is not null ${used.join(' ')}
+  const used = parts.includes('handed') ? 'and (select count(*) from handed) >= 0' : ''
+  return `with ${[RUN, moved, ...parts.map((part) => (part === 'handed' ? handOver : PARTS[part]))]}
+    select dag_run_id, starts, previous from moved where $4::text is not null and $5::jsonb is not null ${used}
     ${parts.includes('runs') ? 'union all select dag_run_id, false, null from runs' : ''}`
 }
 
@@ -198,22 +190,14 @@ const START = `c.state = 'running' as starts, case when c.state = 'running' then
     where e.dag_id = r.dag_id and e.state = 'success' and e.logical_date < r.logical_date)) end as previous`
 
 const PARTS = {
-  handed: `jobs as (
-  select j.identifier, json_build_object('dagRunId', m.dag_run_id, 'taskId', m.task_id, 'tryNumber', m.try_number) as payload,
-    r.queued_at as run_at, j.priority
-  from moved m join metadata.dag_run r using (dag_run_id) join jsonb_to_recordset($5::jsonb -> 'handed') as j
-    ("dagRunId" bigint, "taskId" text, identifier text, priority int) on j."dagRunId" = m.dag_run_id and j."taskId" = m.task_id
-), handed as (HAND_OVER)`,
+  /** Replaced by `HandOver.sql`. */
+  handed: 'handed',
   // A report of an earlier try may be left over from a clear at the same moment.
   reports: `reports as (
   delete from metadata.task_report p
   using moved m join jsonb_to_recordset($5::jsonb -> 'reports') as e ("dagRunId" bigint, "taskId" text, "tryNumber" int)
     on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
   where p.dag_run_id = m.dag_run_id and p.task_id = m.task_id and p.try_number <= e."tryNumber"
-)`,
-  // The workers of these tries look again which of theirs still run.
-  stopped: `stopped as (
-  select pg_notify($4, 'changed:' || id) from jsonb_array_elements_text($5::jsonb -> 'stopped') id
 )`,
   tries: `tries as (
   insert into metadata.task_instance_history

@@ -1,6 +1,7 @@
 import type { Dag } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
+import type { TryKey } from '../metadata/task-instances.ts'
 import type { Ending, HandedOver } from '../metadata/transitions.ts'
 import type { Abort } from './abort.ts'
 import type { TryLog } from './try-log.ts'
@@ -20,8 +21,11 @@ export interface Attempt {
   log: Pick<TryLog, 'add'>
 }
 
+/** How a try ended in another process. Instead of `dueAt` it has the wait in ms, because the clocks may differ. */
+export type Report = TryKey & { ending: Omit<Ending, 'dueAt'> & { waitMs?: number } }
+
 export interface HandOver {
-  /** A select that adds the rows of `jobs` (identifier, payload, run_at, priority) to the queue of the workers. */
+  /** The CTE `handed` of `writeChanges`: adds a job to the queue of the workers for each row of `handed` in `$5`. */
   readonly sql: string
   jobOf(dag: Dag, taskId: string): HandedOver
 }

@@ -233,21 +233,14 @@ export class OwnedRun implements Candidate, Source {
     if (run.state !== 'running') return
     const ready = this.state.judgeAll()
     this.state.instances.forEach(({ state, tryNumber, dueAt, heldBy }, index) => {
-      // The workers that served the previous owner may not serve this one. Without `handOver`, no worker serves it.
-      if (
-        state === 'running' &&
-        !this.#tries.has(index) &&
-        heldBy !== null &&
-        (heldBy === 'queue' || !this.#handOver)
-      ) {
-        this.state.takeBack(index)
-        ready.push(index)
-        return
-      }
+      // Other workers may serve this owner than the previous one. Without `handOver`, none does.
+      const isForeign = heldBy === 'queue' || (heldBy === 'worker' && !this.#handOver)
       // Stored as running, but not started: it started with its run, or the answer to its claim was lost.
       if (state === 'running' && !this.#tries.has(index)) {
-        this.#tries.claim(index, tryNumber)
-        this.#execute(index)
+        if (isForeign) this.state.takeBack(index)
+        else this.#tries.claim(index, tryNumber)
+        if (isForeign) ready.push(index)
+        else this.#execute(index)
       }
       if (state === 'queued' || state === 'scheduled') ready.push(index)
       if (dueAt !== null) this.#startAt(index, dueAt)

@@ -1,6 +1,16 @@
 import type { Metadata } from '../metadata/metadata.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
-import type { Report } from '../metadata/task-reports.ts'
+import type { Report } from '../runner/executor.ts'
+
+/** The reports for the runs of this process. */
+export async function readReports(db: Metadata, jobId: number): Promise<Report[]> {
+  const { rows } = await db.query<Report>({ name: 'read_reports', text: REPORTS, values: [jobId] })
+  return rows
+}
+
+const REPORTS = `
+select p.dag_run_id as "dagRunId", p.task_id as "taskId", p.try_number as "tryNumber", p.ending
+from metadata.task_report p join metadata.dag_run r using (dag_run_id) where r.job_id = $1 and r.state = 'running'`
 
 /**
  * Stores how tries ended on this worker, and notifies the owners of their runs. Returns those that were accepted: the

@@ -5,11 +5,10 @@ import { isOutage, logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { readOutput, type TryKey } from '../metadata/task-instances.ts'
-import type { Report } from '../metadata/task-reports.ts'
 import type { Ending, LogLine } from '../metadata/transitions.ts'
 import { Abort } from '../runner/abort.ts'
 import { failure } from '../runner/active-run.ts'
-import type { Executor } from '../runner/executor.ts'
+import type { Executor, Report } from '../runner/executor.ts'
 import type { JobContext, JobListener } from '../runner/job.ts'
 import { interruption } from '../runner/tries.ts'
 import { Writer } from '../runner/writer.ts'
@@ -28,6 +27,9 @@ export interface TaskWorkerOptions extends JobContext {
 const DEAD_MS = 100
 /** How long a statement is repeated while the database is away. By then another process has taken over. */
 const OUTAGE_MS = 3_600_000
+
+/** The owner of a run that ends a try sends no notification. */
+const LOOK_EVERY_MS = 500
 
 interface Waiting<In, Out> {
   item: In
@@ -50,6 +52,7 @@ export class TaskWorker implements JobListener {
   /** Why the tries are being aborted: this process ends. Those that fail now are not reported but released. */
   #interruption: string | undefined
   #closed = false
+  readonly #timer: NodeJS.Timeout
 
   constructor(options: TaskWorkerOptions) {
     this.#options = options
@@ -59,6 +62,7 @@ export class TaskWorker implements JobListener {
     this.#claiming = new CoalescedWork(() => this.#claimAll(), failed)
     this.#reporting = new CoalescedWork(() => this.#reportAll(), failed)
     this.#looking = new CoalescedWork(() => this.#look(), logUnlessOutage(log, 'looking for aborted tries failed'))
+    this.#timer = setInterval(() => this.runChanged(), LOOK_EVERY_MS).unref()
   }
 
   /** Number of tries that run here. */
@@ -101,6 +105,7 @@ export class TaskWorker implements JobListener {
     for (const { abort } of this.#running.values()) abort.abort(interruption(reason))
     await this.#until(abandonMs)
     this.#closed = true
+    clearInterval(this.#timer)
     await this.#writer.drained()
     return left
   }

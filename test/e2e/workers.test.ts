@@ -188,6 +188,18 @@ describe('EXECUTOR=distributed', () => {
     expect(afterMs).toBeLessThan(1_000)
     expect(await show('held', runId)).toMatchObject({ state: 'failed', reason: 'cancelled' })
   })
+
+  test('a dagrun timeout reaches a try on a worker within 1 s, and frees its pool slots', async () => {
+    await Promise.all([start('scheduler'), start('worker')])
+    const runId = await queue('limited')
+    await until(async () => (await effects()).some(({ what }) => what === 'aborted'))
+    const run = await ended('limited', runId)
+    const afterMs = Number((await effects()).find(({ what }) => what === 'aborted')?.at) - Number(run?.end_date)
+    console.log(`aborted ${afterMs} ms after the timeout`)
+    expect(run).toMatchObject({ state: 'failed', reason: expect.stringContaining('dagrun timeout') })
+    expect(afterMs).toBeLessThan(1_000)
+    await until(async () => (await database.pool.query('select from metadata.pool_slot')).rowCount === 0)
+  })
 })
 
 describe('what is refused', () => {
