@@ -152,15 +152,11 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
     import('./worker/hand-over.ts'),
   ])
   const opened = await openProcess(setup, 'worker')
-  const { db, job, executor } = opened
-  // Without notifications it still looks for jobs every 5 s, so a pooler in transaction mode is possible.
-  const pool = openPool(opened.databases.direct.url, {
-    max: 4,
-    timeoutMs: STATEMENT_MS.runner,
-    applicationName: 'tminus engine',
-  })
+  const { db, job, executor, sessionUrl, unnamed } = opened
+  const ofEngine = { timeoutMs: STATEMENT_MS.runner, applicationName: 'tminus engine', unnamed }
   const engine: Engine = new Engine({
-    pool,
+    pool: openPool(opened.databases.metadataUrl, { ...ofEngine, max: 3 }),
+    listenPool: sessionUrl === undefined ? undefined : openPool(sessionUrl, { ...ofEngine, max: 1 }),
     schema: config.workerSchema,
     identifiers: [...loaded.dags.values()].map(identifierOf),
     concurrency: config.concurrency,
@@ -203,7 +199,7 @@ async function openProcess(setup: Setup, kind: JobKind) {
   const runnerPool = openPool(metadataUrl, { max: 4, timeoutMs: STATEMENT_MS.runner, settings, unnamed })
   const db = openMetadata(runnerPool, config.metadataSchema)
   const dags = [...loaded.dags.values()]
-  const connectionString = await sessionUrl(databases, log)
+  const connectionString = await sessionUrlOf(databases, log)
   const version = await hashing
   const pools = [runnerPool, metadata.pool, ...(isSameServer(databases.db, metadata.pool) ? [databases.db] : [])]
   const address = { connectionString: connectionString ?? metadataUrl, schema: config.metadataSchema, unnamed }
@@ -241,7 +237,7 @@ async function openProcess(setup: Setup, kind: JobKind) {
       throw error
     }
   }
-  return { databases, db, job, resources, executor, broken, close, listen }
+  return { databases, db, job, resources, executor, broken, close, listen, sessionUrl: connectionString, unnamed }
 }
 
 function storableReason(reason: string | undefined): string | undefined {
@@ -249,7 +245,7 @@ function storableReason(reason: string | undefined): string | undefined {
 }
 
 /** The address for this process's session; undefined if the only known address is a pooler in transaction mode. */
-async function sessionUrl({ direct }: Databases, log: Logger): Promise<string | undefined> {
+async function sessionUrlOf({ direct }: Databases, log: Logger): Promise<string | undefined> {
   if ((await poolingOf(direct.pool)) !== 'transaction') return direct.url
   log.warn(poolerProblem(direct.setting))
   return undefined

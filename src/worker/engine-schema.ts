@@ -1,8 +1,12 @@
-import type { Database } from '../db/pool.ts'
+import type { PoolClient } from 'pg'
+import type { Database, Queryable } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
-import { UsageError } from '../errors.ts'
+import { TminusError, UsageError } from '../errors.ts'
+import { withoutMigrationNotices } from './engine-connection.ts'
 
 const PACKAGE = 'graphile-worker@0.17.3'
+/** The number of its newest migration. */
+const REVISION = 19
 
 /** Imported only for EXECUTOR=distributed. Throws UsageError if the package is not installed: it is optional. */
 export async function loadEngine(): Promise<typeof import('graphile-worker')> {
@@ -18,6 +22,9 @@ export async function loadEngine(): Promise<typeof import('graphile-worker')> {
 /**
  * Creates or updates graphile-worker's tables in this schema. The pool needs two connections: one holds the lock, because
  * several processes that migrate at once would fail.
+ *
+ * Throws TminusError if the schema belongs to another application (`engine_foreign`), to a newer graphile-worker
+ * (`engine_newer`), or to another role (`engine_role`).
  */
 export async function migrateEngine(pool: Database, schema: string): Promise<void> {
   const { Logger, runMigrations } = await loadEngine()
@@ -27,6 +34,94 @@ export async function migrateEngine(pool: Database, schema: string): Promise<voi
   await inTransaction(pool, async (connection) => {
     await connection.query('set local statement_timeout = 0; set local lock_timeout = 0')
     await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tminus migrate ${schema}`])
-    await runMigrations({ pgPool: pool, schema, logger: silent })
+    await refuse(connection, schema)
+    await runMigrations({ pgPool: lending(pool), schema, logger: silent })
+    await refuse(connection, schema)
   })
+}
+
+async function refuse(db: Queryable, schema: string): Promise<void> {
+  const problem = await engineProblem(db, schema)
+  if (!problem?.isFatal) return
+  const message = problem.message.replace(/^./, (first) => first.toUpperCase())
+  throw new TminusError(message, { code: problem.code, retryable: false })
+}
+
+function lending(pool: Database): Database {
+  const connect = async (): Promise<PoolClient> => withoutMigrationNotices(await pool.connect())
+  return new Proxy(pool, {
+    get: (target, name) => {
+      const value = name === 'connect' ? connect : Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+export interface EngineProblem {
+  code: 'engine_foreign' | 'engine_newer' | 'engine_role' | 'engine_old'
+  /** False if a migration corrects it, or if it may do no harm. */
+  isFatal: boolean
+  message: string
+}
+
+/** What is wrong with graphile-worker's tables in this schema, for this role; undefined if nothing is. */
+export async function engineProblem(db: Queryable, schema: string): Promise<EngineProblem | undefined> {
+  const { rows } = await db.query<Found>(FIND, [schema])
+  const { tables = [], owner = '', role = '', isHidden = false } = rows[0] ?? {}
+  const others = tables.filter((table) => !TABLES.has(table))
+  if (others.length > 0)
+    return {
+      code: 'engine_foreign',
+      isFatal: true,
+      message: `schema "${schema}" holds another application's tables (${others.slice(0, 3).join(', ')}); set WORKER_SCHEMA to another`,
+    }
+  if (isHidden)
+    return {
+      code: 'engine_role',
+      isFatal: true,
+      message: `role ${role} sees no jobs in schema "${schema}", because its tables belong to ${owner}; use one role for all processes`,
+    }
+  const { revision, breaking } = tables.includes('migrations') ? await readRevision(db, schema) : NONE
+  if (revision < REVISION)
+    return {
+      code: 'engine_old',
+      isFatal: false,
+      message: `schema "${schema}" ${revision === 0 ? "lacks graphile-worker's tables" : `is at revision ${revision} of ${REVISION}`}`,
+    }
+  if (revision === REVISION) return undefined
+  const newer = `schema "${schema}" is at revision ${revision} of a graphile-worker newer than ${PACKAGE}`
+  return {
+    code: 'engine_newer',
+    isFatal: breaking > REVISION,
+    message: `${newer}; update T-minus, or set WORKER_SCHEMA to another schema`,
+  }
+}
+
+interface Found {
+  tables: string[]
+  owner: string | null
+  role: string
+  /** Row level security hides all rows from this role. */
+  isHidden: boolean | null
+}
+
+const TABLES = new Set([
+  'migrations',
+  ...['jobs', 'job_queues', 'tasks', 'known_crontabs'].flatMap((table) => [table, `_private_${table}`]),
+])
+
+const FIND = `
+select coalesce(array_agg(relname::text order by relname), '{}') as tables, quote_ident(current_user) as role,
+  max(quote_ident(pg_get_userbyid(relowner))) filter (where relname = '_private_jobs') as owner,
+  bool_or(row_security_active(oid)) as "isHidden"
+from pg_class where relnamespace = to_regnamespace(quote_ident($1)) and relkind in ('r', 'p')`
+
+const NONE = { revision: 0, breaking: 0 }
+
+async function readRevision(db: Queryable, schema: string): Promise<typeof NONE> {
+  const { rows } = await db.query<typeof NONE>(
+    `select coalesce(max(id), 0) as revision, coalesce(max(id) filter (where breaking), 0) as breaking
+     from "${schema}".migrations`,
+  )
+  return rows[0] ?? NONE
 }

@@ -4,11 +4,14 @@ import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { closePool, type Database } from '../db/pool.ts'
 import type { Logger } from '../log.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
+import { withoutMigrationNotices } from './engine-connection.ts'
 import { loadEngine } from './engine-schema.ts'
 
 export interface EngineOptions {
-  /** For the engine alone; closed with it. One of its connections waits for notifications. */
+  /** For the engine alone; closed with it. */
   pool: Database
+  /** Its one connection waits for notifications; closed with the engine. Undefined behind a pooler in transaction mode. */
+  listenPool: Database | undefined
   /** The schema of graphile-worker. */
   schema: string
   /** Names of the jobs to take, see `identifierOf`. */
@@ -22,10 +25,12 @@ export interface EngineOptions {
   log: Logger
 }
 
-const POLL_EVERY_MS = 5_000
+/** How often it looks for jobs beside the notifications, and without them. */
+const POLL_EVERY_MS = { listening: 5_000, deaf: 1_000 }
 const RESTART_AFTER_MS = 1_000
 const OUTAGE_MS = 3_600_000
 
+type ConnectCallback = Parameters<Database['connect']>[0]
 type Running = ReturnType<Awaited<ReturnType<typeof loadEngine>>['runTaskList']>
 
 /**
@@ -41,22 +46,21 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options
     // The engine adds no listener to its connections, and an error without a listener ends the process.
-    options.pool.on('connect', (client) => client.on('error', () => {}))
+    for (const pool of [options.pool, options.listenPool]) pool?.on('connect', (client) => client.on('error', () => {}))
   }
 
   async start(): Promise<void> {
     const { Logger: EngineLogger, runTaskList } = await loadEngine()
-    const { pool, schema, identifiers, concurrency, handle, log } = this.#options
+    const { listenPool, schema, identifiers, concurrency, handle, log } = this.#options
     const handler = (payload: unknown) => outsideTries(() => handle(payload as TryKey))
     const options = {
       schema,
       concurrency,
       noHandleSignals: true,
-      pollInterval: POLL_EVERY_MS,
+      pollInterval: listenPool === undefined ? POLL_EVERY_MS.deaf : POLL_EVERY_MS.listening,
       gracefulShutdownAbortTimeout: OUTAGE_MS,
       logger: new EngineLogger(() => () => {}),
     }
-    const before = process.exitCode
     const running = runTaskList(options, Object.fromEntries(identifiers.map((name) => [name, handler])), this.#pool())
     this.#running = running
     this.#options.onStarted(running.id)
@@ -64,11 +68,8 @@ export class Engine {
       .catch((error: Error) => log.error({ err: error }, 'graphile-worker failed; restarting it'))
       .then(() => {
         if (this.#closed) return
-        // A migration of another application's graphile-worker stops the engine and sets an exit code.
-        process.exitCode = before
         this.#restart = setTimeout(() => void this.start(), RESTART_AFTER_MS)
       })
-    pool.on('error', () => {})
   }
 
   /** Takes no further jobs; resolves when the current ones are done. */
@@ -80,7 +81,8 @@ export class Engine {
 
   async close(): Promise<void> {
     this.#closed = true
-    await closePool(this.#options.pool)
+    const { pool, listenPool } = this.#options
+    await Promise.all([closePool(pool), listenPool && closePool(listenPool)])
   }
 
   /** Makes jobs available that these engines had locked, and looks for jobs. */
@@ -95,7 +97,7 @@ export class Engine {
    * only its answer may have been lost: a job may be locked that no slot executes.
    */
   #pool(): Database {
-    const { pool } = this.#options
+    const { pool, listenPool } = this.#options
     const query = async (...args: [never]) => {
       let isRepeated = false
       const once = async () => {
@@ -111,11 +113,15 @@ export class Engine {
       if (isRepeated && own !== undefined) await this.unlock([own]).catch(() => {})
       return result
     }
+    const listen = (callback: ConnectCallback) =>
+      listenPool?.connect((error, client, release) =>
+        callback(error, client && withoutMigrationNotices(client), release),
+      )
     const lent = { query, release() {} } as unknown as PoolClient
     return new Proxy(pool, {
       get: (target, name) => {
         if (name === 'connect')
-          return (callback?: never) => (callback === undefined ? Promise.resolve(lent) : target.connect(callback))
+          return (callback?: ConnectCallback) => (callback === undefined ? Promise.resolve(lent) : listen(callback))
         const value = Reflect.get(target, name, target)
         return typeof value === 'function' ? value.bind(target) : value
       },
