@@ -24,8 +24,8 @@ export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
   if (code === SILENT) return true
-  // The error concerns a file, not a socket.
-  if ('path' in error && typeof error.path === 'string') return false
+  // The message of Node's error for a file, and only that, begins with the code.
+  if (SYSTEM_CODES.has(code) && error.message.startsWith(`${code}: `)) return false
   return OUTAGE_STATES.test(code) || SYSTEM_CODES.has(code) || LOST.test(error.message)
 }
 

@@ -22,9 +22,11 @@ test('a read-only server, as after a failover, is retried; a wrong statement is 
   expect([refusals, isOutage(wrong)]).toEqual([[true], false])
 })
 
-test('a missing file is no outage; a missing socket is one', async () => {
+test('an error of a file is no outage; a missing socket is one', async () => {
   const missing = await readFile('/nowhere/file').catch((error: Error) => error)
   expect([missing, isOutage(missing)]).toEqual([expect.objectContaining({ code: 'ENOENT' }), false])
+  const full = Object.assign(new Error('EAGAIN: resource temporarily unavailable, write'), { code: 'EAGAIN' })
+  expect(isOutage(full)).toBe(false)
   const error = await refusal('postgresql:///d?host=/nowhere')
   expect([error, isOutage(error)]).toEqual([expect.objectContaining({ code: 'ENOENT' }), true])
 })
