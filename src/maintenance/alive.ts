@@ -13,10 +13,19 @@ const LATE_MS = 15_000
 
 /** Processes that execute queued runs: they hold their lock, and the database commits their heartbeats. */
 export async function listExecuting(db: Metadata): Promise<Executing[]> {
+  return await listAlive(db, EXECUTES)
+}
+
+/** Workers: they execute tasks for processes with EXECUTOR=distributed. */
+export async function listWorkers(db: Metadata): Promise<Executing[]> {
+  return await listAlive(db, `state = 'running' and kind = 'worker'`)
+}
+
+async function listAlive(db: Metadata, which: string): Promise<Executing[]> {
   const dead = (await findDeadJobs(db, 0)).map(({ job_id }) => job_id)
   const { rows } = await db.query<Executing>(
     `select ${COLUMNS} from metadata.job
-     where ${EXECUTES} and abs(${SILENT_MS}) <= $2 and job_id <> all($1::bigint[]) order by job_id`,
+     where ${which} and abs(${SILENT_MS}) <= $2 and job_id <> all($1::bigint[]) order by job_id`,
     [dead, LATE_MS],
   )
   return rows

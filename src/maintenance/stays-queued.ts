@@ -3,7 +3,7 @@ import type { Dag } from '../dag/dag.ts'
 import type { DagRunState } from '../dag/state.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { type Executing, listExecuting, namesOf } from './alive.ts'
+import { type Executing, listExecuting, listWorkers, namesOf } from './alive.ts'
 
 export interface ExecutingWithDags extends Executing {
   /** The hash of each loaded dag's graph, by dag id. Null if the process is of an older version, which records none. */
@@ -14,7 +14,10 @@ export interface ExecutingWithDags extends Executing {
 
 /** Processes that execute queued runs, with the dags that each has loaded. */
 export async function listExecutingWithDags(db: Metadata): Promise<ExecutingWithDags[]> {
-  const executing = await listExecuting(db)
+  return await withDags(db, await listExecuting(db))
+}
+
+async function withDags(db: Metadata, executing: readonly Executing[]): Promise<ExecutingWithDags[]> {
   const { rows } = await db.query<Pick<ExecutingWithDags, 'job_id' | 'dags' | 'used'>>(
     `select job_id, dags, (select count(*)::int from metadata.dag_run r join metadata.task_instance t using (dag_run_id)
        where r.state = 'running' and r.job_id = j.job_id and t.state = 'running') as used
@@ -33,6 +36,15 @@ export async function whyStaysQueued(
   { id, graph }: Pick<Dag, 'id' | 'graph'>,
 ): Promise<string | undefined> {
   return judgeProcesses(await listExecutingWithDags(db), id, graphHash(graph))
+}
+
+/** With EXECUTOR=distributed: says why no worker will execute the tasks of this dag. Undefined if one will. */
+export async function whyNoWorker(db: Metadata, { id, graph }: Pick<Dag, 'id' | 'graph'>): Promise<string | undefined> {
+  const workers = await withDags(db, await listWorkers(db))
+  if (workers.length === 0)
+    return `No worker is running, so no task of dag '${id}' can start. Start one with ${commandFor('worker')}`
+  if (workers.some(({ dags }) => dags?.[id] === graphHash(graph))) return undefined
+  return `No worker has loaded this version of dag '${id}', so none of its tasks can start. Restart ${namesOf(workers)} with the same pipelines`
 }
 
 /** A queued run, and the limits that it waits for. */

@@ -160,6 +160,13 @@ describe('EXECUTOR=distributed', () => {
     expect(await ended('held', runId)).toMatchObject({ state: 'success', task_instances: [{ try_number: 1 }] })
   })
 
+  test('a pipeline has its tasks executed by a worker, and prints their ends', async () => {
+    await start('worker')
+    const settings = { DATABASE_URL: database.connectionString, PIPELINES_DIR: PIPELINES, EXECUTOR: 'distributed' }
+    const { code, stdout } = await runCli(['pipeline', 'chain', '--json'], { env: settings })
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { state: 'success' }])
+  })
+
   test('SIGTERM to a worker: it finishes its tries, takes no others, and exits with 0', async () => {
     const [, worker] = [await start('scheduler'), await start('worker')]
     const first = await queue('held')
@@ -208,6 +215,23 @@ describe('what is refused', () => {
   test('a worker without EXECUTOR=distributed', async () => {
     const { code, stderr } = await runCli(['worker'], { env: env() })
     expect([code, stderr]).toEqual([2, expect.stringContaining('A worker needs EXECUTOR=distributed')])
+  })
+
+  test('a pipeline without a living worker, and a trigger says so', async () => {
+    const settings = { ...env(), EXECUTOR: 'distributed' }
+    const { code, stderr } = await runCli(['pipeline', 'chain'], { env: settings })
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining("No worker is running, so no task of dag 'chain' can start."),
+    ])
+    expect((await database.pool.query('select from metadata.dag_run')).rowCount).toBe(0)
+    const triggered = await runCli(['dags', 'trigger', 'chain'], { env: settings })
+    expect([triggered.code, triggered.stdout]).toEqual([0, expect.stringContaining('No worker is running')])
+  })
+
+  test('a test run needs no worker: it runs in its own process', async () => {
+    const { code } = await runCli(['dags', 'test', 'chain'], { env: { ...env(), EXECUTOR: 'distributed' } })
+    expect(code).toBe(0)
   })
 
   test.each(['worker', 'scheduler'])('%s without the package: the error says what to install', async (verb) => {

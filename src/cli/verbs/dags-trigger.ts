@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { commandFor } from '../../command-for.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
-import { readWaiting } from '../../maintenance/stays-queued.ts'
+import { readWaiting, whyNoWorker } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { type DagRunDetails, showRun } from '../../operations/list-runs.ts'
 import { enqueue } from '../../operations/trigger.ts'
@@ -21,13 +21,15 @@ export interface TriggerOptions {
 /** `dags trigger <dag>`: queues a run for another process. With `--wait`, returns 1 if the run failed. */
 export async function dagsTrigger(dagId: string, options: TriggerOptions): Promise<number> {
   const given = options.logicalDate === undefined ? undefined : parseInstant('--logical-date', options.logicalDate)
-  return await withMetadata(async (metadata, { loaded, clock }) => {
+  return await withMetadata(async (metadata, { loaded, clock, config }) => {
     const dag = findDag(loaded, dagId)
     const conf = parseConf(dag, options.conf)
     const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
     say(`Queued ${runId}`)
     const why = await whyQueued(metadata, dag.id, runId)
     if (why !== null) say(why)
+    const noWorker = config.executor === 'distributed' && (await whyNoWorker(metadata, dag))
+    if (noWorker) say(noWorker)
     return options.wait ? await follow(metadata, dag, runId, why) : 0
   })
 }

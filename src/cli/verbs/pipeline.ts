@@ -1,6 +1,8 @@
 import { type EndOptions, openApp, setUp } from '../../app.ts'
 import type { Environment } from '../../config.ts'
 import type { Dag } from '../../dag/dag.ts'
+import { UsageError } from '../../errors.ts'
+import { whyNoWorker } from '../../maintenance/stays-queued.ts'
 import type { RunResult } from '../../metadata/transitions.ts'
 import { showRun } from '../../operations/list-runs.ts'
 import { poolsOf, refuseMissingPools, setPool } from '../../operations/pools.ts'
@@ -36,7 +38,9 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     logTo: screen?.live && process.stderr.isTTY ? screen.stream() : process.stderr,
     ...(options.env && { env: options.env }),
   })
-  if (options.scratchSchema !== undefined) setup.config.metadataSchema = options.scratchSchema
+  // No worker knows the scratch schema.
+  if (options.scratchSchema !== undefined)
+    Object.assign(setup.config, { metadataSchema: options.scratchSchema, executor: 'local' })
   if (options.env === undefined) for (const message of settingsWarnings(setup)) setup.log.warn(message)
   const dag = findDag(setup.loaded, dagId)
   const conf = parseConf(dag, options.conf)
@@ -56,6 +60,8 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     // No other run is in the scratch schema, so its pools need no limit.
     if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, SCRATCH_SLOTS, null)
     else await refuseMissingPools(app.metadata, dag)
+    const noWorker = setup.config.executor === 'distributed' && (await whyNoWorker(app.metadata, dag))
+    if (noWorker) throw new UsageError(noWorker, { code: 'no_worker' })
     // First adopt the runs of this dag that another process began and did not finish.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
