@@ -3,12 +3,18 @@ import { messageOf, UsageError } from '../errors.ts'
 /** The number of characters to keep of external text. Lists show all of these characters. */
 export const MOST = { reason: 2_000, stacks: 50_000, line: 16_000, description: 2_000, tag: 100, tags: 50 }
 
-/** Makes text storable in Postgres: no NUL, no lone surrogates, at most `most` characters (see `shortened`). */
+/**
+ * Makes text storable in Postgres: no NUL, no lone surrogates, at most `most` characters (see `shortened`). A result of
+ * this function stays as it is: a child process has already shortened what its parent stores.
+ */
 export function storableText(text: string, most = Number.POSITIVE_INFINITY): string {
-  const short = text.length > most ? shortened(text, most) : text
+  const short = text.length > most && !SHORTENED.test(text.slice(most - 1)) ? shortened(text, most) : text
   const whole = short.isWellFormed() ? short : short.toWellFormed()
   return whole.includes('\u0000') ? whole.replaceAll('\u0000', '\uFFFD') : whole
 }
+
+/** The end of a shortened text, with the last character that is kept unless that would split a pair. */
+const SHORTENED = /^.?… [\d.]+ (?:bytes|kB|MB) more$/s
 
 /** The first `most` characters and the size of the rest: `Invalid line: 0,0,0,… 4.9 MB more`. */
 function shortened(text: string, most: number): string {

@@ -71,7 +71,8 @@ const Line = z.object({
   loggedAt: z.date(),
   level: z.enum(['debug', 'info', 'warn', 'error']),
   message: text,
-  fields: z.record(text, z.unknown()).optional(),
+  // Not a record: zod would drop the key `__proto__`.
+  fields: z.custom<Record<string, unknown>>((value) => typeof value === 'object' && value !== null).optional(),
 })
 const Reports = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('opened'), codeVersion: reason }),
