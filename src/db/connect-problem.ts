@@ -3,15 +3,12 @@ export interface Address {
   port: number
   database?: string | undefined
   user?: string | undefined
-  /**
-   * The name of the setting that contains the address. With `POSTGRES_HOST` each part of the address has its own
-   * setting.
-   */
+  /** The setting it comes from. With `POSTGRES_HOST` its parts are settings of their own. */
   setting?: string
 }
 
 export interface Problem {
-  /** The problem and its solution. */
+  /** What is wrong and what to do. */
   sentence: string
   /** True if the address is wrong, so a retry cannot help. */
   isAddress: boolean
@@ -27,7 +24,7 @@ export function explain(error: Error, address: Address | undefined): Problem {
 }
 
 interface Failure {
-  /** A code of Node or OpenSSL, or the SQLSTATE of Postgres. */
+  /** Node's or OpenSSL's, or Postgres' SQLSTATE. */
   code: string | undefined
   /** A message of Postgres may be in another language. */
   message: string
@@ -136,7 +133,7 @@ const OF_PARTS = {
     'check POSTGRES_USER and POSTGRES_PASSWORD. A volume keeps the password that its database was created with: set that one, or change it in the database (docs/operations.md)',
 }
 
-/** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html; 08P01 comes from a pooler. */
+/** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html; 08P01 is a pooler's. */
 function ofServer({ code, message }: Failure, address: Address): Problem | undefined {
   const { database, user } = address
   const at = placeOf(address)

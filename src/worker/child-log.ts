@@ -3,16 +3,15 @@ import type { LogLine } from '../metadata/transitions.ts'
 import { TryLog } from '../runner/try-log.ts'
 import type { Report } from './protocol.ts'
 
-/** The maximum size of one message to the parent, in bytes. */
+/** Bytes of one message to the parent. */
 const MESSAGE_BYTES = 256_000
 
-/** The number of messages that may be unconfirmed at the same time. */
+/** Messages that may be on their way. */
 const MOST_SENT = 32
 
 /**
- * Sends the log lines of a try to the parent. It sends the first lines at once, so that they are not lost if the task
- * then blocks or is killed. If the parent is slow, it puts several lines into one message. Lines that do not fit into
- * the log in the meantime are dropped.
+ * Sends the log lines of a try to the parent: the first ones at once, so that they are not lost if the task then blocks
+ * or is killed, and several in a message if the parent is slower. What does not fit into the log meanwhile is dropped.
  */
 export class ChildLog {
   readonly lines: TryLog
@@ -25,7 +24,7 @@ export class ChildLog {
     this.lines = new TryLog(of, () => this.#sendNext())
   }
 
-  /** Drops all further lines of this try, because they would appear in the next try. */
+  /** From now on its lines are dropped: they would appear in the next try. */
   close(): void {
     this.#isClosed = true
   }

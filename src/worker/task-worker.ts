@@ -18,19 +18,17 @@ import { insertReports } from './reports.ts'
 export interface TaskWorkerOptions extends JobContext {
   dags: ReadonlyMap<string, Dag>
   executor: Pick<Executor, 'execute'>
-  /** Unlocks the jobs of dead engines. */
+  /** Makes the jobs available that dead engines had locked. */
   unlock(engineIds: readonly string[]): Promise<void>
   log: Logger
 }
 
-/** The pause before the next claim if this process was declared dead and has no new job id yet. */
+/** Pause before a claim of a process that was declared dead and has no new job id yet. */
 const DEAD_MS = 100
-/**
- * How long a statement is repeated while the database is unreachable. After this time another process has taken over.
- */
+/** How long a statement is repeated while the database is away. By then another process has taken over. */
 const OUTAGE_MS = 3_600_000
 
-/** If the owner of a run ends a try, it sends no notification. */
+/** The owner of a run that ends a try sends no notification. */
 const LOOK_EVERY_MS = 500
 
 interface Waiting<In, Out> {
@@ -39,7 +37,7 @@ interface Waiting<In, Out> {
   reject(error: unknown): void
 }
 
-/** Executes tries for the owners of runs. It claims each try, executes it, and reports how the try ended. */
+/** Executes the tries that the owners of runs hand over. It claims each one, executes it, and reports how it ended. */
 export class TaskWorker implements JobListener {
   readonly #options: TaskWorkerOptions
   readonly #writer: Writer
@@ -51,10 +49,7 @@ export class TaskWorker implements JobListener {
   readonly #looking: CoalescedWork
   #engineId: string | undefined
   readonly #deadEngines = new Set<string>()
-  /**
-   * Why the tries are being aborted: this process ends. Tries that fail from now on are released, not reported as
-   * failed.
-   */
+  /** Why the tries are being aborted: this process ends. Those that fail now are not reported but released. */
   #interruption: string | undefined
   #closed = false
   readonly #timer: NodeJS.Timeout
@@ -75,7 +70,7 @@ export class TaskWorker implements JobListener {
     return this.#running.size
   }
 
-  /** Executes a try from the queue. Does nothing if the try is no longer needed, or already runs. Never rejects. */
+  /** Executes a try that was handed over. Does nothing if it is no longer wanted, or runs already. Never rejects. */
   async handle(key: TryKey): Promise<void> {
     const claimed = await new Promise<Claimed | undefined>((resolve, reject) => {
       this.#claims.push({ item: key, resolve, reject })
@@ -95,11 +90,14 @@ export class TaskWorker implements JobListener {
     )
   }
 
-  /** The engine has started. It writes this id into the jobs that it locks. */
+  /** The engine has started, and names itself so in the jobs that it locks. */
   async setEngineId(engineId: string): Promise<void> {
     const { db, job, log } = this.#options
     this.#engineId = engineId
-    await storeEngineId(db, job.id, engineId).catch(logUnlessOutage(log, 'storing the id of the engine failed'))
+    const store = () => storeEngineId(db, job.id, engineId)
+    await retryDuringOutage(store, { forMs: OUTAGE_MS }).catch(
+      logUnlessOutage(log, 'storing the id of the engine failed'),
+    )
   }
 
   /** Waits up to `graceMs` for the running tries, aborts the rest, and waits up to `abandonMs` for them. */
@@ -151,14 +149,14 @@ export class TaskWorker implements JobListener {
     }
     const attempt = { run, dag, task, tryNumber, isolated, abort, readOutput: readUpstream, log: tryLog }
     const ending = await executor.execute(attempt)
-    // Stores the log lines before the end of the try, so that a reader of the end can read all lines.
+    // Its lines are stored before its end, so that whoever sees the end sees all lines.
     await tryLog.end()
     await this.#writer.drained()
     await abort.codeEnded
     return ending
   }
 
-  /** Returns false if the end does not count, because the try was taken back or this worker ends. */
+  /** False if the end does not count: the try was taken back, or its worker ends. */
   async #report(key: Claimed, { isStopping, ...ending }: Ending): Promise<boolean> {
     try {
       if (this.#interruption !== undefined && ending.state === 'failed') return false
@@ -171,7 +169,7 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  /** Claims all tries that wait at this moment, in one statement. */
+  /** Claims what waits at this moment, in one statement. */
   async #claimAll(): Promise<void> {
     const { db, job, log } = this.#options
     const waiting = this.#claims.splice(0)
@@ -193,7 +191,7 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  /** Two calls may ask for the same try at the same time, and the answer may contain a try that already runs here. */
+  /** The same try may be asked for twice at once, and a try that runs here may be answered again. */
   #claimed(waiting: readonly Waiting<TryKey, Claimed | undefined>[], claimed: readonly Claimed[]): void {
     const won = new Map(claimed.map((one) => [keyOf(one), one]))
     for (const { item, resolve } of waiting) {
@@ -211,7 +209,7 @@ export class TaskWorker implements JobListener {
     })
   }
 
-  /** If the database refuses one of them, stores each separately. A try whose result is refused fails. */
+  /** If the database refuses one of them, each is stored by itself; a try whose result is refused fails. */
   async #store(waiting: readonly Waiting<Report, boolean>[]): Promise<void> {
     const { db, job } = this.#options
     const reports = waiting.map(({ item }) => item)
@@ -230,7 +228,7 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  /** Aborts the tries that no longer run here according to the stored state, and unlocks the jobs of dead workers. */
+  /** Aborts the tries that no longer run here by the stored state, and makes jobs of dead workers available. */
   async #look(): Promise<void> {
     const { db, job, unlock } = this.#options
     const tries = [...this.#running.values()]
@@ -253,7 +251,7 @@ function keyOf({ dagRunId, taskId, tryNumber }: TryKey): string {
   return `${dagRunId} ${tryNumber} ${taskId}`
 }
 
-/** This is a wait instead of an instant, because the clock of the owner may differ. */
+/** A wait instead of an instant: the clock of the owner may differ. */
 function reportOf({ dagRunId, taskId, tryNumber }: TryKey, ending: Ending): Report {
   const report = { dagRunId, taskId, tryNumber }
   if (ending.state !== 'up_for_reschedule') return { ...report, ending }

@@ -1,19 +1,283 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
-import { rescheduleAt } from '../../src/dag/ending.ts'
+import { fail, rescheduleAt, skip } from '../../src/dag/ending.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
 import type { RunChange } from '../../src/metadata/transitions.ts'
+import { readLogs } from '../../src/operations/logs.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { useDatabase } from '../support/database.ts'
 import { deferred, openTestRunner, silent, statesOf, stored, uniqueId } from '../support/runner.ts'
 
 const database = useDatabase()
 
+const FAST = { retryDelay: '1ms' } as const
+
 describe('a run', () => {
+  test('runs its tasks in order, and passes decoded outputs downstream', async () => {
+    const date = z.codec(z.iso.datetime(), z.date(), {
+      decode: (text) => new Date(text),
+      encode: (value) => value.toISOString(),
+    })
+    const seen: unknown[] = []
+    const chain = dag(uniqueId('chain'), {}, ({ task }) => {
+      const a = task('a', { output: z.object({ at: date }), run: () => ({ at: new Date(0) }) })
+      const b = task('b', {
+        upstream: { a },
+        output: z.array(z.string()),
+        run: (inputs) => [typeof inputs.a.at, 'ü😀'],
+      })
+      task('c', { upstream: { a, b }, run: (inputs) => seen.push(inputs) })
+    })
+    const { run } = await openTestRunner(database, [chain])
+    const result = await run(chain)
+    expect(result.state).toBe('success')
+    expect(statesOf(result)).toEqual({ a: 'success', b: 'success', c: 'success' })
+    expect(seen).toEqual([{ a: { at: new Date(0) }, b: ['object', 'ü😀'] }])
+    expect(
+      result.task_instances.every(({ start_date, end_date }) => start_date && end_date && start_date <= end_date),
+    ).toBe(true)
+  })
+
   test('of no tasks succeeds', async () => {
     const empty = dag(uniqueId('empty'), {}, () => {})
     const { run } = await openTestRunner(database, [empty])
     expect((await run(empty)).state).toBe('success')
+  })
+
+  test('fails if a task failed, although a later task succeeded', async () => {
+    const red = dag(uniqueId('red'), {}, ({ task }) => {
+      const a = task('a', { run: () => Promise.reject(new Error('broken pipe')) })
+      const b = task('b', { upstream: { a }, run: () => {} })
+      task('c', { upstream: { a, b }, triggerRule: 'all_done', run: () => {} })
+    })
+    const { run } = await openTestRunner(database, [red])
+    const result = await run(red)
+    expect(result).toMatchObject({ state: 'failed', reason: 'a failed: broken pipe' })
+    expect(result.task_instances).toMatchObject([
+      { task_id: 'a', state: 'failed', try_number: 1, reason: 'broken pipe' },
+      { task_id: 'b', state: 'upstream_failed', try_number: 0, reason: 'a failed' },
+      { task_id: 'c', state: 'success', try_number: 1 },
+    ])
+  })
+
+  test('runs no more tasks at once than there are slots', async () => {
+    let now = 0
+    let most = 0
+    const wide = dag(uniqueId('wide'), {}, ({ task }) => {
+      for (let index = 0; index < 20; index++) {
+        task(`t${index}`, {
+          run: async () => {
+            most = Math.max(most, ++now)
+            await new Promise((resolve) => setImmediate(resolve))
+            now--
+          },
+        })
+      }
+    })
+    const { run } = await openTestRunner(database, [wide], { slots: 3 })
+    expect((await run(wide)).state).toBe('success')
+    expect(most).toBe(3)
+  })
+
+  test('starts higher priority first, then the order of the graph', async () => {
+    const order: string[] = []
+    const mixed = dag(uniqueId('mixed'), {}, ({ task }) => {
+      for (const [id, priority] of [
+        ['a', 0],
+        ['b', 5],
+        ['c', 0],
+        ['d', 9],
+      ] as const) {
+        task(id, { priority, run: () => order.push(id) })
+      }
+    })
+    const { run } = await openTestRunner(database, [mixed], { slots: 1 })
+    await run(mixed)
+    expect(order).toEqual(['d', 'b', 'a', 'c'])
+  })
+})
+
+describe('a task ends', () => {
+  test('failed after its retries, each try kept with its reason', async () => {
+    let tries = 0
+    const flaky = dag(uniqueId('flaky'), {}, ({ task }) => {
+      task('a', { retries: 2, ...FAST, run: () => Promise.reject(new Error(`no ${++tries}`)) })
+    })
+    const { run, metadata } = await openTestRunner(database, [flaky])
+    const result = await run(flaky)
+    expect(tries).toBe(3)
+    expect(result.task_instances[0]).toMatchObject({ state: 'failed', try_number: 3, reason: 'no 3' })
+    const { rows } = await metadata.query(
+      `select t.try_number, t.state, t.reason from metadata.task_try t join metadata.dag_run r using (dag_run_id)
+       where r.run_id = $1 order by 1`,
+      [result.run_id],
+    )
+    expect(rows).toEqual([1, 2, 3].map((n) => ({ try_number: n, state: 'failed', reason: `no ${n}` })))
+  })
+
+  test('successful when a retry is', async () => {
+    let tries = 0
+    const flaky = dag(uniqueId('flaky'), { defaultArgs: { retries: 3, ...FAST } }, ({ task }) => {
+      task('a', {
+        run: (_inputs, { tryNumber }) => {
+          tries++
+          if (tryNumber < 3) throw new Error('not yet')
+        },
+      })
+    })
+    const { run } = await openTestRunner(database, [flaky])
+    expect((await run(flaky)).task_instances[0]).toMatchObject({ state: 'success', try_number: 3, reason: null })
+    expect(tries).toBe(3)
+  })
+
+  test('failed at once by fail(), skipped by skip()', async () => {
+    const endings = dag(uniqueId('endings'), { defaultArgs: { retries: 3, retryDelay: '1h' } }, ({ task }) => {
+      task('a', {
+        run: () => {
+          throw fail('wrong address')
+        },
+      })
+      const b = task('b', {
+        run: () => {
+          throw skip('nothing to do')
+        },
+      })
+      task('c', { upstream: { b }, run: () => {} })
+      task('d', { run: () => Promise.reject(new Error('mendable')) })
+    })
+    const { run } = await openTestRunner(database, [endings])
+    expect((await run(endings, { retries: false })).task_instances).toMatchObject([
+      { task_id: 'a', state: 'failed', try_number: 1, reason: 'wrong address' },
+      { task_id: 'b', state: 'skipped', reason: 'nothing to do' },
+      { task_id: 'd', state: 'failed', try_number: 1, reason: 'mendable' },
+      { task_id: 'c', state: 'skipped', try_number: 0, reason: 'b was skipped' },
+    ])
+  })
+
+  test('rescheduled: it releases its slot and uses up no retry', async () => {
+    const order: string[] = []
+    const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
+      task('a', {
+        run: (_inputs, { tryNumber, now }) => {
+          order.push(`a${tryNumber}`)
+          if (tryNumber === 1) throw rescheduleAt(new Date(now().getTime() + 50), 'not yet')
+        },
+      })
+      task('b', { run: () => order.push('b') })
+    })
+    const { run } = await openTestRunner(database, [waiting], { slots: 1 })
+    const result = await run(waiting)
+    expect(order).toEqual(['a1', 'b', 'a2'])
+    expect(result.task_instances[0]).toMatchObject({ state: 'success', try_number: 2 })
+  })
+
+  test('failed when it takes longer than its execution timeout; its signal aborts', async () => {
+    let aborted: unknown
+    const slow = dag(uniqueId('slow'), {}, ({ task }) => {
+      task('a', {
+        executionTimeout: 30,
+        run: (_inputs, { signal }) =>
+          new Promise((resolve) =>
+            signal.addEventListener('abort', () => {
+              aborted = signal.reason
+              resolve('too late to count')
+            }),
+          ),
+      })
+    })
+    const { run } = await openTestRunner(database, [slow])
+    expect((await run(slow)).task_instances[0]).toMatchObject({
+      state: 'failed',
+      reason: 'took longer than its execution timeout of 30 ms',
+    })
+    expect(aborted).toMatchObject({ code: 'execution_timeout' })
+  })
+
+  test('normally under a time limit that is longer than a timer can wait', async () => {
+    const patient = dag(uniqueId('patient'), {}, ({ task }) => {
+      task('a', { executionTimeout: '30d', run: () => new Promise((resolve) => setTimeout(resolve, 20)) })
+    })
+    const { run } = await openTestRunner(database, [patient])
+    expect(await run(patient)).toMatchObject({ state: 'success' })
+  })
+
+  const round = new Error('round and round')
+  round.cause = round
+  test.each([
+    ['an error that is its own cause', round, 'round and round'],
+    ['an object of no kind', Object.assign(Object.create(null), { code: 5 }), '[Object: null prototype] { code: 5 }'],
+    ['an error whose message is none', Object.assign(new Error(), { message: 5 }), '5'],
+  ])('failed by %s', async (_name, thrown, reason) => {
+    const odd = dag(uniqueId('odd'), {}, ({ task }) => {
+      task('a', {
+        run: () => {
+          throw thrown
+        },
+      })
+    })
+    const { run } = await openTestRunner(database, [odd])
+    expect((await run(odd)).task_instances[0]).toMatchObject({ state: 'failed', reason })
+  })
+
+  test.each([
+    ['of another shape', z.object({ n: z.number() }), { n: 'one' }, 'the output does not fit its schema at n:'],
+    ['that JSON cannot carry', z.date(), new Date(0), 'the output cannot be read back from JSON; use a codec'],
+    ['of over a megabyte', z.string(), 'x'.repeat(1_000_001), 'over the limit of 1000000'],
+    ['of nothing', z.undefined(), undefined, 'the output is not JSON'],
+  ])('failed with an output %s', async (_name, output, value, reason) => {
+    const wrong = dag(uniqueId('wrong'), {}, ({ task }) => {
+      task('a', { output: output as z.ZodType, run: () => value })
+    })
+    const { run } = await openTestRunner(database, [wrong])
+    const [a] = (await run(wrong)).task_instances
+    expect(a?.state).toBe('failed')
+    expect(a?.reason).toContain(reason)
+  })
+
+  test('with texts that Postgres cannot store: NUL bytes and unpaired surrogates', async () => {
+    const odd = dag(uniqueId('odd'), {}, ({ task }) => {
+      const a = task('a', { output: z.string(), run: () => 'nul \u0000 lone \ud800' })
+      task('b', {
+        upstream: { a },
+        run: (inputs, { log }) => {
+          log.info(`\u0000${inputs.a}`, { deep: { odd: '\u0000\ud800' } })
+          throw new Error('reason with \u0000')
+        },
+      })
+    })
+    const { run, metadata } = await openTestRunner(database, [odd])
+    const result = await run(odd)
+    expect(result.task_instances).toMatchObject([
+      { state: 'success' },
+      { state: 'failed', reason: 'reason with \ufffd' },
+    ])
+    const [line] = await readLogs(metadata, { dagId: odd.id, runId: 'latest' }, 'b')
+    expect(line).toMatchObject({ message: '\ufffdnul \ufffd lone \ufffd', fields: { deep: { odd: '\ufffd\ufffd' } } })
+  })
+
+  test('with its log kept by try', async () => {
+    const logging = dag(uniqueId('logging'), {}, ({ task }) => {
+      task('a', {
+        retries: 1,
+        ...FAST,
+        run: (_inputs, { log, tryNumber }) => {
+          log.info(`try ${tryNumber}`, { tryNumber })
+          log.warn('careful')
+          if (tryNumber === 1) throw new Error('again')
+        },
+      })
+    })
+    const { run, metadata } = await openTestRunner(database, [logging])
+    const { run_id: runId } = await run(logging)
+    const lines = await readLogs(metadata, { dagId: logging.id, runId }, 'a')
+    expect(lines.map(({ try_number, level, message }) => [try_number, level, message])).toEqual([
+      [1, 'info', 'try 1'],
+      [1, 'warn', 'careful'],
+      [2, 'info', 'try 2'],
+      [2, 'warn', 'careful'],
+    ])
+    expect(await readLogs(metadata, { dagId: logging.id, runId }, 'a', { tryNumber: 2 })).toHaveLength(2)
   })
 })
 
@@ -156,6 +420,35 @@ describe('ownership', () => {
     const trigger = { runType: 'scheduled' as const, logicalDate: new Date(0) }
     const runs = await Promise.all([1, 2, 3].map(() => enqueue(metadata, ticking, trigger)))
     expect(runs.filter(({ isNew }) => isNew)).toHaveLength(1)
+  })
+
+  test('stop ends running tasks as failed, the rest as skipped, and leaves nothing running', async () => {
+    const started = deferred()
+    const endless = dag(uniqueId('endless'), {}, ({ task }) => {
+      const a = task('a', {
+        retries: 5,
+        run: (_inputs, { signal }) => {
+          started.resolve()
+          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+        },
+      })
+      task('b', { upstream: { a }, run: () => {} })
+      task('c', { upstream: { a }, triggerRule: 'all_done', run: () => {} })
+    })
+    const { runner, metadata } = await openTestRunner(database, [endless])
+    const owned = await runner.run(endless, { logicalDate: new Date() })
+    await started.promise
+    await runner.stop('interrupted')
+    expect(await owned.finished).toEqual({ state: 'failed', reason: 'a failed: interrupted' })
+    const { rows } = await metadata.query(
+      'select task_id, state, reason from metadata.task_instance where dag_run_id = $1 order by 1',
+      [owned.run.dagRunId],
+    )
+    expect(rows).toEqual([
+      { task_id: 'a', state: 'failed', reason: 'interrupted' },
+      { task_id: 'b', state: 'upstream_failed', reason: 'a failed' },
+      { task_id: 'c', state: 'skipped', reason: 'interrupted' },
+    ])
   })
 
   test.each(['stop', 'release'] as const)('%s also reaches a run that is being read again', async (end) => {

@@ -14,12 +14,9 @@ import { runAs } from './user.ts'
 
 /** A server that is starting. */
 export interface ServerStart {
-  /**
-   * The exit code once the program has ended. The exit may be harmless: another process may have started the server
-   * first.
-   */
+  /** The exit code once the program has ended. That need not be a failure: another process may have started the server first. */
   exitCode(): number | undefined
-  /** The log since the start. It includes the log of starts by other processes. */
+  /** The log since the start, including that of other processes' starts. */
   output(): string
 }
 
@@ -28,7 +25,7 @@ const WINDOWS = process.platform === 'win32'
 /** sun_path has 108 bytes on Linux and 104 on macOS, including the final zero. */
 const SOCKET_PATH_BYTES = process.platform === 'darwin' ? 103 : 107
 
-/** If the log is longer than this, a start empties it. */
+/** A start empties a log that is longer than this. */
 const LOG_BYTES = 1024 * 1024
 
 const STOP_MS = 60_000
@@ -83,10 +80,7 @@ async function freePort(): Promise<number> {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
-/**
- * The socket is in the server's folder. If that path is too long for a socket, or has a comma (psql splits at commas),
- * the socket is in a private folder in /tmp.
- */
+/** In the server's folder, or private in /tmp if that path is too long for a socket or has a comma, which psql splits. */
 async function makeSocketFolder(folder: ServerFolder): Promise<string> {
   const near = join(folder.path, 'socket')
   const fits = Buffer.byteLength(join(near, '.s.PGSQL.5432')) <= SOCKET_PATH_BYTES
@@ -104,7 +98,7 @@ async function makeSocketFolder(folder: ServerFolder): Promise<string> {
 function refuseShared(path: string, folder: ServerFolder): void {
   const stats = lstatSync(path)
   const owner = folder.user?.uid ?? process.getuid?.()
-  // Root creates the folder and then changes its owner.
+  // Root creates it and then changes its owner.
   const ours = stats.uid === owner || stats.uid === process.getuid?.()
   if (stats.isDirectory() && ours && (stats.mode & 0o077) === 0) return
   throw new TminusError(
@@ -135,7 +129,7 @@ async function spawnServer(
 ): Promise<ChildProcess> {
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const [program, args] = WINDOWS
-    ? // pg_ctl drops administrator rights, because PostgreSQL refuses to run with them.
+    ? // pg_ctl drops administrator rights, with which PostgreSQL refuses to run.
       [binaries.pgCtl, ['start', '-W', '-D', folder.data, '-l', logFile(folder), '-o', options.join(' ')]]
     : [binaries.postgres, ['-D', folder.data, ...options]]
   const child = spawn(program, args, {
@@ -154,7 +148,7 @@ async function spawnServer(
 function exitCodeOf(child: ChildProcess): number | undefined {
   // On Windows the child is pg_ctl, which ends at once.
   if (WINDOWS && child.exitCode === 0) return undefined
-  // A signal killed the program, so this is not an error of the server.
+  // Killed by a signal: not an error of the server.
   return child.exitCode ?? (child.signalCode === null ? undefined : 0)
 }
 

@@ -1,4 +1,0 @@
-import { conformance } from './conformance.ts'
-import { ISOLATED } from './under-test.ts'
-
-conformance(ISOLATED)

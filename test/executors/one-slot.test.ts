@@ -1,4 +1,0 @@
-import { conformance } from './conformance.ts'
-import { ONE_SLOT } from './under-test.ts'
-
-conformance(ONE_SLOT)
