@@ -185,6 +185,8 @@ export class Child {
     const limit = new AbortController()
     await Promise.race([closed, delay(DRAIN_MS, undefined, { signal: limit.signal })])
     limit.abort()
+    // A process that has left the group may print for ever.
+    for (const stream of streams) stream?.destroy()
     for (const lines of this.#lines) lines.flush()
   }
 

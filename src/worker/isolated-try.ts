@@ -38,6 +38,7 @@ export class IsolatedTry implements ChildListener {
   #left: string | null | undefined
   #marks = 0
   #isHeapFull = false
+  #isReading = false
   #isOver = false
 
   constructor(child: Child, attempt: Attempt, options: TryOptions) {
@@ -118,12 +119,16 @@ export class IsolatedTry implements ChildListener {
     this.#child.send({ kind: 'start', run, taskId: task.id, tryNumber, endMark: this.#endMark })
   }
 
+  /** The child reads one output after the other, so more at once do not come from it. */
   async #answer(taskId: string): Promise<void> {
+    if (this.#isReading) return
+    this.#isReading = true
     const answer = { kind: 'output', taskId } as const
     await this.#attempt.readOutput(taskId).then(
       (value) => this.#child.send({ ...answer, value }),
       (error) => this.#child.send({ ...answer, problem: messageOf(error) }),
     )
+    this.#isReading = false
   }
 
   /** The task has some time to end by itself. Then it has failed, whatever it does. */

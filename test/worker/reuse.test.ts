@@ -39,6 +39,14 @@ describe('a child that a try did not leave clean', () => {
     },
   )
 
+  test('a process that has left its group cannot print for ever', async () => {
+    const { state, lines } = await runner().act('careless', { how: 'orphan' })
+    expect(state).toBe('success')
+    const [, orphan] = /orphan (\d+)/.exec(lines.map(({ message }) => message).join('\n')) ?? []
+    expect(Number(orphan)).toBeGreaterThan(1)
+    await expect.poll(() => hasGroup(Number(orphan)), { timeout: 5_000 }).toBe(false)
+  })
+
   test('an error after the end of its try is logged by the process, and charged to no try', async () => {
     const { state, pid } = await runner().act('careless', { how: 'throwAfterEnd' })
     expect(state).toBe('success')
