@@ -35,7 +35,7 @@ import { VERSION } from './version.ts'
 import type { Engine } from './worker/engine.ts'
 import type { TaskWorker } from './worker/task-worker.ts'
 
-/** What a process knows before it opens a database. */
+/** The settings and pipelines of a process, loaded before it opens a database. */
 export interface Setup {
   env: Environment
   config: Config
@@ -74,14 +74,14 @@ export interface EndOptions {
   reason?: string
   /** How long it waits for aborted tasks, ms. Default 10 s. */
   abandonMs?: number
-  /** Drops the runner's tables with all they hold. */
+  /** Drops the runner's tables and their content. */
   drop?: boolean
 }
 
 /** A process that can own and execute runs. */
 export interface App extends Databases {
   runner: Runner
-  /** The id of this process's job row. It changes if another process declares this one dead. */
+  /** The id of this process's job row. The id changes if another process declares this one dead. */
   jobId(): number
   /** See `guardTasks`. */
   broken: Promise<string>
@@ -90,8 +90,8 @@ export interface App extends Databases {
 }
 
 /**
- * Opens the databases, registers the process and creates its runner. The process owns no run yet. It already listens for
- * notifications and reclaims the runs of dead processes.
+ * Opens the databases, registers the process and creates its runner. The process owns no run yet. It already listens
+ * for notifications and reclaims the runs of dead processes.
  */
 export async function openApp(
   setup: Setup,
@@ -110,7 +110,8 @@ export async function openApp(
   return await opened.listen(runner, async () => {
     const end = async (state: 'success' | 'failed', options: EndOptions = {}) => {
       const why = storableReason(options.reason)
-      // A run that another process cancelled ends before its tasks do; those tasks still use the databases closed below.
+      // If another process cancels a run, the run ends before its tasks. Those tasks still use the databases closed
+      // below.
       await runner.release(0, why ?? 'the process ended', options.abandonMs)
       if (!isLocal) await executor.close()
       await opened.close(state, options)
@@ -133,12 +134,14 @@ async function openDistributed({ config, log }: Setup, { db, job, executor }: Pr
   })
 }
 
-/** A process that executes the tries which the owners of runs hand over. */
+/** A process that executes tries for the owners of runs. */
 export interface WorkerApp {
   worker: TaskWorker
   /** See `guardTasks`. */
   broken: Promise<string>
-  /** Takes no further tries, waits up to `graceMs` for the running ones, and releases the rest. Returns their number. */
+  /**
+   * Takes no further tries, waits up to `graceMs` for the running ones, and releases the rest. Returns their number.
+   */
   end(state: 'success' | 'failed', graceMs: number, options: EndOptions & { reason: string }): Promise<number>
 }
 
@@ -181,7 +184,7 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
 
 type Process = Awaited<ReturnType<typeof openProcess>>
 
-/** What each process that executes tasks or owns runs has: its job row, its databases, its local executor. */
+/** The parts that each process with tasks or runs needs: its job row, its databases and its local executor. */
 async function openProcess(setup: Setup, kind: JobKind) {
   const { config, loaded, log } = setup
   const hashing = codeVersion(config.pipelinesDir)
@@ -224,7 +227,7 @@ async function openProcess(setup: Setup, kind: JobKind) {
     await databases.close()
     unguard()
   }
-  /** Registers the process, then calls `opened`. If that fails, everything is closed. */
+  /** Registers the process, then calls `opened`. If `opened` fails, closes everything. */
   const listen = async <T>(listener: JobListener, opened: () => Promise<T>): Promise<T> => {
     try {
       await job.open()

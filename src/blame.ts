@@ -10,23 +10,29 @@ export interface RunningTry {
   readonly limitMs: number | undefined
   /** When it started, ms of the monotonic clock. */
   readonly startedAt: number
-  /** For how long other tries have blocked the event loop since, ms. This time does not count against its limit. */
+  /**
+   * How long other tries have blocked the event loop since the start of this try, ms. This time does not count against
+   * the time limit of this try.
+   */
   stalledMs: number
-  /** Fails the try; false if it has ended or is being aborted. */
+  /** Fails the try. Returns false if the try has ended or is being aborted. */
   fail(error: Error): boolean
 }
 
-/** Code of a dag that runs outside of a try. */
+/** Code of a dag that runs outside a try, for example a callback. */
 export interface DagCode {
   readonly dagId: string
-  /** Names it in the log, for example `callback`. */
+  /** The name of this code in the log, for example `callback`. */
   readonly part: string
 }
 
 const context = new AsyncLocalStorage<RunningTry | DagCode | undefined>()
 const running = new Set<RunningTry>()
 
-/** Runs work as part of a try, or as other code of a dag. An error that the latter does not handle is only logged. */
+/**
+ * Runs work as part of a try, or as other code of a dag. If the other code does not handle an error, the error is only
+ * logged.
+ */
 export function runAs<T>(code: RunningTry | DagCode, work: () => T): T {
   return context.run(code, work)
 }
@@ -42,17 +48,17 @@ export function currentCode(): RunningTry | DagCode | undefined {
   return context.getStore()
 }
 
-/** The tries whose code runs in this process now. The pulse keeps them. */
+/** The tries whose code is running in this process. The pulse keeps them. */
 export function runningTries(): Set<RunningTry> {
   return running
 }
 
-/** Binds a function to the async context of the try that calls this; returns it as it is if no try does. */
+/** Binds a function to the async context of the calling try. Outside a try, returns the function unchanged. */
 export function boundToTry<F extends (...args: never[]) => unknown>(fn: F): F {
   return context.getStore() === undefined ? fn : (AsyncResource.bind(fn as () => unknown) as F)
 }
 
-/** Runs work that tries share, so that it belongs to none of them. */
+/** Runs work that tries share. The work belongs to none of these tries. */
 export function outsideTries<T>(work: () => T): T {
   return context.getStore() === undefined ? work() : context.run(undefined, work)
 }

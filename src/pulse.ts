@@ -1,9 +1,12 @@
 import { url as debuggerUrl } from 'node:inspector'
 import { currentTry, type RunningTry, runAs, runningTries } from './blame.ts'
 
-/** A pause of the event loop that is longer than this counts as a silence: other processes may have noticed it. */
+/** If the event loop pauses for longer than this, the pause is a silence: other processes may have noticed it. */
 const SILENT_MS = 500
-/** A longer pause is a stall: it counts against the time limit only of the try that caused it. */
+/**
+ * If the event loop pauses for longer than this, the pause is a stall. A stall counts only against the time limit of
+ * the try that caused it.
+ */
 const STALL_MS = 1_000
 const BEAT_EVERY_MS = 250
 /** The longest wait of a Node timer, 24 days. */
@@ -12,8 +15,8 @@ export const MAX_TIMER_MS = 2 ** 31 - 1
 export const IDENTIFY = 'tminus:identify'
 
 /**
- * What the main thread shares with the thread that renews its lease. `header`, then of the suspect: its dag_run_id as a
- * double, and JSON of what all tries of its task have in common.
+ * The memory that the main thread shares with the thread that renews the lease. First `header`. Then the suspect: its
+ * dag_run_id as a double, and as JSON the facts that all tries of its task share.
  */
 const shared = new SharedArrayBuffer(4_096)
 const [BEATS, DEBUGGED, LENGTH, TRY] = [0, 1, 2, 3] as const
@@ -27,7 +30,7 @@ const header = new Int32Array(shared, 0, HEADER_BYTES / 4)
 const dagRunId = new Float64Array(shared, HEADER_BYTES, 1)
 const text = new Uint8Array(shared, TEXT_AT)
 
-/** Both clocks, ms: the monotonic one stops while the machine sleeps, the other one may be set. */
+/** An instant on both clocks, ms. The monotonic clock stops while the machine sleeps; the wall clock may be set. */
 export interface Instant {
   at: number
   wall: number
@@ -37,25 +40,28 @@ export function instant(): Instant {
   return { at: performance.now(), wall: Date.now() }
 }
 
-/** Time since an instant, by the clock that says more, ms. A clock that was set forward only makes it longer. */
+/**
+ * Time since an instant, ms: the larger result of the two clocks. If a clock was set forward, the result is only too
+ * large.
+ */
 export function msSince({ at, wall }: Instant): number {
   return Math.max(performance.now() - at, Date.now() - wall)
 }
 
 let users = 0
 let timer: NodeJS.Timeout | undefined
-/** The last sign of life. */
+/** The last beat of the main thread. */
 let last = instant()
 let silenceCount = 0
-/** Until when the current stall has been shared among the tries. */
+/** The instant up to which the current stall has been added to the tries. */
 let sharedUntil = 0
-/** The try in whose code the thread has found this one during the current stall. */
+/** The try whose code the lease thread found on the main thread during the current stall. */
 let identified: RunningTry | undefined
 let enteredInThisTurn: RunningTry | undefined
 let isTurnEndAwaited = false
 let published: RunningTry | undefined
 
-/** Starts to beat; returns what the thread reads, and a function that stops. */
+/** Starts the beats. Returns the memory for the lease thread, and a function that stops the beats. */
 export function startPulse(): { memory: SharedArrayBuffer; stop: () => void } {
   if (users++ === 0) {
     last = instant()
@@ -74,7 +80,7 @@ export function startPulse(): { memory: SharedArrayBuffer; stop: () => void } {
 
 /**
  * How often this process has been silent: stopped, suspended, or busy in one turn of its event loop. If the number has
- * changed, other processes may have declared this one dead meanwhile.
+ * changed, another process may have declared this process dead.
  */
 export function silences(): number {
   look()
@@ -93,7 +99,10 @@ export function endTry(one: RunningTry): void {
   if (enteredInThisTurn === undefined) publish(sole())
 }
 
-/** Call it directly before the code of a try. What blocks the event loop from here to the end of the turn is its doing. */
+/**
+ * Call it directly before the code of a try. If the event loop is blocked between this call and the end of the turn,
+ * this try is the cause.
+ */
 export function enterTry(one: RunningTry): void {
   look()
   enteredInThisTurn = one
@@ -104,7 +113,7 @@ export function enterTry(one: RunningTry): void {
 
 /**
  * Calls `exceeded` when a try has used up its time limit. Call `check` when its code has ended: if the code blocked the
- * event loop, the timer could not fire.
+ * event loop, the timer did not fire.
  */
 export function limitTry(
   one: RunningTry,
@@ -144,7 +153,7 @@ function look(): void {
   sharedUntil = now.at
 }
 
-/** Runs while the thread has paused this one, in the async context of the code that is blocking. */
+/** Runs on the main thread while the lease thread has paused it, in the async context of the code that blocks it. */
 function identify(): void {
   identified = currentTry() ?? sole()
   const now = performance.now()
@@ -153,7 +162,7 @@ function identify(): void {
   publish(identified)
 }
 
-/** Adds a stall to the time that does not count against the limits of the tries that did not cause it. */
+/** Adds a stall to the tries that did not cause it. Their time limits do not count this time. */
 export function shareStall(
   running: Iterable<Pick<RunningTry, 'startedAt' | 'stalledMs'>>,
   by: unknown,
@@ -169,7 +178,7 @@ function turnEnded(): void {
   publish(suspect())
 }
 
-/** The most likely try: the one that was entered last in this turn, else the only one that runs. */
+/** The most likely cause: the try that was entered last in this turn, else the only running try. */
 function suspect(): RunningTry | undefined {
   return enteredInThisTurn ?? sole()
 }
@@ -190,7 +199,7 @@ function publish(one: RunningTry | undefined): void {
   Atomics.store(header, LENGTH, ofTask.length)
 }
 
-/** By task, because encoding it for each try would cost more than all the rest. */
+/** The encoded facts for each task. Encoding them for each try would be the largest cost here. */
 const texts = new Map<string, Map<string, Uint8Array>>()
 
 function textOf({ dagId, taskId, limitMs }: RunningTry): Uint8Array {
@@ -200,7 +209,7 @@ function textOf({ dagId, taskId, limitMs }: RunningTry): Uint8Array {
   return known
 }
 
-/** The thread's view of the main thread. */
+/** The lease thread's view of the main thread. */
 export class Pulse {
   readonly #header: Int32Array
   readonly #dagRunId: Float64Array

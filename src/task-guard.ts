@@ -26,24 +26,24 @@ interface Guarded extends TaskGuardOptions {
   onBroken(reason: string): void
 }
 
-/** The process ends at the latest this long after an error that belongs to no task, ms. */
+/** The longest time from an error that belongs to no task to the end of the process, ms. */
 const END_WITHIN_MS = 10_000
-/** How a verb ends such a process: runs are released within the time above. */
+/** How a verb ends such a process: it releases the runs within the time above. */
 export const BROKEN = { graceMs: 0, abandonMs: 3_000, exitCode: 1 }
-/** An ended try may leave an interval that throws for ever. */
+/** An ended try may leave an interval that throws again and again. */
 const MOST_LOGGED = 10
 
 let guarded: Guarded | undefined
 let isInstalled = false
 let uncaughtCount = 0
 const logged = new WeakMap<RunningTry | DagCode, number>()
-/** Thrown into the code that asked for an exit, which may not handle it. */
+/** The error that the code which asked for an exit gets. */
 const refusals = new WeakSet<object>()
 
 /**
- * Turns what a task's code does to the process into a failure of its try: an error that nothing handles, and
- * `process.exit`. `broken` resolves, with a reason, at an error that belongs to no code of a dag; the process must then
- * end, and is ended after 10 s. After `unguard`, such an error ends it at once.
+ * Fails a try if its code throws an error that nothing handles, or calls `process.exit`. The process continues.
+ * If an error belongs to no code of a dag, `broken` resolves with a reason. The caller must then end the process; after
+ * 10 s the guard ends it. After `unguard`, such an error ends the process at once.
  */
 export function guardTasks(options: TaskGuardOptions): { broken: Promise<string>; unguard: () => void } {
   let onBroken: Guarded['onBroken'] = () => {}
@@ -103,7 +103,7 @@ export function exitRefused(call: string): TminusError {
 
 export function unhandled(cause: unknown): TminusError {
   const error = new TminusError(`unhandled error: ${messageOf(cause)}`, { code: 'task_unhandled', cause })
-  // The place where this wrapper was created would only distract.
+  // The stack frame of this wrapper does not help the reader.
   error.stack = `${error.name}: ${error.message}`
   return error
 }
@@ -147,8 +147,8 @@ function stackOf(error: unknown): string {
 }
 
 /**
- * True if the error, a cause or a part of it was created in a file of a dag. An 'error' event without a listener has
- * no such frame, but the emitter belongs to the code that created it.
+ * True if a file of a dag created the error, its cause or one of its parts. An 'error' event without a listener has no
+ * frame of a dag. But its emitter belongs to the code that created the emitter.
  */
 function isOfDag(error: unknown, most = 10): boolean {
   try {
@@ -169,7 +169,7 @@ function isEmitted(error: object): boolean {
 
 const OWN = rootOf(import.meta.dirname)
 
-/** The packages that a dag uses, and T-minus itself, may be in PIPELINES_DIR too. */
+/** PIPELINES_DIR may also contain the packages that a dag uses, and T-minus itself. */
 function isFrameOfDag(line: string): boolean {
   if (!/^\s+at /.test(line) || OWN.some((own) => line.includes(own))) return false
   return (guarded?.roots ?? []).some((root) => line.split(root)[1]?.includes('/node_modules/') === false)

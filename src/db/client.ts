@@ -6,8 +6,8 @@ import { addAdvice } from './rights.ts'
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
 
 /**
- * Sent when a connection starts: a database, a role or PGOPTIONS may set other defaults, and pg parses only ISO dates.
- * A pooler accepts only these and client_encoding, which pg itself sends
+ * Sent when a connection starts. A database, a role or PGOPTIONS may set other defaults, and pg parses only ISO dates.
+ * A pooler accepts only these settings, and client_encoding, which pg itself sends
  * (https://www.pgbouncer.org/config.html#ignore_startup_parameters).
  */
 const STARTUP = { DateStyle: 'ISO, MDY', TimeZone: 'UTC', standard_conforming_strings: 'on' }
@@ -25,13 +25,16 @@ const DEFAULTS = {
 
 /** How long the first statements on a connection may take. */
 const SETTLE_MS = 5_000
-/** How long the server has to close a connection after our goodbye. */
+/** How long the server may take to close a connection after our goodbye message. */
 const GOODBYE_MS = 2_000
 
-/** For statements that must not fail because they waited. */
+/** Without timeouts, for statements that must not fail while they wait. */
 export const NO_LIMITS = { statement_timeout: '0', lock_timeout: '0', transaction_timeout: '0' }
 
-/** For the runner's own transactions: if our process hangs or its network fails, the server releases their locks. */
+/**
+ * Timeouts for the runner's own transactions. If our process hangs or its network fails, the server then releases their
+ * locks.
+ */
 export const NO_IDLE_TRANSACTION = { idle_in_transaction_session_timeout: '20s' }
 
 /** Skips settings that this version of Postgres does not have, and sets nothing behind a pooler. */
@@ -39,9 +42,9 @@ const SET_DEFAULTS = `select set_config(name, value, false) from json_each_text(
   where pg_backend_pid() = $2 and current_setting(name, true) is not null`
 
 export interface ClientOptions extends ClientConfig {
-  /** Further settings of the session. Ignored behind a pooler. */
+  /** More settings of the session. Ignored behind a pooler. */
   settings?: Readonly<Record<string, string>> | undefined
-  /** Send every statement without its name, as behind a pooler. */
+  /** True: sends every statement without a name, because a pooler needs that. */
   unnamed?: boolean | undefined
 }
 
@@ -58,7 +61,7 @@ interface Untyped {
   getStartupConf(): Record<string, string>
 }
 
-/** A connection that behaves the same whatever the server, the role and the shell set as defaults. */
+/** A connection that ignores the defaults of the server, the role and the shell. */
 export class Client extends pg.Client {
   /** True if the connection goes through a pooler. Known once `settle` has resolved. */
   pooled = false
@@ -80,14 +83,14 @@ export class Client extends pg.Client {
     this.connection.on('errorMessage', (error: DatabaseError) => this.#addAdvice(error))
   }
 
-  /** The connection serves one try after the other, so it belongs to none of them. */
+  /** Tries use the connection in turn, so it belongs to none of them. */
   override connect(): Promise<this>
   override connect(callback: (error: Error) => void): void
   override connect(callback?: (error: Error) => void): Promise<this> | undefined {
     return outsideTries(() => super.connect(callback as never) as unknown as Promise<this> | undefined)
   }
 
-  /** Until `giveBack`, what the server sends is handled in the async context of the try that calls this. */
+  /** Until `giveBack`, events of this connection run in the async context of the try that called this. */
   lend(): void {
     const { stream } = this.connection
     this.#emit ??= stream.emit
@@ -130,7 +133,7 @@ export class Client extends pg.Client {
     this.connection.stream.destroy(error)
   }
 
-  /** Says goodbye to the server, and closes the socket if the server does not. */
+  /** Sends a goodbye message to the server, and closes the socket if the server does not. */
   override end(): Promise<void>
   override end(callback: (error: Error) => void): void
   override end(callback?: (error: Error) => void): Promise<void> | void {
@@ -144,7 +147,10 @@ export class Client extends pg.Client {
     addAdvice(error, { role, database, statement: this.activeStatement?.text })
   }
 
-  /** Behind a pooler, the next statement may use a connection on which its name is taken or unknown. */
+  /**
+   * Behind a pooler, the next statement may use another server connection, which may not know the statement's name or
+   * may use it differently.
+   */
   #dropNames(): void {
     const query = this.query.bind(this) as (...args: unknown[]) => unknown
     this.query = ((statement: unknown, ...rest: unknown[]) => query(withoutName(statement), ...rest)) as never

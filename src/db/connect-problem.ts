@@ -3,12 +3,15 @@ export interface Address {
   port: number
   database?: string | undefined
   user?: string | undefined
-  /** The setting it comes from. With `POSTGRES_HOST` its parts are settings of their own. */
+  /**
+   * The name of the setting that contains the address. With `POSTGRES_HOST` each part of the address has its own
+   * setting.
+   */
   setting?: string
 }
 
 export interface Problem {
-  /** What is wrong and what to do. */
+  /** The problem and its solution. */
   sentence: string
   /** True if the address is wrong, so a retry cannot help. */
   isAddress: boolean
@@ -24,7 +27,7 @@ export function explain(error: Error, address: Address | undefined): Problem {
 }
 
 interface Failure {
-  /** Node's or OpenSSL's, or Postgres' SQLSTATE. */
+  /** A code of Node or OpenSSL, or the SQLSTATE of Postgres. */
   code: string | undefined
   /** A message of Postgres may be in another language. */
   message: string
@@ -133,7 +136,7 @@ const OF_PARTS = {
     'check POSTGRES_USER and POSTGRES_PASSWORD. A volume keeps the password that its database was created with: set that one, or change it in the database (docs/operations.md)',
 }
 
-/** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html; 08P01 is a pooler's. */
+/** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html; 08P01 comes from a pooler. */
 function ofServer({ code, message }: Failure, address: Address): Problem | undefined {
   const { database, user } = address
   const at = placeOf(address)

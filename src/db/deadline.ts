@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { TminusError } from '../errors.ts'
 
 /**
- * Deadlines are counted in steps of this length. A step counts once, however long the process was blocked or stopped
- * in it: an answer that arrived meanwhile is read before the next step ends.
+ * Deadlines are counted in steps of this length. If the process is blocked in a step, the step counts once. The process
+ * can then read an answer that arrived before the next step ends.
  */
 export const STEP_MS = 1_000
 
@@ -15,7 +15,7 @@ export function noAnswer(ms: number): TminusError {
   return new TminusError(message, { code: SILENT })
 }
 
-/** Whether `work` settles within `ms`, counted in steps. */
+/** Returns true if `work` settles within `ms`, counted in steps. */
 export async function settlesWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   const settled = work.then(
     () => true,

@@ -9,20 +9,23 @@ import type { Connection, Database, Queryable } from './pool.ts'
 import { inTransaction } from './transaction.ts'
 
 export interface MigrationSet {
-  /** Folder of `0001_name.sql`, `0002_name.sql`, …, applied in that order, each in its own transaction. */
+  /** The folder of `0001_name.sql`, `0002_name.sql`, … They are applied in that order, each in its own transaction. */
   directory: URL
   /** The schema for the files' tables (the files name no schema). Created if missing. Default: the connection's own. */
   schema?: string
   /** The table, in that schema, that records the applied files. */
   historyTable: string
-  /** True if the schema is for these files only. Then a schema with tables but no history belongs to another application. */
+  /**
+   * True if the schema is for these files only. Then a schema with tables but no history belongs to another
+   * application.
+   */
   exclusive?: boolean
 }
 
 export interface Migrated {
   /** Names of the files that this call applied. */
   applied: string[]
-  /** Number of the newest applied file. */
+  /** The number of the newest applied file. */
   version: number
 }
 
@@ -58,7 +61,7 @@ export async function migrate(db: Database, set: MigrationSet): Promise<Migrated
   }
 }
 
-/** Names of the files that `migrate` would apply. Changes nothing; throws as `migrate` does. */
+/** Names of the files that `migrate` would apply. Changes nothing. Throws the same errors as `migrate`. */
 export async function pendingMigrations(db: Queryable, set: MigrationSet): Promise<string[]> {
   const files = await readMigrations(set.directory)
   const schema = set.schema ?? (await currentSchema(db))

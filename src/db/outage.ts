@@ -3,8 +3,9 @@ import { messageOf } from '../errors.ts'
 import { SILENT } from './deadline.ts'
 
 /**
- * SQLSTATE codes that concern the connection or the server, not the statement. They include a server that lacks memory,
- * connections or disk (53…), cannot read its files (58…), or is read-only, as after a failover (25006).
+ * SQLSTATE codes that concern the connection or the server, not the statement. They include a server without memory,
+ * connections or disk space (53…), one that cannot read its files (58…), and one that is read-only, for example after a
+ * failover (25006).
  */
 const OUTAGE_STATES = /^(08...|57P0[1-5]|53[0-3]00|580[03]0|25006|25P0[34])$/
 /** Node's codes for a temporary failure of network, name server or machine. EAGAIN: a socket's queue is full. */
@@ -35,8 +36,8 @@ const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
 
 /**
- * Does what may safely be done twice, again and again while the database is away, until `forMs` have passed or the
- * signal aborts; then throws the last error. `onWait` is told of the first failure of an outage.
+ * Repeats work that is safe to repeat while the database is unreachable. After `forMs`, or when the signal aborts, it
+ * throws the last error. Calls `onWait` at the first failure of an outage.
  */
 export async function retryDuringOutage<T>(
   work: () => Promise<T>,

@@ -22,7 +22,10 @@ export type Connection = PoolClient
 export interface PoolOptions extends Pick<ClientOptions, 'settings' | 'unnamed'> {
   /** Maximum number of connections. Default 10. */
   max?: number
-  /** How long a statement may take, ms; then its connection is destroyed and it fails as in an outage. Default: no limit. */
+  /**
+   * How long a statement may take, ms. After that its connection is destroyed, and the statement fails as in an outage.
+   * Default: no limit.
+   */
   timeoutMs?: number
   /** Shown in `pg_stat_activity`. */
   applicationName?: string
@@ -30,7 +33,7 @@ export interface PoolOptions extends Pick<ClientOptions, 'settings' | 'unnamed'>
   onIdleError?: (error: Error) => void
 }
 
-/** Opens a pool. It connects with the first query. */
+/** Opens a pool. The pool connects at the first query. */
 export function openPool(connectionString: string, options: PoolOptions = {}): Database {
   const { max = 10, timeoutMs, applicationName = 'tminus', onIdleError, ...ofClient } = options
   const pool = new RepeatingPool({
@@ -52,8 +55,9 @@ export function openPool(connectionString: string, options: PoolOptions = {}): D
 }
 
 /**
- * Destroys connections whose statement takes too long. pg's own limit would leave the connection in use: a transaction
- * would wait on it for its rollback. Takes back connections that others wait for from tries that have ended.
+ * Destroys connections whose statement takes too long. pg's own limit would not close the connection: a transaction
+ * would then wait for its rollback on that connection. Takes connections back from ended tries if other callers wait
+ * for a connection.
  */
 function watchConnections(pool: Database, ms = Number.POSITIVE_INFINITY): void {
   const steps = new WeakMap<ActiveStatement, number>()
@@ -71,7 +75,7 @@ function watchConnections(pool: Database, ms = Number.POSITIVE_INFINITY): void {
   const timer = setInterval(check, STEP_MS).unref()
 }
 
-/** First its statement fails, so that a `pool.query` releases it by itself. */
+/** First the statement on the connection fails, so that a `pool.query` releases the connection. */
 function takeBack(client: Client): void {
   client.destroy(new Error('the connection was closed because the try that used it has ended'))
   setImmediate(() => client.isLeftBehind && (client as unknown as PoolClient).release(true))
@@ -82,32 +86,32 @@ export function destroyConnections(pool: Database, error: Error): void {
   for (const client of clientsOf(pool)) client.destroy(error)
 }
 
-/** Whether two pools have the same address, so that one check answers for both. */
+/** True if two pools have the same address, so that one check is enough for both. */
 export function hasSameAddress(one: Database, other: Database): boolean {
   return one.options.connectionString === other.options.connectionString
 }
 
 const CLOSE_MS = 1_000
 
-/** Ends the pool. A connection that is still busy after 1 s is destroyed, for example that of an abandoned task. */
+/** Ends the pool. A connection that is still busy after 1 s, for example of an abandoned task, is destroyed. */
 export async function closePool(pool: Database): Promise<void> {
   if (pool.ending) return
   if (!(await settlesWithin(CLOSE_MS, pool.end()))) destroyConnections(pool, new Error('connection terminated'))
 }
 
-/** Also those that are still connecting. */
+/** This includes connections that are still being opened. */
 function clientsOf(pool: Database): readonly Client[] {
   return [...(pool as unknown as { _clients: Client[] })._clients]
 }
 
-/** Postgres rolled the statement back because of a concurrent one: serialization_failure, deadlock_detected. */
+/** Postgres rolled the statement back because of a concurrent statement: serialization_failure, deadlock_detected. */
 const CONFLICT = new Set<unknown>(['40001', '40P01'])
 const MOST_REPEATS = 20
 
 /**
- * A pool whose `query` repeats a statement that failed in a conflict with another one. Each statement is its own
- * transaction, so the failed one left nothing behind. Behind a pooler, the database's default isolation applies, which
- * may be serializable.
+ * A pool whose `query` repeats a statement that failed in a conflict with another statement. Each statement is its own
+ * transaction, so a failed statement has changed nothing. Behind a pooler, the database's default isolation applies,
+ * which may be serializable.
  */
 class RepeatingPool extends pg.Pool {
   /** An error in a callback, or in an event of the connection, counts as an error of the try that asked for it. */
@@ -125,7 +129,7 @@ class RepeatingPool extends pg.Pool {
     return client
   }
 
-  /** Pipelines get no pool of their own, so a task that ends one would end that of all tasks. */
+  /** All tasks share one pool, so a task that ends the pool would end it for all tasks. */
   override end(): Promise<void>
   override end(callback: () => void): void
   override end(callback?: () => void): Promise<void> | void {

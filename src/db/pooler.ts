@@ -8,15 +8,18 @@ export type Pooling =
   | 'none'
   /** Each client keeps one server connection. */
   | 'session'
-  /** Each transaction may use a different server connection, so a lock or LISTEN would end up with another client. */
+  /**
+   * Each transaction may use a different server connection. So another client could get the lock or LISTEN of this
+   * process.
+   */
   | 'transaction'
 
 /** A busy pooler in transaction mode may look like session mode for a moment, so test several times. */
 const ROUNDS = 3
-/** A pooler in session mode without a second connection makes its client wait. */
+/** A pooler in session mode that has no second connection makes its client wait. */
 const PATIENCE_MS = 2_000
 
-/** Detects the pooler. Sends no extra query if there is none. */
+/** Detects the pooler. Sends no extra query if there is no pooler. */
 export async function poolingOf(db: Database): Promise<Pooling> {
   const first = await db.connect()
   try {
@@ -34,13 +37,13 @@ export async function poolingOf(db: Database): Promise<Pooling> {
   }
 }
 
-/** Whether `first` changes its server connection, or shares it with `second`. */
+/** True if `first` changes its server connection, or shares it with `second`. */
 async function isShared(first: Connection, second: Connection): Promise<boolean> {
   const own = await pidOf(first)
   if (own !== (await pidOf(first))) return true
   try {
     await second.query('begin')
-    // `second` first: if both share a server connection, `first` would wait for the transaction of `second`.
+    // Ends `second` first: if both share a server connection, `first` would wait for the transaction of `second`.
     return own === (await pidOf(second)) || own !== (await pidOf(first))
   } finally {
     await second.query('rollback')
@@ -52,7 +55,7 @@ async function pidOf(db: Queryable): Promise<number | undefined> {
   return rows[0]?.pid
 }
 
-/** Undefined if it takes longer than `ms`; a connection that arrives later is released. */
+/** Returns undefined if the pool needs longer than `ms`. A connection that arrives later is released. */
 async function within(ms: number, connecting: Promise<Connection>): Promise<Connection | undefined> {
   const there = new AbortController()
   const late = delay(ms, undefined, there).catch(() => undefined)
@@ -66,13 +69,13 @@ export function poolerProblem(name: string): string {
   return `${name} leads to a pooler in transaction mode, which does not support LISTEN and advisory locks; set DIRECT_DATABASE_URL to the address of the server itself (until then each process polls for work once a second, and a dead process is detected after 30 s)`
 }
 
-/** Whether two pools have the same host and port. Needs no connection. */
+/** True if two pools have the same host and port. Needs no connection. */
 export function isSameServer(one: Database, other: Database): boolean {
   const [first, second] = [one, other].map(({ options }) => new Client(options))
   return first?.host === second?.host && first?.port === second?.port
 }
 
-/** Whether two addresses lead to the same database of the same server. */
+/** True if two addresses lead to the same database of the same server. */
 export async function isSameDatabase(one: Queryable, other: Queryable): Promise<boolean> {
   const [first, second] = await Promise.all([one, other].map(identityOf))
   return first === second

@@ -2,7 +2,7 @@ import type { DatabaseError } from 'pg'
 import format from 'pg-format'
 import type { Queryable } from './pool.ts'
 
-/** The statement that Postgres refused, and its role. */
+/** A statement that Postgres refused, and the role that sent it. */
 export interface Refused {
   role: string | undefined
   database: string | undefined
@@ -28,7 +28,10 @@ function ofReadOnly({ role = '' }: Refused): string {
   return `connect to the primary server; if this is it, ALTER ROLE ${format.ident(role)} SET default_transaction_read_only = off`
 }
 
-/** PostgreSQL names the object only in the message, without its schema. The message may be in another language. */
+/**
+ * PostgreSQL names the object only in the message, without its schema. The message of Postgres may be in another
+ * language.
+ */
 function advice(message: string, { role = 'this role', database = '', statement }: Refused): string {
   const grant = (what: string) => `its owner or a superuser can run: GRANT ${what} TO ${format.ident(role)}`
   const [, kind = '', name = ''] = /permission denied for ([a-z ]+?) ("?[^"]+"?)$/.exec(message) ?? []

@@ -5,20 +5,27 @@ import { noAnswer, settlesWithin } from './deadline.ts'
 import { type Database, destroyConnections } from './pool.ts'
 
 export interface SessionOptions {
-  /** Undefined behind a pooler in transaction mode, which cannot keep a session. Then `onConnected` is called every second. */
+  /**
+   * Undefined behind a pooler in transaction mode, which cannot keep a session. Without a session, `onConnected` is
+   * called every second.
+   */
   connectionString: string | undefined
   channel: string
   /** The two numbers of the advisory lock to hold; called for each new connection. */
   lock: () => readonly [number, number] | undefined
   onNotify: (payload: string) => void
-  /** Pools to the same server. If it is silent or was replaced, their connections are destroyed. */
+  /**
+   * Pools to the same server. If the server is silent or was replaced, the connections of these pools are destroyed.
+   */
   pools: readonly Database[]
-  /** Called after each connection. Earlier notifications may have been missed. Null: no session can be kept. */
+  /** Called after each connection. Earlier notifications may have been missed. Null: no session is possible. */
   onConnected: (backendPid: number | null) => void
   onLost: (error: Error) => void
 }
 
-/** Ends the session that holds the lock. Each process has its own lock, so the holder is its own earlier connection. */
+/**
+ * Ends the session of the lock's holder. Each process has its own lock, so the holder is its own earlier connection.
+ */
 const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
   where locktype = 'advisory' and classid = $1::bigint::oid and objid = $2::bigint::oid and granted
     and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`
@@ -29,13 +36,15 @@ const IDENTIFY = `select pg_backend_pid() as pid, concat_ws(' ', inet_client_add
 
 /** An idle connection does not report that its network has failed. */
 const PROBE_EVERY_MS = 5_000
-/** For an answer to a probe, and for a whole attempt to connect. */
+/** The time limit for an answer to a probe, and for a whole attempt to connect. */
 const ANSWER_MS = 5_000
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
 const POLL_EVERY_MS = 1_000
 
-/** One permanent connection for LISTEN and the advisory lock that marks this process as alive. Reconnects until `close`. */
+/**
+ * One permanent connection for LISTEN and the advisory lock that marks this process as alive. Reconnects until `close`.
+ */
 export class Session {
   readonly #options: SessionOptions
   #client: Client | undefined
@@ -100,7 +109,7 @@ export class Session {
     await client.connect()
     await client.settle()
     const key = lock()
-    // The server may still keep the previous connection, and with it the lock that the next query waits for.
+    // The server may still have the previous connection, which holds the lock that the next query needs.
     if (key !== undefined) await client.query(END_HOLDER, [...key])
     if (key !== undefined) await client.query('select pg_advisory_lock($1, $2)', [...key])
     await client.query(format('listen %I', channel))

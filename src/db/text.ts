@@ -1,14 +1,20 @@
 import { messageOf, UsageError } from '../errors.ts'
 
-/** The number of characters to keep of external text. Lists show all of these. */
+/** The number of characters to keep of external text. Lists show all of these characters. */
 export const MOST = { reason: 2_000, stacks: 50_000, line: 16_000, description: 2_000, tag: 100, tags: 50 }
 
-/** Makes text storable in Postgres: no NUL, no lone surrogates, at most `most` characters (see `shortened`). */
+/**
+ * Makes text storable in Postgres: no NUL, no lone surrogates, at most `most` characters (see `shortened`). A result of
+ * this function stays as it is: a child process has already shortened what its parent stores.
+ */
 export function storableText(text: string, most = Number.POSITIVE_INFINITY): string {
-  const short = text.length > most ? shortened(text, most) : text
+  const short = text.length > most && !SHORTENED.test(text.slice(most - 1)) ? shortened(text, most) : text
   const whole = short.isWellFormed() ? short : short.toWellFormed()
   return whole.includes('\u0000') ? whole.replaceAll('\u0000', '\uFFFD') : whole
 }
+
+/** The end of a shortened text, with the last character that is kept unless that would split a pair. */
+const SHORTENED = /^.?… [\d.]+ (?:bytes|kB|MB) more$/s
 
 /** The first `most` characters and the size of the rest: `Invalid line: 0,0,0,… 4.9 MB more`. */
 function shortened(text: string, most: number): string {
@@ -28,9 +34,9 @@ export function humanBytes(bytes: number): string {
 const MOST_LEVELS = 500
 
 /**
- * JSON text that jsonb accepts, with its texts and keys made storable. Undefined for undefined and functions. Throws
- * UsageError for a value that JSON cannot represent (a bigint, a cycle), that is nested too deep, or whose getter or
- * toJSON throws.
+ * Returns JSON text that jsonb accepts. Its texts and keys are made storable. Returns undefined for undefined and
+ * functions. Throws UsageError if JSON cannot represent the value (a bigint, a cycle), if it is nested too deep, or if
+ * a getter or toJSON throws.
  */
 export function storableJson(value: unknown): string | undefined {
   const levels = new Map<object, number>()
@@ -46,7 +52,7 @@ export function storableJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value, storable)
   } catch (cause) {
-    // For a cycle, the message continues with a drawing over several lines.
+    // For a cycle, Node's message has more lines with a drawing of the cycle.
     throw new UsageError(`This cannot be stored as JSON: ${messageOf(cause).split('\n', 1)}`, { cause })
   }
 }
@@ -56,7 +62,7 @@ function withStorableKeys(value: object): object {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [storableText(key), member]))
 }
 
-/** The text of one record, for an array of a composite type. */
+/** Returns the text of one record, for an array of a composite type. */
 export function storableRecord(...values: readonly (string | number | null | undefined)[]): string {
   return `(${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? ''))).join()})`
 }

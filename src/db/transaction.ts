@@ -2,7 +2,7 @@ import { TminusError } from '../errors.ts'
 import { withLimit } from './client.ts'
 import type { Connection, Database } from './pool.ts'
 
-/** A statement that `work` abandoned may still run, or the network may have failed. */
+/** A statement that `work` did not wait for may still run, or the network may have failed. */
 const ROLLBACK_MS = 5_000
 
 /**
@@ -21,7 +21,7 @@ export async function inTransaction<T>(db: Database, work: (connection: Connecti
   // A connection that breaks between two statements emits an error event, which without a listener ends the process.
   connection.on('error', onError)
   try {
-    // The default isolation of the database may differ; behind a pooler that of the session may, too.
+    // The database may have another default isolation, and behind a pooler the session may have one too.
     await connection.query('begin isolation level read committed')
     const result = await work(connection)
     const { command } = await connection.query('commit')

@@ -12,16 +12,17 @@ export interface DistributedOptions extends Pick<Executor, 'isolates'> {
   failed(error: Error): void
 }
 
-/** Attempts of one owner that wait for a worker or run on one. */
+/** The attempts of one owner that wait for a worker or run on a worker. */
 const SLOTS = 1_000
 
 /**
- * Has workers execute the attempts: an attempt ends when its worker has reported. An abort ends it at once: the worker
- * finds out by the stored state. Reports are rows, so none is lost with a process or a notification.
+ * An executor that sends the attempts to workers. An attempt ends when its worker has reported. An abort ends the
+ * attempt at once. The worker sees the abort in the stored state. Reports are rows, so a dead process or a missed
+ * notification loses no report.
  */
 export function distributedExecutor({ isolates, handOver, readReports, failed }: DistributedOptions): Executor {
   const waiting = new Map<string, (ending: Ending) => void>()
-  /** As of the last read. An attempt may be reported before the answer to its claim arrives here. */
+  /** The reports of the last read. A report may arrive here before the answer to the claim of its attempt. */
   let reports = new Map<string, Report>()
   const read = async () => {
     reports = new Map((await readReports()).map((report) => [keyOf(report), report]))

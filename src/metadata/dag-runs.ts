@@ -19,28 +19,32 @@ export interface NewDagRun {
 export interface DagRun extends NewDagRun {
   dagRunId: number
   state: DagRunState
-  /** The process that owns it, or null. */
+  /** The process that owns the run, or null. */
   jobId: number | null
   version: number
   reason: string | null
-  /** Time since its first start, ms; 0 if it has not started. */
+  /** Time since the run's first start, ms; 0 if the run has not started. */
   ranForMs: number
-  /** The latest logical date before this run's, among the dag's runs that had succeeded when it last started a task. */
+  /**
+   * The logical date of the newest successful run of this dag before this run, as known when this run last started a
+   * task.
+   */
   previous: Date | null
 }
 
 export interface Insertion {
   run: NewDagRun
   taskIds: readonly string[]
-  /** Tasks whose first try starts together with the run. */
+  /** The tasks whose first try starts together with the run. */
   started: ReadonlySet<string>
 }
 
 export type Inserted = Pick<DagRun, 'dagRunId' | 'runId' | 'state' | 'previous'>
 
 /**
- * Inserts runs of one version of one dag, owned by this process, with all their task instances. A run is running if
- * `max_active_runs` allows it, else queued with no task started. Runs whose id or tick already exists are not returned.
+ * Inserts runs of one version of one dag, owned by this process, with all their task instances. A run is `running` if
+ * `max_active_runs` allows it. Otherwise it is `queued` and no task starts. Runs whose id or tick already exists are
+ * not returned.
  */
 export async function insertRuns(db: Metadata, jobId: number, insertions: readonly Insertion[]): Promise<Inserted[]> {
   const [first] = insertions
@@ -60,7 +64,7 @@ function newRun({ run, started }: Insertion): string {
   return storableRecord(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
 }
 
-/** The latest logical date before that of `r`, among the successful runs of its dag. */
+/** The logical date of the newest successful run of the same dag before `r`. */
 export const PREVIOUS = `(select p.logical_date from metadata.dag_run p
   where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
   order by p.logical_date desc limit 1)`
@@ -116,7 +120,9 @@ with run as (
 )
 select dag_id as "dagId", run_id as "runId" from run where pg_notify($2, 'run') is not null`
 
-/** Which queued runs a process claims: those of these dags, or only those that another process started and released. */
+/**
+ * The queued runs that a process claims: runs of these dags, or only runs that another process started and released.
+ */
 export interface ClaimFilter {
   dagIds: readonly string[]
   onlyBegun: boolean
@@ -124,19 +130,20 @@ export interface ClaimFilter {
 
 /**
  * Claims the oldest queued run that has no owner (or belongs to this process) and whose dag is below
- * `max_active_runs`. Runs of backfills come last. Several processes may claim at the same time. Returns the run's id, or
- * undefined if there is none.
+ * `max_active_runs`. Runs of backfills come last. Several processes may claim at the same time. Returns the run's id,
+ * or undefined if there is none.
  *
  * A process that was declared dead gets no run, because no other process would reclaim it.
  *
- * @param known if not null, a running run of this process that is not among these is returned too: a statement claimed
- *   it whose answer was lost with the connection
+ * @param known the running runs that this process knows, or null. A running run of this process that is not in the list
+ * is returned too: the answer to its claim was lost.
  */
 export async function claimRun(db: Metadata, jobId: number, filter: ClaimFilter, known: readonly number[] | null) {
   const values = [jobId, filter.dagIds, filter.onlyBegun, known]
   for (;;) {
     const { rows } = await db.query<{ dag_run_id: number | null }>({ name: 'claim_run', text: CLAIM_RUN, values })
-    // Null: another process used up the dag's `max_active_runs` meanwhile. The next run may be of another dag.
+    // Null: in the meantime another process has used up the dag's `max_active_runs`. The next run may be of another
+    // dag.
     if (rows[0]?.dag_run_id !== null) return rows[0]?.dag_run_id
   }
 }
@@ -162,14 +169,16 @@ select claimed.dag_run_id from found left join claimed using (dag_run_id)`
 
 export interface StoredRun {
   run: DagRun
-  /** The graph with which it was created. */
+  /** The graph of the dag when the run was created. */
   nodes: GraphNode[]
   instances: TaskInstance[]
 }
 
 type Stored = Pick<StoredRun, 'nodes'> & { instances: (Omit<TaskInstance, 'dueAt'> & { dueInMs: number | null })[] }
 
-/** At most the wait that was decided at the end of the last try, in case the clock was set back since. */
+/**
+ * The wait is at most the wait that was decided at the end of the last try, because the clock may have been set back.
+ */
 const DUE_IN_MS = `case when due_at is not null then 1000 * extract(epoch from due_at - greatest(now(), (
   select ended_at from metadata.task_instance_history h
   where h.dag_run_id = t.dag_run_id and h.task_id = t.task_id and h.try_number = t.try_number))) end`

@@ -12,11 +12,11 @@ export type JobEnd = 'success' | 'failed'
 /** A process without a heartbeat for this long is dead, even if it holds its lock. */
 const LEASE_S = 30
 /**
- * Of the lease, this part is measured by the clock of the server. For the rest, the observer sees that the heartbeat
- * does not change: if the server's clock was set, a live process renews its lease meanwhile.
+ * The part of the lease that the server's clock measures. For the rest of the lease, the observer watches whether the
+ * heartbeat changes. So a clock that is set kills no live process: such a process renews its lease in this time.
  */
 export const WATCHED_S = 6
-/** A restart of Postgres frees every lock. For this long after it, a free lock does not mean a dead process. */
+/** A restart of Postgres frees every lock. For this long after a restart, a free lock does not mean a dead process. */
 const AFTER_RESTART_S = 15
 /** A task instance fails once this many of its lost tries were charged to it. */
 const MAX_LOST_TRIES = 3
@@ -34,11 +34,11 @@ export function lockClass(schema: string): number {
 
 export interface LoadedCode {
   dags: readonly Dag[]
-  /** Hash of their sources; null: unknown. */
+  /** Hash of the pipelines' sources; null: unknown. */
   codeVersion: string | null
 }
 
-/** Returns its id. Without `code`, it is unknown what the process has loaded. */
+/** Returns its id. Without `code`, the sources of the process are unknown. */
 export async function insertJob(db: Metadata, kind: JobKind, code?: LoadedCode): Promise<number> {
   const loaded = code && JSON.stringify(Object.fromEntries(code.dags.map(({ id, graph }) => [id, graphHash(graph)])))
   const { rows } = await db.query<{ job_id: number }>(
@@ -60,7 +60,10 @@ export async function heartbeat(db: Metadata, jobId: number, backendPid: number 
   return rowCount === 1
 }
 
-/** Renews the lease from beside the event loop, and records for how long `by` (`dag/task`) blocks the loop; ms, or null. */
+/**
+ * Renews the lease from a thread, and records for how many ms the event loop has been blocked (or null), and by which
+ * task (`dag/task`).
+ */
 export async function renewLease(db: Metadata, jobId: number, ms: number | null, by: string | null): Promise<void> {
   const set = `heartbeat_at = now(), blocked_since = now() - $2::float8 * interval '1 ms', blocked_by = $3`
   await db.query(`update metadata.job set ${set} where job_id = $1 and state = 'running'`, [jobId, ms, by])
@@ -76,8 +79,8 @@ export async function endJob(db: Metadata, jobId: number, state: JobEnd, reason:
 type Work = (tx: Metadata) => Promise<void>
 
 /**
- * Ends the job of a process whose main thread is blocked. Call it before the process ends. Queues its runs again, after
- * `first` has ended others, and charges only the try `blamed`; without it, none.
+ * Ends the job of a process whose main thread is blocked. Call this before the process ends. Calls `first`, which ends
+ * other runs. Then queues the runs of the process again, and charges only the try `blamed`, or no try.
  */
 export async function endBlockedJob(db: Metadata, jobId: number, reason: string, blamed?: TryKey, first?: Work) {
   await db.transaction(async (tx) => {
@@ -95,7 +98,7 @@ async function markEnded(tx: Metadata, jobId: number, state: JobEnd, reason: str
   return rowCount === 1
 }
 
-/** `heartbeat_at` is null if its lock is free: then the process is dead, whatever its lease. */
+/** `heartbeat_at` is null if the lock is free: then the process is dead, even if its lease has not expired. */
 export type DeadJob = { job_id: number; reason: string; heartbeat_at?: string | null }
 
 /**
@@ -127,7 +130,7 @@ where is_late or is_free`
 
 /**
  * Declares a process dead, queues its runs again and records its running tries as lost, in one transaction. Returns
- * undefined if another process did so first, or if the process is alive.
+ * undefined if the process is alive, or was already declared dead.
  */
 export async function reclaimDeadJob(db: Metadata, ownJobId: number, dead: DeadJob): Promise<Released | undefined> {
   return await db.transaction(async (tx) => {
@@ -139,7 +142,8 @@ export async function reclaimDeadJob(db: Metadata, ownJobId: number, dead: DeadJ
     )
     const [found] = rows
     if (found === undefined) return undefined
-    // A process that hangs still holds its lock. Its session ends, so that it cannot continue as the owner.
+    // A process that hangs still holds its lock. This ends the session of a hanging process, so that the process cannot
+    // continue as the owner.
     const terminate = `select pg_terminate_backend(pid) from ${JOB_LOCKS} l where job_id = $1`
     await tx.query(terminate, [dead.job_id, lockClass(db.schema)])
     return await releaseRuns(tx, dead.job_id, dead.reason, found.held ? 'alive' : 'died')
@@ -149,18 +153,19 @@ export async function reclaimDeadJob(db: Metadata, ownJobId: number, dead: DeadJ
 type Released = { runs: number; tries: number }
 
 /**
- * How a process lost its runs. `died`: one of the tries in it may be the cause · `blocked`: one of them is the cause, but
- * which one is unknown · `alive`: none of them is, because the process lives or ended in order · or the try at fault.
+ * How a process lost its runs. `died`: a try in the process may be the cause · `blocked`: a try in the process is the
+ * cause, but it is unknown which try · `alive`: no try is the cause, because the process lives or ended in order · or
+ * the try at fault.
  */
 type Loss = 'died' | 'blocked' | 'alive' | TryKey
 
 /**
- * Queues the job's runs again, records its running tries as lost, and frees its pool slots. Tries of its runs that run on
- * workers go on and keep their slots.
+ * Queues the job's runs again, records its running tries as lost, and frees its pool slots. Tries on workers continue
+ * and keep their slots.
  *
- * A try in a child process is never at fault, and never charged. A death charges a try that was alone in its process, or
- * whose previous try was lost in a death too. Each try that may be at fault is remembered (`lost_try`), so that the next
- * one runs in a child process.
+ * A try in a child process is never at fault, and never charged. A death charges a try that was alone in its process,
+ * or whose previous try was lost in a death too. Each try that may be at fault is remembered (`lost_try`), so that the
+ * next one runs in a child process.
  */
 async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Loss): Promise<Released> {
   const runs = await tx.query<{ dag_run_id: number }>(
@@ -176,7 +181,7 @@ async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Lo
   return { runs: runs.rows.length, tries: rowCount ?? 0 }
 }
 
-/** A worker owns no runs, but runs tries of other processes' runs. Their owners read these again. */
+/** A worker owns no runs, but runs tries of other processes' runs. The owners of those runs reload them. */
 const RUNS_OF_WORKER = `
 update metadata.dag_run r set version = version + 1
 where (select kind = 'worker' from metadata.job where job_id = $1) and r.state in ('queued', 'running') and exists (

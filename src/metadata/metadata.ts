@@ -5,7 +5,8 @@ import { inTransaction } from '../db/transaction.ts'
 
 /**
  * The runner's tables, in the schema that `METADATA_SCHEMA` names. Statements are written for the schema `metadata`;
- * this module replaces the name if it differs. (A transaction pooler would lose a search path.)
+ * this module inserts the name of the schema if it is another one. A `search_path` does not work instead, because a
+ * pooler in transaction mode loses it.
  */
 export interface Metadata extends Queryable {
   readonly pool: Database

@@ -1,15 +1,15 @@
 import type { Metadata } from './metadata.ts'
 import { HANDED_OVER, type TryKey } from './task-instances.ts'
 
-/** A try that needs a slot of each of these pools to start. */
+/** A try, and the pools in each of which it needs a slot to start. */
 export interface SlotWanted extends TryKey {
   pools: readonly string[]
 }
 
 /**
- * Acquires slots for as many of the wanted tries as possible, in their order and at most `most`. Returns the tries that
- * got a slot of each pool they need. The rows of the pools are locked in a fixed order, so that processes neither
- * overbook nor deadlock. A process that was declared dead gets no slots, because no process would free them.
+ * Acquires slots for as many of these tries as possible, in this order, but for at most `most` tries. Returns the tries
+ * that got all their slots. The rows of the pools are locked in a fixed order, so that processes neither overbook nor
+ * deadlock. A process that was declared dead gets no slots, because no process would free them.
  */
 export async function takeSlots<W extends SlotWanted>(
   db: Metadata,
@@ -22,7 +22,7 @@ export async function takeSlots<W extends SlotWanted>(
     const alive = `select from metadata.job where job_id = $1 and state = 'running' for share`
     if ((await tx.query(alive, [jobId])).rowCount === 0) return []
     await tx.query('select from metadata.pool where pool = any($1::text[]) order by pool for no key update', [names])
-    // A try that asks is not running. If it holds a slot, the answer to an earlier transaction was lost.
+    // A try that asks for slots is not running. If it holds a slot, the answer to an earlier transaction was lost.
     await freeSlots(tx, wanted)
     const { rows } = await tx.query<{ pool: string; free: number }>(
       `select p.pool, p.slots - (select count(*)::int from metadata.pool_slot s where s.pool = p.pool) as free

@@ -2,8 +2,8 @@ import type { Dag } from '../dag/dag.ts'
 import type { Metadata } from './metadata.ts'
 
 /**
- * Stores a dag's schedule. The ticks of a new one count from `since`; those of a changed one from `now` (of the
- * scheduler's clock), so that no earlier tick is caught up.
+ * Stores a dag's schedule. The ticks of a new schedule count from `since`. The ticks of a changed schedule count from
+ * `now` (of the scheduler's clock), so that earlier ticks do not run.
  */
 export async function storeSchedule(db: Metadata, dag: Dag, since: Date, now: Date): Promise<void> {
   await db.query(
@@ -24,7 +24,7 @@ export interface ScheduleState {
   queued: number
 }
 
-/** Reads the state of these dags' schedules; each needs only the end of an index. */
+/** Reads the schedule state of these dags. Each dag needs only the end of an index. */
 export async function readSchedules(db: Metadata, dagIds: string[], now: Date): Promise<Map<string, ScheduleState>> {
   const { rows } = await db.query<ScheduleState>({ name: 'read_schedules', text: READ, values: [dagIds, now] })
   return new Map(rows.map((state) => [state.dagId, state]))

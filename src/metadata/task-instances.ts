@@ -14,15 +14,18 @@ export interface TaskInstance {
   state: TaskInstanceState
   tryNumber: number
   failures: number
-  /** How many lost tries were charged to this task instance. */
+  /** The number of lost tries that were charged to this task instance. */
   lost: number
-  /** The last try that was lost when its process died; 0: none. Such a task instance is suspect until its run ends. */
+  /**
+   * The number of the last try that was lost in the death of a process; 0: none. A task instance with such a try is
+   * suspect until its run ends.
+   */
   lostTry: number
-  /** True if its try runs in a child process. */
+  /** True if the try runs in a child process. */
   isolated: boolean
   /**
-   * How a running try is known to another process than the run's owner: a worker runs it, or it waits in the queue of the
-   * workers (the stored state is `queued`). Null: neither.
+   * Where a try of another process is: a worker runs it, or it waits in the queue of the workers (the stored state is
+   * `queued`). Null: neither.
    */
   heldBy?: 'worker' | 'queue' | null
   reason: string | null

@@ -8,11 +8,11 @@ import { HANDED_OVER, type TaskInstance, type TryKey } from './task-instances.ts
 /** How one try of a task ended, as the executor reports it. */
 export type Ending = {
   reason: string | null
-  /** Stacks and causes, for the log. */
+  /** The error's stacks and causes, for the log. */
   error?: string
   /** JSON text of the task's output; null if the task declares no output. */
   output?: string | null
-  /** True if the try ended before its code, which is being aborted: it keeps its pool slots until its code ends. */
+  /** True if the try ended while its code is still being aborted. The try keeps its pool slots until the code ends. */
   isStopping?: boolean
 } & (
   | { state: 'success' | 'skipped' }
@@ -31,7 +31,7 @@ export interface Transition extends Omit<TaskInstance, 'state' | 'lostTry' | 'he
   ended: Ending | null
 }
 
-/** How a run ended for its owner; `queued`: it was released unfinished, for another process. */
+/** How the owner's work on a run ended. `queued`: the owner released the unfinished run. */
 export interface RunResult {
   state: DagRunState
   reason: string | null
@@ -40,7 +40,7 @@ export interface RunResult {
 /** The changes of one run that its owner wants to write, all or nothing. */
 export interface RunChange {
   dagRunId: number
-  /** The version that the owner knows. A clear, mark or cancel raises it in the database. */
+  /** The version that the owner knows. A clear, mark or cancel raises the version in the database. */
   version: number
   transitions: readonly Transition[]
   /** True if the run's tasks may hold pool slots. */
@@ -51,7 +51,7 @@ export interface RunChange {
   run: RunResult | null
 }
 
-/** A try for the workers. Those that serve `identifier` take it. */
+/** A try that waits for a worker. Workers that serve `identifier` take the try. */
 export interface HandedOver {
   taskId: string
   identifier: string
@@ -73,11 +73,11 @@ export type LogLine = TryKey & LoggedLine
 
 /**
  * Writes the changes of any number of runs, and log lines, in one statement and one commit. Returns the runs whose
- * change was written. A run that is missing in the answer has another owner or version now: read it again.
+ * change was written. If a run is missing in the answer, its owner or version has changed: reload it.
  *
- * The statement first locks the rows of the runs that this process still owns at the known version. A process that
- * adopts a run waits for this write, or this write waits for it and then changes nothing of the run. So a change is
- * written completely or not at all.
+ * The statement first locks the rows of the runs that this process still owns at the known version. If another process
+ * adopts a run at the same time, there are two cases. The adoption waits for this write, or this write waits and then
+ * does not change the run. So each change is written completely or not at all.
  *
  * @param handOver see `HandOver.sql`: a start is stored as `queued`, with a job for the workers
  */
@@ -121,8 +121,8 @@ type Part = keyof typeof PARTS
 type Extras = Record<Part, readonly unknown[]>
 
 /**
- * The rows of the optional parts, which few writes have; so JSON is fast enough. The statement omits an empty part,
- * because each part costs a tenth of its time.
+ * The rows of the optional parts. Few writes have these parts, so JSON is fast enough. The statement omits an empty
+ * part, because each part costs a tenth of its time.
  */
 function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWorkers: boolean): Extras {
   const tries: object[] = []
@@ -131,13 +131,13 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWor
   const reports: object[] = []
   for (const { dagRunId, transitions, limited } of changes) {
     for (const { taskId, from, fromTry: tryNumber, to, ended } of transitions) {
-      // A task instance that ends before it starts may just have acquired the slot of its next try.
+      // A task instance that ends before its next try starts may already have a slot for that try.
       const isFree = from === 'running' ? onWorkers || !ended?.isStopping : isTerminal(to)
       if (limited && isFree) freed.push({ dagRunId, taskId, tryNumber: from === 'running' ? tryNumber : tryNumber + 1 })
       if (onWorkers && from === 'running') reports.push({ dagRunId, taskId, tryNumber })
       if (ended === null) continue
       const { state, reason, error, output = null } = ended
-      // A task instance that ends with its try holds the same facts, so the try needs no row.
+      // If the task instance ends with its try, its row has the same facts, so the try needs no row.
       if (!isTerminal(to) || state !== to) tries.push({ dagRunId, taskId, tryNumber, state, reason, error })
       if (output !== null) outputs.push({ dagRunId, taskId, output })
     }
@@ -161,7 +161,10 @@ function statement(parts: readonly Part[], handOver = ''): string {
     ${parts.includes('runs') ? 'union all select dag_run_id, false, null from runs' : ''}`
 }
 
-/** Lateral, so that each run is found by its key: a plan made while there were few runs would scan all of them. */
+/**
+ * The join is lateral, so that Postgres finds each run by its key. Otherwise a plan from a time with few runs would
+ * scan all runs.
+ */
 const RUN = `run as materialized (
   select r.dag_run_id, r.dag_id, r.logical_date, u.state, u.reason
   from unnest($2::metadata.dag_run_change[]) as u cross join lateral (
@@ -171,7 +174,10 @@ const RUN = `run as materialized (
   ) r
 )`
 
-/** The owner does not know whether a worker has claimed a try already. `c.due_at` is the wait after 1970: the clock of the process may differ from that of the database. */
+/**
+ * The owner does not know whether a worker has claimed a try already. `c.due_at` is a wait, stored as an instant after
+ * 1970, because the clocks of the process and the database may differ.
+ */
 const MOVE = `update metadata.task_instance t set
     state = c.state, try_number = c.try_number, failures = c.failures, lost = c.lost, reason = c.reason,
     error = c.error, isolated = c.isolated,
@@ -184,7 +190,7 @@ const MOVE = `update metadata.task_instance t set
   where t.dag_run_id = c.dag_run_id and t.task_id = c.task_id and t.try_number = c.from_try
     and (t.state = c.from_state or c.from_state = 'running' and ${HANDED_OVER})`
 
-/** A run that succeeds in this statement counts as previous too. */
+/** A run that succeeds in this statement also counts as a previous run. */
 const START = `c.state = 'running' as starts, case when c.state = 'running' then greatest(${PREVIOUS}, (
     select max(e.logical_date) from run e
     where e.dag_id = r.dag_id and e.state = 'success' and e.logical_date < r.logical_date)) end as previous`

@@ -1,16 +1,22 @@
 /**
  * An AbortController that reports its abort without a signal. Creating a signal is most of the cost of a short try, and
- * few tasks use theirs.
+ * few tasks use it.
  */
 export class Abort extends AbortController {
   reason: Error | undefined
   onAbort: ((reason: Error, atOnce: boolean) => void) | undefined
-  /** Calls the listeners of the signal; replaced so that their errors count as errors of the try. */
+  /**
+   * Calls the listeners of the signal. This replaces Node's method, so that errors in listeners count as errors of the
+   * try.
+   */
   run = (listeners: () => void): void => listeners()
   /** Set by an abort `atOnce`: resolves when the code has ended or is abandoned. */
   codeEnded: Promise<unknown> | undefined
 
-  /** Only the first call has an effect; the others return false. `atOnce`: does not wait for the end of the code. */
+  /**
+   * Only the first call has an effect; later calls return false. With `atOnce`, the caller does not wait for the end of
+   * the code.
+   */
   override abort(reason: Error, atOnce = false): boolean {
     if (this.reason !== undefined) return false
     this.reason = reason

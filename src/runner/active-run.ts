@@ -11,8 +11,9 @@ import { firstInstance, type TaskInstance } from '../metadata/task-instances.ts'
 import type { Ending, Failure, RunChange, RunResult, Transition } from '../metadata/transitions.ts'
 
 /**
- * The state of a run in its owner's memory: the graph, the task instances, and the changes that are not written yet. It
- * decides the next states, without any I/O. An index identifies a task instance by its position in the graph.
+ * The state of a run in its owner's memory: the graph, the task instances, and the changes that are not written yet.
+ * This class decides the next states, without any I/O. An index identifies a task instance by its position in the
+ * graph.
  */
 export class ActiveRun {
   readonly graph: Graph
@@ -21,7 +22,7 @@ export class ActiveRun {
   ended: RunResult | undefined
   readonly #tallies: Tally[]
   #open: number
-  /** The stored state of each task instance that has changed since, and how its try ended. */
+  /** For each task instance with unwritten changes: its stored state, and how its try ended. */
   readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended'>>()
   #endUnwritten: RunResult | null = null
 
@@ -60,8 +61,8 @@ export class ActiveRun {
   }
 
   /**
-   * Applies the end of a try and its effect on all tasks downstream; returns the tasks that became ready. A try that is
-   * no longer the running one changes nothing.
+   * Applies the end of a try and its effect on all tasks downstream; returns the tasks that became ready. If this try
+   * is no longer running, nothing changes.
    */
   finishTry(index: number, tryNumber: number, ending: Ending, random: number, limits?: RetryLimits): number[] {
     if (!this.isRunning(index, tryNumber)) return []
@@ -85,13 +86,13 @@ export class ActiveRun {
     this.instances.forEach(({ state }, index) => {
       if (!isTerminal(state)) this.#end(index, 'skipped', reason)
     })
-    // The run fails even if no task was running, for example while it waited for a retry.
+    // The run fails even if no task was running, for example while the run waited for a retry.
     if (!this.instances.some(({ state }) => state === 'failed')) this.#endRun('failed', reason)
   }
 
   /**
-   * Releases the run to another process: the run is queued, and its running tasks become `scheduled`, unless they run on
-   * workers.
+   * Releases the run to another process: the run is queued, and its running tasks become `scheduled`, unless they run
+   * on workers.
    */
   release(reason: string, onWorkers = false): void {
     if (this.ended !== undefined) return
@@ -139,7 +140,7 @@ export class ActiveRun {
     return this.#judge(this.graph.downstream[index] ?? [])
   }
 
-  /** A skip cascades within this call, so that one write covers the whole branch. */
+  /** This call also skips the tasks downstream of a skip, so that one write covers the whole branch. */
   #judge(candidates: Iterable<number>): number[] {
     const ready = new Set<number>()
     const open = [...candidates]
@@ -186,7 +187,7 @@ export class ActiveRun {
   #move(index: number, to: Partial<TaskInstance>, ending?: Ending): void {
     const instance = this.instance(index)
     const { taskId, state, tryNumber } = instance
-    // Only a bug in this file makes an unknown move; an error is better than a wrong write.
+    // Only a bug in this file can cause an unknown transition. Then an error is better than a wrong write.
     if (to.state !== undefined && to.state !== state && !TASK_TRANSITIONS[state].includes(to.state))
       throw new RangeError(`task '${taskId}' cannot go from ${state} to ${to.state}`)
     const unwritten = this.#unwritten.get(index) ?? { from: state, fromTry: tryNumber, ended: null }
@@ -209,7 +210,7 @@ export function readyAtFirst({ nodes, upstream }: Graph): string[] {
   return nodes.filter((node, index) => isReady(node.triggerRule, upstream[index]?.length)).map(({ id }) => id)
 }
 
-/** The end of a try that failed for a reason outside the task's code. */
+/** The ending of a try that failed for a reason outside the task's code. */
 export function failure(reason: string, isStopping = false): Failure {
   return { state: 'failed', reason: storableText(reason, MOST.reason), retryable: false, isStopping }
 }

@@ -11,13 +11,13 @@ import type { JobContext } from './job.ts'
 export interface AdmissionOptions extends JobContext {
   /** Its slots limit the task instances that run in this process. */
   executor: Pick<Executor, 'slots' | 'isolates' | 'handOver'>
-  /** Called if a slot is free and no task instance waits for it. */
+  /** Called if a slot is free and no task instance waits for a slot. */
   idle(): void
 }
 
-/** A run whose ready tasks ask for slots. */
+/** A run with ready tasks that need slots. */
 export interface Candidate extends RunView {
-  /** Position in the order in which this process got its runs; lower starts first. */
+  /** Position in the order in which this process got its runs; runs with a lower number start first. */
   readonly order: number
   /** True while the task instance waits to be started. */
   isWaiting(index: number): boolean
@@ -38,11 +38,11 @@ interface Entry extends SlotWanted {
  */
 export class Admission {
   readonly #options: AdmissionOptions
-  /** In the order in which they start. */
+  /** The waiting task instances, in the order in which they start. */
   readonly #ready: Entry[] = []
-  /** By run and position, because a run that was read again offers its tasks again. */
+  /** Keyed by run and position, because a reloaded run offers its tasks again. */
   readonly #limited = new Map<string, Entry>()
-  /** Tries whose pool slots must be freed here, because no write of a run frees them. */
+  /** Tries whose pool slots this class must free, because no write of a run frees them. */
   readonly #freed: TryKey[] = []
   readonly #slotRequest: CoalescedWork
   #used = 0
@@ -50,7 +50,7 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#options = options
-    // After an outage the session's new connection calls `slotsFreed`.
+    // After an outage, the session calls `slotsFreed` when it has reconnected.
     const failed = logUnlessOutage(options.log, 'acquiring pool slots failed')
     this.#slotRequest = new CoalescedWork(() => this.#askForSlots(), failed)
   }
@@ -60,7 +60,7 @@ export class Admission {
     return this.#used
   }
 
-  /** True if a slot is free and no task instance waits for it: then this process can take another run. */
+  /** True if a slot is free and no task instance waits for a slot: then this process can claim another run. */
   get hasRoom(): boolean {
     return this.#room > 0 && this.#ready.length === 0
   }
@@ -70,8 +70,8 @@ export class Admission {
   }
 
   /**
-   * Takes free slots for the first tasks of a run that is about to be inserted; returns those that start with it. An
-   * isolated task starts later, because the insertion does not record its isolation; a task for a worker too.
+   * Reserves free slots for the first tasks of a run before the run is inserted. Returns the tasks that start with the
+   * run. Isolated tasks and tasks for workers start later, because the insertion cannot record where they run.
    */
   reserve(dag: Dag): Set<string> {
     if (!this.hasRoom || this.#options.executor.handOver) return new Set()
@@ -84,7 +84,7 @@ export class Admission {
     return new Set(first)
   }
 
-  /** Adds ready task instances; each starts as soon as it has its slots. */
+  /** Adds ready task instances. Each of them starts as soon as it has its slots. */
   offer(run: Candidate, indexes: readonly number[]): void {
     for (const index of indexes) this.#place(run, index)
     this.#admit()
@@ -94,20 +94,23 @@ export class Admission {
     this.#used++
   }
 
-  /** The caller's own follow-up tasks get the slots first, then the tasks that wait. */
+  /** The caller's follow-up tasks get the slots first, then the waiting tasks. */
   freeSlots(count = 1): void {
     this.#used -= count
     queueMicrotask(() => this.#admit())
   }
 
-  /** Frees the pool slots of a try that ended, or did not start, without a write. The end of the job frees the rest. */
+  /**
+   * Frees the pool slots of a try that ended, or did not start, without a write. When the job ends, the database frees
+   * the other slots.
+   */
   freePools(ended: TryKey): void {
     if (this.#closed) return
     this.#freed.push(ended)
     this.#slotRequest.request()
   }
 
-  /** Call it when a process freed a slot of a pool. */
+  /** Call this when a process has freed a slot of a pool. */
   slotsFreed(): void {
     this.#slotRequest.request()
   }
@@ -164,7 +167,7 @@ export class Admission {
   }
 }
 
-/** At most `most` for each set of pools, so that tasks that wait for a full pool do not delay those of other pools. */
+/** Returns at most `most` tasks for each set of pools. So tasks that wait for a full pool do not delay other tasks. */
 function limitPerPools(entries: readonly Entry[], most: number): Entry[] {
   const taken = new Map<string, number>()
   return entries.filter(({ pools }) => {
@@ -173,7 +176,7 @@ function limitPerPools(entries: readonly Entry[], most: number): Entry[] {
   })
 }
 
-/** By priority, highest first, then by the order of the runs, then by the order of the graph. */
+/** Sorts by priority (highest first), then by the order of the runs, then by the order of the graph. */
 function compare(a: Entry, b: Entry): number {
   return b.priority - a.priority || a.run.order - b.run.order || a.index - b.index
 }

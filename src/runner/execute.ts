@@ -17,12 +17,12 @@ import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
 
-/** What the process provides to its tasks. */
+/** The services that the process provides to its tasks. */
 export interface Resources {
   db: Database
   openHttp(signal: AbortSignal): Http & { close(): Promise<void> }
   settingsOf(dag: Dag): Record<string, unknown>
-  /** The time for tasks, by the setting `CLOCK`. */
+  /** The current time for tasks, which the setting `CLOCK` can change. */
   now(): Date
   /** The process's own log, for callbacks. */
   log(end: RunEnd): TaskLog
@@ -30,7 +30,9 @@ export interface Resources {
   scrub(text: string): string
 }
 
-/** A task that does not end within this time after its abort is abandoned; its late result is refused. */
+/**
+ * A task that does not end within this time after its abort is abandoned. If it returns later, its result is refused.
+ */
 export const ABANDON_AFTER_MS = 10_000
 export const MAX_OUTPUT_BYTES = 1_000_000
 
@@ -115,7 +117,7 @@ async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
   return inputs
 }
 
-/** A single literal: merging several objects would cost ten times as much, for every try. */
+/** This is a single literal because merging objects would cost ten times as much in every try. */
 function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskContext {
   const { run, dag, task, tryNumber } = attempt
   return Object.assign(tools, {

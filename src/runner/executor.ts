@@ -14,14 +14,17 @@ export interface Attempt {
   tryNumber: number
   /** True: execute it in a child process. */
   isolated: boolean
-  /** Aborts if the try must end early; its reason's message says why. The execution timeout aborts it too. */
+  /**
+   * Aborts if the try must end early. The message of the abort's reason says why. The execution timeout also aborts the
+   * try.
+   */
   abort: Abort
   /** Reads the stored output of an upstream task, as JSON; undefined if there is none. */
   readOutput(taskId: string): Promise<unknown>
   log: Pick<TryLog, 'add'>
 }
 
-/** How a try ended in another process. Instead of `dueAt` it has the wait in ms, because the clocks may differ. */
+/** How a try ended in another process. It has the wait in ms instead of `dueAt`, because the clocks may differ. */
 export type Report = TryKey & { ending: Omit<Ending, 'dueAt'> & { waitMs?: number } }
 
 export interface HandOver {
@@ -30,13 +33,13 @@ export interface HandOver {
   jobOf(dag: Dag, taskId: string): HandedOver
 }
 
-/** Executes claimed task instances. The runner decides which of them start. */
+/** Executes claimed task instances. The runner decides which attempts start. */
 export interface Executor {
   /** Limit of concurrent attempts. */
   readonly slots: number
   /**
-   * Whether a try of this task runs in a child process, where it cannot harm this one. `isSuspect`: an earlier try was
-   * lost when its process died.
+   * True if a try of this task runs in a child process, where it cannot harm this process. `isSuspect`: an earlier try
+   * of the task instance was lost when its process died.
    */
   isolates(task: Task, isSuspect: boolean): boolean
   /** Set if other processes execute the attempts: a start is stored as `queued`, together with a job for them. */
@@ -45,6 +48,6 @@ export interface Executor {
   reported?(): void
   /** Executes one attempt. Never rejects: an error becomes a failed ending. */
   execute(attempt: Attempt): Promise<Ending>
-  /** Ends what the executor has started. Call it after the last attempt has ended. */
+  /** Ends the processes that the executor has started. Call this after the last attempt has ended. */
   close(): Promise<void>
 }

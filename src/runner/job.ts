@@ -15,9 +15,9 @@ export interface JobOptions extends jobs.LoadedCode, Pick<SessionOptions, 'conne
   log: Logger
 }
 
-/** What the parts of a runner have in common. */
+/** The objects that all parts of a runner use. */
 export interface JobContext {
-  /** In a long-lived process, over connections that plan BY_INDEX. */
+  /** The pool for the runner's statements. In a long-lived process, its connections use the settings BY_INDEX. */
   db: Metadata
   /** Its id changes when the process loses its lease. */
   job: Pick<Job, 'id' | 'stepDown' | 'isUnconfirmed' | 'confirmAlive'>
@@ -25,15 +25,15 @@ export interface JobContext {
 }
 
 export interface JobListener {
-  /** A run may be claimable: one was queued or released, or one ended. */
+  /** A queued run may be available: a process queued, released or finished a run. */
   runsWaiting(): void
   /** A slot of a pool was freed. */
   slotsFreed(): void
   /** Another process changed this run, or any run if no id is passed. */
   runChanged(dagRunId?: number): void
-  /** Workers may have reported the ends of tries; also called once a second. */
+  /** Workers may have reported the ends of tries. Also called once a second. */
   reported(): void
-  /** This process was declared dead and lost its runs; from now on it has a new job id. */
+  /** This process was declared dead and lost its runs. From now on it has a new job id. */
   leaseLost(): void
 }
 
@@ -59,9 +59,9 @@ export class Job {
   /** Undefined: the lease must be renewed now. */
   #lastHeartbeat: Instant | undefined
   #mustRenew = false
-  /** The number of silences up to which the database has confirmed that this process is alive. */
+  /** The number of silences after which the database last confirmed that this process is alive. */
   #confirmed = 0
-  /** Heartbeats that seem expired: in how many checks in a row each was found. */
+  /** For each heartbeat that seems expired: the number of consecutive checks that found it. */
   #expired = new Map<string, number>()
   #stopPulse = () => {}
   #timer: NodeJS.Timeout | undefined
@@ -99,7 +99,7 @@ export class Job {
     this.#lastHeartbeat = instant()
   }
 
-  /** Starts to receive notifications and to check other processes; the first check is done when this returns. */
+  /** Starts to receive notifications and to check other processes. Resolves after the first check. */
   async listen(listener: JobListener): Promise<void> {
     this.#listener = listener
     this.#timer = setInterval(() => {
@@ -110,18 +110,24 @@ export class Job {
     await this.#checking.done()
   }
 
-  /** For a run that could not be written: the next check releases all runs of this process and takes a new job id. */
+  /**
+   * Call this if a run could not be written. The next check then releases all runs of this process and takes a new job
+   * id.
+   */
   stepDown(): void {
     this.#isSteppingDown = true
     this.#lastHeartbeat = undefined
   }
 
-  /** True if this process was silent: others may have taken over its runs. Ask directly before a try starts. */
+  /**
+   * True if this process was silent: other processes may have taken over its runs. Call this directly before a try
+   * starts.
+   */
   get isUnconfirmed(): boolean {
     return silences() !== this.#confirmed && !this.#ended
   }
 
-  /** Resolves once the database has confirmed that this process is alive, or once it has given up its runs. */
+  /** Resolves when the database has confirmed that this process is alive, or when the process has dropped its runs. */
   async confirmAlive(): Promise<void> {
     while (this.isUnconfirmed) {
       this.#mustRenew = true
@@ -138,7 +144,7 @@ export class Job {
     const end = () => jobs.endJob(db, this.#id, state, reason)
     const failed = ({ message }: Error) =>
       log.warn(`this process could not end its job (${message}); another process reclaims its runs`)
-    // The row ends first: a free lock of a running job would look like a dead process.
+    // Ends the row before the lock is freed: a running job with a free lock would look like a dead process.
     if (this.#id > 0) await retryDuringOutage(end, { forMs: END_JOB_MS }).catch(failed)
     await Promise.all([this.#session.close(), lease?.close()])
     this.#stopPulse()

@@ -15,16 +15,16 @@ import type { Owner } from './owner.ts'
 import { attempt, interruption, Tries, type Try } from './tries.ts'
 import type { Source } from './writer.ts'
 
-/** Pause after a refused write, so that a write that is always refused does not repeat without a pause. */
+/** The pause after a refused write. Without it, a write that is always refused would repeat in a busy loop. */
 const REFUSED_MS = 500
 
-/** `reading`: the run is being read again, and nothing of it is written. */
+/** `reading`: the run is being reloaded. Until then its changes are not written. */
 type Phase = 'idle' | 'writing' | 'reading' | 'over'
 
 /**
  * How a run leaves this process before its tasks have ended. `stop`: the run fails now, and its running tasks are
- * aborted. `interrupt`: running tasks are aborted, and a release follows; a task that still succeeds keeps its result.
- * `release`: the run is queued for another process, and tasks that still run lose their try.
+ * aborted. `interrupt`: running tasks are aborted, then the run is released. A task that still succeeds keeps its
+ * result. `release`: the run is queued for another process, and tasks that still run lose their try.
  */
 interface Exit {
   how: 'stop' | 'interrupt' | 'release'
@@ -36,16 +36,16 @@ export class OwnedRun implements Candidate, Source {
   readonly dag: Dag
   readonly order: number
   readonly finished: Promise<RunResult>
-  /** The run as this process knows it; others only read it. */
+  /** The run as this process knows it. Only this class changes it. */
   state: ActiveRun
   readonly #owner: Owner
   readonly #retries: boolean
   /** True if its tasks may hold pool slots. */
   readonly #limited: boolean
   #phase: Phase = 'idle'
-  /** True once another process has changed the stored run since it was read. */
+  /** True if another process has changed the stored run since this process read it. */
   #isStale = false
-  /** Remembered, because a run that is being read again can leave only after that. */
+  /** The requested exit. It is stored, because a run that is being reloaded can exit only after the reload. */
   #exit: Exit | undefined
   readonly #tries: Tries
   readonly #timers = new Timers<number | 'run'>()
@@ -122,7 +122,7 @@ export class OwnedRun implements Candidate, Source {
     if (this.#phase === 'idle') void this.#reload()
   }
 
-  /** Gives up the run, because this process does not own it any more or cannot write it. */
+  /** Drops the run, because this process no longer owns it or cannot write it. */
   lose(reason: string, code: 'run_lost' | 'run_unwritable' = 'run_lost'): void {
     if (this.#phase === 'over') return
     this.#tries.abortAll(`this process no longer owns the run: ${reason}`)
@@ -166,7 +166,7 @@ export class OwnedRun implements Candidate, Source {
     void attempt(this, thisTry, this.#owner).then((ending) => this.#tryEnded(thisTry, ending))
   }
 
-  /** While the run is being read again the try is only remembered; `#restore` applies it. */
+  /** While the run is being reloaded, this only stores the ended try. `#restore` applies it later. */
   #tryEnded(thisTry: Try, ending: Ending): void {
     const isKnown = this.#tries.end(thisTry, ending) && this.#phase !== 'over'
     void thisTry.abort.codeEnded?.then(() => this.#freePools(thisTry))
@@ -181,7 +181,7 @@ export class OwnedRun implements Candidate, Source {
   }
 
   #apply({ index, tryNumber, ending }: Try): void {
-    // A task that failed because its process ends is not charged: it is released with its run.
+    // If a task fails because its process ends, the failure does not count: the task is released with its run.
     if (ending === undefined || (this.#interruption !== undefined && ending.state === 'failed')) return
     const limits = this.#retries ? this.dag.tasks.get(this.state.instance(index).taskId) : undefined
     this.#offer(this.state.finishTry(index, tryNumber, ending, Math.random(), limits))
@@ -201,7 +201,10 @@ export class OwnedRun implements Candidate, Source {
     })
   }
 
-  /** Reads the run again and continues from there: another process changed it, or the database refused a write. */
+  /**
+   * Reloads the run and continues from the stored state, because another process changed the run or the database
+   * refused a write.
+   */
   async #reload(afterMs = 0): Promise<void> {
     this.#phase = 'reading'
     if (afterMs > 0) await delay(afterMs)
@@ -225,8 +228,7 @@ export class OwnedRun implements Candidate, Source {
     this.#tries.forgetClaimed()
     this.#timers.clear('run')
     this.state = new ActiveRun(run, this.state.graph, stored)
-    const isReading = this.#phase === 'reading'
-    if (isReading) this.#phase = 'idle'
+    if (this.#phase === 'reading') this.#phase = 'idle'
     this.#tries.abortStrays(this.state)
     this.#applyEnded()
     this.#applyExit()
@@ -234,9 +236,10 @@ export class OwnedRun implements Candidate, Source {
     if (run.state !== 'running') return
     const ready = this.state.judgeAll()
     this.state.instances.forEach(({ state, tryNumber, dueAt, heldBy }, index) => {
-      // Other workers may serve this new owner than the previous one. Without `handOver`, none does.
-      const isForeign = (heldBy === 'queue' && !isReading) || (heldBy === 'worker' && !this.#handOver)
-      // Stored as running, but not started: it started with its run, or the answer to its claim was lost.
+      // The previous owner may have used other workers. Without `handOver`, none does.
+      const isForeign = heldBy === 'queue' || (heldBy === 'worker' && !this.#handOver)
+      // The try is stored as running, but its code has not started: the try started with its run, or the answer to its
+      // claim was lost.
       if (state === 'running' && !this.#tries.has(index)) {
         if (isForeign) this.state.takeBack(index)
         else this.#tries.claim(index, tryNumber)

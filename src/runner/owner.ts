@@ -5,7 +5,7 @@ import type { Executor } from './executor.ts'
 import type { JobContext } from './job.ts'
 import type { Writer } from './writer.ts'
 
-/** What a run needs of the process that owns it. */
+/** The functions that a run needs from its owner process. */
 export interface Owner extends JobContext {
   readonly executor: Executor
   readonly admission: Admission
@@ -13,6 +13,6 @@ export interface Owner extends JobContext {
   onChange(run: RunView, change: RunChange): void
   /** Shows a task's log line. */
   onLog(line: LogLine): void
-  /** The run is no longer owned here; an error says why it was lost. */
+  /** This process no longer owns the run. If it lost the run, `error` says why. */
   onEnd(run: RunView, result: RunResult | Error): void
 }

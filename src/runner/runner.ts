@@ -45,14 +45,17 @@ export class Runner implements JobListener {
   readonly #owner: Owner
   readonly #runs = new Map<number, OwnedRun>()
   readonly #versions = new Map<string, Promise<number>>()
-  /** Runs that another process changed and that are not in `#runs`: one of them may be claimed here right now. */
+  /**
+   * Runs that another process changed and that are not in `#runs`. This process may be claiming one of them at this
+   * moment.
+   */
   readonly #changedUnknown = new Set<number>()
-  /** Resolves once every callback that was started has returned. */
+  /** Resolves when all started callbacks have returned. */
   #callbacks = Promise.resolve()
   readonly #claiming: CoalescedWork
   #filter: ClaimFilter | undefined
   #shouldClaim = false
-  /** True after a failed claim: it may have claimed a run, and only the answer was lost. */
+  /** True after a failed claim. The claim may have succeeded, and only the answer was lost. */
   #mayHaveLostClaim = false
   #inserting = 0
   #runCount = 0
@@ -69,7 +72,7 @@ export class Runner implements JobListener {
     const failed = logUnlessOutage(log, 'claiming a queued run failed')
     this.#claiming = new CoalescedWork(
       () => this.#claimAll(),
-      // After an outage the session's new connection calls `runsWaiting`.
+      // After an outage, the session calls `runsWaiting` when it has reconnected.
       (error) => {
         this.#mayHaveLostClaim = true
         failed(error)
@@ -77,7 +80,7 @@ export class Runner implements JobListener {
     )
   }
 
-  /** Inserts a run that this process owns. It stays queued while its dag has `max_active_runs` running. */
+  /** Inserts a run that this process owns. The run stays queued while `max_active_runs` runs of its dag are running. */
   async run(dag: Dag, { runType = 'manual', logicalDate, conf = {}, retries }: Trigger): Promise<OwnedRun> {
     const ids = { dagId: dag.id, dagVersionId: await this.#versionOf(dag), runId: newRunId(runType, logicalDate) }
     const run = { ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }
@@ -99,7 +102,7 @@ export class Runner implements JobListener {
     return owned
   }
 
-  /** From now on claims queued runs whenever a slot is free; resolves after the first claims. */
+  /** Starts to claim queued runs whenever a slot is free. Resolves after the first claims. */
   async claim(filter: ClaimFilter): Promise<void> {
     this.#filter = filter
     this.runsWaiting()
@@ -111,7 +114,7 @@ export class Runner implements JobListener {
     while (this.#runs.size > 0) await Promise.allSettled([...this.#runs.values()].map((run) => run.finished))
   }
 
-  /** Stops every run owned here, with this reason; resolves after that is written. */
+  /** Stops every run of this process, with this reason. Resolves when the stops are written. */
   async stop(reason: string): Promise<void> {
     this.#filter = undefined
     this.#owner.admission.close()
@@ -121,7 +124,8 @@ export class Runner implements JobListener {
 
   /**
    * Starts no further tasks, waits up to `graceMs` for running ones, aborts the rest, waits up to `abandonMs` for them,
-   * and releases unfinished runs to other processes. Returns the number of released runs. Afterwards the runner does not use the database.
+   * and releases unfinished runs to other processes. Returns the number of released runs. After that the runner does
+   * not use the database.
    */
   async release(graceMs: number, reason: string, abandonMs = ABANDON_AFTER_MS): Promise<number> {
     this.#filter = undefined
@@ -140,7 +144,7 @@ export class Runner implements JobListener {
     return left.length
   }
 
-  /** Waits for all runs, because a run that is being read again leaves only after that. */
+  /** Waits for all runs: a run that is being reloaded is released only after the reload. */
   async #allLeft(): Promise<void> {
     await until(() => this.#runs.size === 0, ABANDON_AFTER_MS)
     await this.drained()
@@ -176,7 +180,7 @@ export class Runner implements JobListener {
     this.runsWaiting()
   }
 
-  /** Claims runs one by one while a slot is free; other processes can take the rest. */
+  /** Claims runs one by one while a slot is free, so that other processes can claim the rest. */
   async #claimAll(): Promise<void> {
     while (this.#shouldClaim && this.#filter !== undefined && this.#owner.admission.hasRoom) {
       this.#shouldClaim = false
@@ -192,7 +196,7 @@ export class Runner implements JobListener {
     const dag = dags.get(stored?.run.dagId ?? '')
     if (stored === undefined || dag === undefined) return false
     const { run, nodes, instances } = stored
-    // The run was cancelled after the claim: it has ended, or another process may own it after a clear.
+    // The run was cancelled after the claim. It has ended, or after a clear another process may own it.
     if (run.state !== 'running' || run.jobId !== job.id) return true
     const owned =
       this.#runs.get(id) ?? new OwnedRun(this.#owner, dag, buildGraph(run.dagId, nodes), run, ++this.#runCount)

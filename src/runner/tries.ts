@@ -17,7 +17,7 @@ export interface Try {
   readonly abort: Abort
   phase: 'claimed' | 'running' | 'ended' | 'writing'
   ending?: Ending
-  /** True after the database refused a write with several results: one of them is bad, perhaps this one. */
+  /** True if the result of this try may be bad: the database refused a write that contained this and other results. */
   isSuspect?: boolean
 }
 
@@ -42,7 +42,7 @@ export class Tries {
     this.#known.set(index, { index, tryNumber, abort: new Abort(), phase: 'claimed' })
   }
 
-  /** Starts a try after its claim is written. Undefined if it runs already or must not run. */
+  /** Starts a try whose claim is written. Undefined if it runs already or must not run. */
   begin(index: number, active: ActiveRun): Try | undefined {
     const thisTry = this.#known.get(index)
     if (thisTry?.phase !== 'claimed') return undefined
@@ -51,7 +51,7 @@ export class Tries {
     return thisTry
   }
 
-  /** Records the end of a try. False if the try was given up meanwhile. */
+  /** Records the end of a try. Returns false if the try was dropped in the meantime. */
   end(thisTry: Try, ending: Ending): boolean {
     this.#admission.freeSlots()
     thisTry.ending = ending
@@ -59,12 +59,15 @@ export class Tries {
     return this.#known.get(thisTry.index) === thisTry
   }
 
-  /** A write begins that contains all ended tries. */
+  /** Call this when a write begins that contains all ended tries. */
   writing(): void {
     for (const thisTry of this.unwritten) thisTry.phase = 'writing'
   }
 
-  /** Takes the result of a write. A try whose result alone is rejected fails, because writing it again cannot help. */
+  /**
+   * Applies the result of a write. If the database rejects a result that was written alone, its try fails, because a
+   * second write cannot help.
+   */
   written(result: boolean | Error): void {
     const writing = [...this.#known.values()].filter(({ phase }) => phase === 'writing')
     for (const thisTry of writing) {
@@ -76,19 +79,22 @@ export class Tries {
     }
   }
 
-  /** Ended tries whose write is not confirmed. Of several suspects only the first, so that each is written alone. */
+  /**
+   * Ended tries whose write is not confirmed. If several results may be bad, returns only the first, so that each is
+   * written alone.
+   */
   get unwritten(): Try[] {
     const ended = [...this.#known.values()].filter(({ ending }) => ending !== undefined)
     const first = ended.find(({ isSuspect }) => isSuspect)
     return ended.filter((thisTry) => !thisTry.isSuspect || thisTry === first)
   }
 
-  /** Drops the claims that are not written; their tasks have not started. */
+  /** Drops the claims that are not written. Their tasks have not started. */
   forgetClaimed(): void {
     for (const thisTry of this.#known.values()) if (thisTry.phase === 'claimed') this.#forget(thisTry)
   }
 
-  /** Aborts tries that are not running in the stored run: they were cleared, marked or cancelled. */
+  /** Aborts tries that no longer run in the stored run, because they were cleared, marked or cancelled. */
   abortStrays(active: ActiveRun): void {
     for (const thisTry of this.#known.values()) {
       const { index, tryNumber, abort, ending } = thisTry

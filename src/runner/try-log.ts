@@ -5,14 +5,19 @@ import { messageOf } from '../errors.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import type { LoggedLine, LogLine } from '../metadata/transitions.ts'
 
-/** The lines of a try that wait to be written take at most this many bytes. */
+/** The maximum size of the lines of a try that wait to be written, in bytes. */
 const MAX_BYTES = 4_000_000
-/** Counted for a line besides its text. So about 9,000 short lines can wait. */
+/** The bytes that a line counts in addition to its text. So about 9,000 short lines can wait. */
 const LINE_BYTES = 400
-/** What each write takes at least of each try. A try ends when no more than this waits. */
+/**
+ * The smallest number of bytes that each write takes from each try. A try can end when at most this many bytes wait.
+ */
 export const TURN_BYTES = 16_000
 
-/** The log lines of one try that wait to be written. It drops those that the try logs faster than they are written. */
+/**
+ * The log lines of one try that wait to be written. If the try logs faster than lines can be written, drops the excess
+ * lines.
+ */
 export class TryLog {
   readonly #of: TryKey
   readonly #onAdded: (line: LogLine) => void
@@ -26,7 +31,7 @@ export class TryLog {
     this.#onAdded = onAdded
   }
 
-  /** True if no more than one turn waits. */
+  /** True if the waiting lines fit into one write. */
   get isShort(): boolean {
     return this.#bytes <= TURN_BYTES
   }
@@ -35,7 +40,7 @@ export class TryLog {
     return this.#lines.length === 0
   }
 
-  /** A line that is dropped is only counted: it is neither scrubbed nor serialised. */
+  /** A dropped line is only counted, not scrubbed or serialised. */
   add({ loggedAt, level, message, fields }: LoggedLine, scrub: (text: string) => string): void {
     if (this.#bytes >= MAX_BYTES) return void this.#dropped++
     const text = storableText(scrub(messageOf(message)), MOST.line)
@@ -44,13 +49,13 @@ export class TryLog {
     this.#push({ loggedAt, level, message: text, fields: stored })
   }
 
-  /** Resolves when the log is short: the rest is written before the end of the try, or together with it. */
+  /** Resolves when the log is short. The remaining lines are written before the end of the try or together with it. */
   end(): Promise<void> | undefined {
     this.#mentionDropped()
     return this.isShort ? undefined : new Promise((resolve) => (this.#onShort = resolve))
   }
 
-  /** Takes the oldest lines, of about this many bytes. */
+  /** Removes and returns the oldest lines, about this many bytes. */
   take(most: number): LogLine[] {
     const until = this.#bytes - most
     let count = 0

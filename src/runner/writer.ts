@@ -26,14 +26,14 @@ interface Waiting {
 type Item = { source: Source; change: RunChange } | LogLine
 
 const MAX_INSERTED_TOGETHER = 100
-/** How long a log line waits for a transition to share its write. */
+/** The time that a log line waits for a transition that can share its write. */
 const LOG_DELAY_MS = 250
 /** The log lines of one write take about this many bytes. */
 const LOG_BYTES = 256_000
 
 /**
- * Writes one statement at a time. Changes that arrive meanwhile share the next one: under load many transitions share a
- * commit, and a single transition is written at once. New runs are inserted in the same way.
+ * Writes one statement at a time. Changes that arrive during a write share the next statement. So many transitions
+ * share a commit under load, and a single transition is written at once. New runs are inserted in the same way.
  */
 export class Writer {
   readonly #options: WriterOptions
@@ -42,7 +42,7 @@ export class Writer {
   readonly #inserting: CoalescedWork
   readonly #logs = new Set<TryLog>()
   #logTimer: NodeJS.Timeout | undefined
-  /** By the version of their dag: one statement inserts runs of one version. */
+  /** Grouped by dag version, because one statement inserts runs of one version. */
   readonly #waiting = new Map<number, Waiting[]>()
 
   constructor(options: WriterOptions) {
@@ -113,7 +113,10 @@ export class Writer {
     await writeOrSplit(items, this.#writeOnce, (refused, error) => this.#refused(refused, error))
   }
 
-  /** Some lines of each try, so that no change waits for a long log. The next write follows if more are left. */
+  /**
+   * The writer writes a part of each try's lines at a time, so that no change waits for a long log. If lines remain,
+   * the next write follows.
+   */
   #takeLines(): LogLine[] {
     const most = Math.max(TURN_BYTES, LOG_BYTES / this.#logs.size)
     const lines = [...this.#logs].flatMap((log) => log.take(most))
@@ -145,7 +148,7 @@ export class Writer {
   }
 }
 
-/** Writes all items together. If the database refuses them, writes each half by itself, to find the bad item. */
+/** Writes all items together. If the database refuses the items, writes each half separately, to find the bad item. */
 async function writeOrSplit<T>(
   items: readonly T[],
   write: (items: readonly T[]) => Promise<void>,

@@ -2,15 +2,18 @@ import type { Suspect } from '../pulse.ts'
 
 /** Without a beat for this long, the main thread counts as blocked. */
 const BLOCKED_AFTER_MS = 2_000
-/** From then on it is asked whose code blocks it, again and again: one block may follow another. */
+/**
+ * Without a beat for this long, this thread asks the main thread whose code is executing. It repeats the question,
+ * because one block may follow another.
+ */
 const IDENTIFY_AFTER_MS = 1_000
 const IDENTIFY_EVERY_MS = 5_000
-/** If this thread wakes up so late itself, the whole process was stopped. */
+/** If this thread itself wakes up this late, the whole process was stopped. */
 const LATE_MS = 1_000
 const AFTER_LIMIT_MS = 10_000
 const WITHOUT_LIMIT_MS = 600_000
 
-/** Judges by the beats of the main thread whether it is blocked. All times in ms of the monotonic clock. */
+/** Decides from the beats of the main thread whether it is blocked. All times in ms of the monotonic clock. */
 export class MainThread {
   #beats = -1
   #since = 0
@@ -18,7 +21,7 @@ export class MainThread {
   #identifiedAt = Number.NEGATIVE_INFINITY
   #by: Suspect | undefined
 
-  /** @param lateMs how much later than planned this look is */
+  /** @param lateMs how many ms later than planned this check runs */
   look(beats: number, now: number, lateMs: number): void {
     this.#now = now
     if (beats === this.#beats && lateMs < LATE_MS) return
@@ -32,13 +35,13 @@ export class MainThread {
     return this.#now - this.#since
   }
 
-  /** The try that blocks is to be identified now. */
+  /** True if the caller should now identify the try that blocks. */
   get isUnknown(): boolean {
     const isOld = this.#now - this.#identifiedAt >= IDENTIFY_EVERY_MS
     return this.#silentMs >= IDENTIFY_AFTER_MS && (isOld || this.isOverdue)
   }
 
-  /** The block counts from here if another try is found to cause it now. */
+  /** The start of the block. It moves forward if another try is found to be the cause. */
   identified(by: Suspect | undefined): void {
     if (this.#identifiedAt > Number.NEGATIVE_INFINITY && nameOf(by) !== nameOf(this.#by)) this.#since = this.#now
     this.#identifiedAt = this.#now
@@ -49,14 +52,14 @@ export class MainThread {
     return this.#silentMs < BLOCKED_AFTER_MS ? undefined : { ms: this.#silentMs, by: this.#by }
   }
 
-  /** It has been blocked for so long that only the end of the process helps. */
+  /** True if the main thread has been blocked for so long that the process must end. */
   get isOverdue(): boolean {
     const limit = this.#by?.limitMs
     return this.#silentMs > (limit === undefined ? WITHOUT_LIMIT_MS : limit + AFTER_LIMIT_MS)
   }
 }
 
-/** `dag/task`; null if no try is known to block. */
+/** The blocking task as `dag/task`; null if it is unknown. */
 export function nameOf(by: Suspect | undefined): string | null {
   return by === undefined ? null : `${by.dagId}/${by.taskId}`
 }

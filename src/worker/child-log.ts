@@ -3,15 +3,16 @@ import type { LogLine } from '../metadata/transitions.ts'
 import { TryLog } from '../runner/try-log.ts'
 import type { Report } from './protocol.ts'
 
-/** Bytes of one message to the parent. */
+/** The maximum size of one message to the parent, in bytes. */
 const MESSAGE_BYTES = 256_000
 
-/** Messages that may be on their way. */
+/** The number of messages that may be unconfirmed at the same time. */
 const MOST_SENT = 32
 
 /**
- * Sends the log lines of a try to the parent: the first ones at once, so that they are not lost if the task then blocks
- * or is killed, and several in a message if the parent is slower. What does not fit into the log meanwhile is dropped.
+ * Sends the log lines of a try to the parent. It sends the first lines at once, so that they are not lost if the task
+ * then blocks or is killed. If the parent is slow, it puts several lines into one message. Lines that do not fit into
+ * the log in the meantime are dropped.
  */
 export class ChildLog {
   readonly lines: TryLog
@@ -24,7 +25,7 @@ export class ChildLog {
     this.lines = new TryLog(of, () => this.#sendNext())
   }
 
-  /** From now on its lines are dropped: they would appear in the next try. */
+  /** Drops all further lines of this try, because they would appear in the next try. */
   close(): void {
     this.#isClosed = true
   }

@@ -1,4 +1,4 @@
-/** The program of a child process: it loads one dag and executes tries of it, one at a time. */
+/** The program of a child process. It loads one dag and executes tries of this dag, one at a time. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { currentTry, runningTries } from '../blame.ts'
 import { codeVersion } from '../code-version.ts'
@@ -35,7 +35,7 @@ interface Loaded extends Opening {
 /** The try that is running. */
 interface Current {
   abort: Abort
-  /** Ends the try without waiting for the task's code. */
+  /** Ends the try. Does not wait for the task's code. */
   fail(error: unknown): void
   answers: Map<string, (answer: Output) => void>
 }
@@ -47,7 +47,7 @@ let damage: string | null = null
 
 const clock = { now: () => new Date(Date.now() + (loaded?.clockOffsetMs ?? 0)) }
 const scrub: Scrub = (text) => (loaded?.scrub ?? scrubber({}))(text)
-// A task may replace this.
+// A task may replace this function, so the original is kept.
 const send = process.send?.bind(process)
 const [silentMs, memoryMb] = process.argv.slice(2)
 watchParent({ silentMs: Number(silentMs), memoryMb: memoryMb ? Number(memoryMb) : undefined })
@@ -76,7 +76,7 @@ async function open(opening: Opening): Promise<Report> {
       })
     loaded = { ...opening, dag, settings: read.settings, scrub: scrubber(env, [dag]) }
     scrubStderr(loaded.scrub)
-    // A signal may end a child, and the parent reports it.
+    // A signal may end a child. The parent reports the signal.
     guardExit((call, method) => method !== 'kill' && exitCalled(call))
     return { kind: 'opened', codeVersion: version }
   } catch (error) {
@@ -122,7 +122,10 @@ function resourcesOf({ settings }: Loaded, pool: TaskPool): Resources {
   }
 }
 
-/** The database of one try. Its connections end with the try, and with them what the task has set in them. */
+/**
+ * The database of one try. Its connections are closed after the try, so the next try does not inherit their session
+ * settings.
+ */
 class TaskPool {
   readonly database: Database
 
@@ -130,7 +133,7 @@ class TaskPool {
     this.database = openPool(databaseUrl, { unnamed })
   }
 
-  /** Closes it; false if the task still uses a connection. */
+  /** Closes the database. Returns false if the task still uses a connection. */
   async closed(): Promise<boolean> {
     if (this.database.ended) return true
     const limit = new AbortController()
@@ -151,7 +154,10 @@ async function readOutput(taskId: string): Promise<unknown> {
   return answer.value
 }
 
-/** Resolves when the message is written. It never rejects: without a parent, the parent watch ends this process. */
+/**
+ * Resolves when the message is written. The promise never rejects: if the parent is gone, the parent watch ends this
+ * process.
+ */
 function report(message: Report): Promise<void> {
   return new Promise((resolve) => {
     if (send === undefined || !process.connected) resolve()
@@ -159,14 +165,14 @@ function report(message: Report): Promise<void> {
   })
 }
 
-/** Both streams end with a line that the parent knows, so that it has read everything before that line. */
+/** Writes an end line to both streams. When the parent reads it, the parent has read all earlier output. */
 async function markEnd(endMark: string): Promise<void> {
   await Promise.all(writers.map((write) => new Promise((resolve) => write(`\n${endMark}\n`, resolve))))
 }
 
 /**
- * Drops what the code of an earlier try prints, because it would appear in the next one. Returns the method that the
- * stream had before.
+ * Drops late output of an earlier try, because it would appear in the next try. Returns the original method of the
+ * stream.
  */
 function keepApart(stream: NodeJS.WriteStream): NodeJS.WriteStream['write'] {
   const write = stream.write.bind(stream)
@@ -179,7 +185,7 @@ function keepApart(stream: NodeJS.WriteStream): NodeJS.WriteStream['write'] {
   return write
 }
 
-/** An error that nothing handles. Only the try that is running fails; one that has ended keeps its result. */
+/** Handles an uncaught error. Only a running try fails. A try that has ended keeps its result. */
 function uncaught(error: unknown): void {
   if (loaded === undefined) return
   fail(unhandled(error))

@@ -12,19 +12,19 @@ import { type Opening, type Order, type Report, readReport } from './protocol.ts
 export interface Death {
   code: number | null
   signal: NodeJS.Signals | null
-  /** True if it used more memory than it may. */
+  /** True if the child exceeded its memory limit. */
   overMemory: boolean
   /** True if the task closed the channel to this process. */
   isCut: boolean
 }
 
-/** Receives what a child does during a try. */
+/** Receives the events of a child during a try. */
 export interface ChildListener {
   reported(report: Report): void
   printed(stream: 'stdout' | 'stderr', line: string): void
-  /** The end mark arrived on one stream. */
+  /** The end line of the try arrived on one stream. */
   marked(): void
-  /** The process has ended; what it printed has arrived. */
+  /** The process has ended, and all its output has arrived. */
   died(death: Death): void
 }
 
@@ -37,11 +37,11 @@ export interface ChildOptions {
 
 /** Time from SIGTERM to SIGKILL. */
 const KILL_AFTER_MS = 10_000
-/** What a dead child printed arrives within this time, unless another process keeps its streams open. */
+/** The output of a dead child arrives within this time, unless another process keeps its streams open. */
 const DRAIN_MS = 1_000
 const DISCONNECTED_MS = 1_000
 const GROUP_CHECK_MS = 50
-/** So much of a child's output is read at once; then it waits, so that a flood does not occupy this process. */
+/** This process reads at most this much of a child's output at a time, so that a flood of output does not block it. */
 const READ_BYTES = 64 * 1024
 const READ_PAUSE_MS = 10
 
@@ -51,9 +51,9 @@ const PROGRAM = fileURLToPath(new URL(FROM_SOURCE ? 'child-program.ts' : 'child-
 /** A child process, the leader of a process group and session of its own. */
 export class Child {
   readonly memoryMb: number | undefined
-  /** The dag that it has loaded, or loads. */
+  /** The dag that the child has loaded or is loading. */
   dagId: string | undefined
-  /** Of the code that it has loaded. */
+  /** Hash of the code that the child has loaded. */
   codeVersion: string | null | undefined
   /** Resolves when the process has ended and its group is gone or killed. */
   readonly gone: Promise<void>
@@ -63,9 +63,9 @@ export class Child {
   #overMemory = false
   #isCut = false
   #isDead = false
-  /** True when the group has no process left: its number may be given to another one. */
+  /** True if the group has no process left. The system may then reuse the group's number. */
   #isGone = false
-  /** When the group gets SIGKILL; undefined if it was not asked to end. */
+  /** The instant when the group gets SIGKILL; undefined if the group was not asked to end. */
   #killAt: number | undefined
 
   /** @param listener see `listen` */
@@ -95,22 +95,22 @@ export class Child {
     return this.#process.pid
   }
 
-  /** False if it has ended, or can receive nothing. */
+  /** False if the child has ended or cannot receive messages. */
   get isUsable(): boolean {
     return !this.#isDead && !this.isEnding && this.#process.connected
   }
 
-  /** True if it was asked to end. */
+  /** True if the child was asked to end. */
   get isEnding(): boolean {
     return this.#killAt !== undefined
   }
 
-  /** True if it has loaded other code than the parent, as far as both are known. */
+  /** True if child and parent have loaded different code, and both hashes are known. */
   hasOtherCode({ codeVersion }: Pick<Opening, 'codeVersion'>): boolean {
     return codeVersion !== null && typeof this.codeVersion === 'string' && this.codeVersion !== codeVersion
   }
 
-  /** From now on this listener gets what the child does; the end of its try is marked by this line. */
+  /** Sets the listener for the child's events, and the line that marks the end of its try. */
   listen(listener: ChildListener, endMark?: string): void {
     this.#listener = listener
     for (const lines of this.#lines) lines.mark = endMark
@@ -153,7 +153,7 @@ export class Child {
     return lines
   }
 
-  /** A process that has only just ended keeps its exit code. */
+  /** A process that ended a moment ago keeps its exit code. */
   #disconnected(): void {
     if (this.#isDead || this.isEnding) return
     this.#isCut = true
@@ -174,7 +174,7 @@ export class Child {
       child.once('error', () => child.pid === undefined && resolve({ code: null, signal: null }))
     })
     this.#isDead = true
-    // Its subprocesses end with it, at once unless they were asked to end.
+    // Its subprocesses are killed at once, unless they were already asked to end.
     if (this.#killAt === undefined) this.kill()
     void this.#drained().then(() => this.#listener.died({ ...death, overMemory: this.#overMemory, isCut: this.#isCut }))
   }
@@ -198,21 +198,21 @@ export class Child {
     }
   }
 
-  /** Sends a signal to the group. False if no process is left in it. */
+  /** Sends a signal to the group. Returns false if the group has no process left. */
   #signal(signal: NodeJS.Signals | 0): boolean {
     if (this.pid === undefined || this.#isGone) return false
     try {
       process.kill(-this.pid, signal)
       return true
     } catch {
-      // ESRCH, or EPERM: on macOS for a group of zombies only.
+      // ESRCH: the group is empty. EPERM: on macOS, the group has only zombies.
       this.#isGone ||= this.#isDead
       return false
     }
   }
 }
 
-/** As this process was started: from source with tsx, or from the build. */
+/** Starts the child in the same way as this process: from source with tsx, or from the build. */
 function nodeOptions(): string[] {
   if (!FROM_SOURCE) return []
   const tsx = createRequire(import.meta.url).resolve('tsx')

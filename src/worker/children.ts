@@ -17,7 +17,7 @@ export interface ChildrenOptions extends Pick<TryOptions, 'now' | 'scrub'> {
   slots: number
   log: Logger
   loaded: Pick<LoadedDags, 'files'>
-  /** The same for all dags. */
+  /** The options are the same for all dags. */
   shared: Pick<Opening, 'codeVersion' | 'pipelinesDir' | 'env' | 'databaseUrl' | 'unnamed'>
   /** Default: see `SILENT_MS`. */
   silentMs?: number
@@ -25,25 +25,28 @@ export interface ChildrenOptions extends Pick<TryOptions, 'now' | 'scrub'> {
   idleMs?: number
 }
 
-/** A child ends itself after this time without a ping. Other processes take over from a frozen one after 30 s. */
+/**
+ * A child ends itself after this time without a ping. Other processes take over the runs of a frozen process after 30
+ * s.
+ */
 const SILENT_MS = 25_000
 const PINGS_IN_SILENCE = 5
-/** A child that has loaded a dag and executes nothing ends after this time. */
+/** An idle child that has loaded a dag ends after this time. */
 const IDLE_MS = 60_000
 /** After SIGKILL, the system ends a process within this time. */
 const CLOSE_MS = 5_000
 
 /**
- * The child processes of this process. A child executes one try at a time, of one dag. It is used again only if the try
- * left it clean. For each memory limit that was used, one more child is started before it is needed.
+ * The child processes of this process. A child executes one try at a time, of one dag. A child is used again only if
+ * the try left it clean. For each memory limit that was used, one spare child is started in advance.
  */
 export class Children {
   readonly #options: ChildrenOptions
   readonly #pings: Pings
   readonly #all = new Set<Child>()
-  /** Those that have loaded a dag and execute nothing; the one used last comes last. */
+  /** Idle children that have loaded a dag. The last used child is at the end. */
   readonly #idle = new Map<Child, NodeJS.Timeout>()
-  /** Those that have loaded no dag yet, by memory limit. */
+  /** Spare children, which have not loaded a dag, by memory limit. */
   readonly #spares = new Map<number | undefined, Child>()
   #isClosed = false
 
@@ -104,7 +107,7 @@ export class Children {
     return this.#options.silentMs ?? SILENT_MS
   }
 
-  /** A child that has loaded this dag, or one that has loaded none yet. */
+  /** Returns an idle child that has loaded this dag, or a spare child. */
   #take({ dagId }: Opening, memoryMb: number | undefined): Child {
     for (const [child, timer] of [...this.#idle].reverse()) {
       const isSame = child.dagId === dagId && child.memoryMb === memoryMb
@@ -134,7 +137,10 @@ export class Children {
     return child
   }
 
-  /** Keeps a clean child for the next try of its dag. One with other code than this process is not used again. */
+  /**
+   * Keeps a clean child for the next try of its dag. A child that has loaded other code than this process is not used
+   * again.
+   */
   #keep(child: Child, opening: Opening): void {
     const isKept = !this.#isClosed && child.isUsable && !child.hasOtherCode(opening)
     child.listen(isKept ? this.#unused(() => child) : NOBODY)
@@ -157,7 +163,7 @@ export class Children {
     log.warn({ dag_id: dagId }, `an isolated task threw an error after its try had ended: ${scrub(error)}`)
   }
 
-  /** What a child does while it executes nothing. */
+  /** The listener for a child that is idle. */
   #unused(child: () => Child): ChildListener {
     const { log, scrub } = this.#options
     return {
@@ -168,7 +174,7 @@ export class Children {
       },
       printed: (_stream, line) => {
         const isIdle = this.#idle.has(child())
-        // A spare one may print warnings of Node.
+        // A spare child may print warnings of Node.
         log[isIdle ? 'warn' : 'debug'](
           { dag_id: child().dagId },
           `a child process printed without a try: ${scrub(line)}`,

@@ -9,10 +9,10 @@ export interface Claimed extends TryKey {
 }
 
 /**
- * Claims tries that wait for a worker: they are stored as running in this process. A claim whose answer was lost is
- * answered again.
+ * Claims tries that wait for a worker: stores them as running in this process. If the answer to a claim was lost, the
+ * next call returns its tries again.
  *
- * `alive` is false if this process was declared dead: then it got nothing, and the tries are still to be claimed.
+ * `alive` is false if this process was declared dead. Then it has claimed no try, and the tries still wait.
  */
 export async function claimTries(
   db: Metadata,
@@ -41,7 +41,10 @@ export async function claimTries(
   return { alive: rows[0]?.alive === true, claimed }
 }
 
-/** The lock on the own job row delays a declaration of death until the claim is stored, so that it is taken back too. */
+/**
+ * The statement locks the process's own job row. So a declaration of death waits until the claim is stored, and then
+ * takes back this claim too.
+ */
 const CLAIM_TRIES = `
 with me as materialized (
   select job_id from metadata.job where job_id = $1 and state = 'running' for share
@@ -62,7 +65,10 @@ select a.alive, c.task_id as "taskId", c.try_number as "tryNumber", c.isolated, 
 from (select exists (select from me) as alive) a
 left join (claimed c join metadata.dag_run r using (dag_run_id)) on true`
 
-/** Which of these tries no longer run here: they were cleared, marked, cancelled, stopped or taken over; and why. */
+/**
+ * Returns those of these tries that no longer run here, and why: they were cleared, marked, cancelled, stopped or taken
+ * over.
+ */
 export async function findStrays(
   db: Metadata,
   jobId: number,
@@ -87,12 +93,15 @@ from unnest($2::bigint[], $3::text[], $4::int[]) as w (dag_run_id, task_id, try_
 left join metadata.task_instance t on t.dag_run_id = w.dag_run_id and t.task_id = w.task_id
 where (t.state = 'running' and t.try_number = w.try_number and t.job_id = $1) is not true`
 
-/** Stores how the engine of this worker names itself. */
+/** Stores the id of this worker's engine. */
 export async function storeEngineId(db: Metadata, jobId: number, engineId: string): Promise<void> {
   await db.query('update metadata.job set engine_id = $2 where job_id = $1', [jobId, engineId])
 }
 
-/** The engines of workers that have ended lately, except these: jobs that they locked can be taken by others. */
+/**
+ * Returns the engines of workers that ended recently, except these. Other workers can take the jobs that those engines
+ * locked.
+ */
 export async function findDeadEngines(db: Metadata, known: readonly string[]): Promise<string[]> {
   const { rows } = await db.query<{ engine_id: string }>({
     name: 'find_dead_engines',

@@ -1,8 +1,9 @@
 import type { PoolClient } from 'pg'
 
 /**
- * A connection for graphile-worker, without its notices of migrations. Their channel covers the whole database: one of
- * another application would stop this process's engine until its longest task has ended, and ours would stop theirs.
+ * A connection for graphile-worker that ignores its notices of migrations. Their channel covers the whole database. So
+ * a migration of another application would stop this process's engine until its longest task has ended, and our
+ * migration would stop theirs.
  */
 export function withoutMigrationNotices(client: PoolClient): PoolClient {
   const query = (text: unknown, ...rest: unknown[]) => {

@@ -8,7 +8,7 @@ const PACKAGE = 'graphile-worker@0.17.3'
 /** The number of its newest migration. */
 const REVISION = 19
 
-/** Imported only for EXECUTOR=distributed. Throws UsageError if the package is not installed: it is optional. */
+/** Imported only for EXECUTOR=distributed. Throws UsageError if the optional package is not installed. */
 export async function loadEngine(): Promise<typeof import('graphile-worker')> {
   return await import('graphile-worker').catch((error: unknown) => {
     if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error
@@ -20,8 +20,8 @@ export async function loadEngine(): Promise<typeof import('graphile-worker')> {
 }
 
 /**
- * Creates or updates graphile-worker's tables in this schema. The pool needs two connections: one holds the lock, because
- * several processes that migrate at once would fail.
+ * Creates or updates graphile-worker's tables in this schema. The pool needs two connections: one holds the lock,
+ * because several processes that migrate at once would fail.
  *
  * Throws TminusError if the schema belongs to another application (`engine_foreign`), to a newer graphile-worker
  * (`engine_newer`), or to another role (`engine_role`).
@@ -59,12 +59,12 @@ function lending(pool: Database): Database {
 
 export interface EngineProblem {
   code: 'engine_foreign' | 'engine_newer' | 'engine_role' | 'engine_old'
-  /** False if a migration corrects it, or if it may do no harm. */
+  /** False if a migration corrects the problem, or if the problem may be harmless. */
   isFatal: boolean
   message: string
 }
 
-/** What is wrong with graphile-worker's tables in this schema, for this role; undefined if nothing is. */
+/** Returns the problem that this role has with graphile-worker's tables in this schema, or undefined. */
 export async function engineProblem(db: Queryable, schema: string): Promise<EngineProblem | undefined> {
   const { rows } = await db.query<Found>(FIND, [schema])
   const { tables = [], owner = '', role = '', isHidden = false } = rows[0] ?? {}

@@ -8,24 +8,27 @@ import { withoutMigrationNotices } from './engine-connection.ts'
 import { loadEngine } from './engine-schema.ts'
 
 export interface EngineOptions {
-  /** For the engine alone; closed with it. */
+  /** A pool that only the engine uses. It is closed with the engine. */
   pool: Database
-  /** Its one connection waits for notifications; closed with the engine. Undefined behind a pooler in transaction mode. */
+  /**
+   * A pool with one connection, which waits for notifications. It is closed with the engine. Undefined behind a pooler
+   * in transaction mode.
+   */
   listenPool: Database | undefined
   /** The schema of graphile-worker. */
   schema: string
-  /** Names of the jobs to take, see `identifierOf`. */
+  /** Names of the jobs that this engine executes, see `identifierOf`. */
   identifiers: readonly string[]
-  /** How many jobs at a time. */
+  /** The number of jobs that the engine executes at a time. */
   concurrency: number
-  /** Executes a job. The job is deleted when it resolves, and repeated later if it rejects. */
+  /** Executes a job. When it resolves, the engine deletes the job. If it rejects, the engine repeats the job later. */
   handle(key: TryKey): Promise<void>
-  /** Called with the engine's own id, which it writes into the jobs that it locks; it changes with each restart. */
+  /** Called with the engine's id, which changes with each restart. The engine writes it into the jobs that it locks. */
   onStarted(engineId: string): void
   log: Logger
 }
 
-/** How often it looks for jobs beside the notifications, and without them. */
+/** How often the engine looks for jobs: with notifications, and without them. */
 const POLL_EVERY_MS = { listening: 5_000, deaf: 1_000 }
 const RESTART_AFTER_MS = 1_000
 const OUTAGE_MS = 3_600_000
@@ -34,8 +37,8 @@ type ConnectCallback = Parameters<Database['connect']>[0]
 type Running = ReturnType<Awaited<ReturnType<typeof loadEngine>>['runTaskList']>
 
 /**
- * graphile-worker. It wakes this process for jobs and hands each to one process. It decides nothing: the claim of the
- * try does. So a job that is lost, repeated or unlocked too early does no harm.
+ * graphile-worker. It wakes this process for jobs, and gives each job to one process. Only the claim of a try decides
+ * whether the try starts. So a job that is lost, repeated or unlocked too early does no harm.
  */
 export class Engine {
   readonly #options: EngineOptions
@@ -45,7 +48,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options
-    // The engine adds no listener to its connections, and an error without a listener ends the process.
+    // The engine adds no error listener to its connections, and an error event without a listener ends the process.
     for (const pool of [options.pool, options.listenPool]) pool?.on('connect', (client) => client.on('error', () => {}))
   }
 
@@ -85,7 +88,7 @@ export class Engine {
     await Promise.all([closePool(pool), listenPool && closePool(listenPool)])
   }
 
-  /** Makes jobs available that these engines had locked, and looks for jobs. */
+  /** Unlocks the jobs of these engines, then looks for jobs. */
   async unlock(engineIds: readonly string[]): Promise<void> {
     const { pool, schema, concurrency } = this.#options
     await pool.query(`select "${schema}".force_unlock_workers($1::text[])`, [engineIds])
@@ -93,8 +96,8 @@ export class Engine {
   }
 
   /**
-   * A failed statement would end a slot of the engine for good, so each one is repeated during an outage. The first time,
-   * only its answer may have been lost: a job may be locked that no slot executes.
+   * A failed statement would permanently end a slot of the engine, so each statement is repeated during an outage. The
+   * first attempt may have succeeded without an answer. Then a job is locked, but no slot executes it.
    */
   #pool(): Database {
     const { pool, listenPool } = this.#options
@@ -110,7 +113,7 @@ export class Engine {
       }
       const result = await retryDuringOutage(once, { forMs: OUTAGE_MS })
       const own = this.#running?.id
-      if (isRepeated && own !== undefined) await retryDuringOutage(() => this.unlock([own]), { forMs: OUTAGE_MS })
+      if (isRepeated && own !== undefined) await this.unlock([own]).catch(() => {})
       return result
     }
     const listen = (callback: ConnectCallback) =>

@@ -11,8 +11,8 @@ export function handOverTo(schema: string): HandOver {
 }
 
 /**
- * Older runs start first. The engine starts low numbers first. Without `having`, a change that starts nothing would wake
- * every worker.
+ * Older runs start first. The engine starts jobs with a low number first. Without `having`, a change that starts no try
+ * would wake every worker.
  */
 const HANDED = `handed as (
   select ENGINE.add_jobs(array_agg((j.identifier,
@@ -25,7 +25,10 @@ const HANDED = `handed as (
 
 const identifiers = new WeakMap<Dag, string>()
 
-/** Names the tries that a worker can execute: those of this dag with this graph. At most 128 characters. */
+/**
+ * Returns the job name for tries of this dag with this graph. Workers that have loaded this graph take these jobs. The
+ * name has at most 128 characters.
+ */
 export function identifierOf(dag: Dag): string {
   const known = identifiers.get(dag) ?? `${dag.id.slice(0, 100)}:${graphHash(dag.graph).slice(0, 16)}`
   identifiers.set(dag, known)

@@ -4,8 +4,9 @@ import { IDENTIFY } from '../pulse.ts'
 const PAUSED_WITHIN_MS = 1_000
 
 /**
- * Pauses the main thread for a moment, as a debugger would. A listener there runs in the async context of the paused
- * code, so it knows whose code that is. Resolves without a result if the main thread is blocked outside JavaScript.
+ * Pauses the main thread for a moment, as a debugger would. The event's listener runs in the async context of the
+ * paused code, so it knows the try of this code. Resolves without a result if the main thread is blocked outside
+ * JavaScript.
  */
 export async function identifyMainThread(): Promise<void> {
   const session = new Session()

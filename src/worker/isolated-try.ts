@@ -21,12 +21,12 @@ export interface TryOptions {
 }
 
 const LATE_MS = 250
-/** Loading a dag that blocks or never settles ends in the child before. */
+/** This is longer than the child's own limit for a dag that blocks while it loads. */
 const LOAD_MS = 60_000
-/** After the end of a try its output and the child's state are known within this time; otherwise the child is ended. */
+/** After a try, its output and the child's state must arrive within this time. Otherwise the child is ended. */
 const SETTLE_MS = 1_000
 
-/** One try in a child, seen from the parent. */
+/** The parent's side of a try in a child. */
 export class IsolatedTry implements ChildListener {
   readonly #child: Child
   readonly #attempt: Attempt
@@ -47,12 +47,12 @@ export class IsolatedTry implements ChildListener {
     this.#options = options
   }
 
-  /** True if the child may execute another try. */
+  /** True if the child can execute another try. */
   get isClean(): boolean {
     return this.#left === null && this.#marks === 2
   }
 
-  /** Resolves when the try has ended. A child that may not be used again is ended. */
+  /** Resolves when the try has ended. If the child must not be used again, ends the child. */
   execute(): Promise<Ending> {
     const { abort } = this.#attempt
     abort.onAbort = (reason) => this.#aborted(reason)
@@ -104,15 +104,15 @@ export class IsolatedTry implements ChildListener {
     this.#start()
   }
 
-  /** Before the task's code: its time limit begins now. */
+  /** Called just before the task's code starts. The time limit begins now. */
   #start(): void {
     this.#clearTimers()
     const { run, task, tryNumber, abort } = this.#attempt
     if (abort.reason !== undefined) this.#ended(this.#failure(abort.reason))
     if (abort.reason !== undefined) return
     if (this.#child.hasOtherCode(this.#options.opening)) this.#print('warn', OTHER_CODE)
-    // The child has the same limit; this one is for a task that blocks it. After a pause of this process, the child's
-    // answer is read first.
+    // The child applies the same limit. This timer is for a task that blocks the child. After a pause of this process,
+    // the child's answer is read first.
     const { executionTimeoutMs: ms } = task
     if (ms !== undefined && ms <= MAX_TIMER_MS)
       this.#after(ms, () => this.#after(LATE_MS, () => abort.abort(timedOut(ms))))
@@ -131,7 +131,7 @@ export class IsolatedTry implements ChildListener {
     this.#isReading = false
   }
 
-  /** The task has some time to end by itself. Then it has failed, whatever it does. */
+  /** First the task has some time to end by itself. After that the try has failed, even if the task still ends. */
   #aborted(reason: Error): void {
     const code = reason instanceof TminusError ? reason.code : 'interrupted'
     this.#child.send({ kind: 'abort', message: reason.message, code, retryable: isRetryable(reason) })
@@ -203,7 +203,7 @@ function refused({ message: reason, error }: Report & { kind: 'refused' }): Endi
   return { state: 'failed', reason, error, retryable: true }
 }
 
-/** A child may send any text. */
+/** The text comes from the child, so it can be any text. */
 function storable(ending: Ending): Ending {
   const { reason } = ending
   return {

@@ -11,7 +11,7 @@ import { Pulse, type Suspect } from '../pulse.ts'
 import { MainThread, nameOf } from './blocked.ts'
 import { identifyMainThread } from './identify.ts'
 
-/** Runs in a thread beside the main thread, with its own connection: see `Lease`. */
+/** The program of the lease thread, which has its own connection: see `Lease`. */
 
 export interface LeaseData {
   memory: SharedArrayBuffer
@@ -22,13 +22,13 @@ export interface LeaseData {
   kind: JobKind
 }
 
-/** A new job id, or the end of this thread. */
+/** The main thread sends a new job id, or the request to end this thread. */
 export type LeaseMessage = { jobId: number } | 'close'
 
 const LOOK_EVERY_MS = 250
 const RENEW_EVERY_MS = 5_000
 const ANSWER_MS = 5_000
-/** How long the end of a blocked process waits for the database. */
+/** How long this thread waits for the database before it ends a blocked process. */
 const END_WITHIN_MS = 10_000
 
 const { memory, connectionString, unnamed, schema, kind, ...given } = workerData as LeaseData
@@ -67,7 +67,7 @@ async function look(): Promise<void> {
   if (now - renewedAt >= RENEW_EVERY_MS || by !== recorded) void renew(by)
 }
 
-/** Renews the lease, and records whether the main thread is blocked (`undefined`: it is not) and by which task. */
+/** Renews the lease. Records whether the main thread is blocked, and by which task (`undefined`: it is not blocked). */
 async function renew(by: string | null | undefined): Promise<void> {
   if (isRenewing) return
   isRenewing = true
@@ -77,7 +77,7 @@ async function renew(by: string | null | undefined): Promise<void> {
     recorded = by
     renewedAt = performance.now()
   } catch {
-    // The main thread reports an outage. The next look tries again.
+    // The main thread reports an outage. The next check tries again.
   } finally {
     isRenewing = false
   }
@@ -85,13 +85,13 @@ async function renew(by: string | null | undefined): Promise<void> {
 
 async function identify(): Promise<void> {
   const before = pulse.beats
-  // A person with a debugger pauses code themselves, for any length of time.
+  // A user with a debugger may pause code for any length of time.
   if (!pulse.isDebugged) await identifyMainThread()
-  // Otherwise it has returned to its loop meanwhile.
+  // A new beat means that the main thread has returned to its event loop.
   if (pulse.beats === before) main.identified(pulse.suspect)
 }
 
-/** Only a signal ends a process whose main thread is blocked. If the database does not answer, it ends all the same. */
+/** Only a signal ends a process whose main thread is blocked. The process ends even if the database does not answer. */
 async function endProcess(): Promise<void> {
   const { ms = 0, by } = main.blocked ?? {}
   const name = nameOf(by)
@@ -110,7 +110,7 @@ async function endProcess(): Promise<void> {
 
 async function endJob(reason: string, by: Suspect | undefined): Promise<void> {
   const why = by ? reason : `${reason}; running: ${await tasksInFlight()}`
-  // No process may be left that executes the runs of a `pipeline`.
+  // Ends these runs, because no other process may exist that executes the runs of a `pipeline`.
   await endBlockedJob(db, jobId, why, by, kind === 'pipeline' ? (tx) => failRuns(tx, why) : undefined)
 }
 

@@ -8,7 +8,7 @@ import type { LeaseData, LeaseMessage } from './lease-thread.ts'
 export interface LeaseOptions {
   /** The metadata database; contains the password. */
   connectionString: string
-  /** Send every statement without its name, as behind a pooler. */
+  /** True: sends every statement without a name, because a pooler needs that. */
   unnamed: boolean
   schema: string
   kind: JobKind
@@ -20,15 +20,15 @@ const CLOSE_WITHIN_MS = 1_000
 
 /**
  * A thread that renews the lease of this process from beside its event loop, so that a blocked loop is not mistaken for
- * a dead process. It records what blocks the loop, and ends the process if that takes too long. It never keeps the
- * process alive.
+ * a dead process. The thread records which task blocks the loop, and ends the process if the block lasts too long. The
+ * thread does not keep the process alive.
  */
 export class Lease {
   readonly #options: LeaseOptions
   #jobId = 0
   #worker: Worker | undefined
   #pulse: ReturnType<typeof startPulse> | undefined
-  /** The thread may have a connection, and needs a moment to close it. */
+  /** The thread needs a moment to close its connection. */
   #isReady = false
   #restart: NodeJS.Timeout | undefined
 
@@ -36,7 +36,7 @@ export class Lease {
     this.#options = options
   }
 
-  /** From now on renews the lease of this job. */
+  /** Renews the lease of this job from now on. */
   keep(jobId: number): void {
     this.#jobId = jobId
     this.#pulse ??= startPulse()

@@ -2,9 +2,9 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { environmentText } from '../config.ts'
 
-/** The state of a process that a try must leave as it was. */
+/** The state of a process that a try must not change. */
 export interface Footprint {
-  /** What keeps the process alive, such as `Timeout` and `TCPSocketWrap`, by kind. */
+  /** The resources that keep the process alive, each by its kind, such as `Timeout` and `TCPSocketWrap`. */
   resources: string[]
   folder: string
   environment: string
@@ -23,7 +23,10 @@ export function footprint(): Footprint {
 /** Sockets and streams need some turns of the event loop to close. */
 const WAITS_MS = [0, 1, 4, 15, 30, 50]
 
-/** Why the process differs from what it was before; undefined if it does not. Waits up to 100 ms for it. */
+/**
+ * Returns the difference between the process and its earlier state; undefined if there is none. Waits up to 100 ms
+ * until there is no difference.
+ */
 export async function leftoversSince(before: Footprint): Promise<string | undefined> {
   let found: string | undefined
   for (const ms of WAITS_MS) {
@@ -47,7 +50,7 @@ function difference(before: Footprint, after: Footprint): string | undefined {
   return undefined
 }
 
-/** A folder that was removed has no name. */
+/** A working folder that was removed has no path. */
 function folder(): string {
   try {
     return process.cwd()
@@ -56,7 +59,7 @@ function folder(): string {
   }
 }
 
-/** Those that change how the process ends, or what its parent tells it. */
+/** Listeners that change how the process ends, or that receive messages of the parent. */
 function listeners(): unknown[] {
   const names = process
     .eventNames()

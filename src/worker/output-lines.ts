@@ -1,7 +1,7 @@
 import { MOST } from '../db/text.ts'
 
 /**
- * Splits what a child prints into lines, and finds the line that marks the end of a try. A line that is too long is
+ * Splits the output of a child into lines, and finds the line that marks the end of a try. A line that is too long is
  * cut; empty lines are dropped.
  */
 export class OutputLines {
@@ -28,7 +28,7 @@ export class OutputLines {
     this.#keep(last)
   }
 
-  /** The text so far is a whole line. */
+  /** Call this when the text so far is a whole line. */
   flush(): void {
     const line = this.#rest.endsWith('\r') ? this.#rest.slice(0, -1) : this.#rest
     this.#rest = ''

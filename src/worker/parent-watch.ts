@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 /** The descriptor of the pipe to the parent's ping thread. */
 export const PING_FD = 4
 
-/** A child may use this much memory beside its heap: buffers, code, and the libraries of Node. */
+/** A child may use this much memory in addition to its heap, for buffers, code, and the libraries of Node. */
 export const BESIDE_HEAP_MB = 256
 
 export interface ParentWatchOptions {
@@ -14,8 +14,8 @@ export interface ParentWatchOptions {
 }
 
 /**
- * Starts a thread in a child that ends the child's whole process group: if the parent is gone, if the parent has been
- * silent for too long, or if the child uses too much memory. A thread does this even while a task blocks the child.
+ * Starts a thread in a child. The thread ends the child's whole process group if the parent is gone, if the parent has
+ * been silent for too long, or if the child uses too much memory. The thread works even while a task blocks the child.
  */
 export function watchParent({ silentMs, memoryMb }: ParentWatchOptions): void {
   const mostBytes = memoryMb === undefined ? null : (memoryMb + BESIDE_HEAP_MB) * 2 ** 20
@@ -24,8 +24,8 @@ export function watchParent({ silentMs, memoryMb }: ParentWatchOptions): void {
 }
 
 /**
- * A child that was stopped finds its pings only after this timer, so it must have been silent at two checks in a row.
- * What it writes to the parent is one word.
+ * A child that was stopped reads its pings only after this timer. So the child ends only if two consecutive checks find
+ * no ping. The thread writes one word to the parent: the reason.
  */
 const WATCH = `
 const { workerData } = require('node:worker_threads')

@@ -1,14 +1,17 @@
 import type { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 
-/** Places in the shared table: a lock, a signal to wake the thread, then one descriptor for each child (0: free). */
+/**
+ * The positions in the shared table: a lock, a signal that wakes the thread, then one descriptor for each child (0:
+ * free).
+ */
 const [LOCK, WAKE, FIRST] = [0, 1, 2]
 const MAX_CHILDREN = 4_000
 
 /**
- * Pings the children from a thread, so that a task which blocks this process does not make innocent children believe
- * that their parent is frozen. The thread writes to descriptors that this thread owns. The lock ensures that it never
- * writes to a descriptor that was closed, because the number may already belong to another connection.
+ * Pings the children from a thread. So children do not believe that their parent is frozen while a task blocks this
+ * process. The thread writes to descriptors that the main thread owns. The lock ensures that it never writes to a
+ * closed descriptor, because the number may already belong to another connection.
  */
 export class Pings {
   readonly #everyMs: number
@@ -28,7 +31,7 @@ export class Pings {
       this.#table[place] = fd
     })
     const destroy = socket._destroy.bind(socket)
-    // Every way to close the descriptor goes through this method of streams.
+    // The stream calls this method before it closes the descriptor, whatever the reason.
     socket._destroy = (error, done) => {
       this.#locked(() => {
         if (this.#table[place] === fd) this.#table[place] = 0
@@ -38,7 +41,7 @@ export class Pings {
     this.#start()
   }
 
-  /** The thread ends by itself: ended from outside, it could leave the lock taken. */
+  /** The thread ends by itself: `terminate` could leave the lock held. */
   close(): void {
     Atomics.store(this.#table, WAKE, 1)
     Atomics.notify(this.#table, WAKE)
@@ -73,7 +76,7 @@ while (Atomics.wait(table, ${WAKE}, 0, everyMs) === 'timed-out') {
   while (Atomics.compareExchange(table, ${LOCK}, 0, 1) !== 0) Atomics.wait(table, ${LOCK}, 1, 10)
   for (let place = ${FIRST}; place < table.length; place++) {
     if (table[place] === 0) continue
-    // A child that is gone, or does not read.
+    // The child has ended or does not read its pings.
     try { writeSync(table[place], '.') } catch {}
   }
   Atomics.store(table, ${LOCK}, 0)

@@ -2,25 +2,25 @@ import { z } from 'zod'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { Ending, LoggedLine } from '../metadata/transitions.ts'
 
-/** What the parent sends to a child. The channel copies values as `structuredClone` does. */
+/** The messages from the parent to a child. The channel copies values as `structuredClone` does. */
 export type Order = Opening | Start | Output | { kind: 'abort'; message: string; code: string; retryable: boolean }
 
-/** Loads a dag. A child gets it once, before its first try. */
+/** Loads a dag. A child gets this message once, before its first try. */
 export interface Opening {
   kind: 'open'
   dagId: string
   /** The file of the dag. */
   file: string
-  /** Of the graph that the parent has loaded. */
+  /** Hash of the graph that the parent has loaded. */
   graphHash: string
-  /** Of the code that the parent has loaded; null if unknown. */
+  /** Hash of the code that the parent has loaded; null if unknown. */
   codeVersion: string | null
   pipelinesDir: string
-  /** The settings come from here. */
+  /** The child reads the settings from these variables. */
   env: Readonly<Record<string, string | undefined>>
   /** Contains the password. */
   databaseUrl: string
-  /** Send statements without names, for a pooler. */
+  /** True: sends statements without names, because a pooler needs that. */
   unnamed: boolean
   /** The time for tasks, minus the system's time. */
   clockOffsetMs: number
@@ -41,11 +41,11 @@ export interface Output {
   kind: 'output'
   taskId: string
   value?: unknown
-  /** Why it could not be read. */
+  /** The reason why the output could not be read. */
   problem?: string
 }
 
-/** What a child sends to the parent. */
+/** The messages from a child to the parent. */
 export type Report =
   /** The dag is loaded. */
   | { kind: 'opened'; codeVersion: string | null }
@@ -57,7 +57,7 @@ export type Report =
   | { kind: 'ended'; ending: Ending }
   /** The try has ended and its output is flushed. `left`: why the child must not be used again; null if it is clean. */
   | { kind: 'settled'; left: string | null }
-  /** An error of a try that had ended before. */
+  /** An error of a try that had already ended. */
   | { kind: 'late'; error: string }
 
 const text = z.string()
@@ -71,7 +71,8 @@ const Line = z.object({
   loggedAt: z.date(),
   level: z.enum(['debug', 'info', 'warn', 'error']),
   message: text,
-  fields: z.record(text, z.unknown()).optional(),
+  // Not a record: zod would drop the key `__proto__`.
+  fields: z.custom<Record<string, unknown>>((value) => typeof value === 'object' && value !== null).optional(),
 })
 const Reports = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('opened'), codeVersion: reason }),
@@ -83,7 +84,7 @@ const Reports = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('late'), error: text }),
 ])
 
-/** Undefined if it is not a report: a task may send messages of its own. */
+/** Returns undefined if the message is not a report: a task may send its own messages. */
 export function readReport(message: unknown): Report | undefined {
   return Reports.safeParse(message).data as Report | undefined
 }

@@ -13,8 +13,8 @@ select p.dag_run_id as "dagRunId", p.task_id as "taskId", p.try_number as "tryNu
 from metadata.task_report p join metadata.dag_run r using (dag_run_id) where r.job_id = $1 and r.state = 'running'`
 
 /**
- * Stores how tries ended on this worker, and notifies the owners of their runs. Returns those that were accepted: the
- * others are no longer running, or not here.
+ * Stores how tries ended on this worker, and notifies the owners of their runs. Returns the accepted tries. The other
+ * tries no longer run, or no longer run here.
  */
 export async function insertReports(db: Metadata, jobId: number, reports: readonly Report[]): Promise<TryKey[]> {
   const { rows } = await db.query<TryKey>({

@@ -18,17 +18,19 @@ import { insertReports } from './reports.ts'
 export interface TaskWorkerOptions extends JobContext {
   dags: ReadonlyMap<string, Dag>
   executor: Pick<Executor, 'execute'>
-  /** Makes the jobs available that dead engines had locked. */
+  /** Unlocks the jobs of dead engines. */
   unlock(engineIds: readonly string[]): Promise<void>
   log: Logger
 }
 
-/** Pause before a claim of a process that was declared dead and has no new job id yet. */
+/** The pause before the next claim if this process was declared dead and has no new job id yet. */
 const DEAD_MS = 100
-/** How long a statement is repeated while the database is away. By then another process has taken over. */
+/**
+ * How long a statement is repeated while the database is unreachable. After this time another process has taken over.
+ */
 const OUTAGE_MS = 3_600_000
 
-/** The owner of a run that ends a try sends no notification. */
+/** If the owner of a run ends a try, it sends no notification. */
 const LOOK_EVERY_MS = 500
 
 interface Waiting<In, Out> {
@@ -37,7 +39,7 @@ interface Waiting<In, Out> {
   reject(error: unknown): void
 }
 
-/** Executes the tries that the owners of runs hand over. It claims each one, executes it, and reports how it ended. */
+/** Executes tries for the owners of runs. It claims each try, executes it, and reports how the try ended. */
 export class TaskWorker implements JobListener {
   readonly #options: TaskWorkerOptions
   readonly #writer: Writer
@@ -49,7 +51,10 @@ export class TaskWorker implements JobListener {
   readonly #looking: CoalescedWork
   #engineId: string | undefined
   readonly #deadEngines = new Set<string>()
-  /** Why the tries are being aborted: this process ends. Those that fail now are not reported but released. */
+  /**
+   * Why the tries are being aborted: this process ends. Tries that fail from now on are released, not reported as
+   * failed.
+   */
   #interruption: string | undefined
   #closed = false
   readonly #timer: NodeJS.Timeout
@@ -70,7 +75,7 @@ export class TaskWorker implements JobListener {
     return this.#running.size
   }
 
-  /** Executes a try that was handed over. Does nothing if it is no longer wanted, or runs already. Never rejects. */
+  /** Executes a try from the queue. Does nothing if the try is no longer needed, or already runs. Never rejects. */
   async handle(key: TryKey): Promise<void> {
     const claimed = await new Promise<Claimed | undefined>((resolve, reject) => {
       this.#claims.push({ item: key, resolve, reject })
@@ -90,14 +95,11 @@ export class TaskWorker implements JobListener {
     )
   }
 
-  /** The engine has started, and names itself so in the jobs that it locks. */
+  /** The engine has started. It writes this id into the jobs that it locks. */
   async setEngineId(engineId: string): Promise<void> {
     const { db, job, log } = this.#options
     this.#engineId = engineId
-    const store = () => storeEngineId(db, job.id, engineId)
-    await retryDuringOutage(store, { forMs: OUTAGE_MS }).catch(
-      logUnlessOutage(log, 'storing the id of the engine failed'),
-    )
+    await storeEngineId(db, job.id, engineId).catch(logUnlessOutage(log, 'storing the id of the engine failed'))
   }
 
   /** Waits up to `graceMs` for the running tries, aborts the rest, and waits up to `abandonMs` for them. */
@@ -149,14 +151,14 @@ export class TaskWorker implements JobListener {
     }
     const attempt = { run, dag, task, tryNumber, isolated, abort, readOutput: readUpstream, log: tryLog }
     const ending = await executor.execute(attempt)
-    // Its lines are stored before its end, so that whoever sees the end sees all lines.
+    // Stores the log lines before the end of the try, so that a reader of the end can read all lines.
     await tryLog.end()
     await this.#writer.drained()
     await abort.codeEnded
     return ending
   }
 
-  /** False if the end does not count: the try was taken back, or its worker ends. */
+  /** Returns false if the end does not count, because the try was taken back or this worker ends. */
   async #report(key: Claimed, { isStopping, ...ending }: Ending): Promise<boolean> {
     try {
       if (this.#interruption !== undefined && ending.state === 'failed') return false
@@ -169,7 +171,7 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  /** Claims what waits at this moment, in one statement. */
+  /** Claims all tries that wait at this moment, in one statement. */
   async #claimAll(): Promise<void> {
     const { db, job, log } = this.#options
     const waiting = this.#claims.splice(0)
@@ -191,7 +193,7 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  /** The same try may be asked for twice at once, and a try that runs here may be answered again. */
+  /** Two calls may ask for the same try at the same time, and the answer may contain a try that already runs here. */
   #claimed(waiting: readonly Waiting<TryKey, Claimed | undefined>[], claimed: readonly Claimed[]): void {
     const won = new Map(claimed.map((one) => [keyOf(one), one]))
     for (const { item, resolve } of waiting) {
@@ -209,7 +211,7 @@ export class TaskWorker implements JobListener {
     })
   }
 
-  /** If the database refuses one of them, each is stored by itself; a try whose result is refused fails. */
+  /** If the database refuses one of them, stores each separately. A try whose result is refused fails. */
   async #store(waiting: readonly Waiting<Report, boolean>[]): Promise<void> {
     const { db, job } = this.#options
     const reports = waiting.map(({ item }) => item)
@@ -228,7 +230,7 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  /** Aborts the tries that no longer run here by the stored state, and makes jobs of dead workers available. */
+  /** Aborts the tries that no longer run here according to the stored state, and unlocks the jobs of dead workers. */
   async #look(): Promise<void> {
     const { db, job, unlock } = this.#options
     const tries = [...this.#running.values()]
@@ -251,7 +253,7 @@ function keyOf({ dagRunId, taskId, tryNumber }: TryKey): string {
   return `${dagRunId} ${tryNumber} ${taskId}`
 }
 
-/** A wait instead of an instant: the clock of the owner may differ. */
+/** This is a wait instead of an instant, because the clock of the owner may differ. */
 function reportOf({ dagRunId, taskId, tryNumber }: TryKey, ending: Ending): Report {
   const report = { dagRunId, taskId, tryNumber }
   if (ending.state !== 'up_for_reschedule') return { ...report, ending }

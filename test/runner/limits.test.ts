@@ -66,40 +66,6 @@ describe('limits', () => {
     expect(seen).toEqual({ most: 2, total: 12 })
   })
 
-  test('a pool and maxActiveTasks hold across runs and processes', async () => {
-    const pool = uniqueId('pool')
-    const pooled = gauge()
-    const all = gauge()
-    const make = () =>
-      dag(uniqueId('pooled'), { maxActiveTasks: 3 }, ({ task }) => {
-        for (let index = 0; index < 6; index++) {
-          task(`p${index}`, { pool, run: () => pooled.guarded().then(all.guarded) })
-          task(`f${index}`, { run: all.guarded })
-        }
-      })
-    const dags = [make(), make()]
-    const owns = await Promise.all([1, 2].map(() => openTestRunner(database, dags, { slots: 16 })))
-    await setPool(owns[0]?.metadata as never, pool, 2, 'for this test')
-    const runs = await Promise.all(
-      owns.flatMap(({ runner }) => dags.map((one) => runner.run(one, { logicalDate: new Date() }))),
-    )
-    const nudge = setInterval(() => {
-      for (const { runner } of owns) runner.slotsFreed()
-    }, 10)
-    await Promise.all(runs.map(({ finished }) => finished))
-    clearInterval(nudge)
-    expect(pooled.seen).toEqual({ most: 2, total: 24 })
-    // 3 of each of the two dags.
-    expect(all.seen.most).toBeLessThanOrEqual(6)
-    expect(all.seen.total).toBe(72 - 24)
-    expect(await listPools(owns[0]?.metadata as never)).toContainEqual({
-      pool,
-      slots: 2,
-      used: 0,
-      description: 'for this test',
-    })
-  })
-
   test('a task waits, with a reason, while its pool does not exist, and starts when the pool is created', async () => {
     const pool = uniqueId('late')
     const waiting = dag(uniqueId('waiting'), {}, ({ task }) => {
@@ -132,54 +98,6 @@ describe('limits', () => {
     const change = { dagRunId: run.dagRunId, version: 0, limited: true, run: null, transitions: [{ ...wait, ...rest }] }
     expect([...(await writeChanges(own.metadata, own.jobId, [change], [])).keys()]).toEqual([run.dagRunId])
     expect(await listPools(own.metadata)).toContainEqual(expect.objectContaining({ pool: one.pools[0], used: 1 }))
-  })
-
-  test('dagrunTimeout ends the run', async () => {
-    const slow = dag(uniqueId('slow'), { dagrunTimeout: 60 }, ({ task }) => {
-      const a = task('a', { run: (_inputs, { signal }) => delay(60_000, undefined, { signal }) })
-      task('b', { upstream: { a }, run: () => {} })
-    })
-    const own = await openTestRunner(database, [slow])
-    const result = await own.run(slow)
-    expect(result).toMatchObject({ state: 'failed' })
-    expect(result.task_instances[0]).toMatchObject({
-      state: 'failed',
-      reason: 'the run took longer than its dagrun timeout of 60 ms',
-    })
-  })
-
-  test('release gives up unfinished runs, and another process continues them', async () => {
-    const started = deferred()
-    const seen: string[] = []
-    const handed = dag(uniqueId('handed'), {}, ({ task }) => {
-      const a = task('a', { run: () => seen.push('a') })
-      const b = task('b', {
-        upstream: { a },
-        run: async (_inputs, { tryNumber, signal }) => {
-          seen.push(`b${tryNumber}`)
-          started.resolve()
-          if (tryNumber === 1) await delay(60_000, undefined, { signal })
-        },
-      })
-      task('c', { upstream: { b }, run: () => seen.push('c') })
-    })
-    const [first, second] = await Promise.all([openTestRunner(database, [handed]), openTestRunner(database, [handed])])
-    const run = await first.runner.run(handed, { logicalDate: new Date() })
-    await started.promise
-    expect(await first.runner.release(10, 'SIGTERM: released')).toBe(1)
-    expect(await run.finished).toMatchObject({ state: 'queued' })
-    const between = await stored(first.metadata, handed.id, run.run.runId)
-    expect(between).toMatchObject({ state: 'queued', reason: 'SIGTERM: released' })
-    expect(between.task_instances).toMatchObject([
-      { state: 'success' },
-      { state: 'scheduled', try_number: 1 },
-      { state: 'none' },
-    ])
-    await second.runner.claim({ dagIds: [handed.id], onlyBegun: false })
-    await second.runner.idle()
-    await second.runner.drained()
-    expect(await stored(first.metadata, handed.id, run.run.runId)).toMatchObject({ state: 'success' })
-    expect(seen).toEqual(['a', 'b1', 'b2', 'c'])
   })
 
   test('release waits for the claim in flight; after it, no notification causes a query', async () => {

@@ -33,8 +33,8 @@ const GLIBC_LOADERS: Record<string, string> = {
 }
 
 /**
- * The PostgreSQL programs, at a place where `user` can run them. That is node_modules, or a copy in `serverFolder` if the
- * user cannot read node_modules or this process may not create the package's links there.
+ * The PostgreSQL programs, at a place where `user` can run them. The place is node_modules. It is a copy in
+ * `serverFolder` if the user cannot read node_modules, or if this process may not create the package's links there.
  *
  * Throws `embedded_unsupported` and `embedded_package_missing`.
  */
@@ -89,8 +89,8 @@ function program(native: string, name: string): string {
 }
 
 /**
- * Creates the links of `pg-symlinks.json`, in case npm did not run the package's install script. False if this process
- * may not create them.
+ * Creates the links of `pg-symlinks.json`, in case npm did not run the package's install script. Returns false if this
+ * process may not create them.
  */
 async function linkLibraries(native: string): Promise<boolean> {
   const missing = (await readLinks(native)).filter((link) => !existsSync(link.path))
@@ -117,7 +117,10 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error
 }
 
-/** Copies under a private name, then renames, so no process sees half a copy. 60 MB, about 50 ms. */
+/**
+ * Copies to a private name, then renames the copy, so that no process sees an incomplete copy. Copying 60 MB takes
+ * about 50 ms.
+ */
 async function copyNative(found: Package, serverFolder: string, user: ServerUser | undefined): Promise<string> {
   const copy = join(serverFolder, `native-${found.version}`)
   if (existsSync(copy)) return copy

@@ -15,21 +15,21 @@ export interface EmbeddedOptions {
   database?: string
   /** More server settings; they apply only if this call starts the server. */
   settings?: Record<string, string>
-  /** Called while the server is down and restarts fail: after the first failure, then once a minute. */
+  /** Called after the first failed restart of the server, then once a minute until a restart succeeds. */
   onLost?: (error: unknown) => void
   /** Called when the server runs again after `onLost`. */
   onBack?: () => void
 }
 
 export interface EmbeddedServer {
-  /** Works for node-postgres and psql. Contains the password. */
+  /** The address, for node-postgres and psql. Contains the password. */
   connectionString: string
-  /** The real path of the server's files: outside `dataDir` if the server's user cannot enter that. */
+  /** The real path of the server's files. The path is outside `dataDir` if the server's user cannot enter `dataDir`. */
   folder: string
   /**
-   * Declares that this process no longer uses the server; end the pools first. The last process to release it stops the
-   * server, unless another session (such as psql) is connected. Resolves once it is stopped. The second call returns the
-   * result of the first. Throws `embedded_stop_failed`.
+   * Declares that this process no longer uses the server; end the pools first. The last process that releases the
+   * server stops it, unless another session (such as psql) is connected. Resolves when the server is stopped. The
+   * second call returns the result of the first. Throws `embedded_stop_failed`.
    */
   release(options?: { leaveRunning?: boolean }): Promise<void>
 }
@@ -91,7 +91,7 @@ async function ensureDatabase(connectionString: string, database: string): Promi
     const found = await client.query('select from pg_database where datname = $1', [database])
     if (found.rowCount === 0) await client.query(format('create database %I', database))
   } catch (error) {
-    // Another process may have created it in between.
+    // Another process may have created the folder in the meantime.
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code !== DUPLICATE_DATABASE && code !== UNIQUE_VIOLATION) throw error
   } finally {

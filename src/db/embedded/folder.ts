@@ -20,7 +20,7 @@ export interface ServerFolder {
 /** The role that initdb creates and that we connect as. */
 export const SUPERUSER = 'tminus'
 
-/** Overrides PGOPTIONS of the environment, which is for another server. */
+/** Overrides PGOPTIONS of the environment, because that setting is for another server. */
 export const OWN_OPTIONS = '-c jit=off'
 
 /** A draft this old was left by a process that died. */
@@ -98,8 +98,8 @@ export async function createFolder(dataDir: string, options: { sync: boolean }):
 }
 
 /**
- * Gives an empty folder of root to the server's user. Reads the content before the owner: another process changes the
- * owner before it puts anything into the folder.
+ * Changes the owner of an empty folder from root to the server's user. Reads the content before the owner: another
+ * process changes the owner before it puts anything into the folder.
  */
 async function changeOwner(folder: string, user: ServerUser | undefined): Promise<void> {
   if (user === undefined) return
@@ -119,8 +119,8 @@ async function removeOldDrafts(parent: string): Promise<void> {
 }
 
 /**
- * Creates the draft next to its final place, so that a rename publishes it. If the server's user cannot enter that place
- * (a checkout below /root), the draft is created under /var, and a link publishes it.
+ * Creates the draft next to its final place, so that a rename publishes it. If the server's user cannot enter that
+ * place (a checkout below /root), the draft is created under /var, and a link publishes it.
  */
 async function makeDraft(parent: string, user: ServerUser | undefined): Promise<string> {
   const system = ['/var/lib', '/var/db'].find((folder) => existsSync(folder)) ?? parent
@@ -159,7 +159,9 @@ async function writePassword(path: string, user: ServerUser | undefined): Promis
   }
 }
 
-/** The server gets none of our environment, which contains secrets: it outlives this process. */
+/**
+ * The server gets none of our environment, which contains secrets: the server continues after this process has ended.
+ */
 export function serverEnvironment(): NodeJS.ProcessEnv {
   const names = ['PATH', 'SystemRoot', 'TEMP', 'TMP']
   const kept = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))

@@ -6,12 +6,12 @@ import { OWN_OPTIONS, problemIn, type ServerFolder, SUPERUSER } from './folder.t
 import { isRunning, type Postmaster, readPostmaster } from './postmaster.ts'
 import { logFile, type ServerStart, startServer, stopServer } from './server.ts'
 
-/** Which server, and how to start it. */
+/** The server, and how to start it. */
 export interface MembershipOptions {
   folder: ServerFolder
   password: string
   settings: Record<string, string>
-  /** Called while the server is down and restarts fail: after the first failure, then once a minute. */
+  /** Called after the first failed restart of the server, then once a minute until a restart succeeds. */
   onLost?: ((error: unknown) => void) | undefined
   /** Called when the server runs again after `onLost`. */
   onBack?: (() => void) | undefined
@@ -38,7 +38,7 @@ const PATIENCE_MS = 10_000
 const BUSY_PATIENCE_MS = 60_000
 const LOOK_MS = 10
 const RELAUNCH_MS = 100
-/** Between two attempts to restart a dead server. */
+/** The wait between two attempts to restart a dead server. */
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 10_000
 const REPORT_EVERY_MS = 60_000
@@ -60,7 +60,7 @@ export class Membership {
 
   private constructor(options: MembershipOptions, session: LockSession) {
     this.postmaster = session.postmaster
-    // Keeps the port, which on Windows is chosen at the first start.
+    // Stores the port, because on Windows the first start chooses it.
     this.#options = { ...options, settings: { ...options.settings, port: String(session.postmaster.port) } }
     this.#watch(session)
   }
@@ -156,7 +156,7 @@ async function openSession(options: MembershipOptions, signal?: AbortSignal): Pr
   }
 }
 
-/** The session, or the reason why it is not possible yet. Throws `embedded_password`. */
+/** The session, or the reason why a session is not possible yet. Throws `embedded_password`. */
 async function trySession(options: MembershipOptions, postmaster: Postmaster): Promise<LockSession | string> {
   const client = new Client({
     host: postmaster.host,
@@ -180,7 +180,7 @@ async function trySession(options: MembershipOptions, postmaster: Postmaster): P
     return refusal
   } catch (error) {
     await client.end()
-    // If the file is stale, another server rejected the password.
+    // If the file is out of date, another server rejected the password.
     if (isRunning(options.folder, postmaster)) refusePassword(error, options.folder)
     return messageOf(error)
   }
@@ -197,7 +197,7 @@ async function lockShared(
   const [row] = rows
   if (row === undefined || !isSame(row.data, folder.data)) return 'another server answers at its address'
   if (!row.locked) return 'another process is stopping it'
-  // When the server stops, it first updates this file, then ends sessions one by one; ours may still be open.
+  // A server that stops first updates this file, then ends sessions one by one. Our session may still be open.
   const now = readPostmaster(folder)
   return now?.pid === postmaster.pid && now.status === 'ready' ? undefined : 'it is stopping'
 }
@@ -219,7 +219,10 @@ function refusePassword(error: unknown, folder: ServerFolder): void {
   )
 }
 
-/** Output of a start that another one preceded, or that came too early after a crash, while old sessions still ended. */
+/**
+ * The output of a start that failed because another start was faster, or because old sessions were still ending after a
+ * crash.
+ */
 const TRANSIENT = /lock file ".*" (already exists|is empty)|still in use|bogus data in lock file|Address already in use/
 
 function refuseFailure(folder: ServerFolder, start: ServerStart): void {
@@ -252,7 +255,7 @@ function roomIn({ path }: ServerFolder): string {
 }
 
 /**
- * Whether no other session uses the server. If so, this session keeps the exclusive lock until it ends, so that new
+ * True if no other session uses the server. Then this session keeps the exclusive lock until it ends, so that new
  * members wait until the server has stopped.
  */
 async function isLast(client: LockClient): Promise<boolean> {

@@ -13,7 +13,7 @@ export interface Postmaster {
 }
 
 /**
- * Undefined if no server runs or its file is half written.
+ * Undefined if no server runs, or if its file is incomplete.
  * Lines: 1 pid, 4 port, 5 socket folder, 6 address, 8 status (PostgreSQL's utils/pidfile.h).
  */
 export function readPostmaster(folder: ServerFolder): Postmaster | undefined {
@@ -39,12 +39,12 @@ function readLines(path: string): string[] {
   }
 }
 
-/** Whether that process is this folder's server. The system may have given its pid to another process. */
+/** True if that process is this folder's server. The system may have given its pid to another process. */
 export function isRunning(folder: ServerFolder, { pid }: Pick<Postmaster, 'pid'>): boolean {
   return maySignal(pid) && isServerOf(folder, pid)
 }
 
-/** False for a process that we may not signal: it is not our server. */
+/** A process that we may not signal is not our server. */
 function maySignal(pid: number): boolean {
   try {
     return process.kill(pid, 0)
@@ -53,7 +53,7 @@ function maySignal(pid: number): boolean {
   }
 }
 
-/** False for another folder's server, another program, and a zombie (which has no command line). */
+/** False for another folder's server, for another program, and for a zombie (which has no command line). */
 function isServerOf(folder: ServerFolder, pid: number): boolean {
   if (process.platform === 'win32') return true
   const { program, data } = commandOf(pid)
@@ -115,7 +115,7 @@ function isStale(folder: ServerFolder, path: string, text: string): boolean {
   const pid = Math.abs(Number(text))
   if (Number.isInteger(pid) && pid > 0) return maySignal(pid) && !isServerOf(folder, pid)
   const stats = statSync(path, { throwIfNoEntry: false })
-  // A time in the future: the clock was set back since.
+  // If the time is in the future, the clock was set back.
   return stats !== undefined && Math.abs(Date.now() - stats.mtimeMs) > UNWRITTEN_MS
 }
 

@@ -14,9 +14,12 @@ import { runAs } from './user.ts'
 
 /** A server that is starting. */
 export interface ServerStart {
-  /** The exit code once the program has ended. That need not be a failure: another process may have started the server first. */
+  /**
+   * The exit code once the program has ended. The exit may be harmless: another process may have started the server
+   * first.
+   */
   exitCode(): number | undefined
-  /** The log since the start, including that of other processes' starts. */
+  /** The log since the start. It includes the log of starts by other processes. */
   output(): string
 }
 
@@ -25,7 +28,7 @@ const WINDOWS = process.platform === 'win32'
 /** sun_path has 108 bytes on Linux and 104 on macOS, including the final zero. */
 const SOCKET_PATH_BYTES = process.platform === 'darwin' ? 103 : 107
 
-/** A start empties a log that is longer than this. */
+/** If the log is longer than this, a start empties it. */
 const LOG_BYTES = 1024 * 1024
 
 const STOP_MS = 60_000
@@ -80,7 +83,10 @@ async function freePort(): Promise<number> {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
-/** In the server's folder, or private in /tmp if that path is too long for a socket or has a comma, which psql splits. */
+/**
+ * The socket is in the server's folder. If that path is too long for a socket, or has a comma (psql splits at commas),
+ * the socket is in a private folder in /tmp.
+ */
 async function makeSocketFolder(folder: ServerFolder): Promise<string> {
   const near = join(folder.path, 'socket')
   const fits = Buffer.byteLength(join(near, '.s.PGSQL.5432')) <= SOCKET_PATH_BYTES
@@ -98,7 +104,7 @@ async function makeSocketFolder(folder: ServerFolder): Promise<string> {
 function refuseShared(path: string, folder: ServerFolder): void {
   const stats = lstatSync(path)
   const owner = folder.user?.uid ?? process.getuid?.()
-  // Root creates it and then changes its owner.
+  // Root creates the folder and then changes its owner.
   const ours = stats.uid === owner || stats.uid === process.getuid?.()
   if (stats.isDirectory() && ours && (stats.mode & 0o077) === 0) return
   throw new TminusError(
@@ -129,7 +135,7 @@ async function spawnServer(
 ): Promise<ChildProcess> {
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const [program, args] = WINDOWS
-    ? // pg_ctl drops administrator rights, with which PostgreSQL refuses to run.
+    ? // pg_ctl drops administrator rights, because PostgreSQL refuses to run with them.
       [binaries.pgCtl, ['start', '-W', '-D', folder.data, '-l', logFile(folder), '-o', options.join(' ')]]
     : [binaries.postgres, ['-D', folder.data, ...options]]
   const child = spawn(program, args, {
@@ -148,7 +154,7 @@ async function spawnServer(
 function exitCodeOf(child: ChildProcess): number | undefined {
   // On Windows the child is pg_ctl, which ends at once.
   if (WINDOWS && child.exitCode === 0) return undefined
-  // Killed by a signal: not an error of the server.
+  // A signal killed the program, so this is not an error of the server.
   return child.exitCode ?? (child.signalCode === null ? undefined : 0)
 }
 

@@ -10,8 +10,8 @@ export interface ServerUser {
 const NOBODY: ServerUser = { uid: 65534, gid: 65534 }
 
 /**
- * The user to run the server of a new `folder` as; undefined: the user of this process. For root it is the owner of the
- * nearest folder, this one or above, that does not belong to root, else `nobody`. The folder need not exist.
+ * The user to run the server of a new `folder` as; undefined: the user of this process. For root: the owner of the
+ * nearest folder (this one or a parent) that does not belong to root, else `nobody`. The folder need not exist.
  */
 export function serverUser(folder: string): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined
@@ -43,14 +43,15 @@ export function ownerOf(path: string): ServerUser {
   return { uid, gid }
 }
 
-/** Options for `spawn`, which needs signed numbers. Node itself drops root's other groups. */
+/** Options for `spawn`, which expects signed numbers. Node itself drops root's other groups. */
 export function runAs(user: ServerUser | undefined): { uid?: number; gid?: number } {
   return user === undefined ? {} : { uid: user.uid | 0, gid: user.gid | 0 }
 }
 
 /**
  * The file or folder on the way to the existing `path` that `user` may not enter; undefined if there is none. Reads the
- * mode bits, because this process is root and can enter every folder. Without `user` the next system call decides.
+ * mode bits, because this process is root and can enter every folder. Without `user`, the next system call shows
+ * whether access is possible.
  */
 export function closedTo(path: string, user: ServerUser | undefined): string | undefined {
   if (user === undefined) return undefined

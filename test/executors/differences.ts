@@ -1,0 +1,41 @@
+/** What may differ between executors. */
+export type Expectation =
+  | 'a task runs in the process of its owner'
+  | 'the process of an abandoned task lives on'
+  | 'what a task prints is in its log'
+  | 'the previous runs of runs that overlap'
+  | 'why the try of a dead process is lost'
+
+interface Difference {
+  value: unknown
+  why: string
+}
+
+/**
+ * The expectations of the conformance suite in which an executor differs from the local one. The suite checks that each
+ * has the value given here, and that this is not the usual value.
+ */
+export const DIFFERENCES: Record<'local' | 'one slot' | 'isolated', Partial<Record<Expectation, Difference>>> = {
+  local: {},
+  'one slot': {
+    'the previous runs of runs that overlap': {
+      value: ['1 a: none', '1 b: none', '2 a: 1', '2 b: 1', '4 a: 2', '4 b: 2', '3 a: 2', '3 b: 2'],
+      why: 'with one slot, a run ends before the next one starts',
+    },
+  },
+  isolated: {
+    'a task runs in the process of its owner': { value: false, why: 'isolation is a process of its own' },
+    'the process of an abandoned task lives on': {
+      value: false,
+      why: 'a child can be ended with its task; the process of the other tasks cannot',
+    },
+    'what a task prints is in its log': {
+      value: ['printed'],
+      why: 'only a process that executes one try at a time knows which task prints',
+    },
+    'why the try of a dead process is lost': {
+      value: 'lost: the process died (not charged: it ran in a child process)',
+      why: 'a task in a child cannot end the process that owns it',
+    },
+  },
+}
