@@ -228,7 +228,8 @@ export class OwnedRun implements Candidate, Source {
     this.#tries.forgetClaimed()
     this.#timers.clear('run')
     this.state = new ActiveRun(run, this.state.graph, stored)
-    if (this.#phase === 'reading') this.#phase = 'idle'
+    const isReading = this.#phase === 'reading'
+    if (isReading) this.#phase = 'idle'
     this.#tries.abortStrays(this.state)
     this.#applyEnded()
     this.#applyExit()
@@ -236,8 +237,8 @@ export class OwnedRun implements Candidate, Source {
     if (run.state !== 'running') return
     const ready = this.state.judgeAll()
     this.state.instances.forEach(({ state, tryNumber, dueAt, heldBy }, index) => {
-      // The previous owner may have used other workers. Without `handOver`, none does.
-      const isForeign = heldBy === 'queue' || (heldBy === 'worker' && !this.#handOver)
+      // A previous owner may have used other workers. Without `handOver`, there are none.
+      const isForeign = (heldBy === 'queue' && !isReading) || (heldBy === 'worker' && !this.#handOver)
       // The try is stored as running, but its code has not started: the try started with its run, or the answer to its
       // claim was lost.
       if (state === 'running' && !this.#tries.has(index)) {

@@ -113,7 +113,7 @@ export class Engine {
       }
       const result = await retryDuringOutage(once, { forMs: OUTAGE_MS })
       const own = this.#running?.id
-      if (isRepeated && own !== undefined) await this.unlock([own]).catch(() => {})
+      if (isRepeated && own !== undefined) await retryDuringOutage(() => this.unlock([own]), { forMs: OUTAGE_MS })
       return result
     }
     const listen = (callback: ConnectCallback) =>

@@ -99,7 +99,10 @@ export class TaskWorker implements JobListener {
   async setEngineId(engineId: string): Promise<void> {
     const { db, job, log } = this.#options
     this.#engineId = engineId
-    await storeEngineId(db, job.id, engineId).catch(logUnlessOutage(log, 'storing the id of the engine failed'))
+    const store = () => storeEngineId(db, job.id, engineId)
+    await retryDuringOutage(store, { forMs: OUTAGE_MS }).catch(
+      logUnlessOutage(log, 'storing the id of the engine failed'),
+    )
   }
 
   /** Waits up to `graceMs` for the running tries, aborts the rest, and waits up to `abandonMs` for them. */
