@@ -140,7 +140,7 @@ async function migrate(url: string, { config }: Needs): Promise<void> {
   try {
     await migrateMetadata(pool, config.metadataSchema)
     if (config.executor === 'local') return
-    await (await import('./worker/engine-schema.ts')).migrateEngine(pool, config.workerSchema)
+    await (await import('./worker/engine-schema.ts')).migrateEngine(pool, config.workerSchema, config.metadataSchema)
   } finally {
     await closePool(pool)
   }

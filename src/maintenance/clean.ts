@@ -1,11 +1,14 @@
 import format from 'pg-format'
 import { messageOf } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { cleanEngine } from './clean-engine.ts'
 
 export interface CleanOptions {
   olderThanMs: number
   /** Count the rows without deleting them. */
   dryRun: boolean
+  /** The schema of graphile-worker's tables, if EXECUTOR=distributed. */
+  engineSchema?: string | undefined
   /** Checked between batches. */
   signal: AbortSignal
   /** Called after each batch with the number of runs so far. */
@@ -22,9 +25,10 @@ export interface Cleaned {
 
 /**
  * Deletes runs that ended more than `olderThanMs` ago, with their rows in other tables, and jobs and backfills of the
- * same age. For each dag it keeps the latest run, the latest successful run and the latest scheduled run, because later
- * decisions depend on them. Each batch is one transaction, so other statements wait only briefly and a kill loses
- * nothing. Ends with VACUUM, which frees space for new rows but does not shrink the files.
+ * same age. With `engineSchema`, it also cleans graphile-worker's tables. For each dag it keeps the latest run, the
+ * latest successful run and the latest scheduled run, because later decisions depend on them. Each batch is one
+ * transaction, so other statements wait only briefly and a kill loses nothing. Ends with VACUUM, which frees space for
+ * new rows but does not shrink the files.
  */
 export async function clean(db: Metadata, options: CleanOptions): Promise<Cleaned[]> {
   const { rows } = await db.query<{ cutoff: Date }>(`select now() - $1 * interval '1 ms' as cutoff`, [
@@ -36,6 +40,9 @@ export async function clean(db: Metadata, options: CleanOptions): Promise<Cleane
     await attempt('job', () => cleanPages(db, JOBS, cutoff, options)),
     await attempt('backfill', () => cleanBackfills(db, cutoff, options)),
   ]
+  const { engineSchema } = options
+  if (engineSchema !== undefined && !options.signal.aborted)
+    cleaned.push(await attempt(`${engineSchema}.jobs`, () => cleanEngine(db, engineSchema, options)))
   if (options.dryRun || options.signal.aborted) return cleaned
   const vacuumed = await attempt('VACUUM', () => vacuum(db, cleaned))
   return vacuumed.error === null ? cleaned : [...cleaned, vacuumed]
@@ -138,7 +145,7 @@ const OF_A_RUN = ['dag_run', 'task_instance', 'task_instance_history', 'task_log
 async function vacuum(db: Metadata, cleaned: readonly Cleaned[]): Promise<number> {
   const emptied = cleaned
     .filter(({ rows }) => rows > 0)
-    .flatMap(({ table }) => (table === 'dag_run' ? OF_A_RUN : [table]))
+    .flatMap(({ table }) => (table === 'dag_run' ? OF_A_RUN : table.endsWith('.jobs') ? [] : [table]))
   for (const table of emptied) await db.pool.query(format('vacuum (analyze) %I.%I', db.schema, table))
   return emptied.length
 }

@@ -2,14 +2,16 @@ import format from 'pg-format'
 import { TminusError } from '../errors.ts'
 import { findDeadJobs, type JobKind } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { engineProblem } from '../worker/engine-schema.ts'
 import { nameOf } from './alive.ts'
 import { listTables, TABLES, type TableSize } from './tables.ts'
 
 /**
- * Drops the runner's schema with all its tables. Returns those tables; empty if there was no schema. Throws TminusError
- * and drops nothing if a process is alive or the schema contains other tables.
+ * Drops the runner's schema with all its tables, and with it `engineSchema`, if that holds its graphile-worker. Returns
+ * the runner's tables; empty if there was no schema. Throws TminusError and drops nothing if a process is alive or the
+ * schema contains other tables.
  */
-export async function reset(db: Metadata): Promise<TableSize[]> {
+export async function reset(db: Metadata, engineSchema: string): Promise<TableSize[]> {
   const tables = await listTables(db)
   const others = tables.filter(({ table }) => !TABLES.has(table)).map(({ table }) => table)
   if (others.length > 0) throw holdsOthers(db.schema, others)
@@ -23,6 +25,9 @@ export async function reset(db: Metadata): Promise<TableSize[]> {
       [dead],
     )
     if (rows.length > 0) throw stillAlive(rows.map(nameOf))
+    const problem = await engineProblem(tx, engineSchema, db.schema)
+    if (problem === undefined || problem.code === 'engine_newer')
+      await tx.query(format('drop schema if exists %I cascade', engineSchema))
     await tx.query(format('drop schema %I cascade', db.schema))
   })
   return tables.filter(({ bytes }) => bytes > 0)

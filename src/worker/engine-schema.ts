@@ -20,13 +20,13 @@ export async function loadEngine(): Promise<typeof import('graphile-worker')> {
 }
 
 /**
- * Creates or updates graphile-worker's tables in this schema. The pool needs two connections: one holds the lock,
- * because several processes that migrate at once would fail.
+ * Creates or updates graphile-worker's tables in this schema, for the runner's tables in schema `of`. The pool needs two
+ * connections: one holds the lock, because several processes that migrate at once would fail.
  *
- * Throws TminusError if the schema belongs to another application (`engine_foreign`), to a newer graphile-worker
- * (`engine_newer`), or to another role (`engine_role`).
+ * Throws TminusError if the schema belongs to another application or runner (`engine_foreign`), to a newer
+ * graphile-worker (`engine_newer`), or to another role (`engine_role`).
  */
-export async function migrateEngine(pool: Database, schema: string): Promise<void> {
+export async function migrateEngine(pool: Database, schema: string, of: string): Promise<void> {
   const { Logger, runMigrations } = await loadEngine()
   const silent = new Logger(() => () => {})
   // The engine prints a warning unless the pool has a listener.
@@ -34,15 +34,28 @@ export async function migrateEngine(pool: Database, schema: string): Promise<voi
   await inTransaction(pool, async (connection) => {
     await connection.query('set local statement_timeout = 0; set local lock_timeout = 0')
     await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tminus migrate ${schema}`])
-    await refuse(connection, schema)
+    if ((await refuse(connection, schema, of)) === undefined) return
+    await nameSchema(pool, schema, of)
     await runMigrations({ pgPool: lending(pool), schema, logger: silent })
-    await refuse(connection, schema)
+    await refuse(connection, schema, of)
   })
 }
 
-async function refuse(db: Queryable, schema: string): Promise<void> {
-  const problem = await engineProblem(db, schema)
-  if (!problem?.isFatal) return
+/** Creates the schema if it is missing: a role that may not create one may still own it. */
+async function nameSchema(db: Queryable, schema: string, of: string): Promise<void> {
+  const { rows } = await db.query('select from pg_namespace where nspname = $1', [schema])
+  const create = rows.length === 0 ? `create schema "${schema}";` : ''
+  await db.query(`${create} comment on schema "${schema}" is '${commentOf(of)}'`)
+}
+
+/** Names the schema of the runner's tables: two runners in one database must not take each other's jobs. */
+function commentOf(metadataSchema: string): string {
+  return `graphile-worker of T-minus, for schema ${metadataSchema}`
+}
+
+async function refuse(db: Queryable, schema: string, of: string): Promise<EngineProblem | undefined> {
+  const problem = await engineProblem(db, schema, of)
+  if (!problem?.isFatal) return problem
   const message = problem.message.replace(/^./, (first) => first.toUpperCase())
   throw new TminusError(message, { code: problem.code, retryable: false })
 }
@@ -64,16 +77,19 @@ export interface EngineProblem {
   message: string
 }
 
-/** Returns the problem that this role has with graphile-worker's tables in this schema, or undefined. */
-export async function engineProblem(db: Queryable, schema: string): Promise<EngineProblem | undefined> {
+/**
+ * Returns the problem that this role has with graphile-worker's tables in this schema, or undefined.
+ *
+ * @param of the schema of the runner's tables
+ */
+export async function engineProblem(db: Queryable, schema: string, of: string): Promise<EngineProblem | undefined> {
   const { rows } = await db.query<Found>(FIND, [schema])
-  const { tables = [], owner = '', role = '', isHidden = false } = rows[0] ?? {}
-  const others = tables.filter((table) => !TABLES.has(table))
-  if (others.length > 0)
+  const { tables = [], comment = null, owner = '', role = '', isHidden = false } = rows[0] ?? {}
+  if (tables.length > 0 && comment !== commentOf(of))
     return {
       code: 'engine_foreign',
       isFatal: true,
-      message: `schema "${schema}" holds another application's tables (${others.slice(0, 3).join(', ')}); set WORKER_SCHEMA to another`,
+      message: `schema "${schema}" holds tables of another ${comment?.startsWith(commentOf('')) ? 'T-minus' : 'application'} (${tables.slice(0, 3).join(', ')}); set WORKER_SCHEMA to another`,
     }
   if (isHidden)
     return {
@@ -99,19 +115,17 @@ export async function engineProblem(db: Queryable, schema: string): Promise<Engi
 
 interface Found {
   tables: string[]
+  /** Of the schema. */
+  comment: string | null
   owner: string | null
   role: string
   /** Row level security hides all rows from this role. */
   isHidden: boolean | null
 }
 
-const TABLES = new Set([
-  'migrations',
-  ...['jobs', 'job_queues', 'tasks', 'known_crontabs'].flatMap((table) => [table, `_private_${table}`]),
-])
-
 const FIND = `
 select coalesce(array_agg(relname::text order by relname), '{}') as tables, quote_ident(current_user) as role,
+  obj_description(to_regnamespace(quote_ident($1))::oid, 'pg_namespace') as comment,
   max(quote_ident(pg_get_userbyid(relowner))) filter (where relname = '_private_jobs') as owner,
   bool_or(row_security_active(oid)) as "isHidden"
 from pg_class where relnamespace = to_regnamespace(quote_ident($1)) and relkind in ('r', 'p')`

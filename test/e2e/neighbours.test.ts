@@ -7,7 +7,7 @@ import { loadDags } from '../../src/load-dags.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { showRun } from '../../src/operations/list-runs.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
-import { type Running, startCli } from '../support/cli.ts'
+import { type Running, runCli, startCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
 import { until } from '../support/runner.ts'
 
@@ -15,6 +15,7 @@ const PIPELINES = fileURLToPath(new URL('../fixtures/worker-pipelines', import.m
 const logger = new Logger(() => () => {})
 
 const database = useDatabase()
+const ENV = () => ({ DATABASE_URL: database.connectionString, PIPELINES_DIR: PIPELINES, EXECUTOR: 'distributed' })
 const metadata = () => openMetadata(database.pool, 'metadata')
 const processes: Running[] = []
 const pools: Database[] = []
@@ -26,8 +27,7 @@ afterEach(async () => {
 })
 
 async function start(verb: 'scheduler' | 'worker'): Promise<Running> {
-  const env = { DATABASE_URL: database.connectionString, PIPELINES_DIR: PIPELINES, EXECUTOR: 'distributed' }
-  const running = startCli([verb], { env: { ...env, CONCURRENCY: '4' } })
+  const running = startCli([verb], { env: { ...ENV(), CONCURRENCY: '4' } })
   processes.push(running)
   await until(() => running.stdout().includes(verb === 'worker' ? 'executing tasks' : 'health at'))
   return running
@@ -69,7 +69,7 @@ test('applications with graphile-worker or Alembic in the same database and T-mi
   await theirs.greet('before')
   await until(() => theirs.done.length === 1)
 
-  await start('scheduler')
+  const scheduler = await start('scheduler')
   const worker = await start('worker')
   await theirs.greet('after')
   await until(() => theirs.done.length === 2)
@@ -93,6 +93,19 @@ test('applications with graphile-worker or Alembic in the same database and T-mi
   expect(rows).toEqual([
     { alembic: ['1975ea83b712'], theirs: 0, third: 0, tables: ['alembic_version', 'effect', 'held'] },
   ])
-  worker.process.kill('SIGTERM')
+  const { stdout } = await runCli(['db', 'check'], { env: ENV() })
+  expect(stdout).toMatch(/^ok +engine +schema "tminus_worker" is up to date$/m)
+  expect(stdout).toMatch(
+    new RegExp(`^ok +workers +worker \\(process ${worker.process.pid} on .*\\) executes tasks$`, 'm'),
+  )
+  for (const one of [worker, scheduler]) one.process.kill('SIGTERM')
   expect((await worker.ended).code).toBe(0)
+  expect((await scheduler.ended).code).toBe(0)
+  const cleaned = await runCli(['db', 'clean', '--older-than', '30d'], { env: ENV() })
+  expect([cleaned.code, cleaned.stdout]).toEqual([0, expect.stringContaining('Deleted 0 of tminus_worker.jobs\n')])
+  await runCli(['db', 'reset', '--yes'], { env: ENV() })
+  const left = await database.pool.query(
+    `select nspname from pg_namespace where nspname ~ 'worker|metadata|third' order by 1`,
+  )
+  expect(left.rows.map(({ nspname }) => nspname)).toEqual(['graphile_worker', 'third_application'])
 })

@@ -18,12 +18,12 @@ function open(connectionString = database.connectionString): Database {
   return pool
 }
 
-const problem = async (schema: string, pool = database.pool) => await engineProblem(pool, schema)
+const problem = async (schema: string, pool = database.pool) => await engineProblem(pool, schema, 'metadata')
 
 describe("the engine's tables", () => {
   test('several processes that migrate at once create them once, in the schema that is set', async () => {
     expect(await problem('engine_2')).toMatchObject({ code: 'engine_old', isFatal: false })
-    await Promise.all(Array.from({ length: 4 }, () => migrateEngine(open(), 'engine_2')))
+    await Promise.all(Array.from({ length: 4 }, () => migrateEngine(open(), 'engine_2', 'metadata')))
     const { rows } = await database.pool.query(
       `select n.nspname, (select count(*)::int from engine_2.migrations) as migrations
        from pg_proc p join pg_namespace n on n.oid = p.pronamespace where proname = 'add_jobs'`,
@@ -33,10 +33,10 @@ describe("the engine's tables", () => {
   })
 
   test('an interrupted migration is continued', async () => {
-    await migrateEngine(open(), 'continued')
+    await migrateEngine(open(), 'continued', 'metadata')
     await database.pool.query('delete from continued.migrations where id = 19')
     expect((await problem('continued'))?.message).toBe('schema "continued" is at revision 18 of 19')
-    await migrateEngine(open(), 'continued')
+    await migrateEngine(open(), 'continued', 'metadata')
     expect(await problem('continued')).toBeUndefined()
   })
 
@@ -46,7 +46,7 @@ describe("the engine's tables", () => {
     listener.on('notification', ({ payload }) => heard.push(payload))
     try {
       await listener.query('listen "worker:migrate"')
-      await migrateEngine(open(), 'silent')
+      await migrateEngine(open(), 'silent', 'metadata')
       await listener.query('select 1')
       expect(heard).toEqual([])
       const other = open().on('connect', () => {})
@@ -58,23 +58,27 @@ describe("the engine's tables", () => {
     }
   })
 
-  test("a schema with another application's tables is refused and left alone", async () => {
+  test('a schema with the tables of another application or of another runner is refused and left alone', async () => {
     await database.pool.query('create schema theirs; create table theirs.alembic_version (version_num text)')
-    await expect(migrateEngine(open(), 'theirs')).rejects.toMatchObject({
+    await expect(migrateEngine(open(), 'theirs', 'metadata')).rejects.toMatchObject({
       code: 'engine_foreign',
-      message: 'Schema "theirs" holds another application\'s tables (alembic_version); set WORKER_SCHEMA to another',
+      message: 'Schema "theirs" holds tables of another application (alembic_version); set WORKER_SCHEMA to another',
+    })
+    await expect(migrateEngine(open(), 'engine_2', 'metadata_2')).rejects.toMatchObject({
+      code: 'engine_foreign',
+      message: expect.stringContaining('Schema "engine_2" holds tables of another T-minus ('),
     })
     const { rows } = await database.pool.query(`select tablename from pg_tables where schemaname = 'theirs'`)
     expect(rows).toEqual([{ tablename: 'alembic_version' }])
   })
 
   test('a newer engine is accepted, unless it made a change that is not compatible; no exit code is set', async () => {
-    await migrateEngine(open(), 'newer')
+    await migrateEngine(open(), 'newer', 'metadata')
     await database.pool.query('insert into newer.migrations (id, breaking) values (20, false)')
-    await migrateEngine(open(), 'newer')
+    await migrateEngine(open(), 'newer', 'metadata')
     expect(await problem('newer')).toMatchObject({ code: 'engine_newer', isFatal: false })
     await database.pool.query('insert into newer.migrations (id, breaking) values (21, true)')
-    await expect(migrateEngine(open(), 'newer')).rejects.toMatchObject({
+    await expect(migrateEngine(open(), 'newer', 'metadata')).rejects.toMatchObject({
       code: 'engine_newer',
       message:
         'Schema "newer" is at revision 21 of a graphile-worker newer than graphile-worker@0.17.3; update T-minus, or set WORKER_SCHEMA to another schema',
@@ -96,14 +100,14 @@ describe("the engine's tables", () => {
     test('a missing right is named; tables of a different owner are refused, although every right was granted', async () => {
       await create()
       try {
-        await expect(migrateEngine(asRole(), 'role_of')).rejects.toThrow(
+        await expect(migrateEngine(asRole(), 'role_of', 'metadata')).rejects.toThrow(
           new RegExp(`permission denied for database .* GRANT CREATE ON DATABASE .* TO ${role}`),
         )
-        await migrateEngine(open(), 'role_of')
+        await migrateEngine(open(), 'role_of', 'metadata')
         await database.pool.query(`
           grant all on schema role_of to ${rights}; grant all on all tables in schema role_of to ${rights};
           grant all on all sequences in schema role_of to ${rights}`)
-        await expect(migrateEngine(asRole(), 'role_of')).rejects.toMatchObject({
+        await expect(migrateEngine(asRole(), 'role_of', 'metadata')).rejects.toMatchObject({
           code: 'engine_role',
           message: expect.stringMatching(
             `Role ${role} sees no jobs in schema "role_of", because its tables belong to \\w+; use one role for all processes`,

@@ -1,3 +1,4 @@
+import type { Setup } from '../../app.ts'
 import { openDatabases } from '../../databases.ts'
 import { milliseconds } from '../../duration.ts'
 import { UsageError } from '../../errors.ts'
@@ -42,7 +43,10 @@ export async function dbClean({ olderThan, dryRun = false }: CleanVerbOptions): 
   const signal = stopSignal()
   const screen = new Screen()
   const onProgress = (runs: number) => screen.draw([`  ${runs} runs`])
-  const work = (metadata: Metadata) => clean(metadata, { olderThanMs, dryRun, signal, onProgress })
+  const work = (metadata: Metadata, { config }: Setup) => {
+    const engineSchema = config.executor === 'distributed' ? config.workerSchema : undefined
+    return clean(metadata, { olderThanMs, dryRun, signal, onProgress, engineSchema })
+  }
   const cleaned = await withMetadata(work, { slow: true })
   screen.draw([])
   for (const { table: name, rows, error } of cleaned) {
@@ -74,14 +78,14 @@ const LONGEST_AGE_MS = 1_000 * 365 * 24 * 3_600_000
 /** `db reset --yes`: drops the runner's tables and keeps those of pipelines. */
 export async function dbReset({ yes = false }: { yes?: boolean }): Promise<number> {
   const setup = await setUpCommand()
-  const { metadataSchema: schema } = setup.config
+  const { metadataSchema: schema, workerSchema } = setup.config
   if (!yes) {
     throw new UsageError(
       `This drops schema "${schema}" with every run, log and pool (launches are kept); add --yes to confirm`,
     )
   }
   const { metadata, close } = await openDatabases(setup, { create: false, asFound: true, slow: true })
-  const dropped = await reset(metadata).finally(close)
+  const dropped = await reset(metadata, workerSchema).finally(close)
   if (dropped.length === 0) say(`Schema "${schema}" does not exist: nothing to drop`)
   else {
     const tables = dropped.map((one) => `${one.table} (${one.rows} rows)`).join(', ')

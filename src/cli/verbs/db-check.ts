@@ -7,6 +7,7 @@ import { type Databases, openDatabases } from '../../databases.ts'
 import { hasSameAddress } from '../../db/pool.ts'
 import { messageOf } from '../../errors.ts'
 import { checkMigrations, checkPooler, checkServer } from '../../maintenance/check.ts'
+import { checkEngine } from '../../maintenance/check-engine.ts'
 import { checkRights } from '../../maintenance/check-rights.ts'
 import { checkRuns } from '../../maintenance/check-runs.ts'
 import { columnsOf, wrap } from '../../terminal-text.ts'
@@ -47,6 +48,7 @@ async function checkOpened({ config, loaded }: Setup, { db, metadata, direct }: 
     ...(await checkPooler(direct.pool, direct.setting)),
     check,
     ...(usable ? await checkTables(metadata, [...loaded.dags.keys()]) : []),
+    ...(usable && config.executor === 'distributed' ? await checkEngine(metadata, config.workerSchema) : []),
   ]
 }
 
