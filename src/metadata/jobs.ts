@@ -13,7 +13,7 @@ export type JobEnd = 'success' | 'failed'
 const LEASE_S = 30
 /**
  * The part of the lease that the server's clock measures. For the rest of the lease, the observer watches whether the
- * heartbeat changes. So a clock that is set kills no live process: such a process renews its lease in this time.
+ * heartbeat changes. A live process renews its lease in this time, even if a clock was set.
  */
 export const WATCHED_S = 6
 /** A restart of Postgres frees every lock. For this long after a restart, a free lock does not mean a dead process. */
