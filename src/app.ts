@@ -47,8 +47,8 @@ export interface Setup {
 }
 
 /**
- * Reads the environment and the pipelines. Throws one UsageError that names every wrong setting, including those of
- * the dags that `wanted` picks. Without `wanted`, a dag with wrong settings becomes an import error, and the other
+ * Reads the environment and the pipelines. Throws one UsageError that names every wrong setting, including the settings
+ * of the dags that `wanted` picks. Without `wanted`, a dag with wrong settings becomes an import error, and the other
  * dags still load.
  */
 export async function setUp(
@@ -100,7 +100,7 @@ export async function openApp(
 ): Promise<App> {
   const { config, loaded, log } = setup
   const isLocal = config.executor === 'local'
-  // Imported here because the page and most verbs execute nothing.
+  // Imported here, not at the top, because the page and most verbs execute no tasks.
   const { Runner } = await import('./runner/runner.ts')
   const opened = await openProcess(setup, kind)
   const { db, job, resources } = opened
@@ -110,8 +110,8 @@ export async function openApp(
   return await opened.listen(runner, async () => {
     const end = async (state: 'success' | 'failed', options: EndOptions = {}) => {
       const why = storableReason(options.reason)
-      // If another process cancels a run, the run ends before its tasks. Those tasks still use the databases closed
-      // below.
+      // If another process cancels a run, the run ends before its tasks. Those tasks still use the databases, which are
+      // closed below.
       await runner.release(0, why ?? 'the process ended', options.abandonMs)
       if (!isLocal) await executor.close()
       await opened.close(state, options)

@@ -1,13 +1,17 @@
 import { uptime } from 'node:os'
 
-/** The process's clock. With `start` (the setting CLOCK, for replays and tests) it begins at that instant and runs on. */
+/**
+ * The process's clock. With `start` (the setting CLOCK, for replays and tests) it begins at that instant and continues
+ * from there.
+ */
 export interface Clock {
   now(): Date
 }
 
 /**
- * Starts to measure: returns a function for the milliseconds since this call. Setting the clock changes nothing. The time
- * for which the machine was suspended counts: Node's own monotonic clock stops then, `uptime` does not.
+ * Starts a measurement. The returned function returns the milliseconds since this call. Setting the clock changes
+ * nothing. The time for which the machine was suspended counts: Node's own monotonic clock stops during a suspend, but
+ * `uptime` does not.
  */
 export function stopwatch(): () => number {
   const from = { monotonic: performance.now(), uptime: uptime() }
@@ -21,7 +25,7 @@ export function openClock(start?: Date): Clock {
 
 const LATEST_MS = Date.UTC(9999, 11, 31)
 
-/** The instant `ms` from now; not after 9999, the last year that Postgres reads in ISO form. */
+/** The instant `ms` from now; at most in the year 9999, the last year that Postgres reads in ISO form. */
 export function dueAfter(ms: number): Date {
   return new Date(Math.min(Date.now() + Math.max(0, ms), LATEST_MS))
 }

@@ -1,4 +1,6 @@
-/** Does its work on request, never twice at once. Requests that arrive during the work cause one more pass. */
+/**
+ * Does its work on request, but never two times in parallel. Requests that arrive during the work cause one more pass.
+ */
 export class CoalescedWork {
   readonly #work: () => Promise<void>
   readonly #failed: (error: Error) => void

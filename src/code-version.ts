@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 
-/** Code, and the files that code usually imports or reads as a part of itself. */
+/** The extensions of code, and of files that code usually imports or reads. */
 const SOURCES = new Set('.ts .tsx .mts .cts .js .jsx .mjs .cjs .json .sql .graphql'.split(' '))
 /** Build output and reports, below the folders of the pipelines (a pipeline may be called `build`). */
 const BUILT = new Set(['dist', 'build', 'coverage'])
@@ -34,7 +34,7 @@ export async function codeVersion(pipelinesDir: string, withinMs: number = MAX_M
 
 interface Walk {
   until: number
-  /** The real paths of the folders so far: a link may lead back to one of them. */
+  /** The real paths of the folders so far, because a link may lead back to one of these folders. */
   seen: Set<string>
   depth: number
 }
@@ -50,7 +50,7 @@ async function collect(root: string, folder: string, files: string[], walk: Walk
     if (performance.now() > until) throw new Error('the folder is too large')
     if (name.startsWith('.') || name === 'node_modules' || (depth > 0 && BUILT.has(name))) continue
     const path = folder === '' ? name : `${folder}/${name}`
-    // It may have been removed meanwhile, or be a broken link.
+    // The file may have been removed in the meantime, or be a broken link.
     const found = await stat(join(root, path)).catch(() => undefined)
     if (found?.isDirectory()) await collect(root, path, files, { until, seen, depth: depth + 1 }).catch(ignoreMissing)
     else if (found?.isFile() && SOURCES.has(extname(name))) files.push(path)

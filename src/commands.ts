@@ -88,7 +88,7 @@ export interface CommandHost<Settings = Record<string, unknown>> {
    * cuts the widest columns, but never the first one. Other outputs show everything.
    */
   table(header: readonly string[], rows: readonly (readonly string[])[], options?: { spare?: readonly string[] }): void
-  /** Prints one field a line with aligned values; skips those that are null or empty. */
+  /** Prints one field per line with aligned values. Skips null and empty values. */
   fields(fields: readonly (readonly [name: string, value: string | null])[]): void
   /** Writes text unchanged and waits for its reader. If it returns false (`| head`, Ctrl-C), stop writing. */
   write(text: string): Promise<boolean>

@@ -26,7 +26,7 @@ const wholeNumber = (least: number, most: number) =>
 
 export const DEFAULT_WEB_PORT = 8080
 
-/** The runner's settings. A pipeline declares its own in the dag's `settings`. */
+/** The runner's settings. A pipeline declares its own settings in the dag's `settings`. */
 const Variables = z.object({
   DATABASE_URL: connectionString.optional(),
   METADATA_DATABASE_URL: connectionString.optional(),
@@ -82,7 +82,7 @@ export interface Config {
   pipelinesDir: string
   executor: 'local' | 'distributed'
   concurrency: number
-  /** Which tries run in a child process: those that ask for it and suspects, all, or none. */
+  /** The tries that run in a child process: `asked` (tasks with `isolate`, and suspects), `all` or `none`. */
   isolation: 'asked' | 'all' | 'none'
   web: { host: string; port: number; trustProxy: boolean }
   admin: { user: string; password: string } | undefined
@@ -92,8 +92,9 @@ export interface Config {
 }
 
 /**
- * The environment, completed by `.env` of the current folder. An empty variable counts as unset. No other code reads
- * either. A password from a file (`POSTGRES_PASSWORD_FILE`) is returned under its own name (`POSTGRES_PASSWORD`).
+ * The environment, plus the variables in `.env` of the current folder. An empty variable counts as unset. No other code
+ * reads the environment or `.env`. A password from a file (`POSTGRES_PASSWORD_FILE`) is returned under its own name
+ * (`POSTGRES_PASSWORD`).
  *
  * Throws UsageError if `.env` exists and cannot be read.
  */
@@ -104,12 +105,15 @@ export function readEnvironment(options: { file?: boolean } = {}): Environment {
   return withSecretFiles(Object.fromEntries(set))
 }
 
-/** All variables of this process as one text, to see whether one has changed. */
+/** All variables of this process as one text, to detect a change. */
 export function environmentText(): string {
   return JSON.stringify(process.env)
 }
 
-/** Line breaks at the end are not part of the password. The Postgres image keeps a CR as part of it, so we do too. */
+/**
+ * Line breaks at the end are not part of the password. The Postgres image keeps a CR as part of the password, so
+ * T-minus does too.
+ */
 const SECRET_FILES = { POSTGRES_PASSWORD: /\n+$/, ADMIN_PASSWORD: /[\r\n]+$/ }
 
 function withSecretFiles(env: Environment): Environment {
@@ -126,7 +130,10 @@ function withSecretFiles(env: Environment): Environment {
 }
 
 export interface SettingNames {
-  /** Names in `.env` that are no setting but share a setting's first word (up to `_`): probably misspelt. */
+  /**
+   * Names in `.env` that are not settings, but share the first word (up to `_`) with a setting: they are probably
+   * misspelt.
+   */
   unknown: string[]
   /** Names in `.env` or the environment that differ from a setting only in case, or in `-` or `.` for `_`. */
   miswritten: string[]
@@ -220,7 +227,7 @@ function secretFileProblem(env: Environment, name: keyof typeof SECRET_FILES): s
   return 'problem' in read ? [`${name}_FILE ${read.problem}`] : []
 }
 
-/** If only one of the two were accepted, T-minus would create no admin and would not say so. */
+/** If only one of the two is set, T-minus would create no admin and report nothing, so this is an error. */
 function halfAdmin({ ADMIN_USER: user, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE }: Environment): string[] {
   const password = ADMIN_PASSWORD ?? ADMIN_PASSWORD_FILE
   if ((user === undefined) === (password === undefined)) return []

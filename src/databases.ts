@@ -10,7 +10,7 @@ import type { Logger } from './log.ts'
 import { migrateMetadata, pendingMetadata } from './maintenance/schema.ts'
 import { type Metadata, openMetadata } from './metadata/metadata.ts'
 
-/** What opening a database needs of a process. */
+/** The parts of a process that are needed to open a database. */
 interface Needs {
   config: Config
   log: Logger
@@ -19,7 +19,7 @@ interface Needs {
 /** Both databases, open and reachable, with the runner's tables up to date. */
 export interface Databases {
   db: Database
-  /** Of `db`; contains the password. */
+  /** The address of `db`; contains the password. */
   url: string
   metadata: Metadata
   /** Contains the password. */
@@ -63,7 +63,7 @@ export async function openDatabases(setup: Needs, options: OpenOptions): Promise
     const setting = metadataUrl === url ? config.databaseSetting : 'METADATA_DATABASE_URL'
     const db = openOwn(url, closing, setup)
     if (metadataUrl !== url) await checkConnection(db, config.databaseSetting)
-    // A pool of its own, so that tasks that use all connections of `db` delay none of the runner's statements.
+    // A separate pool. So tasks that use all connections of `db` do not delay the runner's statements.
     const ofMetadata = {
       max: 4,
       timeoutMs: slow ? STATEMENT_MS.maintenance : STATEMENT_MS.metadata,

@@ -10,7 +10,10 @@ export interface EnvFile {
 
 const NAME = '.env'
 
-/** Reads `.env` of the current folder, in UTF-8 or UTF-16. No file: no values. Throws UsageError if it cannot be read. */
+/**
+ * Reads `.env` of the current folder, in UTF-8 or UTF-16. No file: no values. Throws UsageError if the file cannot be
+ * read.
+ */
 export function readEnvFile(): EnvFile {
   const bytes = readBytes()
   if (bytes === undefined) return { values: {}, problems: [] }
@@ -61,7 +64,10 @@ function problemsOfLines(text: string, values: EnvFile['values']): string[] {
   })
 }
 
-/** A # starts a comment anywhere in a value without quotes. Without a space before it, it was probably part of the value. */
+/**
+ * A # starts a comment anywhere in a value without quotes. If there is no space before the #, it was probably meant as
+ * a part of the value.
+ */
 function isCutOff(line: string): boolean {
   const [, value = ''] = /[=:](.*)$/.exec(line) ?? []
   const [, before] = /^([^#]*)#/.exec(value) ?? []

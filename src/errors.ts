@@ -65,7 +65,10 @@ export function stacksOf(error: unknown, shorten: (message: string) => string, m
 
 const MOST_ISSUES = 3
 
-/** Matches by name, because a pipeline may bring its own zod. A zod error's own message is JSON over many lines. */
+/**
+ * Compares the class by name, because a pipeline may use its own copy of zod. A zod error's own message is JSON over
+ * many lines.
+ */
 function issuesOf(error: Error): string | undefined {
   if (error.name !== 'ZodError' || !('issues' in error) || !Array.isArray(error.issues)) return undefined
   const lines = issueLines(error.issues)

@@ -36,7 +36,7 @@ export async function guardedImport<T>(file: string, importIt: () => Promise<T>)
   }
 }
 
-/** If the file does not await a rejected promise, Node reports that one turn of the event loop later. */
+/** If the file does not await a rejected promise, Node reports the rejection one turn of the event loop later. */
 async function settled<T>(importing: Promise<T>): Promise<T> {
   const module = await importing
   await turn()
@@ -105,7 +105,9 @@ function onIdle(): void {
 /** The watchdog makes the main thread emit this event, which ends the process. */
 const BLOCKED = 'tminus:blocked' as 'beforeExit'
 
-/** Runs inside the debugger. Closes stderr, where Node would mention the debugger; the watchdog has already reported. */
+/**
+ * Runs inside the debugger. Closes stderr, where Node would mention the debugger; the watchdog has already reported.
+ */
 function onBlocked(): void {
   closeSync(2)
   exitNow(2)
@@ -114,7 +116,7 @@ function onBlocked(): void {
 const STOP = -1
 const BEAT_MS = 500
 
-/** Starts a thread that acts only if this thread stops beating. */
+/** Starts a watchdog thread. It acts only if the main thread no longer sends beats. */
 function startWatchdog(): void {
   beat = new Int32Array(new SharedArrayBuffer(4))
   const workerData = { beat, blockedMs: BLOCKED_MS - GRACE_MS, graceMs: GRACE_MS, seconds: BLOCKED_MS / 1_000 }
@@ -126,7 +128,9 @@ function startWatchdog(): void {
   }, BEAT_MS).unref()
 }
 
-/** After a pause of the whole process (Ctrl-Z, a sleeping machine), this thread has this long to beat again. */
+/**
+ * After a pause of the whole process (Ctrl-Z, a sleeping machine), the main thread must send a beat within this time.
+ */
 const GRACE_MS = 1_500
 
 /**

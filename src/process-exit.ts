@@ -6,7 +6,7 @@ type Process = Record<'exit' | 'reallyExit' | 'abort' | 'kill', Method>
 const own = process as unknown as Process
 const ORIGINAL: Process = { exit: own.exit, reallyExit: own.reallyExit, abort: own.abort, kill: own.kill }
 
-/** Throws to refuse a call that ends the process. The call is given as text, for example `process.exit(1)`. */
+/** A guard throws to refuse a call that ends the process. The call is given as text, for example `process.exit(1)`. */
 type Guard = (call: string, method: keyof Process) => void
 const guards = new Set<Guard>()
 
@@ -17,7 +17,10 @@ export function exitNow(code?: number): never {
   return code === undefined ? ORIGINAL.exit.call(process) : ORIGINAL.exit.call(process, code as never)
 }
 
-/** Asks `guard` about each call that ends this process, also one by a signal. Returns a function that removes it. */
+/**
+ * Calls `guard` before each call that ends this process, including calls that send it a signal. Returns a function that
+ * removes the guard.
+ */
 export function guardExit(guard: Guard): () => void {
   guards.add(guard)
   if (guards.size === 1) replace()
@@ -38,7 +41,7 @@ function replace(): void {
   syncBuiltinESMExports()
 }
 
-/** Signal 0 only asks whether the process exists. 0 and -1 stand for several processes, this one among them. */
+/** Signal 0 only checks whether the process exists. 0 and -1 stand for several processes, including this process. */
 function isOwnDeath([pid, signal]: readonly unknown[]): boolean {
   return [process.pid, -process.pid, 0, -1].includes(Number(pid)) && signal !== 0
 }

@@ -26,7 +26,10 @@ function isMarked({ _zod: { def } }: z.core.$ZodType, depth = 0): boolean {
   return depth < 8 && inner.some((one) => isMarked(one, depth + 1))
 }
 
-/** Members that hold the inner schemas of `.optional()`, `.default()`, `.pipe()`, `.transform()`, arrays, intersections and records. */
+/**
+ * Members that hold the inner schemas of `.optional()`, `.default()`, `.pipe()`, `.transform()`, arrays, intersections
+ * and records.
+ */
 const INNER = new Set(['innerType', 'in', 'out', 'element', 'left', 'right', 'valueType'])
 
 /** Judges a name by its words: `STRIPE_KEY`, `apiKey`, `PGPASSWORD`, not `COMPASS`. The path of a file is no secret. */
@@ -63,7 +66,10 @@ export function scrubber(env: Values, dags: Iterable<{ settings: Shape }> = []):
   return (text) => scrubByPlace(known.reduce((rest, one) => rest.replaceAll(one, '***'), text))
 }
 
-/** Values of settings that are secret by name or by `secret()`: the raw value and the parsed one, which may be a default. */
+/**
+ * Values of settings that are secret by name or by `secret()`: the raw value and the parsed one, which may be a
+ * default.
+ */
 function declared(env: Values, dags: Iterable<{ settings: Shape }>): string[] {
   return [...dags].flatMap(({ settings }) =>
     Object.entries(settings).flatMap(([name, schema]) => {
@@ -82,7 +88,10 @@ function parsed(schema: z.core.$ZodType, value: unknown): unknown {
   }
 }
 
-/** Skips an object of a class, such as a webhook: not all its values are secret, and its text is collected anyway. */
+/**
+ * Skips an object of a class, such as a webhook. Not all its values are secret, and its text is collected in another
+ * place.
+ */
 function textsIn(value: unknown, depth = 0): string[] {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return [String(value)]
   if (value instanceof URL) return [value.href]
@@ -100,7 +109,9 @@ function partsOf(value: string): string[] {
 
 const LINE = 16
 
-/** A secret as plain text, in JSON (escaped once or twice), in URLs and forms, and inside base64 (Basic credentials). */
+/**
+ * A secret as plain text, in JSON (escaped once or twice), in URLs and forms, and inside base64 (Basic credentials).
+ */
 function spellings(one: string): string[] {
   const text = one.toWellFormed()
   const json = JSON.stringify(text).slice(1, -1)
@@ -113,7 +124,7 @@ function spellings(one: string): string[] {
   )
 }
 
-/** Encodes a text like a password in `URL`, which leaves some marks as they are. */
+/** Encodes a text in the way `URL` encodes a password: some punctuation marks stay unchanged. */
 function userinfo(text: string): string {
   const url = new URL('http://user@host')
   url.password = text
@@ -154,7 +165,7 @@ function secretsIn(value: string): string[] {
   return [...found, ...found.map(decode)]
 }
 
-/** Keeps a % that encodes nothing. */
+/** Leaves a % that does not start an encoding unchanged. */
 function decode(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
     try {

@@ -18,7 +18,8 @@ export function guardStderr(): void {
   const { stderr } = process
   const write = stderr.write.bind(stderr) as (...args: unknown[]) => boolean
   stderr.write = ((chunk: unknown, ...rest: unknown[]) => write(scrubbed(chunk), ...rest)) as typeof stderr.write
-  // Node writes warnings past this stream, so this listener scrubs each one before Node's own listener prints it.
+  // Node does not write warnings to this stream, so this listener scrubs each warning before Node's own listener prints
+  // it.
   process.prependListener('warning', cleanWarning)
   // Unhandled rejections also arrive here. If there is another listener, it decides what happens.
   process.on('uncaughtException', (error) => {

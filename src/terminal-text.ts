@@ -1,7 +1,10 @@
 import stringWidth from 'string-width'
 import wrapAnsi from 'wrap-ansi'
 
-/** Columns a text takes in a terminal: emoji and East Asian characters take two; colour codes take none. */
+/**
+ * The number of columns that a text needs in a terminal: two for emoji and East Asian characters, none for colour
+ * codes.
+ */
 export function columnsOf(text: string): number {
   return stringWidth(text)
 }

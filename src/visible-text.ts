@@ -3,7 +3,8 @@
  *
  * Control characters (escape sequences, NUL, backspace) become U+FFFD. Line breaks other than \n become a space.
  * Invisible characters that change the visible text are removed: direction overrides, zero-width characters, tags.
- * Those that an emoji or a script needs are kept: U+FE0F after a symbol, a joiner between emoji or in Arabic and Indic.
+ * Characters that an emoji or a script needs are kept: U+FE0F after a symbol, a joiner between emoji or in Arabic and
+ * Indic.
  */
 export function visibleText(text: string): string {
   if (!SUSPECT.test(text)) return text

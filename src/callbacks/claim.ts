@@ -5,10 +5,10 @@ import type { Metadata } from '../metadata/metadata.ts'
  * Claims the callback for one end of a run. The first caller gets the failed tasks and `recovered`: whether the
  * previous run of the dag failed. Later callers get undefined.
  *
- * A run that was cleared or marked ends a second time. That counts as a new end if a task has started since the last
- * call, or if the run ended in the other state in between. A failed run that was marked and failed again calls nothing.
- * `called_at` is the time at which the run ended. A run that was resumed before the claim has no such time: it is
- * claimed when it ends.
+ * A run that was cleared or marked ends a second time. The second end counts as new if a task has started since the
+ * last call, or if the run ended in the other state in between. If a failed run was marked and fails again, no callback
+ * is called. `called_at` is the time at which the run ended. A run that was resumed before the claim has no such time:
+ * it is claimed when it ends.
  */
 export async function claimCallback(db: Metadata, dagRunId: number, kind: 'failure' | 'success') {
   const { rows } = await db.query<Pick<RunEnd, 'failed' | 'recovered'>>(

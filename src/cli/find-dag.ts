@@ -4,7 +4,7 @@ import { issueLines, UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
 import { didYouMean } from './closest.ts'
 
-/** Returns a loaded dag. Throws a UsageError that lists the dags, or that says why this one could not be loaded. */
+/** Returns a loaded dag. Throws a UsageError that lists the dags, or that says why this dag could not be loaded. */
 export function findDag({ dags, importErrors }: LoadedDags, dagId: string): Dag {
   const dag = dags.get(dagId)
   if (dag !== undefined) return dag

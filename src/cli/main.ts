@@ -79,7 +79,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Whether the word may be a verb of a dag. If not, no dag is loaded, so a slow one delays no built-in verb. */
+/** True if the word may be a verb of a dag. If not, no dag is loaded, so a slow dag does not delay built-in verbs. */
 function mayBeOfDag(program: Command, word: string | undefined): boolean {
   if (word === undefined || word === '-h' || word === '--help') return true
   return !word.startsWith('-') && !program.commands.some((command) => command.name() === word)
@@ -100,7 +100,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // A verb closes everything it opened, so the process ends by itself.
 const exitCode = await main(process.argv)
 process.exitCode = exitCode
-// A verb closes everything it opened, so the process ends by itself. Code of a task may have set another exit code since.
+// A verb closes everything it opened, so the process ends by itself. Code of a task may have set another exit code
+// since.
 process.once('beforeExit', () => {
   process.exitCode = exitCode
 })

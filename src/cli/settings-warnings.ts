@@ -3,7 +3,7 @@ import { asSetting, findUnreadSettings } from '../config.ts'
 import { readEnvFile } from '../env-file.ts'
 import { closest } from './closest.ts'
 
-/** Returns one warning for each line of `.env` without effect, and for each misspelt or unknown name of a setting. */
+/** Returns a warning for each line of `.env` that has no effect, and for each misspelt or unknown setting. */
 export function settingsWarnings({ loaded }: Pick<Setup, 'loaded'>): string[] {
   const { dags, importErrors } = loaded
   const read = [...dags.values(), ...importErrors.flatMap(({ dag }) => dag ?? [])]

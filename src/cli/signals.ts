@@ -13,8 +13,8 @@ const CLOSING_MS = 5_000
 
 /**
  * Calls `stop` at the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). A second SIGINT or SIGTERM ends the
- * process at once. After `withinMs` it ends in any case, even if a query hangs. A second SIGHUP is ignored, because the system and the shell each send
- * one. Returns a function that removes the listeners.
+ * process at once. After `withinMs` the process ends in any case, even if a query hangs. A second SIGHUP is ignored,
+ * because the system and the shell each send one. Returns a function that removes the listeners.
  */
 export function onStopSignal(stop: (signal: StopSignal) => void, withinMs: number = GRACE_MS + CLOSING_MS): () => void {
   const signals = Object.keys(EXIT_OF) as StopSignal[]
@@ -43,7 +43,7 @@ const TERMINALS = process.platform === 'win32' ? [] : [0, 1, 2].filter((fd) => i
 export function leaveTerminal(): void {
   for (const fd of TERMINALS.splice(0)) {
     closeSync(fd)
-    // `openSync` uses the lowest free number, which is the one just closed.
+    // `openSync` uses the lowest free number, which is the number that was just closed.
     openSync('/dev/null', 'r+')
   }
 }

@@ -4,8 +4,8 @@ import { TminusError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
 /**
- * Sets up a verb that needs no settings of dags, so that wrong ones do not stop it. Log lines go to standard error,
- * because standard output holds only the answer.
+ * Sets up a verb that needs no settings of dags. So wrong settings of a dag do not stop the verb. Log lines go to
+ * standard error, because standard output contains only the answer.
  */
 export async function setUpCommand(): Promise<Setup> {
   return await setUp({ wanted: () => false, logTo: process.stderr })
@@ -22,7 +22,7 @@ export async function withMetadata<T>(
 }
 
 /**
- * Whether `openDatabases` failed because nothing has run yet: there is no database, or it lacks the runner's tables.
+ * True if `openDatabases` failed because nothing has run yet: there is no database, or it has no tables of the runner.
  */
 export function hasNoTables(error: unknown): boolean {
   return error instanceof TminusError && ['embedded_missing', 'not_migrated'].includes(error.code)

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
 import { visibleText } from '../visible-text.ts'
 
-/** The result of one request. With `sent` the message is in the channel; with `unknown` it may be. */
+/** The result of one request. `sent`: the message is in the channel. `unknown`: the message may be in the channel. */
 export type Outcome =
   | { kind: 'sent'; messageId: string }
   /** Discord rejected the request; a retry cannot help. `message` is Discord's text. */
@@ -94,7 +94,9 @@ function accepted(status: number, { id }: Record<string, unknown>): Outcome {
   return { kind: 'unknown', reason: `HTTP ${status} without the message's id` }
 }
 
-/** Seconds in, milliseconds out. A 429 without the header comes from Cloudflare in front of Discord, not from Discord. */
+/**
+ * Seconds in, milliseconds out. A 429 without the header comes from Cloudflare in front of Discord, not from Discord.
+ */
 function waitOf(header: unknown, body: unknown): number {
   const seconds = Math.max(numberIn(header) ?? GATE_SECONDS, numberIn(body) ?? 0)
   return Math.ceil(Math.min(Math.max(seconds, 1), LONGEST_SECONDS) * 1_000)
@@ -167,7 +169,10 @@ function wordIn(one: unknown): unknown {
   return typeof one === 'object' && one !== null && 'message' in one ? one.message : one
 }
 
-/** The text of an answer that is not JSON: the title of a web page, or the text itself (`error code: 1015`). */
+/**
+ * The text of an answer that is not JSON: the title if the answer is a web page, else the answer itself (`error code:
+ * 1015`).
+ */
 function wordsOf(text: string): string {
   if (!text.trimStart().startsWith('<')) return /^\s*([[{"]|null)/.test(text) ? '' : text.slice(0, MAX_WORDS)
   return /<title>([^<]{1,200})/i.exec(text.slice(0, 10_000))?.[1] ?? ''

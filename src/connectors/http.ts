@@ -84,7 +84,7 @@ interface Connections {
 
 function openConnections(): Connections {
   const agents = new Map<number, Agent>()
-  // Undici closes a socket that is still connecting only after its timeout, so `close` destroys these.
+  // Undici closes a connecting socket only after the connect timeout, so `close` destroys such sockets.
   const connecting = new Set<Socket>()
   let closed = false
   const open = ({ Agent, buildConnector }: Undici, timeout: number): Agent => {
@@ -163,7 +163,10 @@ interface Limit {
   clear(): void
 }
 
-/** `AbortSignal.any` would stay attached to the caller's long-lived signal until garbage collection; this one detaches. */
+/**
+ * `AbortSignal.any` would stay attached to the caller's long-lived signal until garbage collection; this function
+ * detaches from it.
+ */
 function startLimit(timeoutMs: number, signals: (AbortSignal | undefined)[]): Limit {
   const controller = new AbortController()
   let expired = false

@@ -15,7 +15,7 @@ export interface RunEnd {
   dagId: string
   runId: string
   state: 'success' | 'failed'
-  /** The tasks that failed, without those that could not run, and why. */
+  /** The failed tasks and their reasons, without the tasks that could not run. */
   failed: readonly { taskId: string; tryNumber: number; reason: string }[]
   /** True for a success after a failed run of the same dag. */
   recovered: boolean
@@ -38,9 +38,9 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   catchup?: Catchup
   /** Limit of concurrent runs; further runs stay `queued`. Default 16. */
   maxActiveRuns?: number
-  /** Limit of concurrent task instances of this dag, over all processes. Default: no limit but the slots. */
+  /** Limit of concurrent task instances of this dag, over all processes. Default: only the slots limit them. */
   maxActiveTasks?: number
-  /** A run that takes longer fails. */
+  /** If a run takes longer than this, it fails. */
   dagrunTimeout?: Duration
   defaultArgs?: TaskDefaults
   /** Schema of a run's parameters, which each trigger validates. */
@@ -129,7 +129,7 @@ function checkParams(dagId: string, params: z.ZodObject): void {
 function newTask(dagId: string, id: string, options: Pick<Task, 'upstream'>): Task {
   checkId(dagId, 'task', id)
   const settled = parseTaskOptions(dagId, id, options)
-  // The author's own object, so that a cycle made by adding to it later is found.
+  // Uses the author's own object, so that a cycle is found even if the author adds it later.
   return { ...settled, id, upstream: options.upstream ?? settled.upstream }
 }
 

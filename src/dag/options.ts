@@ -96,7 +96,7 @@ export function parseTaskOptions(dagId: string, taskId: string, options: unknown
   return { ...given, ...times, memoryMb: memory }
 }
 
-/** NaN if it is not a size. */
+/** NaN if the text is not a size. */
 function megabytes(memory: unknown): number {
   const [, amount, unit] = /^(\d+)(MB|GB)$/.exec(String(memory)) ?? []
   return Number(amount) * (unit === 'GB' ? 1_024 : 1)

@@ -5,9 +5,9 @@ export type DagRunState = (typeof DAG_RUN_STATES)[number]
 /**
  * The transitions of a task instance that the owner of its run makes. `none`: its upstreams have not ended ·
  * `scheduled`: ready, but a pool or `maxActiveTasks` is full · `queued`: waits for a slot or a worker · `running`:
- * claimed · `up_for_retry`, `up_for_reschedule`: waits for its due time · the other four are final. A person can also
- * clear it (any state to `none`), mark it (any state to `success`, `failed` or `skipped`) and cancel the run.
- * `src/runner/STATE_MACHINE.md` draws them.
+ * claimed · `up_for_retry`, `up_for_reschedule`: waits for its due time · the other four are final. A user can also
+ * clear a task instance (any state to `none`), mark it (any state to `success`, `failed` or `skipped`) and cancel the
+ * run. `src/runner/STATE_MACHINE.md` draws them.
  */
 const TRANSITIONS = {
   none: ['scheduled', 'queued', 'skipped', 'upstream_failed'],
@@ -33,7 +33,7 @@ export function isTerminal(state: TaskInstanceState): state is TerminalTaskState
 
 export type RunType = 'manual' | 'scheduled' | 'backfill'
 
-/** True for a run that has ended. Only a clear or a mark changes it again, to `queued`. */
+/** True for a run that has ended. Only a clear or a mark changes an ended run again: to `queued`. */
 export function isOver(state: DagRunState): state is 'success' | 'failed' {
   return state === 'success' || state === 'failed'
 }

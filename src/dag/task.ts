@@ -16,12 +16,12 @@ export interface TaskContext<Settings = Record<string, unknown>, Params = Record
   tryNumber: number
   /** The dag's `settings`, read from the environment and parsed. */
   settings: Settings
-  /** The dag's `params`: passed with the trigger, and parsed. */
+  /** The parsed parameters (`params`) of the run, which the trigger passed. */
   params: Params
   logicalDate: Date
   dataIntervalStart: Date
   dataIntervalEnd: Date
-  /** The latest logical date before this run's, among the dag's runs that had succeeded when this try started. */
+  /** The logical date of the newest successful run of this dag before this run, as known when this try started. */
   previous: Date | undefined
   /** Aborts on timeout, cancel and shutdown. Pass it to every call that accepts a signal. */
   signal: AbortSignal

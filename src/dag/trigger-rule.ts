@@ -1,6 +1,6 @@
 import type { TerminalTaskState } from './state.ts'
 
-/** Counts a task's upstreams by their final state. `first` keeps a task of each state, for the reason. */
+/** Counts a task's upstreams by their final state. `first` has the first task of each state, which the reason names. */
 export interface Tally extends Record<TerminalTaskState, number> {
   total: number
   first: Partial<Record<TerminalTaskState, string>>
@@ -24,8 +24,8 @@ const ready: Judge = () => READY
 const undecided: Judge = () => undefined
 
 /**
- * When a task starts, judged by the final states of its upstreams; names and outcomes are Airflow's. The first function
- * of a rule gives an early verdict, which no other upstream can change. The second function gives
+ * The rules that decide from the final states of the upstreams whether a task starts. Names and outcomes are Airflow's.
+ * The first function of a rule gives an early verdict, which no other upstream can change. The second function gives
  * the verdict after all upstreams have ended.
  */
 const RULES = {
@@ -47,8 +47,9 @@ export const TRIGGER_RULES = Object.keys(RULES) as TriggerRule[]
 /**
  * Returns the verdict about a task, or undefined while it is undecided.
  *
- * The verdict depends only on the final states of the upstreams, never on their order. (Airflow's does: it skips an
- * `all_success` task at the first skipped upstream, even if another one fails a moment later.)
+ * The verdict depends only on the final states of the upstreams, never on their order. (In Airflow it depends on the
+ * order: an `all_success` task is skipped at the first skipped upstream, even if another upstream fails a moment
+ * later.)
  */
 export function judge(rule: TriggerRule, tally: Tally): Verdict | undefined {
   const { total, success, skipped } = tally

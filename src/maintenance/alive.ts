@@ -4,7 +4,10 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { BLOCKED, type JobListing } from '../operations/list-jobs.ts'
 
 export type Executing = Omit<JobListing, 'state' | 'start_date' | 'end_date' | 'reason'> & {
-  /** Milliseconds since its last committed heartbeat, by the database's clock; negative if that clock was set back. */
+  /**
+   * Milliseconds since the last committed heartbeat of the process, by the database's clock; negative if that clock was
+   * set back.
+   */
   silent_ms: number
 }
 
@@ -31,7 +34,7 @@ async function listAlive(db: Metadata, which: string): Promise<Executing[]> {
   return rows
 }
 
-/** Processes that hold their lock, but whose heartbeats the database does not commit, or committed in the future. */
+/** Processes that hold their lock, but whose last heartbeat is too old or in the future. */
 export async function listLate(db: Metadata): Promise<Executing[]> {
   const { rows } = await db.query<Executing>(
     `select ${COLUMNS} from metadata.job

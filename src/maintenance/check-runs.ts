@@ -50,7 +50,10 @@ function judgeProcesses(executing: readonly ExecutingWithDags[], late: readonly 
   return [{ name, level: 'warn', message: `no process is executing runs; start one with ${commandFor('start')}` }]
 }
 
-/** Reports the dags that no process has loaded, because they were added later. No process executes their runs. */
+/**
+ * Reports the dags that no process has loaded because they were added after the start. No process executes the runs of
+ * such dags.
+ */
 function judgeLoaded(executing: readonly ExecutingWithDags[], here: readonly string[]): Check[] {
   const missing = executing.length === 0 ? [] : here.filter((id) => !executing.some((one) => hasLoaded(one, id)))
   if (missing.length === 0) return []

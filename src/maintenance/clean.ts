@@ -17,7 +17,7 @@ export interface CleanOptions {
 
 export interface Cleaned {
   table: string
-  /** The number of deleted rows; with `dryRun`, of rows to delete. */
+  /** The number of deleted rows; with `dryRun`, the number of rows to delete. */
   rows: number
   /** Set if cleaning this table failed; the other tables are cleaned anyway. */
   error: string | null

@@ -6,7 +6,10 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { type Executing, listExecuting, listWorkers, namesOf } from './alive.ts'
 
 export interface ExecutingWithDags extends Executing {
-  /** The hash of each loaded dag's graph, by dag id. Null if the process is of an older version, which records none. */
+  /**
+   * The hash of each loaded dag's graph, by dag id. Null if the process runs an older version of T-minus, which does
+   * not record them.
+   */
   dags: Readonly<Record<string, string>> | null
   /** Task instances that it runs. */
   used: number
@@ -30,7 +33,9 @@ async function withDags(db: Metadata, executing: readonly Executing[]): Promise<
 
 export const NO_PROCESS = `No process is executing runs, so the run stays queued. Start one with ${commandFor('start')}`
 
-/** Says why no process will execute a new run of this dag, or why it may fail. Undefined if all is well. */
+/**
+ * Says why no process will execute a new run of this dag, or why it may fail. Undefined if there is no such problem.
+ */
 export async function whyStaysQueued(
   db: Metadata,
   { id, graph }: Pick<Dag, 'id' | 'graph'>,
@@ -51,9 +56,9 @@ export async function whyNoWorker(db: Metadata, { id, graph }: Pick<Dag, 'id' | 
 export interface QueuedRun {
   dag_id: string
   run_id: string
-  /** Hash of its graph if that is the newest of its dag. */
+  /** Hash of the run's graph if this graph is the newest of its dag. */
   hash: string | null
-  /** True if a process started it with `pipeline`: only that process executes it. */
+  /** True if `pipeline` started the run: only that process executes it. */
   is_owned: boolean
   queued_ms: number
   /** Running runs of its dag. */
@@ -99,10 +104,10 @@ function keyOf({ dag_id, run_id }: RunKey): string {
   return `${dag_id} ${run_id}`
 }
 
-/** A run that may start does so sooner. */
+/** A run that can start does so within this time. */
 const STARTS_WITHIN_MS = 2_000
 
-/** Says what a queued run waits for; undefined if nothing is known that keeps it from starting. */
+/** Returns the reason why a queued run waits; undefined if no reason is known. */
 export function waitingFor(run: QueuedRun, executing: readonly ExecutingWithDags[]): string | undefined {
   const { dag_id, hash, is_owned, queued_ms, running, max_active_runs } = run
   const problem = is_owned ? undefined : judgeProcesses(executing, dag_id, hash)

@@ -4,8 +4,8 @@ import { messageOf } from '../errors.ts'
 
 /**
  * The reason why the database cannot write, and what to do; undefined if it can. Small writes succeed on a full disk,
- * because they fit into existing files. So the probe writes a temporary file of 0.5 MB, which ends with the statement.
- * About 5 ms. Throws if the query fails for another reason.
+ * because they fit into existing files. So the probe writes a temporary file of 0.5 MB, which Postgres deletes after
+ * the statement. About 5 ms. Throws if the query fails for another reason.
  */
 export async function whyNotWritable(db: Database): Promise<string | undefined> {
   try {
@@ -30,7 +30,7 @@ interface Writing {
 const DISK_FULL = '53100'
 const LIMIT_EXCEEDED = '53400'
 
-/** Sent without parameters, so it is one message and one transaction, and the settings apply only to it. */
+/** The text is sent without parameters. So it is one message and one transaction, and its settings apply only there. */
 const PROBE = `
 set local work_mem = '64kB';
 set local temp_tablespaces = '';

@@ -19,7 +19,7 @@ import {
 import { clear } from './operate.ts'
 
 export interface BackfillRange {
-  /** The range of logical dates, both ends included. The caller ensures that it does not reach into the future. */
+  /** The range of logical dates, both ends included. The caller ensures that the range does not end in the future. */
   from: Date
   to: Date
   /** Which existing runs of the range to run again: none, failed ones, or all that ended. */
@@ -86,7 +86,7 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
       return { ...progress, ended: 'done' }
     }
     const room = Math.max(0, Math.min(maxActiveRuns - active, free))
-    // Plan even without room, because skipped ticks need none.
+    // Plans even if no run can start now, because skipped ticks need no run.
     const ahead = ticks.slice(next, next + PLANNED_AT_ONCE)
     const chosen = upTo(room, await plan(db, dag.id, ahead, reprocess, begunAt))
     const of = (action: string) => chosen.filter((one) => one.action === action)

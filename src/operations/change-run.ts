@@ -2,7 +2,7 @@ import type { GraphNode } from '../dag/graph.ts'
 import { type DagRunState, isOver, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
-/** Statements by which a process other than the owner changes a run. Run them in one transaction. */
+/** Statements by which a process other than the owner changes a run. Run these statements in one transaction. */
 
 export interface LockedRun {
   dagRunId: number
@@ -25,7 +25,7 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
     [dagId, runId],
   )
   const [run] = rows
-  // This must be a separate statement: one that had to wait for the lock would read the states from before the wait.
+  // This must be a separate statement. A statement that waited for the lock would read states from before the wait.
   return run && { ...run, ...(await readStates(tx, run.dagRunId)) }
 }
 
@@ -44,7 +44,7 @@ export const MARKED = 'marked'
 
 /**
  * Matches task instances that are ready, upstream_failed, or skipped by their trigger rule or by a cancel. A cancel may
- * also skip a task that waits for a retry. The history then has its latest try.
+ * also skip a task that waits for a retry. The history then has the latest try of such a task instance.
  */
 const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = 'skipped'
   and reason is distinct from '${MARKED} skipped' and (started_at is null or exists (

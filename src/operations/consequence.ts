@@ -17,7 +17,7 @@ export interface Consequence {
   run: DagRunState | undefined
 }
 
-/** Uses the runner's own decision code: resets the tasks that `mark` resets, then decides as the run's owner would. */
+/** Uses the runner's own code: resets the tasks that `mark` resets, then decides like the owner of the run. */
 export function consequenceOf(run: RunState, taskId: string, mark: Mark): Consequence {
   const states = { ...run.states }
   for (const id of resetBy(run, taskId)) states[id] = 'none'

@@ -12,7 +12,7 @@ export interface JobListing {
   heartbeat_at: Date
   end_date: Date | null
   reason: string | null
-  /** Hash of the sources that it has loaded; null: unknown. */
+  /** Hash of the sources that the process has loaded; null: unknown. */
   code_version: string | null
   /** How long its main thread has been blocked, ms; null: it is not blocked. */
   blocked_ms: number | null
@@ -44,7 +44,10 @@ export function blockedWords({ blocked_ms, blocked_by }: Blocked): string | unde
   return `blocked for ${humanDuration(blocked_ms)}${blocked_by === null ? '' : ` by ${blocked_by}`}`
 }
 
-/** One sentence if these running processes have loaded different code; undefined if not, or if it is unknown. */
+/**
+ * Returns a sentence if these running processes have loaded different code. Undefined if they have not, or if that is
+ * unknown.
+ */
 export function codeDifference(running: readonly Pick<JobListing, 'code_version'>[]): string | undefined {
   const known = running.filter(({ code_version }) => code_version !== null)
   if (new Set(known.map(({ code_version }) => code_version)).size < 2) return undefined

@@ -36,7 +36,7 @@ export async function endBackfills(db: Metadata, dagId: string, backfillId: numb
 
 export interface BackfillState {
   isOpen: boolean
-  /** Its queued and running runs. */
+  /** The number of queued and running runs of the backfill. */
   active: number
   /** How many more runs the dag's `max_active_runs` allows; queued runs count as active. */
   free: number
@@ -69,7 +69,7 @@ export async function deleteUnstartedRuns(db: Metadata, backfillId: number): Pro
 export interface KnownRun {
   runId: string
   state: DagRunState
-  /** Measured by the database's clock. */
+  /** The age is measured by the database's clock. */
   endedAt: Date | null
 }
 

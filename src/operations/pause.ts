@@ -1,8 +1,8 @@
 import type { Metadata } from '../metadata/metadata.ts'
 
 /**
- * Pauses or unpauses a dag, even one that never ran. Unpausing skips the ticks before `now` (the caller's clock), even
- * if the dag has `catchup`.
+ * Pauses or unpauses a dag, even a dag that never ran. Unpausing skips the ticks before `now` (the caller's clock),
+ * even if the dag has `catchup`.
  */
 export async function setPaused(db: Metadata, dagId: string, paused: boolean, now: Date): Promise<void> {
   await db.query(

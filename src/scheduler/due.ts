@@ -7,11 +7,11 @@ export interface Tick {
   dataIntervalStart: Date
 }
 
-/** What determines which of a dag's ticks are due. Instants in ms since 1970. */
+/** The facts that decide which ticks of a dag are due. Instants in ms since 1970. */
 export interface History {
   /** Logical date of the dag's last scheduled run. */
   last: number | undefined
-  /** No tick at or before this instant counts: the dag was unpaused then, or got its schedule. */
+  /** Only later ticks count. At this instant the dag was unpaused or got its schedule. */
   since: number | undefined
   /** This process has handled every tick up to this instant; undefined if it has just started. */
   seen: number | undefined
@@ -22,7 +22,7 @@ export interface History {
 export interface Due {
   /** Oldest first. */
   ticks: Tick[]
-  /** The first tick that is not in `ticks`. If it is not after `now`, more than `most` ticks are due. */
+  /** The first tick that is not in `ticks`. If this tick is not after `now`, more than `most` ticks are due. */
   next: number
 }
 
@@ -37,8 +37,8 @@ export const GRACE_MS = 60_000
 /**
  * Returns the ticks that must run at `now`, at most `most`. Pure. If the last check was at most a minute ago, all
  * ticks since then are on time. After a longer gap (a restart, a suspend, a clock set forward) only the latest tick can
- * be on time: for a minute, or for half of the interval to the next tick. Of the late ticks `all` run, the `latest`, or
- * `none`.
+ * be on time: for a minute, or for half of the interval to the next tick. Late ticks: `all` run, only the `latest`
+ * runs, or `none` runs.
  */
 export function due(timetable: Timetable, catchup: Catchup, history: History, now: number, most: number): Due {
   const floor = floorOf(history, now)

@@ -37,7 +37,7 @@ const CHECK_EVERY_MS = 1_000
 export interface LastCheck {
   /** Measured by the system clock. */
   at: Date
-  /** How long ago that was; setting the clock changes nothing. */
+  /** Returns the time since that check. A change of the clock does not affect it. */
   ageMs(): number
 }
 
@@ -75,7 +75,7 @@ export class Scheduler {
     this.#checking.request()
   }
 
-  /** Waits for a check that is running; no further one starts. */
+  /** Waits for the running check. No further check starts. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await this.#ticker?.destroy()
@@ -128,7 +128,7 @@ export class Scheduler {
   /** The dags that may have a due tick, the longest overdue first. */
   #overdue(now: number): Entry[] {
     for (const entry of this.#entries) {
-      // The clock was set back, so the next tick may be earlier than the one known.
+      // The clock was set back, so the next tick may be earlier than the known next tick.
       if (now < this.#checkedAt) entry.next = now
       if (now < this.#checkedAt || entry.next > now) entry.seen = now
     }

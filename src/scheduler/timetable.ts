@@ -39,7 +39,7 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
       const jump = offsetAt(change) - offset
       const isSkipped = tick < change + jump
       if (isSkipped && !(isHourly && jump % HOUR_MS === 0)) return change
-      // Search on from the change with the new offset, after the repeated wall times.
+      // Continues the search at the change, with the new offset, after the repeated wall times.
       from = change - 1_000 + (isHourly ? 0 : Math.max(0, -jump))
       offset += jump
     }
@@ -47,7 +47,7 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
   return { next, previous: (tick) => previousOf(tick, next) }
 }
 
-/** If an instant lies in repeated wall time: the instant at which the repetition ends. Else an earlier instant. */
+/** If the instant is in a repeated wall time: the instant at which the repetition ends. Else an earlier instant. */
 function repeatedUntil(instant: number, offsetAt: Offsets): number {
   const earlier = instant - 24 * HOUR_MS
   const change = changeWithin(earlier, instant, offsetAt(earlier), offsetAt)

@@ -31,7 +31,7 @@ export class Screen {
     if (this.live) this.#write([], block)
   }
 
-  /** Leaves the block on the screen as it is; the next one is drawn below it. */
+  /** Leaves the block unchanged on the screen. The next block is drawn below it. */
   keep(): void {
     this.#block = []
   }

@@ -82,8 +82,8 @@ function narrow(widths: number[], columns: number, least: number): void {
 }
 
 /**
- * (slice-ansi 8.0.0 and cli-truncate 5.2.0, the last versions for Node 20, return one column too many where they cut
- * within an emoji such as ☀️.)
+ * (slice-ansi 8.0.0 and cli-truncate 5.2.0, the last versions for Node 20, cannot be used: if they cut within an emoji
+ * such as ☀️, the result is one column too wide.)
  */
 function cut(text: string, width: number): string {
   if (columnsOf(text) <= width) return text
@@ -132,7 +132,7 @@ export function instant(date: Date | null): string {
         .replace(/\.\d+Z$/, 'Z')
 }
 
-/** How long something took, for example `83 ms`; an empty text until it has ended. */
+/** A duration, for example `83 ms`; an empty text if the task or run has not ended. */
 export function took({ start_date, end_date }: { start_date: Date | null; end_date: Date | null }): string {
   return start_date === null || end_date === null ? '' : humanDuration(end_date.getTime() - start_date.getTime())
 }

@@ -27,7 +27,7 @@ export interface BackfillVerbOptions {
   reprocess: BackfillRange['reprocess']
 }
 
-/** `dags backfill <dag>`: runs the ticks of a past period and waits for their end; 1 if a run has failed. */
+/** `dags backfill <dag>`: runs the ticks of a past period and waits for their end. Returns 1 if a run has failed. */
 export async function dagsBackfill(dagId: string, options: BackfillVerbOptions): Promise<number> {
   const from = parseInstant('--from', options.from)
   const to = parseInstant('--to', options.to)
@@ -74,7 +74,7 @@ async function run(metadata: Metadata, dag: Dag, range: BackfillRange, maxActive
 
 const BAR_WIDTH = 30
 
-/** A bar on a terminal; in a pipe a line for each tenth. */
+/** Shows a bar on a terminal, and in a pipe one line for each tenth of the work. */
 function openBar(screen: Screen): (progress: BackfillProgress) => void {
   let tenths = 0
   return ({ ticks, done, active }) => {

@@ -19,7 +19,7 @@ interface ListedDag {
   tasks: number
   description: string
   import_error: string | null
-  /** Whether its code is in PIPELINES_DIR. */
+  /** True if the dag's code is in PIPELINES_DIR. */
   is_active: boolean
 }
 

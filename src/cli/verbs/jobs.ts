@@ -30,7 +30,7 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
   })
 }
 
-/** `jobs check`: whether any live process executes runs. */
+/** `jobs check`: returns 1 if no live process executes runs. */
 export async function jobsCheck(): Promise<number> {
   return await withMetadata(async (metadata) => {
     const executing = await listExecuting(metadata)

@@ -24,7 +24,7 @@ export async function page(env: Environment, door: Door | undefined, stopped: Pr
     const signal = await stopped
     setup.log.info(`${signal}: stopping; a second signal ends at once`)
     await served.close()
-    // If the signal came early, return the exit code of a process without a handler.
+    // If the signal came early, returns the exit code that a process without a handler would have.
     return early === undefined ? 0 : EXIT_OF[early]
   } finally {
     await databases.close()

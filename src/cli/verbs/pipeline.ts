@@ -62,7 +62,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     else await refuseMissingPools(app.metadata, dag)
     const noWorker = setup.config.executor === 'distributed' && (await whyNoWorker(app.metadata, dag))
     if (noWorker) throw new UsageError(noWorker, { code: 'no_worker' })
-    // First adopt the runs of this dag that another process began and did not finish.
+    // First adopts the unfinished runs of this dag that another process began.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
     const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })

@@ -47,7 +47,10 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   return left > 0 ? EXIT_OF[signal] : 0
 }
 
-/** After an error that belongs to no task. Runs are released first, because the process may be killed before the rest. */
+/**
+ * Ends the process after an error that belongs to no task. Runs are released first, because the process may be killed
+ * before the other steps.
+ */
 async function endBroken(app: App, stop: () => Promise<unknown>): Promise<number> {
   const reason = await app.broken
   const stopping = stop()
@@ -68,7 +71,7 @@ async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<numb
 }
 
 function logRuns({ log }: Setup) {
-  /** Running runs by their row id, to name the run in a task's log lines. */
+  /** The running runs by their row id. The log lines of a task name the run with it. */
   const runs = new Map<number, { dag_id: string; run_id: string }>()
   return {
     onChange: ({ run }: RunView, { transitions, run: end }: RunChange) => {

@@ -96,7 +96,7 @@ function textOf({ try_number, logged_at, level, message, fields }: LogRow): stri
   return printable(`${instant(logged_at)} try ${try_number} ${level.padEnd(5)} ${message}${more}`)
 }
 
-/** The stack of the error, which starts with the reason. Without a stack, the reason. */
+/** The stack of the error, which starts with the reason. If there is no stack, the reason. */
 function endOf({ try_number, ended_at, state, reason, error }: TryEnd): string {
   return printable(`${instant(ended_at)} try ${try_number} ${state}: ${error ?? reason ?? 'no reason given'}`)
 }

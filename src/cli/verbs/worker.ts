@@ -23,7 +23,7 @@ export async function worker(): Promise<number> {
   return left > 0 ? EXIT_OF[signal] : 0
 }
 
-/** After an error that belongs to no task. */
+/** Ends the process after an error that belongs to no task. */
 async function endBroken(app: WorkerApp): Promise<number> {
   await app.end('failed', BROKEN.graceMs, { reason: await app.broken, abandonMs: BROKEN.abandonMs })
   return BROKEN.exitCode
