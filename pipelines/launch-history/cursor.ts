@@ -1,8 +1,8 @@
 import { fail } from 'tminus'
 
 /**
- * The position of the next page. It is a T-0 (`net`) and not an offset: an hour may pass between two pages, and a launch
- * that is added to or removed from the list meanwhile would shift all later offsets.
+ * The position of the next page. It is a T-0 (`net`) and not an offset, because an hour may pass between two pages. A
+ * launch that is added or removed in this time would shift all later offsets.
  */
 export interface Cursor {
   /** The earliest T-0 of the page; inclusive, because several launches may share it. Null: from the beginning. */
@@ -19,10 +19,10 @@ export function newOf({ ids }: Cursor, results: readonly unknown[]): unknown[] {
 }
 
 /**
- * The cursor after a page (as received, ascending by net) that is not the last one.
+ * The cursor after a page that is not the last page. The launches are in the received order, ascending by net.
  *
- * Throws TminusError `failed`, not retryable, if the page is in another order or no launch has a net: the load would then
- * miss launches.
+ * Throws TminusError `failed`, not retryable, if the page is in another order or no launch has a net: the load would
+ * then miss launches.
  */
 export function cursorAfter({ net, offset }: Cursor, results: readonly unknown[]): Cursor {
   const nets = results.map((launch) => Date.parse(String(at(launch, 'net')))).filter((time) => !Number.isNaN(time))
@@ -39,7 +39,7 @@ export function cursorAfter({ net, offset }: Cursor, results: readonly unknown[]
   return { net: new Date(last), offset: 0, ids: there.map((launch) => String(at(launch, 'id'))) }
 }
 
-/** Throws TminusError `failed`, not retryable, for a page that was already received: the load would never end. */
+/** Throws TminusError `failed`, not retryable, if the page was already received: the load would never end. */
 export function refuseRepeated(pages: Set<string>, results: readonly unknown[]): void {
   const page = JSON.stringify(results.map((launch) => at(launch, 'id')))
   if (pages.has(page)) throw unexpectedList('repeats a page')

@@ -11,7 +11,7 @@ export default dag(
     schedule: null,
     maxActiveRuns: 1,
     params: Span,
-    // One try reads as many pages as the quota allows: with a key, all of them.
+    // One try reads as many pages as the quota allows. With an API key, it reads all pages.
     defaultArgs: { retries: 3, retryDelay: '30s', executionTimeout: '1h' },
     settings: launchLibrarySettings,
   },

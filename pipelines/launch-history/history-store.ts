@@ -11,7 +11,10 @@ export interface Load extends Counts {
   cursorNet: Date | null
   cursorOffset: number
   cursorIds: string[]
-  /** The number of launches in the list, as the first page gave it; null before that page, or if the API gives none. */
+  /**
+   * The number of launches in the list, according to the first page. Null before that page, or if the API does not give
+   * it.
+   */
   total: number | null
   pages: number
   startedAt: Date
@@ -32,8 +35,8 @@ const COLUMNS = `source, span, net_to as "netTo", cursor_net as "cursorNet", cur
   started_at as "startedAt", finished_at as "finishedAt"`
 
 /**
- * Starts a load of a span. Returns undefined, and starts none, if a load of that span is unfinished or has finished since
- * `askedAt`. An unfinished load that has no page yet is replaced.
+ * Starts a load of a span. If a load of that span is unfinished, or has finished since `askedAt`, returns undefined and
+ * starts no load. An unfinished load that has no page yet is replaced.
  */
 export async function startLoad(
   db: Queryable,
@@ -64,12 +67,12 @@ export async function readLoad(
   return rows[0]
 }
 
-/** The progress of a load with one more page. */
+/** Records one more page in the progress of a load. */
 export interface Advance {
   counts: Counts
   /** Null after the last page. */
   cursor: Cursor | null
-  /** The length of the list. */
+  /** The number of launches in the list. */
   total: number | null
   now: Date
 }

@@ -34,9 +34,9 @@ export type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'logicalDate' | 
  * Loads the previous launches of a span page by page. It continues where the last try or run stopped, because one
  * transaction writes the launches of a page and the progress of the load.
  *
- * Throws Rescheduled if the quota is used up. Also throws Rescheduled instead of a retryable error if this try has stored
- * a page, so only a try without progress uses up a retry. Throws TminusError `failed` if the answers are not from Launch
- * Library.
+ * Throws Rescheduled if the quota is used up. Also throws Rescheduled instead of a retryable error if this try has
+ * stored a page, so only a try without progress uses up a retry. Throws TminusError `failed` if the answers are not
+ * from Launch Library.
  */
 export async function loadHistory(_inputs: unknown, context: Context): Promise<HistorySummary> {
   const { log, now, settings, signal } = context
@@ -62,8 +62,8 @@ export async function loadHistory(_inputs: unknown, context: Context): Promise<H
 }
 
 /**
- * Continues an unfinished load of the same span. Restarts a finished load, unless it finished after this run was
- * triggered: then another run has just done the same work.
+ * Continues an unfinished load of the same span. Restarts a finished load. If the load finished after this run was
+ * triggered, does nothing, because another run has just done the work.
  */
 async function openLoad({ db, logicalDate, now, params, settings }: Context): Promise<Load> {
   const at = now()
@@ -114,7 +114,7 @@ async function loadPage(load: Load, reading: Reading): Promise<{ moved: Load; st
   return { moved, stored }
 }
 
-/** The error for a list that has no next page though its count is higher. */
+/** The error for a list without a next page, although its count is higher than the number of received launches. */
 function endedEarly({ results, count, last }: Page, { offset }: Cursor): TminusError | undefined {
   const received = offset + results.length
   if (!last || count === null || received >= count) return undefined

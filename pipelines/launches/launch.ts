@@ -11,7 +11,10 @@ export interface Launch {
    * 12/13 half, 14 year, 15 fiscal year, 16 decade; derived where the API does not give it.
    */
   net_precision: number | null
-  /** 1 go, 2 to be determined, 3 success, 4 failure, 5 hold, 6 in flight, 7 partial failure, 8 to be confirmed, 9 payload deployed. */
+  /**
+   * 1 go, 2 to be determined, 3 success, 4 failure, 5 hold, 6 in flight, 7 partial failure, 8 to be confirmed, 9
+   * payload deployed.
+   */
   status_id: number
   status_name: string
   /** Absent in 2.0.0. Does not change when only the image or the slug changes. */
@@ -55,7 +58,7 @@ export type StoredLaunch = { [Column in keyof Launch]: Launch[Column] | null } &
   details?: unknown
 }
 
-/** A row that has the three fields without which a board or channel cannot show a launch. */
+/** A row with the three fields that a board or channel needs to show a launch. */
 export type KnownLaunch = StoredLaunch & Pick<Launch, 'launch_id' | 'name' | 'net'>
 
 /** Status ids of a launch that left the ground, with any outcome. */

@@ -5,7 +5,7 @@ export function isMissingTable(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '42703')
 }
 
-/** Rethrows an error of the database. About missing tables, it says what to run first. */
+/** Rethrows an error of the database. If tables are missing, the error says which command to run first. */
 export function explainMissingTables(contents: string, code: string): (error: unknown) => never {
   return (error) => {
     if (!isMissingTable(error)) throw error

@@ -13,7 +13,7 @@ export interface Move {
   direction: 'later' | 'earlier' | 'unsigned'
   /** `set`: now known more precisely. `open`: now known less precisely. */
   precision: 'same' | 'set' | 'open'
-  /** Between the starts of the two periods, in ms; not negative. */
+  /** The time between the starts of the two periods, in ms; not negative. */
   byMs: number
 }
 

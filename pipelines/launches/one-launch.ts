@@ -3,7 +3,7 @@ import type { Queryable } from 'tminus/db'
 import type { StoredLaunch } from './launch.ts'
 import { findLaunches } from './read-launches.ts'
 
-/** The one launch that `text` names. Throws TminusError `launch_unknown` or `launch_ambiguous`. */
+/** Returns the only launch that `text` names. Throws TminusError `launch_unknown` or `launch_ambiguous`. */
 export async function findOneLaunch(db: Queryable, host: CommandHost, text: string): Promise<StoredLaunch> {
   const [launch, ...others] = await findLaunches(db, text.trim(), host.now())
   if (launch === undefined)

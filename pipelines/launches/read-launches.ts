@@ -15,7 +15,10 @@ export interface Wanted {
   limit: number
 }
 
-/** Upcoming launches, nearest first; or past launches, latest first. A vanished launch is in neither before its period ends. */
+/**
+ * Upcoming launches, nearest first; or past launches, latest first. A vanished launch is in neither list before its
+ * period ends.
+ */
 export async function listLaunches(
   db: Queryable,
   { now, past, search, provider, limit }: Wanted,
@@ -33,8 +36,8 @@ export async function listLaunches(
 }
 
 /**
- * Launches that `text` may name, nearest to `now` first: by `id`, `launch_id` (or its first eight or more characters),
- * slug or name. If there is none, launches with all words of `text` in their name.
+ * Finds launches by `id`, `launch_id` (or its first eight or more characters), slug or name. The launch nearest to
+ * `now` comes first. If no launch matches, returns launches with all words of `text` in their name.
  */
 export async function findLaunches(db: Queryable, text: string, now: Date): Promise<StoredLaunch[]> {
   const { rows } = await db.query<StoredLaunch & { exact: boolean }>(
@@ -139,8 +142,8 @@ export interface Exported {
 const FETCH_SIZE = 200
 
 /**
- * Passes all launches to `take` in batches, ordered by net, as one consistent snapshot. Stops when `take` returns false.
- * A transaction stays open until the end.
+ * Passes all launches to `take` in batches, ordered by net, as one consistent snapshot. Stops when `take` returns
+ * false. A transaction stays open until the end.
  */
 export async function eachLaunch(
   db: Database,

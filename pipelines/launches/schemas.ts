@@ -10,8 +10,8 @@ export interface ReadLaunch {
 }
 
 /**
- * One schema per API version. A schema names the keys that this pipeline reads; other keys are ignored. A key is optional
- * if it was added later (`net_precision` to 2.2.0 in 2022) or only the detailed mode has it (`vid_urls`).
+ * One schema per API version. A schema names the keys that this pipeline reads; other keys are ignored. A key is
+ * optional if it was added later (`net_precision` to 2.2.0 in 2022) or only the detailed mode has it (`vid_urls`).
  * https://ll.thespacedevs.com/docs/ · https://github.com/TheSpaceDevs/Tutorials
  */
 export const SCHEMAS: Record<ApiVersion, z.ZodType<ReadLaunch>> = {
@@ -62,7 +62,7 @@ const links = z
   .nullish()
   .transform((value) => ({ isGiven: value !== undefined, best: bestLink(value ?? []) }))
 
-/** The link with the lowest priority number; the first of equals. */
+/** The link with the lowest priority number. If several links have it, the first of them. */
 function bestLink(candidates: { url: string | null; priority?: number | null | undefined }[]): string | null {
   let best: { url: string; priority: number } | undefined
   for (const { url, priority } of candidates) {
@@ -134,7 +134,7 @@ const Launch230 = z
   .transform((raw) =>
     launchOf(raw, {
       net_precision: raw.net_precision ?? derivedPrecision(raw.net, raw.status.id),
-      // The first family is the one that 2.2.0 gives: "Falcon" of "Falcon", "Falcon 9".
+      // Takes the first family, as 2.2.0 does. For example, "Falcon" from "Falcon" and "Falcon 9".
       family: raw.rocket?.configuration?.families?.[0]?.name ?? null,
       image_url: raw.image?.image_url ?? null,
       image_credit: raw.image?.credit ?? null,

@@ -16,7 +16,7 @@ export const launchLibrarySettings = {
   /** Raises the limit of 15 calls an hour. */
   LAUNCH_LIBRARY_TOKEN: z
     .string()
-    .regex(/^[\x21-\x7E]+$/, { error: 'must be the key alone, without spaces or line breaks' })
+    .regex(/^[\x21-\x7E]+$/, { error: 'must be only the key, without spaces or line breaks' })
     .optional(),
 }
 

@@ -72,7 +72,7 @@ function rejectOf({ launchId, details, issues }: Exclude<Parsed, ParsedLaunch>):
   return { key: launchId ?? `raw:${contentHash(details)}`, raw: details, issues }
 }
 
-/** Increase this when `parseLaunch` reads other fields: each row is then rewritten once. */
+/** Increase this number when `parseLaunch` reads other fields. Each row is then rewritten once. */
 const PARSER_VERSION = 2
 
 /** A hash of the launch as received. `last_updated` is not enough: a new image or slug does not change it. */
@@ -133,8 +133,8 @@ function withStoredLinks(incoming: store.Incoming, stored: store.ComparedRow | u
 }
 
 /**
- * The changed columns of a launch; none for a new launch. A row that the older Airflow version wrote lacks most columns:
- * values for them are not changes.
+ * The changed columns of a launch; none for a new launch. A row that the older Airflow version wrote lacks most
+ * columns: values for them are not changes.
  */
 export function changesOf(stored: store.ComparedRow | undefined, launch: Launch): store.Change[] {
   if (stored === undefined) return []
@@ -155,7 +155,9 @@ function isDataError(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && /^(22|54)[0-9A-Z]{3}$/.test(String(error.code))
 }
 
-/** Stores one launch at a time, after Postgres refused a value of the page: only the launch with that value is rejected. */
+/**
+ * Stores one launch at a time, after Postgres refused a value of the page: only the launch with that value is rejected.
+ */
 async function storeEach(db: Database, { launches, rejects, now, alongside }: Storing): Promise<PageSummary> {
   const total = { inserted: 0, updated: 0 }
   const refused: store.Reject[] = []
@@ -177,7 +179,7 @@ async function storeEach(db: Database, { launches, rejects, now, alongside }: St
   return stored
 }
 
-/** Stores a reject. If Postgres refuses the launch as received, stores its issues without it. */
+/** Stores a reject. If Postgres also refuses the JSON of the launch as received, stores only the issues. */
 async function putReject(db: Database, reject: store.Reject, now: Date): Promise<void> {
   try {
     await store.putRejects(db, [reject], now)

@@ -9,7 +9,10 @@ export interface Incoming extends ParsedLaunch {
   hash: string
 }
 
-/** Locks until the end of the transaction: if two processes store at once, the second compares after the first wrote. */
+/**
+ * Holds a lock until the end of the transaction. If two processes store at the same time, the second compares after the
+ * first has written.
+ */
 export async function lockStore(db: Queryable): Promise<void> {
   await db.query(`select pg_advisory_xact_lock(hashtextextended('tminus store rocket_launches', 0))`)
 }
@@ -18,8 +21,8 @@ export async function lockStore(db: Queryable): Promise<void> {
 export const DETAILED = 'd:'
 
 /**
- * SQL: true if the received launch replaces the stored one. An older answer (a stale copy, a slower process) never replaces
- * a newer one. An answer in normal mode never replaces an equally old answer in detailed mode.
+ * SQL: true if the received launch replaces the stored one. An older answer (a stale copy, a slower process) never
+ * replaces a newer one. An answer in normal mode never replaces an equally old answer in detailed mode.
  */
 const REPLACES = (page: string) => `stored.content_hash is distinct from ${page}.content_hash
        and (${page}.last_updated < stored.last_updated) is not true
@@ -34,8 +37,8 @@ export interface Compared {
 }
 
 /**
- * Compares received launches (each once) with the stored ones. The `limit` forces Postgres to look up each row by the index.
- * Otherwise a plan made while the table was empty would scan the whole table, even after the table has grown.
+ * Compares received launches (each once) with the stored ones. The `limit` forces Postgres to look up each row by the
+ * index. Otherwise a plan made while the table was empty would scan the whole table, even after the table has grown.
  */
 export async function compare(db: Queryable, incoming: readonly Incoming[]): Promise<Compared> {
   const { rows } = await db.query<{ launchId: string; differs: boolean; returned: boolean }>({
@@ -93,13 +96,17 @@ export async function upsert(db: Queryable, incoming: readonly Incoming[], now: 
     now.toISOString(),
     ...LAUNCH_COLUMNS.map((column) => parameter(launch[column])),
   ])
-  // Parsing so many parameters takes a fifth of the statement's time, so each connection prepares the full batch once.
+  // Parsing the parameters of a full batch takes a fifth of the statement's time. So each connection prepares this
+  // statement once.
   const name = incoming.length === BATCH ? { name: 'upsert_launches' } : {}
   const { rows } = await db.query<{ launchId: string }>({ ...name, text: upsertText(incoming.length), values })
   return rows.map((row) => row.launchId)
 }
 
-/** pg would write a Date in the process's time zone. For old dates the offset of a zone can have seconds, which are lost. */
+/**
+ * pg would write a Date in the process's time zone. For old dates the offset of a zone can have seconds, which are
+ * lost.
+ */
 function parameter(value: Launch[keyof Launch]): Exclude<typeof value, Date> {
   return value instanceof Date ? value.toISOString() : value
 }
@@ -174,7 +181,7 @@ export async function putRejects(db: Queryable, rejects: readonly Reject[], now:
   )
 }
 
-/** Deletes the rejects of launches that were received and parsed, and removes the mark that such a launch vanished. */
+/** Deletes the rejects of launches that have now been parsed. Such launches no longer count as vanished. */
 export async function markReturned(db: Queryable, launchIds: string[]): Promise<void> {
   await db.query(
     `with parsed as (delete from rocket_launch_rejects where key = any ($1))

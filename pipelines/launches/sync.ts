@@ -64,8 +64,8 @@ export interface Nearest {
 }
 
 /**
- * The launch without an outcome that is nearest to now, past or upcoming, within a day. A launch with a precise time comes
- * before a launch with a day only. Launches without a known day do not count.
+ * The launch without an outcome that is nearest to now, past or upcoming, within a day. A launch with a precise time
+ * comes before a launch with only a day. Launches without a known day do not count.
  */
 export async function nearestWithoutOutcome(db: Queryable, now: Date): Promise<Nearest | undefined> {
   const { rows } = await db.query<Nearest>(
@@ -80,11 +80,11 @@ export async function nearestWithoutOutcome(db: Queryable, now: Date): Promise<N
 }
 
 /**
- * Marks upcoming launches as vanished if they are missing from the whole list, and returns their number. If most launches
- * are missing, the list is probably wrong: then no launch is marked, and the returned number is negative.
+ * Marks upcoming launches as vanished if they are missing from the whole list, and returns their number. If most
+ * launches are missing, the list is probably wrong: then no launch is marked, and the returned number is negative.
  *
- * The list starts at a `net` one day before now. A launch whose placeholder is older may be missing, even if its period is
- * not over. `launchesToCheck` returns such a launch.
+ * The list starts at a `net` one day before now. A launch whose placeholder is older may be missing, even if its period
+ * is not over. `launchesToCheck` returns such a launch.
  */
 export async function markVanished(db: Queryable, seen: readonly string[], now: Date): Promise<number> {
   const { rows } = await db.query<{ missing: number; expected: number }>(
@@ -112,9 +112,8 @@ export async function deleteRejectsWithoutId(db: Queryable, before: Date): Promi
 }
 
 /**
- * Launches (at most `limit`) without an outcome that the list no longer contains, because their T-0 is more than a day ago
- * or they vanished. The longer ago this happened, the less often the launch is
- * checked.
+ * Launches (at most `limit`) without an outcome that the list no longer contains, because their T-0 is more than a day
+ * ago or they vanished. The older such a launch is, the less often it is checked.
  */
 export async function launchesToCheck(db: Queryable, now: Date, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ launchId: string }>(
@@ -130,7 +129,10 @@ export async function launchesToCheck(db: Queryable, now: Date, limit: number): 
   return rows.map(({ launchId }) => launchId)
 }
 
-/** Records that these launches were requested by id. Those that were not received are marked as vanished. */
+/**
+ * Records that these launches were requested by id. Launches that were requested but not received are marked as
+ * vanished.
+ */
 export async function recordChecked(
   db: Queryable,
   asked: readonly string[],

@@ -23,8 +23,8 @@ export function precisionOf({ net_precision }: Pick<Launch, 'net_precision'>): n
 }
 
 /**
- * The start of the period of `net`: a precise net itself, else the first instant (UTC) of its day, week, month, quarter,
- * half, year or decade. If a placeholder moves within its period, the result does not change.
+ * The start of the period of `net`: a precise net itself, else the first instant (UTC) of its day, week, month,
+ * quarter, half, year or decade. If a placeholder moves within its period, the result does not change.
  */
 export function periodStart(net: Date, precision: number): Date {
   if (isPrecise(precision)) return net
@@ -40,8 +40,8 @@ export function periodStart(net: Date, precision: number): Date {
 }
 
 /**
- * The period of `net`, in ms since 1970; `end` is exclusive. A precise time is its own start and end. A morning counts as
- * a whole day, because the time zone of the launch site is unknown.
+ * The period of `net`, in ms since 1970; `end` is exclusive. A precise time is its own start and end. A morning counts
+ * as a whole day, because the time zone of the launch site is unknown.
  */
 export function periodOf(net: Date, precision: number): { start: number; end: number } {
   const from = periodStart(net, precision)
@@ -52,9 +52,9 @@ export function periodOf(net: Date, precision: number): { start: number; end: nu
 }
 
 /**
- * The end of the period of `net`, never before `net`. After it, the launch is past. The column `period_end` (SQL function
- * `launch_period_end`) has the same value. The end is `net` itself if it is known to the second or minute, or if its
- * precision is unknown (in a row that the older Airflow version wrote).
+ * The end of the period of `net`, never before `net`. After this instant, the launch is past. The column `period_end`
+ * (SQL function `launch_period_end`) has the same value. The end is `net` itself if it is known to the second or
+ * minute, or if its precision is unknown (in a row that the older Airflow version wrote).
  */
 export function periodEnd(net: Date, precision: number | null): Date {
   if (precision === null) return net
@@ -76,7 +76,7 @@ function lengthOf(precision: number): [number, number, number] {
 
 /**
  * The class of a precision; 0 is the finest. Second, minute and hour are one class; day, morning and afternoon another.
- * Year and fiscal year are one class too, and unknown ids belong to it.
+ * Year and fiscal year are also one class. Unknown ids belong to this class.
  */
 export function precisionClass(precision: number): number {
   if (isPrecise(precision)) return 0
@@ -133,7 +133,9 @@ const UNITS = [
   ['second', 1_000, 60_000],
 ] as const
 
-/** "2 days 3 hours", "15 minutes": the two largest units, rounded down. From a week on: days, rounded to the nearest. */
+/**
+ * "2 days 3 hours", "15 minutes": the two largest units, rounded down. From a week on: days, rounded to the nearest.
+ */
 export function amountText(ms: number): string {
   if (ms >= WEEK_MS) return WORDS.amount(Math.round(ms / DAY_MS), 'day')
   const [day, hour, minute, second] = UNITS.map(([unit, size, within]) => {

@@ -14,12 +14,15 @@ export function isUpcoming(now: string): string {
 
 export const IS_PRECISE = `coalesce(net_precision = any (array[${PRECISE}]), false)`
 
-/** Precise times come before placeholders, whose position within their period has no meaning. */
+/** Precise times come before placeholders, because a placeholder can be anywhere in its period. */
 export const NEXT_FIRST = `${IS_PRECISE} desc, period_end, net_precision, launch_id`
 
 const CANDIDATES = `rocket_launches where ${isUpcoming('$1')} and launch_id is not null and vanished_at is null`
 
-/** The next upcoming launch that Launch Library still lists. With `passes`: the first for which it returns true. */
+/**
+ * The next upcoming launch that Launch Library still lists. With `passes`: the first such launch for which `passes`
+ * returns true.
+ */
 export async function nearestLaunch(
   db: Queryable,
   now: Date,
@@ -32,7 +35,7 @@ export async function nearestLaunch(
   return rows.find(passes ?? (() => true))
 }
 
-/** About three times as many as Launch Library usually lists as upcoming. */
+/** Launch Library usually lists about a third of this number as upcoming. */
 const MAX_CANDIDATES = 1_000
 
 /** The number of launches that `nearestLaunch` chooses from. */

@@ -1,4 +1,4 @@
-/** All words on a channel that do not come from Launch Library. The only language is English. */
+/** All texts on a channel that do not come from Launch Library. The only language is English. */
 export const WORDS = {
   status: {
     1: 'Go for launch',

@@ -91,7 +91,10 @@ const MAX_CHANGES = 500
 const MAX_ROWS = 100
 /** The maximum number of launches in one JSON page or calendar. */
 const PER_FILE = 500
-/** The number of flown launches in the calendar. A launch that is no longer in it disappears from subscribers' calendars. */
+/**
+ * The number of flown launches in the calendar. A launch that is no longer in the calendar disappears from the
+ * calendars of subscribers.
+ */
 const FLOWN_IN_CALENDAR = 50
 const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
@@ -110,12 +113,15 @@ async function homeOf(c: WebContext): Promise<Home> {
   return { now, base, filter, page, featured, launches, total, providers, age, live }
 }
 
-/** Answers with a Buffer and its ETag. Given a string, hono would read it twice as a stream: to hash and to compress it. */
+/**
+ * Answers with a Buffer and its ETag. If the answer were a string, hono would read it twice as a stream: to hash it and
+ * to compress it.
+ */
 function answer(c: WebContext, type: string, text: string): Response {
   const body = Buffer.from(text)
   c.header('content-type', type)
   c.header('cache-control', 'private, no-cache')
-  // Weak, because the compressed answer has the same ETag.
+  // The ETag is weak, because the compressed answer has the same ETag.
   c.header('etag', `W/"${hash('sha1', body, 'base64url')}"`)
   return c.body(body)
 }

@@ -8,7 +8,10 @@ import { filtersSet, whyNonePasses } from './discord/settings-filter.ts'
 import { disabledAmong, disabledText } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
-/** Checks the age of the launches, the quota, the webhooks and the outbox, without a request to Launch Library or Discord. */
+/**
+ * Checks the age of the launches, the quota, the webhooks and the outbox, without a request to Launch Library or
+ * Discord.
+ */
 export async function check(host: CheckHost<Settings>): Promise<Check[]> {
   return await host.withDatabase(async (db) => {
     const rights = await checkRights(db)
@@ -53,7 +56,7 @@ const RUN = `run ${commandFor('pipeline rocket-launches')}`
 
 const nothingYet: Check = { name: 'launches', level: 'warn', message: `none stored yet; ${RUN}` }
 
-/** Warn if the last successful request is older than this many times the longest interval. */
+/** A warning appears if the last successful request is older than the longest interval, multiplied by this number. */
 const MISSED_INTERVALS = 3
 
 async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {

@@ -40,8 +40,9 @@ type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'si
  * Reads the list of upcoming launches, or its changes, page by page and stores what differs. Stored pages stay stored
  * if the task fails later, for example because the connection breaks or most launches cannot be parsed.
  *
- * If no request is due, or the quota is used up, the task succeeds and reports when the next request is due, so that the
- * next task can still announce the stored launches. A scheduled run does not retry: the next run is five minutes away.
+ * If no request is due, or the quota is used up, the task succeeds and reports when the next request is due, so that
+ * the next task can still announce the stored launches. A scheduled run does not retry: the next run is five minutes
+ * away.
  */
 export async function fetchAndStoreData(_inputs: unknown, context: Context): Promise<StoreSummary> {
   return await fetchAndStore(context).catch((error) => failUntilNextRun(error, context))
@@ -104,7 +105,7 @@ async function makePlan(source: string, now: Date, budget: Budget, context: Cont
     stored: await sync.readSync(db, source),
     nearest: await sync.nearestWithoutOutcome(db, now),
   }
-  // Plan without the quota first: reading the quota is only necessary if a request is due.
+  // Plans without the quota first, because the quota is needed only if a request is due.
   const plan = planFetch({ ...situation, quota: { calls: undefined, until: undefined } })
   return plan.look === 'later' ? plan : planFetch({ ...situation, quota: await budget.left() })
 }
@@ -180,9 +181,9 @@ function idsOf(page: readonly Parsed[]): string[] {
 }
 
 /**
- * Records the end of the list. Runs in the transaction of the last page, so that the stored `last_updated` is never newer
- * than the rows. If the list ended too early, by the API's own count, the stored `last_updated` does not change, so that
- * the next run requests the missing launches again.
+ * Records the end of the list. Runs in the transaction of the last page, so that the stored `last_updated` is never
+ * newer than the rows. If the list ended too early, by the API's own count, the stored `last_updated` does not change,
+ * so that the next run requests the missing launches again.
  */
 async function finishList(db: Queryable, reading: Reading, rejected: number, { log }: Context): Promise<void> {
   const { source, startedAt, plan, issues, fetched, counted } = reading

@@ -100,10 +100,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // A verb closes everything it opened, so the process ends by itself.
 const exitCode = await main(process.argv)
 process.exitCode = exitCode
-// A verb closes everything it opened, so the process ends by itself. Code of a task may have set another exit code
-// since.
+// A verb closes everything it opened, so the process ends by itself. A task's code may have changed the exit code, so
+// this sets it again.
 process.once('beforeExit', () => {
   process.exitCode = exitCode
 })
-// But a task that ignored its signal for 10 s (see `App.end`) keeps the process alive, so end it.
+// A task that ignored its signal for 10 s (see `App.end`) keeps the process alive, so this ends the process.
 setTimeout(() => exitNow(exitCode), 1_000).unref()

@@ -3,8 +3,8 @@ import type { WebContext } from './site.ts'
 
 /**
  * The IP address that a request comes from, normalised; `unknown` if the connection is closed. Behind a trusted proxy
- * it is the last entry of X-Forwarded-For, which the proxy itself added. If that entry is no address, the proxy's own
- * address counts: a client must not get a new address with each request.
+ * it is the last entry of X-Forwarded-For, which the proxy itself added. If that entry is not an address, the proxy's
+ * own address counts. Otherwise a client could use a new address for each request.
  */
 export function addressOf(c: WebContext): string {
   const forwarded = c.var.site.trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1) : undefined

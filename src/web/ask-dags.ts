@@ -3,7 +3,7 @@ import type { Commands, MetricsHost } from '../commands.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Site } from './site.ts'
 
-/** What a process with an open database gives to the dags' own checks and metrics. */
+/** The objects that a process passes to the dags' own checks and metrics. */
 export type DagTools = Pick<Site, 'settingsOf' | 'now' | 'db'>
 
 interface Asked<T> {
@@ -19,7 +19,7 @@ export async function askDags<T>(dags: Iterable<Dag>, tools: DagTools, asked: As
   const ask = async (dag: Dag): Promise<readonly T[]> => {
     const commands = await dag.commands?.()
     const call = commands && asked.of(commands)
-    // Most dags have none. Do not start a timer for those.
+    // Most dags have none. Does not start a timer for dags without such a function.
     if (call === undefined) return []
     const host: MetricsHost = {
       settings: () => tools.settingsOf(dag.id),

@@ -37,7 +37,7 @@ export function joinStyles(folder: URL): Buffer {
   return Buffer.concat(names.map((name) => readFileSync(new URL(name, folder))))
 }
 
-/** The asset's address. It changes with the content, so browsers may cache the answer forever. */
+/** The asset's address. The hash changes with the content, so browsers may cache the file forever. */
 export function assetUrl(name: string): string {
   return `/assets/${name}?v=${ASSETS.get(name)?.hash}`
 }

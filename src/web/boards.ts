@@ -8,7 +8,7 @@ import type { Board, BoardLink, CalendarLink, Site, WebEnv } from './site.ts'
 
 export interface LoadedBoard extends BoardLink {
   app: Hono<WebEnv>
-  /** Its paths that return calendars, from its module's export `calendars`. */
+  /** The board's paths that return calendars, from the export `calendars` of its module. */
   calendars: readonly string[]
 }
 
@@ -50,7 +50,10 @@ export function calendarsOn(boards: readonly LoadedBoard[]): CalendarLink[] {
   )
 }
 
-/** Mounts each board under its dag's id, and the first one at the root too. Its links point to the root. */
+/**
+ * Mounts each board under its dag's id. Also mounts the first board at the root; the links of this board point to the
+ * root.
+ */
 export function mountBoards(app: Hono<WebEnv>, boards: readonly LoadedBoard[], site: Site): void {
   for (const { dagId, base, app: board } of boards) {
     const context: Board = { dagId, base, settings: site.settingsOf(dagId), db: site.db, now: site.now }

@@ -7,7 +7,7 @@ import { serveWithin, TIMEOUTS } from './sockets.ts'
 export interface Door {
   /** Its address, `http://127.0.0.1:8080`. Rejects with a UsageError that names the setting if it cannot listen. */
   url: Promise<string>
-  /** Sets the listener that answers requests, the waiting ones first. */
+  /** Sets the listener that answers requests. Waiting requests are answered first. */
   answerWith(listener: RequestListener): void
   /** Finishes answers for at most `withinMs`, then closes all connections. */
   close(withinMs?: number): Promise<void>
@@ -16,7 +16,7 @@ export interface Door {
 interface DoorOptions {
   host: string
   port: number
-  /** Whether all requests come through a proxy. */
+  /** True if all requests come through a proxy. */
   trustProxy?: boolean
 }
 
@@ -27,7 +27,7 @@ export function openDoor({ host, port, trustProxy = false }: DoorOptions): Door 
     answerWith = resolve
   })
   const server = createServer(TIMEOUTS)
-  // Behind a proxy every socket comes from its address, so one address may use all of them.
+  // Behind a proxy every socket has the proxy's address, so one address may use all sockets.
   const limits = { most: MOST_SOCKETS, ofAddress: trustProxy ? MOST_SOCKETS : MOST_OF_ADDRESS }
   serveWithin(server, limits, async (request, response) => {
     const answer = await answering
@@ -40,7 +40,7 @@ export function openDoor({ host, port, trustProxy = false }: DoorOptions): Door 
   const close = async (withinMs = 0) => {
     await url.catch(() => {})
     const closed = new Promise((resolve) => server.close(resolve))
-    // A connection becomes idle only after its answer is sent, so look again until all are closed.
+    // A connection becomes idle only after its answer is sent, so this repeats until all connections are closed.
     const idle = setInterval(() => server.closeIdleConnections(), 20)
     const late = setTimeout(() => server.closeAllConnections(), withinMs)
     await closed

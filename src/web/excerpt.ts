@@ -1,14 +1,18 @@
 import { humanBytes } from '../db/text.ts'
 
-/** This many more characters are read than shown, so that a secret of up to this length is found at the cut. */
+/** T-minus reads this many more characters than it shows, so that it finds a secret of up to this length at the cut. */
 export const MARGIN = 4_000
 
-/** Most characters shown of a text: on a page in a list, sentence or block; in the API of a reason or an error. */
+/**
+ * The maximum number of characters shown: on a page for a text in a list, sentence or block, and in the API for a
+ * reason or an error.
+ */
 export const SHOWN = { listed: 300, sentence: 600, reason: 2_000, block: 8_000, stacks: 50_000 }
 
 /**
- * The beginning of a text that may contain secrets. Secrets are removed before the cut, and the last MARGIN characters,
- * where one may begin, are dropped. The SQL statement may have cut the text at `most + MARGIN` characters or more.
+ * The beginning of a text that may contain secrets. Secrets are removed before the cut. The last MARGIN characters are
+ * dropped, because a secret may begin there. The SQL statement may have cut the text at `most + MARGIN` characters or
+ * more.
  *
  * @param bytes size of the whole text, to show how much is missing; needed if the text was cut before
  */

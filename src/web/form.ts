@@ -32,10 +32,10 @@ async function parse(c: WebContext): Promise<FormData> {
   })
 }
 
-/** Deeper than any JSON a person writes. Postgres and JSON.stringify fail at a few thousand levels. */
+/** JSON that people write is never nested this deep. Postgres and JSON.stringify fail at a few thousand levels. */
 const DEEPEST = 100
 
-/** Why a value cannot be stored, as the end of a sentence; undefined if it can. */
+/** The reason why a value cannot be stored, as the end of a sentence; undefined if it can be stored. */
 export function whyNotStorable(value: unknown, depth = 0): string | undefined {
   if (typeof value === 'string') {
     if (value.includes('\0')) return 'contains a NUL character, which cannot be stored'

@@ -77,7 +77,7 @@ interface Edge {
   to: string
 }
 
-/** Each task in the column after its last upstream. */
+/** Puts each task into the column after its last upstream. */
 function inColumns(nodes: readonly GraphNode[], edges: readonly Edge[]): Placed {
   const column = new Map<string, number>()
   const taken: number[] = []

@@ -19,7 +19,7 @@ export interface HealthOptions {
 
 export interface Part {
   status: 'healthy' | 'unhealthy'
-  /** ISO 8601, UTC; null if there was none. */
+  /** The time of the last check, ISO 8601, UTC; null if there was none. */
   last_heartbeat: string | null
   /** Only if unhealthy. */
   reason?: string

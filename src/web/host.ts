@@ -2,12 +2,12 @@ import { isIP } from 'node:net'
 
 const OWN_NAME = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
-/** Whether a Host header names this machine. Any other name may be DNS rebinding. */
+/** True if a Host header names this machine. Any other name may be DNS rebinding. */
 export function isOwnName(host: string): boolean {
   return OWN_NAME.test(host) && isHost(host)
 }
 
-/** Whether the text is a valid host with optional port: `127.999.1.1` and `localhost:99999` are not. */
+/** True if the text is a valid host with an optional port. `127.999.1.1` and `localhost:99999` are invalid. */
 export function isHost(host: string): boolean {
   return URL.canParse(`http://${host}/`) && !/[/?#@\\]/.test(host)
 }

@@ -127,7 +127,9 @@ function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer 
   )
 }
 
-/** Returns the link whose path is the longest prefix of `path`: the page of a launch belongs to the board. */
+/**
+ * Returns the link whose path is the longest prefix of `path`. For example, the page of a launch belongs to the board.
+ */
 function currentOf(path: string, hrefs: readonly string[]): string | undefined {
   if (/^\/(login|account|users)\b/.test(path) && !hrefs.includes(path)) return undefined
   const fitting = hrefs.filter((href) => href === path || path.startsWith(`${href === '/' ? '' : href}/`))

@@ -23,7 +23,7 @@ export interface Metrics {
   contentType: string
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>
-  /** Must be called after every written change of a run owned by this process. */
+  /** Call this after every written change of a run that this process owns. */
   onChange(run: RunView, change: RunChange): void
 }
 
@@ -120,7 +120,9 @@ async function ofPools(db: Metadata): Promise<Metric[]> {
   ])
 }
 
-/** https://prometheus.io/docs/instrumenting/exposition_formats: one HELP and TYPE per name, followed by all its lines. */
+/**
+ * https://prometheus.io/docs/instrumenting/exposition_formats: one HELP and TYPE per name, followed by all its lines.
+ */
 function exposition(metrics: readonly Metric[]): string {
   const names = [...new Set(metrics.map(({ name }) => name))]
   return names

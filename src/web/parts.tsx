@@ -98,7 +98,7 @@ export function Empty({ title, children }: { title: string; children?: Child }) 
 
 export type Fact = readonly [name: string, value: Child | undefined]
 
-/** Names and values. Skips facts without a value. `strip` puts them side by side. */
+/** Names and values. Skips facts without a value. `strip` puts the facts side by side. */
 export function Facts({ facts, strip = false }: { facts: readonly Fact[]; strip?: boolean }) {
   const known = facts.filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false)
   return (
@@ -182,7 +182,7 @@ export function Id({ id }: { id: string }) {
 interface SearchInputProps {
   id: string
   value: string
-  /** The label. It is also the placeholder while the field is empty. */
+  /** The label. This text is also the placeholder of the empty field. */
   label: string
   [attribute: `hx-${string}`]: string
 }

@@ -17,7 +17,7 @@ export interface ProbesOptions {
 export function probes({ health, metrics }: ProbesOptions): Hono {
   const app = new Hono()
   const text = metrics && shared(() => metrics.text())
-  // Does not ask the database: a restart of this process would not repair it.
+  // Does not query the database, because a restart of this process would not repair the database.
   app.get('/health/live', (c) => c.json({ status: 'alive' }, 200, { 'cache-control': 'no-store' }))
   app.get('/health', async (c) => {
     const result = await health()
@@ -40,7 +40,7 @@ export interface Probes {
 export async function openProbes(routes: Hono, { host, port }: { host: string; port: number }): Promise<Probes> {
   const app = new Hono()
   app.use(async (c, next) => {
-    // Another site can point its name to this machine (DNS rebinding). Its requests carry that name.
+    // Another site can point its name to this machine (DNS rebinding). Such requests have that name in `Host`.
     if (isLoopback(host) && !isOwnName(c.req.header('host') ?? ''))
       return c.text('Use localhost or 127.0.0.1 as the address\n', 421)
     if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return c.text('Use GET\n', 405, { allow: 'GET, HEAD' })

@@ -7,7 +7,7 @@ import type { WebContext, WebEnv } from './site.ts'
 
 /**
  * Allows scripts and styles from files of this site only, and no frames. Only boards may show pictures from other
- * sites: the pictures of launches are there.
+ * sites, because the pictures of launches are on other sites.
  */
 function policy(images: string): string {
   return [
@@ -44,8 +44,8 @@ export function allowPictures(c: WebContext): void {
 }
 
 /**
- * Another site can point its name to 127.0.0.1 and then read this one (DNS rebinding). Its requests carry that name, so
- * on loopback only the machine's own names are answered.
+ * Another site can point its name to 127.0.0.1 and then read this site (DNS rebinding). Such requests have that name in
+ * `Host`, so on loopback T-minus answers only requests for the machine's own names.
  */
 export const ownHostOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   const { loopback, log } = c.var.site
@@ -90,7 +90,10 @@ export function fewAtOnce(): MiddlewareHandler<WebEnv> {
 /** All our forms are smaller. */
 const MOST_BYTES = 1_000_000
 
-/** Requires Content-Length, so that a body that is too long is not read at all. (hono's own limit fails on our requests.) */
+/**
+ * Requires Content-Length, so that a body that is too long is not read at all. (hono's own limit fails on our
+ * requests.)
+ */
 export const smallBodiesOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   const length = Number(c.req.header('content-length') ?? 0)
   if (c.req.header('transfer-encoding') !== undefined)
@@ -106,7 +109,7 @@ export function ownPath(path: string, otherwise: string): string {
 
 const LONGEST_PATH = 2_000
 
-/** Whether the client's connection uses https, according to a trusted proxy. */
+/** True if a trusted proxy says that the client's connection uses https. */
 export function isHttps(c: WebContext): boolean {
   return c.var.site.trustProxy && c.req.header('x-forwarded-proto')?.split(',').at(-1)?.trim() === 'https'
 }

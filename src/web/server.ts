@@ -13,7 +13,7 @@ import { isForThisMachine, requireUser } from './strangers.ts'
 export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
   loaded: LoadedDags
   web: { host: string; port: number; trustProxy: boolean }
-  /** An open door; without it a new one is opened. */
+  /** An open door. If it is missing, a new door is opened. */
   door?: Door | undefined
   /** Adds routes that need no sign-in: health and metrics. */
   mount?: (app: Hono<WebEnv>) => void

@@ -5,7 +5,7 @@ export type Limits = Readonly<Record<string, number>>
 export class Shares {
   readonly #held = new Map<string, number>()
 
-  /** Takes one of each key. Returns the function that releases them; undefined if a key is at its limit. */
+  /** Takes one unit for each key. Returns a function that releases the units; undefined if a key is at its limit. */
   take(limits: Limits): (() => void) | undefined {
     const entries = Object.entries(limits)
     if (entries.some(([key, most]) => this.held(key) >= most)) return undefined

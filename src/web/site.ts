@@ -17,7 +17,7 @@ export interface Viewer {
   role: Role
 }
 
-/** What every page needs; one per process. */
+/** The objects that every page needs. Each process has one. */
 export interface Site {
   metadata: Metadata
   /** The launches' database, for boards. */
@@ -25,7 +25,7 @@ export interface Site {
   dags: ReadonlyMap<string, Dag>
   /** Folders of PIPELINES_DIR whose dag could not be loaded. */
   importErrors: readonly { folder: string; message: string }[]
-  /** The file each dag was read from. */
+  /** The file of each dag. */
   files: ReadonlyMap<string, string>
   settingsOf(dagId: string): Record<string, unknown>
   /** Follows `CLOCK`. */
@@ -47,7 +47,7 @@ export interface Site {
 
 export interface BoardLink {
   dagId: string
-  /** Where it is mounted, without a trailing slash: '' for the first, '/<dag_id>' for the others. */
+  /** The path of the board without a trailing slash: '' for the first board, '/<dag_id>' for the others. */
   base: string
 }
 

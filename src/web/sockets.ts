@@ -5,7 +5,7 @@ import { ipOf, networkKey } from './address.ts'
 export interface SocketLimits {
   /** Open at once. */
   most: number
-  /** Open at once from one address (IPv6: one /64 network). */
+  /** The maximum number of open sockets of one address (IPv6: of one /64 network). */
   ofAddress: number
 }
 
@@ -24,8 +24,9 @@ const MOST_REFUSED = 100
 const REFUSED_FOR_MS = 2_000
 
 /**
- * Answers the server's requests and limits open sockets, in total and by address. At the limit, a new socket replaces the
- * oldest one without a complete request: one that idles or sends slowly. If there is none, the new socket gets a 503.
+ * Answers the server's requests and limits open sockets, in total and by address. At the limit, a new socket replaces
+ * the oldest socket that is idle or has not sent a complete request. If there is no such socket, the new socket gets a
+ * 503.
  */
 export function serveWithin(server: Server, { most, ofAddress }: SocketLimits, listener: RequestListener): void {
   const open = new OpenSockets()

@@ -4,7 +4,8 @@ import type { WebEnv } from './site.ts'
 
 /**
  * Makes invisible characters visible in every page: in texts between tags and in attributes that are shown or read out.
- * Addresses and form values stay unchanged, because the browser sends them back. So do answers for programs.
+ * Addresses and form values stay unchanged, because the browser sends them back. Answers for programs also stay
+ * unchanged.
  */
 export const visiblePages: MiddlewareHandler<WebEnv> = async (c, next) => {
   await next()

@@ -19,12 +19,14 @@ export interface Page {
 export interface LaunchLibrary {
   readonly version: ApiVersion
   /**
-   * Requests the upcoming launches and those of the last 24 hours, page by page. It uses the detailed mode, the only one
-   * with webcasts. `since`: only launches that changed since then; with 2.0.0, which has no `last_updated`, it throws
-   * RangeError.
+   * Requests the upcoming launches and those of the last 24 hours, page by page. It uses the detailed mode, the only
+   * one with webcasts. `since`: only launches that changed since then; with 2.0.0, which has no `last_updated`, it
+   * throws RangeError.
    */
   upcoming(options?: { since?: Date }): AsyncGenerator<Page, void>
-  /** One page of past launches, ordered by `net`; both ends are inclusive. Versions before 2.4.0 use the normal mode. */
+  /**
+   * One page of past launches, ordered by `net`; both ends are inclusive. Versions before 2.4.0 use the normal mode.
+   */
   previous(options?: { from?: Date; to?: Date; offset?: number }): Promise<Page>
   /** These launches (at most 100) in detailed mode. Unknown ids are missing from the answer. */
   byIds(ids: readonly string[]): Promise<Page>
@@ -45,8 +47,8 @@ export interface LaunchLibraryOptions {
  * The client of Launch Library 2 (https://ll.thespacedevs.com/docs). Each page costs one call of the quota. The client
  * never retries.
  *
- * All methods throw QuotaExhausted if no call is left, and TminusError otherwise. It is retryable if waiting can help (no
- * connection, 5xx), and not retryable if the address, the key or the shape of the answer is wrong.
+ * All methods throw QuotaExhausted if no call is left, and TminusError otherwise. It is retryable if waiting can help
+ * (no connection, 5xx), and not retryable if the address, the key or the shape of the answer is wrong.
  */
 export function openLaunchLibrary(options: LaunchLibraryOptions): LaunchLibrary {
   const version = versionOf(options.baseUrl)
@@ -83,8 +85,8 @@ async function* readAll(first: URL, read: Read): AsyncGenerator<Page, void> {
 }
 
 /**
- * True for a page without any new launch. A last page of one launch is allowed: a launch added to the list meanwhile
- * moves the last one to the next page.
+ * True for a page without any new launch. A last page with one known launch is allowed: if a launch was added to the
+ * list in the meantime, the last launch moves to the next page.
  */
 function isRepeated({ results, last }: Page, received: Set<string>): boolean {
   const keys = results.map((launch) => {
@@ -156,8 +158,9 @@ function readEnvelope(url: URL, answer: unknown): z.output<typeof Envelope> {
 }
 
 /**
- * The URL of the next page: the query of `next` at the address of the current page. A cache or proxy may put another host
- * into `next`, or omit the port, and the key must not go there. Undefined if the path of `next` differs.
+ * The URL of the next page: the query of `next` at the address of the current page. A cache or proxy may put another
+ * host into `next`, or omit the port. The API key must not be sent to another host. Undefined if the path of `next`
+ * differs.
  */
 function nextPageUrl(from: URL, next: string): URL | undefined {
   const to = URL.canParse(next, from.href) ? new URL(next, from) : undefined

@@ -1,4 +1,6 @@
-/** The known facts about the quota of one caller (an IP address or key). Times are ms since 1970, by the tasks' clock. */
+/**
+ * The known facts about the quota of one caller (an IP address or key). Times are ms since 1970, by the tasks' clock.
+ */
 export interface Quota {
   /** The last report of `/api-throttle/`. */
   report: Report | undefined
@@ -33,7 +35,7 @@ export interface ThrottleAnswer extends Limit {
 
 export interface Circumstances {
   now: number
-  /** How many calls of 15 to leave unused; of a smaller limit, proportionally fewer. */
+  /** The number of calls to leave unused if the limit is 15. If the limit is smaller, proportionally fewer. */
   reserve: number
   /** The limit to use until the first report. */
   assumed: Limit | undefined
@@ -42,8 +44,8 @@ export interface Circumstances {
 export type Decision = { kind: 'take' } | { kind: 'ask' } | { kind: 'wait'; until: number }
 
 /**
- * Decides whether a call is allowed now. `ask` (only with `askFirst`): request a new report first, because the last report
- * is too old, or because our own calls since then used up the rest.
+ * Decides whether a call is allowed now. `ask` (only with `askFirst`): request a new report first. The last report is
+ * too old, or our own calls since then have used up the remaining calls.
  */
 export function decide(quota: Quota, circumstances: Circumstances & { askFirst: boolean }): Decision {
   const { calls, until } = callsLeft(quota, circumstances)
@@ -82,19 +84,19 @@ function othersUse({ report }: Quota, at: number): number {
   return report !== undefined && expiryOf(report.at, report) > at ? report.others : 0
 }
 
-/** When a call stops counting. */
+/** The time when a call no longer counts. */
 function expiryOf(call: number, known: Limit): number {
   return call + known.windowMs + arrivalMs(known)
 }
 
-/** The longest time between our record of a call and its arrival at Launch Library, which counts it then. */
+/** The longest time between our record of a call and the moment when Launch Library receives and counts it. */
 function arrivalMs({ windowMs }: Limit): number {
   return Math.min(1_000, Math.ceil(windowMs / 10))
 }
 
 /**
- * When the next call may succeed: when enough counted calls have expired. Or earlier, when a new report is due and our own
- * calls alone leave room, because the report may show that other programs use less than assumed.
+ * When the next call may succeed: when enough counted calls have expired. It is earlier if a new report is due and our
+ * own calls leave room: the report may show that other programs make fewer calls than assumed.
  */
 function nextCallAt(quota: Quota, known: Limit, allowed: number, now: number): number {
   const { report } = quota
@@ -195,7 +197,7 @@ export function quotaAt(quota: Quota, { now, assumed }: Circumstances): Quota {
   const known = report ?? assumed ?? { limit: 100, windowMs: HOUR_MS }
   const counted = quota.calls.map((call) => Math.min(call, now)).filter((call) => expiryOf(call, known) > now)
   return {
-    // A report from the future: keep its counts, but ask for a new one.
+    // The time of the report is in the future: keeps its counts, but requests a new report.
     report: report && report.at > now ? { ...report, at: now - REFRESH_MS, nextAt: undefined } : report,
     askFailedAt: askFailedAt !== undefined && askFailedAt <= now ? askFailedAt : undefined,
     // A refusal never lasts longer than a window.

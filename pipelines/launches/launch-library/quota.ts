@@ -41,8 +41,8 @@ export class QuotaExhausted extends TminusError {
 
 export interface Budget {
   /**
-   * Takes one call from the quota that all processes share. Use it right before the request: a failed request counts too.
-   * Throws QuotaExhausted if no call is left beyond the reserve.
+   * Takes one call from the quota that all processes share. Use it right before the request: a failed request counts
+   * too. Throws QuotaExhausted if no call is left beyond the reserve.
    */
   take(): Promise<void>
   /** Records a 429 and returns the time before which no process makes a call. */
@@ -50,11 +50,11 @@ export interface Budget {
   left(): Promise<Left>
 }
 
-/** What is left of the quota beyond the reserve. */
+/** The calls that are left beyond the reserve. */
 export interface Left {
   /** Undefined if no limit is known. */
   calls: number | undefined
-  /** When more calls are available; only if none is left. */
+  /** The time when more calls are available; set only if no call is left. */
   until: Date | undefined
   limit: number | undefined
   windowSeconds: number | undefined
@@ -71,7 +71,10 @@ export interface BudgetOptions {
   /** `context.now`, the clock of all times in the quota. */
   now: () => Date
   log: TaskContext['log']
-  /** How many calls of the 15 an hour to leave unused; of a smaller limit, proportionally fewer. Default 3. */
+  /**
+   * The number of calls to leave unused if the limit is 15 an hour. If the limit is smaller, proportionally fewer.
+   * Default 3.
+   */
   reserve?: number
 }
 
@@ -127,7 +130,7 @@ export function openBudget(options: BudgetOptions): Budget {
   }
 }
 
-/** What is left according to the last report and our own calls, without a request to Launch Library. */
+/** The calls that are left according to the last report and our own calls. Sends no request to Launch Library. */
 export async function lastKnownQuota(options: Pick<BudgetOptions, 'db' | 'baseUrl' | 'token' | 'now'>): Promise<Left> {
   const circumstances = { now: options.now().getTime(), reserve: RESERVE, assumed: assumedLimit(options) }
   const quota = quotaAt(await readQuota(options.db, callerOf(options)), circumstances)
@@ -150,7 +153,9 @@ function callerOf({ baseUrl, token }: Pick<BudgetOptions, 'baseUrl' | 'token'>):
   return `${host} key ${createHash('sha256').update(`${host} ${token}`).digest('hex').slice(0, 16)}`
 }
 
-/** 15 calls an hour without a key (https://ll.thespacedevs.com/docs). For other hosts, only a report gives the limit. */
+/**
+ * 15 calls an hour without a key (https://ll.thespacedevs.com/docs). For other hosts, only a report gives the limit.
+ */
 function assumedLimit({ baseUrl, token }: Pick<BudgetOptions, 'baseUrl' | 'token'>): Limit | undefined {
   const known = /(^|\.)thespacedevs\.com$/.test(new URL(baseUrl).hostname)
   return known && token === undefined ? { limit: 15, windowMs: 3_600_000 } : undefined

@@ -9,7 +9,7 @@ import type { Settings } from '../settings.ts'
 export interface Age {
   /** The end of the last complete fetch; undefined before the first one. */
   asOf: Date | undefined
-  /** When a scheduled run is to fetch again; undefined: the next scheduled run fetches. */
+  /** The time of the next scheduled fetch; undefined: the next scheduled run fetches. */
   nextLook: Date | undefined
   /** API calls that this pipeline may still make, and the limit an hour; undefined while no limit is known. */
   calls: { left: number; limit: number } | undefined

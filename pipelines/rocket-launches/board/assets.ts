@@ -5,7 +5,7 @@ import { joinStyles } from 'tminus/web'
 interface Asset {
   body: string
   type: string
-  /** Hash of the content. It is part of the address, so browsers may cache the answer forever. */
+  /** Hash of the content. This hash is part of the address, so browsers may cache the file forever. */
   hash: string
 }
 

@@ -13,22 +13,26 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 /**
- * Launches as a calendar (RFC 5545). A launch with a time gets an entry of one hour, or until its window closes. A launch
- * known to the day or week gets an all-day entry. A launch known only to the month, quarter or year gets none: its bar would
- * hide the others. The entry's id is the launch's, so the entry moves with the launch.
+ * Launches as a calendar (RFC 5545). A launch with a time gets an entry of one hour, or until its window closes. If
+ * only the day or week is known, the launch gets an all-day entry. If only the month, quarter or year is known, the
+ * launch gets no entry, because its bar would hide the others. The entry's id is the launch's, so the entry moves with
+ * the launch.
  */
 export async function calendarOf(launches: readonly BoardLaunch[]): Promise<string> {
   const shown = launches.filter(isInCalendar)
   const key = createHash('sha256').update(JSON.stringify(shown)).digest('base64')
   const text = cache.get(key) ?? write(shown)
-  // Move this calendar to the end of the map, so that the first one is the least recently used.
+  // Moves this calendar to the end of the map. So the first calendar of the map is the least recently used.
   cache.delete(key)
   cache.set(key, text)
   for (const [oldest] of cache) if (cache.size > CACHE_SIZE) cache.delete(oldest)
   return await text
 }
 
-/** Cached calendars by the hash of their launches. Writing an event takes 0.2 ms, and programs often request the same ones. */
+/**
+ * Cached calendars by the hash of their launches. Writing an event takes 0.2 ms, and programs often request the same
+ * events.
+ */
 const cache = new Map<string, Promise<string>>()
 const CACHE_SIZE = 20
 

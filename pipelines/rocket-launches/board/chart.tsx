@@ -5,7 +5,10 @@ import { moveText } from '../../launches/launch-text.ts'
 import { coarseTime, timeText } from '../../launches/time.ts'
 import type { Chart, ChartStep } from './slips.ts'
 
-/** A chart of how T-0 moved. The x axis shows when a T-0 was announced, the y axis that T-0. A line is a time, a band a period. */
+/**
+ * A chart of how T-0 moved. The x axis shows the time of the announcement. The y axis shows the announced T-0. A line
+ * is a time, and a band is a period.
+ */
 export function SlipChart({ chart }: { chart: Chart }) {
   const { width, height, steps, xs, ys } = chart
   return (

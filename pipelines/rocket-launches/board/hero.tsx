@@ -10,7 +10,7 @@ export interface HeroProps {
   launch: BoardLaunch
   now: Date
   base: string
-  /** A label such as "Next launch"; the name is then a link. Without it this is the page of the launch itself. */
+  /** A label such as "Next launch"; the name is then a link. On the page of the launch itself, there is no label. */
   lead?: string | undefined
 }
 

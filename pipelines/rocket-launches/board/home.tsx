@@ -42,7 +42,7 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
   )
 }
 
-/** Title, description and link preview of the page: the next launch's, or the search's. */
+/** Title, description and link preview of the page. They describe the next launch or the search. */
 function headOf(home: Home) {
   const { filter, page, featured, base, now } = home
   const path = `${base}/${queryOf(filter, page)}`

@@ -13,7 +13,7 @@ export interface ListProps {
   base: string
 }
 
-/** Launches grouped by month, or by the longer period they are announced for. */
+/** Launches grouped by month, or by a longer period if only that is known. */
 export function LaunchList({ launches, filter, now, base }: ListProps) {
   if (launches.length === 0) return <NoLaunches filter={filter} base={base} />
   return (

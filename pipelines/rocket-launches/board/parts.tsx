@@ -95,7 +95,7 @@ export interface PictureProps {
 }
 
 /**
- * The picture, above a drawing that shows while there is no picture or it fails to load. Only https: the page's
+ * The picture. If there is no picture, or it fails to load, the drawing behind it is visible. Only https: the page's
  * Content-Security-Policy refuses others. It has an empty alt text, because it adds nothing to the text beside it.
  */
 export function Picture({ launch, hero = false }: PictureProps) {
@@ -125,12 +125,12 @@ export function pictureOf(address: string | null): string | undefined {
   return src?.startsWith('https:') && src.length <= 2_000 ? src : undefined
 }
 
-/** One of four skies, always the same for a launch. */
+/** Chooses one of four skies. A launch always gets the same sky. */
 function skyOf(launchId: string): number {
   return [...launchId].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 7) % 4
 }
 
-/** The drawing that `<Picture>` refers to; once a page. Stars, a moon, hills, and a rocket on its pad. */
+/** The drawing that `<Picture>` refers to. A page contains it once. Stars, a moon, hills, and a rocket on its pad. */
 export function DrawnRocket() {
   return (
     <svg class="sprite" aria-hidden="true">

@@ -6,7 +6,7 @@ import { IS_PRECISE, isUpcoming, NEXT_FIRST } from '../../launches/upcoming.ts'
 
 /** A launch as the board shows it. */
 export type BoardLaunch = KnownLaunch & {
-  /** A smaller picture; Launch Library has them since 2.3.0. */
+  /** A smaller picture, which Launch Library has since 2.3.0. */
   thumbnail_url: string | null
 }
 
@@ -79,8 +79,8 @@ export async function boardProviders(db: Queryable, now: Date): Promise<{ provid
 const FEATURED_AFTER_T0_MS = 3_600_000
 
 /**
- * The launch at the top of the board: the next launch, precise times before placeholders. A launch stays for an hour after
- * its T-0, unless its outcome is known or the next launch is nearer.
+ * The launch at the top of the board: the next launch, precise times before placeholders. A launch stays for an hour
+ * after its T-0, unless its outcome is known or the next launch is nearer.
  */
 export async function featuredLaunch(db: Queryable, now: Date): Promise<BoardLaunch | undefined> {
   const { rows } = await db.query<BoardLaunch>(

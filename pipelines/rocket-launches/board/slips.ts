@@ -58,7 +58,7 @@ export interface ChartStep extends AnnouncedNet {
   y: number
   /** The height of a period; 0 for a time. */
   height: number
-  /** `unsigned`: the precision changed; T-0 may have moved or not. */
+  /** `unsigned`: the precision changed, so it is unknown whether T-0 moved. */
   move: 'later' | 'earlier' | 'first' | 'unsigned'
 }
 
@@ -74,7 +74,7 @@ export interface Chart {
 const WIDTH = 720
 const HEIGHT = 260
 const LEFT = 14
-/** Room for the labels of the y axis. They are at the right end, which a phone shows first. */
+/** Room for the labels of the y axis. The labels are at the right end, because a phone shows that end first. */
 const RIGHT = 64
 const TOP = 14
 const BOTTOM = 28

@@ -21,7 +21,7 @@ export function periodText({ net, net_precision }: Pick<BoardLaunch, 'net' | 'ne
 
 const month = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' })
 
-/** The heading above the launch in a list: its month in UTC, or the longer period it is announced for. */
+/** The heading above the launch in a list: its month in UTC, or a longer period if only that is known. */
 export function headingOf(launch: Pick<BoardLaunch, 'net' | 'net_precision'>, past: boolean): string {
   const precision = precisionOf(launch)
   if (past || precision <= 7) return month.format(launch.net)

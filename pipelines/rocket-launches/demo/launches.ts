@@ -78,7 +78,7 @@ function expand(fact: Fact, index: number, now: Date, origin: string) {
   }
 }
 
-/** Derived from the mission's name, so that it is the same in every run. */
+/** The id is derived from the mission's name, so that it is the same in every run. */
 function uuid(text: string): string {
   const hex = createHash('sha256').update(`tminus sample ${text}`).digest('hex')
   const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`]
@@ -95,7 +95,10 @@ function iso(date: Date): string {
   return `${date.toISOString().slice(0, 19)}Z`
 }
 
-/** Launches of a real list were updated minutes to days ago, so these are too. A launch that has flown was updated shortly after liftoff. */
+/**
+ * Launches of a real list were updated minutes to days ago. The samples imitate that. A launch that has flown was
+ * updated shortly after liftoff.
+ */
 function lastUpdated(fact: Fact, index: number, net: Date, now: Date): Date {
   if (fact.status === 'inFlight') return new Date(net.getTime() + 60_000)
   if (fact.status === 'success') return new Date(net.getTime() + 60 * 60_000)
@@ -123,7 +126,7 @@ const webcast = { publisher: 'T-minus', start_time: null, end_time: null, live: 
 function link(url: string, title: string) {
   const language = { id: 1, name: 'English', code: 'en' }
   const type = { id: 1, name: `Official ${title}` }
-  const about = { description: 'Leads nowhere: this launch is a sample.', feature_image: null }
+  const about = { description: 'The address leads to no page, because this launch is a sample.', feature_image: null }
   return { priority: 10, source: 'example.com', title, ...about, url, type, language }
 }
 

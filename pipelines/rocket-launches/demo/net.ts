@@ -1,6 +1,7 @@
 /**
  * T-0 of a sample launch, relative to now, so that the samples never become outdated. For the precisions second, minute
- * and hour, `ahead` is `hours:minutes[:seconds]` (negative: in the past). For the others it is a count of days or periods.
+ * and hour, `ahead` is `hours:minutes[:seconds]` (negative: in the past). For other precisions it is a count of days or
+ * periods.
  */
 export type SampleNet =
   | { precision: 'second' | 'minute' | 'hour'; ahead: string }

@@ -143,7 +143,10 @@ function countryOf(code: string) {
   return { ...country, nationality_name_composed: country.nationality_name }
 }
 
-/** The record of a picture. Half of the API's pictures have neither credit nor licence, so one of these four has none. */
+/**
+ * The record of a picture. Half of the API's pictures have neither credit nor licence. So one of these four pictures
+ * has neither.
+ */
 export function image(picture: PictureName, origin: string, name: string) {
   const url = `${origin}/media/images/${picture}.png`
   const unknown = { id: 1, name: 'Unknown', priority: 9, link: null }

@@ -1,6 +1,9 @@
 import { crc32, deflateSync } from 'node:zlib'
 
-/** The pictures of the sample launches: a rocket in front of four skies. They are drawn here, so the project owns them. */
+/**
+ * The pictures of the sample launches: a rocket in front of four skies. This file draws them, so the project owns the
+ * pictures.
+ */
 export const pictureNames = ['dawn', 'day', 'dusk', 'night'] as const
 export type PictureName = (typeof pictureNames)[number]
 

@@ -37,12 +37,15 @@ export type CardLaunch = Pick<
 > &
   Partial<Pick<KnownLaunch, 'vanished_at'>>
 
-/** What a card shows besides the launch: how old its data is. */
+/** The age of the data, which a card shows besides the launch. */
 export interface CardContext {
   now: Date
   /** When Launch Library last confirmed the launch. */
   dataAsOf: Date
-  /** Show that the data is old. Only the nearest launch's card does, so that an outage edits one card and not all. */
+  /**
+   * Show that the data is old. Only the nearest launch's card shows it, so that an outage edits one card and not all
+   * cards.
+   */
   nearest?: boolean
 }
 
@@ -97,15 +100,15 @@ function isOld({ now, dataAsOf }: CardContext): boolean {
   return now.getTime() - dataAsOf.getTime() > OLD_AFTER_MS
 }
 
-/** SHA-256 in hex. It ignores the order of the keys, because jsonb changes that. */
+/** SHA-256 in hex. The comparison ignores the order of the keys, because jsonb changes the order. */
 export function factsHash(facts: Facts): string {
   const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
 }
 
 /**
- * The card of a launch, within Discord's limits. Discord shows a precise time in the reader's time zone, with a countdown.
- * A placeholder is never shown as a time. Pure.
+ * The card of a launch, within Discord's limits. Discord shows a precise time in the reader's time zone, with a
+ * countdown. A placeholder is never shown as a time. Pure.
  */
 export function launchCard(launch: CardLaunch, context: CardContext): Payload {
   const facts = factsOf(launch, context)
@@ -152,7 +155,10 @@ export function colorOf({ status }: Pick<Facts, 'status'>): number {
 
 const NEUTRAL = 0x95a5a6
 
-/** Colours by status id. Names change, and one may contain another ("Partial Failure" contains "Failure"). */
+/**
+ * Colours by status id. Compares ids, because names change and a name may contain another ("Partial Failure" contains
+ * "Failure").
+ */
 const COLORS: Record<number, number> = {
   1: 0x2ecc71,
   2: 0xbdc3c7,
@@ -174,7 +180,10 @@ export function whenText(facts: Pick<Facts, 'net' | 'precision'>): string {
   return isPrecise(facts.precision) ? `${netText(facts)} · ${countdown(facts)}` : netText(facts)
 }
 
-/** A time that Discord shows in the reader's time zone: https://discord.com/developers/docs/reference#message-formatting-timestamp-styles */
+/**
+ * A time that Discord shows in the reader's time zone:
+ * https://discord.com/developers/docs/reference#message-formatting-timestamp-styles
+ */
 export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>): string {
   return isPrecise(precision) ? `<t:${secondsOf(net)}:F>` : coarseTime(new Date(net), precision)
 }

@@ -31,10 +31,11 @@ export function isTooLate({ state, messageId, reason }: OutboxRow, { longOver }:
 }
 
 /**
- * Decides whether to send a card. `hash` is the hash of the facts that it should show; it is sent if it shows other facts.
+ * Decides whether to send a card. `hash` is the hash of the facts that the card should show. The card is sent if it
+ * shows other facts.
  *
- * If the answer to a POST was lost, the message may exist already. Such a card is posted again only when its facts change.
- * An edit can be repeated safely. A launch that is long over gets no new card.
+ * If the answer to a POST was lost, the message may exist already. Such a card is posted again only when its facts
+ * change. An edit can be repeated safely. A launch that is long over gets no new card.
  */
 export function decideCard(row: OutboxRow, { hash, longOver }: { hash: string; longOver: boolean }): CardDecision {
   const { state, messageId, reason, factsHash, wantedHash } = row

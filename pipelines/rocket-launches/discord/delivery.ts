@@ -42,8 +42,9 @@ export interface DeliveryOptions extends Pick<TaskContext, 'log' | 'now' | 'runI
 }
 
 /**
- * Sends the pending messages of one channel one by one, in the order in which they were decided. So a card is sent before
- * the notices of its launch. A run sends each message at most once. Only one process at a time sends to a channel.
+ * Sends the pending messages of one channel one by one, in the order in which they were decided. So a card is sent
+ * before the notices of its launch. A run sends each message at most once. Only one process at a time sends to a
+ * channel.
  */
 export async function deliver(options: DeliveryOptions): Promise<Delivery> {
   const delivery: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), problems: [] }
@@ -65,8 +66,8 @@ function attemptOf({ outboxId, messageId }: outbox.OutboxRow): string {
 }
 
 /**
- * Claims the next message. If the process is killed before the commit, it has claimed nothing. If it is killed after the
- * commit, the row stays `sending` until `releaseAbandoned` releases it.
+ * Claims the next message. If the process is killed before the commit, it has claimed nothing. If it is killed after
+ * the commit, the row stays `sending` until `releaseAbandoned` releases it.
  */
 async function takeNext(
   db: Queryable,
@@ -177,7 +178,7 @@ async function recordUnsent(
   if (outcome.kind === 'gone') await disable(db, webhook, reason)
   // Discord refused a card with these facts, so it is not sent again until they change.
   const hash = state === 'sent' ? card?.hash : undefined
-  // The run fails because of this message, so its requests count from zero if the run is cleared.
+  // The run fails because of this message. If the run is cleared, the requests for the message are counted from zero.
   const asked = isLast && verdict.stop ? 0 : claim.asked
   if (!(await outbox.recordUnsent(db, claim, { ...verdict.unsent, hash, asked }))) log.warn(CLAIMED_TWICE)
   if (verdict.problem) delivery.problems.push(verdict.problem)

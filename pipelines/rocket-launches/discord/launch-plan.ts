@@ -7,7 +7,7 @@ import { decideNotices, type LastAnnounced, type Notice, type Rules } from './no
 import type { OutboxRow, Overtaken } from './outbox.ts'
 import { isMaterial } from './slip.ts'
 
-/** A launch and what its card should show. */
+/** A launch and the content that its card should show. */
 export interface Card {
   launch: KnownLaunch
   facts: Facts
@@ -35,8 +35,8 @@ export type LaunchPlan =
   | { action: 'announce'; notices: Notice[]; announced: LastAnnounced }
 
 /**
- * Plans the messages about a launch on a channel. Pure. The nearest launch always has a card; another launch gets one with
- * its first notice. If a card could not be posted until the launch is long over, it is dropped.
+ * Plans the messages about a launch on a channel. Pure. The nearest launch always has a card; another launch gets one
+ * with its first notice. If a card is still unsent when the launch is long over, the card is dropped.
  */
 export function planLaunch(card: Card, known: Known, asOf: Date, rules: Rules): LaunchPlan {
   const { launch, context } = card
@@ -75,8 +75,8 @@ export function overtakenKinds(before: LastAnnounced, after: LastAnnounced): Not
 }
 
 /**
- * Merges a slip with the unsent slip that it replaces: the new slip gets the old time of the unsent slip. Drops the slip
- * if T-0 has moved back to that time.
+ * Merges a slip with the unsent slip that it replaces: the new slip gets the old time of the unsent slip. Drops the
+ * slip if T-0 has moved back to that time.
  */
 export function mergeSlips(notice: Notice, overtaken: readonly Overtaken[], { launch, context }: Card): Notice[] {
   const was = overtaken.find(({ kind }) => kind === 'slip')?.facts.was

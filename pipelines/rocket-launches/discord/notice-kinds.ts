@@ -5,7 +5,7 @@ interface KindOptions {
   byDefault: boolean
   /** True: readers can still watch the launch, so the message has a countdown, the place and the webcast. */
   watchable: boolean
-  /** An unsent notice is dropped when this changes again. */
+  /** If this fact changes again, an unsent notice is dropped. */
   droppedBy: readonly ('net' | 'status')[]
 }
 
@@ -24,7 +24,7 @@ export type NoticeKind = keyof typeof NOTICE_KINDS
 
 export const KIND_NAMES = Object.keys(NOTICE_KINDS) as NoticeKind[]
 
-/** The kinds that ping the role of DISCORD_ROLE_ID unless the setting names others: the urgent ones. */
+/** The urgent kinds. They ping the role of DISCORD_ROLE_ID, unless the setting names other kinds. */
 export const PINGING_BY_DEFAULT: ReadonlySet<NoticeKind> = new Set(['reminder', 'hold'])
 
 /** The options of a kind; undefined for a kind that another version of the pipeline stored. */

@@ -9,7 +9,7 @@ import type { NoticeFacts } from './notices.ts'
 
 /**
  * The message of a notice, within Discord's limits: the event, the time of the launch, the reason, and links.
- * Pure: the same facts give the same message, whenever it is sent.
+ * The same facts give the same message at any time.
  */
 export function noticeMessage(facts: NoticeFacts, kind: NoticeKind): Payload {
   const { watchable } = NOTICE_KINDS[kind]

@@ -8,15 +8,15 @@ import type { NoticeKind } from './notice-kinds.ts'
 import { isMaterial, isSettled } from './slip.ts'
 
 /**
- * The facts about a launch that a channel last announced: a row of `discord_told`. A notice is due if the launch differs
- * from them. Only posts are announcements; an edit of the card is not.
+ * The facts about a launch that a channel last announced: a row of `discord_told`. A notice is due if the launch
+ * differs from them. Only posts are announcements; an edit of the card is not.
  */
 export interface LastAnnounced {
   net: Date
   precision: number
   status: number
   webcastLive: boolean
-  /** How many slips were announced. Counts slips even if DISCORD_NOTICES excludes them. */
+  /** The number of announced slips. Counts slips even if DISCORD_NOTICES excludes them. */
   slips: number
   holds: number
 }
@@ -158,7 +158,10 @@ function webcastOf(launch: KnownLaunch, last: LastAnnounced, { slips }: LastAnno
 /** Some webcasts stay live for hours after the end of the flight. */
 const WEBCAST_NEWS = 2 * HOUR
 
-/** How late a reminder may be: `tick` limits when its run is scheduled, `send` when a slow run sends it. */
+/**
+ * How late a reminder may be: `tick` is the limit for the tick of the run, `send` the limit for a slow run that sends
+ * it.
+ */
 const MAX_DELAY = { tick: 5 * MINUTE, send: 15 * MINUTE }
 
 /** The most urgent reminder that is due: never "T-24h" together with "T-1h". */

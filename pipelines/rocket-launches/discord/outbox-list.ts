@@ -23,7 +23,7 @@ export interface ListedMessage {
   sent_at: Date | null
   not_before: Date | null
   expires_at: Date | null
-  /** How long it has been in this state. */
+  /** How long the message has been in this state. */
   age_ms: number
 }
 
@@ -31,7 +31,7 @@ const LISTED = `outbox_id, target, launch_id, facts->>'name' as launch, kind, su
   message_id, attempts, created_at, updated_at, sent_at, not_before, expires_at,
   round(extract(epoch from now() - updated_at) * 1000)::float8 as age_ms`
 
-/** Messages, latest first. Without `all`: not those that were sent, forgotten, or replaced by newer ones. */
+/** Messages, latest first. Without `all`, omits messages that were sent, forgotten or replaced by newer messages. */
 export async function listMessages(
   db: Queryable,
   { all, limit }: { all: boolean; limit: number },

@@ -13,7 +13,10 @@ import type { Notice, NoticeFacts } from './notices.ts'
  */
 export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dead'
 
-/** A row of `discord_outbox`. Its times are by the database's clock, which ignores `CLOCK`; `expires_at` is by the pipeline's. */
+/**
+ * A row of `discord_outbox`. Its times are by the database's clock, which ignores `CLOCK`; `expires_at` is by the
+ * pipeline's.
+ */
 export interface OutboxRow {
   outboxId: number
   launchId: string
@@ -60,7 +63,7 @@ export async function hasCards(db: Queryable, target: string): Promise<boolean> 
   return rows[0]?.any === true
 }
 
-/** How long Discord still asks this channel to wait, in ms by the database's clock; 0 if there is no wait. */
+/** The remaining wait that Discord asks of this channel, in ms by the database's clock; 0 if there is no wait. */
 export async function waitMs(db: Queryable, target: string): Promise<number> {
   const { rows } = await db.query<{ ms: number }>(
     `select coalesce(ceil(extract(epoch from max(not_before) - now()) * 1000), 0)::float8 as ms
@@ -104,7 +107,7 @@ export async function insertNotice(
   )
 }
 
-/** A notice that was dropped unsent because something newer happened. */
+/** An unsent notice that was dropped because of a newer event. */
 export interface Overtaken {
   kind: NoticeKind
   facts: NoticeFacts
@@ -143,7 +146,8 @@ export async function giveUpExpired(db: Queryable, target: string, now: Date): P
 
 /**
  * Releases messages whose sender must be dead. A living sender needs far less than two minutes: two requests of at most
- * 15 s each, and their statements. An edit becomes `pending` again. A post becomes `unknown`, because it may have arrived.
+ * 15 s each, and their statements. An edit becomes `pending` again. A post becomes `unknown`, because it may have
+ * arrived.
  */
 export async function releaseAbandoned(db: Queryable, target: string): Promise<void> {
   await db.query(
@@ -172,8 +176,8 @@ export interface Sent {
 /**
  * Claims a row in order to send it. Undefined if the row has changed since it was read.
  *
- * For a post, this already writes `posted`, because the message may exist even if the answer gets lost. For an edit, facts
- * and message are written only after Discord has confirmed it.
+ * For a post, this already writes `posted`, because the message may exist even if the answer gets lost. For an edit,
+ * facts and message are written only after Discord has confirmed it.
  */
 export async function claim(
   db: Queryable,

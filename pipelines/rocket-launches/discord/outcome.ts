@@ -3,7 +3,7 @@ import type { Unsent } from './outbox.ts'
 
 export type NotSent = Exclude<Outcome, { kind: 'sent' }>
 
-/** Why the run fails or waits, or why it could not send all messages of the channel. */
+/** The reason why the run fails, waits, or could not send all messages of the channel. */
 export type Problem =
   /** Retrying cannot help. */
   | { kind: 'failed'; reason: string }
@@ -33,7 +33,7 @@ export interface Verdict {
   unsent: Omit<Unsent, 'asked'>
   card: CardOutcome
   problem?: Problem
-  /** Stop sending to this channel: the next message would meet the same problem. */
+  /** Stops sending to this channel, because the next message would have the same problem. */
   stop: boolean
 }
 

@@ -24,7 +24,7 @@ export function isMaterial(from: Net, to: Net, now: Date): boolean {
 
 /**
  * True if T-0 has stayed the same for long enough: it often moves several times within minutes, or moves back. Shortly
- * before a launch there is no time to wait for that.
+ * before a launch, there is no time for this wait.
  */
 export function isSettled(from: Net, to: Net, { now, netSince }: { now: Date; netSince: Date | null }): boolean {
   if (netSince === null || now.getTime() - netSince.getTime() >= SETTLED_MS) return true

@@ -11,7 +11,7 @@ export interface ChannelMessage extends Payload {
   threadId: string | null
   postedAt: Date
   editedAt: Date | null
-  /** All its states: the first is the post, the last is the current one. */
+  /** All states of the message: the first is the post, the last is the current state. */
   versions: Payload[]
   /** The mentions that the post pinged: `@everyone`, `@here`, `<@USER>`, `<@&ROLE>`. An edit pings no one. */
   pinged: string[]

@@ -9,7 +9,7 @@ import { type Query, readQuery, type Served, selectLaunches, shown } from './sel
 export type Launches = () => readonly unknown[]
 
 export interface LaunchLibraryOptions {
-  /** The API version, which decides the paths. The launches are not converted to it. Default 2.3.0. */
+  /** The API version, which decides the paths. The launches are not converted to this version. Default 2.3.0. */
   version?: '2.0.0' | '2.2.0' | '2.3.0' | '2.4.0'
   /** The path before the version, such as `/api/ll`. Default: none. */
   basePath?: string

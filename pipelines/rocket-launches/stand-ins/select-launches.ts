@@ -106,8 +106,8 @@ function timeOf(launch: unknown, field: string): number {
 const DETAILS = ['vid_urls', 'info_urls', 'vidURLs', 'infoURLs', 'updates', 'timeline', 'mission_patches']
 
 /**
- * The launch in the requested mode. The normal mode omits the details. A sample launch has none: in detailed mode, it gets
- * the links of its mission.
+ * The launch in the requested mode. The normal mode omits the details. A sample launch has no links of its own. In
+ * detailed mode, it gets the links of its mission.
  */
 export function shown(launch: unknown, mode: string | undefined): unknown {
   if (typeof launch !== 'object' || launch === null) return launch

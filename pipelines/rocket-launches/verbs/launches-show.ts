@@ -32,7 +32,7 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
   if (note !== undefined) host.print(`\nNote: ${note}`)
 }
 
-/** A note if the filters exclude all launches. Ignores wrong settings, because showing a launch does not need them. */
+/** A note if the filters exclude all launches. Ignores wrong settings, because this verb works without them. */
 async function filterNote(db: Queryable, host: CommandHost): Promise<string | undefined> {
   try {
     return await whyNonePasses(db, host.now(), host.settings() as Settings)

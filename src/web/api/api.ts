@@ -39,7 +39,7 @@ function dagJson({ dags }: Site, dagId: string, paused: boolean) {
   return {
     dag_id: dagId,
     is_paused: paused,
-    /** Whether its code is in the pipelines folder. */
+    /** True if the dag's code is in the pipelines folder. */
     is_active: dag !== undefined,
     description: dag?.description ?? '',
     schedule: dag?.schedule ?? null,

@@ -44,7 +44,7 @@ export function runJson({ scrub }: Site, run: RunRow, waitingFor: string | null)
   }
 }
 
-/** Removes secrets. Returns text if the result is no JSON any more: a secret may have been a bare number. */
+/** Removes secrets. If the result is no longer JSON, because a secret was a bare number, returns it as text. */
 function scrubbed(scrub: Site['scrub'], value: unknown): unknown {
   return scrubbedText(scrub, JSON.stringify(value))
 }
@@ -117,7 +117,7 @@ runApi.get(`${RUN}/taskInstances/:task/logs/:try{[1-9][0-9]{0,5}}`, async (c) =>
     lines: lines.map(({ logged_at, level, message, fields }) => {
       return { logged_at, level, message: scrub(message), fields: fields && scrubbedText(scrub, fields) }
     }),
-    // Also set at the end, so that a client can continue with a growing log.
+    // This is also set on the last page, so that a client can follow a growing log.
     next_cursor: String(lines.at(-1)?.line ?? query.cursor),
   })
 })
@@ -147,7 +147,7 @@ runApi.post(`${RUN}/cancel`, requireRole('operator'), async (c) => {
   return c.json({ run_id: runId, task_ids: taskIds })
 })
 
-/** Marks a task instead of running it. */
+/** Sets the state of a task without running it. */
 runApi.patch(`${RUN}/taskInstances/:task`, requireRole('operator'), async (c) => {
   const body = await readBody(c, { new_state: z.enum(MARKS), value: z.unknown().optional() })
   const { run, instance } = await findTask(c)

@@ -48,7 +48,8 @@ function follow() {
   source.addEventListener('error', refused)
 }
 
-// If the server is down, the browser reconnects by itself. If it refused, retry later, unless the session has ended.
+// If the server is down, the browser reconnects by itself. If the server refused the stream, retries later, unless the
+// session has ended.
 async function refused({ target }) {
   if (target.readyState !== EventSource.CLOSED) return
   const answer = await fetch(location.href, { method: 'HEAD' }).catch(() => undefined)
@@ -97,7 +98,7 @@ document.addEventListener('DOMContentLoaded', () => {
   for (const open of document.querySelectorAll('.top [aria-current], .tabs [aria-current]'))
     open.scrollIntoView({ block: 'nearest', inline: 'nearest' })
 })
-// Before painting: a time that changes its width later would move the content.
+// Runs before the page is painted, because a time that changes its width later would move the content.
 document.addEventListener('htmx:afterSwap', () => {
   localTimes()
   follow()

@@ -15,7 +15,7 @@ export async function readCalendarToken(db: Metadata, name: string): Promise<Cal
   return rows[0]
 }
 
-/** Replaces the user's token. Returns the new one, which cannot be read again: only its hash is stored. */
+/** Replaces the user's token. Returns the new token. It cannot be read again, because only its hash is stored. */
 export async function createCalendarToken(db: Metadata, name: string): Promise<string> {
   const token = newToken()
   await db.query(
@@ -31,8 +31,8 @@ export async function revokeCalendar(db: Metadata, name: string): Promise<void> 
 }
 
 /**
- * Returns the token's user and records the use. The lookup is by SHA-256, so its duration reveals at most something
- * about the digest, never about the token.
+ * Returns the token's user and records the use. The lookup uses the SHA-256 hash, so its duration cannot reveal the
+ * token.
  */
 export async function useCalendarToken(db: Metadata, token: string): Promise<string | undefined> {
   const { rows } = await db.query<{ user_name: string }>(

@@ -3,15 +3,15 @@ import { countTry, type Guess, uncountTry, waitOf } from './throttle.ts'
 import { type Client, withPlace } from './turns.ts'
 
 export interface CheckedGuess<T> {
-  /** Seconds until the next guess is allowed; 0 if this one was checked. */
+  /** Seconds until the next guess is allowed; 0 if this guess was checked. */
   wait: number
-  /** What `open` returned; undefined for a wrong password. */
+  /** The value that `open` returned; undefined for a wrong password. */
   opened?: T | undefined
 }
 
 /**
- * Checks a guessed password when it is the client's turn. Only a checked guess is counted and stored, not one that must
- * wait or finds the queue full.
+ * Checks a guessed password when it is the client's turn. Only a checked guess is counted and stored. A guess that must
+ * wait, or that finds the queue full, is not counted.
  */
 export async function checkGuess<T>(
   db: Metadata,

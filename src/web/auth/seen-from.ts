@@ -4,7 +4,7 @@ import { isLoopback } from '../host.ts'
 
 /**
  * The network of an address: the first three numbers of an IPv4 address, or the /64 of an IPv6 address. A user can
- * recognise "home" by it, although the address is not stored.
+ * recognise their home by the network, although the full address is not stored.
  */
 export function networkOf(address: string): string {
   const v4 = address.replace(/^::ffff:/i, '')

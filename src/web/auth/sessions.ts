@@ -8,7 +8,7 @@ const IDLE = '3 days'
 /** SQL condition; the statement must use `metadata.web_session` without an alias. */
 export const IS_OPEN = `(web_session.seen_at > now() - interval '${IDLE}' and web_session.created_at > now() - interval '${LONGEST}')`
 
-/** 256 random bits. They cannot be guessed, so a fast hash is enough to store and find a token. */
+/** 256 random bits. Tokens cannot be guessed, so a fast hash is enough to store and find them. */
 export function newToken(): string {
   return randomBytes(32).toString('base64url')
 }
@@ -22,7 +22,7 @@ export interface NewSession {
   /** The hash that the password was compared with. */
   passwordHash: string
   token: string
-  /** The browser's previous token. The login ends that session. */
+  /** The browser's previous token. The login ends this earlier session. */
   replaces: string | undefined
   /** From `networkOf` and `browserOf`. */
   network: string
@@ -56,7 +56,7 @@ export interface SessionRow {
   /** Null if the session is older than this column. */
   network: string | null
   browser: string | null
-  /** Whether it belongs to the given token. */
+  /** True if the session belongs to the given token. */
   own: boolean
 }
 
@@ -114,7 +114,9 @@ export async function readSessionUser(db: Metadata, token: string | undefined): 
   return found ?? { users: true, user_name: null, role: null }
 }
 
-/** Returns those of these sessions (token hashes in hex) that are open; also '' (no session) if the site has no users. */
+/**
+ * Returns those of these sessions (token hashes in hex) that are open; also '' (no session) if the site has no users.
+ */
 export async function openSessions(db: Metadata, sessions: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await db.query<{ session: string }>({
     name: 'open_sessions',

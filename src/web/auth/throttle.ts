@@ -4,7 +4,7 @@ import { networkKey } from '../address.ts'
 /** This many failures cause no wait. Each further failure doubles the wait, from one second to five minutes. */
 const FREE = { account: 5, address: 20, calendar: 20 }
 const LONGEST_WAIT_S = 300
-/** Failures are deleted after this time without a new one. */
+/** Failures are deleted after this time without a new failure. */
 const FORGOTTEN = '1 hour'
 
 /** A key under which failures are counted. */
@@ -42,8 +42,8 @@ export function calendarGuess(address: string): readonly Counter[] {
 }
 
 /**
- * Counts a try as failed before it is checked, so that parallel tries are counted too. Returns 0 if it may be checked,
- * else the seconds to wait. A try that must wait is not counted and leaves no row.
+ * Counts a try as failed before it is checked, so that parallel tries are counted too. Returns 0 if the try may be
+ * checked, else the seconds to wait. A try that must wait is not counted and leaves no row.
  */
 export async function countTry(db: Metadata, counters: readonly Counter[]): Promise<number> {
   await db.query(`delete from metadata.login_attempt where failed_at < now() - interval '${FORGOTTEN}'`)

@@ -5,11 +5,11 @@ import { type Limits, Shares } from '../shares.ts'
 /** The client that a password is hashed for. */
 export interface Client {
   address: string
-  /** Only for a session: the name entered at a login proves nothing. */
+  /** Only set for a session, because anyone can enter any name at a login. */
   user?: string
 }
 
-/** Hashes computed at once (limited by their memory), and the length of the queue. */
+/** The number of hashes computed at a time (limited by their memory), and the length of the queue. */
 const AT_ONCE = 2
 const MOST_WAITING = 32
 /** Running and waiting hashes of one user, and of one address, which several users may share. */
@@ -28,9 +28,9 @@ export async function inTurn<T>(client: Client | undefined, work: () => Promise<
 }
 
 /**
- * Takes a place in the queue; `turn` runs its work when it is the client's turn. Addresses alternate, so that one with
- * many requests delays each other address by one hash at most. Throws TminusError: `login_share` if the client has used
- * up its share, `login_busy` if the queue is full.
+ * Takes a place in the queue; `turn` runs its work when it is the client's turn. Addresses take turns, so that an
+ * address with many requests delays each other address by at most one hash. Throws TminusError: `login_share` if the
+ * client has used up its share, `login_busy` if the queue is full.
  */
 export async function withPlace<T>(client: Client | undefined, use: (turn: Turn) => Promise<T>): Promise<T> {
   const address = client === undefined ? '' : networkKey(client.address)

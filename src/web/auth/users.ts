@@ -14,7 +14,7 @@ export interface UserRow {
   seen_at: Date | null
   /** The number of open sessions. */
   sessions: number
-  /** Whether the user has a calendar address. */
+  /** True if the user has a calendar address. */
   calendar: boolean
 }
 
@@ -150,7 +150,10 @@ async function checkAdmin(db: Metadata, name: string, password: string): Promise
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
 }
 
-/** Rolls `work` back if it leaves users without an admin. No users at all is allowed: the page is then open again. */
+/**
+ * Rolls `work` back if there would be users but no admin after it. A site without any users is allowed: its page needs
+ * no sign-in.
+ */
 async function keepingAnAdmin(db: Metadata, work: (tx: Metadata) => Promise<void>): Promise<void> {
   await db.transaction(async (tx) => {
     await tx.query('lock table metadata.web_user in share row exclusive mode')

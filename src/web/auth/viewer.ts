@@ -59,8 +59,8 @@ function isCalendar(c: WebContext): boolean {
 const READ_METHODS = new Set(['GET', 'HEAD'])
 
 /**
- * Calendar programs have no session, so this checks the token in their address. It does so before it looks at earlier
- * failures: a program that repeats a revoked token must not block right tokens from the same address.
+ * Calendar programs have no session, so this checks the token in their address. This check comes before the check of
+ * earlier failures, because a program that repeats a revoked token must not block valid tokens from the same address.
  */
 async function checkCalendarToken(c: WebContext): Promise<Response | undefined> {
   const { metadata, log } = c.var.site
@@ -81,7 +81,8 @@ async function checkCalendarToken(c: WebContext): Promise<Response | undefined> 
 }
 
 function refuse(c: WebContext): Response {
-  // If htmx requested a part of a page, the browser reloads the whole page (https://htmx.org/reference/#response_headers).
+  // If htmx requested a part of a page, the browser reloads the whole page
+  // (https://htmx.org/reference/#response_headers).
   const isPart = c.req.header('hx-request') !== undefined
   if (isPart) c.header('hx-refresh', 'true')
   const isPage = c.req.method === 'GET' && !isPart && !/^\/(api|live)\//.test(c.req.path)

@@ -37,17 +37,18 @@ interface Follower extends Following {
   controller: ReadableStreamDefaultController<Uint8Array>
 }
 
-/** A stream ends after this time. The browser reconnects, which counts as a use of its session. */
+/** A stream ends after this time. Then the browser reconnects, and this counts as a use of its session. */
 const LONGEST_MS = 10 * 60_000
 const KEEP_ALIVE_EVERY_MS = 15_000
 /** A stream is closed when its client has this many bytes unread. */
 const MOST_WAITING = 16_384
 
 /**
- * Notifies open pages of changes by server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
- * An event contains only a mark; the page then reloads its content. After a lost connection the browser sends the last
- * mark it saw, and gets an event at once if the mark has changed. The database is checked once a second for all
- * followers, and not at all without followers. A stream ends with its session.
+ * Notifies open pages of changes by server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html). An event contains only a mark; the page then
+ * reloads its content. After a lost connection the browser sends the last mark it saw, and gets an event at once if the
+ * mark has changed. The database is checked once a second for all followers, and not at all without followers. A stream
+ * ends with its session.
  */
 export class Live {
   readonly #options: LiveOptions
@@ -116,7 +117,7 @@ export class Live {
     this.#checking = false
   }
 
-  /** Ends the streams of closed sessions. This must come before any event is sent. */
+  /** Ends the streams of closed sessions. Call this before you send any event. */
   async #endClosedSessions(): Promise<void> {
     const asked = new Set([...this.#followers].map(({ session }) => session))
     const open = await this.#options.openSessions([...asked])

@@ -13,8 +13,9 @@ export function markReaders(metadata: Metadata): Readonly<Record<string, ReadMar
 }
 
 /**
- * The list of all dags, under the key `all`: the newest run, the unfinished runs, and which dags are paused. It reads the
- * end of one index, the index of unfinished runs, and one row per dag. So its cost does not grow with the stored runs.
+ * The list of all dags, under the key `all`: the newest run, the unfinished runs, and which dags are paused. It reads
+ * the end of one index, the index of unfinished runs, and one row per dag. So its cost does not grow with the stored
+ * runs.
  */
 export const DAGS_MARK = `
 select w.key, concat_ws('-',
@@ -24,7 +25,7 @@ select w.key, concat_ws('-',
   (select concat(count(*), '-', sum(hashtext(dag_id)) filter (where is_paused)) from metadata.dag)) as mark
 from unnest($1::text[]) w (key) where w.key = 'all'`
 
-/** By `dag_id`: its newest runs, and the task instances of the unfinished ones. */
+/** The mark of a dag, by `dag_id`: its newest runs, and the task instances of its unfinished runs. */
 const DAG_MARKS = `
 select w.key, md5(concat(
   (select is_paused from metadata.dag d where d.dag_id = w.key),
@@ -42,7 +43,7 @@ select r.dag_run_id::text as key, md5(concat(r.state, r.version, (
 from metadata.dag_run r
 where r.dag_run_id in (select k::bigint from unnest($1::text[]) k where k ~ '^\\d{1,18}$')`
 
-/** By `dag_run_id/task_id/try_number`: the last log line, and the task's state and try. */
+/** The mark of a log, by `dag_run_id/task_id/try_number`: the last log line, and the task's state and try. */
 const LOG_MARKS = `
 select w.key, concat(coalesce((
     select max(l.line) from metadata.task_log l

@@ -50,7 +50,7 @@ interface DrawingProps {
   href?: (taskId: string) => string
 }
 
-/** Draws a graph. Of a large graph, draws only the chosen tasks and the edges between them. */
+/** Draws a graph. If the graph is large, draws only the chosen tasks and the edges between them. */
 async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
   const known = new Map(instances.map((one) => [one.task_id, one]))
   const all = nodes.map((node) => ({ ...node, task_id: node.id, ...stateOf(known.get(node.id)) }))

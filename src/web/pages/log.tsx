@@ -30,9 +30,9 @@ interface LogProps {
   taskId: string
   tryNumber: number
   filter: Filter
-  /** Whether the task may still write lines. */
+  /** True if the task may still write lines. */
   growing: boolean
-  /** Why there may be no lines, as a sentence without capital letter and full stop. */
+  /** The reason why there are no lines, as a sentence without capital letter and full stop. */
   why: string
 }
 

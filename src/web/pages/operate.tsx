@@ -12,7 +12,7 @@ import type { WebContext, WebEnv } from '../site.ts'
 import { ChangedTasks, Decide, OperatePage } from './operate-parts.tsx'
 import { number } from './pick.tsx'
 
-/** Clear and cancel. Each first shows which tasks will change. */
+/** Clear and cancel. Each page first shows which tasks will change. */
 export const operatePages = new Hono<WebEnv>()
 
 const RUN = '/dags/:dag/runs/:run'

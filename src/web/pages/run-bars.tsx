@@ -36,7 +36,7 @@ export function RunBars({ runs }: { runs: DagRow['runs'] }) {
   )
 }
 
-/** A bar as text, because a page has hundreds. Numbers, states and encoded paths need no escaping. */
+/** Builds a bar as text, because a page has hundreds of bars. Numbers, states and encoded paths need no escaping. */
 export function svgBar(href: string, state: string, [x, y, width, height]: readonly number[], ms: number): string {
   const box = `x="${x}" y="${y}" width="${width}" height="${height}"`
   return `<a href="${href}" tabindex="-1"><rect class="${state}" ${box}><title>${state} · ${humanDuration(ms)}</title></rect></a>`

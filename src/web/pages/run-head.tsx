@@ -54,7 +54,7 @@ export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPagePr
   )
 }
 
-/** @param isActive whether the dag's code is loaded, so that tasks can run again */
+/** @param isActive true if the dag's code is loaded, so that tasks can run again */
 function RunActions({ run: { dag_id, run_id, state }, isActive }: { run: RunRow; isActive: boolean }) {
   const over = state === 'success' || state === 'failed'
   return (

@@ -14,7 +14,7 @@ export interface TryRow {
   start_date: Date
   end_date: Date
   process: string | null
-  /** Hash of the sources that its process had loaded; null: unknown. */
+  /** Hash of the sources that the process of the try had loaded; null: unknown. */
   code_version: string | null
 }
 
@@ -83,7 +83,7 @@ export interface LinesWanted {
   /** Part of the message. */
   search?: string
   after?: number
-  /** Which matching lines are read if there are more than `limit`: the newest (`end`, default) or the oldest. */
+  /** Selects the lines to read if more than `limit` lines match: the newest (`end`, default) or the oldest. */
   from?: 'start' | 'end'
   limit: number
   /** Most characters of a message, and of its fields. Default: all. */

@@ -1,4 +1,5 @@
-// Updates countdowns, shows times in the reader's zone, and refreshes parts of the page. The page also works without it.
+// Updates countdowns, shows times in the reader's zone, and refreshes parts of the page. The page also works without
+// it.
 const zoned = (options) => new Intl.DateTimeFormat(undefined, options)
 const DAY = { weekday: 'short', day: 'numeric', month: 'short' }
 const CLOCK = { hour: '2-digit', minute: '2-digit' }
@@ -17,7 +18,7 @@ function zonedTimes(root) {
   }
 }
 
-// Countdowns use the server's clock, because the reader's may be wrong and CLOCK may set the server's.
+// Countdowns use the server's clock, because the reader's clock may be wrong and CLOCK may set the server's clock.
 let ahead = 0
 function readClock(root) {
   const source = root.matches?.('[data-now]') ? root : root.querySelector('[data-now]')
@@ -54,7 +55,8 @@ function relativeTimes(root = document) {
   }
 }
 
-// The HTML of each part as the server sent it. An unchanged part is not replaced, so it keeps its pictures and the focus.
+// The HTML of each part as the server sent it. An unchanged part is not replaced, so it keeps its pictures and the
+// focus.
 const drawn = new Map()
 const key = (html) =>
   html.replace(/ data-now="[^"]*"| hidden=""/g, '').replace(/(<span class="(t-number|t-sign|away)"[^>]*>)[^<]*/g, '$1')
