@@ -110,10 +110,7 @@ export function environmentText(): string {
   return JSON.stringify(process.env)
 }
 
-/**
- * Line breaks at the end are not part of the password. The Postgres image keeps a CR as part of the password, so
- * T-minus does too.
- */
+/** Line breaks at the end are not part of the password. The Postgres image keeps a CR there, so this does too. */
 const SECRET_FILES = { POSTGRES_PASSWORD: /\n+$/, ADMIN_PASSWORD: /[\r\n]+$/ }
 
 function withSecretFiles(env: Environment): Environment {
@@ -130,10 +127,7 @@ function withSecretFiles(env: Environment): Environment {
 }
 
 export interface SettingNames {
-  /**
-   * Names in `.env` that are not settings, but share the first word (up to `_`) with a setting: they are probably
-   * misspelt.
-   */
+  /** Names in `.env` that are not settings, but begin with the first word of a setting: probably misspelt. */
   unknown: string[]
   /** Names in `.env` or the environment that differ from a setting only in case, or in `-` or `.` for `_`. */
   miswritten: string[]
