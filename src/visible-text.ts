@@ -24,7 +24,7 @@ const CONTROL = /[^\P{Cc}\n\t]/gu
 const JOINED =
   '\\p{scx=Arab}\\p{scx=Syrc}\\p{scx=Deva}\\p{scx=Beng}\\p{scx=Guru}\\p{scx=Gujr}\\p{scx=Orya}\\p{scx=Taml}\\p{scx=Telu}\\p{scx=Knda}\\p{scx=Mlym}\\p{scx=Sinh}\\p{scx=Khmr}\\p{scx=Mong}'
 
-/** https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point, and interlinear annotation marks. */
+/** Includes https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point and interlinear annotation marks. */
 const INVISIBLE = new RegExp(
   [
     '(?!(?<=\\p{Emoji})[\\uFE0E\\uFE0F])',

@@ -76,7 +76,10 @@ async function request(webhook: Webhook, call: Call, options: SendOptions): Prom
   return scrubbed(outcome ?? outcomeWithoutAnswer(error, whyEnded(bounded, signal, timeoutMs)), webhook)
 }
 
-/** Each call gets its own client, so that discord.js never delays it for an earlier rate limit. Loading takes 200 ms once. */
+/**
+ * Each call gets its own client, so that discord.js never delays it for an earlier rate limit. The first load takes 200
+ * ms.
+ */
 async function openRest(webhook: Webhook, timeoutMs: number, receive: (answer: Answer) => void): Promise<REST> {
   const { REST, DefaultRestOptions } = await import('discord.js')
   return new REST({

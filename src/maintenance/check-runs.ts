@@ -61,7 +61,7 @@ function judgeLoaded(executing: readonly ExecutingWithDags[], here: readonly str
   return [{ name: 'processes', level: 'warn', message }]
 }
 
-/** Warns of processes that are blocked, and of different code. */
+/** Warns if a process is blocked, or if processes have loaded different code. */
 export function processWarnings(executing: readonly Executing[]): Check[] {
   const blocked = executing.map((one) => {
     const words = blockedWords(one)

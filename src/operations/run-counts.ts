@@ -13,7 +13,10 @@ export interface Unfinished {
   max_active_runs: number
 }
 
-/** Counts the unfinished runs of each dag that has any. Reads only the index of such runs. @param dead ids of dead processes */
+/**
+ * Counts the unfinished runs of each dag. Dags without such runs are omitted. Reads only the index of such runs. @param
+ * dead ids of dead processes
+ */
 export async function countUnfinished(db: Metadata, dead: readonly number[] = []): Promise<Unfinished[]> {
   const { rows } = await db.query<Unfinished>(
     `select r.dag_id, d.max_active_runs, count(*) filter (where r.state = 'running')::int as running,

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { UsageError } from '../errors.ts'
 import { serveWithin, TIMEOUTS } from './sockets.ts'
 
-/** A port that is open before the page is loaded. Early requests wait. */
+/** An HTTP port that is already open while the pages are still loading. Early requests wait. */
 export interface Door {
   /** Its address, `http://127.0.0.1:8080`. Rejects with a UsageError that names the setting if it cannot listen. */
   url: Promise<string>

@@ -13,7 +13,7 @@ import { isForThisMachine, requireUser } from './strangers.ts'
 export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
   loaded: LoadedDags
   web: { host: string; port: number; trustProxy: boolean }
-  /** An open door. If it is missing, a new door is opened. */
+  /** The open port (see `door.ts`). If it is missing, the server opens the port itself. */
   door?: Door | undefined
   /** Adds routes that need no sign-in: health and metrics. */
   mount?: (app: Hono<WebEnv>) => void

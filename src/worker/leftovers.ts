@@ -4,7 +4,7 @@ import { environmentText } from '../config.ts'
 
 /** The state of a process that a try must not change. */
 export interface Footprint {
-  /** The resources that keep the process alive, each by its kind, such as `Timeout` and `TCPSocketWrap`. */
+  /** The kind of each resource that keeps the process alive, such as `Timeout` or `TCPSocketWrap`. */
   resources: string[]
   folder: string
   environment: string

@@ -22,7 +22,7 @@ test('a read-only server, as after a failover, is retried; a wrong statement is 
   expect([refusals, isOutage(wrong)]).toEqual([[true], false])
 })
 
-test('an error of a file is no outage; a missing socket is one', async () => {
+test('an error of a file is not an outage, but a missing socket is', async () => {
   const missing = await readFile('/nowhere/file').catch((error: Error) => error)
   expect([missing, isOutage(missing)]).toEqual([expect.objectContaining({ code: 'ENOENT' }), false])
   const full = Object.assign(new Error('EAGAIN: resource temporarily unavailable, write'), { code: 'EAGAIN' })

@@ -56,7 +56,7 @@ async function frozen(db: Metadata, jobId: number): Promise<void> {
 }
 
 describe('a process dies', () => {
-  test('the try that was alone in it is charged, and is tried again', async () => {
+  test('a try that was alone in it is charged, and the task is tried again', async () => {
     const { rows } = await losing({ a: { try_number: 2 } })
     expect(rows).toEqual([
       {
@@ -71,7 +71,7 @@ describe('a process dies', () => {
     ])
   })
 
-  test('of several tries none is charged, and all are suspect', async () => {
+  test('if several tries ran in it, no try is charged and all are suspect', async () => {
     const { rows } = await losing({ a: {}, b: { try_number: 4, lost: 2 } })
     const reason = 'process 7 on host died (not charged: 1 other task ran in it)'
     expect(rows).toMatchObject([
@@ -80,7 +80,7 @@ describe('a process dies', () => {
     ])
   })
 
-  test('the try that is lost for the second time in a row is charged, and the others are not', async () => {
+  test('only a try that is lost for the second time in a row is charged', async () => {
     const { rows } = await losing({ a: { try_number: 2, lost_try: 1 }, b: { try_number: 3, lost_try: 1 }, c: {} })
     expect(rows).toMatchObject([
       { lost: 1, lost_try: 2, reason: expect.stringContaining('(charged, 1 of 3: its previous try was lost too)') },
@@ -89,7 +89,7 @@ describe('a process dies', () => {
     ])
   })
 
-  test('a try in a child process is neither charged nor suspect, and the one beside it was alone', async () => {
+  test('a try in a child process is neither charged nor suspect, and a try beside it counts as alone', async () => {
     const { rows } = await losing({ a: { isolated: true, try_number: 2, lost_try: 1 }, b: {} })
     expect(rows).toMatchObject([
       { lost: 0, lost_try: 1, reason: expect.stringContaining('(not charged: it ran in a child process)') },
@@ -141,7 +141,7 @@ describe('a process is blocked', () => {
     ])
   })
 
-  test('if the blocking try is unknown, none is charged and all are suspect', async () => {
+  test('if the blocking try is unknown, no try is charged and all are suspect', async () => {
     const { rows } = await losing({ a: { try_number: 2, lost_try: 1 }, b: {} }, (db, jobId) =>
       endBlockedJob(db, jobId, reason),
     )

@@ -13,7 +13,7 @@ const countOf = ({ message }: LogLine) => Number(DROPPED.exec(message)?.[1]?.rep
 const lineOf = (message: string): LoggedLine => ({ loggedAt: new Date(), level: 'info', message, fields: undefined })
 const MAX_BYTES = 4_000_000
 
-test('of each line a try logs, it is taken in order, still waits, or is counted as dropped', async () => {
+test('each line of a try is taken in order, still waits, or is counted as dropped', async () => {
   for (let seed = SEED; seed < SEED + (FULL ? 500 : 10); seed++) {
     const random = new Random(seed)
     const waiting: LogLine[] = []

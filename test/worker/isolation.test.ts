@@ -33,7 +33,7 @@ describe('a task that misbehaves in a child process', () => {
     expect(error).toMatch(/Error: thrown in a timer\n.*careless\/dag\.ts:\d+/)
   })
 
-  test('messages that are no reports change nothing', async () => {
+  test('messages that are not reports are ignored', async () => {
     const { state, lines } = await runner().act('careless', { how: 'forge' })
     expect(state).toBe('success')
     expect(lines).toHaveLength(1)

@@ -5,7 +5,7 @@ import { nearestWithoutOutcome, readSync } from '../../launches/sync.ts'
 import { planFetch } from '../plan-fetch.ts'
 import type { Settings } from '../settings.ts'
 
-/** How old the board's data is, and when it is fetched again. By the clock of the pipeline, UTC. */
+/** The age of the board's data, and the time of the next fetch. By the clock of the pipeline, UTC. */
 export interface Age {
   /** The end of the last complete fetch; undefined before the first one. */
   asOf: Date | undefined

@@ -153,7 +153,10 @@ const STARS = [
   ...['M206 24h1.5v1.5h-1.5z', 'M212 88h2v2h-2z', 'M286 78h2v2h-2z', 'M298 22h2v2h-2z', 'M270 104h1.5v1.5h-1.5z'],
 ].join('')
 
-/** Buttons: the webcast, and `own` (the launch's page on this board) or else a page about it elsewhere. */
+/**
+ * The buttons of a launch: the webcast, and a page about the launch. This is `own` (the page on this board) if it is
+ * set, else a page on another site.
+ */
 export function Links({ launch, own }: { launch: BoardLaunch; own: string | undefined }) {
   const watch = safeHref(launch.webcast_url)
   const page = own ? undefined : safeHref(detailsUrl(launch))

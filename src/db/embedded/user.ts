@@ -10,7 +10,7 @@ export interface ServerUser {
 const NOBODY: ServerUser = { uid: 65534, gid: 65534 }
 
 /**
- * The user to run the server of a new `folder` as; undefined: the user of this process. For root: the owner of the
+ * The user that runs the server of a new `folder`; undefined: the user of this process. For root: the owner of the
  * nearest folder (this one or a parent) that does not belong to root, else `nobody`. The folder need not exist.
  */
 export function serverUser(folder: string): ServerUser | undefined {
