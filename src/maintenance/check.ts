@@ -10,8 +10,12 @@ import { pendingMetadata } from './schema.ts'
 import { listTables } from './tables.ts'
 import { whyNotWritable } from './writes.ts'
 
-/** Most connections of one process: 10 for tasks and dag pages, 4 for pages, 4 for the runner, its session, its lease. */
-const CONNECTIONS_OF_A_PROCESS = 10 + 4 + 4 + 1 + 1
+/**
+ * The most connections of one process. Web: 10 for the pages of dags, 4 for the others. A scheduler also has 4 for the
+ * runner, its session and its lease; a worker also has 3 for the jobs and one that listens for them.
+ */
+const CONNECTIONS = { web: 14, scheduler: 20, worker: 24 }
+const OF_EACH = `start or scheduler up to ${CONNECTIONS.scheduler}, worker ${CONNECTIONS.worker}, web ${CONNECTIONS.web}`
 const OLDEST_SERVER = 14
 const NEWEST_SERVER = 18
 const CLOCK_OFF_MS = 1_000
@@ -108,12 +112,13 @@ function judgeClock(aheadMs: number, unsureMs: number): Check {
 
 function judgeConnections({ most, used }: Pick<Server, 'most' | 'used'>): Check {
   const free = Math.max(0, most - used)
-  const state = `${free} of ${most} free`
-  if (free >= CONNECTIONS_OF_A_PROCESS) return { name: 'connections', level: 'ok', message: state }
+  const name = 'connections'
+  const message = `${free} of ${most} free; each process uses: ${OF_EACH}`
+  if (free >= CONNECTIONS.scheduler) return { name, level: 'ok', message }
   return {
-    name: 'connections',
+    name,
     level: free <= 1 ? 'fail' : 'warn',
-    message: `${state}; one process uses up to ${CONNECTIONS_OF_A_PROCESS}; end other sessions or raise max_connections`,
+    message: `${message}; end other sessions or raise max_connections`,
   }
 }
 
