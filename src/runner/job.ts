@@ -119,6 +119,11 @@ export class Job {
     this.#lastHeartbeat = undefined
   }
 
+  /** Time since the last renewal of the lease from this thread, ms. */
+  get silentMs(): number {
+    return this.#lastHeartbeat ? msSince(this.#lastHeartbeat) : 0
+  }
+
   /**
    * True if this process was silent: other processes may have taken over its runs. Call this directly before a try
    * starts.

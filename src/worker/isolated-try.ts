@@ -55,7 +55,7 @@ export class IsolatedTry implements ChildListener {
   /** Resolves when the try has ended. If the child must not be used again, ends the child. */
   execute(): Promise<Ending> {
     const { abort } = this.#attempt
-    abort.onAbort = (reason) => this.#aborted(reason)
+    abort.onAbort = (reason, atOnce) => this.#aborted(reason, atOnce)
     this.#child.listen(this, this.#endMark)
     return new Promise((resolve) => {
       this.#resolve = resolve
@@ -132,7 +132,13 @@ export class IsolatedTry implements ChildListener {
   }
 
   /** First the task has some time to end by itself. After that the try has failed, even if the task still ends. */
-  #aborted(reason: Error): void {
+  #aborted(reason: Error, atOnce: boolean): void {
+    if (atOnce) {
+      this.#child.kill()
+      this.#ended(this.#failure(reason))
+      this.#finish()
+      return
+    }
     const code = reason instanceof TminusError ? reason.code : 'interrupted'
     this.#child.send({ kind: 'abort', message: reason.message, code, retryable: isRetryable(reason) })
     this.#after(ABANDON_AFTER_MS, () => {

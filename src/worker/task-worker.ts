@@ -9,7 +9,7 @@ import type { Ending, LogLine } from '../metadata/transitions.ts'
 import { Abort } from '../runner/abort.ts'
 import { failure } from '../runner/active-run.ts'
 import type { Executor, Report } from '../runner/executor.ts'
-import type { JobContext, JobListener } from '../runner/job.ts'
+import type { Job, JobContext, JobListener } from '../runner/job.ts'
 import { interruption } from '../runner/tries.ts'
 import { Writer } from '../runner/writer.ts'
 import { type Claimed, claimTries, findDeadEngines, findStrays, storeEngineId } from './claims.ts'
@@ -18,6 +18,7 @@ import { insertReports } from './reports.ts'
 export interface TaskWorkerOptions extends JobContext {
   dags: ReadonlyMap<string, Dag>
   executor: Pick<Executor, 'execute'>
+  job: JobContext['job'] & Pick<Job, 'silentMs'>
   /** Unlocks the jobs of dead engines. */
   unlock(engineIds: readonly string[]): Promise<void>
   log: Logger
@@ -33,6 +34,15 @@ const OUTAGE_MS = 3_600_000
 /** If the owner of a run ends a try, it sends no notification. */
 const LOOK_EVERY_MS = 500
 
+/** A process without a renewed lease is replaced after 30 s. Shortly before, its tries end. */
+const CUT_OFF_MS = 25_000
+
+interface Running extends TryKey {
+  abort: Abort
+  /** True if it was aborted because this process is cut off: its failure is not reported. */
+  isDropped?: boolean
+}
+
 interface Waiting<In, Out> {
   item: In
   resolve(out: Out): void
@@ -43,7 +53,7 @@ interface Waiting<In, Out> {
 export class TaskWorker implements JobListener {
   readonly #options: TaskWorkerOptions
   readonly #writer: Writer
-  readonly #running = new Map<string, TryKey & { abort: Abort }>()
+  readonly #running = new Map<string, Running>()
   readonly #claims: Waiting<TryKey, Claimed | undefined>[] = []
   readonly #reports: Waiting<Report, boolean>[] = []
   readonly #claiming: CoalescedWork
@@ -67,7 +77,7 @@ export class TaskWorker implements JobListener {
     this.#claiming = new CoalescedWork(() => this.#claimAll(), failed)
     this.#reporting = new CoalescedWork(() => this.#reportAll(), failed)
     this.#looking = new CoalescedWork(() => this.#look(), logUnlessOutage(log, 'looking for aborted tries failed'))
-    this.#timer = setInterval(() => this.runChanged(), LOOK_EVERY_MS).unref()
+    this.#timer = setInterval(() => this.#check(), LOOK_EVERY_MS).unref()
   }
 
   /** Number of tries that run here. */
@@ -164,7 +174,8 @@ export class TaskWorker implements JobListener {
   /** Returns false if the end does not count, because the try was taken back or this worker ends. */
   async #report(key: Claimed, { isStopping, ...ending }: Ending): Promise<boolean> {
     try {
-      if (this.#interruption !== undefined && ending.state === 'failed') return false
+      const isReleased = this.#interruption !== undefined || this.#running.get(keyOf(key))?.isDropped === true
+      if (isReleased && ending.state === 'failed') return false
       return await new Promise<boolean>((resolve, reject) => {
         this.#reports.push({ item: reportOf(key, ending), resolve, reject })
         this.#reporting.request()
@@ -244,6 +255,17 @@ export class TaskWorker implements JobListener {
     if (dead.length === 0) return
     await unlock(dead)
     for (const engineId of dead) this.#deadEngines.add(engineId)
+  }
+
+  #check(): void {
+    const { job, log } = this.#options
+    const open = [...this.#running.values()].filter(({ isDropped }) => !isDropped)
+    if (open.length > 0) this.#looking.request()
+    if (open.length === 0 || job.silentMs < CUT_OFF_MS) return
+    const reason = 'the worker had no answer from the database for 25 s'
+    log.error(`${reason}; its ${open.length} running tries are aborted, and released uncharged`)
+    for (const one of open) Object.assign(one, { isDropped: true }).abort.abort(interruption(reason), true)
+    job.stepDown()
   }
 
   async #until(ms: number): Promise<void> {

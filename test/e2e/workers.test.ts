@@ -9,6 +9,7 @@ import { cancel } from '../../src/operations/operate.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { type Running, runCli, startCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
+import { openProxy } from '../support/proxy.ts'
 import { until } from '../support/runner.ts'
 
 const PIPELINES = fileURLToPath(new URL('../fixtures/worker-pipelines', import.meta.url))
@@ -72,6 +73,13 @@ const begun = async (count = 1) => {
   return (await effects()).filter(({ what }) => what === 'begun')
 }
 const letGo = () => database.pool.query('delete from held')
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 const pidOf = ({ process }: Running) => process.pid
 
 describe('EXECUTOR=distributed', () => {
@@ -252,6 +260,38 @@ describe('EXECUTOR=distributed', () => {
     for (const runId of runs) expect(await ended('chain', runId)).toMatchObject({ state: 'success' })
     const { rows } = await database.pool.query('select max(try_number)::int as tries from metadata.task_instance')
     expect(rows).toEqual([{ tries: 1 }])
+  }, 120_000)
+
+  test('a worker that is cut off ends its tries before they start elsewhere, and none is charged', async () => {
+    const proxy = await openProxy(database.connectionString)
+    try {
+      await start('scheduler')
+      const worker = await start('worker', { DATABASE_URL: proxy.connectionString })
+      const runs = [await queue('held'), await queue('apart')]
+      const first = await begun(2)
+      proxy.freeze(true)
+      await until(() => worker.stdout().includes('running tries are aborted'))
+      const child = first.map(({ pid }) => pid).find((pid) => pid !== pidOf(worker)) ?? 0
+      await until(() => !isAlive(child))
+      expect(await begun()).toHaveLength(2)
+      await start('worker')
+      await begun(4)
+      proxy.mend()
+      await until(() => worker.stdout().includes('it continues with a new job id'))
+      await letGo()
+      for (const [index, dagId] of ['held', 'apart'].entries())
+        expect(await ended(dagId, runs[index] ?? '')).toMatchObject({
+          state: 'success',
+          task_instances: [{ try_number: 2 }],
+        })
+      const { rows } = await database.pool.query('select lost, failures from metadata.task_instance')
+      expect(rows).toEqual([
+        { lost: 0, failures: 0 },
+        { lost: 0, failures: 0 },
+      ])
+    } finally {
+      proxy.close()
+    }
   }, 120_000)
 })
 
