@@ -153,7 +153,7 @@ function look(): void {
   sharedUntil = now.at
 }
 
-/** Runs on the main thread while the lease thread has paused it, in the async context of the code that blocks it. */
+/** Runs on the main thread while the lease thread has paused it. Its async context is that of the blocking code. */
 function identify(): void {
   identified = currentTry() ?? sole()
   const now = performance.now()

@@ -11,7 +11,10 @@ import { inTransaction } from './transaction.ts'
 export interface MigrationSet {
   /** The folder of `0001_name.sql`, `0002_name.sql`, … They are applied in that order, each in its own transaction. */
   directory: URL
-  /** The schema for the files' tables (the files name no schema). Created if missing. Default: the connection's own. */
+  /**
+   * The schema in which the files create their tables. The files themselves name no schema. Created if missing.
+   * Default: the connection's own.
+   */
   schema?: string
   /** The table, in that schema, that records the applied files. */
   historyTable: string

@@ -164,8 +164,8 @@ type Loss = 'died' | 'blocked' | 'alive' | TryKey
  * and keep their slots.
  *
  * A try in a child process is never at fault, and never charged. A death charges a try that was alone in its process,
- * or whose previous try was lost in a death too. Each try that may be at fault is remembered (`lost_try`), so that the
- * next one runs in a child process.
+ * or whose previous try was lost in a death too. The number of each try that may be at fault is stored (`lost_try`).
+ * The task's next try then runs in a child process.
  */
 async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Loss): Promise<Released> {
   const runs = await tx.query<{ dag_run_id: number }>(

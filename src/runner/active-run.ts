@@ -54,7 +54,10 @@ export class ActiveRun {
     this.#move(index, { state, reason, dueAt: null })
   }
 
-  /** Claims a ready task instance; its new try starts after the claim is written, `isolated` or in this process. */
+  /**
+   * Claims a ready task instance. Its new try starts after the claim is written: in a child process if `isolated`, else
+   * in this process.
+   */
   start(index: number, isolated = false): void {
     const tryNumber = this.instance(index).tryNumber + 1
     this.#move(index, { state: 'running', tryNumber, reason: null, dueAt: null, isolated })

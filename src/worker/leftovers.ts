@@ -24,8 +24,8 @@ export function footprint(): Footprint {
 const WAITS_MS = [0, 1, 4, 15, 30, 50]
 
 /**
- * Returns the difference between the process and its earlier state; undefined if there is none. Waits up to 100 ms
- * until there is no difference.
+ * Returns the difference between the process and its earlier state; undefined if there is none. If there is a
+ * difference, checks again for up to 100 ms.
  */
 export async function leftoversSince(before: Footprint): Promise<string | undefined> {
   let found: string | undefined
