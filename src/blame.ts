@@ -37,13 +37,13 @@ export function runAs<T>(code: RunningTry | DagCode, work: () => T): T {
   return context.run(code, work)
 }
 
-/** The try that the calling code belongs to; undefined if it belongs to none. */
+/** The try of the calling code; undefined if the code belongs to no try. */
 export function currentTry(): RunningTry | undefined {
   const code = context.getStore()
   return code && 'tryNumber' in code ? code : undefined
 }
 
-/** The try, or the other code of a dag, that the calling code belongs to. */
+/** The try of the calling code, or the other code of a dag. */
 export function currentCode(): RunningTry | DagCode | undefined {
   return context.getStore()
 }

@@ -61,8 +61,8 @@ export interface Check {
 }
 
 /**
- * The tools that a verb receives. A verb's exit code is 0 unless it calls `done` with another one, or throws: a
- * TminusError gives 1, a UsageError 2, and its message is printed.
+ * The tools that a verb receives. A verb's exit code is 0 unless it calls `done` with another code or throws. A
+ * TminusError gives 1 and a UsageError gives 2; its message is printed.
  */
 export interface CommandHost<Settings = Record<string, unknown>> {
   /** The dag's `settings`, parsed. Throws a UsageError that names every wrong setting. */

@@ -226,13 +226,13 @@ function halfAdmin({ ADMIN_USER: user, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE }: En
   const password = ADMIN_PASSWORD ?? ADMIN_PASSWORD_FILE
   if ((user === undefined) === (password === undefined)) return []
   return user === undefined
-    ? ['ADMIN_USER must be set, because ADMIN_PASSWORD is']
-    : ['ADMIN_PASSWORD must be set, because ADMIN_USER is']
+    ? ['ADMIN_USER must be set, because ADMIN_PASSWORD is set']
+    : ['ADMIN_PASSWORD must be set, because ADMIN_USER is set']
 }
 
 function directWithoutDatabase(env: Environment): string[] {
   const isAlone = env.DIRECT_DATABASE_URL && !(env.METADATA_DATABASE_URL ?? env.DATABASE_URL ?? env.POSTGRES_HOST)
-  return isAlone ? ['DATABASE_URL must be set, because DIRECT_DATABASE_URL is'] : []
+  return isAlone ? ['DATABASE_URL must be set, because DIRECT_DATABASE_URL is set'] : []
 }
 
 function toConfig(variables: z.output<typeof Variables>): Config {

@@ -4,7 +4,7 @@ export interface AddressParts {
   host: string
   port: number
   user: string
-  /** Undefined if the server asks for none. */
+  /** Undefined if the server needs no password. */
   password: string | undefined
   database: string
 }
@@ -35,7 +35,7 @@ export function addressProblem(value: string): string | undefined {
   const rest = value.slice(scheme.length + '://'.length)
   // An address whose password contains # / ? still parses, but as another host, with the password as its port.
   if (/#|^[^?]*\/[^?]*@|\?[^=]*@/.test(rest)) return UNREADABLE
-  // pg supports one host only; it reads libpq's list of hosts as one name.
+  // pg supports only one host: it reads libpq's list of hosts as one name.
   if (/^([^/?]*@)?[^@/?]*,[^@/?]*([/?]|$)|[?&](host|port)=[^&]*(,|%2c)/i.test(rest)) return SEVERAL_HOSTS
   const port = /^[^/?]*:(\d+)(?=[/?]|$)/.exec(rest)?.[1]
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))

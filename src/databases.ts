@@ -45,7 +45,7 @@ export interface OpenOptions {
   create: boolean
   /** Accept the runner's tables in any state. */
   asFound?: boolean
-  /** Statements may take 10 minutes instead of one. */
+  /** Statements may take 10 minutes instead of one minute. */
   slow?: boolean
   /** Also open DIRECT_DATABASE_URL if it is set. Default: the value of `create`. */
   direct?: boolean

@@ -36,7 +36,7 @@ export class UsageError extends TminusError {
   }
 }
 
-/** The message of any thrown value. Never throws, even if a getter of that value does. */
+/** The message of any thrown value. Never throws, even if a getter of that value throws. */
 export function messageOf(error: unknown): string {
   try {
     return sentenceOf(error)

@@ -45,7 +45,9 @@ async function settled<T>(importing: Promise<T>): Promise<T> {
 
 type Fail = (error: Error) => void
 
-/** The files that are loading now. A late error does not say which file threw it, so it fails all of them. */
+/**
+ * The files that are loading now. A late error does not say which file threw it, so the error fails all loading files.
+ */
 const loading = new Set<Fail>()
 let watchdog: Worker | undefined
 let beat: Int32Array = new Int32Array(1)
@@ -54,7 +56,10 @@ let beating: NodeJS.Timeout | undefined
 let holders = 0
 let allowExit = () => {}
 
-/** Keeps the guard active between files, because starting it starts a thread. Returns a function that releases it. */
+/**
+ * Keeps the guard active between files, because each start of the guard costs a new thread. Returns a function that
+ * releases it.
+ */
 export function holdGuard(): () => void {
   if (holders++ === 0) open()
   return () => {
@@ -134,8 +139,9 @@ function startWatchdog(): void {
 const GRACE_MS = 1_500
 
 /**
- * Only the blocked thread can end the process with an exit code. So the watchdog pauses it, as a debugger would, and
- * makes it exit. A thread that is blocked outside JavaScript does not pause; then a signal ends the process.
+ * Only the blocked thread can end the process with an exit code. So the watchdog pauses the blocked thread, as a
+ * debugger would, and makes this thread exit. A thread that is blocked outside JavaScript does not pause; then a signal
+ * ends the process.
  */
 const WATCHDOG = `
 const { workerData, parentPort, receiveMessageOnPort } = require('node:worker_threads')

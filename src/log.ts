@@ -18,7 +18,9 @@ export interface LogOptions {
 
 export type LogTarget = NodeJS.WritableStream & { isTTY?: boolean }
 
-/** Opens the process log. It scrubs whole lines of JSON, so it also finds secrets inside messages and stacks. */
+/**
+ * Opens the process log. The logger scrubs whole lines of JSON, so it also finds secrets inside messages and stacks.
+ */
 export function openLog({ level, format, scrub, to = process.stdout }: LogOptions): Logger {
   const isPretty = format === 'pretty' || (format === 'auto' && to.isTTY === true)
   const out = isPretty

@@ -14,7 +14,7 @@ type Shape = Readonly<Record<string, z.core.$ZodType>>
  * The mark survives `.optional()`, `.default(…)`, `.min(5)` and so on.
  */
 export function secret<Schema extends z.core.$ZodType>(schema: Schema): Schema {
-  // Every schema derived from this one copies its definition or contains it as an inner schema.
+  // Every schema that is derived from this schema copies its definition or contains it as an inner schema.
   return z.clone(schema, { ...schema._zod.def, [SECRET]: true } as Schema['_zod']['def'])
 }
 
@@ -131,7 +131,10 @@ function userinfo(text: string): string {
   return url.password
 }
 
-/** The parts of its base64 that do not depend on the text around it: `user:password` is encoded as one text. */
+/**
+ * The base64 of a secret, without the parts that depend on the text around the secret: `user:password` is encoded as
+ * one text.
+ */
 function base64(text: string): string[] {
   const bytes = Buffer.from(text)
   return [0, 1, 2].flatMap((before) => {

@@ -35,7 +35,10 @@ const INVISIBLE = new RegExp(
   'gu',
 )
 
-/** Writes the same characters of a JSON text as \uXXXX: programs parse the same value, and a terminal can show it. */
+/**
+ * Writes these characters in a JSON text as \uXXXX. Programs still parse the same value, and a terminal shows the text
+ * safely.
+ */
 export function visibleJson(json: string): string {
   return json.replaceAll(/[\u007F-\u009F\u2028\u2029\uFFF9-\uFFFB\p{DI}]/gu, (character) =>
     Array.from(

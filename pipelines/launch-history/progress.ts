@@ -4,7 +4,10 @@ import { instantText } from '../launches/launch-text.ts'
 import { countsText, type PageSummary } from '../launches/store-page.ts'
 import type { Load } from './history-store.ts'
 
-/** How many of 15 calls an hour to leave for `rocket-launches`, because upcoming launches matter more than past ones. */
+/**
+ * The number of calls (of 15 an hour) to leave for `rocket-launches`, because upcoming launches matter more than past
+ * launches.
+ */
 export const RESERVE = 6
 
 /** `page 12: 97 new, 2 unchanged; 1,189 of 7,412 launches (12 of 75 pages)`. */

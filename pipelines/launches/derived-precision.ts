@@ -9,14 +9,15 @@ export interface Undetermined {
 
 /**
  * Derives the precision of a launch for which the API gives none (2.0.0; 2.2.0 until 2022). It returns the finest
- * precision that is certain, so that a coarse date is never shown as a precise one.
+ * precision that is certain. So a coarse date is never shown as a precise time.
  *
  * The rules come from recorded answers. All 263 launches without a known hour were at midnight and "to be determined".
- * Of 435 launches with a known hour, two were at midnight and none was "to be determined". The placeholder of a period is
- * its last day: the end of June may mean June, the second quarter or the first half of the year.
+ * Of 435 launches with a known hour, two were at midnight and none was "to be determined". The placeholder of a period
+ * is its last day: the end of June may mean June, the second quarter or the first half of the year.
  *
  * If `undetermined.date` is true, only the month or a longer period is known. If only `undetermined.time` is true, the
- * time is known to the hour at best. In 2023 some placeholders had both false, so the status is checked too.
+ * time is known to the hour at best. In 2023 both fields were false for some placeholders, so the status is checked
+ * too.
  */
 export function derivedPrecision(net: Date, statusId: number, undetermined?: Undetermined): number {
   const isMidnight = net.getTime() % 86_400_000 === 0

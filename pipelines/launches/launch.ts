@@ -71,7 +71,7 @@ export function isFlown(statusId: number | null): boolean {
   return statusId !== null && FLOWN.includes(statusId)
 }
 
-/** Precisions with which `net` is a time and not a placeholder: second, minute, hour. */
+/** The precisions second, minute and hour. With them, `net` is a time and not a placeholder. */
 export const PRECISE: readonly number[] = [0, 1, 2]
 
 export function isPrecise(netPrecision: number | null): boolean {

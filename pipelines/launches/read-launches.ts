@@ -80,7 +80,7 @@ export interface StoredChange {
 
 /**
  * Changes, newest first. All changes of one launch at one time are a group, and `limit` counts groups. The precision at
- * that time comes from the changes of `net_precision` at or after it.
+ * that time is computed from the changes of `net_precision` at or after that time.
  */
 export async function readChanges(
   db: Queryable,

@@ -28,8 +28,9 @@ export function refuseMostlyRejected(counts: ReadCounts, issues: ReadonlyMap<str
 }
 
 /**
- * A few rejected launches are normal. If at least 5 launches, and more than a fifth, are rejected, the API is not the
- * expected one. Then this returns a TminusError `failed`, not retryable, that names the most frequent issue.
+ * A few rejected launches are normal. If at least 5 launches and more than a fifth of all launches are rejected, the
+ * API has probably changed. Then this returns a TminusError `failed`, not retryable, that names the most frequent
+ * issue.
  */
 export function mostlyRejected(
   { fetched, rejected }: ReadCounts,

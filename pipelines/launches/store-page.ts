@@ -27,7 +27,7 @@ export interface StoreOptions {
 }
 
 /**
- * Stores a page in one transaction: the launches that differ from the stored ones, their changes, and the rejects.
+ * Stores a page in one transaction: new and changed launches, their changes, and the rejects.
  * Writes nothing if nothing differs. `now` becomes the rows' `updated_at`.
  */
 export async function storePage(

@@ -21,8 +21,8 @@ export async function lockStore(db: Queryable): Promise<void> {
 export const DETAILED = 'd:'
 
 /**
- * SQL: true if the received launch replaces the stored one. An older answer (a stale copy, a slower process) never
- * replaces a newer one. An answer in normal mode never replaces an equally old answer in detailed mode.
+ * SQL: true if the received launch replaces the stored launch. An older answer (a stale copy, a slower process) never
+ * replaces a newer answer. An answer in normal mode never replaces an equally old answer in detailed mode.
  */
 const REPLACES = (page: string) => `stored.content_hash is distinct from ${page}.content_hash
        and (${page}.last_updated < stored.last_updated) is not true
@@ -37,8 +37,9 @@ export interface Compared {
 }
 
 /**
- * Compares received launches (each once) with the stored ones. The `limit` forces Postgres to look up each row by the
- * index. Otherwise a plan made while the table was empty would scan the whole table, even after the table has grown.
+ * Compares received launches (each once) with the stored launches. The `limit` forces Postgres to look up each row by
+ * the index. Otherwise a plan made while the table was empty would scan the whole table, even after the table has
+ * grown.
  */
 export async function compare(db: Queryable, incoming: readonly Incoming[]): Promise<Compared> {
   const { rows } = await db.query<{ launchId: string; differs: boolean; returned: boolean }>({

@@ -37,7 +37,7 @@ export async function recordAttempt(db: Queryable, source: string, startedAt: Da
 /** A complete reading of a list. */
 export interface Reading {
   startedAt: Date
-  /** The highest `last_updated` in it. The stored value never decreases. */
+  /** The highest `last_updated` in this reading. The stored value never decreases. */
   highWater: Date | undefined
   /** The number of launches in the whole list; undefined if only its changes were requested. */
   launches: number | undefined

@@ -70,7 +70,7 @@ async function fetchAndStore(context: Context): Promise<StoreSummary> {
   return reading.summary
 }
 
-/** Fails a scheduled run without a retry, because its reminders must not wait for one. */
+/** Fails a scheduled run without a retry, because its reminders must not wait for a retry. */
 function failUntilNextRun(error: unknown, { runType, signal }: Context): never {
   if (runType !== 'scheduled' || signal.aborted || !(error instanceof TminusError) || !error.retryable) throw error
   throw fail(`${error.message}; the next scheduled run tries again`, { cause: error })

@@ -59,7 +59,7 @@ type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'runId' | 'signal' | 'ru
  * - A problem with one channel does not delay the others.
  * - It fails without a retry if Discord refuses a webhook or a message, and with a retry if Discord is unreachable.
  *   A scheduled run is never retried: the next run tries again, so that reminders are not late.
- * - If Discord asks to wait, it is rescheduled. See `errorFor` for the longest wait.
+ * - If Discord asks to wait, the task is rescheduled. See `errorFor` for the longest wait.
  */
 export async function notifyDiscord(_inputs: unknown, context: Context): Promise<NotifySummary> {
   const webhooks = context.settings.DISCORD_WEBHOOK_URL
@@ -157,8 +157,8 @@ async function updateChannel(webhook: Webhook, options: DecisionOptions, context
 }
 
 /**
- * Decides the messages of a channel. If its webhook is disabled, `disabled` says why. A scheduled run then sends nothing,
- * and `decision` is undefined. A manual run enables the webhook again, to show the user whether it works now.
+ * Decides the messages of a channel. If its webhook is disabled, `disabled` says why. A scheduled run then sends
+ * nothing, and `decision` is undefined. A manual run enables the webhook again, to show the user whether it works now.
  */
 async function decide(
   db: Queryable,

@@ -7,8 +7,8 @@ import type { Metadata } from '../metadata/metadata.ts'
  *
  * A run that was cleared or marked ends a second time. The second end counts as new if a task has started since the
  * last call, or if the run ended in the other state in between. If a failed run was marked and fails again, no callback
- * is called. `called_at` is the time at which the run ended. A run that was resumed before the claim has no such time:
- * it is claimed when it ends.
+ * is called. `called_at` is the time at which the run ended. If the run was resumed before the claim, there is no such
+ * time. The callback is then claimed at the next end of the run.
  */
 export async function claimCallback(db: Metadata, dagRunId: number, kind: 'failure' | 'success') {
   const { rows } = await db.query<Pick<RunEnd, 'failed' | 'recovered'>>(

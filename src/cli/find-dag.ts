@@ -41,7 +41,7 @@ export function parseConf(dag: Dag, text: string | undefined): Record<string, un
   )
 }
 
-/** Rejects unknown params, which zod would drop without an error. A dag with `z.looseObject` accepts all. */
+/** Rejects unknown params, which zod would drop without an error. A dag with `z.looseObject` accepts unknown params. */
 function refuseUnknown(dag: Dag, conf: Record<string, unknown>): void {
   if (dag.params.def.catchall !== undefined) return
   const known = Object.keys(dag.params.shape)

@@ -55,7 +55,7 @@ export class Watch {
     log.info(`health at ${url}/health${config.metrics ? `, metrics at ${url}/metrics` : ''}`)
   }
 
-  /** If the default port is taken, for example by another T-minus, it listens on a free one. */
+  /** If the default port is in use, for example by another T-minus, it listens on a free port. */
   async #listening(open: (web: Setup['config']['web']) => Promise<Web>): Promise<Web> {
     const { config, log } = this.#setup
     try {

@@ -23,7 +23,7 @@ export type Outcome =
   | { kind: 'rate_limited'; retryAfterMs: number }
   /** Discord accepts no more edits of this message for now; other messages are not affected. */
   | { kind: 'edit_limited' }
-  /** The thread is archived. A new post may reopen it; an edit does not. */
+  /** The thread is archived. A new post may reopen the thread; an edit does not. */
   | { kind: 'archived' }
   /** The request was sent, but no credible answer arrived: repeating a POST could create a duplicate. */
   | { kind: 'unknown'; reason: string }

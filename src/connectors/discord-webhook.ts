@@ -56,7 +56,7 @@ export function parseWebhookUrl(text: string): Webhook {
 
 const DISCORD_API = 'https://discord.com/api'
 
-/** All of Discord's host names lead to the same webhooks; discord.com is the documented one. */
+/** All of Discord's host names lead to the same webhooks. The documentation names discord.com. */
 function apiBaseOf(url: URL): string | undefined {
   if (url.username !== '' || url.password !== '') return undefined
   if (url.protocol === 'https:' && DISCORD.test(url.host)) return DISCORD_API

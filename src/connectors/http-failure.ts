@@ -40,7 +40,7 @@ export function failure(
   return new TminusError(sentence, { code, retryable, cause: error, fields: { host: place.url.host, reported } })
 }
 
-/** The code of the error. If several addresses of a host failed, the code of the first one. */
+/** The code of the error. If several addresses of a host failed, the code of the first address. */
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0])
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code

@@ -88,7 +88,7 @@ function openConnections(): Connections {
   const connecting = new Set<Socket>()
   let closed = false
   const open = ({ Agent, buildConnector }: Undici, timeout: number): Agent => {
-    // It returns the socket, although its type does not say so.
+    // The connector returns the socket, although its type does not say so.
     const connect = buildConnector({ timeout }) as (...args: Parameters<buildConnector.connector>) => Socket
     return new Agent({
       connect: (options, callback) => {
@@ -130,7 +130,7 @@ async function exchange(
   const limit = startLimit(timeoutMs, [closing, options.signal])
   let answered = false
   try {
-    // Loaded with the first request: most processes send none.
+    // Loaded with the first request, because most processes send no request.
     const undici = await import('undici')
     limit.signal.throwIfAborted()
     const {

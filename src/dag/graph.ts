@@ -64,7 +64,7 @@ function topologicalOrder(dagId: string, tasks: readonly GraphNode[]): GraphNode
   return ordered
 }
 
-/** Walks upstream among the tasks that could not be ordered, until it reaches one of them again. */
+/** Walks upstream among the tasks that could not be ordered, until it reaches the same task again. */
 function findCycle(byId: ReadonlyMap<string, GraphNode>, ordered: readonly GraphNode[]): string[] {
   const done = new Set(ordered.map((task) => task.id))
   const path: string[] = []

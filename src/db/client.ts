@@ -114,7 +114,8 @@ export class Client extends pg.Client {
 
   /**
    * Sets the session's defaults. Call it once, directly after connecting. A pooler is recognised because it announces a
-   * process id that is not the server's. Behind a pooler nothing is set, because its next client would inherit it.
+   * process id that is not the server's. Behind a pooler T-minus sets nothing, because the next client of the pooler
+   * would inherit the setting.
    */
   async settle(): Promise<void> {
     const settings = JSON.stringify({ ...DEFAULTS, ...this.#options.settings })

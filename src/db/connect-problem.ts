@@ -129,7 +129,9 @@ const OF_ADDRESS = {
   onWrongPassword: 'check user and password, and whether it has expired',
 }
 
-/** Docker Compose creates the database with the first password; a new one in `.env` does not change it. */
+/**
+ * Docker Compose creates the database with the first password. A new password in `.env` does not change the database.
+ */
 const OF_PARTS = {
   onNoPassword: 'set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE',
   onWrongPassword:

@@ -5,7 +5,8 @@ export const MOST = { reason: 2_000, stacks: 50_000, line: 16_000, description: 
 
 /**
  * Makes text storable in Postgres: no NUL, no lone surrogates, at most `most` characters (see `shortened`). A result of
- * this function stays as it is: a child process has already shortened what its parent stores.
+ * this function does not change if it is passed in again: a child process shortens texts, and its parent shortens them
+ * again.
  */
 export function storableText(text: string, most = Number.POSITIVE_INFINITY): string {
   const short = text.length > most && !SHORTENED.test(text.slice(most - 1)) ? shortened(text, most) : text

@@ -21,7 +21,7 @@ export async function inTransaction<T>(db: Database, work: (connection: Connecti
   // A connection that breaks between two statements emits an error event, which without a listener ends the process.
   connection.on('error', onError)
   try {
-    // The database may have another default isolation, and behind a pooler the session may have one too.
+    // The database may have another default isolation. Behind a pooler, the session may have another isolation too.
     await connection.query('begin isolation level read committed')
     const result = await work(connection)
     const { command } = await connection.query('commit')

@@ -10,7 +10,7 @@ import { IS_STALE, ofEngine } from './clean-engine.ts'
 
 /** A worker takes a try within milliseconds, unless all are busy. */
 const STUCK_MS = 10 * 60_000
-/** Each write that starts a task uses one. */
+/** The number of job ids. Each write that starts a task uses one id. */
 const MOST_IDS = 2 ** 31
 
 /** Checks graphile-worker's tables, the workers, and the tries that wait for them. @param schema of those tables */

@@ -133,7 +133,7 @@ const JOBS = {
     select max(job_id) as last, bool_or(started_at < $2) as more, (select count(*)::int from gone) as rows from page`,
 }
 
-/** Uses no pages: there are few backfills. */
+/** Deletes backfills in one statement, because there are few. */
 async function cleanBackfills(db: Metadata, cutoff: Date, { dryRun, signal }: CleanOptions): Promise<number> {
   if (signal.aborted) return 0
   const verb = dryRun ? 'select from' : 'delete from'

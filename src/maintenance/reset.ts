@@ -7,9 +7,9 @@ import { nameOf } from './alive.ts'
 import { listTables, TABLES, type TableSize } from './tables.ts'
 
 /**
- * Drops the runner's schema with all its tables, and with it `engineSchema`, if that holds its graphile-worker. Returns
- * the runner's tables; empty if there was no schema. Throws TminusError and drops nothing if a process is alive or the
- * schema contains other tables.
+ * Drops the runner's schema with all its tables. Also drops `engineSchema` if it contains the runner's graphile-worker.
+ * Returns the runner's tables; empty if there was no schema. Throws TminusError and drops nothing if a process is alive
+ * or the schema contains other tables.
  */
 export async function reset(db: Metadata, engineSchema: string): Promise<TableSize[]> {
   const tables = await listTables(db)

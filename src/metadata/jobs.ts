@@ -18,7 +18,7 @@ const LEASE_S = 30
 export const WATCHED_S = 6
 /** A restart of Postgres frees every lock. For this long after a restart, a free lock does not mean a dead process. */
 const AFTER_RESTART_S = 15
-/** A task instance fails once this many of its lost tries were charged to it. */
+/** A task instance fails when this many lost tries were charged to it. */
 const MAX_LOST_TRIES = 3
 
 /** The advisory locks held by jobs of one schema; `$2` is its `lockClass`. */
@@ -163,9 +163,9 @@ type Loss = 'died' | 'blocked' | 'alive' | TryKey
  * Queues the job's runs again, records its running tries as lost, and frees its pool slots. Tries on workers continue
  * and keep their slots.
  *
- * A try in a child process is never at fault, and never charged. A death charges a try that was alone in its process,
- * or whose previous try was lost in a death too. The number of each try that may be at fault is stored (`lost_try`).
- * The task's next try then runs in a child process.
+ * A try in a child process is never at fault, and never charged. If a process dies, a try is charged if it was alone in
+ * the process, or if its previous try was lost in a death too. The number of each try that may be at fault is stored
+ * (`lost_try`). The task's next try then runs in a child process.
  */
 async function releaseRuns(tx: Metadata, jobId: number, reason: string, loss: Loss): Promise<Released> {
   const runs = await tx.query<{ dag_run_id: number }>(

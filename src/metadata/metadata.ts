@@ -5,7 +5,7 @@ import { inTransaction } from '../db/transaction.ts'
 
 /**
  * The runner's tables, in the schema that `METADATA_SCHEMA` names. Statements are written for the schema `metadata`;
- * this module inserts the name of the schema if it is another one. A `search_path` does not work instead, because a
+ * this module inserts the name of the schema if it is another one. T-minus does not set a `search_path`, because a
  * pooler in transaction mode loses it.
  */
 export interface Metadata extends Queryable {

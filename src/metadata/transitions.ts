@@ -27,7 +27,7 @@ export interface Transition extends Omit<TaskInstance, 'state' | 'lostTry' | 'he
   from: TaskInstanceState
   fromTry: number
   to: TaskInstanceState
-  /** How the try ended, if the transition ends one. */
+  /** How the try ended; only set if the transition ends a try. */
   ended: Ending | null
 }
 

@@ -54,7 +54,7 @@ const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = '
 /**
  * Sets task instances to a state: `none` to run them again, or an end state, even if they are running. Deletes their
  * outputs and moves their latest try to the history. A running try ends, and its late result will be rejected. It keeps
- * its pool slots until its process has stopped it; slots acquired for the next try are released.
+ * its pool slots until its process has stopped the code. Slots that were acquired for the next try are released.
  */
 export async function setInstances(
   tx: Metadata,

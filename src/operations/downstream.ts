@@ -1,6 +1,8 @@
 import type { Graph } from '../dag/graph.ts'
 
-/** The ids of all tasks that are directly or indirectly downstream of the given ones, without the given ones. */
+/**
+ * The ids of all tasks that are directly or indirectly downstream of the given tasks. The given tasks are not included.
+ */
 export function downstreamOf(graph: Graph, taskIds: readonly string[]): string[] {
   const reached = new Set<number>()
   const open = taskIds.map((id) => graph.indexOf.get(id)).filter((index) => index !== undefined)

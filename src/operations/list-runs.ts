@@ -31,7 +31,10 @@ export interface InstanceRow {
   due_at: Date | null
 }
 
-/** Most characters read of a reason, because older versions stored longer ones. Pages show fewer, cut by `beginning`. */
+/**
+ * The maximum number of characters to read of a reason, because older versions stored longer reasons. Pages show fewer,
+ * cut by `beginning`.
+ */
 export const MOST_REASON = 6_000
 
 const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,

@@ -24,7 +24,10 @@ export async function openBackfill(db: Metadata, wanted: NewBackfill): Promise<{
   return rows[0] as { backfillId: number; begunAt: Date }
 }
 
-/** Ends a dag's open backfills, or only the given one. The processes that run them stop. Returns how many it ended. */
+/**
+ * Ends all open backfills of a dag, or only the given backfill. The processes that run them stop. Returns how many it
+ * ended.
+ */
 export async function endBackfills(db: Metadata, dagId: string, backfillId: number | null = null): Promise<number> {
   const { rowCount } = await db.query(
     `update metadata.backfill set ended_at = now()

@@ -8,7 +8,7 @@ import { refuseMissingPools } from './pools.ts'
 type NewRun = Pick<NewDagRun, 'logicalDate'> & Partial<Pick<NewDagRun, 'conf' | 'runType'>>
 
 /**
- * Queues a run of a dag and notifies the processes that execute runs. The run has no owner until one of them claims it.
+ * Queues a run of a dag and notifies the processes that execute runs. The run has no owner until a process claims it.
  * `isNew` is false if the tick already has a run, which cannot happen to a manual run.
  */
 export async function enqueue(db: Metadata, dag: Dag, wanted: NewRun): Promise<{ runId: string; isNew: boolean }> {

@@ -186,7 +186,7 @@ export class ActiveRun {
     this.ended = this.#endUnwritten = { state, reason }
   }
 
-  /** Keeps the stored state, so that several moves before a write become one transition. */
+  /** Remembers the last stored state of the task instance. So several moves before a write become one transition. */
   #move(index: number, to: Partial<TaskInstance>, ending?: Ending): void {
     const instance = this.instance(index)
     const { taskId, state, tryNumber } = instance

@@ -32,9 +32,9 @@ interface Entry extends SlotWanted {
 }
 
 /**
- * Decides which ready task instances start. A task instance needs a slot of this process (it is `queued` until one is
- * free) and a slot of each pool it uses, which processes share through the database (it is `scheduled` until it has
- * them). `maxActiveTasks` is such a pool.
+ * Decides which ready task instances start. A task instance needs a slot of this process. Until such a slot is free, it
+ * is `queued`. It also needs a slot of each pool that it uses; until it has these, it is `scheduled`. Processes share
+ * pools through the database. `maxActiveTasks` is such a pool.
  */
 export class Admission {
   readonly #options: AdmissionOptions

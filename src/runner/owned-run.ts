@@ -111,7 +111,7 @@ export class OwnedRun implements Candidate, Source {
     return this.#owner.executor.handOver
   }
 
-  /** Why tasks are aborted because the process ends; undefined unless it does. */
+  /** The reason for aborting tasks when the process ends; undefined if the process does not end. */
   get #interruption(): string | undefined {
     return this.#exit?.how === 'stop' ? undefined : this.#exit?.reason
   }

@@ -52,7 +52,7 @@ export function due(timetable: Timetable, catchup: Catchup, history: History, no
 /** The instant after which ticks count. An instant in the future came from a wrong clock and is ignored. */
 function floorOf({ last, since, seen, startDate }: History, now: number): number {
   const past = [last, since, seen].filter((instant) => instant !== undefined && instant <= now) as number[]
-  // Without any instant the dag is new, and its first tick is the next one.
+  // If there is no instant, the dag is new, and its first tick is the next tick.
   const floor = past.length === 0 && startDate === undefined ? now : Math.max(...past, 0)
   return startDate === undefined ? floor : Math.max(floor, startDate - 1)
 }

@@ -42,10 +42,10 @@ export interface LastCheck {
 }
 
 /**
- * Queues a run of each dag at each of its ticks, for any process that executes runs. node-cron triggers a check at
- * each second of the clock, and a timer does too: node-cron stops for an hour when the clock is set back by one. The
- * database determines which ticks are due. So schedulers may stop at any time, and several may run at once:
- * a unique constraint accepts each tick only once.
+ * Queues a run of each dag at each of its ticks, for any process that executes runs. node-cron triggers a check at each
+ * second of the clock. A timer also triggers checks, because node-cron stops for an hour when the clock is set back by
+ * an hour. The database determines which ticks are due. So schedulers may stop at any time, and several may run at
+ * once: a unique constraint accepts each tick only once.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions

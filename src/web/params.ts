@@ -107,7 +107,10 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Returns why the dag rejects this conf, by field; empty if it accepts it. An unknown name is an error too. */
+/**
+ * Returns for each field why the dag rejects this conf; empty if the dag accepts the conf. An unknown name is an error
+ * too.
+ */
 export function checkConf(dag: Dag, conf: Record<string, unknown>): ParamErrors {
   const known = Object.keys(dag.params.shape)
   const unknown = dag.params.def.catchall === undefined ? Object.keys(conf).filter((name) => !known.includes(name)) : []

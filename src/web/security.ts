@@ -60,7 +60,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * Requests that change something must come from our own pages or from programs. Browsers send the page's origin with
- * every such request, also with JSON; programs send none.
+ * every such request, also with JSON. Programs send no origin.
  */
 export const sameOriginOnly: MiddlewareHandler<WebEnv> = async (c, next) => {
   if (SAFE.has(c.req.method)) return await next()

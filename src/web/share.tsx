@@ -45,8 +45,8 @@ interface ShareProps {
 }
 
 /**
- * The site's address as the reader sees it; undefined if it is not certain. It is certain on loopback, where other
- * names are refused, and behind a trusted proxy. Otherwise a client can send any `Host`.
+ * The site's address as the reader sees it; undefined if it is not certain. The address is certain on loopback, where
+ * other names are refused, and behind a trusted proxy. Otherwise a client can send any `Host`.
  */
 export function originOf(c: WebContext): string | undefined {
   const { loopback, trustProxy } = c.var.site

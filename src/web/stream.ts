@@ -1,8 +1,8 @@
 import type { WebContext } from './site.ts'
 
 /**
- * A body that is produced while the client reads it; an empty part ends it. An error is logged and the connection is
- * closed, because the status has been sent already.
+ * A body that is produced while the client reads it. An empty part ends the body. An error is logged and the connection
+ * is closed, because the status has been sent already.
  */
 export function streamOf(c: WebContext, part: () => Promise<string>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()

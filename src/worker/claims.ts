@@ -66,8 +66,8 @@ from (select exists (select from me) as alive) a
 left join (claimed c join metadata.dag_run r using (dag_run_id)) on true`
 
 /**
- * Returns those of these tries that no longer run here, and why: they were cleared, marked, cancelled, stopped or taken
- * over.
+ * Finds the tries that no longer run here. The reason says whether they were cleared, marked, cancelled, stopped or
+ * taken over.
  */
 export async function findStrays(
   db: Metadata,

@@ -20,8 +20,8 @@ export async function loadEngine(): Promise<typeof import('graphile-worker')> {
 }
 
 /**
- * Creates or updates graphile-worker's tables in this schema, for the runner's tables in schema `of`. The pool needs two
- * connections: one holds the lock, because several processes that migrate at once would fail.
+ * Creates or updates graphile-worker's tables in this schema, for the runner's tables in schema `of`. The pool needs
+ * two connections: one holds the lock, because several processes that migrate at once would fail.
  *
  * Throws TminusError if the schema belongs to another application or runner (`engine_foreign`), to a newer
  * graphile-worker (`engine_newer`), or to another role (`engine_role`).
@@ -41,7 +41,7 @@ export async function migrateEngine(pool: Database, schema: string, of: string):
   })
 }
 
-/** Creates the schema if it is missing: a role that may not create one may still own it. */
+/** Creates the schema only if it is missing, because a role that may not create schemas may still own this schema. */
 async function nameSchema(db: Queryable, schema: string, of: string): Promise<void> {
   const { rows } = await db.query('select from pg_namespace where nspname = $1', [schema])
   const create = rows.length === 0 ? `create schema "${schema}";` : ''

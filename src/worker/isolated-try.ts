@@ -119,7 +119,7 @@ export class IsolatedTry implements ChildListener {
     this.#child.send({ kind: 'start', run, taskId: task.id, tryNumber, endMark: this.#endMark })
   }
 
-  /** The child reads one output after the other, so more at once do not come from it. */
+  /** The child reads one output at a time. So several requests at once do not come from the child. */
   async #answer(taskId: string): Promise<void> {
     if (this.#isReading) return
     this.#isReading = true

@@ -39,7 +39,7 @@ export interface LaunchLibraryOptions {
   /** `LAUNCH_LIBRARY_TOKEN`; raises the limit of 15 calls an hour. */
   token: string | undefined
   signal: AbortSignal
-  /** Each request takes one call from it. */
+  /** Each request takes one call from this quota. */
   budget: Pick<Budget, 'take' | 'recordRefusal'>
 }
 

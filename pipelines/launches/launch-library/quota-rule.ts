@@ -115,7 +115,7 @@ function nextCallAt(quota: Quota, known: Limit, allowed: number, now: number): n
 
 const REFRESH_MS = 5 * 60_000
 
-/** When the last report is too old; 0 if there is none. */
+/** The time when the last report becomes too old; 0 if there is no report. */
 function staleAt({ report }: Quota): number {
   if (report === undefined) return 0
   return Math.min(report.at + REFRESH_MS, report.nextAt ?? report.at + REFRESH_MS)

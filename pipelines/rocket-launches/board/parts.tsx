@@ -95,8 +95,9 @@ export interface PictureProps {
 }
 
 /**
- * The picture. If there is no picture, or it fails to load, the drawing behind it is visible. Only https: the page's
- * Content-Security-Policy refuses others. It has an empty alt text, because it adds nothing to the text beside it.
+ * The picture. If there is no picture, or it fails to load, the drawing behind it is visible. Only https, because the
+ * page's Content-Security-Policy refuses other addresses. The picture has an empty alt text, because the text beside it
+ * says everything.
  */
 export function Picture({ launch, hero = false }: PictureProps) {
   const src = pictureOf(hero ? launch.image_url : (launch.thumbnail_url ?? launch.image_url))

@@ -20,7 +20,7 @@ interface Fact {
   program?: string
   /** Length of the launch window in minutes; default 0, an instant. */
   window?: number
-  /** Chance of good weather in per cent, and what could spoil it. */
+  /** The probability of good weather in per cent, and the main concern. */
   weather?: { probability: number; concerns: string }
   /** True: the launch has a webcast and a page. */
   covered?: boolean
@@ -29,8 +29,8 @@ interface Fact {
 }
 
 /**
- * The sample launches in the shape of Launch Library 2.3.0 (normal mode), ascending by `net`. Their times are
- * around `now`: two have flown, one is in flight, the next is hours ahead, the others are days to years ahead.
+ * The sample launches in the shape of Launch Library 2.3.0 (normal mode), ascending by `net`. Their times are around
+ * `now`. Two have flown and one is in flight. The next launch is hours ahead, and the others are days to years ahead.
  * Every name ends with "(sample)". Ids do not depend on `now`.
  *
  * `origin` is the server that serves them, such as `http://127.0.0.1:8000`. Addresses of records and pictures start

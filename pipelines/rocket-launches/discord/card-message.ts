@@ -56,7 +56,7 @@ export interface Facts {
   net: string
   precision: number
   status: number
-  /** Launch Library's name of the status; only if `WORDS` has no name for it. */
+  /** Launch Library's name of the status; only set if `WORDS` has no name for the status. */
   statusName: string | null
   provider: string | null
   rocket: string | null

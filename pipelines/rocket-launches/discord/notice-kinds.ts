@@ -9,7 +9,10 @@ interface KindOptions {
   droppedBy: readonly ('net' | 'status')[]
 }
 
-/** The one list of notice kinds, in the order in which settings list them. CONTRIBUTING.md has the steps to add one. */
+/**
+ * The one list of notice kinds, in the order in which settings list them. CONTRIBUTING.md lists the steps to add a
+ * kind.
+ */
 export const NOTICE_KINDS = {
   slip: { label: 'New time', byDefault: true, watchable: false, droppedBy: ['net'] },
   hold: { label: 'On hold', byDefault: true, watchable: false, droppedBy: ['status'] },

@@ -174,10 +174,10 @@ export interface Sent {
 }
 
 /**
- * Claims a row in order to send it. Undefined if the row has changed since it was read.
+ * Claims a row for sending. Undefined if the row has changed since it was read.
  *
  * For a post, this already writes `posted`, because the message may exist even if the answer gets lost. For an edit,
- * facts and message are written only after Discord has confirmed it.
+ * facts and message are written only after Discord has confirmed the edit.
  */
 export async function claim(
   db: Queryable,

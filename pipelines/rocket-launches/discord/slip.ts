@@ -11,7 +11,7 @@ const SETTLED_MS = 10 * MINUTE
 const URGENT_MS = 30 * MINUTE
 
 /**
- * True if the change of T-0 is large enough for a post: its precision changed, or it moved far enough. If the
+ * True if the change of T-0 is large enough for a post: the precision changed, or T-0 moved far enough. If the
  * launch is close, a smaller move is enough.
  */
 export function isMaterial(from: Net, to: Net, now: Date): boolean {

@@ -3,7 +3,7 @@ import type { Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import { instantText } from '../../launches/launch-text.ts'
 
-/** Locks the channel: until the transaction ends, no other process decides its messages or claims one. */
+/** Locks the channel. Until the transaction ends, no other process decides or claims messages of this channel. */
 export async function lockTarget(db: Queryable, target: string): Promise<void> {
   await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tminus discord ${target}`])
 }
@@ -27,7 +27,7 @@ export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<stri
   return undefined
 }
 
-/** `disabled since 2026-11-21 18:00Z: …`. The reason says at its end what the user can do. */
+/** `disabled since 2026-11-21 18:00Z: …`. The end of the reason says what the user can do. */
 export function disabledText({ disabled_at, reason }: DisabledTarget): string {
   return `disabled since ${instantText(disabled_at)}: ${reason}`
 }

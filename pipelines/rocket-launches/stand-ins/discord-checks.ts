@@ -17,7 +17,7 @@ export function discordLength(value: string): number {
 interface TextRule {
   max: number
   required?: boolean
-  /** True: Discord treats an empty text like a missing one. */
+  /** True: Discord treats an empty text like a missing text. */
   empty?: boolean
 }
 

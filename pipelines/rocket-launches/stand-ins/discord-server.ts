@@ -22,7 +22,7 @@ export interface DiscordRequest extends SeenRequest {
   body: unknown
 }
 
-/** Returns true if the hook answers the request itself, or leaves it without an answer. */
+/** If the hook returns true, the server does not answer this request. */
 type Hook = (request: IncomingMessage, response: ServerResponse, seen: DiscordRequest) => boolean
 
 export interface DiscordOptions {
@@ -201,7 +201,10 @@ function edit(message: ChannelMessage, { query, body }: DiscordRequest, webhook:
   return { status: 200, body: show(message, webhook) }
 }
 
-/** The mentions in the content that Discord pings: those that `allowed_mentions` allows; without that field, all. */
+/**
+ * The mentions in the content that Discord pings: the mentions that `allowed_mentions` allows. Without that field,
+ * Discord pings all mentions.
+ */
 function pinged({ content, allowed_mentions: allowed }: Payload): string[] {
   const found = String(content ?? '').match(/@everyone|@here|<@[!&]?\d+>/g) ?? []
   const parse = (kind: string) => allowed == null || allowed.parse?.includes(kind) === true

@@ -21,7 +21,7 @@ export interface LaunchLibraryOptions {
   now?: () => Date
   /** Default: a quota of a million calls an hour. */
   quota?: Quota
-  /** Called for every request first. Returns true if it answers the request itself, or leaves it without an answer. */
+  /** Called first for every request. If it returns true, the server does not answer this request. */
   intercept?: (request: IncomingMessage, response: ServerResponse, seen: SeenRequest) => boolean
 }
 
@@ -36,7 +36,7 @@ export interface LaunchLibraryServer {
 
 /**
  * A loopback stand-in for Launch Library 2: lists with paging and filters, single launches, the throttle, and the
- * pictures of the sample launches. It has the normal and detailed modes; `mode=list` returns the normal one.
+ * pictures of the sample launches. It has the normal and detailed modes; `mode=list` returns the normal mode.
  */
 export async function startLaunchLibrary(options: LaunchLibraryOptions = {}): Promise<LaunchLibraryServer> {
   const requests: SeenRequest[] = []

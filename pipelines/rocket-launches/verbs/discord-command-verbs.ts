@@ -47,7 +47,9 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
   )
 }
 
-/** `discord resend`. Also enables the message's webhook if it is disabled: the user has repaired it. */
+/**
+ * `discord resend`. Also enables the message's webhook if it is disabled, because the user has repaired the webhook.
+ */
 export async function resend(db: Database, host: CommandHost, id: number): Promise<void> {
   await inTransaction(db, async (connection) => {
     const message = await lockMessage(connection, id)

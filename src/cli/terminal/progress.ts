@@ -65,7 +65,7 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
       for (const transition of transitions) {
         const line = byId.get(transition.taskId)
         if (line === undefined) continue
-        // An isolated task was shown as running before its start was written.
+        // An isolated task is shown as running before its start is written. So its start is not printed again.
         const isShown = transition.to === 'queued' || (transition.to === 'running' && line.state === 'running')
         advance(line, transition)
         if (!screen.live && !isShown) screen.print(textOf(line))

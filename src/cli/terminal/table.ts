@@ -17,8 +17,8 @@ export interface TableOptions {
  * Formats rows as a table as wide as its content, with a dimmed header. On a narrower terminal it cuts the widest
  * columns, but never the first one, which names the row. In a pipe it cuts nothing.
  *
- * (cli-table3 0.6.5 only pads and joins the cells here: it does not fit a table to the terminal, so the widths would
- * still be computed below, and it counts them differently, by string-width 4.)
+ * (cli-table3 0.6.5 only pads and joins the cells here: it does not fit a table to the terminal, so this file would
+ * still compute the widths. It also counts widths differently, by string-width 4.)
  */
 export function table(
   header: readonly string[],

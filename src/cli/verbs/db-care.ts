@@ -72,7 +72,7 @@ function ageOf(text: string): number {
 }
 
 const WRONG_AGE = '--older-than must be a duration such as 30d or 12h'
-/** Postgres cannot subtract a much longer time from the current one. */
+/** Postgres cannot subtract a much longer time from the current time. */
 const LONGEST_AGE_MS = 1_000 * 365 * 24 * 3_600_000
 
 /** `db reset --yes`: drops the runner's tables and keeps those of pipelines. */

@@ -9,8 +9,8 @@ import { pipeline } from './pipeline.ts'
 const DATABASE = 'tminus_demo'
 
 /**
- * `demo`: runs the real pipeline on a separate database, which it recreates each time. It ignores `.env` and reads only
- * DATA_DIR from the environment, so it cannot reach the real tables or the real channel.
+ * `demo`: runs the real pipeline on a separate database, which it recreates each time. The demo ignores `.env` and
+ * reads only DATA_DIR from the environment. So it cannot reach the real tables or the real channel.
  */
 export async function demo(): Promise<number> {
   const dataDir = readEnvironment({ file: false }).DATA_DIR ?? '.data'

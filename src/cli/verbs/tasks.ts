@@ -17,8 +17,8 @@ export interface LogsOptions {
 }
 
 /**
- * `tasks logs <dag> <run> <task>`: prints the log of all tries, or of one. With `--follow`, prints new lines until the
- * task or try has ended.
+ * `tasks logs <dag> <run> <task>`: prints the log of all tries, or of one try. With `--follow`, prints new lines until
+ * the task or try has ended.
  */
 export async function tasksLogs(dagId: string, runId: string, taskId: string, options: LogsOptions): Promise<number> {
   const tryNumber = options.try === undefined ? null : parseCount('--try', options.try)

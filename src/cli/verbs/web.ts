@@ -6,10 +6,10 @@ import { onStopSignal, type StopSignal } from '../signals.ts'
 const CLOSE_MS = 15_000
 
 /**
- * `web`: serves the page until a signal arrives. It executes no runs: another process must execute the runs that it
- * queues.
+ * `web`: serves the page until a signal arrives. This process executes no runs. Another process must execute the runs
+ * that the page queues.
  *
- * It listens before it loads the page: requests that arrive meanwhile wait until the page is ready.
+ * It listens before it loads the page. Requests that arrive in this time wait until the page is ready.
  */
 export async function web(): Promise<number> {
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve, CLOSE_MS))

@@ -17,7 +17,7 @@ interface Package {
   version: string
 }
 
-/** `process.platform`-`process.arch` of each machine with a package, and the package's name for it. */
+/** For each supported machine: `process.platform`-`process.arch`, and the name in the package. */
 const PACKAGES: Record<string, string> = {
   'linux-x64': 'linux-x64',
   'linux-arm64': 'linux-arm64',

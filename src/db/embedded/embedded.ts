@@ -35,8 +35,8 @@ export interface EmbeddedServer {
 }
 
 /**
- * Opens PostgreSQL 17 from npm. All processes of a data folder share one server. This call initialises it (1 to 2 s: a
- * thousand files), starts it (40 ms) or connects to it (10 ms), as needed.
+ * Opens PostgreSQL 17 from npm. All processes of a data folder share one server. This call initialises the server (1 to
+ * 2 s: a thousand files), starts it (40 ms) or connects to it (10 ms), as needed.
  *
  * Throws TminusError, none retryable: `embedded_missing`, `embedded_unsupported`, `embedded_package_missing`,
  * `embedded_unreachable`, `embedded_folder_foreign`, `embedded_initdb_failed`, `embedded_start_failed`,

@@ -8,7 +8,9 @@ import { messageOf, TminusError } from '../../errors.ts'
 import { findBinaries } from './binaries.ts'
 import { closedTo, ownerOf, runAs, type ServerUser, serverUser } from './user.ts'
 
-/** The folder of an initialised server. Its files belong to the user that runs the server; others cannot read them. */
+/**
+ * The folder of an initialised server. The files belong to the user that runs the server. Other users cannot read them.
+ */
 export interface ServerFolder {
   /** Real path. Contains `data`, `password`, `server.log`, `socket`, and `native-…` if the binaries were copied. */
   path: string

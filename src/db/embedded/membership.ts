@@ -28,7 +28,7 @@ type LockClient = Client & { ref(): void; unref(): void }
 
 /** The application name of these sessions; all other sessions keep the server running. */
 const APPLICATION = 'tminus embedded'
-/** An advisory lock exists per database, so all processes use the same one. */
+/** An advisory lock exists per database, so all processes use the same database. */
 const DATABASE = 'postgres'
 const LOCK = `hashtextextended('${APPLICATION}', 0)`
 

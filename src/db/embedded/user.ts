@@ -49,8 +49,8 @@ export function runAs(user: ServerUser | undefined): { uid?: number; gid?: numbe
 }
 
 /**
- * The file or folder on the way to the existing `path` that `user` may not enter; undefined if there is none. Reads the
- * mode bits, because this process is root and can enter every folder. Without `user`, the next system call shows
+ * The first part of the existing `path` (a file or folder) that `user` may not enter; undefined if there is none. Reads
+ * the mode bits, because this process is root and can enter every folder. Without `user`, the next system call shows
  * whether access is possible.
  */
 export function closedTo(path: string, user: ServerUser | undefined): string | undefined {

@@ -80,7 +80,7 @@ function stateOf(instance: InstanceRow | undefined) {
   return instance === undefined ? {} : { state: instance.state }
 }
 
-/** The task, with only those upstream tasks that are drawn too. */
+/** The task. Its list of upstream tasks contains only tasks that are drawn. */
 function partOf({ id, upstream, triggerRule }: GraphNode, drawn: ReadonlySet<string>): GraphNode {
   return {
     id,

@@ -24,7 +24,7 @@ export function pickOf(c: WebContext): Pick {
 export interface Picked<T> {
   pick: Pick
   shown: readonly T[]
-  /** Index of the first shown task among the matching ones. */
+  /** The index of the first shown task in the list of matching tasks. */
   first: number
   matching: number
   total: number

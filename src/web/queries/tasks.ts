@@ -19,7 +19,7 @@ export interface TryRow {
 }
 
 /**
- * The newest ended tries of a task instance, oldest first; with `tryNumber` only that one.
+ * The newest ended tries of a task instance, oldest first. With `tryNumber`, only that try.
  *
  * @param longest most characters of an error
  */
