@@ -244,7 +244,9 @@ describe('the settings of a pipeline', () => {
 })
 
 test('ADMIN_USER without ADMIN_PASSWORD is a wrong setting, and vice versa', () => {
-  expect(() => parseSettings({ ADMIN_USER: 'ada' }, [])).toThrow('ADMIN_PASSWORD must be set, because ADMIN_USER is set')
+  expect(() => parseSettings({ ADMIN_USER: 'ada' }, [])).toThrow(
+    'ADMIN_PASSWORD must be set, because ADMIN_USER is set',
+  )
   expect(() => parseSettings({ ADMIN_PASSWORD: 'a secret word' }, [])).toThrow(
     'ADMIN_USER must be set, because ADMIN_PASSWORD is set',
   )
@@ -313,7 +315,10 @@ describe('a database address in parts', () => {
       'POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set; unset one of them',
     ],
     [{ ADMIN_USER: 'ada', ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_PASSWORD_FILE names a file that cannot be read'],
-    [{ DIRECT_DATABASE_URL: 'postgresql://u:hunter2@h/d' }, 'DATABASE_URL must be set, because DIRECT_DATABASE_URL is set'],
+    [
+      { DIRECT_DATABASE_URL: 'postgresql://u:hunter2@h/d' },
+      'DATABASE_URL must be set, because DIRECT_DATABASE_URL is set',
+    ],
     [{ WORKER_SCHEMA: 'metadata' }, 'WORKER_SCHEMA and METADATA_SCHEMA name the same schema; set another one'],
     [{ ADMIN_PASSWORD_FILE: '/hunter2' }, 'ADMIN_USER must be set, because ADMIN_PASSWORD is set'],
   ] as const)('%o is a wrong setting', (env, problem) => {

@@ -93,8 +93,8 @@ select r.run_id as "runId", r.dag_run_id as "dagRunId", r.state, ${PREVIOUS} as 
 from run r`
 
 /**
- * Queues runs of any dags in one statement, in this order, for any process that executes runs. Runs whose id or tick
- * already exists are not returned.
+ * Queues these runs in one statement and in this order. The runs may be of several dags, and any process may execute
+ * them. Runs whose id or tick already exists are not returned.
  */
 export async function queueRuns(db: Metadata, runs: readonly NewDagRun[]): Promise<{ dagId: string; runId: string }[]> {
   if (runs.length === 0) return []

@@ -113,12 +113,12 @@ export function program(key: string, origin: string) {
   }
 }
 
-/** An agency as a mission contains it: with its launch record, which is empty in the samples. */
+/** An agency, in the form that a mission contains: with its launch record, which is empty in the samples. */
 export function agencyWithRecord(key: string, origin: string) {
   return { ...agency(key, origin), ...agencyRecord }
 }
 
-/** An agency as a pad contains it. */
+/** An agency, in the form that a pad contains. */
 function agency(key: string, origin: string) {
   const { country, founding_year, launchers, description } = find('agencies', key)
   return {
@@ -132,7 +132,7 @@ function agency(key: string, origin: string) {
   }
 }
 
-/** An agency as a launch or program contains it. */
+/** An agency, in the form that a launch or program contains. */
 export function agencyEntry(key: string, origin: string) {
   const { id, name, abbrev, type } = find('agencies', key)
   return { response_mode: 'list', id, url: `${origin}/2.3.0/agencies/${id}/`, name, abbrev, type }

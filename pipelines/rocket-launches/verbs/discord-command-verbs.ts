@@ -55,7 +55,8 @@ export async function resend(db: Database, host: CommandHost, id: number): Promi
     const message = await lockMessage(connection, id)
     if (message === undefined) throw unknownMessage(id)
     const enabled = await enable(connection, message.target)
-    // If the webhook was disabled, its pending messages are sent anyway. Keep its state, so that an edit stays an edit.
+    // If the webhook was disabled, its pending messages are sent anyway. Keeps the state of the message, so that an
+    // edit does not become a new post.
     const isWaiting = message.state === 'pending' && enabled
     if (!isWaiting && message.state !== 'unknown' && message.state !== 'dead') throw wrongState(message, 'sent again')
     if (!isWaiting) await setState(connection, id, { state: 'pending', reason: RESENT })
