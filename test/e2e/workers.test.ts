@@ -293,6 +293,19 @@ describe('EXECUTOR=distributed', () => {
       proxy.close()
     }
   }, 120_000)
+
+  test('the migration of another application that uses graphile-worker does not stop a worker', async () => {
+    const [, worker] = [await start('scheduler'), await start('worker')]
+    const engineId = async () =>
+      (await database.pool.query(`select engine_id from metadata.job where kind = 'worker' and state = 'running'`)).rows
+    const before = await engineId()
+    const migration = JSON.stringify({ migrationNumber: 99, breaking: true })
+    await database.pool.query(`select pg_notify('worker:migrate', $1)`, [migration])
+    await until(async () => JSON.stringify(await engineId()) !== JSON.stringify(before))
+    expect(await ended('chain', await queue('chain'))).toMatchObject({ state: 'success' })
+    worker.process.kill('SIGTERM')
+    expect((await worker.ended).code).toBe(0)
+  })
 })
 
 describe('what is refused', () => {
