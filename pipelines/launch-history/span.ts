@@ -6,7 +6,7 @@ const instant = z
   })
   .transform((text) => new Date(text))
 
-/** Which launches to load, by T-0 (`net`); both ends are inclusive. A date means its first instant in UTC. */
+/** The span of T-0 (`net`) of the launches to load. Both ends are inclusive. A date means its first instant in UTC. */
 export const Span = z
   .object({
     /** Default: the beginning. */

@@ -24,7 +24,7 @@ export const StoreSummary = z.object({
   vanished: count,
   /** Launches that are no longer in the list and were requested by id; not part of the other counts. */
   checked: count,
-  /** Why the run requested nothing, or only a part of the list. */
+  /** The reason why the run requested nothing, or only a part of the list. */
   skipped: z.string().optional(),
   /** When the next request is due, ISO 8601 UTC. */
   waitingUntil: z.string().optional(),
@@ -37,8 +37,8 @@ type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'si
 }
 
 /**
- * Reads the list of upcoming launches, or its changes, page by page and stores what differs. Stored pages stay stored
- * if the task fails later, for example because the connection breaks or most launches cannot be parsed.
+ * Reads the list of upcoming launches, or its changes, page by page and stores new and changed launches. Stored pages
+ * stay stored if the task fails later, for example because the connection breaks or most launches cannot be parsed.
  *
  * If no request is due, or the quota is used up, the task succeeds and reports when the next request is due, so that
  * the next task can still announce the stored launches. A scheduled run does not retry: the next run is five minutes

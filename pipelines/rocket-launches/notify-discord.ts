@@ -40,7 +40,7 @@ export const NotifySummary = z.object({
       unknown: count,
       /** Messages left for a later run. */
       waiting: count,
-      /** Why the webhook is disabled. */
+      /** The reason why the webhook is disabled. */
       disabled: z.string().optional(),
     }),
   ),

@@ -16,11 +16,14 @@ export interface Situation {
   stored: Omit<SyncRow, 'lastAttemptAt'> | undefined
   /** The launch nearest to now, past or upcoming, that has no outcome yet. */
   nearest: Nearest | undefined
-  /** `calls`: the number of calls left beyond the reserve; undefined if no limit is known. `until`: when more are available. */
+  /**
+   * `calls`: the number of calls left beyond the reserve; undefined if no limit is known. `until`: when more are
+   * available.
+   */
   quota: { calls: number | undefined; until: Date | undefined }
 }
 
-/** What to request from Launch Library now, and why. */
+/** The decision about the next request to Launch Library, with its reason. */
 export type Plan = { reason: string } & (
   | { look: 'later'; until: Date }
   | { look: 'full' }
@@ -30,8 +33,8 @@ export type Plan = { reason: string } & (
 
 /**
  * Plans the next request. Each one costs quota, so scheduled runs request more often only when a launch is near. They
- * request the changes, and once a day the whole list, because `last_updated` does not change if only the image changes. A
- * manual run always makes a request: for the whole list if enough calls are left.
+ * request the changes, and once a day the whole list, because `last_updated` does not change if only the image changes.
+ * A manual run always makes a request: for the whole list if enough calls are left.
  */
 export function planFetch(situation: Situation): Plan {
   return waitForInterval(situation) ?? waitForQuota(situation) ?? listToRead(situation)
@@ -39,7 +42,9 @@ export function planFetch(situation: Situation): Plan {
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** Scheduled runs start a little early or late. Without this tolerance, every second request would come one run late. */
+/**
+ * Scheduled runs start a little early or late. Without this tolerance, every second request would come one run late.
+ */
 const JITTER_MS = 5_000
 
 function waitForInterval({ now, runType, stored, ...situation }: Situation): Plan | undefined {
@@ -59,7 +64,8 @@ function waitForInterval({ now, runType, stored, ...situation }: Situation): Pla
 function intervalNow({ now, intervals, nearest }: Pick<Situation, 'now' | 'intervals' | 'nearest'>): number {
   const [near, soon, far] = intervals
   const distanceMs = nearest ? Math.abs(nearest.net.getTime() - now.getTime()) : Number.POSITIVE_INFINITY
-  // For a launch known only to the day, the shortest interval would apply all day and need more calls than the quota has.
+  // For a launch known only to the day, the shortest interval would apply all day and need more calls than the quota
+  // has.
   if (distanceMs <= HOUR_MS && nearest?.precise) return near
   return distanceMs <= DAY_MS ? soon : far
 }

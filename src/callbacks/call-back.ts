@@ -11,8 +11,9 @@ import { claimCallback } from './claim.ts'
 const CALLBACK_TIMEOUT_MS = 30_000
 
 /**
- * Calls the dag's `onFailure` or `onSuccess` for a run that ended, with a time limit. Throws what the callback throws.
- * A row is written before the call, so the callback runs at most once, even if this process dies in between.
+ * Calls the dag's `onFailure` or `onSuccess` for a run that ended, with a time limit. Throws the error that the
+ * callback throws. A row is written before the call, so the callback runs at most once, even if this process dies in
+ * between.
  */
 export async function callBack(
   db: Metadata,

@@ -7,7 +7,7 @@ import { type LoadedDags, loadDags } from '../load-dags.ts'
 import { scrubber } from '../secrets.ts'
 import { openCommandHost, stopSignal } from './command-host.ts'
 
-/** Why a verb, or every verb of a dag, is missing. */
+/** The reason why a verb, or every verb of a dag, is missing. */
 interface Problem {
   verb?: string
   message: string

@@ -7,7 +7,7 @@ export interface Place {
   url: URL
   /** Host (with port) and path. */
   name: string
-  /** What to do if the address looks wrong. */
+  /** Advice for the reader if the address looks wrong. */
   hint: string
 }
 

@@ -27,7 +27,7 @@ export interface HttpOptions {
   /** Default 64 MiB. */
   maxBytes?: number
   signal?: AbortSignal
-  /** What to do if the address looks wrong; ends the message. Default 'check the address'. */
+  /** Advice for the reader if the address looks wrong. It is the end of the message. Default 'check the address'. */
   hint?: string
 }
 

@@ -34,7 +34,7 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   timezone?: string
   /** The earliest logical date of a scheduled run. */
   startDate?: Date | string
-  /** Which missed ticks run later: `none` (default), the `latest`, or `all`. */
+  /** The missed ticks that run later: `none` (default), the `latest`, or `all`. */
   catchup?: Catchup
   /** Limit of concurrent runs; further runs stay `queued`. Default 16. */
   maxActiveRuns?: number

@@ -75,7 +75,9 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
   extends TaskDefaults {
   upstream?: U
   triggerRule?: R
-  /** Schema of what `run` returns: encodes the output to store it, and decodes it for downstream tasks. */
+  /**
+   * The schema of the value that `run` returns. It encodes the output for storage and decodes it for downstream tasks.
+   */
   output?: O
   run: (inputs: Inputs<U, R>, context: Context) => Returned<O> | Promise<Returned<O>>
 }

@@ -42,7 +42,7 @@ export async function checkServer(db: Database, name: string): Promise<Check[]> 
   ]
 }
 
-/** Checks that the database can write at all; `checkRights` checks what the role may write. */
+/** Checks that the database can write. `checkRights` checks the rights of the role. */
 async function checkWrites(db: Database): Promise<Check> {
   const name = 'writes'
   const why = await whyNotWritable(db).catch((error: unknown) => messageOf(error))

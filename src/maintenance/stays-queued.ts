@@ -68,7 +68,7 @@ export interface QueuedRun {
 
 type RunKey = Pick<QueuedRun, 'dag_id' | 'run_id'>
 
-/** Returns what each queued run among these waits for, as a function of the run; null for a run that may start now. */
+/** Returns a function that gives the reason why one of these queued runs waits; null for a run that may start now. */
 export async function readWaiting(
   db: Metadata,
   runs: readonly (RunKey & { state: DagRunState })[],

@@ -112,8 +112,8 @@ export async function findDeadJobs(db: Metadata, ownJobId: number): Promise<Dead
 }
 
 /**
- * `held`: its session still exists, so the process is frozen or cut off, not dead · `is_late`: its heartbeat is old, or
- * in the future after a jump of the clock.
+ * `held`: the session of the process still exists, so the process is frozen or cut off, not dead · `is_late`: the
+ * heartbeat is old, or is in the future because a clock jumped.
  */
 const DEAD_JOBS = `
 select job_id, held, case when not is_free then heartbeat_at::text end as heartbeat_at, format(case when is_free

@@ -24,7 +24,7 @@ export interface ScheduleState {
   queued: number
 }
 
-/** Reads the schedule state of these dags. Each dag needs only the end of an index. */
+/** Reads the schedule state of these dags. For each dag, the statement reads only the last entries of an index. */
 export async function readSchedules(db: Metadata, dagIds: string[], now: Date): Promise<Map<string, ScheduleState>> {
   const { rows } = await db.query<ScheduleState>({ name: 'read_schedules', text: READ, values: [dagIds, now] })
   return new Map(rows.map((state) => [state.dagId, state]))

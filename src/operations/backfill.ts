@@ -22,7 +22,7 @@ export interface BackfillRange {
   /** The range of logical dates, both ends included. The caller ensures that the range does not end in the future. */
   from: Date
   to: Date
-  /** Which existing runs of the range to run again: none, failed ones, or all that ended. */
+  /** The existing runs of the range that run again: `none`, failed runs, or all ended runs. */
   reprocess: Reprocess
 }
 
@@ -100,7 +100,7 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
   }
 }
 
-/** Returns what `backfill` would do for each tick, and changes nothing. Throws the same errors. */
+/** Returns for each tick the action that `backfill` would take. Changes nothing. Throws the same errors. */
 export async function planBackfill(db: Metadata, dag: Dag, range: BackfillRange): Promise<PlannedTick[]> {
   return await plan(db, dag.id, ticksOf(dag, range), range.reprocess, null)
 }

@@ -59,7 +59,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    const failed = logFailures(options.log, 'the scheduler could not queue what is due and tries again')
+    const failed = logFailures(options.log, 'the scheduler could not queue the due runs and tries again')
     this.#checking = new CoalescedWork(() => this.#checkAll(options.clock.now()), failed)
     this.#entries = [...options.dags].flatMap((dag) => {
       const timetable = dag.schedule === null ? undefined : openTimetable(dag.schedule, dag.timezone)

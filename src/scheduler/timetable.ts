@@ -13,8 +13,8 @@ const HOUR_MS = 3_600_000
 const WEEK_MS = 7 * 24 * HOUR_MS
 
 /**
- * Reads a schedule in its time zone. croner only matches the pattern against wall times. This function decides what a
- * change of the zone's offset does to ticks, because croner treats lists, ranges and half hours inconsistently:
+ * Reads a schedule in its time zone. croner only matches the pattern against wall times. This function handles changes
+ * of the zone's offset itself, because croner treats lists, ranges and half hours inconsistently:
  *
  * - A skipped wall time ticks at the change. A repeated wall time ticks only the first time.
  * - A schedule whose hour is `*` ticks in every real hour: a repeated hour ticks again, a skipped hour does not tick.

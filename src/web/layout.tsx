@@ -77,7 +77,7 @@ export function Title({ text, children }: { text: string; children?: Child }) {
   )
 }
 
-/** Turns off what the CSP blocks: eval and inline styles. */
+/** Turns off the features that the CSP blocks: eval and inline styles. */
 const HTMX = JSON.stringify({
   includeIndicatorStyles: false,
   allowEval: false,

@@ -6,7 +6,7 @@ import { messageOf, TminusError, UsageError } from '../errors.ts'
 import { Page } from './layout.tsx'
 import type { WebContext } from './site.ts'
 
-/** Why a request was refused or failed. */
+/** The reason why a request was refused or failed. */
 export interface Problem {
   status: ContentfulStatusCode
   title: string

@@ -36,7 +36,7 @@ export interface Site {
   live: Live
   /** The current mark of live data. A page must read the mark before it reads the data. */
   markOf(kind: string, key: string): Promise<string>
-  /** Whether only this machine can reach the page. If so, a site without users needs no sign-in. */
+  /** True if only this machine can reach the page. If so, a site without users needs no sign-in. */
   loopback: boolean
   trustProxy: boolean
   /** Dags with a page of their own, in the order of their folders. */

@@ -4,7 +4,7 @@ import type { Metadata } from '../metadata/metadata.ts'
 import { hasUsers } from './auth/users.ts'
 import { isLoopback } from './host.ts'
 
-/** Whether only this machine can reach the page. */
+/** True if only this machine can reach the page. */
 export function isForThisMachine({ host, trustProxy }: { host: string; trustProxy: boolean }): boolean {
   return isLoopback(host) && !trustProxy
 }

@@ -42,7 +42,7 @@ interface Current {
 
 let loaded: Loaded | undefined
 let current: Current | undefined
-/** Why this child must not be used again. */
+/** The reason why this child must not be used again. */
 let damage: string | null = null
 
 const clock = { now: () => new Date(Date.now() + (loaded?.clockOffsetMs ?? 0)) }

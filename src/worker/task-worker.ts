@@ -62,8 +62,8 @@ export class TaskWorker implements JobListener {
   #engineId: string | undefined
   readonly #deadEngines = new Set<string>()
   /**
-   * Why the tries are being aborted: this process ends. Tries that fail from now on are released, not reported as
-   * failed.
+   * The reason for aborting all tries; set when this process ends. Tries that fail from now on are released, not
+   * reported as failed.
    */
   #interruption: string | undefined
   #closed = false

@@ -12,7 +12,7 @@ export type BoardLaunch = KnownLaunch & {
 
 const SHOWN = [...STORED_COLUMNS, 'thumbnail_url'].join(', ')
 
-/** What a list of the board contains. */
+/** The content of a list on the board. */
 export interface LaunchFilter {
   /** False: upcoming launches, nearest first. True: past launches, latest first. */
   past: boolean

@@ -2,7 +2,7 @@ import type { KnownLaunch } from '../../launches/launch.ts'
 import { periodEnd, precisionOf } from '../../launches/time.ts'
 import type { OutboxRow } from './outbox.ts'
 
-/** Why a card is not sent. */
+/** The reason why a card is not sent. */
 export type NotSentOutcome = 'unchanged' | 'in_progress' | 'unknown' | 'refused' | 'deleted'
 
 export type CardDecision =

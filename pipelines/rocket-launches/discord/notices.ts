@@ -45,7 +45,7 @@ export interface Notice {
   kind: NoticeKind
   /** Identifies the event. The outbox stores one notice for each launch, kind and subject. */
   subject: string
-  /** Why the notice is sent. `discord outbox` shows it; the channel does not. */
+  /** The reason why the notice is sent. `discord outbox` shows this reason; the channel does not. */
   reason: string
   facts: NoticeFacts
   /** The notice is not sent after this time, because it is no longer news. */

@@ -12,7 +12,7 @@ export interface ListedMessage {
   kind: string
   subject: string
   state: OutboxState
-  /** Why the message is in this state. */
+  /** The reason for the state of the message. */
   reason: string | null
   reason_told: string | null
   message_id: string | null
@@ -59,7 +59,7 @@ export function whatWords({ kind, subject }: ListedMessage): string {
   return which === undefined ? kind : `${kind} ${which}`
 }
 
-/** Why the message is in its state, else why it was created. */
+/** The reason for the message's state. If there is none, the reason why the message was created. */
 export function whyWords({ reason, reason_told }: ListedMessage): string {
   return reason ?? reason_told ?? ''
 }

@@ -30,7 +30,7 @@ export interface OutboxRow {
   wantedHash: string | null
   messageId: string | null
   reason: string | null
-  /** Why the message was created. */
+  /** The reason why the message was created. */
   reasonTold: string | null
   attempts: number
   expiresAt: Date | null

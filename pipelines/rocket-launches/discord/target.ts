@@ -14,7 +14,7 @@ export interface DisabledTarget {
   reason: string
 }
 
-/** Why this webhook is disabled; undefined if it is not. A new address enables it again. */
+/** The reason why this webhook is disabled; undefined if it is not disabled. A new address enables it again. */
 export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<string | undefined> {
   const { rows } = await db.query<DisabledTarget & { address: string }>(
     'select target, disabled_at, reason, address from discord_target where target = $1',

@@ -39,7 +39,7 @@ interface TriggerProps {
   c: WebContext
   dag: Dag
   found: FoundDag
-  /** Why no running process would execute the run. */
+  /** The reason why no running process would execute the run. */
   warning: string | undefined
   given: Readonly<Record<string, string>>
   errors: ParamErrors
