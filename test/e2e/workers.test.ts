@@ -306,6 +306,19 @@ describe('EXECUTOR=distributed', () => {
     worker.process.kill('SIGTERM')
     expect((await worker.ended).code).toBe(0)
   })
+
+  test('a process with EXECUTOR=local that takes over a run starts its tries again, and the worker aborts them', async () => {
+    const [owner, worker] = [await start('scheduler'), await start('worker')]
+    const runId = await queue('held')
+    await begun()
+    owner.process.kill('SIGKILL')
+    const local = await start('scheduler', { EXECUTOR: 'local' })
+    const [, second] = await begun(2)
+    expect(second).toMatchObject({ try_number: 2, pid: pidOf(local) })
+    await until(async () => (await effects()).some(({ what, pid }) => what === 'aborted' && pid === pidOf(worker)))
+    await letGo()
+    expect(await ended('held', runId)).toMatchObject({ state: 'success', task_instances: [{ try_number: 2 }] })
+  })
 })
 
 describe('what is refused', () => {
