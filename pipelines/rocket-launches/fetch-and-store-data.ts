@@ -40,9 +40,8 @@ type Context = Pick<TaskContext, 'db' | 'http' | 'log' | 'now' | 'runType' | 'si
  * Reads the list of upcoming launches, or its changes, page by page and stores new and changed launches. Stored pages
  * stay stored if the task fails later, for example because the connection breaks or most launches cannot be parsed.
  *
- * If no request is due, or the quota is used up, the task succeeds and reports when the next request is due, so that
- * the next task can still announce the stored launches. A scheduled run does not retry: the next run is five minutes
- * away.
+ * If no request is due, or the quota is used up, the task succeeds and reports when the next request is due. So the
+ * next task can still announce the stored launches. A scheduled run does not retry: the next run is five minutes away.
  */
 export async function fetchAndStoreData(_inputs: unknown, context: Context): Promise<StoreSummary> {
   return await fetchAndStore(context).catch((error) => failUntilNextRun(error, context))

@@ -30,7 +30,10 @@ const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
   where locktype = 'advisory' and classid = $1::bigint::oid and objid = $2::bigint::oid and granted
     and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`
 
-/** Changes when an address of either side changes, or when another server answers. */
+/**
+ * Identifies the connection. The value changes when an address of the client or the server changes, or when another
+ * server answers.
+ */
 const IDENTIFY = `select pg_backend_pid() as pid, concat_ws(' ', inet_client_addr(), inet_server_addr(), inet_server_port(),
   pg_postmaster_start_time()) as server`
 

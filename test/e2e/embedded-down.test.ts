@@ -31,11 +31,11 @@ test('the scheduler continues once the embedded server can start again', () =>
     expect(scheduler.stdout()).toMatch(/the embedded database is down; restarting it until it runs: .*contains errors/)
     expect(count(scheduler.stdout(), 'the embedded database is down')).toBe(1)
     // The scheduler checks once a second.
-    await vi.waitFor(() => expect(scheduler.stdout()).toContain('the scheduler could not queue what is due'), WITHIN)
+    await vi.waitFor(() => expect(scheduler.stdout()).toContain('the scheduler could not queue the due runs'), WITHIN)
     await mend()
     await vi.waitFor(() => expect(scheduler.stdout()).toContain('"the embedded database is running again"'), WITHIN)
     expect(count(scheduler.stdout(), '"stack"')).toBe(0)
-    expect(count(scheduler.stdout(), 'the scheduler could not queue what is due')).toBe(1)
+    expect(count(scheduler.stdout(), 'the scheduler could not queue the due runs')).toBe(1)
     const before = count(scheduler.stdout(), '"run success"')
     await vi.waitFor(() => expect(count(scheduler.stdout(), '"run success"')).toBeGreaterThan(before), WITHIN)
     scheduler.process.kill('SIGTERM')

@@ -1,7 +1,7 @@
 import type { Queryable } from 'tminus/db'
 import type { OutboxState } from './outbox.ts'
 
-/** A message as the CLI and the outbox page show it. */
+/** A message in the form that the CLI and the outbox page show. */
 export interface ListedMessage {
   outbox_id: number
   target: string

@@ -75,7 +75,7 @@ export function unreachable(folder: string, error: unknown): unknown {
  * Creates the folder as a private draft and publishes it in one step, so any number of processes may do this at once.
  * The first draft to be published is kept; the other processes remove theirs. About 0.5 s.
  *
- * Throws `embedded_unreachable`, `embedded_initdb_failed`, `embedded_folder_foreign` and those of `findBinaries`.
+ * Throws `embedded_unreachable`, `embedded_initdb_failed`, `embedded_folder_foreign` and the errors of `findBinaries`.
  */
 export async function createFolder(dataDir: string, options: { sync: boolean }): Promise<ServerFolder> {
   const wanted = resolve(dataDir)

@@ -65,7 +65,7 @@ export class Membership {
     this.#watch(session)
   }
 
-  /** Throws `embedded_start_failed`, `embedded_password` and those of `startServer`. */
+  /** Throws `embedded_start_failed`, `embedded_password` and the errors of `startServer`. */
   static async join(options: MembershipOptions): Promise<Membership> {
     return new Membership(options, await openSession(options))
   }

@@ -3,7 +3,7 @@ import { TASK_INSTANCE_STATES, type TaskInstanceState } from '../../dag/state.ts
 import { SearchInput, StateMark } from '../parts.tsx'
 import type { WebContext } from '../site.ts'
 
-/** The search, state and page that a reader chose among many tasks. */
+/** The reader's choice if there are many tasks: a search, a state and a page. */
 export interface Pick {
   /** Part of the id. */
   search: string
