@@ -8,7 +8,10 @@ export interface Net {
   precision: number
 }
 
-/** How a T-0 changed. `later` and `earlier` only if that is certain: the two periods do not overlap. */
+/**
+ * How a T-0 changed. `later` and `earlier` are used only if the direction is certain, because the two periods do not
+ * overlap.
+ */
 export interface Move {
   direction: 'later' | 'earlier' | 'unsigned'
   /** `set`: now known more precisely. `open`: now known less precisely. */

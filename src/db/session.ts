@@ -31,7 +31,7 @@ const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
     and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`
 
 /**
- * Identifies the connection. The value changes when an address of the client or the server changes, or when another
+ * `server` identifies the connection. It changes when an address of the client or server changes, or when another
  * server answers.
  */
 const IDENTIFY = `select pg_backend_pid() as pid, concat_ws(' ', inet_client_addr(), inet_server_addr(), inet_server_port(),

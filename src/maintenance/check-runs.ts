@@ -38,7 +38,7 @@ export async function checkRuns(db: Metadata, here: readonly string[]): Promise<
 
 function judgeProcesses(executing: readonly ExecutingWithDags[], late: readonly Executing[]): Check[] {
   const name = 'processes'
-  // If another process's heartbeats are committed, the database does write.
+  // If the heartbeats of another process are committed, the database can write.
   const level = executing.length > 0 ? 'warn' : 'fail'
   const ofLate = late.map((one): Check => ({ name, level, message: lateReason(one) }))
   if (executing.length > 0)

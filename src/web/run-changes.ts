@@ -3,7 +3,7 @@ import type { RunRow } from '../operations/list-runs.ts'
 import { enqueue } from '../operations/trigger.ts'
 import type { Site, Viewer, WebContext } from './site.ts'
 
-/** Queues a manual run and logs the user. Returns the run's id. */
+/** Queues a manual run, and logs which user queued it. Returns the run's id. */
 export async function queueRun(
   site: Site,
   viewer: Viewer,
