@@ -44,6 +44,8 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
   const work = async (tools: Tools): Promise<Ending> => {
     try {
       const inputs = await readInputs(attempt)
+      const confirmed = attempt.confirm()
+      if (confirmed !== undefined) await confirmed
       abort.throwIfAborted()
       const context = contextOf(attempt, resources, tools)
       enterTry(running)

@@ -21,6 +21,11 @@ export interface Attempt {
   abort: Abort
   /** Reads the stored output of an upstream task, as JSON; undefined if there is none. */
   readOutput(taskId: string): Promise<unknown>
+  /**
+   * Call it directly before the task's code starts: if this process was silent, others may have taken over the run.
+   * Undefined if it was not. Otherwise resolves once this process is known to be alive, or once the try is aborted.
+   */
+  confirm(): Promise<void> | undefined
   log: Pick<TryLog, 'add'>
 }
 

@@ -20,7 +20,7 @@ export interface JobContext {
   /** The pool for the runner's statements. In a long-lived process, its connections use the settings BY_INDEX. */
   db: Metadata
   /** Its id changes when the process loses its lease. */
-  job: Pick<Job, 'id' | 'stepDown' | 'isUnconfirmed' | 'confirmAlive'>
+  job: Pick<Job, 'id' | 'stepDown' | 'confirmAlive'>
   log: Logger
 }
 
@@ -124,17 +124,17 @@ export class Job {
     return this.#lastHeartbeat ? msSince(this.#lastHeartbeat) : 0
   }
 
-  /**
-   * True if this process was silent: other processes may have taken over its runs. Call this directly before a try
-   * starts.
-   */
-  get isUnconfirmed(): boolean {
+  /** See `Attempt.confirm`. Also resolves once this process has given up its runs. */
+  confirmAlive(): Promise<void> | undefined {
+    return this.#isUnconfirmed ? this.#confirm() : undefined
+  }
+
+  get #isUnconfirmed(): boolean {
     return silences() !== this.#confirmed && !this.#ended
   }
 
-  /** Resolves when the database has confirmed that this process is alive, or when the process has dropped its runs. */
-  async confirmAlive(): Promise<void> {
-    while (this.isUnconfirmed) {
+  async #confirm(): Promise<void> {
+    while (this.#isUnconfirmed) {
       this.#mustRenew = true
       this.#checking.request()
       await Promise.all([this.#checking.done(), delay(CONFIRM_EVERY_MS)])

@@ -125,14 +125,10 @@ export async function attempt(
   const { taskId, isolated } = state.instance(index)
   const task = dag.tasks.get(taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
-  const read = async (upstream: string) => {
-    const output = await retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
-    if (job.isUnconfirmed) await job.confirmAlive()
-    return output
-  }
-  if (job.isUnconfirmed) await job.confirmAlive()
+  const read = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
+  const confirm = () => job.confirmAlive()
   const log = writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, onLog)
-  const ending = await executor.execute({ run, dag, task, tryNumber, isolated, abort, readOutput: read, log })
+  const ending = await executor.execute({ run, dag, task, tryNumber, isolated, abort, readOutput: read, confirm, log })
   const written = log.end()
   if (written !== undefined) await written
   return ending

@@ -95,7 +95,7 @@ async function run({ run, taskId, tryNumber, endMark }: Start): Promise<void> {
   const failed = new Promise<unknown>((resolve) => {
     current = { abort: attempt.abort, fail: resolve, answers: new Map() }
   }).then((error): Ending => endingOf(error, { scrub, now: clock.now }))
-  const ending = await Promise.race([execute({ ...attempt, readOutput }, resourcesOf(loaded, pool)), failed])
+  const ending = await Promise.race([execute({ ...attempt, readOutput, confirm }, resourcesOf(loaded, pool)), failed])
   current = undefined
   await log.flushed()
   await report({ kind: 'ended', ending })
@@ -145,6 +145,9 @@ class TaskPool {
 }
 
 /** The parent reads the outputs of upstream tasks, because this process has no access to the runner's tables. */
+/** The parent does so before it sends an order. */
+const confirm = () => undefined
+
 async function readOutput(taskId: string): Promise<unknown> {
   const answer = await new Promise<Output>((resolve) => {
     current?.answers.set(taskId, resolve)

@@ -60,7 +60,7 @@ export class IsolatedTry implements ChildListener {
     return new Promise((resolve) => {
       this.#resolve = resolve
       if (this.#child.codeVersion === undefined) this.#open()
-      else this.#start()
+      else void this.#start()
     })
   }
 
@@ -101,11 +101,13 @@ export class IsolatedTry implements ChildListener {
 
   #opened(): void {
     this.#options.opened()
-    this.#start()
+    void this.#start()
   }
 
   /** Called just before the task's code starts. The time limit begins now. */
-  #start(): void {
+  async #start(): Promise<void> {
+    await this.#attempt.confirm()
+    if (this.#ending !== undefined) return
     this.#clearTimers()
     const { run, task, tryNumber, abort } = this.#attempt
     if (abort.reason !== undefined) this.#ended(this.#failure(abort.reason))
@@ -124,11 +126,13 @@ export class IsolatedTry implements ChildListener {
     if (this.#isReading) return
     this.#isReading = true
     const answer = { kind: 'output', taskId } as const
-    await this.#attempt.readOutput(taskId).then(
-      (value) => this.#child.send({ ...answer, value }),
-      (error) => this.#child.send({ ...answer, problem: messageOf(error) }),
+    const read = await this.#attempt.readOutput(taskId).then(
+      (value) => ({ value }),
+      (error) => ({ problem: messageOf(error) }),
     )
     this.#isReading = false
+    await this.#attempt.confirm()
+    this.#child.send({ ...answer, ...read })
   }
 
   /** First the task has some time to end by itself. After that the try has failed, even if the task still ends. */

@@ -157,12 +157,9 @@ export class TaskWorker implements JobListener {
     const abort = this.#running.get(keyOf(claimed))?.abort ?? new Abort()
     const show = ({ level, message, fields: own }: LogLine) => log[level]({ ...fields, ...own }, message)
     const tryLog = this.#writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, show)
-    const readUpstream = async (upstream: string) => {
-      const output = await retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
-      await job.confirmAlive()
-      return output
-    }
-    const attempt = { run, dag, task, tryNumber, isolated, abort, readOutput: readUpstream, log: tryLog }
+    const readUpstream = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
+    const confirm = () => job.confirmAlive()
+    const attempt = { run, dag, task, tryNumber, isolated, abort, readOutput: readUpstream, confirm, log: tryLog }
     const ending = await executor.execute(attempt)
     // Stores the log lines before the end of the try, so that a reader of the end can read all lines.
     await tryLog.end()

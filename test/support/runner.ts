@@ -53,7 +53,7 @@ export async function openTestRunner(
 
 /** A job that is always alive. */
 export function jobOf(id: number): RunnerOptions['job'] {
-  return { id, stepDown() {}, isUnconfirmed: false, confirmAlive: async () => {} }
+  return { id, stepDown() {}, confirmAlive: () => undefined }
 }
 
 export function testResources(database: TestDatabase): Resources {
