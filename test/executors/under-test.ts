@@ -3,16 +3,25 @@ import { afterAll, beforeAll, beforeEach, onTestFinished } from 'vitest'
 import type { Environment } from '../../src/config.ts'
 import type { Dag } from '../../src/dag/dag.ts'
 import { type Connection, type Database, openPool } from '../../src/db/pool.ts'
+import { distributedExecutor } from '../../src/executors/distributed.ts'
 import { isolatedExecutor } from '../../src/executors/isolated.ts'
 import { localExecutor } from '../../src/executors/local.ts'
 import { type LoadedDags, loadDags, readSettingsOfAll } from '../../src/load-dags.ts'
+import { insertJob } from '../../src/metadata/jobs.ts'
+import { openMetadata } from '../../src/metadata/metadata.ts'
 import type { Resources } from '../../src/runner/execute.ts'
 import type { Executor } from '../../src/runner/executor.ts'
+import type { JobListener } from '../../src/runner/job.ts'
 import type { RunnerOptions } from '../../src/runner/runner.ts'
 import { scrubber } from '../../src/secrets.ts'
 import { Children } from '../../src/worker/children.ts'
+import { Engine } from '../../src/worker/engine.ts'
+import { migrateEngine } from '../../src/worker/engine-schema.ts'
+import { handOverTo, identifierOf } from '../../src/worker/hand-over.ts'
+import { readReports } from '../../src/worker/reports.ts'
+import { TaskWorker } from '../../src/worker/task-worker.ts'
 import { type TestDatabase, useDatabase } from '../support/database.ts'
-import { openTestRunner, silent, type TestRunner, testResources } from '../support/runner.ts'
+import { type ExecutorOf, jobOf, openTestRunner, silent, type TestRunner, testResources } from '../support/runner.ts'
 import { DIFFERENCES, type Expectation } from './differences.ts'
 
 /** The pipelines of the suite. An executor may load them in any process. */
@@ -29,6 +38,8 @@ export interface Surroundings {
   env: Environment
   /** For tasks that run in this process. */
   resources: Resources
+  /** The runners of the tests, by the id of their job. */
+  runners: ReadonlyMap<number, JobListener>
 }
 
 /** An executor that the suite tests. */
@@ -37,17 +48,19 @@ export interface ExecutorUnderTest {
   /** The highest number of tries at once, whatever a test asks for. */
   mostSlots: number
   /** Starts what its tests share, such as processes. */
-  start(surroundings: Surroundings): {
-    /** The executor of one runner, with this many tries at once. */
-    open(slots: number): Executor
-    close(): Promise<void>
-  }
+  start(surroundings: Surroundings): Started | Promise<Started>
+}
+
+interface Started {
+  /** For the executor of one runner, with this many tries at once. */
+  open(slots: number): ExecutorOf | Promise<ExecutorOf>
+  close(): Promise<void>
 }
 
 export const LOCAL: ExecutorUnderTest = {
   name: 'local',
   mostSlots: 16,
-  start: ({ resources }) => ({ open: (slots) => localExecutor(slots, resources), close: async () => {} }),
+  start: ({ resources }) => ({ open: (slots) => () => localExecutor(slots, resources), close: async () => {} }),
 }
 
 export const ONE_SLOT: ExecutorUnderTest = { ...LOCAL, name: 'one slot', mostSlots: 1 }
@@ -62,7 +75,59 @@ export const ISOLATED: ExecutorUnderTest = {
     // A task that runs in this process would fail.
     const execute = () => Promise.reject(new Error('not isolated'))
     const local = (slots: number): Executor => ({ slots, isolates: () => false, execute, close: async () => {} })
-    return { open: (slots) => isolatedExecutor(local(slots), 'all', children), close: () => children.close() }
+    return { open: (slots) => () => isolatedExecutor(local(slots), 'all', children), close: () => children.close() }
+  },
+}
+
+export const DISTRIBUTED: ExecutorUnderTest = {
+  name: 'distributed',
+  mostSlots: 16,
+  start: async ({ database, loaded: { dags }, resources, runners }) => {
+    await migrateEngine(database.pool, 'tminus_worker', 'metadata')
+    const db = openMetadata(database.pool, 'metadata')
+    const workers = new Set<TaskWorker>()
+    const session = await database.pool.connect()
+    await session.query('listen tminus_metadata')
+    session.on('notification', ({ payload = '' }) => {
+      const [what, id] = payload.split(':')
+      if (what === 'report') runners.get(Number(id))?.reported()
+      if (what === 'changed') for (const worker of workers) worker.runChanged(Number(id))
+    })
+    return {
+      open: async (slots) => {
+        const engine: Engine = new Engine({
+          pool: openPool(database.connectionString, { max: 3 }),
+          listenPool: openPool(database.connectionString, { max: 1 }),
+          schema: 'tminus_worker',
+          identifiers: [...dags.values()].map(identifierOf),
+          concurrency: slots,
+          handle: (key) => worker.handle(key),
+          onStarted: (engineId) => void worker.setEngineId(engineId),
+          log: silent,
+        })
+        const executor = localExecutor(slots, resources)
+        const unlock = (engineIds: readonly string[]) => engine.unlock(engineIds)
+        const job = { ...jobOf(await insertJob(db, 'worker')), silentMs: 0 }
+        const worker: TaskWorker = new TaskWorker({ db, job, dags, executor, unlock, log: silent })
+        workers.add(worker)
+        await engine.start()
+        onTestFinished(async () => {
+          const draining = engine.drain()
+          await worker.drain(0, 'the test is over', 1_000)
+          await draining
+          await engine.close()
+          workers.delete(worker)
+        })
+        return (db, jobId) =>
+          distributedExecutor({
+            isolates: () => false,
+            handOver: handOverTo('tminus_worker'),
+            readReports: () => readReports(db, jobId),
+            failed: () => {},
+          })
+      },
+      close: async () => session.release(true),
+    }
   },
 }
 
@@ -93,7 +158,8 @@ export function useSuite({ name, mostSlots, start }: ExecutorUnderTest): Suite {
   const differences = new Map(Object.entries(DIFFERENCES[name]))
   const unused = new Set(differences.keys())
   let loaded: LoadedDags | undefined
-  let started: ReturnType<typeof start> | undefined
+  let started: Awaited<ReturnType<typeof start>> | undefined
+  const runners = new Map<number, JobListener>()
   /** Holds the locks that are closed gates. */
   let gates: Connection | undefined
   let tasksPool: Database | undefined
@@ -113,7 +179,7 @@ export function useSuite({ name, mostSlots, start }: ExecutorUnderTest): Suite {
       now: () => new Date(Date.now() + AHEAD_MS),
       scrub: scrubber(ENV, loaded.dags.values()),
     }
-    started = start({ database, loaded, env: ENV, resources })
+    started = await start({ database, loaded, env: ENV, resources, runners })
   })
   beforeEach(async () => {
     await database.pool.query('truncate note, gauge')
@@ -131,9 +197,12 @@ export function useSuite({ name, mostSlots, start }: ExecutorUnderTest): Suite {
       if (found === undefined) throw new Error(`no dag '${id}'`)
       return found
     },
-    open: ({ slots = 4, ...options } = {}) => {
-      const executor = started?.open(Math.min(slots, mostSlots)) as Executor
-      return openTestRunner(database, [...(loaded?.dags.values() ?? [])], { executor, ...options })
+    open: async ({ slots = 4, ...options } = {}) => {
+      const executorOf = await started?.open(Math.min(slots, mostSlots))
+      const dags = [...(loaded?.dags.values() ?? [])]
+      const own = await openTestRunner(database, dags, { ...(executorOf && { executorOf }), ...options })
+      runners.set(own.jobId, own.runner)
+      return own
     },
     notes: async () =>
       (await database.pool.query<{ text: string }>('select text from note order by id')).rows.map(({ text }) => text),

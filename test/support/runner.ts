@@ -9,6 +9,7 @@ import { insertJob } from '../../src/metadata/jobs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import { type DagRunDetails, showRun } from '../../src/operations/list-runs.ts'
 import type { Resources } from '../../src/runner/execute.ts'
+import type { Executor } from '../../src/runner/executor.ts'
 import { Runner, type RunnerOptions, type Trigger } from '../../src/runner/runner.ts'
 import type { TestDatabase } from './database.ts'
 
@@ -22,16 +23,19 @@ export interface TestRunner {
 
 export const silent = openLog({ level: 'silent', format: 'json', scrub: (text) => text })
 
+/** Makes the executor of the process with this job. */
+export type ExecutorOf = (db: Metadata, jobId: number) => Executor
+
 /** A runner on a test database, as in one process. */
 export async function openTestRunner(
   database: TestDatabase,
   dags: readonly Dag[],
-  options: { slots?: number; resources?: Resources } & Partial<RunnerOptions> = {},
+  options: { slots?: number; resources?: Resources; executorOf?: ExecutorOf } & Partial<RunnerOptions> = {},
 ): Promise<TestRunner> {
   const metadata = openMetadata(database.pool, 'metadata')
   const jobId = await insertJob(metadata, 'pipeline')
-  const { slots = 4, resources = testResources(database), ...given } = options
-  const executor = localExecutor(slots, resources)
+  const { slots = 4, resources = testResources(database), executorOf, ...given } = options
+  const executor = executorOf?.(metadata, jobId) ?? localExecutor(slots, resources)
   const known = new Map(dags.map((dag) => [dag.id, dag]))
   const runner = new Runner({
     db: metadata,
