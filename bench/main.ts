@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   history: () => import('./history.ts'),
   web: () => import('./web.ts'),
   isolation: () => import('./isolation.ts'),
+  distributed: () => import('./distributed.ts'),
   neighbours: () => import('./neighbours.ts'),
 }
 

@@ -203,7 +203,7 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
   return { runner, close }
 }
 
-interface Floor {
+export interface Floor {
   /** One transition: one statement, one commit. */
   transition(connection: number): Promise<void>
   /** A chain of `n` tasks: n + 1 transitions. */
@@ -237,7 +237,7 @@ const BARE = {
   last: `with ended as (${ENDED}) update metadata.dag_run set state = 'success', ended_at = now() where dag_run_id = $1`,
 }
 
-async function openFloor(connectionString: string): Promise<Floor> {
+export async function openFloor(connectionString: string): Promise<Floor> {
   const clients = Array.from({ length: CONNECTIONS }, () => new Client({ connectionString }))
   for (const client of clients) await client.connect()
   await clients[0]?.query('create table floor (id bigint primary key, state text not null, at timestamptz)')

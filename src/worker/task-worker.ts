@@ -54,6 +54,8 @@ export class TaskWorker implements JobListener {
   readonly #options: TaskWorkerOptions
   readonly #writer: Writer
   readonly #running = new Map<string, Running>()
+  /** Tries that ended since the last claim was sent. Its answer may be older than their reports. */
+  readonly #ended = new Set<string>()
   readonly #claims: Waiting<TryKey, Claimed | undefined>[] = []
   readonly #reports: Waiting<Report, boolean>[] = []
   readonly #claiming: CoalescedWork
@@ -179,6 +181,7 @@ export class TaskWorker implements JobListener {
       })
     } finally {
       this.#running.delete(keyOf(key))
+      this.#ended.add(keyOf(key))
     }
   }
 
@@ -186,6 +189,7 @@ export class TaskWorker implements JobListener {
   async #claimAll(): Promise<void> {
     const { db, job, log } = this.#options
     const waiting = this.#claims.splice(0)
+    this.#ended.clear()
     const tries = waiting.map(({ item }) => item)
     const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); retrying`)
     try {
@@ -209,7 +213,7 @@ export class TaskWorker implements JobListener {
     const won = new Map(claimed.map((one) => [keyOf(one), one]))
     for (const { item, resolve } of waiting) {
       const key = keyOf(item)
-      const one = this.#running.has(key) ? undefined : won.get(key)
+      const one = this.#running.has(key) || this.#ended.has(key) ? undefined : won.get(key)
       if (one !== undefined) this.#running.set(key, { ...item, abort: new Abort() })
       resolve(one)
     }

@@ -8,16 +8,27 @@ export interface NetworkNamespace {
   prefix: readonly string[]
   /** Connections from the old address die silently. */
   changeAddress(): void
+  /** Takes its network away. Neither side of a connection is told. */
+  cut(): void
+  /** Gives it back. */
+  mend(): void
   remove(): void
 }
 
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
 
-/** Undefined where the user or the system does not allow it. */
-export function openNamespace(): NetworkNamespace | undefined {
+/**
+ * Undefined where the user or the system does not allow it.
+ * @param index tells the namespaces of one process apart
+ */
+export function openNamespace(index = 0): NetworkNamespace | undefined {
   const id = process.pid % 60_000
-  const [name, outer, inner] = [`tminus${id}`, `tmo${id}`, `tmi${id}`]
-  const net = `10.213.${id % 250}`
+  const [name, outer, inner] = ['tminus', 'tmo', 'tmi'].map((kind) => `${kind}${id}n${index}`) as [
+    string,
+    string,
+    string,
+  ]
+  const net = `10.${213 + index}.${id % 250}`
   const remove = () => {
     for (const args of [
       ['link', 'del', outer],
@@ -42,5 +53,7 @@ export function openNamespace(): NetworkNamespace | undefined {
     ip('-n', name, 'addr', 'del', `${net}.2/24`, 'dev', inner)
     ip('-n', name, 'addr', 'replace', `${net}.3/24`, 'dev', inner)
   }
-  return { host: `${net}.1`, prefix: ['ip', 'netns', 'exec', name], changeAddress, remove }
+  const set = (state: 'up' | 'down') => ip('-n', name, 'link', 'set', inner, state)
+  const prefix = ['ip', 'netns', 'exec', name]
+  return { host: `${net}.1`, prefix, changeAddress, cut: () => set('down'), mend: () => set('up'), remove }
 }
