@@ -5,6 +5,7 @@ import { openMetadata } from '../../src/metadata/metadata.ts'
 import { type Running, startCli } from '../support/cli.ts'
 import { allEnded, CRASH_PIPELINES, crashDags, EFFECT_TABLE, feed, judgeCrashes } from '../support/crash.ts'
 import { useDatabase } from '../support/database.ts'
+import { until } from '../support/runner.ts'
 
 /** `WORKER_CRASHES=100 npx vitest run test/e2e/workers-crash.test.ts` for the long form. */
 const CRASHES = Number(process.env.WORKER_CRASHES ?? 8)
@@ -22,8 +23,13 @@ test(`kill -9 at ${CRASHES} moments, of an owner or a worker in turn: every run 
   const verbs = ['scheduler', 'worker', 'scheduler', 'worker'] as const
   const processes = verbs.map(start)
   for (let crash = 0; crash < CRASHES; crash++) {
+    await until(async () => {
+      const pids = processes.map(({ process }) => process.pid)
+      const alive = `select from metadata.job where state = 'running' and backend_pid is not null and pid = any($1::int[])`
+      return (await metadata.query(alive, [pids])).rowCount === processes.length
+    })
     await feed(metadata, dags, 20)
-    await delay(800 + ((crash * 337) % 900))
+    await delay(100 + ((crash * 337) % 500))
     const victim = crash % processes.length
     processes[victim]?.process.kill('SIGKILL')
     await processes[victim]?.ended
