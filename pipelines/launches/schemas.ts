@@ -10,8 +10,9 @@ export interface ReadLaunch {
 }
 
 /**
- * One schema per API version. A schema names the keys that this pipeline reads; other keys are ignored. A key is
- * optional if it was added later (`net_precision` to 2.2.0 in 2022) or only the detailed mode has it (`vid_urls`).
+ * One schema per API version. A schema names the keys that this pipeline reads; other keys are ignored. Two kinds
+ * of keys are optional: those that a version got later (2.2.0 got `net_precision` in 2022), and those that only the
+ * detailed mode has (`vid_urls`).
  * https://ll.thespacedevs.com/docs/ · https://github.com/TheSpaceDevs/Tutorials
  */
 export const SCHEMAS: Record<ApiVersion, z.ZodType<ReadLaunch>> = {

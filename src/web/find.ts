@@ -14,7 +14,7 @@ export interface FoundDag {
   state: DagState | undefined
 }
 
-/** The dag in the path, from the pipelines folder or the database. Throws 404 if neither has the dag. */
+/** Returns the dag that the request's path names. It is in the pipelines folder or only in the database; else throws 404. */
 export async function findDag(c: WebContext): Promise<FoundDag> {
   const dagId = c.req.param('dag') as string
   const dag = c.var.site.dags.get(dagId)
@@ -23,7 +23,7 @@ export async function findDag(c: WebContext): Promise<FoundDag> {
   return { dagId, dag, state }
 }
 
-/** The dag in the path, from the pipelines folder. Throws 404 if the dag is not loaded. */
+/** Returns the dag that the request's path names. Throws 404 if the dag is not in the pipelines folder. */
 export function loadedDag(c: WebContext): Dag {
   const dagId = c.req.param('dag') as string
   const dag = c.var.site.dags.get(dagId)

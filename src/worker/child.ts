@@ -41,8 +41,12 @@ const KILL_AFTER_MS = 10_000
 const DRAIN_MS = 1_000
 const DISCONNECTED_MS = 1_000
 const GROUP_CHECK_MS = 50
-/** This process reads at most this much of a child's output at a time, so that a flood of output does not block it. */
+/**
+ * After this much of a child's output, this process pauses before it reads more, so that a flood of output does not
+ * occupy it. Each line costs as much as some bytes, because a flood may consist of very short lines.
+ */
 const READ_BYTES = 64 * 1024
+const LINE_BYTES = 30
 const READ_PAUSE_MS = 10
 
 const FROM_SOURCE = import.meta.url.endsWith('.ts')
@@ -143,12 +147,12 @@ export class Child {
     let read = 0
     stream?.setEncoding('utf8').on('error', () => {})
     stream?.on('data', (chunk: string) => {
-      lines.push(chunk)
-      read += chunk.length
-      if (read < READ_BYTES) return
+      read += chunk.length + LINE_BYTES * lines.push(chunk)
+      const pauses = Math.floor(read / READ_BYTES)
+      if (pauses === 0) return
       read = 0
       stream.pause()
-      setTimeout(() => stream.resume(), READ_PAUSE_MS)
+      setTimeout(() => stream.resume(), READ_PAUSE_MS * pauses)
     })
     return lines
   }

@@ -18,7 +18,8 @@ export class OutputLines {
     this.#onMark = onMark
   }
 
-  push(chunk: string): void {
+  /** Returns the number of lines that ended in this chunk. */
+  push(chunk: string): number {
     const lines = chunk.split('\n')
     const last = lines.pop() ?? ''
     for (const line of lines) {
@@ -26,6 +27,7 @@ export class OutputLines {
       this.flush()
     }
     this.#keep(last)
+    return lines.length
   }
 
   /** Call this when the text so far is a whole line. */

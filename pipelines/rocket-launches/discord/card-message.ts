@@ -232,5 +232,5 @@ function firstSentences(text: string): string {
   return both.length <= MISSION_LENGTH ? both : truncate(sentences[0]?.trim() ?? '', MISSION_LENGTH)
 }
 
-/** By Unicode's rules, a sentence ends after "U.S." and "St.". Sentences that match this are joined again. */
+/** By Unicode's rules, a sentence ends after "U.S." and "St.". A text that ends like this is joined with the text after it. */
 const ABBREVIATED = /(?:\b(?:\p{L}|St|Dr|Mr|Ms|No|Mt|Ft|vs|approx|ca|Inc|Ltd|Corp|Co)\.)\s*$/u

@@ -88,7 +88,7 @@ function judgeRejected(
 /** The maximum number of requests that one run makes for one message. */
 export const MAX_REQUESTS = 5
 
-/** The verdict after the last request that a run may make: the run fails, and a later run tries again. */
+/** A run may make a limited number of requests. After the last one the run fails instead of waiting; a later run tries again. */
 export function failInsteadOfWaiting(verdict: Verdict): Verdict {
   const { problem } = verdict
   if (problem?.kind !== 'wait' && problem?.kind !== 'retry') return verdict

@@ -14,7 +14,7 @@ export function csvRecord(values: readonly unknown[]): string {
     quoted_match: /[\r\n]/,
     escape_formulas: true,
     cast: {
-      // Invisible characters are removed first: a formula may follow them.
+      // Invisible characters are removed before the check for formulas, because they could hide the start of a formula.
       string: visibleText,
       date: (date) => date.toISOString(),
       object: (value) => visibleJson(JSON.stringify(value)),
