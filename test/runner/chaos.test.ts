@@ -64,17 +64,23 @@ for (const isolation of ['none', 'all']) {
       },
       restart: restartImmediately,
     }
+    // A process that loses its connections while it starts ends, and a service manager would start it again.
+    const revive = () => {
+      for (const [index, worker] of workers.entries()) if (worker.process.exitCode !== null) workers[index] = start()
+    }
     const names = Object.keys(acts) as (keyof typeof counts)[]
     const deadline = performance.now() + FOR_MS
     while (performance.now() < deadline) {
       await retryDuringOutage(() => feed(metadata, dags, 40))
       await delay(300 + random.int(1_500))
+      revive()
       const name = random.pick(names)
       counts[name]++
       await acts[name]()
     }
     await Promise.all(thaws)
-    await retryDuringOutage(() => allEnded(metadata, 180_000))
+    const reviving = setInterval(revive, 500)
+    await retryDuringOutage(() => allEnded(metadata, 180_000)).finally(() => clearInterval(reviving))
     for (const worker of workers) worker.process.kill('SIGTERM')
     await Promise.all(workers.map(({ ended }) => ended))
     const verdict = await retryDuringOutage(() => judgeCrashes(metadata))

@@ -43,6 +43,9 @@ test(`Postgres restarted ${RESTARTS} times during runs: every run ends, no finis
   await until(
     async () => (await metadata.query(`select from metadata.job where pid = $1`, [worker.process.pid])).rowCount === 1,
   )
+  // A process that loses its connections while it starts would end.
+  await feed(metadata, dags, 8)
+  await until(async () => (await metadata.query(`select from metadata.dag_run where state = 'running'`)).rowCount !== 0)
   for (let restart = 0; restart < RESTARTS; restart++) {
     await outlasting(() => feed(metadata, dags, 8))
     await delay(200 + ((restart * 337) % 600))
