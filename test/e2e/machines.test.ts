@@ -41,13 +41,14 @@ const KILL_EVERY_S = 5
 /** After a restart of Postgres a free lock does not mean a dead process for 15 s. */
 const AROUND_RESTART_MS = { before: 5_000, after: 17_000 }
 
-const networks = openNetworks(VERBS.length)
+/** Only with FUZZ=full: on a busy machine, processes that live are declared dead, and the bounds on time do not hold. */
+const networks = FULL ? openNetworks(VERBS.length) : undefined
 let machines: Machines | undefined
 afterAll(async () => {
   await machines?.close()
   for (const network of networks ?? []) network.remove()
 })
-if (networks === undefined) console.log('skipped: this user cannot create network namespaces')
+if (networks === undefined) console.log('skipped: it needs FUZZ=full and the right to create network namespaces')
 
 test.skipIf(networks === undefined)(
   'machines that are killed and cut off, connections ended, Postgres restarted: every run ends right, no try whose end was recorded is repeated, no late result counts',
