@@ -50,7 +50,6 @@ parentPort?.on('message', (message: LeaseMessage) => {
 void keepLease()
 
 async function keepLease(): Promise<void> {
-  parentPort?.postMessage('ready')
   while (!closing.signal.aborted) await look()
   parentPort?.close()
   await pool.end()

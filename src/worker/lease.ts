@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../log.ts'
@@ -28,8 +29,6 @@ export class Lease {
   #jobId = 0
   #worker: Worker | undefined
   #pulse: ReturnType<typeof startPulse> | undefined
-  /** The thread needs a moment to close its connection. */
-  #isReady = false
   #restart: NodeJS.Timeout | undefined
 
   constructor(options: LeaseOptions) {
@@ -50,10 +49,13 @@ export class Lease {
     clearTimeout(this.#restart)
     const worker = this.#worker
     if (worker === undefined) return
-    const late = setTimeout(() => void worker.terminate(), this.#isReady ? CLOSE_WITHIN_MS : 0)
+    // A thread that is still loading ends after that: terminating it then may never succeed on Node 24.
+    const late = setTimeout(() => void worker.terminate(), CLOSE_WITHIN_MS)
     const ended = new Promise((resolve) => worker.once('exit', resolve))
     this.#send('close')
-    await ended
+    const limit = new AbortController()
+    await Promise.race([ended, delay(2 * CLOSE_WITHIN_MS, undefined, { signal: limit.signal }).catch(() => {})])
+    limit.abort()
     clearTimeout(late)
   }
 
@@ -63,13 +65,9 @@ export class Lease {
     const data: LeaseData = { ...options, memory: this.#pulse.memory, jobId: this.#jobId }
     const worker = openThread(data)
     worker.unref()
-    worker.once('message', () => {
-      this.#isReady = true
-    })
     worker.on('error', (error) => log.error({ err: error }, 'the thread that renews the lease failed; restarting it'))
     worker.on('exit', () => {
       this.#worker = undefined
-      this.#isReady = false
       if (this.#pulse !== undefined) this.#restart = setTimeout(() => this.#start(), RESTART_AFTER_MS).unref()
     })
     this.#worker = worker
