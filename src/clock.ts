@@ -1,4 +1,5 @@
 import { uptime } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /**
  * The process's clock. With `start` (the setting CLOCK, for replays and tests) it begins at that instant and continues
@@ -16,6 +17,21 @@ export interface Clock {
 export function stopwatch(): () => number {
   const from = { monotonic: performance.now(), uptime: uptime() }
   return () => Math.max(performance.now() - from.monotonic, (uptime() - from.uptime) * 1_000)
+}
+
+/** Waits for the work, but at most `ms`. Then it returns undefined, and the work goes on. Throws what the work throws. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms)
+  })
+  return await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+/** Waits until the condition is met, but at most `ms`. */
+export async function until(met: () => boolean, ms: number): Promise<void> {
+  const deadline = performance.now() + ms
+  while (!met() && performance.now() < deadline) await delay(20)
 }
 
 export function openClock(start?: Date): Clock {

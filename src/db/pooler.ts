@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { within } from '../clock.ts'
 import { Client } from './client.ts'
 import type { Connection, Database, Queryable } from './pool.ts'
 
@@ -24,7 +24,7 @@ export async function poolingOf(db: Database): Promise<Pooling> {
   const first = await db.connect()
   try {
     if (!(first as unknown as Client).pooled) return 'none'
-    const second = await within(PATIENCE_MS, db.connect())
+    const second = await connectWithin(PATIENCE_MS, db.connect())
     if (second === undefined) return 'session'
     try {
       for (let round = 0; round < ROUNDS; round += 1) if (await isShared(first, second)) return 'transaction'
@@ -43,7 +43,7 @@ async function isShared(first: Connection, second: Connection): Promise<boolean>
   if (own !== (await pidOf(first))) return true
   try {
     await second.query('begin')
-    // Ends `second` first: if both share a server connection, `first` would wait for the transaction of `second`.
+    // Asks `second` first: if both share a server connection, `first` would wait for the transaction of `second`.
     return own === (await pidOf(second)) || own !== (await pidOf(first))
   } finally {
     await second.query('rollback')
@@ -56,10 +56,8 @@ async function pidOf(db: Queryable): Promise<number | undefined> {
 }
 
 /** Returns undefined if the pool needs longer than `ms`. A connection that arrives later is released. */
-async function within(ms: number, connecting: Promise<Connection>): Promise<Connection | undefined> {
-  const there = new AbortController()
-  const late = delay(ms, undefined, there).catch(() => undefined)
-  const connection = await Promise.race([connecting, late]).finally(() => there.abort())
+async function connectWithin(ms: number, connecting: Promise<Connection>): Promise<Connection | undefined> {
+  const connection = await within(ms, connecting)
   if (connection === undefined) connecting.then((unused) => unused.release()).catch(() => {})
   return connection
 }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { buildGraph } from '../dag/graph.ts'
@@ -237,9 +237,4 @@ export class Runner implements JobListener {
     )
     this.#callbacks = this.#callbacks.then(() => called)
   }
-}
-
-async function until(met: () => boolean, ms: number): Promise<void> {
-  const deadline = performance.now() + ms
-  while (!met() && performance.now() < deadline) await delay(20)
 }

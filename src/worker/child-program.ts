@@ -1,6 +1,6 @@
 /** The program of a child process. It loads one dag and executes tries of this dag, one at a time. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { currentTry, runningTries } from '../blame.ts'
+import { within } from '../clock.ts'
 import { codeVersion } from '../code-version.ts'
 import { readDagSettings } from '../config.ts'
 import { openHttp } from '../connectors/http.ts'
@@ -136,18 +136,15 @@ class TaskPool {
   /** Closes the database. Returns false if the task still uses a connection. */
   async closed(): Promise<boolean> {
     if (this.database.ended) return true
-    const limit = new AbortController()
-    const late = delay(CLOSE_MS, false, { signal: limit.signal }).catch(() => false)
-    const closed = await Promise.race([this.database.end().then(() => true), late])
-    limit.abort()
-    return closed
+    const closed = this.database.end().then(() => true)
+    return (await within(CLOSE_MS, closed)) ?? false
   }
 }
 
-/** The parent reads the outputs of upstream tasks, because this process has no access to the runner's tables. */
-/** The parent does so before it sends an order. */
+/** The parent confirms that it is alive before it starts a try or answers. */
 const confirm = () => undefined
 
+/** The parent reads the outputs of upstream tasks, because this process has no access to the runner's tables. */
 async function readOutput(taskId: string): Promise<unknown> {
   const answer = await new Promise<Output>((resolve) => {
     current?.answers.set(taskId, resolve)

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { within } from '../clock.ts'
 import { OutputLines } from './output-lines.ts'
 import { PING_FD } from './parent-watch.ts'
 import type { Pings } from './pings.ts'
@@ -186,9 +187,7 @@ export class Child {
   async #drained(): Promise<void> {
     const streams = [this.#process.stdout, this.#process.stderr].filter((stream) => stream !== null && !stream.closed)
     const closed = Promise.all(streams.map((stream) => new Promise((resolve) => stream?.once('close', resolve))))
-    const limit = new AbortController()
-    await Promise.race([closed, delay(DRAIN_MS, undefined, { signal: limit.signal })])
-    limit.abort()
+    await within(DRAIN_MS, closed)
     // A process that has left the group may print for ever.
     for (const stream of streams) stream?.destroy()
     for (const lines of this.#lines) lines.flush()

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { within } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
 import { TminusError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
@@ -83,10 +83,7 @@ export class Children {
     this.#isClosed = true
     for (const timer of this.#idle.values()) clearTimeout(timer)
     for (const child of this.#all) child.kill()
-    const limit = new AbortController()
-    const late = delay(CLOSE_MS, undefined, { signal: limit.signal }).catch(() => {})
-    await Promise.race([Promise.all([...this.#all].map(({ gone }) => gone)), late])
-    limit.abort()
+    await within(CLOSE_MS, Promise.all([...this.#all].map(({ gone }) => gone)))
     this.#pings.close()
   }
 

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { within } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import type { JobKind } from '../metadata/jobs.ts'
 import { startPulse } from '../pulse.ts'
@@ -53,9 +53,7 @@ export class Lease {
     const late = setTimeout(() => void worker.terminate(), CLOSE_WITHIN_MS)
     const ended = new Promise((resolve) => worker.once('exit', resolve))
     this.#send('close')
-    const limit = new AbortController()
-    await Promise.race([ended, delay(2 * CLOSE_WITHIN_MS, undefined, { signal: limit.signal }).catch(() => {})])
-    limit.abort()
+    await within(2 * CLOSE_WITHIN_MS, ended)
     clearTimeout(late)
   }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { isOutage, logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
@@ -119,11 +120,12 @@ export class TaskWorker implements JobListener {
 
   /** Waits up to `graceMs` for the running tries, aborts the rest, and waits up to `abandonMs` for them. */
   async drain(graceMs: number, reason: string, abandonMs: number): Promise<number> {
-    await this.#until(graceMs)
+    const ended = () => this.#running.size === 0
+    await until(ended, graceMs)
     this.#interruption = reason
     const left = this.#running.size
     for (const { abort } of this.#running.values()) abort.abort(interruption(reason))
-    await this.#until(abandonMs)
+    await until(ended, abandonMs)
     this.#closed = true
     clearInterval(this.#timer)
     await this.#writer.drained()
@@ -267,11 +269,6 @@ export class TaskWorker implements JobListener {
     log.error(`${reason}; its ${open.length} running tries are aborted, and released uncharged`)
     for (const one of open) Object.assign(one, { isDropped: true }).abort.abort(interruption(reason), true)
     job.stepDown()
-  }
-
-  async #until(ms: number): Promise<void> {
-    const deadline = performance.now() + ms
-    while (this.#running.size > 0 && performance.now() < deadline) await delay(20)
   }
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type App, openApp, type Setup, setUp } from '../../app.ts'
+import { within } from '../../clock.ts'
 import { messageOf } from '../../errors.ts'
 import type { LogLine, RunChange } from '../../metadata/transitions.ts'
 import { readNextRuns } from '../../operations/next-runs.ts'
@@ -64,9 +64,7 @@ async function endBroken(app: App, stop: () => Promise<unknown>): Promise<number
 async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<number> {
   const ended = opening.then((app) => app.end('success', { reason: signal }))
   // If opening fails there is nothing to close, and the error no longer matters.
-  const limit = new AbortController()
-  await Promise.race([ended, delay(EARLY_GRACE_MS, undefined, { signal: limit.signal })]).catch(() => {})
-  limit.abort()
+  await within(EARLY_GRACE_MS, ended).catch(() => {})
   return EXIT_OF[signal]
 }
 
