@@ -207,7 +207,8 @@ async function openProcess(setup: Setup, kind: JobKind) {
   const pools = [runnerPool, metadata.pool, ...(isSameServer(databases.db, metadata.pool) ? [databases.db] : [])]
   const address = { connectionString: connectionString ?? metadataUrl, schema: config.metadataSchema, unnamed }
   const lease = new Lease({ ...address, kind, log })
-  const job = new Job({ db: metadata, connectionString, pools, kind, dags, codeVersion: version, lease, log })
+  const code = { dags, codeVersion: version, version: VERSION, slots: config.concurrency }
+  const job = new Job({ db: metadata, connectionString, pools, kind, ...code, lease, log })
   const { env, clock, scrub } = setup
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }
   const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })

@@ -36,14 +36,21 @@ export interface LoadedCode {
   dags: readonly Dag[]
   /** Hash of the pipelines' sources; null: unknown. */
   codeVersion: string | null
+  /** The version of T-minus. */
+  version?: string
+  /** The number of tries that run in the process at a time. */
+  slots?: number
+  /** The queues that a worker serves. */
+  queues?: readonly string[] | undefined
 }
 
 /** Returns its id. Without `code`, the sources of the process are unknown. */
 export async function insertJob(db: Metadata, kind: JobKind, code?: LoadedCode): Promise<number> {
   const loaded = code && JSON.stringify(Object.fromEntries(code.dags.map(({ id, graph }) => [id, graphHash(graph)])))
   const { rows } = await db.query<{ job_id: number }>(
-    'insert into metadata.job (kind, hostname, pid, dags, code_version) values ($1, $2, $3, $4, $5) returning job_id',
-    [kind, hostname(), process.pid, loaded, code?.codeVersion],
+    `insert into metadata.job (kind, hostname, pid, dags, code_version, tminus_version, slots, queues)
+     values ($1, $2, $3, $4, $5, $6, $7, $8) returning job_id`,
+    [kind, hostname(), process.pid, loaded, code?.codeVersion, code?.version, code?.slots, code?.queues],
   )
   return rows[0]?.job_id ?? 0
 }
