@@ -19,7 +19,7 @@ import { closePool, openPool } from './db/pool.ts'
 import { isSameServer, poolerProblem, poolingOf } from './db/pooler.ts'
 import { MOST, storableText } from './db/text.ts'
 import { messageOf, UsageError } from './errors.ts'
-import { type LoadedDags, loadDags, readSettingsOfAll } from './load-dags.ts'
+import { type LoadedDags, loadDags, noDags, readSettingsOfAll } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
 import { dropMetadata } from './maintenance/schema.ts'
 import type { JobKind } from './metadata/jobs.ts'
@@ -50,12 +50,15 @@ export interface Setup {
  * Reads the environment and the pipelines. Throws one UsageError that names every wrong setting, including the settings
  * of the dags that `wanted` picks. Without `wanted`, a dag with wrong settings becomes an import error, and the other
  * dags still load.
+ *
+ * @param options.withoutDags imports no pipeline, which saves time and runs no code of users
  */
 export async function setUp(
-  options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: LogTarget } = {},
+  options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: LogTarget; withoutDags?: boolean } = {},
 ): Promise<Setup> {
   const env = options.env ?? readEnvironment()
-  const loaded = await loadDags(pipelinesDirOf(env)).catch((error: Error) => {
+  const loading = options.withoutDags ? noDags() : loadDags(pipelinesDirOf(env))
+  const loaded = await loading.catch((error: Error) => {
     // Report a wrong folder together with the other wrong settings.
     parseSettings(env, [], [error.message])
     throw error
@@ -207,7 +210,8 @@ async function openProcess(setup: Setup, kind: JobKind) {
   const pools = [runnerPool, metadata.pool, ...(isSameServer(databases.db, metadata.pool) ? [databases.db] : [])]
   const address = { connectionString: connectionString ?? metadataUrl, schema: config.metadataSchema, unnamed }
   const lease = new Lease({ ...address, kind, log })
-  const code = { dags, codeVersion: version, version: VERSION, slots: config.concurrency }
+  const slots = config.executor === 'local' || kind === 'worker' ? { slots: config.concurrency } : {}
+  const code = { dags, codeVersion: version, version: VERSION, ...slots }
   const job = new Job({ db: metadata, connectionString, pools, kind, ...code, lease, log })
   const { env, clock, scrub } = setup
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }

@@ -25,7 +25,7 @@ export interface ImportError {
 /** Imports `<folder>/dag.ts` (or `.js`) of every folder in PIPELINES_DIR. Throws UsageError if that is not a folder. */
 export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   const root = resolve(pipelinesDir)
-  const loaded: LoadedDags = { dags: new Map(), files: new Map(), importErrors: [] }
+  const loaded = await noDags()
   const found = new Map<string, { dag: Dag; folder: string; file: string }[]>()
   const folders = await findDags(root)
   const release = holdGuard()
@@ -47,6 +47,10 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
     }
   }
   return loaded
+}
+
+export async function noDags(): Promise<LoadedDags> {
+  return { dags: new Map(), files: new Map(), importErrors: [] }
 }
 
 /** Parses the settings of every dag into `settings`. A dag with wrong settings becomes an import error. */

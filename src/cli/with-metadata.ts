@@ -7,16 +7,16 @@ import type { Metadata } from '../metadata/metadata.ts'
  * Sets up a verb that needs no settings of dags. So wrong settings of a dag do not stop the verb. Log lines go to
  * standard error, because standard output contains only the answer.
  */
-export async function setUpCommand(): Promise<Setup> {
-  return await setUp({ wanted: () => false, logTo: process.stderr })
+export async function setUpCommand(options: { withoutDags?: boolean } = {}): Promise<Setup> {
+  return await setUp({ wanted: () => false, logTo: process.stderr, ...options })
 }
 
 /** Opens the runner's tables for `work`, then closes them. Throws a TminusError if there are no tables. */
 export async function withMetadata<T>(
   work: (metadata: Metadata, setup: Setup) => Promise<T>,
-  options: Pick<OpenOptions, 'slow'> = {},
+  { withoutDags = false, ...options }: Pick<OpenOptions, 'slow'> & { withoutDags?: boolean } = {},
 ): Promise<T> {
-  const setup = await setUpCommand()
+  const setup = await setUpCommand({ withoutDags })
   const { metadata, close } = await openDatabases(setup, { create: false, ...options })
   return await work(metadata, setup).finally(close)
 }

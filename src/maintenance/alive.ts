@@ -1,5 +1,5 @@
 import { humanDuration } from '../duration.ts'
-import { findDeadJobs, lockClass } from '../metadata/jobs.ts'
+import { findDeadJobs, type JobKind, lockClass } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { BLOCKED, type JobListing } from '../operations/list-jobs.ts'
 
@@ -14,40 +14,47 @@ export type Executing = Omit<JobListing, 'state' | 'start_date' | 'end_date' | '
 /** Three missed heartbeats: one is written every 5 s. */
 const LATE_MS = 15_000
 
-/** Processes that execute queued runs: they hold their lock, and the database commits their heartbeats. */
-export async function listExecuting(db: Metadata): Promise<Executing[]> {
-  return await listAlive(db, EXECUTES)
+export interface Wanted {
+  /** Default: the kinds of process that execute runs. */
+  kinds?: readonly JobKind[]
+  /** Only processes of this machine. */
+  hostname?: string | undefined
+}
+
+/**
+ * Live processes that execute queued runs, or of other kinds: they hold their lock, and the database commits their
+ * heartbeats.
+ */
+export async function listExecuting(db: Metadata, { kinds = EXECUTING, hostname }: Wanted = {}): Promise<Executing[]> {
+  const dead = (await findDeadJobs(db, 0)).map(({ job_id }) => job_id)
+  const { rows } = await db.query<Executing>(
+    `select ${COLUMNS} from metadata.job
+     where ${WANTED} and abs(${SILENT_MS}) <= $3 and job_id <> all($4::bigint[]) order by job_id`,
+    [kinds, hostname, LATE_MS, dead],
+  )
+  return rows
 }
 
 /** Workers: they execute tasks for processes with EXECUTOR=distributed. */
 export async function listWorkers(db: Metadata): Promise<Executing[]> {
-  return await listAlive(db, `state = 'running' and kind = 'worker'`)
-}
-
-async function listAlive(db: Metadata, which: string): Promise<Executing[]> {
-  const dead = (await findDeadJobs(db, 0)).map(({ job_id }) => job_id)
-  const { rows } = await db.query<Executing>(
-    `select ${COLUMNS} from metadata.job
-     where ${which} and abs(${SILENT_MS}) <= $2 and job_id <> all($1::bigint[]) order by job_id`,
-    [dead, LATE_MS],
-  )
-  return rows
+  return await listExecuting(db, { kinds: ['worker'] })
 }
 
 /** Processes that hold their lock, but whose last heartbeat is too old or in the future. */
-export async function listLate(db: Metadata): Promise<Executing[]> {
+export async function listLate(db: Metadata, { kinds = EXECUTING, hostname }: Wanted = {}): Promise<Executing[]> {
   const { rows } = await db.query<Executing>(
     `select ${COLUMNS} from metadata.job
-     where ${EXECUTES} and abs(${SILENT_MS}) > $2 and exists (
-       select from pg_locks l where l.locktype = 'advisory' and l.classid = $1::bigint::oid and l.objid = job_id::oid
+     where ${WANTED} and abs(${SILENT_MS}) > $3 and exists (
+       select from pg_locks l where l.locktype = 'advisory' and l.classid = $4::bigint::oid and l.objid = job_id::oid
          and l.database = (select oid from pg_database where datname = current_database()) and l.granted)
      order by job_id`,
-    [lockClass(db.schema), LATE_MS],
+    [kinds, hostname, LATE_MS, lockClass(db.schema)],
   )
   return rows
 }
 
-const EXECUTES = `state = 'running' and kind in ('start', 'scheduler')`
+const EXECUTING: readonly JobKind[] = ['start', 'scheduler']
+const WANTED = `state = 'running' and kind = any($1::text[]) and ($2::text is null or hostname = $2)`
 const SILENT_MS = '(extract(epoch from now() - heartbeat_at) * 1000)::float8'
 const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, code_version, ${BLOCKED}, ${SILENT_MS} as silent_ms`
 

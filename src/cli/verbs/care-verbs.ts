@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { commandFor } from '../../command-for.ts'
 import { addVerb } from '../add-verb.ts'
 import { outputOption } from '../output-option.ts'
@@ -46,7 +46,20 @@ export function addJobs(program: Command, done: Done): void {
   addVerb(jobs, 'list', 'list recent processes, live ones first')
     .addOption(outputOption())
     .action(async (options) => done(await (await import('./jobs.ts')).jobsList(options)))
-  addVerb(jobs, 'check', 'list live processes that execute runs; exit code 1 if there is none').action(async () =>
-    done(await (await import('./jobs.ts')).jobsCheck()),
+  addVerb(
+    jobs,
+    'check',
+    'list live processes; exit code 1 if none executes runs, or none matches',
+    '--kind worker --local',
   )
+    .addOption(
+      new Option('--kind <kind>', 'only processes of this kind (default: start and scheduler)').choices([
+        'start',
+        'scheduler',
+        'worker',
+      ]),
+    )
+    .option('--hostname <name>', 'only processes on this machine')
+    .addOption(new Option('--local', 'only processes on the machine of this command').conflicts('hostname'))
+    .action(async (options) => done(await (await import('./jobs.ts')).jobsCheck(options)))
 }

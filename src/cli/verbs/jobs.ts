@@ -1,7 +1,10 @@
+import { hostname } from 'node:os'
 import { commandFor } from '../../command-for.ts'
 import { humanDuration } from '../../duration.ts'
 import { lateReason, listExecuting, listLate } from '../../maintenance/alive.ts'
 import { whyNotWritable } from '../../maintenance/writes.ts'
+import type { JobKind } from '../../metadata/jobs.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
 import { blockedWords, codeDifference, listJobs, shortVersion } from '../../operations/list-jobs.ts'
 import { answer, instant, say, table, wrapped } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
@@ -30,22 +33,35 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
   })
 }
 
-/** `jobs check`: returns 1 if no live process executes runs. */
-export async function jobsCheck(): Promise<number> {
-  return await withMetadata(async (metadata) => {
-    const executing = await listExecuting(metadata)
-    for (const { kind, pid, hostname, silent_ms, ...one } of executing) {
-      const facts = [`last heartbeat ${humanDuration(silent_ms)} ago`, blockedWords(one)].filter(Boolean).join(', ')
-      say(`${kind}, process ${pid} on ${hostname}: ${facts}`)
+export interface CheckOptions {
+  kind?: JobKind
+  hostname?: string
+  local?: boolean
+}
+
+/** `jobs check`: returns 1 if no live process executes runs, or none of this kind and machine is alive. */
+export async function jobsCheck({ kind, ...options }: CheckOptions): Promise<number> {
+  const here = options.local ? hostname() : options.hostname
+  const wanted = { hostname: here, ...(kind && { kinds: [kind] }) }
+  const check = async (metadata: Metadata) => {
+    const executing = await listExecuting(metadata, wanted)
+    for (const one of executing) {
+      const facts = [`last heartbeat ${humanDuration(one.silent_ms)} ago`, blockedWords(one)].filter(Boolean).join(', ')
+      say(`${one.kind}, process ${one.pid} on ${one.hostname}: ${facts}`)
     }
-    const late = await listLate(metadata)
+    const late = await listLate(metadata, wanted)
     for (const one of late) say(sentence(lateReason(one)))
-    if (executing.length + late.length === 0)
-      say(`No live process executes runs; start one with ${commandFor('start')}`)
+    if (executing.length + late.length === 0) {
+      const where = here === undefined ? '' : ` on ${here}`
+      const what = kind === undefined ? `process${where} executes runs` : `${kind} runs${where}`
+      say(`No live ${what}; start one with ${commandFor(kind ?? 'start')}`)
+    }
     const why = await whyNotWritable(metadata.pool)
     if (why !== undefined) say(sentence(why))
     return executing.length > 0 && why === undefined ? 0 : 1
-  })
+  }
+  // This is also a health check, which must not depend on the code of pipelines.
+  return await withMetadata(check, { withoutDags: true })
 }
 
 function sentence(text: string): string {
