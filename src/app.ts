@@ -161,7 +161,8 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
   const { db, job, executor, sessionUrl, unnamed } = opened
   const ofEngine = { timeoutMs: STATEMENT_MS.runner, applicationName: 'tminus engine', unnamed }
   const engine: Engine = new Engine({
-    pool: openPool(opened.databases.metadataUrl, { ...ofEngine, max: 3 }),
+    // A lock that is lost in a crash of Postgres does no harm, because the claim decides.
+    pool: openPool(opened.databases.metadataUrl, { ...ofEngine, max: 3, settings: { synchronous_commit: 'off' } }),
     listenPool: sessionUrl === undefined ? undefined : openPool(sessionUrl, { ...ofEngine, max: 1 }),
     schema: config.workerSchema,
     identifiers: [...loaded.dags.values()].map(identifierOf),

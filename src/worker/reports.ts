@@ -25,13 +25,21 @@ export async function insertReports(db: Metadata, jobId: number, reports: readon
   return rows
 }
 
+/**
+ * The join is lateral, and `offset 0` keeps it so: Postgres finds each try by its key. Otherwise a plan from a time with
+ * few tries would scan all tries.
+ */
 const INSERT_REPORTS = `
 with reported as (
   insert into metadata.task_report (dag_run_id, task_id, try_number, ending)
   select t.dag_run_id, t.task_id, t.try_number, e.ending
   from jsonb_to_recordset($2::jsonb) as e ("dagRunId" bigint, "taskId" text, "tryNumber" int, ending jsonb)
-  join metadata.task_instance t on t.dag_run_id = e."dagRunId" and t.task_id = e."taskId"
-  where t.state = 'running' and t.try_number = e."tryNumber" and t.job_id = $1
+  cross join lateral (
+    select o.dag_run_id, o.task_id, o.try_number from metadata.task_instance o
+    where o.dag_run_id = e."dagRunId" and o.task_id = e."taskId" and o.try_number = e."tryNumber"
+      and o.state = 'running' and o.job_id = $1
+    offset 0
+  ) t
   on conflict (dag_run_id, task_id, try_number) do update set ending = excluded.ending
   returning dag_run_id, task_id, try_number
 )
