@@ -9,7 +9,7 @@ export interface GraphNode {
   triggerRule: TriggerRule
 }
 
-/** Tasks in topological order (authoring order among equals), with their edges as positions in `nodes`. */
+/** Tasks in authoring order, but each after its upstreams, with their edges as positions in `nodes`. */
 export interface Graph {
   readonly nodes: readonly GraphNode[]
   readonly taskIds: readonly string[]
@@ -35,44 +35,28 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   return { nodes, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
 }
 
-/** Kahn's algorithm over a queue in authoring order. If tasks remain at the end, they form a cycle. */
+/** Walks from each task to its upstreams first. A walk that meets its own path has found a cycle. */
 function topologicalOrder(dagId: string, tasks: readonly GraphNode[]): GraphNode[] {
   const byId = new Map(tasks.map((task) => [task.id, task]))
   const twin = tasks.find((task) => byId.get(task.id) !== task)
   if (twin) throw invalid(dagId, `two tasks are called '${twin.id}'; give one of them another id`)
-  const children = new Map<string, GraphNode[]>(tasks.map((task) => [task.id, []]))
-  const open = new Map<string, number>()
-  for (const task of tasks) {
-    const parents = new Set(Object.values(task.upstream))
-    for (const parent of parents) {
-      const siblings = children.get(parent)
-      if (!siblings) throw invalid(dagId, `task '${task.id}' depends on '${parent}', which is not a task of this dag`)
-      siblings.push(task)
-    }
-    open.set(task.id, parents.size)
-  }
-  const ordered = tasks.filter((task) => open.get(task.id) === 0)
-  for (let next = 0; next < ordered.length; next++) {
-    for (const child of children.get(ordered[next]?.id ?? '') ?? []) {
-      const left = (open.get(child.id) ?? 0) - 1
-      open.set(child.id, left)
-      if (left === 0) ordered.push(child)
-    }
-  }
-  if (ordered.length < tasks.length)
-    throw invalid(dagId, `its tasks form a cycle: ${findCycle(byId, ordered).join(' → ')}`)
-  return ordered
-}
-
-/** Walks upstream among the tasks that could not be ordered, until it reaches the same task again. */
-function findCycle(byId: ReadonlyMap<string, GraphNode>, ordered: readonly GraphNode[]): string[] {
-  const done = new Set(ordered.map((task) => task.id))
+  const ordered = new Set<GraphNode>()
   const path: string[] = []
-  let id = [...byId.keys()].find((candidate) => !done.has(candidate))
-  while (id !== undefined && !path.includes(id)) {
-    path.push(id)
-    id = Object.values(byId.get(id)?.upstream ?? {}).find((parent) => !done.has(parent))
+  const add = (task: GraphNode): void => {
+    if (ordered.has(task)) return
+    if (path.includes(task.id)) {
+      const cycle = [...path.slice(path.indexOf(task.id)), task.id].reverse()
+      throw invalid(dagId, `its tasks form a cycle: ${cycle.join(' → ')}`)
+    }
+    path.push(task.id)
+    for (const id of Object.values(task.upstream)) {
+      const parent = byId.get(id)
+      if (!parent) throw invalid(dagId, `task '${task.id}' depends on '${id}', which is not a task of this dag`)
+      add(parent)
+    }
+    path.pop()
+    ordered.add(task)
   }
-  const cycle = path.slice(path.indexOf(id ?? ''))
-  return [...cycle, cycle[0] ?? ''].reverse()
+  tasks.forEach(add)
+  return [...ordered]
 }
