@@ -1,5 +1,4 @@
 import { dueAfter } from '../clock.ts'
-import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
 import { type DagRunState, isTerminal, TASK_TRANSITIONS, type TerminalTaskState } from '../dag/state.ts'
@@ -198,13 +197,6 @@ export class ActiveRun {
     this.#unwritten.set(index, unwritten)
     Object.assign(instance, to)
   }
-}
-
-/** A read-only view of an owned run. */
-export interface RunView {
-  readonly dag: Dag
-  readonly run: DagRun
-  readonly state: ActiveRun
 }
 
 /** Returns the tasks that are ready when a run starts. */

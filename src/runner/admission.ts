@@ -4,9 +4,10 @@ import { logUnlessOutage } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
-import { type RunView, readyAtFirst } from './active-run.ts'
+import { readyAtFirst } from './active-run.ts'
 import type { Executor } from './executor.ts'
 import type { JobContext } from './job.ts'
+import type { OwnedRun } from './owned-run.ts'
 
 export interface AdmissionOptions extends JobContext {
   /** Its slots limit the task instances that run in this process. */
@@ -15,18 +16,9 @@ export interface AdmissionOptions extends JobContext {
   idle(): void
 }
 
-/** A run with ready tasks that need slots. */
-export interface Candidate extends RunView {
-  /** Position in the order in which this process got its runs; runs with a lower number start first. */
-  readonly order: number
-  /** True while the task instance waits to be started. */
-  isWaiting(index: number): boolean
-  start(index: number): void
-}
-
 /** A ready task instance, by its position in its run's graph. */
 interface Entry extends SlotWanted {
-  run: Candidate
+  run: OwnedRun
   index: number
   priority: number
 }
@@ -85,7 +77,7 @@ export class Admission {
   }
 
   /** Adds ready task instances. Each of them starts as soon as it has its slots. */
-  offer(run: Candidate, indexes: readonly number[]): void {
+  offer(run: OwnedRun, indexes: readonly number[]): void {
     for (const index of indexes) this.#place(run, index)
     this.#admit()
   }
@@ -120,14 +112,15 @@ export class Admission {
     this.#closed = true
   }
 
-  #place(run: Candidate, index: number): void {
+  #place(run: OwnedRun, index: number): void {
     const { taskId, tryNumber } = run.state.instance(index)
     const pools = poolsOf(run.dag, taskId)
-    const wanted = { dagRunId: run.run.dagRunId, taskId, tryNumber: tryNumber + 1, pools }
+    const { dagRunId } = run.run
+    const wanted = { dagRunId, taskId, tryNumber: tryNumber + 1, pools }
     const entry = { ...wanted, run, index, priority: priorityOf(run.dag, taskId) }
     if (pools.length > 0) {
       run.state.markWaiting(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
-      this.#limited.set(`${run.order}:${index}`, entry)
+      this.#limited.set(`${dagRunId}:${index}`, entry)
       return
     }
     run.state.markWaiting(index, 'queued', null)
@@ -176,9 +169,9 @@ function limitPerPools(entries: readonly Entry[], most: number): Entry[] {
   })
 }
 
-/** Sorts by priority (highest first), then by the order of the runs, then by the order of the graph. */
+/** Sorts by priority (highest first), then by the age of the runs (oldest first), then by the order of the graph. */
 function compare(a: Entry, b: Entry): number {
-  return b.priority - a.priority || a.run.order - b.run.order || a.index - b.index
+  return b.priority - a.priority || a.dagRunId - b.dagRunId || a.index - b.index
 }
 
 function priorityOf(dag: Dag, taskId: string): number {

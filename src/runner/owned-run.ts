@@ -8,12 +8,28 @@ import { humanDuration } from '../duration.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
 import type { TaskInstance } from '../metadata/task-instances.ts'
-import type { Ending, RunChange, RunResult } from '../metadata/transitions.ts'
+import type { Ending, LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
 import { ActiveRun } from './active-run.ts'
-import { type Candidate, hasLimits } from './admission.ts'
-import type { Owner } from './owner.ts'
+import { type Admission, hasLimits } from './admission.ts'
+import type { Executor } from './executor.ts'
+import type { JobContext } from './job.ts'
 import { attempt, interruption, Tries, type Try } from './tries.ts'
-import type { Source } from './writer.ts'
+import type { Writer } from './writer.ts'
+
+/** What a run needs from its owner process. */
+export interface Owner extends JobContext {
+  readonly executor: Executor
+  readonly admission: Admission
+  readonly writer: Writer
+  onChange(run: OwnedRun, change: RunChange): void
+  /** Shows a task's log line. */
+  onLog(line: LogLine): void
+  /** This process no longer owns the run. If it lost the run, `error` says why. */
+  onEnd(run: OwnedRun, result: RunResult | Error): void
+}
+
+/** The parts of a run that other folders may read. */
+export type RunView = Pick<OwnedRun, 'dag' | 'run' | 'state'>
 
 /** The pause after a refused write. Without it, a write that is always refused would repeat in a busy loop. */
 const REFUSED_MS = 500
@@ -32,9 +48,8 @@ interface Exit {
 }
 
 /** A run that this process owns and advances. Each decision is written first and then carried out. */
-export class OwnedRun implements Candidate, Source {
+export class OwnedRun {
   readonly dag: Dag
-  readonly order: number
   readonly finished: Promise<RunResult>
   /** The run as this process knows it. Only this class changes it. */
   state: ActiveRun
@@ -51,10 +66,9 @@ export class OwnedRun implements Candidate, Source {
   readonly #timers = new Timers<number | 'run'>()
   #finish: (result: RunResult | Promise<never>) => void = () => {}
 
-  constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, order: number, retries = true) {
+  constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, retries = true) {
     this.#owner = owner
     this.#tries = new Tries(owner.admission, this.#freePools)
-    this.order = order
     this.dag = dag
     this.#retries = retries
     this.#limited = hasLimits(dag)
@@ -78,6 +92,7 @@ export class OwnedRun implements Candidate, Source {
     this.#timers.wakeAfter('run', limit - run.ranForMs, stop)
   }
 
+  /** True while the task instance waits to be started. */
   isWaiting(index: number): boolean {
     const { state } = this.state.instance(index)
     return this.#phase !== 'over' && (state === 'queued' || state === 'scheduled')
@@ -129,6 +144,7 @@ export class OwnedRun implements Candidate, Source {
     this.#close(new TminusError(`This process gave up run ${this.run.runId}: ${reason}`, { code }))
   }
 
+  /** Called directly before a write, so that the changes that wait merge. */
   takeChange(): RunChange | undefined {
     const change = this.#phase === 'idle' ? this.state.takeChange() : undefined
     if (change === undefined) return undefined
@@ -139,6 +155,7 @@ export class OwnedRun implements Candidate, Source {
     return Object.assign(change, { limited: this.#limited, handedOver })
   }
 
+  /** Called after the write: true if the change was written, an error if the database refused this change alone. */
   written(change: RunChange, result: boolean | Error): void {
     this.#tries.written(result)
     if (this.#phase === 'over') return

@@ -10,13 +10,11 @@ import { type ClaimFilter, claimRun, type DagRun, readRun } from '../metadata/da
 import { registerDag } from '../metadata/dags.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import type { LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
-import type { RunView } from './active-run.ts'
 import { Admission } from './admission.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
 import type { JobContext, JobListener } from './job.ts'
-import { OwnedRun } from './owned-run.ts'
-import type { Owner } from './owner.ts'
+import { OwnedRun, type Owner, type RunView } from './owned-run.ts'
 import { newRunId } from './run-id.ts'
 import { Writer } from './writer.ts'
 
@@ -58,7 +56,6 @@ export class Runner implements JobListener {
   /** True after a failed claim. The claim may have succeeded, and only the answer was lost. */
   #mayHaveLostClaim = false
   #inserting = 0
-  #runCount = 0
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -94,7 +91,7 @@ export class Runner implements JobListener {
     if (inserted === undefined)
       throw new TminusError(`Run ${run.runId} already exists`, { code: 'run_exists', retryable: false })
     const stored: DagRun = { ...run, ...inserted, jobId: this.#options.job.id, version: 0, reason: null, ranForMs: 0 }
-    const owned = new OwnedRun(this.#owner, dag, dag.graph, stored, ++this.#runCount, retries)
+    const owned = new OwnedRun(this.#owner, dag, dag.graph, stored, retries)
     this.#runs.set(stored.dagRunId, owned)
     const instances = dag.graph.taskIds.map((id) => firstInstance(id, started.has(id)))
     if (stored.state === 'running') owned.resume(stored, instances)
@@ -198,8 +195,7 @@ export class Runner implements JobListener {
     const { run, nodes, instances } = stored
     // The run was cancelled after the claim. It has ended, or after a clear another process may own it.
     if (run.state !== 'running' || run.jobId !== job.id) return true
-    const owned =
-      this.#runs.get(id) ?? new OwnedRun(this.#owner, dag, buildGraph(run.dagId, nodes), run, ++this.#runCount)
+    const owned = this.#runs.get(id) ?? new OwnedRun(this.#owner, dag, buildGraph(run.dagId, nodes), run)
     this.#runs.set(id, owned)
     owned.resume(run, instances)
     if (this.#changedUnknown.has(id)) owned.changedElsewhere()

@@ -3,9 +3,9 @@ import { messageOf, TminusError } from '../errors.ts'
 import { readOutput } from '../metadata/task-instances.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import { Abort } from './abort.ts'
-import { type ActiveRun, failure, type RunView } from './active-run.ts'
+import { type ActiveRun, failure } from './active-run.ts'
 import type { Admission } from './admission.ts'
-import type { Owner } from './owner.ts'
+import type { OwnedRun, Owner } from './owned-run.ts'
 
 /**
  * A try in this process. `claimed`: the claim is not written yet · `running`: its task executes · `ended`: its task
@@ -118,7 +118,7 @@ export class Tries {
 
 /** Executes a try with the executor. Never rejects. */
 export async function attempt(
-  { run, dag, state }: RunView,
+  { run, dag, state }: OwnedRun,
   { index, tryNumber, abort }: Try,
   { db, job, executor, writer, onLog }: Owner,
 ): Promise<Ending> {

@@ -1,21 +1,14 @@
 import { CoalescedWork } from '../coalesced-work.ts'
 import { isOutage, retryDuringOutage } from '../db/outage.ts'
-import { type DagRun, type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
+import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
 import type { Executor } from './executor.ts'
 import type { JobContext } from './job.ts'
+import type { OwnedRun } from './owned-run.ts'
 import { TryLog, TURN_BYTES } from './try-log.ts'
 
 export type WriterOptions = JobContext & { executor?: Pick<Executor, 'handOver'> }
-
-/** A run with changes to write. `takeChange` is called just before the write, so that waiting changes merge. */
-export interface Source {
-  readonly run: Pick<DagRun, 'previous'>
-  takeChange(): RunChange | undefined
-  /** Called after the write: true if the change was written, an error if the database refused this change alone. */
-  written(change: RunChange, result: boolean | Error): void
-}
 
 interface Waiting {
   insertion: Insertion
@@ -23,7 +16,7 @@ interface Waiting {
   reject(error: Error): void
 }
 
-type Item = { source: Source; change: RunChange } | LogLine
+type Item = { source: OwnedRun; change: RunChange } | LogLine
 
 const MAX_INSERTED_TOGETHER = 100
 /** The time that a log line waits for a transition that can share its write. */
@@ -37,7 +30,7 @@ const LOG_BYTES = 256_000
  */
 export class Writer {
   readonly #options: WriterOptions
-  readonly #dirty = new Set<Source>()
+  readonly #dirty = new Set<OwnedRun>()
   readonly #writing: CoalescedWork
   readonly #inserting: CoalescedWork
   readonly #logs = new Set<TryLog>()
@@ -63,7 +56,7 @@ export class Writer {
     })
   }
 
-  mark(source: Source): void {
+  mark(source: OwnedRun): void {
     this.#dirty.add(source)
     this.#writing.request()
   }

@@ -5,7 +5,7 @@ import type { Metadata } from '../metadata/metadata.ts'
 import type { RunChange } from '../metadata/transitions.ts'
 import { listPools } from '../operations/pools.ts'
 import { countUnfinished } from '../operations/run-counts.ts'
-import type { RunView } from '../runner/active-run.ts'
+import type { RunView } from '../runner/owned-run.ts'
 import type { LastCheck } from '../scheduler/scheduler.ts'
 
 export interface MetricsOptions {

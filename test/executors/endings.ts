@@ -85,8 +85,8 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
       expect((await run(dag('endings'), { retries: false })).task_instances).toMatchObject([
         { task_id: 'a', state: 'failed', try_number: 1, reason: 'wrong address' },
         { task_id: 'b', state: 'skipped', reason: 'nothing to do' },
-        { task_id: 'd', state: 'failed', try_number: 1, reason: 'mendable' },
         { task_id: 'c', state: 'skipped', try_number: 0, reason: 'b was skipped' },
+        { task_id: 'd', state: 'failed', try_number: 1, reason: 'mendable' },
       ])
     })
 

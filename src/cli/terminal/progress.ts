@@ -3,7 +3,7 @@ import type { Dag } from '../../dag/dag.ts'
 import { isTerminal, type TaskInstanceState } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
 import type { LogLine, RunChange, RunResult, Transition } from '../../metadata/transitions.ts'
-import type { RunView } from '../../runner/active-run.ts'
+import type { RunView } from '../../runner/owned-run.ts'
 import { columnsOf, wrap } from '../../terminal-text.ts'
 import { printable, type Screen } from './screen.ts'
 
