@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
+import { within } from '../../src/clock.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE = ['--conditions=tminus-source', '--import', join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')]
@@ -27,6 +28,8 @@ export interface Running {
   process: ChildProcess
   /** Its standard output so far. */
   stdout(): string
+  /** Its standard error so far. */
+  stderr(): string
   ended: Promise<Ended>
 }
 
@@ -44,9 +47,16 @@ export function startCli(args: readonly string[], { env = {}, ...options }: Proc
   return startNode([MAIN, ...args], { env: { PIPELINES_DIR: PIPELINES, WEB_PORT: '0', ...env }, ...options })
 }
 
+/** Throws an error with its output if it does not end in time. */
 export async function runCli(args: readonly string[], options: ProcessOptions = {}): Promise<Ended> {
-  return await startCli(args, options).ended
+  const running = startCli(args, options)
+  const ended = await within(ENDS_WITHIN_MS, running.ended)
+  if (ended !== undefined) return ended
+  const [stdout, stderr] = [running.stdout(), running.stderr()]
+  throw new Error(`tminus ${args.join(' ')} (process ${running.process.pid}) does not end: ${stdout}${stderr}`)
 }
+
+const ENDS_WITHIN_MS = 150_000
 
 /** The processes that still run. They are ended after the tests of the file, and if the test run itself is killed. */
 const started = new Set<ChildProcess>()
@@ -79,7 +89,7 @@ export function startNode(
     const bySignal = signal === null ? 0 : 128 + constants.signals[signal as NodeJS.Signals]
     return { code: (code ?? bySignal) as number, ...texts }
   })
-  return { process: child, stdout: () => texts.stdout, ended }
+  return { process: child, stdout: () => texts.stdout, stderr: () => texts.stderr, ended }
 }
 
 /** Runs the text of a module. Its imports start at the checkout's root: `ROOT/src/…`. */
