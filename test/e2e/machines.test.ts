@@ -9,35 +9,40 @@ import {
   allAlive,
   isBusy,
   judgeMachines,
+  type Lost,
   latencyOf,
   MACHINE_PIPELINES,
   type Machine,
   type Machines,
+  type Networks,
   openMachines,
   openNetworks,
   repeatedTries,
   secondTries,
+  traceOf,
   type Verb,
 } from '../support/machines.ts'
 import { FULL } from '../support/random.ts'
 
 const VERBS: readonly Verb[] = ['scheduler', 'scheduler', 'worker', 'worker', 'worker']
-/** Seconds after the start. FUZZ=full: 500 runs in two minutes. */
+/** Seconds after the start. The runs are spread over the time until `until`. No connection is ended in the long cut. */
 const PLAN = FULL
   ? {
       runs: 500,
       open: 15,
-      until: 120,
+      until: 185,
       cuts: [
         [8, 20],
-        [40, 40],
+        [95, 40],
       ],
-      owners: [20, 90],
-      restart: 104,
-      ends: every(9, 10, 12),
+      owners: [33, 80, 140],
+      restart: 150,
+      ends: [...every(8, 15, 10), 172, 180],
     }
   : { runs: 60, open: 8, until: 36, cuts: [[1, 32]], owners: [16], restart: 36, ends: [34, 35] }
 const KILL_EVERY_S = 5
+/** What happened before a second try that began later than this is printed. */
+const SLOW_MS = 5_000
 /** After a restart of Postgres a free lock does not mean a dead process for 15 s. */
 const AROUND_RESTART_MS = { before: 5_000, after: 17_000 }
 
@@ -46,14 +51,14 @@ const networks = FULL ? openNetworks(VERBS.length) : undefined
 let machines: Machines | undefined
 afterAll(async () => {
   await machines?.close()
-  for (const network of networks ?? []) network.remove()
+  networks?.remove()
 })
 if (networks === undefined) console.log('skipped: it needs FUZZ=full and the right to create network namespaces')
 
 test.skipIf(networks === undefined)(
   'machines that are killed and cut off, connections ended, Postgres restarted: every run ends right, no try whose end was recorded is repeated, no late result counts',
   async () => {
-    machines = await openMachines(networks ?? [], VERBS)
+    machines = await openMachines(networks as Networks, VERBS)
     const { metadata, pool, schedulers, workers } = machines
     const loaded = (await loadDags(MACHINE_PIPELINES)).dags
     const dags = ['mixed', 'random-8', 'failing'].flatMap((id) => loaded.get(id) ?? [])
@@ -61,21 +66,30 @@ test.skipIf(networks === undefined)(
     await allAlive(metadata, [...schedulers, ...workers])
     const began = Date.now()
     const at = (s: number) => delay(Math.max(0, began + s * 1_000 - Date.now()))
+    const faults: { time: string; fault: string }[] = []
+    const note = (fault: string) => faults.push({ time: new Date().toISOString(), fault })
     let runs = 0
     let restartedAt = 0
     const feeding = async () => {
-      while (Date.now() < began + PLAN.until * 1_000) {
-        runs += await retryDuringOutage(() => feed(metadata, dags, Math.min(PLAN.open, PLAN.runs - runs)))
-        await delay(500)
+      while (runs < PLAN.runs) {
+        const isDue = runs < (PLAN.runs * (Date.now() - began)) / (PLAN.until * 1_000)
+        const next = [...dags.slice(runs % dags.length), ...dags.slice(0, runs % dags.length)]
+        const open = Math.min(PLAN.open, PLAN.runs - runs)
+        if (isDue) runs += await retryDuringOutage(() => feed(metadata, next, open))
+        await delay(100)
       }
+      note('the last run is queued')
     }
     const killing = async () => {
-      for (let s = KILL_EVERY_S; s < PLAN.until; s += KILL_EVERY_S) {
+      for (let s = KILL_EVERY_S; runs < PLAN.runs; s += KILL_EVERY_S) {
         await at(s)
         const whole = workers.filter(({ isCut }) => !isCut)
         // On a slow machine a new process takes longer than the pause, and the other ones must be there to take over.
         await retryDuringOutage(() => allAlive(metadata, whole))
-        await whole[(s / KILL_EVERY_S) % whole.length]?.kill()
+        const killed = whole[(s / KILL_EVERY_S) % whole.length]
+        if (killed === undefined || killed.isCut) continue
+        note(`kill ${killed.name}`)
+        await killed.kill()
       }
     }
     const cutting = async () => {
@@ -83,18 +97,22 @@ test.skipIf(networks === undefined)(
         await at(s)
         const [cut] = workers as [Machine]
         await retryDuringOutage(() => isBusy(metadata, cut))
+        note(`cut ${cut.name} for ${forS} s`)
         await cut.cutOff(forS * 1_000)
       }
     }
     const killingOwners = async () => {
       for (const [index, s] of PLAN.owners.entries()) {
         await at(s)
-        await schedulers[index % schedulers.length]?.kill()
+        const killed = schedulers[index % schedulers.length]
+        note(`kill ${killed?.name}`)
+        await killed?.kill()
       }
     }
     const ending = async () => {
       for (const s of PLAN.ends) {
         await at(s)
+        note('end all connections')
         const sql = `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tminus%' and pid <> pg_backend_pid()`
         await retryDuringOutage(() => pool.query(sql)).catch(() => {})
       }
@@ -102,36 +120,44 @@ test.skipIf(networks === undefined)(
     const restarting = async () => {
       await at(PLAN.restart)
       restartedAt = Date.now()
+      note('restart Postgres')
       await machines?.restartDatabase()
     }
     await Promise.all([feeding(), killing(), cutting(), killingOwners(), ending(), restarting()])
     await retryDuringOutage(() => allEnded(metadata, 180_000))
     const verdict = { ...(await judgeCrashes(metadata)), ...(await judgeMachines(metadata)) }
+    const repeated = await repeatedTries(metadata)
     const isNear = (ms: number) =>
       ms > restartedAt - AROUND_RESTART_MS.before && ms < restartedAt + AROUND_RESTART_MS.after
-    const kills = workers.flatMap((one) => one.kills)
-    const after = async (some: typeof kills) =>
-      latencyOf(
-        (await Promise.all(some.map((one) => secondTries(metadata, { ...one, until: one.at + 60_000 })))).flat(),
-      )
+    const kills = workers.flatMap((one) => one.kills).map((one) => ({ ...one, until: one.at + 60_000 }))
+    const lost = async (some: typeof kills) =>
+      (await Promise.all(some.map((one) => secondTries(metadata, one)))).flat().sort((a, b) => a.ms - b.ms)
+    const afterKill = await lost(kills.filter((one) => !isNear(one.at)))
+    const afterCut = await lost(workers.flatMap(({ cuts }) => cuts))
+    const isByLease = ({ reason }: Lost) => reason.includes('no heartbeat')
     const latency = {
-      kill: await after(kills.filter((one) => !isNear(one.at))),
-      killNearRestart: await after(kills.filter((one) => isNear(one.at))),
-      cut: latencyOf(
-        (await Promise.all(workers.flatMap(({ cuts }) => cuts).map((one) => secondTries(metadata, one)))).flat(),
-      ),
+      kill: latencyOf(afterKill),
+      killNearRestart: latencyOf(await lost(kills.filter((one) => isNear(one.at)))),
+      cut: latencyOf(afterCut.filter(isByLease)),
+      cutAndEnded: latencyOf(afterCut.filter((one) => !isByLease(one))),
     }
     const all = [...schedulers, ...workers]
     await allAlive(metadata, all)
     const ended = await Promise.all(all.map((one) => one.stop()))
     const ownEnds = all.flatMap((one) => one.ownEnds)
     const refused = ended.map(({ stdout }) => stdout.split('which is not counted').length - 1)
-    const facts = { ...verdict, latency, ownEnds, refused, codes: ended.map(({ code }) => code), load: loadavg() }
+    const counts = { ...verdict, kills: kills.length, repeated: repeated.length, seconds: (Date.now() - began) / 1_000 }
+    const facts = { ...counts, latency, ownEnds, refused, codes: ended.map(({ code }) => code), load: loadavg() }
     console.log(JSON.stringify(facts))
-    for (const one of await repeatedTries(metadata)) console.log(JSON.stringify(one))
+    for (const one of [...repeated, ...afterKill.filter(({ ms }) => ms > SLOW_MS).slice(-3)]) {
+      const trace = await traceOf(metadata, all, one)
+      console.log([one, ...faults, ...trace].map((line) => JSON.stringify(line)).join('\n'))
+    }
     expect(facts).toMatchObject({
       running: 0,
+      runs: PLAN.runs,
       startedTwice: 0,
+      repeated: 0,
       afterSuccess: 0,
       successTwice: 0,
       unproven: 0,
@@ -147,9 +173,10 @@ test.skipIf(networks === undefined)(
     expect(latency.cut.tries).toBeGreaterThan(0)
     expect(latency.cut.mostMs).toBeLessThan(35_000)
   },
-  600_000,
+  900_000,
 )
 
+/** Starts and ends in steps of so many seconds. */
 function every(stepS: number, fromS: number, count: number): number[] {
   return Array.from({ length: count }, (_, n) => fromS + n * stepS)
 }

@@ -94,6 +94,9 @@ export function startNode(
 
 /** Runs the text of a module. Its imports start at the checkout's root: `ROOT/src/…`. */
 export async function runScript(script: string, options: ProcessOptions = {}): Promise<Ended> {
-  const source = script.replaceAll('ROOT/', ROOT)
-  return await startNode(['--input-type=module', '-e', source], options).ended
+  return await startScript(script, options).ended
+}
+
+export function startScript(script: string, options: ProcessOptions = {}): Running {
+  return startNode(['--input-type=module', '-e', script.replaceAll('ROOT/', ROOT)], options)
 }

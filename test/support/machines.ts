@@ -2,11 +2,12 @@ import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type EmbeddedServer, openEmbedded } from '../../src/db/embedded/embedded.ts'
+import type { EmbeddedServer } from '../../src/db/embedded/embedded.ts'
+import { retryDuringOutage } from '../../src/db/outage.ts'
 import { type Database, openPool } from '../../src/db/pool.ts'
 import { migrateMetadata } from '../../src/maintenance/schema.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
-import { type Ended, type Running, startCli } from './cli.ts'
+import { type Ended, type Running, startCli, startScript } from './cli.ts'
 import { EFFECT_TABLE } from './crash.ts'
 import { type NetworkNamespace, openNamespace } from './network-namespace.ts'
 import { percentile } from './scheduler-processes.ts'
@@ -21,6 +22,7 @@ const KILLED = 137
 
 /** A network namespace in which one process runs. */
 export class Machine {
+  readonly name: string
   readonly #verb: Verb
   readonly #network: NetworkNamespace
   readonly #url: string
@@ -29,6 +31,8 @@ export class Machine {
   readonly cuts: { pid: number; at: number; until: number }[] = []
   /** What a process said that ended by itself, and whether it had been at work. */
   readonly ownEnds: { wasAtWork: boolean; stderr: string }[] = []
+  /** All its processes so far. */
+  readonly processes: Running[] = []
   running: Running
   isCut = false
   #isStopping = false
@@ -37,6 +41,7 @@ export class Machine {
     const url = new URL(connectionString)
     url.searchParams.delete('host')
     url.hostname = network.host
+    this.name = `${verb} in ${network.name}`
     this.#verb = verb
     this.#network = network
     this.#url = url.href
@@ -45,14 +50,14 @@ export class Machine {
 
   /** SIGKILL, and a new process. */
   async kill(): Promise<void> {
-    this.kills.push({ pid: this.running.process.pid ?? 0, at: Date.now() })
+    this.kills.push({ pid: pidOf(this), at: Date.now() })
     this.running.process.kill('SIGKILL')
     await this.running.ended
     this.running = this.#start()
   }
 
   async cutOff(ms: number): Promise<void> {
-    const [pid, at] = [this.running.process.pid ?? 0, Date.now()]
+    const [pid, at] = [pidOf(this), Date.now()]
     this.isCut = true
     this.#network.cut()
     await delay(ms)
@@ -71,6 +76,7 @@ export class Machine {
     // More slots than tries at any moment, so that a lost try does not wait for one.
     const env = { EXECUTOR: 'distributed', PIPELINES_DIR: MACHINE_PIPELINES, CONCURRENCY: '30', WEB_PORT: '0' }
     const running = startCli([this.#verb], { env: { ...env, DATABASE_URL: this.#url }, prefix: this.#network.prefix })
+    this.processes.push(running)
     void running.ended.then((ended) => this.#endedItself(running, ended))
     return running
   }
@@ -84,7 +90,7 @@ export class Machine {
   }
 }
 
-/** Machines with one database between them, at an address of this machine in each of their networks. */
+/** Machines with one database between them. Each process, and the database, is in a network namespace of its own. */
 export interface Machines {
   pool: Database
   metadata: Metadata
@@ -95,18 +101,41 @@ export interface Machines {
   close(): Promise<void>
 }
 
-/** @param networks one for each of the verbs */
-export async function openMachines(networks: readonly NetworkNamespace[], verbs: readonly Verb[]): Promise<Machines> {
+export interface Networks {
+  database: NetworkNamespace
+  /** One for each process. */
+  machines: readonly NetworkNamespace[]
+}
+
+/** A process in the namespace of the database. It starts the server, also when the server has died. */
+const SERVER = `
+  import { openEmbedded } from 'ROOT/src/db/embedded/embedded.ts'
+  const settings = { listen_addresses: '*', max_connections: '300' }
+  const { connectionString, folder } = await openEmbedded({ dataDir: process.env.DATA_DIR, create: true, settings })
+  console.log(JSON.stringify({ connectionString, folder }))
+  setInterval(() => {}, 1_000)`
+
+/** @param verbs one for each network of a machine */
+export async function openMachines({ database, machines }: Networks, verbs: readonly Verb[]): Promise<Machines> {
   const dataDir = await scratchFolder()
-  const settings = { listen_addresses: networks.map(({ host }) => host).join(','), max_connections: '300' }
-  const server: EmbeddedServer = await openEmbedded({ dataDir, create: true, settings })
-  const pool = openPool(server.connectionString)
-  await appendFile(join(server.folder, 'data', 'pg_hba.conf'), 'host all all samenet scram-sha-256\n')
+  const env = { DATA_DIR: dataDir }
+  const server = startScript(SERVER, { env, prefix: database.prefix })
+  while (!server.stdout().includes('\n')) {
+    if (server.process.exitCode !== null) throw new Error((await server.ended).stderr)
+    await delay(20)
+  }
+  const { connectionString, folder } = JSON.parse(server.stdout()) as Pick<
+    EmbeddedServer,
+    'connectionString' | 'folder'
+  >
+  // This process reaches the server by its socket in the file system, which all namespaces share.
+  const pool = openPool(connectionString)
+  await appendFile(join(folder, 'data', 'pg_hba.conf'), 'host all all samenet scram-sha-256\n')
   await pool.query('select pg_reload_conf()')
   await migrateMetadata(pool, 'metadata')
   await pool.query(EFFECT_TABLE)
   const all = verbs.map((verb, index) => {
-    return { verb, machine: new Machine(verb, networks[index] as NetworkNamespace, server.connectionString) }
+    return { verb, machine: new Machine(verb, machines[index] as NetworkNamespace, connectionString) }
   })
   const of = (verb: Verb) => all.filter((one) => one.verb === verb).map(({ machine }) => machine)
   return {
@@ -115,21 +144,21 @@ export async function openMachines(networks: readonly NetworkNamespace[], verbs:
     schedulers: of('scheduler'),
     workers: of('worker'),
     restartDatabase: async () => {
-      process.kill(serverPid(server.folder), 'SIGQUIT')
-      const again = await openEmbedded({ dataDir, create: false, settings })
-      await again.release({ leaveRunning: true })
+      process.kill(serverPid(folder), 'SIGQUIT')
+      await retryDuringOutage(() => pool.query('select 1'))
     },
     close: async () => {
       for (const { machine } of all) machine.running.process.kill('SIGKILL')
       await Promise.all(all.map(({ machine }) => machine.running.ended))
       await pool.end()
-      await server.release()
+      server.process.kill('SIGKILL')
+      await server.ended
       await removeFolder(dataDir)
     },
   }
 }
 
-const pidOf = ({ running }: Machine) => running.process.pid
+const pidOf = ({ running }: Machine) => running.process.pid ?? 0
 
 /** Waits until the processes of these machines are registered. */
 export async function allAlive(db: Metadata, machines: readonly Machine[]): Promise<void> {
@@ -145,30 +174,47 @@ export async function isBusy(db: Metadata, machine: Machine): Promise<void> {
 }
 
 /** Undefined if they cannot be made. */
-export function openNetworks(count: number): NetworkNamespace[] | undefined {
-  const made = Array.from({ length: count }, (_, index) => openNamespace(index + 1))
-  const networks = made.filter((one) => one !== undefined)
-  if (networks.length === count) return networks
-  for (const network of networks) network.remove()
+export function openNetworks(count: number): (Networks & { remove(): void }) | undefined {
+  const database = openNamespace(0)
+  if (database === undefined) return undefined
+  const made = Array.from({ length: count }, (_, index) => openNamespace(index + 1, database))
+  const machines = made.filter((one) => one !== undefined)
+  const remove = () => {
+    for (const network of [...machines, database]) network.remove()
+  }
+  if (machines.length === count) return { database, machines, remove }
+  remove()
   return undefined
 }
 
+export interface Lost {
+  /** The time from `at` to the start of the next try. */
+  ms: number
+  /** The time from `at` to the record of the loss, ms. */
+  lostAfterMs: number
+  dagId: string
+  runId: string
+  taskId: string
+  tryNumber: number
+  reason: string
+}
+
 /**
- * The time in ms from `at` to the start of the next try, for each try that this process lost from then on until `until`.
- * Without tasks in a pool, which also wait for a slot.
+ * Each try that this process lost from `at` on until `until`, and that ran at `at`. Without tasks in a pool, which also
+ * wait for a slot.
  */
-export async function secondTries(db: Metadata, lost: { pid: number; at: number; until: number }): Promise<number[]> {
-  const { rows } = await db.query<{ ms: number; lost_after: number; task_id: string; reason: string }>(
-    `select 1000 * extract(epoch from n.started_at - $2)::float8 as ms, h.task_id, h.reason,
-       1000 * extract(epoch from h.ended_at - $2)::float8 as lost_after
-     from metadata.task_instance_history h join metadata.job j using (job_id)
+export async function secondTries(db: Metadata, lost: { pid: number; at: number; until: number }): Promise<Lost[]> {
+  const { rows } = await db.query<Lost>(
+    `select 1000 * extract(epoch from n.started_at - $2)::float8 as ms, r.dag_id as "dagId", r.run_id as "runId",
+       h.task_id as "taskId", h.try_number as "tryNumber", h.reason,
+       1000 * extract(epoch from h.ended_at - $2)::float8 as "lostAfterMs"
+     from metadata.task_instance_history h join metadata.job j using (job_id) join metadata.dag_run r using (dag_run_id)
      join metadata.task_try n on n.dag_run_id = h.dag_run_id and n.task_id = h.task_id and n.try_number = h.try_number + 1
      where h.reason like 'lost:%' and j.pid = $1 and h.task_id not like 'pooled%'
        and h.started_at < $2 and h.ended_at between $2 and $3`,
     [lost.pid, new Date(lost.at), new Date(lost.until)],
   )
-  for (const row of rows) if (row.ms > 5_000) console.log(JSON.stringify(row))
-  return rows.map(({ ms }) => ms)
+  return rows
 }
 
 export interface Latency {
@@ -178,24 +224,58 @@ export interface Latency {
   mostMs: number
 }
 
-export function latencyOf(times: readonly number[]): Latency {
-  const sorted = [...times].sort((a, b) => a - b)
+export function latencyOf(lost: readonly Lost[]): Latency {
+  const sorted = lost.map(({ ms }) => ms).sort((a, b) => a - b)
   const [medianMs, p95Ms, mostMs] = [0.5, 0.95, 1].map((part) => Math.round(percentile(sorted, part)))
   return { tries: sorted.length, medianMs: medianMs ?? 0, p95Ms: p95Ms ?? 0, mostMs: mostMs ?? 0 }
 }
 
-/** All that is known of the tries that began more than once. */
-export async function repeatedTries(db: Metadata): Promise<object[]> {
-  const { rows } = await db.query(
-    `select e.*, t.state, t.try_number as last_try, t.isolated, t.started_at, t.job_id, j.pid as job_pid, h.reason as lost
-     from (select dag_id, run_id, task_id, try_number, json_agg(json_build_array(what, pid, at) order by id) as marks from effect
-       group by 1, 2, 3, 4 having count(*) filter (where what = 'begun') > 1) e
-     join metadata.dag_run r on r.dag_id = e.dag_id and r.run_id = e.run_id
-     join metadata.task_instance t on t.dag_run_id = r.dag_run_id and t.task_id = e.task_id
-     left join metadata.job j on j.job_id = t.job_id
-     left join metadata.task_instance_history h on h.dag_run_id = r.dag_run_id and h.task_id = e.task_id and h.try_number = e.try_number`,
+/** The marks of each try that began more than once, or began after it had been recorded as ended. */
+export async function repeatedTries(db: Metadata): Promise<(Pick<Lost, 'runId' | 'taskId'> & { marks: object[] })[]> {
+  const { rows } = await db.query<Pick<Lost, 'runId' | 'taskId'> & { marks: object[] }>(
+    `select r.run_id as "runId", e.task_id as "taskId", e.try_number as "tryNumber", t.state, t.reason, t.started_at,
+       t.ended_at, t.job_id, json_agg(json_build_object('what', e.what, 'pid', e.pid, 'at', e.at) order by e.id) as marks
+     from effect e join metadata.dag_run r using (dag_id, run_id)
+     join metadata.task_try t on t.dag_run_id = r.dag_run_id and t.task_id = e.task_id and t.try_number = e.try_number
+     group by r.run_id, e.task_id, e.try_number, t.state, t.reason, t.started_at, t.ended_at, t.job_id
+     having count(*) filter (where e.what = 'begun') > 1
+       or max(e.at) filter (where e.what = 'begun') > t.ended_at and t.reason not like 'lost:%'`,
   )
   return rows
+}
+
+const NEAR_MS = 5_000
+
+/** The jobs of all processes, and what they logged of this task, or of no task within 5 s of its lines. */
+export async function traceOf(db: Metadata, machines: readonly Machine[], task: { runId: string; taskId: string }) {
+  const lines = machines.flatMap(({ name, processes }) =>
+    processes.flatMap((one) => {
+      const all = one.stdout().split('\n').filter(Boolean).map(parsed)
+      return all.map((line): Record<string, unknown> => ({ machine: name, pid: one.process.pid, ...line }))
+    }),
+  )
+  const own = lines.filter((line) => line.run_id === task.runId && line.task_id === task.taskId)
+  const times = own.map(({ time }) => Date.parse(String(time)))
+  const isNear = (at: number) => times.some((time) => Math.abs(time - at) < NEAR_MS)
+  const shown = lines.filter(
+    (line) => own.includes(line) || (!('run_id' in line) && isNear(Date.parse(String(line.time)))),
+  )
+  const jobs = await db.query(
+    'select job_id, pid, kind, state, reason, started_at, ended_at from metadata.job order by 1',
+  )
+  const pids = new Set(shown.map(({ pid }) => pid))
+  return [
+    ...jobs.rows.filter(({ pid }) => pids.has(pid)),
+    ...shown.sort((a, b) => (String(a.time) < String(b.time) ? -1 : 1)),
+  ]
+}
+
+function parsed(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return { line }
+  }
 }
 
 export interface Outcome {

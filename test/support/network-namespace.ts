@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 
-/** A network of two machines: this one and a namespace, whose address can be changed. */
+/** A network of two machines: a namespace, whose address can be changed, and this machine or another namespace. */
 export interface NetworkNamespace {
-  /** The address of this machine, as the namespace sees it. */
+  name: string
+  /** The address of the other machine, as the namespace sees it. */
   host: string
   /** Put before a command, runs it in the namespace. */
   prefix: readonly string[]
@@ -20,8 +21,9 @@ const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', '
 /**
  * Undefined where the user or the system does not allow it.
  * @param index tells the namespaces of one process apart
+ * @param hub the other machine; default: this one
  */
-export function openNamespace(index = 0): NetworkNamespace | undefined {
+export function openNamespace(index = 0, hub?: NetworkNamespace): NetworkNamespace | undefined {
   const id = process.pid % 60_000
   const [name, outer, inner] = ['tminus', 'tmo', 'tmi'].map((kind) => `${kind}${id}n${index}`) as [
     string,
@@ -29,18 +31,19 @@ export function openNamespace(index = 0): NetworkNamespace | undefined {
     string,
   ]
   const net = `10.${213 + index}.${id % 250}`
+  const there = hub === undefined ? [] : ['-n', hub.name]
   const remove = () => {
     for (const args of [
-      ['link', 'del', outer],
+      [...there, 'link', 'del', outer],
       ['netns', 'del', name],
     ])
       spawn('ip', args, { stdio: 'ignore' }).on('error', () => {})
   }
   try {
     ip('netns', 'add', name)
-    ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', name)
-    ip('addr', 'add', `${net}.1/24`, 'dev', outer)
-    ip('link', 'set', outer, 'up')
+    ip(...there, 'link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', name)
+    ip(...there, 'addr', 'add', `${net}.1/24`, 'dev', outer)
+    ip(...there, 'link', 'set', outer, 'up')
     ip('-n', name, 'addr', 'add', `${net}.2/24`, 'dev', inner)
     ip('-n', name, 'link', 'set', inner, 'up')
     ip('-n', name, 'link', 'set', 'lo', 'up')
@@ -55,5 +58,5 @@ export function openNamespace(index = 0): NetworkNamespace | undefined {
   }
   const set = (state: 'up' | 'down') => ip('-n', name, 'link', 'set', inner, state)
   const prefix = ['ip', 'netns', 'exec', name]
-  return { host: `${net}.1`, prefix, changeAddress, cut: () => set('down'), mend: () => set('up'), remove }
+  return { name, host: `${net}.1`, prefix, changeAddress, cut: () => set('down'), mend: () => set('up'), remove }
 }
