@@ -168,7 +168,7 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
     identifiers: [...loaded.dags.values()].map(identifierOf),
     concurrency: config.concurrency,
     handle: (key) => worker.handle(key),
-    onStarted: (engineId) => void worker.setEngineId(engineId),
+    onStarted: (engineId) => worker.setEngineId(engineId),
     log,
   })
   const unlock = (engineIds: readonly string[]) => engine.unlock(engineIds)

@@ -23,8 +23,11 @@ export interface EngineOptions {
   concurrency: number
   /** Executes a job. When it resolves, the engine deletes the job. If it rejects, the engine repeats the job later. */
   handle(key: TryKey): Promise<void>
-  /** Called with the engine's id, which changes with each restart. The engine writes it into the jobs that it locks. */
-  onStarted(engineId: string): void
+  /**
+   * Called with the engine's id, which changes with each restart. The engine writes it into the jobs that it locks. It
+   * locks no job before this resolves, so that other processes can unlock the jobs if this process dies.
+   */
+  onStarted(engineId: string): Promise<void>
   log: Logger
 }
 
@@ -43,6 +46,7 @@ type Running = ReturnType<Awaited<ReturnType<typeof loadEngine>>['runTaskList']>
 export class Engine {
   readonly #options: EngineOptions
   #running: Running | undefined
+  #idStored: Promise<void> | undefined
   #closed = false
   #restart: NodeJS.Timeout | undefined
 
@@ -66,7 +70,7 @@ export class Engine {
     }
     const running = runTaskList(options, Object.fromEntries(identifiers.map((name) => [name, handler])), this.#pool())
     this.#running = running
-    this.#options.onStarted(running.id)
+    this.#idStored = this.#options.onStarted(running.id)
     running.promise
       .catch((error: Error) => log.error({ err: error }, 'graphile-worker failed; restarting it'))
       .then(() => {
@@ -102,6 +106,7 @@ export class Engine {
   #pool(): Database {
     const { pool, listenPool } = this.#options
     const query = async (...args: [never]) => {
+      await this.#idStored
       let isRepeated = false
       const once = async () => {
         try {

@@ -102,7 +102,7 @@ export const DISTRIBUTED: ExecutorUnderTest = {
           identifiers: [...dags.values()].map(identifierOf),
           concurrency: slots,
           handle: (key) => worker.handle(key),
-          onStarted: (engineId) => void worker.setEngineId(engineId),
+          onStarted: (engineId) => worker.setEngineId(engineId),
           log: silent,
         })
         const executor = localExecutor(slots, resources)
