@@ -98,16 +98,24 @@ export async function storeEngineId(db: Metadata, jobId: number, engineId: strin
   await db.query('update metadata.job set engine_id = $2 where job_id = $1', [jobId, engineId])
 }
 
+/** A worker that ended, and the engine that locked its jobs. */
+export interface DeadEngine {
+  jobId: number
+  engineId: string
+}
+
 /**
- * Returns the engines of workers that ended recently, except these. Other workers can take the jobs that those engines
- * locked.
+ * Returns the engines of workers that ended recently, except workers with these job ids. Other workers can take the jobs
+ * that those engines locked. A worker that was declared dead and lives goes on with the same engine and a new job id.
  */
-export async function findDeadEngines(db: Metadata, known: readonly string[]): Promise<string[]> {
-  const { rows } = await db.query<{ engine_id: string }>({
+export async function findDeadEngines(db: Metadata, knownJobs: readonly number[]): Promise<DeadEngine[]> {
+  const { rows } = await db.query<DeadEngine>({
     name: 'find_dead_engines',
-    text: `select engine_id from metadata.job where job_id > (select max(job_id) - 1000 from metadata.job)
-      and kind = 'worker' and state <> 'running' and engine_id <> all($1::text[])`,
-    values: [known],
+    text: `select job_id as "jobId", engine_id as "engineId" from metadata.job j
+      where job_id > (select max(job_id) - 1000 from metadata.job) and kind = 'worker' and state <> 'running'
+        and job_id <> all($1::bigint[]) and engine_id is not null and not exists (
+          select from metadata.job o where o.state = 'running' and o.engine_id = j.engine_id)`,
+    values: [knownJobs],
   })
-  return rows.map(({ engine_id }) => engine_id)
+  return rows
 }

@@ -63,7 +63,8 @@ export class TaskWorker implements JobListener {
   readonly #reporting: CoalescedWork
   readonly #looking: CoalescedWork
   #engineId: string | undefined
-  readonly #deadEngines = new Set<string>()
+  /** The workers whose jobs this worker has unlocked after their end. */
+  readonly #unlockedJobs = new Set<number>()
   /**
    * The reason for aborting all tries; set when this process ends. Tries that fail from now on are released, not
    * reported as failed.
@@ -253,11 +254,10 @@ export class TaskWorker implements JobListener {
     const tries = [...this.#running.values()]
     for (const { reason, ...stray } of tries.length === 0 ? [] : await findStrays(db, job.id, tries))
       this.#running.get(keyOf(stray))?.abort.abort(interruption(reason ?? 'the try was taken back'))
-    const own = this.#engineId === undefined ? [] : [this.#engineId]
-    const dead = await findDeadEngines(db, [...this.#deadEngines, ...own])
+    const dead = await findDeadEngines(db, [...this.#unlockedJobs])
     if (dead.length === 0) return
-    await unlock(dead)
-    for (const engineId of dead) this.#deadEngines.add(engineId)
+    await unlock(dead.map(({ engineId }) => engineId))
+    for (const { jobId } of dead) this.#unlockedJobs.add(jobId)
   }
 
   #check(): void {

@@ -1,10 +1,15 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
-import type { Metadata } from '../../src/metadata/metadata.ts'
+import { endJob } from '../../src/metadata/jobs.ts'
+import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import type { Ending } from '../../src/metadata/transitions.ts'
+import { storeEngineId } from '../../src/worker/claims.ts'
 import { TaskWorker } from '../../src/worker/task-worker.ts'
+import { useDatabase } from '../support/database.ts'
+import { aJob } from '../support/factories.ts'
 import { deferred, jobOf, silent, until } from '../support/runner.ts'
 
+const database = useDatabase()
 const KEY = { dagRunId: 1, taskId: 'act', tryNumber: 1 }
 const SUCCESS = { state: 'success', reason: null } as Ending
 const acting = dag('acting', {}, ({ task }) => void task('act', { run: () => {} }))
@@ -38,4 +43,23 @@ test('a try that ends while a claim of the same job is answered is executed once
   secondClaim.resolve()
   await again
   expect(executions).toBe(1)
+})
+
+test('the jobs of a worker are unlocked again if it was declared dead before, went on with a new job id, and then died', async () => {
+  const db = openMetadata(database.pool, 'metadata')
+  const own = await aJob(db, { kind: 'worker' })
+  const unlocked: string[] = []
+  const unlock = async (engineIds: readonly string[]) => void unlocked.push(...engineIds)
+  const job = { ...jobOf(own), silentMs: 0 }
+  const executor = { execute: async () => SUCCESS }
+  const worker = new TaskWorker({ db, job, dags: new Map(), executor, unlock, log: silent })
+  onTestFinished(() => void worker.drain(0, 'the test ended', 0))
+  for (const deaths of [1, 2]) {
+    const jobId = await aJob(db, { kind: 'worker' })
+    await storeEngineId(db, jobId, 'its engine')
+    await endJob(db, jobId, 'failed', 'declared dead')
+    worker.reported()
+    await until(() => unlocked.length >= deaths, 10_000)
+  }
+  expect(unlocked).toEqual(['its engine', 'its engine'])
 })
