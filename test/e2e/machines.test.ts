@@ -4,6 +4,7 @@ import { afterAll, expect, test } from 'vitest'
 import { retryDuringOutage } from '../../src/db/outage.ts'
 import { loadDags } from '../../src/load-dags.ts'
 import { setPool } from '../../src/operations/pools.ts'
+import type { Running } from '../support/cli.ts'
 import { allEnded, feed, judgeCrashes } from '../support/crash.ts'
 import { judgeMachines, type Lost, latencyOf, repeatedTries, secondTries, traceOf } from '../support/machine-verdict.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type Networks,
   openMachines,
   openNetworks,
+  severalAlive,
   type Verb,
 } from '../support/machines.ts'
 import { FULL } from '../support/random.ts'
@@ -80,11 +82,9 @@ test.skipIf(networks === undefined)(
     const killing = async () => {
       for (let s = KILL_EVERY_S; runs < PLAN.runs; s += KILL_EVERY_S) {
         await at(s)
-        const whole = workers.filter(({ isCut }) => !isCut)
-        // On a slow machine a new process takes longer than the pause, and the other ones must be there to take over.
-        await retryDuringOutage(() => allAlive(metadata, whole))
-        const killed = whole[(s / KILL_EVERY_S) % whole.length]
-        if (killed === undefined || killed.isCut) continue
+        // On a slow machine a new process takes longer than the pause, and another one must be there to take over.
+        const whole = await retryDuringOutage(() => severalAlive(metadata, () => workers.filter(({ isCut }) => !isCut)))
+        const killed = whole[(s / KILL_EVERY_S) % whole.length] as Machine
         note(`kill ${killed.name}`)
         await killed.kill()
       }
@@ -144,7 +144,7 @@ test.skipIf(networks === undefined)(
     await allAlive(metadata, all)
     const ended = await Promise.all(all.map((one) => one.stop()))
     const ownEnds = all.flatMap((one) => one.ownEnds)
-    const refused = ended.map(({ stdout }) => stdout.split('which is not counted').length - 1)
+    const refused = all.map(({ processes }) => count(processes, 'which is not counted'))
     const counts = { ...verdict, kills: kills.length, repeated: repeated.length, seconds: (Date.now() - began) / 1_000 }
     const facts = { ...counts, latency, ownEnds, refused, codes: ended.map(({ code }) => code), load: loadavg() }
     console.log(JSON.stringify(facts))
@@ -175,7 +175,10 @@ test.skipIf(networks === undefined)(
   900_000,
 )
 
-/** Starts and ends in steps of so many seconds. */
+const count = (processes: readonly Running[], text: string) =>
+  processes.reduce((sum, one) => sum + one.stdout().split(text).length - 1, 0)
+
+/** So many instants at this distance, s. */
 function every(stepS: number, fromS: number, count: number): number[] {
   return Array.from({ length: count }, (_, n) => fromS + n * stepS)
 }

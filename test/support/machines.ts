@@ -161,8 +161,22 @@ const pidOf = ({ running }: Machine) => running.process.pid ?? 0
 
 /** Waits until the processes of these machines are registered. */
 export async function allAlive(db: Metadata, machines: readonly Machine[]): Promise<void> {
-  const alive = `select from metadata.job where state = 'running' and pid = any($1) and backend_pid is not null`
-  while ((await db.query(alive, [machines.map(pidOf)])).rowCount !== machines.length) await delay(50)
+  while ((await aliveOf(db, machines)).length < machines.length) await delay(50)
+}
+
+/** Waits until two of these are registered; returns them. */
+export async function severalAlive(db: Metadata, machines: () => readonly Machine[]): Promise<Machine[]> {
+  for (;;) {
+    const alive = await aliveOf(db, machines())
+    if (alive.length > 1) return alive
+    await delay(50)
+  }
+}
+
+async function aliveOf(db: Metadata, machines: readonly Machine[]): Promise<Machine[]> {
+  const alive = `select pid from metadata.job where state = 'running' and pid = any($1) and backend_pid is not null`
+  const { rows } = await db.query<{ pid: number }>(alive, [machines.map(pidOf)])
+  return machines.filter((machine) => rows.some(({ pid }) => pid === pidOf(machine)))
 }
 
 /** Waits until it has just started a long task. */
