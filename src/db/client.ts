@@ -37,6 +37,20 @@ export const NO_LIMITS = { statement_timeout: '0', lock_timeout: '0', transactio
  */
 export const NO_IDLE_TRANSACTION = { idle_in_transaction_session_timeout: '20s' }
 
+/**
+ * Settings of the connections for the runner's hottest statements. A connection keeps its plans, and a plan made while
+ * a table was small would scan or sort the whole table later. With these settings the planner can only use the index.
+ * JIT compilation costs more than it saves here.
+ */
+export const BY_INDEX = {
+  ...Object.fromEntries(
+    ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort'].map((way) => [`enable_${way}`, 'off']),
+  ),
+  jit: 'off',
+  plan_cache_mode: 'force_generic_plan',
+  ...NO_LIMITS,
+}
+
 /** Skips settings that this version of Postgres does not have, and sets nothing behind a pooler. */
 const SET_DEFAULTS = `select set_config(name, value, false) from json_each_text($1) as given (name, value)
   where pg_backend_pid() = $2 and current_setting(name, true) is not null`

@@ -1,5 +1,4 @@
 import format from 'pg-format'
-import { NO_LIMITS } from '../db/client.ts'
 import type { Database, Queryable } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 
@@ -14,20 +13,6 @@ export interface Metadata extends Queryable {
   /** The NOTIFY channel of the processes on this schema. */
   readonly channel: string
   transaction<T>(work: (db: Metadata) => Promise<T>): Promise<T>
-}
-
-/**
- * Settings of the connections for the runner's hottest statements. A connection keeps its plans, and a plan made while
- * a table was small would scan or sort the whole table later. With these settings the planner can only use the index.
- * JIT compilation costs more than it saves here.
- */
-export const BY_INDEX = {
-  ...Object.fromEntries(
-    ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort'].map((way) => [`enable_${way}`, 'off']),
-  ),
-  jit: 'off',
-  plan_cache_mode: 'force_generic_plan',
-  ...NO_LIMITS,
 }
 
 export function openMetadata(pool: Database, schema: string): Metadata {
