@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { dueAfter } from '../clock.ts'
 import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType } from '../dag/state.ts'
@@ -14,6 +15,12 @@ export interface NewDagRun {
   /** The data interval ends at the logical date. */
   dataIntervalStart: Date
   conf: Record<string, unknown>
+}
+
+/** `manual__2026-11-21T05:00:00.000Z_k3j9x2`. Scheduled and backfill runs have no suffix, so a tick has only one run id. */
+export function newRunId(runType: RunType, logicalDate: Date): string {
+  const id = `${runType}__${logicalDate.toISOString()}`
+  return runType === 'manual' ? `${id}_${randomUUID().slice(0, 8)}` : id
 }
 
 export interface DagRun extends NewDagRun {
@@ -167,14 +174,7 @@ with roomy as materialized (
 )
 select claimed.dag_run_id from found left join claimed using (dag_run_id)`
 
-export interface StoredRun {
-  run: DagRun
-  /** The graph of the dag when the run was created. */
-  nodes: GraphNode[]
-  instances: TaskInstance[]
-}
-
-type Stored = Pick<StoredRun, 'nodes'> & { instances: (Omit<TaskInstance, 'dueAt'> & { dueInMs: number | null })[] }
+type Stored = DagRun & { nodes: GraphNode[]; instances: (Omit<TaskInstance, 'dueAt'> & { dueInMs: number | null })[] }
 
 /**
  * The wait is at most the wait that was decided at the end of the last try, because the clock may have been set back.
@@ -183,9 +183,12 @@ const DUE_IN_MS = `case when due_at is not null then 1000 * extract(epoch from d
   select ended_at from metadata.task_instance_history h
   where h.dag_run_id = t.dag_run_id and h.task_id = t.task_id and h.try_number = t.try_number))) end`
 
-/** Reads a run with any owner. One statement, so that the run cannot change in between. */
-export async function readRun(db: Metadata, dagRunId: number): Promise<StoredRun | undefined> {
-  const { rows } = await db.query<DagRun & Stored>(
+/**
+ * Reads a run with any owner, and the graph (`nodes`) that its dag had when the run was created. One statement, so that
+ * the run cannot change in between.
+ */
+export async function readRun(db: Metadata, dagRunId: number) {
+  const { rows } = await db.query<Stored>(
     `select r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId",
        r.run_type as "runType", r.state, r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
        r.data_interval_start as "dataIntervalStart", r.conf,

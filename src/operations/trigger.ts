@@ -1,8 +1,7 @@
 import type { Dag } from '../dag/dag.ts'
-import { type NewDagRun, queueRuns } from '../metadata/dag-runs.ts'
+import { type NewDagRun, newRunId, queueRuns } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { newRunId } from '../runner/run-id.ts'
 import { refuseMissingPools } from './pools.ts'
 
 type NewRun = Pick<NewDagRun, 'logicalDate'> & Partial<Pick<NewDagRun, 'conf' | 'runType'>>

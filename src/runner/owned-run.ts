@@ -54,7 +54,6 @@ export class OwnedRun {
   /** The run as this process knows it. Only this class changes it. */
   state: ActiveRun
   readonly #owner: Owner
-  readonly #retries: boolean
   /** True if its tasks may hold pool slots. */
   readonly #limited: boolean
   #phase: Phase = 'idle'
@@ -66,11 +65,10 @@ export class OwnedRun {
   readonly #timers = new Timers<number | 'run'>()
   #finish: (result: RunResult | Promise<never>) => void = () => {}
 
-  constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun, retries = true) {
+  constructor(owner: Owner, dag: Dag, graph: Graph, run: DagRun) {
     this.#owner = owner
     this.#tries = new Tries(owner.admission, this.#freePools)
     this.dag = dag
-    this.#retries = retries
     this.#limited = hasLimits(dag)
     this.state = new ActiveRun(run, graph)
     this.finished = new Promise((resolve) => {
@@ -200,8 +198,8 @@ export class OwnedRun {
   #apply({ index, tryNumber, ending }: Try): void {
     // If a task fails because its process ends, the failure does not count: the task is released with its run.
     if (ending === undefined || (this.#interruption !== undefined && ending.state === 'failed')) return
-    const limits = this.#retries ? this.dag.tasks.get(this.state.instance(index).taskId) : undefined
-    this.#offer(this.state.finishTry(index, tryNumber, ending, Math.random(), limits))
+    const task = this.dag.tasks.get(this.state.instance(index).taskId)
+    this.#offer(this.state.finishTry(index, tryNumber, ending, Math.random(), task))
     this.#mark()
   }
 

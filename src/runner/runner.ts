@@ -6,7 +6,7 @@ import { isOver, type RunType } from '../dag/state.ts'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import { watching } from '../log.ts'
-import { type ClaimFilter, claimRun, type DagRun, readRun } from '../metadata/dag-runs.ts'
+import { type ClaimFilter, claimRun, type DagRun, newRunId, readRun } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import type { LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
@@ -15,15 +15,12 @@ import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
 import type { JobContext, JobListener } from './job.ts'
 import { OwnedRun, type Owner, type RunView } from './owned-run.ts'
-import { newRunId } from './run-id.ts'
 import { Writer } from './writer.ts'
 
 export interface Trigger {
   runType?: RunType
   logicalDate: Date
   conf?: Record<string, unknown>
-  /** False: failed tasks are not tried again. */
-  retries?: boolean
 }
 
 export interface RunnerOptions extends JobContext {
@@ -66,19 +63,13 @@ export class Runner implements JobListener {
     const onChange = watching(log, options.onChange)
     const onLog = watching(log, options.onLog)
     this.#owner = { ...options, writer, admission, onChange, onLog, onEnd: this.#onEnd }
+    // After an outage, the session calls `runsWaiting` when it has reconnected.
     const failed = logUnlessOutage(log, 'claiming a queued run failed')
-    this.#claiming = new CoalescedWork(
-      () => this.#claimAll(),
-      // After an outage, the session calls `runsWaiting` when it has reconnected.
-      (error) => {
-        this.#mayHaveLostClaim = true
-        failed(error)
-      },
-    )
+    this.#claiming = new CoalescedWork(() => this.#claimAll(), failed)
   }
 
   /** Inserts a run that this process owns. The run stays queued while `max_active_runs` runs of its dag are running. */
-  async run(dag: Dag, { runType = 'manual', logicalDate, conf = {}, retries }: Trigger): Promise<OwnedRun> {
+  async run(dag: Dag, { runType = 'manual', logicalDate, conf = {} }: Trigger): Promise<OwnedRun> {
     const ids = { dagId: dag.id, dagVersionId: await this.#versionOf(dag), runId: newRunId(runType, logicalDate) }
     const run = { ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }
     const started = this.#owner.admission.reserve(dag)
@@ -91,7 +82,7 @@ export class Runner implements JobListener {
     if (inserted === undefined)
       throw new TminusError(`Run ${run.runId} already exists`, { code: 'run_exists', retryable: false })
     const stored: DagRun = { ...run, ...inserted, jobId: this.#options.job.id, version: 0, reason: null, ranForMs: 0 }
-    const owned = new OwnedRun(this.#owner, dag, dag.graph, stored, retries)
+    const owned = new OwnedRun(this.#owner, dag, dag.graph, stored)
     this.#runs.set(stored.dagRunId, owned)
     const instances = dag.graph.taskIds.map((id) => firstInstance(id, started.has(id)))
     if (stored.state === 'running') owned.resume(stored, instances)
@@ -179,9 +170,14 @@ export class Runner implements JobListener {
 
   /** Claims runs one by one while a slot is free, so that other processes can claim the rest. */
   async #claimAll(): Promise<void> {
-    while (this.#shouldClaim && this.#filter !== undefined && this.#owner.admission.hasRoom) {
-      this.#shouldClaim = false
-      this.#shouldClaim = (await this.#claimOne(this.#filter)) || this.#shouldClaim
+    try {
+      while (this.#shouldClaim && this.#filter !== undefined && this.#owner.admission.hasRoom) {
+        this.#shouldClaim = false
+        this.#shouldClaim = (await this.#claimOne(this.#filter)) || this.#shouldClaim
+      }
+    } catch (error) {
+      this.#mayHaveLostClaim = true
+      throw error
     }
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
+import { withoutRetries } from '../../src/cli/verbs/pipeline.ts'
 import { readLogs } from '../../src/operations/logs.ts'
 import { sendJson, startHttpServer } from '../support/http-server.ts'
 import { statesOf, stored, until } from '../support/runner.ts'
@@ -82,7 +83,7 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
 
     test('failed at once by fail(), skipped by skip(), and failed without a retry in a run without retries', async () => {
       const { run } = await open()
-      expect((await run(dag('endings'), { retries: false })).task_instances).toMatchObject([
+      expect((await run(withoutRetries(dag('endings')))).task_instances).toMatchObject([
         { task_id: 'a', state: 'failed', try_number: 1, reason: 'wrong address' },
         { task_id: 'b', state: 'skipped', reason: 'nothing to do' },
         { task_id: 'c', state: 'skipped', try_number: 0, reason: 'b was skipped' },

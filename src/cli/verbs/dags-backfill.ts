@@ -3,6 +3,7 @@ import { commandFor } from '../../command-for.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
 import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
+import { newRunId } from '../../metadata/dag-runs.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import {
   type BackfillEnd,
@@ -11,7 +12,6 @@ import {
   backfill,
   planBackfill,
 } from '../../operations/backfill.ts'
-import { newRunId } from '../../runner/run-id.ts'
 import { stopSignal } from '../command-host.ts'
 import { findDag } from '../find-dag.ts'
 import { parseCount, parseInstant } from '../parse-option.ts'

@@ -65,7 +65,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     // First adopts the unfinished runs of this dag that another process began.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
-    const run = await app.runner.run(dag, { logicalDate, conf, retries: options.retry ?? true })
+    const run = await app.runner.run(options.retry === false ? withoutRetries(dag) : dag, { logicalDate, conf })
     progress.started(run)
     if (stopped) await app.runner.stop(stopped.reason)
     result = await run.finished
@@ -80,6 +80,11 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   }
   if (stopped) return stopped.exitCode
   return result.state === 'success' ? 0 : 1
+}
+
+/** The same dag, but each task is tried once. */
+export function withoutRetries(dag: Dag): Dag {
+  return { ...dag, tasks: new Map([...dag.tasks].map(([id, task]) => [id, { ...task, retries: 0 }])) }
 }
 
 async function printRun(metadata: Parameters<typeof showRun>[0], dag: Dag, runId: string): Promise<void> {
