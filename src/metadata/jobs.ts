@@ -167,8 +167,8 @@ type Released = { runs: number; tries: number }
 type Loss = 'died' | 'blocked' | 'alive' | TryKey
 
 /**
- * Queues the job's runs again, records its running tries as lost, and frees its pool slots. Tries on workers continue
- * and keep their slots.
+ * Queues the job's runs again, records its running tries as lost, and frees its pool slots. Tries on workers continue.
+ * Tries that wait for a worker keep their slots, because a worker may claim them.
  *
  * A try in a child process is never at fault, and never charged. If a process dies, a try is charged if it was alone in
  * the process, or if its previous try was lost in a death too. The number of each try that may be at fault is stored
@@ -224,10 +224,8 @@ with running as (
   from judged j where j.dag_run_id = t.dag_run_id and j.task_id = t.task_id and t.state = 'running'
   returning t.dag_run_id, t.task_id, t.try_number, t.started_at, t.reason
 ), freed as (
-  delete from metadata.pool_slot s where (s.job_id = $3 and not exists (
-    select from metadata.task_instance t where t.dag_run_id = s.dag_run_id and t.task_id = s.task_id
-      and t.try_number = s.try_number and (t.state = 'running' and t.job_id <> $3 or ${HANDED_OVER})))
-    or (s.dag_run_id, s.task_id, s.try_number) in (select dag_run_id, task_id, try_number from running)
+  delete from metadata.pool_slot s where s.job_id = $3 and not exists (select from metadata.task_instance t
+    where t.dag_run_id = s.dag_run_id and t.task_id = s.task_id and t.try_number = s.try_number and ${HANDED_OVER})
 )
 insert into metadata.task_instance_history (dag_run_id, task_id, try_number, state, reason, job_id, started_at, ended_at)
 select dag_run_id, task_id, try_number, 'failed', substr(reason, strpos(reason, 'lost: ')), $3, started_at,

@@ -50,14 +50,20 @@ export async function takeSlots<W extends SlotWanted>(
   })
 }
 
-/** Frees the slots of tries that have ended or did not start. A try that still runs on a worker keeps its slots. */
+/**
+ * Matches a slot `s` unless a worker has claimed its try. The claim gives the slots to the worker, because only the
+ * worker knows when the code of the try has ended. Then it frees them.
+ */
+export const UNCLAIMED = `not exists (select from metadata.job w where w.job_id = s.job_id and w.kind = 'worker')`
+
+/** Frees the slots of tries that have ended or did not start, unless workers have claimed them or may claim them. */
 export async function freeSlots(db: Metadata, slots: readonly TryKey[]): Promise<void> {
   await db.query(
     `with freed as (
        delete from metadata.pool_slot s using unnest($1::bigint[], $2::text[], $3::int[]) as w (dag_run_id, task_id, try)
        where s.dag_run_id = w.dag_run_id and s.task_id = w.task_id and s.try_number = w.try
-         and not exists (select from metadata.task_instance t where t.dag_run_id = w.dag_run_id and t.task_id = w.task_id
-           and t.try_number = w.try and (t.state = 'running' and t.job_id <> s.job_id or ${HANDED_OVER})) returning 1
+         and ${UNCLAIMED} and not exists (select from metadata.task_instance t where t.dag_run_id = w.dag_run_id
+           and t.task_id = w.task_id and t.try_number = w.try and ${HANDED_OVER}) returning 1
      ) select pg_notify($4, 'slot') from freed`,
     [slots.map((one) => one.dagRunId), slots.map((one) => one.taskId), slots.map((one) => one.tryNumber), db.channel],
   )

@@ -3,6 +3,7 @@ import type { LogLevel } from '../dag/task.ts'
 import { storableRecord } from '../db/text.ts'
 import { type DagRun, PREVIOUS } from './dag-runs.ts'
 import type { Metadata } from './metadata.ts'
+import { UNCLAIMED } from './pools.ts'
 import { HANDED_OVER, type TaskInstance, type TryKey } from './task-instances.ts'
 
 /** How one try of a task ended, as the executor reports it. */
@@ -57,6 +58,8 @@ export interface HandedOver {
   identifier: string
   /** Higher starts first. */
   priority: number
+  /** Position in the graph. Lower starts first. */
+  index: number
 }
 
 /** A change that was written. If it starts a task, `previous` is the current value of `DagRun.previous`. */
@@ -224,7 +227,7 @@ const PARTS = {
   delete from metadata.pool_slot s
   using moved m join jsonb_to_recordset($5::jsonb -> 'freed') as e ("dagRunId" bigint, "taskId" text, "tryNumber" int)
     on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
-  where s.dag_run_id = m.dag_run_id and s.task_id = m.task_id and s.try_number = e."tryNumber"
+  where s.dag_run_id = m.dag_run_id and s.task_id = m.task_id and s.try_number = e."tryNumber" and ${UNCLAIMED}
   returning pg_notify($4, 'slot')
 )`,
   // A run that ends makes room for a queued run of its dag, so processes are notified.

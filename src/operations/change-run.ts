@@ -1,6 +1,8 @@
 import type { GraphNode } from '../dag/graph.ts'
 import { type DagRunState, isOver, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { UNCLAIMED } from '../metadata/pools.ts'
+import { HANDED_OVER } from '../metadata/task-instances.ts'
 
 /** Statements by which a process other than the owner changes a run. Run these statements in one transaction. */
 
@@ -54,7 +56,7 @@ const UNRUN = `(state in ('scheduled', 'queued', 'upstream_failed') or state = '
 /**
  * Sets task instances to a state: `none` to run them again, or an end state, even if they are running. Deletes their
  * outputs and moves their latest try to the history. A running try ends, and its late result will be rejected. It keeps
- * its pool slots until its process has stopped the code. Slots that were acquired for the next try are released.
+ * its pool slots until its process has stopped the code. Slots of a try that has not started are released.
  */
 export async function setInstances(
   tx: Metadata,
@@ -77,7 +79,7 @@ export async function setInstances(
      ), freed as (
        delete from metadata.pool_slot s using metadata.task_instance t
        where t.dag_run_id = $1 and t.task_id = any($2::text[]) and s.dag_run_id = t.dag_run_id and s.task_id = t.task_id
-         and s.try_number > t.try_number
+         and (s.try_number > t.try_number or s.try_number = t.try_number and ${HANDED_OVER}) and ${UNCLAIMED}
      ), forgotten as (
        delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[])
      )

@@ -9,8 +9,8 @@ export interface Claimed extends TryKey {
 }
 
 /**
- * Claims tries that wait for a worker: stores them as running in this process. If the answer to a claim was lost, the
- * next call returns its tries again.
+ * Claims tries that wait for a worker: stores them as running in this process, and gives their pool slots to this
+ * process. If the answer to a claim was lost, the next call returns its tries again. None of the tries may run here.
  *
  * `alive` is false if this process was declared dead. Then it has claimed no try, and the tries still wait.
  */
@@ -27,6 +27,7 @@ export async function claimTries(
       tries.map((one) => one.dagRunId),
       tries.map((one) => one.taskId),
       tries.map((one) => one.tryNumber),
+      db.channel,
     ],
   })
   const claimed = rows
@@ -44,19 +45,32 @@ export async function claimTries(
 /**
  * The statement locks the process's own job row. So a declaration of death waits until the claim is stored, and then
  * takes back this claim too.
+ *
+ * `freed`: an earlier claim of the try succeeded, its answer was lost, and the try was cancelled before this claim.
  */
 const CLAIM_TRIES = `
 with me as materialized (
   select job_id from metadata.job where job_id = $1 and state = 'running' for share
+), asked as (
+  select * from unnest($2::bigint[], $3::text[], $4::int[]) as w (dag_run_id, task_id, try_number)
 ), claimed as (
   update metadata.task_instance t set state = 'running', job_id = $1,
     started_at = case when t.state = 'running' then t.started_at else now() end
-  from me, unnest($2::bigint[], $3::text[], $4::int[]) as w (dag_run_id, task_id, try_number)
+  from me, asked w
   where t.dag_run_id = w.dag_run_id and t.task_id = w.task_id and t.try_number = w.try_number
     and (${HANDED_OVER} or t.state = 'running' and t.job_id = $1 and not exists (
       select from metadata.task_report p
       where p.dag_run_id = t.dag_run_id and p.task_id = t.task_id and p.try_number = t.try_number))
   returning t.dag_run_id, t.task_id, t.try_number, t.isolated
+), taken as (
+  update metadata.pool_slot s set job_id = $1 from claimed c
+  where s.dag_run_id = c.dag_run_id and s.task_id = c.task_id and s.try_number = c.try_number
+), freed as (
+  delete from metadata.pool_slot s using asked w
+  where s.dag_run_id = w.dag_run_id and s.task_id = w.task_id and s.try_number = w.try_number and s.job_id = $1
+    and not exists (select from claimed c
+      where c.dag_run_id = w.dag_run_id and c.task_id = w.task_id and c.try_number = w.try_number)
+  returning pg_notify($5, 'slot')
 )
 select a.alive, c.task_id as "taskId", c.try_number as "tryNumber", c.isolated, r.dag_run_id as "dagRunId",
   r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId", r.run_type as "runType", r.state,

@@ -55,8 +55,6 @@ export class TaskWorker implements JobListener {
   readonly #options: TaskWorkerOptions
   readonly #writer: Writer
   readonly #running = new Map<string, Running>()
-  /** Tries that ended since the last claim was sent. Its answer may be older than their reports. */
-  readonly #ended = new Set<string>()
   readonly #claims: Waiting<TryKey, Claimed | undefined>[] = []
   readonly #reports: Waiting<Report, boolean>[] = []
   readonly #claiming: CoalescedWork
@@ -184,16 +182,17 @@ export class TaskWorker implements JobListener {
       })
     } finally {
       this.#running.delete(keyOf(key))
-      this.#ended.add(keyOf(key))
     }
   }
 
-  /** Claims all tries that wait at this moment, in one statement. */
+  /**
+   * Claims all tries that wait at this moment, in one statement. A try that runs here at this moment is not claimed again:
+   * the answer could be older than its report.
+   */
   async #claimAll(): Promise<void> {
     const { db, job, log } = this.#options
     const waiting = this.#claims.splice(0)
-    this.#ended.clear()
-    const tries = waiting.map(({ item }) => item)
+    const tries = waiting.map(({ item }) => item).filter((item) => !this.#running.has(keyOf(item)))
     const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); retrying`)
     try {
       for (;;) {
@@ -211,12 +210,12 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  /** Two calls may ask for the same try at the same time, and the answer may contain a try that already runs here. */
+  /** Two calls may ask for the same try at the same time. */
   #claimed(waiting: readonly Waiting<TryKey, Claimed | undefined>[], claimed: readonly Claimed[]): void {
     const won = new Map(claimed.map((one) => [keyOf(one), one]))
     for (const { item, resolve } of waiting) {
       const key = keyOf(item)
-      const one = this.#running.has(key) || this.#ended.has(key) ? undefined : won.get(key)
+      const one = this.#running.has(key) ? undefined : won.get(key)
       if (one !== undefined) this.#running.set(key, { ...item, abort: new Abort() })
       resolve(one)
     }

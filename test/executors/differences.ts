@@ -2,9 +2,7 @@
 export type Expectation =
   | 'a task runs in the process of its owner'
   | 'the process of an abandoned task lives on'
-  | 'a pool slot is held until an aborted try has ended'
   | 'a try ends when its run is released or its owner dies'
-  | 'tasks of equal priority start in the order of the graph'
   | 'what a task prints is in its log'
   | 'the previous runs of runs that overlap'
   | 'why the try of a dead process is lost'
@@ -24,17 +22,9 @@ export const DIFFERENCES: Record<
 > = {
   local: {},
   distributed: {
-    'a pool slot is held until an aborted try has ended': {
-      value: false,
-      why: 'an owner does not wait for the worker of an aborted try',
-    },
     'a try ends when its run is released or its owner dies': {
       value: false,
       why: 'the try runs on a worker, which reports to the next owner',
-    },
-    'tasks of equal priority start in the order of the graph': {
-      value: false,
-      why: 'the engine orders the jobs of one statement by priority and age of the run only',
     },
   },
   'one slot': {

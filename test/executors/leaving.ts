@@ -130,26 +130,7 @@ export function leaving({ database, dag, open, notes, closeGate, gauge, expected
     const aborted = (times: number) =>
       until(async () => (await notes()).filter((text) => text === 'aborted').length === times)
 
-    const isHeld = expected('a pool slot is held until an aborted try has ended', true)
-
-    test.skipIf(isHeld)('not if its task is marked (see the table of differences)', async () => {
-      const one = dag('winding-first')
-      const openGate = await closeGate('winding')
-      const own = await open()
-      await listening(own)
-      await setPool(own.metadata, 'winding', 1, null)
-      const { run, finished } = await start(own, one)
-      await someoneWaits(database)
-      await mark(own.metadata, one, run.runId, 'a', 'success')
-      await aborted(1)
-      await until(async () => (await usedOf(own, 'winding')) === 0)
-      expect(await gauge('winding')).toMatchObject({ now: 1 })
-      await openGate()
-      expect(await finished).toMatchObject({ state: 'success' })
-      await until(async () => (await gauge('winding'))?.now === 0)
-    })
-
-    test.runIf(isHeld).each(ACTS)('even if its task is %s', async (_what, act) => {
+    test.each(ACTS)('even if its task is %s', async (_what, act) => {
       const [first, second] = [dag('winding-first'), dag('winding-second')]
       const openGate = await closeGate('winding')
       const own = await open({ slots: 8 })
@@ -173,27 +154,24 @@ export function leaving({ database, dag, open, notes, closeGate, gauge, expected
       expect(await gauge('winding')).toMatchObject({ now: 0, most: 1 })
     })
 
-    test.runIf(isHeld)(
-      'a slot of maxActiveTasks is held too, and the next try of the same task waits for it',
-      async () => {
-        const one = dag('winding-alone')
-        const openGate = await closeGate('winding')
-        const own = await open({ slots: 8 })
-        await listening(own)
-        const held = await start(own, one)
-        await someoneWaits(database)
-        await clear(own.metadata, { dagId: one.id, runId: held.run.runId }, {})
-        await until(async () => (await stored(own.metadata, one.id, 'latest')).task_instances[0]?.state === 'scheduled')
-        await aborted(1)
-        expect(await gauge('winding')).toMatchObject({ total: 1 })
-        await openGate()
-        expect(await held.finished).toMatchObject({ state: 'success' })
-        expect(await gauge('winding')).toEqual({ now: 0, most: 1, total: 2 })
-        expect(await usedOf(own, `${DAG_POOL}${one.id}`)).toBe(0)
-      },
-    )
+    test('a slot of maxActiveTasks is held too, and the next try of the same task waits for it', async () => {
+      const one = dag('winding-alone')
+      const openGate = await closeGate('winding')
+      const own = await open({ slots: 8 })
+      await listening(own)
+      const held = await start(own, one)
+      await someoneWaits(database)
+      await clear(own.metadata, { dagId: one.id, runId: held.run.runId }, {})
+      await until(async () => (await stored(own.metadata, one.id, 'latest')).task_instances[0]?.state === 'scheduled')
+      await aborted(1)
+      expect(await gauge('winding')).toMatchObject({ total: 1 })
+      await openGate()
+      expect(await held.finished).toMatchObject({ state: 'success' })
+      expect(await gauge('winding')).toEqual({ now: 0, most: 1, total: 2 })
+      expect(await usedOf(own, `${DAG_POOL}${one.id}`)).toBe(0)
+    })
 
-    test.runIf(isHeld)('the slot is freed when its process ends, whatever was requested of its try', async () => {
+    test('the slot is freed when its process ends, whatever was requested of its try', async () => {
       const openGate = await closeGate('winding')
       const own = await open()
       await setPool(own.metadata, 'winding', 1, null)
@@ -201,7 +179,8 @@ export function leaving({ database, dag, open, notes, closeGate, gauge, expected
       await someoneWaits(database)
       await cancel(own.metadata, { dagId: 'winding-first', runId: held.run.runId })
       expect(await usedOf(own, 'winding')).toBe(1)
-      await endJob(own.metadata, own.jobId, 'failed', 'died')
+      const [slot] = (await database.pool.query<{ job_id: number }>('select job_id from metadata.pool_slot')).rows
+      await endJob(own.metadata, slot?.job_id ?? 0, 'failed', 'died')
       expect(await usedOf(own, 'winding')).toBe(0)
       own.runner.runChanged(held.run.dagRunId)
       await aborted(1)

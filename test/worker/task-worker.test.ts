@@ -18,11 +18,14 @@ test('a try that ends while a claim of the same job is answered is executed once
   const [secondClaim, work] = [deferred(), deferred()]
   let claims = 0
   let executions = 0
-  const query = async ({ name }: { name: string }) => {
+  const query = async ({ name, values }: { name: string; values: unknown[][] }) => {
     if (name !== 'claim_tries') return { rows: name === 'insert_reports' ? [KEY] : [] }
     // The second one was evaluated before the report was stored; its answer arrives late.
     if (++claims === 2) await secondClaim.promise
-    return { rows: [{ ...KEY, alive: true, isolated: false, dagId: 'acting', runId: 'run' }] }
+    const asked = values[1]?.length === 1
+    return {
+      rows: [{ ...KEY, taskId: asked ? 'act' : null, alive: true, isolated: false, dagId: 'acting', runId: 'run' }],
+    }
   }
   const execute = async () => {
     executions++
