@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import format from 'pg-format'
 import { TminusError } from '../errors.ts'
+import { minorsAhead } from '../version.ts'
 import { encodingProblem } from './encoding.ts'
 import type { Connection, Database, Queryable } from './pool.ts'
 import { inTransaction } from './transaction.ts'
@@ -23,6 +25,11 @@ export interface MigrationSet {
    * application.
    */
   exclusive?: boolean
+  /**
+   * The version of the code that these files belong to, such as `1.2.0`; recorded with each applied file. If it is set,
+   * a database that the next minor version has migrated is accepted. So both versions can run during an upgrade.
+   */
+  version?: string
 }
 
 export interface Migrated {
@@ -43,7 +50,16 @@ interface HistoryRow {
   version: number
   name: string
   checksum: string
+  /** The `version` of the set that applied it; null: unknown. */
+  applied_by: string | null
 }
+
+/**
+ * While a migration waits for a lock of a table, for example during a backup, all statements of the running processes on
+ * that table wait behind it. So each wait is short, and is repeated for about 10 minutes.
+ */
+const LOCK = { waitMs: 2_000, pauseMs: 3_000, tries: 120 }
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
  * Applies the missing files under an advisory lock, so any number of processes may call it at once.
@@ -58,7 +74,9 @@ export async function migrate(db: Database, set: MigrationSet): Promise<Migrated
   const schema = set.schema ?? (await currentSchema(db))
   const applied: string[] = []
   for (;;) {
-    const file = await inTransaction(db, (connection) => applyNext(connection, { ...set, schema }, files))
+    const file = await whenUnlocked(() =>
+      inTransaction(db, (connection) => applyNext(connection, { ...set, schema }, files)),
+    )
     if (file === undefined) return { applied, version: files.at(-1)?.version ?? 0 }
     applied.push(file.name)
   }
@@ -69,7 +87,24 @@ export async function pendingMigrations(db: Queryable, set: MigrationSet): Promi
   const files = await readMigrations(set.directory)
   const schema = set.schema ?? (await currentSchema(db))
   const history = await readHistory(db, { ...set, schema })
-  return unapplied(files, history, schema).map((file) => file.name)
+  return unapplied(files, history, { ...set, schema }).map((file) => file.name)
+}
+
+/** Repeats `apply` while another session locks a table that it changes. */
+async function whenUnlocked<T>(apply: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await apply()
+    } catch (error) {
+      if (!isLockTimeout(error) || tries === LOCK.tries) throw error
+      await delay(LOCK.pauseMs)
+    }
+  }
+}
+
+function isLockTimeout(error: unknown): boolean {
+  const { code, cause } = error as { code?: string; cause?: { code?: string } }
+  return code === LOCK_NOT_AVAILABLE || cause?.code === LOCK_NOT_AVAILABLE
 }
 
 async function readMigrations(directory: URL): Promise<MigrationFile[]> {
@@ -129,13 +164,20 @@ async function applyNext(
   await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
     `tminus migrate ${set.schema}.${set.historyTable}`,
   ])
+  await connection.query(format('set local lock_timeout = %L', LOCK.waitMs))
   const history = await readHistory(connection, set)
-  const [file] = unapplied(files, history, set.schema)
+  const [file] = unapplied(files, history, set)
   if (file === undefined) return undefined
   if (history.length === 0) await begin(connection, set)
+  await connection.query(
+    format('alter table %I.%I add column if not exists applied_by text', set.schema, set.historyTable),
+  )
   await connection.query(format('set local search_path to %I', set.schema))
   await connection.query(file.sql).catch((cause: Error) => {
-    throw new TminusError(`Migration ${file.name} failed and was rolled back: ${cause.message}`, {
+    const why = isLockTimeout(cause)
+      ? 'another session, such as a backup, locks a table; try again after it has ended'
+      : cause.message
+    throw new TminusError(`Migration ${file.name} failed and was rolled back: ${why}`, {
       code: 'migration_failed',
       retryable: false,
       cause,
@@ -143,8 +185,12 @@ async function applyNext(
     })
   })
   await connection.query(
-    format('insert into %I.%I (version, name, checksum) values ($1, $2, $3)', set.schema, set.historyTable),
-    [file.version, file.name, file.checksum],
+    format(
+      'insert into %I.%I (version, name, checksum, applied_by) values ($1, $2, $3, $4)',
+      set.schema,
+      set.historyTable,
+    ),
+    [file.version, file.name, file.checksum, set.version],
   )
   return file
 }
@@ -156,29 +202,42 @@ async function readHistory(db: Queryable, set: PlacedSet): Promise<HistoryRow[]>
   )
   if (!rows[0]?.known) return []
   const history = await db.query<HistoryRow>(
-    format('select version, name, checksum from %I.%I order by version', set.schema, set.historyTable),
+    format(
+      `select version, name, checksum, to_jsonb(h) ->> 'applied_by' as applied_by from %I.%I h order by version`,
+      set.schema,
+      set.historyTable,
+    ),
   )
   return history.rows
 }
 
-function unapplied(files: MigrationFile[], history: HistoryRow[], schema: string): MigrationFile[] {
+function unapplied(files: MigrationFile[], history: HistoryRow[], set: PlacedSet): MigrationFile[] {
+  const applied = new Set(history.map((row) => row.version))
+  const missing = files.filter((file) => !applied.has(file.version))
   for (const row of history) {
     const file = files.find((candidate) => candidate.version === row.version)
-    if (file === undefined) {
+    if (file === undefined && (missing.length > 0 || !isAccepted(row, set))) throw unknownMigration(row, set)
+    if (file !== undefined && file.checksum !== row.checksum) {
       throw new TminusError(
-        `Schema "${schema}" was migrated by a newer version (${row.name} is unknown here); run that version or a newer one`,
-        { code: 'migration_unknown', retryable: false, fields: { schema, migration: row.name } },
-      )
-    }
-    if (file.checksum !== row.checksum) {
-      throw new TminusError(
-        `Migration ${row.name} was edited after it was applied to schema "${schema}"; restore the file and put the change in a new one`,
-        { code: 'migration_edited', retryable: false, fields: { schema, migration: row.name } },
+        `Migration ${row.name} was edited after it was applied to schema "${set.schema}"; restore the file and put the change in a new one`,
+        { code: 'migration_edited', retryable: false, fields: { schema: set.schema, migration: row.name } },
       )
     }
   }
-  const applied = new Set(history.map((row) => row.version))
-  return files.filter((file) => !applied.has(file.version))
+  return missing
+}
+
+/** The files of the next minor version keep what this version needs. */
+function isAccepted({ applied_by }: HistoryRow, { version }: PlacedSet): boolean {
+  return version !== undefined && applied_by !== null && minorsAhead(applied_by, version) <= 1
+}
+
+function unknownMigration({ name, applied_by }: HistoryRow, { schema, version }: PlacedSet): TminusError {
+  const by = applied_by === null || applied_by === version ? 'a newer version' : `version ${applied_by}`
+  return new TminusError(
+    `Schema "${schema}" was migrated by ${by} (${name} is unknown here); run that version or a newer one`,
+    { code: 'migration_unknown', retryable: false, fields: { schema, migration: name } },
+  )
 }
 
 /** Prepares a schema without a history: rejects another application's schema, else creates schema and history. */

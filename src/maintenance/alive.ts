@@ -56,7 +56,7 @@ export async function listLate(db: Metadata, { kinds = EXECUTING, hostname }: Wa
 const EXECUTING: readonly JobKind[] = ['start', 'scheduler']
 const WANTED = `state = 'running' and kind = any($1::text[]) and ($2::text is null or hostname = $2)`
 const SILENT_MS = '(extract(epoch from now() - heartbeat_at) * 1000)::float8'
-const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, code_version, ${BLOCKED}, ${SILENT_MS} as silent_ms`
+const COLUMNS = `job_id, kind, hostname, pid, heartbeat_at, code_version, tminus_version, ${BLOCKED}, ${SILENT_MS} as silent_ms`
 
 /** Describes the problem with a process of `listLate`, and what to do. */
 export function lateReason(job: Executing): string {

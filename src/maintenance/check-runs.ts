@@ -8,6 +8,7 @@ import { listPools, type PoolListing } from '../operations/pools.ts'
 import { countUnfinished, totals, type Unfinished } from '../operations/run-counts.ts'
 import { type Executing, lateReason, listLate, nameOf, namesOf } from './alive.ts'
 import { type ExecutingWithDags, hasLoaded, listExecutingWithDags } from './stays-queued.ts'
+import { checkVersions } from './versions.ts'
 
 /** Checks processes, runs and pools. @param here ids of the dags in PIPELINES_DIR */
 export async function checkRuns(db: Metadata, here: readonly string[]): Promise<Check[]> {
@@ -22,6 +23,7 @@ export async function checkRuns(db: Metadata, here: readonly string[]): Promise<
     ...judgeProcesses(executing, late),
     ...judgeLoaded(executing, here),
     ...processWarnings(executing),
+    ...(await checkVersions(db)),
     ...dead
       .filter(({ job_id }) => !late.some((one) => one.job_id === job_id))
       .map(

@@ -1,10 +1,15 @@
 import format from 'pg-format'
 import { type Migrated, type MigrationSet, migrate, pendingMigrations } from '../db/migrate.ts'
 import type { Database } from '../db/pool.ts'
-import type { Metadata } from '../metadata/metadata.ts'
+import { type Metadata, openMetadata } from '../metadata/metadata.ts'
+import { VERSION } from '../version.ts'
+import { refuseVersionGap } from './versions.ts'
 
-/** Creates or updates the runner's tables. Throws as `migrate` does. */
+/** Creates or updates the runner's tables. Throws as `migrate` and `refuseVersionGap` do. */
 export async function migrateMetadata(pool: Database, schema: string): Promise<Migrated> {
+  // Throws if the tables are of a version that is too new to read them.
+  await pendingMetadata(pool, schema)
+  await refuseVersionGap(openMetadata(pool, schema))
   return await migrate(pool, metadataMigrations(schema))
 }
 
@@ -20,5 +25,5 @@ export async function dropMetadata(db: Metadata): Promise<void> {
 
 function metadataMigrations(schema: string): MigrationSet {
   const directory = new URL('../../sql/metadata/', import.meta.url)
-  return { directory, schema, historyTable: 'schema_migration', exclusive: true }
+  return { directory, schema, historyTable: 'schema_migration', exclusive: true, version: VERSION }
 }

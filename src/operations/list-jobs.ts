@@ -14,6 +14,8 @@ export interface JobListing {
   reason: string | null
   /** Hash of the sources that the process has loaded; null: unknown. */
   code_version: string | null
+  /** Null: the process is older than this column. */
+  tminus_version: string | null
   /** How long its main thread has been blocked, ms; null: it is not blocked. */
   blocked_ms: number | null
   /** The task that blocks it, as `dag/task`; null: unknown. */
@@ -24,7 +26,7 @@ export interface JobListing {
 export async function listJobs(db: Metadata, limit: number): Promise<JobListing[]> {
   const { rows } = await db.query<JobListing>(
     `select job_id, kind, state, hostname, pid, started_at as start_date, heartbeat_at, ended_at as end_date, reason,
-       code_version, ${BLOCKED}
+       code_version, tminus_version, ${BLOCKED}
      from metadata.job order by (state = 'running') desc, job_id desc limit $1`,
     [limit],
   )

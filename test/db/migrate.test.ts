@@ -140,6 +140,68 @@ describe('migrate', () => {
   })
 })
 
+describe('versions', () => {
+  /** Version 1.3.0 has applied two files; this code knows the first one. */
+  async function migrated(): Promise<MigrationSet> {
+    const set = await setOf({ ...ONE, ...TWO }, { version: '1.3.0' })
+    await migrate(database.pool, set)
+    await rm(join(folder, '0002_two.sql'))
+    return set
+  }
+
+  test('a database that the next minor version has migrated is accepted', async () => {
+    const set = await migrated()
+    expect(await pendingMigrations(database.pool, { ...set, version: '1.2.7' })).toEqual([])
+    expect(await migrate(database.pool, { ...set, version: '1.2.7' })).toEqual({ applied: [], version: 1 })
+  })
+
+  test.each(['1.1.0', '0.9.0'])('version %s refuses the database of a version that is too new', async (version) => {
+    const refused = {
+      code: 'migration_unknown',
+      message: `Schema "${schema}" was migrated by version 1.3.0 (0002_two.sql is unknown here); run that version or a newer one`,
+    }
+    const set = { ...(await migrated()), version }
+    await expect(migrate(database.pool, set)).rejects.toMatchObject(refused)
+    await expect(pendingMigrations(database.pool, set)).rejects.toMatchObject(refused)
+  })
+
+  test('an unknown file is refused while files of this version are missing', async () => {
+    const set = await migrated()
+    await setOf({ '0003_three.sql': 'create table three ()' })
+    await expect(migrate(database.pool, set)).rejects.toMatchObject({ code: 'migration_unknown' })
+    expect(await tables()).toEqual(['history', 'one', 'two'])
+  })
+
+  test('a history that does not record versions is continued', async () => {
+    const set = await setOf(ONE, { version: '1.3.0' })
+    await migrate(database.pool, set)
+    await database.pool.query(`alter table ${schema}.history drop column applied_by`)
+    expect(await pendingMigrations(database.pool, set)).toEqual([])
+    await setOf(TWO)
+    await migrate(database.pool, set)
+    expect(await ask(`select applied_by from ${schema}.history order by version`)).toEqual([null, '1.3.0'])
+  })
+})
+
+test('a migration that waits for a lock does not block the statements of others for long', async () => {
+  const set = await setOf(ONE)
+  await migrate(database.pool, set)
+  await setOf({ '0002_alter.sql': 'alter table one add column y int' })
+  const backup = await database.pool.connect()
+  await backup.query(`begin; select from ${schema}.one`)
+  const migrating = migrate(database.pool, set)
+  const waits = `select from pg_locks where relation = '${schema}.one'::regclass and not granted`
+  try {
+    await expect.poll(async () => (await database.pool.query(waits)).rowCount).toBe(1)
+    // This statement waits behind the migration. Without a limit, it would wait until the end of the backup.
+    await database.pool.query(`begin; set local statement_timeout = '20s'; select from ${schema}.one; commit`)
+  } finally {
+    await backup.query('commit')
+    backup.release()
+  }
+  expect((await migrating).applied).toEqual(['0002_alter.sql'])
+})
+
 describe('schemas', () => {
   test("an exclusive schema with another application's tables is rejected and not changed", async () => {
     await database.pool.query(`create schema ${schema}; create table ${schema}.theirs (x int)`)

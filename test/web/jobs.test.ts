@@ -41,6 +41,22 @@ test('terminal, page and API show the code version of each process, and say that
   expect(await page('/status')).toContain('Everything is healthy.')
 })
 
+test('terminal, page and API show the version of each process, and name the one that must be upgraded', async () => {
+  await aJob(site.metadata, { kind: 'worker', version: '1.2.0' })
+  await aJob(site.metadata, { version: '1.4.1' })
+  const problem =
+    /worker \(process \d+ on \S+\) runs T-minus 1.2.0, which cannot work with 1.4.1; upgrade the older one/
+  const listed = await cli('jobs list')
+  expect(listed.stdout).toMatch(/^\d+ +start +running +\d+ on \S+ +1.4.1 +20/m)
+  expect(listed.stdout.replaceAll(/\s+/g, ' ')).toMatch(problem)
+  const check = await cli('db check')
+  expect([check.code, check.stdout.replaceAll(/\s+/g, ' ')]).toEqual([1, expect.stringMatching(problem)])
+  expect(await page('/jobs')).toMatch(problem)
+  expect(await page('/status')).toMatch(problem)
+  const { jobs } = JSON.parse((await site.get('/api/v1/jobs')).text)
+  expect(jobs.map((job: { tminus_version: string | null }) => job.tminus_version)).toEqual(['1.4.1', '1.2.0'])
+})
+
 test('terminal, page and API say for how long a process has been blocked, and by which task', async () => {
   await aJob(site.metadata, { kind: 'scheduler' })
   const jobId = await aJob(site.metadata, { blocked: { s: 720, by: 'etl/load' } })

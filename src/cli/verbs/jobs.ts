@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { commandFor } from '../../command-for.ts'
 import { humanDuration } from '../../duration.ts'
 import { lateReason, listExecuting, listLate } from '../../maintenance/alive.ts'
+import { versionProblem } from '../../maintenance/versions.ts'
 import { whyNotWritable } from '../../maintenance/writes.ts'
 import type { JobKind } from '../../metadata/jobs.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
@@ -13,23 +14,25 @@ import type { ListOptions } from './dags.ts'
 /** `jobs list`: recent processes, live ones first. */
 export async function jobsList({ output }: ListOptions): Promise<number> {
   const jobs = await withMetadata((metadata) => listJobs(metadata, 25))
-  const different = codeDifference(jobs.filter(({ state }) => state === 'running'))
+  const running = jobs.filter(({ state }) => state === 'running')
+  const problems = [codeDifference(running), versionProblem(running)?.message].filter((one) => one !== undefined)
   return answer(output, jobs, () => {
     const listed = table(
-      ['job_id', 'kind', 'state', 'process', 'code', 'start', 'heartbeat', 'reason'],
+      ['job_id', 'kind', 'state', 'process', 'version', 'code', 'start', 'heartbeat', 'reason'],
       jobs.map((job) => [
         String(job.job_id),
         job.kind,
         job.state,
         `${job.pid} on ${job.hostname}`,
+        job.tminus_version ?? '',
         shortVersion(job.code_version),
         instant(job.start_date),
         instant(job.heartbeat_at),
         job.reason ?? blockedWords(job) ?? '',
       ]),
-      { spare: ['start', 'code'], empty: 'No process has run here yet' },
+      { spare: ['start', 'code', 'version'], empty: 'No process has run here yet' },
     )
-    return different === undefined ? listed : `${listed}\n${wrapped(different).join('\n')}`
+    return [listed, ...problems.flatMap((one) => wrapped(one))].join('\n')
   })
 }
 

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { commandFor } from '../../command-for.ts'
 import { listExecuting, nameOf } from '../../maintenance/alive.ts'
 import { processWarnings } from '../../maintenance/check-runs.ts'
+import { checkVersions, versionProblem } from '../../maintenance/versions.ts'
 import { blockedWords, codeDifference, type JobListing, listJobs, shortVersion } from '../../operations/list-jobs.ts'
 import { listPools, type PoolListing, parseSlots, setPool } from '../../operations/pools.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
@@ -22,11 +23,14 @@ export const operationsPages = new Hono<WebEnv>()
 
 operationsPages.get('/jobs', async (c) => {
   const jobs = await listJobs(c.var.site.metadata, 50)
-  const different = codeDifference(jobs.filter(({ state }) => state === 'running'))
+  const running = jobs.filter(({ state }) => state === 'running')
+  const problems = [codeDifference(running), versionProblem(running)?.message].filter((one) => one !== undefined)
   return c.html(
     <Page c={c} title="Jobs">
       <Title text="Jobs">Recent T-minus processes, live ones first.</Title>
-      {different && <Notice>{different}.</Notice>}
+      {problems.map((problem) => (
+        <Notice>{problem}.</Notice>
+      ))}
       {jobs.length === 0 ? (
         <Empty title="No process has used this database yet">
           Start scheduler and executor with <code>{commandFor('start')}</code>
@@ -168,13 +172,14 @@ const MOST_CHECKS = 30
 
 operationsPages.get('/status', async (c) => {
   const { site } = c.var
-  const [executing, health, checks] = await Promise.all([
+  const [executing, versions, health, checks] = await Promise.all([
     listExecuting(site.metadata),
+    checkVersions(site.metadata),
     readHealth(site.metadata),
     checkDags(site),
   ])
   const failing = checks.filter(({ level }) => level !== 'ok')
-  const wrong = [...processWarnings(executing), ...failing]
+  const wrong = [...processWarnings(executing), ...versions, ...failing]
   return c.html(
     <Page c={c} title="Health">
       <Title text="Health" />
