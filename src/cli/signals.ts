@@ -9,7 +9,7 @@ export type StopSignal = keyof typeof EXIT_OF
 /** Time limit for running tasks to end after a SIGTERM to `start` or `scheduler`. */
 export const GRACE_MS = 30_000
 /** Time limit for the rest: to abort tasks, to release their runs and to close the databases. */
-const CLOSING_MS = 5_000
+export const CLOSING_MS = 5_000
 
 /**
  * Calls `stop` at the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). A second SIGINT or SIGTERM ends the
