@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { dueAfter } from '../clock.ts'
 import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType } from '../dag/state.ts'
-import { storableJson, storableRecord } from '../db/text.ts'
+import { storableJson } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
 import { HANDED_OVER, type TaskInstance } from './task-instances.ts'
 
@@ -39,36 +39,23 @@ export interface DagRun extends NewDagRun {
   previous: Date | null
 }
 
-export interface Insertion {
-  run: NewDagRun
-  taskIds: readonly string[]
-  /** The tasks whose first try starts together with the run. */
-  started: ReadonlySet<string>
-}
+/** `started`: the tasks whose first try starts together with the run. */
+export type Insertion = NewDagRun & { started?: readonly string[] }
 
-export type Inserted = Pick<DagRun, 'dagRunId' | 'runId' | 'state' | 'previous'>
+export type Inserted = Pick<DagRun, 'dagId' | 'dagRunId' | 'runId' | 'state' | 'previous'>
 
 /**
- * Inserts runs of one version of one dag, owned by this process, with all their task instances. A run is `running` if
- * `max_active_runs` allows it. Otherwise it is `queued` and no task starts. Runs whose id or tick already exists are
- * not returned.
+ * Inserts runs with all their task instances, in one statement and in this order. Runs whose id or tick already exists
+ * are not returned.
+ *
+ * @param jobId the process that owns the runs, which are of one dag. A run is `running` if `max_active_runs` allows it.
+ * Otherwise it is `queued` and no task starts. Null: the runs may be of several dags. They are `queued`, and any process
+ * may execute them.
  */
-export async function insertRuns(db: Metadata, jobId: number, insertions: readonly Insertion[]): Promise<Inserted[]> {
-  const [first] = insertions
-  if (first === undefined) return []
-  const { run, taskIds } = first
-  const { rows } = await db.query<Inserted>({
-    name: 'insert_runs',
-    text: INSERT_RUNS,
-    values: [jobId, run.dagId, run.dagVersionId, insertions.map(newRun), taskIds],
-  })
-  return rows
-}
-
-function newRun({ run, started }: Insertion): string {
-  const { runId, runType, logicalDate, dataIntervalStart, conf } = run
-  const dates = [logicalDate, dataIntervalStart, logicalDate].map((date) => date.toISOString())
-  return storableRecord(runId, runType, ...dates, storableJson(conf), `{${[...started].map((id) => `"${id}"`)}}`)
+export async function insertRuns(db: Metadata, jobId: number | null, runs: readonly Insertion[]): Promise<Inserted[]> {
+  if (runs.length === 0) return []
+  const values = [storableJson(runs), jobId, jobId === null ? null : runs[0]?.dagId, db.channel]
+  return (await db.query<Inserted>({ name: 'insert_runs', text: INSERT_RUNS, values })).rows
 }
 
 /** The logical date of the newest successful run of the same dag before `r`. */
@@ -76,56 +63,35 @@ export const PREVIOUS = `(select p.logical_date from metadata.dag_run p
   where p.dag_id = r.dag_id and p.state = 'success' and p.logical_date < r.logical_date
   order by p.logical_date desc limit 1)`
 
+/** `wanted`: with the graph of each run's version · `room`: null if no process owns the runs. */
 const INSERT_RUNS = `
 with wanted as materialized (
-  select * from unnest($4::metadata.new_dag_run[]) with ordinality
+  select w.*, dag_version_id, graph from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint,
+    "runId" text, "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz, conf jsonb,
+    started text[])) with ordinality as w
+  join metadata.dag_version on dag_version_id = "dagVersionId"
 ), room as materialized (
-  select metadata.room_for_runs($2) as free
+  select metadata.room_for_runs($3) as free
 ), run as (
   insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
     data_interval_end, conf, job_id, started_at)
-  select $2, $3, run_id, run_type, (case when ordinality <= free then 'running' else 'queued' end)::metadata.dag_run_state,
-    logical_date, data_interval_start, data_interval_end, conf, $1::bigint, case when ordinality <= free then now() end
+  select "dagId", dag_version_id, "runId", "runType",
+    (case when ordinality <= free then 'running' else 'queued' end)::metadata.dag_run_state,
+    "logicalDate", "dataIntervalStart", "logicalDate", conf, $2::bigint, case when ordinality <= free then now() end
   from wanted cross join room
+  order by ordinality
   on conflict do nothing
   returning dag_run_id, dag_id, run_id, state, logical_date
 ), instances as (
   insert into metadata.task_instance (dag_run_id, task_id, state, try_number, job_id, started_at)
-  select dag_run_id, task_id, (case when starts then 'running' else 'none' end)::metadata.task_instance_state, starts::int,
-    case when starts then $1::bigint end, case when starts then now() end
-  from run join wanted using (run_id) cross join lateral (
-    select task_id, run.state = 'running' and task_id = any(started) as starts from unnest($5::text[]) as task_id) t
+  select dag_run_id, id, (case when starts then 'running' else 'none' end)::metadata.task_instance_state, starts::int,
+    case when starts then $2::bigint end, case when starts then now() end
+  from run join wanted on "dagId" = dag_id and "runId" = run_id cross join jsonb_to_recordset(graph) as node (id text)
+    cross join lateral (select run.state = 'running' and id = any(started) as starts) t
 )
-select r.run_id as "runId", r.dag_run_id as "dagRunId", r.state, ${PREVIOUS} as previous
-from run r`
-
-/**
- * Queues these runs in one statement and in this order. The runs may be of several dags, and any process may execute
- * them. Runs whose id or tick already exists are not returned.
- */
-export async function queueRuns(db: Metadata, runs: readonly NewDagRun[]): Promise<{ dagId: string; runId: string }[]> {
-  if (runs.length === 0) return []
-  const values = [storableJson(runs), db.channel]
-  const { rows } = await db.query<{ dagId: string; runId: string }>({ name: 'queue_runs', text: QUEUE_RUNS, values })
-  return rows
-}
-
-const QUEUE_RUNS = `
-with run as (
-  insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
-    data_interval_end, conf)
-  select w."dagId", dag_version_id, "runId", "runType", 'queued', "logicalDate", "dataIntervalStart", "logicalDate", w.conf
-  from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint, "runId" text,
-    "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz, conf jsonb)) with ordinality as w
-  join metadata.dag_version on dag_version_id = "dagVersionId"
-  order by ordinality
-  on conflict do nothing
-  returning dag_run_id, dag_id, run_id, dag_version_id
-), instances as (
-  insert into metadata.task_instance (dag_run_id, task_id)
-  select dag_run_id, node ->> 'id' from run join metadata.dag_version using (dag_version_id), jsonb_array_elements(graph) node
-)
-select dag_id as "dagId", run_id as "runId" from run where pg_notify($2, 'run') is not null`
+select r.dag_id as "dagId", r.dag_run_id as "dagRunId", r.run_id as "runId", r.state,
+  case when r.state = 'running' then ${PREVIOUS} end as previous
+from run r where $2::bigint is not null or pg_notify($4, 'run') is not null`
 
 /**
  * The queued runs that a process claims: runs of these dags, or only runs that another process started and released.

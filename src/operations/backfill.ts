@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import type { DagRunState } from '../dag/state.ts'
 import { UsageError } from '../errors.ts'
-import { newRunId, queueRuns } from '../metadata/dag-runs.ts'
+import { insertRuns, newRunId } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Tick, ticksBetween } from '../scheduler/due.ts'
@@ -89,8 +89,9 @@ export async function backfill(db: Metadata, dag: Dag, options: BackfillOptions)
     const ahead = ticks.slice(next, next + PLANNED_AT_ONCE)
     const chosen = upTo(room, await plan(db, dag.id, ahead, reprocess, begunAt))
     const of = (action: string) => chosen.filter((one) => one.action === action)
-    await queueRuns(
+    await insertRuns(
       db,
+      null,
       of('create').map((one) => ({ ...one, dagId: dag.id, dagVersionId, conf: {} })),
     )
     for (const { runId } of of('clear')) await clear(db, { dagId: dag.id, runId }, {})

@@ -1,5 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
-import { type NewDagRun, newRunId, queueRuns } from '../metadata/dag-runs.ts'
+import { insertRuns, type NewDagRun, newRunId } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { refuseMissingPools } from './pools.ts'
@@ -15,6 +15,6 @@ export async function enqueue(db: Metadata, dag: Dag, wanted: NewRun): Promise<{
   await refuseMissingPools(db, dag)
   const runId = newRunId(runType, logicalDate)
   const ids = { dagId: dag.id, dagVersionId: await registerDag(db, dag), runId }
-  const queued = await queueRuns(db, [{ ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }])
+  const queued = await insertRuns(db, null, [{ ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }])
   return { runId, isNew: queued.length > 0 }
 }

@@ -74,8 +74,7 @@ export class Runner implements JobListener {
     const run = { ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }
     const started = this.#owner.admission.reserve(dag)
     this.#inserting++
-    const insertion = { run, taskIds: dag.graph.taskIds, started }
-    const inserted = await this.#owner.writer.insert(insertion).finally(() => {
+    const inserted = await this.#owner.writer.insert({ ...run, started: [...started] }).finally(() => {
       this.#inserting--
       this.#owner.admission.freeSlots(started.size)
     })

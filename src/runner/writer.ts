@@ -35,8 +35,8 @@ export class Writer {
   readonly #inserting: CoalescedWork
   readonly #logs = new Set<TryLog>()
   #logTimer: NodeJS.Timeout | undefined
-  /** Grouped by dag version, because one statement inserts runs of one version. */
-  readonly #waiting = new Map<number, Waiting[]>()
+  /** Grouped by dag, because one statement inserts runs of one dag. */
+  readonly #waiting = new Map<string, Waiting[]>()
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -48,10 +48,10 @@ export class Writer {
   /** Resolves to undefined if a run with this id or tick already exists. */
   insert(insertion: Insertion): Promise<Inserted | undefined> {
     return new Promise((resolve, reject) => {
-      const { dagVersionId } = insertion.run
-      const alike = this.#waiting.get(dagVersionId) ?? []
+      const { dagId } = insertion
+      const alike = this.#waiting.get(dagId) ?? []
       alike.push({ insertion, resolve, reject })
-      this.#waiting.set(dagVersionId, alike)
+      this.#waiting.set(dagId, alike)
       this.#inserting.request()
     })
   }
@@ -83,13 +83,13 @@ export class Writer {
     const insert = async (waiting: readonly Waiting[]) => {
       const insertions = waiting.map(({ insertion }) => insertion)
       const inserted = new Map((await insertRuns(db, job.id, insertions)).map((run) => [run.runId, run]))
-      for (const { insertion, resolve } of waiting) resolve(inserted.get(insertion.run.runId))
+      for (const { insertion, resolve } of waiting) resolve(inserted.get(insertion.runId))
     }
     const refuse = (refused: readonly Waiting[], error: Error) => {
       for (const { reject } of refused) reject(error)
     }
-    for (const [dagVersionId, waiting] of this.#waiting) {
-      this.#waiting.delete(dagVersionId)
+    for (const [dagId, waiting] of this.#waiting) {
+      this.#waiting.delete(dagId)
       while (waiting.length > 0) await writeOrSplit(waiting.splice(0, MAX_INSERTED_TOGETHER), insert, refuse)
     }
   }

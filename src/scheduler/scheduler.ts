@@ -4,7 +4,7 @@ import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
-import { type NewDagRun, newRunId, queueRuns } from '../metadata/dag-runs.ts'
+import { insertRuns, type NewDagRun, newRunId } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { readSchedules, type ScheduleState, storeSchedule } from '../metadata/schedules.ts'
@@ -106,7 +106,8 @@ export class Scheduler {
       return { ...one, entry }
     })
     const runs = found.flatMap(({ entry, ticks }) => ticks.map((tick) => runOf(entry, tick)))
-    for (const { dagId, runId } of await queueRuns(db, runs)) log.info({ dag_id: dagId, run_id: runId }, 'queued')
+    for (const { dagId, runId } of await insertRuns(db, null, runs))
+      log.info({ dag_id: dagId, run_id: runId }, 'queued')
     for (const { entry, next } of found) Object.assign(entry, { next, seen: Math.min(now.getTime(), next - 1) })
   }
 

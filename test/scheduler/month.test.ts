@@ -49,7 +49,7 @@ test('schedulers killed and started at random run every due tick once', async ()
   const start = () => {
     const now = clock.now().getTime()
     const db = intercepted(own.metadata, (name, isDone) => {
-      if (name === 'queue_runs' && born.dies === (isDone ? 'after' : 'before')) throw new Error('killed')
+      if (name === 'insert_runs' && born.dies === (isDone ? 'after' : 'before')) throw new Error('killed')
     })
     const scheduler = openScheduler(db, clock, dags)
     const born: Life = { scheduler, first: now, last: now, fatal: now, dies: undefined }

@@ -241,7 +241,7 @@ describe('many', () => {
       const one = hourly()
       let breaks = true
       const db = intercepted(own.metadata, (name, done) => {
-        if (breaks && name === 'queue_runs' && done === isDone) throw new Error('connection lost')
+        if (breaks && name === 'insert_runs' && done === isDone) throw new Error('connection lost')
       })
       const scheduler = await lookAt([one], ['10:59:59', '11:00:00'], db)
       breaks = false
