@@ -139,6 +139,8 @@ async function openDistributed({ config, log }: Setup, { db, job, executor }: Pr
 
 /** A process that executes tries for the owners of runs. */
 export interface WorkerApp {
+  /** The queues that it serves. */
+  queues: readonly string[]
   worker: TaskWorker
   /** See `guardTasks`. */
   broken: Promise<string>
@@ -152,12 +154,14 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
   const { config, loaded, log } = setup
   if (config.executor === 'local')
     throw new UsageError('A worker needs EXECUTOR=distributed; set it for this process and for the scheduler')
-  const [{ TaskWorker }, { Engine }, { identifierOf }] = await Promise.all([
+  const [{ TaskWorker }, { Engine }, { identifiersOf, queuesOf }] = await Promise.all([
     import('./worker/task-worker.ts'),
     import('./worker/engine.ts'),
     import('./worker/hand-over.ts'),
   ])
-  const opened = await openProcess(setup, 'worker')
+  const dags = [...loaded.dags.values()]
+  const queues = config.workerQueues ?? queuesOf(dags)
+  const opened = await openProcess(setup, 'worker', queues)
   const { db, job, executor, sessionUrl, unnamed } = opened
   const ofEngine = { timeoutMs: STATEMENT_MS.runner, applicationName: 'tminus engine', unnamed }
   const engine: Engine = new Engine({
@@ -165,7 +169,7 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
     pool: openPool(opened.databases.metadataUrl, { ...ofEngine, max: 3, settings: { synchronous_commit: 'off' } }),
     listenPool: sessionUrl === undefined ? undefined : openPool(sessionUrl, { ...ofEngine, max: 1 }),
     schema: config.workerSchema,
-    identifiers: [...loaded.dags.values()].map(identifierOf),
+    identifiers: identifiersOf(dags, queues),
     concurrency: config.concurrency,
     handle: (key) => worker.handle(key),
     onStarted: (engineId) => worker.setEngineId(engineId),
@@ -182,14 +186,14 @@ export async function openWorker(setup: Setup): Promise<WorkerApp> {
       await opened.close(state, options, () => engine.close())
       return left
     }
-    return { worker, broken: opened.broken, end }
+    return { queues, worker, broken: opened.broken, end }
   })
 }
 
 type Process = Awaited<ReturnType<typeof openProcess>>
 
 /** The parts that each process with tasks or runs needs: its job row, its databases and its local executor. */
-async function openProcess(setup: Setup, kind: JobKind) {
+async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string[]) {
   const { config, loaded, log } = setup
   const hashing = codeVersion(config.pipelinesDir)
   const [{ Job }, { Lease }, { localExecutor }, { isolatedExecutor }, { Children }] = await Promise.all([
@@ -212,7 +216,7 @@ async function openProcess(setup: Setup, kind: JobKind) {
   const address = { connectionString: connectionString ?? metadataUrl, schema: config.metadataSchema, unnamed }
   const lease = new Lease({ ...address, kind, log })
   const slots = config.executor === 'local' || kind === 'worker' ? { slots: config.concurrency } : {}
-  const code = { dags, codeVersion: version, version: VERSION, ...slots }
+  const code = { dags, codeVersion: version, version: VERSION, queues, ...slots }
   const job = new Job({ db: metadata, connectionString, pools, kind, ...code, lease, log })
   const { env, clock, scrub } = setup
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }

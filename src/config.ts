@@ -1,28 +1,11 @@
 import { z } from 'zod'
 import type { Dag } from './dag/dag.ts'
-import { addressOf, addressProblem, HOST, NO_SCHEMA_NAME, SCHEMA_NAME } from './database-address.ts'
+import { addressOf, HOST, NO_SCHEMA_NAME, SCHEMA_NAME } from './database-address.ts'
 import { readEnvFile, readSecretFile } from './env-file.ts'
 import { messageOf, UsageError } from './errors.ts'
+import { connectionString, flag, instant, queueNames, wholeNumber } from './setting-types.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
-
-const connectionString = z.string().superRefine((value, ctx) => {
-  const problem = addressProblem(value)
-  if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem })
-})
-
-const flag = z
-  .enum(['on', 'off', 'true', 'false', '1', '0'], 'must be on or off')
-  .default('off')
-  .transform((value) => value === 'on' || value === 'true' || value === '1')
-
-const wholeNumber = (least: number, most: number) =>
-  z.string().transform((value, ctx) => {
-    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
-    if (number >= least && number <= most) return number
-    ctx.addIssue({ code: 'custom', message: `must be a whole number from ${least} to ${most}` })
-    return z.NEVER
-  })
 
 export const DEFAULT_WEB_PORT = 8080
 
@@ -46,6 +29,7 @@ const Variables = z.object({
   PIPELINES_DIR: z.string().default('pipelines'),
   EXECUTOR: z.enum(['local', 'distributed'], "must be 'local' or 'distributed'").default('local'),
   CONCURRENCY: wholeNumber(1, 1_000).default(4),
+  WORKER_QUEUES: queueNames.optional(),
   ISOLATION: z.enum(['asked', 'all', 'none'], "must be 'asked', 'all' or 'none'").default('asked'),
   WEB_HOST: z.string().default('127.0.0.1'),
   WEB_PORT: wholeNumber(0, 65_535).default(DEFAULT_WEB_PORT),
@@ -54,15 +38,7 @@ const Variables = z.object({
   ADMIN_PASSWORD_FILE: z.string().optional(),
   METRICS: flag,
   TRUST_PROXY: flag,
-  CLOCK: z
-    .string()
-    .transform((value, ctx) => {
-      const date = new Date(value)
-      if (/^\d{4}-\d\d-\d\dT.+(Z|[+-]\d\d:?\d\d)$/.test(value) && !Number.isNaN(date.getTime())) return date
-      ctx.addIssue({ code: 'custom', message: "must be an instant such as '2026-01-31T12:00:00Z'" })
-      return z.NEVER
-    })
-    .optional(),
+  CLOCK: instant.optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: z.enum(['auto', 'pretty', 'json']).default('auto'),
 })
@@ -82,6 +58,8 @@ export interface Config {
   pipelinesDir: string
   executor: 'local' | 'distributed'
   concurrency: number
+  /** The queues that a worker serves. Undefined: all queues of the loaded dags. */
+  workerQueues: readonly string[] | undefined
   /** The tries that run in a child process: `asked` (tasks with `isolate`, and suspects), `all` or `none`. */
   isolation: 'asked' | 'all' | 'none'
   web: { host: string; port: number; trustProxy: boolean }
@@ -249,6 +227,7 @@ function toConfig(variables: z.output<typeof Variables>): Config {
     pipelinesDir: variables.PIPELINES_DIR,
     executor: variables.EXECUTOR,
     concurrency: variables.CONCURRENCY,
+    workerQueues: variables.WORKER_QUEUES,
     isolation: variables.ISOLATION,
     web: { host: variables.WEB_HOST, port: variables.WEB_PORT, trustProxy: variables.TRUST_PROXY },
     admin: user === undefined || password === undefined ? undefined : { user, password },

@@ -38,6 +38,7 @@ const DEFAULT_ARGS = {
   maxRetryDelay: duration.prefault('1h'),
   executionTimeout: duration.optional(),
   pool: must<string>(isId, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
+  queue: must<string>(isId, "the name of a queue: 1 to 250 letters, digits, '-', '_' and '.'").default('default'),
   priority: must<number>(Number.isFinite, 'a number').default(0),
   isolate: must<boolean>((value) => typeof value === 'boolean', 'true or false').default(false),
   memory: memory.optional(),

@@ -52,6 +52,8 @@ export interface TaskDefaults {
   executionTimeout?: Duration
   /** The pool in which the task needs a slot. Default: none. */
   pool?: string
+  /** With EXECUTOR=distributed, only workers that serve this queue (WORKER_QUEUES) run the task. Default 'default'. */
+  queue?: string
   /** Tasks with a higher priority start first if slots are scarce. Default 0. */
   priority?: number
   /** Runs each try in a child process, where it cannot harm other tasks. Default false; see the setting ISOLATION. */

@@ -1,5 +1,6 @@
 import { commandFor } from '../command-for.ts'
 import type { Check } from '../commands.ts'
+import type { Dag } from '../dag/dag.ts'
 import { humanDuration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -7,14 +8,20 @@ import { HANDED_OVER } from '../metadata/task-instances.ts'
 import { engineProblem } from '../worker/engine-schema.ts'
 import { type Executing, listWorkers, namesOf } from './alive.ts'
 import { IS_STALE, ofEngine } from './clean-engine.ts'
+import { listUnserved, type Unserved } from './not-served.ts'
 
 /** A worker takes a try within milliseconds, unless all are busy. */
 const STUCK_MS = 10 * 60_000
 /** The number of job ids. Each write that starts a task uses one id. */
 const MOST_IDS = 2 ** 31
 
-/** Checks graphile-worker's tables, the workers, and the tries that wait for them. @param schema of those tables */
-export async function checkEngine(db: Metadata, schema: string): Promise<Check[]> {
+/**
+ * Checks graphile-worker's tables, the workers, and the tries that wait for them.
+ *
+ * @param schema of those tables
+ * @param dags the dags of PIPELINES_DIR
+ */
+export async function checkEngine(db: Metadata, schema: string, dags: ReadonlyMap<string, Dag>): Promise<Check[]> {
   const name = 'engine'
   try {
     const problem = await engineProblem(db.pool, schema, db.schema)
@@ -30,6 +37,7 @@ export async function checkEngine(db: Metadata, schema: string): Promise<Check[]
       judgeWorkers(workers, waiting),
       ...(waiting.length === 0 ? [{ name: 'tries', level: 'ok' as const, message: 'no try waits for a worker' }] : []),
       ...waiting.map((dag) => judgeWaiting(dag, workers.length > 0)),
+      ...(workers.length === 0 ? [] : judgeUnserved(await listUnserved(db, dags))),
     ]
   } catch (error) {
     return [{ name, level: 'fail', message: messageOf(error) }]
@@ -99,8 +107,15 @@ function judgeWaiting(dag: Waiting, hasWorkers: boolean): Check {
     return check('warn', `${some(failed)}: workers could not start it, and try again; the last error: ${error}`)
   const message = `${some(tries)} wait${tries === 1 ? 's' : ''} for a worker, for ${humanDuration(waiting_ms)}`
   if (!hasWorkers || waiting_ms < STUCK_MS) return check('ok', message)
-  return check(
-    'warn',
-    `${message}: all are busy, or none has loaded this version of the dag; see ${commandFor('jobs list')}`,
-  )
+  return check('warn', `${message}: all are busy, or none takes tries of this dag; see ${commandFor('jobs list')}`)
+}
+
+function judgeUnserved(unserved: readonly Unserved[]): Check[] {
+  const counts = new Map<string, number>()
+  for (const { message } of unserved) counts.set(message, (counts.get(message) ?? 0) + 1)
+  return [...counts].map(([message, count]) => ({
+    name: 'tries',
+    level: 'fail',
+    message: `${count === 1 ? '1 try waits' : `${count} tries wait`} in vain. ${message}`,
+  }))
 }

@@ -3,7 +3,8 @@ import type { Dag } from '../dag/dag.ts'
 import type { DagRunState } from '../dag/state.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { type Executing, listExecuting, listWorkers, namesOf } from './alive.ts'
+import { type Executing, listExecuting, namesOf } from './alive.ts'
+import { listUnserved, type RunKey, whyNoWorker } from './not-served.ts'
 
 export interface ExecutingWithDags extends Executing {
   /**
@@ -13,6 +14,8 @@ export interface ExecutingWithDags extends Executing {
   dags: Readonly<Record<string, string>> | null
   /** Task instances that it runs. */
   used: number
+  /** True if it passes its tries to workers. */
+  has_workers: boolean
 }
 
 /** Processes that execute queued runs, with the dags that each has loaded. */
@@ -21,35 +24,27 @@ export async function listExecutingWithDags(db: Metadata): Promise<ExecutingWith
 }
 
 async function withDags(db: Metadata, executing: readonly Executing[]): Promise<ExecutingWithDags[]> {
-  const { rows } = await db.query<Pick<ExecutingWithDags, 'job_id' | 'dags' | 'used'>>(
-    `select job_id, dags, (select count(*)::int from metadata.dag_run r join metadata.task_instance t using (dag_run_id)
+  const { rows } = await db.query<Pick<ExecutingWithDags, 'job_id' | 'dags' | 'used' | 'has_workers'>>(
+    `select job_id, dags, slots is null and tminus_version is not null as has_workers, (select count(*)::int from metadata.dag_run r join metadata.task_instance t using (dag_run_id)
        where r.state = 'running' and r.job_id = j.job_id and t.state = 'running') as used
      from metadata.job j where job_id = any($1::bigint[])`,
     [executing.map(({ job_id }) => job_id)],
   )
   const known = new Map(rows.map((row) => [row.job_id, row]))
-  return executing.map((one) => ({ ...one, ...(known.get(one.job_id) ?? { dags: null, used: 0 }) }))
+  return executing.map((one) => ({ ...one, ...(known.get(one.job_id) ?? { dags: null, used: 0, has_workers: false }) }))
 }
 
 export const NO_PROCESS = `No process is executing runs, so the run stays queued. Start one with ${commandFor('start')}`
 
 /**
- * Says why no process will execute a new run of this dag, or why it may fail. Undefined if there is no such problem.
+ * Says why no process or worker will execute a new run of this dag, or why it may fail. Undefined if there is no such
+ * problem.
  */
-export async function whyStaysQueued(
-  db: Metadata,
-  { id, graph }: Pick<Dag, 'id' | 'graph'>,
-): Promise<string | undefined> {
-  return judgeProcesses(await listExecutingWithDags(db), id, graphHash(graph))
-}
-
-/** With EXECUTOR=distributed: says why no worker will execute the tasks of this dag. Undefined if one will. */
-export async function whyNoWorker(db: Metadata, { id, graph }: Pick<Dag, 'id' | 'graph'>): Promise<string | undefined> {
-  const workers = await withDags(db, await listWorkers(db))
-  if (workers.length === 0)
-    return `No worker is running, so no task of dag '${id}' can start. Start one with ${commandFor('worker')}`
-  if (workers.some(({ dags }) => dags?.[id] === graphHash(graph))) return undefined
-  return `No worker has loaded this version of dag '${id}', so none of its tasks can start. Restart ${namesOf(workers)} with the same pipelines`
+export async function whyStaysQueued(db: Metadata, dag: Dag): Promise<string | undefined> {
+  const executing = await listExecutingWithDags(db)
+  const problem = judgeProcesses(executing, dag.id, graphHash(dag.graph))
+  if (problem !== undefined || !executing.some(({ has_workers }) => has_workers)) return problem
+  return await whyNoWorker(db, dag)
 }
 
 /** A queued run, and the limits that it waits for. */
@@ -66,22 +61,38 @@ export interface QueuedRun {
   max_active_runs: number
 }
 
-type RunKey = Pick<QueuedRun, 'dag_id' | 'run_id'>
-
-/** Returns a function that gives the reason why one of these queued runs waits; null for a run that may start now. */
+/**
+ * Returns a function that gives the reason why one of these runs waits, or one of its tasks: a queued run that cannot
+ * start now, or tries that no worker takes. Null: it does not wait, or no reason is known.
+ *
+ * @param dags the dags that this process has loaded
+ */
 export async function readWaiting(
   db: Metadata,
+  dags: ReadonlyMap<string, Dag>,
   runs: readonly (RunKey & { state: DagRunState })[],
-): Promise<(run: RunKey) => string | null> {
-  const queued = runs.filter(({ state }) => state === 'queued')
-  if (queued.length === 0) return () => null
+): Promise<(run: RunKey, taskId?: string) => string | null> {
+  const queued = await readQueued(
+    db,
+    runs.filter(({ state }) => state === 'queued'),
+  )
+  const unserved = await listUnserved(db, dags, runs)
+  const ofRuns = new Map([...unserved].reverse().map((one) => [keyOf(one), one.message]))
+  const ofTasks = new Map(unserved.map((one) => [`${keyOf(one)} ${one.task_id}`, one.brief]))
+  return (run, taskId) => {
+    if (taskId !== undefined) return ofTasks.get(`${keyOf(run)} ${taskId}`) ?? null
+    return queued.get(keyOf(run)) ?? ofRuns.get(keyOf(run)) ?? null
+  }
+}
+
+async function readQueued(db: Metadata, queued: readonly RunKey[]): Promise<Map<string, string | undefined>> {
+  if (queued.length === 0) return new Map()
   const executing = await listExecutingWithDags(db)
   const { rows } = await db.query<QueuedRun>(QUEUED, [
     queued.map(({ dag_id }) => dag_id),
     queued.map(({ run_id }) => run_id),
   ])
-  const reasons = new Map(rows.map((run) => [keyOf(run), waitingFor(run, executing)]))
-  return (run) => reasons.get(keyOf(run)) ?? null
+  return new Map(rows.map((run) => [keyOf(run), waitingFor(run, executing)]))
 }
 
 const QUEUED = `

@@ -17,7 +17,7 @@ export interface EngineOptions {
   listenPool: Database | undefined
   /** The schema of graphile-worker. */
   schema: string
-  /** Names of the jobs that this engine executes, see `identifierOf`. */
+  /** Names of the jobs that this engine executes, see `identifiersOf`. */
   identifiers: readonly string[]
   /** The number of jobs that the engine executes at a time. */
   concurrency: number

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Dag } from '../dag/dag.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { HandOver } from '../runner/executor.ts'
@@ -5,8 +6,8 @@ import type { HandOver } from '../runner/executor.ts'
 /** @param schema the schema of graphile-worker */
 export function handOverTo(schema: string): HandOver {
   const jobOf: HandOver['jobOf'] = (dag, taskId) => {
-    const [priority, index] = [dag.tasks.get(taskId)?.priority ?? 0, dag.graph.indexOf.get(taskId) ?? 0]
-    return { taskId, identifier: identifierOf(dag), priority, index }
+    const { queue = 'default', priority = 0 } = dag.tasks.get(taskId) ?? {}
+    return { taskId, identifier: identifierOf(dag, queue), priority, index: dag.graph.indexOf.get(taskId) ?? 0 }
   }
   return { sql: HANDED.replaceAll('ENGINE', `"${schema}"`), jobOf }
 }
@@ -26,14 +27,35 @@ const HANDED = `handed as (
   having count(*) > 0
 )`
 
-const identifiers = new WeakMap<Dag, string>()
+/** The queues of the tasks of these dags. */
+export function queuesOf(dags: Iterable<Dag>): string[] {
+  return [...new Set([...dags].flatMap(({ tasks }) => [...tasks.values()].map(({ queue }) => queue)))].sort()
+}
 
 /**
- * Returns the job name for tries of this dag with this graph. Workers that have loaded this graph take these jobs. The
- * name has at most 128 characters.
+ * The job names for tries of these dags in these queues. A worker also takes tries of a loaded dag that has no task in
+ * the queue: the queue of a task may have changed in the code of the owner.
  */
-export function identifierOf(dag: Dag): string {
-  const known = identifiers.get(dag) ?? `${dag.id.slice(0, 100)}:${graphHash(dag.graph).slice(0, 16)}`
-  identifiers.set(dag, known)
+export function identifiersOf(dags: Iterable<Dag>, queues: readonly string[]): string[] {
+  return [...dags].flatMap((dag) => queues.map((queue) => identifierOf(dag, queue)))
+}
+
+const identifiers = new WeakMap<Dag, Map<string, string>>()
+
+/**
+ * Returns the job name for tries of this dag with this graph in this queue: queue, dag id (both shortened) and a hash.
+ * The name has at most 128 characters, the limit of the engine.
+ */
+function identifierOf(dag: Dag, queue: string): string {
+  const ofDag = identifiers.get(dag) ?? new Map<string, string>()
+  const known = ofDag.get(queue) ?? `${queue.slice(0, 60)}:${dag.id.slice(0, 50)}:${hashOf(dag, queue)}`
+  identifiers.set(dag, ofDag.set(queue, known))
   return known
+}
+
+function hashOf({ id, graph }: Dag, queue: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([queue, id, graphHash(graph)]))
+    .digest('hex')
+    .slice(0, 16)
 }

@@ -24,10 +24,11 @@ describe('dag()', () => {
   })
 
   test('takes every default from defaultArgs, and the task may replace it', () => {
-    const defaultArgs = { executionTimeout: '5s', memory: '64MB', isolate: true } as const
-    const { tasks } = dag('d', { defaultArgs }, ({ task }) => [task('a', { run }), task('b', { memory: '1GB', run })])
-    expect(tasks.get('a')).toMatchObject({ executionTimeoutMs: 5_000, memoryMb: 64, isolate: true })
-    expect(tasks.get('b')).toMatchObject({ executionTimeoutMs: 5_000, memoryMb: 1_024, isolate: true })
+    const defaultArgs = { executionTimeout: '5s', memory: '64MB', isolate: true, queue: 'gpu' } as const
+    const own = { memory: '1GB', queue: 'cpu' } as const
+    const { tasks } = dag('d', { defaultArgs }, ({ task }) => [task('a', { run }), task('b', { ...own, run })])
+    expect(tasks.get('a')).toMatchObject({ executionTimeoutMs: 5_000, memoryMb: 64, isolate: true, queue: 'gpu' })
+    expect(tasks.get('b')).toMatchObject({ executionTimeoutMs: 5_000, memoryMb: 1_024, isolate: true, queue: 'cpu' })
   })
 
   test('refuses two tasks of one id, naming it', () => {
@@ -139,6 +140,7 @@ describe('dag()', () => {
     [{ run, maxRetryDelay: null }, "maxRetryDelay of 'a' is not a duration"],
     [{ run, executionTimeout: '5 min' }, "executionTimeout of 'a' is not a duration"],
     [{ run, pool: 3 }, "pool of 'a' must be the name of a pool"],
+    [{ run, queue: 'my gpu' }, "queue of 'a' must be the name of a queue: 1 to 250 letters"],
     [{ run, priority: 'high' }, "priority of 'a' must be a number"],
     [{ run, retires: 3 }, "'retires' of 'a' is not an option"],
   ])('refuses the task options %o of an author without types', (options, says) => {

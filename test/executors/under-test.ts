@@ -17,7 +17,7 @@ import { scrubber } from '../../src/secrets.ts'
 import { Children } from '../../src/worker/children.ts'
 import { Engine } from '../../src/worker/engine.ts'
 import { migrateEngine } from '../../src/worker/engine-schema.ts'
-import { handOverTo, identifierOf } from '../../src/worker/hand-over.ts'
+import { handOverTo, identifiersOf, queuesOf } from '../../src/worker/hand-over.ts'
 import { readReports } from '../../src/worker/reports.ts'
 import { TaskWorker } from '../../src/worker/task-worker.ts'
 import { type TestDatabase, useDatabase } from '../support/database.ts'
@@ -99,7 +99,7 @@ export const DISTRIBUTED: ExecutorUnderTest = {
           pool: openPool(database.connectionString, { max: 3 }),
           listenPool: openPool(database.connectionString, { max: 1 }),
           schema: 'tminus_worker',
-          identifiers: [...dags.values()].map(identifierOf),
+          identifiers: identifiersOf(dags.values(), queuesOf(dags.values())),
           concurrency: slots,
           handle: (key) => worker.handle(key),
           onStarted: (engineId) => worker.setEngineId(engineId),

@@ -42,7 +42,7 @@ async function addJob(run: number, taskId: string, tryNumber = 1): Promise<void>
 const set = (columns: string, taskId: string) =>
   database.pool.query(`update engine._private_jobs set ${columns} where payload ->> 'taskId' = $1`, [taskId])
 const checks = async () =>
-  (await checkEngine(metadata, 'engine')).map(({ name, level, message }) => [name, level, message])
+  (await checkEngine(metadata, 'engine', new Map())).map(({ name, level, message }) => [name, level, message])
 const jobs = async () =>
   (await database.pool.query(`select payload ->> 'taskId' as id from engine._private_jobs order by 1`)).rows.map(
     ({ id }) => id,
@@ -96,7 +96,7 @@ describe('db check', () => {
     await migrateEngine(pool, 'old', 'metadata').finally(() => pool.end())
     await database.pool.query('delete from old.migrations where id > 17')
     const of = async (schema: string, db = metadata) =>
-      (await checkEngine(db, schema)).map(({ level, message }) => [level, message])
+      (await checkEngine(db, schema, new Map())).map(({ level, message }) => [level, message])
     expect(await of('missing')).toEqual([
       ['fail', `schema "missing" lacks graphile-worker's tables; run npm run cli -- db migrate`],
     ])

@@ -18,7 +18,7 @@ beforeEach(() => query('truncate metadata.dag, metadata.job cascade'))
 
 const RUN = { dag_id: 'etl', run_id: 'waits', state: 'queued' as const }
 const queue = () => aRun(site.metadata, { dagId: RUN.dag_id, runId: RUN.run_id, state: RUN.state })
-const reason = async () => (await readWaiting(site.metadata, [RUN]))(RUN)
+const reason = async () => (await readWaiting(site.metadata, new Map(), [RUN]))(RUN)
 
 /** A running run of a dag, with running task instances, in the process that has loaded no other dag. */
 async function running(dagId: string, tasks = 1): Promise<void> {

@@ -22,9 +22,10 @@ export async function dagsShow(dagId: string, options: ListOptions & { mermaid?:
 export async function tasksList(dagId: string, { output }: ListOptions): Promise<number> {
   const { loaded } = await setUpCommand()
   const { tasks } = described(findDag(loaded, dagId))
+  const queues = tasks.some(({ queue }) => queue !== 'default')
   return answer(output, tasks, () =>
     table(
-      ['task_id', 'upstream', 'trigger_rule', 'retries', 'timeout', 'pool'],
+      ['task_id', 'upstream', 'trigger_rule', 'retries', 'timeout', 'pool', ...(queues ? ['queue'] : [])],
       tasks.map((task) => [
         task.task_id,
         task.upstream.join(', '),
@@ -32,6 +33,7 @@ export async function tasksList(dagId: string, { output }: ListOptions): Promise
         String(task.retries),
         task.execution_timeout_ms === null ? '' : humanDuration(task.execution_timeout_ms),
         task.pool ?? '',
+        ...(queues ? [task.queue === 'default' ? '' : task.queue] : []),
       ]),
       { spare: ['pool', 'timeout', 'retries'] },
     ),
@@ -75,6 +77,7 @@ function described(dag: Dag) {
         retries: task?.retries ?? 0,
         execution_timeout_ms: task?.executionTimeoutMs ?? null,
         pool: task?.pool ?? null,
+        queue: task?.queue ?? 'default',
         priority: task?.priority ?? 0,
       }
     }),
@@ -82,14 +85,15 @@ function described(dag: Dag) {
 }
 
 /** Draws each task below each of its upstreams. Its own downstream tasks are drawn only the first time. */
-function tree({ graph }: Dag): string[] {
+function tree({ graph, tasks }: Dag): string[] {
   const lines: string[] = []
   const drawn = new Set<number>()
   const draw = (index: number, head: string, indent: string) => {
     const node = graph.nodes[index]
     const again = drawn.has(index)
-    const rule = node?.triggerRule === 'all_success' ? '' : pc.dim(`  ${node?.triggerRule}`)
-    lines.push(`${head}${node?.id}${again ? pc.dim('  (as above)') : rule}`)
+    const { triggerRule = 'all_success', queue = 'default' } = tasks.get(node?.id ?? '') ?? {}
+    const facts = [triggerRule === 'all_success' ? [] : triggerRule, queue === 'default' ? [] : `queue ${queue}`].flat()
+    lines.push(`${head}${node?.id}${pc.dim(again ? '  (as above)' : facts.map((fact) => `  ${fact}`).join(''))}`)
     if (again) return
     drawn.add(index)
     const children = graph.downstream[index] ?? []

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { commandFor } from '../../command-for.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { UsageError } from '../../errors.ts'
-import { readWaiting, whyNoWorker } from '../../maintenance/stays-queued.ts'
+import { whyNoWorker } from '../../maintenance/not-served.ts'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { type DagRunDetails, showRun } from '../../operations/list-runs.ts'
 import { enqueue } from '../../operations/trigger.ts'
@@ -22,33 +23,36 @@ export interface TriggerOptions {
 export async function dagsTrigger(dagId: string, options: TriggerOptions): Promise<number> {
   const given = options.logicalDate === undefined ? undefined : parseInstant('--logical-date', options.logicalDate)
   return await withMetadata(async (metadata, { loaded, clock, config }) => {
+    const whyWaiting: WhyWaiting = async (run) => (await readWaiting(metadata, loaded.dags, [run]))(run)
     const dag = findDag(loaded, dagId)
     const conf = parseConf(dag, options.conf)
     const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
     say(`Queued ${runId}`)
-    const why = await whyQueued(metadata, dag.id, runId)
+    const why = await whyWaiting({ dag_id: dag.id, run_id: runId, state: 'queued' })
     if (why !== null) say(why)
-    const noWorker = config.executor === 'distributed' && (await whyNoWorker(metadata, dag))
-    if (noWorker) say(noWorker)
-    return options.wait ? await follow(metadata, dag, runId, why) : 0
+    const noWorker = config.executor === 'distributed' ? await whyNoWorker(metadata, dag) : undefined
+    if (noWorker !== undefined) say(noWorker)
+    return options.wait ? await follow(metadata, dag, runId, { whyWaiting, said: noWorker ?? why }) : 0
   })
 }
 
-async function whyQueued(metadata: Metadata, dag_id: string, run_id: string): Promise<string | null> {
-  const run = { dag_id, run_id, state: 'queued' as const }
-  return (await readWaiting(metadata, [run]))(run)
-}
+type WhyWaiting = (run: Pick<DagRunDetails, 'dag_id' | 'run_id' | 'state'>) => Promise<string | null>
 
 const POLL_MS = 500
 
-/** While the run is queued, every tenth poll checks why no process executes it. */
+/** Every tenth poll checks why the run waits. */
 const POLLS_UNTIL_WHY = 10
 
 /**
- * Prints a line when a task instance changes its state, and when there is a new reason why the run is still queued.
+ * Prints a line when a task instance changes its state, and when there is a new reason why the run waits.
  * Ctrl-C ends the waiting, not the run.
  */
-async function follow(metadata: Metadata, dag: Dag, runId: string, said: string | null): Promise<number> {
+async function follow(
+  metadata: Metadata,
+  dag: Dag,
+  runId: string,
+  { whyWaiting, said }: { whyWaiting: WhyWaiting; said: string | null },
+): Promise<number> {
   const signal = stopSignal()
   const printed = new Map<string, string>()
   let lastSaid = said
@@ -60,8 +64,8 @@ async function follow(metadata: Metadata, dag: Dag, runId: string, said: string 
       say(`run ${run.state}${run.reason === null ? '' : `: ${run.reason}`}`)
       return run.state === 'success' ? 0 : 1
     }
-    if (run.state === 'queued' && polls % POLLS_UNTIL_WHY === 0) {
-      const why = await whyQueued(metadata, dag.id, runId)
+    if (polls % POLLS_UNTIL_WHY === 0) {
+      const why = await whyWaiting(run)
       if (why !== null && why !== lastSaid) say(why)
       lastSaid = why
     }

@@ -77,7 +77,7 @@ export async function dagsRuns(dagId: string, { output, limit }: ListOptions & {
     const found = await listRuns(metadata, dagId, most)
     // The runs of a dag can be read even after its folder is gone.
     if (found.length === 0) findDag(loaded, dagId)
-    const waiting = await readWaiting(metadata, found)
+    const waiting = await readWaiting(metadata, loaded.dags, found)
     return found.map((run) => ({ ...run, waiting_for: waiting(run) }))
   })
   const isWaiting = runs.some(({ waiting_for }) => waiting_for !== null)

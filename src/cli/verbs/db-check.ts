@@ -48,7 +48,9 @@ async function checkOpened({ config, loaded }: Setup, { db, metadata, direct }: 
     ...(await checkPooler(direct.pool, direct.setting)),
     check,
     ...(usable ? await checkTables(metadata, [...loaded.dags.keys()]) : []),
-    ...(usable && config.executor === 'distributed' ? await checkEngine(metadata, config.workerSchema) : []),
+    ...(usable && config.executor === 'distributed'
+      ? await checkEngine(metadata, config.workerSchema, loaded.dags)
+      : []),
   ]
 }
 

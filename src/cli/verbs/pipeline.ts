@@ -1,8 +1,6 @@
 import { type EndOptions, openApp, setUp } from '../../app.ts'
 import type { Environment } from '../../config.ts'
 import type { Dag } from '../../dag/dag.ts'
-import { UsageError } from '../../errors.ts'
-import { whyNoWorker } from '../../maintenance/stays-queued.ts'
 import type { RunResult } from '../../metadata/transitions.ts'
 import { showRun } from '../../operations/list-runs.ts'
 import { poolsOf, refuseMissingPools, setPool } from '../../operations/pools.ts'
@@ -13,6 +11,7 @@ import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
 import { openProgress } from '../terminal/progress.ts'
 import { Screen } from '../terminal/screen.ts'
 import { printJson } from '../terminal/table.ts'
+import { refuseWithoutWorker, watchWorkers } from '../watch-workers.ts'
 
 export interface PipelineOptions {
   conf?: string
@@ -56,17 +55,20 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   const ignore = onStopSignal(onSignal, INTERRUPTED_MS)
   void app.broken.then((reason) => stop({ reason, ...BROKEN }))
   let result: RunResult | undefined
+  let unwatch = async () => {}
   try {
     // No other run is in the scratch schema, so its pools need no limit.
     if (options.scratchSchema) for (const pool of poolsOf(dag)) await setPool(app.metadata, pool, SCRATCH_SLOTS, null)
     else await refuseMissingPools(app.metadata, dag)
-    const noWorker = setup.config.executor === 'distributed' && (await whyNoWorker(app.metadata, dag))
-    if (noWorker) throw new UsageError(noWorker, { code: 'no_worker' })
+    const isDistributed = setup.config.executor === 'distributed'
+    const watched = { db: app.metadata, dag, log: setup.log }
+    const warned = isDistributed ? await refuseWithoutWorker(watched) : undefined
     // First adopts the unfinished runs of this dag that another process began.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
     const run = await app.runner.run(options.retry === false ? withoutRetries(dag) : dag, { logicalDate, conf })
     progress.started(run)
+    if (isDistributed) unwatch = watchWorkers({ ...watched, runId: run.run.runId }, warned)
     if (stopped) await app.runner.stop(stopped.reason)
     result = await run.finished
     await app.runner.idle()
@@ -74,6 +76,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     progress.finished(result)
     if (options.json) await printRun(app.metadata, dag, run.run.runId)
   } finally {
+    await unwatch()
     progress.close()
     await app.end(result ? 'success' : 'failed', { ...stopped, drop: options.scratchSchema !== undefined })
     ignore()

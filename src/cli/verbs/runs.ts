@@ -8,11 +8,13 @@ import type { ListOptions } from './dags.ts'
 export async function runsShow(dagId: string, runId: string, { output }: ListOptions): Promise<number> {
   const run = await withMetadata(async (metadata, setup) => {
     const found = await findRun(metadata, setup, dagId, runId)
-    return { ...found, waiting_for: (await readWaiting(metadata, [found]))(found) }
+    const waiting = await readWaiting(metadata, setup.loaded.dags, [found])
+    const task_instances = found.task_instances.map((one) => ({ ...one, waiting_for: waiting(found, one.task_id) }))
+    return { ...found, waiting_for: waiting(found), task_instances }
   })
   const rows = run.task_instances.map((task) => {
-    const { task_id, state, try_number, start_date, reason } = task
-    return [task_id, state, String(try_number), instant(start_date), took(task), reason ?? '']
+    const { task_id, state, try_number, start_date, waiting_for, reason } = task
+    return [task_id, state, String(try_number), instant(start_date), took(task), waiting_for ?? reason ?? '']
   })
   const why = run.waiting_for ?? run.reason
   const head = `${run.dag_id}  ${run.run_id}  ${run.state}${why === null ? '' : `: ${why}`}`

@@ -1,5 +1,7 @@
 import { openWorker, setUp, type WorkerApp } from '../../app.ts'
 import { BROKEN } from '../../task-guard.ts'
+import { queuesOf } from '../../worker/hand-over.ts'
+import { closest } from '../closest.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { EXIT_OF, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
 
@@ -15,12 +17,25 @@ export async function worker(): Promise<number> {
   const app = await openWorker(setup)
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
-  log.info(`executing tasks of ${loaded.dags.size} dags, at most ${config.concurrency} at a time`)
+  for (const message of queueWarnings(app.queues, queuesOf(loaded.dags.values()))) log.warn(message)
+  const from = app.queues.length === 0 ? '' : `, from queue ${app.queues.join(', ')}`
+  log.info(`executing tasks of ${loaded.dags.size} dags${from}, at most ${config.concurrency} at a time`)
   const signal = await Promise.race([stopped, app.broken.then(() => undefined)])
   if (signal === undefined) return await endBroken(app)
   log.info(`${signal}: finishing the running tasks; a second signal ends at once`)
   const left = await app.end('success', GRACE_MS, { reason: signal, abandonMs: ABORTED_MS })
   return left > 0 ? EXIT_OF[signal] : 0
+}
+
+/** Without this warning, a misspelt queue would only show by tasks that wait. */
+function queueWarnings(served: readonly string[], used: readonly string[]): string[] {
+  return served
+    .filter((queue) => !used.includes(queue))
+    .map((queue) => {
+      const near = closest(queue, used)
+      const hint = near === undefined ? `the loaded dags use ${used.join(', ') || 'none'}` : `did you mean '${near}'?`
+      return `no loaded dag uses queue '${queue}' of WORKER_QUEUES; ${hint}`
+    })
 }
 
 /** Ends the process after an error that belongs to no task. */

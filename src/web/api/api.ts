@@ -80,7 +80,7 @@ async function listRuns(c: Context<WebEnv>, dagId: string | null) {
   const wanted = { dagId, state: query.state ?? null, before: query.cursor ?? null, limit: query.limit + 1 }
   const rows = await readRuns(c.var.site.metadata, wanted)
   const shown = rows.slice(0, query.limit)
-  const waiting = await readWaiting(c.var.site.metadata, shown)
+  const waiting = await readWaiting(c.var.site.metadata, c.var.site.dags, shown)
   return c.json({
     dag_runs: shown.map((run) => runJson(c.var.site, run, waiting(run))),
     next_cursor: rows.length > query.limit ? String(shown.at(-1)?.id) : null,

@@ -19,10 +19,10 @@ const RUN = '/dags/:dag/dagRuns/:run'
 runApi.get(RUN, async (c) => {
   const { run, instances } = await findRun(c)
   const { site } = c.var
-  const waiting = await readWaiting(site.metadata, [run])
+  const waiting = await readWaiting(site.metadata, site.dags, [run])
   return c.json({
     ...runJson(site, run, waiting(run)),
-    task_instances: instances.map((one) => instanceJson(site, one)),
+    task_instances: instances.map((one) => ({ ...instanceJson(site, one), waiting_for: waiting(run, one.task_id) })),
   })
 })
 

@@ -111,16 +111,27 @@ const MOST_ROWS = 100
 function Tasks({ c, dag }: { c: WebContext; dag: Dag }) {
   const all = dag.graph.taskIds.map((task_id) => ({ task_id }))
   const found = picked(all, pickOf(c), MOST_ROWS)
+  const queues = [...dag.tasks.values()].some(({ queue }) => queue !== 'default')
   return (
     <section>
       <h2>Tasks</h2>
       <PickBar picked={found} />
       <Table
         name="Tasks"
-        columns={['Task', 'Upstream', 'Trigger rule', 'Retries', 'Retry delay', 'Timeout', 'Pool', 'Priority']}
+        columns={[
+          'Task',
+          'Upstream',
+          'Trigger rule',
+          'Retries',
+          'Retry delay',
+          'Timeout',
+          'Pool',
+          ...(queues ? ['Queue'] : []),
+          'Priority',
+        ]}
       >
         {found.shown.map(({ task_id }) => (
-          <TaskRow task={dag.tasks.get(task_id) as Task} />
+          <TaskRow task={dag.tasks.get(task_id) as Task} queues={queues} />
         ))}
       </Table>
       <PickPager picked={found} most={MOST_ROWS} />
@@ -131,7 +142,7 @@ function Tasks({ c, dag }: { c: WebContext; dag: Dag }) {
 /** A task may have thousands of upstream tasks. */
 const MOST_NAMED = 10
 
-function TaskRow({ task }: { task: Task }) {
+function TaskRow({ task, queues }: { task: Task; queues: boolean }) {
   const upstream = [...new Set(Object.values(task.upstream).map(({ id }) => id))]
   const more = upstream.length - MOST_NAMED
   return (
@@ -148,6 +159,7 @@ function TaskRow({ task }: { task: Task }) {
       <td data-label="Retry delay">{task.retries > 0 && humanDuration(task.retryDelayMs)}</td>
       <td data-label="Timeout">{task.executionTimeoutMs !== undefined && humanDuration(task.executionTimeoutMs)}</td>
       <td data-label="Pool">{task.pool}</td>
+      {queues && <td data-label="Queue">{task.queue !== 'default' && task.queue}</td>}
       <td class="number" data-label="Priority">
         {task.priority}
       </td>

@@ -35,7 +35,7 @@ gridPages.get('/dags/:dag', async (c) => {
   const columns = Math.max(5, Math.min(RUNS, Math.floor(MOST_CELLS / Math.max(1, tasks.length))))
   const runs = await readRuns(site.metadata, { dagId, state, before, limit: RUNS + 1 })
   const shown = runs.slice(0, RUNS)
-  const waiting = await readWaiting(site.metadata, shown)
+  const waiting = await readWaiting(site.metadata, site.dags, shown)
   const inGrid = shown.slice(0, columns)
   const cells = await readGrid(
     site.metadata,

@@ -15,7 +15,9 @@ export const runPages = new Hono<WebEnv>()
 
 runPages.get('/dags/:dag/runs/:run', async (c) => {
   const { run, instances, mark } = await findLiveRun(c)
-  const waiting = (await readWaiting(c.var.site.metadata, [run]))(run)
+  const reasonOf = await readWaiting(c.var.site.metadata, c.var.site.dags, [run])
+  const waiting = reasonOf(run)
+  const explained = instances.map((one) => ({ ...one, reason: reasonOf(run, one.task_id) ?? one.reason }))
   return c.html(
     <RunPage c={c} run={run} tab="" mark={mark}>
       <div class="stack">
@@ -25,7 +27,7 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
           </Notice>
         )}
         {waiting && <Notice>{waiting}</Notice>}
-        <Tasks c={c} run={run} found={picked(instances, pickOf(c), MOST_ROWS)} />
+        <Tasks c={c} run={run} found={picked(explained, pickOf(c), MOST_ROWS)} />
         <About c={c} run={run} />
       </div>
     </RunPage>,
