@@ -55,6 +55,8 @@ export class TaskWorker implements JobListener {
   readonly #options: TaskWorkerOptions
   readonly #writer: Writer
   readonly #running = new Map<string, Running>()
+  /** Tries that ended without a report. Until this process has a new job id, it could claim them again. */
+  readonly #unreported = new Set<string>()
   readonly #claims: Waiting<TryKey, Claimed | undefined>[] = []
   readonly #reports: Waiting<Report, boolean>[] = []
   readonly #claiming: CoalescedWork
@@ -145,6 +147,7 @@ export class TaskWorker implements JobListener {
   }
 
   leaseLost(): void {
+    this.#unreported.clear()
     const reason = 'the worker was declared dead'
     for (const { abort } of this.#running.values()) abort.abort(interruption(reason))
     if (this.#engineId !== undefined) void this.setEngineId(this.#engineId)
@@ -175,7 +178,10 @@ export class TaskWorker implements JobListener {
   async #report(key: Claimed, { isStopping, ...ending }: Ending): Promise<boolean> {
     try {
       const isReleased = this.#interruption !== undefined || this.#running.get(keyOf(key))?.isDropped === true
-      if (isReleased && ending.state === 'failed') return false
+      if (isReleased && ending.state === 'failed') {
+        this.#unreported.add(keyOf(key))
+        return false
+      }
       return await new Promise<boolean>((resolve, reject) => {
         this.#reports.push({ item: reportOf(key, ending), resolve, reject })
         this.#reporting.request()
@@ -192,7 +198,8 @@ export class TaskWorker implements JobListener {
   async #claimAll(): Promise<void> {
     const { db, job, log } = this.#options
     const waiting = this.#claims.splice(0)
-    const tries = waiting.map(({ item }) => item).filter((item) => !this.#running.has(keyOf(item)))
+    const isKnown = (key: string) => this.#running.has(key) || this.#unreported.has(key)
+    const tries = waiting.map(({ item }) => item).filter((item) => !isKnown(keyOf(item)))
     const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); retrying`)
     try {
       for (;;) {

@@ -3,6 +3,7 @@ import { dag } from '../../src/dag/dag.ts'
 import { endJob } from '../../src/metadata/jobs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
 import type { Ending } from '../../src/metadata/transitions.ts'
+import type { Attempt } from '../../src/runner/executor.ts'
 import { storeEngineId } from '../../src/worker/claims.ts'
 import { TaskWorker } from '../../src/worker/task-worker.ts'
 import { useDatabase } from '../support/database.ts'
@@ -46,6 +47,33 @@ test('a try that ends while a claim of the same job is answered is executed once
   secondClaim.resolve()
   await again
   expect(executions).toBe(1)
+})
+
+test('a try that was aborted because the worker is cut off is not executed again before the worker has a new job id', async () => {
+  let executions = 0
+  const query = async ({ name, values }: { name: string; values: unknown[][] }) => {
+    if (name !== 'claim_tries') return { rows: [] }
+    const isAsked = values[1]?.length === 1
+    const answer = { alive: true, isolated: false, dagId: 'acting', runId: 'run' }
+    return { rows: [isAsked ? { ...KEY, ...answer } : { ...answer, taskId: null }] }
+  }
+  const execute = async ({ abort }: Attempt) => {
+    executions++
+    if (executions === 1) await new Promise<void>((resolve) => Object.assign(abort, { onAbort: resolve }))
+    return { state: 'failed', reason: 'aborted', retryable: false } as Ending
+  }
+  const db = { query } as unknown as Metadata
+  const job = { ...jobOf(1), silentMs: 26_000 }
+  const dags = new Map([['acting', acting]])
+  const worker = new TaskWorker({ db, job, dags, executor: { execute }, unlock: async () => {}, log: silent })
+  onTestFinished(() => void worker.drain(0, 'the test ended', 0))
+  await worker.handle(KEY)
+  await worker.handle(KEY)
+  await worker.handle(KEY)
+  expect(executions).toBe(1)
+  worker.leaseLost()
+  await worker.handle(KEY)
+  expect(executions).toBe(2)
 })
 
 test('the jobs of a worker are unlocked again if it was declared dead before, went on with a new job id, and then died', async () => {
