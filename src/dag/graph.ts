@@ -26,8 +26,7 @@ export interface Graph {
 export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   const nodes = topologicalOrder(dagId, tasks)
   const indexOf = new Map(nodes.map((node, index) => [node.id, index]))
-  const distinct = ({ upstream }: GraphNode) => [...new Set(Object.values(upstream))]
-  const upstream = nodes.map((node) => distinct(node).map((id) => indexOf.get(id) ?? -1))
+  const upstream = nodes.map((node) => [...new Set(Object.values(node.upstream))].map((id) => indexOf.get(id) ?? -1))
   const downstream: number[][] = nodes.map(() => [])
   upstream.forEach((parents, index) => {
     for (const parent of parents) downstream[parent]?.push(index)

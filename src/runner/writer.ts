@@ -1,3 +1,4 @@
+import { BatchedWork, type Waiting } from '../batched-work.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
@@ -10,11 +11,7 @@ import { TryLog, TURN_BYTES } from './try-log.ts'
 
 export type WriterOptions = JobContext & { executor?: Pick<Executor, 'handOver'> }
 
-interface Waiting {
-  insertion: Insertion
-  resolve(run: Inserted | undefined): void
-  reject(error: Error): void
-}
+type NewRun = Waiting<Insertion, Inserted | undefined>
 
 type Item = { source: OwnedRun; change: RunChange } | LogLine
 
@@ -32,28 +29,19 @@ export class Writer {
   readonly #options: WriterOptions
   readonly #dirty = new Set<OwnedRun>()
   readonly #writing: CoalescedWork
-  readonly #inserting: CoalescedWork
+  readonly #inserting = new BatchedWork((runs: readonly NewRun[]) => this.#insert(runs))
   readonly #logs = new Set<TryLog>()
   #logTimer: NodeJS.Timeout | undefined
-  /** Grouped by dag, because one statement inserts runs of one dag. */
-  readonly #waiting = new Map<string, Waiting[]>()
 
   constructor(options: WriterOptions) {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'writing failed')
     this.#writing = new CoalescedWork(() => this.#write(), failed)
-    this.#inserting = new CoalescedWork(() => this.#insert(), failed)
   }
 
   /** Resolves to undefined if a run with this id or tick already exists. */
   insert(insertion: Insertion): Promise<Inserted | undefined> {
-    return new Promise((resolve, reject) => {
-      const { dagId } = insertion
-      const alike = this.#waiting.get(dagId) ?? []
-      alike.push({ insertion, resolve, reject })
-      this.#waiting.set(dagId, alike)
-      this.#inserting.request()
-    })
+    return this.#inserting.add(insertion)
   }
 
   mark(source: OwnedRun): void {
@@ -78,19 +66,20 @@ export class Writer {
     await this.#writing.done()
   }
 
-  async #insert(): Promise<void> {
+  /** One statement inserts runs of one dag. */
+  async #insert(runs: readonly NewRun[]): Promise<void> {
     const { db, job } = this.#options
-    const insert = async (waiting: readonly Waiting[]) => {
-      const insertions = waiting.map(({ insertion }) => insertion)
+    const insert = async (together: readonly NewRun[]) => {
+      const insertions = together.map(({ item }) => item)
       const inserted = new Map((await insertRuns(db, job.id, insertions)).map((run) => [run.runId, run]))
-      for (const { insertion, resolve } of waiting) resolve(inserted.get(insertion.runId))
+      for (const { item, resolve } of together) resolve(inserted.get(item.runId))
     }
-    const refuse = (refused: readonly Waiting[], error: Error) => {
+    const refuse = (refused: readonly NewRun[], error: Error) => {
       for (const { reject } of refused) reject(error)
     }
-    for (const [dagId, waiting] of this.#waiting) {
-      this.#waiting.delete(dagId)
-      while (waiting.length > 0) await writeOrSplit(waiting.splice(0, MAX_INSERTED_TOGETHER), insert, refuse)
+    for (const dagId of new Set(runs.map(({ item }) => item.dagId))) {
+      const alike = runs.filter(({ item }) => item.dagId === dagId)
+      while (alike.length > 0) await writeOrSplit(alike.splice(0, MAX_INSERTED_TOGETHER), insert, refuse)
     }
   }
 

@@ -1,0 +1,33 @@
+import { CoalescedWork } from './coalesced-work.ts'
+
+/** An item that waits for a pass, with the two ends of its caller's promise. */
+export interface Waiting<In, Out> {
+  item: In
+  resolve(out: Out): void
+  reject(error: Error): void
+}
+
+/** Handles items in passes: the items that arrive during a pass form the next pass. */
+export class BatchedWork<In, Out> {
+  readonly #waiting: Waiting<In, Out>[] = []
+  readonly #passes: CoalescedWork
+
+  /** @param work settles each of its items. If it throws, the items that are still open fail with this error. */
+  constructor(work: (waiting: readonly Waiting<In, Out>[]) => Promise<void>) {
+    const pass = async () => {
+      const waiting = this.#waiting.splice(0)
+      await work(waiting).catch((error: Error) => {
+        for (const { reject } of waiting) reject(error)
+      })
+    }
+    this.#passes = new CoalescedWork(pass, () => {})
+  }
+
+  /** Resolves to the result of this item. */
+  add(item: In): Promise<Out> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject })
+      this.#passes.request()
+    })
+  }
+}
