@@ -95,6 +95,7 @@ export class Engine {
   /** Unlocks the jobs of these engines, then looks for jobs. */
   async unlock(engineIds: readonly string[]): Promise<void> {
     const { pool, schema, concurrency } = this.#options
+    if (pool.ending) return
     await pool.query(`select "${schema}".force_unlock_workers($1::text[])`, [engineIds])
     this.#running?.nudge(concurrency)
   }
@@ -102,6 +103,9 @@ export class Engine {
   /**
    * A failed statement would permanently end a slot of the engine, so each statement is repeated during an outage. The
    * first attempt may have succeeded without an answer. Then a job is locked, but no slot executes it.
+   *
+   * A try may end after `close`, and the engine does not handle the error of its last statement. So that statement does
+   * nothing. The job stays locked until other processes unlock the jobs of this one.
    */
   #pool(): Database {
     const { pool, listenPool } = this.#options
@@ -110,7 +114,7 @@ export class Engine {
       let isRepeated = false
       const once = async () => {
         try {
-          return await pool.query(...args)
+          return pool.ending ? { rows: [], rowCount: 0 } : await pool.query(...args)
         } catch (error) {
           isRepeated ||= isOutage(error)
           throw error

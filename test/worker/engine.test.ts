@@ -1,36 +1,40 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { openPool } from '../../src/db/pool.ts'
 import { Engine } from '../../src/worker/engine.ts'
 import { migrateEngine } from '../../src/worker/engine-schema.ts'
 import { useDatabase } from '../support/database.ts'
-import { silent, until } from '../support/runner.ts'
+import { deferred, silent } from '../support/runner.ts'
 
 const database = useDatabase()
 
-test('an engine takes no job before its id is stored, so that its jobs can be unlocked after its death', async () => {
-  const { pool, connectionString } = database
-  await migrateEngine(pool, 'engine', 'metadata')
-  await pool.query(`select engine.add_job('task', '{"dagRunId": 1, "taskId": "act", "tryNumber": 1}')`)
-  const order: string[] = []
+test('a try that ends after its worker has closed its connections causes no unhandled rejection', async () => {
+  const rejections: unknown[] = []
+  const record = (error: unknown) => void rejections.push(error)
+  process.on('unhandledRejection', record)
+  onTestFinished(() => void process.off('unhandledRejection', record))
+  await migrateEngine(database.pool, 'tminus_worker', 'metadata')
+  const [begun, work] = [deferred(), deferred()]
   const engine = new Engine({
-    pool: openPool(connectionString, { max: 3 }),
-    listenPool: openPool(connectionString, { max: 1 }),
-    schema: 'engine',
-    identifiers: ['task'],
+    pool: openPool(database.connectionString, { max: 3 }),
+    listenPool: openPool(database.connectionString, { max: 1 }),
+    schema: 'tminus_worker',
+    identifiers: ['a:1'],
     concurrency: 2,
-    handle: async () => void order.push('took the job'),
-    onStarted: async () => {
-      // Long enough to take a job, if the engine did not wait.
-      await pool.query('select pg_sleep(0.5)')
-      order.push('stored its id')
+    handle: async () => {
+      begun.resolve()
+      await work.promise
     },
+    onStarted: async () => {},
     log: silent,
   })
-  onTestFinished(async () => {
-    await engine.drain()
-    await engine.close()
-  })
   await engine.start()
-  await until(() => order.length === 2)
-  expect(order).toEqual(['stored its id', 'took the job'])
+  await database.pool.query(`select tminus_worker.add_job('a:1')`)
+  await begun.promise
+  const draining = engine.drain()
+  await engine.close()
+  work.resolve()
+  await draining
+  await turn()
+  expect(rejections).toEqual([])
 })
