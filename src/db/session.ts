@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { QueryResult } from 'pg'
 import format from 'pg-format'
 import { Client, KEEP_ALIVE, NO_LIMITS } from './client.ts'
 import { noAnswer, settlesWithin } from './deadline.ts'
@@ -27,7 +28,7 @@ export interface SessionOptions {
  * Ends the session of the lock's holder. Each process has its own lock, so the holder is its own earlier connection.
  */
 const END_HOLDER = `select pg_terminate_backend(pid) from pg_locks
-  where locktype = 'advisory' and classid = $1::bigint::oid and objid = $2::bigint::oid and granted
+  where locktype = 'advisory' and classid = %s::bigint::oid and objid = %s::bigint::oid and granted
     and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`
 
 /**
@@ -112,11 +113,12 @@ export class Session {
     await client.connect()
     await client.settle()
     const key = lock()
-    // The server may still have the previous connection, which holds the lock that the next query needs.
-    if (key !== undefined) await client.query(END_HOLDER, [...key])
-    if (key !== undefined) await client.query('select pg_advisory_lock($1, $2)', [...key])
-    await client.query(format('listen %I', channel))
-    const { rows } = await client.query<{ pid: number; server: string }>(IDENTIFY)
+    // The server may still have the previous connection, which holds the lock. One message for all, because other
+    // processes declare this one dead if it takes long.
+    const locking =
+      key === undefined ? [] : [format(END_HOLDER, ...key), format('select pg_advisory_lock(%s, %s)', ...key)]
+    const answers = await client.query([...locking, format('listen %I', channel), IDENTIFY].join('; '))
+    const { rows } = [answers].flat().at(-1) as QueryResult<{ pid: number; server: string }>
     if (this.#closed || String(lock()) !== String(key)) throw new Error('the session was closed or renewed meanwhile')
     const [{ pid, server } = { pid: 0, server: '' }] = rows
     if (this.#server !== undefined && this.#server !== server)

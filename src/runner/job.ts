@@ -39,9 +39,9 @@ export interface JobListener {
 
 const CHECK_EVERY_MS = 1_000
 const HEARTBEAT_EVERY_MS = 5_000
-/** A process that lost its connection has this long to reconnect before it is declared dead. */
 const WATCHED_MS = jobs.WATCHED_S * 1_000
-const SECOND_CHECK_AFTER_MS = 200
+/** A process that lost its connection has at least this long to reconnect, or to store that it has no session. */
+const SECOND_CHECK_AFTER_MS = 500
 const CONFIRM_EVERY_MS = 50
 /** How long a process that ends retries during an outage of the database. */
 const END_JOB_MS = 5_000
@@ -80,7 +80,7 @@ export class Job {
       lock: () => [jobs.lockClass(options.db.schema), this.#id],
       onNotify: (payload) => this.#notified(payload),
       onConnected: (backendPid) => this.#connected(backendPid),
-      onLost: ({ message }) => options.log.warn(`the database connection was lost (${message}); connecting again`),
+      onLost: (error) => this.#disconnected(error),
     })
   }
 
@@ -155,8 +155,17 @@ export class Job {
     this.#stopPulse()
   }
 
+  /** The lock is free now, but this process lives. It stores that it has no session, so that only its lease counts. */
+  #disconnected({ message }: Error): void {
+    this.#options.log.warn(`the database connection was lost (${message}); connecting again`)
+    this.#backendPid = null
+    this.#mustRenew = true
+    this.#checking.request()
+  }
+
   #connected(backendPid: number | null): void {
     if (backendPid !== this.#backendPid) this.#lastHeartbeat = undefined
+    if (backendPid !== this.#backendPid && this.#listener) this.#checking.request()
     this.#backendPid = backendPid
     // Notifications sent while the connection was lost are not resent.
     this.#listener?.runsWaiting()
@@ -190,11 +199,11 @@ export class Job {
 
   async #renew(): Promise<void> {
     const { db, kind, log } = this.#options
-    const before = silences()
+    const [before, backendPid] = [silences(), this.#backendPid]
     if (this.#isSteppingDown) await jobs.endJob(db, this.#id, 'failed', 'could not write its runs')
-    const alive = await jobs.heartbeat(db, this.#id, this.#backendPid)
+    const alive = await jobs.heartbeat(db, this.#id, backendPid)
     this.#lastHeartbeat = instant()
-    this.#mustRenew = false
+    this.#mustRenew = backendPid !== this.#backendPid
     this.#confirmed = before
     if (alive || this.#ended) return
     const why = this.#isSteppingDown ? 'could not write for too long' : 'was declared dead'

@@ -59,6 +59,21 @@ test('a process listens again although the server does not know that its old con
   }, 20_000)
 })
 
+test('a process that lost only its session stores that, so that its free lock does not count', async () => {
+  const proxy = await openCuttable()
+  const [cut, other] = [await openJob(proxy.connectionString), await openJob()]
+  await Promise.all([cut.listen(deaf), other.listen(deaf)])
+  const row = async () =>
+    (await database.pool.query('select state, backend_pid from metadata.job where job_id = $1', [cut.id])).rows[0]
+  expect(await row()).toMatchObject({ state: 'running', backend_pid: expect.any(Number) })
+  proxy.cut()
+  await until(async () => (await row()).backend_pid === null || (await row()).state !== 'running')
+  expect(await row()).toEqual({ state: 'running', backend_pid: null })
+  expect(await findDeadJobs(openMetadata(database.pool, 'metadata'), other.id)).toEqual([])
+  proxy.mend()
+  await until(async () => (await row()).backend_pid !== null)
+})
+
 test('after its machine slept, a process waits for the others to renew their leases before it declares any dead', async () => {
   onTestFinished(() => void vi.useRealTimers())
   const [first, second] = [await openJob(), await openJob()]
