@@ -103,7 +103,6 @@ export class Runner implements JobListener {
 
   /** Stops every run of this process, with this reason. Resolves when the stops are written. */
   async stop(reason: string): Promise<void> {
-    this.#filter = undefined
     this.#owner.admission.close()
     for (const run of this.#runs.values()) run.leave('stop', reason)
     await this.#allLeft()
@@ -115,7 +114,6 @@ export class Runner implements JobListener {
    * not use the database.
    */
   async release(graceMs: number, reason: string, abandonMs = ABANDON_AFTER_MS): Promise<number> {
-    this.#filter = undefined
     this.#owner.admission.close()
     // Tries on workers go on without this process.
     const handsOver = this.#options.executor.handOver !== undefined

@@ -1,5 +1,5 @@
-import { BatchedWork, type Waiting } from '../batched-work.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
+import { BatchedWork, type Waiting, writeOrSplit } from '../db/batched-work.ts'
 import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
@@ -127,21 +127,5 @@ export class Writer {
     if (isOutage(error)) for (const log of this.#logs) log.drop()
     this.#options.log.error({ err: error }, `the database refused a ${changes.length > 0 ? 'change' : 'log line'}`)
     for (const { source, change } of changes) source.written(change, error)
-  }
-}
-
-/** Writes all items together. If the database refuses the items, writes each half separately, to find the bad item. */
-async function writeOrSplit<T>(
-  items: readonly T[],
-  write: (items: readonly T[]) => Promise<void>,
-  refused: (items: readonly T[], error: Error) => void,
-): Promise<void> {
-  try {
-    if (items.length > 0) await write(items)
-  } catch (error) {
-    if (items.length === 1 || isOutage(error)) return refused(items, error as Error)
-    const middle = items.length >> 1
-    await writeOrSplit(items.slice(0, middle), write, refused)
-    await writeOrSplit(items.slice(middle), write, refused)
   }
 }

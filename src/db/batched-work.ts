@@ -1,4 +1,5 @@
-import { CoalescedWork } from './coalesced-work.ts'
+import { CoalescedWork } from '../coalesced-work.ts'
+import { isOutage } from './outage.ts'
 
 /** An item that waits for a pass, with the two ends of its caller's promise. */
 export interface Waiting<In, Out> {
@@ -29,5 +30,21 @@ export class BatchedWork<In, Out> {
       this.#waiting.push({ item, resolve, reject })
       this.#passes.request()
     })
+  }
+}
+
+/** Writes all items together. If the database refuses the items, writes each half separately, to find the bad item. */
+export async function writeOrSplit<T>(
+  items: readonly T[],
+  write: (items: readonly T[]) => Promise<void>,
+  refused: (items: readonly T[], error: Error) => void,
+): Promise<void> {
+  try {
+    if (items.length > 0) await write(items)
+  } catch (error) {
+    if (items.length === 1 || isOutage(error)) return refused(items, error as Error)
+    const middle = items.length >> 1
+    await writeOrSplit(items.slice(0, middle), write, refused)
+    await writeOrSplit(items.slice(middle), write, refused)
   }
 }
