@@ -27,6 +27,8 @@ export type Failure = Ending & { state: 'failed' }
 export interface Transition extends Omit<TaskInstance, 'state' | 'lostTry' | 'heldBy'> {
   from: TaskInstanceState
   fromTry: number
+  /** True if the try waits in the queue of the workers. Once a worker has claimed it, this is refused. */
+  isUnclaimed?: boolean | undefined
   to: TaskInstanceState
   /** How the try ended; only set if the transition ends a try. */
   ended: Ending | null
@@ -113,8 +115,9 @@ export async function writeChanges(
 }
 
 function moveOf(dagRunId: number, move: Transition, onWorkers: boolean): string {
-  const { taskId, from, fromTry, to, tryNumber, failures, lost, reason, ended, dueAt, isolated } = move
-  const found = [dagRunId, taskId, from, fromTry]
+  const { taskId, from, fromTry, isUnclaimed, to, tryNumber, failures, lost, reason, ended, dueAt, isolated } = move
+  // A final state must be written, because the run may end with it. Otherwise a try that a worker has claimed continues.
+  const found = [dagRunId, taskId, isUnclaimed && !isTerminal(to) ? 'queued' : from, fromTry]
   const state = to === 'running' && onWorkers ? 'queued' : to
   const due = dueAt && new Date(Math.max(0, dueAt.getTime() - Date.now())).toISOString()
   return storableRecord(...found, state, tryNumber, failures, lost, reason, ended?.error, due, String(isolated))

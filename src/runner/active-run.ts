@@ -22,7 +22,7 @@ export class ActiveRun {
   readonly #tallies: Tally[]
   #open: number
   /** For each task instance with unwritten changes: its stored state, and how its try ended. */
-  readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended'>>()
+  readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended' | 'isUnclaimed'>>()
   #endUnwritten: RunResult | null = null
 
   constructor(run: DagRun, graph: Graph, stored: readonly TaskInstance[] = []) {
@@ -105,19 +105,25 @@ export class ActiveRun {
     this.#endRun('queued', reason)
   }
 
-  /** Ends a try of another process, which is not charged. The task is ready again. */
-  takeBack(index: number): void {
+  /**
+   * Ends a try of another process, which is not charged. The task is ready again.
+   *
+   * @param isUnclaimed see `Transition.isUnclaimed`
+   */
+  takeBack(index: number, isUnclaimed: boolean): void {
     this.#move(index, { state: 'scheduled', reason: 'taken back by the owner of the run', dueAt: null })
+    Object.assign(this.#unwritten.get(index) ?? {}, { isUnclaimed })
   }
 
   /** Returns the changes since the last call, to be written together; undefined if there are none. */
   takeChange(): Omit<RunChange, 'limited'> | undefined {
     const { dagRunId, version } = this.run
     const transitions: Transition[] = []
-    for (const [index, { from, fromTry, ended }] of this.#unwritten) {
+    for (const [index, { from, fromTry, ended, isUnclaimed }] of this.#unwritten) {
       const { taskId, state: to, tryNumber, failures, lost, reason, dueAt, isolated } = this.instance(index)
       if (from === to && fromTry === tryNumber) continue
-      transitions.push({ taskId, from, fromTry, to, tryNumber, failures, lost, reason, dueAt, isolated, ended })
+      const facts = { tryNumber, failures, lost, reason, dueAt, isolated }
+      transitions.push({ taskId, from, fromTry, isUnclaimed, to, ...facts, ended })
     }
     const run = this.#endUnwritten
     this.#unwritten.clear()

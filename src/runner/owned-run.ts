@@ -59,6 +59,8 @@ export class OwnedRun {
   #phase: Phase = 'idle'
   /** True if another process has changed the stored run since this process read it. */
   #isStale = false
+  /** The tries that waited for workers when this process adopted the run, by index. */
+  readonly #foreign = new Map<number, number>()
   /** The requested exit. It is stored, because a run that is being reloaded can exit only after the reload. */
   #exit: Exit | undefined
   readonly #tries: Tries
@@ -253,11 +255,13 @@ export class OwnedRun {
     const ready = this.state.judgeAll()
     this.state.instances.forEach(({ state, tryNumber, dueAt, heldBy }, index) => {
       // A previous owner may have used other workers. Without `handOver`, there are none.
-      const isForeign = (heldBy === 'queue' && !isReading) || (heldBy === 'worker' && !this.#handOver)
+      const isUnclaimed = heldBy === 'queue'
+      if (isUnclaimed && !isReading) this.#foreign.set(index, tryNumber)
+      const isForeign = isUnclaimed ? this.#foreign.get(index) === tryNumber : heldBy === 'worker' && !this.#handOver
       // The try is stored as running, but its code has not started: the try started with its run, or the answer to its
       // claim was lost.
       if (state === 'running' && !this.#tries.has(index)) {
-        if (isForeign) this.state.takeBack(index)
+        if (isForeign) this.state.takeBack(index, isUnclaimed)
         else this.#tries.claim(index, tryNumber)
         if (isForeign) ready.push(index)
         else this.#execute(index)
