@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Logger, makeWorkerUtils } from 'graphile-worker'
 import { Client } from 'pg'
@@ -19,7 +21,7 @@ const WAITING_SLOTS = 4
 
 /**
  * An owner and two workers compared with bare graphile-worker in two processes that execute jobs of the same kind, and
- * with the floor of `bench/runner.ts`. Then 1, 2 and 4 workers with tasks that wait.
+ * with the floor of `bench/runner.ts`. Then 1 to 8 workers with tasks that wait, and what a task costs Postgres.
  */
 export async function bench(): Promise<void> {
   await withServer(async (connectionString) => {
@@ -34,6 +36,7 @@ export async function bench(): Promise<void> {
     const dagOf = (id: string) => setup.loaded.dags.get(id) as Dag
     await compared(app, env, connectionString, dagOf)
     await growth(app, env, dagOf('waits'))
+    await cost(app, env, connectionString, dagOf)
     await app.end('success')
     console.log(
       `      ${availableParallelism()} processors, load ${loadavg()
@@ -91,7 +94,7 @@ function compare(what: string, ours: number, theirs: number, bar: number): void 
 /** Efficiency: the time that one worker took, divided by the number of workers and the time that they took. */
 async function growth(app: App, env: Env, waits: Dag): Promise<void> {
   let alone = 0
-  for (const count of [1, 2, 4]) {
+  for (const count of [1, 2, 4, 8]) {
     const workers = await startWorkers(count, { ...env, CONCURRENCY: String(WAITING_SLOTS) })
     await run(app, waits)
     const times: number[] = []
@@ -109,6 +112,59 @@ async function growth(app: App, env: Env, waits: Dag): Promise<void> {
       'at least',
     )
   }
+}
+
+/** What Postgres does for a task of a chain and of a fan-out. It is the limit that all workers share. */
+async function cost(app: App, env: Env, connectionString: string, dagOf: (id: string) => Dag): Promise<void> {
+  const workers = await startWorkers(2, { ...env, CONCURRENCY: String(SLOTS) })
+  const client = new Client({ connectionString, application_name: 'bench cost' })
+  await client.connect()
+  for (const [id, runs] of [
+    ['chain', 400],
+    ['wide', 2],
+  ] as const) {
+    const dag = dagOf(id)
+    await run(app, dag)
+    const before = await usage(client)
+    await Promise.all(Array.from({ length: runs }, () => run(app, dag)))
+    const after = await usage(client)
+    const tasks = runs * dag.tasks.size
+    const each = (name: keyof Usage) => (after[name] - before[name]) / tasks
+    console.log(
+      `      ${id}: a task is ${each('commits').toFixed(1)} transactions, ${each('syncs').toFixed(2)} flushes, ` +
+        `${each('walBytes').toFixed(0)} bytes of WAL, ${each('cpuMs').toFixed(2)} ms of CPU in Postgres`,
+    )
+  }
+  await client.end()
+  await stop(workers)
+}
+
+interface Usage {
+  commits: number
+  syncs: number
+  walBytes: number
+  /** Of all backends that are connected now. */
+  cpuMs: number
+}
+
+async function usage(client: Client): Promise<Usage> {
+  // Backends report their statistics after a pause of up to a second.
+  await delay(1_500)
+  const { rows } = await client.query<Omit<Usage, 'cpuMs'> & { pids: number[] }>(
+    `select xact_commit::float8 as commits, wal_sync::float8 as syncs, wal_bytes::float8 as "walBytes",
+       (select array_agg(pid) from pg_stat_activity where datname = current_database()) as pids
+     from pg_stat_database, pg_stat_wal where datname = current_database()`,
+  )
+  const { pids = [], ...counted } = rows[0] ?? { commits: 0, syncs: 0, walBytes: 0 }
+  return { ...counted, cpuMs: pids.reduce((sum, pid) => sum + cpuOf(pid), 0) }
+}
+
+const TICK_MS = 10
+
+function cpuOf(pid: number): number {
+  const [user = 0, system = 0] =
+    readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ').slice(11, 13).map(Number) ?? []
+  return (user + system) * TICK_MS
 }
 
 async function run({ runner }: App, dag: Dag): Promise<void> {
