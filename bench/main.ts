@@ -11,6 +11,7 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   isolation: () => import('./isolation.ts'),
   distributed: () => import('./distributed.ts'),
   neighbours: () => import('./neighbours.ts'),
+  logs: () => import('./logs.ts'),
 }
 
 const name = process.argv[2] ?? ''
