@@ -23,6 +23,15 @@ export function newRunId(runType: RunType, logicalDate: Date): string {
   return runType === 'manual' ? `${id}_${randomUUID().slice(0, 8)}` : id
 }
 
+/** By default a run is manual, has no parameters, and its data interval is empty. */
+export type Trigger = Pick<NewDagRun, 'logicalDate'> &
+  Partial<Pick<NewDagRun, 'conf' | 'runType' | 'dataIntervalStart'>>
+
+export function newDagRun(dagId: string, dagVersionId: number, trigger: Trigger): NewDagRun {
+  const { runType = 'manual', logicalDate, dataIntervalStart = logicalDate, conf = {} } = trigger
+  return { dagId, dagVersionId, runId: newRunId(runType, logicalDate), runType, logicalDate, dataIntervalStart, conf }
+}
+
 export interface DagRun extends NewDagRun {
   dagRunId: number
   state: DagRunState

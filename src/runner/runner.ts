@@ -2,11 +2,11 @@ import { until } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { buildGraph } from '../dag/graph.ts'
-import { isOver, type RunType } from '../dag/state.ts'
+import { isOver } from '../dag/state.ts'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { TminusError } from '../errors.ts'
 import { watching } from '../log.ts'
-import { type ClaimFilter, claimRun, type DagRun, newRunId, readRun } from '../metadata/dag-runs.ts'
+import { type ClaimFilter, claimRun, type DagRun, newDagRun, readRun, type Trigger } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import type { LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
@@ -16,12 +16,6 @@ import type { Executor } from './executor.ts'
 import type { JobContext, JobListener } from './job.ts'
 import { OwnedRun, type Owner, type RunView } from './owned-run.ts'
 import { Writer } from './writer.ts'
-
-export interface Trigger {
-  runType?: RunType
-  logicalDate: Date
-  conf?: Record<string, unknown>
-}
 
 export interface RunnerOptions extends JobContext {
   dags: ReadonlyMap<string, Dag>
@@ -69,9 +63,8 @@ export class Runner implements JobListener {
   }
 
   /** Inserts a run that this process owns. The run stays queued while `max_active_runs` runs of its dag are running. */
-  async run(dag: Dag, { runType = 'manual', logicalDate, conf = {} }: Trigger): Promise<OwnedRun> {
-    const ids = { dagId: dag.id, dagVersionId: await this.#versionOf(dag), runId: newRunId(runType, logicalDate) }
-    const run = { ...ids, runType, logicalDate, dataIntervalStart: logicalDate, conf }
+  async run(dag: Dag, trigger: Trigger): Promise<OwnedRun> {
+    const run = newDagRun(dag.id, await this.#versionOf(dag), trigger)
     const started = this.#owner.admission.reserve(dag)
     this.#inserting++
     const inserted = await this.#owner.writer.insert({ ...run, started: [...started] }).finally(() => {

@@ -4,11 +4,11 @@ import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
-import { insertRuns, type NewDagRun, newRunId } from '../metadata/dag-runs.ts'
+import { insertRuns, newDagRun } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { readSchedules, type ScheduleState, storeSchedule } from '../metadata/schedules.ts'
-import { type Due, due, sinceOf, type Tick } from './due.ts'
+import { type Due, due, sinceOf } from './due.ts'
 import { openTimetable, type Timetable } from './timetable.ts'
 
 export interface SchedulerOptions {
@@ -105,7 +105,9 @@ export class Scheduler {
       room -= one.ticks.length
       return { ...one, entry }
     })
-    const runs = found.flatMap(({ entry, ticks }) => ticks.map((tick) => runOf(entry, tick)))
+    const runs = found.flatMap(({ entry: { dag, dagVersionId = 0 }, ticks }) =>
+      ticks.map((tick) => newDagRun(dag.id, dagVersionId, { runType: 'scheduled', ...tick })),
+    )
     for (const { dagId, runId } of await insertRuns(db, null, runs))
       log.info({ dag_id: dagId, run_id: runId }, 'queued')
     for (const { entry, next } of found) Object.assign(entry, { next, seen: Math.min(now.getTime(), next - 1) })
@@ -144,11 +146,6 @@ function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined
   const { last, since, queued } = state
   const history = { last: last?.getTime(), since: since?.getTime(), startDate: dag.startDate?.getTime(), seen }
   return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MAX_QUEUED - queued)))
-}
-
-function runOf({ dag, dagVersionId = 0 }: Entry, tick: Tick): NewDagRun {
-  const ids = { dagId: dag.id, dagVersionId, runId: newRunId('scheduled', tick.logicalDate) }
-  return { ...ids, runType: 'scheduled', ...tick, conf: {} }
 }
 
 function noop(): void {}
