@@ -94,10 +94,28 @@ export class Engine {
 
   /** Unlocks the jobs of these engines, then looks for jobs. */
   async unlock(engineIds: readonly string[]): Promise<void> {
-    const { pool, schema, concurrency } = this.#options
+    const { pool, schema } = this.#options
     if (pool.ending) return
     await pool.query(`select "${schema}".force_unlock_workers($1::text[])`, [engineIds])
-    this.#running?.nudge(concurrency)
+    this.#lookForJobs()
+  }
+
+  #lookForJobs(): void {
+    if (!this.#closed) this.#running?.nudge(this.#options.concurrency)
+  }
+
+  /**
+   * Connects as soon as the database answers: the engine itself would wait longer after each failure, up to a minute.
+   * Missed notifications are not resent, so the engine looks for jobs once it listens.
+   */
+  async #listen(pool: Database, callback: ConnectCallback): Promise<void> {
+    const connecting = retryDuringOutage(() => pool.connect(), { forMs: OUTAGE_MS })
+    const client = await connecting.catch((error: Error) => callback(error, undefined, () => {}))
+    if (!client) return
+    callback(undefined, withoutMigrationNotices(client), () => client.release())
+    // Its answer follows the answer to the engine's LISTEN.
+    await client.query('select 1').catch(() => {})
+    this.#lookForJobs()
   }
 
   /**
@@ -125,10 +143,7 @@ export class Engine {
       if (isRepeated && own !== undefined) await retryDuringOutage(() => this.unlock([own]), { forMs: OUTAGE_MS })
       return result
     }
-    const listen = (callback: ConnectCallback) =>
-      listenPool?.connect((error, client, release) =>
-        callback(error, client && withoutMigrationNotices(client), release),
-      )
+    const listen = (callback: ConnectCallback) => void (listenPool && this.#listen(listenPool, callback))
     const lent = { query, release() {} } as unknown as PoolClient
     return new Proxy(pool, {
       get: (target, name) => {

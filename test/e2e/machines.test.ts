@@ -98,7 +98,7 @@ test.skipIf(networks === undefined)(
       for (const [s = 0, forS = 0] of PLAN.cuts) {
         await at(s)
         const [cut] = workers as [Machine]
-        await retryDuringOutage(() => isBusy(metadata, cut))
+        await isBusy(metadata, cut)
         note(`cut ${cut.name} for ${forS} s`)
         await cut.cutOff(forS * 1_000)
       }

@@ -128,7 +128,7 @@ export async function openMachines({ database, machines }: Networks, verbs: read
     'connectionString' | 'folder'
   >
   // This process reaches the server by its socket in the file system, which all namespaces share.
-  const pool = openPool(connectionString)
+  const pool = openPool(connectionString, { applicationName: 'test' })
   await appendFile(join(folder, 'data', 'pg_hba.conf'), 'host all all samenet scram-sha-256\n')
   await pool.query('select pg_reload_conf()')
   await migrateMetadata(pool, 'metadata')
@@ -184,7 +184,12 @@ export async function isBusy(db: Metadata, machine: Machine): Promise<void> {
   const busy = `select from metadata.task_instance t join metadata.job j using (job_id)
     where t.state = 'running' and t.task_id = 'long' and t.started_at > now() - interval '500 ms'
       and j.pid = $1 and j.backend_pid is not null`
-  while ((await db.query(busy, [pidOf(machine)])).rowCount === 0) await delay(20)
+  const deadline = Date.now() + 60_000
+  while ((await retryDuringOutage(() => db.query(busy, [pidOf(machine)]))).rowCount === 0) {
+    if (Date.now() > deadline)
+      throw new Error(`${machine.name} starts no long task: ${machine.running.stdout().slice(-3_000)}`)
+    await delay(20)
+  }
 }
 
 /** Undefined if they cannot be made. */
