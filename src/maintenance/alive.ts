@@ -3,7 +3,18 @@ import { findDeadJobs, type JobKind, lockClass } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { BLOCKED, type JobListing } from '../operations/list-jobs.ts'
 
-export type Executing = Omit<JobListing, 'state' | 'start_date' | 'end_date' | 'reason'> & {
+type Columns =
+  | 'job_id'
+  | 'kind'
+  | 'hostname'
+  | 'pid'
+  | 'heartbeat_at'
+  | 'code_version'
+  | 'tminus_version'
+  | 'blocked_ms'
+  | 'blocked_by'
+
+export type Executing = Pick<JobListing, Columns> & {
   /**
    * Milliseconds since the last committed heartbeat of the process, by the database's clock; negative if that clock was
    * set back.

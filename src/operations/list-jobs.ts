@@ -16,6 +16,14 @@ export interface JobListing {
   code_version: string | null
   /** Null: the process is older than this column. */
   tminus_version: string | null
+  /** The tries that run in it; null: it has ended. */
+  used: number | null
+  /** Its limit of `used`; null: unknown, or it passes its tries to workers. */
+  slots: number | null
+  /** The dags that it has loaded; null: unknown, or it has ended. */
+  dags: string[] | null
+  /** The queues that a worker serves; null: unknown, or not a worker. */
+  queues: string[] | null
   /** How long its main thread has been blocked, ms; null: it is not blocked. */
   blocked_ms: number | null
   /** The task that blocks it, as `dag/task`; null: unknown. */
@@ -24,12 +32,7 @@ export interface JobListing {
 
 /** Processes: running ones first, then the newest. */
 export async function listJobs(db: Metadata, limit: number): Promise<JobListing[]> {
-  const { rows } = await db.query<JobListing>(
-    `select job_id, kind, state, hostname, pid, started_at as start_date, heartbeat_at, ended_at as end_date, reason,
-       code_version, tminus_version, ${BLOCKED}
-     from metadata.job order by (state = 'running') desc, job_id desc limit $1`,
-    [limit],
-  )
+  const { rows } = await db.query<JobListing>(JOBS, [limit])
   return rows
 }
 
@@ -37,6 +40,17 @@ export async function listJobs(db: Metadata, limit: number): Promise<JobListing[
 export const BLOCKED = `case when state = 'running' and blocked_since is not null
   then greatest(0, extract(epoch from now() - blocked_since) * 1000)::float8 end as blocked_ms,
   case when state = 'running' then blocked_by end as blocked_by`
+
+const JOBS = `
+with load as materialized (
+  select t.job_id, count(*)::int as used from metadata.dag_run r join metadata.task_instance t using (dag_run_id)
+  where r.state in ('queued', 'running') and t.state = 'running' group by t.job_id
+)
+select job_id, kind, state, hostname, pid, started_at as start_date, heartbeat_at, ended_at as end_date, reason,
+  code_version, tminus_version, case when state = 'running' then coalesce(used, 0) end as used, slots, queues,
+  case when state = 'running' and dags is not null
+    then array(select key from jsonb_object_keys(dags) as key order by key) end as dags, ${BLOCKED}
+from metadata.job left join load using (job_id) order by (state = 'running') desc, job_id desc limit $1`
 
 export type Blocked = Pick<JobListing, 'blocked_ms' | 'blocked_by'>
 
@@ -54,6 +68,18 @@ export function codeDifference(running: readonly Pick<JobListing, 'code_version'
   const known = running.filter(({ code_version }) => code_version !== null)
   if (new Set(known.map(({ code_version }) => code_version)).size < 2) return undefined
   return `${known.length} running processes have loaded different code; restart the older ${known.length === 2 ? 'one' : 'ones'}`
+}
+
+/** `3 of 8`; empty for a process that executes no tries. */
+export function loadWords({ used, slots }: Pick<JobListing, 'used' | 'slots'>): string {
+  return used === null || slots === null ? '' : `${used} of ${slots}`
+}
+
+/** `12 dags, queues default, gpu`; empty if that is unknown. */
+export function servesWords({ dags, queues }: Pick<JobListing, 'dags' | 'queues'>): string {
+  const loaded = dags === null ? [] : `${dags.length} ${dags.length === 1 ? 'dag' : 'dags'}`
+  const served = queues === null ? [] : `${queues.length === 1 ? 'queue' : 'queues'} ${queues.join(', ')}`
+  return [loaded, dags === null ? [] : served].flat().join(', ')
 }
 
 /** The first digits of a code version, enough to tell two apart. */

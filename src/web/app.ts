@@ -13,6 +13,7 @@ import { chartPages } from './pages/charts.tsx'
 import { dagsPages } from './pages/dags.tsx'
 import { graphPages } from './pages/graph.tsx'
 import { gridPages } from './pages/grid.tsx'
+import { jobPages } from './pages/jobs.tsx'
 import { markPages } from './pages/mark.tsx'
 import { operatePages } from './pages/operate.tsx'
 import { operationsPages } from './pages/operations.tsx'
@@ -39,6 +40,7 @@ const PAGES = [
   taskPages,
   operatePages,
   markPages,
+  jobPages,
   operationsPages,
   api,
 ]

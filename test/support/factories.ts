@@ -61,6 +61,9 @@ export interface JobFacts {
   codeVersion?: string | null
   /** Of T-minus. Null: the process is older than that column. */
   version?: string | null
+  /** Of a worker. */
+  queues?: readonly string[] | null
+  slots?: number | null
   /** The hash of each loaded dag's graph. Null: unknown; the process counts as having loaded every dag. */
   dags?: Readonly<Record<string, string>> | null
   /** For how many seconds its main thread has been blocked, and by which task. */
@@ -70,12 +73,13 @@ export interface JobFacts {
 /** Stores a running process that sent a heartbeat just now. Returns its `job_id`. */
 export async function aJob(db: Metadata, facts: JobFacts = {}): Promise<number> {
   const { kind = 'start', codeVersion = null, version = null, dags = null, blocked = { s: null, by: null } } = facts
+  const { queues = null, slots = null } = facts
   const jobId = await insertJob(db, kind)
   await db.query(
     `update metadata.job set code_version = $2, dags = $3, blocked_since = now() - $4::int * interval '1 s', blocked_by = $5,
-       tminus_version = $6
+       tminus_version = $6, queues = $7, slots = $8
      where job_id = $1`,
-    [jobId, codeVersion, dags && JSON.stringify(dags), blocked.s, blocked.by, version],
+    [jobId, codeVersion, dags && JSON.stringify(dags), blocked.s, blocked.by, version, queues, slots],
   )
   return jobId
 }

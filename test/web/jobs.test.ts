@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { endJob } from '../../src/metadata/jobs.ts'
 import { runCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
-import { aJob } from '../support/factories.ts'
+import { aJob, aRun } from '../support/factories.ts'
 import { type OpenSite, openSite } from './site.ts'
 
 const database = useDatabase()
@@ -79,4 +79,35 @@ test('terminal, page and API say for how long a process has been blocked, and by
   expect((await cli('jobs list')).stdout).toMatch(/blocked for 12 min\n/)
   await endJob(site.metadata, jobId, 'failed', 'it died')
   expect((await cli('jobs list')).stdout).not.toContain('blocked')
+})
+
+test('terminal, page and API show the load of each worker, and the dags and queues that it serves', async () => {
+  const dags = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`dag_${index + 10}`, 'hash']))
+  const worker = await aJob(site.metadata, { kind: 'worker', dags, queues: ['default', 'gpu'], slots: 8 })
+  await aJob(site.metadata, { kind: 'scheduler', dags: { one: 'hash' } })
+  await endJob(
+    site.metadata,
+    await aJob(site.metadata, { kind: 'worker', dags, queues: ['gpu'], slots: 8 }),
+    'failed',
+    'x',
+  )
+  await aRun(site.metadata, { dagId: 'etl', state: 'running', tasks: { a: 'running', b: 'running', c: 'success' } })
+  await database.pool.query('update metadata.task_instance set job_id = $1', [worker])
+  const { stdout } = await cli('jobs list')
+  expect(stdout).toMatch(/ load +serves +reason\n/)
+  expect(stdout).toMatch(/^\d+ +worker +running .* 2 of 8 +60 dags, queues default, gpu$/m)
+  expect(stdout).toMatch(/^\d+ +scheduler +running .*Z +1 dag$/m)
+  expect(stdout).toMatch(/^\d+ +worker +failed .*Z +x$/m)
+  const html = (await site.get('/jobs')).text
+  expect(html).toContain('2 of 8 slots used')
+  expect(html).toContain('<summary>60 dags, queues default, gpu</summary>')
+  expect(words(html)).toContain('dag_ 59 10 more')
+  const { jobs } = JSON.parse((await site.get('/api/v1/jobs')).text)
+  const listed = jobs.find((job: { job_id: number }) => job.job_id === worker)
+  expect(listed).toMatchObject({ used: 2, slots: 8, queues: ['default', 'gpu'] })
+  expect(listed.dags).toEqual(Object.keys(dags))
+  await aJob(site.metadata, { kind: 'worker', codeVersion: '0123456789abcdef' })
+  await aJob(site.metadata, { kind: 'worker', codeVersion: 'fedcba9876543210' })
+  expect(await page('/jobs')).toMatch(/01234567 {1,2}differs/)
+  expect(await page('/jobs')).not.toMatch(/fedcba98 {1,2}differs/)
 })

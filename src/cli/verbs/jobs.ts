@@ -6,7 +6,14 @@ import { versionProblem } from '../../maintenance/versions.ts'
 import { whyNotWritable } from '../../maintenance/writes.ts'
 import type { JobKind } from '../../metadata/jobs.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
-import { blockedWords, codeDifference, listJobs, shortVersion } from '../../operations/list-jobs.ts'
+import {
+  blockedWords,
+  codeDifference,
+  listJobs,
+  loadWords,
+  servesWords,
+  shortVersion,
+} from '../../operations/list-jobs.ts'
 import { answer, instant, say, table, wrapped } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
@@ -18,7 +25,7 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
   const problems = [codeDifference(running), versionProblem(running)?.message].filter((one) => one !== undefined)
   return answer(output, jobs, () => {
     const listed = table(
-      ['job_id', 'kind', 'state', 'process', 'version', 'code', 'start', 'heartbeat', 'reason'],
+      ['job_id', 'kind', 'state', 'process', 'version', 'code', 'start', 'heartbeat', 'load', 'serves', 'reason'],
       jobs.map((job) => [
         String(job.job_id),
         job.kind,
@@ -28,6 +35,8 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
         shortVersion(job.code_version),
         instant(job.start_date),
         instant(job.heartbeat_at),
+        loadWords(job),
+        servesWords(job),
         job.reason ?? blockedWords(job) ?? '',
       ]),
       { spare: ['start', 'code', 'version'], empty: 'No process has run here yet' },

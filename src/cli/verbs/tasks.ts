@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Setup } from '../../app.ts'
 import { isTerminal } from '../../dag/state.ts'
 import { UsageError } from '../../errors.ts'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { type LogRow, readEnds, readLogs, type TryEnd, whyNoLog } from '../../operations/logs.ts'
 import { stopSignal } from '../command-host.ts'
@@ -67,7 +68,9 @@ async function follow(metadata: Metadata, setup: Setup, wanted: Wanted, shown: L
 /** Reads the state before the lines: if the task has ended, all its lines are already written. */
 async function read(metadata: Metadata, setup: Setup, { dagId, runId, taskId, tryNumber }: Wanted, afterLine: number) {
   const run = await findRun(metadata, setup, dagId, runId)
-  const task = findTask(run, taskId)
+  const found = findTask(run, taskId)
+  const waiting = (await readWaiting(metadata, setup.loaded.dags, [run]))(run, taskId)
+  const task = { ...found, reason: waiting ?? found.reason }
   const key = { dagId, runId: run.run_id }
   const ends = await readEnds(metadata, key, taskId, tryNumber)
   const lines = await readLogs(metadata, key, taskId, { tryNumber, afterLine })

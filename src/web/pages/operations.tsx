@@ -4,13 +4,12 @@ import { Hono } from 'hono'
 import { commandFor } from '../../command-for.ts'
 import { listExecuting, nameOf } from '../../maintenance/alive.ts'
 import { processWarnings } from '../../maintenance/check-runs.ts'
-import { checkVersions, versionProblem } from '../../maintenance/versions.ts'
-import { blockedWords, codeDifference, type JobListing, listJobs, shortVersion } from '../../operations/list-jobs.ts'
+import { checkVersions } from '../../maintenance/versions.ts'
 import { listPools, type PoolListing, parseSlots, setPool } from '../../operations/pools.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { readForm } from '../form.ts'
 import { Page, Title } from '../layout.tsx'
-import { Empty, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
+import { Empty, Facts, Id, Notice, Table, Time } from '../parts.tsx'
 import { checkDags } from '../queries/checks.ts'
 import { readHealth } from '../queries/health.ts'
 import { hasRole, requireRole } from '../rights.ts'
@@ -18,65 +17,8 @@ import type { WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
 import { number } from './pick.tsx'
 
-/** Jobs, pools and health, for operators of the site. */
+/** Pools and health, for operators of the site. */
 export const operationsPages = new Hono<WebEnv>()
-
-operationsPages.get('/jobs', async (c) => {
-  const jobs = await listJobs(c.var.site.metadata, 50)
-  const running = jobs.filter(({ state }) => state === 'running')
-  const problems = [codeDifference(running), versionProblem(running)?.message].filter((one) => one !== undefined)
-  return c.html(
-    <Page c={c} title="Jobs">
-      <Title text="Jobs">Recent T-minus processes, live ones first.</Title>
-      {problems.map((problem) => (
-        <Notice>{problem}.</Notice>
-      ))}
-      {jobs.length === 0 ? (
-        <Empty title="No process has used this database yet">
-          Start scheduler and executor with <code>{commandFor('start')}</code>
-        </Empty>
-      ) : (
-        <Table name="Jobs" columns={['Job', 'Kind', 'State', 'Process', 'Code', 'Start', 'Heartbeat', 'Reason']}>
-          {jobs.map((job) => (
-            <JobRow job={job} scrub={c.var.site.scrub} />
-          ))}
-        </Table>
-      )}
-    </Page>,
-  )
-})
-
-function JobRow({ job, scrub }: { job: JobListing; scrub: (text: string) => string }) {
-  const reason = job.reason ?? blockedWords(job)
-  return (
-    <tr>
-      <th scope="row" class="number">
-        {job.job_id}
-      </th>
-      <td data-label="Kind">{job.kind}</td>
-      <td class="fold-end">
-        <StateMark state={job.state} />
-      </td>
-      <td data-label="Process">
-        {job.pid} on {job.hostname}
-      </td>
-      <td data-label="Code">
-        {job.code_version && (
-          <span>
-            <code>{shortVersion(job.code_version)}</code>
-          </span>
-        )}
-      </td>
-      <td data-label="Start">
-        <Time at={job.start_date} show="ago" />
-      </td>
-      <td data-label="Heartbeat">
-        <Time at={job.heartbeat_at} show="ago" />
-      </td>
-      <td class="reason">{reason && beginning(reason, SHOWN.listed, scrub)}</td>
-    </tr>
-  )
-}
 
 operationsPages.get('/pools', async (c) => {
   const pools = await listPools(c.var.site.metadata)

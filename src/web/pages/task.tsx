@@ -1,6 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
+import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { shortVersion } from '../../operations/list-jobs.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { whyNoLog } from '../../operations/logs.ts'
@@ -25,8 +26,10 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
   const asked = await findTry(c)
   const key = `${asked.run.id}/${asked.instance.task_id}/${asked.tryNumber}`
   const mark = await site.markOf('log', key)
-  const { run, instance, tryNumber } = await findTry(c)
-  const { task_id } = instance
+  const { run, instance: found, tryNumber } = await findTry(c)
+  const { task_id } = found
+  const waiting = (await readWaiting(site.metadata, site.dags, [run]))(run, task_id)
+  const instance = { ...found, reason: waiting ?? found.reason }
   const tries = await listTries(site.metadata, run.id, task_id, { near: tryNumber, most: MOST_TABS })
   const longest = SHOWN.block
   const [shown] = await readTries(site.metadata, run.id, task_id, { tryNumber, most: 1, longest })
