@@ -8,6 +8,9 @@ export type Place = 'checkout' | 'project' | 'container'
 /** Scripts of package.json: the checkout runs these as `npm run NAME`. */
 const SCRIPTS = ['pipeline', 'demo', 'scheduler', 'web', 'worker']
 
+/** In containers, docker-compose.scale.yml starts these together. */
+const SPLIT = ['scheduler', 'web', 'worker']
+
 const HERE = fileURLToPath(import.meta.url)
 
 export interface CommandOptions {
@@ -28,6 +31,7 @@ export function commandFor(line: string, options: CommandOptions = {}): string {
   if (place === 'project') return `npx tminus ${line}`
   if (place === 'container') {
     if (line === 'start') return 'docker compose up -d'
+    if (SPLIT.includes(line)) return 'docker compose -f docker-compose.yml -f docker-compose.scale.yml up -d'
     return beforeStart
       ? `docker compose run --rm --entrypoint tminus app ${line}`
       : `docker compose exec app tminus ${line}`

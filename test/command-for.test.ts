@@ -14,6 +14,7 @@ test.each<[Place, line: string, typed: string]>([
   ['project', 'pipeline hello', 'npx tminus pipeline hello'],
   ['container', 'db migrate', 'docker compose exec app tminus db migrate'],
   ['container', 'start', 'docker compose up -d'],
+  ['container', 'worker', 'docker compose -f docker-compose.yml -f docker-compose.scale.yml up -d'],
   ['container', 'pipeline hello', 'docker compose exec app tminus pipeline hello'],
 ])('in a %s, the command line of %s is %s', (place, line, typed) => {
   expect(commandFor(line, { place })).toBe(typed)
