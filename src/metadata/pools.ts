@@ -36,13 +36,11 @@ export async function takeSlots<W extends SlotWanted>(
       taken.push(one)
       for (const pool of one.pools) free.set(pool, (free.get(pool) ?? 0) - 1)
     }
-    const slots = taken.flatMap(({ pools, dagRunId, taskId, tryNumber }) =>
-      pools.map((pool) => ({ pool, dagRunId, taskId, tryNumber })),
-    )
+    const slots = taken.map(({ pools, dagRunId, taskId, tryNumber }) => ({ pools, dagRunId, taskId, tryNumber }))
     await tx.query(
       `insert into metadata.pool_slot (pool, dag_run_id, task_id, try_number, job_id)
-       select pool, "dagRunId", "taskId", "tryNumber", $2
-       from jsonb_to_recordset($1) as s (pool text, "dagRunId" bigint, "taskId" text, "tryNumber" int)
+       select unnest(pools), "dagRunId", "taskId", "tryNumber", $2
+       from jsonb_to_recordset($1) as s (pools text[], "dagRunId" bigint, "taskId" text, "tryNumber" int)
        on conflict do nothing`,
       [JSON.stringify(slots), jobId],
     )

@@ -1,5 +1,5 @@
 import { CoalescedWork } from '../coalesced-work.ts'
-import { BatchedWork, type Waiting, writeOrSplit } from '../db/batched-work.ts'
+import { inBatches, type Waiting, writeOrSplit } from '../db/batches.ts'
 import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
@@ -26,10 +26,11 @@ const LOG_BYTES = 256_000
  * share a commit under load, and a single transition is written at once. New runs are inserted in the same way.
  */
 export class Writer {
+  /** Inserts a run. Resolves to undefined if a run with this id or tick already exists. */
+  readonly insert = inBatches((runs: readonly NewRun[]) => this.#insert(runs))
   readonly #options: WriterOptions
   readonly #dirty = new Set<OwnedRun>()
   readonly #writing: CoalescedWork
-  readonly #inserting = new BatchedWork((runs: readonly NewRun[]) => this.#insert(runs))
   readonly #logs = new Set<TryLog>()
   #logTimer: NodeJS.Timeout | undefined
 
@@ -37,11 +38,6 @@ export class Writer {
     this.#options = options
     const failed = (error: Error) => options.log.error({ err: error }, 'writing failed')
     this.#writing = new CoalescedWork(() => this.#write(), failed)
-  }
-
-  /** Resolves to undefined if a run with this id or tick already exists. */
-  insert(insertion: Insertion): Promise<Inserted | undefined> {
-    return this.#inserting.add(insertion)
   }
 
   mark(source: OwnedRun): void {
