@@ -14,7 +14,7 @@ import type { Dag } from './dag/dag.ts'
 import type { TaskLog } from './dag/task.ts'
 import { type Databases, openDatabases, STATEMENT_MS } from './databases.ts'
 import { BY_INDEX, NO_IDLE_TRANSACTION } from './db/client.ts'
-import { logUnlessOutage } from './db/outage.ts'
+import { logUnlessOutage, retryDuringOutage } from './db/outage.ts'
 import { closePool, openPool } from './db/pool.ts'
 import { isSameServer, poolerProblem, poolingOf } from './db/pooler.ts'
 import { MOST, storableText } from './db/text.ts'
@@ -210,7 +210,7 @@ async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string
   const runnerPool = openPool(metadataUrl, { max: 4, timeoutMs: STATEMENT_MS.runner, settings, unnamed })
   const db = openMetadata(runnerPool, config.metadataSchema)
   const dags = [...loaded.dags.values()]
-  const connectionString = await sessionUrlOf(databases, log)
+  const connectionString = await retryDuringOutage(() => sessionUrlOf(databases, log))
   const version = await hashing
   const pools = [runnerPool, metadata.pool, ...(isSameServer(databases.db, metadata.pool) ? [databases.db] : [])]
   const address = { connectionString: connectionString ?? metadataUrl, schema: config.metadataSchema, unnamed }

@@ -3,6 +3,7 @@ import { commandFor } from './command-for.ts'
 import type { Config } from './config.ts'
 import { NO_IDLE_TRANSACTION } from './db/client.ts'
 import { checkConnection } from './db/connect.ts'
+import { retryDuringOutage } from './db/outage.ts'
 import { closePool, type Database, openPool, type PoolOptions } from './db/pool.ts'
 import { isSameDatabase } from './db/pooler.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
@@ -41,7 +42,7 @@ export interface Direct {
 export const STATEMENT_MS = { runner: 20_000, metadata: 60_000, maintenance: 600_000 }
 
 export interface OpenOptions {
-  /** Create the embedded database and the runner's tables if they are missing. */
+  /** Create the embedded database and the runner's tables if they are missing. Wait for a server that restarts. */
   create: boolean
   /** Accept the runner's tables in any state. */
   asFound?: boolean
@@ -62,7 +63,8 @@ export async function openDatabases(setup: Needs, options: OpenOptions): Promise
     const metadataUrl = config.metadataDatabaseUrl ?? url
     const setting = metadataUrl === url ? config.databaseSetting : 'METADATA_DATABASE_URL'
     const db = openOwn(url, closing, setup)
-    if (metadataUrl !== url) await checkConnection(db, config.databaseSetting)
+    const patience: Patience = create ? { onWait: sayOnce(log) } : { forMs: 0 }
+    if (metadataUrl !== url) await checkConnection(db, config.databaseSetting, patience.onWait)
     // A separate pool. So tasks that use all connections of `db` do not delay the runner's statements.
     const ofMetadata = {
       max: 4,
@@ -70,10 +72,10 @@ export async function openDatabases(setup: Needs, options: OpenOptions): Promise
       settings: NO_IDLE_TRANSACTION,
     }
     const metadataPool = openOwn(metadataUrl, closing, setup, ofMetadata)
-    await checkConnection(metadataPool, setting)
+    await checkConnection(metadataPool, setting, patience.onWait)
     const known = { pool: metadataPool, url: metadataUrl, setting }
-    const direct = (options.direct ?? create) ? await openDirect(known, closing, setup) : known
-    if (create) await migrate(direct.url, setup)
+    const direct = (options.direct ?? create) ? await openDirect(known, closing, setup, patience) : known
+    if (create) await retryDuringOutage(() => migrate(direct.url, setup), patience)
     else if (!asFound) await refuseUnmigrated(metadataPool, config.metadataSchema)
     return {
       db,
@@ -115,14 +117,25 @@ async function openEmbeddedUrl({ dataDir }: Config, closing: Closing, create: bo
   return embedded.connectionString
 }
 
+/** How long the steps of a start wait for a database that has answered before. */
+type Patience = NonNullable<Parameters<typeof retryDuringOutage>[1]>
+
+function sayOnce(log: Logger): (error: Error) => void {
+  let isSaid = false
+  return ({ message }) => {
+    if (!isSaid) log.warn(`the database is unreachable (${message}); trying again for up to a minute`)
+    isSaid = true
+  }
+}
+
 /** Throws UsageError if the direct address leads to a different database than the metadata address. */
-async function openDirect(known: Direct, closing: Closing, setup: Needs): Promise<Direct> {
+async function openDirect(known: Direct, closing: Closing, setup: Needs, patience: Patience): Promise<Direct> {
   const url = setup.config.directDatabaseUrl
   if (url === undefined) return known
   const setting = 'DIRECT_DATABASE_URL'
   const pool = openOwn(url, closing, setup, { max: 2, timeoutMs: STATEMENT_MS.metadata })
-  await checkConnection(pool, setting)
-  if (await isSameDatabase(pool, known.pool)) return { pool, url, setting }
+  await checkConnection(pool, setting, patience.onWait)
+  if (await retryDuringOutage(() => isSameDatabase(pool, known.pool), patience)) return { pool, url, setting }
   throw new UsageError(
     `${setting} and ${known.setting} lead to different databases; set ${setting} to the same database, without the pooler`,
   )

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
+import { within } from '../clock.ts'
 import { exitNow } from '../process-exit.ts'
 
 /** Exit codes as shells define them: 128 plus the number of the signal. */
@@ -32,6 +33,16 @@ export function onStopSignal(stop: (signal: StopSignal) => void, withinMs: numbe
   return () => {
     for (const signal of signals) process.off(signal, onSignal)
   }
+}
+
+/** Time limit for a process to open its databases and to end after a signal that arrives before they are open. */
+const EARLY_GRACE_MS = 3_000
+
+/** Handles a signal that arrives before the databases are open. Returns the signal's own exit code. */
+export async function endEarly(signal: StopSignal, ended: Promise<unknown>): Promise<number> {
+  // If opening fails there is nothing to close, and the error no longer matters.
+  await within(EARLY_GRACE_MS, ended).catch(() => {})
+  return EXIT_OF[signal]
 }
 
 const TERMINALS = process.platform === 'win32' ? [] : [0, 1, 2].filter((fd) => isatty(fd))

@@ -30,6 +30,14 @@ export function isOutage(error: unknown): boolean {
   return OUTAGE_STATES.test(code) || SYSTEM_CODES.has(code) || LOST.test(error.message)
 }
 
+/**
+ * True if the answer came from a Postgres server that starts or stops, or that has ended this session. Its address is
+ * right, so the server is worth waiting for.
+ */
+export function isRestarting(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^57P0[123]$/.test(String(error.code))
+}
+
 /** How long to retry while the database is unreachable. */
 const OUTAGE_MS = 60_000
 const FIRST_WAIT_MS = 50

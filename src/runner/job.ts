@@ -88,14 +88,14 @@ export class Job {
     return this.#id
   }
 
-  /** Registers the process and takes its lock. */
+  /** Registers the process and takes its lock. Each step waits for a database that has become unreachable. */
   async open(): Promise<void> {
     this.#stopPulse = startPulse().stop
     this.#confirmed = silences()
-    this.#id = await jobs.insertJob(this.#options.db, this.#options.kind, this.#options)
+    this.#id = await retryDuringOutage(() => jobs.insertJob(this.#options.db, this.#options.kind, this.#options))
     this.#options.lease?.keep(this.#id)
-    await this.#session.open()
-    await jobs.heartbeat(this.#options.db, this.#id, this.#backendPid)
+    await retryDuringOutage(() => this.#session.open())
+    await retryDuringOutage(() => jobs.heartbeat(this.#options.db, this.#id, this.#backendPid))
     this.#lastHeartbeat = instant()
   }
 

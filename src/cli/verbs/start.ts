@@ -1,5 +1,5 @@
 import { type App, openApp, type Setup, setUp } from '../../app.ts'
-import { within } from '../../clock.ts'
+import { retryDuringOutage } from '../../db/outage.ts'
 import { messageOf } from '../../errors.ts'
 import type { LogLine, RunChange } from '../../metadata/transitions.ts'
 import { readNextRuns } from '../../operations/next-runs.ts'
@@ -7,13 +7,11 @@ import type { RunView } from '../../runner/owned-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
 import { BROKEN } from '../../task-guard.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
-import { EXIT_OF, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
+import { EXIT_OF, endEarly, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
 import { Watch } from '../watch.ts'
 
 /** Time limit for tasks to end after they are aborted at the end of the grace time. */
 const ABORTED_MS = 2_000
-/** Time limit for opening the databases to end after a SIGTERM. */
-const EARLY_GRACE_MS = 3_000
 
 /** `start` and `scheduler`: run every dag on its schedule until a signal arrives. */
 export async function start(kind: 'start' | 'scheduler'): Promise<number> {
@@ -25,7 +23,11 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   const watch = new Watch(setup, kind)
   const opening = openApp(setup, kind, watch.hooks(logRuns(setup)))
   const early = await Promise.race([stopped, opening.then(() => undefined)])
-  if (early !== undefined) return await endEarly(opening, early)
+  if (early !== undefined)
+    return await endEarly(
+      early,
+      opening.then((opened) => opened.end('success', { reason: early })),
+    )
   const app = await opening
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
@@ -36,7 +38,8 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   })
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
-  for (const [dagId, { next }] of await readNextRuns(app.metadata, [...loaded.dags.values()], clock.now()))
+  const readNext = () => readNextRuns(app.metadata, [...loaded.dags.values()], clock.now())
+  for (const [dagId, { next }] of await retryDuringOutage(readNext))
     if (next[0]) log.info({ dag_id: dagId, next: next[0] }, 'scheduled')
   const signal = await Promise.race([stopped, app.broken.then(() => undefined)])
   if (signal === undefined) return await endBroken(app, () => Promise.all([scheduler.stop(), watch.close()]))
@@ -58,14 +61,6 @@ async function endBroken(app: App, stop: () => Promise<unknown>): Promise<number
   await stopping
   await app.end('failed', { reason, ...BROKEN })
   return BROKEN.exitCode
-}
-
-/** Handles a signal that arrives before the databases are open. Returns the signal's own exit code. */
-async function endEarly(opening: Promise<App>, signal: StopSignal): Promise<number> {
-  const ended = opening.then((app) => app.end('success', { reason: signal }))
-  // If opening fails there is nothing to close, and the error no longer matters.
-  await within(EARLY_GRACE_MS, ended).catch(() => {})
-  return EXIT_OF[signal]
 }
 
 function logRuns({ log }: Setup) {

@@ -3,7 +3,7 @@ import { BROKEN } from '../../task-guard.ts'
 import { queuesOf } from '../../worker/hand-over.ts'
 import { closest } from '../closest.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
-import { EXIT_OF, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
+import { EXIT_OF, endEarly, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
 
 /** Time limit for tasks to end after they are aborted at the end of the grace time. */
 const ABORTED_MS = 2_000
@@ -14,7 +14,14 @@ export async function worker(): Promise<number> {
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const { config, loaded, log } = setup
   for (const message of settingsWarnings(setup)) log.warn(message)
-  const app = await openWorker(setup)
+  const opening = openWorker(setup)
+  const early = await Promise.race([stopped, opening.then(() => undefined)])
+  if (early !== undefined)
+    return await endEarly(
+      early,
+      opening.then((opened) => opened.end('success', 0, { reason: early })),
+    )
+  const app = await opening
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
   for (const message of queueWarnings(app.queues, queuesOf(loaded.dags.values()))) log.warn(message)
