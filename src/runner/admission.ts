@@ -5,13 +5,10 @@ import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { readyAtFirst } from './active-run.ts'
-import type { Executor } from './executor.ts'
-import type { JobContext } from './job.ts'
 import type { OwnedRun } from './owned-run.ts'
+import type { RunnerOptions } from './runner.ts'
 
-export interface AdmissionOptions extends JobContext {
-  /** Its slots limit the task instances that run in this process. */
-  executor: Pick<Executor, 'slots' | 'isolates' | 'handOver'>
+export interface AdmissionOptions extends RunnerOptions {
   /** Called if a slot is free and no task instance waits for a slot. */
   idle(): void
 }

@@ -8,22 +8,17 @@ import { humanDuration } from '../duration.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { type DagRun, readRun } from '../metadata/dag-runs.ts'
 import type { TaskInstance } from '../metadata/task-instances.ts'
-import type { Ending, LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
+import type { Ending, RunChange, RunResult } from '../metadata/transitions.ts'
 import { ActiveRun } from './active-run.ts'
 import { type Admission, hasLimits } from './admission.ts'
-import type { Executor } from './executor.ts'
-import type { JobContext } from './job.ts'
+import type { RunnerOptions } from './runner.ts'
 import { attempt, interruption, Tries, type Try } from './tries.ts'
 import type { Writer } from './writer.ts'
 
 /** What a run needs from its owner process. */
-export interface Owner extends JobContext {
-  readonly executor: Executor
+export interface Owner extends Required<Omit<RunnerOptions, 'onEnd'>> {
   readonly admission: Admission
   readonly writer: Writer
-  onChange(run: OwnedRun, change: RunChange): void
-  /** Shows a task's log line. */
-  onLog(line: LogLine): void
   /** This process no longer owns the run. If it lost the run, `error` says why. */
   onEnd(run: OwnedRun, result: RunResult | Error): void
 }
