@@ -121,7 +121,7 @@ function judge(
   const fix =
     others.length > 0
       ? `Restart ${namesOf(others)} with the same pipelines`
-      : `Start one with WORKER_QUEUES=${queue} ${commandFor('worker')}`
+      : `Start a worker with WORKER_QUEUES=${queue}`
   return {
     brief: `no worker serves queue '${queue}'`,
     message: `No worker serves queue '${queue}' of dag '${dagId}', so its tasks in that queue cannot start. ${fix}`,

@@ -61,7 +61,7 @@ const pids = async () =>
     )
   ).rows.map(({ pids }) => pids)
 
-const WHY = `No worker serves queue 'gpu' of dag 'trained', so its tasks in that queue cannot start. Start one with WORKER_QUEUES=gpu npm run worker`
+const WHY = `No worker serves queue 'gpu' of dag 'trained', so its tasks in that queue cannot start. Start a worker with WORKER_QUEUES=gpu`
 
 const AGAIN = `workers take the tasks of dag 'trained' again`
 
@@ -94,10 +94,11 @@ test('a task whose queue no worker serves: terminal and checks say so, and it st
   expect(triggered.stdout).toContain(WHY)
   const runId = (await showRun(metadata(), 'trained', 'latest'))?.run_id ?? ''
   await isWaiting(runId)
-  const [shown, json, check, pipeline] = await Promise.all([
+  const [shown, json, check, logs, pipeline] = await Promise.all([
     cli(`runs show trained ${runId}`),
     cli(`runs show trained ${runId} -o json`),
     cli('db check'),
+    cli(`tasks logs trained ${runId} train`),
     start('pipeline trained'),
   ])
   expect(shown.stdout.replaceAll(/\s+/g, ' ')).toContain(`running: ${WHY} `)
@@ -108,6 +109,10 @@ test('a task whose queue no worker serves: terminal and checks say so, and it st
   })
   expect(check.stdout.replaceAll(/\s+/g, ' ')).toContain(`fail tries 1 try waits in vain. ${WHY}`)
   expect(check.code).toBe(1)
+  expect(logs.stdout + logs.stderr).toContain(`it has logged nothing yet (queued: no worker serves queue 'gpu')`)
+  // The query of docs/deploy/README.md, by which KEDA can scale the workers of one queue.
+  const jobs = await database.pool.query(`select from tminus_worker.jobs where task_identifier like 'gpu:%'`)
+  expect(jobs.rowCount).toBeGreaterThan(0)
   await until(async () => (await show('latest'))?.task_instances[1]?.state === 'queued')
   await ready('worker', { WORKER_QUEUES: 'gpu' })
   await ended(runId)
@@ -156,6 +161,21 @@ test('the queue of a task has changed in the code: a try that waits moves to the
   await ready('scheduler', { TRAIN_QUEUE: 'default' })
   await ended(runId)
   expect((await show(runId))?.task_instances[1]).toMatchObject({ state: 'success', try_number: 2 })
+})
+
+test('tasks list and dags show name a queue that is not the default one', async () => {
+  const [tasks, shown, json] = await Promise.all([
+    cli('tasks list trained'),
+    cli('dags show trained'),
+    cli('dags show trained -o json'),
+  ])
+  expect(tasks.stdout).toMatch(/ pool +queue\n/)
+  expect(tasks.stdout).toMatch(/^train .* gpu$/m)
+  expect(shown.stdout).toMatch(/─ train {2}queue gpu$/m)
+  expect(shown.stdout.split('queue')).toHaveLength(2)
+  const { tasks: listed } = JSON.parse(json.stdout)
+  expect(listed.map(({ queue }: { queue: string }) => queue)).toEqual(['default', 'gpu', 'default'])
+  expect((await cli('tasks list trained', { TRAIN_QUEUE: 'default' })).stdout).not.toContain('queue')
 })
 
 test('with EXECUTOR=local, the queue is ignored', async () => {
