@@ -7,8 +7,13 @@ import type { Metadata } from './metadata.ts'
 /** Prefix of the pool that enforces a dag's `maxActiveTasks`; the dag's id follows. */
 export const DAG_POOL = 'dag:'
 
-/** Stores the dag with its current options; returns the id of its graph's version. */
-export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
+/**
+ * Stores the dag with its current options; returns the id of its graph's version.
+ *
+ * @param ticks also stores the schedule that schedulers follow. The ticks of a new schedule count from `since`. The ticks
+ * of a changed schedule count from `now` (of the scheduler's clock), so that earlier ticks do not run.
+ */
+export async function registerDag(db: Metadata, dag: Dag, ticks?: { since: Date; now: Date }): Promise<number> {
   const { id, schedule, timezone, maxActiveRuns, maxActiveTasks = null } = dag
   const description = storableText(dag.description, MOST.description)
   const tags = dag.tags.slice(0, MOST.tags).map((tag) => storableText(tag, MOST.tag))
@@ -27,12 +32,17 @@ export async function registerDag(db: Metadata, dag: Dag): Promise<number> {
        insert into metadata.pool as p (pool, slots, description)
        select '${DAG_POOL}' || dag_id, $7::int, 'maxActiveTasks' from known where $7::int is not null
        on conflict (pool) do update set slots = excluded.slots
+     ), followed as (
+       insert into metadata.dag_schedule as s (dag_id, schedule, timezone, since)
+       select dag_id, $3, $4, $10::timestamptz from known where $10::timestamptz is not null
+       on conflict (dag_id) do update set schedule = excluded.schedule, timezone = excluded.timezone, since = $11
+       where (s.schedule, s.timezone) is distinct from (excluded.schedule, excluded.timezone) or s.since > $11
      )
      insert into metadata.dag_version as v (dag_id, hash, graph)
      select dag_id, $8, $9 from known
      on conflict (dag_id, hash) do update set hash = v.hash
      returning dag_version_id`,
-    [id, description, schedule, timezone, tags, maxActiveRuns, maxActiveTasks, hash, graph],
+    [id, description, schedule, timezone, tags, maxActiveRuns, maxActiveTasks, hash, graph, ticks?.since, ticks?.now],
   )
   return rows[0]?.dag_version_id ?? 0
 }

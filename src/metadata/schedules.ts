@@ -1,18 +1,4 @@
-import type { Dag } from '../dag/dag.ts'
 import type { Metadata } from './metadata.ts'
-
-/**
- * Stores a dag's schedule. The ticks of a new schedule count from `since`. The ticks of a changed schedule count from
- * `now` (of the scheduler's clock), so that earlier ticks do not run.
- */
-export async function storeSchedule(db: Metadata, dag: Dag, since: Date, now: Date): Promise<void> {
-  await db.query(
-    `insert into metadata.dag_schedule as s (dag_id, schedule, timezone, since) values ($1, $2, $3, $4)
-     on conflict (dag_id) do update set schedule = excluded.schedule, timezone = excluded.timezone, since = $5
-     where (s.schedule, s.timezone) is distinct from (excluded.schedule, excluded.timezone) or s.since > $5`,
-    [dag.id, dag.schedule, dag.timezone, since, now],
-  )
-}
 
 export interface ScheduleState {
   dagId: string

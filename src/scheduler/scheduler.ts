@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts'
 import { insertRuns, newDagRun } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { readSchedules, type ScheduleState, storeSchedule } from '../metadata/schedules.ts'
+import { readSchedules, type ScheduleState } from '../metadata/schedules.ts'
 import { type Due, due, sinceOf } from './due.ts'
 import { openTimetable, type Timetable } from './timetable.ts'
 
@@ -118,9 +118,7 @@ export class Scheduler {
     const { db, log } = this.#options
     const { dag } = entry
     try {
-      const dagVersionId = await registerDag(db, dag)
-      await storeSchedule(db, dag, sinceOf(dag, now), now)
-      entry.dagVersionId = dagVersionId
+      entry.dagVersionId = await registerDag(db, dag, { since: sinceOf(dag, now), now })
     } catch (error) {
       if (isOutage(error)) throw error
       log.error({ err: error, dag_id: dag.id }, 'a dag could not be registered; the next check tries again')
