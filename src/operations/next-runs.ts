@@ -1,6 +1,6 @@
 import type { Dag } from '../dag/dag.ts'
+import { readSchedules, type ScheduleState } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { readSchedules, type ScheduleState } from '../metadata/schedules.ts'
 import { due, sinceOf } from '../scheduler/due.ts'
 import { openTimetable } from '../scheduler/timetable.ts'
 
