@@ -22,6 +22,7 @@ import { messageOf, UsageError } from './errors.ts'
 import { type LoadedDags, loadDags, noDags, readSettingsOfAll } from './load-dags.ts'
 import { type Logger, type LogTarget, openLog } from './log.ts'
 import { dropMetadata } from './maintenance/schema.ts'
+import { refuseVersionGap } from './maintenance/versions.ts'
 import type { JobKind } from './metadata/jobs.ts'
 import { openMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
@@ -241,6 +242,8 @@ async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string
   const listen = async <T>(listener: JobListener, opened: () => Promise<T>): Promise<T> => {
     try {
       await job.open()
+      // Again, because another version may have started at the same moment.
+      await refuseVersionGap(metadata)
       await job.listen(listener)
       return await opened()
     } catch (error) {

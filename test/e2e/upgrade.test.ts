@@ -124,4 +124,29 @@ test('processes of two consecutive minor versions share the runs, and a version 
     expect.stringContaining(`was migrated by version ${AFTER_NEXT} (9999_next.sql is unknown here)`),
   ])
   await stop(nextScheduler)
+  await database.pool.query('delete from metadata.schema_migration where version = 9999')
+})
+
+test('of two processes that start at the same moment, the one that registers second is refused', async () => {
+  await database.pool.query(
+    `create function beside() returns trigger language plpgsql as $$ begin
+       insert into metadata.job (kind, hostname, pid, tminus_version) values ('scheduler', 'other', 1, '99.0.0');
+       return new;
+     end $$;
+     create trigger beside after insert on metadata.job for each row when (new.kind = 'worker') execute function beside()`,
+  )
+  const refused = await run(HERE, 'worker').ended
+  expect([refused.code, refused.stderr.replaceAll(/\s+/g, ' ')]).toEqual([
+    1,
+    expect.stringContaining(
+      `T-minus ${VERSION} cannot run beside scheduler (process 1 on other), which runs 99.0.0; install 99.0.0 here first`,
+    ),
+  ])
+  const { rows } = await database.pool.query(
+    'select kind, state, reason from metadata.job order by job_id desc limit 2',
+  )
+  expect(rows).toEqual([
+    { kind: 'scheduler', state: 'running', reason: null },
+    { kind: 'worker', state: 'failed', reason: expect.stringContaining('cannot run beside') },
+  ])
 })
