@@ -39,7 +39,7 @@ export async function jobsList({ output }: ListOptions): Promise<number> {
         servesWords(job),
         job.reason ?? blockedWords(job) ?? '',
       ]),
-      { spare: ['start', 'code', 'version'], empty: 'No process has run here yet' },
+      { spare: ['start', 'code', 'version', 'serves'], empty: 'No process has run here yet' },
     )
     return [listed, ...problems.flatMap((one) => wrapped(one))].join('\n')
   })
