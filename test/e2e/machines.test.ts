@@ -22,7 +22,10 @@ import {
 import { FULL } from '../support/random.ts'
 
 const VERBS: readonly Verb[] = ['scheduler', 'scheduler', 'worker', 'worker', 'worker']
-/** Seconds after the start. The runs are spread over the time until `until`. No connection is ended in the long cut. */
+/**
+ * Seconds after the start. FUZZ=full also checks the bounds on time, which do not hold on a busy machine. The runs are
+ * spread over the time until `until`. No connection is ended in the long cut.
+ */
 const PLAN = FULL
   ? {
       runs: 500,
@@ -36,25 +39,24 @@ const PLAN = FULL
       restart: 150,
       ends: [...every(8, 15, 10), 172, 180],
     }
-  : { runs: 60, open: 8, until: 36, cuts: [[1, 32]], owners: [16], restart: 36, ends: [34, 35] }
+  : { runs: 60, open: 8, until: 38, cuts: [[1, 34]], owners: [16], restart: 39, ends: [36, 37] }
 const KILL_EVERY_MS = 5_000
 /** A busy machine finds an expired lease so much later. */
 const FOUND_LATE_MS = 5_000
 /** What happened before a second try that began later than this is printed. */
-const SLOW_MS = 5_000
+const SLOW_MS = FULL ? 5_000 : Number.POSITIVE_INFINITY
 /** After a restart of Postgres a free lock does not mean a dead process for 15 s. */
 const AROUND_RESTART_MS = { before: 5_000, after: 17_000 }
 /** The worker that is cut off next may get the job of a second try. Then the try waits until the lease expires. */
 const BEFORE_CUT_MS = 5_000
 
-/** Only with FUZZ=full: on a busy machine, processes that live are declared dead, and the bounds on time do not hold. */
-const networks = FULL ? openNetworks(VERBS.length) : undefined
+const networks = openNetworks(VERBS.length)
 let machines: Machines | undefined
 afterAll(async () => {
   await machines?.close()
   networks?.remove()
 })
-if (networks === undefined) console.log('skipped: it needs FUZZ=full and the right to create network namespaces')
+if (networks === undefined) console.log('skipped: it needs iproute2 and the right to create network namespaces')
 
 test.skipIf(networks === undefined)(
   'machines that are killed and cut off, connections ended, Postgres restarted: every run ends right, no try whose end was recorded is repeated, no late result counts',
@@ -177,6 +179,7 @@ test.skipIf(networks === undefined)(
     // If the answer to the insertion of a run is lost, another one is inserted.
     expect(verdict.runs).toBeGreaterThanOrEqual(PLAN.runs)
     expect(verdict.lostTries).toBeGreaterThan(0)
+    if (!FULL) return
     expect(latency.kill.p95Ms).toBeLessThan(5_000)
     expect(latency.cut.tries).toBeGreaterThan(0)
     expect(latency.cut.mostMs).toBeLessThan(35_000)
