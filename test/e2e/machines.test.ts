@@ -175,7 +175,7 @@ test.skipIf(networks === undefined)(
       reports: 0,
       codes: VERBS.map(() => 0),
     })
-    expect(ownEnds.filter(({ wasAtWork }) => wasAtWork)).toEqual([])
+    expect(ownEnds.filter((stderr) => !stderr.includes('nothing listens at'))).toEqual([])
     // If the answer to the insertion of a run is lost, another one is inserted.
     expect(verdict.runs).toBeGreaterThanOrEqual(PLAN.runs)
     expect(verdict.lostTries).toBeGreaterThan(0)

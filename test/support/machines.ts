@@ -28,8 +28,8 @@ export class Machine {
   /** When its process was killed, and when its network was taken away and given back; ms. */
   readonly kills: { pid: number; at: number }[] = []
   readonly cuts: { pid: number; at: number; until: number }[] = []
-  /** What a process said that ended by itself, and whether it had been at work. */
-  readonly ownEnds: { wasAtWork: boolean; stderr: string }[] = []
+  /** What the processes said that ended by themselves. */
+  readonly ownEnds: string[] = []
   /** All its processes so far. */
   readonly processes: Running[] = []
   running: Running
@@ -80,11 +80,10 @@ export class Machine {
     return running
   }
 
-  /** A process that finds no database at its start ends; whatever supervises it starts it again. */
-  #endedItself(running: Running, { code, stdout, stderr }: Ended): void {
+  /** A process that starts while nothing listens at the address of the database ends, and is started again. */
+  #endedItself(running: Running, { code, stderr }: Ended): void {
     if (this.#isStopping || code === KILLED) return
-    const wasAtWork = stdout.includes('executing tasks') || stdout.includes('health at')
-    this.ownEnds.push({ wasAtWork, stderr })
+    this.ownEnds.push(stderr)
     if (running === this.running) this.running = this.#start()
   }
 }
