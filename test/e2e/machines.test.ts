@@ -9,9 +9,8 @@ import { allEnded, feed, judgeCrashes } from '../support/crash.ts'
 import { judgeMachines, type Lost, latencyOf, repeatedTries, secondTries, traceOf } from '../support/machine-verdict.ts'
 import {
   allAlive,
-  isBusy,
+  busyOne,
   MACHINE_PIPELINES,
-  type Machine,
   type Machines,
   type Networks,
   openMachines,
@@ -99,8 +98,7 @@ test.skipIf(networks === undefined)(
     const cutting = async () => {
       for (const [s = 0, forS = 0] of PLAN.cuts) {
         await at(s)
-        const [cut] = workers as [Machine]
-        await isBusy(metadata, cut)
+        const cut = await busyOne(metadata, workers)
         note(`cut ${cut.name} for ${forS} s`)
         await cut.cutOff(forS * 1_000)
       }

@@ -178,17 +178,19 @@ async function aliveOf(db: Metadata, machines: readonly Machine[]): Promise<Mach
   return machines.filter((machine) => rows.some(({ pid }) => pid === pidOf(machine)))
 }
 
-/** Waits until it has just started a long task. */
-export async function isBusy(db: Metadata, machine: Machine): Promise<void> {
-  const busy = `select from metadata.task_instance t join metadata.job j using (job_id)
+/** Waits until one of these has just started a long task; returns it. */
+export async function busyOne(db: Metadata, machines: readonly Machine[]): Promise<Machine> {
+  const busy = `select j.pid from metadata.task_instance t join metadata.job j using (job_id)
     where t.state = 'running' and t.task_id = 'long' and t.started_at > now() - interval '500 ms'
-      and j.pid = $1 and j.backend_pid is not null`
+      and j.backend_pid is not null`
   const deadline = Date.now() + 60_000
-  while ((await retryDuringOutage(() => db.query(busy, [pidOf(machine)]))).rowCount === 0) {
-    if (Date.now() > deadline)
-      throw new Error(`${machine.name} starts no long task: ${machine.running.stdout().slice(-3_000)}`)
+  while (Date.now() < deadline) {
+    const { rows } = await retryDuringOutage(() => db.query<{ pid: number }>(busy))
+    const found = machines.find((machine) => rows.some(({ pid }) => pid === pidOf(machine)))
+    if (found !== undefined) return found
     await delay(20)
   }
+  throw new Error('no machine starts a long task')
 }
 
 /** Undefined if they cannot be made. */
