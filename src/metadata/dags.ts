@@ -64,11 +64,8 @@ export interface ScheduleState {
 
 /** Reads the schedule state of these dags. For each dag, the statement reads only the last entries of an index. */
 export async function readSchedules(db: Metadata, dagIds: string[], now: Date): Promise<Map<string, ScheduleState>> {
-  const { rows } = await db.query<ScheduleState>({
-    name: 'read_schedules',
-    text: READ_SCHEDULES,
-    values: [dagIds, now],
-  })
+  const values = [dagIds, now]
+  const { rows } = await db.query<ScheduleState>({ name: 'read_schedules', text: READ_SCHEDULES, values })
   return new Map(rows.map((state) => [state.dagId, state]))
 }
 
