@@ -17,6 +17,12 @@ export class CoalescedWork {
     this.#working ??= this.#run()
   }
 
+  /** Resolves when this request and all requests after it are served. */
+  async now(): Promise<void> {
+    this.request()
+    await this.done()
+  }
+
   /** Resolves when no request is pending. */
   async done(): Promise<void> {
     while (this.#working !== undefined) await this.#working

@@ -175,13 +175,8 @@ function priorityOf(dag: Dag, taskId: string): number {
   return dag.tasks.get(taskId)?.priority ?? 0
 }
 
-/** True if task instances of this dag may hold pool slots. */
-export function hasLimits(dag: Dag): boolean {
-  return [...dag.tasks.keys()].some((taskId) => poolsOf(dag, taskId).length > 0)
-}
-
 /** The pools in which a task needs a slot. */
-function poolsOf(dag: Dag, taskId: string): string[] {
+export function poolsOf(dag: Dag, taskId: string): string[] {
   const pool = dag.tasks.get(taskId)?.pool
   const own = dag.maxActiveTasks === undefined ? [] : [`${DAG_POOL}${dag.id}`]
   return pool === undefined ? own : [pool, ...own]

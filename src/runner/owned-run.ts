@@ -10,7 +10,7 @@ import { type DagRun, readRun } from '../metadata/dag-runs.ts'
 import type { TaskInstance } from '../metadata/task-instances.ts'
 import type { Ending, RunChange, RunResult } from '../metadata/transitions.ts'
 import { ActiveRun } from './active-run.ts'
-import { type Admission, hasLimits } from './admission.ts'
+import { type Admission, poolsOf } from './admission.ts'
 import type { RunnerOptions } from './runner.ts'
 import { attempt, interruption, Tries, type Try } from './tries.ts'
 import type { Writer } from './writer.ts'
@@ -66,7 +66,7 @@ export class OwnedRun {
     this.#owner = owner
     this.#tries = new Tries(owner.admission, this.#freePools)
     this.dag = dag
-    this.#limited = hasLimits(dag)
+    this.#limited = [...dag.tasks.keys()].some((taskId) => poolsOf(dag, taskId).length > 0)
     this.state = new ActiveRun(run, graph)
     this.finished = new Promise((resolve) => {
       this.#finish = resolve

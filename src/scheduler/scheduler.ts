@@ -81,9 +81,8 @@ export class Scheduler {
   }
 
   /** Checks now; resolves when all due runs are queued. */
-  async check(): Promise<void> {
-    this.#checking.request()
-    await this.#checking.done()
+  check(): Promise<void> {
+    return this.#checking.now()
   }
 
   async #checkAll(now: Date): Promise<void> {
