@@ -171,9 +171,14 @@ export class Runner implements JobListener {
     }
   }
 
+  /** Claims and continues the next queued run. After a failed claim, also finds the run that it may have claimed. */
   async #claimOne(filter: ClaimFilter): Promise<boolean> {
     const { db, job, dags } = this.#options
-    const id = await this.#claimNext(filter)
+    const running = [...this.#runs.values()].filter(({ run }) => run.state === 'running')
+    const known = this.#mayHaveLostClaim && this.#inserting === 0 ? running.map(({ run }) => run.dagRunId) : null
+    this.#changedUnknown.clear()
+    const id = await claimRun(db, job.id, filter, known)
+    if (id === undefined && known !== null) this.#mayHaveLostClaim = false
     if (id === undefined) return false
     const stored = await retryDuringOutage(() => readRun(db, id))
     const dag = dags.get(stored?.run.dagId ?? '')
@@ -186,17 +191,6 @@ export class Runner implements JobListener {
     owned.resume(run, instances)
     if (this.#changedUnknown.has(id)) owned.changedElsewhere()
     return true
-  }
-
-  /** Claims the next queued run. After a failed claim, also finds the run that it may have claimed. */
-  async #claimNext(filter: ClaimFilter): Promise<number | undefined> {
-    const { db, job } = this.#options
-    const running = [...this.#runs.values()].filter(({ run }) => run.state === 'running')
-    const known = this.#mayHaveLostClaim && this.#inserting === 0 ? running.map(({ run }) => run.dagRunId) : null
-    this.#changedUnknown.clear()
-    const id = await claimRun(db, job.id, filter, known)
-    if (id === undefined && known !== null) this.#mayHaveLostClaim = false
-    return id
   }
 
   #versionOf(dag: Dag): Promise<number> {
