@@ -50,19 +50,16 @@ export async function listUnserved(
 ): Promise<Unserved[]> {
   const running = runs?.filter(({ state }) => state === 'running')
   if (running?.length === 0) return []
-  const { rows } = await db.query<RunKey & { task_id: string }>(
-    `select r.dag_id, r.run_id, t.task_id from metadata.dag_run r join metadata.task_instance t using (dag_run_id)
-     ${running === undefined ? '' : 'join unnest($1::text[], $2::text[]) as w (dag_id, run_id) using (dag_id, run_id)'}
-     where r.state = 'running' and ${HANDED_OVER} order by r.dag_run_id, t.task_id`,
-    running && [running.map(({ dag_id }) => dag_id), running.map(({ run_id }) => run_id)],
-  )
-  if (rows.length === 0) return []
+  const loaded = [...dags.values()].filter(({ id }) => running?.some(({ dag_id }) => dag_id === id) ?? true)
   const workers = await listServing(
     db,
-    rows.map(({ dag_id }) => dag_id),
+    loaded.map(({ id }) => id),
   )
+  // The usual case needs no list of tries, which may be long.
+  const isServed = (dag: Dag) => queuesOf([dag]).every((queue) => judge(workers, dag.id, dag, queue) === undefined)
+  if (workers.length > 0 && loaded.every(isServed)) return []
   const judged = new Map<string, NotServed | undefined>()
-  return rows.flatMap((row) => {
+  return (await readHandedOver(db, running)).flatMap((row) => {
     const dag = dags.get(row.dag_id)
     const queue = dag?.tasks.get(row.task_id)?.queue
     const key = `${row.dag_id} ${queue}`
@@ -70,6 +67,17 @@ export async function listUnserved(
     const reason = judged.get(key)
     return reason === undefined ? [] : { ...row, ...reason }
   })
+}
+
+/** The tries that wait for a worker, of these runs or of all running runs. */
+async function readHandedOver(db: Metadata, running?: readonly RunKey[]): Promise<(RunKey & { task_id: string })[]> {
+  const { rows } = await db.query<RunKey & { task_id: string }>(
+    `select r.dag_id, r.run_id, t.task_id from metadata.dag_run r join metadata.task_instance t using (dag_run_id)
+     ${running === undefined ? '' : 'join unnest($1::text[], $2::text[]) as w (dag_id, run_id) using (dag_id, run_id)'}
+     where r.state = 'running' and ${HANDED_OVER} order by r.dag_run_id, t.task_id`,
+    running && [running.map(({ dag_id }) => dag_id), running.map(({ run_id }) => run_id)],
+  )
+  return rows
 }
 
 interface Serving extends Executing {
@@ -86,7 +94,7 @@ async function listServing(db: Metadata, dagIds: readonly string[]): Promise<Ser
     `select job_id, queues, case when dags is not null then
        (select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each(dags) where key = any($2::text[])) end as dags
      from metadata.job where job_id = any($1::bigint[])`,
-    [workers.map(({ job_id }) => job_id), [...new Set(dagIds)]],
+    [workers.map(({ job_id }) => job_id), dagIds],
   )
   const known = new Map(rows.map((row) => [row.job_id, row]))
   return workers.map((one) => ({ dags: null, queues: null, ...one, ...known.get(one.job_id) }))
