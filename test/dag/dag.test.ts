@@ -242,6 +242,18 @@ describe('graph', () => {
     expect(graph.downstream).toEqual([[1], [2], []])
   })
 
+  test('keeps the order in which tasks are defined, where their upstreams allow it', () => {
+    const graph = buildGraph('d', [
+      node('a'),
+      node('b', 'a'),
+      node('c'),
+      node('d', 'f', 'b'),
+      node('e'),
+      node('f', 'c'),
+    ])
+    expect(graph.taskIds).toEqual(['a', 'b', 'c', 'f', 'd', 'e'])
+  })
+
   test('refuses an upstream that does not exist, and a task upstream of itself', () => {
     expect(() => buildGraph('d', [node('a', 'ghost')])).toThrow("depends on 'ghost'")
     expect(() => buildGraph('d', [node('a', 'a')])).toThrow('cycle: a → a')
