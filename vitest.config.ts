@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^tminus$/, replacement: source('src/index.ts') },
       { find: /^tminus\/db$/, replacement: source('src/db/index.ts') },
+      { find: /^tminus\/shell$/, replacement: source('src/shell/index.ts') },
       { find: /^tminus\/web$/, replacement: source('src/web/index.ts') },
       { find: /^tminus\/(connectors|callbacks)\/(.+)$/, replacement: source('src/$1/$2.ts') },
     ],

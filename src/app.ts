@@ -31,6 +31,7 @@ import type { JobListener } from './runner/job.ts'
 import type { Runner, RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
 import { scrubStderr } from './stderr.ts'
+import { captureConsole } from './task-console.ts'
 import { guardTasks } from './task-guard.ts'
 import { VERSION } from './version.ts'
 import type { Engine } from './worker/engine.ts'
@@ -223,6 +224,7 @@ async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string
   const shared = { codeVersion: version, pipelinesDir: config.pipelinesDir, env, databaseUrl, unnamed }
   const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })
   const { broken, unguard } = guardTasks(setup)
+  const restoreConsole = captureConsole()
   const resources = resourcesOf(setup, databases)
   const executor = isolatedExecutor(localExecutor(config.concurrency, resources), config.isolation, children)
   const closeDatabases = async () => {
@@ -236,6 +238,7 @@ async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string
     await closePool(runnerPool)
     if (drop) await dropMetadata(metadata)
     await databases.close()
+    restoreConsole()
     unguard()
   }
   /** Registers the process, then calls `opened`. If `opened` fails, closes everything. */

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import type { TaskContext } from './dag/task.ts'
 
 /** A try whose code runs in this process. */
 export interface RunningTry {
@@ -15,6 +16,8 @@ export interface RunningTry {
    * the time limit of this try.
    */
   stalledMs: number
+  /** What its code got as `context`, for code that does not: `$` and `console`. Undefined before the code starts. */
+  context?: Pick<TaskContext, 'signal' | 'log'>
   /** Fails the try. Returns false if the try has ended or is being aborted. */
   fail(error: Error): boolean
 }

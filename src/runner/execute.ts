@@ -48,6 +48,7 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
       if (confirmed !== undefined) await confirmed
       abort.throwIfAborted()
       const context = contextOf(attempt, resources, tools)
+      running.context = context
       enterTry(running)
       const value = await task.run(inputs, context)
       return { state: 'success', reason: null, output: task.output ? await encodeOutput(task.output, value) : null }
@@ -67,7 +68,7 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
 }
 
 function runningTry({ run, dag, task, tryNumber, abort }: Attempt): RunningTry {
-  const running = {
+  const running: RunningTry = {
     dagRunId: run.dagRunId,
     dagId: dag.id,
     taskId: task.id,

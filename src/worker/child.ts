@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { within } from '../clock.ts'
-import { OutputLines } from './output-lines.ts'
+import { OutputLines } from '../output-lines.ts'
 import { PING_FD } from './parent-watch.ts'
 import type { Pings } from './pings.ts'
 import { type Opening, type Order, type Report, readReport } from './protocol.ts'
@@ -42,14 +42,6 @@ const KILL_AFTER_MS = 10_000
 const DRAIN_MS = 1_000
 const DISCONNECTED_MS = 1_000
 const GROUP_CHECK_MS = 50
-/**
- * After this much of a child's output, this process pauses before it reads more, so that a flood of output does not
- * occupy it. Each line costs as much as some bytes, because a flood may consist of very short lines.
- */
-const READ_BYTES = 64 * 1024
-const LINE_BYTES = 30
-const READ_PAUSE_MS = 10
-
 const FROM_SOURCE = import.meta.url.endsWith('.ts')
 const PROGRAM = fileURLToPath(new URL(FROM_SOURCE ? 'child-program.ts' : 'child-program.js', import.meta.url))
 
@@ -145,16 +137,7 @@ export class Child {
       (line) => this.#listener.printed(name, line),
       () => this.#listener.marked(),
     )
-    let read = 0
-    stream?.setEncoding('utf8').on('error', () => {})
-    stream?.on('data', (chunk: string) => {
-      read += chunk.length + LINE_BYTES * lines.push(chunk)
-      const pauses = Math.floor(read / READ_BYTES)
-      if (pauses === 0) return
-      read = 0
-      stream.pause()
-      setTimeout(() => stream.resume(), READ_PAUSE_MS * pauses)
-    })
+    if (stream) lines.readFrom(stream)
     return lines
   }
 

@@ -78,7 +78,7 @@ export class IsolatedTry implements ChildListener {
 
   printed(stream: 'stdout' | 'stderr', line: string): void {
     if (line.includes('JavaScript heap out of memory')) this.#isHeapFull = true
-    this.#print(stream === 'stdout' ? 'info' : 'warn', line)
+    this.#print(stream === 'stdout' ? 'info' : 'warn', line, { stream })
   }
 
   marked(): void {
@@ -189,8 +189,8 @@ export class IsolatedTry implements ChildListener {
     return 'its process could not be started'
   }
 
-  #print(level: LogLevel, message: string): void {
-    this.#log({ loggedAt: new Date(), level, message, fields: undefined })
+  #print(level: LogLevel, message: string, fields?: LoggedLine['fields']): void {
+    this.#log({ loggedAt: new Date(), level, message, fields })
   }
 
   #log(line: LoggedLine): void {

@@ -3,7 +3,6 @@ export type Expectation =
   | 'a task runs in the process of its owner'
   | 'the process of an abandoned task lives on'
   | 'a try ends when its run is released or its owner dies'
-  | 'what a task prints is in its log'
   | 'the previous runs of runs that overlap'
   | 'why the try of a dead process is lost'
 
@@ -38,10 +37,6 @@ export const DIFFERENCES: Record<
     'the process of an abandoned task lives on': {
       value: false,
       why: 'a child can be ended with its task; the process of the other tasks cannot',
-    },
-    'what a task prints is in its log': {
-      value: ['printed'],
-      why: 'only a process that executes one try at a time knows which task prints',
     },
     'why the try of a dead process is lost': {
       value: 'lost: the process died (not charged: it ran in a child process)',

@@ -1,7 +1,16 @@
-import { MOST } from '../db/text.ts'
+import type { Readable } from 'node:stream'
+import { MOST } from './db/text.ts'
 
 /**
- * Splits the output of a child into lines, and finds the line that marks the end of a try. A line that is too long is
+ * After this much output, the reader pauses before it reads more, so that a flood of output does not occupy this
+ * process. Each line costs as much as some bytes, because a flood may consist of very short lines.
+ */
+const READ_BYTES = 64 * 1024
+const LINE_BYTES = 30
+const READ_PAUSE_MS = 10
+
+/**
+ * Splits the output of a process into lines, and finds the line that marks the end of a try. A line that is too long is
  * cut; empty lines are dropped.
  */
 export class OutputLines {
@@ -13,9 +22,23 @@ export class OutputLines {
   /** The line that ends a try. */
   mark: string | undefined
 
-  constructor(onLine: (line: string) => void, onMark: () => void) {
+  constructor(onLine: (line: string) => void, onMark: () => void = () => {}) {
     this.#onLine = onLine
     this.#onMark = onMark
+  }
+
+  /** Reads a stream to its end, at most about 6 MB a second. */
+  readFrom(stream: Readable): void {
+    let read = 0
+    stream.setEncoding('utf8').on('error', () => {})
+    stream.on('data', (chunk: string) => {
+      read += chunk.length + LINE_BYTES * this.push(chunk)
+      const pauses = Math.floor(read / READ_BYTES)
+      if (pauses === 0) return
+      read = 0
+      stream.pause()
+      setTimeout(() => stream.resume(), READ_PAUSE_MS * pauses)
+    })
   }
 
   /** Returns the number of lines that ended in this chunk. */
