@@ -75,9 +75,10 @@ export function loadWords({ used, slots }: Pick<JobListing, 'used' | 'slots'>): 
   return used === null || slots === null ? '' : `${used} of ${slots}`
 }
 
-/** `12 dags, queues default, gpu`; empty if that is unknown. */
+/** `12 dags, queues default, gpu`; empty if that is unknown. A worker that is ending serves no queue. */
 export function servesWords({ dags, queues }: Pick<JobListing, 'dags' | 'queues'>): string {
   const loaded = dags === null ? [] : `${dags.length} ${dags.length === 1 ? 'dag' : 'dags'}`
+  if (queues?.length === 0) return 'takes no new tries'
   const served = queues === null ? [] : `${queues.length === 1 ? 'queue' : 'queues'} ${queues.join(', ')}`
   return [loaded, dags === null ? [] : served].flat().join(', ')
 }

@@ -107,6 +107,11 @@ from unnest($2::bigint[], $3::text[], $4::int[]) as w (dag_run_id, task_id, try_
 left join metadata.task_instance t on t.dag_run_id = w.dag_run_id and t.task_id = w.task_id
 where (t.state = 'running' and t.try_number = w.try_number and t.job_id = $1) is not true`
 
+/** Records that this worker takes no new tries. */
+export async function stopServing(db: Metadata, jobId: number): Promise<void> {
+  await db.query(`update metadata.job set queues = '{}' where job_id = $1`, [jobId])
+}
+
 /** Stores the id of this worker's engine. */
 export async function storeEngineId(db: Metadata, jobId: number, engineId: string): Promise<void> {
   await db.query('update metadata.job set engine_id = $2 where job_id = $1', [jobId, engineId])

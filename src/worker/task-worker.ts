@@ -13,7 +13,7 @@ import type { Executor, Report } from '../runner/executor.ts'
 import type { Job, JobContext, JobListener } from '../runner/job.ts'
 import { interruption } from '../runner/tries.ts'
 import { Writer } from '../runner/writer.ts'
-import { type Claimed, claimTries, findDeadEngines, findStrays, storeEngineId } from './claims.ts'
+import { type Claimed, claimTries, findDeadEngines, findStrays, stopServing, storeEngineId } from './claims.ts'
 import { insertReports } from './reports.ts'
 
 export interface TaskWorkerOptions extends JobContext {
@@ -121,6 +121,8 @@ export class TaskWorker implements JobListener {
 
   /** Waits up to `graceMs` for the running tries, aborts the rest, and waits up to `abandonMs` for them. */
   async drain(graceMs: number, reason: string, abandonMs: number): Promise<number> {
+    const { db, job, log } = this.#options
+    void stopServing(db, job.id).catch(logUnlessOutage(log, 'recording that this worker takes no new tries failed'))
     const ended = () => this.#running.size === 0
     await until(ended, graceMs)
     this.#interruption = reason

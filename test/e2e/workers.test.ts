@@ -3,6 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import type { Dag } from '../../src/dag/dag.ts'
 import { loadDags } from '../../src/load-dags.ts'
 import { listWorkers } from '../../src/maintenance/alive.ts'
+import { whyNoWorker } from '../../src/maintenance/not-served.ts'
 import { migrateMetadata } from '../../src/maintenance/schema.ts'
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { showRun } from '../../src/operations/list-runs.ts'
@@ -183,6 +184,7 @@ describe('EXECUTOR=distributed', () => {
     await begun()
     worker.process.kill('SIGTERM')
     await until(async () => worker.stdout().includes('SIGTERM: finishing'))
+    await until(async () => (await whyNoWorker(metadata(), dags.get('held') as Dag)) !== undefined)
     const second = await queue('held')
     await letGo()
     expect(await ended('held', first)).toMatchObject({ state: 'success', task_instances: [{ try_number: 1 }] })
