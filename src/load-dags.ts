@@ -11,7 +11,7 @@ export interface LoadedDags {
   dags: Map<string, Dag>
   /** The file of each dag, by dag id. */
   files: Map<string, string>
-  /** Folders whose dag failed to load, with the reason. The other dags still load. */
+  /** Folders with a dag that failed to load, with the reason. The other dags still load, also those of the same file. */
   importErrors: ImportError[]
 }
 
@@ -31,8 +31,10 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
   const release = holdGuard()
   for (const { folder, file } of folders) {
     try {
-      const dag = await importDag(file)
-      found.set(dag.id, [...(found.get(dag.id) ?? []), { dag, folder, file }])
+      for (const dag of await importDags(file)) {
+        if (dag instanceof Error) loaded.importErrors.push({ folder, message: dag.message })
+        else found.set(dag.id, [...(found.get(dag.id) ?? []), { dag, folder, file }])
+      }
     } catch (error) {
       loaded.importErrors.push({ folder, message: messageOf(error) })
     }
@@ -70,11 +72,13 @@ export function readSettingsOfAll(
   }
 }
 
-/** Import errors of folders with the same dag id, usually copies. T-minus cannot know which one is right, so none runs. */
+/** Import errors of dags with the same id, usually copies. T-minus cannot know which one is right, so none runs. */
 function duplicates(dagId: string, found: readonly { folder: string; dag: Dag }[]): ImportError[] {
-  const all = found.map(({ folder }) => folder).join(' and ')
-  const message = `${all} define the same dag id '${dagId}'; give each dag its own id`
-  return found.map(({ folder, dag }) => ({ folder, message, dag }))
+  const folders = new Map(found.map((one) => [one.folder, one]))
+  const all = [...folders.keys()].join(' and ')
+  const defined = folders.size === 1 ? 'defines several dags with the id' : 'define the same dag id'
+  const message = `${all} ${defined} '${dagId}'; give each dag its own id`
+  return [...folders.values()].map(({ folder, dag }) => ({ folder, message, dag }))
 }
 
 async function findDags(root: string): Promise<{ folder: string; file: string }[]> {
@@ -100,16 +104,35 @@ async function isFolder(root: string, entry: Dirent): Promise<boolean> {
   )
 }
 
-/** Imports the dag of one file, with the guard of `load-guard.ts`. */
-export async function importDag(file: string): Promise<Dag> {
+/**
+ * Imports the dags of one file, with the guard of `load-guard.ts`. Its default export is a dag or an array. An element of
+ * the array is a dag, or a function that returns one. A wrong element is returned as an error in its place. Throws an
+ * error if the whole file is wrong.
+ */
+export async function importDags(file: string): Promise<(Dag | Error)[]> {
   // A build of T-minus also loads pipelines written in TypeScript.
   if (file.endsWith('.ts') && import.meta.url.endsWith('.js')) (await import('tsx/esm/api')).register()
   const module = await guardedImport(
     file,
     async () => (await import(pathToFileURL(file).href)) as { default?: unknown },
   )
-  if (isDag(module.default)) return guardedDag(module.default, file)
-  throw new Error('its default export is not a dag; write `export default dag(…)`')
+  if (isDag(module.default)) return [guardedDag(module.default, file)]
+  if (!Array.isArray(module.default) || module.default.length === 0)
+    throw new Error('its default export is not a dag; write `export default dag(…)`, or an array of dags')
+  const dags: (Dag | Error)[] = []
+  for (const [index, element] of module.default.entries()) dags.push(await dagOf(element, index, file))
+  return dags
+}
+
+async function dagOf(element: unknown, index: number, file: string): Promise<Dag | Error> {
+  const whose = `dag ${index + 1} of its array`
+  try {
+    const dag =
+      typeof element === 'function' ? await guardedImport(`${file}: ${whose}`, async () => element()) : element
+    return isDag(dag) ? guardedDag(dag, file) : new Error(`${whose} is not a dag; write dag(…), or () => dag(…)`)
+  } catch (cause) {
+    return new Error(`${whose}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 /** The dag's board and verbs are imported later, and need the same guard. */

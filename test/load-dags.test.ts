@@ -4,6 +4,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { loadDags } from '../src/load-dags.ts'
+import { runCli } from './support/cli.ts'
+import { useDatabase } from './support/database.ts'
+
+const database = useDatabase()
 
 test('if two folders define the same dag, neither is loaded, and the error names both', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tminus-twice-'))
@@ -24,4 +28,31 @@ test('a pipeline may be a link to a folder; a broken link is ignored', async () 
   const { dags, importErrors } = await loadDags(folder)
   expect([...dags.keys()]).toEqual(['daily'])
   expect(importErrors).toEqual([])
+})
+
+test('a file exports several dags; a wrong one costs none of the others', async () => {
+  const { dags, files, importErrors } = await loadDags(
+    fileURLToPath(new URL('fixtures/array-pipelines', import.meta.url)),
+  )
+  expect([...dags.keys()]).toEqual(['load_eu', 'load_us', 'single'])
+  expect(files.get('load_us')).toMatch(/regions\/dag\.ts$/)
+  expect(importErrors.map(({ folder, message, dag }) => [folder, message, dag?.id])).toEqual([
+    [
+      'regions',
+      expect.stringMatching(/^dag 3 of its array: dag 'load_not an id': .* is not an id for a dag/),
+      undefined,
+    ],
+    ['regions', 'dag 4 of its array is not a dag; write dag(…), or () => dag(…)', undefined],
+    ['twins', "twins defines several dags with the id 'twin'; give each dag its own id", 'twin'],
+  ])
+})
+
+test('an isolated task of a dag in an array runs, and the command line shows owner, links and doc', async () => {
+  const env = { PIPELINES_DIR: 'array-pipelines', DATABASE_URL: database.connectionString }
+  const shown = await runCli(['dags', 'show', 'load_us'], { env })
+  expect(shown.stdout).toMatch(
+    /owner +team us\nRunbook +https:\/\/example\.org\/eu\n[\s\S]*\nload\n\nLoads \*us\*\.\n$/,
+  )
+  const ran = await runCli(['pipeline', 'load_us'], { env })
+  expect([ran.code, ran.stderr]).toEqual([0, expect.not.stringContaining('✖')])
 })

@@ -28,6 +28,12 @@ export type Callback<Settings = Record<string, unknown>> = (
 
 export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   description?: string
+  /** Markdown for the dag's page, which shows no HTML of it. */
+  doc?: string
+  /** The person or team that looks after the dag. */
+  owner?: string
+  /** Addresses (http or https) by the text of the link, such as a runbook. */
+  links?: Readonly<Record<string, string>>
   /** Cron expression of five or six fields, an alias such as `@daily`, or null: the dag only runs when triggered. */
   schedule?: string | null
   /** IANA time zone of the schedule. Default UTC. */

@@ -17,6 +17,7 @@ const oneOf = <T extends string>(words: readonly T[]) =>
   must<T>((value) => words.includes(value), `one of ${words.join(', ')}`)
 
 const text = must<string>((value) => typeof value === 'string', 'a text')
+const isWebAddress = (value: unknown) => /^https?:\/\//.test(String(value)) && URL.canParse(String(value))
 const callback = <T>() => must<T>((value) => typeof value === 'function', 'a function')
 const schema = must<z.ZodType>(isSchema, 'a schema of zod 4')
 // Postgres stores it in an int.
@@ -57,11 +58,15 @@ const TASK = options({
   upstream: record(z.any(), 'an object of tasks').default({}),
   triggerRule: oneOf(TRIGGER_RULES).default('all_success'),
   output: schema.optional(),
+  doc: text.default(''),
   run: callback<TaskRun>(),
 })
 
 const DAG = options({
   description: text.default(''),
+  doc: text.default(''),
+  owner: text.default(''),
+  links: record(must<string>(isWebAddress, 'an http or https address'), 'an object of addresses').default({}),
   schedule: text.nullable().default(null),
   timezone: text.default('UTC'),
   startDate: date.transform((value) => new Date(value)).optional(),

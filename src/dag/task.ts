@@ -81,6 +81,8 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
    * The schema of the value that `run` returns. It encodes the output for storage and decodes it for downstream tasks.
    */
   output?: O
+  /** Markdown for the task's page. */
+  doc?: string
   run: (inputs: Inputs<U, R>, context: Context) => Returned<O> | Promise<Returned<O>>
 }
 

@@ -7,7 +7,7 @@ import { openHttp } from '../connectors/http.ts'
 import type { Dag } from '../dag/dag.ts'
 import { type Database, openPool } from '../db/pool.ts'
 import { TminusError } from '../errors.ts'
-import { importDag } from '../load-dags.ts'
+import { importDags } from '../load-dags.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import { guardExit } from '../process-exit.ts'
@@ -67,13 +67,14 @@ async function open(opening: Opening): Promise<Report> {
   const { dagId, file, env, pipelinesDir } = opening
   try {
     const hashing = opening.codeVersion === null ? null : codeVersion(pipelinesDir)
-    const [dag, version] = await Promise.all([importDag(file), hashing])
-    const read = readDagSettings(env, dag)
-    if ('issues' in read) throw new TminusError(read.issues.join('; '), { code: 'config' })
-    if (dag.id !== dagId || graphHash(dag.graph) !== opening.graphHash)
+    const [dags, version] = await Promise.all([importDags(file), hashing])
+    const dag = dags.find((one): one is Dag => !(one instanceof Error) && one.id === dagId)
+    if (dag === undefined || graphHash(dag.graph) !== opening.graphHash)
       throw new TminusError('its tasks have changed since the process started; restart the process', {
         code: 'dag_changed',
       })
+    const read = readDagSettings(env, dag)
+    if ('issues' in read) throw new TminusError(read.issues.join('; '), { code: 'config' })
     loaded = { ...opening, dag, settings: read.settings, scrub: scrubber(env, [dag]) }
     scrubStderr(loaded.scrub)
     // A signal may end a child. The parent reports the signal.

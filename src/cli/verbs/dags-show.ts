@@ -15,7 +15,8 @@ export async function dagsShow(dagId: string, options: ListOptions & { mermaid?:
     print(mermaid(dag))
     return 0
   }
-  return answer(options.output, described(dag), () => `${fields(facts(dag))}\n\n${tree(dag).join('\n')}`)
+  const doc = dag.doc === '' ? [] : [dag.doc.trim()]
+  return answer(options.output, described(dag), () => [fields(facts(dag)), tree(dag).join('\n'), ...doc].join('\n\n'))
 }
 
 /** `tasks list <dag>`: in the order in which they can run. */
@@ -41,11 +42,13 @@ export async function tasksList(dagId: string, { output }: ListOptions): Promise
 }
 
 function facts(dag: Dag): [string, string | null][] {
-  const { description, schedule, timezone, startDate, catchup, maxActiveRuns, maxActiveTasks, tags } = dag
+  const { description, owner, links, schedule, timezone, startDate, catchup, maxActiveRuns, maxActiveTasks, tags } = dag
   const params = Object.keys(dag.params.shape).join(', ')
   return [
     ['dag_id', dag.id],
     ['description', description],
+    ['owner', owner],
+    ...Object.entries(links),
     ['schedule', schedule === null ? 'manual runs only' : `${schedule}  (${timezone})`],
     ['start_date', startDate?.toISOString() ?? null],
     ['catchup', schedule === null || catchup === 'none' ? null : catchup],
@@ -60,6 +63,9 @@ function described(dag: Dag) {
   return {
     dag_id: dag.id,
     description: dag.description,
+    doc: dag.doc,
+    owner: dag.owner,
+    links: dag.links,
     schedule: dag.schedule,
     timezone: dag.timezone,
     start_date: dag.startDate ?? null,
@@ -79,6 +85,7 @@ function described(dag: Dag) {
         pool: task?.pool ?? null,
         queue: task?.queue ?? 'default',
         priority: task?.priority ?? 0,
+        doc: task?.doc ?? '',
       }
     }),
   }

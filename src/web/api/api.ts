@@ -42,6 +42,8 @@ function dagJson({ dags }: Site, dagId: string, paused: boolean) {
     /** True if the dag's code is in the pipelines folder. */
     is_active: dag !== undefined,
     description: dag?.description ?? '',
+    owner: dag?.owner ?? '',
+    links: dag?.links ?? {},
     schedule: dag?.schedule ?? null,
     timezone: dag?.timezone ?? 'UTC',
     max_active_runs: dag?.maxActiveRuns ?? null,
@@ -52,10 +54,12 @@ function dagJson({ dags }: Site, dagId: string, paused: boolean) {
 api.get('/dags/:dag', async (c) => {
   const { dagId, dag, state } = await findDag(c)
   const tasks = dag?.graph.nodes.map(({ id, upstream, triggerRule }) => {
-    return { task_id: id, upstream: [...new Set(Object.values(upstream))], trigger_rule: triggerRule }
+    const doc = dag.tasks.get(id)?.doc ?? ''
+    return { task_id: id, upstream: [...new Set(Object.values(upstream))], trigger_rule: triggerRule, doc }
   })
   const params = dag && paramFields(dag).map(({ standard, ...field }) => ({ ...field, default: standard ?? null }))
-  return c.json({ ...dagJson(c.var.site, dagId, state?.is_paused ?? false), tasks: tasks ?? [], params: params ?? [] })
+  const listed = dagJson(c.var.site, dagId, state?.is_paused ?? false)
+  return c.json({ ...listed, doc: dag?.doc ?? '', tasks: tasks ?? [], params: params ?? [] })
 })
 
 api.patch('/dags/:dag', requireRole('operator'), async (c) => {
