@@ -303,11 +303,12 @@ describe('EXECUTOR=distributed', () => {
     const [, worker] = [await start('scheduler'), await start('worker')]
     const engineId = async () =>
       (await database.pool.query(`select engine_id from metadata.job where kind = 'worker' and state = 'running'`)).rows
+    await until(async () => (await engineId())[0]?.engine_id !== null)
     const before = await engineId()
     const migration = JSON.stringify({ migrationNumber: 99, breaking: true })
     await database.pool.query(`select pg_notify('worker:migrate', $1)`, [migration])
-    await until(async () => JSON.stringify(await engineId()) !== JSON.stringify(before))
     expect(await ended('chain', await queue('chain'))).toMatchObject({ state: 'success' })
+    expect(await engineId()).toEqual(before)
     worker.process.kill('SIGTERM')
     expect((await worker.ended).code).toBe(0)
   })
