@@ -123,7 +123,7 @@ type Patience = NonNullable<Parameters<typeof retryDuringOutage>[1]>
 function sayOnce(log: Logger): (error: Error) => void {
   let isSaid = false
   return ({ message }) => {
-    if (!isSaid) log.warn(`the database is unreachable (${message}); trying again for up to a minute`)
+    if (!isSaid) log.warn(`the database is unreachable (${message}); trying again`)
     isSaid = true
   }
 }

@@ -1,7 +1,7 @@
 import { TminusError, UsageError } from '../errors.ts'
 import { Client } from './client.ts'
 import { type Address, explain } from './connect-problem.ts'
-import { isRestarting, retryDuringOutage } from './outage.ts'
+import { restartMs, retryDuringOutage } from './outage.ts'
 import type { Database } from './pool.ts'
 
 /**
@@ -9,15 +9,16 @@ import type { Database } from './pool.ts'
  * `database_unreachable` if the server may only be down.
  *
  * @param name the setting to name: `DATABASE_URL`, `POSTGRES_HOST` or `METADATA_DATABASE_URL`
- * @param onRestart called if the server restarts. Then this function waits for it. Without `onRestart` it throws
+ * @param onRestart called if the server seems to restart. Then this function waits for it. Without `onRestart` it throws
  */
 export async function checkConnection(db: Database, name: string, onRestart?: (error: Error) => void): Promise<void> {
   const select = () => db.query('select 1')
   try {
     await select().catch(async (error: Error) => {
-      if (onRestart === undefined || !isRestarting(error)) throw error
+      const forMs = restartMs(error)
+      if (onRestart === undefined || forMs === 0) throw error
       onRestart(error)
-      await retryDuringOutage(select)
+      await retryDuringOutage(select, { forMs })
     })
   } catch (cause) {
     const { sentence, isAddress } = explain(cause as Error, addressOf(db, name))

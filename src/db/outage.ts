@@ -30,16 +30,9 @@ export function isOutage(error: unknown): boolean {
   return OUTAGE_STATES.test(code) || SYSTEM_CODES.has(code) || LOST.test(error.message)
 }
 
-/**
- * True if the answer came from a Postgres server that starts or stops, or that has ended this session. Its address is
- * right, so the server is worth waiting for.
- */
-export function isRestarting(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^57P0[123]$/.test(String(error.code))
-}
-
 /** How long to retry while the database is unreachable. */
 const OUTAGE_MS = 60_000
+const BROKEN_MS = 5_000
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 1_000
 
@@ -61,6 +54,17 @@ export async function retryDuringOutage<T>(
       await delay(wait, undefined, signal && { signal }).catch(() => {})
     }
   }
+}
+
+/**
+ * How long to wait for a server that has never answered before, ms. The address is right if a Postgres server says that it
+ * starts, stops or ends this session. A server that breaks a connection may be such a server, or none of Postgres.
+ */
+export function restartMs(error: Error): number {
+  const code = 'code' in error ? String(error.code) : ''
+  // node-postgres says "not queryable" only of a connection that was open.
+  if (/^57P0[123]$/.test(code) || /not queryable/.test(error.message)) return OUTAGE_MS
+  return /^(ECONNRESET|EPIPE)$/.test(code) || /^connection terminated unexpectedly/i.test(error.message) ? BROKEN_MS : 0
 }
 
 const REPORT_EVERY_MS = 60_000

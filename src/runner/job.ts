@@ -90,12 +90,15 @@ export class Job {
 
   /** Registers the process and takes its lock. Each step waits for a database that has become unreachable. */
   async open(): Promise<void> {
+    const { db, kind, lease, log } = this.#options
+    const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); trying again`)
+    const retry = <T>(step: () => Promise<T>) => retryDuringOutage(step, { onWait })
     this.#stopPulse = startPulse().stop
     this.#confirmed = silences()
-    this.#id = await retryDuringOutage(() => jobs.insertJob(this.#options.db, this.#options.kind, this.#options))
-    this.#options.lease?.keep(this.#id)
-    await retryDuringOutage(() => this.#session.open())
-    await retryDuringOutage(() => jobs.heartbeat(this.#options.db, this.#id, this.#backendPid))
+    this.#id = await retry(() => jobs.insertJob(db, kind, this.#options))
+    lease?.keep(this.#id)
+    await retry(() => this.#session.open())
+    await retry(() => jobs.heartbeat(db, this.#id, this.#backendPid))
     this.#lastHeartbeat = instant()
   }
 
