@@ -1,12 +1,12 @@
 import type { z } from 'zod'
 import type { Commands } from '../commands.ts'
 import type { Duration } from '../duration.ts'
-import { buildGraph, type Graph, type GraphNode } from './graph.ts'
+import { type Builder, checkId, TaskCollector } from './builder.ts'
+import { buildGraph, type Graph } from './graph.ts'
 import { invalid } from './invalid.ts'
-import { isId, type ParsedDagOptions, parseDagOptions, parseTaskOptions } from './options.ts'
+import { type ParsedDagOptions, parseDagOptions } from './options.ts'
 import { checkSchedule } from './schedule.ts'
-import type { Task, TaskContext, TaskDefaults, TaskOptions, Upstream } from './task.ts'
-import type { TriggerRule } from './trigger-rule.ts'
+import { type Task, type TaskContext, type TaskDefaults, tasksOf } from './task.ts'
 
 export type Catchup = 'none' | 'latest' | 'all'
 
@@ -77,16 +77,6 @@ export function isDag(value: unknown): value is Dag {
   return typeof value === 'object' && value !== null && BRAND in value
 }
 
-/** Adds a task to the dag and returns it, so that other tasks can name it as their upstream. */
-export type DefineTask<Context> = <
-  const U extends Upstream = Record<never, never>,
-  R extends TriggerRule = 'all_success',
-  O extends z.ZodType | undefined = undefined,
->(
-  id: string,
-  options: TaskOptions<U, R, O, Context>,
-) => Task<O extends z.ZodType ? z.output<O> : undefined>
-
 /**
  * Defines a dag; make it the default export of `PIPELINES_DIR/<folder>/dag.ts`.
  *
@@ -99,20 +89,14 @@ export function dag<
 >(
   id: string,
   options: DagOptions<P, S>,
-  define: (builder: {
-    task: DefineTask<TaskContext<z.output<z.ZodObject<NoInfer<S>>>, z.output<NoInfer<P>>>>
-  }) => unknown,
+  define: (builder: Builder<TaskContext<z.output<z.ZodObject<NoInfer<S>>>, z.output<NoInfer<P>>>>) => unknown,
 ): Dag {
   checkId(id, 'dag', id)
   const { defaultArgs: _, ...settled } = parseDagOptions(id, options)
-  const tasks: Task[] = []
-  const task = (taskId: string, own: Pick<Task, 'upstream'>): Task => {
-    const defined = newTask(id, taskId, { ...options.defaultArgs, ...own })
-    tasks.push(defined)
-    return defined
-  }
+  const collector = new TaskCollector(id, options.defaultArgs)
+  const { tasks } = collector
   if (typeof define !== 'function') throw invalid(id, 'its third argument must be a function that defines its tasks')
-  const defined = define({ task: task as never })
+  const defined = define(collector.builder() as never)
   if (defined instanceof Promise) throw invalid(id, 'the function that defines its tasks must not be async')
   checkUpstreams(id, tasks)
   if (settled.schedule !== null) checkParams(id, settled.params)
@@ -121,7 +105,7 @@ export function dag<
     [BRAND]: true,
     id,
     tasks: new Map(tasks.map((one) => [one.id, one])),
-    graph: buildGraph(id, tasks.map(nodeOf)),
+    graph: buildGraph(id, collector.nodes()),
     schedule: checkSchedule(id, settled.schedule, settled.timezone),
   }
 }
@@ -132,30 +116,13 @@ function checkParams(dagId: string, params: z.ZodObject): void {
   if (issue) throw invalid(dagId, `scheduled runs have no params, so '${issue.path.join('.')}' needs a default`)
 }
 
-function newTask(dagId: string, id: string, options: Pick<Task, 'upstream'>): Task {
-  checkId(dagId, 'task', id)
-  const settled = parseTaskOptions(dagId, id, options)
-  // Uses the author's own object, so that a cycle is found even if the author adds it later.
-  return { ...settled, id, upstream: options.upstream ?? settled.upstream }
-}
-
 function checkUpstreams(dagId: string, tasks: readonly Task[]): void {
   const own = new Set<Task>(tasks)
   for (const { id, upstream } of tasks) {
-    for (const [name, parent] of Object.entries(upstream)) {
+    for (const [name, parent] of Object.entries(upstream).flatMap(([name, one]) => tasksOf(name, one))) {
       const problem = parent === undefined ? 'undefined; define that task first' : 'not a task'
       if (typeof parent?.run !== 'function') throw invalid(dagId, `upstream '${name}' of task '${id}' is ${problem}`)
       if (!own.has(parent)) throw invalid(dagId, `task '${id}' depends on '${parent.id}', a task of another dag`)
     }
   }
-}
-
-function nodeOf({ id, triggerRule, upstream }: Task): GraphNode {
-  const ids = Object.entries(upstream).map(([name, parent]) => [name, parent.id])
-  return { id, triggerRule, upstream: Object.fromEntries(ids) }
-}
-
-function checkId(dagId: string, kind: 'dag' | 'task', id: string): void {
-  if (isId(id)) return
-  throw invalid(dagId, `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`)
 }

@@ -3,6 +3,13 @@ import { TminusError } from '../errors.ts'
 /** Thrown by `skip`: the task instance ends `skipped`. */
 export class Skipped extends TminusError {
   override readonly name = 'Skipped'
+  /** True: all tasks downstream are skipped too, even if their trigger rule would let them run. */
+  readonly downstream: boolean
+
+  constructor(reason: string, downstream = false) {
+    super(reason, { code: 'skipped' })
+    this.downstream = downstream
+  }
 }
 
 /** Thrown by `rescheduleAt`: the task instance releases its slot until `at`. The try does not count as a failure. */
@@ -18,10 +25,13 @@ export class Rescheduled extends TminusError {
   }
 }
 
-/** `throw skip('nothing to do')`: ends the task as skipped. */
-export function skip(reason: string): Skipped {
-  return new Skipped(reason, { code: 'skipped' })
-}
+/**
+ * `throw skip('nothing to do')`: ends the task as skipped. `throw skip.downstream('no new files')`: also skips all tasks
+ * downstream, even if their trigger rule would let them run.
+ */
+export const skip = Object.assign((reason: string) => new Skipped(reason), {
+  downstream: (reason: string) => new Skipped(reason, true),
+})
 
 /** `throw fail('wrong address')`: ends the task as failed, without a retry. */
 export function fail(reason: string, options: { cause?: unknown } = {}): TminusError {

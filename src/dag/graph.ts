@@ -7,6 +7,10 @@ export interface GraphNode {
   /** Input name → id of the upstream task. */
   upstream: Readonly<Record<string, string>>
   triggerRule: TriggerRule
+  /** The id of its group. */
+  group?: string
+  /** Of a branch: the ids of the tasks to choose from, by option. */
+  options?: Readonly<Record<string, readonly string[]>>
 }
 
 /** Tasks in authoring order, but each after its upstreams, with their edges as positions in `nodes`. */

@@ -62,16 +62,20 @@ export interface TaskDefaults {
   memory?: Memory
 }
 
-/** Upstream tasks by the name of the input that receives their output. */
-// biome-ignore lint/suspicious/noExplicitAny: an upstream task may have any output
-export type Upstream = Readonly<Record<string, Task<any>>>
+/** A task or a group with any output. */
+// biome-ignore lint/suspicious/noExplicitAny: an upstream may have any output
+export type Member = Task<any> | Group<any>
+
+/** Upstream tasks and groups by the name of the input that receives their output. */
+export type Upstream = Readonly<Record<string, Member>>
 
 /** Only `all_success` guarantees that every upstream returned an output. */
 export type Inputs<U extends Upstream, R extends TriggerRule> = {
   readonly [Name in keyof U]: 'all_success' extends R ? OutputOf<U[Name]> : OutputOf<U[Name]> | undefined
 }
 
-export type OutputOf<T> = T extends Task<infer O> ? O : never
+export type OutputOf<T> =
+  T extends Group<infer M> ? { readonly [K in keyof M]: OutputOf<M[K]> } : T extends Task<infer O> ? O : never
 
 export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extends z.ZodType | undefined, Context>
   extends TaskDefaults {
@@ -86,6 +90,19 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
   run: (inputs: Inputs<U, R>, context: Context) => Returned<O> | Promise<Returned<O>>
 }
 
+export interface BranchOptions<K extends string, U extends Upstream, R extends TriggerRule, Context>
+  extends TaskDefaults {
+  upstream?: U
+  triggerRule?: R
+  /** The tasks to choose from, by the word that `run` returns. A task may be in several options. */
+  // biome-ignore lint/suspicious/noExplicitAny: as in Member
+  options: Readonly<Record<K, readonly Task<any>[]>>
+  /** Returns the option, or the list of options, that runs. */
+  run: (inputs: Inputs<U, R>, context: Context) => Chosen<K> | Promise<Chosen<K>>
+}
+
+type Chosen<K extends string> = NoInfer<K> | readonly NoInfer<K>[]
+
 /** Without an `output` schema the returned value is discarded. */
 export type Returned<O> = O extends z.ZodType ? z.output<O> : unknown
 
@@ -97,4 +114,27 @@ export interface Task<Output = unknown> extends Readonly<Omit<ParsedTaskOptions,
   readonly id: string
   readonly upstream: Upstream
   readonly output?: z.ZodType<Output> | undefined
+}
+
+/** Tasks that are named as an upstream together. */
+export interface Group<M extends Readonly<Record<string, Member>> = Readonly<Record<string, Member>>> {
+  readonly id: string
+  /** What `define` returned, by the names in the input. */
+  readonly members: M
+  /** The tasks that no other task of the group has as its upstream. */
+  readonly last: readonly Task[]
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as in Member
+export function isGroup(member: Member): member is Group<any> {
+  return Array.isArray((member as Group | undefined)?.last)
+}
+
+/** The tasks that an upstream stands for, by the name of the edge in the stored graph. */
+export function tasksOf(name: string, member: Member): [string, Task][] {
+  if (!isGroup(member)) return [[name, member]]
+  const members = Object.entries<Member>(member.members).flatMap(([key, one]) => tasksOf(`${name}.${key}`, one))
+  const known = new Set(members.map(([, task]) => task))
+  const others = member.last.filter((task) => !known.has(task))
+  return [...members, ...others.map((task): [string, Task] => [`${name}.${task.id}`, task])]
 }

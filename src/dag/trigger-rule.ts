@@ -33,8 +33,8 @@ const RULES = {
   all_failed: [(tally) => skipIf(tally, 'success', 'skipped'), ready],
   all_done: [undecided, ready],
   one_success: [({ success }) => readyIf(success > 0), (tally) => upstreamFailed(tally) ?? skipIf(tally, 'skipped')],
-  one_failed: [(tally) => readyIf(brokenOf(tally) > 0), () => skip('no upstream failed')],
-  one_done: [({ success, failed }) => readyIf(success + failed > 0), () => skip('no upstream ran to its end')],
+  one_failed: [(tally) => readyIf(brokenOf(tally) > 0), () => skipped('no upstream failed')],
+  one_done: [({ success, failed }) => readyIf(success + failed > 0), () => skipped('no upstream ran to its end')],
   none_failed: [upstreamFailed, ready],
   none_failed_min_one_success: [upstreamFailed, (tally) => readyIf(tally.success > 0) ?? skipIf(tally, 'skipped')],
   none_skipped: [(tally) => skipIf(tally, 'skipped'), ready],
@@ -68,14 +68,14 @@ function readyIf(met: boolean): Verdict | undefined {
   return met ? READY : undefined
 }
 
-function skip(reason: string): Verdict {
+export function skipped(reason: string): Verdict {
   return { state: 'skipped', reason }
 }
 
 /** Skips the task if an upstream ended in one of these states; the reason names the first such upstream. */
 function skipIf(tally: Tally, ...states: TerminalTaskState[]): Verdict | undefined {
   const state = states.find((one) => tally[one] > 0)
-  return state && skip(`${tally.first[state]} ${ENDED[state]}`)
+  return state && skipped(`${tally.first[state]} ${ENDED[state]}`)
 }
 
 function upstreamFailed(tally: Tally): Verdict | undefined {

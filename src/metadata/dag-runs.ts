@@ -172,7 +172,8 @@ export async function readRun(db: Metadata, dagRunId: number) {
        (select coalesce(json_agg(json_build_object('taskId', task_id, 'tryNumber', try_number, 'failures', failures,
          'state', case when ${HANDED_OVER} then 'running' else t.state end, 'heldBy', case when ${HANDED_OVER} then 'queue'
            when t.state = 'running' and t.job_id is distinct from r.job_id then 'worker' end,
-         'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'reason', reason, 'dueInMs', ${DUE_IN_MS})), '[]')
+         'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'skip', (
+           select min(k.reason) from metadata.task_skip k where k.dag_run_id = t.dag_run_id and k.task_id = t.task_id), 'reason', reason, 'dueInMs', ${DUE_IN_MS})), '[]')
         from metadata.task_instance t where t.dag_run_id = r.dag_run_id) as instances
      from metadata.dag_run r where r.dag_run_id = $1`,
     [dagRunId],

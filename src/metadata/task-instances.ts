@@ -30,6 +30,8 @@ export interface TaskInstance {
   heldBy?: 'worker' | 'queue' | null
   reason: string | null
   dueAt: Date | null
+  /** Why another task skips this one, whatever its trigger rule says: a branch did not choose it, for example. */
+  skip?: string | null
 }
 
 /** Matches a task instance `t` whose try waits in the queue of the workers. */

@@ -1,3 +1,4 @@
+import type { Skip } from '../dag/skips.ts'
 import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { LogLevel } from '../dag/task.ts'
 import { storableRecord } from '../db/text.ts'
@@ -15,6 +16,8 @@ export type Ending = {
   output?: string | null
   /** True if the try ended while its code is still being aborted. The try keeps its pool slots until the code ends. */
   isStopping?: boolean
+  /** True: all tasks downstream are skipped too. */
+  skipsDownstream?: boolean
 } & (
   | { state: 'success' | 'skipped' }
   | { state: 'failed'; retryable: boolean }
@@ -46,6 +49,7 @@ export interface RunChange {
   /** The version that the owner knows. A clear, mark or cancel raises the version in the database. */
   version: number
   transitions: readonly Transition[]
+  skips: readonly Skip[]
   /** True if the run's tasks may hold pool slots. */
   limited: boolean
   /** The tries that this change starts on workers. */
@@ -133,8 +137,9 @@ type Extras = Record<Part, unknown[]>
 function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWorkers: boolean): Extras {
   const extras: Extras = { handed: [], reports: [], tries: [], outputs: [], freed: [], runs: [], logs: [...logs] }
   const { reports, tries, outputs, freed } = extras
-  for (const { dagRunId, transitions, limited, handedOver = [], run } of changes) {
+  for (const { dagRunId, transitions, limited, handedOver = [], skips, run } of changes) {
     if (run !== null) extras.runs.push(dagRunId)
+    for (const one of skips) extras.skips.push({ dagRunId, ...one })
     for (const one of handedOver) extras.handed.push({ dagRunId, ...one })
     for (const { taskId, from, fromTry: tryNumber, to, ended } of transitions) {
       // A task instance that ends before its next try starts may already have a slot for that try.
@@ -223,6 +228,13 @@ const PARTS = {
   from moved m join jsonb_to_recordset($5::jsonb -> 'outputs') as e ("dagRunId" bigint, "taskId" text, output text)
     on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
   on conflict (dag_run_id, task_id) do update set value = excluded.value
+)`,
+  skips: `skips as (
+  insert into metadata.task_skip (dag_run_id, task_id, by_task_id, reason)
+  select m.dag_run_id, e."taskId", m.task_id, e.reason
+  from moved m join jsonb_to_recordset($5::jsonb -> 'skips') as e ("dagRunId" bigint, "taskId" text, by text, reason text)
+    on e."dagRunId" = m.dag_run_id and e.by = m.task_id
+  on conflict (dag_run_id, task_id, by_task_id) do update set reason = excluded.reason
 )`,
   freed: `freed as (
   delete from metadata.pool_slot s

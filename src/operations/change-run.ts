@@ -1,4 +1,5 @@
 import type { GraphNode } from '../dag/graph.ts'
+import type { Skip } from '../dag/skips.ts'
 import { type DagRunState, isOver, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { UNCLAIMED } from '../metadata/pools.ts'
@@ -82,6 +83,8 @@ export async function setInstances(
          and (s.try_number > t.try_number or s.try_number = t.try_number and ${HANDED_OVER}) and ${UNCLAIMED}
      ), forgotten as (
        delete from metadata.xcom where dag_run_id = $1 and task_id = any($2::text[])
+     ), unskipped as (
+       delete from metadata.task_skip where dag_run_id = $1 and by_task_id = any($2::text[])
      )
      update metadata.task_instance set state = $3::text, reason = $4, error = null, failures = 0, lost = 0, lost_try = 0, job_id = null,
        due_at = null, started_at = case when $3::text <> 'none' then started_at end,
@@ -96,6 +99,14 @@ export async function storeOutput(tx: Metadata, dagRunId: number, taskId: string
     `insert into metadata.xcom (dag_run_id, task_id, value) values ($1, $2, $3)
      on conflict (dag_run_id, task_id) do update set value = excluded.value`,
     [dagRunId, taskId, json],
+  )
+}
+
+export async function storeSkips(tx: Metadata, dagRunId: number, skips: readonly Skip[]): Promise<void> {
+  await tx.query(
+    `insert into metadata.task_skip (dag_run_id, task_id, by_task_id, reason)
+     select $1, e."taskId", e.by, e.reason from jsonb_to_recordset($2::jsonb) as e ("taskId" text, by text, reason text)`,
+    [dagRunId, JSON.stringify(skips)],
   )
 }
 

@@ -1,9 +1,9 @@
+import { downstreamOf } from '../dag/downstream.ts'
 import { buildGraph } from '../dag/graph.ts'
 import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import { ActiveRun } from '../runner/active-run.ts'
-import { downstreamOf } from './downstream.ts'
 import { type Mark, type RunState, resetBy } from './operate.ts'
 
 /** The certain effects of a mark. The results of the tasks that start are unknown. */

@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
+import { downstreamOf } from '../dag/downstream.ts'
 import { buildGraph } from '../dag/graph.ts'
+import { type Skip, skipsOf } from '../dag/skips.ts'
 import { isOver } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { issueLines, UsageError } from '../errors.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { MAX_OUTPUT_BYTES } from '../runner/execute.ts'
 import * as operations from './change-run.ts'
-import { downstreamOf } from './downstream.ts'
 
 /** Changes to a run that a user requests. Each is one transaction, and throws UsageError if it is not possible. */
 
@@ -77,6 +78,8 @@ export async function mark(
     await operations.setInstances(tx, run.dagRunId, [taskId], state, `${operations.MARKED} ${state}`)
     if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
     await operations.setInstances(tx, run.dagRunId, after, 'none', null)
+    const skips = skipsBy(run, taskId, { state, reason: null, output: output ?? null })
+    if (skips.length > 0) await operations.storeSkips(tx, run.dagRunId, skips)
     await operations.continueRun(tx, run)
     return [taskId, ...after]
   })
@@ -95,6 +98,12 @@ async function operate(
     if (run === undefined) throw new UsageError(`Dag '${dagId}' has no run '${runId}'`)
     return { runId: run.runId, taskIds: await work(tx, run) }
   })
+}
+
+function skipsBy(run: RunState, taskId: string, end: Parameters<typeof skipsOf>[2]): Skip[] {
+  const graph = buildGraph(run.runId, run.graph)
+  const node = run.graph.find(({ id }) => id === taskId)
+  return node?.options === undefined ? [] : skipsOf(graph, node, end)
 }
 
 /** The tasks that a mark resets: downstream tasks that failed or did not run. */

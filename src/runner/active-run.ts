@@ -1,8 +1,9 @@
 import { dueAfter } from '../clock.ts'
 import type { Graph } from '../dag/graph.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
+import { type Skip, skipsOf } from '../dag/skips.ts'
 import { type DagRunState, isTerminal, TASK_TRANSITIONS, type TerminalTaskState } from '../dag/state.ts'
-import { count, emptyTally, judge, type Tally, type TriggerRule } from '../dag/trigger-rule.ts'
+import { count, emptyTally, judge, skipped, type Tally, type TriggerRule } from '../dag/trigger-rule.ts'
 import { MOST, storableText } from '../db/text.ts'
 import { humanDuration } from '../duration.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
@@ -23,6 +24,7 @@ export class ActiveRun {
   #open: number
   /** For each task instance with unwritten changes: its stored state, and how its try ended. */
   readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended' | 'isUnclaimed'>>()
+  #skipsUnwritten: Skip[] = []
   #endUnwritten: RunResult | null = null
 
   constructor(run: DagRun, graph: Graph, stored: readonly TaskInstance[] = []) {
@@ -69,9 +71,21 @@ export class ActiveRun {
   finishTry(index: number, tryNumber: number, ending: Ending, random: number, limits?: RetryLimits): number[] {
     if (!this.isRunning(index, tryNumber)) return []
     if (ending.state === 'failed') return this.#fail(index, ending, random, limits)
-    if (ending.state !== 'up_for_reschedule') return this.#end(index, ending.state, ending.reason, ending)
+    if (ending.state !== 'up_for_reschedule') {
+      this.#skip(index, ending)
+      return this.#end(index, ending.state, ending.reason, ending)
+    }
     this.#move(index, { state: ending.state, reason: ending.reason, dueAt: ending.dueAt }, ending)
     return []
+  }
+
+  /** Records which tasks this end skips. They are skipped when they are judged. */
+  #skip(index: number, ending: Ending & { state: TerminalTaskState }): void {
+    const node = this.graph.nodes[index]
+    if (node === undefined || (node.options === undefined && !ending.skipsDownstream)) return
+    const skips = skipsOf(this.graph, node, ending)
+    for (const { taskId, reason } of skips) this.instance(this.graph.indexOf.get(taskId) ?? -1).skip = reason
+    this.#skipsUnwritten.push(...skips)
   }
 
   isRunning(index: number, tryNumber: number): boolean {
@@ -125,11 +139,12 @@ export class ActiveRun {
       const facts = { tryNumber, failures, lost, reason, dueAt, isolated }
       transitions.push({ taskId, from, fromTry, isUnclaimed, to, ...facts, ended })
     }
-    const run = this.#endUnwritten
+    const [skips, run] = [this.#skipsUnwritten, this.#endUnwritten]
     this.#unwritten.clear()
+    this.#skipsUnwritten = []
     this.#endUnwritten = null
     if (transitions.length === 0 && run === null) return undefined
-    return { dagRunId, version, transitions, run }
+    return { dagRunId, version, transitions, skips, run }
   }
 
   #fail(index: number, ending: Failure, random: number, limits?: RetryLimits): number[] {
@@ -153,8 +168,10 @@ export class ActiveRun {
     const ready = new Set<number>()
     const open = [...candidates]
     for (const index of open) {
-      if (this.instance(index).state !== 'none') continue
-      const verdict = judge(this.graph.nodes[index]?.triggerRule ?? 'all_success', this.#tallies[index] as Tally)
+      const { state, skip } = this.instance(index)
+      if (state !== 'none') continue
+      const rule = this.graph.nodes[index]?.triggerRule ?? 'all_success'
+      const verdict = skip ? skipped(skip) : judge(rule, this.#tallies[index] as Tally)
       if (verdict?.state === 'ready') ready.add(index)
       if (verdict === undefined || verdict.state === 'ready') continue
       this.#move(index, { state: verdict.state, reason: verdict.reason, dueAt: null })

@@ -5,7 +5,7 @@ import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
 import { Rescheduled, Skipped } from '../dag/ending.ts'
-import type { LogLevel, TaskContext, TaskLog } from '../dag/task.ts'
+import { isGroup, type LogLevel, type Task, type TaskContext, type TaskLog, type Upstream } from '../dag/task.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
 import { MOST, storableJson, storableText } from '../db/text.ts'
@@ -107,17 +107,21 @@ export async function withTools<T>(dag: Dag, abort: Abort, resources: Resources,
 }
 
 /** Reads the outputs of the upstream tasks, by input name. */
-async function readInputs(attempt: Attempt): Promise<Record<string, unknown>> {
+async function readInputs(attempt: Attempt, upstream: Upstream = attempt.task.upstream) {
   const inputs: Record<string, unknown> = {}
-  for (const [name, { id, output }] of Object.entries(attempt.task.upstream)) {
-    if (output === undefined) continue
-    const stored = await attempt.readOutput(id)
-    if (stored === undefined) continue
-    const decoded = await z.safeDecodeAsync(output, stored)
-    if (!decoded.success) throw schemaError(`the stored output of '${id}' does not fit its schema`, decoded.error)
-    inputs[name] = decoded.data
+  for (const [name, member] of Object.entries(upstream)) {
+    const value = isGroup(member) ? await readInputs(attempt, member.members) : await readInput(attempt, member)
+    if (value !== undefined) inputs[name] = value
   }
   return inputs
+}
+
+async function readInput({ readOutput }: Attempt, { id, output }: Task): Promise<unknown> {
+  const stored = output && (await readOutput(id))
+  if (output === undefined || stored === undefined) return undefined
+  const decoded = await z.safeDecodeAsync(output, stored)
+  if (decoded.success) return decoded.data
+  throw schemaError(`the stored output of '${id}' does not fit its schema`, decoded.error)
 }
 
 /** This is a single literal because merging objects would cost ten times as much in every try. */
@@ -188,7 +192,8 @@ export function endingOf(error: unknown, { scrub, now }: Pick<Resources, 'scrub'
     const message = messageOf(error)
     const isDriverError = isOutage(error) && !(error instanceof TminusError)
     const reason = clean(isDriverError ? `the database failed (${message}); is it up?` : message)
-    if (error instanceof Skipped) return { state: 'skipped', reason }
+    if (error instanceof Skipped)
+      return { state: 'skipped', reason, ...(error.downstream && { skipsDownstream: true }) }
     // `at` is an instant of the task's clock, but timers use the system clock.
     if (error instanceof Rescheduled)
       return { state: 'up_for_reschedule', dueAt: dueAfter(error.at.getTime() - now().getTime()), reason }

@@ -63,7 +63,12 @@ export type Report =
 const text = z.string()
 const reason = text.nullable()
 const Endings = z.discriminatedUnion('state', [
-  z.object({ state: z.enum(['success', 'skipped']), reason, output: reason.optional() }),
+  z.object({
+    state: z.enum(['success', 'skipped']),
+    reason,
+    output: reason.optional(),
+    skipsDownstream: z.boolean().optional(),
+  }),
   z.object({ state: z.literal('failed'), reason, error: text.optional(), retryable: z.boolean() }),
   z.object({ state: z.literal('up_for_reschedule'), reason, dueAt: z.date() }),
 ])

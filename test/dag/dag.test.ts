@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { dag, isDag } from '../../src/dag/dag.ts'
 import { buildGraph } from '../../src/dag/graph.ts'
 import type { Task } from '../../src/dag/task.ts'
-import { downstreamOf } from '../../src/operations/downstream.ts'
+import { downstreamOf } from '../../src/dag/downstream.ts'
 
 const run = () => {}
 

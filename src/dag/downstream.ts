@@ -1,4 +1,4 @@
-import type { Graph } from '../dag/graph.ts'
+import type { Graph } from './graph.ts'
 
 /**
  * The ids of all tasks that are directly or indirectly downstream of the given tasks. The given tasks are not included.

@@ -1,0 +1,158 @@
+import { z } from 'zod'
+import { fail } from './ending.ts'
+import type { GraphNode } from './graph.ts'
+import { invalid } from './invalid.ts'
+import { isId, parseTaskOptions } from './options.ts'
+import {
+  type BranchOptions,
+  type Group,
+  type Member,
+  type Task,
+  type TaskDefaults,
+  type TaskOptions,
+  type TaskRun,
+  tasksOf,
+  type Upstream,
+} from './task.ts'
+import type { TriggerRule } from './trigger-rule.ts'
+
+/** The functions that define the tasks of a dag. */
+export interface Builder<Context> {
+  task: DefineTask<Context>
+  group: DefineGroup<Context>
+}
+
+export interface DefineTask<Context> {
+  /** Adds a task to the dag and returns it, so that other tasks can name it as their upstream. */
+  <
+    const U extends Upstream = Record<never, never>,
+    R extends TriggerRule = 'all_success',
+    O extends z.ZodType | undefined = undefined,
+  >(
+    id: string,
+    options: TaskOptions<U, R, O, Context>,
+  ): Task<O extends z.ZodType ? z.output<O> : undefined>
+  /**
+   * Adds a task that chooses among `options`. Their tasks are defined before it, and wait for it. The tasks of the
+   * options that it does not return are skipped. Its output is what it returned.
+   */
+  branch<
+    const K extends string,
+    const U extends Upstream = Record<never, never>,
+    R extends TriggerRule = 'all_success',
+  >(id: string, options: BranchOptions<K, U, R, Context>): Task<K | readonly K[]>
+}
+
+/**
+ * Defines tasks whose ids start with the id of the group and a dot. As an upstream, a group stands for its last tasks,
+ * and its input is an object with the outputs of the members that `define` returns.
+ */
+export type DefineGroup<Context> = <M extends Readonly<Record<string, Member>> = Record<never, never>>(
+  id: string,
+  // biome-ignore lint/suspicious/noConfusingVoidType: a group may return no members
+  define: (builder: Builder<Context>) => M | void,
+) => Group<M>
+
+type Own = TaskDefaults & { upstream?: Upstream; run?: unknown; output?: z.ZodType }
+type Options = Readonly<Record<string, readonly Task[]>>
+
+/** What the graph stores of a task that is not in its options. `choosers`: the branches that choose the task. */
+type Extra = Pick<GraphNode, 'group' | 'options'> & { choosers: Task[] }
+
+/** Collects the tasks of one dag. */
+export class TaskCollector {
+  readonly tasks: Task[] = []
+  readonly #dagId: string
+  readonly #defaults: TaskDefaults | undefined
+  readonly #extras = new Map<Task, Extra>()
+
+  constructor(dagId: string, defaults: TaskDefaults | undefined) {
+    this.#dagId = dagId
+    this.#defaults = defaults
+  }
+
+  /** @param group the id of the group that gets the tasks */
+  builder(group?: string): Builder<unknown> {
+    const task = (id: string, own: Own) => this.#add(idIn(group, id), own, { choosers: [], ...(group && { group }) })
+    const branch = (id: string, { options, ...own }: Own & { options: Options }) => {
+      const chooser = task(id, { ...own, run: choosing(own.run as TaskRun, options), output: Choice })
+      this.#addOptions(chooser, options)
+      return chooser
+    }
+    const nested = (id: string, define: (builder: Builder<unknown>) => unknown) => this.#group(idIn(group, id), define)
+    return { task: Object.assign(task, { branch }), group: nested } as unknown as Builder<unknown>
+  }
+
+  nodes(): GraphNode[] {
+    return this.tasks.map((task) => {
+      const { choosers: _, ...extra } = this.#extraOf(task)
+      const edges = this.#upstreamsOf(task).map(([name, { id }]) => [name, id])
+      return { id: task.id, triggerRule: task.triggerRule, upstream: Object.fromEntries(edges), ...extra }
+    })
+  }
+
+  #add(id: string, own: Own, extra: Extra): Task {
+    checkId(this.#dagId, 'task', id)
+    const settled = parseTaskOptions(this.#dagId, id, { ...this.#defaults, ...own })
+    // Uses the author's own object, so that a cycle is found even if the author adds it later.
+    const task: Task = { ...settled, id, upstream: own.upstream ?? settled.upstream }
+    this.tasks.push(task)
+    this.#extras.set(task, extra)
+    return task
+  }
+
+  #addOptions(chooser: Task, options: Options): void {
+    const refuse = (key: string, why: string) =>
+      invalid(this.#dagId, `option '${key}' of branch '${chooser.id}' ${why}`)
+    for (const [key, tasks] of Object.entries(options)) {
+      if (!Array.isArray(tasks)) throw refuse(key, 'must be a list of tasks')
+      for (const one of tasks) {
+        if (!this.#extras.has(one)) throw refuse(key, 'has a task that is not defined before it in this dag')
+        this.#extraOf(one).choosers.push(chooser)
+      }
+    }
+    const ids = Object.entries(options).map(([key, tasks]) => [key, tasks.map(({ id }) => id)])
+    this.#extraOf(chooser).options = Object.fromEntries(ids)
+  }
+
+  #group(id: string, define: (builder: Builder<unknown>) => unknown): Group {
+    checkId(this.#dagId, 'group', id)
+    const before = this.tasks.length
+    const members = (define(this.builder(id)) ?? {}) as Group['members']
+    const own = this.tasks.slice(before)
+    const inner = new Set(own.flatMap((task) => this.#upstreamsOf(task).map(([, parent]) => parent)))
+    return { id, members, last: own.filter((task) => !inner.has(task)) }
+  }
+
+  /** By the name of the edge. */
+  #upstreamsOf(task: Task): [string, Task][] {
+    const inputs = Object.entries(task.upstream).flatMap(([name, parent]) => tasksOf(name, parent))
+    return [...inputs, ...this.#extraOf(task).choosers.map((one): [string, Task] => [`chosen by ${one.id}`, one])]
+  }
+
+  #extraOf(task: Task): Extra {
+    return this.#extras.get(task) ?? { choosers: [] }
+  }
+}
+
+const Choice = z.union([z.string(), z.array(z.string())])
+
+function choosing(choose: TaskRun, options: Options): unknown {
+  if (typeof choose !== 'function') return choose
+  const keys = Object.keys(options ?? {})
+  return async (...args: Parameters<TaskRun>) => {
+    const chosen = await choose(...args)
+    const wrong = [chosen].flat().find((key) => !keys.includes(String(key)))
+    if (wrong !== undefined) throw fail(`it chose '${wrong}', which is not one of its options: ${keys.join(', ')}`)
+    return chosen
+  }
+}
+
+function idIn(group: string | undefined, id: string): string {
+  return group === undefined ? id : `${group}.${id}`
+}
+
+export function checkId(dagId: string, kind: 'dag' | 'task' | 'group', id: string): void {
+  if (isId(id)) return
+  throw invalid(dagId, `'${id}' is not an id for a ${kind}: use 1 to 250 letters, digits, '-', '_' and '.'`)
+}
