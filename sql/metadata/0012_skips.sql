@@ -7,4 +7,7 @@ create table task_skip (
   reason text not null,
   primary key (dag_run_id, task_id, by_task_id)
 );
+alter table task_instance add column cleared_try int not null default 0;
+comment on column task_instance.cleared_try is 'The number of its last try when it was cleared. Later tries belong together: their failures are counted.';
+
 comment on table task_skip is 'A task of a run that another task skips; deleted when that other task is cleared.';

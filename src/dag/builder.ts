@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { fail } from './ending.ts'
 import type { GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
-import { isId, parseTaskOptions } from './options.ts'
+import { isId, parseTaskOptions, parseWait } from './options.ts'
 import {
   type BranchOptions,
   type Group,
@@ -15,6 +15,7 @@ import {
   type Upstream,
 } from './task.ts'
 import type { TriggerRule } from './trigger-rule.ts'
+import { type WaitOptions, waiting } from './wait-for.ts'
 
 /** The functions that define the tasks of a dag. */
 export interface Builder<Context> {
@@ -41,6 +42,11 @@ export interface DefineTask<Context> {
     const U extends Upstream = Record<never, never>,
     R extends TriggerRule = 'all_success',
   >(id: string, options: BranchOptions<K, U, R, Context>): Task<K | readonly K[]>
+  /** Adds a task that ends when its `check` returns true. */
+  waitFor<const U extends Upstream = Record<never, never>, R extends TriggerRule = 'all_success'>(
+    id: string,
+    options: WaitOptions<U, R, Context>,
+  ): Task<undefined>
 }
 
 /**
@@ -54,6 +60,7 @@ export type DefineGroup<Context> = <M extends Readonly<Record<string, Member>> =
 ) => Group<M>
 
 type Own = TaskDefaults & { upstream?: Upstream; run?: unknown; output?: z.ZodType }
+type Wait = Own & WaitOptions<Upstream, TriggerRule, never>
 type Options = Readonly<Record<string, readonly Task[]>>
 
 /** What the graph stores of a task that is not in its options. `choosers`: the branches that choose the task. */
@@ -79,8 +86,10 @@ export class TaskCollector {
       this.#addOptions(chooser, options)
       return chooser
     }
+    const waitFor = (id: string, { check, every, timeout, onTimeout, ...own }: Wait) =>
+      task(id, { ...own, run: waiting(parseWait(this.#dagId, id, { check, every, timeout, onTimeout })) })
     const nested = (id: string, define: (builder: Builder<unknown>) => unknown) => this.#group(idIn(group, id), define)
-    return { task: Object.assign(task, { branch }), group: nested } as unknown as Builder<unknown>
+    return { task: Object.assign(task, { branch, waitFor }), group: nested } as unknown as Builder<unknown>
   }
 
   nodes(): GraphNode[] {

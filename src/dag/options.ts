@@ -29,6 +29,7 @@ const duration = z
   .custom<Duration>(isDuration, "is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
   .transform(milliseconds)
 
+const bool = must<boolean>((value) => typeof value === 'boolean', 'true or false')
 const isSize = (value: unknown) => megabytes(value) >= 32
 /** Parsed to whole megabytes. */
 const memory = must<Memory>(isSize, "a size from 32MB, such as '512MB' or '2GB'").transform(megabytes)
@@ -41,7 +42,7 @@ const DEFAULT_ARGS = {
   pool: must<string>(isId, "the name of a pool: 1 to 250 letters, digits, '-', '_' and '.'").optional(),
   queue: must<string>(isId, "the name of a queue: 1 to 250 letters, digits, '-', '_' and '.'").default('default'),
   priority: must<number>(Number.isFinite, 'a number').default(0),
-  isolate: must<boolean>((value) => typeof value === 'boolean', 'true or false').default(false),
+  isolate: bool.default(false),
   memory: memory.optional(),
 }
 
@@ -57,6 +58,7 @@ const TASK = options({
   ...DEFAULT_ARGS,
   upstream: record(z.any(), 'an object of tasks').default({}),
   triggerRule: oneOf(TRIGGER_RULES).default('all_success'),
+  latestOnly: bool.default(false),
   output: schema.optional(),
   doc: text.default(''),
   run: callback<TaskRun>(),
@@ -85,6 +87,13 @@ const DAG = options({
   commands: callback<() => Promise<Commands>>().optional(),
 })
 
+const WAIT = options({
+  check: callback<TaskRun>(),
+  every: duration,
+  timeout: duration.optional(),
+  onTimeout: oneOf(['fail', 'skip']).default('fail'),
+})
+
 export type ParsedDagOptions = ReturnType<typeof parseDagOptions>
 export type ParsedTaskOptions = ReturnType<typeof parseTaskOptions>
 
@@ -100,6 +109,13 @@ export function parseTaskOptions(dagId: string, taskId: string, options: unknown
   const { retryDelay, maxRetryDelay, executionTimeout, memory, ...given } = parsed
   const times = { retryDelayMs: retryDelay, maxRetryDelayMs: maxRetryDelay, executionTimeoutMs: executionTimeout }
   return { ...given, ...times, memoryMb: memory }
+}
+
+export type ParsedWait = ReturnType<typeof parseWait>
+
+/** As `parseDagOptions`: the options of a wait that other tasks do not have. */
+export function parseWait(dagId: string, taskId: string, options: unknown) {
+  return parse(dagId, WAIT, options, ` of '${taskId}'`)
 }
 
 /** NaN if the text is not a size. */

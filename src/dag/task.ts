@@ -14,6 +14,14 @@ export interface TaskContext<Settings = Record<string, unknown>, Params = Record
   taskId: string
   /** Counts every start of the task instance, from 1. */
   tryNumber: number
+  /** When the first try began, since the last clear of the task instance. */
+  firstStartedAt: Date
+  /** How many tries failed since then. */
+  previousFailures: number
+  /** The number of failures after which the task fails: `retries` + 1. */
+  maxTries: number
+  /** True if a failure of this try is not retried. */
+  isLastTry: boolean
   /** The dag's `settings`, read from the environment and parsed. */
   settings: Settings
   /** The parsed parameters (`params`) of the run, which the trigger passed. */
@@ -21,6 +29,8 @@ export interface TaskContext<Settings = Record<string, unknown>, Params = Record
   logicalDate: Date
   dataIntervalStart: Date
   dataIntervalEnd: Date
+  /** The first tick after `logicalDate`; undefined without a schedule. */
+  nextLogicalDate: Date | undefined
   /** The logical date of the newest successful run of this dag before this run, as known when this try started. */
   previous: Date | undefined
   /** Aborts on timeout, cancel and shutdown. Pass it to every call that accepts a signal. */
@@ -81,6 +91,8 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
   extends TaskDefaults {
   upstream?: U
   triggerRule?: R
+  /** Skips the task in scheduled and backfill runs that are not the run of the latest tick. */
+  latestOnly?: boolean
   /**
    * The schema of the value that `run` returns. It encodes the output for storage and decodes it for downstream tasks.
    */

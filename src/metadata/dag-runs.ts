@@ -4,7 +4,7 @@ import type { GraphNode } from '../dag/graph.ts'
 import type { DagRunState, RunType } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import type { Metadata } from './metadata.ts'
-import { HANDED_OVER, type TaskInstance } from './task-instances.ts'
+import { HANDED_OVER, startedFor, type TaskInstance, TRYING_MS } from './task-instances.ts'
 
 export interface NewDagRun {
   dagId: string
@@ -149,7 +149,9 @@ with roomy as materialized (
 )
 select claimed.dag_run_id from found left join claimed using (dag_run_id)`
 
-type Stored = DagRun & { nodes: GraphNode[]; instances: (Omit<TaskInstance, 'dueAt'> & { dueInMs: number | null })[] }
+type Stored = DagRun & { nodes: GraphNode[]; instances: StoredInstance[] }
+
+type StoredInstance = Omit<TaskInstance, 'dueAt'> & { dueInMs: number | null; tryingMs: number | null }
 
 /**
  * The wait is at most the wait that was decided at the end of the last try, because the clock may have been set back.
@@ -173,13 +175,18 @@ export async function readRun(db: Metadata, dagRunId: number) {
          'state', case when ${HANDED_OVER} then 'running' else t.state end, 'heldBy', case when ${HANDED_OVER} then 'queue'
            when t.state = 'running' and t.job_id is distinct from r.job_id then 'worker' end,
          'lost', lost, 'lostTry', lost_try, 'isolated', isolated, 'skip', (
-           select min(k.reason) from metadata.task_skip k where k.dag_run_id = t.dag_run_id and k.task_id = t.task_id), 'reason', reason, 'dueInMs', ${DUE_IN_MS})), '[]')
+           select min(k.reason) from metadata.task_skip k where k.dag_run_id = t.dag_run_id and k.task_id = t.task_id),
+         'reason', reason, 'dueInMs', ${DUE_IN_MS}, 'tryingMs', ${TRYING_MS})), '[]')
         from metadata.task_instance t where t.dag_run_id = r.dag_run_id) as instances
      from metadata.dag_run r where r.dag_run_id = $1`,
     [dagRunId],
   )
   if (rows[0] === undefined) return undefined
   const { nodes, instances, ...run } = rows[0]
-  const dueAt = (inMs: number | null) => (inMs === null ? null : dueAfter(inMs))
-  return { run, nodes, instances: instances.map(({ dueInMs, ...one }) => ({ ...one, dueAt: dueAt(dueInMs) })) }
+  return { run, nodes, instances: instances.map(instanceOf) }
+}
+
+/** Instants in the database are durations here, because the clocks of the database and of this process may differ. */
+function instanceOf({ dueInMs, tryingMs, ...one }: StoredInstance): TaskInstance {
+  return { ...one, dueAt: dueInMs === null ? null : dueAfter(dueInMs), firstStartedAt: startedFor(tryingMs) }
 }

@@ -30,6 +30,8 @@ export interface TaskInstance {
   heldBy?: 'worker' | 'queue' | null
   reason: string | null
   dueAt: Date | null
+  /** When the first try since the last clear began, by this process's clock; undefined if there is none. */
+  firstStartedAt?: Date | undefined
   /** Why another task skips this one, whatever its trigger rule says: a branch did not choose it, for example. */
   skip?: string | null
 }
@@ -40,7 +42,18 @@ export const HANDED_OVER = `(t.state = 'queued' and t.queued_at is not null)`
 /** A task instance of a new run: running if it starts with the run, else `none`. */
 export function firstInstance(taskId: string, started = false): TaskInstance {
   const [state, tryNumber] = started ? (['running', 1] as const) : (['none', 0] as const)
-  return { taskId, state, tryNumber, failures: 0, lost: 0, lostTry: 0, isolated: false, reason: null, dueAt: null }
+  const firstStartedAt = started ? new Date() : undefined
+  const counts = { failures: 0, lost: 0, lostTry: 0 }
+  return { taskId, state, tryNumber, ...counts, isolated: false, reason: null, dueAt: null, firstStartedAt }
+}
+
+/** For how many ms a task instance `t` has been trying, since its last clear; null if it has not started since. */
+export const TRYING_MS = `case when t.try_number > t.cleared_try then (1000 * extract(epoch from now() - (select min(s) from (
+  select t.started_at union all select h.started_at from metadata.task_instance_history h
+  where h.dag_run_id = t.dag_run_id and h.task_id = t.task_id and h.try_number > t.cleared_try) starts (s))))::float8 end`
+
+export function startedFor(ms: number | null): Date | undefined {
+  return ms === null ? undefined : new Date(Date.now() - ms)
 }
 
 /** The stored output of a task; undefined if there is none. */

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import type { DagRunState } from '../dag/state.ts'
+import { openTimetable } from '../dag/timetable.ts'
 import { UsageError } from '../errors.ts'
 import { insertRuns, newRunId } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Tick, ticksBetween } from '../scheduler/due.ts'
-import { openTimetable } from '../scheduler/timetable.ts'
 import {
   deleteUnstartedRuns,
   endBackfills,

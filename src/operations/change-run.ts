@@ -87,6 +87,7 @@ export async function setInstances(
        delete from metadata.task_skip where dag_run_id = $1 and by_task_id = any($2::text[])
      )
      update metadata.task_instance set state = $3::text, reason = $4, error = null, failures = 0, lost = 0, lost_try = 0, job_id = null,
+       cleared_try = case when $3::text = 'none' then try_number else cleared_try end,
        due_at = null, started_at = case when $3::text <> 'none' then started_at end,
        ended_at = case when $3::text <> 'none' then now() end
      where dag_run_id = $1 and task_id = any($2::text[])`,

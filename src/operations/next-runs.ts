@@ -1,8 +1,8 @@
 import type { Dag } from '../dag/dag.ts'
+import { openTimetable } from '../dag/timetable.ts'
 import { readSchedules, type ScheduleState } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { due, sinceOf } from '../scheduler/due.ts'
-import { openTimetable } from '../scheduler/timetable.ts'
 
 /** The next scheduled runs of a dag; empty without a schedule. */
 export interface NextRuns {

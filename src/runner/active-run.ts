@@ -60,8 +60,9 @@ export class ActiveRun {
    * in this process.
    */
   start(index: number, isolated = false): void {
-    const tryNumber = this.instance(index).tryNumber + 1
-    this.#move(index, { state: 'running', tryNumber, reason: null, dueAt: null, isolated })
+    const { tryNumber: before, firstStartedAt = new Date() } = this.instance(index)
+    const tryNumber = before + 1
+    this.#move(index, { state: 'running', tryNumber, reason: null, dueAt: null, isolated, firstStartedAt })
   }
 
   /**

@@ -4,8 +4,9 @@ import { type RunningTry, runAs } from '../blame.ts'
 import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag, RunEnd } from '../dag/dag.ts'
-import { Rescheduled, Skipped } from '../dag/ending.ts'
+import { Rescheduled, Skipped, skip } from '../dag/ending.ts'
 import { isGroup, type LogLevel, type Task, type TaskContext, type TaskLog, type Upstream } from '../dag/task.ts'
+import { nextTick } from '../dag/timetable.ts'
 import { isOutage } from '../db/outage.ts'
 import type { Database } from '../db/pool.ts'
 import { MOST, storableJson, storableText } from '../db/text.ts'
@@ -48,6 +49,7 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
       if (confirmed !== undefined) await confirmed
       abort.throwIfAborted()
       const context = contextOf(attempt, resources, tools)
+      if (task.latestOnly) skipUnlessLatest(context)
       running.context = context
       enterTry(running)
       const value = await task.run(inputs, context)
@@ -124,19 +126,31 @@ async function readInput({ readOutput }: Attempt, { id, output }: Task): Promise
   throw schemaError(`the stored output of '${id}' does not fit its schema`, decoded.error)
 }
 
+/** A run that a person triggered has no newer tick. */
+function skipUnlessLatest({ runType, nextLogicalDate, now }: TaskContext): void {
+  if (runType === 'manual' || nextLogicalDate === undefined || nextLogicalDate > now()) return
+  throw skip(`the run of ${nextLogicalDate.toISOString()} is newer, and the task runs only in the latest run`)
+}
+
 /** This is a single literal because merging objects would cost ten times as much in every try. */
 function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskContext {
-  const { run, dag, task, tryNumber } = attempt
+  const { run, dag, task, tryNumber, failures, firstStartedAt } = attempt
+  const { now } = resources
   return Object.assign(tools, {
     dagId: dag.id,
     runId: run.runId,
     runType: run.runType,
     taskId: task.id,
     tryNumber,
+    firstStartedAt: new Date(firstStartedAt.getTime() + now().getTime() - Date.now()),
+    previousFailures: failures,
+    maxTries: task.retries + 1,
+    isLastTry: failures >= task.retries,
     params: dag.params.parse(run.conf),
     logicalDate: run.logicalDate,
     dataIntervalStart: run.dataIntervalStart,
     dataIntervalEnd: run.logicalDate,
+    nextLogicalDate: nextTick(dag, run.logicalDate),
     previous: run.previous ?? undefined,
     log: taskLog(attempt, resources),
     db: resources.db,

@@ -12,6 +12,10 @@ export interface Attempt {
   dag: Dag
   task: Task
   tryNumber: number
+  /** How many tries of the task instance failed since it was last cleared. */
+  failures: number
+  /** When the first try since then began, by this process's clock. */
+  firstStartedAt: Date
   /** True: execute it in a child process. */
   isolated: boolean
   /**

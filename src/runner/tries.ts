@@ -122,13 +122,14 @@ export async function attempt(
   { index, tryNumber, abort }: Try,
   { db, job, executor, writer, onLog }: Owner,
 ): Promise<Ending> {
-  const { taskId, isolated } = state.instance(index)
+  const { taskId, isolated, failures, firstStartedAt = new Date() } = state.instance(index)
   const task = dag.tasks.get(taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const read = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
   const confirm = () => job.confirmAlive()
   const log = writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, onLog)
-  const ending = await executor.execute({ run, dag, task, tryNumber, isolated, abort, readOutput: read, confirm, log })
+  const facts = { tryNumber, failures, firstStartedAt, isolated }
+  const ending = await executor.execute({ run, dag, task, ...facts, abort, readOutput: read, confirm, log })
   const written = log.end()
   if (written !== undefined) await written
   return ending

@@ -2,13 +2,13 @@ import cron from 'node-cron'
 import { type Clock, stopwatch } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
+import { openTimetable, type Timetable } from '../dag/timetable.ts'
 import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
 import { insertRuns, newDagRun } from '../metadata/dag-runs.ts'
 import { readSchedules, registerDag, type ScheduleState } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Due, due, sinceOf } from './due.ts'
-import { openTimetable, type Timetable } from './timetable.ts'
 
 export interface SchedulerOptions {
   db: Metadata

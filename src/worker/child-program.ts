@@ -86,13 +86,14 @@ async function open(opening: Opening): Promise<Report> {
   }
 }
 
-async function run({ run, taskId, tryNumber, endMark }: Start): Promise<void> {
+async function run({ run, taskId, endMark, kind: _, ...facts }: Start): Promise<void> {
   const task = loaded?.dag.tasks.get(taskId)
   if (loaded === undefined || task === undefined) return
+  const { tryNumber } = facts
   const before = footprint()
   const log = new ChildLog({ dagRunId: run.dagRunId, taskId, tryNumber }, report)
   const pool = new TaskPool(loaded)
-  const attempt = { run, dag: loaded.dag, task, tryNumber, isolated: true, abort: new Abort(), log: log.lines }
+  const attempt = { run, dag: loaded.dag, task, ...facts, isolated: true, abort: new Abort(), log: log.lines }
   const failed = new Promise<unknown>((resolve) => {
     current = { abort: attempt.abort, fail: resolve, answers: new Map() }
   }).then((error): Ending => endingOf(error, { scrub, now: clock.now }))

@@ -1,10 +1,12 @@
 import { type DagRun, PREVIOUS } from '../metadata/dag-runs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
-import { HANDED_OVER, type TryKey } from '../metadata/task-instances.ts'
+import { HANDED_OVER, startedFor, TRYING_MS, type TryKey } from '../metadata/task-instances.ts'
 
 /** A try that this worker has claimed. */
 export interface Claimed extends TryKey {
   isolated: boolean
+  failures: number
+  firstStartedAt: Date
   run: DagRun
 }
 
@@ -19,7 +21,9 @@ export async function claimTries(
   jobId: number,
   tries: readonly TryKey[],
 ): Promise<{ alive: boolean; claimed: Claimed[] }> {
-  const { rows } = await db.query<{ alive: boolean } & Omit<Claimed, 'run'> & DagRun>({
+  const { rows } = await db.query<
+    { alive: boolean; tryingMs: number } & Omit<Claimed, 'run' | 'firstStartedAt'> & DagRun
+  >({
     name: 'claim_tries',
     text: CLAIM_TRIES,
     values: [
@@ -32,11 +36,13 @@ export async function claimTries(
   })
   const claimed = rows
     .filter(({ taskId }) => taskId !== null)
-    .map(({ alive, taskId, tryNumber, isolated, ...run }) => ({
+    .map(({ alive, taskId, tryNumber, isolated, failures, tryingMs, ...run }) => ({
       dagRunId: run.dagRunId,
       taskId,
       tryNumber,
       isolated,
+      failures,
+      firstStartedAt: startedFor(tryingMs) ?? new Date(),
       run,
     }))
   return { alive: rows[0]?.alive === true, claimed }
@@ -61,7 +67,7 @@ with me as materialized (
     and (${HANDED_OVER} or t.state = 'running' and t.job_id = $1 and not exists (
       select from metadata.task_report p
       where p.dag_run_id = t.dag_run_id and p.task_id = t.task_id and p.try_number = t.try_number))
-  returning t.dag_run_id, t.task_id, t.try_number, t.isolated
+  returning t.dag_run_id, t.task_id, t.try_number, t.isolated, t.failures, ${TRYING_MS} as trying_ms
 ), taken as (
   update metadata.pool_slot s set job_id = $1 from claimed c
   where s.dag_run_id = c.dag_run_id and s.task_id = c.task_id and s.try_number = c.try_number
@@ -72,7 +78,8 @@ with me as materialized (
       where c.dag_run_id = w.dag_run_id and c.task_id = w.task_id and c.try_number = w.try_number)
   returning pg_notify($5, 'slot')
 )
-select a.alive, c.task_id as "taskId", c.try_number as "tryNumber", c.isolated, r.dag_run_id as "dagRunId",
+select a.alive, c.task_id as "taskId", c.try_number as "tryNumber", c.isolated, c.failures,
+  c.trying_ms as "tryingMs", r.dag_run_id as "dagRunId",
   r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId", r.run_type as "runType", r.state,
   r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
   r.data_interval_start as "dataIntervalStart", r.conf, 0 as "ranForMs", ${PREVIOUS} as previous

@@ -109,7 +109,7 @@ export class IsolatedTry implements ChildListener {
     await this.#attempt.confirm()
     if (this.#ending !== undefined) return
     this.#clearTimers()
-    const { run, task, tryNumber, abort } = this.#attempt
+    const { run, task, tryNumber, failures, firstStartedAt, abort } = this.#attempt
     if (abort.reason !== undefined) this.#ended(this.#failure(abort.reason))
     if (abort.reason !== undefined) return
     if (this.#child.hasOtherCode(this.#options.opening)) this.#print('warn', OTHER_CODE)
@@ -118,7 +118,8 @@ export class IsolatedTry implements ChildListener {
     const { executionTimeoutMs: ms } = task
     if (ms !== undefined && ms <= MAX_TIMER_MS)
       this.#after(ms, () => this.#after(LATE_MS, () => abort.abort(timedOut(ms))))
-    this.#child.send({ kind: 'start', run, taskId: task.id, tryNumber, endMark: this.#endMark })
+    const facts = { tryNumber, failures, firstStartedAt }
+    this.#child.send({ kind: 'start', run, taskId: task.id, ...facts, endMark: this.#endMark })
   }
 
   /** The child reads one output at a time. So several requests at once do not come from the child. */

@@ -32,6 +32,8 @@ export interface Start {
   run: DagRun
   taskId: string
   tryNumber: number
+  failures: number
+  firstStartedAt: Date
   /** The line that the child prints on both streams after the try. */
   endMark: string
 }

@@ -157,7 +157,7 @@ export class TaskWorker implements JobListener {
 
   async #execute(claimed: Claimed, fields: object): Promise<Ending> {
     const { db, dags, executor, log, job } = this.#options
-    const { run, taskId, tryNumber, isolated } = claimed
+    const { run, taskId, tryNumber, isolated, failures, firstStartedAt } = claimed
     const dag = dags.get(run.dagId)
     const task = dag?.tasks.get(taskId)
     if (dag === undefined || task === undefined)
@@ -167,8 +167,9 @@ export class TaskWorker implements JobListener {
     const tryLog = this.#writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, show)
     const readUpstream = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
     const confirm = () => job.confirmAlive()
-    const attempt = { run, dag, task, tryNumber, isolated, abort, readOutput: readUpstream, confirm, log: tryLog }
-    const ending = await executor.execute(attempt)
+    const facts = { tryNumber, failures, firstStartedAt, isolated }
+    const tools = { readOutput: readUpstream, confirm, log: tryLog }
+    const ending = await executor.execute({ run, dag, task, ...facts, abort, ...tools })
     // Stores the log lines before the end of the try, so that a reader of the end can read all lines.
     await tryLog.end()
     await this.#writer.drained()

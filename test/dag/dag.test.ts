@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { dag, isDag } from '../../src/dag/dag.ts'
+import { downstreamOf } from '../../src/dag/downstream.ts'
 import { buildGraph } from '../../src/dag/graph.ts'
 import type { Task } from '../../src/dag/task.ts'
-import { downstreamOf } from '../../src/dag/downstream.ts'
 
 const run = () => {}
 

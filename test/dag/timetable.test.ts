@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { openTimetable } from '../../src/scheduler/timetable.ts'
+import { openTimetable } from '../../src/dag/timetable.ts'
 import { changesOf, expectedTicks, type Pattern, readWall, wallAt } from '../support/wall-clock.ts'
 
 const HOUR = 3_600_000

@@ -1,5 +1,5 @@
 import { Cron } from 'croner'
-import { cronOf } from '../dag/schedule.ts'
+import { cronOf } from './schedule.ts'
 
 /** The ticks of a schedule. Instants in ms since 1970, always whole seconds. */
 export interface Timetable {
@@ -45,6 +45,17 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
     }
   }
   return { next, previous: (tick) => previousOf(tick, next) }
+}
+
+const timetables = new WeakMap<object, Timetable>()
+
+/** The first tick of a dag after an instant; undefined if it has no schedule. */
+export function nextTick(dag: { schedule: string | null; timezone: string }, after: Date): Date | undefined {
+  if (dag.schedule === null) return undefined
+  const timetable = timetables.get(dag) ?? openTimetable(dag.schedule, dag.timezone)
+  timetables.set(dag, timetable)
+  const next = timetable.next(after.getTime())
+  return Number.isFinite(next) ? new Date(next) : undefined
 }
 
 /** If the instant is in a repeated wall time: the instant at which the repetition ends. Else an earlier instant. */
