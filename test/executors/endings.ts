@@ -92,6 +92,30 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
       ])
     })
 
+    test('as the kinds of tasks say: a wait, a group, a branch, a short circuit, and the facts about earlier tries', async () => {
+      const { run } = await open()
+      const result = await run(dag('kinds'), { conf: { region: 'us' } })
+      expect(statesOf(result)).toEqual({
+        there: 'success',
+        'rows.first': 'success',
+        'rows.second': 'success',
+        choose: 'success',
+        eu: 'skipped',
+        us: 'success',
+        check: 'skipped',
+        after: 'skipped',
+        tries: 'success',
+      })
+      const reasons = Object.fromEntries(result.task_instances.map(({ task_id, reason }) => [task_id, reason]))
+      expect(reasons).toMatchObject({
+        eu: 'choose chose us',
+        after: 'check skipped all downstream tasks: no new files',
+      })
+      expect(await outputOf(result.run_id, 'tries')).toEqual([1, 2, true, true, 'undefined'])
+      const wrong = await run(dag('kinds'), { conf: { region: 'fr' } })
+      expect(wrong).toMatchObject({ state: 'failed', reason: expect.stringContaining("it chose 'fr'") })
+    })
+
     test('rescheduled: it releases its slot and uses up no retry', async () => {
       const { run } = await open({ slots: 1 })
       const result = await run(dag('rescheduled'))
