@@ -4,7 +4,7 @@ import { clean } from '#src/maintenance/clean.ts'
 import { migrateMetadata } from '#src/maintenance/schema.ts'
 import { type Metadata, openMetadata } from '#src/metadata/metadata.ts'
 import { readLogs } from '#src/operations/logs.ts'
-import type { JobContext } from '#src/runner/job.ts'
+import type { JobContext } from '#src/runner/process.ts'
 import { Writer } from '#src/runner/writer.ts'
 import { median, timed, withServer } from './measure.ts'
 

@@ -8,7 +8,7 @@ import { localExecutor } from '#src/executors/local.ts'
 import { openLog } from '#src/log.ts'
 import { migrateMetadata } from '#src/maintenance/schema.ts'
 import { openMetadata } from '#src/metadata/metadata.ts'
-import { Job } from '#src/runner/job.ts'
+import { Job } from '#src/processes/job.ts'
 import { Runner } from '#src/runner/runner.ts'
 import { median, report, timed, withServer } from './measure.ts'
 

@@ -27,7 +27,7 @@ import type { JobKind } from './metadata/jobs.ts'
 import { openMetadata } from './metadata/metadata.ts'
 import type { Resources } from './runner/execute.ts'
 import type { Executor } from './runner/executor.ts'
-import type { JobListener } from './runner/job.ts'
+import type { JobListener } from './runner/process.ts'
 import type { Runner, RunnerOptions } from './runner/runner.ts'
 import { type Scrub, scrubber } from './secrets.ts'
 import { scrubStderr } from './stderr.ts'
@@ -199,8 +199,8 @@ async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string
   const { config, loaded, log } = setup
   const hashing = codeVersion(config.pipelinesDir)
   const [{ Job }, { Lease }, { localExecutor }, { isolatedExecutor }, { Children }] = await Promise.all([
-    import('./runner/job.ts'),
-    import('./worker/lease.ts'),
+    import('./processes/job.ts'),
+    import('./processes/lease.ts'),
     import('./executors/local.ts'),
     import('./executors/isolated.ts'),
     import('./worker/children.ts'),

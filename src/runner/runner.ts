@@ -13,8 +13,8 @@ import type { LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
 import { Admission } from './admission.ts'
 import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
-import type { JobContext, JobListener } from './job.ts'
 import { OwnedRun, type Owner, type RunView } from './owned-run.ts'
+import type { JobContext, JobListener } from './process.ts'
 import { Writer } from './writer.ts'
 
 export interface RunnerOptions extends JobContext {

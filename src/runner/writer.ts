@@ -5,8 +5,8 @@ import { type Inserted, type Insertion, insertRuns } from '../metadata/dag-runs.
 import type { TryKey } from '../metadata/task-instances.ts'
 import { type LogLine, type RunChange, writeChanges } from '../metadata/transitions.ts'
 import type { Executor } from './executor.ts'
-import type { JobContext } from './job.ts'
 import type { OwnedRun } from './owned-run.ts'
+import type { JobContext } from './process.ts'
 import { TryLog, TURN_BYTES } from './try-log.ts'
 
 export type WriterOptions = JobContext & { executor?: Pick<Executor, 'handOver'> }

@@ -10,7 +10,7 @@ import type { Ending, LogLine } from '../metadata/transitions.ts'
 import { Abort } from '../runner/abort.ts'
 import { failure } from '../runner/active-run.ts'
 import type { Executor, Report } from '../runner/executor.ts'
-import type { Job, JobContext, JobListener } from '../runner/job.ts'
+import type { JobContext, JobListener } from '../runner/process.ts'
 import { interruption } from '../runner/tries.ts'
 import { Writer } from '../runner/writer.ts'
 import { type Claimed, claimTries, findDeadEngines, findStrays, stopServing, storeEngineId } from './claims.ts'
@@ -19,7 +19,8 @@ import { insertReports } from './reports.ts'
 export interface TaskWorkerOptions extends JobContext {
   dags: ReadonlyMap<string, Dag>
   executor: Pick<Executor, 'execute'>
-  job: JobContext['job'] & Pick<Job, 'silentMs'>
+  /** `silentMs`: the time since the main thread renewed the lease. */
+  job: JobContext['job'] & { readonly silentMs: number }
   /** Unlocks the jobs of dead engines. */
   unlock(engineIds: readonly string[]): Promise<void>
   log: Logger

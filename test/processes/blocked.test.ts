@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MainThread } from '../../src/worker/blocked.ts'
+import { MainThread } from '../../src/processes/blocked.ts'
 
 const a = { dagRunId: 1, dagId: 'dag', taskId: 'a', tryNumber: 1, limitMs: 5_000 }
 const b = { ...a, taskId: 'b' }

@@ -6,6 +6,7 @@ import type { Logger } from '../log.ts'
 import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Instant, instant, msSince, silences, startPulse } from '../pulse.ts'
+import type { JobListener, OwnJob } from '../runner/process.ts'
 
 export interface JobOptions extends jobs.LoadedCode, Pick<SessionOptions, 'connectionString' | 'pools'> {
   db: Metadata
@@ -13,28 +14,6 @@ export interface JobOptions extends jobs.LoadedCode, Pick<SessionOptions, 'conne
   /** Renews the lease while the event loop is blocked. */
   lease?: { keep(jobId: number): void; close(): Promise<void> }
   log: Logger
-}
-
-/** The objects that all parts of a runner use. */
-export interface JobContext {
-  /** The pool for the runner's statements. In a long-lived process, its connections use the settings BY_INDEX. */
-  db: Metadata
-  /** Its id changes when the process loses its lease. */
-  job: Pick<Job, 'id' | 'stepDown' | 'confirmAlive'>
-  log: Logger
-}
-
-export interface JobListener {
-  /** A queued run may be available: a process queued, released or finished a run. */
-  runsWaiting(): void
-  /** A slot of a pool was freed. */
-  slotsFreed(): void
-  /** Another process changed this run, or any run if no id is passed. */
-  runChanged(dagRunId?: number): void
-  /** Workers may have reported the ends of tries. Also called once a second. */
-  reported(): void
-  /** This process was declared dead and lost its runs. From now on it has a new job id. */
-  leaseLost(): void
 }
 
 const CHECK_EVERY_MS = 1_000
@@ -50,7 +29,7 @@ const END_JOB_MS = 5_000
  * The job of this process: it holds the advisory lock, renews the lease, receives notifications, and checks once a
  * second for dead processes. Nothing else in the runner polls.
  */
-export class Job {
+export class Job implements OwnJob {
   readonly #options: JobOptions
   readonly #session: Session
   #listener: JobListener | undefined
@@ -113,10 +92,7 @@ export class Job {
     await this.#checking.done()
   }
 
-  /**
-   * Call this if a run could not be written. The next check then releases all runs of this process and takes a new job
-   * id.
-   */
+  /** The next check releases all runs of this process. */
   stepDown(): void {
     this.#isSteppingDown = true
     this.#lastHeartbeat = undefined
@@ -127,7 +103,7 @@ export class Job {
     return this.#lastHeartbeat ? msSince(this.#lastHeartbeat) : 0
   }
 
-  /** See `Attempt.confirm`. Also resolves once this process has given up its runs. */
+  /** Also resolves once this process has given up its runs. */
   confirmAlive(): Promise<void> | undefined {
     return this.#isUnconfirmed ? this.#confirm() : undefined
   }
