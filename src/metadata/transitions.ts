@@ -135,7 +135,8 @@ type Extras = Record<Part, unknown[]>
  * part, because each part costs a tenth of its time.
  */
 function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWorkers: boolean): Extras {
-  const extras: Extras = { handed: [], reports: [], tries: [], outputs: [], freed: [], runs: [], logs: [...logs] }
+  const of = { handed: [], reports: [], tries: [], outputs: [], skips: [], freed: [], runs: [] }
+  const extras: Extras = { ...of, logs: [...logs] }
   const { reports, tries, outputs, freed } = extras
   for (const { dagRunId, transitions, limited, handedOver = [], skips, run } of changes) {
     if (run !== null) extras.runs.push(dagRunId)
