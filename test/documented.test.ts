@@ -35,3 +35,18 @@ test('orders-by-shell', async () => {
   expect(states).toEqual({ count: 'success' })
   expect(lines.filter((line) => !line.includes('$ '))).toEqual(['info 2', 'info 2 orders from FR', 'info 2'])
 })
+
+test('regions', async () => {
+  const { states, lines } = await runExample('regions')
+  expect(states).toEqual({
+    file_there: 'success',
+    'clean.rows': 'success',
+    'clean.names': 'success',
+    check: 'success',
+    choose: 'success',
+    load_eu: 'success',
+    load_us: 'skipped',
+    report: 'success',
+  })
+  expect(lines).toEqual(['info loaded into eu'])
+})
