@@ -55,6 +55,11 @@ export class Machine {
     this.running = this.#start()
   }
 
+  /** It has started: it executes tasks, or owns runs. */
+  get isUp(): boolean {
+    return /executing tasks|health at/.test(this.running.stdout())
+  }
+
   async cutOff(ms: number): Promise<void> {
     const [pid, at] = [pidOf(this), Date.now()]
     this.isCut = true
@@ -158,12 +163,12 @@ export async function openMachines({ database, machines }: Networks, verbs: read
 
 const pidOf = ({ running }: Machine) => running.process.pid ?? 0
 
-/** Waits until the processes of these machines are registered. */
+/** Waits until the processes of these machines have started and are registered. */
 export async function allAlive(db: Metadata, machines: readonly Machine[]): Promise<void> {
   while ((await aliveOf(db, machines)).length < machines.length) await delay(50)
 }
 
-/** Waits until two of these are registered; returns them. */
+/** Waits until two of these have started and are registered; returns them. */
 export async function severalAlive(db: Metadata, machines: () => readonly Machine[]): Promise<Machine[]> {
   for (;;) {
     const alive = await aliveOf(db, machines())
@@ -175,7 +180,7 @@ export async function severalAlive(db: Metadata, machines: () => readonly Machin
 async function aliveOf(db: Metadata, machines: readonly Machine[]): Promise<Machine[]> {
   const alive = `select pid from metadata.job where state = 'running' and pid = any($1) and backend_pid is not null`
   const { rows } = await db.query<{ pid: number }>(alive, [machines.map(pidOf)])
-  return machines.filter((machine) => rows.some(({ pid }) => pid === pidOf(machine)))
+  return machines.filter((machine) => machine.isUp && rows.some(({ pid }) => pid === pidOf(machine)))
 }
 
 /** Waits until one of these has just started a long task; returns it. */
