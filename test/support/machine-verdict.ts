@@ -102,11 +102,18 @@ export interface Outcome {
   reports: number
 }
 
+const WRONG_END = `(r.state = 'failed') <> (r.dag_id = 'failing') and not exists (
+  select from metadata.task_instance t where t.dag_run_id = r.dag_run_id and t.state = 'failed' and t.lost >= 3)`
+
+/** The runs that ended wrong, and why. */
+export async function wrongEnds(db: Metadata): Promise<object[]> {
+  const { rows } = await db.query(`select dag_id, run_id, state, reason from metadata.dag_run r where ${WRONG_END}`)
+  return rows
+}
+
 export async function judgeMachines(db: Metadata): Promise<Outcome> {
   const { rows } = await db.query<Outcome>(`select
-    (select count(*)::int from metadata.dag_run r
-      where (r.state = 'failed') <> (r.dag_id = 'failing') and not exists (
-        select from metadata.task_instance t where t.dag_run_id = r.dag_run_id and t.state = 'failed' and t.lost >= 3)) as "wrongEnds",
+    (select count(*)::int from metadata.dag_run r where ${WRONG_END}) as "wrongEnds",
     (select count(*)::int from metadata.task_instance t join metadata.job j using (job_id)
       join metadata.dag_run r using (dag_run_id)
       join effect e on e.dag_id = r.dag_id and e.run_id = r.run_id and e.task_id = t.task_id and e.try_number = t.try_number

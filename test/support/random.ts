@@ -1,5 +1,7 @@
 /** FUZZ=full runs all cases, FUZZ_SEED=n other random cases; a failure names the seed. */
 export const FULL = process.env.FUZZ === 'full'
+/** FUZZ=short runs the short form of a test that is not reliable enough on a busy machine to run always. */
+export const SHORT = process.env.FUZZ === 'short'
 export const SEED = Number(process.env.FUZZ_SEED ?? 1)
 
 /** Numbers that look random and are the same for the same seed (mulberry32). */
