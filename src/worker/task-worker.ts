@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
+import { inBatches, type Waiting, writeOrSplit } from '../db/batches.ts'
 import { isOutage, logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -45,12 +46,6 @@ interface Running extends TryKey {
   isDropped?: boolean
 }
 
-interface Waiting<In, Out> {
-  item: In
-  resolve(out: Out): void
-  reject(error: unknown): void
-}
-
 /** Executes tries for the owners of runs. It claims each try, executes it, and reports how the try ended. */
 export class TaskWorker implements JobListener {
   readonly #options: TaskWorkerOptions
@@ -58,10 +53,8 @@ export class TaskWorker implements JobListener {
   readonly #running = new Map<string, Running>()
   /** Tries that ended without a report. Until this process has a new job id, it could claim them again. */
   readonly #unreported = new Set<string>()
-  readonly #claims: Waiting<TryKey, Claimed | undefined>[] = []
-  readonly #reports: Waiting<Report, boolean>[] = []
-  readonly #claiming: CoalescedWork
-  readonly #reporting: CoalescedWork
+  readonly #claim = inBatches((tries: readonly Waiting<TryKey, Claimed | undefined>[]) => this.#claimAll(tries))
+  readonly #store = inBatches((reports: readonly Waiting<Report, boolean>[]) => this.#storeAll(reports))
   readonly #looking: CoalescedWork
   #engineId: string | undefined
   /** The workers whose jobs this worker has unlocked after their end. */
@@ -78,9 +71,6 @@ export class TaskWorker implements JobListener {
     this.#options = options
     const { db, job, log } = options
     this.#writer = new Writer({ db, job, log })
-    const failed = (error: Error) => log.error({ err: error }, 'a statement of the worker failed')
-    this.#claiming = new CoalescedWork(() => this.#claimAll(), failed)
-    this.#reporting = new CoalescedWork(() => this.#reportAll(), failed)
     this.#looking = new CoalescedWork(() => this.#look(), logUnlessOutage(log, 'looking for aborted tries failed'))
     this.#timer = setInterval(() => this.#check(), LOOK_EVERY_MS).unref()
   }
@@ -92,10 +82,7 @@ export class TaskWorker implements JobListener {
 
   /** Executes a try from the queue. Does nothing if the try is no longer needed, or already runs. Never rejects. */
   async handle(key: TryKey): Promise<void> {
-    const claimed = await new Promise<Claimed | undefined>((resolve, reject) => {
-      this.#claims.push({ item: key, resolve, reject })
-      this.#claiming.request()
-    })
+    const claimed = await this.#claim(key)
     if (claimed === undefined) return
     const { run, taskId, tryNumber } = claimed
     const fields = { dag_id: run.dagId, run_id: run.runId, task_id: taskId, try_number: tryNumber }
@@ -186,10 +173,7 @@ export class TaskWorker implements JobListener {
         this.#unreported.add(keyOf(key))
         return false
       }
-      return await new Promise<boolean>((resolve, reject) => {
-        this.#reports.push({ item: reportOf(key, ending), resolve, reject })
-        this.#reporting.request()
-      })
+      return await this.#store(reportOf(key, ending))
     } finally {
       this.#running.delete(keyOf(key))
     }
@@ -199,25 +183,18 @@ export class TaskWorker implements JobListener {
    * Claims all tries that wait at this moment, in one statement. A try that runs here at this moment is not claimed again:
    * the answer could be older than its report.
    */
-  async #claimAll(): Promise<void> {
+  async #claimAll(waiting: readonly Waiting<TryKey, Claimed | undefined>[]): Promise<void> {
     const { db, job, log } = this.#options
-    const waiting = this.#claims.splice(0)
     const isKnown = (key: string) => this.#running.has(key) || this.#unreported.has(key)
     const tries = waiting.map(({ item }) => item).filter((item) => !isKnown(keyOf(item)))
     const onWait = ({ message }: Error) => log.warn(`the database is unreachable (${message}); retrying`)
-    try {
-      for (;;) {
-        if (this.#closed) throw new TminusError('this worker has ended', { code: 'worker_ended' })
-        const jobId = job.id
-        const { alive, claimed } = await retryDuringOutage(() => claimTries(db, jobId, tries), {
-          forMs: OUTAGE_MS,
-          onWait,
-        })
-        if (alive) return this.#claimed(waiting, claimed)
-        await delay(DEAD_MS)
-      }
-    } catch (error) {
-      for (const { reject } of waiting) reject(error)
+    for (;;) {
+      if (this.#closed) throw new TminusError('this worker has ended', { code: 'worker_ended' })
+      const jobId = job.id
+      const claim = () => claimTries(db, jobId, tries)
+      const { alive, claimed } = await retryDuringOutage(claim, { forMs: OUTAGE_MS, onWait })
+      if (alive) return this.#claimed(waiting, claimed)
+      await delay(DEAD_MS)
     }
   }
 
@@ -232,30 +209,23 @@ export class TaskWorker implements JobListener {
     }
   }
 
-  async #reportAll(): Promise<void> {
-    const waiting = this.#reports.splice(0)
-    await this.#store(waiting).catch((error: unknown) => {
-      for (const { reject } of waiting) reject(error)
-    })
-  }
-
-  /** If the database refuses one of them, stores each separately. A try whose result is refused fails. */
-  async #store(waiting: readonly Waiting<Report, boolean>[]): Promise<void> {
+  /** A try whose result the database refuses fails. */
+  async #storeAll(waiting: readonly Waiting<Report, boolean>[]): Promise<void> {
     const { db, job } = this.#options
-    const reports = waiting.map(({ item }) => item)
-    try {
+    const store = async (together: readonly Waiting<Report, boolean>[]) => {
+      const reports = together.map(({ item }) => item)
       const stored = await retryDuringOutage(() => insertReports(db, job.id, reports), { forMs: OUTAGE_MS })
       const keys = new Set(stored.map(keyOf))
-      for (const { item, resolve } of waiting) resolve(keys.has(keyOf(item)))
-    } catch (error) {
-      if (isOutage(error)) throw error
-      const [only] = waiting
-      if (waiting.length > 1) for (const one of waiting) await this.#store([one])
-      else if (only?.item.ending.state !== 'failed' && only !== undefined) {
-        const ending = failure(`its result could not be stored: ${messageOf(error)}`)
-        await this.#store([{ ...only, item: reportOf(only.item, ending) }])
-      } else throw error
+      for (const { item, resolve } of together) resolve(keys.has(keyOf(item)))
     }
+    const refuse = (refused: readonly Waiting<Report, boolean>[], error: Error) => {
+      const ending = failure(`its result could not be stored: ${messageOf(error)}`)
+      for (const { item, resolve, reject } of refused) {
+        if (isOutage(error) || item.ending.state === 'failed') reject(error)
+        else this.#store(reportOf(item, ending)).then(resolve, reject)
+      }
+    }
+    await writeOrSplit(waiting, store, refuse)
   }
 
   /** Aborts the tries that no longer run here according to the stored state, and unlocks the jobs of dead workers. */
