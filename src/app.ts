@@ -1,4 +1,4 @@
-import { callBack } from './callbacks/call-back.ts'
+import { Callbacks } from './callbacks/callbacks.ts'
 import { type Clock, openClock } from './clock.ts'
 import { codeVersion } from './code-version.ts'
 import {
@@ -110,17 +110,26 @@ export async function openApp(
   const opened = await openProcess(setup, kind)
   const { db, job, resources } = opened
   const executor = isLocal ? opened.executor : await openDistributed(setup, opened)
-  const onEnd: RunnerOptions['onEnd'] = (run, state) => callBack(db, resources, run, state)
-  const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch })
+  const callbacks = new Callbacks({ db, resources, log })
+  const onEnd: RunnerOptions['onEnd'] = (run, state) => callbacks.ended(run, state)
+  const onChange: RunnerOptions['onChange'] = (run, change) => {
+    callbacks.changed(run, change)
+    watch.onChange?.(run, change)
+  }
+  const runner = new Runner({ db, job, dags: loaded.dags, executor, log, onEnd, ...watch, onChange })
   return await opened.listen(runner, async () => {
     const end = async (state: 'success' | 'failed', options: EndOptions = {}) => {
       const why = storableReason(options.reason)
       // If another process cancels a run, the run ends before its tasks. Those tasks still use the databases, which are
       // closed below.
       await runner.release(0, why ?? 'the process ended', options.abandonMs)
+      await callbacks.close()
       if (!isLocal) await executor.close()
       await opened.close(state, options)
     }
+    // The process of one run, and a page, execute no runs without an owner.
+    const ownerless = kind === 'start' || kind === 'scheduler'
+    callbacks.watchLate(loaded.dags.values(), () => ({ jobId: job.id, ownerless }))
     return { ...opened.databases, runner, jobId: () => job.id, broken: opened.broken, end }
   })
 }

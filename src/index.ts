@@ -1,8 +1,10 @@
 /** The API for pipeline authors. */
+
 export type { Command, Option } from 'commander'
+export type { Callback, OnLate, RunEnd, RunLate, TaskFailure, TaskRetry } from './callbacks/events.ts'
 export { commandFor } from './command-for.ts'
 export type { Check, CheckHost, CommandHost, Commands, DemoHost, Metric, MetricsHost } from './commands.ts'
-export { type DagOptions, dag, type RunEnd } from './dag/dag.ts'
+export { type DagOptions, dag } from './dag/dag.ts'
 export { fail, rescheduleAt, skip } from './dag/ending.ts'
 export type { DagRunState, RunType, TaskInstanceState } from './dag/state.ts'
 export type { Task, TaskContext, TaskLog } from './dag/task.ts'

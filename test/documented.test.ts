@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { loadDags } from '../src/load-dags.ts'
 import type { LogLine } from '../src/metadata/transitions.ts'
 import { useDatabase } from './support/database.ts'
+import { startHttpServer } from './support/http-server.ts'
 import { openTestRunner, statesOf, testResources } from './support/runner.ts'
 
 /** The examples of docs/pipelines.md, as files, so that the compiler checks them too. */
@@ -19,10 +20,13 @@ async function runExample(id: string, settings: Record<string, unknown> = {}) {
   const dag = dags.get(id)
   if (dag === undefined) throw new Error(`no example '${id}'`)
   const lines: LogLine[] = []
-  const resources = { ...testResources(database), settingsOf: () => settings }
+  const callbackLines: string[] = []
+  const line = (level: string) => (message: string) => void callbackLines.push(`${level} ${message}`)
+  const log = () => ({ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') })
+  const resources = { ...testResources(database), settingsOf: () => settings, log }
   const runner = await openTestRunner(database, [dag], { resources, onLog: (line) => lines.push(line) })
   const states = statesOf(await runner.run(dag))
-  return { states, lines: lines.map(({ level, message }) => `${level} ${message}`) }
+  return { states, callbackLines, lines: lines.map(({ level, message }) => `${level} ${message}`) }
 }
 
 test.each(IDS)('docs/pipelines.md shows the example %s as it runs', (id) => {
@@ -49,4 +53,20 @@ test('regions', async () => {
     report: 'success',
   })
   expect(lines).toEqual(['info loaded into eu'])
+})
+
+test('watched-orders', async () => {
+  const tickets: unknown[] = []
+  const server = await startHttpServer(async (request, response) => {
+    const pieces: Buffer[] = []
+    for await (const piece of request) pieces.push(piece)
+    tickets.push(JSON.parse(Buffer.concat(pieces).toString()))
+    response.writeHead(204).end()
+  })
+  onTestFinished(() => server.close())
+  const { states, callbackLines } = await runExample('watched-orders', { TICKETS_URL: server.origin })
+  expect(states).toEqual({ fetch_orders: 'failed' })
+  expect(callbackLines).toEqual([expect.stringMatching(/^warn fetch_orders is tried again at .*: the shop is closed$/)])
+  const runId = expect.stringContaining('manual__')
+  expect(tickets).toEqual([{ title: 'fetch_orders failed', text: 'the shop is closed', runId, tryNumber: 2 }])
 })

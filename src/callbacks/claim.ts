@@ -1,5 +1,5 @@
-import type { RunEnd } from '../dag/dag.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import type { RunEnd } from './events.ts'
 
 /**
  * Claims the callback for one end of a run. The first caller gets the failed tasks and `recovered`: whether the

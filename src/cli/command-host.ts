@@ -65,6 +65,9 @@ function boundedHttp(signal: AbortSignal): Http {
   return {
     get: (url, options) => using((http) => http.get(url, options)),
     getJson: (url, options) => using((http) => http.getJson(url, options)),
+    post: (url, body, options) => using((http) => http.post(url, body, options)),
+    postJson: (url, body, options) => using((http) => http.postJson(url, body, options)),
+    request: (method, url, options) => using((http) => http.request(method, url, options)),
   }
 }
 

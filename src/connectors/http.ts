@@ -31,6 +31,9 @@ export interface HttpOptions {
   hint?: string
 }
 
+/** JSON, unless it is a text, bytes or a form. Its content type is sent, unless `headers` contains another one. */
+export type HttpBody = string | Uint8Array | URLSearchParams | object
+
 export interface HttpResponse {
   status: number
   headers: Readonly<Record<string, string | string[] | undefined>>
@@ -46,7 +49,15 @@ export interface Http {
    * `detail` of a JSON answer, and for 429 and 503 `retryAfterMs`.
    */
   getJson(url: string | URL, options?: HttpOptions): Promise<unknown>
+  /** As `get`, with the method POST and a body. */
+  post(url: string | URL, body: HttpBody, options?: HttpOptions): Promise<HttpResponse>
+  /** As `getJson`, with the method POST and a body. An empty answer is undefined. */
+  postJson(url: string | URL, body: HttpBody, options?: HttpOptions): Promise<unknown>
+  /** As `get`, with any method. */
+  request(method: HttpMethod, url: string | URL, options?: HttpOptions & { body?: HttpBody }): Promise<HttpResponse>
 }
+
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export interface HttpSettings {
   /** Sent with every request. */
@@ -63,13 +74,21 @@ const MAX_BYTES = 64 * 1024 * 1024
 /** Opens connections when needed. `close` aborts the requests in progress and closes every socket. */
 export function openHttp({ userAgent, signal }: HttpSettings): Http & { close(): Promise<void> } {
   const pool = openConnections()
-  const get = async (address: string | URL, options: HttpOptions = {}): Promise<HttpResponse> => {
-    const headers = { 'user-agent': userAgent, ...options.headers }
-    return await exchange(pool, placeOf(address, options), headers, options, signal)
+  const send: Http['request'] = async (method, address, { body, ...options } = {}) => {
+    const headers = { 'user-agent': userAgent, ...typeOf(body), ...options.headers }
+    return await exchange(pool, placeOf(address, options), { method, headers, body: encoded(body) }, options, signal)
   }
+  const get: Http['get'] = (address, options) => send('GET', address, options)
+  const post: Http['post'] = (address, body, options) => send('POST', address, { ...options, body })
+  const json = (address: string | URL, answer: HttpResponse, options: HttpOptions = {}) =>
+    readJson(placeOf(address, options), answer, options)
   return {
-    get,
-    getJson: async (address, options = {}) => readJson(placeOf(address, options), await get(address, options), options),
+    ...{ get, post, request: send },
+    getJson: async (address, options) => json(address, await get(address, options), options),
+    postJson: async (address, body, options) => {
+      const answer = await post(address, body, options)
+      return answer.body.length === 0 && isSuccess(answer.status) ? undefined : json(address, answer, options)
+    },
     close: () => pool.close(),
   }
 }
@@ -116,10 +135,27 @@ function openConnections(): Connections {
   }
 }
 
+interface Sent {
+  method: HttpMethod
+  headers: Record<string, string>
+  body: string | Uint8Array | null
+}
+
+function typeOf(body: HttpBody | undefined): Record<string, string> {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return {}
+  return { 'content-type': body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json' }
+}
+
+function encoded(body: HttpBody | undefined): Sent['body'] {
+  if (body === undefined) return null
+  if (typeof body === 'string' || body instanceof Uint8Array) return body
+  return body instanceof URLSearchParams ? String(body) : JSON.stringify(body)
+}
+
 async function exchange(
   connections: Connections,
   place: Place,
-  headers: Record<string, string>,
+  { method, headers, body: sent }: Sent,
   options: HttpOptions,
   closing: AbortSignal | undefined,
 ): Promise<HttpResponse> {
@@ -139,14 +175,18 @@ async function exchange(
       body,
     } = await undici.request(place.url, {
       dispatcher: connections.agent(undici, connectTimeoutMs),
+      method,
+      body: sent,
       headers: { accept: 'application/json', 'accept-encoding': 'br, gzip', ...headers },
       headersTimeout: idleMs,
       bodyTimeout: idleMs,
       signal: limit.signal,
     })
     answered = true
-    const sent = await readAll(place, body, received['content-length'], maxBytes)
-    return { status: statusCode, headers: received, body: await decoded(place, statusCode, received, sent, maxBytes) }
+    // The answer to HEAD has the length of a body, but no body.
+    const announced = method === 'HEAD' ? undefined : received['content-length']
+    const read = await readAll(place, body, announced, maxBytes)
+    return { status: statusCode, headers: received, body: await decoded(place, statusCode, received, read, maxBytes) }
   } catch (error) {
     if (limit.expired()) throw tookTooLong(place, timeoutMs, error)
     if (limit.signal.aborted) throw aborted(place, limit.signal.reason)
@@ -232,13 +272,15 @@ async function decoded(
     return await decode(sent, { maxOutputLength: maxBytes })
   } catch (error) {
     // The status of an error answer matters more than its unreadable body.
-    if (status < 200 || status > 299) return Buffer.alloc(0)
+    if (!isSuccess(status)) return Buffer.alloc(0)
     throw encodingWrong(place, coding, maxBytes, error)
   }
 }
 
+const isSuccess = (status: number): boolean => status >= 200 && status <= 299
+
 function readJson(place: Place, { status, headers, body }: HttpResponse, options: HttpOptions): unknown {
-  if (status < 200 || status > 299) throw notSuccess(place, status, headers, body, options.headers ?? {})
+  if (!isSuccess(status)) throw notSuccess(place, status, headers, body, options.headers ?? {})
   // Removes a byte order mark, and replaces bytes that are not UTF-8.
   const text = new TextDecoder().decode(body)
   try {

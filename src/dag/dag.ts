@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { DagCallbacks } from '../callbacks/events.ts'
 import type { Commands } from '../commands.ts'
 import type { Duration } from '../duration.ts'
 import { type Builder, checkId, TaskCollector } from './builder.ts'
@@ -10,23 +11,8 @@ import { type Task, type TaskContext, type TaskDefaults, tasksOf } from './task.
 
 export type Catchup = 'none' | 'latest' | 'all'
 
-/** The argument of `onFailure` and `onSuccess`. */
-export interface RunEnd {
-  dagId: string
-  runId: string
-  state: 'success' | 'failed'
-  /** The failed tasks and their reasons, without the tasks that could not run. */
-  failed: readonly { taskId: string; tryNumber: number; reason: string }[]
-  /** True for a success after a failed run of the same dag. */
-  recovered: boolean
-}
-
-export type Callback<Settings = Record<string, unknown>> = (
-  end: RunEnd,
-  context: Pick<TaskContext<Settings>, 'settings' | 'signal' | 'log' | 'http' | 'now'>,
-) => unknown
-
-export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
+export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
+  extends DagCallbacks<z.output<z.ZodObject<S>>> {
   description?: string
   /** Markdown for the dag's page, which shows no HTML of it. */
   doc?: string
@@ -52,8 +38,6 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape> {
   /** Schema of a run's parameters, which each trigger validates. */
   params?: P
   tags?: readonly string[]
-  onFailure?: Callback<z.output<z.ZodObject<S>>>
-  onSuccess?: Callback<z.output<z.ZodObject<S>>>
   /** Schemas of the environment variables that this dag reads, by name. An empty variable counts as unset. */
   settings?: S
   /** The dag's own page: imports a module whose default export is a Hono app, mounted under the dag's id. */

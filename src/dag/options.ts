@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import type { Callback, RunLate, TaskFailure, TaskRetry } from '../callbacks/events.ts'
 import type { Commands } from '../commands.ts'
 import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
-import type { Callback } from './dag.ts'
 import { invalid } from './invalid.ts'
 import type { Memory, TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
@@ -81,6 +81,11 @@ const DAG = options({
   tags: z.array(text, 'must be a list of texts').default([]),
   onFailure: callback<Callback>().optional(),
   onSuccess: callback<Callback>().optional(),
+  onTaskFailure: callback<Callback<TaskFailure>>().optional(),
+  onRetry: callback<Callback<TaskRetry>>().optional(),
+  onLate: options({ after: duration, call: callback<Callback<RunLate>>() })
+    .transform(({ after, call }) => ({ afterMs: after, call }))
+    .optional(),
   // A z.object is not valid here, although it is an object.
   settings: record(schema, 'an object of zod schemas by the names of environment variables').default({}),
   board: callback<() => Promise<unknown>>().optional(),

@@ -140,7 +140,16 @@ async function cleanBackfills(db: Metadata, cutoff: Date, { dryRun, signal }: Cl
   return (await db.query(`${verb} metadata.backfill where ended_at < $1`, [cutoff])).rowCount ?? 0
 }
 
-const OF_A_RUN = ['dag_run', 'task_instance', 'task_instance_history', 'task_log', 'xcom', 'callback', 'pool_slot']
+const OF_A_RUN = [
+  'dag_run',
+  'task_instance',
+  'task_instance_history',
+  'task_log',
+  'xcom',
+  'callback',
+  'task_callback',
+  'pool_slot',
+]
 
 async function vacuum(db: Metadata, cleaned: readonly Cleaned[]): Promise<number> {
   const emptied = cleaned

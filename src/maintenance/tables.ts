@@ -15,6 +15,7 @@ export const TABLES: ReadonlySet<string> = new Set([
   'pool',
   'pool_slot',
   'schema_migration',
+  'task_callback',
   'task_instance',
   'task_instance_history',
   'task_log',

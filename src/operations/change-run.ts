@@ -128,7 +128,8 @@ export async function cancelRun(tx: Metadata, run: LockedRun, reason = 'cancelle
 
 /** Continues a run with the current states of its task instances; an ended run is queued again. */
 export async function continueRun(tx: Metadata, { dagRunId, state }: LockedRun): Promise<void> {
-  const reopened = `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null`
+  const reopened = `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null,
+    reopened_at = now(), late_at = null`
   const moved = isOver(state) ? reopened : ''
   await tx.query(`update metadata.dag_run set version = version + 1 ${moved} where dag_run_id = $1`, [dagRunId])
   await notifyChanged(tx, dagRunId)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type RunningTry, runAs } from '../blame.ts'
 import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
-import type { Dag, RunEnd } from '../dag/dag.ts'
+import type { Dag } from '../dag/dag.ts'
 import { Rescheduled, Skipped, skip } from '../dag/ending.ts'
 import { isGroup, type LogLevel, type Task, type TaskContext, type TaskLog, type Upstream } from '../dag/task.ts'
 import { nextTick } from '../dag/timetable.ts'
@@ -26,7 +26,7 @@ export interface Resources {
   /** The current time for tasks, which the setting `CLOCK` can change. */
   now(): Date
   /** The process's own log, for callbacks. */
-  log(end: RunEnd): TaskLog
+  log(of: { dagId: string; runId: string }): TaskLog
   /** Removes secrets from text before it is stored. */
   scrub(text: string): string
 }

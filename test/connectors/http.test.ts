@@ -361,6 +361,58 @@ describe('aborting and closing', () => {
   })
 })
 
+describe('a body', () => {
+  /** Answers with what it received. */
+  const echo: Handler = async (request, response) => {
+    const pieces: Buffer[] = []
+    for await (const piece of request) pieces.push(piece)
+    const { method, headers } = request
+    sendJson(response, { method, type: headers['content-type'], body: Buffer.concat(pieces).toString() })
+  }
+
+  test.each([
+    ['an object', { a: 1 }, 'application/json', '{"a":1}'],
+    ['a list', [1, 'é'], 'application/json', '[1,"é"]'],
+    ['a form', new URLSearchParams({ a: '1 2' }), 'application/x-www-form-urlencoded', 'a=1+2'],
+    ['a text', 'plain', undefined, 'plain'],
+    ['bytes', Buffer.from('raw'), undefined, 'raw'],
+  ])('of %s is sent with its type', async (_what, body, type, sent) => {
+    const { origin } = await serve(echo)
+    expect(await open().postJson(origin, body)).toEqual({ method: 'POST', type, body: sent })
+  })
+
+  test('may have another type and another method', async () => {
+    const { origin } = await serve(echo)
+    const options = { body: { a: 1 }, headers: { 'content-type': 'application/merge-patch+json' } }
+    const { body } = await open().request('PATCH', origin, options)
+    expect(JSON.parse(body.toString())).toEqual({
+      method: 'PATCH',
+      type: 'application/merge-patch+json',
+      body: '{"a":1}',
+    })
+  })
+
+  test('that is missing in the answer is undefined', async () => {
+    const { origin } = await serve((_request, response) => void response.writeHead(204).end())
+    expect(await open().postJson(origin, {})).toBeUndefined()
+    expect((await open().request('DELETE', origin)).status).toBe(204)
+  })
+
+  test('is not expected after HEAD', async () => {
+    const { origin } = await serve(
+      (_request, response) => void response.writeHead(200, { 'content-length': 1e9 }).end(),
+    )
+    expect((await open().request('HEAD', origin)).body).toHaveLength(0)
+  })
+
+  test('is sent once, and an error status is an error of postJson only', async () => {
+    const server = await serve((_request, response) => sendJson(response, { detail: 'no such channel' }, 404))
+    expect((await open().post(server.origin, {})).status).toBe(404)
+    expect((await errorOf(open().postJson(server.origin, {}))).message).toContain('404 Not Found ("no such channel")')
+    expect(server.requests).toHaveLength(2)
+  })
+})
+
 describe('Retry-After', () => {
   test('in seconds or as a date', () => {
     const now = Date.UTC(2026, 0, 1)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { callBack } from '../../src/callbacks/call-back.ts'
+import { Callbacks } from '../../src/callbacks/callbacks.ts'
 import { openHttp } from '../../src/connectors/http.ts'
 import type { Dag } from '../../src/dag/dag.ts'
 import { localExecutor } from '../../src/executors/local.ts'
@@ -37,6 +37,7 @@ export async function openTestRunner(
   const jobId = await insertJob(metadata, 'pipeline')
   const { slots = 4, resources = testResources(database), executorOf, ...given } = options
   const executor = executorOf?.(metadata, jobId) ?? localExecutor(slots, resources)
+  const callbacks = new Callbacks({ db: metadata, resources, log: given.log ?? silent })
   const known = new Map(dags.map((dag) => [dag.id, dag]))
   const runner = new Runner({
     db: metadata,
@@ -44,8 +45,12 @@ export async function openTestRunner(
     dags: known,
     executor,
     log: silent,
-    onEnd: (run, state) => callBack(metadata, resources, run, state),
+    onEnd: (run, state) => callbacks.ended(run, state),
     ...given,
+    onChange: (run, change) => {
+      callbacks.changed(run, change)
+      given.onChange?.(run, change)
+    },
   })
   const run = async (dag: Dag, trigger: Partial<Trigger> = {}) => {
     const owned = await runner.run(dag, { logicalDate: new Date(), ...trigger })

@@ -335,6 +335,7 @@ describe('the throttle', () => {
     // The real client, sent to the loopback server instead.
     const redirected = (url: string | URL) => server.url.replace(/\/2\.3\.0$/, '') + new URL(url).pathname
     const there: Http = {
+      ...http,
       get: (url, options) => http.get(redirected(url), options),
       getJson: (url, options) => http.getJson(redirected(url), options),
     }

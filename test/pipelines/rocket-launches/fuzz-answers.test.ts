@@ -42,6 +42,7 @@ const connector = openHttp({ userAgent: 'tminus-test/1' })
 function httpFor(codes: readonly string[]): Http {
   const limits = codes.includes('http_timeout') ? IMPATIENT : MOST
   return {
+    ...connector,
     get: (url, options) => connector.get(url, { ...options, ...limits }),
     getJson: (url, options) => connector.getJson(url, { ...options, ...limits }),
   }
