@@ -21,6 +21,8 @@ export interface Graph {
   /** The positions of each node's distinct upstreams and downstreams. */
   readonly upstream: readonly (readonly number[])[]
   readonly downstream: readonly (readonly number[])[]
+  /** The positions of the branches that choose each node: they decide before its trigger rule. */
+  readonly choosers: readonly (readonly number[])[]
 }
 
 /**
@@ -35,7 +37,11 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
   upstream.forEach((parents, index) => {
     for (const parent of parents) downstream[parent]?.push(index)
   })
-  return { nodes, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
+  const chooses = ({ options = {} }: GraphNode, id: string) => Object.values(options).some((ids) => ids.includes(id))
+  const choosers = nodes.map(({ id }, index) =>
+    (upstream[index] ?? []).filter((at) => chooses(nodes[at] as GraphNode, id)),
+  )
+  return { nodes, choosers, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
 }
 
 /** Walks from each task to its upstreams first. A walk that meets its own path has found a cycle. */

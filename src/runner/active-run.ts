@@ -170,7 +170,8 @@ export class ActiveRun {
     const open = [...candidates]
     for (const index of open) {
       const { state, skip } = this.instance(index)
-      if (state !== 'none') continue
+      const isUndecided = this.graph.choosers[index]?.some((branch) => !isTerminal(this.instance(branch).state))
+      if (state !== 'none' || isUndecided) continue
       const rule = this.graph.nodes[index]?.triggerRule ?? 'all_success'
       const verdict = skip ? skipped(skip) : judge(rule, this.#tallies[index] as Tally)
       if (verdict?.state === 'ready') ready.add(index)
@@ -224,9 +225,12 @@ export class ActiveRun {
 }
 
 /** Returns the tasks that are ready when a run starts. */
-export function readyAtFirst({ nodes, upstream }: Graph): string[] {
+export function readyAtFirst({ nodes, upstream, choosers }: Graph): string[] {
   const isReady = (rule: TriggerRule, parents = 0) => judge(rule, emptyTally(parents))?.state === 'ready'
-  return nodes.filter((node, index) => isReady(node.triggerRule, upstream[index]?.length)).map(({ id }) => id)
+  const ready = nodes.filter(
+    (node, index) => isReady(node.triggerRule, upstream[index]?.length) && !choosers[index]?.length,
+  )
+  return ready.map(({ id }) => id)
 }
 
 /** The ending of a try that failed for a reason outside the task's code. */

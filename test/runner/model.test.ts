@@ -49,6 +49,7 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
           const outcome = outcomes[Math.min(start, outcomes.length - 1)]
           if (start % 2 === 1) await new Promise((resolve) => setImmediate(resolve))
           if (outcome === 'skip') throw skip('as drawn')
+          if (outcome === 'skip_downstream') throw skip.downstream('as drawn')
           if (outcome === 'fail_for_good') throw fail('as drawn')
           if (outcome === 'fail') throw new Error('as drawn')
         },
@@ -70,5 +71,103 @@ test('random dags end as in the reference interpreter, with the same number of s
       expect(result.state).toBe(expected.run)
     }),
     { numRuns: 150 },
+  )
+})
+
+/** A random dag with a branch `b` after some of its tasks. The later tasks are in its options, at random. */
+const branching = fc
+  .record({
+    model: models,
+    at: fc.nat(),
+    options: fc.array(fc.constantFrom('none', 'x', 'y', 'both'), { minLength: 12, maxLength: 12 }),
+    chosen: fc.subarray(['x', 'y']),
+    outcome: fc.constantFrom('success', 'success', 'success', 'fail_for_good', 'skip'),
+  })
+  .map(({ model, at, options, chosen, outcome }) => {
+    const [before, later] = [model.slice(0, at % (model.length + 1)), model.slice(at % (model.length + 1))]
+    const inOption = (key: string) =>
+      later.filter((_task, index) => ['both', key].includes(options[index] ?? '')).map(({ id }) => id)
+    const branch = { options: { x: inOption('x'), y: inOption('y') }, chosen }
+    const all = new Set([...branch.options.x, ...branch.options.y])
+    const waiting = later.map((task) => (all.has(task.id) ? { ...task, upstream: [...task.upstream, 'b'] } : task))
+    const own = { id: 'b', upstream: before.slice(-2).map(({ id }) => id), rule: 'all_success', retries: 0 } as const
+    return [...before, { ...own, upstream: [...own.upstream], outcomes: [outcome], branch }, ...waiting] as ModelTask[]
+  })
+
+function branchingDagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag {
+  return dag(uniqueId('model'), { defaultArgs: { retryDelay: '1ms' } }, (builder) => {
+    const defined: Record<string, Task> = {}
+    // The branch is defined last, and comes between its upstreams and its options in the graph.
+    for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
+      const { id, rule, retries, outcomes, branch } = one
+      starts[id] = 0
+      const upstream = Object.fromEntries(
+        one.upstream.filter((parent) => parent !== 'b').map((parent) => [parent, defined[parent] as Task]),
+      )
+      const run = () => {
+        const start = starts[id] ?? 0
+        starts[id] = start + 1
+        const outcome = outcomes[Math.min(start, outcomes.length - 1)]
+        if (outcome === 'skip') throw skip('as drawn')
+        if (outcome === 'fail_for_good') throw fail('as drawn')
+        if (outcome === 'fail') throw new Error('as drawn')
+      }
+      const listOf = (key: 'x' | 'y') => (branch?.options[key] ?? []).map((option) => defined[option] as Task)
+      defined[id] = branch
+        ? builder.task.branch(id, {
+            upstream,
+            options: { x: listOf('x'), y: listOf('y') },
+            run: () => {
+              run()
+              return branch.chosen as ('x' | 'y')[]
+            },
+          })
+        : builder.task(id, { upstream, triggerRule: rule, retries, run })
+    }
+  })
+}
+
+test('random dags with a branch end as in the reference interpreter, whatever the order in which tasks end', async () => {
+  await fc.assert(
+    fc.asyncProperty(branching, fc.constantFrom(1, 3, 16), async (model, slots) => {
+      const starts: Record<string, number> = {}
+      const defined = branchingDagOf(model, starts)
+      const { run } = await openTestRunner(database, [defined], { slots })
+      const result = await run(defined)
+      const expected = interpret(model)
+      expect(statesOf(result)).toEqual(expected.states)
+      expect(starts).toEqual(expected.starts)
+      expect(result.state).toBe(expected.run)
+    }),
+    { numRuns: 150 },
+  )
+})
+
+test('random dags with short circuits end as in the reference interpreter', async () => {
+  const outcomes = fc.constantFrom('success' as const, 'success' as const, 'skip' as const, 'skip_downstream' as const)
+  // Only rules that wait for all upstreams: a task that has started cannot be skipped.
+  const rules = fc.constantFrom(
+    'all_success' as const,
+    'all_done' as const,
+    'none_failed' as const,
+    'none_failed_min_one_success' as const,
+    'none_skipped' as const,
+  )
+  const drawn = fc.tuple(models, fc.array(fc.tuple(outcomes, rules), { minLength: 12, maxLength: 12 }))
+  await fc.assert(
+    fc.asyncProperty(drawn, async ([tasks, ends]) => {
+      const model = tasks.map((task, index) => {
+        const [outcome, rule] = ends[index] ?? ['success', 'all_success']
+        return { ...task, retries: 0, outcomes: [outcome], rule }
+      })
+      const starts: Record<string, number> = {}
+      const defined = dagOf(model, starts)
+      const { run } = await openTestRunner(database, [defined], { slots: 3 })
+      const result = await run(defined)
+      const expected = interpret(model)
+      expect(statesOf(result)).toEqual(expected.states)
+      expect(starts).toEqual(expected.starts)
+    }),
+    { numRuns: 100 },
   )
 })

@@ -7,7 +7,9 @@ export interface ModelTask {
   rule: TriggerRule
   retries: number
   /** How each start ends; the last one repeats. */
-  outcomes: ('success' | 'fail' | 'fail_for_good' | 'skip')[]
+  outcomes: ('success' | 'fail' | 'fail_for_good' | 'skip' | 'skip_downstream')[]
+  /** Of a branch: the tasks to choose from, by option, and the options that it chooses. The tasks come later. */
+  branch?: { options: Readonly<Record<string, readonly string[]>>; chosen: readonly string[] }
 }
 
 export interface ModelResult {
@@ -24,13 +26,30 @@ export interface ModelResult {
 export function interpret(tasks: readonly ModelTask[]): ModelResult {
   const states: Record<string, TerminalTaskState> = {}
   const starts: Record<string, number> = {}
+  const skipped = new Set<string>()
   for (const task of tasks) {
     starts[task.id] = 0
-    const verdict = judged(task, states)
+    const verdict = skipped.has(task.id) ? 'skipped' : judged(task, states)
     states[task.id] = verdict === 'ready' ? tried(task, starts) : verdict
+    if (states[task.id] === 'success') for (const id of notChosen(task)) skipped.add(id)
+    const isShort = verdict === 'ready' && task.outcomes[(starts[task.id] ?? 0) - 1] === 'skip_downstream'
+    if (isShort) for (const { id } of after(task.id, tasks)) skipped.add(id)
   }
   const red = Object.values(states).some((state) => state === 'failed' || state === 'upstream_failed')
   return { states, starts, run: red ? 'failed' : 'success' }
+}
+
+function notChosen({ branch }: ModelTask): string[] {
+  const chosen = new Set(branch?.chosen.flatMap((key) => branch.options[key] ?? []))
+  return Object.values(branch?.options ?? {})
+    .flat()
+    .filter((id) => !chosen.has(id))
+}
+
+/** All tasks that are directly or indirectly downstream. */
+function after(id: string, tasks: readonly ModelTask[]): ModelTask[] {
+  const direct = tasks.filter(({ upstream }) => upstream.includes(id))
+  return [...direct, ...direct.flatMap((one) => after(one.id, tasks))]
 }
 
 function judged(task: ModelTask, states: Record<string, TerminalTaskState>): 'ready' | 'skipped' | 'upstream_failed' {
@@ -73,7 +92,7 @@ function tried(task: ModelTask, starts: Record<string, number>): TerminalTaskSta
     starts[task.id] = start + 1
     const outcome = task.outcomes[Math.min(start, task.outcomes.length - 1)]
     if (outcome === 'success') return 'success'
-    if (outcome === 'skip') return 'skipped'
+    if (outcome === 'skip' || outcome === 'skip_downstream') return 'skipped'
     if (outcome === 'fail_for_good' || ++failures > task.retries) return 'failed'
   }
 }
