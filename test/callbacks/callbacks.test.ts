@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { Callbacks } from '../../src/callbacks/callbacks.ts'
@@ -47,8 +48,14 @@ function failing(more: DagCallbacks = {}) {
 const ALL = ['retry load 1: no 1 true', 'failure load 2: no 2', 'run, tasks load']
 
 describe('onRetry and onTaskFailure', () => {
-  test('are called for each failed try, before onFailure', async () => {
-    const { defined, called } = failing()
+  test('are called for each failed try, one after the other, before onFailure', async () => {
+    const { defined, called } = failing({
+      onRetry: async ({ taskId, tryNumber, reason }) => {
+        // The task fails for the second time in the meantime.
+        await delay(300)
+        called.push(`retry ${taskId} ${tryNumber}: ${reason} true`)
+      },
+    })
     await (await openTestRunner(database, [defined])).run(defined)
     expect(called).toEqual(ALL)
   })
@@ -101,15 +108,25 @@ describe('onRetry and onTaskFailure', () => {
     expect(called).toEqual(['failure load 2: no 2'])
   })
 
-  test('after a clear, the new failure is called and the old one is not', async () => {
-    const { defined, called } = failing({ onFailure: () => {} })
-    const { run, runner, metadata: db } = await openTestRunner(database, [defined])
-    const { run_id: runId } = await run(defined)
+  test('after a clear of one task, its new failure is called; the failure of another task is not, even if it never was', async () => {
+    const called: string[] = []
+    const run = () => {
+      throw new Error('no')
+    }
+    const onTaskFailure: DagCallbacks['onTaskFailure'] = ({ taskId, tryNumber }) =>
+      called.push(`${taskId} ${tryNumber}`)
+    const defined = dag(uniqueId('two'), { onTaskFailure }, ({ task }) => [
+      task('load', { run }),
+      task('other', { run }),
+    ])
+    const { run: runOnce, runner, metadata: db } = await openTestRunner(database, [defined])
+    const { run_id: runId } = await runOnce(defined)
+    await db.query('truncate metadata.task_callback')
     await clear(db, { dagId: defined.id, runId }, { taskIds: ['load'] })
     await runner.claim({ dagIds: [defined.id], onlyBegun: false })
     await runner.idle()
     await runner.drained()
-    expect(called).toEqual([...ALL.slice(0, 2), 'retry load 3: no 3 true', 'failure load 4: no 4'])
+    expect(called.sort()).toEqual(['load 1', 'load 2', 'other 1'])
   })
 
   test('one that throws is logged; the others are called, and the run is not affected', async () => {

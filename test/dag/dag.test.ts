@@ -4,6 +4,7 @@ import { dag, isDag } from '../../src/dag/dag.ts'
 import { downstreamOf } from '../../src/dag/downstream.ts'
 import { buildGraph } from '../../src/dag/graph.ts'
 import type { Task } from '../../src/dag/task.ts'
+import { $ } from '../../src/shell/index.ts'
 
 const run = () => {}
 
@@ -120,6 +121,10 @@ describe('dag()', () => {
     [{ tags: 'launches' }, 'tags must be a list of texts'],
     [{ tags: [1] }, 'tags.0 must be a text'],
     [{ onFailure: 'mail' }, 'onFailure must be a function'],
+    [{ onRetry: {} }, 'onRetry must be a function'],
+    [{ onLate: () => {} }, 'onLate must be an object'],
+    [{ onLate: { after: '20 min', call: () => {} } }, "onLate.after is not a duration; write '500ms'"],
+    [{ onLate: { after: '20m' } }, 'onLate.call must be a function'],
     [{ onSuccess: {} }, 'onSuccess must be a function'],
     [{ board: './board.ts' }, 'board must be a function'],
     [{ commands: import('zod') }, 'commands must be a function'],
@@ -231,6 +236,33 @@ describe('types: what must not compile', () => {
         })
       })
     expect(define).toBeTypeOf('function')
+  })
+
+  test('callbacks get their own event and the settings of the dag; a command gets only words', () => {
+    const settings = { TOKEN: z.string() }
+    const ofCallbacks = () => [
+      dag(
+        'typed',
+        { settings, onRetry: ({ retryAt }, { settings: { TOKEN } }) => [retryAt.getTime(), TOKEN.length] },
+        () => {},
+      ),
+      // @ts-expect-error a task that is not tried again has no next try
+      dag('typed', { onTaskFailure: ({ retryAt }) => retryAt }, () => {}),
+      // @ts-expect-error not a declared setting
+      dag('typed', { settings, onLate: { after: '1h', call: (_late, context) => context.settings.OTHER } }, () => {}),
+      // @ts-expect-error without `after`
+      dag('typed', { onLate: { call: () => {} } }, () => {}),
+    ]
+    const ofCommands = () => [
+      $`echo ${1} ${'a'} ${['b', 2n]} ${true}`,
+      // @ts-expect-error an object is not a word
+      $`echo ${{}}`,
+      // @ts-expect-error undefined would be the word 'undefined'
+      $`echo ${undefined}`,
+      // @ts-expect-error no such option
+      $({ timeout: 1 })`echo`,
+    ]
+    expect([ofCallbacks, ofCommands]).toHaveLength(2)
   })
 })
 
