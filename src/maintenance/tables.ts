@@ -20,6 +20,7 @@ export const TABLES: ReadonlySet<string> = new Set([
   'task_instance_history',
   'task_log',
   'task_report',
+  'task_skip',
   'task_try',
   'web_session',
   'web_user',
