@@ -31,7 +31,8 @@ export function isTerminal(state: TaskInstanceState): state is TerminalTaskState
   return TRANSITIONS[state].length === 0
 }
 
-export type RunType = 'manual' | 'scheduled' | 'backfill'
+export const RUN_TYPES = ['manual', 'scheduled', 'backfill'] as const
+export type RunType = (typeof RUN_TYPES)[number]
 
 /** True for a run that has ended. Only a clear or a mark changes an ended run again: to `queued`. */
 export function isOver(state: DagRunState): state is 'success' | 'failed' {

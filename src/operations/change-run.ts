@@ -11,7 +11,7 @@ export interface LockedRun {
   dagRunId: number
   runId: string
   state: DagRunState
-  graph: GraphNode[]
+  graph: readonly GraphNode[]
   /** States of the task instances, by task id. */
   states: Record<string, TaskInstanceState>
   /** Ids of tasks whose state was decided by other tasks or a cancel, not by a try or a mark. */
@@ -41,6 +41,21 @@ export async function readStates(db: Metadata, dagRunId: number): Promise<Pick<L
     [dagRunId],
   )
   return rows[0] ?? { states: {}, unrun: [] }
+}
+
+/** Gives an ended run another graph. Its new tasks get rows; the rows of tasks that the graph does not have are kept. */
+export async function replaceGraph(
+  tx: Metadata,
+  dagRunId: number,
+  dagVersionId: number,
+  taskIds: readonly string[],
+): Promise<void> {
+  await tx.query(
+    `with moved as (update metadata.dag_run set dag_version_id = $2 where dag_run_id = $1)
+     insert into metadata.task_instance (dag_run_id, task_id, state, try_number)
+     select $1, task_id, 'none', 0 from unnest($3::text[]) task_id on conflict do nothing`,
+    [dagRunId, dagVersionId, taskIds],
+  )
 }
 
 export const MARKED = 'marked'

@@ -44,10 +44,19 @@ export const INSTANCE = `task_id, state, try_number, started_at as start_date, e
   left(reason, ${MOST_REASON}) as reason,
   (select j.code_version from metadata.job j where j.job_id = t.job_id) as code_version, due_at`
 
-export interface RunsWanted {
+export interface RunFilter {
   /** Null: of every dag. */
   dagId: string | null
   state?: DagRunState | null
+  runType?: RunType | null
+  /** The range of logical dates, both ends included. */
+  since?: Date | null
+  until?: Date | null
+}
+
+export interface RunsWanted extends RunFilter {
+  /** Only runs that have ended. */
+  isOver?: boolean
   /** Only runs with an id below this one; null: from the newest on. */
   before?: number | null
   limit: number
@@ -55,13 +64,24 @@ export interface RunsWanted {
 
 /** Runs, newest first. */
 export async function readRuns(db: Metadata, wanted: RunsWanted): Promise<RunRow[]> {
-  const { dagId, state = null, before = null, limit } = wanted
+  const {
+    dagId,
+    state = null,
+    runType = null,
+    since = null,
+    until = null,
+    isOver = false,
+    before = null,
+    limit,
+  } = wanted
   const { rows } = await db.query<RunRow>(
     `select ${RUN} from metadata.dag_run r
      where ($1::text is null or r.dag_id = $1) and ($2::text is null or r.state = $2)
-       and r.dag_run_id < coalesce($3::bigint, 9223372036854775807)
+       and r.dag_run_id < coalesce($3::bigint, 9223372036854775807) and ($5::text is null or r.run_type = $5)
+       and ($6::timestamptz is null or r.logical_date >= $6) and ($7::timestamptz is null or r.logical_date <= $7)
+       and (not $8 or r.ended_at is not null)
      order by r.dag_run_id desc limit $4`,
-    [dagId, state, before, limit],
+    [dagId, state, before, limit, runType, since, until, isOver],
   )
   return rows
 }
@@ -85,7 +105,7 @@ export async function readRun(db: Metadata, dagId: string, runId: string): Promi
 }
 
 export interface WholeRun extends RunWithGraph {
-  /** In the order of the graph. */
+  /** In the order of the graph; then the tasks that the graph no longer has. */
   instances: InstanceRow[]
 }
 
@@ -98,8 +118,14 @@ export async function readWholeRun(db: Metadata, dagId: string, runId: string): 
     `select ${INSTANCE} from metadata.task_instance t where dag_run_id = $1`,
     [found.run.id],
   )
-  rows.sort((a, b) => (order.get(a.task_id) ?? 0) - (order.get(b.task_id) ?? 0))
-  return { ...found, instances: rows }
+  const positionOf = ({ task_id }: InstanceRow) => order.get(task_id) ?? order.size
+  rows.sort((a, b) => positionOf(a) - positionOf(b))
+  return { ...found, instances: rows.map((row) => (positionOf(row) < order.size ? row : outdated(row))) }
+}
+
+/** A task that `clear` with the current graph has left behind. */
+function outdated(row: InstanceRow): InstanceRow {
+  return { ...row, reason: `no longer in the graph of this run${row.reason === null ? '' : `: ${row.reason}`}` }
 }
 
 /** A run in the JSON of `dags runs`. */
@@ -125,6 +151,13 @@ export async function showRun(db: Metadata, dagId: string, runId: string): Promi
   return { ...listing(found.run), reason: found.run.reason, task_instances }
 }
 
-function listing({ id, data_interval_start, data_interval_end, reason, queued_at, ...listed }: RunRow): DagRunListing {
+export function listing({
+  id,
+  data_interval_start,
+  data_interval_end,
+  reason,
+  queued_at,
+  ...listed
+}: RunRow): DagRunListing {
   return listed
 }

@@ -1,11 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
 import { downstreamOf } from '../dag/downstream.ts'
-import { buildGraph } from '../dag/graph.ts'
+import { buildGraph, type GraphNode } from '../dag/graph.ts'
 import { type Skip, skipsOf } from '../dag/skips.ts'
-import { isOver } from '../dag/state.ts'
+import { type DagRunState, isOver } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { issueLines, UsageError } from '../errors.ts'
+import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { MAX_OUTPUT_BYTES } from '../runner/execute.ts'
 import * as operations from './change-run.ts'
@@ -25,6 +27,8 @@ export interface Selection {
   downstream?: boolean
   /** Keep only tasks that are failed or upstream_failed. */
   onlyFailed?: boolean
+  /** Select nothing if the run is no longer in this state. */
+  ifState?: DagRunState
 }
 
 /** The states that a user can give to a task. */
@@ -39,16 +43,44 @@ export interface Operated {
 /**
  * Runs tasks again within their run; earlier tries and logs are kept. Also resets downstream tasks that did not run or
  * were skipped, so that their trigger rule is evaluated again. A finished run is queued.
+ *
+ * @param current gives the run the graph of this dag, if its graph is another one. The run must have ended. New tasks
+ * start, and tasks whose upstreams changed and that did not run are evaluated again. Tasks that the graph no longer has
+ * keep their rows and logs, but the run ignores them.
  */
-export async function clear(db: Metadata, key: RunKey, selection: Selection, dryRun = false): Promise<Operated> {
-  return await operate(db, key, async (tx, run) => {
+export async function clear(
+  db: Metadata,
+  key: RunKey,
+  selection: Selection,
+  dryRun = false,
+  current?: Dag,
+): Promise<Operated> {
+  return await operate(db, key, async (tx, stored) => {
+    const { ifState = stored.state } = selection
+    if (ifState !== stored.state) return []
+    const changed = current === undefined ? undefined : changedTasks(stored, current.graph.nodes)
+    const run = changed === undefined || current === undefined ? stored : { ...stored, graph: current.graph.nodes }
     const selected = select(run, selection)
-    const taskIds = inOrder(run, [...selected, ...unrunAfter(run, selected)])
-    if (taskIds.length === 0 || dryRun) return taskIds
+    const open = (changed ?? []).filter((id) => run.states[id] === undefined || run.unrun.includes(id))
+    const taskIds = inOrder(run, [...selected, ...open, ...unrunAfter(run, [...selected, ...(changed ?? [])])])
+    if (dryRun || (taskIds.length === 0 && changed === undefined)) return taskIds
+    if (changed !== undefined && current !== undefined)
+      await operations.replaceGraph(tx, run.dagRunId, await registerDag(tx, current), current.graph.taskIds)
     await operations.setInstances(tx, run.dagRunId, taskIds, 'none', null)
     await operations.continueRun(tx, run)
     return taskIds
   })
+}
+
+/** The tasks that are new or differ in this graph; undefined if the run has the same graph. Throws for an active run. */
+function changedTasks(run: LockedRun, nodes: readonly GraphNode[]): string[] | undefined {
+  const before = new Map(run.graph.map((node) => [node.id, node]))
+  // Through JSON, because the stored nodes have no fields that are undefined.
+  const now: GraphNode[] = JSON.parse(JSON.stringify(nodes))
+  const changed = now.filter((node) => !isDeepStrictEqual(node, before.get(node.id))).map(({ id }) => id)
+  if (changed.length === 0 && nodes.length === before.size) return undefined
+  if (isOver(run.state)) return changed
+  throw new UsageError(`Run ${run.runId} is ${run.state}; its graph can change after it has ended: cancel it first`)
 }
 
 /** Cancels a run: running tasks are aborted and fail; tasks that wait are skipped. */

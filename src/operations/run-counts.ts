@@ -56,3 +56,13 @@ export async function listStoredDags(
   const unfinished = new Map((await countUnfinished(db)).map((one) => [one.dag_id, one]))
   return rows.map(({ dag_id }) => ({ dag_id, unfinished: unfinished.get(dag_id) }))
 }
+
+/** The number of a dag's stored runs; undefined for a dag that is not stored. */
+export async function countRuns(db: Metadata, dagId: string): Promise<number | undefined> {
+  const { rows } = await db.query<{ runs: number }>(
+    `select (select count(*)::int from metadata.dag_run r where r.dag_id = d.dag_id) as runs
+     from metadata.dag d where d.dag_id = $1`,
+    [dagId],
+  )
+  return rows[0]?.runs
+}

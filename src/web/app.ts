@@ -11,6 +11,7 @@ import { liveRoutes } from './live/routes.ts'
 import { aboutPages } from './pages/about-dag.tsx'
 import { chartPages } from './pages/charts.tsx'
 import { dagsPages } from './pages/dags.tsx'
+import { deletePages } from './pages/delete.tsx'
 import { graphPages } from './pages/graph.tsx'
 import { gridPages } from './pages/grid.tsx'
 import { jobPages } from './pages/jobs.tsx'
@@ -39,6 +40,7 @@ const PAGES = [
   runPages,
   taskPages,
   operatePages,
+  deletePages,
   markPages,
   jobPages,
   operationsPages,

@@ -97,6 +97,8 @@ function classify(error: Error): Problem {
     return { status: 503, title: 'Busy', detail: error.message }
   if (error instanceof TminusError && error.code === 'login_share')
     return { status: 429, title: 'Too many tries', detail: error.message }
+  if (error instanceof UsageError && error.code === 'run_in_use')
+    return { status: 409, title: TITLES[409] ?? '', detail: error.message }
   if (error instanceof UsageError) return { status: 400, title: 'Invalid request', detail: error.message }
   // Postgres cannot store NUL, neither in text nor in JSON.
   if ('code' in error && (error.code === '22021' || error.code === '22P05'))
@@ -112,6 +114,7 @@ const TITLES: Readonly<Record<number, string>> = {
   401: 'Sign in first',
   403: 'Not allowed',
   404: 'Not found',
+  409: 'In conflict',
   413: 'Too large',
   415: 'Unsupported format',
   421: 'Wrong address',

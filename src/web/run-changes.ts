@@ -1,4 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
+import { type DeletedDag, deleteDag } from '../operations/delete.ts'
 import type { RunRow } from '../operations/list-runs.ts'
 import { enqueue } from '../operations/trigger.ts'
 import type { Site, Viewer, WebContext } from './site.ts'
@@ -14,6 +15,14 @@ export async function queueRun(
   const { runId } = await enqueue(site.metadata, dag, { logicalDate, conf })
   site.log.info({ dag_id: dag.id, run_id: runId, user: viewer.name }, 'triggered on the page')
   return runId
+}
+
+/** Deletes a dag's record, and logs which user did. */
+export async function deleteDagOn(c: WebContext, dagId: string, change: string): Promise<DeletedDag> {
+  const { site, viewer } = c.var as { site: Site; viewer: Viewer }
+  const deleted = await deleteDag(site.metadata, dagId)
+  site.log.info({ dag_id: dagId, runs: deleted.runs, user: viewer.name }, change)
+  return { ...deleted, isLoaded: deleted.isLoaded || site.dags.has(dagId) }
 }
 
 /** The run's key for `operations/`. */

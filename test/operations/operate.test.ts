@@ -329,6 +329,56 @@ describe('versions of a dag', () => {
     )
     expect(ran).toEqual(['new a', 'new b'])
   })
+
+  test('a clear with the current graph runs a renamed task and what waited for it, and keeps the row of the old one', async () => {
+    const id = uniqueId('renamed')
+    const ran: string[] = []
+    const before = dag(id, {}, ({ task }) => {
+      const a = task('a', { run: () => ran.push('a') })
+      const old = task('old', { upstream: { a }, run: () => Promise.reject(new Error('a wrong name')) })
+      task('last', { upstream: { old }, run: () => ran.push('last') })
+    })
+    const after = dag(id, {}, ({ task }) => {
+      const a = task('a', { run: () => ran.push('a') })
+      const fresh = task('fresh', { upstream: { a }, run: () => ran.push('fresh') })
+      task('last', { upstream: { fresh }, run: () => ran.push('last') })
+    })
+    const { run_id: runId } = await (await openTestRunner(database, [before])).run(before)
+    const own = await openTestRunner(database, [after])
+    const key = { dagId: id, runId }
+    const cleared = { runId, taskIds: ['fresh', 'last'] }
+    expect(await clear(own.metadata, key, { onlyFailed: true }, true, after)).toEqual(cleared)
+    expect(statesOf(await stored(own.metadata, id, runId)).fresh).toBe(undefined)
+    expect(await clear(own.metadata, key, { onlyFailed: true }, false, after)).toEqual(cleared)
+    await expect(clear(own.metadata, key, {}, false, before)).rejects.toThrow('can change after it has ended')
+    await workOff(own, id)
+    const run = await stored(own.metadata, id, runId)
+    expect([run.state, run.reason, ran]).toEqual(['success', null, ['a', 'fresh', 'last']])
+    expect(run.task_instances.map(({ task_id, state }) => [task_id, state])).toEqual([
+      ['a', 'success'],
+      ['fresh', 'success'],
+      ['last', 'success'],
+      ['old', 'failed'],
+    ])
+    expect(run.task_instances.at(-1)?.reason).toBe('no longer in the graph of this run: a wrong name')
+    expect(await clear(own.metadata, key, { onlyFailed: true }, false, after)).toEqual({ runId, taskIds: [] })
+  })
+
+  test('a clear with the current graph lets a run succeed whose failed task was removed', async () => {
+    const id = uniqueId('removed')
+    const before = dag(id, {}, ({ task }) => {
+      task('a', { run: () => {} })
+      task('old', { run: () => Promise.reject(new Error('removed')) })
+    })
+    const after = dag(id, {}, ({ task }) => task('a', { run: () => {} }))
+    const { run_id: runId } = await (await openTestRunner(database, [before])).run(before)
+    const own = await openTestRunner(database, [after])
+    expect(await clear(own.metadata, { dagId: id, runId }, { onlyFailed: true }, false, after)).toMatchObject({
+      taskIds: [],
+    })
+    await workOff(own, id)
+    expect(await stored(own.metadata, id, runId)).toMatchObject({ state: 'success', reason: null })
+  })
 })
 
 describe('callbacks', () => {

@@ -139,6 +139,54 @@ describe('/api/v1', () => {
   })
 })
 
+describe('runs and dags in numbers', () => {
+  const remove = (path: string) => read(path, { method: 'DELETE' }).catch(() => ({ status: 204, body: {} }))
+  const place = (dagId: string, runId: string) =>
+    aRun(openMetadata(site.database.pool, 'metadata'), { dagId, runId, state: 'failed', tasks: { extract: 'failed' } })
+
+  test('are listed by dag, type and time', async () => {
+    await place('old', 'one')
+    const count = async (query: string) => (await read(`/dagRuns?dag_id=old${query}`)).body.dag_runs.length
+    const soon = new Date(Date.now() + 1_000).toISOString()
+    expect([await count(''), await count('&run_type=manual'), await count('&run_type=scheduled')]).toEqual([1, 1, 0])
+    expect([await count(`&logical_date_lte=${soon}`), await count(`&logical_date_gte=${soon}`)]).toEqual([1, 0])
+  })
+
+  test('many runs are cleared by a filter; without dry_run false, nothing changes', async () => {
+    const made = await read('/dags/etl/dagRuns', json({ conf: { source: 'flaky', rows: 1 } }))
+    await ended(made.body.run_id)
+    const many = (body: object) => read('/dags/etl/dagRuns/clear', json(body))
+    expect((await many({})).status).toBe(400)
+    const filter = { state: 'failed', logical_date_gte: made.body.logical_date, only_failed: true }
+    const task_ids = ['validate', 'load_warehouse', 'load_search_index', 'report']
+    const dag_runs = [{ run_id: made.body.run_id, task_ids, error: null }]
+    expect((await many(filter)).body).toEqual({ dag_runs, dry_run: true })
+    expect((await many({ ...filter, dry_run: false })).body).toEqual({ dag_runs, dry_run: false })
+    expect(await ended(made.body.run_id)).toMatchObject({ state: 'success' })
+  })
+
+  test('a run and a dag are deleted, unless a run is in use', async () => {
+    await place('old', 'two')
+    expect((await remove('/dags/old/dagRuns/two')).status).toBe(204)
+    expect((await read('/dags/old/dagRuns/two')).status).toBe(404)
+    const id = await place('old', 'three')
+    await site.database.pool.query(
+      `update metadata.dag_run set state = 'running', job_id = 1, started_at = now(), ended_at = null where dag_run_id = $1`,
+      [id],
+    )
+    expect([await remove('/dags/old/dagRuns/three'), await remove('/dags/old')]).toMatchObject([
+      { status: 409, body: { detail: expect.stringContaining('cancel it first') } },
+      { status: 409, body: { detail: expect.stringContaining('such as three') } },
+    ])
+    await site.database.pool.query(
+      `update metadata.dag_run set state = 'failed', ended_at = now() where dag_run_id = $1`,
+      [id],
+    )
+    expect((await remove('/dags/old')).body).toEqual({ dag_id: 'old', deleted_runs: 2, is_active: false })
+    expect((await read('/dags/old')).status).toBe(404)
+  })
+})
+
 describe('a run that no running process will execute', () => {
   const trigger = () => read('/dags/etl/dagRuns', json({ conf: { source: 'files' } }))
 

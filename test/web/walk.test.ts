@@ -216,6 +216,8 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     clear: '/dags/etl/runs/latest/clear?task=validate&downstream=yes',
     mark: '/dags/etl/runs/latest/mark?task=extract',
     cancel: '/dags/etl/runs/latest/cancel',
+    'delete-run': '/dags/etl/runs/latest/delete',
+    'delete-dag': '/dags/etl/delete',
     pools: '/pools',
     jobs: '/jobs',
     health: '/status',

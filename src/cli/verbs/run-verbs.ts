@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { DAG_RUN_STATES, RUN_TYPES } from '../../dag/state.ts'
 import { addVerb } from '../add-verb.ts'
 import { outputOption } from '../output-option.ts'
 
@@ -43,6 +44,10 @@ export function addDags(program: Command, done: Done): void {
     .addOption(outputOption())
     .option('--limit <n>', 'number of runs', '25')
     .action(async (dagId, options) => done(await (await import('./dags.ts')).dagsRuns(dagId, options)))
+  addVerb(dags, 'delete', 'delete the record of a dag: its runs, logs and schedule', 'old-dag --yes')
+    .argument(...DAG)
+    .option('--yes', 'do not ask')
+    .action(async (dagId, options) => done(await (await import('./delete.ts')).dagsDelete(dagId, options)))
   addVerb(dags, 'test', 'run a dag once and delete the record of the run', 'rocket-launches')
     .argument(...DAG)
     .option('--conf <json>', 'params of the run, as a JSON object')
@@ -71,19 +76,28 @@ function addBackfill(dags: Command, done: Done): void {
 }
 
 export function addRuns(program: Command, done: Done): void {
-  const runs = program.command('runs').description('show, clear or cancel one run ("dags runs" lists them)')
+  const runs = program.command('runs').description('list runs; show, clear, cancel or delete them')
+  addFilter(addVerb(runs, 'list', 'list the runs of all dags, newest first', '--state failed --since 2026-01-31'))
+    .addOption(outputOption())
+    .option('--limit <n>', 'number of runs', '25')
+    .option('--before <n>', 'the next page: the number that the previous page ended with')
+    .action(async (options) => done(await (await import('./runs-list.ts')).runsList(options)))
   addVerb(runs, 'show', 'show a run and its task instances', 'rocket-launches latest')
     .argument(...DAG)
     .argument(...RUN)
     .addOption(outputOption())
     .action(async (dagId, runId, options) => done(await (await import('./runs.ts')).runsShow(dagId, runId, options)))
-  addVerb(runs, 'clear', 'run tasks of a run again; earlier tries are kept', 'rocket-launches latest --only-failed')
-    .argument(...DAG)
-    .argument(...RUN)
+  addFilter(
+    addVerb(runs, 'clear', 'run tasks of runs again; earlier tries are kept', 'rocket-launches latest --only-failed')
+      .argument('[dag]', 'id of the dag')
+      .argument('[run]', "run_id, or 'latest'; without it, --dag and a filter choose the ended runs"),
+  )
     .option('--task <task...>', 'only these tasks')
     .option('--downstream', 'also every task downstream of them')
     .option('--only-failed', 'only those that failed or could not run')
+    .option('--with-current-graph', 'give the run the tasks of the current code, for example after a task was renamed')
     .option('--dry-run', 'print what would be cleared, and clear nothing')
+    .option('--yes', 'clear several runs without a question')
     .action(async (dagId, runId, options) =>
       done(await (await import('./operate.ts')).runsClear(dagId, runId, options)),
     )
@@ -91,6 +105,27 @@ export function addRuns(program: Command, done: Done): void {
     .argument(...DAG)
     .argument(...RUN)
     .action(async (dagId, runId) => done(await (await import('./operate.ts')).runsCancel(dagId, runId)))
+  addVerb(
+    runs,
+    'delete',
+    'delete a run with its logs and outputs',
+    'rocket-launches manual__2026-01-31T12:00:00.000Z_1f2e3d4c',
+  )
+    .argument(...DAG)
+    .argument(...RUN)
+    .option('--yes', 'do not ask')
+    .action(async (dagId, runId, options) =>
+      done(await (await import('./delete.ts')).runsDelete(dagId, runId, options)),
+    )
+}
+
+function addFilter(verb: Command): Command {
+  return verb
+    .option('--dag <dag>', 'runs of this dag')
+    .option('--state <state>', `runs in this state: ${DAG_RUN_STATES.join(', ')}`)
+    .option('--type <type>', `runs of this type: ${RUN_TYPES.join(', ')}`)
+    .option('--since <instant>', 'runs whose logical date is this or later, e.g. 2026-01-31')
+    .option('--until <instant>', 'runs whose logical date is this or earlier')
 }
 
 export function addTasks(program: Command, done: Done): void {
@@ -121,7 +156,7 @@ export function addTasks(program: Command, done: Done): void {
     .option('--only-failed', 'only those that failed or could not run')
     .option('--dry-run', 'print what would be cleared, and clear nothing')
     .action(async (dagId, runId, task, options) =>
-      done(await (await import('./operate.ts')).runsClear(dagId, runId, { ...options, task })),
+      done(await (await import('./operate.ts')).tasksClear(dagId, runId, { ...options, task })),
     )
   addVerb(tasks, 'mark', 'set the state of a task without running it', 'rocket-launches latest notify_discord skipped')
     .argument(...DAG)

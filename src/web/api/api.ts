@@ -1,10 +1,9 @@
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
-import { DAG_RUN_STATES } from '../../dag/state.ts'
-import { readInstant } from '../../instant.ts'
 import { listExecuting } from '../../maintenance/alive.ts'
 import { readWaiting, whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import { registerDag } from '../../metadata/dags.ts'
+import { clearRuns } from '../../operations/clear-runs.ts'
 import { listJobs } from '../../operations/list-jobs.ts'
 import { readRuns } from '../../operations/list-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
@@ -14,9 +13,9 @@ import { checkConf, paramFields } from '../params.ts'
 import { badRequest } from '../problem.tsx'
 import { readDags } from '../queries/dags.ts'
 import { requireRole } from '../rights.ts'
-import { queueRun } from '../run-changes.ts'
+import { deleteDagOn, queueRun } from '../run-changes.ts'
 import type { Site, WebEnv } from '../site.ts'
-import { limit, readBody, readQuery, runCursor } from './read.ts'
+import { filterOf, instant, limit, readBody, readQuery, runCursor, runFilter } from './read.ts'
 import { runApi, runJson } from './runs.ts'
 
 /** `/api/v1`, in Airflow's words. Lists have a `next_cursor`, null on the last page; errors are RFC 9457 problems. */
@@ -79,9 +78,43 @@ api.get('/dags/:dag/dagRuns', async (c) => {
 
 api.get('/dagRuns', (c) => listRuns(c, null))
 
+/** As Airflow's clearTaskInstances, it changes nothing unless `dry_run` is false. */
+api.post('/dags/:dag/dagRuns/clear', requireRole('operator'), async (c) => {
+  const dag = loadedDag(c)
+  const body = await readBody(c, {
+    ...runFilter,
+    only_failed: z.boolean().default(false),
+    with_current_graph: z.boolean().default(false),
+    dry_run: z.boolean().default(true),
+  })
+  const filter = { ...filterOf(body), dagId: dag.id }
+  if (Object.values(filterOf(body)).every((one) => one === null))
+    throw badRequest('Choose runs by state, run_type, logical_date_gte or logical_date_lte.')
+  const { site, viewer } = c.var
+  const current = body.with_current_graph ? dag : undefined
+  const cleared = await clearRuns(site.metadata, filter, {
+    onlyFailed: body.only_failed,
+    dryRun: body.dry_run,
+    current,
+  })
+  for (const { runId, taskIds } of body.dry_run ? [] : cleared)
+    site.log.info({ dag_id: dag.id, run_id: runId, tasks: taskIds.join(), user: viewer.name }, 'cleared by the API')
+  const dag_runs = cleared.map(({ runId, taskIds, error }) => ({ run_id: runId, task_ids: taskIds, error }))
+  return c.json({ dag_runs, dry_run: body.dry_run })
+})
+
+/** As in Airflow, the dag is a new dag if its code is still there. */
+api.delete('/dags/:dag', requireRole('admin'), async (c) => {
+  const { dagId } = await findDag(c)
+  const { runs, isLoaded } = await deleteDagOn(c, dagId, 'deleted by the API')
+  return c.json({ dag_id: dagId, deleted_runs: runs, is_active: isLoaded })
+})
+
 async function listRuns(c: Context<WebEnv>, dagId: string | null) {
-  const query = readQuery(c, { limit, cursor: runCursor, state: z.enum(DAG_RUN_STATES).optional() })
-  const wanted = { dagId, state: query.state ?? null, before: query.cursor ?? null, limit: query.limit + 1 }
+  const ofDag = dagId === null ? { dag_id: z.string().optional() } : {}
+  const query = readQuery(c, { limit, cursor: runCursor, ...runFilter, ...ofDag })
+  const of = dagId ?? (query as { dag_id?: string }).dag_id ?? null
+  const wanted = { ...filterOf(query), dagId: of, before: query.cursor ?? null, limit: query.limit + 1 }
   const rows = await readRuns(c.var.site.metadata, wanted)
   const shown = rows.slice(0, query.limit)
   const waiting = await readWaiting(c.var.site.metadata, c.var.site.dags, shown)
@@ -93,14 +126,7 @@ async function listRuns(c: Context<WebEnv>, dagId: string | null) {
 
 api.post('/dags/:dag/dagRuns', requireRole('operator'), async (c) => {
   const dag = loadedDag(c)
-  const body = await readBody(c, {
-    conf: z.record(z.string(), z.unknown()).default({}),
-    logical_date: z
-      .string()
-      .transform(readInstant)
-      .refine((date) => date !== undefined, "must be an instant such as '2026-01-31T12:00:00Z'")
-      .optional(),
-  })
+  const body = await readBody(c, { conf: z.record(z.string(), z.unknown()).default({}), logical_date: instant })
   const errors = checkConf(dag, body.conf)
   if (Object.keys(errors).length > 0) throw badRequest(`conf does not fit the params of '${dag.id}'.`, errors)
   const { site, viewer } = c.var

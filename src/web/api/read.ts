@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { DAG_RUN_STATES, RUN_TYPES } from '../../dag/state.ts'
+import { readInstant } from '../../instant.ts'
+import type { RunFilter } from '../../operations/list-runs.ts'
 import { whyNotStorable } from '../form.ts'
 import { badRequest } from '../problem.tsx'
 import type { WebContext } from '../site.ts'
@@ -29,6 +32,25 @@ function checked<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
       : [[issue.path.join('.') || 'body', issue.message] as const],
   )
   throw badRequest('The request has invalid fields; see errors.', Object.fromEntries(issues))
+}
+
+export const instant = z
+  .string()
+  .transform(readInstant)
+  .refine((date) => date !== undefined, "must be an instant such as '2026-01-31T12:00:00Z'")
+  .optional()
+
+/** Chooses runs; the range of logical dates includes both ends. */
+export const runFilter = {
+  state: z.enum(DAG_RUN_STATES).optional(),
+  run_type: z.enum(RUN_TYPES).optional(),
+  logical_date_gte: instant,
+  logical_date_lte: instant,
+}
+
+export function filterOf(given: z.output<z.ZodObject<typeof runFilter>>): Omit<RunFilter, 'dagId'> {
+  const { state = null, run_type = null, logical_date_gte = null, logical_date_lte = null } = given
+  return { state, runType: run_type, since: logical_date_gte, until: logical_date_lte }
 }
 
 export const limit = z.coerce.number().int().min(1).max(200).default(50)

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
+import { deleteRun } from '../../operations/delete.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { cancel, clear, MARKS, mark } from '../../operations/operate.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
@@ -127,6 +128,7 @@ runApi.post(`${RUN}/clear`, requireRole('operator'), requireLoadedDag, async (c)
     task_ids: z.array(z.string()).min(1).optional(),
     include_downstream: z.boolean().default(false),
     only_failed: z.boolean().default(false),
+    with_current_graph: z.boolean().default(false),
     dry_run: z.boolean().default(false),
   })
   const { run } = await findRun(c)
@@ -135,7 +137,8 @@ runApi.post(`${RUN}/clear`, requireRole('operator'), requireLoadedDag, async (c)
     downstream: body.include_downstream,
     onlyFailed: body.only_failed,
   }
-  const done = await clear(c.var.site.metadata, keyOf(run), selection, body.dry_run)
+  const current = body.with_current_graph ? loadedDag(c) : undefined
+  const done = await clear(c.var.site.metadata, keyOf(run), selection, body.dry_run, current)
   if (!body.dry_run) logChange(c, run, 'cleared by the API', done.taskIds)
   return c.json({ run_id: done.runId, task_ids: done.taskIds, dry_run: body.dry_run })
 })
@@ -145,6 +148,13 @@ runApi.post(`${RUN}/cancel`, requireRole('operator'), async (c) => {
   const { runId, taskIds } = await cancel(c.var.site.metadata, keyOf(run))
   logChange(c, run, 'cancelled by the API', taskIds)
   return c.json({ run_id: runId, task_ids: taskIds })
+})
+
+runApi.delete(RUN, requireRole('operator'), async (c) => {
+  const { run } = await findRun(c)
+  await deleteRun(c.var.site.metadata, keyOf(run))
+  logChange(c, run, 'deleted by the API', [])
+  return c.body(null, 204)
 })
 
 /** Sets the state of a task without running it. */

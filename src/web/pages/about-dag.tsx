@@ -10,6 +10,7 @@ import { paramFields } from '../params.ts'
 import { Empty, type Fact, Facts, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
+import { hasRole } from '../rights.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { number, PickBar, PickPager, picked, pickOf } from './pick.tsx'
@@ -78,6 +79,13 @@ aboutPages.get('/dags/:dag/details', async (c) => {
         <About found={found} />
         {found.dag && <Tasks c={c} dag={found.dag} />}
         {found.dag && <Params dag={found.dag} />}
+        {found.state && hasRole(c, 'admin') && (
+          <p class="actions">
+            <a class="button danger" href={paths.dag(found.dagId, 'delete')}>
+              Delete the record…
+            </a>
+          </p>
+        )}
       </div>
     </DagPage>,
   )

@@ -44,10 +44,12 @@ const MOST_LISTED = 40
 export function ChangedTasks({ instances, taskIds, what }: ChangedTasksProps) {
   if (taskIds.length === 0) return <Empty title="No task would change" />
   const changed = new Set(taskIds)
-  const listed = instances.filter(({ task_id }) => changed.has(task_id))
+  const listed: Pick<InstanceRow, 'task_id' | 'state'>[] = instances.filter(({ task_id }) => changed.delete(task_id))
+  // A task of the current code that the run does not have yet.
+  for (const task_id of changed) listed.push({ task_id, state: 'none' })
   return (
     <section class="card touched" aria-label="Tasks that change">
-      <p>{`${number(taskIds.length)} of ${number(instances.length)} tasks ${what}:`}</p>
+      <p>{`${number(taskIds.length)} of ${number(instances.length + changed.size)} tasks ${what}:`}</p>
       <ul>
         {listed.slice(0, MOST_LISTED).map(({ task_id, state }) => (
           <li>

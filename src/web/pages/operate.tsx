@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
 import type { WholeRun } from '../../operations/list-runs.ts'
 import { cancel, clear, type Selection } from '../../operations/operate.ts'
-import { findRun, requireLoadedDag } from '../find.ts'
+import { findRun, loadedDag, requireLoadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { paths } from '../paths.ts'
 import { requireRole } from '../rights.ts'
@@ -24,6 +24,7 @@ interface ClearForm {
   task: string[]
   downstream: boolean
   onlyFailed: boolean
+  withCurrentGraph: boolean
 }
 
 operatePages.get(`${RUN}/clear`, async (c) => {
@@ -32,8 +33,10 @@ operatePages.get(`${RUN}/clear`, async (c) => {
     task: c.req.queries('task') ?? [],
     downstream: c.req.query('downstream') === 'yes',
     onlyFailed: c.req.query('only_failed') === 'yes',
+    withCurrentGraph: c.req.query('with_current_graph') === 'yes',
   }
-  const { taskIds } = await clear(c.var.site.metadata, keyOf(whole.run), selectionOf(given), true)
+  const current = given.withCurrentGraph ? loadedDag(c) : undefined
+  const { taskIds } = await clear(c.var.site.metadata, keyOf(whole.run), selectionOf(given), true, current)
   return c.html(<ClearPage c={c} whole={whole} given={given} taskIds={taskIds} />)
 })
 
@@ -44,8 +47,10 @@ operatePages.post(`${RUN}/clear`, async (c) => {
     task: field.all('task'),
     downstream: field('downstream') === 'yes',
     onlyFailed: field('only_failed') === 'yes',
+    withCurrentGraph: field('with_current_graph') === 'yes',
   }
-  const { taskIds } = await clear(c.var.site.metadata, keyOf(run), selectionOf(given))
+  const current = given.withCurrentGraph ? loadedDag(c) : undefined
+  const { taskIds } = await clear(c.var.site.metadata, keyOf(run), selectionOf(given), false, current)
   logChange(c, run, 'cleared on the page', taskIds)
   return c.redirect(paths.run(run.dag_id, run.run_id), 303)
 })
@@ -69,7 +74,7 @@ interface ClearProps {
 }
 
 function ClearPage({ c, whole: { run, instances }, given, taskIds }: ClearProps) {
-  const { task, downstream, onlyFailed } = given
+  const { task, downstream, onlyFailed, withCurrentGraph } = given
   return (
     <OperatePage c={c} run={run} title={task.length > 0 ? `Clear ${namesOf(task)}` : 'Clear tasks'}>
       <p>
@@ -89,6 +94,12 @@ function ClearPage({ c, whole: { run, instances }, given, taskIds }: ClearProps)
           <input type="checkbox" name="only_failed" value="yes" checked={onlyFailed} data-submit /> only failed tasks
           and tasks that could not run because of them
         </label>
+        {run.end_date !== null && (
+          <label>
+            <input type="checkbox" name="with_current_graph" value="yes" checked={withCurrentGraph} data-submit /> give
+            the run the tasks of the current code, for example after a task was renamed
+          </label>
+        )}
         <noscript>
           <button type="submit">Show the tasks</button>
         </noscript>
@@ -100,7 +111,8 @@ function ClearPage({ c, whole: { run, instances }, given, taskIds }: ClearProps)
         ))}
         {downstream && <input type="hidden" name="downstream" value="yes" />}
         {onlyFailed && <input type="hidden" name="only_failed" value="yes" />}
-        <Decide run={run} disabled={taskIds.length === 0}>
+        {withCurrentGraph && <input type="hidden" name="with_current_graph" value="yes" />}
+        <Decide run={run} disabled={taskIds.length === 0 && !withCurrentGraph}>
           {`Clear ${number(taskIds.length)} task${taskIds.length === 1 ? '' : 's'}`}
         </Decide>
       </form>

@@ -74,6 +74,11 @@ function RunActions({ run: { dag_id, run_id, state }, isActive }: { run: RunRow;
           Cancel…
         </a>
       )}
+      {over && (
+        <a class="button danger" href={paths.run(dag_id, run_id, 'delete')}>
+          Delete…
+        </a>
+      )}
     </div>
   )
 }
