@@ -263,12 +263,15 @@ describe('onLate', () => {
     let hasEnded = false
     const { defined } = watched(async () => {
       await promise
+      await metadata().query('select pg_sleep(0.1)')
       hasEnded = true
     })
     await aRun(metadata(), { dagId: defined.id, state: 'queued' })
-    const looked = look(defined)
+    const callbacks = new Callbacks({ db: metadata(), resources: testResources(database), log: silent })
+    await callbacks.callForLateRuns(new Map([[defined.id, defined]]), { jobId: 0, ownerless: true })
+    const closed = callbacks.close()
     resolve()
-    await looked
+    await closed
     expect(hasEnded).toBe(true)
   })
 

@@ -153,7 +153,7 @@ describe('a command of an aborted task', () => {
 
   test('may clean up after SIGTERM', async () => {
     const { printed } = await act(
-      () => $`bash -c 'trap "sleep 0.5; echo cleaned; exit 1" TERM; echo ready; sleep 600 & wait'`,
+      () => $`bash -c 'trap "sleep 0.5; echo cleaned; exit 1" TERM; echo ready; sleep 600 & wait'; true`,
       { executionTimeout: '1s' },
     )
     expect(printed).toEqual(['info ready', 'info cleaned'])
