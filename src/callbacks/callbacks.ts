@@ -9,7 +9,7 @@ import type { Resources } from '../runner/execute.ts'
 import { callWithLimit } from './call-with-limit.ts'
 import { claimCallback } from './claim.ts'
 import { claimLateRuns, type LateFilter } from './claim-late-runs.ts'
-import { claimTaskCallbacks, type TaskEvent } from './claim-task-callbacks.ts'
+import { claimEvents, readUnclaimedFailures, type TaskEvent } from './claim-task-callbacks.ts'
 
 export interface CallbackOptions {
   db: Metadata
@@ -21,6 +21,9 @@ type OwnedRun = { dag: Dag; run: DagRun }
 
 /** How often late runs are looked for, ms. */
 const LATE_EVERY_MS = 2_000
+/** Many tasks may fail at one moment. */
+const MOST_AT_ONCE = 10
+const NONE = () => {}
 
 /**
  * Calls what dags want to be called for the runs of this process. A row is written before each call, so that no event is
@@ -39,20 +42,22 @@ export class Callbacks {
 
   /** A change of the run was written. */
   changed(owned: OwnedRun, { transitions }: Pick<RunChange, 'transitions'>): void {
-    if (!hasTaskCallbacks(owned.dag)) return
-    const retries = transitions.flatMap(({ taskId, tryNumber, to, ended, dueAt }) =>
-      to === 'up_for_retry' && dueAt !== null
-        ? [{ taskId, tryNumber, reason: ended?.reason ?? '', retryAt: dueAt }]
-        : [],
-    )
-    if (retries.length > 0 || transitions.some(({ to }) => to === 'failed'))
-      void this.#enqueue(owned, () => this.#callForTasks(owned, retries))
+    const { onRetry, onTaskFailure } = owned.dag
+    const events = transitions.flatMap(({ taskId, tryNumber, to, reason, ended, dueAt }): TaskEvent[] => {
+      if (to === 'up_for_retry' && onRetry)
+        return [{ kind: 'retry', taskId, tryNumber, reason: ended?.reason ?? '', retryAt: dueAt }]
+      if (to !== 'failed' || onTaskFailure === undefined) return []
+      return [{ kind: 'failure', taskId, tryNumber, reason: reason ?? '', retryAt: null }]
+    })
+    if (events.length > 0) void this.#enqueue(owned, () => this.#callForTasks(owned, events))
   }
 
   /** The run has ended. Resolves when its callbacks have returned. */
   async ended(owned: OwnedRun, state: 'success' | 'failed'): Promise<void> {
+    const { db } = this.#options
     await this.#enqueue(owned, async () => {
-      if (hasTaskCallbacks(owned.dag)) await this.#callForTasks(owned, [])
+      const read = () => readUnclaimedFailures(db, owned.run.dagRunId)
+      if (owned.dag.onTaskFailure) await this.#callForTasks(owned, await retryDuringOutage(read))
       await this.#callForRun(owned, state)
     })
   }
@@ -98,15 +103,17 @@ export class Callbacks {
     })
   }
 
-  async #callForTasks({ dag, run }: OwnedRun, retries: readonly Omit<TaskEvent, 'kind'>[]): Promise<void> {
+  async #callForTasks({ dag, run }: OwnedRun, events: readonly TaskEvent[]): Promise<void> {
     const { db, resources } = this.#options
-    const events = await retryDuringOutage(() => claimTaskCallbacks(db, run.dagRunId, retries))
-    const call = async ({ kind, retryAt, ...event }: TaskEvent) => {
-      const failure = { dagId: dag.id, runId: run.runId, ...event }
-      if (kind === 'retry' && dag.onRetry) await callWithLimit(dag, dag.onRetry, { ...failure, retryAt }, resources)
-      if (kind === 'failure' && dag.onTaskFailure) await callWithLimit(dag, dag.onTaskFailure, failure, resources)
+    const { dagRunId, runId } = run
+    const claimed = events.length > 0 ? await retryDuringOutage(() => claimEvents(db, dagRunId, events)) : []
+    const call = async ({ retryAt, taskId, tryNumber, reason }: TaskEvent) => {
+      const failure = { dagId: dag.id, runId, taskId, tryNumber, reason }
+      if (retryAt === null) await callWithLimit(dag, dag.onTaskFailure ?? NONE, failure, resources)
+      else await callWithLimit(dag, dag.onRetry ?? NONE, { ...failure, retryAt }, resources)
     }
-    await Promise.all(events.map((event) => this.#logging(run.runId, call(event))))
+    for (let at = 0; at < claimed.length; at += MOST_AT_ONCE)
+      await Promise.all(claimed.slice(at, at + MOST_AT_ONCE).map((event) => this.#logging(runId, call(event))))
   }
 
   async #callForRun({ dag, run }: OwnedRun, state: 'success' | 'failed'): Promise<void> {
@@ -121,8 +128,4 @@ export class Callbacks {
       this.#options.log.error({ err, run_id: runId }, 'a callback failed; the run is not affected'),
     )
   }
-}
-
-function hasTaskCallbacks({ onTaskFailure, onRetry }: Dag): boolean {
-  return onTaskFailure !== undefined || onRetry !== undefined
 }

@@ -1,35 +1,41 @@
 import type { Metadata } from '../metadata/metadata.ts'
-import type { TaskFailure, TaskRetry } from './events.ts'
+import type { TaskFailure } from './events.ts'
 
-export type TaskEvent = { kind: 'failure' | 'retry' } & Pick<TaskRetry, 'taskId' | 'tryNumber' | 'reason' | 'retryAt'>
+export type TaskEvent = Pick<TaskFailure, 'taskId' | 'tryNumber' | 'reason'> & {
+  kind: 'failure' | 'retry'
+  /** When the next try starts; null after a failure. */
+  retryAt: Date | null
+}
+
+/** Claims the callbacks of these events; returns those that no caller has claimed before. */
+export async function claimEvents(db: Metadata, dagRunId: number, events: readonly TaskEvent[]): Promise<TaskEvent[]> {
+  const { rows } = await db.query<Pick<TaskEvent, 'kind' | 'taskId' | 'tryNumber'>>(
+    `insert into metadata.task_callback (dag_run_id, task_id, try_number, kind)
+     select $1, "taskId", "tryNumber", kind
+     from json_to_recordset($2::json) as e ("taskId" text, "tryNumber" int, kind text) order by "taskId"
+     on conflict do nothing
+     returning task_id as "taskId", try_number as "tryNumber", kind`,
+    [dagRunId, JSON.stringify(events)],
+  )
+  const keyOf = ({ kind, taskId, tryNumber }: (typeof rows)[number]) => `${kind} ${tryNumber} ${taskId}`
+  const claimed = new Set(rows.map(keyOf))
+  return events.filter((event) => claimed.has(keyOf(event)))
+}
 
 /**
- * Claims the callbacks of failed tries: of these retries, and of every failed task of the run since its start. So a
- * failure whose write was confirmed late is found at the next event of the run. Returns those that no caller has claimed.
+ * The failed tasks of a run since its start whose callback is not claimed. These are failures whose write was confirmed
+ * late, and failures that another process wrote: a cancel, or a task that was marked.
  */
-export async function claimTaskCallbacks(
-  db: Metadata,
-  dagRunId: number,
-  retries: readonly Omit<TaskEvent, 'kind'>[],
-): Promise<TaskEvent[]> {
-  const { rows } = await db.query<Omit<TaskEvent, 'retryAt'> & Pick<TaskFailure, 'reason'>>(
-    `with event as (
-       select 'retry' as kind, "taskId" as task_id, "tryNumber" as try_number, reason
-       from json_to_recordset($2::json) as e ("taskId" text, "tryNumber" int, reason text)
-       union all
-       select 'failure', task_id, try_number, coalesce(t.reason, '')
-       from metadata.task_instance t join metadata.dag_run r using (dag_run_id)
-       where dag_run_id = $1 and t.state = 'failed' and t.ended_at >= coalesce(r.started_at, t.ended_at)
-     ), called as (
-       insert into metadata.task_callback (dag_run_id, task_id, try_number, kind)
-       select $1, task_id, try_number, kind from event order by task_id
-       on conflict do nothing
-       returning task_id, try_number, kind
-     )
-     select kind, task_id as "taskId", try_number as "tryNumber", reason
-     from called join event using (task_id, try_number, kind)`,
-    [dagRunId, JSON.stringify(retries)],
+export async function readUnclaimedFailures(db: Metadata, dagRunId: number): Promise<TaskEvent[]> {
+  const { rows } = await db.query<TaskEvent>(
+    `select 'failure' as kind, t.task_id as "taskId", t.try_number as "tryNumber", coalesce(t.reason, '') as reason,
+       null as "retryAt"
+     from metadata.task_instance t join metadata.dag_run r using (dag_run_id)
+     where dag_run_id = $1 and t.state = 'failed' and t.ended_at >= coalesce(r.started_at, t.ended_at) and not exists (
+       select from metadata.task_callback c where c.dag_run_id = t.dag_run_id and c.task_id = t.task_id
+         and c.try_number = t.try_number and c.kind = 'failure')
+     order by t.task_id`,
+    [dagRunId],
   )
-  const retryAt = new Map(retries.map((one) => [one.taskId, one.retryAt]))
-  return rows.map((row) => ({ ...row, retryAt: retryAt.get(row.taskId) ?? new Date() }))
+  return rows
 }
