@@ -17,6 +17,8 @@ export interface RunRow {
   conf: Record<string, unknown>
   reason: string | null
   queued_at: Date
+  /** A user's note. */
+  note: string | null
 }
 
 export interface InstanceRow {
@@ -39,7 +41,7 @@ export const MOST_REASON = 6_000
 
 const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,
   r.data_interval_end, r.started_at as start_date, r.ended_at as end_date, r.conf,
-  left(r.reason, ${MOST_REASON}) as reason, r.queued_at`
+  left(r.reason, ${MOST_REASON}) as reason, r.queued_at, r.note`
 export const INSTANCE = `task_id, state, try_number, started_at as start_date, ended_at as end_date,
   left(reason, ${MOST_REASON}) as reason,
   (select j.code_version from metadata.job j where j.job_id = t.job_id) as code_version, due_at`
@@ -129,11 +131,15 @@ function outdated(row: InstanceRow): InstanceRow {
 }
 
 /** A run in the JSON of `dags runs`. */
-export type DagRunListing = Omit<RunRow, 'id' | 'data_interval_start' | 'data_interval_end' | 'reason' | 'queued_at'>
+export type DagRunListing = Omit<
+  RunRow,
+  'id' | 'data_interval_start' | 'data_interval_end' | 'reason' | 'queued_at' | 'note'
+>
 
 /** A run in the JSON of `runs show`. */
 export interface DagRunDetails extends DagRunListing {
   reason: string | null
+  note: string | null
   /** In the order of the run's graph. */
   task_instances: Omit<InstanceRow, 'due_at'>[]
 }
@@ -148,7 +154,7 @@ export async function showRun(db: Metadata, dagId: string, runId: string): Promi
   const found = await readWholeRun(db, dagId, runId)
   if (found === undefined) return undefined
   const task_instances = found.instances.map(({ due_at: _, ...instance }) => instance)
-  return { ...listing(found.run), reason: found.run.reason, task_instances }
+  return { ...listing(found.run), reason: found.run.reason, note: found.run.note, task_instances }
 }
 
 export function listing({
@@ -157,6 +163,7 @@ export function listing({
   data_interval_end,
   reason,
   queued_at,
+  note,
   ...listed
 }: RunRow): DagRunListing {
   return listed

@@ -1,20 +1,21 @@
 import type { Dag } from '../dag/dag.ts'
 import { type DeletedDag, deleteDag } from '../operations/delete.ts'
 import type { RunRow } from '../operations/list-runs.ts'
-import { enqueue } from '../operations/trigger.ts'
+import { type Enqueued, enqueue } from '../operations/trigger.ts'
 import type { Site, Viewer, WebContext } from './site.ts'
 
-/** Queues a manual run, and logs which user queued it. Returns the run's id. */
+/** Queues a manual run, and logs which user queued it. See `enqueue`. */
 export async function queueRun(
   site: Site,
   viewer: Viewer,
   dag: Dag,
   conf: Record<string, unknown>,
   logicalDate: Date = site.now(),
-): Promise<string> {
-  const { runId } = await enqueue(site.metadata, dag, { logicalDate, conf })
-  site.log.info({ dag_id: dag.id, run_id: runId, user: viewer.name }, 'triggered on the page')
-  return runId
+  wantedId?: string,
+): Promise<Enqueued> {
+  const { runId, isNew } = await enqueue(site.metadata, dag, { logicalDate, conf }, wantedId)
+  if (isNew) site.log.info({ dag_id: dag.id, run_id: runId, user: viewer.name }, 'triggered on the page')
+  return { runId, isNew }
 }
 
 /** Deletes a dag's record, and logs which user did. */

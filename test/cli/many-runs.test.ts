@@ -49,6 +49,19 @@ test('runs clear with a filter counts first, and clears after a yes', async () =
     expect((await cli(line)).stderr).toContain('runs clear takes a dag and a run, or --dag with')
 })
 
+test('dags trigger --run-id queues one run of an id; runs note writes a note', async () => {
+  const first = await cli('dags trigger chain --run-id order:7')
+  expect([first.code, first.stdout]).toEqual([0, expect.stringMatching(/^Queued order:7\n/)])
+  const second = await cli('dags trigger chain --run-id order:7')
+  const says = /^Dag 'chain' already has the run order:7 \(queued, .*\), so no run was queued; .* shows it\n$/
+  expect([second.code, second.stdout]).toEqual([1, expect.stringMatching(says)])
+  expect((await cli('dags trigger chain --run-id latest')).stderr).toContain("'latest' is reserved")
+  expect((await cli('runs note chain order:7')).stdout).toBe('Run order:7 has no note\n')
+  expect((await cli('runs note chain order:7 late')).stdout).toBe('Noted on order:7\n')
+  expect((await cli('runs show chain order:7')).stdout).toContain('\nnote: late\n')
+  expect((await cli('runs note chain latest')).stdout).toBe('late\n')
+})
+
 test('runs delete and dags delete ask for --yes, and delete', async () => {
   const asked = await cli('runs delete gone two')
   expect([asked.code, asked.stderr]).toEqual([2, expect.stringMatching(/deletes run two of 'gone' .*; add --yes/)])

@@ -187,6 +187,47 @@ describe('runs and dags in numbers', () => {
   })
 })
 
+describe('a run with an id of its own', () => {
+  test('is queued once; a second request returns 409 and the run', async () => {
+    const ask = (run_id: string) => read('/dags/etl/dagRuns', json({ conf: { source: 'files', rows: 1 }, run_id }))
+    const [first, second] = await Promise.all([ask('order:7'), ask('order:7')])
+    expect([first.status, second.status].sort()).toEqual([201, 409])
+    const refused = first.status === 409 ? first : second
+    expect(refused.body).toMatchObject({
+      status: 409,
+      dag_run: { dag_id: 'etl', run_id: 'order:7', run_type: 'manual' },
+    })
+    expect(await ended('order:7')).toMatchObject({ state: 'success' })
+    expect((await ask('order:7')).body.dag_run.state).toBe('success')
+    for (const id of ['latest', 'scheduled__x', '..', 'a b', ''])
+      expect([id, (await ask(id)).status]).toEqual([id, 400])
+  })
+
+  test('has a note, which a page shows as text', async () => {
+    const run = '/dags/etl/dagRuns/order:7'
+    const note = (text: string | null) => read(run, { ...json({ note: text }), method: 'PATCH' })
+    expect((await note(' <b>looked into</b>\nit ')).body.note).toBe('<b>looked into</b>\nit')
+    expect((await read(run)).body.note).toBe('<b>looked into</b>\nit')
+    expect((await site.get('/dags/etl/runs/order:7')).text).toContain('&lt;b&gt;looked into&lt;/b&gt;')
+    expect((await note('x'.repeat(1_001))).status).toBe(400)
+    expect((await note(null)).body.note).toBe(null)
+    expect((await read(run)).body.note).toBe(null)
+  })
+})
+
+test('owner, links and doc of a dag and a task are in the API and on the pages, without HTML of the author', async () => {
+  const { body } = await read('/dags/etl')
+  expect(body).toMatchObject({ owner: 'data team', links: { Runbook: 'https://example.org/runbook' } })
+  expect(body.tasks.find(({ task_id }: { task_id: string }) => task_id === 'validate').doc).toContain('**flaky**')
+  const { text } = await site.get('/dags/etl/details')
+  expect(text).toContain('Owner: data team')
+  expect(text).toContain('<h3>What it loads</h3>')
+  expect(text).toContain('&lt;script&gt;alert(1)')
+  expect(text).not.toContain('<script>alert')
+  expect(text).not.toContain('<img src=x')
+  expect((await site.get('/dags/etl/runs/order:7/tasks/validate')).text).toContain('<strong>flaky</strong>')
+})
+
 describe('a run that no running process will execute', () => {
   const trigger = () => read('/dags/etl/dagRuns', json({ conf: { source: 'files' } }))
 

@@ -216,6 +216,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     clear: '/dags/etl/runs/latest/clear?task=validate&downstream=yes',
     mark: '/dags/etl/runs/latest/mark?task=extract',
     cancel: '/dags/etl/runs/latest/cancel',
+    note: '/dags/etl/runs/latest/note',
     'delete-run': '/dags/etl/runs/latest/delete',
     'delete-dag': '/dags/etl/delete',
     pools: '/pools',

@@ -10,12 +10,13 @@ import { enqueue } from '../../operations/trigger.ts'
 import { stopSignal } from '../command-host.ts'
 import { findDag, parseConf } from '../find-dag.ts'
 import { parseInstant } from '../parse-option.ts'
-import { say } from '../terminal/table.ts'
+import { instant, say } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 
 export interface TriggerOptions {
   conf?: string
   logicalDate?: string
+  runId?: string
   wait?: boolean
 }
 
@@ -26,7 +27,12 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
     const whyWaiting: WhyWaiting = async (run) => (await readWaiting(metadata, loaded.dags, [run]))(run)
     const dag = findDag(loaded, dagId)
     const conf = parseConf(dag, options.conf)
-    const { runId } = await enqueue(metadata, dag, { logicalDate: given ?? clock.now(), conf })
+    const trigger = { logicalDate: given ?? clock.now(), conf }
+    const { runId, isNew } = await enqueue(metadata, dag, trigger, options.runId)
+    if (!isNew) {
+      say(await existing(metadata, dag.id, runId))
+      return options.wait ? await follow(metadata, dag, runId, { whyWaiting, said: null }) : 1
+    }
     say(`Queued ${runId}`)
     const why = await whyWaiting({ dag_id: dag.id, run_id: runId, state: 'queued' })
     if (why !== null) say(why)
@@ -34,6 +40,15 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
     if (noWorker !== undefined) say(noWorker)
     return options.wait ? await follow(metadata, dag, runId, { whyWaiting, said: noWorker ?? why }) : 0
   })
+}
+
+/** A script that repeats its call with the same `--run-id` gets the run of the first call. */
+async function existing(metadata: Metadata, dagId: string, runId: string): Promise<string> {
+  const run = await showRun(metadata, dagId, runId)
+  if (run === undefined) throw new UsageError(`Run ${runId} was deleted meanwhile; try again`)
+  const { state, logical_date } = run
+  const known = `Dag '${dagId}' already has the run ${runId} (${state}, logical date ${instant(logical_date)})`
+  return `${known}, so no run was queued; ${commandFor(`runs show ${dagId} ${runId}`)} shows it`
 }
 
 type WhyWaiting = (run: Pick<DagRunDetails, 'dag_id' | 'run_id' | 'state'>) => Promise<string | null>

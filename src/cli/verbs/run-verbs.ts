@@ -23,6 +23,7 @@ export function addDags(program: Command, done: Done): void {
     .argument(...DAG)
     .option('--conf <json>', 'params of the run, as a JSON object')
     .option('--logical-date <instant>', 'logical date of the run, e.g. 2026-01-31T12:00:00Z (default: now)')
+    .option('--run-id <id>', 'id of the run; if the dag already has a run of this id, no run is queued (exit code 1)')
     .option('--wait', 'wait for the end of the run; exit code 1 if it failed')
     .action(async (dagId, options) => done(await (await import('./dags-trigger.ts')).dagsTrigger(dagId, options)))
   for (const [verb, description] of [
@@ -105,6 +106,11 @@ export function addRuns(program: Command, done: Done): void {
     .argument(...DAG)
     .argument(...RUN)
     .action(async (dagId, runId) => done(await (await import('./operate.ts')).runsCancel(dagId, runId)))
+  addVerb(runs, 'note', 'print or set the note on a run', "rocket-launches latest 'the source was down'")
+    .argument(...DAG)
+    .argument(...RUN)
+    .argument('[text]', 'the new note; an empty one removes it')
+    .action(async (dagId, runId, text) => done(await (await import('./runs.ts')).runsNote(dagId, runId, text)))
   addVerb(
     runs,
     'delete',

@@ -1,6 +1,7 @@
 import { readWaiting } from '../../maintenance/stays-queued.ts'
+import { setNote } from '../../operations/note.ts'
 import { findRun } from '../find-run.ts'
-import { answer, instant, table, took, wrapped } from '../terminal/table.ts'
+import { answer, instant, say, table, took, wrapped } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
@@ -17,7 +18,19 @@ export async function runsShow(dagId: string, runId: string, { output }: ListOpt
     return [task_id, state, String(try_number), instant(start_date), took(task), waiting_for ?? reason ?? '']
   })
   const why = run.waiting_for ?? run.reason
-  const head = `${run.dag_id}  ${run.run_id}  ${run.state}${why === null ? '' : `: ${why}`}`
+  const note = run.note === null ? '' : `\nnote: ${run.note}`
+  const head = `${run.dag_id}  ${run.run_id}  ${run.state}${why === null ? '' : `: ${why}`}${note}`
   const columns = ['task_id', 'state', 'try', 'start', 'duration', 'reason']
   return answer(output, run, () => `${wrapped(head).join('\n')}\n${table(columns, rows, { spare: ['start'] })}`)
+}
+
+/** `runs note <dag> <run> [text]`. */
+export async function runsNote(dagId: string, runId: string, text: string | undefined): Promise<number> {
+  await withMetadata(async (metadata, setup) => {
+    const run = await findRun(metadata, setup, dagId, runId)
+    if (text === undefined) return say(run.note ?? `Run ${run.run_id} has no note`)
+    await setNote(metadata, { dagId, runId: run.run_id }, text)
+    say(`${text.trim() === '' ? 'Removed the note of' : 'Noted on'} ${run.run_id}`)
+  })
+  return 0
 }

@@ -5,7 +5,7 @@ import { readWaiting, whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import { registerDag } from '../../metadata/dags.ts'
 import { clearRuns } from '../../operations/clear-runs.ts'
 import { listJobs } from '../../operations/list-jobs.ts'
-import { readRuns } from '../../operations/list-runs.ts'
+import { readRun, readRuns } from '../../operations/list-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { listPools } from '../../operations/pools.ts'
 import { findDag, loadedDag } from '../find.ts'
@@ -126,19 +126,33 @@ async function listRuns(c: Context<WebEnv>, dagId: string | null) {
 
 api.post('/dags/:dag/dagRuns', requireRole('operator'), async (c) => {
   const dag = loadedDag(c)
-  const body = await readBody(c, { conf: z.record(z.string(), z.unknown()).default({}), logical_date: instant })
+  const body = await readBody(c, {
+    conf: z.record(z.string(), z.unknown()).default({}),
+    logical_date: instant,
+    run_id: z.string().optional(),
+  })
   const errors = checkConf(dag, body.conf)
   if (Object.keys(errors).length > 0) throw badRequest(`conf does not fit the params of '${dag.id}'.`, errors)
   const { site, viewer } = c.var
   const logicalDate = body.logical_date ?? site.now()
-  const runId = await queueRun(site, viewer, dag, body.conf, logicalDate)
+  const { runId, isNew } = await queueRun(site, viewer, dag, body.conf, logicalDate, body.run_id)
   c.header('location', `/api/v1/dags/${encodeURIComponent(dag.id)}/dagRuns/${encodeURIComponent(runId)}`)
+  if (!isNew) return await existsAlready(c, dag.id, runId)
   const warning = (await whyStaysQueued(site.metadata, dag)) ?? null
   return c.json(
     { dag_id: dag.id, run_id: runId, state: 'queued', logical_date: logicalDate, conf: body.conf, warning },
     201,
   )
 })
+
+/** A problem with the existing run, for a client that sends a request again. */
+async function existsAlready(c: Context<WebEnv>, dagId: string, runId: string) {
+  const found = await readRun(c.var.site.metadata, dagId, runId)
+  const detail = `Dag '${dagId}' already has a run '${runId}'; nothing was queued.`
+  const problem = { type: 'about:blank', title: 'In conflict', status: 409, detail }
+  const body = { ...problem, dag_run: found === undefined ? null : runJson(c.var.site, found.run, null) }
+  return c.json(body, 409, { 'content-type': 'application/problem+json' })
+}
 
 api.route('/', runApi)
 

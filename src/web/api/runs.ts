@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { deleteRun } from '../../operations/delete.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
+import { setNote } from '../../operations/note.ts'
 import { cancel, clear, MARKS, mark } from '../../operations/operate.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findRun, findTask, loadedDag, requireLoadedDag } from '../find.ts'
@@ -29,7 +30,7 @@ runApi.get(RUN, async (c) => {
 
 /** A run in the same form as on the command line. */
 export function runJson({ scrub }: Site, run: RunRow, waitingFor: string | null) {
-  const { dag_id, run_id, run_type, state, logical_date, start_date, end_date, conf, reason } = run
+  const { dag_id, run_id, run_type, state, logical_date, start_date, end_date, conf, reason, note } = run
   return {
     dag_id,
     run_id,
@@ -41,6 +42,7 @@ export function runJson({ scrub }: Site, run: RunRow, waitingFor: string | null)
     end_date,
     reason: reason && beginning(reason, SHOWN.reason, scrub),
     waiting_for: waitingFor,
+    note: note && scrub(note),
     conf: scrubbed(scrub, conf),
   }
 }
@@ -148,6 +150,14 @@ runApi.post(`${RUN}/cancel`, requireRole('operator'), async (c) => {
   const { runId, taskIds } = await cancel(c.var.site.metadata, keyOf(run))
   logChange(c, run, 'cancelled by the API', taskIds)
   return c.json({ run_id: runId, task_ids: taskIds })
+})
+
+runApi.patch(RUN, requireRole('operator'), async (c) => {
+  const { note } = await readBody(c, { note: z.string().nullable() })
+  const { run } = await findRun(c)
+  await setNote(c.var.site.metadata, keyOf(run), note ?? '')
+  logChange(c, run, 'noted by the API', [])
+  return c.json({ dag_id: run.dag_id, run_id: run.run_id, note: note?.trim() || null })
 })
 
 runApi.delete(RUN, requireRole('operator'), async (c) => {

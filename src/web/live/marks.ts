@@ -37,7 +37,7 @@ from unnest($1::text[]) w (key)`
 
 /** By `dag_run_id`. */
 const RUN_MARKS = `
-select r.dag_run_id::text as key, md5(concat(r.state, r.version, (
+select r.dag_run_id::text as key, md5(concat(r.state, r.version, r.note, (
   select string_agg(concat(t.state, t.try_number, left(t.reason, 300)), ',' order by t.task_id) from metadata.task_instance t
   where t.dag_run_id = r.dag_run_id))) as mark
 from metadata.dag_run r

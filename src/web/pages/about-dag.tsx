@@ -6,6 +6,7 @@ import type { Dag } from '../../dag/dag.ts'
 import type { Task } from '../../dag/task.ts'
 import { humanDuration } from '../../duration.ts'
 import { type FoundDag, findDag } from '../find.ts'
+import { Markdown } from '../markdown.tsx'
 import { paramFields } from '../params.ts'
 import { Empty, type Fact, Facts, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
@@ -76,6 +77,11 @@ aboutPages.get('/dags/:dag/details', async (c) => {
   return c.html(
     <DagPage c={c} found={found} tab="details">
       <div class="stack">
+        {found.dag && found.dag.doc !== '' && (
+          <section class="card" aria-label="Documentation">
+            <Markdown text={found.dag.doc} scrub={c.var.site.scrub} />
+          </section>
+        )}
         <About found={found} />
         {found.dag && <Tasks c={c} dag={found.dag} />}
         {found.dag && <Params dag={found.dag} />}

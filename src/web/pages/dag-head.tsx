@@ -3,7 +3,7 @@ import type { Child } from 'hono/jsx'
 import { readNextRuns } from '../../operations/next-runs.ts'
 import type { FoundDag } from '../find.ts'
 import { Page } from '../layout.tsx'
-import { Id, Notice } from '../parts.tsx'
+import { Id, Notice, OutLink } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { hasRole } from '../rights.ts'
 import { scheduleWords } from '../schedule-words.ts'
@@ -45,6 +45,17 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
             <Id id={dagId} />
           </h1>
           <p>{dag?.description}</p>
+          {dag && (dag.owner !== '' || Object.keys(dag.links).length > 0) && (
+            <p class="sub">
+              {dag.owner !== '' && `Owner: ${dag.owner}`}
+              {Object.entries(dag.links).map(([text, href], index) => (
+                <>
+                  {(index > 0 || dag.owner !== '') && ' · '}
+                  <OutLink href={href}>{text}</OutLink>
+                </>
+              ))}
+            </p>
+          )}
         </div>
         <div class="actions">
           <div class="when-due">

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { isTerminal } from '../../dag/state.ts'
 import type { WholeRun } from '../../operations/list-runs.ts'
+import { MOST_NOTE, setNote } from '../../operations/note.ts'
 import { cancel, clear, type Selection } from '../../operations/operate.ts'
 import { findRun, loadedDag, requireLoadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
@@ -16,7 +17,7 @@ import { number } from './pick.tsx'
 export const operatePages = new Hono<WebEnv>()
 
 const RUN = '/dags/:dag/runs/:run'
-for (const path of ['clear', 'cancel']) operatePages.use(`${RUN}/${path}`, requireRole('operator'))
+for (const path of ['clear', 'cancel', 'note']) operatePages.use(`${RUN}/${path}`, requireRole('operator'))
 // No process could execute a cleared run without the dag's code.
 operatePages.use(`${RUN}/clear`, requireLoadedDag)
 
@@ -134,6 +135,34 @@ operatePages.get(`${RUN}/cancel`, async (c) => {
       </form>
     </OperatePage>,
   )
+})
+
+operatePages.get(`${RUN}/note`, async (c) => {
+  const { run } = await findRun(c)
+  return c.html(
+    <OperatePage c={c} run={run} title="Note">
+      <form method="post">
+        <div class="field">
+          <label for="note">Note on this run</label>
+          <p class="hint" id="note-hint">
+            {`At most ${number(MOST_NOTE)} characters. An empty note is removed.`}
+          </p>
+          <textarea id="note" name="note" rows={5} maxlength={MOST_NOTE} aria-describedby="note-hint">
+            {run.note ?? ''}
+          </textarea>
+        </div>
+        <Decide run={run}>Save the note</Decide>
+      </form>
+    </OperatePage>,
+  )
+})
+
+operatePages.post(`${RUN}/note`, async (c) => {
+  const { run } = await findRun(c)
+  // A browser sends line ends of two characters, but counts them as one.
+  await setNote(c.var.site.metadata, keyOf(run), (await readForm(c))('note').replaceAll('\r\n', '\n'))
+  logChange(c, run, 'noted on the page', [])
+  return c.redirect(paths.run(run.dag_id, run.run_id), 303)
 })
 
 operatePages.post(`${RUN}/cancel`, async (c) => {

@@ -64,6 +64,9 @@ function RunActions({ run: { dag_id, run_id, state }, isActive }: { run: RunRow;
           Clear failed tasks
         </a>
       )}
+      <a class="button" href={paths.run(dag_id, run_id, 'note')}>
+        Note…
+      </a>
       {isActive && (
         <a class="button" href={paths.run(dag_id, run_id, 'clear')}>
           Clear…

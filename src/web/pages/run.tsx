@@ -27,6 +27,12 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
           </Notice>
         )}
         {waiting && <Notice>{waiting}</Notice>}
+        {run.note && (
+          <section class="card" aria-label="Note">
+            <h2 class="minor">Note</h2>
+            <p class="note">{c.var.site.scrub(run.note)}</p>
+          </section>
+        )}
         <Tasks c={c} run={run} found={picked(explained, pickOf(c), MOST_ROWS)} />
         <About c={c} run={run} />
       </div>

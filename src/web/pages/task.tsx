@@ -10,6 +10,7 @@ import { assetUrl } from '../assets.ts'
 import { beginning, MARGIN, SHOWN } from '../excerpt.ts'
 import { type FoundTask, findTask } from '../find.ts'
 import { Page } from '../layout.tsx'
+import { Markdown } from '../markdown.tsx'
 import { Duration, durationOf, Facts, Id, StateMark, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { type Line, listTries, readLines, readOutput, readTries, type TryRow } from '../queries/tasks.ts'
@@ -44,6 +45,7 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
       </p>
       <div id="live" class="stack" data-live={`log/${key}`} data-mark={mark}>
         <Head c={c} run={run} instance={instance} />
+        <Doc c={c} run={run} taskId={task_id} />
         <Tries run={run} instance={instance} tries={tries} shown={tryNumber} />
         <Ending c={c} instance={instance} tryNumber={tryNumber} ended={shown} />
         {output !== undefined && (
@@ -105,6 +107,19 @@ function Head({ c, run, instance }: HeadProps) {
       </div>
       {hasRole(c, 'operator') && c.var.site.dags.has(run.dag_id) && <TaskActions run={run} taskId={instance.task_id} />}
     </div>
+  )
+}
+
+/** Closed, because most visits are for the log. */
+function Doc({ c, run, taskId }: { c: WebContext; run: RunRow; taskId: string }) {
+  const { site } = c.var as WebEnv['Variables']
+  const doc = site.dags.get(run.dag_id)?.tasks.get(taskId)?.doc ?? ''
+  if (doc === '') return null
+  return (
+    <details>
+      <summary>About this task</summary>
+      <Markdown text={doc} scrub={site.scrub} />
+    </details>
   )
 }
 

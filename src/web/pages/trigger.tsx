@@ -31,7 +31,7 @@ triggerPages.post('/dags/:dag/trigger', async (c) => {
     const found = await findDag(c)
     return c.html(<TriggerPage c={c} dag={dag} found={found} warning={undefined} given={given} errors={errors} />, 400)
   }
-  const runId = await queueRun(c.var.site, c.var.viewer, dag, conf)
+  const { runId } = await queueRun(c.var.site, c.var.viewer, dag, conf)
   return c.redirect(paths.run(dag.id, runId), 303)
 })
 
