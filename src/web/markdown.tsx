@@ -6,7 +6,7 @@ import { safeHref } from './parts.tsx'
 
 /**
  * Draws the Markdown of an author. HTML in it is shown as text. Only http(s) addresses become links, and pictures are not
- * loaded. Headings start at level 3, below those of the page.
+ * loaded. Headings start at level 2, below that of the page.
  */
 export function Markdown({ text, scrub }: { text: string; scrub: (text: string) => string }) {
   return <div class="doc">{raw(markdown.render(beginning(text.trim(), SHOWN.block, scrub)))}</div>
@@ -27,5 +27,5 @@ rules.table_open = () => '<section class="scroll" aria-label="Table" tabindex="0
 rules.table_close = () => '</table></section>\n'
 
 function levelOf(tag = 'h1'): number {
-  return Math.min(6, Number(tag.slice(1)) + 2)
+  return Math.min(6, Number(tag.slice(1)) + 1)
 }

@@ -49,6 +49,16 @@ test('runs clear with a filter counts first, and clears after a yes', async () =
     expect((await cli(line)).stderr).toContain('runs clear takes a dag and a run, or --dag with')
 })
 
+test('runs clear --with-current-graph gives a run of older code the tasks of the current code', async () => {
+  const { metadata } = await openTestRunner(database, [])
+  await aRun(metadata, { dagId: 'chain', runId: 'old', state: 'failed', tasks: { renamed: 'failed' } })
+  expect((await cli('runs clear chain old --only-failed')).stdout).toBe('Nothing to clear in old\n')
+  const { stdout } = await cli('runs clear chain old --only-failed --with-current-graph')
+  expect(stdout).toContain('Cleared first, second, third of old\n')
+  const shown = (await cli('runs show chain old')).stdout
+  expect(shown).toMatch(/first +none[\s\S]*renamed +failed .*no longer in the graph of this run/)
+})
+
 test('dags trigger --run-id queues one run of an id; runs note writes a note', async () => {
   const first = await cli('dags trigger chain --run-id order:7')
   expect([first.code, first.stdout]).toEqual([0, expect.stringMatching(/^Queued order:7\n/)])
@@ -72,7 +82,7 @@ test('runs delete and dags delete ask for --yes, and delete', async () => {
   const dag = await cli('dags delete gone')
   expect([dag.code, dag.stderr]).toEqual([
     2,
-    "✖ This deletes dag 'gone' with 1 run, their logs and outputs, and its schedule; add --yes to confirm\n",
+    "✖ This deletes dag 'gone' with 1 run, all logs and outputs, and its schedule; add --yes to confirm\n",
   ])
   expect((await cli('dags delete gone --yes')).stdout).toBe("Deleted dag 'gone' and 1 of its runs\n")
   expect((await cli('dags list')).stdout).not.toContain('gone')

@@ -142,7 +142,12 @@ describe('/api/v1', () => {
 describe('runs and dags in numbers', () => {
   const remove = (path: string) => read(path, { method: 'DELETE' }).catch(() => ({ status: 204, body: {} }))
   const place = (dagId: string, runId: string) =>
-    aRun(openMetadata(site.database.pool, 'metadata'), { dagId, runId, state: 'failed', tasks: { extract: 'failed' } })
+    aRun(openMetadata(site.database.pool, 'metadata'), {
+      dagId,
+      runId,
+      state: 'failed',
+      tasks: { extract: 'failed', renamed: 'failed' },
+    })
 
   test('are listed by dag, type and time', async () => {
     await place('old', 'one')
@@ -163,6 +168,20 @@ describe('runs and dags in numbers', () => {
     expect((await many(filter)).body).toEqual({ dag_runs, dry_run: true })
     expect((await many({ ...filter, dry_run: false })).body).toEqual({ dag_runs, dry_run: false })
     expect(await ended(made.body.run_id)).toMatchObject({ state: 'success' })
+  })
+
+  test('a run of older code gets the tasks of the current code', async () => {
+    await place('etl', 'older')
+    const run = '/dags/etl/dagRuns/older'
+    const asked = await site.get('/dags/etl/runs/older/clear?with_current_graph=yes')
+    expect(asked.text).toContain('6 of 7 tasks will run again')
+    const body = { only_failed: true, with_current_graph: true }
+    const tasks = ['extract', 'validate', 'load_warehouse', 'load_search_index', 'report', 'clean_up']
+    expect((await read(`${run}/clear`, json({ ...body, dry_run: true }))).body.task_ids).toEqual(tasks)
+    expect((await read(run)).body.task_instances).toHaveLength(2)
+    expect((await read(`${run}/clear`, json(body))).body.task_ids).toEqual(tasks)
+    const { task_instances } = await ended('older')
+    expect(task_instances.map(({ task_id }: { task_id: string }) => task_id)).toEqual([...tasks, 'renamed'])
   })
 
   test('a run and a dag are deleted, unless a run is in use', async () => {
@@ -221,7 +240,7 @@ test('owner, links and doc of a dag and a task are in the API and on the pages, 
   expect(body.tasks.find(({ task_id }: { task_id: string }) => task_id === 'validate').doc).toContain('**flaky**')
   const { text } = await site.get('/dags/etl/details')
   expect(text).toContain('Owner: data team')
-  expect(text).toContain('<h3>What it loads</h3>')
+  expect(text).toContain('<h2>What it loads</h2>')
   expect(text).toContain('&lt;script&gt;alert(1)')
   expect(text).not.toContain('<script>alert')
   expect(text).not.toContain('<img src=x')

@@ -19,8 +19,8 @@ test.each([
   expect(element === 'a' ? links : html.includes(`<${element}`)).toEqual(element === 'a' ? [] : false)
 })
 
-test('Markdown draws headings below those of the page, links without a referrer, and no secret', () => {
-  expect(drawn('# One\n\n##### Five')).toContain('<h3>One</h3>\n<h6>Five</h6>')
+test('Markdown draws headings below that of the page, links without a referrer, and no secret', () => {
+  expect(drawn('# One\n\n##### Five')).toContain('<h2>One</h2>\n<h6>Five</h6>')
   expect(drawn('[x](https://example.org/?a=1&b="2")')).toContain('rel="noopener noreferrer"')
   expect(drawn('the password is hunter2')).toContain('the password is ***')
 })

@@ -16,7 +16,7 @@ export async function dagsDelete(dagId: string, { yes = false }: { yes?: boolean
         findDag(loaded, dagId)
         throw new UsageError(`The database has no record of dag '${dagId}', so there is nothing to delete`)
       }
-      const what = `This deletes dag '${dagId}' with ${runs} ${runs === 1 ? 'run' : 'runs'}, their logs and outputs, and its schedule`
+      const what = `This deletes dag '${dagId}' with ${runs} ${runs === 1 ? 'run' : 'runs'}, all logs and outputs, and its schedule`
       if (!(await confirm(what, yes))) return 1
       const deleted = await deleteDag(metadata, dagId)
       say(`Deleted dag '${dagId}' and ${deleted.runs} of its runs`)

@@ -56,8 +56,8 @@ deletePages.get(DAG, async (c) => {
       <div class="narrow">
         <h1>Delete this dag's record</h1>
         <p>
-          This deletes {number(runs)} {runs === 1 ? 'run' : 'runs'} of {dagId} with their logs and outputs, its
-          backfills and its schedule. It cannot be undone.
+          This deletes {number(runs)} {runs === 1 ? 'run' : 'runs'} of {dagId} with all logs and outputs, its backfills
+          and its schedule. It cannot be undone.
         </p>
         {dag && <p>The code of the dag is still there, so the dag stays in the list, and its schedule starts anew.</p>}
         <form method="post">
