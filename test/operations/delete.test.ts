@@ -123,6 +123,8 @@ test('a filter clears the ended runs that it matches, and counts them first', as
   const found = ['first', 'last'].map((runId) => ({ runId, taskIds: ['b'], error: null }))
   expect(await clearRuns(own, filter, { dryRun: true, onlyFailed: true })).toEqual(found)
   expect(await clearRuns(own, filter, { dryRun: true, onlyFailed: true })).toEqual(found)
+  const ended = (await clearRuns(own, { dagId }, { dryRun: true })).map(({ runId }) => runId)
+  expect(ended).toEqual(['early', 'first', 'fine', 'last'])
   expect(await clearRuns(own, { ...filter, runType: 'backfill' }, { dryRun: true })).toMatchObject([{ runId: 'last' }])
   expect(await clearRuns(own, filter, { dryRun: false, onlyFailed: true })).toEqual(found)
   expect(await clearRuns(own, filter, { dryRun: false, onlyFailed: true })).toEqual([])

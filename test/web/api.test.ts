@@ -276,3 +276,26 @@ describe('a run that no running process will execute', () => {
     expect([page.status, page.text.includes('/clear')]).toEqual([200, false])
   })
 })
+
+test('a viewer may not delete, note or clear, and an operator may not delete a dag', async () => {
+  for (const role of ['viewer', 'operator'] as const) await site.addUser(role, role)
+  const run = '/dags/etl/dagRuns/latest'
+  const status = async (name: string, path: string, init: RequestInit) => {
+    const headers = { ...(init.headers as Record<string, string>), cookie: await site.login(name) }
+    return (await site.get(path, { ...init, headers })).status
+  }
+  const remove = { method: 'DELETE' }
+  for (const [path, init] of [
+    [`/api/v1${run}`, remove],
+    ['/api/v1/dags/etl', remove],
+    [`/api/v1${run}`, { ...json({ note: 'x' }), method: 'PATCH' }],
+    ['/api/v1/dags/etl/dagRuns/clear', json({ state: 'failed' })],
+    ['/dags/etl/runs/latest/delete', {}],
+    ['/dags/etl/runs/latest/note', {}],
+    ['/dags/etl/delete', {}],
+  ] as const)
+    expect([path, await status('viewer', path, init)]).toEqual([path, 403])
+  expect(await status('operator', '/api/v1/dags/etl', remove)).toBe(403)
+  expect(await status('operator', '/dags/etl/delete', {})).toBe(403)
+  expect(await status('operator', '/dags/etl/runs/latest/delete', {})).toBe(200)
+})
