@@ -113,21 +113,26 @@ export class TaskCollector {
   #addOptions(chooser: Task, options: Options): void {
     const refuse = (key: string, why: string) =>
       invalid(this.#dagId, `option '${key}' of branch '${chooser.id}' ${why}`)
-    for (const [key, tasks] of Object.entries(options)) {
+    const lists = Object.entries(options ?? {})
+    if (lists.length === 0) throw invalid(this.#dagId, `branch '${chooser.id}' needs options: lists of tasks by a word`)
+    for (const [key, tasks] of lists) {
       if (!Array.isArray(tasks)) throw refuse(key, 'must be a list of tasks')
       for (const one of tasks) {
         if (!this.#extras.has(one)) throw refuse(key, 'has a task that is not defined before it in this dag')
         this.#extraOf(one).choosers.push(chooser)
       }
     }
-    const ids = Object.entries(options).map(([key, tasks]) => [key, tasks.map(({ id }) => id)])
+    const ids = lists.map(([key, tasks]) => [key, tasks.map(({ id }) => id)])
     this.#extraOf(chooser).options = Object.fromEntries(ids)
   }
 
   #group(id: string, define: (builder: Builder<unknown>) => unknown): Group {
     checkId(this.#dagId, 'group', id)
     const before = this.tasks.length
+    if (typeof define !== 'function')
+      throw invalid(this.#dagId, `group '${id}' needs a function that defines its tasks`)
     const members = (define(this.builder(id)) ?? {}) as Group['members']
+    if (members instanceof Promise) throw invalid(this.#dagId, `the function of group '${id}' must not be async`)
     const own = this.tasks.slice(before)
     const inner = new Set(own.flatMap((task) => this.#upstreamsOf(task).map(([, parent]) => parent)))
     return { id, members, last: own.filter((task) => !inner.has(task)) }

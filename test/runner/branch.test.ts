@@ -94,6 +94,8 @@ describe('a branch', () => {
   test('refuses at its definition an option that is no list, and a task that is not defined before it', () => {
     const define = (options: object) =>
       dag('d', {}, ({ task }) => task.branch('choose', { options: options as { a: [] }, run: () => 'a' }))
+    expect(() => define({})).toThrow("branch 'choose' needs options")
+    expect(() => define(undefined as never)).toThrow("branch 'choose' needs options")
     expect(() => define({ a: 7 })).toThrow("option 'a' of branch 'choose' must be a list of tasks")
     expect(() => define({ a: [{ id: 'x' }] })).toThrow("option 'a' of branch 'choose' has a task that is not defined")
   })
@@ -121,6 +123,12 @@ describe('skip.downstream', () => {
 })
 
 describe('a group', () => {
+  test('refuses a second argument that is no function, or is async', () => {
+    const define = (inner: unknown) => dag('d', {}, ({ group }) => group('g', inner as () => void))
+    expect(() => define(undefined)).toThrow("group 'g' needs a function")
+    expect(() => define(async () => {})).toThrow("the function of group 'g' must not be async")
+  })
+
   test('prefixes ids, and is an upstream as a whole: its input has the outputs of its members', async () => {
     const seen: unknown[] = []
     const defined = dag(uniqueId('group'), {}, ({ task, group }) => {
