@@ -146,6 +146,7 @@ const OF_A_RUN = [
   'task_instance_history',
   'task_log',
   'xcom',
+  'task_skip',
   'callback',
   'task_callback',
   'pool_slot',
