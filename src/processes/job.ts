@@ -21,6 +21,11 @@ const HEARTBEAT_EVERY_MS = 5_000
 const WATCHED_MS = jobs.WATCHED_S * 1_000
 /** A process that lost its connection has at least this long to reconnect, or to store that it has no session. */
 const SECOND_CHECK_AFTER_MS = 500
+/**
+ * For this long after this process lost its own session or restored it, a free lock does not mean a dead process: whatever
+ * ended the session has probably ended the sessions of others too.
+ */
+const AFTER_LOSS_MS = 2_000
 const CONFIRM_EVERY_MS = 50
 /** How long a process that ends retries during an outage of the database. */
 const END_JOB_MS = 5_000
@@ -38,6 +43,8 @@ export class Job implements OwnJob {
   /** Undefined: the lease must be renewed now. */
   #lastHeartbeat: Instant | undefined
   #mustRenew = false
+  /** When the session was last lost, or restored after that. */
+  #lostAt: Instant | undefined
   /** The number of silences after which the database last confirmed that this process is alive. */
   #confirmed = 0
   /** For each heartbeat that seems expired: the number of consecutive checks that found it. */
@@ -138,6 +145,7 @@ export class Job implements OwnJob {
   #disconnected({ message }: Error): void {
     this.#options.log.warn(`the database connection was lost (${message}); connecting again`)
     this.#backendPid = null
+    this.#lostAt = instant()
     this.#mustRenew = true
     this.#checking.request()
   }
@@ -146,6 +154,7 @@ export class Job implements OwnJob {
     if (backendPid !== this.#backendPid) this.#lastHeartbeat = undefined
     if (backendPid !== this.#backendPid && this.#listener) this.#checking.request()
     this.#backendPid = backendPid
+    if (this.#lostAt !== undefined) this.#lostAt = instant()
     // Notifications sent while the connection was lost are not resent.
     this.#listener?.runsWaiting()
     this.#listener?.slotsFreed()
@@ -170,10 +179,15 @@ export class Job implements OwnJob {
     const keyOf = ({ job_id, heartbeat_at }: jobs.DeadJob) => `${job_id} ${heartbeat_at}`
     this.#expired = new Map(found.map(keyOf).map((key) => [key, (this.#expired.get(key) ?? 0) + 1]))
     const isWatched = (one: jobs.DeadJob) => (this.#expired.get(keyOf(one)) ?? 0) * CHECK_EVERY_MS > WATCHED_MS
-    const dead = found.filter((one) => one.heartbeat_at === null || isWatched(one))
+    const isDead = (one: jobs.DeadJob) => (one.heartbeat_at === null ? this.#trustsLocks : isWatched(one))
+    const dead = found.filter(isDead)
     if (dead.length === 0) return
     await delay(SECOND_CHECK_AFTER_MS)
-    for (const job of dead) await this.#reclaim(job)
+    for (const job of dead) if (isDead(job)) await this.#reclaim(job)
+  }
+
+  get #trustsLocks(): boolean {
+    return this.#lostAt === undefined || msSince(this.#lostAt) >= AFTER_LOSS_MS
   }
 
   async #renew(): Promise<void> {

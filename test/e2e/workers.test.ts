@@ -263,6 +263,8 @@ describe('EXECUTOR=distributed', () => {
       await new Promise((resolve) => setTimeout(resolve, 150))
     }
     for (const runId of runs) expect(await ended('chain', runId)).toMatchObject({ state: 'success' })
+    const lost = `select reason from metadata.task_try where try_number > 1 or reason like 'lost%'`
+    expect((await database.pool.query(lost)).rows).toEqual([])
     const { rows } = await database.pool.query('select max(try_number)::int as tries from metadata.task_instance')
     expect(rows).toEqual([{ tries: 1 }])
   }, 120_000)
