@@ -62,6 +62,7 @@ describe('pipeline', () => {
       start_date: INSTANT,
       end_date: INSTANT,
       conf: {},
+      note: null,
       reason: null,
       task_instances: [
         { task_id: 'first', ...task },
