@@ -136,7 +136,7 @@ function skipUnlessLatest({ runType, nextLogicalDate, now }: TaskContext): void 
 function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskContext {
   const { run, dag, task, tryNumber, failures, firstStartedAt } = attempt
   const { now } = resources
-  return Object.assign(tools, {
+  const context = Object.assign(tools, {
     dagId: dag.id,
     runId: run.runId,
     runType: run.runType,
@@ -150,11 +150,13 @@ function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskCo
     logicalDate: run.logicalDate,
     dataIntervalStart: run.dataIntervalStart,
     dataIntervalEnd: run.logicalDate,
-    nextLogicalDate: nextTick(dag, run.logicalDate),
     previous: run.previous ?? undefined,
     log: taskLog(attempt, resources),
     db: resources.db,
   })
+  // Only on request: finding a rare tick takes longer than the rest of a try.
+  const nextLogicalDate = { enumerable: true, get: () => nextTick(dag, run.logicalDate) }
+  return Object.defineProperty(context, 'nextLogicalDate', nextLogicalDate) as TaskContext
 }
 
 function taskLog({ log }: Attempt, { scrub }: Resources): TaskLog {
