@@ -18,11 +18,11 @@ interface End {
   skipsDownstream?: boolean
 }
 
-/** The tasks that the end of a task skips: what a branch did not choose, or all tasks downstream. */
-export function skipsOf(graph: Graph, { id, options = {} }: GraphNode, end: End): Skip[] {
+/** The tasks that the end of a task skips: what a branch did not choose, or all tasks downstream; else none. */
+export function skipsOf(graph: Graph, { id, options }: GraphNode, end: End): Skip[] {
   const skip = (taskIds: readonly string[], reason: string) => taskIds.map((taskId) => ({ taskId, by: id, reason }))
   if (end.skipsDownstream) return skip(downstreamOf(graph, [id]), `${id} skipped all downstream tasks: ${end.reason}`)
-  if (end.state !== 'success') return []
+  if (options === undefined || end.state !== 'success') return []
   const chosen: string[] = [JSON.parse(end.output ?? '[]')].flat()
   const runs = new Set(chosen.flatMap((key) => options[key] ?? []))
   const others = new Set(Object.values(options).flat())

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts'
+import { DAG_POOL } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { lockRun } from './change-run.ts'
 import type { RunKey } from './operate.ts'
@@ -72,7 +73,7 @@ with gone as (
   delete from metadata.dag d where d.dag_id = $1
     and not exists (select from metadata.job j where j.state = 'running' and coalesce(j.dags ? $1, true)) returning dag_id
 ), unlimited as (
-  delete from metadata.pool p using gone where p.pool = 'dag:' || gone.dag_id
+  delete from metadata.pool p using gone where p.pool = '${DAG_POOL}' || gone.dag_id
 )
 select from gone`
 

@@ -133,9 +133,8 @@ async function operate(
 }
 
 function skipsBy(run: RunState, taskId: string, end: Parameters<typeof skipsOf>[2]): Skip[] {
-  const graph = buildGraph(run.runId, run.graph)
   const node = run.graph.find(({ id }) => id === taskId)
-  return node?.options === undefined ? [] : skipsOf(graph, node, end)
+  return node === undefined ? [] : skipsOf(buildGraph(run.runId, run.graph), node, end)
 }
 
 /** The tasks that a mark resets: downstream tasks that failed or did not run. */

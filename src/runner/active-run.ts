@@ -83,8 +83,7 @@ export class ActiveRun {
   /** Records which tasks this end skips. They are skipped when they are judged. */
   #skip(index: number, ending: Ending & { state: TerminalTaskState }): void {
     const node = this.graph.nodes[index]
-    if (node === undefined || (node.options === undefined && !ending.skipsDownstream)) return
-    const skips = skipsOf(this.graph, node, ending)
+    const skips = node === undefined ? [] : skipsOf(this.graph, node, ending)
     for (const { taskId, reason } of skips) this.instance(this.graph.indexOf.get(taskId) ?? -1).skip = reason
     this.#skipsUnwritten.push(...skips)
   }
