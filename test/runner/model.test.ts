@@ -34,44 +34,61 @@ const models = fc
     }),
   )
 
+/** A branch is defined last, because its options are defined before it. In the model it comes before them. */
 function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag {
   return dag(uniqueId('model'), { defaultArgs: { retryDelay: '1ms' } }, ({ task }) => {
     const defined: Record<string, Task> = {}
-    for (const { id, upstream, rule, retries, outcomes } of model) {
-      starts[id] = 0
-      defined[id] = task(id, {
-        upstream: Object.fromEntries(upstream.map((parent) => [parent, defined[parent] as Task])),
-        triggerRule: rule,
-        retries,
-        run: async () => {
-          const start = starts[id] ?? 0
-          starts[id] = start + 1
-          const outcome = outcomes[Math.min(start, outcomes.length - 1)]
-          if (start % 2 === 1) await new Promise((resolve) => setImmediate(resolve))
-          if (outcome === 'skip') throw skip('as drawn')
-          if (outcome === 'skip_downstream') throw skip.downstream('as drawn')
-          if (outcome === 'fail_for_good') throw fail('as drawn')
-          if (outcome === 'fail') throw new Error('as drawn')
-        },
-      })
+    const chooser = model.find(({ branch }) => branch)?.id
+    const tasksOf = (ids: readonly string[] = []) => ids.map((id) => defined[id] as Task)
+    for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
+      const { id, rule, retries, branch } = one
+      const parents = one.upstream.filter((parent) => parent !== chooser)
+      const upstream = Object.fromEntries(parents.map((parent) => [parent, defined[parent] as Task]))
+      const run = drawnEnd(one, starts)
+      const { x, y } = branch?.options ?? {}
+      defined[id] = branch
+        ? task.branch(id, {
+            upstream,
+            options: { x: tasksOf(x), y: tasksOf(y) },
+            run: async () => {
+              await run()
+              return branch.chosen as ('x' | 'y')[]
+            },
+          })
+        : task(id, { upstream, triggerRule: rule, retries, run })
     }
   })
 }
 
+/** Counts its starts. Each start ends as drawn. */
+function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>): () => Promise<void> {
+  starts[id] = 0
+  return async () => {
+    const start = starts[id] ?? 0
+    starts[id] = start + 1
+    const outcome = outcomes[Math.min(start, outcomes.length - 1)]
+    if (start % 2 === 1) await new Promise((resolve) => setImmediate(resolve))
+    if (outcome === 'skip') throw skip('as drawn')
+    if (outcome === 'skip_downstream') throw skip.downstream('as drawn')
+    if (outcome === 'fail_for_good') throw fail('as drawn')
+    if (outcome === 'fail') throw new Error('as drawn')
+  }
+}
+
+/** Runs the model's dag, and compares its end with that of the reference interpreter. */
+async function expectAsReference(model: readonly ModelTask[], slots: number): Promise<void> {
+  const starts: Record<string, number> = {}
+  const defined = dagOf(model, starts)
+  const { run } = await openTestRunner(database, [defined], { slots })
+  const result = await run(defined)
+  const expected = interpret(model)
+  expect(statesOf(result)).toEqual(expected.states)
+  expect(starts).toEqual(expected.starts)
+  expect(result.state).toBe(expected.run)
+}
+
 test('random dags end as in the reference interpreter, with the same number of starts for each task', async () => {
-  await fc.assert(
-    fc.asyncProperty(models, fc.constantFrom(1, 3, 16), async (model, slots) => {
-      const starts: Record<string, number> = {}
-      const defined = dagOf(model, starts)
-      const { run } = await openTestRunner(database, [defined], { slots })
-      const result = await run(defined)
-      const expected = interpret(model)
-      expect(statesOf(result)).toEqual(expected.states)
-      expect(starts).toEqual(expected.starts)
-      expect(result.state).toBe(expected.run)
-    }),
-    { numRuns: 150 },
-  )
+  await fc.assert(fc.asyncProperty(models, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
 })
 
 /** A random dag with a branch `b` after some of its tasks. The later tasks are in its options, at random. */
@@ -94,53 +111,8 @@ const branching = fc
     return [...before, { ...own, upstream: [...own.upstream], outcomes: [outcome], branch }, ...waiting] as ModelTask[]
   })
 
-function branchingDagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag {
-  return dag(uniqueId('model'), { defaultArgs: { retryDelay: '1ms' } }, (builder) => {
-    const defined: Record<string, Task> = {}
-    // The branch is defined last, and comes between its upstreams and its options in the graph.
-    for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
-      const { id, rule, retries, outcomes, branch } = one
-      starts[id] = 0
-      const upstream = Object.fromEntries(
-        one.upstream.filter((parent) => parent !== 'b').map((parent) => [parent, defined[parent] as Task]),
-      )
-      const run = () => {
-        const start = starts[id] ?? 0
-        starts[id] = start + 1
-        const outcome = outcomes[Math.min(start, outcomes.length - 1)]
-        if (outcome === 'skip') throw skip('as drawn')
-        if (outcome === 'fail_for_good') throw fail('as drawn')
-        if (outcome === 'fail') throw new Error('as drawn')
-      }
-      const listOf = (key: 'x' | 'y') => (branch?.options[key] ?? []).map((option) => defined[option] as Task)
-      defined[id] = branch
-        ? builder.task.branch(id, {
-            upstream,
-            options: { x: listOf('x'), y: listOf('y') },
-            run: () => {
-              run()
-              return branch.chosen as ('x' | 'y')[]
-            },
-          })
-        : builder.task(id, { upstream, triggerRule: rule, retries, run })
-    }
-  })
-}
-
 test('random dags with a branch end as in the reference interpreter, whatever the order in which tasks end', async () => {
-  await fc.assert(
-    fc.asyncProperty(branching, fc.constantFrom(1, 3, 16), async (model, slots) => {
-      const starts: Record<string, number> = {}
-      const defined = branchingDagOf(model, starts)
-      const { run } = await openTestRunner(database, [defined], { slots })
-      const result = await run(defined)
-      const expected = interpret(model)
-      expect(statesOf(result)).toEqual(expected.states)
-      expect(starts).toEqual(expected.starts)
-      expect(result.state).toBe(expected.run)
-    }),
-    { numRuns: 150 },
-  )
+  await fc.assert(fc.asyncProperty(branching, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
 })
 
 test('random dags with short circuits end as in the reference interpreter', async () => {
@@ -159,13 +131,7 @@ test('random dags with short circuits end as in the reference interpreter', asyn
         const [outcome, rule] = ends[index] ?? ['success', 'all_success']
         return { ...task, retries: 0, outcomes: [outcome], rule }
       })
-      const starts: Record<string, number> = {}
-      const defined = dagOf(model, starts)
-      const { run } = await openTestRunner(database, [defined], { slots: 3 })
-      const result = await run(defined)
-      const expected = interpret(model)
-      expect(statesOf(result)).toEqual(expected.states)
-      expect(starts).toEqual(expected.starts)
+      await expectAsReference(model, 3)
     }),
     { numRuns: 100 },
   )
