@@ -1,7 +1,7 @@
 import { humanDuration } from '../duration.ts'
-import { findDeadJobs, type JobKind, lockClass } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { BLOCKED, type JobListing } from '../operations/list-jobs.ts'
+import { findDeadJobs, type JobKind, lockClass } from '../processes/jobs.ts'
 
 type Columns =
   | 'job_id'

@@ -1,7 +1,7 @@
 import format from 'pg-format'
 import { TminusError } from '../errors.ts'
-import { findDeadJobs, type JobKind } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import { findDeadJobs, type JobKind } from '../processes/jobs.ts'
 import { engineProblem } from '../worker/engine-schema.ts'
 import { nameOf } from './alive.ts'
 import { listTables, TABLES, type TableSize } from './tables.ts'

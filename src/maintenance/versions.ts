@@ -1,8 +1,8 @@
 import type { Check } from '../commands.ts'
 import { TminusError } from '../errors.ts'
-import type { JobKind } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { JobListing } from '../operations/list-jobs.ts'
+import type { JobKind } from '../processes/jobs.ts'
 import { minorsAhead, VERSION } from '../version.ts'
 import { listExecuting, nameOf } from './alive.ts'
 

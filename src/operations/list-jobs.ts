@@ -1,6 +1,6 @@
 import { humanDuration } from '../duration.ts'
-import type { JobEnd, JobKind } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import type { JobEnd, JobKind } from '../processes/jobs.ts'
 
 export interface JobListing {
   job_id: number

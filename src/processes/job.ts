@@ -3,10 +3,10 @@ import { CoalescedWork } from '../coalesced-work.ts'
 import { logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { Session, type SessionOptions } from '../db/session.ts'
 import type { Logger } from '../log.ts'
-import * as jobs from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Instant, instant, msSince, silences, startPulse } from '../pulse.ts'
 import type { JobListener, OwnJob } from '../runner/process.ts'
+import * as jobs from './jobs.ts'
 
 export interface JobOptions extends jobs.LoadedCode, Pick<SessionOptions, 'connectionString' | 'pools'> {
   db: Metadata

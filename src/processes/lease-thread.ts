@@ -4,12 +4,12 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { openPool } from '../db/pool.ts'
 import { humanDuration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
-import { endBlockedJob, type JobKind, renewLease } from '../metadata/jobs.ts'
 import { type Metadata, openMetadata } from '../metadata/metadata.ts'
 import { cancelRun, lockRun } from '../operations/change-run.ts'
 import { Pulse, type Suspect } from '../pulse.ts'
 import { MainThread, nameOf } from './blocked.ts'
 import { identifyMainThread } from './identify.ts'
+import { endBlockedJob, type JobKind, renewLease } from './jobs.ts'
 
 /** The program of the lease thread, which has its own connection: see `Lease`. */
 

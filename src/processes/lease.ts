@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { within } from '../clock.ts'
 import type { Logger } from '../log.ts'
-import type { JobKind } from '../metadata/jobs.ts'
 import { startPulse } from '../pulse.ts'
+import type { JobKind } from './jobs.ts'
 import type { LeaseData, LeaseMessage } from './lease-thread.ts'
 
 export interface LeaseOptions {

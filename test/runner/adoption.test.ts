@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
-import { endJob, insertJob } from '../../src/metadata/jobs.ts'
+import { endJob, insertJob } from '../../src/processes/jobs.ts'
 import { failure } from '../../src/runner/active-run.ts'
 import type { Executor } from '../../src/runner/executor.ts'
 import { claimTries } from '../../src/worker/claims.ts'

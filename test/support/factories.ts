@@ -1,8 +1,8 @@
 import type { RunType, TaskInstanceState } from '../../src/dag/state.ts'
 import { type DagRunState, isOver, isTerminal } from '../../src/dag/state.ts'
 import type { Queryable } from '../../src/db/pool.ts'
-import { insertJob, type JobKind } from '../../src/metadata/jobs.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
+import { insertJob, type JobKind } from '../../src/processes/jobs.ts'
 
 export interface RunFacts {
   dagId: string

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { endJob } from '../../src/metadata/jobs.ts'
+import { endJob } from '../../src/processes/jobs.ts'
 import { runCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
 import { aJob, aRun } from '../support/factories.ts'

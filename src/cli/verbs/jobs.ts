@@ -4,7 +4,6 @@ import { humanDuration } from '../../duration.ts'
 import { lateReason, listExecuting, listLate } from '../../maintenance/alive.ts'
 import { versionProblem } from '../../maintenance/versions.ts'
 import { whyNotWritable } from '../../maintenance/writes.ts'
-import type { JobKind } from '../../metadata/jobs.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import {
   blockedWords,
@@ -14,6 +13,7 @@ import {
   servesWords,
   shortVersion,
 } from '../../operations/list-jobs.ts'
+import type { JobKind } from '../../processes/jobs.ts'
 import { answer, instant, say, table, wrapped } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
