@@ -55,6 +55,12 @@ test('regions', async () => {
   expect(lines).toEqual(['info loaded into eu'])
 })
 
+test('test-cluster', async () => {
+  const { states, lines } = await runExample('test-cluster')
+  expect(states).toEqual({ create: 'success', load: 'success', report: 'failed', delete: 'success' })
+  expect(lines).toEqual(['info loads into cluster-7', 'info deletes cluster-7'])
+})
+
 test('watched-orders', async () => {
   const tickets: unknown[] = []
   const server = await startHttpServer(async (request, response) => {

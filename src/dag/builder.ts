@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { fail } from './ending.ts'
 import type { GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
-import { isId, parseTaskOptions, parseWait } from './options.ts'
+import { isId, type ParsedTaskOptions, parseTaskOptions, parseWait } from './options.ts'
 import {
   type BranchOptions,
   type Group,
@@ -11,9 +11,11 @@ import {
   type TaskDefaults,
   type TaskOptions,
   type TaskRun,
+  type TeardownOptions,
   tasksOf,
   type Upstream,
 } from './task.ts'
+import { withTeardowns } from './teardown.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 import { type WaitOptions, waiting } from './wait-for.ts'
 
@@ -24,6 +26,11 @@ export interface Builder<Context> {
 }
 
 export interface DefineTask<Context> {
+  /** Adds a task that undoes the work of its setup, and returns it. */
+  <const U extends Upstream = Record<never, never>, O extends z.ZodType | undefined = undefined>(
+    id: string,
+    options: TeardownOptions<U, O, Context>,
+  ): Task<O extends z.ZodType ? z.output<O> : undefined>
   /** Adds a task to the dag and returns it, so that other tasks can name it as their upstream. */
   <
     const U extends Upstream = Record<never, never>,
@@ -59,12 +66,12 @@ export type DefineGroup<Context> = <M extends Readonly<Record<string, Member>> =
   define: (builder: Builder<Context>) => M | void,
 ) => Group<M>
 
-type Own = TaskDefaults & { upstream?: Upstream; run?: unknown; output?: z.ZodType }
+type Own = TaskDefaults & { upstream?: Upstream; run?: unknown; output?: z.ZodType; teardown?: Task }
 type Wait = Own & WaitOptions<Upstream, TriggerRule, never>
 type Options = Readonly<Record<string, readonly Task[]>>
 
 /** What the graph stores of a task that is not in its options. `choosers`: the branches that choose the task. */
-type Extra = Pick<GraphNode, 'group' | 'options'> & { choosers: Task[] }
+type Extra = Pick<GraphNode, 'group' | 'options' | 'teardown' | 'failsRun'> & { choosers: Task[] }
 
 /** Collects the tasks of one dag. */
 export class TaskCollector {
@@ -93,21 +100,31 @@ export class TaskCollector {
   }
 
   nodes(): GraphNode[] {
-    return this.tasks.map((task) => {
+    const nodes = this.tasks.map((task) => {
       const { choosers: _, ...extra } = this.#extraOf(task)
       const edges = this.#upstreamsOf(task).map(([name, { id }]) => [name, id])
       return { id: task.id, triggerRule: task.triggerRule, upstream: Object.fromEntries(edges), ...extra }
     })
+    return withTeardowns(nodes)
   }
 
   #add(id: string, own: Own, extra: Extra): Task {
     checkId(this.#dagId, 'task', id)
-    const settled = parseTaskOptions(this.#dagId, id, { ...this.#defaults, ...own })
+    const rule = own?.teardown && { triggerRule: 'all_done' }
+    const settled = parseTaskOptions(this.#dagId, id, { ...this.#defaults, ...rule, ...own })
     // Uses the author's own object, so that a cycle is found even if the author adds it later.
     const task: Task = { ...settled, id, upstream: own.upstream ?? settled.upstream }
+    if (settled.teardown !== undefined) Object.assign(extra, this.#teardown(id, settled, settled.teardown))
     this.tasks.push(task)
     this.#extras.set(task, extra)
     return task
+  }
+
+  #teardown(id: string, { triggerRule, failsRun }: ParsedTaskOptions, setup: Task): Partial<Extra> {
+    const refuse = (why: string) => invalid(this.#dagId, `teardown '${id}' ${why}`)
+    if (!this.#extras.has(setup)) throw refuse('needs a setup that is a task of this dag, defined before it')
+    if (triggerRule !== 'all_done') throw refuse('cannot have a triggerRule: it waits for everything after its setup')
+    return { teardown: setup.id, ...(failsRun && { failsRun }) }
   }
 
   #addOptions(chooser: Task, options: Options): void {

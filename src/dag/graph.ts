@@ -9,6 +9,9 @@ export interface GraphNode {
   triggerRule: TriggerRule
   /** The id of its group. */
   group?: string
+  /** Of a teardown: the id of its setup, and whether its failure fails the run. */
+  teardown?: string | undefined
+  failsRun?: boolean | undefined
   /** Of a branch: the ids of the tasks to choose from, by option. */
   options?: Readonly<Record<string, readonly string[]>>
 }

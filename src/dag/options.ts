@@ -4,7 +4,7 @@ import type { Commands } from '../commands.ts'
 import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
 import { invalid } from './invalid.ts'
-import type { Memory, TaskRun } from './task.ts'
+import type { Memory, Task, TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: an author without types may pass any value
@@ -18,7 +18,8 @@ const oneOf = <T extends string>(words: readonly T[]) =>
 
 const text = must<string>((value) => typeof value === 'string', 'a text')
 const isWebAddress = (value: unknown) => /^https?:\/\//.test(String(value)) && URL.canParse(String(value))
-const callback = <T>() => must<T>((value) => typeof value === 'function', 'a function')
+const isCallable = (value: unknown) => typeof value === 'function'
+const callback = <T>() => must<T>(isCallable, 'a function')
 const schema = must<z.ZodType>(isSchema, 'a schema of zod 4')
 // Postgres stores it in an int.
 const positive = must<number>((value) => isWholeNumberFrom(1)(value) && value < 2 ** 31, 'a whole number from 1')
@@ -61,6 +62,8 @@ const TASK = options({
   latestOnly: bool.default(false),
   output: schema.optional(),
   doc: text.default(''),
+  teardown: must<Task>((value) => isCallable(value?.run), 'a task that is defined before it').optional(),
+  failsRun: bool.default(false),
   run: callback<TaskRun>(),
 })
 

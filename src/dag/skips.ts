@@ -18,10 +18,15 @@ interface End {
   skipsDownstream?: boolean
 }
 
+const isTeardown = ({ nodes, indexOf }: Graph, id: string) => nodes[indexOf.get(id) ?? -1]?.teardown !== undefined
+
 /** The tasks that the end of a task skips: what a branch did not choose, or all tasks downstream; else none. */
 export function skipsOf(graph: Graph, { id, options }: GraphNode, end: End): Skip[] {
   const skip = (taskIds: readonly string[], reason: string) => taskIds.map((taskId) => ({ taskId, by: id, reason }))
-  if (end.skipsDownstream) return skip(downstreamOf(graph, [id]), `${id} skipped all downstream tasks: ${end.reason}`)
+  if (end.skipsDownstream) {
+    const others = downstreamOf(graph, [id]).filter((one) => !isTeardown(graph, one))
+    return skip(others, `${id} skipped all downstream tasks: ${end.reason}`)
+  }
   if (options === undefined || end.state !== 'success') return []
   const chosen: string[] = [JSON.parse(end.output ?? '[]')].flat()
   const runs = new Set(chosen.flatMap((key) => options[key] ?? []))

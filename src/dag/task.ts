@@ -102,6 +102,19 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
   run: (inputs: Inputs<U, R>, context: Context) => Returned<O> | Promise<Returned<O>>
 }
 
+/** Inputs may be missing: a teardown starts however its upstream tasks ended. */
+export interface TeardownOptions<U extends Upstream, O extends z.ZodType | undefined, Context>
+  extends Omit<TaskOptions<U, 'all_done', O, Context>, 'triggerRule'> {
+  /**
+   * The task whose work this task undoes. If it succeeded, this task runs after everything downstream of it has ended,
+   * also after a cancel.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as in Member
+  teardown: Task<any>
+  /** True: the run fails if this task fails. Default false. */
+  failsRun?: boolean
+}
+
 export interface BranchOptions<K extends string, U extends Upstream, R extends TriggerRule, Context>
   extends TaskDefaults {
   upstream?: U
@@ -122,10 +135,12 @@ export type Returned<O> = O extends z.ZodType ? z.output<O> : unknown
 export type TaskRun = (inputs: Record<string, unknown>, context: TaskContext) => unknown
 
 /** A task as its dag holds it. `Output` is what a downstream task receives. */
-export interface Task<Output = unknown> extends Readonly<Omit<ParsedTaskOptions, 'output' | 'upstream'>> {
+export interface Task<Output = unknown> extends Readonly<Omit<ParsedTaskOptions, 'output' | 'upstream' | 'teardown'>> {
   readonly id: string
   readonly upstream: Upstream
   readonly output?: z.ZodType<Output> | undefined
+  /** Of a teardown: its setup. */
+  readonly teardown?: Task | undefined
 }
 
 /** Tasks that are named as an upstream together. */

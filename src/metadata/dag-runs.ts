@@ -39,6 +39,8 @@ export interface DagRun extends NewDagRun {
   jobId: number | null
   version: number
   reason: string | null
+  /** Why the run was stopped: it fails when its teardowns have ended. Null: it was not stopped. */
+  stopReason: string | null
   /** Time since the run's first start, ms; 0 if the run has not started. */
   ranForMs: number
   /**
@@ -167,7 +169,8 @@ const DUE_IN_MS = `case when due_at is not null then 1000 * extract(epoch from d
 export async function readRun(db: Metadata, dagRunId: number) {
   const { rows } = await db.query<Stored>(
     `select r.dag_run_id as "dagRunId", r.dag_id as "dagId", r.dag_version_id as "dagVersionId", r.run_id as "runId",
-       r.run_type as "runType", r.state, r.job_id as "jobId", r.version, r.reason, r.logical_date as "logicalDate",
+       r.run_type as "runType", r.state, r.job_id as "jobId", r.version, r.reason, r.stop_reason as "stopReason",
+       r.logical_date as "logicalDate",
        r.data_interval_start as "dataIntervalStart", r.conf,
        greatest(0, extract(epoch from now() - r.started_at) * 1000)::float8 as "ranForMs", ${PREVIOUS} as previous,
        (select graph from metadata.dag_version v where v.dag_version_id = r.dag_version_id) as nodes,

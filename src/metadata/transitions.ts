@@ -54,7 +54,7 @@ export interface RunChange {
   limited: boolean
   /** The tries that this change starts on workers. */
   handedOver?: readonly HandedOver[]
-  /** The run's own new state, if it changes; `queued` releases it to another owner. */
+  /** The run's own new state, if it changes; `queued` releases it to another owner, `running` stores why it was stopped. */
   run: RunResult | null
 }
 
@@ -248,6 +248,7 @@ const PARTS = {
   runs: `runs as (
   update metadata.dag_run r set
     state = run.state, reason = run.reason,
+    stop_reason = case when run.state = 'running' then run.reason else r.stop_reason end,
     job_id = case when run.state <> 'queued' then r.job_id end,
     ended_at = case when run.state in ('success', 'failed') then now() end
   from run where r.dag_run_id = run.dag_run_id and run.state is not null

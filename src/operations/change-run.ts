@@ -11,6 +11,8 @@ export interface LockedRun {
   dagRunId: number
   runId: string
   state: DagRunState
+  /** Why the run was stopped while its teardowns still run; null if it was not. */
+  stopReason: string | null
   graph: readonly GraphNode[]
   /** States of the task instances, by task id. */
   states: Record<string, TaskInstanceState>
@@ -21,7 +23,7 @@ export interface LockedRun {
 /** Locks a run until the transaction ends: not even its owner can change it. The id `latest` is the newest run. */
 export async function lockRun(tx: Metadata, dagId: string, runId: string): Promise<LockedRun | undefined> {
   const { rows } = await tx.query<LockedRun>(
-    `select r.dag_run_id as "dagRunId", r.run_id as "runId", r.state, v.graph
+    `select r.dag_run_id as "dagRunId", r.run_id as "runId", r.state, r.stop_reason as "stopReason", v.graph
      from metadata.dag_run r join metadata.dag_version v using (dag_version_id)
      where r.dag_id = $1 and ($2 = 'latest' or r.run_id = $2)
      order by r.dag_run_id desc limit 1 for no key update of r`,
@@ -126,16 +128,21 @@ export async function storeSkips(tx: Metadata, dagRunId: number, skips: readonly
   )
 }
 
-/** Ends an unfinished run as failed: its running tasks fail, the others are skipped. Returns the ids of both. */
+/**
+ * Fails an unfinished run: its running tasks fail, the others are skipped. Returns the ids of both. Teardowns whose setup
+ * succeeded still run before the run ends, unless this is the second cancel.
+ */
 export async function cancelRun(tx: Metadata, run: LockedRun, reason = 'cancelled'): Promise<string[]> {
-  const { dagRunId, states, graph } = run
-  const open = graph.map(({ id }) => id).filter((id) => !isTerminal(states[id] ?? 'none'))
+  const { dagRunId, states, graph, stopReason } = run
+  const unended = graph.filter(({ id }) => !isTerminal(states[id] ?? 'none'))
+  const left = unended.filter(({ teardown }) => stopReason === null && states[teardown ?? ''] === 'success')
+  const open = unended.filter((node) => !left.includes(node)).map(({ id }) => id)
   const running = open.filter((id) => states[id] === 'running')
   const waiting = open.filter((id) => states[id] !== 'running')
   await setInstances(tx, dagRunId, running, 'failed', reason)
   await setInstances(tx, dagRunId, waiting, 'skipped', reason)
-  const fail = `update metadata.dag_run set version = version + 1, state = 'failed', reason = $2, ended_at = now()
-    where dag_run_id = $1`
+  const end = left.length > 0 ? '' : `, state = 'failed', reason = $2, ended_at = now()`
+  const fail = `update metadata.dag_run set version = version + 1, stop_reason = $2 ${end} where dag_run_id = $1`
   await tx.query(fail, [dagRunId, reason])
   await notifyChanged(tx, dagRunId)
   return open
@@ -146,7 +153,10 @@ export async function continueRun(tx: Metadata, { dagRunId, state }: LockedRun):
   const reopened = `, state = 'queued', job_id = null, reason = null, started_at = null, ended_at = null,
     reopened_at = now(), late_at = null`
   const moved = isOver(state) ? reopened : ''
-  await tx.query(`update metadata.dag_run set version = version + 1 ${moved} where dag_run_id = $1`, [dagRunId])
+  await tx.query(
+    `update metadata.dag_run set version = version + 1, stop_reason = null ${moved} where dag_run_id = $1`,
+    [dagRunId],
+  )
   await notifyChanged(tx, dagRunId)
 }
 

@@ -50,6 +50,7 @@ const UNSTARTED: DagRun = {
   jobId: null,
   version: 0,
   reason: null,
+  stopReason: null,
   ranForMs: 0,
   previous: null,
 }

@@ -4,7 +4,7 @@ import type { Dag } from '../dag/dag.ts'
 import { downstreamOf } from '../dag/downstream.ts'
 import { buildGraph, type GraphNode } from '../dag/graph.ts'
 import { type Skip, skipsOf } from '../dag/skips.ts'
-import { type DagRunState, isOver } from '../dag/state.ts'
+import { type DagRunState, isOver, isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
 import { issueLines, UsageError } from '../errors.ts'
 import { registerDag } from '../metadata/dags.ts'
@@ -41,7 +41,8 @@ export interface Operated {
 }
 
 /**
- * Runs tasks again within their run; earlier tries and logs are kept. Also resets downstream tasks that did not run or
+ * Runs tasks again within their run; earlier tries and logs are kept. If the setup of a task was torn down, the setup and
+ * its teardown run again too. Also resets downstream tasks that did not run or
  * were skipped, so that their trigger rule is evaluated again. A finished run is queued.
  *
  * @param current gives the run the graph of this dag, if its graph is another one. The run must have ended. New tasks
@@ -60,7 +61,7 @@ export async function clear(
     if (ifState !== stored.state) return []
     const changed = current === undefined ? undefined : changedTasks(stored, current.graph.nodes)
     const run = changed === undefined || current === undefined ? stored : { ...stored, graph: current.graph.nodes }
-    const selected = select(run, selection)
+    const selected = withSetups(run, select(run, selection))
     const open = (changed ?? []).filter((id) => run.states[id] === undefined || run.unrun.includes(id))
     const taskIds = inOrder(run, [...selected, ...open, ...unrunAfter(run, [...selected, ...(changed ?? [])])])
     if (dryRun || (taskIds.length === 0 && changed === undefined)) return taskIds
@@ -165,6 +166,18 @@ function select(run: RunState, { taskIds, downstream = false, onlyFailed = false
   const wanted = new Set(downstream ? [...named, ...downstreamOf(graph, named)] : named)
   const failed = (id: string) => run.states[id] === 'failed' || run.states[id] === 'upstream_failed'
   return graph.nodes.map(({ id }) => id).filter((id) => wanted.has(id) && (!onlyFailed || failed(id)))
+}
+
+/** The tasks, with the setup and the teardown of each setup that was torn down and that one of them needs again. */
+function withSetups({ graph, states }: RunState, taskIds: readonly string[]): string[] {
+  const wanted = new Set(taskIds)
+  const torn = graph.filter(({ id, teardown }) => teardown !== undefined && isTerminal(states[id] ?? 'none'))
+  const needed = () => torn.filter((node) => Object.values(node.upstream).some((id) => wanted.has(id)))
+  for (let size = -1; size !== wanted.size; ) {
+    size = wanted.size
+    for (const { id, teardown = id } of needed()) wanted.add(id).add(teardown)
+  }
+  return [...wanted]
 }
 
 async function outputOf(dag: Dag, taskId: string, value: unknown): Promise<string | undefined> {

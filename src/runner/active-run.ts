@@ -93,17 +93,26 @@ export class ActiveRun {
     return instance.state === 'running' && instance.tryNumber === tryNumber
   }
 
-  /** Ends the run now as failed: running tasks fail for this reason, the others are skipped. */
-  stop(reason: string): void {
-    if (this.ended !== undefined) return
-    this.instances.forEach(({ state }, index) => {
-      if (state === 'running' && !this.#undoStart(index)) this.#end(index, 'failed', reason, failure(reason, true))
-    })
-    this.instances.forEach(({ state }, index) => {
-      if (!isTerminal(state)) this.#end(index, 'skipped', reason)
-    })
-    // The run fails even if no task was running, for example while the run waited for a retry.
-    if (!this.instances.some(({ state }) => state === 'failed')) this.#endRun('failed', reason)
+  /**
+   * The run fails for this reason: running tasks fail now, the others are skipped. Unless `isFinal`, teardowns whose
+   * setup succeeded still run before the run ends; returns those that are ready.
+   */
+  stop(reason: string, isFinal: boolean): number[] {
+    if (this.ended !== undefined || (this.run.stopReason !== null && !isFinal)) return []
+    this.run.stopReason = reason
+    const all = [...this.instances.keys()]
+    const stopped = isFinal ? all : all.filter((index) => this.#setupOf(index)?.state !== 'success')
+    for (const index of stopped)
+      if (this.instance(index).state === 'running' && !this.#undoStart(index))
+        this.#end(index, 'failed', reason, failure(reason, true))
+    for (const index of stopped) if (!isTerminal(this.instance(index).state)) this.#end(index, 'skipped', reason)
+    if (this.ended === undefined) this.#endUnwritten = { state: 'running', reason }
+    return this.judgeAll()
+  }
+
+  #setupOf(index: number): TaskInstance | undefined {
+    const setup = this.graph.nodes[index]?.teardown
+    return setup === undefined ? undefined : this.instance(this.graph.indexOf.get(setup) ?? -1)
   }
 
   /**
@@ -168,7 +177,7 @@ export class ActiveRun {
     const ready = new Set<number>()
     const open = [...candidates]
     for (const index of open) {
-      const { state, skip } = this.instance(index)
+      const { state, skip = this.#withoutSetup(index) } = this.instance(index)
       const isUndecided = this.graph.choosers[index]?.some((branch) => !isTerminal(this.instance(branch).state))
       if (state !== 'none' || isUndecided) continue
       const rule = this.graph.nodes[index]?.triggerRule ?? 'all_success'
@@ -181,6 +190,13 @@ export class ActiveRun {
     }
     if (this.#open === 0 && this.ended === undefined) this.#conclude()
     return [...ready]
+  }
+
+  /** Why a teardown is skipped: its setup has ended, and did not succeed. */
+  #withoutSetup(index: number): string | undefined {
+    const setup = this.#setupOf(index)
+    if (setup === undefined || !isTerminal(setup.state) || setup.state === 'success') return undefined
+    return `its setup ${setup.taskId} did not succeed`
   }
 
   /** Takes back a claim that is not written yet: the try has not started. */
@@ -196,13 +212,19 @@ export class ActiveRun {
     for (const child of this.graph.downstream[index] ?? []) count(this.#tallies[child] as Tally, taskId, state)
   }
 
-  /** Any failed task fails the run, even if the last tasks succeeded. */
+  /** Any failed task fails the run, even if the last tasks succeeded. Only teardowns may fail without that effect. */
   #conclude(): void {
-    const failed = this.instances.find(({ state }) => state === 'failed')
-    const cause = failed ?? this.instances.find(({ state }) => state === 'upstream_failed')
-    const reason =
-      cause && `${cause.taskId} ${failed ? 'failed' : 'could not run'}: ${cause.reason ?? 'no reason given'}`
-    this.#endRun(cause ? 'failed' : 'success', reason ?? null)
+    const { stopReason } = this.run
+    const counted = this.instances.filter((_, index) => {
+      const { teardown, failsRun } = this.graph.nodes[index] ?? {}
+      return teardown === undefined || failsRun
+    })
+    const failed = counted.find(({ state }) => state === 'failed')
+    const cause = failed ?? counted.find(({ state }) => state === 'upstream_failed')
+    const why = cause && `${cause.taskId} ${failed ? 'failed' : 'could not run'}: ${cause.reason ?? 'no reason given'}`
+    // A stopped run fails even if no task was running, for example while the run waited for a retry.
+    const reason = failed ? why : (stopReason ?? why)
+    this.#endRun(reason === undefined ? 'success' : 'failed', reason ?? null)
   }
 
   #endRun(state: DagRunState, reason: string | null): void {

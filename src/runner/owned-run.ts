@@ -34,11 +34,11 @@ type Phase = 'idle' | 'writing' | 'reading' | 'over'
 
 /**
  * How a run leaves this process before its tasks have ended. `stop`: the run fails now, and its running tasks are
- * aborted. `interrupt`: running tasks are aborted, then the run is released. A task that still succeeds keeps its
+ * aborted. `time_out`: as `stop`, but teardowns still run first. `interrupt`: running tasks are aborted, then the run is released. A task that still succeeds keeps its
  * result. `release`: the run is queued for another process, and tasks that still run lose their try.
  */
 interface Exit {
-  how: 'stop' | 'interrupt' | 'release'
+  how: 'stop' | 'time_out' | 'interrupt' | 'release'
   reason: string
 }
 
@@ -82,8 +82,8 @@ export class OwnedRun {
   resume(run: DagRun, instances: readonly TaskInstance[]): void {
     this.#restore(run, instances)
     const limit = this.dag.dagrunTimeoutMs
-    if (limit === undefined) return
-    const stop = () => this.leave('stop', `the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
+    if (limit === undefined || run.stopReason !== null) return
+    const stop = () => this.leave('time_out', `the run took longer than its dagrun timeout of ${humanDuration(limit)}`)
     this.#timers.wakeAfter('run', limit - run.ranForMs, stop)
   }
 
@@ -113,8 +113,10 @@ export class OwnedRun {
   }
 
   #applyExit(): void {
-    if (this.#exit?.how === 'stop') this.state.stop(this.#exit.reason)
-    if (this.#exit?.how === 'release') this.state.release(this.#exit.reason, this.#handOver !== undefined)
+    const { how, reason = '' } = this.#exit ?? {}
+    if (how === 'release') this.state.release(reason, this.#handOver !== undefined)
+    if (how === 'stop' || how === 'time_out') this.#offer(this.state.stop(reason, how === 'stop'))
+    if (how === 'time_out') this.#tries.abortStrays(this.state)
   }
 
   get #handOver() {
@@ -123,7 +125,8 @@ export class OwnedRun {
 
   /** The reason for aborting tasks when the process ends; undefined if the process does not end. */
   get #interruption(): string | undefined {
-    return this.#exit?.how === 'stop' ? undefined : this.#exit?.reason
+    const { how, reason } = this.#exit ?? {}
+    return how === 'stop' || how === 'time_out' ? undefined : reason
   }
 
   /** Another process changed the stored run. */
@@ -167,7 +170,9 @@ export class OwnedRun {
       if (dueAt !== null) this.#startAt(index, dueAt)
     }
     this.#owner.onChange(this, change)
-    if (change.run !== null) this.#close(change.run)
+    // If a stop is stored, a clear or a mark may undo it from now on.
+    if (change.run?.state === 'running' && this.#exit?.how === 'time_out') this.#exit = undefined
+    if (change.run !== null && change.run.state !== 'running') this.#close(change.run)
     else this.#applyEnded()
   }
 

@@ -73,7 +73,15 @@ export class Runner implements JobListener {
     })
     if (inserted === undefined)
       throw new TminusError(`Run ${run.runId} already exists`, { code: 'run_exists', retryable: false })
-    const stored: DagRun = { ...run, ...inserted, jobId: this.#options.job.id, version: 0, reason: null, ranForMs: 0 }
+    const stored: DagRun = {
+      ...run,
+      ...inserted,
+      jobId: this.#options.job.id,
+      version: 0,
+      reason: null,
+      stopReason: null,
+      ranForMs: 0,
+    }
     const owned = new OwnedRun(this.#owner, dag, dag.graph, stored)
     this.#runs.set(stored.dagRunId, owned)
     const instances = dag.graph.taskIds.map((id) => firstInstance(id, started.has(id)))

@@ -97,8 +97,9 @@ export class Tries {
   /** Aborts tries that no longer run in the stored run, because they were cleared, marked or cancelled. */
   abortStrays(active: ActiveRun): void {
     for (const thisTry of this.#known.values()) {
-      const { index, tryNumber, abort, ending } = thisTry
+      const { index, tryNumber, abort, ending, phase } = thisTry
       if (active.isRunning(index, tryNumber)) continue
+      if (phase === 'claimed') this.#forget(thisTry)
       abort.abort(interruption(active.instance(index).reason ?? 'cancelled'))
       this.#known.delete(index)
       if (ending !== undefined) this.#freePools(thisTry)

@@ -92,7 +92,7 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
       ])
     })
 
-    test('as the kinds of tasks say: a wait, a group, a branch, a short circuit, and the facts about earlier tries', async () => {
+    test('as the kinds of tasks say: a wait, a group, a branch, a short circuit, a teardown, and the facts about earlier tries', async () => {
       const { run } = await open()
       const result = await run(dag('kinds'), { conf: { region: 'us' } })
       expect(statesOf(result)).toEqual({
@@ -104,8 +104,12 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
         us: 'success',
         check: 'skipped',
         after: 'skipped',
+        open: 'success',
+        use: 'skipped',
+        close: 'failed',
         tries: 'success',
       })
+      expect(result.state).toBe('success')
       const reasons = Object.fromEntries(result.task_instances.map(({ task_id, reason }) => [task_id, reason]))
       expect(reasons).toMatchObject({
         eu: 'choose chose us',

@@ -5,7 +5,7 @@ import { fail, skip } from '../../src/dag/ending.ts'
 import type { Task } from '../../src/dag/task.ts'
 import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
 import { useDatabase } from '../support/database.ts'
-import { interpret, type ModelTask } from '../support/reference.ts'
+import { after, interpret, type ModelTask } from '../support/reference.ts'
 import { openTestRunner, statesOf, uniqueId } from '../support/runner.ts'
 
 const database = useDatabase()
@@ -41,7 +41,7 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
     const chooser = model.find(({ branch }) => branch)?.id
     const tasksOf = (ids: readonly string[] = []) => ids.map((id) => defined[id] as Task)
     for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
-      const { id, rule, retries, branch } = one
+      const { id, rule, retries, branch, teardown } = one
       const parents = one.upstream.filter((parent) => parent !== chooser)
       const upstream = Object.fromEntries(parents.map((parent) => [parent, defined[parent] as Task]))
       const run = drawnEnd(one, starts)
@@ -55,7 +55,9 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
               return branch.chosen as ('x' | 'y')[]
             },
           })
-        : task(id, { upstream, triggerRule: rule, retries, run })
+        : teardown
+          ? task(id, { teardown: defined[teardown] as Task, retries, run })
+          : task(id, { upstream, triggerRule: rule, retries, run })
     }
   })
 }
@@ -135,4 +137,25 @@ test('random dags with short circuits end as in the reference interpreter', asyn
     }),
     { numRuns: 100 },
   )
+})
+
+/** A random dag whose task `t<of>` is a setup with the teardown `d`. */
+const tearingDown = fc
+  .record({
+    model: models,
+    of: fc.nat(),
+    retries: fc.nat(1),
+    outcome: fc.constantFrom('success' as const, 'fail' as const, 'fail_for_good' as const, 'skip' as const),
+    short: fc.boolean(),
+  })
+  .map(({ model: drawn, of, retries, outcome, short }) => {
+    const last = drawn.at(-1) as ModelTask
+    const model = short ? [...drawn.slice(0, -1), { ...last, outcomes: ['skip_downstream' as const] }] : drawn
+    const teardown = `t${of % model.length}`
+    const upstream = [...new Set([teardown, ...after(teardown, model).map(({ id }) => id)])]
+    return [...model, { id: 'd', upstream, rule: 'all_done' as const, retries, outcomes: [outcome], teardown }]
+  })
+
+test('random dags with a teardown end as in the reference interpreter', async () => {
+  await fc.assert(fc.asyncProperty(tearingDown, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
 })

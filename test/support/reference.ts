@@ -9,6 +9,8 @@ export interface ModelTask {
   /** How each start ends; the last one repeats. */
   outcomes: ('success' | 'fail' | 'fail_for_good' | 'skip' | 'skip_downstream')[]
   /** Of a branch: the tasks to choose from, by option, and the options that it chooses. The tasks come later. */
+  /** Of a teardown: its setup. Its upstreams are the setup and everything after it. */
+  teardown?: string
   branch?: { options: Readonly<Record<string, readonly string[]>>; chosen: readonly string[] }
 }
 
@@ -29,13 +31,14 @@ export function interpret(tasks: readonly ModelTask[]): ModelResult {
   const skipped = new Set<string>()
   for (const task of tasks) {
     starts[task.id] = 0
-    const verdict = skipped.has(task.id) ? 'skipped' : judged(task, states)
+    const isSkipped = skipped.has(task.id) || (task.teardown !== undefined && states[task.teardown] !== 'success')
+    const verdict = isSkipped ? 'skipped' : judged(task, states)
     states[task.id] = verdict === 'ready' ? tried(task, starts) : verdict
     if (states[task.id] === 'success') for (const id of notChosen(task)) skipped.add(id)
     const isShort = verdict === 'ready' && task.outcomes[(starts[task.id] ?? 0) - 1] === 'skip_downstream'
-    if (isShort) for (const { id } of after(task.id, tasks)) skipped.add(id)
+    if (isShort) for (const { id, teardown } of after(task.id, tasks)) if (teardown === undefined) skipped.add(id)
   }
-  const red = Object.values(states).some((state) => state === 'failed' || state === 'upstream_failed')
+  const red = tasks.some(({ id, teardown }) => !teardown && ['failed', 'upstream_failed'].includes(states[id] ?? ''))
   return { states, starts, run: red ? 'failed' : 'success' }
 }
 
@@ -47,7 +50,7 @@ function notChosen({ branch }: ModelTask): string[] {
 }
 
 /** All tasks that are directly or indirectly downstream. */
-function after(id: string, tasks: readonly ModelTask[]): ModelTask[] {
+export function after(id: string, tasks: readonly ModelTask[]): ModelTask[] {
   const direct = tasks.filter(({ upstream }) => upstream.includes(id))
   return [...direct, ...direct.flatMap((one) => after(one.id, tasks))]
 }
