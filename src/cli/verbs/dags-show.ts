@@ -98,8 +98,9 @@ function tree({ graph, tasks }: Dag): string[] {
   const draw = (index: number, head: string, indent: string) => {
     const node = graph.nodes[index]
     const again = drawn.has(index)
-    const { triggerRule = 'all_success', queue = 'default' } = tasks.get(node?.id ?? '') ?? {}
-    const facts = [triggerRule === 'all_success' ? [] : triggerRule, queue === 'default' ? [] : `queue ${queue}`].flat()
+    const { triggerRule = 'all_success', queue = 'default', teardown } = tasks.get(node?.id ?? '') ?? {}
+    const rule = teardown ? `teardown of ${teardown.id}` : triggerRule
+    const facts = [rule === 'all_success' ? [] : rule, queue === 'default' ? [] : `queue ${queue}`].flat()
     lines.push(`${head}${node?.id}${pc.dim(again ? '  (as above)' : facts.map((fact) => `  ${fact}`).join(''))}`)
     if (again) return
     drawn.add(index)

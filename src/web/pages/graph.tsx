@@ -81,10 +81,11 @@ function stateOf(instance: InstanceRow | undefined) {
 }
 
 /** The task. Its list of upstream tasks contains only tasks that are drawn. */
-function partOf({ id, upstream, triggerRule }: GraphNode, drawn: ReadonlySet<string>): GraphNode {
+function partOf({ id, upstream, triggerRule, teardown }: GraphNode, drawn: ReadonlySet<string>): GraphNode {
   return {
     id,
     triggerRule,
+    teardown,
     upstream: Object.fromEntries(Object.entries(upstream).filter(([, from]) => drawn.has(from))),
   }
 }
@@ -101,7 +102,7 @@ interface GraphProps {
 function Graph({ placed, nodes, instances, scrub, href }: GraphProps) {
   const { width, height } = placed
   const known = new Map(instances.map((instance) => [instance.task_id, instance]))
-  const rules = new Map(nodes.map(({ id, triggerRule }) => [id, triggerRule]))
+  const rules = new Map(nodes.map(({ id, triggerRule, teardown }) => [id, teardown ? 'teardown' : triggerRule]))
   return (
     <section aria-label="Graph" class="graph-box">
       <div class="actions graph-tools" hidden>
