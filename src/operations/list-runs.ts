@@ -19,6 +19,10 @@ export interface RunRow {
   queued_at: Date
   /** A user's note. */
   note: string | null
+  /** Why it was stopped, also while its teardowns still run. */
+  stop_reason: string | null
+  /** When `onLate` was called for it. */
+  late_at: Date | null
 }
 
 export interface InstanceRow {
@@ -41,7 +45,7 @@ export const MOST_REASON = 6_000
 
 const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,
   r.data_interval_end, r.started_at as start_date, r.ended_at as end_date, r.conf,
-  left(r.reason, ${MOST_REASON}) as reason, r.queued_at, r.note`
+  left(r.reason, ${MOST_REASON}) as reason, r.queued_at, r.note, r.stop_reason, r.late_at`
 export const INSTANCE = `task_id, state, try_number, started_at as start_date, ended_at as end_date,
   left(reason, ${MOST_REASON}) as reason,
   (select j.code_version from metadata.job j where j.job_id = t.job_id) as code_version, due_at`
@@ -133,7 +137,7 @@ function outdated(row: InstanceRow): InstanceRow {
 /** A run in the JSON of `dags runs`. */
 export type DagRunListing = Omit<
   RunRow,
-  'id' | 'data_interval_start' | 'data_interval_end' | 'reason' | 'queued_at' | 'note'
+  'id' | 'data_interval_start' | 'data_interval_end' | 'reason' | 'queued_at' | 'note' | 'stop_reason' | 'late_at'
 >
 
 /** A run in the JSON of `runs show`. */
@@ -164,6 +168,8 @@ export function listing({
   reason,
   queued_at,
   note,
+  stop_reason,
+  late_at,
   ...listed
 }: RunRow): DagRunListing {
   return listed

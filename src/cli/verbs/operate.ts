@@ -1,4 +1,5 @@
 import type { Dag } from '../../dag/dag.ts'
+import { isOver } from '../../dag/state.ts'
 import { UsageError } from '../../errors.ts'
 import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
@@ -100,6 +101,8 @@ export async function runsCancel(dagId: string, runId: string): Promise<number> 
     const run = await findRun(metadata, setup, dagId, runId)
     const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId: run.run_id })
     say(`Cancelled ${cancelled}: ${taskIds.join(', ') || 'nothing was left to run'}`)
+    const { state } = await findRun(metadata, setup, dagId, cancelled)
+    if (!isOver(state)) say('It ends after its teardowns; cancel it again to end it now')
   })
   return 0
 }

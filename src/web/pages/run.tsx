@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
+import { isOver } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
@@ -27,6 +28,12 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
           </Notice>
         )}
         {waiting && <Notice>{waiting}</Notice>}
+        {run.stop_reason && !isOver(run.state) && (
+          <Notice kind="bad">
+            Stopped: {beginning(run.stop_reason, SHOWN.sentence, c.var.site.scrub)}. It ends after its teardowns; cancel
+            it again to end it now.
+          </Notice>
+        )}
         {run.note && (
           <section class="card" aria-label="Note">
             <h2 class="minor">Note</h2>
@@ -138,6 +145,7 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
     ['Start', <Time at={run.start_date} />],
     ['End', <Time at={run.end_date} />],
     ['Queued', <Time at={run.queued_at} />],
+    ['Late since', run.late_at && <Time at={run.late_at} />],
     ['Run type', run.run_type],
     ['Logical date', <Time at={run.logical_date} />],
     [
