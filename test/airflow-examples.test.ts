@@ -90,10 +90,14 @@ function lastTuesday(): Date {
 const restoreConsole = captureConsole()
 afterAll(restoreConsole)
 
-test('docs/from-airflow.md links every example, and no other file', () => {
+test('docs/from-airflow.md links every example, and shows two of them as they run', () => {
   const doc = readFileSync(new URL('../docs/from-airflow.md', import.meta.url), 'utf8')
   const linked = [...doc.matchAll(/\[(\w+)\]\(\.\.\/test\/fixtures\/airflow-examples\/(\w+)\/dag\.ts\)/g)]
   expect(linked.filter(([, text, folder]) => text !== folder)).toEqual([])
+  for (const folder of ['orders', 'dbt']) {
+    const file = readFileSync(join(FOLDER, folder, 'dag.ts'), 'utf8')
+    expect(doc).toContain(`\`\`\`ts\n${file}\`\`\``)
+  }
   expect(new Set(linked.map(([, text]) => text))).toEqual(new Set(readdirSync(FOLDER)))
 })
 
@@ -400,4 +404,17 @@ test('setup_teardown', async () => {
   expect(state).toBe('failed')
   expect(states).toEqual({ ...all('success', ids), 'section_1.normal': 'failed' })
   expect(lines).toEqual(['root_teardown info deleting cluster-1'])
+})
+
+test('orders', async () => {
+  const { states, reasons } = await run('orders')
+  expect(states).toEqual({ count: 'success', choose: 'success', load: 'success', stop: 'skipped' })
+  expect(reasons.stop).toBe('choose chose load')
+})
+
+test('dbt', async () => {
+  const { states, lines } = await run('dbt', { DBT: 'echo', DBT_TARGET: 'dev' })
+  expect(states).toEqual(all('success', ['seed', 'run', 'test']))
+  const printed = lines.filter((line) => !line.includes('$ '))
+  expect(printed).toEqual(['seed', 'run', 'test'].map((command) => `${command} info ${command} --target dev`))
 })

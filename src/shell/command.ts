@@ -12,7 +12,7 @@ export interface Command {
   input?: string
   /** Ends the command. */
   signal: AbortSignal
-  /** Called with the whole command, its values quoted. */
+  /** Called with the whole command, its values quoted, without the indentation that all its lines have. */
   onStart(command: string): void
   onStdout(line: string): void
   onStderr(line: string): void
@@ -72,7 +72,7 @@ export async function execute(command: Command): Promise<Ended> {
     ...(cwd !== undefined && { cwd }),
     ...(input !== undefined && { input }),
   })(pieces, ...values)
-  onStart(running.cmd)
+  onStart(dedented(running.cmd))
   const { child } = running
   const stdout = new Collected(child?.stdout, command.onStdout)
   const stderr = new Collected(child?.stderr, command.onStderr)
@@ -82,6 +82,16 @@ export async function execute(command: Command): Promise<Ended> {
   stdout.flush()
   const name = nameOf(running.cmd)
   return { name, code, signal: endedBy, cause: cause ?? undefined, lastLines, stdout: stdout.text, stderr: stderr.text }
+}
+
+/** A template over several lines is indented as the code around it: its log line is not. */
+function dedented(command: string): string {
+  const lines = command
+    .trimEnd()
+    .replace(/^(?:[ \t]*\n)+/, '')
+    .split('\n')
+  const indents = lines.filter((line) => line.trim() !== '').map((line) => line.search(/\S/))
+  return lines.map((line) => line.slice(Math.min(...indents))).join('\n')
 }
 
 function nameOf(command: string): string {

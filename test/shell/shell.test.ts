@@ -55,6 +55,18 @@ describe('values', () => {
     expect([state, words]).toEqual(['success', [word, 'end', '']])
   })
 
+  test('the log shows a command of several lines without their common indentation', async () => {
+    const { command } = await act(async () => {
+      await $`
+        if true; then
+
+          echo ${'two\nlines'}
+        fi
+      `
+    })
+    expect(command).toBe("info $ if true; then\n\n  echo $'two\\nlines'\nfi")
+  })
+
   test('a list becomes several words', async () => {
     let out = ''
     await act(async () => {
