@@ -22,6 +22,12 @@ export function isDuration(value: unknown): value is Duration {
   }
 }
 
+/** `'90m'`, `'2d'`: whole seconds in the largest unit that needs no fraction. */
+export function shortDuration(ms: number): Duration {
+  const unit = (['d', 'h', 'm', 's'] as const).find((one) => ms % UNIT_MS[one] === 0) ?? 'ms'
+  return `${ms / UNIT_MS[unit]}${unit}`
+}
+
 /** A duration in words: `4 ms`, `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
 export function humanDuration(ms: number): string {
   if (ms < 100) return `${Math.round(ms)} ms`

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Dag } from '../src/dag/dag.ts'
+import { timetableOf } from '../src/dag/timetable.ts'
 import { loadDags } from '../src/load-dags.ts'
 import type { LogLine } from '../src/metadata/transitions.ts'
 import { useDatabase } from './support/database.ts'
@@ -59,6 +61,31 @@ test('test-cluster', async () => {
   const { states, lines } = await runExample('test-cluster')
   expect(states).toEqual({ create: 'success', load: 'success', report: 'failed', delete: 'success' })
   expect(lines).toEqual(['info loads into cluster-7', 'info deletes cluster-7'])
+})
+
+test('shop-hours', async () => {
+  const { states, lines } = await runExample('shop-hours')
+  expect(states).toEqual({ count_orders: 'success' })
+  expect(lines).toEqual([expect.stringMatching(/^info the next count is at \d{4}-.*T\d\d:00:00.000Z$/)])
+  const { dags } = await loadDags(FOLDER)
+  const timetable = timetableOf(dags.get('shop-hours') as Dag)
+  const ticks = [Date.parse('2026-12-24T00:00:00Z')]
+  for (let n = 0; n < 4; n++) ticks.push(timetable.next(ticks.at(-1) ?? 0))
+  expect(ticks.slice(1).map((at) => new Date(at).toISOString().slice(5, 16))).toEqual([
+    '12-24T08:00',
+    '12-24T17:00',
+    '12-25T08:00',
+    '12-26T11:00',
+  ])
+})
+
+test('stock-check', async () => {
+  const { states, lines } = await runExample('stock-check')
+  expect(states).toEqual({ check_stock: 'success' })
+  expect(lines).toEqual([expect.stringMatching(/^info sold between .*Z and .*Z$/)])
+  const { dags } = await loadDags(FOLDER)
+  const next = timetableOf(dags.get('stock-check') as Dag).next(Date.parse('2026-01-01T06:00:00Z'))
+  expect(new Date(next).toISOString()).toBe('2026-01-01T07:30:00.000Z')
 })
 
 test('watched-orders', async () => {

@@ -11,6 +11,9 @@ import { type Task, type TaskContext, type TaskDefaults, tasksOf } from './task.
 
 export type Catchup = 'none' | 'latest' | 'all'
 
+/** A text is a cron expression, an alias, or a date such as `2026-12-24T18:00:00Z`. */
+export type Schedule = string | Date | readonly (string | Date)[]
+
 export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
   extends DagCallbacks<z.output<z.ZodObject<S>>> {
   description?: string
@@ -20,9 +23,14 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
   owner?: string
   /** Addresses (http or https) by the text of the link, such as a runbook. */
   links?: Readonly<Record<string, string>>
-  /** Cron expression of five or six fields, an alias such as `@daily`, or null: the dag only runs when triggered. */
-  schedule?: string | null
-  /** IANA time zone of the schedule. Default UTC. */
+  /**
+   * Cron expression of five or six fields, an alias such as `@daily`, a date, or a list of these. Null: the dag only
+   * runs when triggered.
+   */
+  schedule?: Schedule | null
+  /** Instead of `schedule`: the time between two ticks, counted from `startDate`. Whole seconds, from 1s to 366d. */
+  every?: Duration
+  /** IANA time zone of the cron expressions. Default UTC. */
   timezone?: string
   /** The earliest logical date of a scheduled run. */
   startDate?: Date | string
@@ -47,9 +55,11 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
 }
 
 /** A dag as the runner holds it: options checked, defaults filled in, durations in milliseconds. */
-export interface Dag extends Readonly<Omit<ParsedDagOptions, 'defaultArgs'>> {
+export interface Dag extends Readonly<Omit<ParsedDagOptions, 'defaultArgs' | 'schedule' | 'every'>> {
   readonly [BRAND]: true
   readonly id: string
+  /** The ticks as one text, see `checkSchedule`; null if the dag only runs when triggered. */
+  readonly schedule: string | null
   readonly tasks: ReadonlyMap<string, Task>
   readonly graph: Graph
 }
@@ -76,21 +86,21 @@ export function dag<
   define: (builder: Builder<TaskContext<z.output<z.ZodObject<NoInfer<S>>>, z.output<NoInfer<P>>>>) => unknown,
 ): Dag {
   checkId(id, 'dag', id)
-  const { defaultArgs: _, ...settled } = parseDagOptions(id, options)
+  const { defaultArgs: _, schedule, every, ...settled } = parseDagOptions(id, options)
   const collector = new TaskCollector(id, options.defaultArgs)
   const { tasks } = collector
   if (typeof define !== 'function') throw invalid(id, 'its third argument must be a function that defines its tasks')
   const defined = define(collector.builder() as never)
   if (defined instanceof Promise) throw invalid(id, 'the function that defines its tasks must not be async')
   checkUpstreams(id, tasks)
-  if (settled.schedule !== null) checkParams(id, settled.params)
+  if (schedule !== null || every !== undefined) checkParams(id, settled.params)
   return {
     ...settled,
     [BRAND]: true,
     id,
     tasks: new Map(tasks.map((one) => [one.id, one])),
     graph: buildGraph(id, collector.nodes()),
-    schedule: checkSchedule(id, settled.schedule, settled.timezone),
+    schedule: checkSchedule(id, { ...settled, schedule, every }),
   }
 }
 

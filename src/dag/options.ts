@@ -3,6 +3,7 @@ import type { Callback, RunLate, TaskFailure, TaskRetry } from '../callbacks/eve
 import type { Commands } from '../commands.ts'
 import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
+import type { Schedule } from './dag.ts'
 import { invalid } from './invalid.ts'
 import type { Memory, Task, TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
@@ -25,6 +26,8 @@ const schema = must<z.ZodType>(isSchema, 'a schema of zod 4')
 const positive = must<number>((value) => isWholeNumberFrom(1)(value) && value < 2 ** 31, 'a whole number from 1')
 const isDateLike = (value: unknown) => isDate(typeof value === 'string' ? new Date(value) : value)
 const date = must<Date | string>(isDateLike, "a date such as '2026-01-31T00:00:00Z'")
+const isTick = (value: unknown) => typeof value === 'string' || isDate(value)
+const isSchedule = (value: unknown) => (Array.isArray(value) ? value.length > 0 && value.every(isTick) : isTick(value))
 /** Parsed to milliseconds. */
 const duration = z
   .custom<Duration>(isDuration, "is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
@@ -72,7 +75,10 @@ const DAG = options({
   doc: text.default(''),
   owner: text.default(''),
   links: record(must<string>(isWebAddress, 'an http or https address'), 'an object of addresses').default({}),
-  schedule: text.nullable().default(null),
+  schedule: must<Schedule>(isSchedule, 'a cron expression, a date or a list of these').nullable().default(null),
+  every: duration
+    .refine((ms) => ms % 1_000 === 0 && ms > 0 && ms <= 366 * 86_400_000, 'must be whole seconds from 1s to 366d')
+    .optional(),
   timezone: text.default('UTC'),
   startDate: date.transform((value) => new Date(value)).optional(),
   catchup: oneOf(['none', 'latest', 'all']).default('none'),

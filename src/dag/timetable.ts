@@ -1,25 +1,56 @@
 import { Cron } from 'croner'
-import { cronOf } from './schedule.ts'
+import { milliseconds } from '../duration.ts'
+import { AND, cronOf } from './schedule.ts'
 
-/** The ticks of a schedule. Instants in ms since 1970, always whole seconds. */
+/** The ticks of a schedule. Instants in ms since 1970. The ticks of a cron expression are whole seconds. */
 export interface Timetable {
   /** The first tick after an instant; Infinity if there is none. */
   next(after: number): number
-  /** The tick before a tick. */
+  /** The tick before a tick; -Infinity if there is none. */
   previous(tick: number): number
 }
 
 const HOUR_MS = 3_600_000
 const WEEK_MS = 7 * 24 * HOUR_MS
 
+const NEVER = Number.POSITIVE_INFINITY
+const timetables = new WeakMap<object, Timetable>()
+
+/** The ticks of a dag. A dag that only runs when triggered has none. */
+export function timetableOf(dag: { schedule: string | null; timezone: string }): Timetable {
+  const timetable = timetables.get(dag) ?? openTimetable(dag.schedule, dag.timezone)
+  timetables.set(dag, timetable)
+  return timetable
+}
+
+/** Reads a schedule as `checkSchedule` returns it. Equal ticks of its parts are one tick. */
+export function openTimetable(schedule: string | null, timezone: string): Timetable {
+  const parts = schedule === null ? [] : schedule.split(AND).map((part) => openPart(part, timezone))
+  return {
+    next: (after) => Math.min(...parts.map((part) => part.next(after))),
+    previous: (tick) => Math.max(...parts.map((part) => part.previous(tick))),
+  }
+}
+
+function openPart(part: string, timezone: string): Timetable {
+  const [, every, start = part] = /^every (\S+) from (\S+)$/.exec(part) ?? []
+  if (every === undefined && !/^\d{4}-/.test(part)) return openCron(part, timezone)
+  const [first, everyMs] = [Date.parse(start), milliseconds(every ?? 0)]
+  if (everyMs === 0)
+    return { next: (at) => (at < first ? first : NEVER), previous: (at) => (at > first ? first : -NEVER) }
+  const countAt = (at: number) => (at - first) / everyMs
+  const tick = (count: number) => first + count * everyMs
+  return { next: (at) => tick(Math.floor(countAt(at)) + 1), previous: (at) => tick(Math.ceil(countAt(at)) - 1) }
+}
+
 /**
- * Reads a schedule in its time zone. croner only matches the pattern against wall times. This function handles changes
- * of the zone's offset itself, because croner treats lists, ranges and half hours inconsistently:
+ * Reads a cron expression in its time zone. croner only matches the pattern against wall times. This function handles
+ * changes of the zone's offset itself, because croner treats lists, ranges and half hours inconsistently:
  *
  * - A skipped wall time ticks at the change. A repeated wall time ticks only the first time.
  * - A schedule whose hour is `*` ticks in every real hour: a repeated hour ticks again, a skipped hour does not tick.
  */
-export function openTimetable(schedule: string, timezone: string): Timetable {
+function openCron(schedule: string, timezone: string): Timetable {
   const cron = cronOf(schedule).trim()
   const isHourly = ['*', '?', '*/1', '0-23'].includes(cron.split(/\s+/).at(-4) ?? '')
   const pattern = new Cron(cron, { utcOffset: 0, paused: true })
@@ -32,7 +63,7 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
     for (;;) {
       // The next tick, unless the offset changes before it.
       const wall = pattern.nextRun(new Date(from + offset))?.getTime()
-      if (wall === undefined) return Number.POSITIVE_INFINITY
+      if (wall === undefined) return NEVER
       const tick = wall - offset
       const change = changeWithin(from, tick, offset, offsetAt)
       if (change === undefined) return tick
@@ -47,14 +78,9 @@ export function openTimetable(schedule: string, timezone: string): Timetable {
   return { next, previous: (tick) => previousOf(tick, next) }
 }
 
-const timetables = new WeakMap<object, Timetable>()
-
-/** The first tick of a dag after an instant; undefined if it has no schedule. */
+/** The first tick of a dag after an instant; undefined if there is none. */
 export function nextTick(dag: { schedule: string | null; timezone: string }, after: Date): Date | undefined {
-  if (dag.schedule === null) return undefined
-  const timetable = timetables.get(dag) ?? openTimetable(dag.schedule, dag.timezone)
-  timetables.set(dag, timetable)
-  const next = timetable.next(after.getTime())
+  const next = timetableOf(dag).next(after.getTime())
   return Number.isFinite(next) ? new Date(next) : undefined
 }
 
@@ -85,7 +111,7 @@ function changeWithin(from: number, to: number, offset: number, offsetAt: Offset
   return after
 }
 
-/** Finds the previous tick by bisection: the interval may be between a second and eight years. */
+/** Finds the last tick before an instant by bisection: the interval may be between a second and eight years. */
 function previousOf(tick: number, next: Timetable['next']): number {
   let span = Math.min(next(tick) - tick, 52 * WEEK_MS)
   while (next(tick - span - 1_000) >= tick) span *= 2

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
 import type { DagRunState } from '../dag/state.ts'
-import { openTimetable } from '../dag/timetable.ts'
+import { timetableOf } from '../dag/timetable.ts'
 import { UsageError } from '../errors.ts'
 import { insertRuns, newRunId } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
@@ -105,12 +105,13 @@ export async function planBackfill(db: Metadata, dag: Dag, range: BackfillRange)
   return await plan(db, dag.id, ticksOf(dag, range), range.reprocess, null)
 }
 
-function ticksOf({ id, schedule, timezone }: Dag, { from, to }: BackfillRange): Tick[] {
-  if (schedule === null) throw new UsageError(`Dag '${id}' has no schedule, so it has no ticks; trigger it instead`)
+function ticksOf(dag: Dag, { from, to }: BackfillRange): Tick[] {
+  if (dag.schedule === null)
+    throw new UsageError(`Dag '${dag.id}' has no schedule, so it has no ticks; trigger it instead`)
   if (from > to) throw new UsageError('The end of the backfill is before its start; swap them')
-  const { ticks, next } = ticksBetween(openTimetable(schedule, timezone), from.getTime() - 1, to.getTime(), MOST_TICKS)
+  const { ticks, next } = ticksBetween(timetableOf(dag), from.getTime() - 1, to.getTime(), MOST_TICKS)
   if (next > to.getTime()) return ticks
-  throw new UsageError(`The range has more than ${MOST_TICKS} ticks of '${id}'; choose a shorter one`)
+  throw new UsageError(`The range has more than ${MOST_TICKS} ticks of '${dag.id}'; choose a shorter one`)
 }
 
 /** A run that ended after `begunAt` was executed by this backfill, so it is not repeated. */

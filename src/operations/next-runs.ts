@@ -1,5 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
-import { openTimetable } from '../dag/timetable.ts'
+import { timetableOf } from '../dag/timetable.ts'
 import { readSchedules, type ScheduleState } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { due, sinceOf } from '../scheduler/due.ts'
@@ -35,7 +35,7 @@ export async function readNextRuns(
 export function nextRuns(dag: Dag, state: ScheduleState | undefined, now: Date, count: number): NextRuns {
   const paused = state?.paused ?? false
   if (dag.schedule === null || paused) return { paused, next: [] }
-  const timetable = openTimetable(dag.schedule, dag.timezone)
+  const timetable = timetableOf(dag)
   const since = state?.since ?? sinceOf(dag, now)
   const history = { last: state?.last?.getTime(), since: since.getTime(), startDate: dag.startDate?.getTime() }
   const { ticks, next } = due(timetable, dag.catchup, { ...history, seen: undefined }, now.getTime(), count)

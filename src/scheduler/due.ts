@@ -67,7 +67,8 @@ export function ticksBetween(timetable: Timetable, after: number, until: number,
   let next = timetable.next(after)
   for (let before: number | undefined; next <= until && ticks.length < most; next = timetable.next(next)) {
     before ??= timetable.previous(next)
-    ticks.push({ logicalDate: new Date(next), dataIntervalStart: new Date(before) })
+    // The first tick of all has an empty data interval.
+    ticks.push({ logicalDate: new Date(next), dataIntervalStart: new Date(Number.isFinite(before) ? before : next) })
     before = next
   }
   return { ticks, next }

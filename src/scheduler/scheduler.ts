@@ -2,7 +2,7 @@ import cron from 'node-cron'
 import { type Clock, stopwatch } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
-import { openTimetable, type Timetable } from '../dag/timetable.ts'
+import { timetableOf } from '../dag/timetable.ts'
 import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
 import { insertRuns, newDagRun } from '../metadata/dag-runs.ts'
@@ -19,7 +19,6 @@ export interface SchedulerOptions {
 
 interface Entry {
   dag: Dag
-  timetable: Timetable
   /** Version of the dag's graph; undefined until it is stored. */
   dagVersionId: number | undefined
   /** The next instant to check, and the instant up to which every tick was handled; ms since 1970. */
@@ -59,11 +58,9 @@ export class Scheduler {
     this.#options = options
     const failed = logFailures(options.log, 'the scheduler could not queue the due runs and tries again')
     this.#checking = new CoalescedWork(() => this.#checkAll(options.clock.now()), failed)
-    this.#entries = [...options.dags].flatMap((dag) => {
-      const timetable = dag.schedule === null ? undefined : openTimetable(dag.schedule, dag.timezone)
-      const start = { dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
-      return timetable === undefined ? [] : { dag, timetable, ...start }
-    })
+    const start = { dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
+    const scheduled = [...options.dags].filter(({ schedule }) => schedule !== null)
+    this.#entries = scheduled.map((dag) => ({ dag, ...start }))
   }
 
   start(): void {
@@ -137,7 +134,8 @@ export class Scheduler {
   }
 }
 
-function dueOf({ dag, timetable, seen }: Entry, state: ScheduleState | undefined, now: number, room: number): Due {
+function dueOf({ dag, seen }: Entry, state: ScheduleState | undefined, now: number, room: number): Due {
+  const timetable = timetableOf(dag)
   if (state === undefined || state.paused) return { ticks: [], next: timetable.next(now) }
   const { last, since, queued } = state
   const history = { last: last?.getTime(), since: since?.getTime(), startDate: dag.startDate?.getTime(), seen }

@@ -1,10 +1,27 @@
-import { cronOf } from '../dag/schedule.ts'
+import { AND, cronOf } from '../dag/schedule.ts'
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
+
+const UNITS: Readonly<Record<string, string>> = { s: 'second', m: 'minute', h: 'hour', d: 'day' }
+/** The number of parts of a schedule that are shown. */
+const SHOWN = 3
 
 /** `every 5 minutes`, `daily at 05:00 UTC`; an unusual schedule stays a cron expression. */
 export function scheduleWords(schedule: string | null, timezone: string): string {
   if (schedule === null) return 'manual runs only'
+  const parts = schedule.split(AND)
+  const words = parts.slice(0, SHOWN).map((part) => partWords(part, timezone))
+  return [...words, ...(parts.length > SHOWN ? [`${parts.length - SHOWN} more`] : [])].join(AND)
+}
+
+function partWords(part: string, timezone: string): string {
+  const [, count, unit = ''] = /^every (\d+)([smhd]) /.exec(part) ?? []
+  if (count !== undefined) return count === '1' ? `every ${UNITS[unit]}` : `every ${count} ${UNITS[unit]}s`
+  if (/^\d{4}-/.test(part)) return part.replace('T', ' ').replace(/(:00)?(\.000)?Z$/, ' UTC')
+  return cronWords(part, timezone)
+}
+
+function cronWords(schedule: string, timezone: string): string {
   const fields = cronOf(schedule).trim().split(/\s+/)
   const [second, minute = '', hour = '', day, month, weekday = ''] = fields.length === 6 ? fields : ['0', ...fields]
   const zone = timezone === 'UTC' ? ' UTC' : ` (${timezone})`

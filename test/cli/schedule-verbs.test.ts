@@ -35,6 +35,32 @@ test('dags next, pause and unpause', async () => {
   expect(await next()).toMatchObject([{ is_paused: false }])
 })
 
+test('dags list, show, next and unpause of dags with several lines, with every, and without a further tick', async () => {
+  const PIPELINES_DIR = join(PIPELINES, '../schedule-pipelines')
+  const run = async (line: string) => (await runCli(line.split(' '), { env: { ...env(), PIPELINES_DIR } })).stdout
+  expect(await run('dags list')).toBe(
+    [
+      'dag_id  schedule                                 tasks  description',
+      'every   every 90m from 2026-06-01T00:00:00.000Z  1',
+      'lines   0 9 * * 1-5; 0 12 * * 6                  1',
+      'past    2026-06-14T18:00:00.000Z                 1',
+      '',
+    ].join('\n'),
+  )
+  expect(await run('dags next')).toBe(
+    [
+      'dag_id  next                  in its zone',
+      'every   2026-06-15 13:30:00Z  2026-06-15 13:30:00 UTC',
+      'lines   2026-06-16 07:00:00Z  2026-06-16 09:00:00 Europe/Paris',
+      'past    no further tick',
+      '',
+    ].join('\n'),
+  )
+  expect(await run('dags show lines')).toMatch(/schedule +0 9 \* \* 1-5; 0 12 \* \* 6 {2}\(Europe\/Paris\)/)
+  await run('dags pause past')
+  expect(await run('dags unpause past')).toBe('past is not paused; it has no further tick\n')
+})
+
 test('dags next needs no database', async () => {
   const DATA_DIR = '/tmp/tminus-there-is-no-such-folder'
   const { code, stdout } = await runCli(['dags', 'next'], { env: { ...env(), DATABASE_URL: '', DATA_DIR } })

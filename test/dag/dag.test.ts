@@ -105,7 +105,15 @@ describe('dag()', () => {
     [{ links: 'https://example.org' }, 'links must be an object of addresses'],
     [{ links: { Runbook: 'javascript:alert(1)//https://' } }, 'links.Runbook must be an http or https address'],
     [{ links: { Runbook: 'https://' } }, 'links.Runbook must be an http or https address'],
-    [{ schedule: 60 }, 'schedule must be a text'],
+    [{ schedule: 60 }, 'schedule must be a cron expression, a date or a list of these'],
+    [{ schedule: [] }, 'schedule must be a cron expression, a date or a list of these'],
+    [{ schedule: ['@daily', 7] }, 'schedule must be'],
+    [{ schedule: new Date(Number.NaN) }, 'schedule must be'],
+    [{ every: 'often' }, 'every is not a duration'],
+    [{ every: '999ms' }, 'every must be whole seconds from 1s to 366d'],
+    [{ every: '1500ms' }, 'every must be whole seconds from 1s to 366d'],
+    [{ every: '0s' }, 'every must be whole seconds from 1s to 366d'],
+    [{ every: '367d' }, 'every must be whole seconds from 1s to 366d'],
     [{ timezone: 2 }, 'timezone must be a text'],
     [{ startDate: 'soon' }, "startDate must be a date such as '2026-01-31T00:00:00Z'"],
     [{ startDate: new Date(Number.NaN) }, 'startDate must be a date'],
@@ -253,6 +261,15 @@ describe('types: what must not compile', () => {
       // @ts-expect-error without `after`
       dag('typed', { onLate: { call: () => {} } }, () => {}),
     ]
+    const ofSchedules = () => [
+      dag('typed', { schedule: ['@daily', new Date(), '2026-12-24T18:00:00Z'] as const }, () => {}),
+      // @ts-expect-error a number is not a date
+      dag('typed', { schedule: ['@daily', 0] }, () => {}),
+      // @ts-expect-error not a list of schedules
+      dag('typed', { schedule: [['@daily']] }, () => {}),
+      // @ts-expect-error no such duration
+      dag('typed', { every: '90 min', startDate: '2026-01-01' }, () => {}),
+    ]
     const ofCommands = () => [
       $`echo ${1} ${'a'} ${['b', 2n]} ${true}`,
       // @ts-expect-error an object is not a word
@@ -262,7 +279,7 @@ describe('types: what must not compile', () => {
       // @ts-expect-error no such option
       $({ timeout: 1 })`echo`,
     ]
-    expect([ofCallbacks, ofCommands]).toHaveLength(2)
+    expect([ofCallbacks, ofCommands, ofSchedules]).toHaveLength(3)
   })
 })
 

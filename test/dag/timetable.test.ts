@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { openTimetable } from '../../src/dag/timetable.ts'
+import { nextTick, openTimetable } from '../../src/dag/timetable.ts'
 import { changesOf, expectedTicks, type Pattern, readWall, wallAt } from '../support/wall-clock.ts'
 
 const HOUR = 3_600_000
@@ -143,5 +143,80 @@ test('from every instant within an interval, `next` returns the same tick; `prev
       },
     ),
     { numRuns: 300 },
+  )
+})
+
+/** The ticks of a schedule in a range, each once. */
+function ticksOf(schedule: string, zone: string, from: number, until: number): number[] {
+  const timetable = openTimetable(schedule, zone)
+  const found: number[] = []
+  for (let at = timetable.next(from); at <= until; at = timetable.next(at)) found.push(at)
+  return found
+}
+
+test('the ticks of several lines and dates are those of each, merged, across changes of the clock', () => {
+  const days = 10 * 24 * HOUR
+  const at = fc.integer({ min: Date.parse('2026-01-01'), max: Date.parse('2026-12-20') })
+  const near = fc.constantFrom('2026-03-25', '2026-10-20', '2026-04-01', '2026-10-01').map((day) => Date.parse(day))
+  const zone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe')
+  const line = fc.constantFrom(
+    '0 9 * * 1-5',
+    '0 12 * * 6',
+    '30 2 * * *',
+    '7 */5 * * *',
+    '@daily',
+    '@hourly',
+    '0 9 1 * *',
+  )
+  fc.assert(
+    fc.property(
+      fc.oneof(at, near),
+      zone,
+      fc.array(line, { maxLength: 3 }),
+      fc.array(fc.integer({ min: -2 * days, max: 2 * days }), { maxLength: 4 }),
+      (from, timezone, lines, offsets) => {
+        const parts = [...lines, ...offsets.map((offset) => new Date(from + offset).toISOString())]
+        fc.pre(parts.length > 0)
+        const single = parts.flatMap((part) => ticksOf(part, timezone, from, from + days))
+        const merged = [...new Set(single)].sort((a, b) => a - b)
+        expect(ticksOf(parts.join('; '), timezone, from, from + days)).toEqual(merged)
+        const timetable = openTimetable(parts.join('; '), timezone)
+        for (const [index, tick] of merged.entries())
+          if (index > 0) expect([tick, timetable.previous(tick)]).toEqual([tick, merged[index - 1]])
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('after the last date there is no tick, and before the first date there is none', () => {
+  const timetable = openTimetable('2026-12-24T18:00:00.000Z; 2026-12-31T23:00:00.000Z', 'Europe/Berlin')
+  const [first, last] = [Date.parse('2026-12-24T18:00:00Z'), Date.parse('2026-12-31T23:00:00Z')]
+  expect([timetable.next(0), timetable.next(first), timetable.next(last)]).toEqual([
+    first,
+    last,
+    Number.POSITIVE_INFINITY,
+  ])
+  expect([Number.POSITIVE_INFINITY, last, first].map(timetable.previous)).toEqual([
+    last,
+    first,
+    Number.NEGATIVE_INFINITY,
+  ])
+  expect(nextTick({ schedule: '2026-12-24T18:00:00.000Z', timezone: 'UTC' }, new Date(first))).toBeUndefined()
+})
+
+test('the ticks of `every` are the multiples of its time since its start', () => {
+  const instant = fc.integer({ min: Date.parse('2000-01-01'), max: Date.parse('2040-01-01') })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 366 * 86_400 }), instant, instant, (seconds, start, at) => {
+      const everyMs = seconds * 1_000
+      const timetable = openTimetable(`every ${seconds}s from ${new Date(start).toISOString()}`, 'Europe/Berlin')
+      const next = timetable.next(at)
+      expect([(next - start) % everyMs === 0, next > at, next - everyMs <= at]).toEqual([true, true, true])
+      expect(timetable.next(next)).toBe(next + everyMs)
+      expect(timetable.previous(next)).toBe(next - everyMs)
+      expect([timetable.next(start - 1), timetable.next(start)]).toEqual([start, start + everyMs])
+    }),
+    { numRuns: 1_000 },
   )
 })

@@ -252,3 +252,20 @@ test('a queued run of a backfill is claimed after later runs of other dags', asy
   }
   expect(order).toEqual(['scheduled', 'backfill'])
 })
+
+test('runs the ticks of several lines, of dates and of every; a range without a tick has no run', async () => {
+  const lines = scheduledDag(uniqueId('lines'), { schedule: ['0 0 1-3 * *', '0 12 2 * *', '2026-03-04T06:00:00Z'] })
+  expect(await executed(fill(lines))).toEqual({ ended: 'done', ticks: 5, done: 5, active: 0 })
+  expect((await logicalDates(own.metadata, lines.id, 'backfill')).map((date) => date.slice(8, 13))).toEqual([
+    '01T00',
+    '02T00',
+    '02T12',
+    '03T00',
+    '04T06',
+  ])
+  const every = scheduledDag(uniqueId('every'), { every: '36h', startDate: '2026-03-03T00:00:00Z' })
+  expect(await executed(fill(every))).toMatchObject({ ended: 'done', ticks: 3 })
+  expect(await ran(every)).toEqual(['01', '03', '04'])
+  const dates = scheduledDag(uniqueId('dates'), { schedule: '2026-03-06T00:00:00Z' })
+  expect(await executed(fill(dates))).toMatchObject({ ended: 'done', ticks: 0 })
+})

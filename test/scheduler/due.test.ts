@@ -165,3 +165,50 @@ describe('a clock that jumps', () => {
     expect(dates('@hourly', { ...woken, catchup: 'all' })).toHaveLength(3)
   })
 })
+
+describe('dates', () => {
+  const two = '2026-12-24T18:00:00.000Z; 2026-12-31T23:00:00.000Z'
+  const of = (catchup: Catchup, now: string, more: Partial<Given> = {}) =>
+    dates(two, { catchup, now, since: '2026-12-01T00:00:00', ...more })
+
+  test.each<[Catchup, string[]]>([
+    ['none', []],
+    ['latest', ['2026-12-31T23:00:00']],
+    ['all', ['2026-12-24T18:00:00', '2026-12-31T23:00:00']],
+  ])('after the last date, catch-up %s', (catchup, expected) => {
+    expect(of(catchup, '2027-06-01T00:00:00')).toEqual(expected)
+    expect(of(catchup, '2027-06-01T00:00:00', { last: '2026-12-31T23:00:00' })).toEqual([])
+    expect(of(catchup, '2026-12-02T00:00:00')).toEqual([])
+  })
+
+  test('a date is on time for a minute; the last one too', () => {
+    expect(of('none', '2026-12-31T23:00:59')).toEqual(['2026-12-31T23:00:00'])
+    expect(of('none', '2026-12-31T23:01:01')).toEqual([])
+  })
+
+  test('the data interval of the first date is empty, that of the second begins at the first', () => {
+    const { ticks, next } = ask(two, { catchup: 'all', now: '2027-01-01T00:00:00', since: '2026-12-01T00:00:00' })
+    expect(ticks.map(({ dataIntervalStart }) => text(dataIntervalStart))).toEqual([
+      '2026-12-24T18:00:00',
+      '2026-12-24T18:00:00',
+    ])
+    expect(next).toBe(Number.POSITIVE_INFINITY)
+  })
+})
+
+describe('every', () => {
+  const given = { startDate: '2026-03-05T06:00:00', since: '2026-03-05T05:59:59' }
+  const of = (catchup: Catchup, now: string) =>
+    dates('every 90m from 2026-03-05T06:00:00.000Z', { catchup, now, ...given })
+
+  test('the first tick is the start date; catch-up counts from there', () => {
+    expect(of('all', '2026-03-05T05:59:59')).toEqual([])
+    expect(of('all', '2026-03-05T09:00:00')).toEqual([
+      '2026-03-05T06:00:00',
+      '2026-03-05T07:30:00',
+      '2026-03-05T09:00:00',
+    ])
+    expect(of('latest', '2026-03-05T08:59:59')).toEqual(['2026-03-05T07:30:00'])
+    expect(of('none', '2026-03-05T08:59:59')).toEqual([])
+  })
+})

@@ -1,6 +1,7 @@
 import format from 'pg-format'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
+import { readNextRuns } from '../../src/operations/next-runs.ts'
 import { setPaused } from '../../src/operations/pause.ts'
 import { MAX_QUEUED } from '../../src/scheduler/scheduler.ts'
 import { useDatabase } from '../support/database.ts'
@@ -163,6 +164,66 @@ describe('clocks', () => {
     expect(await ran(one)).toEqual(['05T11:00:00', '05T12:00:00', '05T13:00:00', '05T15:00:00'])
     await lookAt([one], ['14:00:00', '15:00:00', '16:00:00'])
     expect((await ran(one)).slice(3)).toEqual(['05T14:00:00', '05T15:00:00', '05T16:00:00'])
+  })
+})
+
+describe('dates, several lines and every', () => {
+  test('each date runs once, whatever the clock and the number of schedulers do; then nothing is due', async () => {
+    const one = scheduledDag(uniqueId('dates'), {
+      schedule: ['2026-03-05T12:00:00Z', new Date('2026-03-05T13:00:00.250Z')],
+    })
+    const times = [
+      '11:59:59',
+      '12:00:00',
+      '12:00:30',
+      '11:00:00',
+      '12:00:01',
+      '13:00:01',
+      '13:00:02',
+      '12:30:00',
+      '23:00:00',
+    ]
+    await Promise.all([lookAt([one], times), lookAt([one], times), lookAt([one], ['13:00:03'])])
+    expect(await ran(one)).toEqual(['05T12:00:00', '05T13:00:00'])
+    const { next } = (await readNextRuns(own.metadata, [one], new Date('2026-03-05T23:00:01Z'))).get(one.id) ?? {}
+    expect(next).toEqual([])
+  })
+
+  test('a date that is added counts if it lies ahead', async () => {
+    const catchup = 'all'
+    const one = scheduledDag(uniqueId('dates'), { catchup, schedule: '2026-03-05T12:00:00Z' })
+    await lookAt([one], ['11:59:59', '12:00:00'])
+    const schedule = ['2026-03-05T12:00:00Z', '2026-03-05T12:30:00Z', '2026-03-05T14:00:00Z']
+    await lookAt([scheduledDag(one.id, { catchup, schedule })], ['13:00:00', '14:00:00'])
+    expect(await ran(one)).toEqual(['05T12:00:00', '05T14:00:00'])
+  })
+
+  test('ticks of two lines at the same instant are one run; the data interval begins at the last tick of any', async () => {
+    const one = scheduledDag(uniqueId('lines'), { schedule: ['0 */2 * * *', '0 */3 * * *'] })
+    await lookAt([one], ['05:00:00', '06:00:00', '08:00:00', '09:00:00'])
+    const { rows } = await own.metadata.query<{ begin: Date; logical_date: Date }>(
+      'select data_interval_start as begin, logical_date from metadata.dag_run where dag_id = $1 order by 2',
+      [one.id],
+    )
+    const hours = rows.map(({ begin, logical_date }) => [begin.getUTCHours(), logical_date.getUTCHours()])
+    expect(hours).toEqual([
+      [4, 6],
+      [6, 8],
+      [8, 9],
+    ])
+  })
+
+  test('a changed `every` or start counts from now', async () => {
+    const options = { every: '90m', startDate: '2026-03-05T06:00:00Z', catchup: 'all' } as const
+    const one = scheduledDag(uniqueId('every'), options)
+    await lookAt([one], ['08:00:00'])
+    expect(await ran(one)).toEqual(['05T06:00:00', '05T07:30:00'])
+    await lookAt([scheduledDag(one.id, { ...options, every: '1h' })], ['08:30:00', '09:00:00'])
+    await lookAt(
+      [scheduledDag(one.id, { ...options, every: '1h', startDate: '2026-03-05T06:30:00Z' })],
+      ['09:31:00', '10:30:00'],
+    )
+    expect(await ran(one)).toEqual(['05T06:00:00', '05T07:30:00', '05T09:00:00', '05T10:30:00'])
   })
 })
 

@@ -7,7 +7,7 @@ import { silent } from './runner.ts'
 export type ScheduleOptions = Partial<
   Pick<
     DagOptions<z.ZodObject, z.ZodRawShape>,
-    'description' | 'schedule' | 'timezone' | 'startDate' | 'catchup' | 'maxActiveRuns'
+    'description' | 'schedule' | 'every' | 'timezone' | 'startDate' | 'catchup' | 'maxActiveRuns'
   >
 >
 

@@ -91,6 +91,15 @@ test.each([
   ['@monthly', 'UTC', 'monthly on day 1 at 00:00 UTC'],
   ['5 4 * 1 *', 'UTC', '5 4 * 1 * UTC'],
   ['1,2 * * * *', 'UTC', '1,2 * * * * UTC'],
+  ['0 9 * * 1-5; 0 12 * * 6', 'UTC', 'Monday to Friday at 09:00 UTC; Saturdays at 12:00 UTC'],
+  ['@daily; 2026-12-24T18:00:00.000Z', 'UTC', 'daily at 00:00 UTC; 2026-12-24 18:00 UTC'],
+  [
+    '2026-12-24T18:00:30.000Z; @daily; @hourly; @weekly; @monthly',
+    'UTC',
+    '2026-12-24 18:00:30 UTC; daily at 00:00 UTC; every hour; 2 more',
+  ],
+  ['every 90m from 2026-01-01T00:00:00.000Z', 'UTC', 'every 90 minutes'],
+  ['every 1d from 2026-01-01T06:00:00.000Z', 'UTC', 'every day'],
 ])('%s in %s is %s', (schedule, timezone, words) => {
   expect(scheduleWords(schedule, timezone)).toBe(words)
 })

@@ -17,8 +17,8 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
     if (paused) say(`${dag.id} is paused: it gets no scheduled runs; manual runs still work`)
     else if (dag.schedule === null) say(`${dag.id} is not paused; it has no schedule`)
     else {
-      const [next = null] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
-      say(`${dag.id} is not paused; its next tick is ${instant(next)}`)
+      const [next] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
+      say(`${dag.id} is not paused; ${next ? `its next tick is ${instant(next)}` : 'it has no further tick'}`)
     }
   })
   return 0
@@ -53,6 +53,7 @@ interface Listed {
 function rowsOf(dag: Listed, now: Date): string[][] {
   if (dag.schedule === null) return [[dag.dag_id, 'manual runs only']]
   if (dag.is_paused) return [[dag.dag_id, 'paused']]
+  if (dag.next.length === 0) return [[dag.dag_id, 'no further tick']]
   const { format } = new Intl.DateTimeFormat('sv-SE', {
     dateStyle: 'short',
     timeStyle: 'medium',

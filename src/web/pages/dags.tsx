@@ -176,7 +176,7 @@ export function NextRun({ dag, runs }: { dag: Dag | undefined; runs: NextRuns | 
   if (dag === undefined || dag.schedule === null || runs === undefined) return <span class="nothing">–</span>
   if (runs.paused) return <span class="muted">paused</span>
   const [next] = runs.next
-  return next ? <Time at={next} show="next" /> : <span class="muted">none</span>
+  return next ? <Time at={next} show="next" /> : <span class="muted">no further tick</span>
 }
 
 /** A switch for operators, a word for viewers, nothing for a dag without a schedule. */
