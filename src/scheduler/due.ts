@@ -1,5 +1,5 @@
+import type { Timetable } from '../cron.ts'
 import type { Catchup, Dag } from '../dag/dag.ts'
-import type { Timetable } from '../dag/timetable.ts'
 
 /** A run to create. Its logical date is the tick; its data interval goes from the previous tick to this one. */
 export interface Tick {
