@@ -6,8 +6,8 @@ export interface Placed {
   height: number
   /** `x` and `y` are the top left corner. */
   nodes: { id: string; x: number; y: number; width: number; height: number }[]
-  /** SVG paths. */
-  edges: string[]
+  /** `path` is that of an SVG path. */
+  edges: { from: string; to: string; path: string }[]
 }
 
 const HEIGHT = 44
@@ -59,7 +59,7 @@ async function place(nodes: readonly GraphNode[]): Promise<Placed> {
     edges: edges.map(({ from, to }) => {
       // Edges start and end in the middle of a side. Only edges around other nodes need dagre's bends.
       const bends = graph.edge({ v: from, w: to }).points ?? []
-      return between(at.get(from), at.get(to), bends.length > 3 ? bends.slice(1, -1) : [])
+      return { from, to, path: between(at.get(from), at.get(to), bends.length > 3 ? bends.slice(1, -1) : []) }
     }),
   }
 }
@@ -93,7 +93,9 @@ function inColumns(nodes: readonly GraphNode[], edges: readonly Edge[]): Placed 
     width: taken.length * 380,
     height: 12 + Math.max(1, ...taken) * (HEIGHT + 14),
     nodes: [...at].map(([id, where]) => ({ id, ...where })),
-    edges: edges.slice(0, MOST_DRAWN_EDGES).map(({ from, to }) => between(at.get(from), at.get(to), [])),
+    edges: edges
+      .slice(0, MOST_DRAWN_EDGES)
+      .map(({ from, to }) => ({ from, to, path: between(at.get(from), at.get(to), []) })),
   }
 }
 

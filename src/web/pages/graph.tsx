@@ -1,17 +1,19 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
 import type { GraphNode } from '../../dag/graph.ts'
+import { isTerminal } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
 import type { InstanceRow } from '../../operations/list-runs.ts'
 import { assetUrl } from '../assets.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag, findLiveRun } from '../find.ts'
+import { foldGraph, openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
 import { type Placed, placeGraph } from '../graph-layout.ts'
 import { durationOf, Empty } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
-import { PickBar, PickPager, picked, pickOf } from './pick.tsx'
+import { PickBar, PickPager, picked, pickOf, tasksOf } from './pick.tsx'
 import { RunPage } from './run-head.tsx'
 
 export const graphPages = new Hono<WebEnv>()
@@ -52,21 +54,30 @@ interface DrawingProps {
 
 /** Draws a graph. If the graph is large, draws only the chosen tasks and the edges between them. */
 async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
-  const known = new Map(instances.map((one) => [one.task_id, one]))
-  const all = nodes.map((node) => ({ ...node, task_id: node.id, ...stateOf(known.get(node.id)) }))
-  const found = picked(all, pickOf(c), MOST_DRAWN)
+  const pick = pickOf(c)
+  // A search finds tasks, also in folded groups.
+  const isOpen = openGroups(pick.search !== '' || pick.state !== null ? ['*'] : c.req.queries('open'))
+  const rows = rowsOf(nodes, isOpen)
+  const known = new Map(withGroups(instances, rows).map((one) => [one.task_id, one]))
+  const all = foldGraph(nodes, rows).map((node) => ({ ...node, task_id: node.id, ...stateOf(known.get(node.id)) }))
+  const found = picked(all, pick, MOST_DRAWN)
   const ids = new Set(found.shown.map(({ id }) => id))
   const drawn = found.shown.map((node) => partOf(node, ids))
+  const groups = rows.filter(({ members }) => members)
   return (
     <>
       <PickBar picked={found} />
+      {groups.length > 0 && <Groups groups={groups} />}
       {drawn.length === 0 ? (
         <Empty title="No matching task" />
       ) : (
         <Graph
           placed={await placeGraph(drawn)}
           nodes={drawn}
-          instances={instances.filter(({ task_id }) => ids.has(task_id))}
+          groups={
+            new Map(groups.map((row) => [row.id, { count: row.members?.length ?? 0, href: toggled(groups, row) }]))
+          }
+          instances={[...known.values()].filter(({ task_id }) => ids.has(task_id))}
           scrub={c.var.site.scrub}
           {...(href && { href })}
         />
@@ -76,7 +87,40 @@ async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
   )
 }
 
-function stateOf(instance: InstanceRow | undefined) {
+type Shown = Pick<InstanceRow, 'task_id' | 'state' | 'reason' | 'start_date' | 'end_date'>
+
+/** Adds an instance for each group: from the start of its first task to the end of its last one. */
+function withGroups(instances: readonly InstanceRow[], rows: readonly Row[]): Shown[] {
+  const known = new Map(instances.map((one) => [one.task_id, one]))
+  const ofGroups = rows.flatMap(({ id, members }): Shown[] => {
+    const own = (members ?? []).flatMap((task) => known.get(task) ?? [])
+    if (own.length === 0) return []
+    const started = own.flatMap(({ start_date }) => start_date ?? []).sort((a, b) => a.getTime() - b.getTime())
+    const ended = own.flatMap(({ end_date }) => end_date ?? []).sort((a, b) => b.getTime() - a.getTime())
+    const state = stateOfGroup(own.map((one) => one.state))
+    const end_date = isTerminal(state) ? (ended[0] ?? null) : null
+    return [{ task_id: id, state, reason: null, start_date: started[0] ?? null, end_date }]
+  })
+  return [...instances, ...ofGroups]
+}
+
+const MOST_LINKS = 20
+
+/** Links that open and close the groups. A folded group is also a link in the drawing. */
+function Groups({ groups }: { groups: readonly Row[] }) {
+  const isOpen = groups.filter((row) => row.open)
+  return (
+    <nav class="actions groups" aria-label="Groups">
+      {isOpen.length < groups.length && <a href="?open=*">Open all groups</a>}
+      {isOpen.length > 0 && <a href="?">Close all groups</a>}
+      {isOpen.slice(0, MOST_LINKS).map((row) => (
+        <a href={toggled(groups, row)}>Close {row.id}</a>
+      ))}
+    </nav>
+  )
+}
+
+function stateOf(instance: Shown | undefined) {
   return instance === undefined ? {} : { state: instance.state }
 }
 
@@ -93,13 +137,21 @@ function partOf({ id, upstream, triggerRule, teardown }: GraphNode, drawn: Reado
 interface GraphProps {
   placed: Placed
   nodes: readonly GraphNode[]
-  instances: readonly InstanceRow[]
+  /** By id, with the number of tasks. */
+  groups: ReadonlyMap<string, Folded>
+  instances: readonly Shown[]
   scrub: (text: string) => string
   href?: (taskId: string) => string
 }
 
+interface Folded {
+  count: number
+  /** Opens the group. */
+  href: string
+}
+
 /** The server draws the graph, the browser moves and zooms it. Without scripts it scrolls. */
-function Graph({ placed, nodes, instances, scrub, href }: GraphProps) {
+function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
   const { width, height } = placed
   const known = new Map(instances.map((instance) => [instance.task_id, instance]))
   const rules = new Map(nodes.map(({ id, triggerRule, teardown }) => [id, teardown ? 'teardown' : triggerRule]))
@@ -132,16 +184,21 @@ function Graph({ placed, nodes, instances, scrub, href }: GraphProps) {
               <path class="arrow" d="M0 0.5L7.500 4L0 7.500z" />
             </marker>
           </defs>
-          {placed.edges.map((d) => (
-            <path class="edge" d={d} marker-end="url(#arrow)" />
+          {placed.edges.map(({ to, path }) => (
+            <path
+              class={`edge ${known.get(to)?.state === 'skipped' ? 'not-taken' : ''}`}
+              d={path}
+              marker-end="url(#arrow)"
+            />
           ))}
           {placed.nodes.map((node) => (
             <Node
               node={node}
               rule={rules.get(node.id)}
+              group={groups.get(node.id)}
               instance={known.get(node.id)}
               scrub={scrub}
-              href={href?.(node.id)}
+              href={groups.get(node.id)?.href ?? href?.(node.id)}
             />
           ))}
         </svg>
@@ -153,18 +210,19 @@ function Graph({ placed, nodes, instances, scrub, href }: GraphProps) {
 interface NodeProps {
   node: Placed['nodes'][number]
   rule: string | undefined
-  instance: InstanceRow | undefined
+  group: Folded | undefined
+  instance: Shown | undefined
   scrub: (text: string) => string
   href: string | undefined
 }
 
-function Node({ node: { id, x, y, width, height }, rule, instance, scrub, href }: NodeProps) {
+function Node({ node: { id, x, y, width, height }, rule, group, instance, scrub, href }: NodeProps) {
   const most = Math.floor((width - 44) / 7)
-  const name = id.length > most ? `${id.slice(0, most - 1)}…` : id
   const reason = instance?.reason && beginning(instance.reason, SHOWN.listed, scrub)
   const drawn = (
     <>
       <title>{[id, instance && `: ${instance.state}`, reason && `, ${reason}`].filter(Boolean).join('')}</title>
+      {group && <rect class="box" x={x + 4} y={y + 4} width={width} height={height} rx="8" />}
       <rect class="box" x={x} y={y} width={width} height={height} rx="8" />
       {instance && (
         <svg class="icon" aria-hidden="true" x={x + 11} y={y + 14} width="16" height="16">
@@ -172,10 +230,10 @@ function Node({ node: { id, x, y, width, height }, rule, instance, scrub, href }
         </svg>
       )}
       <text class="task-name" x={x + (instance ? 36 : 14)} y={y + 19}>
-        {name}
+        {short(id, most)}
       </text>
       <text class="task-sub" x={x + (instance ? 36 : 14)} y={y + 34}>
-        {subOf(instance, rule)}
+        {short(subOf(instance, group, rule, reason || ''), Math.floor((width - 44) / 5.5))}
       </text>
     </>
   )
@@ -187,8 +245,16 @@ function Node({ node: { id, x, y, width, height }, rule, instance, scrub, href }
   )
 }
 
-function subOf(instance: InstanceRow | undefined, rule = ''): string {
-  if (instance === undefined) return rule.replaceAll('_', ' ')
-  const ms = durationOf(instance.start_date, instance.end_date)
-  return [instance.state.replaceAll('_', ' '), ms === null ? '' : humanDuration(ms)].filter(Boolean).join(' · ')
+function short(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text
+}
+
+/** The state and the duration. Of a skipped task only the reason, because the icon says that it is skipped. */
+function subOf(instance: Shown | undefined, group: Folded | undefined, rule = '', reason = ''): string {
+  const tasks = group && tasksOf(group.count)
+  if (instance === undefined) return tasks ?? rule.replaceAll('_', ' ')
+  const { state, start_date, end_date } = instance
+  if (state === 'skipped' && reason !== '') return reason
+  const ms = group ? null : durationOf(start_date, end_date)
+  return [tasks, state.replaceAll('_', ' '), ms === null ? '' : humanDuration(ms)].filter(Boolean).join(' · ')
 }

@@ -6,20 +6,22 @@ import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
+import type { Metadata } from '../../metadata/metadata.ts'
 import { type RunRow, readRuns } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag } from '../find.ts'
+import { openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
 import { Duration, durationOf, Empty, Id, Scroll, StateIcon, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
-import { type GridCell, readGrid, runById } from '../queries/runs.ts'
+import { type GridCell, readGrid, readGroups, runById } from '../queries/runs.ts'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
-import { number } from './pick.tsx'
+import { number, tasksOf } from './pick.tsx'
 
 /** These limit the size of the page for a dag with many tasks. */
 const MOST_CELLS = 500
-const MOST_TASKS = 100
+const MOST_ROWS = 100
 const RUNS = 25
 
 export const gridPages = new Hono<WebEnv>()
@@ -31,16 +33,16 @@ gridPages.get('/dags/:dag', async (c) => {
   const mark = await site.markOf('dag', dagId)
   const state = DAG_RUN_STATES.find((one) => one === c.req.query('state')) ?? null
   const before = /^\d{1,15}$/.test(c.req.query('before') ?? '') ? Number(c.req.query('before')) : null
-  const tasks = dag?.graph.taskIds ?? []
-  const columns = Math.max(5, Math.min(RUNS, Math.floor(MOST_CELLS / Math.max(1, tasks.length))))
+  const rows = rowsOf(dag?.graph.nodes ?? [], openGroups(c.req.queries('open')))
+  const columns = Math.max(5, Math.min(RUNS, Math.floor(MOST_CELLS / Math.max(1, rows.length))))
   const runs = await readRuns(site.metadata, { dagId, state, before, limit: RUNS + 1 })
   const shown = runs.slice(0, RUNS)
   const waiting = await readWaiting(site.metadata, site.dags, shown)
   const inGrid = shown.slice(0, columns)
-  const cells = await readGrid(
+  const cells = await readCells(
     site.metadata,
     inGrid.map(({ id }) => id),
-    { taskIds: tasks.slice(0, MOST_TASKS), most: MOST_TASKS },
+    rows.slice(0, MOST_ROWS),
   )
   const older = runs.length > RUNS ? shown.at(-1)?.id : undefined
   return c.html(
@@ -50,7 +52,7 @@ gridPages.get('/dags/:dag', async (c) => {
           <NoRuns dagId={dagId} state={state} />
         ) : (
           <>
-            <Grid dagId={dagId} tasks={tasks} runs={[...inGrid].reverse()} cells={cells} />
+            <Grid dagId={dagId} rows={rows} runs={[...inGrid].reverse()} cells={cells} />
             <section>
               <div class="head tight">
                 <h2>Runs</h2>
@@ -71,6 +73,19 @@ gridPages.get('/dags/:dag', async (c) => {
   )
 })
 
+type ShownCell = Omit<GridCell, 'try_number'> & { try_number?: number }
+
+async function readCells(db: Metadata, runs: readonly number[], rows: readonly Row[]): Promise<ShownCell[]> {
+  const taskIds = rows.filter(({ members }) => members === undefined).map(({ id }) => id)
+  const members = rows.flatMap(({ id, members = [] }) => members.map((taskId) => ({ group: id, taskId })))
+  const ofGroups = await readGroups(db, runs, members)
+  const onlyGroups = taskIds.length === 0 && members.length > 0
+  return [
+    ...(onlyGroups ? [] : await readGrid(db, runs, { taskIds, most: MOST_ROWS })),
+    ...ofGroups.map(({ group, states, ...more }) => ({ ...more, task_id: group, state: stateOfGroup(states) })),
+  ]
+}
+
 function NoRuns({ dagId, state }: { dagId: string; state: DagRunState | null }) {
   if (state !== null)
     return (
@@ -87,16 +102,18 @@ function NoRuns({ dagId, state }: { dagId: string; state: DagRunState | null }) 
 
 interface GridProps {
   dagId: string
-  tasks: readonly string[]
+  rows: readonly Row[]
   /** Oldest first. */
   runs: readonly RunRow[]
-  cells: readonly GridCell[]
+  cells: readonly ShownCell[]
 }
 
-/** Runs are columns, tasks are rows. */
-function Grid({ dagId, tasks, runs, cells }: GridProps) {
+/** Runs are columns, tasks and groups are rows. */
+function Grid({ dagId, rows, runs, cells }: GridProps) {
   const byRun = new Map(cells.map((cell) => [`${cell.run}/${cell.task_id}`, cell]))
-  const all = [...new Set([...tasks, ...cells.map(({ task_id }) => task_id)])]
+  const known = new Set(rows.map(({ id }) => id))
+  const others = new Set(cells.map(({ task_id }) => task_id).filter((id) => !known.has(id)))
+  const all: Row[] = [...rows, ...[...others].map((id) => ({ id, open: false, depth: 0 }))]
   const longest = Math.max(1, ...runs.map((run) => durationOf(run.start_date, run.end_date) ?? 0))
   return (
     <section>
@@ -117,14 +134,14 @@ function Grid({ dagId, tasks, runs, cells }: GridProps) {
             </tr>
           </thead>
           <tbody>
-            {all.slice(0, MOST_TASKS).map((taskId) => (
+            {all.slice(0, MOST_ROWS).map((row) => (
               <tr>
-                <th scope="row">
-                  <Id id={taskId} />
+                <th scope="row" class={row.depth > 0 ? `depth-${Math.min(3, row.depth)}` : undefined}>
+                  {row.members ? <GroupLink row={row} href={toggled(rows, row)} /> : <Id id={row.id} />}
                 </th>
                 {runs.map((run) => (
                   <td>
-                    <Cell cell={byRun.get(`${run.id}/${taskId}`)} />
+                    <Cell cell={byRun.get(`${run.id}/${row.id}`)} tasks={row.members?.length} />
                   </td>
                 ))}
               </tr>
@@ -132,13 +149,22 @@ function Grid({ dagId, tasks, runs, cells }: GridProps) {
           </tbody>
         </table>
       </Scroll>
-      {all.length > MOST_TASKS && (
+      {all.length > MOST_ROWS && (
         <p class="sub">
-          {number(all.length - MOST_TASKS)} more tasks. To find them, open a run or the{' '}
+          {number(all.length - MOST_ROWS)} more tasks. To find them, open a run or the{' '}
           <a href={paths.dag(dagId, 'graph')}>graph</a> and search by part of the task id.
         </p>
       )}
     </section>
+  )
+}
+
+function GroupLink({ row, href }: { row: Row; href: string }) {
+  return (
+    <a class="group-link" href={href} aria-expanded={row.open}>
+      <Id id={row.id} />
+      <span class="sub">{tasksOf(row.members?.length ?? 0)}</span>
+    </a>
   )
 }
 
@@ -159,14 +185,14 @@ function RunBar({ run, longest }: { run: RunRow; longest: number }) {
 }
 
 /** The tab key skips cells, because there are hundreds of them. Keyboard users open the run first. */
-function Cell({ cell }: { cell: GridCell | undefined }) {
+function Cell({ cell, tasks }: { cell: ShownCell | undefined; tasks: number | undefined }) {
   if (cell === undefined) return null
-  const { run, task_id, state, try_number, duration_ms } = cell
-  const details = `${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
+  const { run, task_id, state, try_number = 1, duration_ms } = cell
+  const details = `${tasks === undefined ? '' : `, ${tasksOf(tasks)}`}${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
   return (
     <a
       class={`cell ${state}`}
-      href={`/runs/${run}/${task_id}`}
+      href={tasks === undefined ? `/runs/${run}/${task_id}` : `/runs/${run}`}
       tabindex={-1}
       title={`${task_id.length > 80 ? `${task_id.slice(0, 79)}…` : task_id}: ${state}${details}`}
     >

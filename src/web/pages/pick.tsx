@@ -122,3 +122,8 @@ function hrefOf({ search, state, page }: Pick): string {
 export function number(value: number): string {
   return value.toLocaleString('en')
 }
+
+/** `1 task`, `5,000 tasks` */
+export function tasksOf(count: number): string {
+  return `${number(count)} ${count === 1 ? 'task' : 'tasks'}`
+}

@@ -41,6 +41,15 @@ export interface GridCell {
   duration_ms: number | null
 }
 
+export interface GroupCell {
+  run: number
+  group: string
+  /** The distinct states of its tasks. */
+  states: TaskInstanceState[]
+  /** From the start of its first task to the end of its last one in ms; null if none started. */
+  duration_ms: number | null
+}
+
 /** The instances of these tasks in these runs. Without task ids: the first `most` instances of each run. */
 export async function readGrid(
   db: Metadata,
@@ -56,6 +65,25 @@ export async function readGrid(
        where t.dag_run_id = run and (cardinality($2::text[]) = 0 or t.task_id = any($2::text[]))
        order by t.task_id limit $3) instance`,
     [runs, taskIds, most],
+  )
+  return rows
+}
+
+/** The instances of these tasks in these runs, by group. A task may be in several groups. */
+export async function readGroups(
+  db: Metadata,
+  runs: readonly number[],
+  members: readonly { group: string; taskId: string }[],
+): Promise<GroupCell[]> {
+  if (members.length === 0) return []
+  const { rows } = await db.query<GroupCell>(
+    `select dag_run_id as run, "group", array_agg(distinct state::text) as states,
+       (extract(epoch from max(coalesce(ended_at, case when state = 'running' then now() end)) - min(started_at)) * 1000)::float8
+         as duration_ms
+     from metadata.task_instance join unnest($2::text[], $3::text[]) as member ("group", task_id) using (task_id)
+     where dag_run_id = any($1::bigint[])
+     group by dag_run_id, "group"`,
+    [runs, members.map(({ group }) => group), members.map(({ taskId }) => taskId)],
   )
   return rows
 }
