@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { Callbacks } from '../src/callbacks/callbacks.ts'
+import { nextTick } from '../src/dag/timetable.ts'
 import { loadDags } from '../src/load-dags.ts'
 import type { Trigger } from '../src/metadata/dag-runs.ts'
 import type { LogLine } from '../src/metadata/transitions.ts'
@@ -417,4 +418,21 @@ test('dbt', async () => {
   expect(states).toEqual(all('success', ['seed', 'run', 'test']))
   const printed = lines.filter((line) => !line.includes('$ '))
   expect(printed).toEqual(['seed', 'run', 'test'].map((command) => `${command} info ${command} --target dev`))
+})
+
+test('workday', async () => {
+  const { dag } = await openExample('workday')
+  const ticks: string[] = []
+  for (let tick: Date | undefined = new Date('2026-12-24T00:00:00Z'); ticks.length < 5; ) {
+    tick = nextTick(dag, tick)
+    if (tick === undefined) break
+    ticks.push(tick.toISOString().slice(0, 16))
+  }
+  const days = ['2026-12-24T17:00', '2026-12-25T17:00', '2026-12-26T11:00', '2026-12-27T09:00', '2026-12-28T17:00']
+  expect(ticks).toEqual(days)
+  const runOf = (day: string) => run('workday', {}, { runType: 'scheduled', logicalDate: new Date(`${day}:00Z`) })
+  expect((await runOf('2026-12-24T17:00')).states).toEqual(all('success', ['is_workday', 'run_this']))
+  const holiday = await runOf('2026-12-25T17:00')
+  expect(holiday.states).toEqual(all('skipped', ['is_workday', 'run_this']))
+  expect(holiday.reasons.is_workday).toBe('2026-12-25 is a holiday')
 })
