@@ -47,6 +47,11 @@ async function run(id: string, settings: Record<string, unknown> = {}, trigger: 
     states: statesOf(ended),
     reasons: Object.fromEntries(ended.task_instances.map(({ task_id, reason }) => [task_id, reason])),
     tries: Object.fromEntries(ended.task_instances.map(({ task_id, try_number }) => [task_id, try_number])),
+    /** The task ids in the order of their start. */
+    order: ended.task_instances
+      .flatMap(({ task_id, start_date }) => (start_date ? [{ task_id, at: start_date.getTime() }] : []))
+      .sort((a, b) => a.at - b.at)
+      .map(({ task_id }) => task_id),
     outputs: await outputsOf(dag.id, ended.run_id),
     lines: lines.map(({ taskId, level, message }) => `${taskId} ${level} ${message}`),
     called,
@@ -395,15 +400,18 @@ test('watermark', async () => {
   expect(first.outputs.load).toEqual({ since: '2026-01-01T00:00:00.000Z', rows: 10 })
   const second = await run('watermark', {}, { logicalDate: new Date('2026-01-12T00:00:00Z') })
   expect(second.outputs.load).toEqual({ since: '2026-01-11T00:00:00.000Z', rows: 1 })
+  const third = await run('watermark', {}, { logicalDate: new Date('2026-01-14T00:00:00Z') })
+  expect(third.outputs.load).toEqual({ since: '2026-01-12T00:00:00.000Z', rows: 2 })
 })
 
 test('setup_teardown', async () => {
   const setups = ['root_setup', 'normal', 'section_1.setup']
   const ids = [...setups, 'section_1.normal', 'section_1.teardown', 'root_teardown']
   expect((await run('setup_teardown')).states).toEqual(all('success', ids))
-  const { state, states, lines } = await run('setup_teardown', {}, { conf: { fails: true } })
+  const { state, states, order, lines } = await run('setup_teardown', {}, { conf: { fails: true } })
   expect(state).toBe('failed')
   expect(states).toEqual({ ...all('success', ids), 'section_1.normal': 'failed' })
+  expect(order).toEqual(ids)
   expect(lines).toEqual(['root_teardown info deleting cluster-1'])
 })
 
