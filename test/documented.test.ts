@@ -79,6 +79,12 @@ test('shop-hours', async () => {
   ])
 })
 
+test('mail-box', async () => {
+  const { states, lines } = await runExample('mail-box')
+  expect(states).toEqual({ read_new_mail: 'success' })
+  expect(lines).toEqual([expect.stringMatching(/^info reads the mail since .*Z$/)])
+})
+
 test('stock-check', async () => {
   const { states, lines } = await runExample('stock-check')
   expect(states).toEqual({ check_stock: 'success' })

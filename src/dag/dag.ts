@@ -24,8 +24,8 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
   /** Addresses (http or https) by the text of the link, such as a runbook. */
   links?: Readonly<Record<string, string>>
   /**
-   * Cron expression of five or six fields, an alias such as `@daily`, a date, or a list of these. Null: the dag only
-   * runs when triggered.
+   * Cron expression of five or six fields, an alias such as `@daily`, a date, or a list of these. `@continuous`: a run
+   * starts when the last one has ended. Null: the dag only runs when triggered.
    */
   schedule?: Schedule | null
   /** Instead of `schedule`: the time between two ticks, counted from `startDate`. Whole seconds, from 1s to 366d. */
@@ -36,7 +36,7 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
   startDate?: Date | string
   /** The missed ticks that run later: `none` (default), the `latest`, or `all`. */
   catchup?: Catchup
-  /** Limit of concurrent runs; further runs stay `queued`. Default 16. */
+  /** Limit of concurrent runs; further runs stay `queued`. Default 16, with `@continuous` 1. */
   maxActiveRuns?: number
   /** Limit of concurrent task instances of this dag, over all processes. Default: only the slots limit them. */
   maxActiveTasks?: number

@@ -5,6 +5,7 @@ import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
 import type { Schedule } from './dag.ts'
 import { invalid } from './invalid.ts'
+import { CONTINUOUS } from './schedule.ts'
 import type { Memory, Task, TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 
@@ -82,7 +83,7 @@ const DAG = options({
   timezone: text.default('UTC'),
   startDate: date.transform((value) => new Date(value)).optional(),
   catchup: oneOf(['none', 'latest', 'all']).default('none'),
-  maxActiveRuns: positive.default(16),
+  maxActiveRuns: positive.optional(),
   maxActiveTasks: positive.optional(),
   dagrunTimeout: duration.optional(),
   defaultArgs: options(DEFAULT_ARGS).optional(),
@@ -114,7 +115,10 @@ export type ParsedTaskOptions = ReturnType<typeof parseTaskOptions>
 /** Fills in defaults. Throws TminusError `dag_invalid` that names the first option with a wrong name or type. */
 export function parseDagOptions(dagId: string, options: unknown) {
   const { dagrunTimeout, ...given } = parse(dagId, DAG, options, '')
-  return { ...given, dagrunTimeoutMs: dagrunTimeout }
+  const { maxActiveRuns = given.schedule === CONTINUOUS ? 1 : 16 } = given
+  if (given.schedule === CONTINUOUS && maxActiveRuns > 1)
+    throw invalid(dagId, `maxActiveRuns must be 1 with ${CONTINUOUS}`)
+  return { ...given, maxActiveRuns, dagrunTimeoutMs: dagrunTimeout }
 }
 
 /** As `parseDagOptions`. */

@@ -20,6 +20,8 @@ export function cronOf(schedule: string): string {
   return ALIASES[schedule] ?? schedule
 }
 
+/** The schedule of a dag whose next run starts when the last one has ended. It has no ticks that are known before. */
+export const CONTINUOUS = '@continuous'
 /** Separates the cron expressions and dates of a schedule that has several. */
 export const AND = '; '
 
@@ -37,7 +39,7 @@ export function checkSchedule(dagId: string, { schedule, every, startDate, timez
   if (every !== undefined) return `every ${shortDuration(every)} from ${startDate?.toISOString()}`
   const dateOf = (one: string | Date) => (one instanceof Date ? one : readInstant(one))
   const textOf = (one: string | Date) => dateOf(one)?.toISOString() ?? checkCron(dagId, `${one}`)
-  return schedule === null ? null : [schedule].flat().map(textOf).join(AND)
+  return schedule === null || schedule === CONTINUOUS ? schedule : [schedule].flat().map(textOf).join(AND)
 }
 
 /**
@@ -47,7 +49,8 @@ export function checkSchedule(dagId: string, { schedule, every, startDate, timez
 function checkCron(dagId: string, schedule: string): string {
   const refuse = (why: string) => invalid(dagId, `schedule '${schedule}' ${why}`)
   const fields = cronOf(schedule).trim().split(/\s+/)
-  if (fields[0]?.startsWith('@')) throw refuse(`is unknown; use a cron expression or ${Object.keys(ALIASES).join(' ')}`)
+  if (fields[0]?.startsWith('@'))
+    throw refuse(`is unknown; use a cron expression or ${Object.keys(ALIASES).join(' ')}, or ${CONTINUOUS} alone`)
   if (/^\d{4}-/.test(schedule)) throw refuse("is not a date with a zone, such as '2026-12-24T18:00:00Z'")
   if (fields.length !== 5 && fields.length !== 6) throw refuse('needs five cron fields (or six, with seconds first)')
   const [dayOfMonth, , weekday] = fields.slice(-3).map((field) => !/^[*?](\/1)?$/.test(field))

@@ -1,11 +1,11 @@
 import { openCron, type Timetable } from '../cron.ts'
 import { milliseconds } from '../duration.ts'
-import { AND, cronOf } from './schedule.ts'
+import { AND, CONTINUOUS, cronOf } from './schedule.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 const timetables = new WeakMap<object, Timetable>()
 
-/** The ticks of a dag. A dag that only runs when triggered has none. */
+/** The ticks of a dag. A dag that only runs when triggered, or after its last run, has none. */
 export function timetableOf(dag: { schedule: string | null; timezone: string }): Timetable {
   const timetable = timetables.get(dag) ?? openTimetable(dag.schedule, dag.timezone)
   timetables.set(dag, timetable)
@@ -14,7 +14,8 @@ export function timetableOf(dag: { schedule: string | null; timezone: string }):
 
 /** Reads a schedule as `checkSchedule` returns it. Equal ticks of its parts are one tick. */
 export function openTimetable(schedule: string | null, timezone: string): Timetable {
-  const parts = schedule === null ? [] : schedule.split(AND).map((part) => openPart(part, timezone))
+  const lines = schedule === null || schedule === CONTINUOUS ? [] : schedule.split(AND)
+  const parts = lines.map((line) => openPart(line, timezone))
   return {
     next: (after) => Math.min(...parts.map((part) => part.next(after))),
     previous: (tick) => Math.max(...parts.map((part) => part.previous(tick))),

@@ -50,14 +50,17 @@ export interface DagRun extends NewDagRun {
   previous: Date | null
 }
 
-/** `started`: the tasks whose first try starts together with the run. */
-export type Insertion = NewDagRun & { started?: readonly string[] }
+/**
+ * `started`: the tasks whose first try starts together with the run. `isNext`: the run is inserted only if no run of the
+ * dag is unfinished, and the newest one started at least a second ago.
+ */
+export type Insertion = NewDagRun & { started?: readonly string[]; isNext?: boolean }
 
 export type Inserted = Pick<DagRun, 'dagId' | 'dagRunId' | 'runId' | 'state' | 'previous'>
 
 /**
  * Inserts runs with all their task instances, in one statement and in this order. Runs whose id or tick already exists
- * are not returned.
+ * are not returned, nor are refused ones (`isNext`).
  *
  * @param jobId the process that owns the runs, which are of one dag. A run is `running` if `max_active_runs` allows it.
  * Otherwise it is `queued` and no task starts. Null: the runs may be of several dags. They are `queued`, and any process
@@ -79,8 +82,9 @@ const INSERT_RUNS = `
 with wanted as materialized (
   select w.*, dag_version_id, graph from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint,
     "runId" text, "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz, conf jsonb,
-    started text[])) with ordinality as w
+    started text[], "isNext" boolean)) with ordinality as w
   join metadata.dag_version on dag_version_id = "dagVersionId"
+  where case when "isNext" then metadata.may_continue("dagId") else true end
 ), room as materialized (
   select metadata.room_for_runs($3) as free
 ), run as (

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
+import { CONTINUOUS } from '../dag/schedule.ts'
 import type { DagRunState } from '../dag/state.ts'
 import { timetableOf } from '../dag/timetable.ts'
 import { UsageError } from '../errors.ts'
@@ -108,6 +109,8 @@ export async function planBackfill(db: Metadata, dag: Dag, range: BackfillRange)
 function ticksOf(dag: Dag, { from, to }: BackfillRange): Tick[] {
   if (dag.schedule === null)
     throw new UsageError(`Dag '${dag.id}' has no schedule, so it has no ticks; trigger it instead`)
+  if (dag.schedule === CONTINUOUS)
+    throw new UsageError(`Dag '${dag.id}' runs continuously, so it has no ticks; trigger it instead`)
   if (from > to) throw new UsageError('The end of the backfill is before its start; swap them')
   const { ticks, next } = ticksBetween(timetableOf(dag), from.getTime() - 1, to.getTime(), MOST_TICKS)
   if (next > to.getTime()) return ticks

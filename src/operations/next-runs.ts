@@ -1,8 +1,14 @@
 import type { Dag } from '../dag/dag.ts'
+import { CONTINUOUS } from '../dag/schedule.ts'
 import { timetableOf } from '../dag/timetable.ts'
 import { readSchedules, type ScheduleState } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { due, sinceOf } from '../scheduler/due.ts'
+
+/** What stands in place of the next run if no tick is known. */
+export function noTickWords({ schedule }: Pick<Dag, 'schedule'>): string {
+  return schedule === CONTINUOUS ? 'when the last run has ended' : 'no further tick'
+}
 
 /** The next scheduled runs of a dag; empty without a schedule. */
 export interface NextRuns {

@@ -5,6 +5,8 @@ import type { Catchup, Dag } from '../dag/dag.ts'
 export interface Tick {
   logicalDate: Date
   dataIntervalStart: Date
+  /** See `Insertion`. */
+  isNext?: boolean
 }
 
 /** The facts that decide which ticks of a dag are due. Instants in ms since 1970. */

@@ -2,6 +2,7 @@ import cron from 'node-cron'
 import { type Clock, stopwatch } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
+import { CONTINUOUS } from '../dag/schedule.ts'
 import { timetableOf } from '../dag/timetable.ts'
 import { isOutage, logFailures } from '../db/outage.ts'
 import type { Logger } from '../log.ts'
@@ -101,7 +102,7 @@ export class Scheduler {
       return { ...one, entry }
     })
     const runs = found.flatMap(({ entry: { dag, dagVersionId = 0 }, ticks }) =>
-      ticks.map((tick) => newDagRun(dag.id, dagVersionId, { runType: 'scheduled', ...tick })),
+      ticks.map((tick) => ({ ...tick, ...newDagRun(dag.id, dagVersionId, { runType: 'scheduled', ...tick }) })),
     )
     for (const { dagId, runId } of await insertRuns(db, null, runs))
       log.info({ dag_id: dagId, run_id: runId }, 'queued')
@@ -136,7 +137,11 @@ export class Scheduler {
 
 function dueOf({ dag, seen }: Entry, state: ScheduleState | undefined, now: number, room: number): Due {
   const timetable = timetableOf(dag)
-  if (state === undefined || state.paused) return { ticks: [], next: timetable.next(now) }
+  const isOff = state === undefined || state.paused
+  const moment = { logicalDate: new Date(now), dataIntervalStart: state?.last ?? new Date(now), isNext: true }
+  const isEarly = isOff || now < Number(dag.startDate ?? 0)
+  if (dag.schedule === CONTINUOUS) return { ticks: isEarly ? [] : [moment], next: now + 1 }
+  if (isOff) return { ticks: [], next: timetable.next(now) }
   const { last, since, queued } = state
   const history = { last: last?.getTime(), since: since?.getTime(), startDate: dag.startDate?.getTime(), seen }
   return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MAX_QUEUED - queued)))

@@ -1,4 +1,4 @@
-import { AND, cronOf } from '../dag/schedule.ts'
+import { AND, CONTINUOUS, cronOf } from '../dag/schedule.ts'
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 
@@ -9,6 +9,7 @@ const SHOWN = 3
 /** `every 5 minutes`, `daily at 05:00 UTC`; an unusual schedule stays a cron expression. */
 export function scheduleWords(schedule: string | null, timezone: string): string {
   if (schedule === null) return 'manual runs only'
+  if (schedule === CONTINUOUS) return 'continuously'
   const parts = schedule.split(AND)
   const words = parts.slice(0, SHOWN).map((part) => partWords(part, timezone))
   return [...words, ...(parts.length > SHOWN ? [`${parts.length - SHOWN} more`] : [])].join(AND)

@@ -41,6 +41,7 @@ test('dags list, show, next and unpause of dags with several lines, with every, 
   expect(await run('dags list')).toBe(
     [
       'dag_id  schedule                                 tasks  description',
+      'always  @continuous                              1',
       'every   every 90m from 2026-06-01T00:00:00.000Z  1',
       'lines   0 9 * * 1-5; 0 12 * * 6                  1',
       'past    2026-06-14T18:00:00.000Z                 1',
@@ -49,16 +50,17 @@ test('dags list, show, next and unpause of dags with several lines, with every, 
   )
   expect(await run('dags next')).toBe(
     [
-      'dag_id  next                  in its zone',
-      'every   2026-06-15 13:30:00Z  2026-06-15 13:30:00 UTC',
-      'lines   2026-06-16 07:00:00Z  2026-06-16 09:00:00 Europe/Paris',
+      'dag_id  next                         in its zone',
+      'always  when the last run has ended',
+      'every   2026-06-15 13:30:00Z         2026-06-15 13:30:00 UTC',
+      'lines   2026-06-16 07:00:00Z         2026-06-16 09:00:00 Europe/Paris',
       'past    no further tick',
       '',
     ].join('\n'),
   )
   expect(await run('dags show lines')).toMatch(/schedule +0 9 \* \* 1-5; 0 12 \* \* 6 {2}\(Europe\/Paris\)/)
   await run('dags pause past')
-  expect(await run('dags unpause past')).toBe('past is not paused; it has no further tick\n')
+  expect(await run('dags unpause past')).toBe('past is not paused; its next run: no further tick\n')
 })
 
 test('dags next needs no database', async () => {

@@ -80,6 +80,12 @@ describe('dag()', () => {
     expect(() => dag('d', { schedule }, () => {})).toThrow(problem)
   })
 
+  test('a continuous dag runs once at a time, other dags 16 times', () => {
+    expect(dag('d', { schedule: '@continuous' }, () => {}).maxActiveRuns).toBe(1)
+    expect(dag('d', { schedule: '@continuous', maxActiveRuns: 1 }, () => {}).schedule).toBe('@continuous')
+    expect(dag('d', { schedule: '@daily' }, () => {}).maxActiveRuns).toBe(16)
+  })
+
   test('refuses an unknown timezone and bad limits', () => {
     expect(() => dag('d', { timezone: 'Mars/Base' }, () => {})).toThrow("timezone 'Mars/Base' is unknown")
     expect(() => dag('d', { maxActiveRuns: 0 }, () => {})).toThrow('maxActiveRuns must be a whole number from 1')
@@ -120,6 +126,8 @@ describe('dag()', () => {
     [{ startDate: new Date(8.64e15) }, 'startDate must be a date'],
     [{ startDate: 20260131 }, 'startDate must be a date'],
     [{ catchup: true }, 'catchup must be one of none, latest, all'],
+    [{ schedule: '@continuous', maxActiveRuns: 2 }, 'maxActiveRuns must be 1 with @continuous'],
+    [{ schedule: ['@continuous', '@daily'] }, "schedule '@continuous' is unknown; use a cron expression or"],
     [{ maxActiveRuns: '4' }, 'maxActiveRuns must be a whole number from 1'],
     [{ maxActiveTasks: 0.5 }, 'maxActiveTasks must be a whole number from 1'],
     [{ dagrunTimeout: '1 hour' }, "dagrunTimeout is not a duration; write '500ms'"],

@@ -269,3 +269,8 @@ test('runs the ticks of several lines, of dates and of every; a range without a 
   const dates = scheduledDag(uniqueId('dates'), { schedule: '2026-03-06T00:00:00Z' })
   expect(await executed(fill(dates))).toMatchObject({ ended: 'done', ticks: 0 })
 })
+
+test('refuses a continuous dag, which has no ticks', async () => {
+  const one = scheduledDag(uniqueId('continuous'), { schedule: '@continuous' })
+  await expect(fill(one)).rejects.toThrow(`Dag '${one.id}' runs continuously, so it has no ticks; trigger it instead`)
+})

@@ -3,10 +3,19 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Dag } from '../../src/dag/dag.ts'
 import { readNextRuns } from '../../src/operations/next-runs.ts'
 import { setPaused } from '../../src/operations/pause.ts'
+import { enqueue } from '../../src/operations/trigger.ts'
 import { MAX_QUEUED } from '../../src/scheduler/scheduler.ts'
 import { useDatabase } from '../support/database.ts'
 import { openTestRunner, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
-import { endQueued, intercepted, logicalDates, openScheduler, SetClock, scheduledDag } from '../support/scheduling.ts'
+import {
+  endQueued,
+  intercepted,
+  logicalDates,
+  openScheduler,
+  type ScheduleOptions,
+  SetClock,
+  scheduledDag,
+} from '../support/scheduling.ts'
 
 const database = useDatabase()
 let own: TestRunner
@@ -224,6 +233,113 @@ describe('dates, several lines and every', () => {
       ['09:31:00', '10:30:00'],
     )
     expect(await ran(one)).toEqual(['05T06:00:00', '05T07:30:00', '05T09:00:00', '05T10:30:00'])
+  })
+})
+
+describe('continuous', () => {
+  const endContinuous = async ({ id }: Dag, state: 'success' | 'failed', startedMsAgo = 1_500) => {
+    const text = `update metadata.dag_run set state = $2, started_at = clock_timestamp() - $3 * interval '1 ms', ended_at = now()
+      where dag_id = $1 and state = 'queued'`
+    expect((await own.metadata.query(text, [id, state, startedMsAgo])).rowCount).toBe(1)
+  }
+  const continuous = (options: ScheduleOptions = {}) =>
+    scheduledDag(uniqueId('continuous'), { schedule: '@continuous', ...options })
+
+  test('a run follows when the last one has ended, failed or not; its logical date is the moment', async () => {
+    const one = continuous()
+    await lookAt([one], ['11:00:00.250', '11:00:01', '11:00:02'])
+    expect(await ran(one)).toEqual(['05T11:00:00'])
+    await endContinuous(one, 'failed')
+    await lookAt([one], ['11:00:03.500', '11:00:04'])
+    await endContinuous(one, 'success')
+    await lookAt([one], ['12:30:00'])
+    const { rows } = await own.metadata.query<Record<string, Date>>(
+      'select data_interval_start as s, logical_date as e, run_id from metadata.dag_run where dag_id = $1 order by 2',
+      [one.id],
+    )
+    expect(rows.map(({ s, e }) => [s, e].map((date) => date?.toISOString().slice(11, 23)))).toEqual([
+      ['11:00:00.250', '11:00:00.250'],
+      ['11:00:00.250', '11:00:03.500'],
+      ['11:00:03.500', '12:30:00.000'],
+    ])
+    expect(rows[1]?.run_id).toBe('scheduled__2026-03-05T11:00:03.500Z')
+  })
+
+  test('at least a second lies between two starts', async () => {
+    const one = continuous()
+    await lookAt([one], ['11:00:00'])
+    await endContinuous(one, 'success', 0)
+    await lookAt([one], ['11:00:05', '11:00:06'])
+    expect(await ran(one)).toHaveLength(1)
+    await until(async () => {
+      await lookAt([one], ['11:00:07'])
+      return (await ran(one)).length === 2
+    })
+  })
+
+  test('a paused dag gets no run, nor a dag before its start date, nor one with a manual run in progress', async () => {
+    const [paused, early, manual] = [continuous(), continuous({ startDate: '2026-03-05T12:00:00Z' }), continuous()]
+    await lookAt([paused, manual], ['10:59:59'])
+    await endContinuous(paused, 'success')
+    await setPaused(own.metadata, paused.id, true, new Date())
+    await endContinuous(manual, 'success')
+    await enqueue(own.metadata, manual, { logicalDate: new Date('2026-03-05T10:59:59Z') })
+    await lookAt([paused, early, manual], ['11:00:00', '11:59:59'])
+    expect([await ran(paused), await ran(early), await ran(manual)]).toEqual([['05T10:59:59'], [], ['05T10:59:59']])
+    await setPaused(own.metadata, paused.id, false, new Date())
+    await lookAt([paused, early], ['12:00:00'])
+    expect([await ran(paused), await ran(early)]).toEqual([['05T10:59:59', '05T12:00:00'], ['05T12:00:00']])
+  })
+
+  test('several schedulers at once create each run once', async () => {
+    const dags = Array.from({ length: 5 }, () => continuous())
+    const clocks = Array.from({ length: 4 }, (_, n) => new SetClock(`2026-03-05T11:00:00.00${n}Z`))
+    const schedulers = clocks.map((clock) => openScheduler(own.metadata, clock, dags))
+    for (let round = 0; round < 10; round++) {
+      for (const [n, clock] of clocks.entries()) clock.set(Date.parse('2026-03-05T11:00:00Z') + round * 1_000 + n)
+      await Promise.all(schedulers.map((scheduler) => scheduler.check()))
+      for (const one of dags) {
+        expect(await ran(one)).toHaveLength(round + 1)
+        await endContinuous(one, 'success')
+      }
+    }
+  })
+
+  test('goes on when the clock is set back', async () => {
+    const one = continuous()
+    const clock = new SetClock('2026-03-05T12:00:00Z')
+    const scheduler = openScheduler(own.metadata, clock, [one])
+    for (const time of ['12:00:00', '12:00:01', '11:00:00', '11:00:01', '12:00:00.100']) {
+      clock.set(`2026-03-05T${time}Z`)
+      await scheduler.check()
+      await endContinuous(one, 'success')
+    }
+    expect(await ran(one)).toHaveLength(5)
+  })
+
+  test.each([false, true])(
+    'what breaks off is tried again; whether it went in or not (%s), one run',
+    async (isDone) => {
+      const one = continuous()
+      let breaks = true
+      const db = intercepted(own.metadata, (name, done) => {
+        if (breaks && name === 'insert_runs' && done === isDone) throw new Error('connection lost')
+      })
+      const scheduler = await lookAt([one], ['11:00:00'], db)
+      breaks = false
+      await scheduler.check()
+      expect(await ran(one)).toEqual(['05T11:00:00'])
+    },
+  )
+
+  test('a dag that becomes continuous, or is no longer, follows its new schedule', async () => {
+    const one = continuous()
+    await lookAt([one], ['11:00:00'])
+    await endContinuous(one, 'success')
+    await lookAt([scheduledDag(one.id, { schedule: '@hourly', catchup: 'all' })], ['11:30:00', '12:00:00'])
+    await endContinuous(one, 'success')
+    await lookAt([one], ['12:10:00'])
+    expect(await ran(one)).toEqual(['05T11:00:00', '05T12:00:00', '05T12:10:00'])
   })
 })
 

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import type { Metadata } from '../../src/metadata/metadata.ts'
 import { type Running, startCli } from './cli.ts'
 
-export const EVERY_SECOND = fileURLToPath(new URL('../fixtures/every-second-pipelines', import.meta.url))
+const EVERY_SECOND = fileURLToPath(new URL('../fixtures/every-second-pipelines', import.meta.url))
+export const CONTINUOUS_PIPELINES = fileURLToPath(new URL('../fixtures/continuous-pipelines', import.meta.url))
 
 export interface Schedules {
   /** When the first scheduler started and the last one ended; ms, whole seconds. */
@@ -15,8 +16,13 @@ export interface Schedules {
 /**
  * Two `start` processes on one database, one of them (in turn) killed with SIGKILL and started again every `killEveryMs`.
  */
-export async function runSchedulers(databaseUrl: string, forMs: number, killEveryMs: number): Promise<Schedules> {
-  const env = { DATABASE_URL: databaseUrl, PIPELINES_DIR: EVERY_SECOND, WEB_PORT: '0' }
+export async function runSchedulers(
+  databaseUrl: string,
+  forMs: number,
+  killEveryMs: number,
+  PIPELINES_DIR = EVERY_SECOND,
+): Promise<Schedules> {
+  const env = { DATABASE_URL: databaseUrl, PIPELINES_DIR, WEB_PORT: '0' }
   const start = async () => {
     const running = startCli(['start'], { env })
     while (!running.stdout().includes('"scheduled"')) {

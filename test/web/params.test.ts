@@ -98,6 +98,7 @@ test.each([
     'UTC',
     '2026-12-24 18:00:30 UTC; daily at 00:00 UTC; every hour; 2 more',
   ],
+  ['@continuous', 'UTC', 'continuously'],
   ['every 90m from 2026-01-01T00:00:00.000Z', 'UTC', 'every 90 minutes'],
   ['every 1d from 2026-01-01T06:00:00.000Z', 'UTC', 'every day'],
 ])('%s in %s is %s', (schedule, timezone, words) => {

@@ -1,7 +1,7 @@
 import type { Setup } from '../../app.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { openDatabases } from '../../databases.ts'
-import { type NextRuns, nextRuns, readNextRuns } from '../../operations/next-runs.ts'
+import { type NextRuns, nextRuns, noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { findDag } from '../find-dag.ts'
 import { parseCount } from '../parse-option.ts'
@@ -18,7 +18,9 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
     else if (dag.schedule === null) say(`${dag.id} is not paused; it has no schedule`)
     else {
       const [next] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
-      say(`${dag.id} is not paused; ${next ? `its next tick is ${instant(next)}` : 'it has no further tick'}`)
+      say(
+        `${dag.id} is not paused; ${next ? `its next tick is ${instant(next)}` : `its next run: ${noTickWords(dag)}`}`,
+      )
     }
   })
   return 0
@@ -53,7 +55,7 @@ interface Listed {
 function rowsOf(dag: Listed, now: Date): string[][] {
   if (dag.schedule === null) return [[dag.dag_id, 'manual runs only']]
   if (dag.is_paused) return [[dag.dag_id, 'paused']]
-  if (dag.next.length === 0) return [[dag.dag_id, 'no further tick']]
+  if (dag.next.length === 0) return [[dag.dag_id, noTickWords(dag)]]
   const { format } = new Intl.DateTimeFormat('sv-SE', {
     dateStyle: 'short',
     timeStyle: 'medium',

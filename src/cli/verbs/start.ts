@@ -2,7 +2,7 @@ import { type App, openApp, type Setup, setUp } from '../../app.ts'
 import { retryDuringOutage } from '../../db/outage.ts'
 import { messageOf } from '../../errors.ts'
 import type { LogLine, RunChange } from '../../metadata/transitions.ts'
-import { readNextRuns } from '../../operations/next-runs.ts'
+import { noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import type { RunView } from '../../runner/owned-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
 import { BROKEN } from '../../task-guard.ts'
@@ -39,8 +39,11 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   const readNext = () => readNextRuns(app.metadata, [...loaded.dags.values()], clock.now())
-  for (const [dagId, { next }] of await retryDuringOutage(readNext))
-    if (next[0]) log.info({ dag_id: dagId, next: next[0] }, 'scheduled')
+  for (const [dagId, { paused, next }] of await retryDuringOutage(readNext)) {
+    const schedule = loaded.dags.get(dagId)?.schedule ?? null
+    if (schedule !== null && !paused)
+      log.info({ dag_id: dagId, next: next[0] ?? noTickWords({ schedule }) }, 'scheduled')
+  }
   const signal = await Promise.race([stopped, app.broken.then(() => undefined)])
   if (signal === undefined) return await endBroken(app, () => Promise.all([scheduler.stop(), watch.close()]))
   log.info(`${signal}: stopping; a second signal ends at once`)

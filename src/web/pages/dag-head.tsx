@@ -64,7 +64,8 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
               {dag && scheduleWords(dag.schedule, dag.timezone)}
               {dag?.schedule != null && (
                 <>
-                  , next <NextRun dag={dag} runs={next} />
+                  , {next?.next[0] && 'next '}
+                  <NextRun dag={dag} runs={next} />
                 </>
               )}
             </span>

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
 import { registerDag } from '../../metadata/dags.ts'
-import { type NextRuns, readNextRuns } from '../../operations/next-runs.ts'
+import { type NextRuns, noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { countsInWords } from '../../operations/run-counts.ts'
 import { loadedDag } from '../find.ts'
@@ -176,7 +176,7 @@ export function NextRun({ dag, runs }: { dag: Dag | undefined; runs: NextRuns | 
   if (dag === undefined || dag.schedule === null || runs === undefined) return <span class="nothing">–</span>
   if (runs.paused) return <span class="muted">paused</span>
   const [next] = runs.next
-  return next ? <Time at={next} show="next" /> : <span class="muted">no further tick</span>
+  return next ? <Time at={next} show="next" /> : <span class="muted">{noTickWords(dag)}</span>
 }
 
 /** A switch for operators, a word for viewers, nothing for a dag without a schedule. */
