@@ -35,15 +35,22 @@ export function toggled(rows: readonly Row[], { id, open }: Row): string {
  */
 export function rowsOf(nodes: readonly GraphNode[], isOpen: IsOpen, within = ''): Row[] {
   const depth = within === '' ? 0 : within.split('.').length
-  const seen = new Set<string>()
-  return nodes.flatMap((node): Row[] => {
-    const id = groupBelow(node.group, within)
-    if (id === undefined) return [{ id: node.id, open: false, depth }]
-    if (seen.has(id)) return []
-    seen.add(id)
-    const inner = nodes.filter(({ group }) => group === id || group?.startsWith(`${id}.`))
-    const row = { id, members: inner.map((one) => one.id), open: isOpen(id), depth }
-    return row.open ? [row, ...rowsOf(inner, isOpen, id)] : [row]
+  // A group with the id of a task is not folded.
+  const taskIds = new Set(nodes.map(({ id }) => id))
+  // The groups and the tasks outside of groups, in their order.
+  const found = new Map<string, { row: Row; inner: GraphNode[] }>()
+  for (const node of nodes) {
+    const below = groupBelow(node.group, within)
+    const group = below !== undefined && taskIds.has(below) ? undefined : below
+    const id = group ?? node.id
+    const known = found.get(id) ?? { row: { id, open: group !== undefined && isOpen(id), depth }, inner: [] }
+    found.set(id, known)
+    if (group !== undefined) known.inner.push(node)
+  }
+  return [...found.values()].flatMap(({ row, inner }): Row[] => {
+    if (inner.length === 0) return [row]
+    const group = { ...row, members: inner.map(({ id }) => id) }
+    return row.open ? [group, ...rowsOf(inner, isOpen, row.id)] : [group]
   })
 }
 

@@ -37,6 +37,14 @@ describe('rows', () => {
     expect(idsOf('clean.deep')).toEqual(['there', 'clean', ...rest])
   })
 
+  test('a group with the id of a task is not folded', () => {
+    const both = dag('both', {}, ({ task, group }) => {
+      task('clean', { run })
+      group('clean', ({ task }) => void task('rows', { run }))
+    })
+    expect(rowsOf(both.graph.nodes, openGroups()).map(({ id }) => id)).toEqual(['clean', 'clean.rows'])
+  })
+
   test('a link opens one group; the link of an open group closes the groups within it too', () => {
     const rows = rowsOf(nodes, openGroups(['*']))
     const link = (id: string) => toggled(rows, rows.find((row) => row.id === id) as (typeof rows)[number])
