@@ -42,6 +42,19 @@ test('orders-by-shell', async () => {
   expect(lines.filter((line) => !line.includes('$ '))).toEqual(['info 2', 'info 2 orders from FR', 'info 2'])
 })
 
+test('price-pages', async () => {
+  const { states, lines } = await runExample('price-pages')
+  expect(states).toEqual({
+    pages: 'success',
+    load_page: 'success',
+    'load_page[0]': 'success',
+    'load_page[1]': 'skipped',
+    'load_page[2]': 'success',
+    report: 'success',
+  })
+  expect(lines.sort()).toEqual(['info page 0: fruit', 'info page 2: bread', 'info total 9'])
+})
+
 test('regions', async () => {
   const { states, lines } = await runExample('regions')
   expect(states).toEqual({

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { fail } from './ending.ts'
 import type { GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
-import { isId, type ParsedTaskOptions, parseTaskOptions, parseWait } from './options.ts'
+import { EACH, type MapOptions } from './map.ts'
+import { isId, type ParsedTaskOptions, parseMap, parseTaskOptions, parseWait } from './options.ts'
 import {
   type BranchOptions,
   type Group,
@@ -49,6 +50,20 @@ export interface DefineTask<Context> {
     const U extends Upstream = Record<never, never>,
     R extends TriggerRule = 'all_success',
   >(id: string, options: BranchOptions<K, U, R, Context>): Task<K | readonly K[]>
+  /**
+   * Adds a task that runs once for each element of an array that an upstream task returns. Its output is the array of
+   * their outputs: undefined where an element was skipped.
+   */
+  map<
+    // biome-ignore lint/suspicious/noExplicitAny: as in Member
+    A extends Task<any>,
+    const U extends Upstream = Record<never, never>,
+    R extends TriggerRule = 'all_success',
+    O extends z.ZodType | undefined = undefined,
+  >(
+    id: string,
+    options: MapOptions<A, U, R, O, Context>,
+  ): Task<O extends z.ZodType ? (z.output<O> | undefined)[] : undefined>
   /** Adds a task that ends when its `check` returns true. */
   waitFor<const U extends Upstream = Record<never, never>, R extends TriggerRule = 'all_success'>(
     id: string,
@@ -68,10 +83,11 @@ export type DefineGroup<Context> = <M extends Readonly<Record<string, Member>> =
 
 type Own = TaskDefaults & { upstream?: Upstream; run?: unknown; output?: z.ZodType; teardown?: Task }
 type Wait = Own & WaitOptions<Upstream, TriggerRule, never>
+type Mapped = Own & { over: Task; label?: unknown; maxMapLength?: unknown }
 type Options = Readonly<Record<string, readonly Task[]>>
 
 /** What the graph stores of a task that is not in its options. `choosers`: the branches that choose the task. */
-type Extra = Pick<GraphNode, 'group' | 'options' | 'teardown' | 'failsRun'> & { choosers: Task[] }
+type Extra = Omit<GraphNode, 'id' | 'upstream' | 'triggerRule'> & { choosers: Task[] }
 
 /** Collects the tasks of one dag. */
 export class TaskCollector {
@@ -95,8 +111,17 @@ export class TaskCollector {
     }
     const waitFor = (id: string, { check, every, timeout, onTimeout, ...own }: Wait) =>
       task(id, { ...own, run: waiting(parseWait(this.#dagId, id, { check, every, timeout, onTimeout })) })
+    const map = (id: string, { over, label, maxMapLength, run, ...own }: Mapped) => {
+      const mapped = parseMap(this.#dagId, idIn(group, id), { over, label, maxMapLength, run })
+      const each: TaskRun = ({ [EACH]: element, ...inputs }, context) => mapped.run(element, inputs, context)
+      const added = task(id, { ...own, upstream: { ...own.upstream, [EACH]: over }, run: each })
+      this.#extraOf(added).over = over.id
+      const limit = `has more than ${mapped.maxMapLength} elements (maxMapLength of '${added.id}')`
+      Object.assign(over, { output: (over.output as z.ZodArray).max(mapped.maxMapLength, limit) })
+      return Object.assign(added, { over, label })
+    }
     const nested = (id: string, define: (builder: Builder<unknown>) => unknown) => this.#group(idIn(group, id), define)
-    return { task: Object.assign(task, { branch, waitFor }), group: nested } as unknown as Builder<unknown>
+    return { task: Object.assign(task, { branch, map, waitFor }), group: nested } as unknown as Builder<unknown>
   }
 
   nodes(): GraphNode[] {

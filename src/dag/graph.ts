@@ -1,4 +1,5 @@
 import { invalid } from './invalid.ts'
+import { partsOf } from './map.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
 /** A task of a stored graph, as plain JSON: a run keeps its graph even after the dag's code changes. */
@@ -12,6 +13,10 @@ export interface GraphNode {
   /** Of a teardown: the id of its setup, and whether its failure fails the run. */
   teardown?: string | undefined
   failsRun?: boolean | undefined
+  /** Of a mapped task and its elements: the task that returns the array. */
+  over?: string
+  /** Of a mapped task in the graph of a run: how many elements it has. They are its only upstreams. */
+  elements?: number
   /** Of a branch: the ids of the tasks to choose from, by option. */
   options?: Readonly<Record<string, readonly string[]>>
 }
@@ -24,7 +29,10 @@ export interface Graph {
   /** The positions of each node's distinct upstreams and downstreams. */
   readonly upstream: readonly (readonly number[])[]
   readonly downstream: readonly (readonly number[])[]
-  /** The positions of the branches that choose each node: they decide before its trigger rule. */
+  /**
+   * The positions of the upstreams that end before the trigger rule of each node decides: the branches that choose it,
+   * the task that it is mapped over, and the elements of a mapped task.
+   */
   readonly choosers: readonly (readonly number[])[]
 }
 
@@ -33,7 +41,11 @@ export interface Graph {
  * an upstream that is not in the graph, or a cycle.
  */
 export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
-  const nodes = topologicalOrder(dagId, tasks)
+  return graphOf(topologicalOrder(dagId, tasks))
+}
+
+/** Tasks that are known to be valid, in any order. */
+export function graphOf(nodes: readonly GraphNode[]): Graph {
   const indexOf = new Map(nodes.map((node, index) => [node.id, index]))
   const upstream = nodes.map((node) => [...new Set(Object.values(node.upstream))].map((id) => indexOf.get(id) ?? -1))
   const downstream: number[][] = nodes.map(() => [])
@@ -41,9 +53,10 @@ export function buildGraph(dagId: string, tasks: readonly GraphNode[]): Graph {
     for (const parent of parents) downstream[parent]?.push(index)
   })
   const chooses = ({ options = {} }: GraphNode, id: string) => Object.values(options).some((ids) => ids.includes(id))
-  const choosers = nodes.map(({ id }, index) =>
-    (upstream[index] ?? []).filter((at) => chooses(nodes[at] as GraphNode, id)),
-  )
+  const choosers = nodes.map(({ id, over, elements }, index) => {
+    const isFirst = (one: GraphNode) => elements !== undefined || one.id === over || chooses(one, partsOf(id).id)
+    return (upstream[index] ?? []).filter((at) => isFirst(nodes[at] as GraphNode))
+  })
   return { nodes, choosers, taskIds: nodes.map(({ id }) => id), indexOf, upstream, downstream }
 }
 

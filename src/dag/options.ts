@@ -71,6 +71,15 @@ const TASK = options({
   run: callback<TaskRun>(),
 })
 
+// The stored output of an array has one JSON value for each element.
+const isArrayTask = (one?: Task) => one?.over === undefined && one?.output?._zod?.def.type === 'array'
+const MAP = options({
+  over: must<Task>(isArrayTask, 'a task whose output is a z.array(…)'),
+  label: callback<Task['label']>().optional(),
+  maxMapLength: positive.default(10_000),
+  run: callback<(...args: unknown[]) => unknown>(),
+})
+
 const DAG = options({
   description: text.default(''),
   doc: text.default(''),
@@ -131,10 +140,9 @@ export function parseTaskOptions(dagId: string, taskId: string, options: unknown
 
 export type ParsedWait = ReturnType<typeof parseWait>
 
-/** As `parseDagOptions`: the options of a wait that other tasks do not have. */
-export function parseWait(dagId: string, taskId: string, options: unknown) {
-  return parse(dagId, WAIT, options, ` of '${taskId}'`)
-}
+/** As `parseDagOptions`: the options of a wait, and of a mapped task, that other tasks do not have. */
+export const parseWait = (dagId: string, id: string, options: unknown) => parse(dagId, WAIT, options, ` of '${id}'`)
+export const parseMap = (dagId: string, id: string, options: unknown) => parse(dagId, MAP, options, ` of '${id}'`)
 
 /** NaN if the text is not a size. */
 function megabytes(memory: unknown): number {

@@ -3,14 +3,15 @@ export const DAG_RUN_STATES = ['queued', 'running', 'success', 'failed'] as cons
 export type DagRunState = (typeof DAG_RUN_STATES)[number]
 
 /**
- * The transitions of a task instance that the owner of its run makes. `none`: its upstreams have not ended ·
+ * The transitions of a task instance that the owner of its run makes. `none`: its upstreams have not ended (a mapped
+ * task succeeds from there) ·
  * `scheduled`: ready, but a pool or `maxActiveTasks` is full · `queued`: waits for a slot or a worker · `running`:
  * claimed · `up_for_retry`, `up_for_reschedule`: waits for its due time · the other four are final. A user can also
  * clear a task instance (any state to `none`), mark it (any state to `success`, `failed` or `skipped`) and cancel the
  * run. `src/runner/STATE_MACHINE.md` draws them.
  */
 const TRANSITIONS = {
-  none: ['scheduled', 'queued', 'skipped', 'upstream_failed'],
+  none: ['scheduled', 'queued', 'success', 'skipped', 'upstream_failed'],
   scheduled: ['queued', 'running', 'skipped'],
   queued: ['scheduled', 'running', 'skipped'],
   running: ['scheduled', 'success', 'failed', 'skipped', 'up_for_retry', 'up_for_reschedule'],

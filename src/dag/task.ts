@@ -12,6 +12,8 @@ export interface TaskContext<Settings = Record<string, unknown>, Params = Record
   runId: string
   runType: RunType
   taskId: string
+  /** The position of its element in the array; undefined if the task is not mapped. */
+  mapIndex: number | undefined
   /** Counts every start of the task instance, from 1. */
   tryNumber: number
   /** When the first try began, since the last clear of the task instance. */
@@ -116,9 +118,7 @@ export interface TeardownOptions<U extends Upstream, O extends z.ZodType | undef
 }
 
 export interface BranchOptions<K extends string, U extends Upstream, R extends TriggerRule, Context>
-  extends TaskDefaults {
-  upstream?: U
-  triggerRule?: R
+  extends Omit<TaskOptions<U, R, undefined, Context>, 'run' | 'output'> {
   /** The tasks to choose from, by the word that `run` returns. A task may be in several options. */
   // biome-ignore lint/suspicious/noExplicitAny: as in Member
   options: Readonly<Record<K, readonly Task<any>[]>>
@@ -139,6 +139,11 @@ export interface Task<Output = unknown> extends Readonly<Omit<ParsedTaskOptions,
   readonly id: string
   readonly upstream: Upstream
   readonly output?: z.ZodType<Output> | undefined
+  /** Of a mapped task: the task that returns the array, and the name of an element. */
+  readonly over?: Task
+  readonly label?: ((element: unknown) => string) | undefined
+  /** Of an element of a mapped task: its position in the array. */
+  readonly mapIndex?: number
   /** Of a teardown: its setup. */
   readonly teardown?: Task | undefined
 }

@@ -6,7 +6,8 @@ export interface Tally extends Record<TerminalTaskState, number> {
   first: Partial<Record<TerminalTaskState, string>>
 }
 
-export type Verdict = { state: 'ready' } | { state: 'skipped' | 'upstream_failed'; reason: string }
+/** `success`: only of a mapped task whose elements have ended. */
+export type Verdict = { state: 'ready' } | { state: 'success' | 'skipped' | 'upstream_failed'; reason: string | null }
 
 export function emptyTally(total: number): Tally {
   return { total, success: 0, failed: 0, skipped: 0, upstream_failed: 0, first: {} }
@@ -19,7 +20,7 @@ export function count(tally: Tally, taskId: string, state: TerminalTaskState): v
 
 type Judge = (tally: Tally) => Verdict | undefined
 
-const READY: Verdict = { state: 'ready' }
+export const READY: Verdict = { state: 'ready' }
 const ready: Judge = () => READY
 const undecided: Judge = () => undefined
 

@@ -1,12 +1,11 @@
 import { type Duration, humanDuration } from '../duration.ts'
 import { fail, rescheduleAt, skip } from './ending.ts'
 import type { ParsedWait } from './options.ts'
-import type { Inputs, TaskDefaults, TaskRun, Upstream } from './task.ts'
+import type { Inputs, TaskOptions, TaskRun, Upstream } from './task.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
-export interface WaitOptions<U extends Upstream, R extends TriggerRule, Context> extends TaskDefaults {
-  upstream?: U
-  triggerRule?: R
+export interface WaitOptions<U extends Upstream, R extends TriggerRule, Context>
+  extends Omit<TaskOptions<U, R, undefined, Context>, 'run' | 'output'> {
   /** Returns true when the wait is over. If it throws, the try fails. */
   check: (inputs: Inputs<U, R>, context: Context) => boolean | Promise<boolean>
   /** The time between two checks. The task holds no slot in between. */

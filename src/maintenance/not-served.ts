@@ -1,5 +1,6 @@
 import { commandFor } from '../command-for.ts'
 import type { Dag } from '../dag/dag.ts'
+import { taskOf } from '../dag/map.ts'
 import type { DagRunState } from '../dag/state.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -61,7 +62,7 @@ export async function listUnserved(
   const judged = new Map<string, NotServed | undefined>()
   return (await readHandedOver(db, running)).flatMap((row) => {
     const dag = dags.get(row.dag_id)
-    const queue = dag?.tasks.get(row.task_id)?.queue
+    const queue = dag && taskOf(dag, row.task_id)?.queue
     const key = `${row.dag_id} ${queue}`
     if (!judged.has(key)) judged.set(key, judge(workers, row.dag_id, dag, queue))
     const reason = judged.get(key)

@@ -56,9 +56,27 @@ export function startedFor(ms: number | null): Date | undefined {
   return ms === null ? undefined : new Date(Date.now() - ms)
 }
 
-/** The stored output of a task; undefined if there is none. */
-export async function readOutput(db: Metadata, dagRunId: number, taskId: string): Promise<unknown> {
-  const text = 'select value from metadata.xcom where dag_run_id = $1 and task_id = $2'
-  const { rows } = await db.query<{ value: unknown }>(text, [dagRunId, taskId])
-  return rows[0]?.value
+/**
+ * The stored output of a task, as JSON; undefined if there is none.
+ *
+ * @param address `pages`, or `pages[7]`: one element of its array, or `load_page[]`: the outputs of a mapped task, in
+ * order. An element without an output is undefined.
+ */
+export async function readOutput(db: Metadata, dagRunId: number, address: string): Promise<unknown> {
+  const [, id = address, mapIndex = null] = /^(.*)\[(\d*)\]$/.exec(address) ?? []
+  const isMapped = mapIndex === ''
+  const values = isMapped ? [dagRunId, `${id}[`] : [dagRunId, id, mapIndex]
+  const { rows } = await db.query<{ value: unknown; found: boolean }>(isMapped ? OUTPUTS : OUTPUT, values)
+  if (!isMapped || rows.length === 0) return rows[0]?.value
+  return rows.map(({ value, found }) => (found ? value : undefined))
 }
+
+const OUTPUT = `select case when $3::int is null then value else value -> $3 end as value
+  from metadata.xcom where dag_run_id = $1 and task_id = $2`
+
+/** Without the elements that the array no longer has. */
+const OUTPUTS = `select x.value, x.task_id is not null as found
+  from metadata.task_instance t left join metadata.xcom x using (dag_run_id, task_id)
+  where t.dag_run_id = $1 and starts_with(t.task_id, $2) and not exists (
+    select from metadata.task_skip k where k.dag_run_id = t.dag_run_id and k.task_id = t.task_id)
+  order by length(t.task_id), t.task_id`

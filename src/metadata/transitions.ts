@@ -50,6 +50,8 @@ export interface RunChange {
   version: number
   transitions: readonly Transition[]
   skips: readonly Skip[]
+  /** The lengths of arrays that these transitions return, for each task that is mapped over one. */
+  elements: readonly { over: string; id: string; length: number }[]
   /** True if the run's tasks may hold pool slots. */
   limited: boolean
   /** The tries that this change starts on workers. */
@@ -135,11 +137,12 @@ type Extras = Record<Part, unknown[]>
  * part, because each part costs a tenth of its time.
  */
 function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWorkers: boolean): Extras {
-  const of = { handed: [], reports: [], tries: [], outputs: [], skips: [], freed: [], runs: [] }
+  const of = { handed: [], reports: [], tries: [], outputs: [], skips: [], elements: [], freed: [], runs: [] }
   const extras: Extras = { ...of, logs: [...logs] }
   const { reports, tries, outputs, freed } = extras
-  for (const { dagRunId, transitions, limited, handedOver = [], skips, run } of changes) {
+  for (const { dagRunId, transitions, limited, handedOver = [], skips, elements, run } of changes) {
     if (run !== null) extras.runs.push(dagRunId)
+    for (const one of elements) extras.elements.push({ dagRunId, ...one })
     for (const one of skips) extras.skips.push({ dagRunId, ...one })
     for (const one of handedOver) extras.handed.push({ dagRunId, ...one })
     for (const { taskId, from, fromTry: tryNumber, to, ended } of transitions) {
@@ -236,6 +239,14 @@ const PARTS = {
   from moved m join jsonb_to_recordset($5::jsonb -> 'skips') as e ("dagRunId" bigint, "taskId" text, by text, reason text)
     on e."dagRunId" = m.dag_run_id and e.by = m.task_id
   on conflict (dag_run_id, task_id, by_task_id) do update set reason = excluded.reason
+)`,
+  elements: `elements as (
+  insert into metadata.task_instance (dag_run_id, task_id, state, try_number)
+  select m.dag_run_id, e.id || '[' || i || ']', 'none', 0
+  from moved m join jsonb_to_recordset($5::jsonb -> 'elements') as e ("dagRunId" bigint, over text, id text, length int)
+    on e."dagRunId" = m.dag_run_id and e.over = m.task_id
+  cross join generate_series(0, e.length - 1) i
+  on conflict do nothing
 )`,
   freed: `freed as (
   delete from metadata.pool_slot s

@@ -1,4 +1,5 @@
 import type { GraphNode } from '../dag/graph.ts'
+import { partsOf, withElements } from '../dag/map.ts'
 import type { Skip } from '../dag/skips.ts'
 import { type DagRunState, isOver, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -13,6 +14,7 @@ export interface LockedRun {
   state: DagRunState
   /** Why the run was stopped while its teardowns still run; null if it was not. */
   stopReason: string | null
+  /** With the elements of mapped tasks. */
   graph: readonly GraphNode[]
   /** States of the task instances, by task id. */
   states: Record<string, TaskInstanceState>
@@ -31,7 +33,9 @@ export async function lockRun(tx: Metadata, dagId: string, runId: string): Promi
   )
   const [run] = rows
   // This must be a separate statement. A statement that waited for the lock would read states from before the wait.
-  return run && { ...run, ...(await readStates(tx, run.dagRunId)) }
+  if (run === undefined) return undefined
+  const found = await readStates(tx, run.dagRunId)
+  return { ...run, graph: withElements(run.graph, Object.keys(found.states)), ...found }
 }
 
 /** The states of a run's task instances. */
@@ -57,6 +61,20 @@ export async function replaceGraph(
      insert into metadata.task_instance (dag_run_id, task_id, state, try_number)
      select $1, task_id, 'none', 0 from unnest($3::text[]) task_id on conflict do nothing`,
     [dagRunId, dagVersionId, taskIds],
+  )
+}
+
+/** Adds the rows of elements whose array is stored, for all mapped tasks of the run. */
+export async function storeElements(tx: Metadata, dagRunId: number, graph: readonly GraphNode[]): Promise<void> {
+  const mapped = graph.filter(({ id, over }) => over !== undefined && partsOf(id).mapIndex === undefined)
+  await tx.query(
+    `insert into metadata.task_instance (dag_run_id, task_id, state, try_number)
+     select x.dag_run_id, m.id || '[' || i || ']', 'none', 0
+     from jsonb_to_recordset($2::jsonb) as m (id text, over text)
+     join metadata.xcom x on x.dag_run_id = $1 and x.task_id = m.over
+     cross join generate_series(0, jsonb_array_length(x.value) - 1) i
+     on conflict do nothing`,
+    [dagRunId, JSON.stringify(mapped.map(({ id, over }) => ({ id, over })))],
   )
 }
 

@@ -1,10 +1,11 @@
 import { downstreamOf } from '../dag/downstream.ts'
 import { buildGraph } from '../dag/graph.ts'
+import { partsOf, withElements } from '../dag/map.ts'
 import { type DagRunState, isTerminal, type TaskInstanceState } from '../dag/state.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import { ActiveRun } from '../runner/active-run.ts'
-import { type Mark, type RunState, resetBy } from './operate.ts'
+import { type Mark, markedWith, type RunState, resetBy } from './operate.ts'
 
 /** The certain effects of a mark. The results of the tasks that start are unknown. */
 export interface Consequence {
@@ -21,8 +22,12 @@ export interface Consequence {
 export function consequenceOf(run: RunState, taskId: string, mark: Mark): Consequence {
   const states = { ...run.states }
   for (const id of resetBy(run, taskId)) states[id] = 'none'
-  states[taskId] = mark
-  const graph = buildGraph(run.runId, run.graph)
+  for (const id of markedWith(run, taskId, mark)) states[id] = mark
+  // A task that is mapped over a new array gets at least one element.
+  const mapped = run.graph.flatMap(({ id, over, elements }) =>
+    over === taskId && elements === undefined ? `${partsOf(id).id}[0]` : [],
+  )
+  const graph = buildGraph(run.runId, withElements(run.graph, mapped))
   const before = graph.taskIds.map((id) => ({ ...firstInstance(id), state: states[id] ?? 'none' }))
   const active = new ActiveRun(UNSTARTED, graph, before)
   const starts = new Set(active.judgeAll().map((index) => graph.taskIds[index]))

@@ -1,4 +1,5 @@
 import type { GraphNode } from '../dag/graph.ts'
+import { partsOf } from '../dag/map.ts'
 import type { DagRunState, RunType, TaskInstanceState } from '../dag/state.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 
@@ -111,7 +112,7 @@ export async function readRun(db: Metadata, dagId: string, runId: string): Promi
 }
 
 export interface WholeRun extends RunWithGraph {
-  /** In the order of the graph; then the tasks that the graph no longer has. */
+  /** In the order of the graph, each mapped task before its elements; then the tasks that the graph no longer has. */
   instances: InstanceRow[]
 }
 
@@ -124,8 +125,9 @@ export async function readWholeRun(db: Metadata, dagId: string, runId: string): 
     `select ${INSTANCE} from metadata.task_instance t where dag_run_id = $1`,
     [found.run.id],
   )
-  const positionOf = ({ task_id }: InstanceRow) => order.get(task_id) ?? order.size
-  rows.sort((a, b) => positionOf(a) - positionOf(b))
+  const positionOf = ({ task_id }: InstanceRow) => order.get(partsOf(task_id).id) ?? order.size
+  const mapIndexOf = ({ task_id }: InstanceRow) => partsOf(task_id).mapIndex ?? -1
+  rows.sort((a, b) => positionOf(a) - positionOf(b) || mapIndexOf(a) - mapIndexOf(b))
   return { ...found, instances: rows.map((row) => (positionOf(row) < order.size ? row : outdated(row))) }
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Dag } from '../dag/dag.ts'
 import { downstreamOf } from '../dag/downstream.ts'
 import { buildGraph, type GraphNode } from '../dag/graph.ts'
+import { partsOf, taskOf, withElements } from '../dag/map.ts'
 import { type Skip, skipsOf } from '../dag/skips.ts'
 import { type DagRunState, isOver, isTerminal } from '../dag/state.ts'
 import { storableJson } from '../db/text.ts'
@@ -21,7 +22,7 @@ export interface RunKey {
 }
 
 export interface Selection {
-  /** Default: all tasks. */
+  /** Default: all tasks. A mapped task stands for its elements too. */
   taskIds?: readonly string[]
   /** Also select all downstream tasks of `taskIds`. */
   downstream?: boolean
@@ -59,14 +60,17 @@ export async function clear(
   return await operate(db, key, async (tx, stored) => {
     const { ifState = stored.state } = selection
     if (ifState !== stored.state) return []
-    const changed = current === undefined ? undefined : changedTasks(stored, current.graph.nodes)
-    const run = changed === undefined || current === undefined ? stored : { ...stored, graph: current.graph.nodes }
+    const nodes = current && withElements(current.graph.nodes, Object.keys(stored.states))
+    const changed = nodes && changedTasks(stored, nodes)
+    const run = changed === undefined || nodes === undefined ? stored : { ...stored, graph: nodes }
     const selected = withSetups(run, select(run, selection))
     const open = (changed ?? []).filter((id) => run.states[id] === undefined || run.unrun.includes(id))
     const taskIds = inOrder(run, [...selected, ...open, ...unrunAfter(run, [...selected, ...(changed ?? [])])])
     if (dryRun || (taskIds.length === 0 && changed === undefined)) return taskIds
-    if (changed !== undefined && current !== undefined)
+    if (changed !== undefined && current !== undefined) {
       await operations.replaceGraph(tx, run.dagRunId, await registerDag(tx, current), current.graph.taskIds)
+      await operations.storeElements(tx, run.dagRunId, run.graph)
+    }
     await operations.setInstances(tx, run.dagRunId, taskIds, 'none', null)
     await operations.continueRun(tx, run)
     return taskIds
@@ -107,14 +111,18 @@ export async function mark(
 ): Promise<Operated> {
   const output = state === 'success' ? await outputOf(dag, taskId, value) : undefined
   return await operate(db, { dagId: dag.id, runId }, async (tx, run) => {
+    const marked = markedWith(run, taskId, state)
     const after = resetBy(run, taskId)
-    await operations.setInstances(tx, run.dagRunId, [taskId], state, `${operations.MARKED} ${state}`)
-    if (output !== undefined) await operations.storeOutput(tx, run.dagRunId, taskId, output)
+    await operations.setInstances(tx, run.dagRunId, marked, state, `${operations.MARKED} ${state}`)
+    if (output !== undefined) {
+      await operations.storeOutput(tx, run.dagRunId, taskId, output)
+      await operations.storeElements(tx, run.dagRunId, run.graph)
+    }
     await operations.setInstances(tx, run.dagRunId, after, 'none', null)
     const skips = skipsBy(run, taskId, { state, reason: null, output: output ?? null })
     if (skips.length > 0) await operations.storeSkips(tx, run.dagRunId, skips)
     await operations.continueRun(tx, run)
-    return [taskId, ...after]
+    return [...marked, ...after]
   })
 }
 
@@ -136,6 +144,16 @@ async function operate(
 function skipsBy(run: RunState, taskId: string, end: Parameters<typeof skipsOf>[2]): Skip[] {
   const node = run.graph.find(({ id }) => id === taskId)
   return node === undefined ? [] : skipsOf(buildGraph(run.runId, run.graph), node, end)
+}
+
+/** The task, and if it is mapped, its elements. Those that succeeded keep their outputs if it is marked success. */
+export function markedWith({ graph, states }: RunState, taskId: string, state: Mark): string[] {
+  const elements = elementsOf(graph, taskId).filter((id) => state !== 'success' || states[id] !== 'success')
+  return [taskId, ...elements]
+}
+
+function elementsOf(graph: RunState['graph'], taskId: string): string[] {
+  return graph.map(({ id }) => id).filter((id) => id !== taskId && partsOf(id).id === taskId)
 }
 
 /** The tasks that a mark resets: downstream tasks that failed or did not run. */
@@ -162,7 +180,7 @@ function select(run: RunState, { taskIds, downstream = false, onlyFailed = false
   const graph = buildGraph(run.runId, run.graph)
   const unknown = taskIds?.find((id) => !graph.indexOf.has(id))
   if (unknown !== undefined) throw new UsageError(`Run ${run.runId} has no task '${unknown}'`)
-  const named = taskIds ?? graph.nodes.map(({ id }) => id)
+  const named = taskIds?.flatMap((id) => [id, ...elementsOf(run.graph, id)]) ?? graph.taskIds
   const wanted = new Set(downstream ? [...named, ...downstreamOf(graph, named)] : named)
   const failed = (id: string) => run.states[id] === 'failed' || run.states[id] === 'upstream_failed'
   return graph.nodes.map(({ id }) => id).filter((id) => wanted.has(id) && (!onlyFailed || failed(id)))
@@ -181,8 +199,9 @@ function withSetups({ graph, states }: RunState, taskIds: readonly string[]): st
 }
 
 async function outputOf(dag: Dag, taskId: string, value: unknown): Promise<string | undefined> {
-  const schema = dag.tasks.get(taskId)?.output
-  if (schema === undefined) return undefined
+  const { output: schema, over, mapIndex } = taskOf(dag, taskId) ?? {}
+  // The outputs of a mapped task are those of its elements.
+  if (schema === undefined || (over !== undefined && mapIndex === undefined)) return undefined
   const json = storableJson(value)
   if (json === undefined) {
     throw new UsageError(

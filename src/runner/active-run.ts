@@ -1,5 +1,6 @@
 import { dueAfter } from '../clock.ts'
-import type { Graph } from '../dag/graph.ts'
+import { type Graph, type GraphNode, graphOf } from '../dag/graph.ts'
+import { judgeMapped, mappedOver, partsOf, withElements } from '../dag/map.ts'
 import { afterFailure, type RetryLimits } from '../dag/retry.ts'
 import { type Skip, skipsOf } from '../dag/skips.ts'
 import { type DagRunState, isTerminal, TASK_TRANSITIONS, type TerminalTaskState } from '../dag/state.ts'
@@ -25,15 +26,18 @@ export class ActiveRun {
   /** For each task instance with unwritten changes: its stored state, and how its try ended. */
   readonly #unwritten = new Map<number, Pick<Transition, 'from' | 'fromTry' | 'ended' | 'isUnclaimed'>>()
   #skipsUnwritten: Skip[] = []
+  /** Of mapped tasks that get elements. They are judged after the run is read again, with the rows of the elements. */
+  readonly #elements: RunChange['elements'][number][] = []
   #endUnwritten: RunResult | null = null
 
   constructor(run: DagRun, graph: Graph, stored: readonly TaskInstance[] = []) {
     this.run = run
-    this.graph = graph
     const byId = new Map(stored.map((instance) => [instance.taskId, instance]))
-    this.instances = graph.nodes.map(({ id }) => byId.get(id) ?? firstInstance(id))
-    this.#tallies = graph.upstream.map((parents) => emptyTally(parents.length))
-    this.#open = graph.nodes.length
+    const nodes = withElements(graph.nodes, byId.keys())
+    this.graph = nodes === graph.nodes ? graph : graphOf(nodes)
+    this.instances = nodes.map(({ id }) => byId.get(id) ?? firstInstance(id))
+    this.#tallies = this.graph.upstream.map((parents) => emptyTally(parents.length))
+    this.#open = nodes.length
     this.instances.forEach(({ state }, index) => {
       if (isTerminal(state)) this.#close(index, state)
     })
@@ -80,12 +84,16 @@ export class ActiveRun {
     return []
   }
 
-  /** Records which tasks this end skips. They are skipped when they are judged. */
+  /** Records which tasks this end skips, and which get elements. They are skipped when they are judged. */
   #skip(index: number, ending: Ending & { state: TerminalTaskState }): void {
     const node = this.graph.nodes[index]
     const skips = node === undefined ? [] : skipsOf(this.graph, node, ending)
     for (const { taskId, reason } of skips) this.instance(this.graph.indexOf.get(taskId) ?? -1).skip = reason
     this.#skipsUnwritten.push(...skips)
+    const { taskId: over } = this.instance(index)
+    const mapped = ending.state === 'success' ? mappedOver(this.graph, over).map((one) => partsOf(one).id) : []
+    for (const id of new Set(mapped))
+      this.#elements.push({ over, id, length: JSON.parse(ending.output ?? '[]').length })
   }
 
   isRunning(index: number, tryNumber: number): boolean {
@@ -153,7 +161,7 @@ export class ActiveRun {
     this.#skipsUnwritten = []
     this.#endUnwritten = null
     if (transitions.length === 0 && run === null) return undefined
-    return { dagRunId, version, transitions, skips, run }
+    return { dagRunId, version, transitions, skips, elements: this.#elements, run }
   }
 
   #fail(index: number, ending: Failure, random: number, limits?: RetryLimits): number[] {
@@ -177,11 +185,12 @@ export class ActiveRun {
     const ready = new Set<number>()
     const open = [...candidates]
     for (const index of open) {
-      const { state, skip = this.#withoutSetup(index) } = this.instance(index)
-      const isUndecided = this.graph.choosers[index]?.some((branch) => !isTerminal(this.instance(branch).state))
-      if (state !== 'none' || isUndecided) continue
-      const rule = this.graph.nodes[index]?.triggerRule ?? 'all_success'
-      const verdict = skip ? skipped(skip) : judge(rule, this.#tallies[index] as Tally)
+      const { state } = this.instance(index)
+      const node = this.graph.nodes[index] as GraphNode
+      const isUndecided = this.graph.choosers[index]?.some((one) => !isTerminal(this.instance(one).state))
+      if (state !== 'none' || isUndecided || (this.#elements.length > 0 && node.over)) continue
+      const skip = this.#skipOf(index)
+      const verdict = skip ? skipped(skip) : judgeMapped(node, judge(node.triggerRule, this.#tallies[index] as Tally))
       if (verdict?.state === 'ready') ready.add(index)
       if (verdict === undefined || verdict.state === 'ready') continue
       this.#move(index, { state: verdict.state, reason: verdict.reason, dueAt: null })
@@ -192,8 +201,12 @@ export class ActiveRun {
     return [...ready]
   }
 
-  /** Why a teardown is skipped: its setup has ended, and did not succeed. */
-  #withoutSetup(index: number): string | undefined {
+  /** Why a task is skipped, whatever its rule: by another task, with its mapped task, or as a teardown without setup. */
+  #skipOf(index: number): string | undefined {
+    const { taskId, skip } = this.instance(index)
+    const mapped = this.graph.indexOf.get(partsOf(taskId).id) ?? index
+    const by = skip ?? this.instance(mapped).skip
+    if (by) return by
     const setup = this.#setupOf(index)
     if (setup === undefined || !isTerminal(setup.state) || setup.state === 'success') return undefined
     return `its setup ${setup.taskId} did not succeed`

@@ -1,5 +1,6 @@
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
+import { taskOf } from '../dag/map.ts'
 import { logUnlessOutage } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
@@ -172,12 +173,12 @@ function compare(a: Entry, b: Entry): number {
 }
 
 function priorityOf(dag: Dag, taskId: string): number {
-  return dag.tasks.get(taskId)?.priority ?? 0
+  return taskOf(dag, taskId)?.priority ?? 0
 }
 
 /** The pools in which a task needs a slot. */
 export function poolsOf(dag: Dag, taskId: string): string[] {
-  const pool = dag.tasks.get(taskId)?.pool
+  const pool = taskOf(dag, taskId)?.pool
   const own = dag.maxActiveTasks === undefined ? [] : [`${DAG_POOL}${dag.id}`]
   return pool === undefined ? own : [pool, ...own]
 }

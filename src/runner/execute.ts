@@ -1,10 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { type Abort, untilAbandoned } from '../abort.ts'
 import { type RunningTry, runAs } from '../blame.ts'
 import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
 import type { Dag } from '../dag/dag.ts'
 import { Rescheduled, Skipped, skip } from '../dag/ending.ts'
+import { EACH } from '../dag/map.ts'
 import { isGroup, type LogLevel, type Task, type TaskContext, type TaskLog, type Upstream } from '../dag/task.ts'
 import { nextTick } from '../dag/timetable.ts'
 import { isOutage } from '../db/outage.ts'
@@ -14,6 +15,7 @@ import { humanDuration } from '../duration.ts'
 import { isRetryable, messageOf, stacksOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import { beginTry, endTry, enterTry, limitTry } from '../pulse.ts'
+import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
 
@@ -30,6 +32,10 @@ export interface Resources {
   scrub(text: string): string
 }
 
+/**
+ * A task that does not end within this time after its abort is abandoned. If it returns later, its result is refused.
+ */
+export const ABANDON_AFTER_MS = 10_000
 export const MAX_OUTPUT_BYTES = 1_000_000
 
 /** Executes one try under its time limit: reads inputs, runs the task's code, checks the output. Never rejects. */
@@ -107,16 +113,20 @@ export async function withTools<T>(dag: Dag, abort: Abort, resources: Resources,
 async function readInputs(attempt: Attempt, upstream: Upstream = attempt.task.upstream) {
   const inputs: Record<string, unknown> = {}
   for (const [name, member] of Object.entries(upstream)) {
-    const value = isGroup(member) ? await readInputs(attempt, member.members) : await readInput(attempt, member)
+    const value = isGroup(member) ? await readInputs(attempt, member.members) : await readInput(attempt, name, member)
     if (value !== undefined) inputs[name] = value
   }
   return inputs
 }
 
-async function readInput({ readOutput }: Attempt, { id, output }: Task): Promise<unknown> {
-  const stored = output && (await readOutput(id))
-  if (output === undefined || stored === undefined) return undefined
-  const decoded = await z.safeDecodeAsync(output, stored)
+/** An element reads only its part of the array; what follows a mapped task reads the outputs of all elements. */
+async function readInput({ readOutput, task: { mapIndex } }: Attempt, name: string, { id, over, output }: Task) {
+  if (output === undefined) return undefined
+  const array = output as z.ZodArray<z.ZodType>
+  const all = over === undefined ? ([id, output] as const) : ([`${id}[]`, z.array(z.undefined().or(output))] as const)
+  const [address, schema] = name === EACH ? [`${id}[${mapIndex}]`, array.element] : all
+  const stored = await readOutput(address)
+  const decoded = await z.safeDecodeAsync(stored === undefined ? z.undefined() : schema, stored)
   if (decoded.success) return decoded.data
   throw schemaError(`the stored output of '${id}' does not fit its schema`, decoded.error)
 }
@@ -136,6 +146,7 @@ function contextOf(attempt: Attempt, resources: Resources, tools: Tools): TaskCo
     runId: run.runId,
     runType: run.runType,
     taskId: task.id,
+    mapIndex: task.mapIndex,
     tryNumber,
     firstStartedAt: new Date(firstStartedAt.getTime() + now().getTime() - Date.now()),
     previousFailures: failures,
@@ -159,6 +170,29 @@ function taskLog({ log }: Attempt, { scrub }: Resources): TaskLog {
     log.add({ loggedAt: new Date(), level, message, fields }, scrub)
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
+
+/** Waits for the work, but at most ABANDON_AFTER_MS after an abort. Aborted work never succeeds. */
+export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): Promise<T> {
+  abort.throwIfAborted()
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      let code: Promise<T> | undefined
+      abort.onAbort = (reason, atOnce) => {
+        timer = setTimeout(reject, atOnce ? 0 : ABANDON_AFTER_MS, reason)
+        if (atOnce) abort.codeEnded = Promise.race([code?.catch(() => {}), abandoned()])
+      }
+      code = work()
+      code.then(resolve, reject)
+    })
+  } finally {
+    abort.onAbort = undefined
+    clearTimeout(timer)
+    abort.throwIfAborted()
+  }
+}
+
+const abandoned = () => delay(ABANDON_AFTER_MS, undefined, { ref: false })
 
 /** Encodes the output as JSON text, and checks that a downstream task can decode it. */
 async function encodeOutput(schema: z.ZodType, value: unknown): Promise<string> {

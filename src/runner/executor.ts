@@ -1,9 +1,9 @@
-import type { Abort } from '../abort.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import type { Ending, HandedOver } from '../metadata/transitions.ts'
+import type { Abort } from './abort.ts'
 import type { TryLog } from './try-log.ts'
 
 /** One try of one task instance that is claimed and stored as running. */
@@ -23,8 +23,8 @@ export interface Attempt {
    * try.
    */
   abort: Abort
-  /** Reads the stored output of an upstream task, as JSON; undefined if there is none. */
-  readOutput(taskId: string): Promise<unknown>
+  /** Reads the stored output of an upstream task, as JSON; see `readOutput` of `metadata`. */
+  readOutput(address: string): Promise<unknown>
   /**
    * Call it directly before the task's code starts: if this process was silent, others may have taken over the run.
    * Undefined if it was not. Otherwise resolves once this process is known to be alive, or once the try is aborted.

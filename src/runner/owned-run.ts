@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Timers } from '../clock.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Graph } from '../dag/graph.ts'
+import { taskOf } from '../dag/map.ts'
 import { isOver } from '../dag/state.ts'
 import { retryDuringOutage } from '../db/outage.ts'
 import { humanDuration } from '../duration.ts'
@@ -96,7 +97,7 @@ export class OwnedRun {
   /** Claims a task instance and a slot for it; it starts after the claim is written. */
   start(index: number): void {
     const { taskId, lostTry } = this.state.instance(index)
-    const task = this.dag.tasks.get(taskId)
+    const task = taskOf(this.dag, taskId)
     this.state.start(index, task !== undefined && this.#owner.executor.isolates(task, lostTry > 0))
     this.#tries.claim(index, this.state.instance(index).tryNumber)
     this.#mark()
@@ -159,7 +160,8 @@ export class OwnedRun {
     if (this.#phase === 'over') return
     this.#phase = 'idle'
     if (result === true) this.#carryOut(change)
-    if (this.#phase === 'idle' && (result !== true || this.#isStale))
+    // The database has added the elements of mapped tasks.
+    if (this.#phase === 'idle' && (result !== true || this.#isStale || change.elements.length > 0))
       void this.#reload(result instanceof Error ? REFUSED_MS : 0)
   }
 
@@ -200,7 +202,7 @@ export class OwnedRun {
   #apply({ index, tryNumber, ending }: Try): void {
     // If a task fails because its process ends, the failure does not count: the task is released with its run.
     if (ending === undefined || (this.#interruption !== undefined && ending.state === 'failed')) return
-    const task = this.dag.tasks.get(this.state.instance(index).taskId)
+    const task = taskOf(this.dag, this.state.instance(index).taskId)
     this.#offer(this.state.finishTry(index, tryNumber, ending, Math.random(), task))
     this.#mark()
   }

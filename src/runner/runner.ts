@@ -1,4 +1,3 @@
-import { ABANDON_AFTER_MS } from '../abort.ts'
 import { until } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
@@ -12,6 +11,7 @@ import { registerDag } from '../metadata/dags.ts'
 import { firstInstance } from '../metadata/task-instances.ts'
 import type { LogLine, RunChange, RunResult } from '../metadata/transitions.ts'
 import { Admission } from './admission.ts'
+import { ABANDON_AFTER_MS } from './execute.ts'
 import type { Executor } from './executor.ts'
 import { OwnedRun, type Owner, type RunView } from './owned-run.ts'
 import type { JobContext, JobListener } from './process.ts'
@@ -73,15 +73,8 @@ export class Runner implements JobListener {
     })
     if (inserted === undefined)
       throw new TminusError(`Run ${run.runId} already exists`, { code: 'run_exists', retryable: false })
-    const stored: DagRun = {
-      ...run,
-      ...inserted,
-      jobId: this.#options.job.id,
-      version: 0,
-      reason: null,
-      stopReason: null,
-      ranForMs: 0,
-    }
+    const facts = { version: 0, reason: null, stopReason: null, ranForMs: 0 }
+    const stored: DagRun = { ...run, ...inserted, ...facts, jobId: this.#options.job.id }
     const owned = new OwnedRun(this.#owner, dag, dag.graph, stored)
     this.#runs.set(stored.dagRunId, owned)
     const instances = dag.graph.taskIds.map((id) => firstInstance(id, started.has(id)))

@@ -1,8 +1,9 @@
-import { Abort } from '../abort.ts'
+import { taskOf } from '../dag/map.ts'
 import { isOutage, retryDuringOutage } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import { readOutput } from '../metadata/task-instances.ts'
 import type { Ending } from '../metadata/transitions.ts'
+import { Abort } from './abort.ts'
 import { type ActiveRun, failure } from './active-run.ts'
 import type { Admission } from './admission.ts'
 import type { OwnedRun, Owner } from './owned-run.ts'
@@ -124,7 +125,7 @@ export async function attempt(
   { db, job, executor, writer, onLog }: Owner,
 ): Promise<Ending> {
   const { taskId, isolated, failures, firstStartedAt = new Date() } = state.instance(index)
-  const task = dag.tasks.get(taskId)
+  const task = taskOf(dag, taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const read = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
   const confirm = () => job.confirmAlive()

@@ -1,18 +1,18 @@
 /** The program of a child process. It loads one dag and executes tries of this dag, one at a time. */
-
-import { Abort } from '../abort.ts'
 import { currentTry, runningTries } from '../blame.ts'
 import { within } from '../clock.ts'
 import { codeVersion } from '../code-version.ts'
 import { readDagSettings } from '../config.ts'
 import { openHttp } from '../connectors/http.ts'
 import type { Dag } from '../dag/dag.ts'
+import { taskOf } from '../dag/map.ts'
 import { type Database, openPool } from '../db/pool.ts'
 import { TminusError } from '../errors.ts'
 import { importDags } from '../load-dags.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import { guardExit } from '../process-exit.ts'
+import { Abort } from '../runner/abort.ts'
 import { endingOf, execute, type Resources } from '../runner/execute.ts'
 import { type Scrub, scrubber } from '../secrets.ts'
 import { guardStderr, scrubStderr } from '../stderr.ts'
@@ -88,7 +88,7 @@ async function open(opening: Opening): Promise<Report> {
 }
 
 async function run({ run, taskId, endMark, kind: _, ...facts }: Start): Promise<void> {
-  const task = loaded?.dag.tasks.get(taskId)
+  const task = loaded && taskOf(loaded.dag, taskId)
   if (loaded === undefined || task === undefined) return
   const { tryNumber } = facts
   const before = footprint()

@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto'
 import type { Dag } from '../dag/dag.ts'
+import { partsOf, taskOf } from '../dag/map.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { HandOver } from '../runner/executor.ts'
 
 /** @param schema the schema of graphile-worker */
 export function handOverTo(schema: string): HandOver {
   const jobOf: HandOver['jobOf'] = (dag, taskId) => {
-    const { queue = 'default', priority = 0 } = dag.tasks.get(taskId) ?? {}
-    return { taskId, identifier: identifierOf(dag, queue), priority, index: dag.graph.indexOf.get(taskId) ?? 0 }
+    const { queue = 'default', priority = 0 } = taskOf(dag, taskId) ?? {}
+    return {
+      taskId,
+      identifier: identifierOf(dag, queue),
+      priority,
+      index: dag.graph.indexOf.get(partsOf(taskId).id) ?? 0,
+    }
   }
   return { sql: HANDED.replaceAll('ENGINE', `"${schema}"`), jobOf }
 }

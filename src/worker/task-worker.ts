@@ -1,14 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Abort } from '../abort.ts'
 import { until } from '../clock.ts'
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
+import { taskOf } from '../dag/map.ts'
 import { inBatches, type Waiting, writeOrSplit } from '../db/batches.ts'
 import { isOutage, logUnlessOutage, retryDuringOutage } from '../db/outage.ts'
 import { messageOf, TminusError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { readOutput, type TryKey } from '../metadata/task-instances.ts'
 import type { Ending, LogLine } from '../metadata/transitions.ts'
+import { Abort } from '../runner/abort.ts'
 import { failure } from '../runner/active-run.ts'
 import type { Executor, Report } from '../runner/executor.ts'
 import type { JobContext, JobListener } from '../runner/process.ts'
@@ -147,7 +148,7 @@ export class TaskWorker implements JobListener {
     const { db, dags, executor, log, job } = this.#options
     const { run, taskId, tryNumber, isolated, failures, firstStartedAt } = claimed
     const dag = dags.get(run.dagId)
-    const task = dag?.tasks.get(taskId)
+    const task = dag && taskOf(dag, taskId)
     if (dag === undefined || task === undefined)
       return failure(`task '${taskId}' is not in the code of dag '${run.dagId}' on this worker`)
     const abort = this.#running.get(keyOf(claimed))?.abort ?? new Abort()

@@ -254,6 +254,41 @@ describe('types: what must not compile', () => {
     expect(define).toBeTypeOf('function')
   })
 
+  test('a mapped task gets one element of an array; its outputs may be missing', () => {
+    const define = () =>
+      dag('typed', {}, ({ task }) => {
+        const number = task('number', { output: z.number(), run: () => 1 })
+        const names = task('names', { output: z.array(z.string()), run: () => ['a'] })
+        // @ts-expect-error the output is no array
+        task.map('no_array', { over: number, run })
+        // @ts-expect-error without `over`
+        task.map('no_over', { run })
+        // @ts-expect-error the output is a number
+        task.map('wrong_output', { over: names, output: z.number(), run: () => 'one' })
+        const lengths = task.map('lengths', {
+          over: names,
+          upstream: { number },
+          output: z.number(),
+          label: (name) => name.toUpperCase(),
+          run: (name, { number }, { mapIndex }) => {
+            // @ts-expect-error an element is a text
+            const wrong: number = name
+            return [name.length + number + mapIndex, wrong][0] ?? 0
+          },
+        })
+        task('sum', {
+          upstream: { lengths },
+          run: ({ lengths }) => {
+            // @ts-expect-error an element may be skipped
+            const certain: number[] = lengths
+            const maybe: (number | undefined)[] = lengths
+            return [certain, maybe]
+          },
+        })
+      })
+    expect(define).toBeTypeOf('function')
+  })
+
   test('callbacks get their own event and the settings of the dag; a command gets only words', () => {
     const settings = { TOKEN: z.string() }
     const ofCallbacks = () => [

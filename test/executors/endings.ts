@@ -92,7 +92,7 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
       ])
     })
 
-    test('as the kinds of tasks say: a wait, a group, a branch, a short circuit, a teardown, and the facts about earlier tries', async () => {
+    test('as the kinds of tasks say: a wait, a group, a branch, a short circuit, a teardown, a map, and the facts about earlier tries', async () => {
       const { run } = await open()
       const result = await run(dag('kinds'), { conf: { region: 'us' } })
       expect(statesOf(result)).toEqual({
@@ -107,6 +107,12 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
         open: 'success',
         use: 'skipped',
         close: 'failed',
+        list: 'success',
+        mapped: 'success',
+        'mapped[0]': 'success',
+        'mapped[1]': 'skipped',
+        'mapped[2]': 'success',
+        collect: 'success',
         tries: 'success',
       })
       expect(result.state).toBe('success')
@@ -116,6 +122,7 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
         after: 'check skipped all downstream tasks: no new files',
       })
       expect(await outputOf(result.run_id, 'tries')).toEqual([1, 2, true, true, 'undefined'])
+      expect(await outputOf(result.run_id, 'collect')).toEqual(['mapped[0] 0 2', '', 'mapped[2] 2 2'])
       const wrong = await run(dag('kinds'), { conf: { region: 'fr' } })
       expect(wrong).toMatchObject({ state: 'failed', reason: expect.stringContaining("it chose 'fr'") })
     })

@@ -96,7 +96,15 @@ describe('limits', () => {
     const wait = { taskId: 'a', from: 'scheduled', fromTry: 0, to: 'queued', tryNumber: 0 } as const
     const rest = { failures: 0, lost: 0, reason: null, dueAt: null, isolated: false, ended: null, output: null }
     const transitions = [{ ...wait, ...rest }]
-    const change = { dagRunId: run.dagRunId, version: 0, limited: true, run: null, skips: [], transitions }
+    const change = {
+      dagRunId: run.dagRunId,
+      version: 0,
+      limited: true,
+      run: null,
+      skips: [],
+      elements: [],
+      transitions,
+    }
     expect([...(await writeChanges(own.metadata, own.jobId, [change], [])).keys()]).toEqual([run.dagRunId])
     expect(await listPools(own.metadata)).toContainEqual(expect.objectContaining({ pool: one.pools[0], used: 1 }))
   })

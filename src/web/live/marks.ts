@@ -51,5 +51,5 @@ select w.key, concat(coalesce((
   '-', t.state, '-', t.try_number) as mark
 from (
   select k as key, split_part(k, '/', 1)::bigint as run, split_part(k, '/', 2) as task, split_part(k, '/', 3)::int as try
-  from unnest($1::text[]) k where k ~ '^\\d{1,18}/[A-Za-z0-9_.-]+/\\d{1,6}$') w
+  from unnest($1::text[]) k where k ~ '^\\d{1,18}/[][A-Za-z0-9_.-]+/\\d{1,6}$') w
 join metadata.task_instance t on t.dag_run_id = w.run and t.task_id = w.task`

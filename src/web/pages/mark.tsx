@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
+import { taskOf, withElements } from '../../dag/map.ts'
 import { readStates } from '../../operations/change-run.ts'
 import { consequenceOf } from '../../operations/consequence.ts'
 import type { InstanceRow, WholeRun } from '../../operations/list-runs.ts'
@@ -77,7 +78,8 @@ function instanceOf(instances: readonly InstanceRow[], taskId: string): Instance
 }
 
 async function currentStates(c: WebContext, { run, nodes }: WholeRun): Promise<RunState> {
-  return { runId: run.run_id, graph: nodes, ...(await readStates(c.var.site.metadata, run.id)) }
+  const found = await readStates(c.var.site.metadata, run.id)
+  return { runId: run.run_id, graph: withElements(nodes, Object.keys(found.states)), ...found }
 }
 
 interface MarkProps {
@@ -90,7 +92,9 @@ interface MarkProps {
 
 function MarkPage({ c, whole, current, instance, given }: MarkProps) {
   const { run } = whole
-  const output = c.var.site.dags.get(run.dag_id)?.tasks.get(instance.task_id)?.output
+  const dag = c.var.site.dags.get(run.dag_id)
+  const { output, over, mapIndex } = (dag && taskOf(dag, instance.task_id)) ?? {}
+  const hasOutput = output !== undefined && (over === undefined || mapIndex !== undefined)
   return (
     <OperatePage c={c} run={run} title={`Mark ${instance.task_id}`}>
       <p>
@@ -119,7 +123,7 @@ function MarkPage({ c, whole, current, instance, given }: MarkProps) {
             </div>
           ))}
         </fieldset>
-        {output && (
+        {hasOutput && (
           <div class="field">
             <label for="value">Output, for success</label>
             <p class="hint" id="value-hint">

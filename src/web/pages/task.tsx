@@ -1,5 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+
 import { Hono } from 'hono'
+import { partsOf } from '../../dag/map.ts'
 import { isTerminal } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { shortVersion } from '../../operations/list-jobs.ts'
@@ -113,7 +115,7 @@ function Head({ c, run, instance }: HeadProps) {
 /** Closed, because most visits are for the log. */
 function Doc({ c, run, taskId }: { c: WebContext; run: RunRow; taskId: string }) {
   const { site } = c.var as WebEnv['Variables']
-  const doc = site.dags.get(run.dag_id)?.tasks.get(taskId)?.doc ?? ''
+  const doc = site.dags.get(run.dag_id)?.tasks.get(partsOf(taskId).id)?.doc ?? ''
   if (doc === '') return null
   return (
     <details>

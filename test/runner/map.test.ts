@@ -1,0 +1,240 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { dag } from '../../src/dag/dag.ts'
+import { fail, skip } from '../../src/dag/ending.ts'
+import type { TriggerRule } from '../../src/dag/trigger-rule.ts'
+import { clear, mark } from '../../src/operations/operate.ts'
+import { useDatabase } from '../support/database.ts'
+import { openTestRunner, statesOf, stored, uniqueId, until } from '../support/runner.ts'
+
+const database = useDatabase()
+
+interface Drawn {
+  pages: () => number[] | Promise<number[]>
+  load?: (page: number, mapIndex: number) => number
+  rule?: TriggerRule
+  most?: number
+}
+
+/** `sum` follows the mapped task `load_page`, and records its input in `seen`. */
+function mapping({ pages, load = (page) => page * 10, rule = 'all_success', most = 10_000 }: Drawn) {
+  const seen: unknown[] = []
+  const defined = dag(uniqueId('map'), {}, ({ task }) => {
+    const listed = task('pages', { output: z.array(z.number()), run: pages })
+    const loaded = task.map('load_page', {
+      over: listed,
+      triggerRule: rule,
+      maxMapLength: most,
+      output: z.number(),
+      run: (page, _inputs, { mapIndex }) => load(page, mapIndex),
+    })
+    task('sum', {
+      upstream: { loaded },
+      triggerRule: 'all_done',
+      run: (inputs) => {
+        seen.push(inputs.loaded)
+      },
+    })
+  })
+  return { defined, seen }
+}
+
+async function open(drawn: Drawn) {
+  const { defined, seen } = mapping(drawn)
+  const own = await openTestRunner(database, [defined])
+  await own.runner.claim({ dagIds: [defined.id], onlyBegun: false })
+  const ended = await own.run(defined)
+  const key = { dagId: defined.id, runId: ended.run_id }
+  /** Waits for the end after a clear or a mark. */
+  const again = async () => {
+    own.runner.runsWaiting()
+    const read = () => stored(own.metadata, defined.id, ended.run_id)
+    await until(async () => ['success', 'failed'].includes((await read()).state))
+    return await read()
+  }
+  return { ...own, defined, seen, ended, key, again }
+}
+
+const reasonOf = (run: Awaited<ReturnType<typeof stored>>, id: string) =>
+  run.task_instances.find(({ task_id }) => task_id === id)?.reason
+
+describe('a mapped task', () => {
+  test('runs once for each element, and passes the outputs on in order', async () => {
+    const { ended, seen } = await open({ pages: () => [3, 1, 2] })
+    expect(ended.state).toBe('success')
+    expect(Object.entries(statesOf(ended))).toEqual([
+      ['pages', 'success'],
+      ['load_page', 'success'],
+      ['load_page[0]', 'success'],
+      ['load_page[1]', 'success'],
+      ['load_page[2]', 'success'],
+      ['sum', 'success'],
+    ])
+    expect(seen).toEqual([[30, 10, 20]])
+    expect(ended.task_instances.map(({ try_number }) => try_number)).toEqual([1, 0, 1, 1, 1, 1])
+  })
+
+  test('is skipped for an empty array, with the reason', async () => {
+    const { ended, seen } = await open({ pages: () => [] })
+    expect(ended.state).toBe('success')
+    expect(statesOf(ended)).toEqual({ pages: 'success', load_page: 'skipped', sum: 'success' })
+    expect(reasonOf(ended, 'load_page')).toBe('pages returned no elements')
+    expect(seen).toEqual([undefined])
+  })
+
+  test('cannot run if the array is too long: the task that returned it fails, and the reason names the limit', async () => {
+    const { ended } = await open({ pages: () => [1, 2, 3], most: 2 })
+    expect(statesOf(ended)).toEqual({ pages: 'failed', load_page: 'upstream_failed', sum: 'success' })
+    expect(reasonOf(ended, 'pages')).toBe(
+      "the output does not fit its schema: has more than 2 elements (maxMapLength of 'load_page')",
+    )
+  })
+
+  test('follows its trigger rule if there is no array; a rule that lets it run skips it', async () => {
+    const pages = () => Promise.reject(fail('no network'))
+    const strict = await open({ pages })
+    expect(statesOf(strict.ended)).toMatchObject({ load_page: 'upstream_failed' })
+    const lenient = await open({ pages, rule: 'all_done' })
+    expect(statesOf(lenient.ended)).toMatchObject({ load_page: 'skipped' })
+    expect(reasonOf(lenient.ended, 'load_page')).toBe('pages returned no array')
+  })
+
+  test('succeeds if some elements are skipped; their outputs are undefined', async () => {
+    const load = (page: number) => {
+      if (page === 2) throw skip('not today')
+      return page
+    }
+    const { ended, seen } = await open({ pages: () => [1, 2, 3], load })
+    expect(statesOf(ended)).toMatchObject({ load_page: 'success', 'load_page[1]': 'skipped' })
+    expect(seen).toEqual([[1, undefined, 3]])
+  })
+
+  test('waits for all elements if one fails, and is upstream_failed', async () => {
+    const load = (page: number) => {
+      if (page === 1) throw fail('broken')
+      return page
+    }
+    const { ended, seen } = await open({ pages: () => [1, 2, 3], load })
+    expect(ended.state).toBe('failed')
+    expect(statesOf(ended)).toMatchObject({ load_page: 'upstream_failed', 'load_page[2]': 'success' })
+    expect(reasonOf(ended, 'load_page')).toBe('load_page[0] failed')
+    expect(seen).toEqual([[undefined, 2, 3]])
+  })
+
+  test('runs only the failed seventh of 50 elements again after a clear of what failed', async () => {
+    const starts: number[] = []
+    let isBroken = true
+    const load = (page: number, mapIndex: number) => {
+      starts.push(mapIndex)
+      if (mapIndex === 6 && isBroken) throw fail('broken')
+      return page
+    }
+    const { ended, metadata, key, again } = await open({ pages: () => Array.from({ length: 50 }, (_, at) => at), load })
+    expect(ended.state).toBe('failed')
+    isBroken = false
+    starts.length = 0
+    const { taskIds } = await clear(metadata, key, { onlyFailed: true })
+    expect(taskIds.sort()).toEqual(['load_page', 'load_page[6]'])
+    const after = await again()
+    expect(after.state).toBe('success')
+    expect(starts).toEqual([6])
+    expect(statesOf(after)).toMatchObject({ load_page: 'success', 'load_page[6]': 'success' })
+  })
+
+  test('runs one element again after a clear of it, and all after a clear of the whole', async () => {
+    const starts: number[] = []
+    const load = (page: number, mapIndex: number) => {
+      starts.push(mapIndex)
+      return page
+    }
+    const { metadata, key, again } = await open({ pages: () => [1, 2, 3], load })
+    starts.length = 0
+    await clear(metadata, key, { taskIds: ['load_page[1]'] })
+    await again()
+    expect(starts).toEqual([1])
+    await clear(metadata, key, { taskIds: ['load_page'] })
+    expect(statesOf(await again())).toMatchObject({ load_page: 'success' })
+    expect(starts.sort()).toEqual([0, 1, 1, 2])
+  })
+
+  test('has more or fewer elements when the array is another one in a second run of its task', async () => {
+    let pages = [1, 2]
+    const { metadata, key, again, seen } = await open({ pages: () => pages })
+    const rerun = async (next: number[]) => {
+      pages = next
+      await clear(metadata, key, { taskIds: ['pages'], downstream: true })
+      return await again()
+    }
+    expect(statesOf(await rerun([5, 6, 7, 8]))).toMatchObject({ load_page: 'success', 'load_page[3]': 'success' })
+    const fewer = await rerun([9])
+    expect(statesOf(fewer)).toMatchObject({
+      load_page: 'success',
+      'load_page[0]': 'success',
+      'load_page[1]': 'skipped',
+    })
+    expect(reasonOf(fewer, 'load_page[3]')).toBe('pages returned only 1 element')
+    const none = await rerun([])
+    expect(statesOf(none)).toMatchObject({ load_page: 'skipped', 'load_page[0]': 'skipped' })
+    expect(seen).toEqual([[10, 20], [50, 60, 70, 80], [90], undefined])
+  })
+
+  test('has the elements of the array with which its task is marked success', async () => {
+    const { metadata, defined, key, again, seen } = await open({ pages: () => Promise.reject(fail('no network')) })
+    await mark(metadata, defined, key.runId, 'pages', 'success', [4, 5])
+    const after = await again()
+    expect(after.state).toBe('success')
+    expect(statesOf(after)).toMatchObject({ load_page: 'success', 'load_page[1]': 'success' })
+    expect(seen).toEqual([undefined])
+    await mark(metadata, defined, key.runId, 'load_page[1]', 'success', 7)
+    await clear(metadata, key, { taskIds: ['sum'] })
+    await again()
+    expect(seen.at(-1)).toEqual([40, 7])
+  })
+
+  test('may be in a group, an option of a branch, and have elements that skip all tasks downstream', async () => {
+    const seen: unknown[] = []
+    const grouped = (option: 'load' | 'other', isShort = false) =>
+      dag(uniqueId('grouped'), {}, ({ task, group }) => {
+        const pages = task('pages', { output: z.array(z.number()), run: () => [1, 2, 3] })
+        const web = group('web', ({ task }) => ({
+          load: task.map('load', {
+            over: pages,
+            output: z.number(),
+            run: (page) => {
+              if (page === 2) throw isShort ? skip.downstream('enough') : skip('not today')
+              return page * 10
+            },
+          }),
+        }))
+        const other = task('other', { run: () => {} })
+        task.branch('choose', { options: { load: [web.members.load], other: [other] }, run: () => option })
+        task('end', { upstream: { web }, run: ({ web }) => void seen.push(web.load) })
+      })
+    const own = await openTestRunner(database, [])
+    expect(await own.run(grouped('load'))).toMatchObject({ state: 'success' })
+    expect(seen).toEqual([[10, undefined, 30]])
+    const other = await own.run(grouped('other'))
+    expect(other.state).toBe('success')
+    expect(statesOf(other)).toMatchObject({ 'web.load': 'skipped', end: 'skipped', other: 'success' })
+    expect(reasonOf(other, 'web.load')).toBe('choose chose other')
+    const short = await own.run(grouped('load', true))
+    expect(statesOf(short)).toMatchObject({ 'web.load': 'success', 'web.load[2]': 'success', end: 'skipped' })
+  })
+
+  test('refuses at its definition an upstream whose output is no z.array, or none', () => {
+    const define = (over: unknown) =>
+      dag('d', {}, ({ task }) => {
+        const text = task('text', { output: z.string(), run: () => '' })
+        return task.map('m', { over: (over === 'text' ? text : over) as never, run: () => {} })
+      })
+    const message = "over of 'm' must be a task whose output is a z.array(…)"
+    expect(() => define('text')).toThrow(message)
+    expect(() => define(undefined)).toThrow(message)
+    dag('d', {}, ({ task }) => {
+      const texts = task('texts', { output: z.array(z.string()), run: () => [] })
+      expect(() =>
+        task.map('m', { over: task.map('l', { over: texts, output: z.string(), run: (one) => one }), run: () => {} }),
+      ).toThrow(message)
+    })
+  })
+})
