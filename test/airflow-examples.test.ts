@@ -444,3 +444,15 @@ test('workday', async () => {
   expect(holiday.states).toEqual(all('skipped', ['is_workday', 'run_this']))
   expect(holiday.reasons.is_workday).toBe('2026-12-25 is a holiday')
 })
+
+test('mapping', async () => {
+  const usual = await run('mapping')
+  const elements = [0, 1, 2].flatMap((index) => [`times_two[${index}]`, `add_ten[${index}]`])
+  const tasks = ['get_numbers', 'times_two', 'doubled', 'add_ten', 'sum_it']
+  expect(usual.states).toEqual(all('success', [...tasks, ...elements]))
+  expect(usual.outputs).toMatchObject({ doubled: [2, 4, 6], sum_it: 42 })
+  const longer = await run('mapping', {}, { conf: { numbers: [10, 20, 30, 40] } })
+  expect(longer.outputs.sum_it).toBe(240)
+  const empty = await run('mapping', {}, { conf: { numbers: [] } })
+  expect(empty.states).toEqual({ ...all('skipped', tasks), get_numbers: 'success' })
+})
