@@ -33,10 +33,17 @@ export function placeGraph(nodes: readonly GraphNode[]): Promise<Placed> {
   return known
 }
 
+/** A teardown waits for all tasks after its setup. Only the edges from the last of them are drawn. */
+export function drawnUpstreams({ upstream, teardown }: GraphNode, byId: ReadonlyMap<string, GraphNode>): string[] {
+  const all = [...new Set(Object.values(upstream))]
+  if (teardown === undefined) return all
+  const earlier = new Set(all.flatMap((id) => Object.values(byId.get(id)?.upstream ?? {})))
+  return all.filter((id) => !earlier.has(id))
+}
+
 async function place(nodes: readonly GraphNode[]): Promise<Placed> {
-  const edges: Edge[] = nodes.flatMap(({ id, upstream }) =>
-    [...new Set(Object.values(upstream))].map((from) => ({ from, to: id })),
-  )
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const edges: Edge[] = nodes.flatMap((node) => drawnUpstreams(node, byId).map((from) => ({ from, to: node.id })))
   if (nodes.length > MOST_NODES || edges.length > MOST_EDGES) return inColumns(nodes, edges)
   const { Graph, layout } = await import('@dagrejs/dagre')
   const graph = new Graph()
