@@ -1,9 +1,9 @@
+import { Abort, untilAbandoned } from '../abort.ts'
 import { runAs } from '../blame.ts'
 import type { Dag } from '../dag/dag.ts'
 import { humanDuration } from '../duration.ts'
 import { TminusError } from '../errors.ts'
-import { Abort } from '../runner/abort.ts'
-import { type Resources, untilAbandoned, withTools } from '../runner/execute.ts'
+import { type Resources, withTools } from '../runner/execute.ts'
 import type { Callback } from './events.ts'
 
 const CALLBACK_TIMEOUT_MS = 30_000

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import { type Abort, untilAbandoned } from '../abort.ts'
 import { type RunningTry, runAs } from '../blame.ts'
 import { dueAfter } from '../clock.ts'
 import type { Http } from '../connectors/http.ts'
@@ -15,7 +15,6 @@ import { humanDuration } from '../duration.ts'
 import { isRetryable, messageOf, stacksOf, TminusError } from '../errors.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import { beginTry, endTry, enterTry, limitTry } from '../pulse.ts'
-import type { Abort } from './abort.ts'
 import { failure } from './active-run.ts'
 import type { Attempt } from './executor.ts'
 
@@ -32,10 +31,6 @@ export interface Resources {
   scrub(text: string): string
 }
 
-/**
- * A task that does not end within this time after its abort is abandoned. If it returns later, its result is refused.
- */
-export const ABANDON_AFTER_MS = 10_000
 export const MAX_OUTPUT_BYTES = 1_000_000
 
 /** Executes one try under its time limit: reads inputs, runs the task's code, checks the output. Never rejects. */
@@ -170,29 +165,6 @@ function taskLog({ log }: Attempt, { scrub }: Resources): TaskLog {
     log.add({ loggedAt: new Date(), level, message, fields }, scrub)
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
-
-/** Waits for the work, but at most ABANDON_AFTER_MS after an abort. Aborted work never succeeds. */
-export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): Promise<T> {
-  abort.throwIfAborted()
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await new Promise<T>((resolve, reject) => {
-      let code: Promise<T> | undefined
-      abort.onAbort = (reason, atOnce) => {
-        timer = setTimeout(reject, atOnce ? 0 : ABANDON_AFTER_MS, reason)
-        if (atOnce) abort.codeEnded = Promise.race([code?.catch(() => {}), abandoned()])
-      }
-      code = work()
-      code.then(resolve, reject)
-    })
-  } finally {
-    abort.onAbort = undefined
-    clearTimeout(timer)
-    abort.throwIfAborted()
-  }
-}
-
-const abandoned = () => delay(ABANDON_AFTER_MS, undefined, { ref: false })
 
 /** Encodes the output as JSON text, and checks that a downstream task can decode it. */
 async function encodeOutput(schema: z.ZodType, value: unknown): Promise<string> {

@@ -1,9 +1,9 @@
+import type { Abort } from '../abort.ts'
 import type { Dag } from '../dag/dag.ts'
 import type { Task } from '../dag/task.ts'
 import type { DagRun } from '../metadata/dag-runs.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import type { Ending, HandedOver } from '../metadata/transitions.ts'
-import type { Abort } from './abort.ts'
 import type { TryLog } from './try-log.ts'
 
 /** One try of one task instance that is claimed and stored as running. */

@@ -1,4 +1,6 @@
 /** The program of a child process. It loads one dag and executes tries of this dag, one at a time. */
+
+import { Abort } from '../abort.ts'
 import { currentTry, runningTries } from '../blame.ts'
 import { within } from '../clock.ts'
 import { codeVersion } from '../code-version.ts'
@@ -12,7 +14,6 @@ import { importDags } from '../load-dags.ts'
 import { graphHash } from '../metadata/dags.ts'
 import type { Ending } from '../metadata/transitions.ts'
 import { guardExit } from '../process-exit.ts'
-import { Abort } from '../runner/abort.ts'
 import { endingOf, execute, type Resources } from '../runner/execute.ts'
 import { type Scrub, scrubber } from '../secrets.ts'
 import { guardStderr, scrubStderr } from '../stderr.ts'

@@ -1,3 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/**
+ * A task that does not end within this time after its abort is abandoned. If it returns later, its result is refused.
+ */
+export const ABANDON_AFTER_MS = 10_000
+
 /**
  * An AbortController that reports its abort without a signal. Creating a signal is most of the cost of a short try, and
  * few tasks use it.
@@ -29,3 +36,26 @@ export class Abort extends AbortController {
     if (this.reason !== undefined) throw this.reason
   }
 }
+
+/** Waits for the work, but at most ABANDON_AFTER_MS after an abort. Aborted work never succeeds. */
+export async function untilAbandoned<T>(work: () => Promise<T>, abort: Abort): Promise<T> {
+  abort.throwIfAborted()
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      let code: Promise<T> | undefined
+      abort.onAbort = (reason, atOnce) => {
+        timer = setTimeout(reject, atOnce ? 0 : ABANDON_AFTER_MS, reason)
+        if (atOnce) abort.codeEnded = Promise.race([code?.catch(() => {}), abandoned()])
+      }
+      code = work()
+      code.then(resolve, reject)
+    })
+  } finally {
+    abort.onAbort = undefined
+    clearTimeout(timer)
+    abort.throwIfAborted()
+  }
+}
+
+const abandoned = () => delay(ABANDON_AFTER_MS, undefined, { ref: false })
