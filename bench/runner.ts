@@ -1,4 +1,5 @@
 import { Client } from 'pg'
+import { z } from 'zod'
 import { openHttp } from '#src/connectors/http.ts'
 import { type Dag, dag } from '#src/dag/dag.ts'
 import type { Task } from '#src/dag/task.ts'
@@ -23,6 +24,7 @@ export async function bench(): Promise<void> {
     await chain(connectionString, pool, floor)
     await manyRuns(connectionString, pool, floor)
     await fanOut(connectionString, pool, floor)
+    await mapped(connectionString, pool)
     await large(connectionString, pool)
     await finished(connectionString, pool)
     await floor.close()
@@ -98,6 +100,29 @@ async function fanOut(connectionString: string, pool: Database, floor: Floor): P
   await own.close()
   const [a, b] = [median(ours), median(floors)]
   report('fan-out 1 → 1,000 → 1', `${a.toFixed(0)} ms / floor ${b.toFixed(0)} ms`, a / b, 0.6, 'at most')
+}
+
+/** A mapped task of 1,000 elements, compared with 1,000 tasks. In both, each one reads its input. */
+async function mapped(connectionString: string, pool: Database): Promise<void> {
+  const ids = Array.from({ length: 1_000 }, (_, n) => n)
+  const wide = dag('static', { maxActiveRuns: 10_000 }, ({ task }) => {
+    const first = task('first', { output: z.number(), run: () => 1 })
+    const middle = ids.map((n) => task(`m${n}`, { upstream: { first }, run: noop }))
+    task('last', { upstream: Object.fromEntries(middle.map((one) => [one.id, one])), run: noop })
+  })
+  const map = dag('mapped', { maxActiveRuns: 10_000 }, ({ task }) => {
+    const first = task('first', { output: z.array(z.number()), run: () => ids })
+    const middle = task.map('m', { over: first, run: noop })
+    task('last', { upstream: { middle }, run: noop })
+  })
+  const own = await open(connectionString, pool, [wide, map], 10)
+  const times = new Map<Dag, number[]>([wide, map].map((one) => [one, []]))
+  for (let round = 0; round < 7; round++)
+    for (const [one, taken] of times)
+      taken.push(await timed(async () => (await own.runner.run(one, { logicalDate: new Date() })).finished))
+  await own.close()
+  const [a, b] = [median(times.get(map) ?? []), median(times.get(wide) ?? [])]
+  report('map of 1,000 elements, to 1,000 tasks', `${a.toFixed(0)} ms / ${b.toFixed(0)} ms`, a / b, 1.3, 'at most')
 }
 
 /** Layers of ten tasks; each task has two upstream tasks in the layer before. */
