@@ -7,6 +7,7 @@ import type { InstanceRow } from '../../operations/list-runs.ts'
 import { assetUrl } from '../assets.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag, findLiveRun } from '../find.ts'
+import { elementsQuery, type Folded as FoldedElements, foldElements } from '../fold-elements.ts'
 import { foldGraph, openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
 import { type Placed, placeGraph } from '../graph-layout.ts'
 import { durationOf, Empty } from '../parts.tsx'
@@ -34,13 +35,19 @@ graphPages.get('/dags/:dag/graph', async (c) => {
 
 graphPages.get('/dags/:dag/runs/:run/graph', async (c) => {
   const { run, nodes, instances, mark } = await findLiveRun(c)
-  const href = (taskId: string) => paths.task(run.dag_id, run.run_id, taskId)
+  const href: Href = (taskId, isMapped) =>
+    isMapped
+      ? `${paths.run(run.dag_id, run.run_id)}${elementsQuery(taskId)}`
+      : paths.task(run.dag_id, run.run_id, taskId)
   return c.html(
     <RunPage c={c} run={run} tab="graph" mark={mark} scripts={[assetUrl('graph.js')]}>
       <Drawing c={c} nodes={nodes} instances={instances} href={href} />
     </RunPage>,
   )
 })
+
+/** The page of a task, or of the elements of a mapped task. */
+type Href = (taskId: string, isMapped: boolean) => string
 
 /** More tasks would be unreadable, and slow to place. */
 const MOST_DRAWN = 100
@@ -49,7 +56,7 @@ interface DrawingProps {
   c: WebContext
   nodes: readonly GraphNode[]
   instances?: readonly InstanceRow[]
-  href?: (taskId: string) => string
+  href?: Href
 }
 
 /** Draws a graph. If the graph is large, draws only the chosen tasks and the edges between them. */
@@ -58,7 +65,7 @@ async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
   // A search finds tasks, also in folded groups.
   const isOpen = openGroups(pick.search !== '' || pick.state !== null ? ['*'] : c.req.queries('open'))
   const rows = rowsOf(nodes, isOpen)
-  const known = new Map(withGroups(instances, rows).map((one) => [one.task_id, one]))
+  const known = new Map(withGroups(foldElements(instances), rows).map((one) => [one.task_id, one]))
   const all = foldGraph(nodes, rows).map((node) => ({ ...node, task_id: node.id, ...stateOf(known.get(node.id)) }))
   const found = picked(all, pick, MOST_DRAWN)
   const ids = new Set(found.shown.map(({ id }) => id))
@@ -87,10 +94,10 @@ async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
   )
 }
 
-type Shown = Pick<InstanceRow, 'task_id' | 'state' | 'reason' | 'start_date' | 'end_date'>
+type Shown = FoldedElements<Pick<InstanceRow, 'task_id' | 'state' | 'reason' | 'start_date' | 'end_date'>>
 
 /** Adds an instance for each group: from the start of its first task to the end of its last one. */
-function withGroups(instances: readonly InstanceRow[], rows: readonly Row[]): Shown[] {
+function withGroups(instances: readonly Shown[], rows: readonly Row[]): Shown[] {
   const known = new Map(instances.map((one) => [one.task_id, one]))
   const ofGroups = rows.flatMap(({ id, members }): Shown[] => {
     const own = (members ?? []).flatMap((task) => known.get(task) ?? [])
@@ -141,7 +148,7 @@ interface GraphProps {
   groups: ReadonlyMap<string, Folded>
   instances: readonly Shown[]
   scrub: (text: string) => string
-  href?: (taskId: string) => string
+  href?: Href
 }
 
 interface Folded {
@@ -198,7 +205,7 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
               group={groups.get(node.id)}
               instance={known.get(node.id)}
               scrub={scrub}
-              href={groups.get(node.id)?.href ?? href?.(node.id)}
+              href={groups.get(node.id)?.href ?? href?.(node.id, known.get(node.id)?.elements !== undefined)}
             />
           ))}
         </svg>
@@ -251,7 +258,7 @@ function short(text: string, most: number): string {
 
 /** The state and the duration. Of a skipped task only the reason, because the icon says that it is skipped. */
 function subOf(instance: Shown | undefined, group: Folded | undefined, rule = '', reason = ''): string {
-  const tasks = group && tasksOf(group.count)
+  const tasks = group ? tasksOf(group.count) : instance?.elements
   if (instance === undefined) return tasks ?? rule.replaceAll('_', ' ')
   const { state, start_date, end_date } = instance
   if (state === 'skipped' && reason !== '') return reason

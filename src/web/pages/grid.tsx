@@ -10,11 +10,12 @@ import type { Metadata } from '../../metadata/metadata.ts'
 import { type RunRow, readRuns } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag } from '../find.ts'
+import { countOf } from '../fold-elements.ts'
 import { openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
 import { Duration, durationOf, Empty, Id, Scroll, StateIcon, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
-import { type GridCell, readGrid, readGroups, runById } from '../queries/runs.ts'
+import { type GridCell, readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { number, tasksOf } from './pick.tsx'
@@ -43,6 +44,7 @@ gridPages.get('/dags/:dag', async (c) => {
     site.metadata,
     inGrid.map(({ id }) => id),
     rows.slice(0, MOST_ROWS),
+    (dag?.graph.nodes ?? []).filter(({ over }) => over !== undefined).map(({ id }) => id),
   )
   const older = runs.length > RUNS ? shown.at(-1)?.id : undefined
   return c.html(
@@ -73,15 +75,32 @@ gridPages.get('/dags/:dag', async (c) => {
   )
 })
 
-type ShownCell = Omit<GridCell, 'try_number'> & { try_number?: number }
+/** `elements`: `412 of 500`. */
+type ShownCell = Omit<GridCell, 'try_number'> & { try_number?: number; elements?: string }
 
-async function readCells(db: Metadata, runs: readonly number[], rows: readonly Row[]): Promise<ShownCell[]> {
+async function readCells(
+  db: Metadata,
+  runs: readonly number[],
+  rows: readonly Row[],
+  mapped: readonly string[],
+): Promise<ShownCell[]> {
   const taskIds = rows.filter(({ members }) => members === undefined).map(({ id }) => id)
   const members = rows.flatMap(({ id, members = [] }) => members.map((taskId) => ({ group: id, taskId })))
   const ofGroups = await readGroups(db, runs, members)
+  const ofElements = await readElements(
+    db,
+    runs,
+    mapped.filter((id) => taskIds.includes(id)),
+  )
   const onlyGroups = taskIds.length === 0 && members.length > 0
   return [
     ...(onlyGroups ? [] : await readGrid(db, runs, { taskIds, most: MOST_ROWS })),
+    // The last cell of a task is shown.
+    ...ofElements.map(({ states, ended, total, ...more }) => ({
+      ...more,
+      state: stateOfGroup(states),
+      elements: countOf(ended, total),
+    })),
     ...ofGroups.map(({ group, states, ...more }) => ({ ...more, task_id: group, state: stateOfGroup(states) })),
   ]
 }
@@ -187,8 +206,8 @@ function RunBar({ run, longest }: { run: RunRow; longest: number }) {
 /** The tab key skips cells, because there are hundreds of them. Keyboard users open the run first. */
 function Cell({ cell, tasks }: { cell: ShownCell | undefined; tasks: number | undefined }) {
   if (cell === undefined) return null
-  const { run, task_id, state, try_number = 1, duration_ms } = cell
-  const details = `${tasks === undefined ? '' : `, ${tasksOf(tasks)}`}${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
+  const { run, task_id, state, try_number = 1, duration_ms, elements } = cell
+  const details = `${tasks === undefined ? '' : `, ${tasksOf(tasks)}`}${elements ? `, ${elements}` : ''}${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
   return (
     <a
       class={`cell ${state}`}

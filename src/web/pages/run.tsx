@@ -2,9 +2,11 @@
 import { Hono } from 'hono'
 import { isOver } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
+import { readLabels } from '../../operations/labels.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
+import { elementsQuery, type Folded, foldElements } from '../fold-elements.ts'
 import { Duration, durationOf, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { hasRole } from '../rights.ts'
@@ -19,6 +21,12 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
   const reasonOf = await readWaiting(c.var.site.metadata, c.var.site.dags, [run])
   const waiting = reasonOf(run)
   const explained = instances.map((one) => ({ ...one, reason: reasonOf(run, one.task_id) ?? one.reason }))
+  const pick = pickOf(c)
+  // A search finds elements of mapped tasks too.
+  const listed: Folded<InstanceRow>[] = pick.search === '' && pick.state === null ? foldElements(explained) : explained
+  const found = picked(listed, pick, MOST_ROWS)
+  const shownIds = found.shown.map(({ task_id }) => task_id)
+  const labels = await readLabels(c.var.site.metadata, c.var.site.dags.get(run.dag_id), run.id, shownIds)
   return c.html(
     <RunPage c={c} run={run} tab="" mark={mark}>
       <div class="stack">
@@ -40,7 +48,7 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
             <p class="note">{c.var.site.scrub(run.note)}</p>
           </section>
         )}
-        <Tasks c={c} run={run} found={picked(explained, pickOf(c), MOST_ROWS)} />
+        <Tasks c={c} run={run} found={found} labels={labels} />
         <About c={c} run={run} />
       </div>
     </RunPage>,
@@ -53,10 +61,12 @@ const MOST_ROWS = 100
 interface TasksProps {
   c: WebContext
   run: RunRow
-  found: Picked<InstanceRow>
+  found: Picked<Folded<InstanceRow>>
+  /** Of elements of mapped tasks. */
+  labels: ReadonlyMap<string, string>
 }
 
-function Tasks({ c, run, found }: TasksProps) {
+function Tasks({ c, run, found, labels }: TasksProps) {
   const operator = hasRole(c, 'operator') && c.var.site.dags.has(run.dag_id)
   return (
     <section>
@@ -80,6 +90,13 @@ function Tasks({ c, run, found }: TasksProps) {
               <a class="id" href={paths.task(run.dag_id, run.run_id, one.task_id)}>
                 <Id id={one.task_id} />
               </a>
+              {labels.has(one.task_id) && <span class="sub"> {c.var.site.scrub(labels.get(one.task_id) ?? '')}</span>}
+              {one.elements && (
+                <a class="sub" href={elementsQuery(one.task_id)}>
+                  {' '}
+                  {one.elements}
+                </a>
+              )}
             </th>
             <td class="fold-end">
               <StateMark state={one.state} />

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { partsOf } from '../../dag/map.ts'
 import { isTerminal } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
+import { readLabels } from '../../operations/labels.ts'
 import { shortVersion } from '../../operations/list-jobs.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { whyNoLog } from '../../operations/logs.ts'
@@ -11,6 +12,7 @@ import { visibleText } from '../../visible-text.ts'
 import { assetUrl } from '../assets.ts'
 import { beginning, MARGIN, SHOWN } from '../excerpt.ts'
 import { type FoundTask, findTask } from '../find.ts'
+import { elementsQuery } from '../fold-elements.ts'
 import { Page } from '../layout.tsx'
 import { Markdown } from '../markdown.tsx'
 import { Duration, durationOf, Facts, Id, StateMark, Time } from '../parts.tsx'
@@ -38,6 +40,7 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
   const [shown] = await readTries(site.metadata, run.id, task_id, { tryNumber, most: 1, longest })
   const isLatest = tryNumber === Math.max(1, instance.try_number)
   const hasOutput = instance.state === 'success' && isLatest
+  const labels = await readLabels(site.metadata, site.dags.get(run.dag_id), run.id, [task_id])
   const output = hasOutput ? await readOutput(site.metadata, run.id, task_id, longest + MARGIN) : undefined
   return c.html(
     <Page c={c} title={`${task_id} · ${run.dag_id}`} scripts={[assetUrl('log.js')]}>
@@ -46,7 +49,7 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
         <a href={paths.run(run.dag_id, run.run_id)}>{run.run_id}</a>
       </p>
       <div id="live" class="stack" data-live={`log/${key}`} data-mark={mark}>
-        <Head c={c} run={run} instance={instance} />
+        <Head c={c} run={run} instance={instance} label={labels.get(task_id)} />
         <Doc c={c} run={run} taskId={task_id} />
         <Tries run={run} instance={instance} tries={tries} shown={tryNumber} />
         <Ending c={c} instance={instance} tryNumber={tryNumber} ended={shown} />
@@ -89,9 +92,13 @@ interface HeadProps {
   c: WebContext
   run: RunRow
   instance: FoundTask['instance']
+  label: string | undefined
 }
 
-function Head({ c, run, instance }: HeadProps) {
+function Head({ c, run, instance, label }: HeadProps) {
+  const { id, mapIndex } = partsOf(instance.task_id)
+  const isMapped = c.var.site.dags.get(run.dag_id)?.tasks.get(id)?.over !== undefined
+
   return (
     <div class="head">
       <div>
@@ -99,7 +106,12 @@ function Head({ c, run, instance }: HeadProps) {
           <Id id={instance.task_id} />
         </h1>
         <p>
-          <StateMark state={instance.state} live />{' '}
+          <StateMark state={instance.state} live /> {label && <span class="sub">{c.var.site.scrub(label)} </span>}
+          {isMapped && (
+            <a href={`${paths.run(run.dag_id, run.run_id)}${elementsQuery(id)}`}>
+              {mapIndex === undefined ? 'Its elements' : 'All elements'}
+            </a>
+          )}{' '}
           {instance.due_at && (
             <>
               until <Time at={instance.due_at} show="ago" />

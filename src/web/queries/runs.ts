@@ -87,3 +87,29 @@ export async function readGroups(
   )
   return rows
 }
+
+export interface ElementsCell extends Omit<GroupCell, 'group'> {
+  task_id: string
+  ended: number
+  total: number
+}
+
+/** The elements of these mapped tasks in these runs, by task. */
+export async function readElements(
+  db: Metadata,
+  runs: readonly number[],
+  taskIds: readonly string[],
+): Promise<ElementsCell[]> {
+  if (taskIds.length === 0) return []
+  const { rows } = await db.query<ElementsCell>(
+    `select dag_run_id as run, split_part(task_id, '[', 1) as task_id, array_agg(distinct state::text) as states,
+       count(ended_at)::int as ended, count(*)::int as total,
+       (extract(epoch from max(coalesce(ended_at, case when state = 'running' then now() end)) - min(started_at)) * 1000)::float8
+         as duration_ms
+     from metadata.task_instance
+     where dag_run_id = any($1::bigint[]) and task_id like '%]' and split_part(task_id, '[', 1) = any($2::text[])
+     group by 1, 2`,
+    [runs, taskIds],
+  )
+  return rows
+}
