@@ -262,6 +262,6 @@ function subOf(instance: Shown | undefined, group: Folded | undefined, rule = ''
   if (instance === undefined) return tasks ?? rule.replaceAll('_', ' ')
   const { state, start_date, end_date } = instance
   if (state === 'skipped' && reason !== '') return reason
-  const ms = group ? null : durationOf(start_date, end_date)
+  const ms = tasks ? null : durationOf(start_date, end_date)
   return [tasks, state.replaceAll('_', ' '), ms === null ? '' : humanDuration(ms)].filter(Boolean).join(' · ')
 }
