@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { type Dag, dag } from '../../src/dag/dag.ts'
 import { fail, skip } from '../../src/dag/ending.ts'
 import type { Task } from '../../src/dag/task.ts'
 import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
 import { useDatabase } from '../support/database.ts'
-import { after, interpret, type ModelTask } from '../support/reference.ts'
+import { after, interpret, type ModelTask, outcomesOf } from '../support/reference.ts'
 import { openTestRunner, statesOf, uniqueId } from '../support/runner.ts'
 
 const database = useDatabase()
@@ -40,8 +41,16 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
     const defined: Record<string, Task> = {}
     const chooser = model.find(({ branch }) => branch)?.id
     const tasksOf = (ids: readonly string[] = []) => ids.map((id) => defined[id] as Task)
+    const mappedOf = (one: ModelTask, { [one.map?.over ?? '']: over, ...upstream }: Record<string, Task>) => {
+      starts[one.id] = 0
+      const run = (index: number, _inputs: unknown, { taskId }: { taskId: string }) =>
+        drawnEnd({ ...one, id: taskId, outcomes: outcomesOf(one, index) }, starts, starts[taskId])()
+      const { rule, retries } = one
+      return task.map(one.id, { over: over as Task<number[]>, upstream, triggerRule: rule, retries, run })
+    }
     for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
-      const { id, rule, retries, branch, teardown } = one
+      const { id, rule, retries, branch, teardown, map } = one
+      const array = model.find((other) => other.map?.over === id)?.map
       const parents = one.upstream.filter((parent) => parent !== chooser)
       const upstream = Object.fromEntries(parents.map((parent) => [parent, defined[parent] as Task]))
       const run = drawnEnd(one, starts)
@@ -55,16 +64,26 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
               return branch.chosen as ('x' | 'y')[]
             },
           })
-        : teardown
-          ? task(id, { teardown: defined[teardown] as Task, retries, run })
-          : task(id, { upstream, triggerRule: rule, retries, run })
+        : map
+          ? mappedOf(one, upstream)
+          : array
+            ? task(id, {
+                upstream,
+                triggerRule: rule,
+                retries,
+                output: z.array(z.number()),
+                run: () => run().then(() => Array.from({ length: array.length }, (_, n) => n)),
+              })
+            : teardown
+              ? task(id, { teardown: defined[teardown] as Task, retries, run })
+              : task(id, { upstream, triggerRule: rule, retries, run })
     }
   })
 }
 
 /** Counts its starts. Each start ends as drawn. */
-function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>): () => Promise<void> {
-  starts[id] = 0
+function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>, before = 0): () => Promise<void> {
+  starts[id] = before
   return async () => {
     const start = starts[id] ?? 0
     starts[id] = start + 1
@@ -158,4 +177,28 @@ const tearingDown = fc
 
 test('random dags with a teardown end as in the reference interpreter', async () => {
   await fc.assert(fc.asyncProperty(tearingDown, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
+})
+
+/** A random dag with a task `m` that is mapped over one of the tasks before it; later tasks follow it at random. */
+const mapping = fc
+  .record({
+    model: models,
+    at: fc.nat(),
+    over: fc.nat(),
+    length: fc.nat(4),
+    map: models,
+    follows: fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
+  })
+  .map(({ model, at, over, length, map, follows }) => {
+    const place = 1 + (at % model.length)
+    const [before, later] = [model.slice(0, place), model.slice(place)]
+    const array = `t${over % place}`
+    const own = map.at(-1) as ModelTask
+    const upstream = [...new Set([array, ...own.upstream.filter((id) => before.some((task) => task.id === id))])]
+    const after = later.map((task, index) => (follows[index] ? { ...task, upstream: [...task.upstream, 'm'] } : task))
+    return [...before, { ...own, id: 'm', upstream, map: { over: array, length } }, ...after]
+  })
+
+test('random dags with a mapped task end as in the reference interpreter', async () => {
+  await fc.assert(fc.asyncProperty(mapping, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
 })

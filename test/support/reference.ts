@@ -11,6 +11,8 @@ export interface ModelTask {
   /** Of a branch: the tasks to choose from, by option, and the options that it chooses. The tasks come later. */
   /** Of a teardown: its setup. Its upstreams are the setup and everything after it. */
   teardown?: string
+  /** Of a mapped task: the task that returns the array, and its length. */
+  map?: { over: string; length: number }
   branch?: { options: Readonly<Record<string, readonly string[]>>; chosen: readonly string[] }
 }
 
@@ -33,12 +35,16 @@ export function interpret(tasks: readonly ModelTask[]): ModelResult {
     starts[task.id] = 0
     const isSkipped = skipped.has(task.id) || (task.teardown !== undefined && states[task.teardown] !== 'success')
     const verdict = isSkipped ? 'skipped' : judged(task, states)
-    states[task.id] = verdict === 'ready' ? tried(task, starts) : verdict
+    states[task.id] = verdict !== 'ready' ? verdict : task.map ? 'skipped' : tried(task, starts)
+    if (task.map && states[task.map.over] === 'success') states[task.id] = mapped(task, verdict, states, starts)
     if (states[task.id] === 'success') for (const id of notChosen(task)) skipped.add(id)
     const isShort = verdict === 'ready' && task.outcomes[(starts[task.id] ?? 0) - 1] === 'skip_downstream'
     if (isShort) for (const { id, teardown } of after(task.id, tasks)) if (teardown === undefined) skipped.add(id)
   }
-  const red = tasks.some(({ id, teardown }) => !teardown && ['failed', 'upstream_failed'].includes(states[id] ?? ''))
+  const isTeardown = (id: string) => tasks.some((task) => task.id === id && task.teardown)
+  const red = Object.keys(states).some(
+    (id) => !isTeardown(id) && ['failed', 'upstream_failed'].includes(states[id] ?? ''),
+  )
   return { states, starts, run: red ? 'failed' : 'success' }
 }
 
@@ -87,6 +93,28 @@ function judged(task: ModelTask, states: Record<string, TerminalTaskState>): 're
     case 'all_skipped':
       return when(skipped === total, 'skipped')
   }
+}
+
+/** Each element is a task of its own. The mapped task itself never starts: it ends as they do. */
+function mapped(
+  task: ModelTask,
+  verdict: ReturnType<typeof judged>,
+  states: Record<string, TerminalTaskState>,
+  starts: Record<string, number>,
+): TerminalTaskState {
+  const ends = Array.from({ length: task.map?.length ?? 0 }, (_, index) => {
+    const id = `${task.id}[${index}]`
+    if (verdict === 'ready') starts[id] = 0
+    states[id] = verdict === 'ready' ? tried({ ...task, id, outcomes: outcomesOf(task, index) }, starts) : verdict
+    return states[id]
+  })
+  if (ends.includes('failed') || ends.includes('upstream_failed')) return 'upstream_failed'
+  return ends.includes('success') ? 'success' : 'skipped'
+}
+
+/** The outcomes of an element: those of its task, from another one on. */
+export function outcomesOf({ outcomes }: Pick<ModelTask, 'outcomes'>, index: number): ModelTask['outcomes'] {
+  return outcomes.slice(index % outcomes.length)
 }
 
 function tried(task: ModelTask, starts: Record<string, number>): TerminalTaskState {
