@@ -36,6 +36,7 @@ const Variables = z.object({
   ADMIN_USER: z.string().optional(),
   ADMIN_PASSWORD: z.string().optional(),
   ADMIN_PASSWORD_FILE: z.string().optional(),
+  WATCH: flag,
   METRICS: flag,
   TRUST_PROXY: flag,
   CLOCK: instant.optional(),
@@ -63,6 +64,8 @@ export interface Config {
   /** The tries that run in a child process: `asked` (tasks with `isolate`, and suspects), `all` or `none`. */
   isolation: 'asked' | 'all' | 'none'
   web: { host: string; port: number; trustProxy: boolean }
+  /** A process that loads changed dags replaces `start`, `scheduler` or `worker`. */
+  reload: boolean
   admin: { user: string; password: string } | undefined
   metrics: boolean
   clock: Date | undefined
@@ -230,6 +233,7 @@ function toConfig(variables: z.output<typeof Variables>): Config {
     workerQueues: variables.WORKER_QUEUES,
     isolation: variables.ISOLATION,
     web: { host: variables.WEB_HOST, port: variables.WEB_PORT, trustProxy: variables.TRUST_PROXY },
+    reload: variables.WATCH,
     admin: user === undefined || password === undefined ? undefined : { user, password },
     metrics: variables.METRICS,
     clock: variables.CLOCK,

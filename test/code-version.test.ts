@@ -50,6 +50,34 @@ test('packages, build output, dot folders and other files do not change the code
   })
 })
 
+test('files elsewhere count if sources import them by a relative path, also through each other', async () => {
+  await withFolder(async (folder) => {
+    const pipelines = join(folder, 'pipelines')
+    const files = {
+      'pipelines/etl/dag.ts': `import { a } from '../../lib/a.js'\nimport '../../node_modules/x.js'`,
+      'lib/a.ts': `export * from './b'`,
+      'lib/b.ts': 'export const a = 1',
+      'lib/unused.ts': '1',
+      'node_modules/x.js': '1',
+    }
+    const versionWith = async (changed: Record<string, string>) => {
+      await write(folder, { ...files, ...changed })
+      return await codeVersion(pipelines)
+    }
+    const before = await versionWith({})
+    expect(await versionWith({ 'lib/unused.ts': '2', 'node_modules/x.js': '2' })).toBe(before)
+    const versions = [
+      before,
+      await versionWith({ 'lib/a.ts': `export * from './b' //` }),
+      await versionWith({ 'lib/b.ts': '2' }),
+    ]
+    expect(new Set(versions).size).toBe(3)
+    await symlink(folder, join(folder, 'elsewhere'))
+    await versionWith({})
+    expect(await codeVersion(join(folder, 'elsewhere/pipelines'))).toBe(before)
+  })
+})
+
 test('links that lead back, broken links and files that cannot be read do not stop it', async () => {
   await withFolder(async (folder) => {
     await write(folder, CODE)

@@ -1,7 +1,7 @@
 // This import comes first, because an old Node may fail to run the other modules.
 import './check-node.cjs'
 import './guarded.ts'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { TminusError } from '../errors.ts'
 import { exitNow } from '../process-exit.ts'
 import { VERSION } from '../version.ts'
@@ -36,20 +36,24 @@ function buildProgram(done: (code: number) => void): Command {
 }
 
 function addDaemons(program: Command, done: (code: number) => void): void {
-  addVerb(program, 'start', 'run every dag on its schedule and serve the page, until you stop it').action(async () =>
-    done(await (await import('./verbs/start.ts')).start('start')),
-  )
-  addVerb(
-    program,
-    'scheduler',
-    'run the scheduler without the page; with EXECUTOR=local it also executes tasks',
-  ).action(async () => done(await (await import('./verbs/start.ts')).start('scheduler')))
+  addVerb(program, 'start', 'run every dag on its schedule and serve the page, until you stop it')
+    .option('--watch', 'when a dag changes, load it without a restart, as WATCH=on does')
+    .addOption(supervised())
+    .action(async (options) => done(await (await import('./verbs/start.ts')).start('start', options)))
+  addVerb(program, 'scheduler', 'run the scheduler without the page; with EXECUTOR=local it also executes tasks')
+    .addOption(supervised())
+    .action(async (options) => done(await (await import('./verbs/start.ts')).start('scheduler', options)))
   addVerb(program, 'web', 'serve the page only; another process must execute the runs that it queues').action(
     async () => done(await (await import('./verbs/web.ts')).web()),
   )
-  addVerb(program, 'worker', 'execute tasks for the schedulers; needs EXECUTOR=distributed').action(async () =>
-    done(await (await import('./verbs/worker.ts')).worker()),
-  )
+  addVerb(program, 'worker', 'execute tasks for the schedulers; needs EXECUTOR=distributed')
+    .addOption(supervised())
+    .action(async (options) => done(await (await import('./verbs/worker.ts')).worker(options)))
+}
+
+/** Set by a parent with WATCH=on. */
+function supervised(): Option {
+  return new Option('--supervised').hideHelp()
 }
 
 /** Turns commander's `error: unknown command 'dag'` into a sentence. */

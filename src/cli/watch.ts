@@ -13,6 +13,8 @@ import { type Metrics, openMetrics } from '../web/metrics.ts'
 import { openProbes, probes } from '../web/probes.ts'
 import { openWeb, type Web, type WebOptions } from '../web/server.ts'
 import { pageWords } from './page-words.ts'
+import type { Parent } from './reload/parent.ts'
+import { codeNotice } from './stale-code.ts'
 import { webOptions } from './web-options.ts'
 
 type Hooks = Pick<RunnerOptions, 'onChange' | 'onLog'>
@@ -21,12 +23,14 @@ type Hooks = Pick<RunnerOptions, 'onChange' | 'onLog'>
 export class Watch {
   readonly #setup: Setup
   readonly #kind: 'start' | 'scheduler'
+  readonly #parent: Parent | undefined
   #metrics: Metrics | undefined
   #served: Web | undefined
 
-  constructor(setup: Setup, kind: 'start' | 'scheduler') {
+  constructor(setup: Setup, kind: 'start' | 'scheduler', parent?: Parent) {
     this.#setup = setup
     this.#kind = kind
+    this.#parent = parent
   }
 
   /** The runner's hooks, extended to count runs and tasks for `/metrics`. */
@@ -47,10 +51,15 @@ export class Watch {
     this.#metrics = await metricsOf(this.#setup, app, lastCheck)
     const routes = probesOf(app, this.#metrics, { jobId: app.jobId, lastCheck })
     const mount: WebOptions['mount'] = (page) => void page.route('/', routes)
-    this.#served = await this.#listening((web) =>
-      this.#kind === 'start' ? openWeb({ ...app, ...webOptions(this.#setup), web, mount }) : openProbes(routes, web),
-    )
+    const notice = codeNotice(app.metadata, this.#setup, this.#parent)
+    const portBefore = this.#parent && (() => this.#parent?.takeOver())
+    this.#served = await this.#listening(async (web) => {
+      if (this.#kind === 'start')
+        return await openWeb({ ...app, ...webOptions(this.#setup), web, portBefore, codeNotice: notice, mount })
+      return await openProbes(routes, { ...web, port: (await portBefore?.()) ?? web.port })
+    })
     const { url } = this.#served
+    this.#parent?.runs(Number(new URL(url).port))
     if (this.#kind === 'start') log.info(pageWords(url, config.web.host))
     log.info(`health at ${url}/health${config.metrics ? `, metrics at ${url}/metrics` : ''}`)
   }
@@ -69,7 +78,10 @@ export class Watch {
   }
 
   async close(): Promise<void> {
-    await this.#served?.close()
+    const closing = this.#served?.close()
+    // The port is closed at once, before the last answers are finished.
+    setImmediate(() => this.#parent?.yielded())
+    await closing
   }
 }
 

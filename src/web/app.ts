@@ -7,6 +7,7 @@ import { loginPages } from './auth/login.tsx'
 import { userPages } from './auth/user-pages.tsx'
 import { identifyViewer } from './auth/viewer.ts'
 import { type LoadedBoard, mountBoards } from './boards.ts'
+import { readCodeNotice } from './code-notice.tsx'
 import { liveRoutes } from './live/routes.ts'
 import { aboutPages } from './pages/about-dag.tsx'
 import { chartPages } from './pages/charts.tsx'
@@ -65,7 +66,7 @@ export function buildApp(
   app.use(visiblePages)
   mount?.(app)
   app.route('/', assets)
-  app.use(identifyViewer)
+  app.use(identifyViewer, readCodeNotice)
   for (const pages of PAGES) app.route('/', pages)
   mountBoards(app, boards, site)
   if (boards.length === 0) app.get('/', (c) => c.redirect('/dags'))

@@ -5,6 +5,7 @@ import type { Child } from 'hono/jsx'
 import { commandFor } from '../command-for.ts'
 import { VERSION } from '../version.ts'
 import { assetUrl } from './assets.ts'
+import { CodeNotice } from './code-notice.tsx'
 import { Sprite } from './parts.tsx'
 import { type Share, ShareTags } from './share.tsx'
 import type { Site, Viewer, WebContext } from './site.ts'
@@ -56,6 +57,7 @@ export function Page({ c, title, description, share, scripts = [], styles = [], 
           </a>
           <Top path={c.req.path} site={site} viewer={viewer} />
           <main id="main" tabindex={-1}>
+            <CodeNotice c={c} />
             {children}
           </main>
           <Foot site={site} viewer={viewer} />

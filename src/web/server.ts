@@ -10,11 +10,14 @@ import { markReaders } from './live/marks.ts'
 import type { Site, WebEnv } from './site.ts'
 import { isForThisMachine, requireUser } from './strangers.ts'
 
-export interface WebOptions extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log'> {
+export interface WebOptions
+  extends Pick<Site, 'metadata' | 'db' | 'settingsOf' | 'now' | 'scrub' | 'log' | 'codeNotice'> {
   loaded: LoadedDags
   web: { host: string; port: number; trustProxy: boolean }
   /** The open port (see `door.ts`). If it is missing, the server opens the port itself. */
   door?: Door | undefined
+  /** Returns the port of the process before this one, when that has closed it. Called when everything else is ready. */
+  portBefore?: (() => Promise<number | undefined> | undefined) | undefined
   /** Adds routes that need no sign-in: health and metrics. */
   mount?: (app: Hono<WebEnv>) => void
 }
@@ -40,7 +43,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   const site: Site = { ...options, ...loaded, live, markOf, loopback, trustProxy: web.trustProxy, boards, calendars }
   const app = buildApp(site, boards, options.mount)
   await requireUser(metadata, web)
-  const door = options.door ?? openDoor(web)
+  const door = options.door ?? openDoor({ ...web, port: (await options.portBefore?.()) ?? web.port })
   const url = await door.url
   const errorHandler = (error: unknown) => answerError(error, log)
   door.answerWith(getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler }))

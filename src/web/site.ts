@@ -33,6 +33,8 @@ export interface Site {
   /** Removes secrets from a text. */
   scrub(text: string): string
   log: Logger
+  /** Says that the processes run other code than PIPELINES_DIR contains now; undefined if they do not. */
+  codeNotice?: (() => Promise<string | undefined>) | undefined
   live: Live
   /** The current mark of live data. A page must read the mark before it reads the data. */
   markOf(kind: string, key: string): Promise<string>
@@ -67,7 +69,7 @@ export interface Board<Settings = Record<string, unknown>> extends BoardLink {
 /** The types of a Hono app within this site: `new Hono<WebEnv>()`. */
 export interface WebEnv<Settings = Record<string, unknown>> {
   Bindings: HttpBindings
-  Variables: { site: Site; viewer: Viewer; board: Board<Settings>; nav: string }
+  Variables: { site: Site; viewer: Viewer; board: Board<Settings>; nav: string; codeNotice?: string }
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: pages are drawn for every path and input

@@ -10,7 +10,8 @@ import { enqueue } from '../../operations/trigger.ts'
 import { stopSignal } from '../command-host.ts'
 import { findDag, parseConf } from '../find-dag.ts'
 import { parseInstant } from '../parse-option.ts'
-import { instant, say } from '../terminal/table.ts'
+import { staleCode } from '../stale-code.ts'
+import { instant, note, say } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 
 export interface TriggerOptions {
@@ -34,6 +35,8 @@ export async function dagsTrigger(dagId: string, options: TriggerOptions): Promi
       return options.wait ? await follow(metadata, dag, runId, { whyWaiting, said: null }) : 1
     }
     say(`Queued ${runId}`)
+    const stale = await staleCode(metadata, { config })
+    if (stale !== undefined) note(stale)
     const why = await whyWaiting({ dag_id: dag.id, run_id: runId, state: 'queued' })
     if (why !== null) say(why)
     const noWorker = config.executor === 'distributed' ? await whyNoWorker(metadata, dag) : undefined

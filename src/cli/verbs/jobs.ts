@@ -14,15 +14,19 @@ import {
   shortVersion,
 } from '../../operations/list-jobs.ts'
 import type { JobKind } from '../../processes/jobs.ts'
+import { staleCode } from '../stale-code.ts'
 import { answer, instant, say, table, wrapped } from '../terminal/table.ts'
 import { withMetadata } from '../with-metadata.ts'
 import type { ListOptions } from './dags.ts'
 
 /** `jobs list`: recent processes, live ones first. */
 export async function jobsList({ output }: ListOptions): Promise<number> {
-  const jobs = await withMetadata((metadata) => listJobs(metadata, 25))
+  const { jobs, stale } = await withMetadata(async (metadata, setup) => ({
+    jobs: await listJobs(metadata, 25),
+    stale: await staleCode(metadata, setup),
+  }))
   const running = jobs.filter(({ state }) => state === 'running')
-  const problems = [codeDifference(running), versionProblem(running)?.message].filter((one) => one !== undefined)
+  const problems = [codeDifference(running), versionProblem(running)?.message, stale].filter((one) => one !== undefined)
   return answer(output, jobs, () => {
     const listed = table(
       ['job_id', 'kind', 'state', 'process', 'version', 'code', 'start', 'heartbeat', 'load', 'serves', 'reason'],

@@ -6,6 +6,7 @@ import { openWeb, type WebOptions } from '../../web/server.ts'
 import { pageWords } from '../page-words.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { EXIT_OF, type StopSignal } from '../signals.ts'
+import { codeNotice } from '../stale-code.ts'
 import { metricsOf, probesOf } from '../watch.ts'
 import { webOptions } from '../web-options.ts'
 
@@ -18,7 +19,8 @@ export async function page(env: Environment, door: Door | undefined, stopped: Pr
     const metrics = await metricsOf(setup, databases, () => undefined)
     const routes = probesOf(databases, metrics)
     const mount: WebOptions['mount'] = (app) => void app.route('/', routes)
-    const served = await openWeb({ ...databases, ...webOptions(setup), mount, door })
+    const notice = codeNotice(databases.metadata, setup)
+    const served = await openWeb({ ...databases, ...webOptions(setup), codeNotice: notice, mount, door })
     const early = await Promise.race([stopped, undefined])
     if (early === undefined) setup.log.info(pageWords(served.url, setup.config.web.host))
     const signal = await stopped

@@ -1,4 +1,4 @@
-import { type EndOptions, openApp, setUp } from '../../app.ts'
+import { type App, type EndOptions, openApp, type Setup, setUp } from '../../app.ts'
 import type { Environment } from '../../config.ts'
 import type { Dag } from '../../dag/dag.ts'
 import type { RunResult } from '../../metadata/transitions.ts'
@@ -8,6 +8,7 @@ import { BROKEN } from '../../task-guard.ts'
 import { findDag, parseConf } from '../find-dag.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
 import { EXIT_OF, onStopSignal, type StopSignal } from '../signals.ts'
+import { staleCode } from '../stale-code.ts'
 import { openProgress } from '../terminal/progress.ts'
 import { Screen } from '../terminal/screen.ts'
 import { printJson } from '../terminal/table.ts'
@@ -63,6 +64,7 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     const isDistributed = setup.config.executor === 'distributed'
     const watched = { db: app.metadata, dag, log: setup.log }
     const warned = isDistributed ? await refuseWithoutWorker(watched) : undefined
+    if (!options.json && options.env === undefined) await warnStale(app.metadata, setup)
     // First adopts the unfinished runs of this dag that another process began.
     await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
     const logicalDate = setup.clock.now()
@@ -83,6 +85,12 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   }
   if (stopped) return stopped.exitCode
   return result.state === 'success' ? 0 : 1
+}
+
+/** This run executes the code that the folder contains. The scheduled runs do not. */
+async function warnStale(metadata: App['metadata'], setup: Setup): Promise<void> {
+  const stale = await staleCode(metadata, setup)
+  if (stale !== undefined) setup.log.warn(stale)
 }
 
 /** The same dag, but each task is tried once. */

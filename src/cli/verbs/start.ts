@@ -6,36 +6,46 @@ import { noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import type { RunView } from '../../runner/owned-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
 import { BROKEN } from '../../task-guard.ts'
+import type { Parent } from '../reload/parent.ts'
+import { exitCodeOf, type ReloadOptions, reasonOf, reloading, stopWords } from '../reload/reloading.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
-import { EXIT_OF, endEarly, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
+import { endEarly, GRACE_MS, onStopSignal, type StopSignal } from '../signals.ts'
 import { Watch } from '../watch.ts'
 
 /** Time limit for tasks to end after they are aborted at the end of the grace time. */
 const ABORTED_MS = 2_000
 
 /** `start` and `scheduler`: run every dag on its schedule until a signal arrives. */
-export async function start(kind: 'start' | 'scheduler'): Promise<number> {
+export async function start(kind: 'start' | 'scheduler', options: ReloadOptions): Promise<number> {
+  return await reloading(kind, options, (parent) => serve(kind, parent))
+}
+
+async function serve(kind: 'start' | 'scheduler', parent: Parent | undefined): Promise<number> {
   const setup = await setUp()
   const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
   const { loaded, clock, log } = setup
+  await parent?.accepts(loaded, log)
   // Warn before opening a database, because a wrong setting may name the wrong database.
   for (const message of settingsWarnings(setup)) log.warn(message)
-  const watch = new Watch(setup, kind)
+  const watch = new Watch(setup, kind, parent)
   const opening = openApp(setup, kind, watch.hooks(logRuns(setup)))
   const early = await Promise.race([stopped, opening.then(() => undefined)])
-  if (early !== undefined)
-    return await endEarly(
-      early,
-      opening.then((opened) => opened.end('success', { reason: early })),
+  const endedEarly = (signal: StopSignal) =>
+    endEarly(
+      signal,
+      opening.then((opened) => opened.end('success', { reason: signal })),
     )
+  if (early !== undefined) return await endedEarly(early)
   const app = await opening
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
   const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), clock, log })
-  await watch.open(app, scheduler).catch(async (error: unknown) => {
+  const watching = watch.open(app, scheduler).catch(async (error: unknown) => {
     await app.end('failed', { reason: messageOf(error) })
     throw error
   })
+  const waiting = await Promise.race([watching, ...(parent ? [stopped] : [])])
+  if (waiting !== undefined) return await endedEarly(waiting)
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   const readNext = () => readNextRuns(app.metadata, [...loaded.dags.values()], clock.now())
@@ -44,13 +54,14 @@ export async function start(kind: 'start' | 'scheduler'): Promise<number> {
     if (schedule !== null && !paused)
       log.info({ dag_id: dagId, next: next[0] ?? noTickWords({ schedule }) }, 'scheduled')
   }
-  const signal = await Promise.race([stopped, app.broken.then(() => undefined)])
-  if (signal === undefined) return await endBroken(app, () => Promise.all([scheduler.stop(), watch.close()]))
-  log.info(`${signal}: stopping; a second signal ends at once`)
-  const releasing = app.runner.release(GRACE_MS, `${signal}: released`, ABORTED_MS)
+  const broken = app.broken.then(() => undefined)
+  const why = await Promise.race([stopped, broken, ...(parent ? [parent.replaced] : [])])
+  if (why === undefined) return await endBroken(app, () => Promise.all([scheduler.stop(), watch.close()]))
+  log.info(stopWords(why))
+  const releasing = app.runner.release(GRACE_MS, `${reasonOf(why)}: released`, ABORTED_MS)
   const [left] = await Promise.all([releasing, scheduler.stop(), watch.close()])
-  await app.end('success', { reason: signal, abandonMs: 0 })
-  return left > 0 ? EXIT_OF[signal] : 0
+  await app.end('success', { reason: reasonOf(why), abandonMs: 0 })
+  return left > 0 ? exitCodeOf(why) : 0
 }
 
 /**
