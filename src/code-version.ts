@@ -85,7 +85,7 @@ async function add(hash: Hash, root: string, file: string): Promise<string> {
   }
 }
 
-/** `from './a.ts'`, `import './a.ts'`, `import('./a.ts')`, `require('./a.cjs')`. A match in a comment does no harm. */
+/** The relative paths of static and dynamic imports, and of `require`. A match in a comment does no harm. */
 const IMPORTS = /\b(?:from|import|require)\s*\(?\s*['"](\.\.?\/[^'"\n]+)['"]/g
 const CODE = /\.[mc]?[jt]sx?$/
 
