@@ -159,7 +159,9 @@ function elementsOf(graph: RunState['graph'], taskId: string): string[] {
 /** The tasks that a mark resets: downstream tasks that failed or did not run. */
 export function resetBy(run: RunState, taskId: string): string[] {
   const failed = select(run, { taskIds: [taskId], downstream: true, onlyFailed: true })
-  return inOrder(run, [...failed, ...unrunAfter(run, [taskId])]).filter((id) => id !== taskId)
+  return inOrder(run, [...failed, ...unrunAfter(run, [taskId])]).filter(
+    (id) => id !== taskId && partsOf(id).id !== taskId,
+  )
 }
 
 /** Downstream tasks whose state was decided by other tasks or a cancel. */

@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { fail, skip } from '../../src/dag/ending.ts'
 import type { TriggerRule } from '../../src/dag/trigger-rule.ts'
-import { clear, mark } from '../../src/operations/operate.ts'
+import { cancel, clear, mark } from '../../src/operations/operate.ts'
 import { useDatabase } from '../support/database.ts'
-import { openTestRunner, statesOf, stored, uniqueId, until } from '../support/runner.ts'
+import { deferred, openTestRunner, statesOf, stored, uniqueId, until } from '../support/runner.ts'
 
 const database = useDatabase()
 
@@ -189,6 +189,93 @@ describe('a mapped task', () => {
     await clear(metadata, key, { taskIds: ['sum'] })
     await again()
     expect(seen.at(-1)).toEqual([40, 7])
+  })
+
+  test('is marked as a whole: its elements that have not succeeded get the state too', async () => {
+    const load = (page: number) => {
+      if (page === 1) throw fail('broken')
+      return page
+    }
+    const { metadata, defined, key, again } = await open({ pages: () => [1, 2], load })
+    await mark(metadata, defined, key.runId, 'load_page', 'success')
+    const after = await again()
+    expect(after.state).toBe('success')
+    expect(reasonOf(after, 'load_page[0]')).toBe('marked success')
+    expect(reasonOf(after, 'load_page[1]')).toBe(null)
+  })
+
+  test('ends with its elements when the run is cancelled, and all of them run after a clear', async () => {
+    const gate = deferred()
+    let isHeld = true
+    const { defined, seen } = mapping({ pages: () => [1, 2, 3], load: (page) => page })
+    const slow = dag(defined.id, {}, ({ task }) => {
+      const pages = task('pages', { output: z.array(z.number()), run: () => [1, 2, 3] })
+      const loaded = task.map('load_page', {
+        over: pages,
+        run: async (_page, _inputs, { signal }) => {
+          if (isHeld)
+            await Promise.race([gate.promise, new Promise((resolve) => signal.addEventListener('abort', resolve))])
+        },
+      })
+      task('sum', { upstream: { loaded }, run: () => void seen.push('ran') })
+    })
+    const own = await openTestRunner(database, [slow], { slots: 2 })
+    await own.runner.claim({ dagIds: [slow.id], onlyBegun: false })
+    const owned = await own.runner.run(slow, { logicalDate: new Date() })
+    const key = { dagId: slow.id, runId: owned.run.runId }
+    const read = () => stored(own.metadata, slow.id, key.runId)
+    await until(async () => statesOf(await read())['load_page[1]'] === 'running')
+    await cancel(own.metadata, key)
+    own.runner.runChanged()
+    await until(async () => (await read()).state === 'failed')
+    expect(statesOf(await read())).toEqual({
+      pages: 'success',
+      load_page: 'skipped',
+      'load_page[0]': 'failed',
+      'load_page[1]': 'failed',
+      'load_page[2]': 'skipped',
+      sum: 'skipped',
+    })
+    isHeld = false
+    await clear(own.metadata, key, { taskIds: ['load_page'] })
+    own.runner.runsWaiting()
+    await until(async () => (await read()).state === 'success')
+    expect(seen).toEqual(['ran'])
+  })
+
+  test('gets its elements from a stored array if the run gets a graph in which it is new', async () => {
+    const id = uniqueId('renewed')
+    const before = dag(id, {}, ({ task }) => task('pages', { output: z.array(z.number()), run: () => [1, 2] }))
+    const now = dag(id, {}, ({ task }) => {
+      const pages = task('pages', { output: z.array(z.number()), run: () => [1, 2] })
+      task.map('load_page', { over: pages, run: () => {} })
+    })
+    const first = await openTestRunner(database, [before])
+    const { run_id: runId } = await first.run(before)
+    await clear(first.metadata, { dagId: id, runId }, { taskIds: [] }, false, now)
+    const second = await openTestRunner(database, [now])
+    await second.runner.claim({ dagIds: [id], onlyBegun: false })
+    await until(async () => (await stored(second.metadata, id, runId)).state === 'success')
+    const states = statesOf(await stored(second.metadata, id, runId))
+    expect(states).toMatchObject({ load_page: 'success', 'load_page[1]': 'success' })
+  })
+
+  test('counts each element against the limit of active tasks', async () => {
+    let [active, most] = [0, 0]
+    const limited = dag(uniqueId('limited'), { maxActiveTasks: 2 }, ({ task }) => {
+      const pages = task('pages', { output: z.array(z.number()), run: () => [1, 2, 3, 4, 5] })
+      task.map('load_page', {
+        over: pages,
+        run: async () => {
+          most = Math.max(most, ++active)
+          await new Promise((resolve) => setImmediate(resolve))
+          active--
+        },
+      })
+    })
+    const own = await openTestRunner(database, [limited], { slots: 8 })
+    expect((await own.run(limited)).state).toBe('success')
+    expect(most).toBeLessThanOrEqual(2)
   })
 
   test('may be in a group, an option of a branch, and have elements that skip all tasks downstream', async () => {

@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import type { Dag } from '../../dag/dag.ts'
+import { partsOf } from '../../dag/map.ts'
 import { isTerminal, type TaskInstanceState } from '../../dag/state.ts'
 import { humanDuration } from '../../duration.ts'
 import type { LogLine, RunChange, RunResult, Transition } from '../../metadata/transitions.ts'
@@ -64,7 +65,10 @@ export function openProgress(dag: Dag, { screen, debug }: { screen: Screen | und
       waiting = false
       for (const transition of transitions) {
         const line = byId.get(transition.taskId)
-        if (line === undefined) continue
+        if (line === undefined) {
+          countElement(run, byId.get(partsOf(transition.taskId).id), transition)
+          continue
+        }
         // An isolated task is shown as running before its start is written. So its start is not printed again.
         const isShown = transition.to === 'queued' || (transition.to === 'running' && line.state === 'running')
         advance(line, transition)
@@ -105,6 +109,13 @@ function fitting(lines: readonly TaskLine[], textOf: (line: TaskLine) => string[
   return [...active.slice(0, rows - 1), pc.dim(`  ${ended} of ${lines.length} tasks have ended`)]
 }
 
+/** Shows how many elements of a mapped task have ended. */
+function countElement(run: RunView, line: TaskLine | undefined, { to }: Transition): void {
+  if (line === undefined || !isTerminal(to)) return
+  const elements = run.state.instances.filter(({ taskId }) => taskId.startsWith(`${line.id}[`))
+  line.detail = `${elements.filter(({ state }) => isTerminal(state)).length} of ${elements.length}`
+}
+
 function advance(line: TaskLine, { to, reason, ended }: Transition): void {
   if (isTerminal(to) || to.startsWith('up_for'))
     line.durationMs = line.state === 'running' ? performance.now() - line.since : undefined
@@ -113,7 +124,8 @@ function advance(line: TaskLine, { to, reason, ended }: Transition): void {
     line.durationMs = undefined
   }
   line.state = to
-  line.detail = reason ?? (ended?.output ? counts(ended.output) : '')
+  // A mapped task keeps the count of its elements.
+  line.detail = reason ?? (ended?.output ? counts(ended.output) : ended === null && to === 'success' ? line.detail : '')
 }
 
 /** A task's output in one line, for example `fetched 34, inserted 34`. */
