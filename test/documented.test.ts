@@ -92,6 +92,12 @@ test('shop-hours', async () => {
   ])
 })
 
+test('balance', async () => {
+  const { states, lines } = await runExample('balance')
+  expect(states).toEqual({ fetch_orders: 'success', add_to_balance: 'success' })
+  expect(lines).toEqual(['info adds 42'])
+})
+
 test('mail-box', async () => {
   const { states, lines } = await runExample('mail-box')
   expect(states).toEqual({ read_new_mail: 'success' })

@@ -48,6 +48,7 @@ const DEFAULT_ARGS = {
   queue: must<string>(isId, "the name of a queue: 1 to 250 letters, digits, '-', '_' and '.'").default('default'),
   priority: must<number>(Number.isFinite, 'a number').default(0),
   isolate: bool.default(false),
+  dependsOnPast: bool.default(false),
   memory: memory.optional(),
 }
 

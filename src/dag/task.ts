@@ -72,6 +72,11 @@ export interface TaskDefaults {
   isolate?: boolean
   /** Memory limit of an isolated try. Default: Node's own. */
   memory?: Memory
+  /**
+   * In scheduled and backfill runs, the task waits until this task of the run of the previous tick has ended with success
+   * or was skipped. Default false.
+   */
+  dependsOnPast?: boolean
 }
 
 /** A task or a group with any output. */

@@ -56,7 +56,8 @@ export class ActiveRun {
 
   /** The task is ready, and waits for a slot (`queued`) or for a limit (`scheduled`). */
   markWaiting(index: number, state: 'queued' | 'scheduled', reason: string | null): void {
-    this.#move(index, { state, reason, dueAt: null })
+    const { state: known, reason: knownReason } = this.instance(index)
+    if (known !== state || knownReason !== reason) this.#move(index, { state, reason, dueAt: null })
   }
 
   /**
@@ -152,7 +153,8 @@ export class ActiveRun {
     const transitions: Transition[] = []
     for (const [index, { from, fromTry, ended, isUnclaimed }] of this.#unwritten) {
       const { taskId, state: to, tryNumber, failures, lost, reason, dueAt, isolated } = this.instance(index)
-      if (from === to && fromTry === tryNumber) continue
+      // A task that goes on waiting may have another reason.
+      if (from === to && fromTry === tryNumber && to !== 'scheduled') continue
       const facts = { tryNumber, failures, lost, reason, dueAt, isolated }
       transitions.push({ taskId, from, fromTry, isUnclaimed, to, ...facts, ended })
     }

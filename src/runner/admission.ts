@@ -3,6 +3,7 @@ import type { Dag } from '../dag/dag.ts'
 import { taskOf } from '../dag/map.ts'
 import { logUnlessOutage } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
+import { type Blocked, findBlocked } from '../metadata/past.ts'
 import { freeSlots, type SlotWanted, takeSlots } from '../metadata/pools.ts'
 import type { TryKey } from '../metadata/task-instances.ts'
 import { readyAtFirst } from './active-run.ts'
@@ -15,16 +16,21 @@ export interface AdmissionOptions extends RunnerOptions {
 }
 
 /** A ready task instance, by its position in its run's graph. */
-interface Entry extends SlotWanted {
+interface Entry extends SlotWanted, Blocked {
   run: OwnedRun
   index: number
   priority: number
+  dependsOnPast: boolean | undefined
 }
+
+/** How often a wait for a run of another process is checked. In this process, the end of a task checks it at once. */
+const LOOK_EVERY_MS = 1_000
 
 /**
  * Decides which ready task instances start. A task instance needs a slot of this process. Until such a slot is free, it
  * is `queued`. It also needs a slot of each pool that it uses; until it has these, it is `scheduled`. Processes share
- * pools through the database. `maxActiveTasks` is such a pool.
+ * pools through the database. `maxActiveTasks` is such a pool. A task that waits for the previous run (`dependsOnPast`) is
+ * `scheduled` too.
  */
 export class Admission {
   readonly #options: AdmissionOptions
@@ -37,6 +43,7 @@ export class Admission {
   readonly #slotRequest: CoalescedWork
   #used = 0
   #closed = false
+  #look: NodeJS.Timeout | undefined
 
   constructor(options: AdmissionOptions) {
     this.#options = options
@@ -67,7 +74,8 @@ export class Admission {
     if (!this.hasRoom || this.#options.executor.handOver) return new Set()
     const ready = readyAtFirst(dag.graph).filter((taskId) => {
       const task = dag.tasks.get(taskId)
-      return task && !this.#options.executor.isolates(task, false) && poolsOf(dag, taskId).length === 0
+      const isLimited = task?.dependsOnPast || poolsOf(dag, taskId).length > 0
+      return task && !isLimited && !this.#options.executor.isolates(task, false)
     })
     const first = ready.sort((a, b) => priorityOf(dag, b) - priorityOf(dag, a)).slice(0, this.#room)
     this.#used += first.length
@@ -108,6 +116,7 @@ export class Admission {
   /** From now on no task instance starts. */
   close(): void {
     this.#closed = true
+    clearTimeout(this.#look)
   }
 
   #place(run: OwnedRun, index: number): void {
@@ -115,9 +124,11 @@ export class Admission {
     const pools = poolsOf(run.dag, taskId)
     const { dagRunId } = run.run
     const wanted = { dagRunId, taskId, tryNumber: tryNumber + 1, pools }
-    const entry = { ...wanted, run, index, priority: priorityOf(run.dag, taskId) }
-    if (pools.length > 0) {
-      run.state.markWaiting(index, 'scheduled', `waits for a slot of ${pools.join(' and ')}`)
+    const { dependsOnPast, priority = 0 } = run.dag.tasks.get(taskId) ?? {}
+    const reason = `waits for a slot${pools.length > 0 ? ` of ${pools.join(' and ')}` : ''}`
+    const entry = { ...wanted, run, index, priority, dependsOnPast, reason, givesWay: false }
+    if (pools.length > 0 || dependsOnPast) {
+      run.state.markWaiting(index, 'scheduled', reason)
       this.#limited.set(`${dagRunId}:${index}`, entry)
       return
     }
@@ -148,13 +159,25 @@ export class Admission {
     const ended = [...this.#freed]
     if (ended.length > 0) await freeSlots(db, ended)
     this.#freed.splice(0, ended.length)
+    const free = await this.#withoutBlocked([...this.#limited.values()].sort(compare))
     const room = this.#room
-    const asked = limitPerPools([...this.#limited.values()].sort(compare), room)
+    const asked = limitPerPools(free, room)
     if (asked.length === 0) return
     for (const entry of await takeSlots(db, job.id, asked, room)) {
       if (this.#room > 0 && entry.run.isWaiting(entry.index)) entry.run.start(entry.index)
       else this.freePools(entry)
     }
+  }
+
+  /** Returns the task instances that no previous run blocks. Stores why the others wait, and looks at them again. */
+  async #withoutBlocked(entries: Entry[]): Promise<Entry[]> {
+    const dependent = entries.filter(({ dependsOnPast }) => dependsOnPast)
+    clearTimeout(this.#look)
+    if (dependent.length === 0 || this.#closed) return entries
+    this.#look = setTimeout(() => this.slotsFreed(), LOOK_EVERY_MS).unref()
+    const blocked = await findBlocked(this.#options.db, dependent)
+    for (const entry of dependent) entry.run.hold(entry.index, blocked.get(entry) ?? entry)
+    return entries.filter((entry) => !blocked.has(entry))
   }
 }
 

@@ -50,7 +50,7 @@ export class OwnedRun {
   /** The run as this process knows it. Only this class changes it. */
   state: ActiveRun
   readonly #owner: Owner
-  /** True if its tasks may hold pool slots. */
+  /** True if its tasks may hold pool slots, or wait for the previous run. */
   readonly #limited: boolean
   #phase: Phase = 'idle'
   /** True if another process has changed the stored run since this process read it. */
@@ -67,7 +67,7 @@ export class OwnedRun {
     this.#owner = owner
     this.#tries = new Tries(owner.admission, this.#freePools)
     this.dag = dag
-    this.#limited = [...dag.tasks.keys()].some((taskId) => poolsOf(dag, taskId).length > 0)
+    this.#limited = [...dag.tasks.values()].some(({ id, dependsOnPast: past }) => past || poolsOf(dag, id).length > 0)
     this.state = new ActiveRun(run, graph)
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
@@ -91,7 +91,7 @@ export class OwnedRun {
   /** True while the task instance waits to be started. */
   isWaiting(index: number): boolean {
     const { state } = this.state.instance(index)
-    return this.#phase !== 'over' && (state === 'queued' || state === 'scheduled')
+    return this.#phase !== 'over' && this.#exit?.how !== 'release' && (state === 'queued' || state === 'scheduled')
   }
 
   /** Claims a task instance and a slot for it; it starts after the claim is written. */
@@ -100,6 +100,14 @@ export class OwnedRun {
     const task = taskOf(this.dag, taskId)
     this.state.start(index, task !== undefined && this.#owner.executor.isolates(task, lostTry > 0))
     this.#tries.claim(index, this.state.instance(index).tryNumber)
+    this.#mark()
+  }
+
+  /** Stores why the task instance waits. A run that gives way, and runs no task, is released. */
+  hold(index: number, { reason, givesWay }: { reason: string; givesWay: boolean }): void {
+    if (!this.isWaiting(index)) return
+    this.state.markWaiting(index, 'scheduled', reason)
+    if (givesWay && this.state.instances.every(({ state }) => state !== 'running')) this.leave('release', reason)
     this.#mark()
   }
 
@@ -172,6 +180,7 @@ export class OwnedRun {
       if (dueAt !== null) this.#startAt(index, dueAt)
     }
     this.#owner.onChange(this, change)
+    if (this.#limited) this.#owner.admission.slotsFreed()
     // If a stop is stored, a clear or a mark may undo it from now on.
     if (change.run?.state === 'running' && this.#exit?.how === 'time_out') this.#exit = undefined
     if (change.run !== null && change.run.state !== 'running') this.#close(change.run)

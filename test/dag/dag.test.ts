@@ -132,6 +132,7 @@ describe('dag()', () => {
     [{ maxActiveTasks: 0.5 }, 'maxActiveTasks must be a whole number from 1'],
     [{ dagrunTimeout: '1 hour' }, "dagrunTimeout is not a duration; write '500ms'"],
     [{ defaultArgs: { retries: '3' } }, 'defaultArgs.retries must be a whole number from 0'],
+    [{ defaultArgs: { dependsOnPast: 'yes' } }, 'defaultArgs.dependsOnPast must be true or false'],
     [{ defaultArgs: { retry: 3 } }, "'retry' is not an option"],
     [{ defaultArgs: 3 }, 'defaultArgs must be an object'],
     [{ tags: 'launches' }, 'tags must be a list of texts'],
@@ -224,6 +225,8 @@ describe('types: what must not compile', () => {
         task('wrong_output', { output: z.number(), run: () => 'one' })
         // @ts-expect-error no such rule
         task('wrong_rule', { triggerRule: 'all_good', run })
+        // @ts-expect-error true or false
+        task('wrong_past', { dependsOnPast: 'load', run })
         // @ts-expect-error no such duration
         task('wrong_duration', { retryDelay: '5 minutes', run })
 

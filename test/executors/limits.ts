@@ -62,6 +62,21 @@ export function limits({ database, mostSlots, dag, open, notes, closeGate, gauge
       })
     })
 
+    test('a task that depends on the past waits for that of the previous run, and uses up no try', async () => {
+      const openGate = await closeGate('past')
+      const { runner, metadata } = await open({ slots: Math.min(2, mostSlots) })
+      const runs = []
+      for (const one of [1, 2])
+        runs.push(await runner.run(dag('past'), { runType: 'scheduled', logicalDate: day(one) }))
+      const [before, own] = runs.map(({ run }) => run.runId)
+      await someoneWaits(database)
+      const reason = `waits for load of run ${before}`
+      await until(async () => (await stored(metadata, 'past', own ?? '')).task_instances[0]?.reason === reason)
+      await openGate()
+      for (const { finished } of runs) expect(await finished).toMatchObject({ state: 'success' })
+      expect(await notes()).toEqual(['1 in try 1', '2 in try 1'])
+    })
+
     test('a task that takes longer than its execution timeout fails, and its signal aborts', async () => {
       const { run } = await open()
       const result = await run(dag('slow'))

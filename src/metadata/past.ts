@@ -1,0 +1,28 @@
+import type { Metadata } from './metadata.ts'
+import type { TryKey } from './task-instances.ts'
+
+/**
+ * Why a task instance waits. `givesWay`: the run of the previous tick is queued, and is claimed before this run. It may
+ * need the place of this run below `max_active_runs`.
+ */
+export type Blocked = { reason: string; givesWay: boolean }
+
+/** Finds which of these task instances, whose tasks have `dependsOnPast`, must wait. */
+export async function findBlocked<W extends TryKey>(db: Metadata, waiting: readonly W[]): Promise<Map<W, Blocked>> {
+  const values = [waiting.map(({ dagRunId }) => dagRunId), waiting.map(({ taskId }) => taskId)]
+  const { rows } = await db.query<Blocked & { n: number }>({ name: 'find_blocked', text: FIND_BLOCKED, values })
+  return new Map(rows.map(({ n, ...blocked }) => [waiting[n - 1] as W, blocked]))
+}
+
+/** A tick may have a scheduled run and a run of a backfill: the newer one counts. */
+const FIND_BLOCKED = `
+select n::int, 'waits for ' || w.task_id || ' of run ' || p.run_id || case when t.state in ('failed', 'upstream_failed')
+    then ', which failed: clear or mark it' else '' end as reason,
+  p.state = 'queued' and (p.run_type = 'backfill', p.dag_run_id) < (r.run_type = 'backfill', r.dag_run_id) as "givesWay"
+from unnest($1::bigint[], $2::text[]) with ordinality as w (dag_run_id, task_id, n)
+join metadata.dag_run r on r.dag_run_id = w.dag_run_id and r.run_type in ('scheduled', 'backfill')
+cross join lateral (
+  select o.* from metadata.dag_run o where o.dag_id = r.dag_id and o.run_type in ('scheduled', 'backfill')
+    and o.logical_date < r.logical_date order by o.logical_date desc, o.dag_run_id desc limit 1) p
+join metadata.task_instance t on t.dag_run_id = p.dag_run_id and t.task_id = w.task_id
+where t.state not in ('success', 'skipped')`
