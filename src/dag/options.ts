@@ -3,9 +3,9 @@ import type { Callback, RunLate, TaskFailure, TaskRetry } from '../callbacks/eve
 import type { Commands } from '../commands.ts'
 import { type Duration, isDuration, milliseconds } from '../duration.ts'
 import { isDate } from '../instant.ts'
+import { CONTINUOUS } from '../timetable.ts'
 import type { Schedule } from './dag.ts'
 import { invalid } from './invalid.ts'
-import { CONTINUOUS } from './schedule.ts'
 import type { Memory, Task, TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 

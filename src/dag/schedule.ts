@@ -1,29 +1,9 @@
 import { Cron } from 'croner'
 import { shortDuration } from '../duration.ts'
 import { readInstant } from '../instant.ts'
+import { ALIASES, AND, CONTINUOUS, cronOf } from '../timetable.ts'
 import { invalid } from './invalid.ts'
 import type { ParsedDagOptions } from './options.ts'
-
-const ALIASES: Readonly<Record<string, string>> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@quarterly': '0 0 1 */3 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-}
-
-/** The cron expression of an alias such as `@daily`; any other schedule as it is. */
-export function cronOf(schedule: string): string {
-  return ALIASES[schedule] ?? schedule
-}
-
-/** The schedule of a dag whose next run starts when the last one has ended. It has no ticks that are known before. */
-export const CONTINUOUS = '@continuous'
-/** Separates the cron expressions and dates of a schedule that has several. */
-export const AND = '; '
 
 type Given = Pick<ParsedDagOptions, 'schedule' | 'every' | 'startDate' | 'timezone'>
 

@@ -14,9 +14,12 @@ export async function findBlocked<W extends TryKey>(db: Metadata, waiting: reado
   return new Map(rows.map(({ n, ...blocked }) => [waiting[n - 1] as W, blocked]))
 }
 
-/** A tick may have a scheduled run and a run of a backfill: the newer one counts. */
+/**
+ * A tick may have a scheduled run and a run of a backfill: the newer one counts. An element waits for the mapped task, because
+ * arrays differ in length.
+ */
 const FIND_BLOCKED = `
-select n::int, 'waits for ' || w.task_id || ' of run ' || p.run_id || case when t.state in ('failed', 'upstream_failed')
+select n::int, 'waits for ' || t.task_id || ' of run ' || p.run_id || case when t.state in ('failed', 'upstream_failed')
     then ', which failed: clear or mark it' else '' end as reason,
   p.state = 'queued' and (p.run_type = 'backfill', p.dag_run_id) < (r.run_type = 'backfill', r.dag_run_id) as "givesWay"
 from unnest($1::bigint[], $2::text[]) with ordinality as w (dag_run_id, task_id, n)
@@ -24,5 +27,5 @@ join metadata.dag_run r on r.dag_run_id = w.dag_run_id and r.run_type in ('sched
 cross join lateral (
   select o.* from metadata.dag_run o where o.dag_id = r.dag_id and o.run_type in ('scheduled', 'backfill')
     and o.logical_date < r.logical_date order by o.logical_date desc, o.dag_run_id desc limit 1) p
-join metadata.task_instance t on t.dag_run_id = p.dag_run_id and t.task_id = w.task_id
+join metadata.task_instance t on t.dag_run_id = p.dag_run_id and t.task_id = split_part(w.task_id, '[', 1)
 where t.state not in ('success', 'skipped')`

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dag } from '../dag/dag.ts'
-import { CONTINUOUS } from '../dag/schedule.ts'
 import type { DagRunState } from '../dag/state.ts'
-import { timetableOf } from '../dag/timetable.ts'
 import { UsageError } from '../errors.ts'
 import { insertRuns, newRunId } from '../metadata/dag-runs.ts'
 import { registerDag } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { type Tick, ticksBetween } from '../scheduler/due.ts'
+import { CONTINUOUS, timetableOf } from '../timetable.ts'
 import {
   deleteUnstartedRuns,
   endBackfills,

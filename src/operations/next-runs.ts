@@ -1,9 +1,8 @@
 import type { Dag } from '../dag/dag.ts'
-import { CONTINUOUS } from '../dag/schedule.ts'
-import { timetableOf } from '../dag/timetable.ts'
 import { readSchedules, type ScheduleState } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { due, sinceOf } from '../scheduler/due.ts'
+import { CONTINUOUS, timetableOf } from '../timetable.ts'
 
 /** What stands in place of the next run if no tick is known. */
 export function noTickWords({ schedule }: Pick<Dag, 'schedule'>): string {

@@ -1,6 +1,7 @@
 import { CoalescedWork } from '../coalesced-work.ts'
 import type { Dag } from '../dag/dag.ts'
 import { taskOf } from '../dag/map.ts'
+import type { Task } from '../dag/task.ts'
 import { logUnlessOutage } from '../db/outage.ts'
 import { DAG_POOL } from '../metadata/dags.ts'
 import { type Blocked, findBlocked } from '../metadata/past.ts'
@@ -72,14 +73,12 @@ export class Admission {
    */
   reserve(dag: Dag): Set<string> {
     if (!this.hasRoom || this.#options.executor.handOver) return new Set()
-    const ready = readyAtFirst(dag.graph).filter((taskId) => {
-      const task = dag.tasks.get(taskId)
-      const isLimited = task?.dependsOnPast || poolsOf(dag, taskId).length > 0
-      return task && !isLimited && !this.#options.executor.isolates(task, false)
-    })
-    const first = ready.sort((a, b) => priorityOf(dag, b) - priorityOf(dag, a)).slice(0, this.#room)
+    const tasks = readyAtFirst(dag.graph).flatMap((taskId) => dag.tasks.get(taskId) ?? [])
+    const isFree = (task: Task) => !task.dependsOnPast && poolsOf(dag, task.id).length === 0
+    const ready = tasks.filter((task) => isFree(task) && !this.#options.executor.isolates(task, false))
+    const first = ready.sort((a, b) => b.priority - a.priority).slice(0, this.#room)
     this.#used += first.length
-    return new Set(first)
+    return new Set(first.map(({ id }) => id))
   }
 
   /** Adds ready task instances. Each of them starts as soon as it has its slots. */
@@ -124,7 +123,7 @@ export class Admission {
     const pools = poolsOf(run.dag, taskId)
     const { dagRunId } = run.run
     const wanted = { dagRunId, taskId, tryNumber: tryNumber + 1, pools }
-    const { dependsOnPast, priority = 0 } = run.dag.tasks.get(taskId) ?? {}
+    const { dependsOnPast, priority = 0 } = taskOf(run.dag, taskId) ?? {}
     const reason = `waits for a slot${pools.length > 0 ? ` of ${pools.join(' and ')}` : ''}`
     const entry = { ...wanted, run, index, priority, dependsOnPast, reason, givesWay: false }
     if (pools.length > 0 || dependsOnPast) {
@@ -193,10 +192,6 @@ function limitPerPools(entries: readonly Entry[], most: number): Entry[] {
 /** Sorts by priority (highest first), then by the age of the runs (oldest first), then by the order of the graph. */
 function compare(a: Entry, b: Entry): number {
   return b.priority - a.priority || a.dagRunId - b.dagRunId || a.index - b.index
-}
-
-function priorityOf(dag: Dag, taskId: string): number {
-  return taskOf(dag, taskId)?.priority ?? 0
 }
 
 /** The pools in which a task needs a slot. */

@@ -229,10 +229,7 @@ export class OwnedRun {
     })
   }
 
-  /**
-   * Reloads the run and continues from the stored state, because another process changed the run or the database
-   * refused a write.
-   */
+  /** Continues from the stored state, because another process changed it or the database refused a write. */
   async #reload(afterMs = 0): Promise<void> {
     this.#phase = 'reading'
     if (afterMs > 0) await delay(afterMs)

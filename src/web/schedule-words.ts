@@ -1,4 +1,4 @@
-import { AND, CONTINUOUS, cronOf } from '../dag/schedule.ts'
+import { AND, CONTINUOUS, cronOf } from '../timetable.ts'
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 

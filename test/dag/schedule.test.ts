@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { checkSchedule, cronOf } from '../../src/dag/schedule.ts'
+import { checkSchedule } from '../../src/dag/schedule.ts'
+import { cronOf } from '../../src/timetable.ts'
 
 type Given = Parameters<typeof checkSchedule>[1]
 const check = (schedule: Given['schedule'], timezone = 'UTC') =>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Catchup } from '../../src/dag/dag.ts'
-import { openTimetable } from '../../src/dag/timetable.ts'
 import { due, type History } from '../../src/scheduler/due.ts'
+import { openTimetable } from '../../src/timetable.ts'
 
 type Given = Partial<Record<keyof History, string>> & {
   catchup: Catchup

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { Catchup, Dag } from '../../src/dag/dag.ts'
-import { openTimetable } from '../../src/dag/timetable.ts'
 import type { Scheduler } from '../../src/scheduler/scheduler.ts'
+import { openTimetable } from '../../src/timetable.ts'
 import { useDatabase } from '../support/database.ts'
 import { FULL, Random, SEED } from '../support/random.ts'
 import { openTestRunner, type TestRunner } from '../support/runner.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { nextTick, openTimetable } from '../../src/dag/timetable.ts'
-import { changesOf, expectedTicks, type Pattern, readWall, wallAt } from '../support/wall-clock.ts'
+import { nextTick, openTimetable } from '../src/timetable.ts'
+import { changesOf, expectedTicks, type Pattern, readWall, wallAt } from './support/wall-clock.ts'
 
 const HOUR = 3_600_000
 
