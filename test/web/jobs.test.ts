@@ -24,7 +24,7 @@ test('terminal, page and API show the code version of each process, and say that
   const difference = '2 running processes have loaded different code; restart the older one'
   const { stdout } = await cli('jobs list')
   expect(stdout).toMatch(/^\d+ +start +running +\d+ on \S+ +01234567 +20/m)
-  expect(stdout).toMatch(new RegExp(`\n${difference}\n$`))
+  expect(stdout).toMatch(new RegExp(`\n${difference}\n`))
   expect((await cli('db check')).stdout).toMatch(new RegExp(`^warn +processes +${difference}$`, 'm'))
   const shown = await page('/jobs')
   expect(shown).toContain(`${difference}.`)
