@@ -50,7 +50,7 @@ export function withElements(nodes: readonly GraphNode[], taskIds: Iterable<stri
     const ids = Array.from({ length: counts.get(id) ?? 0 }, (_, mapIndex) => `${id}[${mapIndex}]`)
     if (over === undefined || ids.length <= elements) return node
     const first = nodes.find((one) => one.id === ids[0]) ?? node
-    added.push(...ids.slice(elements).map((one) => ({ ...first, id: one })))
+    for (const one of ids.slice(elements)) added.push({ ...first, id: one })
     const upstream = Object.fromEntries(ids.map((one) => [one, one]))
     return { ...node, elements: ids.length, upstream, triggerRule: 'none_failed_min_one_success' }
   })

@@ -63,7 +63,9 @@ export async function clear(
     const nodes = current && withElements(current.graph.nodes, Object.keys(stored.states))
     const changed = nodes && changedTasks(stored, nodes)
     const run = changed === undefined || nodes === undefined ? stored : { ...stored, graph: nodes }
-    const selected = withSetups(run, select(run, selection))
+    // With an element, its mapped task is decided again, so that teardowns wait for both.
+    const named = select(run, selection).flatMap((id) => [id, partsOf(id).id])
+    const selected = withSetups(run, named)
     const open = (changed ?? []).filter((id) => run.states[id] === undefined || run.unrun.includes(id))
     const taskIds = inOrder(run, [...selected, ...open, ...unrunAfter(run, [...selected, ...(changed ?? [])])])
     if (dryRun || (taskIds.length === 0 && changed === undefined)) return taskIds

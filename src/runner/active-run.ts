@@ -87,14 +87,13 @@ export class ActiveRun {
 
   /** Records which tasks this end skips, and which get elements. They are skipped when they are judged. */
   #skip(index: number, ending: Ending & { state: TerminalTaskState }): void {
-    const node = this.graph.nodes[index]
-    const skips = node === undefined ? [] : skipsOf(this.graph, node, ending)
+    const node = this.graph.nodes[index] as GraphNode
+    const skips = skipsOf(this.graph, node, ending)
     for (const { taskId, reason } of skips) this.instance(this.graph.indexOf.get(taskId) ?? -1).skip = reason
     this.#skipsUnwritten.push(...skips)
-    const { taskId: over } = this.instance(index)
-    const mapped = ending.state === 'success' ? mappedOver(this.graph, over).map((one) => partsOf(one).id) : []
+    const mapped = ending.state === 'success' ? mappedOver(this.graph, node.id).map((one) => partsOf(one).id) : []
     for (const id of new Set(mapped))
-      this.#elements.push({ over, id, length: JSON.parse(ending.output ?? '[]').length })
+      this.#elements.push({ over: node.id, id, length: JSON.parse(ending.output ?? '[]').length })
   }
 
   isRunning(index: number, tryNumber: number): boolean {
@@ -187,10 +186,9 @@ export class ActiveRun {
     const ready = new Set<number>()
     const open = [...candidates]
     for (const index of open) {
-      const { state } = this.instance(index)
       const node = this.graph.nodes[index] as GraphNode
       const isUndecided = this.graph.choosers[index]?.some((one) => !isTerminal(this.instance(one).state))
-      if (state !== 'none' || isUndecided || (this.#elements.length > 0 && node.over)) continue
+      if (this.instance(index).state !== 'none' || isUndecided || (this.#elements.length > 0 && node.over)) continue
       const skip = this.#skipOf(index)
       const verdict = skip ? skipped(skip) : judgeMapped(node, judge(node.triggerRule, this.#tallies[index] as Tally))
       if (verdict?.state === 'ready') ready.add(index)
@@ -206,8 +204,7 @@ export class ActiveRun {
   /** Why a task is skipped, whatever its rule: by another task, with its mapped task, or as a teardown without setup. */
   #skipOf(index: number): string | undefined {
     const { taskId, skip } = this.instance(index)
-    const mapped = this.graph.indexOf.get(partsOf(taskId).id) ?? index
-    const by = skip ?? this.instance(mapped).skip
+    const by = skip ?? this.instance(this.graph.indexOf.get(partsOf(taskId).id) ?? index).skip
     if (by) return by
     const setup = this.#setupOf(index)
     if (setup === undefined || !isTerminal(setup.state) || setup.state === 'success') return undefined

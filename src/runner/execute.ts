@@ -117,9 +117,8 @@ async function readInputs(attempt: Attempt, upstream: Upstream = attempt.task.up
 /** An element reads only its part of the array; what follows a mapped task reads the outputs of all elements. */
 async function readInput({ readOutput, task: { mapIndex } }: Attempt, name: string, { id, over, output }: Task) {
   if (output === undefined) return undefined
-  const array = output as z.ZodArray<z.ZodType>
   const all = over === undefined ? ([id, output] as const) : ([`${id}[]`, z.array(z.undefined().or(output))] as const)
-  const [address, schema] = name === EACH ? [`${id}[${mapIndex}]`, array.element] : all
+  const [address, schema] = name === EACH ? [`${id}[${mapIndex}]`, (output as z.ZodArray<z.ZodType>).element] : all
   const stored = await readOutput(address)
   const decoded = await z.safeDecodeAsync(stored === undefined ? z.undefined() : schema, stored)
   if (decoded.success) return decoded.data

@@ -278,6 +278,27 @@ describe('a mapped task', () => {
     expect(most).toBeLessThanOrEqual(2)
   })
 
+  test('runs its setup and teardown again with one cleared element', async () => {
+    const ran: string[] = []
+    const defined = dag(uniqueId('torn'), {}, ({ task }) => {
+      const open = task('open', { run: () => void ran.push('open') })
+      const pages = task('pages', { upstream: { open }, output: z.array(z.number()), run: () => [1, 2] })
+      const run = (page: number) => void ran.push(`page ${page}`)
+      task.map('load_page', { over: pages, run })
+      task('close', { teardown: open, run: () => void ran.push('close') })
+    })
+    const own = await openTestRunner(database, [defined], { slots: 1 })
+    await own.runner.claim({ dagIds: [defined.id], onlyBegun: false })
+    const { run_id: runId } = await own.run(defined)
+    expect(ran.splice(0)).toEqual(['open', 'page 1', 'page 2', 'close'])
+    await clear(own.metadata, { dagId: defined.id, runId }, { taskIds: ['load_page[1]'] })
+    own.runner.runsWaiting()
+    await until(async () => (await stored(own.metadata, defined.id, runId)).state === 'success')
+    expect(ran.at(0)).toBe('open')
+    expect(ran.at(-1)).toBe('close')
+    expect(ran).toContain('page 2')
+  })
+
   test('may be in a group, an option of a branch, and have elements that skip all tasks downstream', async () => {
     const seen: unknown[] = []
     const grouped = (option: 'load' | 'other', isShort = false) =>
