@@ -85,6 +85,7 @@ async function open(
     db: pool,
     openHttp: (signal) => openHttp({ userAgent: 'bench', signal }),
     settingsOf: () => ({}),
+    childRun: async () => {},
     now,
     log: () => ({ debug: noop, info: noop, warn: noop, error: noop }),
     scrub,

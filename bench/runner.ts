@@ -207,6 +207,7 @@ async function open(connectionString: string, pool: Database, dags: readonly Dag
     db: pool,
     openHttp: (signal) => openHttp({ userAgent: 'bench', signal }),
     settingsOf: () => ({}),
+    childRun: async () => {},
     now: () => new Date(),
     log: () => silent,
     scrub: (text) => text,

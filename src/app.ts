@@ -11,19 +11,20 @@ import {
 } from './config.ts'
 import { openHttp } from './connectors/http.ts'
 import type { Dag } from './dag/dag.ts'
-import type { TaskLog } from './dag/task.ts'
-import { type Databases, openDatabases, STATEMENT_MS } from './databases.ts'
+import { type Databases, openDatabases, STATEMENT_MS, sessionUrlOf } from './databases.ts'
 import { BY_INDEX, NO_IDLE_TRANSACTION } from './db/client.ts'
 import { logUnlessOutage, retryDuringOutage } from './db/outage.ts'
 import { closePool, openPool } from './db/pool.ts'
-import { isSameServer, poolerProblem, poolingOf } from './db/pooler.ts'
+import { isSameServer } from './db/pooler.ts'
 import { MOST, storableText } from './db/text.ts'
 import { messageOf, UsageError } from './errors.ts'
 import { type LoadedDags, loadDags, noDags, readSettingsOfAll } from './load-dags.ts'
-import { type Logger, type LogTarget, openLog } from './log.ts'
+import { type Logger, type LogTarget, openLog, openTaskLog } from './log.ts'
 import { dropMetadata } from './maintenance/schema.ts'
 import { refuseVersionGap } from './maintenance/versions.ts'
-import { openMetadata } from './metadata/metadata.ts'
+import { type Metadata, openMetadata } from './metadata/metadata.ts'
+import { childRuns } from './operations/child-runs.ts'
+import { Orphans } from './operations/orphans.ts'
 import type { JobKind } from './processes/jobs.ts'
 import type { Resources } from './runner/execute.ts'
 import type { Executor } from './runner/executor.ts'
@@ -56,7 +57,12 @@ export interface Setup {
  * @param options.withoutDags imports no pipeline, which saves time and runs no code of users
  */
 export async function setUp(
-  options: { wanted?: (dag: Dag) => boolean; env?: Environment; logTo?: LogTarget; withoutDags?: boolean } = {},
+  options: {
+    wanted?: (dag: Dag, dags: ReadonlyMap<string, Dag>) => boolean
+    env?: Environment
+    logTo?: LogTarget
+    withoutDags?: boolean
+  } = {},
 ): Promise<Setup> {
   const env = options.env ?? readEnvironment()
   const loading = options.withoutDags ? noDags() : loadDags(pipelinesDirOf(env))
@@ -68,7 +74,10 @@ export async function setUp(
   const scrub = scrubber(env, loaded.dags.values())
   scrubStderr(scrub)
   const { wanted } = options
-  const { config, settings } = parseSettings(env, wanted ? [...loaded.dags.values()].filter(wanted) : [])
+  const { config, settings } = parseSettings(
+    env,
+    wanted ? [...loaded.dags.values()].filter((dag) => wanted(dag, loaded.dags)) : [],
+  )
   if (!wanted) readSettingsOfAll(loaded, env, settings)
   for (const one of loaded.importErrors) one.message = scrub(one.message)
   const log = openLog({ ...config.log, scrub, ...(options.logTo && { to: options.logTo }) })
@@ -111,7 +120,8 @@ export async function openApp(
   const { db, job, resources } = opened
   const executor = isLocal ? opened.executor : await openDistributed(setup, opened)
   const callbacks = new Callbacks({ db, resources, log })
-  const onEnd: RunnerOptions['onEnd'] = (run, state) => callbacks.ended(run, state)
+  const orphans = new Orphans({ db, log, dags: loaded.dags.values() })
+  const onEnd: RunnerOptions['onEnd'] = (run, state) => callbacks.ended(run, state).finally(() => orphans.look(state))
   const onChange: RunnerOptions['onChange'] = (run, change) => {
     callbacks.changed(run, change)
     watch.onChange?.(run, change)
@@ -123,6 +133,7 @@ export async function openApp(
       // If another process cancels a run, the run ends before its tasks. Those tasks still use the databases, which are
       // closed below.
       await runner.release(0, why ?? 'the process ended', options.abandonMs)
+      await orphans.close()
       await callbacks.close()
       if (!isLocal) await executor.close()
       await opened.close(state, options)
@@ -130,6 +141,7 @@ export async function openApp(
     // The process of one run, and a page, execute no runs without an owner.
     const ownerless = kind === 'start' || kind === 'scheduler'
     callbacks.watchLate(loaded.dags.values(), () => ({ jobId: job.id, ownerless }))
+    orphans.watch()
     return { ...opened.databases, runner, jobId: () => job.id, broken: opened.broken, end }
   })
 }
@@ -234,7 +246,7 @@ async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string
   const children = new Children({ slots: config.concurrency, loaded, shared, now: clock.now, scrub, log })
   const { broken, unguard } = guardTasks(setup)
   const restoreConsole = captureConsole()
-  const resources = resourcesOf(setup, databases)
+  const resources = resourcesOf(setup, databases, db)
   const executor = isolatedExecutor(localExecutor(config.concurrency, resources), config.isolation, children)
   const closeDatabases = async () => {
     await closePool(runnerPool)
@@ -272,26 +284,15 @@ function storableReason(reason: string | undefined): string | undefined {
   return reason === undefined ? undefined : storableText(reason, MOST.reason)
 }
 
-/** The address for this process's session; undefined if the only known address is a pooler in transaction mode. */
-async function sessionUrlOf({ direct }: Databases, log: Logger): Promise<string | undefined> {
-  if ((await poolingOf(direct.pool)) !== 'transaction') return direct.url
-  log.warn(poolerProblem(direct.setting))
-  return undefined
-}
-
-function resourcesOf({ settings, clock, scrub, log }: Setup, { db }: Databases): Resources {
+function resourcesOf(setup: Setup, { db }: Databases, metadata: Metadata): Resources {
+  const { settings, clock, scrub, log, loaded } = setup
   return {
     db,
+    childRun: childRuns({ db: metadata, dags: loaded.dags, now: clock.now }),
     openHttp: (signal) => openHttp({ userAgent: `tminus/${VERSION}`, signal }),
     settingsOf: (dag) => settings.get(dag.id) ?? {},
     now: clock.now,
-    log: ({ dagId, runId }) => processLog(log.child({ dag_id: dagId, run_id: runId })),
+    log: ({ dagId, runId }) => openTaskLog(log.child({ dag_id: dagId, run_id: runId })),
     scrub,
   }
-}
-
-function processLog(log: Logger): TaskLog {
-  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
-    log[level](fields ?? {}, message)
-  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }

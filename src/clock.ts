@@ -51,20 +51,37 @@ const CHECK_EVERY_MS = 30_000
 
 /** Timers, one for each key. Setting the clock does not move them. */
 export class Timers<Key> {
-  readonly #timers = new Map<Key, NodeJS.Timeout>()
+  readonly #timers = new Map<Key, { timer: NodeJS.Timeout; act: () => void }>()
+  readonly #hurried = new Set<Key>()
 
-  wakeAfter(key: Key, ms: number, act: () => void): void {
+  wakeAfter(key: Key, ms: number, wake: () => void): void {
     const passed = stopwatch()
-    const wait = () => {
-      const left = Math.max(0, ms - passed())
-      const timer = left <= CHECK_EVERY_MS ? setTimeout(act, left) : setTimeout(wait, CHECK_EVERY_MS)
-      this.#timers.set(key, timer)
+    const isHurried = this.#hurried.delete(key)
+    const act = () => {
+      this.#timers.delete(key)
+      wake()
     }
-    clearTimeout(this.#timers.get(key))
+    const wait = () => {
+      const left = isHurried ? 0 : Math.max(0, ms - passed())
+      const timer = left <= CHECK_EVERY_MS ? setTimeout(act, left) : setTimeout(wait, CHECK_EVERY_MS)
+      this.#timers.set(key, { timer, act })
+    }
+    clearTimeout(this.#timers.get(key)?.timer)
     wait()
   }
 
+  /** The timer of this key acts now. If it is not set, the next one acts as soon as it is set. */
+  hurry(key: Key): void {
+    const { act } = this.#timers.get(key) ?? {}
+    this.#hurried.add(key)
+    if (act !== undefined) this.wakeAfter(key, 0, act)
+  }
+
   clear(except?: Key): void {
-    for (const [key, timer] of this.#timers) if (key !== except) clearTimeout(timer)
+    for (const [key, { timer }] of this.#timers) {
+      if (key === except) continue
+      clearTimeout(timer)
+      this.#timers.delete(key)
+    }
   }
 }

@@ -5,7 +5,7 @@ import { NO_IDLE_TRANSACTION } from './db/client.ts'
 import { checkConnection } from './db/connect.ts'
 import { retryDuringOutage } from './db/outage.ts'
 import { closePool, type Database, openPool, type PoolOptions } from './db/pool.ts'
-import { isSameDatabase } from './db/pooler.ts'
+import { isSameDatabase, poolerProblem, poolingOf } from './db/pooler.ts'
 import { messageOf, TminusError, UsageError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { migrateMetadata, pendingMetadata } from './maintenance/schema.ts'
@@ -166,4 +166,11 @@ async function refuseUnmigrated(pool: Database, schema: string): Promise<void> {
     `The runner's tables in schema "${schema}" are not up to date; run ${commandFor('db migrate')}`,
     { code: 'not_migrated', retryable: false },
   )
+}
+
+/** The address for this process's session; undefined if the only known address is a pooler in transaction mode. */
+export async function sessionUrlOf({ direct }: Databases, log: Logger): Promise<string | undefined> {
+  if ((await poolingOf(direct.pool)) !== 'transaction') return direct.url
+  log.warn(poolerProblem(direct.setting))
+  return undefined
 }

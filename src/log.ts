@@ -85,3 +85,10 @@ export function watching<A extends unknown[]>(log: Logger, watch?: (...args: A) 
     }
   }
 }
+
+/** Writes the lines of a callback into the log of the process. */
+export function openTaskLog(log: Logger) {
+  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) =>
+    log[level](fields ?? {}, message)
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+}

@@ -7,7 +7,7 @@ import type { LogLine } from '../src/metadata/transitions.ts'
 import { timetableOf } from '../src/timetable.ts'
 import { useDatabase } from './support/database.ts'
 import { startHttpServer } from './support/http-server.ts'
-import { openTestRunner, statesOf, testResources } from './support/runner.ts'
+import { notify, openTestRunner, statesOf, testResources } from './support/runner.ts'
 
 /** The examples of docs/pipelines.md, as files, so that the compiler checks them too. */
 const FOLDER = fileURLToPath(new URL('fixtures/documented-pipelines', import.meta.url))
@@ -25,8 +25,11 @@ async function runExample(id: string, settings: Record<string, unknown> = {}) {
   const callbackLines: string[] = []
   const line = (level: string) => (message: string) => void callbackLines.push(`${level} ${message}`)
   const log = () => ({ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') })
-  const resources = { ...testResources(database), settingsOf: () => settings, log }
-  const runner = await openTestRunner(database, [dag], { resources, onLog: (line) => lines.push(line) })
+  const all = [...dags.values()]
+  const resources = { ...testResources(database, all), settingsOf: () => settings, log }
+  const runner = await openTestRunner(database, all, { resources, onLog: (line) => lines.push(line) })
+  await notify(database, runner)
+  await runner.runner.claim({ dagIds: [...dags.keys()], onlyBegun: true })
   const states = statesOf(await runner.run(dag))
   return { states, callbackLines, lines: lines.map(({ level, message }) => `${level} ${message}`) }
 }
@@ -34,6 +37,12 @@ async function runExample(id: string, settings: Record<string, unknown> = {}) {
 test.each(IDS)('docs/pipelines.md shows the example %s as it runs', (id) => {
   const file = readFileSync(`${FOLDER}/${id}/dag.ts`, 'utf8')
   expect(DOC).toContain(`\`\`\`ts\n${file}\`\`\``)
+})
+
+test('nightly', async () => {
+  const { states, lines } = await runExample('nightly')
+  expect(states).toEqual({ regions: 'success', load_first: 'success', report: 'success' })
+  expect(lines).toEqual([expect.stringMatching(/^info 98 rows in triggered__\d+_0_load_first$/)])
 })
 
 test('orders-by-shell', async () => {

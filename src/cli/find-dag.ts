@@ -1,7 +1,8 @@
 import { commandFor } from '../command-for.ts'
 import type { Dag } from '../dag/dag.ts'
-import { issueLines, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import type { LoadedDags } from '../load-dags.ts'
+import { checkConf } from '../operations/trigger.ts'
 import { didYouMean } from './closest.ts'
 
 /** Returns a loaded dag. Throws a UsageError that lists the dags, or that says why this dag could not be loaded. */
@@ -33,21 +34,8 @@ export function findExecutable(loaded: LoadedDags, dagId: string): Dag {
 /** Parses and validates `--conf`. Throws UsageError that names each wrong param. */
 export function parseConf(dag: Dag, text: string | undefined): Record<string, unknown> {
   const conf = readObject(text ?? '{}')
-  refuseUnknown(dag, conf)
-  const parsed = dag.params.safeParse(conf)
-  if (parsed.success) return conf
-  throw new UsageError(
-    `--conf does not fit the params of '${dag.id}': ${issueLines(parsed.error.issues, 'conf').join('; ')}`,
-  )
-}
-
-/** Rejects unknown params, which zod would drop without an error. A dag with `z.looseObject` accepts unknown params. */
-function refuseUnknown(dag: Dag, conf: Record<string, unknown>): void {
-  if (dag.params.def.catchall !== undefined) return
-  const known = Object.keys(dag.params.shape)
-  const unknown = Object.keys(conf).filter((name) => !known.includes(name))
-  if (unknown.length === 0) return
-  throw new UsageError(`'${dag.id}' has no param ${unknown.join(', ')}; it has ${known.join(', ') || 'none'}`)
+  checkConf(dag, conf, '--conf')
+  return conf
 }
 
 function readObject(text: string): Record<string, unknown> {

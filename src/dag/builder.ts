@@ -3,16 +3,19 @@ import { fail } from './ending.ts'
 import type { GraphNode } from './graph.ts'
 import { invalid } from './invalid.ts'
 import { EACH, type MapOptions } from './map.ts'
-import { isId, type ParsedTaskOptions, parseMap, parseTaskOptions, parseWait } from './options.ts'
+import { isId, type ParsedTaskOptions, parseChild, parseMap, parseTaskOptions, parseWait, resultOf } from './options.ts'
 import {
   type BranchOptions,
+  type ChildRun,
   type Group,
   type Member,
+  type Schema,
   type Task,
   type TaskDefaults,
   type TaskOptions,
   type TaskRun,
   type TeardownOptions,
+  type TriggerOptions,
   tasksOf,
   type Upstream,
 } from './task.ts'
@@ -26,30 +29,28 @@ export interface Builder<Context> {
   group: DefineGroup<Context>
 }
 
+type None = Record<never, never>
+type OutputTask<O> = Task<O extends z.ZodType ? z.output<O> : undefined>
+
 export interface DefineTask<Context> {
   /** Adds a task that undoes the work of its setup, and returns it. */
-  <const U extends Upstream = Record<never, never>, O extends z.ZodType | undefined = undefined>(
+  <const U extends Upstream = None, O extends Schema = undefined>(
     id: string,
     options: TeardownOptions<U, O, Context>,
-  ): Task<O extends z.ZodType ? z.output<O> : undefined>
+  ): OutputTask<O>
   /** Adds a task to the dag and returns it, so that other tasks can name it as their upstream. */
-  <
-    const U extends Upstream = Record<never, never>,
-    R extends TriggerRule = 'all_success',
-    O extends z.ZodType | undefined = undefined,
-  >(
+  <const U extends Upstream = None, R extends TriggerRule = 'all_success', O extends Schema = undefined>(
     id: string,
     options: TaskOptions<U, R, O, Context>,
-  ): Task<O extends z.ZodType ? z.output<O> : undefined>
+  ): OutputTask<O>
   /**
    * Adds a task that chooses among `options`. Their tasks are defined before it, and wait for it. The tasks of the
    * options that it does not return are skipped. Its output is what it returned.
    */
-  branch<
-    const K extends string,
-    const U extends Upstream = Record<never, never>,
-    R extends TriggerRule = 'all_success',
-  >(id: string, options: BranchOptions<K, U, R, Context>): Task<K | readonly K[]>
+  branch<const K extends string, const U extends Upstream = None, R extends TriggerRule = 'all_success'>(
+    id: string,
+    options: BranchOptions<K, U, R, Context>,
+  ): Task<K | readonly K[]>
   /**
    * Adds a task that runs once for each element of an array that an upstream task returns. Its output is the array of
    * their outputs: undefined where an element was skipped.
@@ -57,31 +58,37 @@ export interface DefineTask<Context> {
   map<
     // biome-ignore lint/suspicious/noExplicitAny: as in Member
     A extends Task<any>,
-    const U extends Upstream = Record<never, never>,
+    const U extends Upstream = None,
     R extends TriggerRule = 'all_success',
-    O extends z.ZodType | undefined = undefined,
+    O extends Schema = undefined,
   >(
     id: string,
     options: MapOptions<A, U, R, O, Context>,
   ): Task<O extends z.ZodType ? (z.output<O> | undefined)[] : undefined>
   /** Adds a task that ends when its `check` returns true. */
-  waitFor<const U extends Upstream = Record<never, never>, R extends TriggerRule = 'all_success'>(
+  waitFor<const U extends Upstream = None, R extends TriggerRule = 'all_success'>(
     id: string,
     options: WaitOptions<U, R, Context>,
   ): Task<undefined>
+  /** Adds a task that starts a run of another dag. A retry finds the run; a clear starts another one. */
+  triggerRun<const U extends Upstream = None, R extends TriggerRule = 'all_success', O extends Schema = undefined>(
+    id: string,
+    options: TriggerOptions<U, R, O, Context>,
+  ): Task<ChildRun<O>>
 }
 
 /**
  * Defines tasks whose ids start with the id of the group and a dot. As an upstream, a group stands for its last tasks,
  * and its input is an object with the outputs of the members that `define` returns.
  */
-export type DefineGroup<Context> = <M extends Readonly<Record<string, Member>> = Record<never, never>>(
+export type DefineGroup<Context> = <M extends Readonly<Record<string, Member>> = None>(
   id: string,
   // biome-ignore lint/suspicious/noConfusingVoidType: a group may return no members
   define: (builder: Builder<Context>) => M | void,
 ) => Group<M>
 
 type Own = TaskDefaults & { upstream?: Upstream; run?: unknown; output?: z.ZodType; teardown?: Task }
+type Trigger = Own & TriggerOptions<Upstream, TriggerRule, z.ZodType, never>
 type Wait = Own & WaitOptions<Upstream, TriggerRule, never>
 type Mapped = Own & { over: Task; label?: unknown; maxMapLength?: unknown }
 type Options = Readonly<Record<string, readonly Task[]>>
@@ -120,8 +127,13 @@ export class TaskCollector {
       Object.assign(over, { output: (over.output as z.ZodArray).max(mapped.maxMapLength, limit) })
       return Object.assign(added, { over, label })
     }
+    const triggerRun = (id: string, { dag, conf, wait, cancelChildren, allowedStates, output, ...own }: Trigger) => {
+      const named = { dag: Object(dag).id ?? dag, conf, wait, cancelChildren, allowedStates, output }
+      const child = parseChild(this.#dagId, idIn(group, id), named)
+      return Object.assign(task(id, { ...own, run: child.conf, output: resultOf(child.output) }), { child })
+    }
     const nested = (id: string, define: (builder: Builder<unknown>) => unknown) => this.#group(idIn(group, id), define)
-    return { task: Object.assign(task, { branch, map, waitFor }), group: nested } as unknown as Builder<unknown>
+    return { task: Object.assign(task, { branch, map, waitFor, triggerRun }), group: nested } as never
   }
 
   nodes(): GraphNode[] {
@@ -204,9 +216,7 @@ function choosing(choose: TaskRun, options: Options): unknown {
   }
 }
 
-function idIn(group: string | undefined, id: string): string {
-  return group === undefined ? id : `${group}.${id}`
-}
+const idIn = (group: string | undefined, id: string) => (group === undefined ? id : `${group}.${id}`)
 
 export function checkId(dagId: string, kind: 'dag' | 'task' | 'group', id: string): void {
   if (isId(id)) return

@@ -1,7 +1,6 @@
-import type { z } from 'zod'
 import type { Dag } from './dag.ts'
 import type { Graph, GraphNode } from './graph.ts'
-import type { Inputs, OutputOf, Returned, Task, TaskOptions, Upstream } from './task.ts'
+import type { Inputs, OutputOf, Returned, Schema, Task, TaskOptions, Upstream } from './task.ts'
 import { skipped, type TriggerRule, type Verdict } from './trigger-rule.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: as in Member
@@ -17,7 +16,6 @@ export interface MapOptions<A extends Task<any>, U extends Upstream, R extends T
   run: (element: OutputOf<A>[number], inputs: Inputs<U, R>, context: Context & { mapIndex: number }) => Result<O>
 }
 
-type Schema = z.ZodType | undefined
 type Result<O> = Returned<O> | Promise<Returned<O>>
 
 /** The name of the input that receives the element. */

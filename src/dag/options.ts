@@ -6,6 +6,7 @@ import { isDate } from '../instant.ts'
 import { CONTINUOUS } from '../timetable.ts'
 import type { Schedule } from './dag.ts'
 import { invalid } from './invalid.ts'
+import { DAG_RUN_STATES } from './state.ts'
 import type { Memory, Task, TaskRun } from './task.ts'
 import { TRIGGER_RULES } from './trigger-rule.ts'
 
@@ -119,6 +120,15 @@ const WAIT = options({
   onTimeout: oneOf(['fail', 'skip']).default('fail'),
 })
 
+const CHILD = options({
+  dag: must<string>(isId, 'a dag or the id of a dag'),
+  conf: callback<TaskRun>().default(() => () => ({})),
+  wait: bool.default(false),
+  cancelChildren: bool.default(false),
+  allowedStates: z.array(oneOf(['success', 'failed'])).default(['success']),
+  output: options({ task: text, schema }).optional(),
+}).refine(({ wait, output }) => wait || !output, { path: ['output'], message: 'needs wait: true' })
+
 export type ParsedDagOptions = ReturnType<typeof parseDagOptions>
 export type ParsedTaskOptions = ReturnType<typeof parseTaskOptions>
 
@@ -141,9 +151,14 @@ export function parseTaskOptions(dagId: string, taskId: string, options: unknown
 
 export type ParsedWait = ReturnType<typeof parseWait>
 
-/** As `parseDagOptions`: the options of a wait, and of a mapped task, that other tasks do not have. */
+/** As `parseDagOptions`: the options of a wait, a mapped task or a task that starts a run, which other tasks do not have. */
 export const parseWait = (dagId: string, id: string, options: unknown) => parse(dagId, WAIT, options, ` of '${id}'`)
 export const parseMap = (dagId: string, id: string, options: unknown) => parse(dagId, MAP, options, ` of '${id}'`)
+export const parseChild = (dagId: string, id: string, options: unknown) => parse(dagId, CHILD, options, ` of '${id}'`)
+
+/** The schema of `ChildRun`. */
+export const resultOf = ({ schema = z.undefined() as z.ZodType } = {}) =>
+  z.object({ state: z.enum(DAG_RUN_STATES), runId: z.string(), output: schema.optional() })
 
 /** NaN if the text is not a size. */
 function megabytes(memory: unknown): number {

@@ -2,8 +2,8 @@ import type { z } from 'zod'
 import type { Http } from '../connectors/http.ts'
 import type { Database } from '../db/pool.ts'
 import type { Duration } from '../duration.ts'
-import type { ParsedTaskOptions } from './options.ts'
-import type { RunType } from './state.ts'
+import type { ParsedTaskOptions, parseChild } from './options.ts'
+import type { DagRunState, RunType } from './state.ts'
 import type { TriggerRule } from './trigger-rule.ts'
 
 /** The second argument of a task, after its inputs. Dates are instants, in UTC. */
@@ -79,6 +79,8 @@ export interface TaskDefaults {
   dependsOnPast?: boolean
 }
 
+export type Schema = z.ZodType | undefined
+
 /** A task or a group with any output. */
 // biome-ignore lint/suspicious/noExplicitAny: an upstream may have any output
 export type Member = Task<any> | Group<any>
@@ -94,7 +96,7 @@ export type Inputs<U extends Upstream, R extends TriggerRule> = {
 export type OutputOf<T> =
   T extends Group<infer M> ? { readonly [K in keyof M]: OutputOf<M[K]> } : T extends Task<infer O> ? O : never
 
-export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extends z.ZodType | undefined, Context>
+export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extends Schema, Context>
   extends TaskDefaults {
   upstream?: U
   triggerRule?: R
@@ -110,7 +112,7 @@ export interface TaskOptions<U extends Upstream, R extends TriggerRule, O extend
 }
 
 /** Inputs may be missing: a teardown starts however its upstream tasks ended. */
-export interface TeardownOptions<U extends Upstream, O extends z.ZodType | undefined, Context>
+export interface TeardownOptions<U extends Upstream, O extends Schema, Context>
   extends Omit<TaskOptions<U, 'all_done', O, Context>, 'triggerRule'> {
   /**
    * The task whose work this task undoes. If it succeeded, this task runs after everything downstream of it has ended,
@@ -130,6 +132,29 @@ export interface BranchOptions<K extends string, U extends Upstream, R extends T
   /** Returns the option, or the list of options, that runs. */
   run: (inputs: Inputs<U, R>, context: Context) => Chosen<K> | Promise<Chosen<K>>
 }
+
+/** The task runs in the process of the run's owner or of a worker, also with ISOLATION=all. */
+export interface TriggerOptions<U extends Upstream, R extends TriggerRule, O extends Schema, Context>
+  extends Omit<TaskOptions<U, R, undefined, Context>, 'run' | 'output' | 'isolate' | 'memory'> {
+  /** The dag that gets a run, or its id. */
+  dag: string | { id: string }
+  /** Returns the params of the run. Default: none. */
+  conf?: (inputs: Inputs<U, R>, context: Context) => object | Promise<object>
+  /** True: the task ends when the run has ended. It holds no slot meanwhile. Default false. */
+  wait?: boolean
+  /** True: if this run is cancelled or runs out of time, the started run is cancelled too. Default false. */
+  cancelChildren?: boolean
+  /** With `wait`: the end states with which the task succeeds. Default: only `success`. */
+  allowedStates?: readonly ('success' | 'failed')[]
+  /** With `wait`: a task of the dag whose output is read, and the schema of that output. */
+  output?: { task: string; schema: O }
+}
+
+/**
+ * The output of a task that starts a run. `state` is the state of the run as the task ended. `output` is undefined if the
+ * named task has no output, for example because it was skipped.
+ */
+export type ChildRun<O> = { state: DagRunState; runId: string; output?: O extends z.ZodType ? z.output<O> : undefined }
 
 type Chosen<K extends string> = NoInfer<K> | readonly NoInfer<K>[]
 
@@ -151,6 +176,8 @@ export interface Task<Output = unknown> extends Readonly<Omit<ParsedTaskOptions,
   readonly mapIndex?: number
   /** Of a teardown: its setup. */
   readonly teardown?: Task | undefined
+  /** The run of another dag that the task starts. Its `run` returns the params. */
+  readonly child?: ReturnType<typeof parseChild>
 }
 
 /** Tasks that are named as an upstream together. */

@@ -9,7 +9,9 @@ export function isolatedExecutor(
 ): Executor {
   return {
     slots: local.slots,
-    isolates: (task, isSuspect) => isolation === 'all' || (isolation === 'asked' && (task.isolate || isSuspect)),
+    // A child process has no access to the runner's tables.
+    isolates: ({ isolate, child }, isSuspect) =>
+      !child && (isolation === 'all' || (isolation === 'asked' && (isolate || isSuspect))),
     execute: (attempt) => (attempt.isolated ? children : local).execute(attempt),
     close: () => children.close(),
   }

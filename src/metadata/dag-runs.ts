@@ -15,6 +15,8 @@ export interface NewDagRun {
   /** The data interval ends at the logical date. */
   dataIntervalStart: Date
   conf: Record<string, unknown>
+  /** The task that started the run. `cancels`: with its run, this run is cancelled too. */
+  parent?: { dagRunId: number; taskId: string; cancels: boolean }
 }
 
 /** `manual__2026-11-21T05:00:00.000Z_k3j9x2`. Scheduled and backfill runs have no suffix, so a tick has only one run id. */
@@ -25,11 +27,11 @@ export function newRunId(runType: RunType, logicalDate: Date): string {
 
 /** By default a run is manual, has no parameters, and its data interval is empty. */
 export type Trigger = Pick<NewDagRun, 'logicalDate'> &
-  Partial<Pick<NewDagRun, 'conf' | 'runType' | 'dataIntervalStart'>>
+  Partial<Pick<NewDagRun, 'conf' | 'runType' | 'dataIntervalStart' | 'runId' | 'parent'>>
 
 export function newDagRun(dagId: string, dagVersionId: number, trigger: Trigger): NewDagRun {
-  const { runType = 'manual', logicalDate, dataIntervalStart = logicalDate, conf = {} } = trigger
-  return { dagId, dagVersionId, runId: newRunId(runType, logicalDate), runType, logicalDate, dataIntervalStart, conf }
+  const { runType = 'manual', logicalDate, runId = newRunId(runType, logicalDate) } = trigger
+  return { dagId, dagVersionId, runType, dataIntervalStart: logicalDate, conf: {}, ...trigger, runId }
 }
 
 export interface DagRun extends NewDagRun {
@@ -82,17 +84,18 @@ const INSERT_RUNS = `
 with wanted as materialized (
   select w.*, dag_version_id, graph from rows from (json_to_recordset($1::json) as ("dagId" text, "dagVersionId" bigint,
     "runId" text, "runType" metadata.run_type, "logicalDate" timestamptz, "dataIntervalStart" timestamptz, conf jsonb,
-    started text[], "isNext" boolean)) with ordinality as w
+    started text[], "isNext" boolean, parent jsonb)) with ordinality as w
   join metadata.dag_version on dag_version_id = "dagVersionId"
   where case when "isNext" then metadata.may_continue("dagId") else true end
 ), room as materialized (
   select metadata.room_for_runs($3) as free
 ), run as (
   insert into metadata.dag_run (dag_id, dag_version_id, run_id, run_type, state, logical_date, data_interval_start,
-    data_interval_end, conf, job_id, started_at)
+    data_interval_end, conf, job_id, started_at, parent_dag_run_id, parent_task_id, cancelled_with_parent)
   select "dagId", dag_version_id, "runId", "runType",
     (case when ordinality <= free then 'running' else 'queued' end)::metadata.dag_run_state,
-    "logicalDate", "dataIntervalStart", "logicalDate", conf, $2::bigint, case when ordinality <= free then now() end
+    "logicalDate", "dataIntervalStart", "logicalDate", conf, $2::bigint, case when ordinality <= free then now() end,
+    (parent ->> 'dagRunId')::bigint, parent ->> 'taskId', coalesce((parent ->> 'cancels')::boolean, false)
   from wanted cross join room
   order by ordinality
   on conflict do nothing
@@ -109,7 +112,8 @@ select r.dag_id as "dagId", r.dag_run_id as "dagRunId", r.run_id as "runId", r.s
 from run r where $2::bigint is not null or pg_notify($4, 'run') is not null`
 
 /**
- * The queued runs that a process claims: runs of these dags, or only runs that another process started and released.
+ * The queued runs that a process claims: runs of these dags. `onlyBegun`: only those that another process started and
+ * released, and those that were started by runs of this process.
  */
 export interface ClaimFilter {
   dagIds: readonly string[]
@@ -144,7 +148,8 @@ with roomy as materialized (
   select q.dag_run_id from metadata.dag_run q join metadata.job j on j.job_id = $1
   where j.state = 'running' and q.dag_id = any($2::text[]) and (
     q.state = 'running' and q.job_id = $1 and q.dag_run_id <> all($4::bigint[])
-    or q.state = 'queued' and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3)))
+    or q.state = 'queued' and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3
+      or exists (select from metadata.dag_run p where p.dag_run_id = q.parent_dag_run_id and p.job_id = $1))))
     and q.dag_id in (select dag_id from roomy))
   order by q.run_type = 'backfill', q.dag_run_id limit 1
   for no key update of q skip locked for share of j

@@ -58,6 +58,8 @@ export interface RunChange {
   handedOver?: readonly HandedOver[]
   /** The run's own new state, if it changes; `queued` releases it to another owner, `running` stores why it was stopped. */
   run: RunResult | null
+  /** Why the run was stopped; stored with its new state. */
+  stopReason?: string | null
 }
 
 /** A try that waits for a worker. Workers that serve `identifier` take the try. */
@@ -140,8 +142,8 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWor
   const of = { handed: [], reports: [], tries: [], outputs: [], skips: [], elements: [], freed: [], runs: [] }
   const extras: Extras = { ...of, logs: [...logs] }
   const { reports, tries, outputs, freed } = extras
-  for (const { dagRunId, transitions, limited, handedOver = [], skips, elements, run } of changes) {
-    if (run !== null) extras.runs.push(dagRunId)
+  for (const { dagRunId, transitions, limited, handedOver = [], skips, elements, run, stopReason } of changes) {
+    if (run !== null) extras.runs.push({ id: dagRunId, stop: stopReason })
     for (const one of elements) extras.elements.push({ dagRunId, ...one })
     for (const one of skips) extras.skips.push({ dagRunId, ...one })
     for (const one of handedOver) extras.handed.push({ dagRunId, ...one })
@@ -208,6 +210,10 @@ const START = `c.state = 'running' as starts, case when c.state = 'running' then
     select max(e.logical_date) from run e
     where e.dag_id = r.dag_id and e.state = 'success' and e.logical_date < r.logical_date)) end as previous`
 
+/** Notifies the owner of the parent of the run `r` that the run has ended. */
+export const CHILD_ENDED = (channel: string) => `case when r.ended_at is not null and r.parent_dag_run_id is not null
+    then pg_notify(${channel}, 'changed:' || r.parent_dag_run_id || ':' || r.parent_task_id) end`
+
 const PARTS = {
   /** Replaced by `HandOver.sql`. */
   handed: 'handed',
@@ -255,17 +261,18 @@ const PARTS = {
   where s.dag_run_id = m.dag_run_id and s.task_id = m.task_id and s.try_number = e."tryNumber" and ${UNCLAIMED}
   returning pg_notify($4, 'slot')
 )`,
-  // A run that ends makes room for a queued run of its dag, so processes are notified.
+  // A run that ends makes room for a queued run of its dag, and wakes the parent that waits for it.
   runs: `runs as (
   update metadata.dag_run r set
     state = run.state, reason = run.reason,
-    stop_reason = case when run.state = 'running' then run.reason else r.stop_reason end,
+    stop_reason = coalesce(e.stop, r.stop_reason),
     job_id = case when run.state <> 'queued' then r.job_id end,
     ended_at = case when run.state in ('success', 'failed') then now() end
-  from run where r.dag_run_id = run.dag_run_id and run.state is not null
+  from run join jsonb_to_recordset($5::jsonb -> 'runs') as e (id bigint, stop text) on e.id = run.dag_run_id
+  where r.dag_run_id = run.dag_run_id and run.state is not null
   returning r.dag_run_id, case when run.state = 'queued' or exists (
     select from metadata.dag_run q where q.dag_id = run.dag_id and q.state = 'queued' and q.dag_run_id <> run.dag_run_id
-  ) then pg_notify($4, 'run') end
+  ) then pg_notify($4, 'run') end, ${CHILD_ENDED('$4')}
 )`,
   logs: `logs as (
   insert into metadata.task_log (dag_run_id, task_id, try_number, logged_at, level, message, fields)

@@ -5,6 +5,7 @@ import { type DagRunState, isOver, isTerminal, type TaskInstanceState } from '..
 import type { Metadata } from '../metadata/metadata.ts'
 import { UNCLAIMED } from '../metadata/pools.ts'
 import { HANDED_OVER } from '../metadata/task-instances.ts'
+import { CHILD_ENDED } from '../metadata/transitions.ts'
 
 /** Statements by which a process other than the owner changes a run. Run these statements in one transaction. */
 
@@ -178,8 +179,9 @@ export async function continueRun(tx: Metadata, { dagRunId, state }: LockedRun):
   await notifyChanged(tx, dagRunId)
 }
 
-/** Notifies the owner to reload the run, and all processes that a run or pool slots may be available. */
+/** Notifies the owner to reload the run, the parent of a run that has ended, and all processes that a run or pool slots may be available. */
 async function notifyChanged(tx: Metadata, dagRunId: number): Promise<void> {
   const messages = [`changed:${dagRunId}`, 'run', 'slot']
   await tx.query('select pg_notify($1, message) from unnest($2::text[]) as message', [tx.channel, messages])
+  await tx.query(`select ${CHILD_ENDED('$2')} from metadata.dag_run r where dag_run_id = $1`, [dagRunId, tx.channel])
 }

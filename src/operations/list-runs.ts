@@ -24,6 +24,16 @@ export interface RunRow {
   stop_reason: string | null
   /** When `onLate` was called for it. */
   late_at: Date | null
+  /** The task that started the run; null: none, or its run was deleted. */
+  parent: LinkedRun | null
+}
+
+/** A run that started another one, or was started by it. `task_id`: the task of the parent. */
+export interface LinkedRun {
+  dag_id: string
+  run_id: string
+  task_id: string
+  state: DagRunState
 }
 
 export interface InstanceRow {
@@ -46,7 +56,9 @@ export const MOST_REASON = 6_000
 
 const RUN = `r.dag_run_id as id, r.dag_id, r.run_id, r.run_type, r.state, r.logical_date, r.data_interval_start,
   r.data_interval_end, r.started_at as start_date, r.ended_at as end_date, r.conf,
-  left(r.reason, ${MOST_REASON}) as reason, r.queued_at, r.note, r.stop_reason, r.late_at`
+  left(r.reason, ${MOST_REASON}) as reason, r.queued_at, r.note, r.stop_reason, r.late_at, (
+    select jsonb_build_object('dag_id', p.dag_id, 'run_id', p.run_id, 'task_id', r.parent_task_id, 'state', p.state)
+    from metadata.dag_run p where p.dag_run_id = r.parent_dag_run_id) as parent`
 export const INSTANCE = `task_id, state, try_number, started_at as start_date, ended_at as end_date,
   left(reason, ${MOST_REASON}) as reason,
   (select j.code_version from metadata.job j where j.job_id = t.job_id) as code_version, due_at`
@@ -114,7 +126,11 @@ export async function readRun(db: Metadata, dagId: string, runId: string): Promi
 export interface WholeRun extends RunWithGraph {
   /** In the order of the graph, each mapped task before its elements; then the tasks that the graph no longer has. */
   instances: InstanceRow[]
+  /** The newest runs that its tasks started, newest first. */
+  children: LinkedRun[]
 }
+
+const MOST_CHILDREN = 100
 
 /** One run with its task instances. The id `latest` is the newest run of the dag. */
 export async function readWholeRun(db: Metadata, dagId: string, runId: string): Promise<WholeRun | undefined> {
@@ -125,10 +141,16 @@ export async function readWholeRun(db: Metadata, dagId: string, runId: string): 
     `select ${INSTANCE} from metadata.task_instance t where dag_run_id = $1`,
     [found.run.id],
   )
+  const children = await db.query<LinkedRun>(
+    `select dag_id, run_id, parent_task_id as task_id, state from metadata.dag_run
+     where parent_dag_run_id = $1 order by dag_run_id desc limit ${MOST_CHILDREN}`,
+    [found.run.id],
+  )
   const positionOf = ({ task_id }: InstanceRow) => order.get(partsOf(task_id).id) ?? order.size
   const mapIndexOf = ({ task_id }: InstanceRow) => partsOf(task_id).mapIndex ?? -1
   rows.sort((a, b) => positionOf(a) - positionOf(b) || mapIndexOf(a) - mapIndexOf(b))
-  return { ...found, instances: rows.map((row) => (positionOf(row) < order.size ? row : outdated(row))) }
+  const instances = rows.map((row) => (positionOf(row) < order.size ? row : outdated(row)))
+  return { ...found, instances, children: children.rows }
 }
 
 /** A task that `clear` with the current graph has left behind. */
@@ -139,13 +161,23 @@ function outdated(row: InstanceRow): InstanceRow {
 /** A run in the JSON of `dags runs`. */
 export type DagRunListing = Omit<
   RunRow,
-  'id' | 'data_interval_start' | 'data_interval_end' | 'reason' | 'queued_at' | 'note' | 'stop_reason' | 'late_at'
+  | 'id'
+  | 'data_interval_start'
+  | 'data_interval_end'
+  | 'reason'
+  | 'queued_at'
+  | 'note'
+  | 'stop_reason'
+  | 'late_at'
+  | 'parent'
 >
 
 /** A run in the JSON of `runs show`. */
 export interface DagRunDetails extends DagRunListing {
   reason: string | null
   note: string | null
+  parent: LinkedRun | null
+  children: LinkedRun[]
   /** In the order of the run's graph. */
   task_instances: Omit<InstanceRow, 'due_at'>[]
 }
@@ -160,7 +192,9 @@ export async function showRun(db: Metadata, dagId: string, runId: string): Promi
   const found = await readWholeRun(db, dagId, runId)
   if (found === undefined) return undefined
   const task_instances = found.instances.map(({ due_at: _, ...instance }) => instance)
-  return { ...listing(found.run), reason: found.run.reason, note: found.run.note, task_instances }
+  const { children, run } = found
+  const { reason, note, parent } = run
+  return { ...listing(run), reason, note, parent, children, task_instances }
 }
 
 export function listing({
@@ -172,6 +206,7 @@ export function listing({
   note,
   stop_reason,
   late_at,
+  parent,
   ...listed
 }: RunRow): DagRunListing {
   return listed

@@ -64,7 +64,7 @@ export class Job implements OwnJob {
       channel: options.db.channel,
       pools: options.pools,
       lock: () => [jobs.lockClass(options.db.schema), this.#id],
-      onNotify: (payload) => this.#notified(payload),
+      onNotify: (payload) => this.#listener && deliver(payload, this.#id, this.#listener),
       onConnected: (backendPid) => this.#connected(backendPid),
       onLost: (error) => this.#disconnected(error),
     })
@@ -161,13 +161,6 @@ export class Job implements OwnJob {
     this.#listener?.runChanged()
   }
 
-  #notified(payload: string): void {
-    if (payload === 'run') this.#listener?.runsWaiting()
-    else if (payload === 'slot') this.#listener?.slotsFreed()
-    else if (payload === `report:${this.#id}`) this.#listener?.reported()
-    else if (payload.startsWith('changed:')) this.#listener?.runChanged(Number(payload.slice('changed:'.length)))
-  }
-
   async #renewAndReclaim(): Promise<void> {
     if (this.#ended) return
     const silentMs = this.#lastHeartbeat ? msSince(this.#lastHeartbeat) : Number.POSITIVE_INFINITY
@@ -215,4 +208,13 @@ export class Job implements OwnJob {
     log.warn({ job_id: dead.job_id, ...released }, `${dead.reason}; its runs are queued again`)
     if (released.runs > 0) this.#listener?.runsWaiting()
   }
+}
+
+/** Calls the listener for a notification of another process. */
+export function deliver(payload: string, jobId: number, listener: JobListener): void {
+  const [what, id, taskId] = payload.split(':')
+  if (what === 'run') listener.runsWaiting()
+  else if (what === 'slot') listener.slotsFreed()
+  else if (what === 'report' && Number(id) === jobId) listener.reported()
+  else if (what === 'changed') listener.runChanged(Number(id), taskId)
 }

@@ -162,7 +162,7 @@ export class ActiveRun {
     this.#skipsUnwritten = []
     this.#endUnwritten = null
     if (transitions.length === 0 && run === null) return undefined
-    return { dagRunId, version, transitions, skips, elements: this.#elements, run }
+    return { dagRunId, version, transitions, skips, elements: this.#elements, run, stopReason: this.run.stopReason }
   }
 
   #fail(index: number, ending: Failure, random: number, limits?: RetryLimits): number[] {

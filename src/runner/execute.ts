@@ -25,6 +25,13 @@ export interface Resources {
   settingsOf(dag: Dag): Record<string, unknown>
   /** The current time for tasks, which the setting `CLOCK` can change. */
   now(): Date
+  /**
+   * Starts the run of a task that has a `child`, unless it exists, and returns the task's output. Throws `Rescheduled` if
+   * the task waits for the end of the run.
+   *
+   * @param conf returns the run's params
+   */
+  childRun(attempt: Attempt, conf: () => unknown): Promise<unknown>
   /** The process's own log, for callbacks. */
   log(of: { dagId: string; runId: string }): TaskLog
   /** Removes secrets from text before it is stored. */
@@ -48,7 +55,8 @@ export async function execute(attempt: Attempt, resources: Resources): Promise<E
       if (task.latestOnly) skipUnlessLatest(context)
       running.context = context
       enterTry(running)
-      const value = await task.run(inputs, context)
+      const call = () => task.run(inputs, context)
+      const value = await (task.child ? resources.childRun(attempt, call) : call())
       return { state: 'success', reason: null, output: task.output ? await encodeOutput(task.output, value) : null }
     } finally {
       limit.check()

@@ -34,9 +34,8 @@ const REFUSED_MS = 500
 type Phase = 'idle' | 'writing' | 'reading' | 'over'
 
 /**
- * How a run leaves this process before its tasks have ended. `stop`: the run fails now, and its running tasks are
- * aborted. `time_out`: as `stop`, but teardowns still run first. `interrupt`: running tasks are aborted, then the run is released. A task that still succeeds keeps its
- * result. `release`: the run is queued for another process, and tasks that still run lose their try.
+ * How a run leaves before its tasks end. `stop`: it fails now. `time_out`: it fails after its teardowns. `interrupt`: its
+ * tasks are aborted, then it is released; a success still counts. `release`: it is queued, and running tasks lose their try.
  */
 interface Exit {
   how: 'stop' | 'time_out' | 'interrupt' | 'release'
@@ -138,10 +137,11 @@ export class OwnedRun {
     return how === 'stop' || how === 'time_out' ? undefined : reason
   }
 
-  /** Another process changed the stored run. */
-  changedElsewhere(): void {
-    this.#isStale = true
-    if (this.#phase === 'idle') void this.#reload()
+  /** See `JobListener.runChanged`. A waiting parent task checks its run now, or as soon as it waits. */
+  changedElsewhere(parentTask?: string): void {
+    if (parentTask !== undefined) this.#timers.hurry(this.state.graph.indexOf.get(parentTask) ?? -1)
+    else this.#isStale = true
+    if (this.#phase === 'idle' && this.#isStale) void this.#reload()
   }
 
   /** Drops the run, because this process no longer owns it or cannot write it. */
@@ -261,7 +261,7 @@ export class OwnedRun {
     this.#mark()
     if (run.state !== 'running') return
     const ready = this.state.judgeAll()
-    this.state.instances.forEach(({ state, tryNumber, dueAt, heldBy }, index) => {
+    this.state.instances.forEach(({ taskId, state, tryNumber, dueAt, heldBy }, index) => {
       // A previous owner may have used other workers. Without `handOver`, there are none.
       const isUnclaimed = heldBy === 'queue'
       if (isUnclaimed && !isReading) this.#foreign.set(index, tryNumber)
@@ -275,6 +275,7 @@ export class OwnedRun {
         else this.#execute(index)
       }
       if (state === 'queued' || state === 'scheduled') ready.push(index)
+      if ((dueAt || heldBy) && this.dag.tasks.get(taskId)?.child) this.#timers.hurry(index) // the child may have ended
       if (dueAt !== null) this.#startAt(index, dueAt)
     })
     this.#offer(ready)

@@ -24,8 +24,11 @@ export interface JobListener {
   runsWaiting(): void
   /** A slot of a pool was freed. */
   slotsFreed(): void
-  /** Another process changed this run, or any run if no id is passed. */
-  runChanged(dagRunId?: number): void
+  /**
+   * Another process changed this run, or any run if no id is passed. With `parentTask`, only a run that this task started
+   * has ended.
+   */
+  runChanged(dagRunId?: number, parentTask?: string): void
   /** Workers may have reported the ends of tries. Also called once a second. */
   reported(): void
   /** This process was declared dead and lost its runs. From now on it has a new job id. */

@@ -90,9 +90,10 @@ export class Runner implements JobListener {
     await this.#claiming.done()
   }
 
-  /** Resolves when this process owns no runs. */
+  /** Resolves when this process owns no runs, and none that it could claim waits. */
   async idle(): Promise<void> {
-    while (this.#runs.size > 0) await Promise.allSettled([...this.#runs.values()].map((run) => run.finished))
+    for (await this.#claiming.done(); this.#runs.size > 0; await this.#claiming.done())
+      await Promise.allSettled([...this.#runs.values()].map((run) => run.finished))
   }
 
   /** Stops every run of this process, with this reason. Resolves when the stops are written. */
@@ -144,9 +145,9 @@ export class Runner implements JobListener {
     this.#owner.admission.slotsFreed()
   }
 
-  runChanged(dagRunId?: number): void {
+  runChanged(dagRunId?: number, parentTask?: string): void {
     const changed = dagRunId === undefined ? [...this.#runs.values()] : [this.#runs.get(dagRunId)]
-    for (const run of changed) run?.changedElsewhere()
+    for (const run of changed) run?.changedElsewhere(parentTask)
     if (dagRunId !== undefined && !this.#runs.has(dagRunId)) this.#changedUnknown.add(dagRunId)
   }
 

@@ -120,6 +120,8 @@ function resourcesOf({ settings }: Loaded, pool: TaskPool): Resources {
     openHttp: (signal) => openHttp({ userAgent: `tminus/${VERSION}`, signal }),
     settingsOf: () => settings,
     now: clock.now,
+    // Tasks that start runs are never isolated.
+    childRun: () => Promise.reject(new TminusError('a child process starts no runs', { code: 'isolated' })),
     // Callbacks run in the parent.
     log: () => ({ debug: none, info: none, warn: none, error: none }),
     scrub,

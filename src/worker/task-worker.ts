@@ -128,7 +128,8 @@ export class TaskWorker implements JobListener {
 
   slotsFreed(): void {}
 
-  runChanged(dagRunId?: number): void {
+  runChanged(dagRunId?: number, parentTask?: string): void {
+    if (parentTask !== undefined) return
     const isMine = [...this.#running.values()].some((one) => dagRunId === undefined || one.dagRunId === dagRunId)
     if (isMine) this.#looking.request()
   }

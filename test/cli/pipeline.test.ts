@@ -63,6 +63,8 @@ describe('pipeline', () => {
       end_date: INSTANT,
       conf: {},
       note: null,
+      parent: null,
+      children: [],
       reason: null,
       task_instances: [
         { task_id: 'first', ...task },

@@ -292,6 +292,41 @@ describe('types: what must not compile', () => {
     expect(define).toBeTypeOf('function')
   })
 
+  test('a task that starts a run gives the state, the run id and the output of the named task', () => {
+    const define = () =>
+      dag('typed', {}, ({ task }) => {
+        const number = task('number', { output: z.number(), run: () => 1 })
+        const output = { task: 'count', schema: z.number() }
+        const load = task.triggerRun('load', { dag: 'other', wait: true, output })
+        const beside = task.triggerRun('beside', { dag: 'other' })
+        // @ts-expect-error not the end of a run
+        task.triggerRun('running', { dag: 'other', wait: true, allowedStates: ['running'] })
+        // @ts-expect-error a run always gets an object
+        task.triggerRun('params', { dag: 'other', conf: () => 7 })
+        // @ts-expect-error it never runs in a child process
+        task.triggerRun('isolated', { dag: 'other', isolate: true })
+        // @ts-expect-error without a dag
+        task.triggerRun('nothing', {})
+        task.triggerRun('given', {
+          dag: 'other',
+          upstream: { number },
+          // @ts-expect-error not a declared upstream
+          conf: ({ number, other }) => ({ number, other }),
+        })
+        task('typed', {
+          upstream: { load, beside },
+          run: ({ load, beside }) => {
+            const rows: number | undefined = load.output
+            const none: undefined = beside.output
+            // @ts-expect-error the task may have been skipped
+            const certain: number = load.output
+            return [rows, none, certain, load.runId.length, load.state]
+          },
+        })
+      })
+    expect(define).toBeTypeOf('function')
+  })
+
   test('callbacks get their own event and the settings of the dag; a command gets only words', () => {
     const settings = { TOKEN: z.string() }
     const ofCallbacks = () => [

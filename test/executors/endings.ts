@@ -3,7 +3,7 @@ import { withoutRetries } from '../../src/cli/verbs/pipeline.ts'
 import { readLogs } from '../../src/operations/logs.ts'
 import { captureConsole } from '../../src/task-console.ts'
 import { sendJson, startHttpServer } from '../support/http-server.ts'
-import { statesOf, stored, until } from '../support/runner.ts'
+import { notify, statesOf, stored, until } from '../support/runner.ts'
 import { AHEAD_MS, ENV, type Suite } from './under-test.ts'
 
 /** How tasks end, and what they get. */
@@ -125,6 +125,20 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
       expect(await outputOf(result.run_id, 'collect')).toEqual(['mapped[0] 0 2', '', 'mapped[2] 2 2'])
       const wrong = await run(dag('kinds'), { conf: { region: 'fr' } })
       expect(wrong).toMatchObject({ state: 'failed', reason: expect.stringContaining("it chose 'fr'") })
+    })
+
+    test('as the run that it starts and waits for', async () => {
+      const own = await open({ slots: 1 })
+      await notify(database, own)
+      await own.runner.claim({ dagIds: ['child'], onlyBegun: true })
+      const ended = await own.run(dag('parent'))
+      expect(statesOf(ended)).toEqual({ load: 'success', after: 'success' })
+      expect(await outputOf(ended.run_id, 'after')).toBe(8)
+      const failed = await own.run(dag('parent'), { conf: { fails: true } })
+      expect(failed.reason).toMatch(
+        /^load failed: run triggered__\d+_0_load of dag 'child' ended failed: count failed: disk/,
+      )
+      expect(await notes()).toEqual(['counts', 'counts'])
     })
 
     test('rescheduled: it releases its slot and uses up no retry', async () => {

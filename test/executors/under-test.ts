@@ -10,7 +10,7 @@ import { type LoadedDags, loadDags, readSettingsOfAll } from '../../src/load-dag
 import { openMetadata } from '../../src/metadata/metadata.ts'
 import { insertJob } from '../../src/processes/jobs.ts'
 import type { Resources } from '../../src/runner/execute.ts'
-import type { Executor } from '../../src/runner/executor.ts'
+import type { Attempt, Executor } from '../../src/runner/executor.ts'
 import type { JobListener } from '../../src/runner/process.ts'
 import type { RunnerOptions } from '../../src/runner/runner.ts'
 import { scrubber } from '../../src/secrets.ts'
@@ -68,12 +68,14 @@ export const ONE_SLOT: ExecutorUnderTest = { ...LOCAL, name: 'one slot', mostSlo
 export const ISOLATED: ExecutorUnderTest = {
   name: 'isolated',
   mostSlots: 8,
-  start: ({ database, loaded, env, resources: { now, scrub } }) => {
+  start: ({ database, loaded, env, resources }) => {
+    const { now, scrub } = resources
     const databaseUrl = database.connectionString
     const shared = { codeVersion: null, pipelinesDir: PIPELINES, env, databaseUrl, unnamed: false }
     const children = new Children({ slots: 8, log: silent, now, scrub, loaded, shared })
-    // A task that runs in this process would fail.
-    const execute = () => Promise.reject(new Error('not isolated'))
+    // A task that runs in this process would fail, except one that starts a run.
+    const execute = (attempt: Attempt) =>
+      attempt.task.child ? localExecutor(1, resources).execute(attempt) : Promise.reject(new Error('not isolated'))
     const local = (slots: number): Executor => ({ slots, isolates: () => false, execute, close: async () => {} })
     return { open: (slots) => () => isolatedExecutor(local(slots), 'all', children), close: () => children.close() }
   },
@@ -173,7 +175,7 @@ export function useSuite({ name, mostSlots, start }: ExecutorUnderTest): Suite {
     const settings = new Map<string, Record<string, unknown>>()
     readSettingsOfAll(loaded, ENV, settings)
     const resources = {
-      ...testResources(database),
+      ...testResources(database, [...loaded.dags.values()]),
       db: tasksPool,
       settingsOf: ({ id }: { id: string }) => settings.get(id) ?? {},
       now: () => new Date(Date.now() + AHEAD_MS),

@@ -137,3 +137,15 @@ test('a filter clears the ended runs that it matches, and counts them first', as
     queued: 'queued',
   })
 })
+
+test('a deleted parent leaves the runs that it started, without their link to it', async () => {
+  const child = dag(uniqueId('child'), {}, ({ task }) => task('a', { run: () => {} }))
+  const parent = dag(uniqueId('parent'), {}, ({ task }) => task.triggerRun('load', { dag: child }))
+  const own = await openTestRunner(database, [child, parent])
+  const { run_id: runId, children } = await own.run(parent)
+  expect(children).toMatchObject([{ dag_id: child.id, task_id: 'load', state: 'queued' }])
+  const shown = async () => (await readRuns(own.metadata, { dagId: child.id, limit: 1 }))[0]
+  expect(await shown()).toMatchObject({ parent: { dag_id: parent.id, run_id: runId, state: 'success' } })
+  await deleteRun(own.metadata, { dagId: parent.id, runId })
+  expect(await shown()).toMatchObject({ run_id: children[0]?.run_id, parent: null })
+})

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { onTestFinished } from 'vitest'
 import { Callbacks } from '../../src/callbacks/callbacks.ts'
 import { openHttp } from '../../src/connectors/http.ts'
 import type { Dag } from '../../src/dag/dag.ts'
@@ -7,7 +8,9 @@ import { localExecutor } from '../../src/executors/local.ts'
 import { openLog } from '../../src/log.ts'
 import type { Trigger } from '../../src/metadata/dag-runs.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
+import { childRuns } from '../../src/operations/child-runs.ts'
 import { type DagRunDetails, showRun } from '../../src/operations/list-runs.ts'
+import { deliver } from '../../src/processes/job.ts'
 import { insertJob } from '../../src/processes/jobs.ts'
 import type { Resources } from '../../src/runner/execute.ts'
 import type { Executor } from '../../src/runner/executor.ts'
@@ -35,7 +38,7 @@ export async function openTestRunner(
 ): Promise<TestRunner> {
   const metadata = openMetadata(database.pool, 'metadata')
   const jobId = await insertJob(metadata, 'pipeline')
-  const { slots = 4, resources = testResources(database), executorOf, ...given } = options
+  const { slots = 4, resources = testResources(database, dags), executorOf, ...given } = options
   const executor = executorOf?.(metadata, jobId) ?? localExecutor(slots, resources)
   const callbacks = new Callbacks({ db: metadata, resources, log: given.log ?? silent })
   const known = new Map(dags.map((dag) => [dag.id, dag]))
@@ -61,14 +64,27 @@ export async function openTestRunner(
   return { metadata, jobId, runner, run }
 }
 
+/** Delivers the notifications of the database to these runners until the test has ended. */
+export async function notify(database: TestDatabase, ...runners: TestRunner[]): Promise<void> {
+  const session = await database.pool.connect()
+  onTestFinished(() => session.release(true))
+  session.on('notification', ({ payload = '' }) => {
+    for (const { jobId, runner } of runners) deliver(payload, jobId, runner)
+  })
+  await session.query('listen tminus_metadata')
+}
+
 /** A job that is always alive. */
 export function jobOf(id: number): RunnerOptions['job'] {
   return { id, stepDown() {}, confirmAlive: () => undefined }
 }
 
-export function testResources(database: TestDatabase): Resources {
+export function testResources(database: TestDatabase, dags: readonly Dag[] = []): Resources {
+  const known = new Map(dags.map((dag) => [dag.id, dag]))
+  const db = openMetadata(database.pool, 'metadata')
   return {
     db: database.pool,
+    childRun: childRuns({ db, dags: known, now: () => new Date() }),
     openHttp: (signal) => openHttp({ userAgent: 'tminus/test', signal }),
     settingsOf: () => ({}),
     now: () => new Date(),

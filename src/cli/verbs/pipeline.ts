@@ -2,6 +2,7 @@ import { type App, type EndOptions, openApp, type Setup, setUp } from '../../app
 import type { Environment } from '../../config.ts'
 import type { Dag } from '../../dag/dag.ts'
 import type { RunResult } from '../../metadata/transitions.ts'
+import { withChildren } from '../../operations/child-runs.ts'
 import { showRun } from '../../operations/list-runs.ts'
 import { poolsOf, refuseMissingPools, setPool } from '../../operations/pools.ts'
 import { BROKEN } from '../../task-guard.ts'
@@ -33,7 +34,7 @@ const SCRATCH_SLOTS = 1_000
 export async function pipeline(dagId: string, options: PipelineOptions): Promise<number> {
   const screen = options.json ? undefined : new Screen()
   const setup = await setUp({
-    wanted: (dag) => dag.id === dagId,
+    wanted: (dag, dags) => withChildren(dags, dagId).has(dag.id),
     // If log lines and live lines share a terminal, the log lines must be printed above the live lines.
     logTo: screen?.live && process.stderr.isTTY ? screen.stream() : process.stderr,
     ...(options.env && { env: options.env }),
@@ -65,8 +66,8 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
     const watched = { db: app.metadata, dag, log: setup.log }
     const warned = isDistributed ? await refuseWithoutWorker(watched) : undefined
     if (!options.json && options.env === undefined) await warnStale(app.metadata, setup)
-    // First adopts the unfinished runs of this dag that another process began.
-    await app.runner.claim({ dagIds: [dag.id], onlyBegun: true })
+    // First adopts the unfinished runs of these dags that another process began.
+    await app.runner.claim({ dagIds: [...withChildren(setup.loaded.dags, dagId)], onlyBegun: true })
     const logicalDate = setup.clock.now()
     const run = await app.runner.run(options.retry === false ? withoutRetries(dag) : dag, { logicalDate, conf })
     progress.started(run)

@@ -1,4 +1,5 @@
 import { readWaiting } from '../../maintenance/stays-queued.ts'
+import type { LinkedRun } from '../../operations/list-runs.ts'
 import { setNote } from '../../operations/note.ts'
 import { findRun } from '../find-run.ts'
 import { answer, instant, say, table, took, wrapped } from '../terminal/table.ts'
@@ -19,7 +20,10 @@ export async function runsShow(dagId: string, runId: string, { output }: ListOpt
   })
   const why = run.waiting_for ?? run.reason
   const note = run.note === null ? '' : `\nnote: ${run.note}`
-  const head = `${run.dag_id}  ${run.run_id}  ${run.state}${why === null ? '' : `: ${why}`}${note}`
+  const named = (one: LinkedRun) => `${one.dag_id} ${one.run_id} (${one.state})`
+  const parent = run.parent === null ? '' : `\nstarted by ${run.parent.task_id} of ${named(run.parent)}`
+  const children = run.children.map((one) => `\n${one.task_id} started ${named(one)}`).join('')
+  const head = `${run.dag_id}  ${run.run_id}  ${run.state}${why === null ? '' : `: ${why}`}${note}${parent}${children}`
   const columns = ['task_id', 'state', 'try', 'start', 'duration', 'reason']
   return answer(output, run, () => `${wrapped(head).join('\n')}\n${table(columns, rows, { spare: ['start'] })}`)
 }

@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { isOver } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { readLabels } from '../../operations/labels.ts'
-import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
+import type { InstanceRow, LinkedRun, RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
 import { elementsQuery, type Folded, foldElements } from '../fold-elements.ts'
@@ -17,7 +17,7 @@ import { RunPage } from './run-head.tsx'
 export const runPages = new Hono<WebEnv>()
 
 runPages.get('/dags/:dag/runs/:run', async (c) => {
-  const { run, instances, mark } = await findLiveRun(c)
+  const { run, instances, children, mark } = await findLiveRun(c)
   const reasonOf = await readWaiting(c.var.site.metadata, c.var.site.dags, [run])
   const waiting = reasonOf(run)
   const explained = instances.map((one) => ({ ...one, reason: reasonOf(run, one.task_id) ?? one.reason }))
@@ -49,6 +49,7 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
           </section>
         )}
         <Tasks c={c} run={run} found={found} labels={labels} />
+        {children.length > 0 && <Children found={children} />}
         <About c={c} run={run} />
       </div>
     </RunPage>,
@@ -154,8 +155,39 @@ export function TaskActions({ run, taskId }: { run: RunRow; taskId: string }) {
   )
 }
 
+function Children({ found }: { found: readonly LinkedRun[] }) {
+  return (
+    <section class="stack">
+      <h2 class="minor">Runs that it started</h2>
+      <Table name="Runs that it started" columns={['Task', 'Run', 'State']} brief>
+        {found.map((one) => (
+          <tr>
+            <th scope="row">
+              <Id id={one.task_id} />
+            </th>
+            <td data-label="Run">
+              <RunLink to={one} />
+            </td>
+            <td class="fold-end">
+              <StateMark state={one.state} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </section>
+  )
+}
+
+function RunLink({ to }: { to: LinkedRun }) {
+  return (
+    <a class="id" href={paths.run(to.dag_id, to.run_id)}>
+      <Id id={`${to.dag_id} ${to.run_id}`} />
+    </a>
+  )
+}
+
 function About({ c, run }: { c: WebContext; run: RunRow }) {
-  const { data_interval_start: from, data_interval_end: to, conf } = run
+  const { data_interval_start: from, data_interval_end: to, conf, parent } = run
   const params = JSON.stringify(conf, null, 2)
   const facts: Fact[] = [
     ['Duration', <Duration ms={durationOf(run.start_date, run.end_date)} />],
@@ -164,6 +196,7 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
     ['Queued', <Time at={run.queued_at} />],
     ['Late since', run.late_at && <Time at={run.late_at} />],
     ['Run type', run.run_type],
+    ['Started by', parent && <RunLink to={parent} />],
     ['Logical date', <Time at={run.logical_date} />],
     [
       'Data interval',
