@@ -16,16 +16,17 @@ export async function findBlocked<W extends TryKey>(db: Metadata, waiting: reado
 
 /**
  * A tick may have a scheduled run and a run of a backfill: the newer one counts. An element waits for the mapped task, because
- * arrays differ in length.
+ * arrays differ in length. `offset 0` makes Postgres look up each row by its key, as in `RUN` of transitions.ts.
  */
 const FIND_BLOCKED = `
 select n::int, 'waits for ' || t.task_id || ' of run ' || p.run_id || case when t.state in ('failed', 'upstream_failed')
     then ', which failed: clear or mark it' else '' end as reason,
   p.state = 'queued' and (p.run_type = 'backfill', p.dag_run_id) < (r.run_type = 'backfill', r.dag_run_id) as "givesWay"
 from unnest($1::bigint[], $2::text[]) with ordinality as w (dag_run_id, task_id, n)
-join metadata.dag_run r on r.dag_run_id = w.dag_run_id and r.run_type in ('scheduled', 'backfill')
+cross join lateral (select * from metadata.dag_run o where o.dag_run_id = w.dag_run_id offset 0) r
 cross join lateral (
   select o.* from metadata.dag_run o where o.dag_id = r.dag_id and o.run_type in ('scheduled', 'backfill')
     and o.logical_date < r.logical_date order by o.logical_date desc, o.dag_run_id desc limit 1) p
-join metadata.task_instance t on t.dag_run_id = p.dag_run_id and t.task_id = split_part(w.task_id, '[', 1)
-where t.state not in ('success', 'skipped')`
+cross join lateral (select * from metadata.task_instance i
+  where i.dag_run_id = p.dag_run_id and i.task_id = split_part(w.task_id, '[', 1) offset 0) t
+where r.run_type in ('scheduled', 'backfill') and t.state not in ('success', 'skipped')`
