@@ -456,3 +456,20 @@ test('mapping', async () => {
   const empty = await run('mapping', {}, { conf: { numbers: [] } })
   expect(empty.states).toEqual({ ...all('skipped', tasks), get_numbers: 'success' })
 })
+
+test('branch_and_past', async () => {
+  const { dag, runner } = await openExample('branch_and_past')
+  const at = (minute: number) =>
+    ({ runType: 'scheduled', logicalDate: new Date(Date.UTC(2026, 10, 30, 6, minute)) }) as const
+  expect(statesOf(await runner.run(dag, at(0)))).toEqual({
+    should_run: 'success',
+    empty_task_1: 'success',
+    empty_task_2: 'skipped',
+  })
+  expect(statesOf(await runner.run(dag, at(1)))).toEqual({
+    should_run: 'success',
+    empty_task_1: 'skipped',
+    empty_task_2: 'success',
+  })
+  expect([...dag.tasks.values()].map(({ dependsOnPast }) => dependsOnPast)).toEqual([true, true, true])
+})
