@@ -9,12 +9,13 @@ import { Callbacks } from '../src/callbacks/callbacks.ts'
 import { loadDags } from '../src/load-dags.ts'
 import type { Trigger } from '../src/metadata/dag-runs.ts'
 import type { LogLine } from '../src/metadata/transitions.ts'
+import { readRuns } from '../src/operations/list-runs.ts'
 import { captureConsole } from '../src/task-console.ts'
 import { nextTick } from '../src/timetable.ts'
 import { runCli } from './support/cli.ts'
 import { useDatabase } from './support/database.ts'
 import { startHttpServer } from './support/http-server.ts'
-import { openTestRunner, silent, statesOf, testResources, until } from './support/runner.ts'
+import { notify, openTestRunner, silent, statesOf, stored, testResources, until } from './support/runner.ts'
 
 /** The kinds of Airflow's example dags, written for T-minus. docs/from-airflow.md lists which file is which. */
 const FOLDER = fileURLToPath(new URL('fixtures/airflow-examples', import.meta.url))
@@ -29,12 +30,13 @@ async function openExample(id: string, settings: Record<string, unknown> = {}, s
   const called: string[] = []
   const line = (level: string) => (message: string) => void called.push(`${level} ${message}`)
   const log = () => ({ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') })
-  const resources = { ...testResources(database), settingsOf: () => settings, log }
+  const resources = { ...testResources(database, [...dags.values()]), settingsOf: () => settings, log }
   const runner = await openTestRunner(database, [...dags.values()], {
     slots,
     resources,
     onLog: (one) => lines.push(one),
   })
+  await notify(database, runner)
   return { dag, runner, resources, lines, called }
 }
 
@@ -472,4 +474,45 @@ test('branch_and_past', async () => {
     empty_task_2: 'success',
   })
   expect([...dag.tasks.values()].map(({ dependsOnPast }) => dependsOnPast)).toEqual([true, true, true])
+})
+
+/** Runs an example that starts runs of another dag; returns the states and outputs of the newest run of that dag too. */
+async function runWithChild(id: string, childId: string, trigger: Partial<Trigger> = {}) {
+  const { dags } = await loaded
+  const { dag, runner } = await openExample(id)
+  await runner.runner.claim({ dagIds: [...dags.keys()], onlyBegun: false })
+  const ended = await runner.run(dag, trigger)
+  const outputs = await outputsOf(id, ended.run_id)
+  const newest = async () => (await readRuns(runner.metadata, { dagId: childId, limit: 1 }))[0]
+  await until(async () => (await newest())?.state !== 'running' && (await newest())?.state !== 'queued')
+  const child = await newest()
+  if (child === undefined) return { states: statesOf(ended), outputs, child: undefined }
+  const details = await stored(runner.metadata, childId, child.run_id)
+  return {
+    states: statesOf(ended),
+    outputs,
+    child: { states: statesOf(details), outputs: await outputsOf(childId, child.run_id) },
+  }
+}
+
+test('trigger', async () => {
+  const { states, outputs, child } = await runWithChild('trigger_controller', 'trigger_target')
+  expect(states).toEqual(all('success', ['trigger_dagrun', 'print']))
+  expect(outputs.print).toBe('success: Remotely received: Hello World')
+  expect(child).toEqual({ states: { run_this: 'success' }, outputs: { run_this: 'Remotely received: Hello World' } })
+})
+
+test('assets', async () => {
+  const logicalDate = new Date('2026-11-30T00:00:00Z')
+  const { states, child } = await runWithChild('asset_producer', 'asset_consumer', { logicalDate })
+  expect(states).toEqual(all('success', ['produce', 'new_data']))
+  expect(child).toEqual({ states: { consume: 'success' }, outputs: { consume: 'reads data/2026-11-30.csv' } })
+})
+
+test('external_task', async () => {
+  const failed = await runWithChild('marker_parent', 'marker_child', { conf: { ok: false } })
+  expect(failed).toMatchObject({ states: { parent_task: 'failed', run_child: 'upstream_failed' }, child: undefined })
+  const { states, child } = await runWithChild('marker_parent', 'marker_child')
+  expect(states).toEqual(all('success', ['parent_task', 'run_child']))
+  expect(child?.states).toEqual(all('success', ['child_task1', 'child_task2']))
 })
