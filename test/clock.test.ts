@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openClock } from '../src/clock.ts'
+import { openClock, Timers } from '../src/clock.ts'
 
 describe('the clock', () => {
   test('starts at the given instant and runs on', () => {
@@ -15,4 +15,14 @@ describe('the clock', () => {
   test('without a start, is the system clock', () => {
     expect(Math.abs(openClock().now().getTime() - Date.now())).toBeLessThan(60_000)
   })
+})
+
+test('a hurried timer acts at once, whether it is set before or after', async () => {
+  const timers = new Timers<string>()
+  const acts = (key: string) => new Promise<void>((resolve) => timers.wakeAfter(key, 3_600_000, resolve))
+  const set = acts('set')
+  timers.hurry('set')
+  await set
+  timers.hurry('later')
+  await acts('later')
 })
