@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import type { DefineTask } from '../../src/dag/builder.ts'
 import { type Dag, dag } from '../../src/dag/dag.ts'
 import { fail, skip } from '../../src/dag/ending.ts'
-import type { Task } from '../../src/dag/task.ts'
+import type { Group, Task, TaskContext } from '../../src/dag/task.ts'
 import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
 import { useDatabase } from '../support/database.ts'
 import { after, interpret, type ModelTask, outcomesOf } from '../support/reference.ts'
@@ -35,27 +36,37 @@ const models = fc
     }),
   )
 
+type Define = DefineTask<TaskContext>
+
 /** A branch is defined last, because its options are defined before it. In the model it comes before them. */
 function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag {
-  return dag(uniqueId('model'), { defaultArgs: { retryDelay: '1ms' } }, ({ task }) => {
+  return dag(uniqueId('model'), { defaultArgs: { retryDelay: '1ms' } }, (outside) => {
     const defined: Record<string, Task> = {}
+    const grouped = model.filter(({ id }) => id.startsWith('g.'))
+    let group: Group | undefined
     const chooser = model.find(({ branch }) => branch)?.id
     const tasksOf = (ids: readonly string[] = []) => ids.map((id) => defined[id] as Task)
-    const mappedOf = (one: ModelTask, { [one.map?.over ?? '']: over, ...upstream }: Record<string, Task>) => {
+    const mappedOf = (
+      task: Define,
+      one: ModelTask,
+      { [one.map?.over ?? '']: over, ...upstream }: Record<string, Task>,
+    ) => {
       starts[one.id] = 0
       const run = (index: number, _inputs: unknown, { taskId }: { taskId: string }) =>
         drawnEnd({ ...one, id: taskId, outcomes: outcomesOf(one, index) }, starts, starts[taskId])()
       const { rule, retries } = one
       return task.map(one.id, { over: over as Task<number[]>, upstream, triggerRule: rule, retries, run })
     }
-    for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
-      const { id, rule, retries, branch, teardown, map } = one
+    const define = ({ task }: { task: Define }, one: ModelTask, id = one.id): void => {
+      const { rule, retries, branch, teardown, map } = one
       const array = model.find((other) => other.map?.over === id)?.map
-      const parents = one.upstream.filter((parent) => parent !== chooser)
-      const upstream = Object.fromEntries(parents.map((parent) => [parent, defined[parent] as Task]))
+      const whole = one.viaGroup && group ? { g: group } : {}
+      const parents = one.upstream.filter((parent) => parent !== chooser && !one.viaGroup?.includes(parent))
+      const single = Object.fromEntries(parents.map((parent) => [parent, defined[parent] as Task]))
+      const upstream = { ...single, ...whole }
       const run = drawnEnd(one, starts)
       const { x, y } = branch?.options ?? {}
-      defined[id] = branch
+      defined[one.id] = branch
         ? task.branch(id, {
             upstream,
             options: { x: tasksOf(x), y: tasksOf(y) },
@@ -65,7 +76,7 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
             },
           })
         : map
-          ? mappedOf(one, upstream)
+          ? mappedOf(task, one, single)
           : array
             ? task(id, {
                 upstream,
@@ -76,13 +87,22 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
               })
             : teardown
               ? task(id, { teardown: defined[teardown] as Task, retries, run })
-              : task(id, { upstream, triggerRule: rule, retries, run })
+              : one.outcomes.includes('wait')
+                ? task.waitFor(id, { upstream, triggerRule: rule, retries, every: '1ms', check: run })
+                : task(id, { upstream, triggerRule: rule, retries, run })
+    }
+    for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
+      if (one === grouped[0])
+        group = outside.group('g', (inside) => {
+          for (const member of grouped) define(inside, member, member.id.slice(2))
+        })
+      else if (!grouped.includes(one)) define(outside, one)
     }
   })
 }
 
 /** Counts its starts. Each start ends as drawn. */
-function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>, before = 0): () => Promise<void> {
+function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>, before = 0): () => Promise<boolean> {
   starts[id] = before
   return async () => {
     const start = starts[id] ?? 0
@@ -93,6 +113,7 @@ function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>, b
     if (outcome === 'skip_downstream') throw skip.downstream('as drawn')
     if (outcome === 'fail_for_good') throw fail('as drawn')
     if (outcome === 'fail') throw new Error('as drawn')
+    return outcome !== 'wait'
   }
 }
 
@@ -201,4 +222,42 @@ const mapping = fc
 
 test('random dags with a mapped task end as in the reference interpreter', async () => {
   await fc.assert(fc.asyncProperty(mapping, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
+})
+
+/** Random dags some of whose tasks wait, for up to three checks. */
+const waiting = fc.tuple(models, fc.array(fc.nat(3), { minLength: 12, maxLength: 12 })).map(([model, checks]) =>
+  model.map((task, index): ModelTask => {
+    const waits = Array.from({ length: checks[index] ?? 0 }, () => 'wait' as const)
+    return { ...task, outcomes: [...waits, ...task.outcomes] }
+  }),
+)
+
+test('random dags with tasks that wait end as in the reference interpreter, each wait with its number of checks', async () => {
+  await fc.assert(fc.asyncProperty(waiting, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 100 })
+})
+
+/** A random dag some of whose tasks are a group, which later tasks follow as a whole, at random. */
+const grouping = fc
+  .record({
+    model: models,
+    from: fc.nat(),
+    size: fc.nat(5),
+    follows: fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
+  })
+  .map(({ model, from, size, follows }) => {
+    const first = from % model.length
+    const members = model.slice(first, first + size + 1).map(({ id }) => id)
+    const nameOf = (id: string) => (members.includes(id) ? `g.${id}` : id)
+    const renamed = model.map((task) => ({ ...task, id: nameOf(task.id), upstream: task.upstream.map(nameOf) }))
+    const group = renamed.slice(first, first + size + 1)
+    const last = group.map(({ id }) => id).filter((id) => !group.some(({ upstream }) => upstream.includes(id)))
+    return renamed.map((task, index): ModelTask => {
+      const isFollowing = index > first + size && follows[index] === true
+      if (!isFollowing) return task
+      return { ...task, viaGroup: last, upstream: [...new Set([...task.upstream, ...last])] }
+    })
+  })
+
+test('random dags with a group end as in the reference interpreter', async () => {
+  await fc.assert(fc.asyncProperty(grouping, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 100 })
 })

@@ -6,13 +6,15 @@ export interface ModelTask {
   upstream: string[]
   rule: TriggerRule
   retries: number
-  /** How each start ends; the last one repeats. */
-  outcomes: ('success' | 'fail' | 'fail_for_good' | 'skip' | 'skip_downstream')[]
-  /** Of a branch: the tasks to choose from, by option, and the options that it chooses. The tasks come later. */
+  /** How each start ends; the last one repeats. With a `wait`, the task is a `waitFor`: that check returns false. */
+  outcomes: ('success' | 'fail' | 'fail_for_good' | 'skip' | 'skip_downstream' | 'wait')[]
+  /** The last tasks of the group `g`, if the task names the group as an upstream. */
+  viaGroup?: readonly string[]
   /** Of a teardown: its setup. Its upstreams are the setup and everything after it. */
   teardown?: string
   /** Of a mapped task: the task that returns the array, and its length. */
   map?: { over: string; length: number }
+  /** Of a branch: the tasks to choose from, by option, and the options that it chooses. The tasks come later. */
   branch?: { options: Readonly<Record<string, readonly string[]>>; chosen: readonly string[] }
 }
 
@@ -122,6 +124,7 @@ function tried(task: ModelTask, starts: Record<string, number>): TerminalTaskSta
     const start = starts[task.id] ?? 0
     starts[task.id] = start + 1
     const outcome = task.outcomes[Math.min(start, task.outcomes.length - 1)]
+    if (outcome === 'wait') continue
     if (outcome === 'success') return 'success'
     if (outcome === 'skip' || outcome === 'skip_downstream') return 'skipped'
     if (outcome === 'fail_for_good' || ++failures > task.retries) return 'failed'
