@@ -66,7 +66,7 @@ export async function judgeCrashes(metadata: Metadata): Promise<Verdict> {
     (select count(*)::int from metadata.dag_run) as runs,
     (select count(*)::int from metadata.dag_run where state = 'failed') as failed,
     (select count(*)::int from metadata.task_try where reason like 'lost:%') as "lostTries",
-    (select count(*)::int from metadata.task_instance where state in ('running', 'queued', 'scheduled', 'up_for_retry')) as running,
+    (select count(*)::int from metadata.task_instance where state in ('running', 'queued', 'scheduled', 'up_for_retry', 'up_for_reschedule')) as running,
     (select count(*)::int from (select from effect where what = 'begun'
       group by dag_id, run_id, task_id, try_number having count(*) > 1) x) as "startedTwice",
     (select count(*)::int from metadata.task_try s join metadata.task_try l using (dag_run_id, task_id)
