@@ -11,7 +11,8 @@ beforeAll(async () => {
 })
 
 test('two processes started at the same instant on the same queued run execute it once', async () => {
-  const dags = await crashDags()
+  // Each of their tasks is one task instance with one try.
+  const dags = (await crashDags()).filter(({ id }) => id.startsWith('random-'))
   const { metadata } = await openTestRunner(database, dags)
   await metadata.query(`update metadata.job set state = 'success', ended_at = now()`)
   for (const dag of dags) await enqueue(metadata, dag, { logicalDate: new Date() })
