@@ -22,6 +22,8 @@ const Variables = z.object({
   POSTGRES_DB: z
     .string()
     .regex(/^[^?#]*$/, 'must not contain ? or #')
+    // A URL drops such parts.
+    .regex(/^(?!(.*\/)?\.{1,2}(\/|$))/s, 'must not be . or .., nor have such a part between slashes')
     .default('tminus'),
   METADATA_SCHEMA: z.string().regex(SCHEMA_NAME, NO_SCHEMA_NAME).default('metadata'),
   WORKER_SCHEMA: z.string().regex(SCHEMA_NAME, NO_SCHEMA_NAME).default('tminus_worker'),

@@ -274,7 +274,7 @@ describe('a database address in parts', () => {
       '[fd00::1]',
       '/var/run/postgresql',
     )
-    const database = text.filter((name) => !/[?#]/.test(name) && !/^\.*$/.test(name))
+    const database = text.filter((name) => !/[?#]/.test(name) && !/(^|\/)\.{1,2}(\/|$)/.test(name))
     fc.assert(
       fc.property(host, text, text, database, fc.integer({ min: 1, max: 65_535 }), (host, user, password, db, port) => {
         const parts = { POSTGRES_HOST: host, POSTGRES_PORT: String(port), POSTGRES_USER: user }
@@ -310,6 +310,11 @@ describe('a database address in parts', () => {
     ],
     [{ POSTGRES_HOST: 'h', POSTGRES_PORT: '0' }, 'POSTGRES_PORT must be a whole number from 1 to 65535'],
     [{ POSTGRES_HOST: 'h', POSTGRES_DB: 'hunter2?a' }, 'POSTGRES_DB must not contain ? or #'],
+    [
+      { POSTGRES_HOST: 'h', POSTGRES_DB: './a' },
+      'POSTGRES_DB must not be . or .., nor have such a part between slashes',
+    ],
+    [{ POSTGRES_HOST: 'h', POSTGRES_DB: 'a/..' }, 'POSTGRES_DB must not be . or ..'],
     [
       { POSTGRES_HOST: 'h', POSTGRES_PASSWORD_FILE: '/hunter2' },
       'POSTGRES_PASSWORD_FILE names a file that cannot be read',
