@@ -1,10 +1,10 @@
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Database } from '../../src/db/pool.ts'
 import { type Running, runCli, startCli } from '../support/cli.ts'
-import { withDatabase } from '../support/database.ts'
+import { type TestDatabase, withDatabase } from '../support/database.ts'
 import { removeFolder, scratchFolder } from '../support/scratch.ts'
 import { WITHIN } from '../support/within.ts'
 import { expectNothingRunning } from './support.ts'
@@ -39,9 +39,12 @@ const hasRun = (running: Running, text: string, times = 1) =>
     WITHIN,
   )
 
-async function pipelines(files: Readonly<Record<string, string>>) {
+/** Removes the folder after the work. The tests are concurrent, so they cannot use `onTestFinished`. */
+async function withPipelines(
+  files: Readonly<Record<string, string>>,
+  work: (made: Pick<Watched, 'folder' | 'write'>) => Promise<void>,
+): Promise<void> {
   const folder = await scratchFolder()
-  onTestFinished(() => removeFolder(folder))
   const write = async (name: string, text: string) => {
     const file = join(folder, 'pipelines', name)
     await mkdir(join(file, '..'), { recursive: true })
@@ -53,7 +56,7 @@ async function pipelines(files: Readonly<Record<string, string>>) {
   await mkdir(join(folder, 'node_modules'))
   await symlink(fileURLToPath(new URL('../..', import.meta.url)), join(folder, 'node_modules/tminus'))
   for (const [name, text] of Object.entries(files)) await write(name, text)
-  return { folder: join(folder, 'pipelines'), write }
+  await work({ folder: join(folder, 'pipelines'), write }).finally(() => removeFolder(folder))
 }
 
 interface Watched {
@@ -70,8 +73,10 @@ async function watching(
   work: (watched: Watched) => Promise<void>,
   { verb = 'start', ...settings }: { verb?: string } & Record<string, string> = {},
 ): Promise<void> {
-  await withDatabase(async ({ connectionString, pool }) => {
-    const { folder, write } = await pipelines(files)
+  const inFolder = async (
+    { connectionString, pool }: Pick<TestDatabase, 'connectionString' | 'pool'>,
+    { folder, write }: Pick<Watched, 'folder' | 'write'>,
+  ) => {
     const env = { DATABASE_URL: connectionString, PIPELINES_DIR: folder, ...settings, WATCH: '' }
     const running = startCli([verb], { env: { ...env, WATCH: settings.WATCH ?? 'on' } })
     await work({ running, env, pool, folder, write }).finally(async () => {
@@ -80,7 +85,8 @@ async function watching(
       const { rows } = await pool.query<{ pid: number }>('select pid from metadata.job')
       await vi.waitFor(() => expect(rows.filter(({ pid }) => isAlive(pid))).toEqual([]), WITHIN)
     })
-  })
+  }
+  await withDatabase((database) => withPipelines(files, (made) => inFolder(database, made)))
 }
 
 function isAlive(pid: number): boolean {
@@ -232,29 +238,31 @@ describe.concurrent('with WATCH=on', () => {
       expect((await running.ended).code).toBe(137)
     }))
 
-  test('a wrong setting ends parent and child with exit code 2 and one message', async () => {
-    const { folder } = await pipelines({ 'hello/dag.ts': saying('one') })
-    const env = { WATCH: 'on', PIPELINES_DIR: folder, CONCURRENCY: 'many' }
-    const { code, stderr } = await runCli(['start'], { env })
-    expect([code, stderr]).toEqual([2, '✖ Wrong setting: CONCURRENCY must be a whole number from 1 to 1000\n'])
-  })
+  test('a wrong setting ends parent and child with exit code 2 and one message', () =>
+    withPipelines({ 'hello/dag.ts': saying('one') }, async ({ folder }) => {
+      const env = { WATCH: 'on', PIPELINES_DIR: folder, CONCURRENCY: 'many' }
+      const { code, stderr } = await runCli(['start'], { env })
+      expect([code, stderr]).toEqual([2, '✖ Wrong setting: CONCURRENCY must be a whole number from 1 to 1000\n'])
+    }))
 
   test('a worker and its scheduler load changed code too', () =>
     watching(
       { 'hello/dag.ts': saying('one') },
       async ({ running, write, env, pool }) => {
         const worker = startCli(['worker'], { env: { ...env, WATCH: 'on' } })
-        onTestFinished(() => void worker.process.kill('SIGTERM'))
         const hasLogged = (text: string) =>
           vi.waitFor(async () => {
             const { rows } = await pool.query('select from metadata.task_log where message = $1 limit 1', [text])
             expect(rows, running.stdout() + worker.stdout() + worker.stderr()).toHaveLength(1)
           }, WITHIN)
-        await hasLogged('says one')
-        await write('hello/dag.ts', saying('two'))
-        await hasLogged('says two')
-        await hasRun(worker, 'the pipelines have changed')
-        worker.process.kill('SIGTERM')
+        try {
+          await hasLogged('says one')
+          await write('hello/dag.ts', saying('two'))
+          await hasLogged('says two')
+          await hasRun(worker, 'the pipelines have changed')
+        } finally {
+          worker.process.kill('SIGTERM')
+        }
         expect((await worker.ended).code).toBe(0)
         const { rows } = await pool.query(`select from metadata.task_instance where state = 'failed'`)
         expect(rows).toEqual([])

@@ -165,7 +165,7 @@ describe('a task that depends on the past', () => {
     expect(await dies.runner.release(0, 'ends', 0)).toBe(1)
     const adopts = await claiming(one)
     await until(async () => (await stored(db(), one.id, second)).state === 'running')
-    expect(await load(one, second)).toBe(`scheduled: waits for load of run ${first}`)
+    await reached(one, second, `scheduled: waits for load of run ${first}`)
     gate.resolve()
     await other.runner.idle()
     const endedAt = Date.now()
