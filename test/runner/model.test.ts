@@ -129,8 +129,13 @@ async function expectAsReference(model: readonly ModelTask[], slots: number): Pr
   expect(result.state).toBe(expected.run)
 }
 
+/** Draws this many dags, each executed with one, three or sixteen slots. */
+async function expectAllAsReference(drawn: fc.Arbitrary<ModelTask[]>, numRuns: number): Promise<void> {
+  await fc.assert(fc.asyncProperty(drawn, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns })
+}
+
 test('random dags end as in the reference interpreter, with the same number of starts for each task', async () => {
-  await fc.assert(fc.asyncProperty(models, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
+  await expectAllAsReference(models, 150)
 })
 
 /** A random dag with a branch `b` after some of its tasks. The later tasks are in its options, at random. */
@@ -154,7 +159,7 @@ const branching = fc
   })
 
 test('random dags with a branch end as in the reference interpreter, whatever the order in which tasks end', async () => {
-  await fc.assert(fc.asyncProperty(branching, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
+  await expectAllAsReference(branching, 150)
 })
 
 test('random dags with short circuits end as in the reference interpreter', async () => {
@@ -197,7 +202,7 @@ const tearingDown = fc
   })
 
 test('random dags with a teardown end as in the reference interpreter', async () => {
-  await fc.assert(fc.asyncProperty(tearingDown, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
+  await expectAllAsReference(tearingDown, 150)
 })
 
 /** A random dag with a task `m` that is mapped over one of the tasks before it; later tasks follow it at random. */
@@ -221,7 +226,7 @@ const mapping = fc
   })
 
 test('random dags with a mapped task end as in the reference interpreter', async () => {
-  await fc.assert(fc.asyncProperty(mapping, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 150 })
+  await expectAllAsReference(mapping, 150)
 })
 
 /** Random dags some of whose tasks wait, for up to three checks. */
@@ -233,7 +238,7 @@ const waiting = fc.tuple(models, fc.array(fc.nat(3), { minLength: 12, maxLength:
 )
 
 test('random dags with tasks that wait end as in the reference interpreter, each wait with its number of checks', async () => {
-  await fc.assert(fc.asyncProperty(waiting, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 100 })
+  await expectAllAsReference(waiting, 100)
 })
 
 /** A random dag some of whose tasks are a group, which later tasks follow as a whole, at random. */
@@ -259,5 +264,5 @@ const grouping = fc
   })
 
 test('random dags with a group end as in the reference interpreter', async () => {
-  await fc.assert(fc.asyncProperty(grouping, fc.constantFrom(1, 3, 16), expectAsReference), { numRuns: 100 })
+  await expectAllAsReference(grouping, 100)
 })

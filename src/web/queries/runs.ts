@@ -69,6 +69,10 @@ export async function readGrid(
   return rows
 }
 
+/** From the start of the first task instance of a group of rows to the end of the last one, or to now. */
+const SPAN_MS = `(extract(epoch from max(coalesce(ended_at, case when state = 'running' then now() end)) - min(started_at))
+  * 1000)::float8`
+
 /** The instances of these tasks in these runs, by group. A task may be in several groups. */
 export async function readGroups(
   db: Metadata,
@@ -78,8 +82,7 @@ export async function readGroups(
   if (members.length === 0) return []
   const { rows } = await db.query<GroupCell>(
     `select dag_run_id as run, "group", array_agg(distinct state::text) as states,
-       (extract(epoch from max(coalesce(ended_at, case when state = 'running' then now() end)) - min(started_at)) * 1000)::float8
-         as duration_ms
+       ${SPAN_MS} as duration_ms
      from metadata.task_instance join unnest($2::text[], $3::text[]) as member ("group", task_id) using (task_id)
      where dag_run_id = any($1::bigint[])
      group by dag_run_id, "group"`,
@@ -104,8 +107,7 @@ export async function readElements(
   const { rows } = await db.query<ElementsCell>(
     `select dag_run_id as run, split_part(task_id, '[', 1) as task_id, array_agg(distinct state::text) as states,
        count(ended_at)::int as ended, count(*)::int as total,
-       (extract(epoch from max(coalesce(ended_at, case when state = 'running' then now() end)) - min(started_at)) * 1000)::float8
-         as duration_ms
+       ${SPAN_MS} as duration_ms
      from metadata.task_instance
      where dag_run_id = any($1::bigint[]) and task_id like '%]' and split_part(task_id, '[', 1) = any($2::text[])
      group by 1, 2`,
