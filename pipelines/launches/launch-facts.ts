@@ -1,11 +1,10 @@
 import { visibleText } from 'tminus'
 import { LIMITS, webAddress } from 'tminus/connectors/discord'
 import type { Launch } from './launch.ts'
-import { WORDS } from './words.ts'
 
 /** `Space Launch Complex 40, Cape Canaveral SFS, FL, USA`; null if neither is known. */
 export function placeText({ pad, location }: Pick<Launch, 'pad' | 'location'>): string | null {
-  return pad && location ? WORDS.place(pad, location) : (pad ?? location)
+  return pad && location ? `${pad}, ${location}` : (pad ?? location)
 }
 
 /** The web page of the launch: `info_url` of Launch Library if it is set, else the page on spacelaunchnow.me. */

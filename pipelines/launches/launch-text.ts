@@ -2,19 +2,19 @@ import { humanDuration } from 'tminus'
 import { isPrecise, type StoredLaunch } from './launch.ts'
 import type { StoredChange } from './read-launches.ts'
 import { coarseTime, precisionOf, timeText } from './time.ts'
-import { WORDS } from './words.ts'
+import { EN, statusName, type Words } from './words/en.ts'
 
 /** `2026-12-12 14:05Z`, `12 December 2026, morning` or `NET December 2026`: a placeholder is never shown as a time. */
 export function shortTime(net: Date, netPrecision: number | null): string {
   if (isPrecise(netPrecision)) return instantText(net)
-  return coarseTime(net, precisionOf({ net_precision: netPrecision })).replace(/ \(.*\)$/, '')
+  return coarseTime(net, precisionOf({ net_precision: netPrecision }), EN).replace(/ \(.*\)$/, '')
 }
 
 /** `12 December 2026, 14:05 UTC (in 3 d)` */
 export function longTime(net: Date, netPrecision: number | null, now: Date): string {
   return isPrecise(netPrecision)
-    ? `${timeText(net)} (${awayText(net, now)})`
-    : coarseTime(net, precisionOf({ net_precision: netPrecision }))
+    ? `${timeText(net, EN)} (${awayText(net, now)})`
+    : coarseTime(net, precisionOf({ net_precision: netPrecision }), EN)
 }
 
 /** `2026-12-12 14:05Z` */
@@ -30,8 +30,8 @@ function awayText(net: Date, now: Date): string {
   return ms < 0 ? `${humanDuration(-ms)} ago` : `in ${humanDuration(ms)}`
 }
 
-export function statusText({ status_id, status_name }: Pick<StoredLaunch, 'status_id' | 'status_name'>): string {
-  return WORDS.status[status_id ?? 0] ?? status_name ?? 'Unknown'
+export function statusText(launch: Pick<StoredLaunch, 'status_id' | 'status_name'>, words: Words): string {
+  return statusName(launch.status_id, words) ?? launch.status_name ?? 'Unknown'
 }
 
 /** Launch Library's abbreviations: `Go`, `TBC`, `Success`. */
@@ -141,7 +141,7 @@ function partOf(change: StoredChange, side: 'old' | 'new'): string | Date {
     case 'window_end':
       return isPrecise(precision) ? new Date(value) : shortTime(new Date(value), precision)
     case 'status_id':
-      return statusText({ status_id: Number(value), status_name: `status ${value}` })
+      return statusText({ status_id: Number(value), status_name: `status ${value}` }, EN)
     case 'net_precision':
       return PRECISIONS[Number(value)] ?? value
     case 'webcast_live':

@@ -1,5 +1,5 @@
 import { isPrecise, type Launch } from './launch.ts'
-import { WORDS } from './words.ts'
+import type { Words } from './words/en.ts'
 
 /** The ids of precisions that this file compares with, as Launch Library numbers them; other ids lie between these. */
 const PRECISION = {
@@ -96,30 +96,30 @@ function utc(year: number, month: number, day: number): Date {
 }
 
 /** A placeholder in words: "NET December 2026", "Q1 2027", "second half of 2027". */
-export function coarseTime(net: Date, precision: number): string {
-  const words = WORDS.when
+export function coarseTime(net: Date, precision: number, words: Words): string {
+  const { when } = words
   const start = periodStart(net, precision)
   const year = start.getUTCFullYear()
-  if (precision === PRECISION.morning) return words.morning(dateText(start))
-  if (precision === PRECISION.afternoon) return words.afternoon(dateText(start))
-  if (precision <= PRECISION.day) return words.day(dateText(start))
-  if (precision === PRECISION.week) return words.week(dateText(start))
-  if (precision === PRECISION.month) return words.month(WORDS.months[start.getUTCMonth()] ?? '', year)
-  if (precision <= PRECISION.quarter4) return words.quarter(precision - PRECISION.quarter1 + 1, year)
-  if (precision <= PRECISION.half2) return words.half(precision - PRECISION.half1 + 1, year)
-  if (precision === PRECISION.fiscalYear) return words.fiscalYear(year)
-  return precision === PRECISION.decade ? words.decade(year) : words.year(year)
+  if (precision === PRECISION.morning) return when.morning(dateText(start, words))
+  if (precision === PRECISION.afternoon) return when.afternoon(dateText(start, words))
+  if (precision <= PRECISION.day) return when.day(dateText(start, words))
+  if (precision === PRECISION.week) return when.week(dateText(start, words))
+  if (precision === PRECISION.month) return when.month(start.getUTCMonth() + 1, year)
+  if (precision <= PRECISION.quarter4) return when.quarter(precision - PRECISION.quarter1 + 1, year)
+  if (precision <= PRECISION.half2) return when.half(precision - PRECISION.half1 + 1, year)
+  if (precision === PRECISION.fiscalYear) return when.fiscalYear(year)
+  return precision === PRECISION.decade ? when.decade(year) : when.year(year)
 }
 
 /** "12 December 2026", in UTC. */
-function dateText(date: Date): string {
-  return WORDS.date(date.getUTCDate(), WORDS.months[date.getUTCMonth()] ?? '', date.getUTCFullYear())
+function dateText(date: Date, words: Words): string {
+  return words.date(date.getUTCDate(), date.getUTCMonth() + 1, date.getUTCFullYear())
 }
 
 /** "12 December 2026, 14:05 UTC" */
-export function timeText(date: Date): string {
+export function timeText(date: Date, words: Words): string {
   const two = (value: number) => String(value).padStart(2, '0')
-  return `${dateText(date)}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
+  return `${dateText(date, words)}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
 }
 
 const DAY_MS = 86_400_000
@@ -136,11 +136,11 @@ const UNITS = [
 /**
  * "2 days 3 hours", "15 minutes": the two largest units, rounded down. From a week on: days, rounded to the nearest.
  */
-export function amountText(ms: number): string {
-  if (ms >= WEEK_MS) return WORDS.amount(Math.round(ms / DAY_MS), 'day')
+export function amountText(ms: number, words: Words): string {
+  if (ms >= WEEK_MS) return words.amount(Math.round(ms / DAY_MS), 'day')
   const [day, hour, minute, second] = UNITS.map(([unit, size, within]) => {
     const count = Math.floor((ms % within) / size)
-    return count > 0 ? WORDS.amount(count, unit) : ''
+    return count > 0 ? words.amount(count, unit) : ''
   })
   const pair = day ? [day, hour] : hour ? [hour, minute] : [minute || second]
   return pair.filter(Boolean).join(' ')

@@ -7,6 +7,7 @@ import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { nearestLaunch } from '../launches/upcoming.ts'
+import { EN } from '../launches/words/en.ts'
 import { launchCard } from './discord/card-message.ts'
 import { type Decision, type DecisionOptions, decideTarget } from './discord/decision.ts'
 import { type Delivery, deliver } from './discord/delivery.ts'
@@ -108,7 +109,7 @@ async function skipWithPreview({ passes, dataAsOf }: DecisionOptions, context: C
   const filtered = launch === undefined ? await logNoLaunch(context, log) : undefined
   if (launch !== undefined) {
     const { renderMessage } = await import('tminus/connectors/discord-preview')
-    const message = launchCard(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true })
+    const message = launchCard(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true }, EN)
     // With the indent of the log, 74 columns fit a terminal of 80.
     const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })
     log.info(`this would be posted:\n${text}`)
@@ -150,7 +151,7 @@ async function updateChannel(webhook: Webhook, options: DecisionOptions, context
   const { nearest, cards } = decision
   if (nearest === undefined) await logNoLaunch(context, log)
   const sender = (message: Payload, kind: 'card' | NoticeKind) => withSender(message, kind, context)
-  const delivery = await deliver({ db, webhook, cards, withSender: sender, log, now, runId, signal })
+  const delivery = await deliver({ db, webhook, cards, words: EN, withSender: sender, log, now, runId, signal })
   if (disabled && delivery.posted + delivery.edited + delivery.problems.length === 0)
     log.warn('no message was sent, so it is not known whether the webhook works again; the next one will show it')
   return { target, nearest, delivery }

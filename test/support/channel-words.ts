@@ -1,5 +1,5 @@
-import { WORDS } from '../../pipelines/launches/words.ts'
-import { KIND_NAMES, NOTICE_KINDS, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
+import { EN } from '../../pipelines/launches/words/en.ts'
+import { KIND_NAMES, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import type { Payload } from '../../src/connectors/discord-message.ts'
 
 /** Recognizes a message as its reader does; only cards have fields. */
@@ -8,10 +8,10 @@ export function kindOf(message: Payload): 'card' | NoticeKind {
   const headline = headlineOf(message)
   if (headline.startsWith('T-')) return 'reminder'
   if (RESULTS.includes(headline)) return 'result'
-  return KIND_NAMES.find((kind) => NOTICE_KINDS[kind].label === headline) ?? 'slip'
+  return KIND_NAMES.find((kind) => EN.notice.kinds[kind] === headline) ?? 'slip'
 }
 
-const RESULTS: readonly (string | undefined)[] = [WORDS.status[3], WORDS.status[4], WORDS.status[7]]
+const RESULTS: readonly (string | undefined)[] = [EN.status[3], EN.status[4], EN.status[7]]
 
 /** The first line: the status or the event. */
 export function headlineOf(message: Payload): string {

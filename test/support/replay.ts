@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
 import { FINAL, type KnownLaunch } from '../../pipelines/launches/launch.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
+import { EN } from '../../pipelines/launches/words/en.ts'
 import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
 import { KIND_NAMES } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
@@ -168,7 +169,7 @@ export class Replay {
     return rows.flatMap(({ messageId, ...launch }) => {
       if (launch.net.getTime() < this.#now.getTime() - 7 * DAY && FINAL.includes(launch.status_id ?? 0)) return []
       const message = this.discord.messages.find(({ id }) => id === messageId)
-      const wanted = withoutFooter(launchCard(launch, context))
+      const wanted = withoutFooter(launchCard(launch, context, EN))
       const shown = message === undefined ? 'no card' : withoutFooter(message)
       return JSON.stringify(shown) === JSON.stringify(wanted) ? [] : [{ at: this.#now, shown, wanted }]
     })

@@ -3,7 +3,7 @@ import { FINAL, isFlown, isPrecise, type KnownLaunch, type Launch } from '../../
 import { netOf } from '../../pipelines/launches/net.ts'
 import { periodOf } from '../../pipelines/launches/time.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
-import { WORDS } from '../../pipelines/launches/words.ts'
+import { EN } from '../../pipelines/launches/words/en.ts'
 import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
 import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
@@ -106,7 +106,7 @@ function unheardOf(message: ChannelMessage, rows: readonly Row[], { discord, del
     .filter((one) => one !== message && idOf(one) === idOf(message))
     .flatMap(({ versions }) => versions.flatMap(linesOf))
   const known = linesOf(message).flatMap((line) => /^~~(.*)~~$/.exec(line)?.[1] ?? [])
-  if (kindOf(message) === 'go') known.push(WORDS.status[5] ?? '')
+  if (kindOf(message) === 'go') known.push(EN.status[5])
   return known.filter((text) => !before.some((line) => line.includes(text)))
 }
 
@@ -198,7 +198,7 @@ function wrongCard(row: Row, launch: KnownLaunch | undefined, { discord, deleted
   const wanted = { ...launch, image_url: launch.image_url?.includes('/refused/') ? null : launch.image_url }
   const message = discord.messages.find(({ id }) => id === row.message_id)
   const shown = JSON.stringify(message && withoutFooter(message))
-  const facts = JSON.stringify(withoutFooter(launchCard(wanted, context)))
+  const facts = JSON.stringify(withoutFooter(launchCard(wanted, context, EN)))
   return shown === facts ? [] : [`card of ${row.launch_id} shows ${shown}, not ${facts}`]
 }
 

@@ -5,6 +5,7 @@ import { isFlown, isPrecise } from '../../launches/launch.ts'
 import { detailsUrl, placeText, singleLine } from '../../launches/launch-facts.ts'
 import { statusText } from '../../launches/launch-text.ts'
 import { coarseTime, periodOf, precisionOf } from '../../launches/time.ts'
+import { EN } from '../../launches/words/en.ts'
 import type { BoardLaunch } from './query.ts'
 
 const WEEK = 6
@@ -86,8 +87,8 @@ function timesOf({ net, net_precision, window_end }: BoardLaunch): Pick<ICalEven
 function descriptionOf(launch: BoardLaunch): string {
   const { net, net_precision } = launch
   return [
-    line(statusText(launch)),
-    ...(isPrecise(net_precision) ? [] : [coarseTime(net, precisionOf({ net_precision }))]),
+    line(statusText(launch, EN)),
+    ...(isPrecise(net_precision) ? [] : [coarseTime(net, precisionOf({ net_precision }), EN)]),
     line([launch.provider, launch.rocket].filter(Boolean).join(' · ')),
     line(launch.mission_description, 400),
     ...(launch.webcast_url ? [`Watch: ${line(launch.webcast_url, 2_000)}`] : []),

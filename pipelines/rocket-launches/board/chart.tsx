@@ -3,6 +3,7 @@ import { Scroll } from 'tminus/web'
 import { isPrecise } from '../../launches/launch.ts'
 import { moveText } from '../../launches/launch-text.ts'
 import { coarseTime, timeText } from '../../launches/time.ts'
+import { EN } from '../../launches/words/en.ts'
 import type { Chart, ChartStep } from './slips.ts'
 
 /**
@@ -81,7 +82,7 @@ function pathOf(steps: readonly ChartStep[]): string {
 }
 
 function stepText({ from, net, precision }: ChartStep): string {
-  return `From ${timeText(from)}: ${isPrecise(precision) ? timeText(net) : coarseTime(net, precision)}`
+  return `From ${timeText(from, EN)}: ${isPrecise(precision) ? timeText(net, EN) : coarseTime(net, precision, EN)}`
 }
 
 function summaryOf(steps: readonly ChartStep[]): string {

@@ -3,6 +3,7 @@ import { safeHref } from 'tminus/web'
 import { isFlown } from '../../launches/launch.ts'
 import { detailsUrl } from '../../launches/launch-facts.ts'
 import { statusText, statusWord } from '../../launches/launch-text.ts'
+import { EN } from '../../launches/words/en.ts'
 import type { BoardLaunch } from './query.ts'
 import { brief, clockText, countdownOf, dayText, isTimed, periodText, relativeText } from './words.ts'
 
@@ -22,11 +23,11 @@ const SHAPES: Readonly<Record<number, [tone: string, d: string]>> = {
 export function StatusMark({ launch, short = false }: { launch: StatusOf; short?: boolean }) {
   const [tone, d] = SHAPES[launch.status_id ?? 0] ?? ['open', 'M4 8h8']
   return (
-    <span class={`state launch-${tone}`} title={short ? brief(statusText(launch)) : undefined}>
+    <span class={`state launch-${tone}`} title={short ? brief(statusText(launch, EN)) : undefined}>
       <svg class="icon" width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
         <path d={d} />
       </svg>
-      {brief(short ? statusWord(launch) : statusText(launch), 40)}
+      {brief(short ? statusWord(launch) : statusText(launch, EN), 40)}
     </span>
   )
 }

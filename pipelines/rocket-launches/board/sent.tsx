@@ -2,8 +2,8 @@
 import { fitMessage, type Payload } from 'tminus/connectors/discord'
 import { Time } from 'tminus/web'
 import { z } from 'zod'
+import { EN } from '../../launches/words/en.ts'
 import { cardMessage, type Facts } from '../discord/card-message.ts'
-import { noticeOptions } from '../discord/notice-kinds.ts'
 import { DiscordMessage } from './discord-message.tsx'
 import type { SentMessage } from './query.ts'
 import { brief } from './words.ts'
@@ -72,7 +72,7 @@ export function SentMessages({ messages, now }: { messages: readonly SentMessage
         <ul class="notices">
           {notices.map((notice) => (
             <li>
-              <strong>{noticeOptions(notice.kind)?.label ?? notice.kind}</strong> <StateText message={notice} />
+              <strong>{noticeName(notice.kind)}</strong> <StateText message={notice} />
               {notice.reason_told && <p class="sub">{brief(notice.reason_told, 200)}</p>}
             </li>
           ))}
@@ -99,12 +99,17 @@ function Card({ card, channel, now }: { card: SentMessage; channel: number | und
   )
 }
 
+function noticeName(kind: string): string {
+  const names: Readonly<Record<string, string>> = EN.notice.kinds
+  return names[kind] ?? kind
+}
+
 /** The message as it was sent. Older versions stored only a card's facts: then the message is built from them. */
 function messageOf({ message, facts }: SentMessage): Payload | undefined {
   const stored = StoredMessage.safeParse(message)
   if (stored.success) return fitMessage(stored.data as Payload)
   const known = CardFacts.safeParse(facts)
-  return known.success ? cardMessage(known.data as Facts) : undefined
+  return known.success ? cardMessage(known.data as Facts, EN) : undefined
 }
 
 function StateText({ message: { state, sent_at, updated_at, reason } }: { message: SentMessage }) {

@@ -2,6 +2,7 @@ import type { Share } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
 import { statusText } from '../../launches/launch-text.ts'
 import { timeText } from '../../launches/time.ts'
+import { EN } from '../../launches/words/en.ts'
 import { launchPath, pictureOf } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
 import { brief, isTimed, periodText } from './words.ts'
@@ -9,14 +10,14 @@ import { brief, isTimed, periodText } from './words.ts'
 /** The text of a link preview: `12 December 2026, 14:05 UTC, to the minute · Go for launch · SpaceX · …`. */
 export function descriptionOf(launch: BoardLaunch): string {
   const { provider, rocket } = launch
-  const facts = [whenOf(launch), statusText(launch), provider, rocket, placeText(launch)]
+  const facts = [whenOf(launch), statusText(launch, EN), provider, rocket, placeText(launch)]
   return brief(facts.filter(Boolean).join(' · '), 200)
 }
 
 /** T-0 with its precision, in UTC, because a link preview cannot know the reader's zone. */
 function whenOf(launch: BoardLaunch): string {
   if (!isTimed(launch)) return periodText(launch)
-  return `${timeText(launch.net)}, to the ${['second', 'minute', 'hour'][launch.net_precision ?? 1]}`
+  return `${timeText(launch.net, EN)}, to the ${['second', 'minute', 'hour'][launch.net_precision ?? 1]}`
 }
 
 export function shareOf(launch: BoardLaunch | undefined, base: string, path?: string): Share {

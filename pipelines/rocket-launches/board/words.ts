@@ -2,6 +2,7 @@ import { truncate } from 'tminus/connectors/discord'
 import { isPrecise } from '../../launches/launch.ts'
 import { singleLine } from '../../launches/launch-facts.ts'
 import { coarseTime, precisionOf } from '../../launches/time.ts'
+import { EN } from '../../launches/words/en.ts'
 import type { BoardLaunch } from './query.ts'
 
 /** The text on one line, cut to a limit, so that a page of fifty launches stays small. */
@@ -16,7 +17,7 @@ export function isTimed({ net_precision }: Pick<BoardLaunch, 'net_precision'>): 
 
 /** `NET December 2026`, `Q1 2027`: the period of a launch without a time. */
 export function periodText({ net, net_precision }: Pick<BoardLaunch, 'net' | 'net_precision'>): string {
-  return coarseTime(net, precisionOf({ net_precision }))
+  return coarseTime(net, precisionOf({ net_precision }), EN)
 }
 
 const month = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' })

@@ -13,7 +13,7 @@ import {
 import { isFlown, isPrecise, type KnownLaunch } from '../../launches/launch.ts'
 import { detailsUrl, placeText, singleLine } from '../../launches/launch-facts.ts'
 import { coarseTime, periodStart, precisionOf, timeText } from '../../launches/time.ts'
-import { WORDS } from '../../launches/words.ts'
+import { EN, statusName, type Words } from '../../launches/words/en.ts'
 
 /** The part of a launch that its card shows. */
 export type CardLaunch = Pick<
@@ -56,7 +56,7 @@ export interface Facts {
   net: string
   precision: number
   status: number
-  /** Launch Library's name of the status; only set if `WORDS` has no name for the status. */
+  /** Launch Library's name of the status; only set for a status that `Words` does not name. */
   statusName: string | null
   provider: string | null
   rocket: string | null
@@ -80,7 +80,7 @@ export function factsOf(launch: CardLaunch, context?: CardContext): Facts {
     net: periodStart(launch.net, precision).toISOString(),
     precision,
     status: id,
-    statusName: id in WORDS.status ? null : singleLine(launch.status_name ?? 'Unknown'),
+    statusName: id in EN.status ? null : singleLine(launch.status_name ?? 'Unknown'),
     provider: singleLine(launch.provider),
     rocket: singleLine(launch.rocket),
     pad: singleLine(launch.pad),
@@ -110,41 +110,46 @@ export function factsHash(facts: Facts): string {
  * The card of a launch, within Discord's limits. Discord shows a precise time in the reader's time zone, with a
  * countdown. A placeholder is never shown as a time. Pure.
  */
-export function launchCard(launch: CardLaunch, context: CardContext): Payload {
+export function launchCard(launch: CardLaunch, context: CardContext, words: Words): Payload {
   const facts = factsOf(launch, context)
-  return cardMessage(facts, { details: detailsUrl(launch), footer: footerText(facts, context) })
+  return cardMessage(facts, words, { details: detailsUrl(launch), footer: footerText(facts, context, words) })
 }
 
 /** A card from stored facts, which contain neither details nor footer. */
 export function cardMessage(
   facts: Facts,
+  words: Words,
   { details, footer }: { details?: string | undefined; footer?: string } = {},
 ): Payload {
   const embed: Embed = {
     title: escapeMarkdown(facts.name),
     ...(details && { url: details }),
     description: [
-      `**${escapeMarkdown(statusText(facts))}**`,
-      whenText(facts),
-      ...(facts.gone ? [WORDS.gone] : []),
+      `**${escapeMarkdown(statusText(facts, words))}**`,
+      whenText(facts, words),
+      ...(facts.gone ? [words.gone] : []),
       '',
       escaped(facts.mission),
     ]
       .join('\n')
       .trim(),
     color: colorOf(facts),
-    fields: fieldsOf(facts),
+    fields: fieldsOf(facts, words),
     ...(facts.image && { image: { url: facts.image } }),
     ...(footer && { footer: { text: footer } }),
   }
-  return fitMessage({ embeds: [embed], ...buttonsOf(facts.webcast, details) })
+  return fitMessage({ embeds: [embed], ...buttonsOf(facts.webcast, details, words) })
 }
 
 /** The buttons Watch and Details, if their addresses are known. Discord refuses a row without buttons. */
-export function buttonsOf(webcast: string | null, details: string | null | undefined): Pick<Payload, 'components'> {
+export function buttonsOf(
+  webcast: string | null,
+  details: string | null | undefined,
+  { buttons }: Words,
+): Pick<Payload, 'components'> {
   const components = [
-    ...(webcast ? [linkButton(WORDS.buttons.watch, webcast)] : []),
-    ...(details ? [linkButton(WORDS.buttons.details, details)] : []),
+    ...(webcast ? [linkButton(buttons.watch, webcast)] : []),
+    ...(details ? [linkButton(buttons.details, details)] : []),
   ]
   return components.length > 0 ? { components: [{ type: 1, components }] } : {}
 }
@@ -171,21 +176,21 @@ const COLORS: Record<number, number> = {
   9: 0x1abc9c,
 }
 
-export function statusText(facts: Pick<Facts, 'status' | 'statusName'>): string {
-  return WORDS.status[facts.status] ?? facts.statusName ?? String(facts.status)
+export function statusText(facts: Pick<Facts, 'status' | 'statusName'>, words: Words): string {
+  return statusName(facts.status, words) ?? facts.statusName ?? String(facts.status)
 }
 
 /** A precise time with its countdown, or a period in words. */
-export function whenText(facts: Pick<Facts, 'net' | 'precision'>): string {
-  return isPrecise(facts.precision) ? `${netText(facts)} · ${countdown(facts)}` : netText(facts)
+export function whenText(facts: Pick<Facts, 'net' | 'precision'>, words: Words): string {
+  return isPrecise(facts.precision) ? `${netText(facts, words)} · ${countdown(facts)}` : netText(facts, words)
 }
 
 /**
  * A time that Discord shows in the reader's time zone:
  * https://discord.com/developers/docs/reference#message-formatting-timestamp-styles
  */
-export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>): string {
-  return isPrecise(precision) ? `<t:${secondsOf(net)}:F>` : coarseTime(new Date(net), precision)
+export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>, words: Words): string {
+  return isPrecise(precision) ? `<t:${secondsOf(net)}:F>` : coarseTime(new Date(net), precision, words)
 }
 
 /** "in 3 hours"; Discord keeps it up to date. */
@@ -197,19 +202,19 @@ function secondsOf(net: string): number {
   return Math.floor(Date.parse(net) / 1_000)
 }
 
-function fieldsOf(facts: Facts): EmbedField[] {
+function fieldsOf(facts: Facts, { fields }: Words): EmbedField[] {
   const { provider, rocket, orbit } = facts
   return [
-    { name: WORDS.fields.provider, value: escaped(provider), inline: true },
-    { name: WORDS.fields.rocket, value: escaped(rocket), inline: true },
-    { name: WORDS.fields.orbit, value: escaped(orbit), inline: true },
-    { name: WORDS.fields.pad, value: escaped(placeText(facts)), inline: false },
+    { name: fields.provider, value: escaped(provider), inline: true },
+    { name: fields.rocket, value: escaped(rocket), inline: true },
+    { name: fields.orbit, value: escaped(orbit), inline: true },
+    { name: fields.pad, value: escaped(placeText(facts)), inline: false },
   ].filter(({ value }) => value !== '')
 }
 
 /** Discord does not render `<t:…>` in a footer, so the text names UTC. */
-function footerText({ stale }: Facts, { dataAsOf }: CardContext): string {
-  return (stale ? WORDS.silent : WORDS.source)(timeText(dataAsOf))
+function footerText({ stale }: Facts, { dataAsOf }: CardContext, words: Words): string {
+  return (stale ? words.silent : words.source)(timeText(dataAsOf, words))
 }
 
 export function escaped(text: string | null): string {

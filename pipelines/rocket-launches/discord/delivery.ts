@@ -1,6 +1,7 @@
 import type { TaskContext } from 'tminus'
 import { editMessage, type Outcome, type Payload, postMessage, type Webhook } from 'tminus/connectors/discord'
 import { type Database, inTransaction, type Queryable } from 'tminus/db'
+import type { Words } from '../../launches/words/en.ts'
 import { decideCard } from './card.ts'
 import { launchCard } from './card-message.ts'
 import type { Card } from './launch-plan.ts'
@@ -37,6 +38,7 @@ export interface DeliveryOptions extends Pick<TaskContext, 'log' | 'now' | 'runI
   db: Database
   webhook: Webhook
   cards: ReadonlyMap<string, Card>
+  words: Words
   /** Adds the sender's name, its picture and the ping to a message. */
   withSender: (message: Payload, kind: 'card' | NoticeKind) => Payload
 }
@@ -90,10 +92,10 @@ async function takeNext(
   return claim ? { sending: { row, card, message, send, claim } } : { problem: { kind: 'in_progress', reason: BUSY } }
 }
 
-function messageOf(row: outbox.OutboxRow, card: Card | undefined, { withSender }: DeliveryOptions): Payload {
-  if (card) return withSender(launchCard(card.launch, card.context), 'card')
+function messageOf(row: outbox.OutboxRow, card: Card | undefined, { withSender, words }: DeliveryOptions): Payload {
+  if (card) return withSender(launchCard(card.launch, card.context, words), 'card')
   const kind = row.kind as NoticeKind
-  return withSender(noticeMessage(row.facts as NoticeFacts, kind), kind)
+  return withSender(noticeMessage(row.facts as NoticeFacts, kind, words), kind)
 }
 
 const BUSY = 'another process is sending to this channel'

@@ -1,6 +1,4 @@
 interface KindOptions {
-  /** The headline on Discord, unless `noticeMessage` computes one, and the name on the launch's page. */
-  label: string
   /** True: the default of DISCORD_NOTICES contains this kind. */
   byDefault: boolean
   /** True: readers can still watch the launch, so the message has a countdown, the place and the webcast. */
@@ -14,13 +12,13 @@ interface KindOptions {
  * kind.
  */
 export const NOTICE_KINDS = {
-  slip: { label: 'New time', byDefault: true, watchable: false, droppedBy: ['net'] },
-  hold: { label: 'On hold', byDefault: true, watchable: false, droppedBy: ['status'] },
-  go: { label: 'Go for launch again', byDefault: true, watchable: true, droppedBy: ['status'] },
-  liftoff: { label: 'Liftoff', byDefault: true, watchable: true, droppedBy: ['status'] },
-  result: { label: 'Result', byDefault: true, watchable: false, droppedBy: [] },
-  reminder: { label: 'Reminder', byDefault: true, watchable: true, droppedBy: ['net', 'status'] },
-  webcast: { label: 'Webcast is live', byDefault: false, watchable: true, droppedBy: [] },
+  slip: { byDefault: true, watchable: false, droppedBy: ['net'] },
+  hold: { byDefault: true, watchable: false, droppedBy: ['status'] },
+  go: { byDefault: true, watchable: true, droppedBy: ['status'] },
+  liftoff: { byDefault: true, watchable: true, droppedBy: ['status'] },
+  result: { byDefault: true, watchable: false, droppedBy: [] },
+  reminder: { byDefault: true, watchable: true, droppedBy: ['net', 'status'] },
+  webcast: { byDefault: false, watchable: true, droppedBy: [] },
 } as const satisfies Record<string, KindOptions>
 
 export type NoticeKind = keyof typeof NOTICE_KINDS

@@ -2,7 +2,7 @@ import { type Embed, escapeMarkdown, fitMessage, type Payload, truncate } from '
 import { placeText } from '../../launches/launch-facts.ts'
 import { moveOf } from '../../launches/net.ts'
 import { amountText, precisionClass } from '../../launches/time.ts'
-import { WORDS } from '../../launches/words.ts'
+import type { Words } from '../../launches/words/en.ts'
 import { buttonsOf, colorOf, escaped, netText, statusText, whenText } from './card-message.ts'
 import { NOTICE_KINDS, type NoticeKind } from './notice-kinds.ts'
 import type { NoticeFacts } from './notices.ts'
@@ -11,13 +11,13 @@ import type { NoticeFacts } from './notices.ts'
  * The message of a notice, within Discord's limits: the event, the time of the launch, the reason, and links.
  * The same facts give the same message at any time.
  */
-export function noticeMessage(facts: NoticeFacts, kind: NoticeKind): Payload {
+export function noticeMessage(facts: NoticeFacts, kind: NoticeKind, words: Words): Payload {
   const { watchable } = NOTICE_KINDS[kind]
   const description = [
-    `**${headlineOf(facts, kind)}**`,
-    ...timesOf(facts, watchable),
+    `**${headlineOf(facts, kind, words)}**`,
+    ...timesOf(facts, watchable, words),
     ...(watchable ? [short(placeText(facts))] : []),
-    ...(facts.because ? [WORDS.notice.because(short(facts.because))] : []),
+    ...(facts.because ? [words.notice.because(short(facts.because))] : []),
   ]
   const embed: Embed = {
     title: escapeMarkdown(facts.name),
@@ -25,32 +25,32 @@ export function noticeMessage(facts: NoticeFacts, kind: NoticeKind): Payload {
     description: description.filter((line) => line !== '').join('\n'),
     color: colorOf(facts),
   }
-  return fitMessage({ embeds: [embed], ...buttonsOf(watchable ? facts.webcast : null, facts.details) })
+  return fitMessage({ embeds: [embed], ...buttonsOf(watchable ? facts.webcast : null, facts.details, words) })
 }
 
-function headlineOf(facts: NoticeFacts, kind: NoticeKind): string {
+function headlineOf(facts: NoticeFacts, kind: NoticeKind, words: Words): string {
   switch (kind) {
     case 'slip':
-      return slipText(facts)
+      return slipText(facts, words)
     case 'result':
-      return escaped(statusText(facts))
+      return escaped(statusText(facts, words))
     case 'reminder':
-      return WORDS.notice.reminder(amountText(facts.offsetMs ?? 0))
+      return words.notice.reminder(amountText(facts.offsetMs ?? 0, words))
     default:
-      return NOTICE_KINDS[kind].label
+      return words.notice.kinds[kind]
   }
 }
 
 /** "Postponed by 2 hours", "Date set", "Postponed, date open again": the move, and the change of precision. */
-function slipText({ net, precision, was }: NoticeFacts): string {
-  const words = WORDS.notice
+function slipText({ net, precision, was }: NoticeFacts, words: Words): string {
+  const { notice } = words
   const before = { net: new Date(was?.net ?? net), precision: was?.precision ?? precision }
   const { direction, byMs, precision: known } = moveOf(before, { net: new Date(net), precision })
   const [old, present] = [precisionClass(before.precision), precisionClass(precision)]
-  const moved = direction === 'unsigned' ? '' : words[direction]
-  if (known === 'same') return present <= WEEK ? words.by(moved, amountText(byMs)) : moved
+  const moved = direction === 'unsigned' ? '' : notice[direction]
+  if (known === 'same') return present <= WEEK ? notice.by(moved, amountText(byMs, words)) : moved
   const of = Math.max(old, present) <= DAY ? 'time' : known === 'set' && present > DAY ? 'period' : 'date'
-  return moved === '' ? words[known][of] : words.both(moved, words[known][of])
+  return moved === '' ? notice[known][of] : notice.both(moved, notice[known][of])
 }
 
 /** Classes of precision, see `precisionClass`. */
@@ -58,9 +58,10 @@ const DAY = 1
 /** The coarsest class for which an amount is shown: months differ in length. */
 const WEEK = 2
 
-function timesOf(facts: NoticeFacts, watchable: boolean): string[] {
-  if (facts.was) return [WORDS.notice.before(netText(facts.was)), WORDS.notice.after(whenText(facts))]
-  return [watchable ? whenText(facts) : netText(facts)]
+function timesOf(facts: NoticeFacts, watchable: boolean, words: Words): string[] {
+  const { before, after } = words.notice
+  if (facts.was) return [before(netText(facts.was, words)), after(whenText(facts, words))]
+  return [watchable ? whenText(facts, words) : netText(facts, words)]
 }
 
 const SHORT_LENGTH = 300

@@ -5,6 +5,7 @@ import { instantText, longTime, moveText, statusText } from '../../launches/laun
 import { findOneLaunch } from '../../launches/one-launch.ts'
 import { readChanges, readSlips, type Slips } from '../../launches/read-launches.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
+import { EN } from '../../launches/words/en.ts'
 import { whyNonePasses } from '../discord/settings-filter.ts'
 import type { Settings } from '../settings.ts'
 import { printChanges } from './launches-list.ts'
@@ -66,7 +67,7 @@ function printFacts(host: CommandHost, launch: StoredLaunch): void {
   host.fields([
     ['when', launch.net && longTime(launch.net, launch.net_precision, host.now())],
     ['window', windowText(launch)],
-    ['status', [statusText(launch), launch.hold_reason, launch.fail_reason].filter(Boolean).join(': ')],
+    ['status', [statusText(launch, EN), launch.hold_reason, launch.fail_reason].filter(Boolean).join(': ')],
     ['provider', launch.provider],
     ['rocket', launch.rocket],
     ['pad', [launch.pad, launch.location].filter(Boolean).join(', ')],

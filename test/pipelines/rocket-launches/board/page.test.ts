@@ -1,6 +1,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { nearestLaunch } from '../../../../pipelines/launches/upcoming.ts'
+import { EN } from '../../../../pipelines/launches/words/en.ts'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { picture } from '../../../../pipelines/rocket-launches/demo/picture.ts'
 import { factsOf, launchCard } from '../../../../pipelines/rocket-launches/discord/card-message.ts'
@@ -73,7 +74,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
           launch.launch_id,
           kind,
           JSON.stringify(facts),
-          JSON.stringify(launchCard(launch, { now: NOW, dataAsOf: NOW })),
+          JSON.stringify(launchCard(launch, { now: NOW, dataAsOf: NOW }, EN)),
         ],
       )
     return `/launches/${launch.launch_id}`

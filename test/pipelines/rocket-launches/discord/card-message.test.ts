@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { EN } from '../../../../pipelines/launches/words/en.ts'
 import {
   type CardContext,
   type CardLaunch,
@@ -34,7 +35,7 @@ const STARLINK: CardLaunch = {
 
 describe('launchCard', () => {
   it('shows name, status, time, provider, rocket, orbit, pad and links', () => {
-    expect(launchCard(STARLINK, CONTEXT)).toEqual({
+    expect(launchCard(STARLINK, CONTEXT, EN)).toEqual({
       embeds: [
         {
           title: 'Falcon 9 Block 5 | Starlink Group 6-99',
@@ -75,6 +76,7 @@ describe('launchCard', () => {
     const message = launchCard(
       { ...STARLINK, ...bare, mission_description: null, image_url: null, webcast_url: null },
       CONTEXT,
+      EN,
     )
     expect(Object.keys(message)).toEqual(['embeds'])
     expect(Object.keys(message.embeds?.[0] ?? {}).sort()).toEqual(['color', 'description', 'footer', 'title'])
@@ -100,12 +102,12 @@ describe('launchCard', () => {
     [99, '2029-12-31T00:00:00Z', 'NET 2029'],
     [null, '2026-12-31T00:00:00Z', 'NET December 2026'],
   ])('with precision %s, %s reads "%s"', (net_precision, net, expected) => {
-    const message = launchCard({ ...STARLINK, net_precision, net: new Date(net) }, CONTEXT)
+    const message = launchCard({ ...STARLINK, net_precision, net: new Date(net) }, CONTEXT, EN)
     expect(message.embeds?.[0]?.description?.split('\n')[1]).toBe(expected)
   })
 
   it('shows an unknown status by its name, in grey', () => {
-    const [embed] = launchCard({ ...STARLINK, status_id: 42, status_name: 'On *Vacation*' }, CONTEXT).embeds ?? []
+    const [embed] = launchCard({ ...STARLINK, status_id: 42, status_name: 'On *Vacation*' }, CONTEXT, EN).embeds ?? []
     expect(embed?.description).toMatch(/^\*\*On \\\*Vacation\\\*\*\*\n/)
     expect(embed?.color).toBe(0x95a5a6)
   })
@@ -113,7 +115,8 @@ describe('launchCard', () => {
   it('distinguishes a partial failure from a failure', () => {
     const colors = [4, 7].map(
       (id) =>
-        launchCard({ ...STARLINK, status_id: id, status_name: 'Launch was a Partial Failure' }, CONTEXT).embeds?.[0],
+        launchCard({ ...STARLINK, status_id: id, status_name: 'Launch was a Partial Failure' }, CONTEXT, EN)
+          .embeds?.[0],
     )
     expect(colors[0]?.color).not.toBe(colors[1]?.color)
     expect(colors[1]?.description).toContain('Partial failure')
@@ -122,13 +125,13 @@ describe('launchCard', () => {
   it.each(['', 'ftp://images.example/x.png', 'data:image/png;base64,AAAA', 'x.png'])(
     'shows no image for %j',
     (image_url) => {
-      expect(launchCard({ ...STARLINK, image_url }, CONTEXT).embeds?.[0]).not.toHaveProperty('image')
+      expect(launchCard({ ...STARLINK, image_url }, CONTEXT, EN).embeds?.[0]).not.toHaveProperty('image')
     },
   )
 
   describe('with data over two hours old', () => {
     const old = { now: NOW, dataAsOf: new Date('2026-11-21T02:59:00Z') }
-    const footer = (context: CardContext) => launchCard(STARLINK, context).embeds?.[0]?.footer?.text
+    const footer = (context: CardContext) => launchCard(STARLINK, context, EN).embeds?.[0]?.footer?.text
     const hash = (context: CardContext) => factsHash(factsOf(STARLINK, context))
 
     it('says so on the card of the nearest launch, with a single edit', () => {
@@ -154,7 +157,7 @@ describe('launchCard', () => {
 
   it('says that a launch is no longer listed, unless it flew', () => {
     const vanished_at = new Date('2026-11-20T00:00:00Z')
-    const lines = (launch: CardLaunch) => launchCard(launch, CONTEXT).embeds?.[0]?.description?.split('\n')
+    const lines = (launch: CardLaunch) => launchCard(launch, CONTEXT, EN).embeds?.[0]?.description?.split('\n')
     expect(lines({ ...STARLINK, vanished_at })?.[2]).toBe('No longer listed by Launch Library')
     expect(factsHash(factsOf({ ...STARLINK, vanished_at }))).not.toBe(factsHash(factsOf(STARLINK)))
     const flown = { ...STARLINK, status_id: 3, status_name: '' }
@@ -163,14 +166,15 @@ describe('launchCard', () => {
   })
 
   it('escapes mentions and links', () => {
-    const [embed] = launchCard({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, CONTEXT).embeds ?? []
+    const [embed] =
+      launchCard({ ...STARLINK, name: '@everyone [x](https://evil.example) <@1>' }, CONTEXT, EN).embeds ?? []
     expect(embed?.title).toBe('@\u200Beveryone [x\\](https://evil.example) \\<@1>')
   })
 
   it('is valid for Discord with any launch', () => {
     fc.assert(
       fc.property(launches, fc.date(sane), fc.date(sane), (launch, now, dataAsOf) => {
-        const message = launchCard(launch, { now, dataAsOf })
+        const message = launchCard(launch, { now, dataAsOf }, EN)
         expect(issuesOf({ ...message })).toEqual([])
         expect(isEmpty({ ...message })).toBe(false)
       }),
@@ -183,7 +187,7 @@ describe('launchCard', () => {
       fc.property(coarse, ([launch, net_precision]) => {
         const net = new Date(Math.floor(launch.net.getTime() / 86_400_000) * 86_400_000)
         const silent = { ...launch, net_precision, net, status_id: STARLINK.status_id, mission_description: null }
-        const [embed] = launchCard(silent, CONTEXT).embeds ?? []
+        const [embed] = launchCard(silent, CONTEXT, EN).embeds ?? []
         expect(embed?.description).not.toMatch(/(?<!\\)<t:|00:00|\d\d:\d\d/)
       }),
     )

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { EN } from '../../../../pipelines/launches/words/en.ts'
 import { KIND_NAMES, type NoticeKind } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { noticeMessage } from '../../../../pipelines/rocket-launches/discord/notice-message.ts'
 import type { NoticeFacts } from '../../../../pipelines/rocket-launches/discord/notices.ts'
@@ -25,7 +26,7 @@ const WAS = { net: '2026-11-21T06:00:00.000Z', precision: 1 }
 
 describe('a notice', () => {
   it('of a slip shows the old and the new time for every time zone', () => {
-    expect(noticeMessage({ ...FACTS, was: WAS, because: 'Upper-level winds' }, 'slip')).toEqual({
+    expect(noticeMessage({ ...FACTS, was: WAS, because: 'Upper-level winds' }, 'slip', EN)).toEqual({
       embeds: [
         {
           title: 'Falcon 9 Block 5 | Starlink Group 6-99',
@@ -57,7 +58,7 @@ describe('a notice', () => {
     ['reminder', { offsetMs: 90 * 60_000 }, 'T-1 hour 30 minutes 08:00 in 3 hours'],
     ['webcast', {}, 'Webcast is live 08:00 in 3 hours'],
   ])('of kind %s with %j reads "%s"', (kind, changes, expected) => {
-    const text = renderMessage(noticeMessage({ ...FACTS, ...changes }, kind), {
+    const text = renderMessage(noticeMessage({ ...FACTS, ...changes }, kind, EN), {
       color: false,
       now,
       timeZone: 'UTC',
@@ -69,16 +70,17 @@ describe('a notice', () => {
 
   it.each(KIND_NAMES)('of kind %s links the webcast only if there is something to watch', (kind) => {
     const labels = (facts: NoticeFacts) =>
-      (noticeMessage(facts, kind).components ?? []).flatMap((row) => row.components.map(({ label }) => label))
+      (noticeMessage(facts, kind, EN).components ?? []).flatMap((row) => row.components.map(({ label }) => label))
     const watchable = ['go', 'liftoff', 'reminder', 'webcast'].includes(kind)
     expect(labels(FACTS)).toEqual(watchable ? ['Watch', 'Details'] : ['Details'])
     expect(labels({ ...FACTS, webcast: null, details: null })).toEqual([])
-    expect(noticeMessage({ ...FACTS, webcast: null, details: null }, kind)).not.toHaveProperty('components')
+    expect(noticeMessage({ ...FACTS, webcast: null, details: null }, kind, EN)).not.toHaveProperty('components')
   })
 
   it('escapes mentions, links and formatting', () => {
     const evil = '@everyone [x](https://evil.example) <@1> **b**'
-    const [embed] = noticeMessage({ ...FACTS, name: evil, because: evil, pad: evil, location: null }, 'go').embeds ?? []
+    const [embed] =
+      noticeMessage({ ...FACTS, name: evil, because: evil, pad: evil, location: null }, 'go', EN).embeds ?? []
     const safe = '@\u200Beveryone [x\\](https://evil.example) \\<@1> \\*\\*b\\*\\*'
     expect(embed?.title).toBe(safe)
     expect(embed?.description?.split('\n').slice(2)).toEqual([safe, `Reason: ${safe}`])
@@ -87,7 +89,7 @@ describe('a notice', () => {
   it.each(KIND_NAMES)('of kind %s stays within the limits with texts of any length', (kind) => {
     const long = '@everyone **word** <t:1:R> '.repeat(400)
     const facts = { ...FACTS, name: long, pad: long, location: long, because: long, was: WAS, offsetMs: 3_600_000 }
-    expect(issuesOf({ ...noticeMessage(facts, kind) })).toEqual([])
+    expect(issuesOf({ ...noticeMessage(facts, kind, EN) })).toEqual([])
   })
 
   it('is valid for Discord with any facts, and never shows a placeholder as a time', () => {
@@ -115,10 +117,10 @@ describe('a notice', () => {
         // Only material moves become slips.
         const [was, is] = [one.was ?? one, one].map(({ net, precision }) => ({ net: new Date(net), precision }))
         fc.pre(kind !== 'slip' || (was !== undefined && is !== undefined && isMaterial(was, is, now)))
-        const message = noticeMessage(one, kind)
+        const message = noticeMessage(one, kind, EN)
         expect(issuesOf({ ...message })).toEqual([])
         expect(isEmpty({ ...message })).toBe(false)
-        const silent = noticeMessage({ ...one, pad: null, location: null, because: null, statusName: null }, kind)
+        const silent = noticeMessage({ ...one, pad: null, location: null, because: null, statusName: null }, kind, EN)
         const shown = silent.embeds?.[0]?.description ?? ''
         expect(shown).not.toMatch(/\d\d:\d\d/)
         expect(shown).not.toContain('****')

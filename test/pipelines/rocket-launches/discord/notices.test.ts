@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { KnownLaunch } from '../../../../pipelines/launches/launch.ts'
 import { periodStart } from '../../../../pipelines/launches/time.ts'
+import { EN } from '../../../../pipelines/launches/words/en.ts'
 import { KIND_NAMES, type NoticeKind } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { noticeMessage } from '../../../../pipelines/rocket-launches/discord/notice-message.ts'
 import {
@@ -80,7 +81,7 @@ function sentAfter(before: KnownLaunch, after: KnownLaunch, when: Partial<Times>
 }
 
 const line = (notice: Notice | undefined, index = 0) =>
-  notice && noticeMessage(notice.facts, notice.kind).embeds?.[0]?.description?.split('\n')[index]
+  notice && noticeMessage(notice.facts, notice.kind, EN).embeds?.[0]?.description?.split('\n')[index]
 
 /** The first line of the slip's message. */
 function headline(before: Partial<KnownLaunch>, after: Partial<KnownLaunch>): string | undefined {

@@ -1,5 +1,5 @@
-/** All texts on a channel that do not come from Launch Library. The only language is English. */
-export const WORDS = {
+/** The English texts of channels and of the board that do not come from Launch Library. */
+export const EN = {
   status: {
     1: 'Go for launch',
     2: 'Date to be determined',
@@ -10,7 +10,7 @@ export const WORDS = {
     7: 'Partial failure',
     8: 'Date to be confirmed',
     9: 'Payload deployed',
-  } as Record<number, string>,
+  },
   fields: { provider: 'Provider', rocket: 'Rocket', pad: 'Pad', orbit: 'Orbit' },
   buttons: { watch: 'Watch', details: 'Details' },
   when: {
@@ -18,22 +18,29 @@ export const WORDS = {
     afternoon: (date: string) => `${date}, afternoon (time to be announced)`,
     day: (date: string) => `${date} (time to be announced)`,
     week: (monday: string) => `NET week of ${monday}`,
-    month: (month: string, year: number) => `NET ${month} ${year}`,
+    /** `month`: 1 to 12, as in `date`. */
+    month: (month: number, year: number) => `NET ${MONTHS[month - 1]} ${year}`,
     quarter: (quarter: number, year: number) => `Q${quarter} ${year}`,
     half: (half: number, year: number) => `${half === 1 ? 'first' : 'second'} half of ${year}`,
     year: (year: number) => `NET ${year}`,
     fiscalYear: (year: number) => `fiscal year ${year}`,
     decade: (year: number) => `in the ${year}s`,
   },
-  date: (day: number, month: string, year: number) => `${day} ${month} ${year}`,
-  months: [
-    ...['January', 'February', 'March', 'April', 'May', 'June', 'July'],
-    ...['August', 'September', 'October', 'November', 'December'],
-  ],
+  date: (day: number, month: number, year: number) => `${day} ${MONTHS[month - 1]} ${year}`,
   source: (asOf: string) => `Launch Library 2 · as of ${asOf}`,
   silent: (asOf: string) => `Launch Library 2 · has not answered since ${asOf}`,
   gone: 'No longer listed by Launch Library',
   notice: {
+    /** The headline of each kind, unless `noticeMessage` computes one. The page of a launch uses it as the name. */
+    kinds: {
+      slip: 'New time',
+      hold: 'On hold',
+      go: 'Go for launch again',
+      liftoff: 'Liftoff',
+      result: 'Result',
+      reminder: 'Reminder',
+      webcast: 'Webcast is live',
+    },
     later: 'Postponed',
     earlier: 'Moved forward',
     by: (moved: string, amount: string) => `${moved} by ${amount}`,
@@ -46,5 +53,18 @@ export const WORDS = {
     reminder: (offset: string) => `T-${offset}`,
   },
   amount: (count: number, unit: 'day' | 'hour' | 'minute' | 'second') => `${count} ${unit}${count === 1 ? '' : 's'}`,
-  place: (pad: string, location: string) => `${pad}, ${location}`,
-} as const
+}
+
+/** All texts in one language. A language without one of them does not compile. */
+export type Words = typeof EN
+
+const MONTHS = [
+  ...['January', 'February', 'March', 'April', 'May', 'June', 'July'],
+  ...['August', 'September', 'October', 'November', 'December'],
+]
+
+/** The name of a status; undefined for an id that Launch Library added later. */
+export function statusName(id: number | null, words: Words): string | undefined {
+  const names: Readonly<Record<number, string>> = words.status
+  return names[id ?? 0]
+}
