@@ -4,7 +4,7 @@ import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnownQuota } from '../launches/launch-library/quota.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
-import { filtersSet, whyNonePasses } from './discord/settings-filter.ts'
+import { type Channel, channelOptions, channelsOf, whyNonePasses } from './discord/channel.ts'
 import { disabledAmong, disabledText } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
@@ -24,7 +24,7 @@ async function checkTables(db: Database, host: CheckHost<Settings>): Promise<Che
     return [
       await checkAge(db, host),
       await checkQuota(db, host),
-      await checkWebhooks(db, host.settings()),
+      await checkWebhooks(db, channelsOf(host.settings())),
       await checkOutbox(db),
       ...(await checkFilters(db, host)),
     ]
@@ -82,18 +82,22 @@ async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>):
   return { name, level: 'warn', message: `no calls left; wait until ${when} UTC, or set LAUNCH_LIBRARY_TOKEN` }
 }
 
-async function checkWebhooks(db: Queryable, { DISCORD_WEBHOOK_URL: webhooks = [] }: Settings): Promise<Check> {
+async function checkWebhooks(db: Queryable, channels: readonly Channel[]): Promise<Check> {
   const name = 'webhooks'
-  if (webhooks.length === 0)
+  if (channels.length === 0)
     return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: nothing is posted, the log shows previews' }
-  const [disabled] = await disabledAmong(db, webhooks)
-  if (disabled === undefined) return { name, level: 'ok', message: `${webhooks.length} in use` }
+  const [disabled] = await disabledAmong(
+    db,
+    channels.map(({ webhook }) => webhook),
+  )
+  if (disabled === undefined) return { name, level: 'ok', message: `${channels.length} in use` }
   return { name, level: 'fail', message: `webhook ${disabled.target} has been ${disabledText(disabled)}` }
 }
 
 async function checkFilters(db: Queryable, { settings, now }: CheckHost<Settings>): Promise<Check[]> {
-  if (filtersSet(settings()).length === 0) return []
-  const nothing = await whyNonePasses(db, now(), settings())
+  const options = channelOptions(settings())
+  if (options.filters.length === 0) return []
+  const nothing = await whyNonePasses(db, now(), options)
   if (nothing === undefined) return [{ name: 'filters', level: 'ok', message: 'launches pass them' }]
   return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md explains filters` }]
 }

@@ -1,5 +1,4 @@
 import { skip, type TaskContext } from 'tminus'
-import type { Payload, Webhook } from 'tminus/connectors/discord'
 import { inTransaction, type Queryable } from 'tminus/db'
 import { z } from 'zod'
 import type { KnownLaunch } from '../launches/launch.ts'
@@ -7,14 +6,19 @@ import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { nearestLaunch } from '../launches/upcoming.ts'
-import { EN } from '../launches/words/en.ts'
 import { launchCard } from './discord/card-message.ts'
-import { type Decision, type DecisionOptions, decideTarget } from './discord/decision.ts'
+import {
+  type Channel,
+  type ChannelOptions,
+  channelOptions,
+  channelsOf,
+  type DiscordSettings,
+  whyNonePasses,
+} from './discord/channel.ts'
+import { type Decision, type DecisionOptions, decideChannel } from './discord/decision.ts'
 import { type Delivery, deliver } from './discord/delivery.ts'
 import { errorFor } from './discord/ending.ts'
-import type { NoticeKind } from './discord/notice-kinds.ts'
 import type { Problem } from './discord/outcome.ts'
-import { filterOf, whyNonePasses } from './discord/settings-filter.ts'
 import { enable, whyDisabled } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
@@ -30,7 +34,7 @@ export const NotifySummary = z.object({
     ...['posted', 'edited', 'unchanged', 'in_progress', 'unknown', 'refused', 'deleted', 'deferred', 'waiting'],
     ...['disabled', 'no_launch'],
   ] as const),
-  /** The channels, in the order of DISCORD_WEBHOOK_URL. */
+  /** The channels, in the order of the settings. */
   targets: z.array(
     z.object({
       /** The channel's name: its webhook's id, or id/thread. */
@@ -49,7 +53,7 @@ export const NotifySummary = z.object({
 export type NotifySummary = z.infer<typeof NotifySummary>
 
 type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'runId' | 'signal' | 'runType' | 'logicalDate'> & {
-  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | (`DISCORD_${string}` & keyof Settings)>
+  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL'> & DiscordSettings
 }
 
 /**
@@ -63,10 +67,11 @@ type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'runId' | 'signal' | 'ru
  * - If Discord asks to wait, the task is rescheduled. See `errorFor` for the longest wait.
  */
 export async function notifyDiscord(_inputs: unknown, context: Context): Promise<NotifySummary> {
-  const webhooks = context.settings.DISCORD_WEBHOOK_URL
+  const channels = channelsOf(context.settings)
   const options = await decisionOptions(context).catch(skipWithoutTables)
-  if (webhooks === undefined) throw await skipWithPreview(options, context)
-  const results = await Promise.allSettled(webhooks.map((webhook) => updateChannel(webhook, options, context)))
+  if (channels.length === 0) throw await skipWithPreview(options, context)
+  const contextOf = (channel: Channel) => (channels.length > 1 ? withName(channel, context) : context)
+  const results = await Promise.allSettled(channels.map((one) => updateChannel(one, options, contextOf(one))))
   const thrown = results.find((one) => one.status === 'rejected')
   if (thrown) throw thrown.reason
   const reports = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
@@ -92,8 +97,6 @@ async function decisionOptions({ db, now, settings, runType, logicalDate }: Cont
   return {
     now,
     asOf: runType === 'scheduled' ? logicalDate : now(),
-    rules: { notices: settings.DISCORD_NOTICES, reminders: settings.DISCORD_REMINDERS },
-    passes: filterOf(settings),
     dataAsOf: (launch) => latest([sync?.lastSuccessAt, launch.updated_at]) ?? now(),
   }
 }
@@ -103,13 +106,14 @@ function latest(dates: readonly (Date | null | undefined)[]): Date | undefined {
   return times.length > 0 ? new Date(Math.max(...times)) : undefined
 }
 
-async function skipWithPreview({ passes, dataAsOf }: DecisionOptions, context: Context): Promise<Error> {
-  const { db, log, now } = context
-  const launch = await nearestLaunch(db, now(), passes)
-  const filtered = launch === undefined ? await logNoLaunch(context, log) : undefined
+async function skipWithPreview({ dataAsOf }: DecisionOptions, context: Context): Promise<Error> {
+  const { db, log, now, settings } = context
+  const options = channelOptions(settings)
+  const launch = await nearestLaunch(db, now(), options.passes)
+  const filtered = launch === undefined ? await logNoLaunch(options, context) : undefined
   if (launch !== undefined) {
     const { renderMessage } = await import('tminus/connectors/discord-preview')
-    const message = launchCard(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true }, EN)
+    const message = launchCard(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true }, options.words)
     // With the indent of the log, 74 columns fit a terminal of 80.
     const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })
     log.info(`this would be posted:\n${text}`)
@@ -118,8 +122,8 @@ async function skipWithPreview({ passes, dataAsOf }: DecisionOptions, context: C
 }
 
 /** Logs why there is no launch to announce. If the filters exclude all launches, returns that as the reason. */
-async function logNoLaunch({ db, now, settings }: Context, log: TaskContext['log']): Promise<string | undefined> {
-  const filtered = await whyNonePasses(db, now(), settings)
+async function logNoLaunch(options: ChannelOptions, { db, now, log }: Context): Promise<string | undefined> {
+  const filtered = await whyNonePasses(db, now(), options)
   if (filtered === undefined) log.info('no upcoming launch is known, so there is none to announce')
   else log.warn(filtered)
   return filtered
@@ -137,21 +141,19 @@ interface Report {
   disabled?: string | undefined
 }
 
-/** Decides the messages of a channel and sends them. If there are several channels, log lines name the channel. */
-async function updateChannel(webhook: Webhook, options: DecisionOptions, context: Context): Promise<Report> {
-  const { target } = webhook
-  const { db, now, runId, signal, settings } = context
-  const log = (settings.DISCORD_WEBHOOK_URL?.length ?? 0) > 1 ? withTarget(target, context.log) : context.log
-  const { disabled, decision } = await inTransaction(db, (connection) => decide(connection, webhook, options, context))
+/** Decides the messages of a channel and sends them. */
+async function updateChannel(channel: Channel, options: DecisionOptions, context: Context): Promise<Report> {
+  const { name: target } = channel
+  const { db, log, now, runId, signal } = context
+  const { disabled, decision } = await inTransaction(db, (connection) => decide(connection, channel, options, context))
   if (decision === undefined) {
     log.warn(`nothing is sent: the webhook has been ${disabled}`)
     return { target, nearest: undefined, delivery: NOTHING_SENT, disabled }
   }
   if (disabled) log.warn(`a manual run tries the webhook again, which has been ${disabled}`)
   const { nearest, cards } = decision
-  if (nearest === undefined) await logNoLaunch(context, log)
-  const sender = (message: Payload, kind: 'card' | NoticeKind) => withSender(message, kind, context)
-  const delivery = await deliver({ db, webhook, cards, words: EN, withSender: sender, log, now, runId, signal })
+  if (nearest === undefined) await logNoLaunch(channel, context)
+  const delivery = await deliver({ db, channel, cards, log, now, runId, signal })
   if (disabled && delivery.posted + delivery.edited + delivery.problems.length === 0)
     log.warn('no message was sent, so it is not known whether the webhook works again; the next one will show it')
   return { target, nearest, delivery }
@@ -163,36 +165,23 @@ async function updateChannel(webhook: Webhook, options: DecisionOptions, context
  */
 async function decide(
   db: Queryable,
-  webhook: Webhook,
+  channel: Channel,
   options: DecisionOptions,
   { runType }: Context,
 ): Promise<{ disabled: string | undefined; decision?: Decision }> {
-  const disabled = await whyDisabled(db, webhook)
+  const disabled = await whyDisabled(db, channel.webhook)
   if (disabled !== undefined && runType !== 'manual') return { disabled }
-  if (disabled !== undefined) await enable(db, webhook.target)
-  return { disabled, decision: await decideTarget(db, webhook.target, options) }
+  if (disabled !== undefined) await enable(db, channel.webhook.target)
+  return { disabled, decision: await decideChannel(db, channel, options) }
 }
 
 const NOTHING_SENT: Delivery = { posted: 0, edited: 0, unknown: 0, waiting: 0, cards: new Map(), problems: [] }
 
-function withTarget(target: string, log: TaskContext['log']): TaskContext['log'] {
+/** The log lines name the channel. */
+function withName({ name }: Channel, context: Context): Context {
   const at = (level: keyof TaskContext['log']) => (message: string, fields?: Record<string, unknown>) =>
-    log[level](`${target}: ${message}`, fields)
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-}
-
-function withSender(message: Payload, kind: 'card' | NoticeKind, { settings }: Context): Payload {
-  const { DISCORD_USERNAME: username, DISCORD_AVATAR: avatar, DISCORD_ROLE_ID: role } = settings
-  const pings = role !== undefined && kind !== 'card' && role.kinds.has(kind)
-  return {
-    ...message,
-    ...(username !== undefined && { username }),
-    ...(avatar !== undefined && { avatar_url: avatar }),
-    ...(pings && {
-      content: [`<@&${role.id}>`, message.content].filter(Boolean).join(' '),
-      allowed_mentions: { parse: [], roles: [role.id] },
-    }),
-  }
+    context.log[level](`${name}: ${message}`, fields)
+  return { ...context, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } }
 }
 
 function summaryOf(reports: readonly Report[]): NotifySummary {

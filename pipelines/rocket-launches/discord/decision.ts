@@ -5,6 +5,7 @@ import type { KnownLaunch } from '../../launches/launch.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
 import { isLongOver, TOO_LATE } from './card.ts'
 import { type CardContext, factsHash, factsOf } from './card-message.ts'
+import type { Channel } from './channel.ts'
 import { launchesToFollow, netSince } from './followed-launches.ts'
 import { readLastAnnounced, writeLastAnnounced } from './last-announced.ts'
 import { type Card, type Known, mergeSlips, overtakenKinds, planLaunch } from './launch-plan.ts'
@@ -21,9 +22,6 @@ export interface Decision {
 export interface DecisionOptions extends Pick<TaskContext, 'now'> {
   /** See `Times`. */
   asOf: Date
-  rules: Rules
-  /** Returns true for a launch that is announced. Undefined: all are. */
-  passes: ((launch: KnownLaunch) => boolean) | undefined
   /** When Launch Library last confirmed a launch. */
   dataAsOf: (launch: KnownLaunch) => Date
 }
@@ -34,20 +32,21 @@ export interface DecisionOptions extends Pick<TaskContext, 'now'> {
  * Runs in one transaction, and in one process at a time for each channel. If the process is killed before the commit, it
  * has decided nothing. If it is killed after the commit, the next run sends the messages.
  */
-export async function decideTarget(db: Queryable, target: string, options: DecisionOptions): Promise<Decision> {
+export async function decideChannel(db: Queryable, channel: Channel, options: DecisionOptions): Promise<Decision> {
+  const { target } = channel.webhook
   const now = options.now()
   await lockTarget(db, target)
   await outbox.releaseAbandoned(db, target)
   await outbox.giveUpExpired(db, target, now)
-  const nearest = await nearestLaunch(db, now, options.passes)
-  const followed = await launchesToFollow(db, { target, now, withinMs: horizonMs(options.rules) })
+  const nearest = await nearestLaunch(db, now, channel.passes)
+  const followed = await launchesToFollow(db, { target, now, withinMs: horizonMs(channel.rules) })
   const launches = new Map([...(nearest ? [nearest] : []), ...followed].map((launch) => [launch.launch_id, launch]))
   const knownOf = await readKnown(db, target, [...launches.keys()])
   const cards = new Map<string, Card>()
   for (const launch of launches.values()) {
     const isNearest = launch.launch_id === nearest?.launch_id
     const card = cardOf(launch, { now, dataAsOf: options.dataAsOf(launch), nearest: isNearest })
-    if (await updateLaunch(db, target, card, knownOf(launch), options)) cards.set(launch.launch_id, card)
+    if (await updateLaunch(db, channel, card, knownOf(launch), options)) cards.set(launch.launch_id, card)
   }
   return { nearest, cards }
 }
@@ -75,10 +74,10 @@ function cardOf(launch: KnownLaunch, context: CardContext): Card {
 /** Plans and stores the channel's messages about one launch. Returns false if the launch has no card there. */
 async function updateLaunch(
   db: Queryable,
-  target: string,
+  { webhook: { target }, rules, passes }: Channel,
   card: Card,
   known: Known,
-  { asOf, rules, passes }: DecisionOptions,
+  { asOf }: DecisionOptions,
 ): Promise<boolean> {
   const plan = planLaunch(card, known, asOf, passes === undefined || passes(card.launch) ? rules : NO_NOTICES)
   if (plan.action === 'nothing') return false

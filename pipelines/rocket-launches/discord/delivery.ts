@@ -1,9 +1,9 @@
 import type { TaskContext } from 'tminus'
-import { editMessage, type Outcome, type Payload, postMessage, type Webhook } from 'tminus/connectors/discord'
+import { editMessage, type Outcome, type Payload, postMessage } from 'tminus/connectors/discord'
 import { type Database, inTransaction, type Queryable } from 'tminus/db'
-import type { Words } from '../../launches/words/en.ts'
 import { decideCard } from './card.ts'
 import { launchCard } from './card-message.ts'
+import { type Channel, withSender } from './channel.ts'
 import type { Card } from './launch-plan.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import { noticeMessage } from './notice-message.ts'
@@ -36,11 +36,8 @@ export interface Delivery {
 
 export interface DeliveryOptions extends Pick<TaskContext, 'log' | 'now' | 'runId' | 'signal'> {
   db: Database
-  webhook: Webhook
+  channel: Channel
   cards: ReadonlyMap<string, Card>
-  words: Words
-  /** Adds the sender's name, its picture and the ping to a message. */
-  withSender: (message: Payload, kind: 'card' | NoticeKind) => Payload
 }
 
 /**
@@ -76,26 +73,27 @@ async function takeNext(
   tried: ReadonlySet<string>,
   options: DeliveryOptions,
 ): Promise<{ sending: Sending } | { problem: Problem } | { nothing: true }> {
-  const { webhook, cards, runId } = options
-  await lockTarget(db, webhook.target)
-  const rows = await outbox.readOpen(db, webhook.target, [...cards.keys()])
+  const { channel, cards, runId } = options
+  const { target } = channel.webhook
+  await lockTarget(db, target)
+  const rows = await outbox.readOpen(db, target, [...cards.keys()])
   const isExhausted = ({ askedBy, asked }: outbox.OutboxRow) => askedBy === runId && asked >= MAX_REQUESTS
   const row = rows.find((one) => !tried.has(attemptOf(one)) && !isExhausted(one) && isDue(one, options))
   if (row === undefined) return { nothing: true }
   if (rows.some(({ state }) => state === 'sending')) return { problem: { kind: 'in_progress', reason: BUSY } }
-  const ms = await outbox.waitMs(db, webhook.target)
+  const ms = await outbox.waitMs(db, target)
   if (ms > 0) return { problem: { kind: 'wait', ms, reason: waitText(ms) } }
   const card = row.kind === 'card' ? cards.get(row.launchId) : undefined
   const send = row.messageId === null ? 'post' : 'edit'
-  const message = messageOf(row, card, options)
+  const message = messageOf(row, card, channel)
   const claim = await outbox.claim(db, row, runId, send === 'post' ? { message, card } : undefined)
   return claim ? { sending: { row, card, message, send, claim } } : { problem: { kind: 'in_progress', reason: BUSY } }
 }
 
-function messageOf(row: outbox.OutboxRow, card: Card | undefined, { withSender, words }: DeliveryOptions): Payload {
-  if (card) return withSender(launchCard(card.launch, card.context, words), 'card')
+function messageOf(row: outbox.OutboxRow, card: Card | undefined, channel: Channel): Payload {
+  if (card) return withSender(launchCard(card.launch, card.context, channel.words), 'card', channel)
   const kind = row.kind as NoticeKind
-  return withSender(noticeMessage(row.facts as NoticeFacts, kind, words), kind)
+  return withSender(noticeMessage(row.facts as NoticeFacts, kind, channel.words), kind, channel)
 }
 
 const BUSY = 'another process is sending to this channel'
@@ -136,10 +134,10 @@ function withoutImages(message: Payload): Payload {
   return { ...message, embeds: message.embeds?.map(({ image: _refused, ...embed }) => embed) ?? [] }
 }
 
-async function request({ row, message, send }: Sending, { webhook, signal }: DeliveryOptions): Promise<Outcome> {
+async function request({ row, message, send }: Sending, { channel, signal }: DeliveryOptions): Promise<Outcome> {
   return send === 'post'
-    ? await postMessage(webhook, message, { signal })
-    : await editMessage(webhook, row.messageId ?? '', message, { signal })
+    ? await postMessage(channel.webhook, message, { signal })
+    : await editMessage(channel.webhook, row.messageId ?? '', message, { signal })
 }
 
 async function record(
@@ -172,12 +170,12 @@ async function recordUnsent(
   { row, claim, card, send }: Sending,
   outcome: NotSent,
   delivery: Delivery,
-  { db, log, webhook }: DeliveryOptions,
+  { db, log, channel }: DeliveryOptions,
 ): Promise<boolean> {
   const isLast = claim.asked >= MAX_REQUESTS
   const verdict = isLast ? failInsteadOfWaiting(judge(outcome, send)) : judge(outcome, send)
   const { state, reason } = verdict.unsent
-  if (outcome.kind === 'gone') await disable(db, webhook, reason)
+  if (outcome.kind === 'gone') await disable(db, channel.webhook, reason)
   // Discord refused a card with these facts, so it is not sent again until they change.
   const hash = state === 'sent' ? card?.hash : undefined
   // The run fails because of this message. If the run is cleared, the requests for the message are counted from zero.
@@ -197,8 +195,8 @@ function titleOf({ kind, facts }: outbox.OutboxRow): string {
 }
 
 /** Counts the messages that are still to be sent, and logs why a card was not sent. */
-async function summarize(delivery: Delivery, { db, webhook, cards, log, now }: DeliveryOptions): Promise<void> {
-  const rows = await outbox.readOpen(db, webhook.target, [...cards.keys()])
+async function summarize(delivery: Delivery, { db, channel, cards, log, now }: DeliveryOptions): Promise<void> {
+  const rows = await outbox.readOpen(db, channel.webhook.target, [...cards.keys()])
   delivery.waiting = rows.filter((row) => isDue(row, { cards, now })).length
   const blocker = delivery.problems.at(-1)
   for (const row of rows) {

@@ -6,7 +6,7 @@ import { findOneLaunch } from '../../launches/one-launch.ts'
 import { readChanges, readSlips, type Slips } from '../../launches/read-launches.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
 import { EN } from '../../launches/words/en.ts'
-import { whyNonePasses } from '../discord/settings-filter.ts'
+import { channelOptions, whyNonePasses } from '../discord/channel.ts'
 import type { Settings } from '../settings.ts'
 import { printChanges } from './launches-list.ts'
 
@@ -36,7 +36,7 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
 /** A note if the filters exclude all launches. Ignores wrong settings, because this verb works without them. */
 async function filterNote(db: Queryable, host: CommandHost): Promise<string | undefined> {
   try {
-    return await whyNonePasses(db, host.now(), host.settings() as Settings)
+    return await whyNonePasses(db, host.now(), channelOptions(host.settings() as Settings))
   } catch (error) {
     if (error instanceof UsageError) return undefined
     throw error
