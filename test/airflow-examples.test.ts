@@ -36,7 +36,7 @@ async function openExample(id: string, settings: Record<string, unknown> = {}, s
     resources,
     onLog: (one) => lines.push(one),
   })
-  await notify(database, runner)
+  await notify(database, [runner])
   return { dag, runner, resources, lines, called }
 }
 

@@ -28,7 +28,7 @@ async function runExample(id: string, settings: Record<string, unknown> = {}) {
   const all = [...dags.values()]
   const resources = { ...testResources(database, all), settingsOf: () => settings, log }
   const runner = await openTestRunner(database, all, { resources, onLog: (line) => lines.push(line) })
-  await notify(database, runner)
+  await notify(database, [runner])
   await runner.runner.claim({ dagIds: [...dags.keys()], onlyBegun: true })
   const states = statesOf(await runner.run(dag))
   return { states, callbackLines, lines: lines.map(({ level, message }) => `${level} ${message}`) }

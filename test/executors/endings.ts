@@ -129,7 +129,7 @@ export function endings({ database, dag, open, notes, expected }: Suite): void {
 
     test('as the run that it starts and waits for', async () => {
       const own = await open({ slots: 1 })
-      await notify(database, own)
+      await notify(database, [own])
       await own.runner.claim({ dagIds: ['child'], onlyBegun: true })
       const ended = await own.run(dag('parent'))
       expect(statesOf(ended)).toEqual({ load: 'success', after: 'success' })

@@ -6,9 +6,11 @@ import { type Dag, dag } from '../../src/dag/dag.ts'
 import { fail, skip } from '../../src/dag/ending.ts'
 import type { Group, Task, TaskContext } from '../../src/dag/task.ts'
 import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
+import { listRuns } from '../../src/operations/list-runs.ts'
+import { clear } from '../../src/operations/operate.ts'
 import { useDatabase } from '../support/database.ts'
-import { after, interpret, type ModelTask, outcomesOf } from '../support/reference.ts'
-import { openTestRunner, statesOf, uniqueId } from '../support/runner.ts'
+import { after, interpret, type ModelTask, outcomesOf, type Starts } from '../support/reference.ts'
+import { notify, openTestRunner, statesOf, stored, type TestRunner, uniqueId } from '../support/runner.ts'
 
 const database = useDatabase()
 
@@ -38,59 +40,52 @@ const models = fc
 
 type Define = DefineTask<TaskContext>
 
-/** A branch is defined last, because its options are defined before it. In the model it comes before them. */
-function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag {
-  return dag(uniqueId('model'), { defaultArgs: { retryDelay: '1ms' } }, (outside) => {
+/** A task of a model: it counts its starts, and each start ends as drawn. */
+type Run = (context: Pick<TaskContext, 'taskId' | 'logicalDate' | 'mapIndex'>) => Promise<boolean>
+
+/** Adds the dags of the tasks that start runs to `children`. */
+function dagOf(model: readonly ModelTask[], runOf: (one: ModelTask) => Run, children: Dag[] = []): Dag {
+  return dag(uniqueId('model'), OPTIONS, (outside) => {
     const defined: Record<string, Task> = {}
     const grouped = model.filter(({ id }) => id.startsWith('g.'))
     let group: Group | undefined
     const chooser = model.find(({ branch }) => branch)?.id
     const tasksOf = (ids: readonly string[] = []) => ids.map((id) => defined[id] as Task)
-    const mappedOf = (
-      task: Define,
-      one: ModelTask,
-      { [one.map?.over ?? '']: over, ...upstream }: Record<string, Task>,
-    ) => {
-      starts[one.id] = 0
-      const run = (index: number, _inputs: unknown, { taskId }: { taskId: string }) =>
-        drawnEnd({ ...one, id: taskId, outcomes: outcomesOf(one, index) }, starts, starts[taskId])()
-      const { rule, retries } = one
-      return task.map(one.id, { over: over as Task<number[]>, upstream, triggerRule: rule, retries, run })
-    }
     const define = ({ task }: { task: Define }, one: ModelTask, id = one.id): void => {
-      const { rule, retries, branch, teardown, map } = one
+      const { rule: triggerRule, retries, branch, teardown, map, child, dependsOnPast } = one
       const array = model.find((other) => other.map?.over === id)?.map
       const whole = one.viaGroup && group ? { g: group } : {}
       const parents = one.upstream.filter((parent) => parent !== chooser && !one.viaGroup?.includes(parent))
       const single = Object.fromEntries(parents.map((parent) => [parent, defined[parent] as Task]))
-      const upstream = { ...single, ...whole }
-      const run = drawnEnd(one, starts)
+      const own = { upstream: { ...single, ...whole }, triggerRule, retries, ...(dependsOnPast && { dependsOnPast }) }
+      const run = runOf(one)
+      const drawn = async (_inputs: unknown, context: TaskContext) => await run(context)
       const { x, y } = branch?.options ?? {}
-      defined[one.id] = branch
-        ? task.branch(id, {
-            upstream,
-            options: { x: tasksOf(x), y: tasksOf(y) },
-            run: async () => {
-              await run()
-              return branch.chosen as ('x' | 'y')[]
-            },
-          })
-        : map
-          ? mappedOf(task, one, single)
-          : array
-            ? task(id, {
-                upstream,
-                triggerRule: rule,
-                retries,
-                output: z.array(z.number()),
-                run: () => run().then(() => Array.from({ length: array.length }, (_, n) => n)),
-              })
-            : teardown
-              ? task(id, { teardown: defined[teardown] as Task, retries, run })
-              : one.outcomes.includes('wait')
-                ? task.waitFor(id, { upstream, triggerRule: rule, retries, every: '1ms', check: run })
-                : task(id, { upstream, triggerRule: rule, retries, run })
+      const chosen = (branch?.chosen ?? []) as ('x' | 'y')[]
+      if (branch)
+        defined[one.id] = task.branch(id, {
+          upstream: own.upstream,
+          options: { x: tasksOf(x), y: tasksOf(y) },
+          run: (_inputs, context) => run(context).then(() => chosen),
+        })
+      else if (map) {
+        const { [map.over]: over, ...upstream } = single
+        const each = (_index: number, _inputs: unknown, context: TaskContext) => run(context)
+        defined[one.id] = task.map(id, { ...own, over: over as Task<number[]>, upstream, run: each })
+      } else if (array) {
+        const numbers = Array.from({ length: array.length }, (_, n) => n)
+        const list = (_inputs: unknown, context: TaskContext) => run(context).then(() => numbers)
+        defined[one.id] = task(id, { ...own, output: z.array(z.number()), run: list })
+      } else if (child) {
+        const started = dagOf(child.tasks, runOf, children)
+        children.push(started)
+        const conf = (_inputs: unknown, context: TaskContext) => run(context).then(() => ({}))
+        defined[one.id] = task.triggerRun(id, { ...own, dag: started, wait: child.wait, conf })
+      } else if (teardown) defined[one.id] = task(id, { teardown: defined[teardown] as Task, retries, run: drawn })
+      else if (one.outcomes.includes('wait')) defined[one.id] = task.waitFor(id, { ...own, every: '1ms', check: drawn })
+      else defined[one.id] = task(id, { ...own, run: drawn })
     }
+    // The options of a branch are defined before it. In the model it comes before them.
     for (const one of [...model.filter(({ branch }) => !branch), ...model.filter(({ branch }) => branch)]) {
       if (one === grouped[0])
         group = outside.group('g', (inside) => {
@@ -101,13 +96,15 @@ function dagOf(model: readonly ModelTask[], starts: Record<string, number>): Dag
   })
 }
 
-/** Counts its starts. Each start ends as drawn. */
-function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>, before = 0): () => Promise<boolean> {
-  starts[id] = before
-  return async () => {
-    const start = starts[id] ?? 0
-    starts[id] = start + 1
-    const outcome = outcomes[Math.min(start, outcomes.length - 1)]
+const OPTIONS = { defaultArgs: { retryDelay: '1ms' } } as const
+
+/** Counts in `starts`, by task instance. */
+function drawnEnd({ outcomes }: Pick<ModelTask, 'outcomes'>, starts: Starts): Run {
+  return async ({ taskId, mapIndex = 0 }) => {
+    const start = starts[taskId] ?? 0
+    starts[taskId] = start + 1
+    const drawn = outcomesOf({ outcomes }, mapIndex)
+    const outcome = drawn[Math.min(start, drawn.length - 1)]
     if (start % 2 === 1) await new Promise((resolve) => setImmediate(resolve))
     if (outcome === 'skip') throw skip('as drawn')
     if (outcome === 'skip_downstream') throw skip.downstream('as drawn')
@@ -119,8 +116,8 @@ function drawnEnd({ id, outcomes }: ModelTask, starts: Record<string, number>, b
 
 /** Runs the model's dag, and compares its end with that of the reference interpreter. */
 async function expectAsReference(model: readonly ModelTask[], slots: number): Promise<void> {
-  const starts: Record<string, number> = {}
-  const defined = dagOf(model, starts)
+  const starts: Starts = {}
+  const defined = dagOf(model, (one) => drawnEnd(one, starts))
   const { run } = await openTestRunner(database, [defined], { slots })
   const result = await run(defined)
   const expected = interpret(model)
@@ -265,4 +262,53 @@ const grouping = fc
 
 test('random dags with a group end as in the reference interpreter', async () => {
   await expectAllAsReference(grouping, 100)
+})
+
+/** Random dags some of whose tasks start a run of a dag of their own, and wait for its end or not. */
+const starting = fc
+  .tuple(
+    models,
+    fc.array(fc.record({ tasks: fc.option(models), wait: fc.boolean() }), { minLength: 12, maxLength: 12 }),
+  )
+  .map(([model, children]) =>
+    model.map((task, index): ModelTask => {
+      const { tasks, wait = true } = children[index] ?? {}
+      if (!tasks) return task
+      const nameOf = (id: string) => `${task.id}.${id}`
+      const renamed = tasks.map((one) => ({ ...one, id: nameOf(one.id), upstream: one.upstream.map(nameOf) }))
+      return { ...task, outcomes: ['success'], child: { tasks: renamed, wait } }
+    }),
+  )
+
+test('random dags that start runs end as in the reference interpreter; a clear starts new runs', async () => {
+  const runners: TestRunner[] = []
+  await notify(database, runners)
+  const execution = async (model: readonly ModelTask[], cleared: number, slots: number) => {
+    const starts: Starts = {}
+    const children: Dag[] = []
+    const defined = dagOf(model, (one) => drawnEnd(one, starts), children)
+    const all = [defined, ...children]
+    const own = await openTestRunner(database, all, { slots })
+    runners.splice(0, 1, own)
+    await own.runner.claim({ dagIds: all.map(({ id }) => id), onlyBegun: false })
+    const { run } = await own.runner.run(defined, { logicalDate: new Date() })
+    /** The state of the run, and those of its tasks and of the tasks in the newest run of each child. */
+    const ended = async () => {
+      await own.runner.idle()
+      await own.runner.drained()
+      const newest = (await Promise.all(children.map(({ id }) => listRuns(own.metadata, id, 1)))).flat()
+      const parent = await stored(own.metadata, defined.id, run.runId)
+      const runs = await Promise.all(newest.map((one) => stored(own.metadata, one.dag_id, one.run_id)))
+      return { states: Object.assign({}, ...[parent, ...runs].map(statesOf)), starts, run: parent.state }
+    }
+    const expected = interpret(model)
+    expect(await ended()).toEqual(expected)
+    const id = `t${cleared % model.length}`
+    await clear(own.metadata, { dagId: defined.id, runId: run.runId }, { taskIds: [id], downstream: true })
+    own.runner.runsWaiting()
+    const again = new Set([id, ...after(id, model).map((one) => one.id)])
+    const kept = Object.fromEntries(Object.entries(expected.states).filter(([one]) => !again.has(one)))
+    expect(await ended()).toEqual(interpret(model, { ...expected.starts }, kept))
+  }
+  await fc.assert(fc.asyncProperty(starting, fc.nat(), fc.constantFrom(1, 3, 16), execution), { numRuns: 100 })
 })

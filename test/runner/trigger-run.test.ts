@@ -33,7 +33,7 @@ function aChild(run: () => unknown = () => {}) {
 
 async function open(dags: Parameters<typeof openTestRunner>[1], options = {}): Promise<TestRunner> {
   const own = await openTestRunner(database, dags, options)
-  await notify(database, own)
+  await notify(database, [own])
   await own.runner.claim({ dagIds: dags.map(({ id }) => id), onlyBegun: false })
   return own
 }

@@ -16,38 +16,61 @@ export interface ModelTask {
   map?: { over: string; length: number }
   /** Of a branch: the tasks to choose from, by option, and the options that it chooses. The tasks come later. */
   branch?: { options: Readonly<Record<string, readonly string[]>>; chosen: readonly string[] }
+  /** Of a task that starts a run: the tasks of that run's dag, and whether it waits for the end of the run. */
+  child?: { tasks: readonly ModelTask[]; wait: boolean }
+  dependsOnPast?: boolean
 }
 
+/** A task that waits for the previous run is `scheduled`, and a task that waits for other tasks is `none`. */
+export type States = Record<string, TerminalTaskState | 'none' | 'scheduled'>
+
+/** How often each task was started; without the tasks that were not. */
+export type Starts = Record<string, number>
+
 export interface ModelResult {
-  states: Record<string, TerminalTaskState>
-  /** How often each task was started. */
-  starts: Record<string, number>
-  run: 'success' | 'failed'
+  states: States
+  starts: Starts
+  run: 'success' | 'failed' | 'running'
 }
 
 /**
- * The meaning of a dag in minimal code: it decides about the tasks in order, each when all its upstreams have ended. It
- * has no concurrency and no database, and shares no code with the runner.
+ * The meaning of a dag in minimal code: it decides about the tasks in order. It has no concurrency and no database, and
+ * shares no code with the runner.
+ *
+ * @param starts the starts before a clear; they are counted on
+ * @param kept the states of tasks that ended before a clear and were not cleared
+ * @param past the states of the previous run
  */
-export function interpret(tasks: readonly ModelTask[]): ModelResult {
-  const states: Record<string, TerminalTaskState> = {}
-  const starts: Record<string, number> = {}
+export function interpret(
+  tasks: readonly ModelTask[],
+  starts: Starts = {},
+  kept: States = {},
+  past?: States,
+): ModelResult {
+  const states = { ...kept }
   const skipped = new Set<string>()
   for (const task of tasks) {
-    starts[task.id] = 0
+    if (isEnded(states[task.id])) continue
     const isSkipped = skipped.has(task.id) || (task.teardown !== undefined && states[task.teardown] !== 'success')
     const verdict = isSkipped ? 'skipped' : judged(task, states)
-    states[task.id] = verdict !== 'ready' ? verdict : task.map ? 'skipped' : tried(task, starts)
+    const isHeld = task.dependsOnPast && past && !['success', 'skipped'].includes(past[task.id] ?? '')
+    if (verdict !== 'ready') states[task.id] = verdict
+    else if (isHeld) states[task.id] = 'scheduled'
+    else states[task.id] = task.map ? 'skipped' : task.child ? triggered(task, starts, states) : tried(task, starts)
     if (task.map && states[task.map.over] === 'success') states[task.id] = mapped(task, verdict, states, starts)
     if (states[task.id] === 'success') for (const id of notChosen(task)) skipped.add(id)
     const isShort = verdict === 'ready' && task.outcomes[(starts[task.id] ?? 0) - 1] === 'skip_downstream'
     if (isShort) for (const { id, teardown } of after(task.id, tasks)) if (teardown === undefined) skipped.add(id)
   }
-  const isTeardown = (id: string) => tasks.some((task) => task.id === id && task.teardown)
-  const red = Object.keys(states).some(
-    (id) => !isTeardown(id) && ['failed', 'upstream_failed'].includes(states[id] ?? ''),
-  )
-  return { states, starts, run: red ? 'failed' : 'success' }
+  const red = tasks.some(({ id, teardown }) => !teardown && ['failed', 'upstream_failed'].includes(states[id] ?? ''))
+  const isOver = tasks.every(({ id }) => isEnded(states[id]))
+  return { states, starts, run: !isOver ? 'running' : red ? 'failed' : 'success' }
+}
+
+const ENDED = ['success', 'failed', 'skipped', 'upstream_failed'] as const
+
+function isEnded(state: States[string] | undefined): boolean {
+  return ENDED.some((one) => one === state)
 }
 
 function notChosen({ branch }: ModelTask): string[] {
@@ -63,7 +86,18 @@ export function after(id: string, tasks: readonly ModelTask[]): ModelTask[] {
   return [...direct, ...direct.flatMap((one) => after(one.id, tasks))]
 }
 
-function judged(task: ModelTask, states: Record<string, TerminalTaskState>): 'ready' | 'skipped' | 'upstream_failed' {
+type Verdict = 'ready' | 'skipped' | 'upstream_failed'
+
+/** `none` if the verdict depends on upstreams that have not ended. */
+function judged(task: ModelTask, states: States): Verdict | 'none' {
+  const open = task.upstream.find((id) => !isEnded(states[id]))
+  if (open === undefined) return verdictOf(task, states)
+  if (task.rule === 'all_done') return 'none'
+  const [verdict = 'none', ...others] = new Set(ENDED.map((end) => judged(task, { ...states, [open]: end })))
+  return others.length === 0 ? verdict : 'none'
+}
+
+function verdictOf(task: ModelTask, states: States): Verdict {
   const ended = task.upstream.map((id) => states[id])
   const success = ended.filter((state) => state === 'success').length
   const skipped = ended.filter((state) => state === 'skipped').length
@@ -98,15 +132,9 @@ function judged(task: ModelTask, states: Record<string, TerminalTaskState>): 're
 }
 
 /** Each element is a task of its own. The mapped task itself never starts: it ends as they do. */
-function mapped(
-  task: ModelTask,
-  verdict: ReturnType<typeof judged>,
-  states: Record<string, TerminalTaskState>,
-  starts: Record<string, number>,
-): TerminalTaskState {
+function mapped(task: ModelTask, verdict: Verdict | 'none', states: States, starts: Starts): TerminalTaskState {
   const ends = Array.from({ length: task.map?.length ?? 0 }, (_, index) => {
     const id = `${task.id}[${index}]`
-    if (verdict === 'ready') starts[id] = 0
     states[id] = verdict === 'ready' ? tried({ ...task, id, outcomes: outcomesOf(task, index) }, starts) : verdict
     return states[id]
   })
@@ -114,12 +142,20 @@ function mapped(
   return ends.includes('success') ? 'success' : 'skipped'
 }
 
-/** The outcomes of an element: those of its task, from another one on. */
+/** The outcomes of an element, or in a later run: those of the task, from another one on. */
 export function outcomesOf({ outcomes }: Pick<ModelTask, 'outcomes'>, index: number): ModelTask['outcomes'] {
   return outcomes.slice(index % outcomes.length)
 }
 
-function tried(task: ModelTask, starts: Record<string, number>): TerminalTaskState {
+/** Its tries start one run. So a retry would not change the end of that run, and there is none. */
+function triggered({ id, child }: ModelTask, starts: Starts, states: States): TerminalTaskState {
+  starts[id] = (starts[id] ?? 0) + 1
+  const ended = interpret(child?.tasks ?? [], starts)
+  Object.assign(states, ended.states)
+  return child?.wait && ended.run === 'failed' ? 'failed' : 'success'
+}
+
+function tried(task: ModelTask, starts: Starts): TerminalTaskState {
   for (let failures = 0; ; ) {
     const start = starts[task.id] ?? 0
     starts[task.id] = start + 1

@@ -64,8 +64,8 @@ export async function openTestRunner(
   return { metadata, jobId, runner, run }
 }
 
-/** Delivers the notifications of the database to these runners until the test has ended. */
-export async function notify(database: TestDatabase, ...runners: TestRunner[]): Promise<void> {
+/** Delivers the notifications of the database to the runners of this list until the test has ended. */
+export async function notify(database: TestDatabase, runners: readonly TestRunner[]): Promise<void> {
   const session = await database.pool.connect()
   onTestFinished(() => session.release(true))
   session.on('notification', ({ payload = '' }) => {
