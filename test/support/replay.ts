@@ -5,7 +5,6 @@ import { FINAL, type KnownLaunch } from '../../pipelines/launches/launch.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
 import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
-import { KIND_NAMES } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
@@ -118,7 +117,7 @@ export class Replay {
         .parse({
           LAUNCH_LIBRARY_URL: this.#library.url,
           DISCORD_WEBHOOK_URL: this.discord.webhookUrl,
-          DISCORD_NOTICES: KIND_NAMES.join(),
+          DISCORD_VOLUME: 'full',
         }),
     }
   }

@@ -3,7 +3,6 @@ import type { Launch } from '../../pipelines/launches/launch.ts'
 import { upcomingUrl } from '../../pipelines/launches/launch-library/addresses.ts'
 import { storePage } from '../../pipelines/launches/store-page.ts'
 import { recordAttempt, recordSuccess } from '../../pipelines/launches/sync.ts'
-import { KIND_NAMES } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
 import type { Database } from '../../src/db/pool.ts'
@@ -156,7 +155,7 @@ export class LivedYear {
     const now = new Date(this.now)
     const env = {
       LAUNCH_LIBRARY_URL: API,
-      DISCORD_NOTICES: KIND_NAMES.join(),
+      DISCORD_VOLUME: 'full',
       ...(this.year.filtered && { DISCORD_FILTER_PROVIDERS: PROVIDERS[0] }),
     }
     const parsed = z.object(settings).parse(env)

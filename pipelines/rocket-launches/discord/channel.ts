@@ -7,6 +7,7 @@ import type { Settings } from '../settings.ts'
 import { passes, type Terms } from './filter.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import type { Rules } from './notices.ts'
+import { rulesOf } from './volume.ts'
 
 /** Which messages are posted, and how they look. */
 export interface ChannelOptions {
@@ -42,7 +43,7 @@ export function channelsOf(settings: DiscordSettings): Channel[] {
 export function channelOptions(settings: DiscordSettings): ChannelOptions {
   return {
     ...filtersOf(settings),
-    rules: { notices: settings.DISCORD_NOTICES, reminders: settings.DISCORD_REMINDERS },
+    rules: rulesOf(settings.DISCORD_VOLUME, settings.DISCORD_NOTICES, settings.DISCORD_REMINDERS),
     role: settings.DISCORD_ROLE_ID,
     username: settings.DISCORD_USERNAME,
     avatar: settings.DISCORD_AVATAR,

@@ -51,8 +51,8 @@ export async function decideChannel(db: Queryable, channel: Channel, options: De
   return { nearest, cards }
 }
 
-function horizonMs({ notices, reminders }: Rules): number {
-  return notices.has('reminder') ? Math.max(0, ...reminders) : 0
+function horizonMs({ notices, reminders, cardAt = 0 }: Rules): number {
+  return notices.has('reminder') ? Math.max(cardAt, ...reminders) : 0
 }
 
 async function readKnown(db: Queryable, target: string, launchIds: string[]): Promise<(launch: KnownLaunch) => Known> {

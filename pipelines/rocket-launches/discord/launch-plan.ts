@@ -48,7 +48,7 @@ export function planLaunch(card: Card, known: Known, asOf: Date, rules: Rules): 
   const notices = decision.notices.filter(({ kind }) => isNewsTo(audience, kind))
   if (row === undefined && !context.nearest && notices.length === 0) return { action: 'nothing' }
   const announced = audience === 'unaware' ? { ...decision.announced, ...netOf(launch) } : decision.announced
-  return { action: 'announce', notices, announced }
+  return { action: 'announce', notices: notices.filter(({ cardOnly }) => cardOnly !== true), announced }
 }
 
 /**

@@ -1,6 +1,4 @@
 interface KindOptions {
-  /** True: the default of DISCORD_NOTICES contains this kind. */
-  byDefault: boolean
   /** True: readers can still watch the launch, so the message has a countdown, the place and the webcast. */
   watchable: boolean
   /** If this fact changes again, an unsent notice is dropped. */
@@ -12,13 +10,13 @@ interface KindOptions {
  * kind.
  */
 export const NOTICE_KINDS = {
-  slip: { byDefault: true, watchable: false, droppedBy: ['net'] },
-  hold: { byDefault: true, watchable: false, droppedBy: ['status'] },
-  go: { byDefault: true, watchable: true, droppedBy: ['status'] },
-  liftoff: { byDefault: true, watchable: true, droppedBy: ['status'] },
-  result: { byDefault: true, watchable: false, droppedBy: [] },
-  reminder: { byDefault: true, watchable: true, droppedBy: ['net', 'status'] },
-  webcast: { byDefault: false, watchable: true, droppedBy: [] },
+  slip: { watchable: false, droppedBy: ['net'] },
+  hold: { watchable: false, droppedBy: ['status'] },
+  go: { watchable: true, droppedBy: ['status'] },
+  liftoff: { watchable: true, droppedBy: ['status'] },
+  result: { watchable: false, droppedBy: [] },
+  reminder: { watchable: true, droppedBy: ['net', 'status'] },
+  webcast: { watchable: true, droppedBy: [] },
 } as const satisfies Record<string, KindOptions>
 
 export type NoticeKind = keyof typeof NOTICE_KINDS

@@ -25,6 +25,8 @@ export interface Rules {
   notices: ReadonlySet<NoticeKind>
   /** How long before T-0 reminders are due, in ms. */
   reminders: readonly number[]
+  /** How long before T-0 a launch without a card gets it, in ms. Undefined: with its first reminder. */
+  cardAt?: number | undefined
 }
 
 /** The content of a notice's message, as JSON. Each text is one line, each address is http(s). */
@@ -50,6 +52,8 @@ export interface Notice {
   facts: NoticeFacts
   /** The notice is not sent after this time, because it is no longer news. */
   expiresAt: Date
+  /** True: only a reason to post the launch's card, see `cardAt`. It is never a post of its own. */
+  cardOnly?: boolean
 }
 
 export interface Times {
@@ -175,7 +179,8 @@ function reminderOf(
   const id = launch.status_id
   if (!isPrecise(launch.net_precision) || launch.vanished_at || isFlown(id) || id === STATUS.hold) return undefined
   if (now.getTime() >= net) return undefined
-  const due = rules.reminders.filter((offset) => {
+  const { reminders, cardAt } = rules
+  const due = (cardAt === undefined ? reminders : [...reminders, cardAt]).filter((offset) => {
     const late = (clock: Date) => clock.getTime() - (net - offset)
     return late(now) >= 0 && late(now) <= MAX_DELAY.send && late(asOf) <= MAX_DELAY.tick
   })
@@ -188,6 +193,7 @@ function reminderOf(
     reason: `due at ${instantText(new Date(net - offset))}, ${text} before NET`,
     facts: { ...noticeFacts(launch), offsetMs: offset },
     expiresAt: new Date(Math.min(net, net - offset + MAX_DELAY.send)),
+    ...(!reminders.includes(offset) && { cardOnly: true }),
   }
 }
 

@@ -1,7 +1,8 @@
 import { parseWebhookUrl, type Webhook, webAddress } from 'tminus/connectors/discord'
 import { z } from 'zod'
 import { parseTerms } from './filter.ts'
-import { KIND_NAMES, NOTICE_KINDS, type NoticeKind, PINGING_BY_DEFAULT } from './notice-kinds.ts'
+import { KIND_NAMES, type NoticeKind, PINGING_BY_DEFAULT } from './notice-kinds.ts'
+import { VOLUME_NAMES } from './volume.ts'
 
 const terms = z
   .string()
@@ -29,26 +30,28 @@ export const discordSettings = {
       return z.NEVER
     })
     .optional(),
+  /** How much is posted. The next two settings override it. */
+  DISCORD_VOLUME: z.enum(VOLUME_NAMES, { error: `must be one of ${VOLUME_NAMES.join()}` }).default('normal'),
   /** The kinds of notices that are posted besides the cards. */
   DISCORD_NOTICES: z
     .string()
-    .default(KIND_NAMES.filter((kind) => NOTICE_KINDS[kind].byDefault).join())
     .transform((value, context) => {
       const kinds = kindsOf(value)
       if (kinds !== undefined) return kinds
       context.addIssue({ code: 'custom', message: `must be none, or some of ${KIND_NAMES.join()}` })
       return z.NEVER
-    }),
+    })
+    .optional(),
   /** How long before T-0 a reminder is posted. Parsed to ms. */
   DISCORD_REMINDERS: z
     .string()
-    .default('24h,1h,10m')
     .transform((value, context) => {
       const offsets = value.trim() === 'none' ? [] : listOf(value).map(offsetMs)
       if (offsets.every((offset) => offset !== undefined)) return offsets
       context.addIssue({ code: 'custom', message: 'must be none, or durations from 5m to 30d, like 24h,1h,10m' })
       return z.NEVER
-    }),
+    })
+    .optional(),
   DISCORD_FILTER_PROVIDERS: terms,
   DISCORD_FILTER_LOCATIONS: terms,
   DISCORD_FILTER_ORBITS: terms,

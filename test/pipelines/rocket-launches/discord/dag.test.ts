@@ -42,7 +42,7 @@ afterEach(() => Promise.all([discord.close(), library.close(), database.drop()])
 async function tick(at: Date) {
   clock = at
   const { now } = openClock(at)
-  const env = { LAUNCH_LIBRARY_URL: library.url, DISCORD_WEBHOOK_URL: discord.webhookUrl }
+  const env = { LAUNCH_LIBRARY_URL: library.url, DISCORD_WEBHOOK_URL: discord.webhookUrl, DISCORD_VOLUME: 'full' }
   const parsed = z.object(settings).parse(env)
   const resources = { ...testResources(database), now, settingsOf: () => parsed }
   const { run } = await openTestRunner(database, [launches], { resources })

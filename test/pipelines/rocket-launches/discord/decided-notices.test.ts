@@ -5,7 +5,7 @@ import { Announcing } from '../../../support/announcing.ts'
 
 const channel = Announcing.use()
 beforeEach(() => {
-  channel.env = {}
+  channel.env = { DISCORD_VOLUME: 'full' }
 })
 
 const MINUTE = 60_000

@@ -16,7 +16,7 @@ async function prepare(): Promise<void> {
   channel.discord.messages.splice(0)
   channel.discord.requests.splice(0)
   channel.now = new Date(TICK.getTime() - 3_600_000)
-  channel.env = {}
+  channel.env = { DISCORD_VOLUME: 'full' }
   await channel.store('a', 'Falcon 9 | Nearest', '2026-11-22T08:00:00Z')
   await channel.notify()
   channel.now = TICK
@@ -152,7 +152,7 @@ const PROCESS = (database: string) => `
   const context = {
     db, log: { debug: quiet, info: quiet, warn: quiet, error: quiet }, now: () => new Date('${TICK.toISOString()}'),
     signal: new AbortController().signal, runId: String(process.pid), runType: 'scheduled', logicalDate: new Date('${TICK.toISOString()}'),
-    settings: z.object(settings).parse({ DISCORD_WEBHOOK_URL: '${channel.discord.webhookUrl}' }),
+    settings: z.object(settings).parse({ DISCORD_WEBHOOK_URL: '${channel.discord.webhookUrl}', DISCORD_VOLUME: 'full' }),
   }
   await db.query('select pg_advisory_lock_shared(42)')
   for (let run = 0; run < 3; run += 1) await notifyDiscord({}, context)

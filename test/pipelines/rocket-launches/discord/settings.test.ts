@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { channelOptions } from '../../../../pipelines/rocket-launches/discord/channel.ts'
 import { KIND_NAMES } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { settings } from '../../../../pipelines/rocket-launches/settings.ts'
 
@@ -38,13 +39,33 @@ describe('DISCORD_WEBHOOK_URL', () => {
   })
 })
 
-describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
-  it('have defaults, and can be none', () => {
-    const { data } = read({})
-    expect([...(data?.DISCORD_NOTICES ?? [])]).toEqual(['slip', 'hold', 'go', 'liftoff', 'result', 'reminder'])
-    expect(data?.DISCORD_REMINDERS).toEqual([86_400_000, 3_600_000, 600_000])
+describe('DISCORD_VOLUME, DISCORD_NOTICES and DISCORD_REMINDERS', () => {
+  const rulesFor = (env: Record<string, string>) => {
+    const { notices, ...rules } = channelOptions(z.object(settings).parse(env)).rules
+    return { notices: [...notices], ...rules }
+  }
+  const DAY = 86_400_000
+
+  it('give the kinds of notices, the reminders, and when a card is due', () => {
+    const normal = { notices: ['slip', 'hold', 'go', 'result', 'reminder'], reminders: [3_600_000], cardAt: DAY }
+    expect(rulesFor({})).toEqual(normal)
+    expect(rulesFor({ DISCORD_VOLUME: 'normal' })).toEqual(normal)
+    const quiet = { notices: ['result', 'reminder'], reminders: [600_000], cardAt: DAY }
+    expect(rulesFor({ DISCORD_VOLUME: 'quiet' })).toEqual(quiet)
+    const full = { notices: KIND_NAMES, reminders: [DAY, 3_600_000, 600_000] }
+    expect(rulesFor({ DISCORD_VOLUME: 'full' })).toEqual(full)
+  })
+
+  it('the list of kinds and the list of reminders override the volume', () => {
+    const hold = rulesFor({ DISCORD_VOLUME: 'quiet', DISCORD_NOTICES: 'hold' })
+    expect(hold).toEqual({ notices: ['hold'], reminders: [600_000], cardAt: DAY })
+    const twice = rulesFor({ DISCORD_VOLUME: 'quiet', DISCORD_REMINDERS: '2h,1h' })
+    expect(twice).toEqual({ notices: ['result', 'reminder'], reminders: [7_200_000, 3_600_000] })
+  })
+
+  it('the lists can be none', () => {
     const none = read({ DISCORD_NOTICES: 'none', DISCORD_REMINDERS: 'none' }).data
-    expect([none?.DISCORD_NOTICES.size, none?.DISCORD_REMINDERS]).toEqual([0, []])
+    expect([none?.DISCORD_NOTICES?.size, none?.DISCORD_REMINDERS]).toEqual([0, []])
     const some = read({ DISCORD_NOTICES: 'Webcast, slip', DISCORD_REMINDERS: '2d, 90m' }).data
     expect([[...(some?.DISCORD_NOTICES ?? [])], some?.DISCORD_REMINDERS]).toEqual([
       ['slip', 'webcast'],
@@ -53,6 +74,7 @@ describe('DISCORD_NOTICES and DISCORD_REMINDERS', () => {
   })
 
   it.each([
+    ['DISCORD_VOLUME', 'loud', /must be one of quiet,normal,full/],
     ['DISCORD_NOTICES', 'slips', /must be none, or some of slip,/],
     ['DISCORD_NOTICES', 'slip,,hold', /must be none/],
     ['DISCORD_REMINDERS', '24h,soon', /must be none, or durations from 5m to 30d/],

@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Facts } from '../../../../pipelines/rocket-launches/discord/card-message.ts'
-import { KIND_NAMES } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import type { NoticeFacts } from '../../../../pipelines/rocket-launches/discord/notices.ts'
 import type { OutboxState } from '../../../../pipelines/rocket-launches/discord/outbox.ts'
 import { Announcing, NOW } from '../../../support/announcing.ts'
@@ -69,7 +68,7 @@ async function begin(): Promise<void> {
   channel.discord.messages.splice(0)
   channel.discord.violations.splice(0)
   channel.now = NOW
-  channel.env = { DISCORD_NOTICES: KIND_NAMES.join() }
+  channel.env = { DISCORD_VOLUME: 'full' }
   for (const [index, id] of LAUNCHES.entries()) {
     await channel.store(id, `Launch ${id}`, new Date(NOW.getTime() + (70 + 800 * index) * MINUTE).toISOString())
   }
