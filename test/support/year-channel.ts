@@ -18,6 +18,8 @@ export class YearChannel {
   readonly index: number
   /** The current fault. */
   trouble: { kind: Kind; amount: number } | undefined
+  /** The simulated time of its first message. */
+  startedAt = Number.POSITIVE_INFINITY
   /** How many of the latest runs in a row had no fault here. */
   clean = 0
   /** How many posts may or may not have arrived, as far as the process can know. */

@@ -1,7 +1,7 @@
 import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
 import { FINAL, isFlown, isPrecise, type KnownLaunch, type Launch } from '../../pipelines/launches/launch.ts'
 import { netOf } from '../../pipelines/launches/net.ts'
-import { periodOf } from '../../pipelines/launches/time.ts'
+import { periodEnd, periodOf } from '../../pipelines/launches/time.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
 import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
@@ -34,6 +34,7 @@ export async function mistakesOf(year: LivedYear): Promise<string[]> {
   const mistakes: string[] = []
   for (const channel of year.channels) {
     const rows = await rowsOf(year, channel)
+    if (rows.length > 0) channel.startedAt = Math.min(channel.startedAt, year.now)
     mistakes.push(...channel.mistakes, ...channel.discord.violations)
     mistakes.push(...channel.newMessages().flatMap((message) => wrongPost(message, rows, channel, year)))
     mistakes.push(...wrongCounts(rows, channel, year))
@@ -186,6 +187,7 @@ async function unsettled(
       : []),
     ...cards.flatMap((row) => wrongCard(row, launches.get(row.launch_id), channel, now)),
     ...[...launches.values()].flatMap((launch) => notReminded(launch, rows, year)),
+    ...[...launches.values()].flatMap((launch) => notMentioned(launch, cards, channel, year)),
     ...cards.flatMap((row) => notAnnounced(row, rows, launches.get(row.launch_id), year)),
   ].map((mistake) => `channel ${channel.index}, settled: ${mistake}`)
 }
@@ -237,6 +239,24 @@ function notReminded(launch: KnownLaunch, rows: readonly Row[], year: LivedYear)
       subject.startsWith(`T-${offsetText(offset)}#`) && Math.abs(Date.parse(facts.net) - net.getTime()) < 15 * MINUTE,
   )
   return sent ? [] : [`no reminder of ${launchId}, ${offset / MINUTE} min before ${net.toISOString()}`]
+}
+
+/**
+ * A launch whose result arrived after the channel's first message, and up to two days after the flight, must have a
+ * card. Launches that have flown when the database is filled do not count.
+ */
+function notMentioned(
+  { launch_id: launchId, net, net_precision, status_id }: KnownLaunch,
+  cards: readonly Row[],
+  { startedAt }: YearChannel,
+  year: LivedYear,
+): string[] {
+  const since = year.results.get(launchId) ?? 0
+  const filled = (year.happenings[0]?.at ?? 0) + HOUR + TICK
+  const isOld = year.now - Math.min(since, periodEnd(net, net_precision).getTime()) >= 2 * DAY
+  if (!FINAL.includes(status_id ?? 0) || !year.passes(launchId) || isOld || since <= Math.max(startedAt, filled))
+    return []
+  return cards.some((row) => row.launch_id === launchId) ? [] : [`${launchId} flew and was not mentioned`]
 }
 
 const OFFSETS = [DAY, HOUR, 10 * MINUTE]

@@ -74,7 +74,8 @@ interface Plan {
 const plan: fc.Arbitrary<Plan> = fc.record({
   day: fc.constantFrom(20, 21, 22, 100, 101, 180, 181, 182, 183, 300, 301),
   minute: fc.nat(1_439),
-  knownDays: fc.constantFrom(0.02, 0.5, 1.5, 4, 9, 40),
+  /** How long before T-0 it is first listed. Negative: it has flown by then. */
+  knownDays: fc.constantFrom(0.02, 0.5, 1.5, 4, 9, 40, -0.1),
   precision: fc.constantFrom(1, 1, 1, 0, 2, 5, 7, 8),
   provider: fc.nat(1),
   events: fc.array(
@@ -117,14 +118,15 @@ export function happeningsOf({ launches }: Pick<Year, 'launches'>): Happening[] 
 
 function lifeOf(plan: Plan, index: number): Happening[] {
   const launchId = `launch-${index}`
-  let launch = firstOf(plan, launchId)
+  const flown = plan.knownDays < 0
+  let launch = { ...firstOf(plan, launchId), ...(flown && { status_id: 3 }) }
   let before = launch.net
   let at = launch.net.getTime() - plan.knownDays * DAY
   let listed = true
   const life: Happening[] = []
   const record = () => void life.push({ at, launchId, launch: listed ? launch : undefined })
   record()
-  for (const { what, lead, by } of plan.events) {
+  for (const { what, lead, by } of flown ? [] : plan.events) {
     at = Math.max(at + 4 * MINUTE, launch.net.getTime() - lead * MINUTE)
     if (what === 'gone' || what === 'listed') listed = what === 'listed'
     const { net } = launch

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Launch } from '../../pipelines/launches/launch.ts'
+import { FINAL, type Launch } from '../../pipelines/launches/launch.ts'
 import { upcomingUrl } from '../../pipelines/launches/launch-library/addresses.ts'
 import { storePage } from '../../pipelines/launches/store-page.ts'
 import { recordAttempt, recordSuccess } from '../../pipelines/launches/sync.ts'
@@ -25,6 +25,8 @@ export class LivedYear {
   readonly happenings: Happening[]
   /** Every state of each launch that was stored. */
   readonly states = new Map<string, (Launch | undefined)[]>()
+  /** When the success or failure of a launch was first stored. */
+  readonly results = new Map<string, number>()
   now = 0
   ticks = 0
   mortal: Mortal | undefined
@@ -104,6 +106,7 @@ export class LivedYear {
     for (; (this.happenings[this.#applied]?.at ?? Number.POSITIVE_INFINITY) <= this.now; this.#applied += 1) {
       const { launchId, launch } = this.happenings[this.#applied] as Happening
       this.states.set(launchId, [...(this.states.get(launchId) ?? []), launch])
+      if (FINAL.includes(launch?.status_id ?? 0) && !this.results.has(launchId)) this.results.set(launchId, this.now)
       this.diary.push(
         `  ${launchId} ${launch ? `${launch.net.toISOString()} p${launch.net_precision} s${launch.status_id}` : 'gone'}`,
       )

@@ -6,7 +6,7 @@ import { nearestLaunch } from '../../launches/upcoming.ts'
 import { isLongOver, TOO_LATE } from './card.ts'
 import { type CardContext, factsHash, factsOf } from './card-message.ts'
 import type { Channel } from './channel.ts'
-import { launchesToFollow, netSince } from './followed-launches.ts'
+import { launchesMissed, launchesToFollow, netSince } from './followed-launches.ts'
 import { readLastAnnounced, writeLastAnnounced } from './last-announced.ts'
 import { type Card, type Known, mergeSlips, overtakenKinds, planLaunch } from './launch-plan.ts'
 import type { LastAnnounced, Notice, Rules } from './notices.ts'
@@ -40,28 +40,40 @@ export async function decideChannel(db: Queryable, channel: Channel, options: De
   await outbox.giveUpExpired(db, target, now)
   const nearest = await nearestLaunch(db, now, channel.passes)
   const followed = await launchesToFollow(db, { target, now, withinMs: horizonMs(channel.rules) })
-  const launches = new Map([...(nearest ? [nearest] : []), ...followed].map((launch) => [launch.launch_id, launch]))
+  const missed = await missedOf(db, channel, now)
+  const all = [...(nearest ? [nearest] : []), ...followed, ...missed]
+  const launches = new Map(all.map((launch) => [launch.launch_id, launch]))
   const knownOf = await readKnown(db, target, [...launches.keys()])
   const cards = new Map<string, Card>()
   for (const launch of launches.values()) {
     const isNearest = launch.launch_id === nearest?.launch_id
     const card = cardOf(launch, { now, dataAsOf: options.dataAsOf(launch), nearest: isNearest })
-    if (await updateLaunch(db, channel, card, knownOf(launch), options)) cards.set(launch.launch_id, card)
+    const known = { ...knownOf(launch), missed: missed.includes(launch) }
+    if (await updateLaunch(db, channel, card, known, options)) cards.set(launch.launch_id, card)
   }
   return { nearest, cards }
+}
+
+/** A run posts a few missed launches at most, so that a wrong date in many launches does not flood the channel. */
+const MOST_MISSED = 2
+
+async function missedOf(db: Queryable, { webhook, rules, passes }: Channel, now: Date): Promise<KnownLaunch[]> {
+  if (!rules.notices.has('result')) return []
+  const missed = await launchesMissed(db, { target: webhook.target, now })
+  return missed.filter((launch) => passes === undefined || passes(launch)).slice(0, MOST_MISSED)
 }
 
 function horizonMs({ notices, reminders, cardAt = 0 }: Rules): number {
   return notices.has('reminder') ? Math.max(cardAt, ...reminders) : 0
 }
 
-async function readKnown(db: Queryable, target: string, launchIds: string[]): Promise<(launch: KnownLaunch) => Known> {
+async function readKnown(db: Queryable, target: string, launchIds: string[]) {
   const open = await outbox.readOpen(db, target, launchIds)
   const rows = new Map(open.filter(({ kind }) => kind === 'card').map((row) => [row.launchId, row]))
   const last = await readLastAnnounced(db, target, launchIds)
   const since = await netSince(db, launchIds)
   const newChannel = rows.size === 0 && !(await outbox.hasCards(db, target))
-  return ({ launch_id: launchId }) => {
+  return ({ launch_id: launchId }: KnownLaunch) => {
     return { row: rows.get(launchId), last: last.get(launchId), netSince: since.get(launchId) ?? null, newChannel }
   }
 }

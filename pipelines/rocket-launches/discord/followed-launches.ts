@@ -28,6 +28,48 @@ export async function launchesToFollow(
   return rows
 }
 
+/**
+ * Launches with a result (success or failure) that have no card on the channel. They flew, and their result was first
+ * stored, at most two days ago and after the channel's first card. Not included:
+ * - a launch that was stored with its result by `launch-history`
+ * - a launch that was stored with its result while an empty database was filled
+ *
+ * If only a period is known, the launch flew at the end of the period at the latest.
+ */
+export async function launchesMissed(
+  db: Queryable,
+  { target, now }: { target: string; now: Date },
+): Promise<KnownLaunch[]> {
+  const { rows } = await db.query<KnownLaunch>(
+    `with flown as (
+       select launch_id, net, first_seen_at, (
+         select min(seen_at) from rocket_launch_changes change
+         where change.launch_id = launch.launch_id and field = 'status_id' and new = any ($3::int[]::text[])
+       ) as result_seen_at
+       from rocket_launches launch
+       where status_id = any ($3) and period_end > $2::timestamptz - interval '2 days' and not exists (
+         select from discord_outbox card
+         where target = $1 and kind = 'card' and card.launch_id = launch.launch_id
+       )
+     ), missed as (
+       select launch_id from flown
+       where coalesce(result_seen_at, first_seen_at) > $2::timestamptz - interval '2 days'
+         and coalesce(result_seen_at, first_seen_at) > (select min(told_at) from discord_told where target = $1)
+         and (result_seen_at is not null or exists (
+             select from rocket_launches earlier
+             where earlier.first_seen_at < flown.first_seen_at - interval '1 hour'
+           ) and not exists (
+             select from rocket_launch_history
+             where flown.first_seen_at between started_at and updated_at and flown.net <= net_to
+           ))
+     )
+     select ${STORED_COLUMNS.join(', ')} from rocket_launches where launch_id in (select launch_id from missed)
+     order by net, launch_id`,
+    [target, now.toISOString(), FINAL],
+  )
+  return rows
+}
+
 /** When T-0 or its precision last changed, by launch id. The map lacks launches whose T-0 never changed. */
 export async function netSince(db: Queryable, launchIds: readonly string[]): Promise<Map<string, Date>> {
   const { rows } = await db.query<{ launchId: string; since: Date }>(

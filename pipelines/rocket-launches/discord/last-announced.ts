@@ -16,6 +16,7 @@ export async function readLastAnnounced(
   return new Map(rows.map(({ launchId, ...last }) => [launchId, last]))
 }
 
+/** `told_at` keeps the time of the first announcement: the earliest one of a channel is the channel's start. */
 export async function writeLastAnnounced(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
@@ -28,8 +29,7 @@ export async function writeLastAnnounced(
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      on conflict (target, launch_id) do update
      set net = excluded.net, net_precision = excluded.net_precision, status_id = excluded.status_id,
-       webcast_live = excluded.webcast_live, slips = excluded.slips, holds = excluded.holds,
-       told_at = excluded.told_at`,
+       webcast_live = excluded.webcast_live, slips = excluded.slips, holds = excluded.holds`,
     [
       ...[target, launchId, last.net.toISOString(), last.precision, last.status, last.webcastLive],
       ...[last.slips, last.holds, now.toISOString()],

@@ -26,6 +26,8 @@ export interface Known {
   netSince: Date | null
   /** True if nothing was ever announced on this channel. */
   newChannel: boolean
+  /** The launch flew without a card, see `launchesMissed`. */
+  missed: boolean
 }
 
 export type LaunchPlan =
@@ -36,17 +38,18 @@ export type LaunchPlan =
 
 /**
  * Plans the messages about a launch on a channel. Pure. The nearest launch always has a card; another launch gets one
- * with its first notice. If a card is still unsent when the launch is long over, the card is dropped.
+ * with its first notice, or with its result if it was missed. If a card is still unsent when the launch is long over,
+ * the card is dropped.
  */
 export function planLaunch(card: Card, known: Known, asOf: Date, rules: Rules): LaunchPlan {
   const { launch, context } = card
-  const { row, last, newChannel } = known
+  const { row, last, newChannel, missed } = known
   if (row && isTooLate(row, card)) return { action: 'give_up', row }
   const audience = audienceOf(row, newChannel)
   const netSince = audience === 'unaware' ? null : known.netSince
   const decision = decideNotices(launch, last, { now: context.now, asOf, netSince }, rules)
   const notices = decision.notices.filter(({ kind }) => isNewsTo(audience, kind))
-  if (row === undefined && !context.nearest && notices.length === 0) return { action: 'nothing' }
+  if (row === undefined && !context.nearest && !missed && notices.length === 0) return { action: 'nothing' }
   const announced = audience === 'unaware' ? { ...decision.announced, ...netOf(launch) } : decision.announced
   return { action: 'announce', notices: notices.filter(({ cardOnly }) => cardOnly !== true), announced }
 }
