@@ -96,6 +96,14 @@ export interface CommandHost<Settings = Record<string, unknown>> {
 }
 
 export interface DemoHost {
-  /** Runs the dag once with these settings and waits for the end; returns the exit code. */
-  run(settings: Readonly<Record<string, string>>): Promise<number>
+  /**
+   * Runs the dag once with these settings and waits for the end; returns the exit code. `quiet` prints nothing unless
+   * the run fails.
+   */
+  run(settings: Readonly<Record<string, string>>, options?: { quiet?: boolean }): Promise<number>
+  /**
+   * Serves the pages and runs the dag on its schedule, until Ctrl-C or for ten minutes; returns the exit code. `onPage`
+   * gets the address. Undefined unless a person watches: without a terminal, with `CI` or with `--exit`.
+   */
+  serve?(settings: Readonly<Record<string, string>>, onPage: (url: string) => void): Promise<number>
 }

@@ -27,9 +27,9 @@ function buildProgram(done: (code: number) => void): Command {
     .option('--json', 'print the run as one JSON object and nothing else')
     .option('--no-retry', 'try each task once')
     .action(async (dagId, options) => done(await (await import('./verbs/pipeline.ts')).pipeline(dagId, options)))
-  addVerb(program, 'demo', 'run rocket-launches on sample launches; needs no network and no account').action(async () =>
-    done(await (await import('./verbs/demo.ts')).demo()),
-  )
+  addVerb(program, 'demo', 'run rocket-launches on sample launches; needs no network and no account')
+    .option('--exit', 'end after the last run; on a terminal, the demo otherwise serves the board')
+    .action(async (options) => done(await (await import('./verbs/demo.ts')).demo(options)))
   addDaemons(program, done)
   for (const add of [addDags, addRuns, addTasks, addPools, addJobs, addUsers, addDb]) add(program, done)
   return program

@@ -77,6 +77,11 @@ export class Watch {
     }
   }
 
+  /** The address of the page or the probes; undefined before `open`. */
+  get url(): string | undefined {
+    return this.#served?.url
+  }
+
   async close(): Promise<void> {
     const closing = this.#served?.close()
     // The port is closed at once, before the last answers are finished.

@@ -1,10 +1,12 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { stripVTControlCharacters } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded/embedded.ts'
-import { runCli } from '../support/cli.ts'
+import { COMMAND, runCli } from '../support/cli.ts'
 import { ask } from '../support/embedded.ts'
 import { removeFolder, scratchFolder } from '../support/scratch.ts'
 import { STACK } from './support.ts'
@@ -65,6 +67,66 @@ test('in an empty folder, without any environment', async () => {
   expect([code, stderr]).toEqual([0, ''])
   expectDemo(stdout)
 })
+
+const SCRIPT = ['/usr/bin/script', '/bin/script'].find((path) => existsSync(path))
+if (SCRIPT === undefined) console.warn('skipped: the demo on a terminal needs script(1) of util-linux')
+
+describe.skipIf(SCRIPT === undefined)('on a terminal', () => {
+  test('the demo ends with the board, which shows slips, a hold and a result, until Ctrl-C', async () => {
+    const folder = await scratchFolder()
+    const running = onTerminal(['demo'], folder)
+    try {
+      const board = () => /The rerun posted nothing[\s\S]*\nBoard: (http:\S+), Ctrl-C ends/.exec(running.text())?.[1]
+      await expect.poll(board, PATIENT).toBeDefined()
+      const url = board()
+      const page = async (path: string) => await (await fetch(`${url}${path}`)).text()
+      const past = await page('/?show=past')
+      expect(past).toContain('Launch successful')
+      const path = /href="(\/launches\/[^"]+)"[^>]*>[^<]*SpX-45/.exec(past)?.[1] ?? ''
+      const launch = await page(path)
+      for (const text of ['New time', 'On hold', 'Result', 'Moved later'])
+        expect([text, launch.includes(text)]).toEqual([text, true])
+      running.process.stdin?.write('\x03')
+      expect((await running.ended).code).toBe(0)
+    } finally {
+      running.process.kill('SIGKILL')
+      await removeFolder(folder)
+    }
+  })
+
+  test.each([
+    ['with CI', ['demo'], { CI: 'true' }],
+    ['with --exit', ['demo', '--exit'], {}],
+  ])('the demo ends by itself %s', async (_, args, env) => {
+    const folder = await scratchFolder()
+    const running = onTerminal(args, folder, env)
+    try {
+      expect((await running.ended).code).toBe(0)
+      expect(running.text()).toMatch(/The rerun posted nothing[\s\S]*Next/)
+      expect(running.text()).not.toContain('Board:')
+    } finally {
+      running.process.kill('SIGKILL')
+      await removeFolder(folder)
+    }
+  })
+})
+
+const PATIENT = { timeout: 100_000, interval: 200 }
+
+/** The command on a pseudo terminal, which `script` makes. */
+function onTerminal(args: readonly string[], cwd: string, env: Record<string, string> = {}) {
+  const command = `exec ${[...COMMAND, ...args].map((word) => `'${word}'`).join(' ')}`
+  const child = spawn(SCRIPT ?? '', ['-qefc', command, '/dev/null'], {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: cwd, TERM: 'xterm', SHELL: '/bin/sh', ...env },
+  })
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number }))
+  return { process: child, text: () => stripVTControlCharacters(text), ended }
+}
 
 async function timeOf(args: string[]): Promise<number> {
   const begun = Date.now()

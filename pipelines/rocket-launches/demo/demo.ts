@@ -3,6 +3,7 @@ import type { DemoHost } from 'tminus'
 import { commandFor } from 'tminus'
 import { renderMessage } from 'tminus/connectors/discord-preview'
 import type { ChannelMessage } from '../stand-ins/discord-server.ts'
+import { playDay } from './day.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const MINUTE = 60_000
@@ -47,7 +48,7 @@ const SCENES: readonly Scene[] = [
 
 /**
  * Runs the pipeline against sample launches and a stand-in for Discord, both on loopback, in the last hours before a
- * launch. Returns 0 only if each run sent the expected messages.
+ * launch. Returns 0 only if each run sent the expected messages. For a person who watches, it then serves the board.
  */
 export async function demo(host: DemoHost): Promise<number> {
   const stage = await openStage(host)
@@ -57,9 +58,22 @@ export async function demo(host: DemoHost): Promise<number> {
       const code = await play(scene, stage)
       if (code !== 0) return code
     }
+    showNext()
+    return host.serve === undefined ? 0 : await serve(stage, host.serve)
   } finally {
     await stage.close()
   }
+}
+
+/** Plays the rest of the day, then serves the board with it. */
+async function serve(stage: Stage, serveBoard: NonNullable<DemoHost['serve']>): Promise<number> {
+  print('The rest of the launch day is added: slips, a hold and a result …')
+  const code = await playDay(stage)
+  if (code !== 0) return code
+  return await serveBoard(stage.settings(), (url) => print(`\n${pc.bold(`Board: ${url}`)}, Ctrl-C ends`))
+}
+
+function showNext(): void {
   heading('Next')
   const next = [
     [commandFor('pipeline rocket-launches'), 'real launches, no account needed'],
@@ -68,7 +82,6 @@ export async function demo(host: DemoHost): Promise<number> {
   ] as const
   const width = Math.max(...next.map(([what]) => what.length))
   print(`${next.map(([what, does]) => `  ${what.padEnd(width)}  ${does}`).join('\n')}\n`)
-  return 0
 }
 
 async function play({ before, posts, edits, caption }: Scene, stage: Stage): Promise<number> {

@@ -1,7 +1,8 @@
 import type { DemoHost } from 'tminus'
 import { type ChannelMessage, startDiscord } from '../stand-ins/discord-server.ts'
 import { startLaunchLibrary } from '../stand-ins/launch-library-server.ts'
-import { sampleLaunches } from './launches.ts'
+import { type SampleLaunch, sampleLaunches } from './launches.ts'
+import { find } from './parts.ts'
 
 /** The demo's surroundings: sample launches, a channel, and a clock that can be advanced. */
 export interface Stage {
@@ -12,9 +13,20 @@ export interface Stage {
   advanceTo(msBefore: number): void
   /** Moves the T-0 of the demo's launch. */
   slip(ms: number): void
-  /** Runs the pipeline once; returns the effect on the channel. */
-  run(): Promise<Run>
+  /** Changes the launch of this mission; by default the demo's launch. */
+  change(change: LaunchChange, mission?: string): void
+  /** Runs the pipeline once; returns the effect on the channel. `quiet` prints nothing. */
+  run(options?: { quiet?: boolean }): Promise<Run>
+  /** The settings of a process that serves the board at this moment. */
+  settings(): Record<string, string>
   close(): Promise<void>
+}
+
+export interface LaunchChange {
+  slipMs?: number
+  /** A key of `statuses` in `parts.json`. */
+  status?: string
+  live?: boolean
 }
 
 export interface Run {
@@ -42,6 +54,17 @@ export async function openStage(host: DemoHost, options: StageOptions = {}): Pro
   launchLibrary.setLaunches(() => launches)
   const next = launches.findIndex(({ net }) => Date.parse(net) > now().getTime())
   const net = () => Date.parse(launches[next]?.net ?? '')
+  const settings = () => ({
+    LAUNCH_LIBRARY_URL: launchLibrary.url,
+    DISCORD_WEBHOOK_URL: discord.webhookUrl,
+    CLOCK: now().toISOString(),
+  })
+  const change: Stage['change'] = (changed, mission) => {
+    const name = mission ?? launches[next]?.mission?.name
+    launches = launches.map((launch) =>
+      launch.mission?.name === name ? changedLaunch(launch, changed, now()) : launch,
+    )
+  }
 
   return {
     now,
@@ -49,18 +72,13 @@ export async function openStage(host: DemoHost, options: StageOptions = {}): Pro
     advanceTo(msBefore) {
       ahead = net() - msBefore - Date.now()
     },
-    slip(ms) {
-      const slipped = { net: iso(net() + ms), last_updated: iso(now().getTime()) }
-      launches = launches.map((launch, index) => (index === next ? { ...launch, ...slipped } : launch))
-    },
-    async run() {
+    slip: (slipMs) => change({ slipMs }),
+    change,
+    settings,
+    async run(options) {
       const versions = new Map(discord.messages.map((message) => [message.id, message.versions.length]))
       const from = discord.requests.length
-      const code = await host.run({
-        LAUNCH_LIBRARY_URL: launchLibrary.url,
-        DISCORD_WEBHOOK_URL: discord.webhookUrl,
-        CLOCK: now().toISOString(),
-      })
+      const code = await host.run(settings(), options)
       const sent = discord.requests.slice(from).map(({ method }) => method)
       const changed = discord.messages.filter((message) => versions.get(message.id) !== message.versions.length)
       return { code, sent, changed }
@@ -69,6 +87,19 @@ export async function openStage(host: DemoHost, options: StageOptions = {}): Pro
       await discord.close()
       await launchLibrary.close()
     },
+  }
+}
+
+function changedLaunch(launch: SampleLaunch, { slipMs = 0, status, live }: LaunchChange, now: Date): SampleLaunch {
+  const moved = (at: string) => iso(Date.parse(at) + slipMs)
+  return {
+    ...launch,
+    net: moved(launch.net),
+    window_start: moved(launch.window_start),
+    window_end: moved(launch.window_end),
+    ...(status !== undefined && { status: find('statuses', status) }),
+    ...(live !== undefined && { webcast_live: live }),
+    last_updated: iso(now.getTime()),
   }
 }
 

@@ -18,6 +18,8 @@ import { refuseWithoutWorker, watchWorkers } from '../watch-workers.ts'
 export interface PipelineOptions {
   conf?: string
   json?: boolean
+  /** Print only log lines. */
+  quiet?: boolean
   /** False: try each task once. */
   retry?: boolean
   /** Records the run in this schema, and drops it at the end. */
@@ -45,7 +47,10 @@ export async function pipeline(dagId: string, options: PipelineOptions): Promise
   if (options.env === undefined) for (const message of settingsWarnings(setup)) setup.log.warn(message)
   const dag = findDag(setup.loaded, dagId)
   const conf = parseConf(dag, options.conf)
-  const progress = openProgress(dag, { screen, debug: setup.config.log.level === 'debug' })
+  const progress = openProgress(dag, {
+    screen: options.quiet ? undefined : screen,
+    debug: setup.config.log.level === 'debug',
+  })
   const app = await openApp(setup, 'pipeline', { onChange: progress.onChange, onLog: progress.onLog })
   let stopped: (EndOptions & { reason: string; exitCode: number }) | undefined
   const stop = (how: NonNullable<typeof stopped>) => {

@@ -1,4 +1,5 @@
 import { type App, openApp, type Setup, setUp } from '../../app.ts'
+import type { Environment } from '../../config.ts'
 import { retryDuringOutage } from '../../db/outage.ts'
 import { messageOf } from '../../errors.ts'
 import type { LogLine, RunChange } from '../../metadata/transitions.ts'
@@ -17,16 +18,29 @@ const ABORTED_MS = 2_000
 
 /** `start` and `scheduler`: run every dag on its schedule until a signal arrives. */
 export async function start(kind: 'start' | 'scheduler', options: ReloadOptions): Promise<number> {
-  return await reloading(kind, options, (parent) => serve(kind, parent))
+  return await reloading(kind, options, (parent) => serve(kind, { parent }))
 }
 
-async function serve(kind: 'start' | 'scheduler', parent: Parent | undefined): Promise<number> {
-  const setup = await setUp()
-  const stopped = new Promise<StopSignal>((resolve) => onStopSignal(resolve))
+export interface Serving {
+  parent?: Parent | undefined
+  /** Replaces the environment of the process and `.env`. */
+  env?: Environment
+  /** Called with the address of the page once it answers. */
+  onPage?: (url: string) => void
+  /** Stops like a signal. */
+  until?: Promise<StopSignal>
+}
+
+export async function serve(kind: 'start' | 'scheduler', { parent, env, onPage, until }: Serving): Promise<number> {
+  const setup = await setUp(env && { env })
+  const stopped = new Promise<StopSignal>((resolve) => {
+    onStopSignal(resolve)
+    void until?.then(resolve)
+  })
   const { loaded, clock, log } = setup
   await parent?.accepts(loaded, log)
   // Warn before opening a database, because a wrong setting may name the wrong database.
-  for (const message of settingsWarnings(setup)) log.warn(message)
+  if (env === undefined) for (const message of settingsWarnings(setup)) log.warn(message)
   const watch = new Watch(setup, kind, parent)
   const opening = openApp(setup, kind, watch.hooks(logRuns(setup)))
   const early = await Promise.race([stopped, opening.then(() => undefined)])
@@ -46,6 +60,7 @@ async function serve(kind: 'start' | 'scheduler', parent: Parent | undefined): P
   })
   const waiting = await Promise.race([watching, ...(parent ? [stopped] : [])])
   if (waiting !== undefined) return await endedEarly(waiting)
+  if (watch.url !== undefined) onPage?.(watch.url)
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
   const readNext = () => readNextRuns(app.metadata, [...loaded.dags.values()], clock.now())
