@@ -92,7 +92,7 @@ function skipWithoutTables(error: Error): never {
 }
 
 async function decisionOptions({ db, now, settings, runType, logicalDate }: Context): Promise<DecisionOptions> {
-  await db.query('select from discord_target limit 0') // the table that was added last
+  await db.query('select from discord_forum limit 0') // the table that was added last
   const sync = await readSync(db, upcomingUrl(settings.LAUNCH_LIBRARY_URL).href)
   return {
     now,

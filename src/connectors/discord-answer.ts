@@ -3,7 +3,7 @@ import { visibleText } from '../visible-text.ts'
 
 /** The result of one request. `sent`: the message is in the channel. `unknown`: the message may be in the channel. */
 export type Outcome =
-  | { kind: 'sent'; messageId: string }
+  | { kind: 'sent'; messageId: string; channelId: string | undefined }
   /** Discord rejected the request; a retry cannot help. `message` is Discord's text. */
   | {
       kind: 'rejected'
@@ -60,7 +60,7 @@ export function outcomeOf({ status, retryAfter, text }: Answer): Outcome | undef
 
 /**
  * Codes that mean: the webhook was deleted; its token is wrong; its thread was deleted; its channel is a forum and the
- * address names no thread.
+ * request names no thread.
  */
 export const GONE = { webhook: 10015, token: 50027, thread: 10003, forum: 220001 } as const
 
@@ -86,11 +86,18 @@ const BY_CODE: Readonly<
   130000: 'rate_limited', // overloaded
 }
 
-/** Codes whose cause is the webhook, although some of them come with status 400. */
-const ABOUT_WEBHOOK = new Set([40001, 40058, 50001, 50008, 50013, 50024, 160005, 220002, 220003, 220004])
+/** Codes about forums: the forum requires a tag; it has no such tag; the thread is locked; the channel is no forum. */
+export const FORUM = { tagRequired: 40067, unknownTag: 10087, locked: 160005, noForum: 220003 } as const
 
-function accepted(status: number, { id }: Record<string, unknown>): Outcome {
-  if (typeof id === 'string' && id !== '') return { kind: 'sent', messageId: id }
+/** Codes whose cause is the webhook, although some of them come with status 400. */
+const ABOUT_WEBHOOK = new Set<number>([
+  ...[40001, 40058, 40066, 50001, 50008, 50013, 50024, 220002, 220004],
+  ...Object.values(FORUM),
+])
+
+function accepted(status: number, { id, channel_id: channelId }: Record<string, unknown>): Outcome {
+  if (typeof id === 'string' && id !== '')
+    return { kind: 'sent', messageId: id, channelId: typeof channelId === 'string' ? channelId : undefined }
   return { kind: 'unknown', reason: `HTTP ${status} without the message's id` }
 }
 
@@ -130,8 +137,8 @@ function rejected(status: number, code: number, json: Record<string, unknown>, t
 }
 
 const MAX_WORDS = 1_000
-/** Parts of the webhook's address, by the names in Discord's errors. */
-const ADDRESS = /^(thread_id|webhook_id|webhook_token)\b/
+/** What the settings say about the channel, by the names in Discord's errors. */
+const ADDRESS = /^(thread_id|webhook_id|webhook_token|applied_tags)\b/
 /** Codes that do not name the cause: none, invalid form, invalid JSON. */
 const UNSPECIFIC = new Set([0, 50035, 50109])
 /** Matches the whole message, the embeds, one embed or its image, but no other part. */

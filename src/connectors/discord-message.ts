@@ -65,6 +65,7 @@ export const LIMITS = {
   footer: 2048,
   author: 256,
   username: 80,
+  threadName: 100,
   rows: 5,
   buttons: 5,
   buttonLabel: 80,
@@ -116,6 +117,13 @@ export function fitMessage(payload: Payload): Payload {
     username: text(username, LIMITS.username),
     avatar_url: webAddress(avatar_url),
   })
+}
+
+/** Fits the name of a thread to Discord's limit, in code points. */
+export function fitThreadName(name: string): string {
+  const points = [...visibleText(name).replaceAll(/\s+/g, ' ').trim()]
+  const fitted = points.length > LIMITS.threadName ? [...points.slice(0, LIMITS.threadName - 1), '…'] : points
+  return fitted.join('') || '…'
 }
 
 function fitRow(row: ButtonRow): ButtonRow {

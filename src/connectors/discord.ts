@@ -1,9 +1,9 @@
 import type { REST, ResponseLike } from 'discord.js'
 import { type Answer, type Outcome, outcomeOf, outcomeWithoutAnswer } from './discord-answer.ts'
-import { fitMessage, type Payload } from './discord-message.ts'
+import { fitMessage, fitThreadName, type Payload } from './discord-message.ts'
 import type { Webhook } from './discord-webhook.ts'
 
-export { GONE, type Outcome } from './discord-answer.ts'
+export { FORUM, GONE, type Outcome } from './discord-answer.ts'
 export * from './discord-message.ts'
 export { parseWebhookUrl, Webhook } from './discord-webhook.ts'
 
@@ -11,13 +11,34 @@ export interface SendOptions {
   signal?: AbortSignal
   /** Time limit for connection, request and answer together, in milliseconds. Default 15 s. */
   timeoutMs?: number
+  /** The thread of the message. Default: the thread in the webhook's address, if there is one. */
+  thread?: Thread | undefined
 }
 
-/** Posts a message, cut to Discord's limits, with exactly one request. Never throws: a failure is an `Outcome` too. */
+/** An existing thread, or a new one in a forum: its name, and the ids of the forum's tags (5 at most). */
+export type Thread = { id: string } | NewThread
+
+interface NewThread {
+  name: string
+  tags: readonly string[]
+}
+
+/**
+ * Posts a message, cut to Discord's limits, with exactly one request. Never throws: a failure is an `Outcome` too. The
+ * outcome of a message that opens a thread has the id of the thread as its `channelId`.
+ */
 export async function postMessage(webhook: Webhook, payload: Payload, options: SendOptions = {}): Promise<Outcome> {
-  const query = queryOf(webhook, { wait: 'true', ...(payload.components && { with_components: 'true' }) })
-  const body = { allowed_mentions: { parse: [] }, ...fitMessage(payload) }
-  return await request(webhook, { method: 'post', path: '', query, body }, options)
+  const { thread } = options
+  const query = queryOf(webhook, { wait: 'true', ...(payload.components && { with_components: 'true' }) }, thread)
+  const opens = thread && 'name' in thread && opening(thread)
+  const body = { allowed_mentions: { parse: [] }, ...fitMessage(payload), ...opens }
+  const outcome = await request(webhook, { method: 'post', path: '', query, body }, options)
+  const isLost = opens && outcome.kind === 'sent' && outcome.channelId === undefined
+  return isLost ? { kind: 'unknown', reason: "the answer lacks the thread's id" } : outcome
+}
+
+function opening({ name, tags }: NewThread): object {
+  return { thread_name: fitThreadName(name), ...(tags.length > 0 && { applied_tags: tags }) }
 }
 
 /**
@@ -30,15 +51,16 @@ export async function editMessage(
   payload: Payload,
   options: SendOptions = {},
 ): Promise<Outcome> {
-  const query = queryOf(webhook, { with_components: 'true' })
+  const query = queryOf(webhook, { with_components: 'true' }, options.thread)
   const { username: _name, avatar_url: _picture, ...message } = fitMessage(payload)
   const body = { allowed_mentions: { parse: [] }, embeds: [], components: [], ...message }
   const path = `/messages/${encodeURIComponent(messageId)}` as const
   return await request(webhook, { method: 'patch', path, query, body }, options)
 }
 
-function queryOf(webhook: Webhook, query: Record<string, string>): URLSearchParams {
-  return new URLSearchParams({ ...query, ...(webhook.threadId && { thread_id: webhook.threadId }) })
+function queryOf({ threadId }: Webhook, query: Record<string, string>, thread?: Thread): URLSearchParams {
+  const id = thread === undefined ? threadId : 'id' in thread ? thread.id : undefined
+  return new URLSearchParams({ ...query, ...(id && { thread_id: id }) })
 }
 
 interface Call {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { z } from 'zod'
 import { type NotifySummary, notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
+import type { ForumOptions } from '../../pipelines/rocket-launches/stand-ins/discord-forum.ts'
 import {
   type DiscordOptions,
   type DiscordServer,
@@ -36,6 +37,8 @@ export interface Circumstances {
 export class Announcing {
   readonly database: TestDatabase
   discord!: DiscordServer
+  /** Read by the stand-in for each request. Undefined: a text channel. */
+  forum: ForumOptions | undefined
   /** If set, they answer instead of the stand-in: before it executes the request, or after. */
   intercept: DiscordOptions['intercept']
   interceptAnswer: DiscordOptions['interceptAnswer']
@@ -68,6 +71,7 @@ export class Announcing {
   async #reset(): Promise<void> {
     this.intercept = undefined
     this.interceptAnswer = undefined
+    this.forum = undefined
     this.logged = []
     this.now = NOW
     this.env = { DISCORD_NOTICES: 'none' }
@@ -75,6 +79,7 @@ export class Announcing {
     this.discord = await startDiscord({
       token: TOKEN,
       now: () => this.now,
+      forum: () => this.forum,
       intercept: (...args) => this.#mortal?.dies(args[1]) || (this.intercept?.(...args) ?? false),
       interceptAnswer: (...args) => this.#mortal?.dies(args[1]) || (this.interceptAnswer?.(...args) ?? false),
     })
@@ -86,7 +91,7 @@ export class Announcing {
 
   /** Deletes everything that was announced. */
   async forget(): Promise<void> {
-    await this.database.pool.query('truncate discord_outbox, discord_told, discord_target')
+    await this.database.pool.query('truncate discord_outbox, discord_told, discord_target, discord_forum')
   }
 
   async notify(changed: Circumstances = {}): Promise<NotifySummary> {

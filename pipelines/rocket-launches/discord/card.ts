@@ -17,6 +17,17 @@ export const RESENT = 'sent again as asked'
 /** Stored as the reason: the message could not be sent in time. */
 export const TOO_LATE = 'too late'
 
+/** Stored as the reasons if the launch's own thread in a forum is closed: the launch gets no more messages there. */
+export const THREAD_CLOSED = {
+  deleted: 'the thread of this launch was deleted on Discord, so the launch gets no more messages there',
+  locked: 'the thread of this launch is locked on Discord, so the launch gets no more messages there',
+} as const
+
+/** True for the card of a launch whose thread is closed. */
+export function isThreadClosed(row: Pick<OutboxRow, 'state' | 'reason'> | undefined): boolean {
+  return row?.state === 'dead' && Object.values<string | null>(THREAD_CLOSED).includes(row.reason)
+}
+
 /** A result is posted for up to two days, so a launch gets its first card within the same time. */
 const NEWS_MS = 2 * 86_400_000
 
@@ -53,7 +64,7 @@ export function decideCard(row: OutboxRow, { hash, longOver }: { hash: string; l
     case 'unknown':
       return changed && !longOver ? sendIt : doNotSend('unknown', reason ?? '')
     case 'dead':
-      if (messageId !== null || reason === FORGOTTEN) return doNotSend('deleted', reason ?? '')
+      if (messageId !== null || reason === FORGOTTEN || isThreadClosed(row)) return doNotSend('deleted', reason ?? '')
       return changed && !longOver ? sendIt : doNotSend('refused', reason ?? '')
   }
 }

@@ -21,6 +21,8 @@ export interface ChannelOptions {
   /** The sender's name and the address of its picture. Undefined: those of the webhook. */
   username: string | undefined
   avatar: string | undefined
+  /** In a forum: the ids of the tags that each thread gets. */
+  tags: readonly string[]
   /** The texts of its messages, in its language. */
   words: Words
 }
@@ -47,6 +49,7 @@ export function channelOptions(settings: DiscordSettings): ChannelOptions {
     role: settings.DISCORD_ROLE_ID,
     username: settings.DISCORD_USERNAME,
     avatar: settings.DISCORD_AVATAR,
+    tags: settings.DISCORD_FORUM_TAGS ?? [],
     words: EN,
   }
 }

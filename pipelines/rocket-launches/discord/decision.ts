@@ -3,7 +3,7 @@ import type { TaskContext } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import type { KnownLaunch } from '../../launches/launch.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
-import { isLongOver, TOO_LATE } from './card.ts'
+import { isLongOver, isThreadClosed, TOO_LATE } from './card.ts'
 import { type CardContext, factsHash, factsOf } from './card-message.ts'
 import type { Channel } from './channel.ts'
 import { launchesMissed, launchesToFollow, netSince } from './followed-launches.ts'
@@ -91,7 +91,8 @@ async function updateLaunch(
   known: Known,
   { asOf }: DecisionOptions,
 ): Promise<boolean> {
-  const plan = planLaunch(card, known, asOf, passes === undefined || passes(card.launch) ? rules : NO_NOTICES)
+  const isSilent = isThreadClosed(known.row) || passes?.(card.launch) === false
+  const plan = planLaunch(card, known, asOf, isSilent ? NO_NOTICES : rules)
   if (plan.action === 'nothing') return false
   if (plan.action === 'give_up') {
     await outbox.giveUp(db, plan.row, TOO_LATE)

@@ -1,9 +1,10 @@
 import type { TaskContext } from 'tminus'
-import { editMessage, type Outcome, type Payload, postMessage } from 'tminus/connectors/discord'
+import { editMessage, type Outcome, type Payload, postMessage, type Thread } from 'tminus/connectors/discord'
 import { type Database, inTransaction, type Queryable } from 'tminus/db'
 import { decideCard } from './card.ts'
 import { launchCard } from './card-message.ts'
 import { type Channel, withSender } from './channel.ts'
+import { inOrder, isForum, judgeInForum, recordForum, saysForum, threadOf } from './forum.ts'
 import type { Card } from './launch-plan.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import { noticeMessage } from './notice-message.ts'
@@ -76,9 +77,10 @@ async function takeNext(
   const { channel, cards, runId } = options
   const { target } = channel.webhook
   await lockTarget(db, target)
-  const rows = await outbox.readOpen(db, target, [...cards.keys()])
+  const forum = await isForum(db, target)
+  const rows = inOrder(await outbox.readOpen(db, target, [...cards.keys()]), forum)
   const isExhausted = ({ askedBy, asked }: outbox.OutboxRow) => askedBy === runId && asked >= MAX_REQUESTS
-  const row = rows.find((one) => !tried.has(attemptOf(one)) && !isExhausted(one) && isDue(one, options))
+  const row = rows.find((one) => !tried.has(attemptOf(one)) && !isExhausted(one) && isDue(one, forum, options))
   if (row === undefined) return { nothing: true }
   if (rows.some(({ state }) => state === 'sending')) return { problem: { kind: 'in_progress', reason: BUSY } }
   const ms = await outbox.waitMs(db, target)
@@ -87,7 +89,8 @@ async function takeNext(
   const send = row.messageId === null ? 'post' : 'edit'
   const message = messageOf(row, card, channel)
   const claim = await outbox.claim(db, row, runId, send === 'post' ? { message, card } : undefined)
-  return claim ? { sending: { row, card, message, send, claim } } : { problem: { kind: 'in_progress', reason: BUSY } }
+  if (claim === undefined) return { problem: { kind: 'in_progress', reason: BUSY } }
+  return { sending: { row, card, message, send, claim, thread: threadOf(row, forum ? card : undefined, channel) } }
 }
 
 function messageOf(row: outbox.OutboxRow, card: Card | undefined, channel: Channel): Payload {
@@ -98,7 +101,9 @@ function messageOf(row: outbox.OutboxRow, card: Card | undefined, channel: Chann
 
 const BUSY = 'another process is sending to this channel'
 
-function isDue(row: outbox.OutboxRow, { cards, now }: Pick<DeliveryOptions, 'cards' | 'now'>): boolean {
+/** In a forum, a notice waits until its launch has a thread. */
+function isDue(row: outbox.OutboxRow, forum: boolean, { cards, now }: Pick<DeliveryOptions, 'cards' | 'now'>): boolean {
+  if (row.kind !== 'card' && forum && row.threadId === null) return false
   if (row.kind !== 'card') return row.state === 'pending' && (row.expiresAt === null || row.expiresAt > now())
   const card = cards.get(row.launchId)
   return card !== undefined && decideCard(row, card).send !== 'nothing'
@@ -112,21 +117,39 @@ interface Sending {
   card: Card | undefined
   message: Payload
   send: 'post' | 'edit'
+  /** In a forum: the launch's thread, or a new one for its card. */
+  thread: Thread | undefined
 }
 
 /** Sends a claimed message and records the outcome. Returns true if the run must stop sending to this channel. */
 async function send(sending: Sending, delivery: Delivery, options: DeliveryOptions): Promise<boolean> {
-  const first = await request(sending, options)
-  if (!hasSuspectImage(first, sending)) return await record(sending, first, delivery, options)
-  const { message, card, claim } = sending
-  const again = { ...sending, message: withoutImages(message), claim: { ...claim, asked: claim.asked + 1 } }
-  options.log.warn(`${reasonOf(first)}; sending it without its image`, { image: card?.facts.image })
-  return await record(again, await request(again, options), delivery, options)
+  const outcome = await request(sending, options)
+  const changed = sending.claim.asked < MAX_REQUESTS ? await changedFor(outcome, sending, options) : undefined
+  if (changed === undefined) return await record(sending, outcome, delivery, options)
+  const claim = { ...sending.claim, asked: sending.claim.asked + 1 }
+  return await send({ ...sending, ...changed, claim }, delivery, options)
+}
+
+/** What to change in the message so that Discord accepts it after this refusal. Undefined: nothing helps. */
+async function changedFor(
+  outcome: Outcome,
+  sending: Sending,
+  { db, channel, log }: DeliveryOptions,
+): Promise<Partial<Sending> | undefined> {
+  const { row, card, message, thread } = sending
+  const forum = saysForum(outcome)
+  if (forum === (thread === undefined) && channel.webhook.threadId === undefined) {
+    await recordForum(db, channel.webhook.target, forum)
+    return card && { thread: threadOf(row, forum ? card : undefined, channel) }
+  }
+  if (!hasSuspectImage(outcome, sending)) return undefined
+  log.warn(`${reasonOf(outcome)}; sending it without its image`, { image: card?.facts.image })
+  return { message: withoutImages(message) }
 }
 
 /** True if Discord may have refused the message for its image. The message is then sent without the image. */
-function hasSuspectImage(outcome: Outcome, { message, claim }: Sending): outcome is Outcome & { kind: 'rejected' } {
-  const suspected = outcome.kind === 'rejected' && outcome.imageSuspected && claim.asked < MAX_REQUESTS
+function hasSuspectImage(outcome: Outcome, { message }: Sending): outcome is Outcome & { kind: 'rejected' } {
+  const suspected = outcome.kind === 'rejected' && outcome.imageSuspected
   return suspected && message.embeds?.some(({ image }) => image !== undefined) === true
 }
 
@@ -134,10 +157,13 @@ function withoutImages(message: Payload): Payload {
   return { ...message, embeds: message.embeds?.map(({ image: _refused, ...embed }) => embed) ?? [] }
 }
 
-async function request({ row, message, send }: Sending, { channel, signal }: DeliveryOptions): Promise<Outcome> {
+async function request(
+  { row, message, send, thread }: Sending,
+  { channel, signal }: DeliveryOptions,
+): Promise<Outcome> {
   return send === 'post'
-    ? await postMessage(channel.webhook, message, { signal })
-    : await editMessage(channel.webhook, row.messageId ?? '', message, { signal })
+    ? await postMessage(channel.webhook, message, { signal, thread })
+    : await editMessage(channel.webhook, row.messageId ?? '', message, { signal, thread })
 }
 
 async function record(
@@ -147,17 +173,18 @@ async function record(
   options: DeliveryOptions,
 ): Promise<boolean> {
   if (outcome.kind !== 'sent') return await recordUnsent(sending, outcome, delivery, options)
-  await recordSent(sending, outcome.messageId, delivery, options)
+  await recordSent(sending, outcome, delivery, options)
   return false
 }
 
 async function recordSent(
-  { row, claim, card, message, send }: Sending,
-  messageId: string,
+  { row, claim, card, message, send, thread }: Sending,
+  { messageId, channelId }: Outcome & { kind: 'sent' },
   delivery: Delivery,
   { db, log }: DeliveryOptions,
 ): Promise<void> {
-  if (!(await outbox.recordSent(db, claim, messageId, { message, card }))) log.warn(CLAIMED_TWICE)
+  const threadId = thread && ('id' in thread ? thread.id : channelId)
+  if (!(await outbox.recordSent(db, claim, { messageId, threadId }, { message, card }))) log.warn(CLAIMED_TWICE)
   const done = send === 'post' ? 'posted' : 'edited'
   delivery[done] += 1
   if (card) delivery.cards.set(row.launchId, done)
@@ -167,20 +194,24 @@ async function recordSent(
 const CLAIMED_TWICE = 'sending took so long that another process claimed the message too; the channel may show it twice'
 
 async function recordUnsent(
-  { row, claim, card, send }: Sending,
+  sending: Sending,
   outcome: NotSent,
   delivery: Delivery,
   { db, log, channel }: DeliveryOptions,
 ): Promise<boolean> {
+  const { row, claim, card, send } = sending
   const isLast = claim.asked >= MAX_REQUESTS
-  const verdict = isLast ? failInsteadOfWaiting(judge(outcome, send)) : judge(outcome, send)
+  const judged = judgeInForum(outcome, sending) ?? judge(outcome, send)
+  const verdict = isLast ? failInsteadOfWaiting(judged) : judged
   const { state, reason } = verdict.unsent
-  if (outcome.kind === 'gone') await disable(db, channel.webhook, reason)
+  if (outcome.kind === 'gone' && verdict.problem) await disable(db, channel.webhook, reason)
   // Discord refused a card with these facts, so it is not sent again until they change.
   const hash = state === 'sent' ? card?.hash : undefined
   // The run fails because of this message. If the run is cleared, the requests for the message are counted from zero.
   const asked = isLast && verdict.stop ? 0 : claim.asked
   if (!(await outbox.recordUnsent(db, claim, { ...verdict.unsent, hash, asked }))) log.warn(CLAIMED_TWICE)
+  if (verdict.closesThread)
+    await outbox.closeThread(db, { target: channel.webhook.target, launchId: row.launchId }, reason)
   if (verdict.problem) delivery.problems.push(verdict.problem)
   if (state === 'unknown') delivery.unknown += 1
   if (card) delivery.cards.set(row.launchId, verdict.card)
@@ -196,8 +227,10 @@ function titleOf({ kind, facts }: outbox.OutboxRow): string {
 
 /** Counts the messages that are still to be sent, and logs why a card was not sent. */
 async function summarize(delivery: Delivery, { db, channel, cards, log, now }: DeliveryOptions): Promise<void> {
-  const rows = await outbox.readOpen(db, channel.webhook.target, [...cards.keys()])
-  delivery.waiting = rows.filter((row) => isDue(row, { cards, now })).length
+  const { target } = channel.webhook
+  const forum = await isForum(db, target)
+  const rows = await outbox.readOpen(db, target, [...cards.keys()])
+  delivery.waiting = rows.filter((row) => isDue(row, forum, { cards, now })).length
   const blocker = delivery.problems.at(-1)
   for (const row of rows) {
     const card = row.kind === 'card' ? cards.get(row.launchId) : undefined

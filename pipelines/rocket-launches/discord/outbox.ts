@@ -29,6 +29,8 @@ export interface OutboxRow {
   /** Cards only: the hash of the facts that the card should show. */
   wantedHash: string | null
   messageId: string | null
+  /** In a forum: the thread of the message, or of the launch's card if the message is not posted yet. */
+  threadId: string | null
   reason: string | null
   /** The reason why the message was created. */
   reasonTold: string | null
@@ -40,7 +42,10 @@ export interface OutboxRow {
 }
 
 const ROW = `outbox_id as "outboxId", launch_id as "launchId", kind, subject, state, facts, facts_hash as "factsHash",
-  wanted_hash as "wantedHash", message_id as "messageId", reason, reason_told as "reasonTold", attempts,
+  wanted_hash as "wantedHash", message_id as "messageId", coalesce(thread_id, (select card.thread_id
+    from discord_outbox card
+    where (card.target, card.launch_id, card.kind) = (discord_outbox.target, discord_outbox.launch_id, 'card')
+  )) as "threadId", reason, reason_told as "reasonTold", attempts,
   expires_at as "expiresAt", asked_by as "askedBy", asked`
 
 /** Messages that are pending or being sent, and the cards of these launches, in the order of sending. */
@@ -145,7 +150,7 @@ export async function giveUpExpired(db: Queryable, target: string, now: Date): P
 }
 
 /**
- * Releases messages whose sender must be dead. A living sender needs far less than two minutes: two requests of at most
+ * Releases messages whose sender must be dead. A living sender needs less than two minutes: a few requests of at most
  * 15 s each, and their statements. An edit becomes `pending` again. A post becomes `unknown`, because it may have
  * arrived.
  */
@@ -203,14 +208,22 @@ function sentColumns(sent: Sent | undefined): (string | null)[] {
   return [card ? JSON.stringify(card.facts) : null, card?.hash ?? null, sent ? JSON.stringify(sent.message) : null]
 }
 
-/** Records that the message was sent. Returns false if another process has claimed the row since. */
-export async function recordSent(db: Queryable, claim: Claim, messageId: string, sent: Sent): Promise<boolean> {
+/**
+ * Records that the message was sent, in a forum with its thread. Returns false if another process has claimed the row
+ * since.
+ */
+export async function recordSent(
+  db: Queryable,
+  claim: Claim,
+  { messageId, threadId }: { messageId: string; threadId: string | undefined },
+  sent: Sent,
+): Promise<boolean> {
   const { rowCount } = await db.query(
     `update discord_outbox
      set state = 'sent', message_id = $3, facts = coalesce($4, facts), facts_hash = coalesce($5, facts_hash),
-         message = $6, reason = null, sent_at = coalesce(sent_at, now()), updated_at = now()
+         message = $6, thread_id = coalesce($7, thread_id), reason = null, sent_at = coalesce(sent_at, now()), updated_at = now()
      where outbox_id = $1 and attempts = $2`,
-    [claim.outboxId, claim.attempts, messageId, ...sentColumns(sent)],
+    [claim.outboxId, claim.attempts, messageId, ...sentColumns(sent), threadId ?? null],
   )
   return rowCount === 1
 }
@@ -243,4 +256,20 @@ export async function recordUnsent(db: Queryable, claim: Claim, unsent: Unsent):
     ],
   )
   return rowCount === 1
+}
+
+/**
+ * Ends the messages about a launch in a forum whose thread is closed. `discord resend` of the card opens a new thread.
+ */
+export async function closeThread(
+  db: Queryable,
+  { target, launchId }: { target: string; launchId: string },
+  reason: string,
+): Promise<void> {
+  await db.query(
+    `update discord_outbox
+     set state = 'dead', reason = $3, updated_at = now(), thread_id = case when kind = 'card' then null else thread_id end
+     where target = $1 and launch_id = $2 and (kind = 'card' or state = 'pending')`,
+    [target, launchId, reason],
+  )
 }

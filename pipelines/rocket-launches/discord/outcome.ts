@@ -1,4 +1,4 @@
-import { GONE, type Outcome } from 'tminus/connectors/discord'
+import { FORUM, GONE, type Outcome } from 'tminus/connectors/discord'
 import type { Unsent } from './outbox.ts'
 
 export type NotSent = Exclude<Outcome, { kind: 'sent' }>
@@ -21,7 +21,7 @@ export type CardOutcome =
   | 'unknown'
   /** Discord refused the message: tried again when the facts change. */
   | 'refused'
-  /** The message was deleted on Discord, or given up by `discord forget`: not posted again. */
+  /** The message or its thread was deleted on Discord, or `discord forget` gave it up: not posted again. */
   | 'deleted'
   /** Discord accepts no more edits of this message for now: the next run tries again. */
   | 'deferred'
@@ -33,6 +33,8 @@ export interface Verdict {
   unsent: Omit<Unsent, 'asked'>
   card: CardOutcome
   problem?: Problem
+  /** The launch's thread in a forum is closed, so the launch gets no more messages there. */
+  closesThread?: true
   /** Stops sending to this channel, because the next message would have the same problem. */
   stop: boolean
 }
@@ -99,8 +101,10 @@ export function failInsteadOfWaiting(verdict: Verdict): Verdict {
 export function reasonOf(outcome: NotSent): string {
   switch (outcome.kind) {
     case 'rejected': {
+      if (outcome.code === FORUM.tagRequired) return TAG_REQUIRED
       const code = outcome.code === 0 ? '' : `, code ${outcome.code}`
-      const then = outcome.about === 'message' ? '' : "; check DISCORD_WEBHOOK_URL and the webhook's permissions"
+      const setting = outcome.code === FORUM.unknownTag ? 'DISCORD_FORUM_TAGS' : 'DISCORD_WEBHOOK_URL'
+      const then = outcome.about === 'message' ? '' : `; check ${setting} and the webhook's permissions`
       return `Discord refused the message (HTTP ${outcome.status}${code}): ${outcome.message}${then}`
     }
     case 'rate_limited':
@@ -119,6 +123,8 @@ export function reasonOf(outcome: NotSent): string {
       return 'the message was deleted on Discord, so it is not posted again'
   }
 }
+
+const TAG_REQUIRED = `the forum requires a tag (Discord's code ${FORUM.tagRequired}); set DISCORD_FORUM_TAGS to the number of one of its tags`
 
 function goneText(code: number): string {
   const named = `(Discord's code ${code})`

@@ -68,6 +68,16 @@ export const discordSettings = {
       return z.NEVER
     })
     .optional(),
+  /** In a forum or media channel: the ids of the tags that each thread gets. */
+  DISCORD_FORUM_TAGS: z
+    .string()
+    .transform((value, context) => {
+      const tags = listOf(value)
+      if (tags.length <= 5 && tags.every((tag) => /^\d{1,20}$/.test(tag))) return tags
+      context.addIssue({ code: 'custom', message: 'must be the numbers of at most 5 tags, separated by commas' })
+      return z.NEVER
+    })
+    .optional(),
   DISCORD_USERNAME: z
     .string()
     .trim()

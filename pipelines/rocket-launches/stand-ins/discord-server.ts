@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Payload } from 'tminus/connectors/discord'
+import { type ForumOptions, type ForumThread, refusalInThread, refused, threadForPost } from './discord-forum.ts'
 import { invalidFormBody, isEmpty, issuesOf } from './discord-rules.ts'
 import { openLoopback, readBody, type SeenRequest, seen, sendJson } from './loopback.ts'
 
@@ -29,6 +30,8 @@ export interface DiscordOptions {
   webhookId?: string
   token?: string
   now?: () => Date
+  /** The channel is a forum while this returns options. Default: a text channel. */
+  forum?: () => ForumOptions | undefined
   /** Called for every request before the server processes it. */
   intercept?: Hook
   /** Called after the server has processed a request (a message is in the channel) and before it answers. */
@@ -40,6 +43,8 @@ export interface DiscordServer {
   webhookUrl: string
   /** The messages of the channel and its threads, oldest first. */
   messages: ChannelMessage[]
+  /** The threads of a forum, oldest first. */
+  threads: ForumThread[]
   requests: DiscordRequest[]
   /** Mistakes that Discord accepts but T-minus must not make, one sentence each. */
   violations: string[]
@@ -48,7 +53,8 @@ export interface DiscordServer {
 
 /**
  * A loopback stand-in for Discord's webhooks (https://docs.discord.com/developers/resources/webhook): execute, get,
- * edit and delete a message, with and without a version in the path. It returns Discord's errors for wrong requests.
+ * edit and delete a message, with and without a version in the path, in a text channel or in a forum. It returns
+ * Discord's errors for wrong requests.
  */
 export async function startDiscord(options: DiscordOptions = {}): Promise<DiscordServer> {
   const webhook: Webhook = {
@@ -56,6 +62,8 @@ export async function startDiscord(options: DiscordOptions = {}): Promise<Discor
     token: options.token ?? `sample-${'0123456789abcdefABCDEF_-'.repeat(3)}`.slice(0, 68),
     now: options.now ?? (() => new Date()),
     messages: [],
+    forum: options.forum ?? (() => undefined),
+    threads: [],
     posted: 0,
   }
   const requests: DiscordRequest[] = []
@@ -74,7 +82,8 @@ export async function startDiscord(options: DiscordOptions = {}): Promise<Discor
   })
 
   const webhookUrl = `${server.origin}/api/webhooks/${webhook.id}/${webhook.token}`
-  return { webhookUrl, messages: webhook.messages, requests, violations, close: server.close }
+  const { messages, threads } = webhook
+  return { webhookUrl, messages, threads, requests, violations, close: server.close }
 }
 
 interface Webhook {
@@ -82,6 +91,8 @@ interface Webhook {
   token: string
   now: () => Date
   messages: ChannelMessage[]
+  forum: () => ForumOptions | undefined
+  threads: ForumThread[]
   posted: number
 }
 
@@ -131,10 +142,6 @@ function route(request: DiscordRequest, hasBody: boolean, webhook: Webhook): Ans
   return refused(405, 0, '405: Method Not Allowed')
 }
 
-function refused(status: number, code: number, message: string): Answer {
-  return { status, body: { message, code } }
-}
-
 function describe({ id, token }: Webhook) {
   const place = { guild_id: '1100000000000000001', channel_id: channel, application_id: null }
   return { id, type: 1, name: 'Sample webhook', avatar: null, token, ...place }
@@ -146,14 +153,17 @@ function post({ query, body }: DiscordRequest, webhook: Webhook): Answer {
   const sent = accepted(body, query)
   const refusal = refusalOf(sent, sent)
   if (refusal !== undefined) return refusal
-  if (query.thread_id !== undefined && !/^\d+$/.test(query.thread_id)) return refused(404, 10003, 'Unknown Channel')
+  const { thread_name: _name, applied_tags: _tags, ...payload } = sent as Payload & Record<string, unknown>
+  const id = snowflake(Date.now(), webhook.posted++)
+  const place = threadForPost(sent, query.thread_id, id, { forum: webhook.forum(), threads: webhook.threads })
+  if ('status' in place) return place
   const message: ChannelMessage = {
-    ...(sent as Payload),
-    id: snowflake(Date.now(), webhook.posted++),
-    threadId: query.thread_id ?? null,
+    ...payload,
+    id,
+    threadId: place.threadId,
     postedAt: webhook.now(),
     editedAt: null,
-    versions: [sent as Payload],
+    versions: [payload],
     pinged: pinged(sent),
   }
   webhook.messages.push(message)
@@ -182,6 +192,8 @@ function onMessage(request: DiscordRequest, id: string, webhook: Webhook): Answe
   const thread = request.query.thread_id ?? null
   const index = webhook.messages.findIndex((message) => message.id === id && message.threadId === thread)
   const message = webhook.messages[index]
+  const refusal = refusalInThread(thread, request.method, webhook.threads)
+  if (refusal !== undefined) return refusal
   if (message === undefined) return refused(404, 10008, 'Unknown Message')
   if (request.method === 'GET') return { status: 200, body: show(message, webhook) }
   if (request.method === 'PATCH') return edit(message, request, webhook)
