@@ -74,6 +74,12 @@ export interface RunFilter {
 }
 
 export interface RunsWanted extends RunFilter {
+  /** Only runs of these dags. Null: of every dag. */
+  dagIds?: readonly string[] | null
+  /** Only runs that had not ended before this instant. */
+  activeSince?: Date | null
+  /** Only runs that were queued by this instant. */
+  activeUntil?: Date | null
   /** Only runs that have ended. */
   isOver?: boolean
   /** Only runs with an id below this one; null: from the newest on. */
@@ -89,6 +95,9 @@ export async function readRuns(db: Metadata, wanted: RunsWanted): Promise<RunRow
     runType = null,
     since = null,
     until = null,
+    dagIds = null,
+    activeSince = null,
+    activeUntil = null,
     isOver = false,
     before = null,
     limit,
@@ -98,9 +107,11 @@ export async function readRuns(db: Metadata, wanted: RunsWanted): Promise<RunRow
      where ($1::text is null or r.dag_id = $1) and ($2::text is null or r.state = $2)
        and r.dag_run_id < coalesce($3::bigint, 9223372036854775807) and ($5::text is null or r.run_type = $5)
        and ($6::timestamptz is null or r.logical_date >= $6) and ($7::timestamptz is null or r.logical_date <= $7)
-       and (not $8 or r.ended_at is not null)
+       and (not $8 or r.ended_at is not null) and ($9::text[] is null or r.dag_id = any($9))
+       and ($10::timestamptz is null or r.ended_at is null or r.ended_at >= $10)
+       and ($11::timestamptz is null or r.queued_at <= $11)
      order by r.dag_run_id desc limit $4`,
-    [dagId, state, before, limit, runType, since, until, isOver],
+    [dagId, state, before, limit, runType, since, until, isOver, dagIds, activeSince, activeUntil],
   )
   return rows
 }

@@ -31,6 +31,58 @@ export async function readNextRuns(
   return new Map(dags.map((dag) => [dag.id, nextRuns(dag, states.get(dag.id), now, count)]))
 }
 
+export interface UpcomingRun {
+  dagId: string
+  /** Logical date. One before `now` is due but not queued yet. */
+  at: Date
+}
+
+/** The next `count` scheduled runs of all these dags together, earliest first. */
+export async function readUpcoming(
+  db: Metadata,
+  dags: readonly Dag[],
+  now: Date,
+  count: number,
+): Promise<UpcomingRun[]> {
+  const first = await readFirstRuns(db, dags, now)
+  const earliest = [...first].sort(([, a], [, b]) => a.getTime() - b.getTime()).slice(0, count)
+  // The runs of every other dag are later than these.
+  const nextOf = await readNextRuns(
+    db,
+    earliest.map(([dag]) => dag),
+    now,
+    count,
+  )
+  const upcoming = [...nextOf].flatMap(([dagId, { next }]) => next.map((at) => ({ dagId, at })))
+  return upcoming.sort((a, b) => a.at.getTime() - b.at.getTime()).slice(0, count)
+}
+
+/** The next scheduled run of each dag that has one. */
+async function readFirstRuns(db: Metadata, dags: readonly Dag[], now: Date): Promise<Map<Dag, Date>> {
+  const scheduled = dags.filter(({ schedule }) => schedule !== null)
+  const states = await readSchedules(
+    db,
+    scheduled.map(({ id }) => id),
+    now,
+  )
+  return new Map(scheduled.flatMap((dag) => firstRun(dag, states.get(dag.id), now).map((at) => [dag, at])))
+}
+
+/** A tick of a cron expression takes 0.1 ms to find. A page of a thousand dags keeps each until it is due. */
+const kept = new WeakMap<Dag, { state: ScheduleState; next: Date[] }>()
+
+function firstRun(dag: Dag, state: ScheduleState | undefined, now: Date): Date[] {
+  const known = kept.get(dag)
+  if (state && known && isSame(known.state, state) && (known.next[0] ?? now) > now) return known.next
+  const { next } = nextRuns(dag, state, now, 1)
+  if (state) kept.set(dag, { state, next })
+  return next
+}
+
+function isSame(a: ScheduleState, b: ScheduleState): boolean {
+  return a.paused === b.paused && Number(a.since) === Number(b.since) && Number(a.last) === Number(b.last)
+}
+
 /**
  * Returns the runs that a scheduler would queue if it started at `now`, then the later ones. Excludes missed ticks that
  * are not caught up, and ticks before the start date.

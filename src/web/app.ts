@@ -20,6 +20,7 @@ import { markPages } from './pages/mark.tsx'
 import { operatePages } from './pages/operate.tsx'
 import { operationsPages } from './pages/operations.tsx'
 import { runPages } from './pages/run.tsx'
+import { allRunsPages } from './pages/runs.tsx'
 import { taskPages } from './pages/task.tsx'
 import { triggerPages } from './pages/trigger.tsx'
 import { notFound, showError } from './problem.tsx'
@@ -33,6 +34,7 @@ const PAGES = [
   accountPages,
   userPages,
   dagsPages,
+  allRunsPages,
   triggerPages,
   gridPages,
   graphPages,

@@ -91,6 +91,7 @@ function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer 
   const links = [
     ...site.boards.map(({ dagId, base }) => ({ href: base || '/', text: base === '' ? 'Board' : dagId })),
     { href: '/dags', text: 'Pipelines' },
+    { href: '/runs', text: 'Runs' },
     { href: '/pools', text: 'Pools' },
     { href: '/jobs', text: 'Jobs' },
     { href: '/status', text: 'Health' },

@@ -24,9 +24,14 @@ export function StateMark({ state, live = false }: { state: AnyState; live?: boo
   return (
     <span class={`state ${state}`} aria-live={live ? 'polite' : undefined}>
       <StateIcon state={state} />
-      {state.replaceAll('_', ' ')}
+      {stateWords(state)}
     </span>
   )
+}
+
+/** `none` means that a task waits for its upstream tasks. */
+export function stateWords(state: string): string {
+  return state === 'none' ? 'waiting' : state.replaceAll('_', ' ')
 }
 
 /** Uses the sprite that `Page` puts on every page. */
@@ -55,23 +60,38 @@ export function Sprite() {
  * An instant. The server writes UTC; the page's script changes it to the reader's zone.
  *
  * @param show `date`: without the time of day; `clock`: only the time of day; `ago`: the distance from now, past or
- *   future; `next`: like `ago`, but a past instant is shown as overdue
+ *   future; `next`: like `ago`, but a past instant is shown as overdue; `short`: without this year and without `:00`
+ * @param title the tooltip. Default: the instant in UTC
  */
-export function Time({ at, show = 'time' }: TimeProps) {
+export function Time({ at, show = 'time', title }: TimeProps) {
   if (at == null) return <span class="nothing">–</span>
   const iso = at.toISOString()
   const utc = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`
-  const text = show === 'date' ? iso.slice(0, 10) : show === 'clock' ? iso.slice(11, 23) : utc
   return (
-    <time datetime={iso} title={utc} data-show={show}>
-      {text}
+    <time datetime={iso} title={title ?? utc} data-show={show}>
+      {show === 'date'
+        ? iso.slice(0, 10)
+        : show === 'clock'
+          ? iso.slice(11, 23)
+          : show === 'short'
+            ? shortInstant(at)
+            : utc}
     </time>
   )
 }
 
 interface TimeProps {
   at: Date | null | undefined
-  show?: 'time' | 'date' | 'ago' | 'next' | 'clock'
+  show?: 'time' | 'date' | 'ago' | 'next' | 'clock' | 'short'
+  title?: string
+}
+
+/** `29 Nov 17:10`, UTC. With the year if it is not this year, and with the seconds if there are any. */
+export function shortInstant(at: Date): string {
+  const [, day, month] = at.toUTCString().split(' ')
+  const year = at.getUTCFullYear() === new Date().getUTCFullYear() ? '' : ` ${at.getUTCFullYear()}`
+  const clock = at.toISOString().slice(11, at.getUTCSeconds() === 0 ? 16 : 19)
+  return `${Number(day)} ${month}${year} ${clock}`
 }
 
 /** `1 m 20 s`; nothing for null. */
@@ -130,8 +150,8 @@ interface TableProps {
   columns: readonly Column[]
   /** On a phone, a card puts some values side by side. */
   brief?: boolean
-  /** The rows reload when this mark changes. */
-  live?: { key: string; mark: string }
+  /** The rows reload when this mark changes, and also the element that the selector `also` names. */
+  live?: { key: string; mark: string; also?: string }
   children?: Child
 }
 
@@ -147,7 +167,7 @@ export function Table({ name, columns, brief = false, live, children }: TablePro
             ))}
           </tr>
         </thead>
-        <tbody data-live={live?.key} data-mark={live?.mark}>
+        <tbody data-live={live?.key} data-mark={live?.mark} data-also={live?.also}>
           {children}
         </tbody>
       </table>

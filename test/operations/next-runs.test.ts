@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Catchup, Dag } from '../../src/dag/dag.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
-import { nextRuns, readNextRuns } from '../../src/operations/next-runs.ts'
+import { nextRuns, readNextRuns, readUpcoming } from '../../src/operations/next-runs.ts'
 import { setPaused } from '../../src/operations/pause.ts'
 import { useDatabase } from '../support/database.ts'
 import { uniqueId } from '../support/runner.ts'
@@ -78,5 +78,24 @@ describe('the next run', () => {
 
   test('is known without a database', () => {
     expect(words(nextRuns(hourly({}), undefined, march('05T14:30:00'), 2).next)).toEqual(['05T15:00', '05T16:00'])
+  })
+})
+
+describe('the next runs of several dags', () => {
+  const upcomingAt = async (dags: readonly Dag[], time: string, count: number) =>
+    (await readUpcoming(metadata, dags, march(time), count)).map(({ dagId, at }) => `${dagId} ${words([at])}`)
+
+  test('are the earliest of all, and follow the clock and each pause', async () => {
+    const [often, daily] = [hourly({}), scheduledDag(uniqueId('daily'), { schedule: '30 12 * * *' })]
+    const dags = [daily, often]
+    await lookAt(often, '05T10:59:59', '05T11:00:00')
+    await lookAt(daily, '05T10:59:59', '05T11:00:00')
+    const first = [`${often.id} 05T12:00`, `${daily.id} 05T12:30`, `${often.id} 05T13:00`]
+    expect(await upcomingAt(dags, '05T11:00:01', 3)).toEqual(first)
+    expect(await upcomingAt(dags, '05T11:00:02', 3)).toEqual(first)
+    expect(await upcomingAt(dags, '05T12:10:00', 2)).toEqual([`${daily.id} 05T12:30`, `${often.id} 05T13:00`])
+    await setPaused(metadata, daily.id, true, march('05T12:10:00'))
+    expect(await upcomingAt(dags, '05T12:10:01', 2)).toEqual([`${often.id} 05T13:00`, `${often.id} 05T14:00`])
+    expect(await upcomingAt([], '05T12:10:01', 2)).toEqual([])
   })
 })

@@ -203,6 +203,8 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
   const PAGES: Record<string, string> = {
     dags: '/dags',
     none: '/dags?search=nothing',
+    runs: '/runs?state=failed&from=2026-01-01T00:00',
+    'no-runs': '/runs?dag=nothing',
     grid: '/dags/etl',
     graph: '/dags/wide/graph',
     durations: '/dags/etl/durations',

@@ -7,6 +7,14 @@ const FORMS = {
   date: zoned(day),
   clock: zoned({ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' }),
 }
+// As on the server: without this year, and without seconds if there are none.
+function short(at) {
+  const year = at.getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' }
+  const seconds = at.getSeconds() === 0 ? {} : { second: '2-digit' }
+  const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...seconds }
+  return at.toLocaleString(undefined, { day: 'numeric', month: 'short', ...year, ...clock })
+}
+FORMS.short = { format: short }
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
 
 function distance(ms) {
@@ -35,7 +43,8 @@ function localTimes(root = document) {
   }
 }
 
-// The attribute data-live names the live data that an element shows. After each change event it is reloaded in place.
+// The attribute data-live names the live data that an element shows. After each change event it is reloaded in place,
+// together with the element that data-also selects.
 let source
 let following
 function follow() {
@@ -73,7 +82,12 @@ async function refresh() {
   if (own) document.dispatchEvent(new CustomEvent('tminus:changed'))
   else if (live)
     await htmx
-      .ajax('GET', location.href, { target: '[data-live]', select: '[data-live]', swap: 'outerHTML' })
+      .ajax('GET', location.href, {
+        target: '[data-live]',
+        select: '[data-live]',
+        selectOOB: live.dataset.also,
+        swap: 'outerHTML',
+      })
       .catch(() => {})
   refreshing = undefined
   if (again) {

@@ -17,6 +17,7 @@ import { ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
 import { RunBars } from './run-bars.tsx'
+import { Totals } from './totals.tsx'
 
 const PAGE = 25
 
@@ -38,6 +39,7 @@ dagsPages.get('/dags', async (c) => {
     <Page c={c} title="Pipelines">
       <Title text="Pipelines" />
       <ImportErrors site={site} />
+      {search === '' && after === '' && <Totals site={site} />}
       {(search !== '' || after !== '' || more !== undefined) && <Search search={search} />}
       <div id="dags">
         <List c={c} rows={shown} next={next} search={search} mark={mark} />
@@ -100,7 +102,7 @@ function List({ c, rows, next, search, mark }: ListProps) {
     <Table
       name="Pipelines"
       columns={['On', 'Dag', 'Schedule', 'Next run', 'Latest run', 'Last 25 runs', { hidden: 'Trigger' }]}
-      live={{ key: 'dags/all', mark }}
+      live={{ key: 'dags/all', mark, also: '#totals' }}
     >
       {rows.map((row) => (
         <Row c={c} row={row} dag={c.var.site.dags.get(row.dag_id)} next={next.get(row.dag_id)} />

@@ -16,6 +16,7 @@ import { Duration, durationOf, Empty, Id, Scroll, StateIcon, StateMark, Table, T
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
 import { type GridCell, readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
+import { RunName } from '../run-name.tsx'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { number, tasksOf } from './pick.tsx'
@@ -58,6 +59,7 @@ gridPages.get('/dags/:dag', async (c) => {
             <section>
               <div class="head tight">
                 <h2>Runs</h2>
+                <a href={`/runs?${new URLSearchParams({ dag: dagId })}`}>More filters</a>
                 <StateFilter state={state} />
               </div>
               <Runs runs={shown.map((run) => ({ ...run, reason: waiting(run) ?? run.reason }))} scrub={site.scrub} />
@@ -250,8 +252,8 @@ function Runs({ runs, scrub }: { runs: readonly RunRow[]; scrub: (text: string) 
             <StateMark state={run.state} />
           </td>
           <th scope="row">
-            <a class="mono small" href={paths.run(run.dag_id, run.run_id)}>
-              {run.run_id}
+            <a href={paths.run(run.dag_id, run.run_id)}>
+              <RunName run={run} />
             </a>
           </th>
           <td data-label="Start">

@@ -15,7 +15,8 @@ import { readHealth } from '../queries/health.ts'
 import { hasRole, requireRole } from '../rights.ts'
 import type { WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
-import { number } from './pick.tsx'
+import { number, runsOf } from './pick.tsx'
+import { FAILED_TODAY } from './totals.tsx'
 
 /** Pools and health, for operators of the site. */
 export const operationsPages = new Hono<WebEnv>()
@@ -137,17 +138,22 @@ operationsPages.get('/status', async (c) => {
             <strong>{name}</strong>: {beginning(message, SHOWN.sentence, site.scrub)}
           </Notice>
         ))}
-        {executing.length > 0 && site.importErrors.length === 0 && wrong.length === 0 && (
+        {health.failed > 0 && (
+          <Notice kind="bad">
+            <a href={FAILED_TODAY}>{runsOf(health.failed)} failed in the last 24 hours</a>
+          </Notice>
+        )}
+        {executing.length > 0 && site.importErrors.length === 0 && wrong.length === 0 && health.failed === 0 && (
           <Notice kind="good">Everything is healthy.</Notice>
         )}
         <section class="card" aria-label="Figures">
           <Facts
             strip
             facts={[
-              ['Running runs', String(health.running)],
-              ['Queued runs', String(health.queued)],
+              ['Running runs', <a href="/runs?state=running">{number(health.running)}</a>],
+              ['Queued runs', <a href="/runs?state=queued">{number(health.queued)}</a>],
               ['Oldest queued run', health.oldest_queued && <Time at={health.oldest_queued} show="ago" />],
-              ['Failed runs in the last day', String(health.failed)],
+              ['Failed in the last 24 hours', <a href={FAILED_TODAY}>{number(health.failed)}</a>],
               ['Executing processes', executing.slice(0, MOST_CHECKS).map(nameOf).join(', ') || 'none'],
               ['Open live pages', String(site.live.followers)],
               ['Database', `PostgreSQL ${health.server}, ${health.size}`],

@@ -123,6 +123,11 @@ export function number(value: number): string {
   return value.toLocaleString('en')
 }
 
+/** `1 run`, `5,000 runs` */
+export function runsOf(count: number): string {
+  return `${number(count)} ${count === 1 ? 'run' : 'runs'}`
+}
+
 /** `1 task`, `5,000 tasks` */
 export function tasksOf(count: number): string {
   return `${number(count)} ${count === 1 ? 'task' : 'tasks'}`

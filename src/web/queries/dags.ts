@@ -55,6 +55,17 @@ export async function readDags(db: Metadata, { loaded, search, after, limit, run
   })
 }
 
+/** The ids that contain this text, whatever its case. If the text is the id of a dag: only that id. */
+export async function matchingDags(db: Metadata, loaded: readonly string[], search: string): Promise<string[]> {
+  const { rows } = await db.query<{ dag_id: string }>(
+    `select dag_id from (select unnest($1::text[]) as dag_id union select dag_id from metadata.dag) k
+     where position(lower($2) in lower(dag_id)) > 0`,
+    [loaded, search],
+  )
+  const ids = rows.map(({ dag_id }) => dag_id)
+  return ids.includes(search) ? [search] : ids
+}
+
 export interface DagState {
   is_paused: boolean
   created_at: Date

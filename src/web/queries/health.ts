@@ -5,10 +5,19 @@ export interface Health {
   running: number
   queued: number
   oldest_queued: Date | undefined
-  /** Failed runs among the newest 1,000 runs. */
+  /** Runs that failed in the last day. */
   failed: number
   server: string
   size: string
+}
+
+const FAILED = `(select count(*)::int from metadata.dag_run
+  where state = 'failed' and ended_at > now() - interval '1 day')`
+
+/** The runs of all dags together: unfinished ones, and those that failed in the last day. */
+export async function readTotals(db: Metadata): Promise<Pick<Health, 'running' | 'queued' | 'failed'>> {
+  const { rows } = await db.query<{ failed: number }>(`select ${FAILED} as failed`)
+  return { ...totals(await countUnfinished(db)), failed: rows[0]?.failed ?? 0 }
 }
 
 export async function readHealth(db: Metadata): Promise<Health> {
@@ -17,8 +26,7 @@ export async function readHealth(db: Metadata): Promise<Health> {
   const oldest_queued = queuedAt.sort((a, b) => a.getTime() - b.getTime())[0]
   const { rows } = await db.query<Pick<Health, 'failed' | 'server' | 'size'>>(
     `select
-       (select count(*)::int from (select state, ended_at from metadata.dag_run order by dag_run_id desc limit 1000) r
-        where state = 'failed' and ended_at > now() - interval '1 day') as failed,
+       ${FAILED} as failed,
        current_setting('server_version') as server,
        pg_size_pretty(pg_database_size(current_database())) as size`,
   )
