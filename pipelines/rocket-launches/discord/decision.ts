@@ -48,7 +48,7 @@ export async function decideChannel(db: Queryable, channel: Channel, options: De
   for (const launch of launches.values()) {
     const isNearest = launch.launch_id === nearest?.launch_id
     const card = cardOf(launch, { now, dataAsOf: options.dataAsOf(launch), nearest: isNearest })
-    const known = { ...knownOf(launch), missed: missed.includes(launch) }
+    const known = { ...knownOf(launch), missed: missed.some((one) => one.launch_id === launch.launch_id) }
     if (await updateLaunch(db, channel, card, known, options)) cards.set(launch.launch_id, card)
   }
   return { nearest, cards }
