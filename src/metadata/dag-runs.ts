@@ -113,12 +113,16 @@ from run r where $2::bigint is not null or pg_notify($4, 'run') is not null`
 
 /**
  * The queued runs that a process claims: runs of these dags. `onlyBegun`: only those that another process started and
- * released, and those that were started by runs of this process.
+ * released, and those that were started by runs of this process. `inOrder`: the dags whose ticks start in order of logical
+ * date, because a task depends on the past.
  */
 export interface ClaimFilter {
   dagIds: readonly string[]
   onlyBegun: boolean
+  inOrder: readonly string[]
 }
+
+export const HAS_TICK = `run_type in ('scheduled', 'backfill')`
 
 /**
  * Claims the oldest queued run that has no owner (or belongs to this process) and whose dag is below
@@ -131,7 +135,7 @@ export interface ClaimFilter {
  * is returned too: the answer to its claim was lost.
  */
 export async function claimRun(db: Metadata, jobId: number, filter: ClaimFilter, known: readonly number[] | null) {
-  const values = [jobId, filter.dagIds, filter.onlyBegun, known]
+  const values = [jobId, filter.dagIds, filter.onlyBegun, known, filter.inOrder, db.channel]
   for (;;) {
     const { rows } = await db.query<{ dag_run_id: number | null }>({ name: 'claim_run', text: CLAIM_RUN, values })
     // Null: in the meantime another process has used up the dag's `max_active_runs`. The next run may be of another
@@ -140,9 +144,12 @@ export async function claimRun(db: Metadata, jobId: number, filter: ClaimFilter,
   }
 }
 
+/** `first`: the oldest queued tick. While another process claims it, later ones cannot be claimed: hence the `run`. */
 const CLAIM_RUN = `
 with roomy as materialized (
-  select dag_id from metadata.dag d where dag_id = any($2::text[]) and max_active_runs > (
+  select dag_id, case when dag_id = any($5::text[]) then (select min(logical_date) filter (where ${HAS_TICK})
+    from metadata.dag_run a where a.dag_id = d.dag_id and a.state = 'queued') end as first
+  from metadata.dag d where dag_id = any($2::text[]) and max_active_runs > (
     select count(*) from metadata.dag_run a where a.dag_id = d.dag_id and a.state = 'running')
 ), found as materialized (
   select q.dag_run_id from metadata.dag_run q join metadata.job j on j.job_id = $1
@@ -150,13 +157,13 @@ with roomy as materialized (
     q.state = 'running' and q.job_id = $1 and q.dag_run_id <> all($4::bigint[])
     or q.state = 'queued' and (q.job_id = $1 or (q.job_id is null and (q.started_at is not null or not $3
       or exists (select from metadata.dag_run p where p.dag_run_id = q.parent_dag_run_id and p.job_id = $1))))
-    and q.dag_id in (select dag_id from roomy))
+    and exists (select from roomy where roomy.dag_id = q.dag_id and (q.logical_date > first and ${HAS_TICK}) is not true))
   order by q.run_type = 'backfill', q.dag_run_id limit 1
   for no key update of q skip locked for share of j
 ), claimed as (
   update metadata.dag_run r set state = 'running', job_id = $1, started_at = coalesce(r.started_at, now()), reason = null
   from found where r.dag_run_id = found.dag_run_id and (r.state = 'running' or metadata.room_for_runs(r.dag_id) > 0)
-  returning r.dag_run_id
+  returning r.dag_run_id, case when r.dag_id = any($5) then pg_notify($6, 'run') end
 )
 select claimed.dag_run_id from found left join claimed using (dag_run_id)`
 

@@ -1,9 +1,10 @@
+import { HAS_TICK } from './dag-runs.ts'
 import type { Metadata } from './metadata.ts'
 import type { TryKey } from './task-instances.ts'
 
 /**
- * Why a task instance waits. `givesWay`: the run of the previous tick is queued, and is claimed before this run. It may
- * need the place of this run below `max_active_runs`.
+ * Why a task instance waits. `givesWay`: the run of an earlier tick is queued. It may need the place of this run below
+ * `max_active_runs`, and is claimed before this run.
  */
 export type Blocked = { reason: string; givesWay: boolean }
 
@@ -21,12 +22,13 @@ export async function findBlocked<W extends TryKey>(db: Metadata, waiting: reado
 const FIND_BLOCKED = `
 select n::int, 'waits for ' || t.task_id || ' of run ' || p.run_id || case when t.state in ('failed', 'upstream_failed')
     then ', which failed: clear or mark it' else '' end as reason,
-  p.state = 'queued' and (p.run_type = 'backfill', p.dag_run_id) < (r.run_type = 'backfill', r.dag_run_id) as "givesWay"
+  exists (select from metadata.dag_run q where q.dag_id = r.dag_id and q.state = 'queued' and ${HAS_TICK}
+    and q.logical_date < r.logical_date) as "givesWay"
 from unnest($1::bigint[], $2::text[]) with ordinality as w (dag_run_id, task_id, n)
 cross join lateral (select * from metadata.dag_run o where o.dag_run_id = w.dag_run_id offset 0) r
 cross join lateral (
-  select o.* from metadata.dag_run o where o.dag_id = r.dag_id and o.run_type in ('scheduled', 'backfill')
+  select o.* from metadata.dag_run o where o.dag_id = r.dag_id and ${HAS_TICK}
     and o.logical_date < r.logical_date order by o.logical_date desc, o.dag_run_id desc limit 1) p
 cross join lateral (select * from metadata.task_instance i
   where i.dag_run_id = p.dag_run_id and i.task_id = split_part(w.task_id, '[', 1) offset 0) t
-where r.run_type in ('scheduled', 'backfill') and t.state not in ('success', 'skipped')`
+where r.${HAS_TICK} and t.state not in ('success', 'skipped')`

@@ -20,13 +20,16 @@ export async function deleteRun(db: Metadata, { dagId, runId }: RunKey): Promise
   return await db.transaction(async (tx) => {
     const run = await lockRun(tx, dagId, runId)
     if (run === undefined) throw new UsageError(`Dag '${dagId}' has no run '${runId}'`)
-    const { rowCount } = await tx.query(DELETE_RUN, [run.dagRunId])
+    const { rowCount } = await tx.query(DELETE_RUN, [run.dagRunId, tx.channel])
     if (rowCount === 0) throw inUse(`Run ${run.runId} is running, or a task of it has not ended yet; cancel it first`)
     return run.runId
   })
 }
 
-/** `passed`: the scheduler counts the ticks after the last scheduled run, or after `since`. */
+/**
+ * `passed`: the scheduler counts the ticks after the last scheduled run, or after `since`. Notifies the processes, because
+ * a later run may have waited behind this one in the queue (`inOrder`).
+ */
 const DELETE_RUN = `
 with gone as (
   delete from metadata.dag_run r where r.dag_run_id = $1 and not ${IN_USE} returning r.dag_id, r.run_type, r.logical_date
@@ -34,7 +37,7 @@ with gone as (
   update metadata.dag_schedule s set since = greatest(s.since, gone.logical_date)
   from gone where s.dag_id = gone.dag_id and gone.run_type = 'scheduled'
 )
-select from gone`
+select pg_notify($2, 'run') from gone`
 
 export interface DeletedDag {
   runs: number

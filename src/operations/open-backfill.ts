@@ -41,7 +41,10 @@ export interface BackfillState {
   isOpen: boolean
   /** The number of queued and running runs of the backfill. */
   active: number
-  /** How many more runs the dag's `max_active_runs` allows; queued runs count as active. */
+  /**
+   * How many more runs the dag's `max_active_runs` allows; queued runs count as active. At least one run may wait in the
+   * queue: active runs give way to it if their tasks wait for earlier ones (`dependsOnPast`).
+   */
   free: number
 }
 
@@ -49,7 +52,7 @@ export async function readBackfill(db: Metadata, backfillId: number): Promise<Ba
   const { rows } = await db.query<BackfillState>(
     `select b.ended_at is null as "isOpen",
        count(*) filter (where r.run_type = 'backfill' and r.logical_date between b.from_date and b.to_date)::int as active,
-       (d.max_active_runs - count(r))::int as free
+       greatest(d.max_active_runs - count(r), case when count(r) filter (where r.state = 'queued') = 0 then 1 end)::int as free
      from metadata.backfill b join metadata.dag d using (dag_id)
      left join metadata.dag_run r on r.dag_id = b.dag_id and r.state in ('queued', 'running')
      where b.backfill_id = $1 group by b.backfill_id, d.dag_id`,
@@ -61,11 +64,12 @@ export async function readBackfill(db: Metadata, backfillId: number): Promise<Ba
 /** Deletes the backfill's runs that never started. A run that was cleared to run again stays queued. */
 export async function deleteUnstartedRuns(db: Metadata, backfillId: number): Promise<void> {
   await db.query(
-    `delete from metadata.dag_run r using metadata.backfill b
+    `with gone as (delete from metadata.dag_run r using metadata.backfill b
      where b.backfill_id = $1 and r.dag_id = b.dag_id and r.state = 'queued' and r.run_type = 'backfill'
        and r.logical_date between b.from_date and b.to_date and r.job_id is null and r.started_at is null
-       and not exists (select from metadata.task_instance_history h where h.dag_run_id = r.dag_run_id)`,
-    [backfillId],
+       and not exists (select from metadata.task_instance_history h where h.dag_run_id = r.dag_run_id) returning true)
+     select pg_notify($2, 'run') from gone limit 1`,
+    [backfillId, db.channel],
   )
 }
 

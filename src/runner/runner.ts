@@ -33,7 +33,7 @@ export class Runner implements JobListener {
   readonly #options: RunnerOptions
   readonly #owner: Owner
   readonly #runs = new Map<number, OwnedRun>()
-  readonly #versions = new Map<string, Promise<number>>()
+  readonly #versions = new Map<Dag, Promise<number>>()
   /**
    * Runs that another process changed and that are not in `#runs`. This process may be claiming one of them at this
    * moment.
@@ -64,7 +64,10 @@ export class Runner implements JobListener {
 
   /** Inserts a run that this process owns. The run stays queued while `max_active_runs` runs of its dag are running. */
   async run(dag: Dag, trigger: Trigger): Promise<OwnedRun> {
-    const run = newDagRun(dag.id, await this.#versionOf(dag), trigger)
+    const version = this.#versions.get(dag) ?? registerDag(this.#options.db, dag)
+    this.#versions.set(dag, version)
+    version.catch(() => this.#versions.delete(dag))
+    const run = newDagRun(dag.id, await version, trigger)
     const started = this.#owner.admission.reserve(dag)
     this.#inserting++
     const inserted = await this.#owner.writer.insert({ ...run, started: [...started] }).finally(() => {
@@ -84,8 +87,10 @@ export class Runner implements JobListener {
   }
 
   /** Starts to claim queued runs whenever a slot is free. Resolves after the first claims. */
-  async claim(filter: ClaimFilter): Promise<void> {
-    this.#filter = filter
+  async claim(filter: Omit<ClaimFilter, 'inOrder'>): Promise<void> {
+    const dags = [...this.#options.dags.values()]
+    const dependent = dags.filter(({ tasks }) => [...tasks.values()].some(({ dependsOnPast }) => dependsOnPast))
+    this.#filter = { ...filter, inOrder: dependent.map(({ id }) => id) }
     this.runsWaiting()
     await this.#claiming.done()
   }
@@ -193,13 +198,6 @@ export class Runner implements JobListener {
     owned.resume(run, instances)
     if (this.#changedUnknown.has(id)) owned.changedElsewhere()
     return true
-  }
-
-  #versionOf(dag: Dag): Promise<number> {
-    const known = this.#versions.get(dag.id) ?? registerDag(this.#options.db, dag)
-    this.#versions.set(dag.id, known)
-    known.catch(() => this.#versions.delete(dag.id))
-    return known
   }
 
   readonly #onEnd = (run: RunView, result: RunResult | Error): void => {

@@ -242,7 +242,7 @@ test('a queued run of a backfill is claimed after later runs of other dags', asy
   await queue(other, 'scheduled')
   const order: string[] = []
   for (let turn = 0; turn < 2; turn++) {
-    const of = { dagIds: [filled.id, other.id], onlyBegun: false }
+    const of = { dagIds: [filled.id, other.id], onlyBegun: false, inOrder: [] }
     const id = await claimRun(metadata, claimed.jobId, of, null)
     const { rows } = await metadata.query<{ run_type: string }>(
       'select run_type from metadata.dag_run where dag_run_id = $1',

@@ -5,7 +5,7 @@ import { cancel } from '../../src/operations/operate.ts'
 import { enqueue } from '../../src/operations/trigger.ts'
 import { reclaimDeadJob } from '../../src/processes/jobs.ts'
 import { useDatabase } from '../support/database.ts'
-import { openTestRunner, stored, uniqueId } from '../support/runner.ts'
+import { notify, openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
 import { someoneWaits } from '../support/waits.ts'
 
 const database = useDatabase()
@@ -33,11 +33,30 @@ test('a process that is being declared dead claims no run', async () => {
   await enqueue(own.metadata, one, { logicalDate: new Date() })
   const claimed = await own.metadata.transaction(async (tx) => {
     await tx.query(`update metadata.job set state = 'failed', ended_at = now() where job_id = $1`, [own.jobId])
-    const claiming = claimRun(own.metadata, own.jobId, { dagIds: [one.id], onlyBegun: false }, null)
+    const claiming = claimRun(own.metadata, own.jobId, { dagIds: [one.id], onlyBegun: false, inOrder: [] }, null)
     await someoneWaits(database)
     return { claiming }
   })
   expect(await claimed.claiming).toBeUndefined()
+})
+
+test('a process claims the second tick as soon as another process has claimed the first', async () => {
+  const one = dag(uniqueId('in-order'), { schedule: '@daily' }, ({ task }) => {
+    task('load', { dependsOnPast: true, run: () => {} })
+  })
+  const [first, second] = [await openTestRunner(database, [one]), await openTestRunner(database, [one])]
+  for (const day of ['2026-03-01', '2026-03-02'])
+    await enqueue(first.metadata, one, { runType: 'scheduled', logicalDate: new Date(day) })
+  await notify(database, [second])
+  const filter = { dagIds: [one.id], onlyBegun: false }
+  const later = () => stored(first.metadata, one.id, 'scheduled__2026-03-02T00:00:00.000Z')
+  await first.metadata.transaction(async (tx) => {
+    await claimRun(tx, first.jobId, { ...filter, inOrder: [one.id] }, null)
+    await second.runner.claim(filter)
+    expect(await later()).toMatchObject({ state: 'queued' })
+  })
+  await until(async () => (await later()).state === 'running')
+  await second.runner.release(0, 'the test has ended', 0)
 })
 
 test("a process that loses the race for one dag's last run slot claims a run of another dag", async () => {
@@ -47,7 +66,7 @@ test("a process that loses the race for one dag's last run slot claims a run of 
   for (const one of [full, full]) await enqueue(first.metadata, one, { logicalDate: new Date() })
   const { runId } = await enqueue(first.metadata, free, { logicalDate: new Date() })
   const both = await first.metadata.transaction(async (tx) => {
-    await claimRun(tx, first.jobId, { dagIds, onlyBegun: false }, null)
+    await claimRun(tx, first.jobId, { dagIds, onlyBegun: false, inOrder: [] }, null)
     const claiming = second.runner.claim({ dagIds, onlyBegun: false })
     await someoneWaits(database)
     return { claiming }

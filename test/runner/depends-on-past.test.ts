@@ -5,10 +5,21 @@ import type { RunType } from '../../src/dag/state.ts'
 import { insertRuns, newDagRun } from '../../src/metadata/dag-runs.ts'
 import { registerDag } from '../../src/metadata/dags.ts'
 import { type Metadata, openMetadata } from '../../src/metadata/metadata.ts'
+import { type BackfillOptions, backfill } from '../../src/operations/backfill.ts'
+import { deleteRun } from '../../src/operations/delete.ts'
 import { clear, mark } from '../../src/operations/operate.ts'
 import { listPools, setPool } from '../../src/operations/pools.ts'
 import { useDatabase } from '../support/database.ts'
-import { deferred, openTestRunner, statesOf, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
+import {
+  deferred,
+  notify,
+  openTestRunner,
+  statesOf,
+  stored,
+  type TestRunner,
+  uniqueId,
+  until,
+} from '../support/runner.ts'
 
 const database = useDatabase()
 
@@ -149,6 +160,46 @@ describe('a task that depends on the past', () => {
     runner.runsWaiting()
     for (const runId of [first, second, third]) await reached(one, runId, 'success: null')
     await runner.idle()
+  })
+
+  test('nor a backfill of its tick, which has no place when it begins', async () => {
+    let isBroken = true
+    const order: number[] = []
+    const one = loading(
+      (day) => {
+        if (day === 1 && isBroken) throw fail('broken')
+        order.push(day)
+      },
+      { maxActiveRuns: 2 },
+    )
+    await queue(db(), one)
+    const own = await claiming(one)
+    await notify(database, [own])
+    await reached(one, third, `scheduled: waits for load of run ${second}`)
+    isBroken = false
+    const [day = new Date()] = DAYS
+    const range = { from: day, to: day, maxActiveRuns: 1, reprocess: 'failed', signal: new AbortController().signal }
+    expect(await backfill(db(), one, range as BackfillOptions)).toMatchObject({ ended: 'done', done: 1 })
+    await own.runner.idle()
+    for (const runId of [second, third]) expect(await load(one, runId)).toBe('success: null')
+    expect(order).toEqual([1, 2, 3])
+  })
+
+  test('a queued run of an earlier tick is claimed first; a later one is not stuck if that run is deleted', async () => {
+    const one = loading(() => {})
+    const dates = DAYS.slice(0, 2)
+    await queue(db(), one, dates.reverse())
+    // Of another process, which has begun it.
+    await db().query(`update metadata.dag_run set started_at = now() where run_id = $1 and dag_id = $2`, [
+      second,
+      one.id,
+    ])
+    const own = await openTestRunner(database, [one])
+    await notify(database, [own])
+    await own.runner.claim({ dagIds: [one.id], onlyBegun: true })
+    expect(await stored(db(), one.id, second)).toMatchObject({ state: 'queued' })
+    await deleteRun(db(), { dagId: one.id, runId: first })
+    await hasRun(one, second)
   })
 
   test('a process that adopts the run goes on waiting; the previous run may be of another process', async () => {

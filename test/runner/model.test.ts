@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -6,11 +7,21 @@ import { type Dag, dag } from '../../src/dag/dag.ts'
 import { fail, skip } from '../../src/dag/ending.ts'
 import type { Group, Task, TaskContext } from '../../src/dag/task.ts'
 import { TRIGGER_RULES } from '../../src/dag/trigger-rule.ts'
+import { insertRuns, newDagRun } from '../../src/metadata/dag-runs.ts'
+import { registerDag } from '../../src/metadata/dags.ts'
 import { listRuns } from '../../src/operations/list-runs.ts'
 import { clear } from '../../src/operations/operate.ts'
 import { useDatabase } from '../support/database.ts'
-import { after, interpret, type ModelTask, outcomesOf, type Starts } from '../support/reference.ts'
-import { notify, openTestRunner, statesOf, stored, type TestRunner, uniqueId } from '../support/runner.ts'
+import {
+  after,
+  interpret,
+  type ModelResult,
+  type ModelTask,
+  outcomesOf,
+  type Starts,
+  type States,
+} from '../support/reference.ts'
+import { notify, openTestRunner, statesOf, stored, type TestRunner, uniqueId, until } from '../support/runner.ts'
 
 const database = useDatabase()
 
@@ -44,8 +55,8 @@ type Define = DefineTask<TaskContext>
 type Run = (context: Pick<TaskContext, 'taskId' | 'logicalDate' | 'mapIndex'>) => Promise<boolean>
 
 /** Adds the dags of the tasks that start runs to `children`. */
-function dagOf(model: readonly ModelTask[], runOf: (one: ModelTask) => Run, children: Dag[] = []): Dag {
-  return dag(uniqueId('model'), OPTIONS, (outside) => {
+function dagOf(model: readonly ModelTask[], runOf: (one: ModelTask) => Run, children: Dag[] = [], options = {}): Dag {
+  return dag(uniqueId('model'), { defaultArgs: { retryDelay: '1ms' }, ...options }, (outside) => {
     const defined: Record<string, Task> = {}
     const grouped = model.filter(({ id }) => id.startsWith('g.'))
     let group: Group | undefined
@@ -95,8 +106,6 @@ function dagOf(model: readonly ModelTask[], runOf: (one: ModelTask) => Run, chil
     }
   })
 }
-
-const OPTIONS = { defaultArgs: { retryDelay: '1ms' } } as const
 
 /** Counts in `starts`, by task instance. */
 function drawnEnd({ outcomes }: Pick<ModelTask, 'outcomes'>, starts: Starts): Run {
@@ -311,4 +320,91 @@ test('random dags that start runs end as in the reference interpreter; a clear s
     expect(await ended()).toEqual(interpret(model, { ...expected.starts }, kept))
   }
   await fc.assert(fc.asyncProperty(starting, fc.nat(), fc.constantFrom(1, 3, 16), execution), { numRuns: 100 })
+})
+
+/** Random dags some of whose tasks depend on the past, and the order in which the runs of three days are queued. */
+const ordered = fc.record({
+  model: fc
+    .tuple(models, fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }))
+    .map(([model, past]) => model.map((task, index): ModelTask => ({ ...task, dependsOnPast: past[index] === true }))),
+  days: fc.shuffledSubarray([0, 1, 2], { minLength: 3 }),
+  maxActiveRuns: fc.constantFrom(1, 2, 3),
+  slots: fc.constantFrom(1, 3, 16),
+  cleared: fc.nat(2),
+})
+
+const ofDay = (one: ModelTask, day: number): ModelTask => ({ ...one, outcomes: outcomesOf(one, day) })
+
+/** The runs of some days, the oldest first: at most `most` of them are active. `kept`: the states before a clear. */
+function interpretDays(model: readonly ModelTask[], most: number, before: readonly Starts[], kept: readonly States[]) {
+  const results: ModelResult[] = []
+  for (const [day, starts] of before.entries()) {
+    const tasks = model.map((one) => ofDay(one, day))
+    const isFull = results.filter(({ run }) => run === 'running').length === most
+    const result = interpret(tasks, { ...starts }, kept[day], results.at(-1)?.states)
+    const waiting = { states: Object.fromEntries(model.map(({ id }) => [id, 'none' as const])), starts: {} }
+    results.push(isFull && result.states !== kept[day] ? { ...waiting, run: 'queued' } : result)
+  }
+  return results
+}
+
+test('runs with tasks that depend on the past end or wait as in the reference interpreter, also after a clear', async () => {
+  const runners: TestRunner[] = []
+  await notify(database, runners)
+  await fc.assert(
+    fc.asyncProperty(ordered, async ({ model, days, maxActiveRuns, slots, cleared }) => {
+      const starts: Starts[] = [{}, {}, {}]
+      const runOf = (one: ModelTask) => (context: Parameters<Run>[0]) => {
+        const day = context.logicalDate.getUTCDate() - 1
+        return drawnEnd(ofDay(one, day), starts[day] ?? {})(context)
+      }
+      const defined = dagOf(model, runOf, [], { schedule: '@daily', maxActiveRuns })
+      const own = await openTestRunner(database, [defined], { slots })
+      runners.splice(0, 1, own)
+      const version = await registerDag(own.metadata, defined)
+      const runs = [1, 2, 3].map((day) =>
+        newDagRun(defined.id, version, { runType: 'scheduled', logicalDate: new Date(Date.UTC(2026, 0, day)) }),
+      )
+      const found = async () =>
+        await Promise.all(
+          runs.map(async ({ runId }, day) => {
+            const run = await stored(own.metadata, defined.id, runId)
+            return { states: statesOf(run), starts: starts[day], run: run.state }
+          }),
+        )
+      const expectEnd = async (expected: readonly ModelResult[]) => {
+        const isReached = async () => {
+          own.runner.slotsFreed()
+          return isDeepStrictEqual(await found(), expected)
+        }
+        await until(isReached, 10_000).catch(() => {})
+        expect(await found()).toEqual(expected)
+      }
+      await insertRuns(
+        own.metadata,
+        null,
+        days.flatMap((day) => runs[day] ?? []),
+      )
+      await own.runner.claim({ dagIds: [defined.id], onlyBegun: false })
+      const first = interpretDays(
+        model,
+        maxActiveRuns,
+        starts.map(() => ({})),
+        [],
+      )
+      await expectEnd(first)
+      await clear(own.metadata, { dagId: defined.id, runId: runs[cleared]?.runId ?? '' }, {})
+      const kept = first.map(({ states }, day) => (day === cleared ? {} : states))
+      const again = interpretDays(
+        model,
+        maxActiveRuns,
+        first.map((one) => one.starts),
+        kept,
+      )
+      await expectEnd(again)
+      await own.runner.release(0, 'the test has ended', 0)
+      expect(starts).toEqual(again.map((one) => one.starts))
+    }),
+    { numRuns: 80, endOnFailure: true },
+  )
 })

@@ -1,4 +1,4 @@
-import type { TerminalTaskState } from '../../src/dag/state.ts'
+import type { DagRunState, TerminalTaskState } from '../../src/dag/state.ts'
 import type { TriggerRule } from '../../src/dag/trigger-rule.ts'
 
 export interface ModelTask {
@@ -30,7 +30,7 @@ export type Starts = Record<string, number>
 export interface ModelResult {
   states: States
   starts: Starts
-  run: 'success' | 'failed' | 'running'
+  run: DagRunState
 }
 
 /**
