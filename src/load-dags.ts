@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type DagSettings, type Environment, readDagSettings } from './config.ts'
 import { type Dag, isDag } from './dag/dag.ts'
+import { invalid } from './dag/invalid.ts'
 import { messageOf, UsageError } from './errors.ts'
 import { guardedImport, holdGuard } from './load-guard.ts'
 
@@ -18,7 +19,7 @@ export interface LoadedDags {
 export interface ImportError {
   folder: string
   message: string
-  /** Set if the dag was imported, but its settings are wrong or another folder uses its id. */
+  /** Set if the dag was imported, but its settings or its `after` are wrong, or another folder uses its id. */
   dag?: Dag
 }
 
@@ -48,6 +49,7 @@ export async function loadDags(pipelinesDir: string): Promise<LoadedDags> {
       loaded.files.set(dagId, only.file)
     }
   }
+  refuseWrongAfter(loaded)
   return loaded
 }
 
@@ -64,12 +66,54 @@ export function readSettingsOfAll(
   for (const dag of [...dags.values()]) {
     const read = readDagSettings(env, dag)
     if ('settings' in read) settings.set(dag.id, read.settings)
-    else {
-      const folder = basename(dirname(files.get(dag.id) ?? dag.id))
-      importErrors.push({ folder, message: `dag '${dag.id}': ${read.issues.join('; ')}`, dag })
-      dags.delete(dag.id)
+    else refuse({ dags, files, importErrors }, dag, read.issues.join('; '))
+  }
+}
+
+/** A dag that was imported becomes an import error. */
+function refuse({ dags, files, importErrors }: LoadedDags, dag: Dag, problem: string): void {
+  const folder = basename(dirname(files.get(dag.id) ?? dag.id))
+  importErrors.push({ folder, message: invalid(dag.id, problem).message, dag })
+  dags.delete(dag.id)
+}
+
+/** Refuses the dags of a cycle, which would start each other without end, and a name of a task that does not exist. */
+function refuseWrongAfter(loaded: LoadedDags): void {
+  const problems = new Map<Dag, string>()
+  const edges = edgesOf(loaded.dags)
+  for (const dag of loaded.dags.values()) {
+    for (const source of sourcesOf(dag)) {
+      const path = pathTo(source.dag, dag.id, edges)
+      const cycle = `after forms a cycle: ${[...path, dag.id].join(' → ')}; each of these dags would start the next one`
+      for (const id of path) problems.set(loaded.dags.get(id) ?? dag, cycle)
+      const other = loaded.dags.get(source.dag)
+      if (source.task !== '' && other !== undefined && !other.tasks.has(source.task))
+        problems.set(dag, `after names the task '${source.task}', which dag '${other.id}' does not have`)
     }
   }
+  for (const [dag, problem] of problems) refuse(loaded, dag, problem)
+}
+
+const sourcesOf = ({ after = { all: [] } }: Dag) => ('any' in after ? after.any : after.all)
+
+/** By the id of each dag: the dags that get a run when it succeeds or when a task of it runs. */
+function edgesOf(dags: ReadonlyMap<string, Dag>): Map<string, string[]> {
+  const edges = new Map(
+    [...dags].map(([id, { tasks }]) => [id, [...tasks.values()].flatMap(({ child }) => child?.dag ?? [])]),
+  )
+  for (const dag of dags.values()) for (const source of sourcesOf(dag)) edges.get(source.dag)?.push(dag.id)
+  return edges
+}
+
+/** The shortest path from a dag to another one, both included; empty if there is none. */
+function pathTo(to: string, from: string, edges: ReadonlyMap<string, readonly string[]>): string[] {
+  const before = new Map<string, string | undefined>([[from, undefined]])
+  // A map also iterates over what is added meanwhile.
+  for (const [id] of before) for (const next of edges.get(id) ?? []) if (!before.has(next)) before.set(next, id)
+  const path: string[] = []
+  for (let id: string | undefined = before.has(to) ? to : undefined; id !== undefined; id = before.get(id))
+    path.unshift(id)
+  return path
 }
 
 /** Import errors of dags with the same id, usually copies. T-minus cannot know which one is right, so none runs. */

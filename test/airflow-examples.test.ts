@@ -6,16 +6,29 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { Callbacks } from '../src/callbacks/callbacks.ts'
+import type { Dag } from '../src/dag/dag.ts'
+import { isOver } from '../src/dag/state.ts'
 import { loadDags } from '../src/load-dags.ts'
 import type { Trigger } from '../src/metadata/dag-runs.ts'
 import type { LogLine } from '../src/metadata/transitions.ts'
+import { After } from '../src/operations/after.ts'
 import { readRuns } from '../src/operations/list-runs.ts'
+import { clear } from '../src/operations/operate.ts'
 import { captureConsole } from '../src/task-console.ts'
 import { nextTick } from '../src/timetable.ts'
 import { runCli } from './support/cli.ts'
 import { useDatabase } from './support/database.ts'
 import { startHttpServer } from './support/http-server.ts'
-import { notify, openTestRunner, silent, statesOf, stored, testResources, until } from './support/runner.ts'
+import {
+  notify,
+  openTestRunner,
+  silent,
+  statesOf,
+  stored,
+  type TestRunner,
+  testResources,
+  until,
+} from './support/runner.ts'
 
 /** The kinds of Airflow's example dags, written for T-minus. docs/from-airflow.md lists which file is which. */
 const FOLDER = fileURLToPath(new URL('fixtures/airflow-examples', import.meta.url))
@@ -476,23 +489,43 @@ test('branch_and_past', async () => {
   expect([...dag.tasks.values()].map(({ dependsOnPast }) => dependsOnPast)).toEqual([true, true, true])
 })
 
-/** Runs an example that starts runs of another dag; returns the states and outputs of the newest run of that dag too. */
-async function runWithChild(id: string, childId: string, trigger: Partial<Trigger> = {}) {
+/** Runs an example that starts a run of another dag; returns the states and outputs of that run too. */
+async function runWithChild(id: string, childId: string) {
   const { dags } = await loaded
   const { dag, runner } = await openExample(id)
   await runner.runner.claim({ dagIds: [...dags.keys()], onlyBegun: false })
-  const ended = await runner.run(dag, trigger)
-  const outputs = await outputsOf(id, ended.run_id)
-  const newest = async () => (await readRuns(runner.metadata, { dagId: childId, limit: 1 }))[0]
-  await until(async () => (await newest())?.state !== 'running' && (await newest())?.state !== 'queued')
-  const child = await newest()
-  if (child === undefined) return { states: statesOf(ended), outputs, child: undefined }
-  const details = await stored(runner.metadata, childId, child.run_id)
-  return {
-    states: statesOf(ended),
-    outputs,
-    child: { states: statesOf(details), outputs: await outputsOf(childId, child.run_id) },
+  const ended = await runner.run(dag)
+  return { states: statesOf(ended), outputs: await outputsOf(id, ended.run_id), child: await newestOf(runner, childId) }
+}
+
+async function newestOf({ metadata }: TestRunner, dagId: string) {
+  const newest = async () => (await readRuns(metadata, { dagId, limit: 1 }))[0]
+  await until(async () => isOver((await newest())?.state ?? 'success'))
+  const run = await newest()
+  if (run === undefined) return undefined
+  return { states: statesOf(await stored(metadata, dagId, run.run_id)), outputs: await outputsOf(dagId, run.run_id) }
+}
+
+/** A process that also starts dags after other ones. `check` returns the dags that got a run, which have ended. */
+async function openFollowers() {
+  const { dags } = await loaded
+  const { runner } = await openExample('marker_parent')
+  const after = new After({ db: runner.metadata, dags: dags.values(), log: silent })
+  onTestFinished(() => after.stop())
+  await after.check()
+  await runner.runner.claim({ dagIds: [...dags.keys()], onlyBegun: false })
+  const following = async () =>
+    (await readRuns(runner.metadata, { dagId: null, limit: 1_000 })).filter(({ run_id }) =>
+      run_id.startsWith('after__'),
+    )
+  const check = async (): Promise<string[]> => {
+    const before = (await following()).length
+    await after.check()
+    await until(async () => (await following()).every(({ state }) => isOver(state)))
+    const found = await following()
+    return found.slice(0, found.length - before).map(({ dag_id }) => dag_id)
   }
+  return { dags, runner, check }
 }
 
 test('trigger', async () => {
@@ -503,16 +536,38 @@ test('trigger', async () => {
 })
 
 test('assets', async () => {
-  const logicalDate = new Date('2026-11-30T00:00:00Z')
-  const { states, child } = await runWithChild('asset_producer', 'asset_consumer', { logicalDate })
-  expect(states).toEqual(all('success', ['produce', 'new_data']))
-  expect(child).toEqual({ states: { consume: 'success' }, outputs: { consume: 'reads data/2026-11-30.csv' } })
+  const { dags, runner, check } = await openFollowers()
+  const produce = (number: number, day: string) =>
+    runner.run(dags.get(`asset_produces_${number}`) as Dag, { logicalDate: new Date(`${day}T00:00:00Z`) })
+  await produce(1, '2026-11-28')
+  expect((await check()).sort()).toEqual([
+    'asset_consumes_1',
+    'asset_consumes_1_or_2',
+    'asset_consumes_1_or_both_2_and_3',
+    'conditional_asset_and_time_based_timetable',
+  ])
+  await produce(2, '2026-11-29')
+  expect((await check()).sort()).toEqual(['asset_consumes_1_and_2', 'asset_consumes_1_or_2'])
+  await produce(3, '2026-11-30')
+  expect(await check()).toEqual(['asset_2_and_3'])
+  expect(await check()).toEqual(['asset_consumes_1_or_both_2_and_3'])
+  expect(await newestOf(runner, 'asset_consumes_1_and_2')).toEqual({
+    states: { consuming: 'success' },
+    outputs: { consuming: 'reads data/2026-11-29.csv' },
+  })
 })
 
 test('external_task', async () => {
-  const failed = await runWithChild('marker_parent', 'marker_child', { conf: { ok: false } })
-  expect(failed).toMatchObject({ states: { parent_task: 'failed', run_child: 'upstream_failed' }, child: undefined })
-  const { states, child } = await runWithChild('marker_parent', 'marker_child')
-  expect(states).toEqual(all('success', ['parent_task', 'run_child']))
-  expect(child?.states).toEqual(all('success', ['child_task1', 'child_task2']))
+  const { dags, runner, check } = await openFollowers()
+  const { state, run_id: runId } = await runner.run(dags.get('marker_parent') as Dag, { conf: { ok: false } })
+  expect(state).toBe('failed')
+  expect(await check()).toEqual(['marker_child'])
+  expect((await newestOf(runner, 'marker_child'))?.states).toEqual(all('success', ['child_task1', 'child_task2']))
+  expect(await check()).toEqual([])
+  await clear(runner.metadata, { dagId: 'marker_parent', runId }, { taskIds: ['other_task'] })
+  await newestOf(runner, 'marker_parent')
+  expect(await check()).toEqual([])
+  await clear(runner.metadata, { dagId: 'marker_parent', runId }, { taskIds: ['parent_task'] })
+  await newestOf(runner, 'marker_parent')
+  expect(await check()).toEqual(['marker_child'])
 })

@@ -4,10 +4,12 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Dag } from '../src/dag/dag.ts'
 import { loadDags } from '../src/load-dags.ts'
 import type { LogLine } from '../src/metadata/transitions.ts'
+import { After } from '../src/operations/after.ts'
+import { readRuns } from '../src/operations/list-runs.ts'
 import { timetableOf } from '../src/timetable.ts'
 import { useDatabase } from './support/database.ts'
 import { startHttpServer } from './support/http-server.ts'
-import { notify, openTestRunner, statesOf, testResources } from './support/runner.ts'
+import { notify, openTestRunner, silent, statesOf, testResources, until } from './support/runner.ts'
 
 /** The examples of docs/pipelines.md, as files, so that the compiler checks them too. */
 const FOLDER = fileURLToPath(new URL('fixtures/documented-pipelines', import.meta.url))
@@ -43,6 +45,30 @@ test('nightly', async () => {
   const { states, lines } = await runExample('nightly')
   expect(states).toEqual({ regions: 'success', load_first: 'success', report: 'success' })
   expect(lines).toEqual([expect.stringMatching(/^info 98 rows in triggered__\d+_0_load_first$/)])
+})
+
+test('sales-report', async () => {
+  const { dags } = await loadDags(FOLDER)
+  const lines: LogLine[] = []
+  const all = [...dags.values()]
+  const own = await openTestRunner(database, all, { onLog: (line) => lines.push(line) })
+  await notify(database, own)
+  const after = new After({ db: own.metadata, dags: all, log: silent })
+  onTestFinished(() => after.stop())
+  await after.check()
+  const at = (time: string) => new Date(`2026-03-05T${time}:00Z`)
+  const web = dags.get('web-orders') as Dag
+  await own.run(web, { logicalDate: at('10:50'), dataIntervalStart: at('10:40') })
+  await own.run(web, { logicalDate: at('11:00'), dataIntervalStart: at('10:50') })
+  await after.check()
+  expect(await readRuns(own.metadata, { dagId: 'sales-report', limit: 1 })).toEqual([])
+  await own.run(dags.get('shop-orders') as Dag, { logicalDate: at('11:00'), dataIntervalStart: at('10:00') })
+  await own.runner.claim({ dagIds: [...dags.keys()], onlyBegun: false })
+  await after.check()
+  await until(() => lines.length > 0)
+  expect(lines.map(({ message }) => message)).toEqual([
+    'reports the sales from 2026-03-05T10:00:00.000Z to 2026-03-05T11:00:00.000Z',
+  ])
 })
 
 test('orders-by-shell', async () => {

@@ -56,3 +56,27 @@ test('an isolated task of a dag in an array runs, and the command line shows own
   const ran = await runCli(['pipeline', 'load_us'], { env })
   expect([ran.code, ran.stderr]).toEqual([0, expect.not.stringContaining('✖')])
 })
+
+test('dags that would start each other without end are refused, the others load', async () => {
+  const folder = fileURLToPath(new URL('fixtures/cyclic-pipelines', import.meta.url))
+  const { dags, importErrors } = await loadDags(folder)
+  expect([...dags.keys()]).toEqual(['good', 'beside', 'lonely'])
+  const messages = Object.fromEntries(importErrors.map(({ dag, message }) => [dag?.id, message]))
+  const end = 'each of these dags would start the next one'
+  expect(messages).toEqual({
+    a: expect.stringMatching(/^dag 'a': after forms a cycle: (a → b → c → a|b → c → a → b|c → a → b → c); each of/),
+    b: expect.stringMatching(/^dag 'b': after forms a cycle: /),
+    c: expect.stringMatching(/^dag 'c': after forms a cycle: /),
+    itself: `dag 'itself': after forms a cycle: itself → itself; ${end}`,
+    starter: `dag 'starter': after forms a cycle: starter → started → starter; ${end}`,
+    started: `dag 'started': after forms a cycle: starter → started → starter; ${end}`,
+    misspelt: "dag 'misspelt': after names the task 'laod', which dag 'good' does not have",
+  })
+  expect(importErrors.every((one) => one.folder === 'cycles')).toBe(true)
+  const env = { PIPELINES_DIR: 'cyclic-pipelines', DATABASE_URL: database.connectionString }
+  const { code, stdout } = await runCli(['db', 'check'], { env })
+  expect(code).toBe(1)
+  expect(stdout).toMatch(/^warn +lonely +it runs after dag 'missing', which is not loaded$/m)
+  const refused = await runCli(['pipeline', 'a'], { env })
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('→ a')])
+})

@@ -128,8 +128,7 @@ export class TaskCollector {
       return Object.assign(added, { over, label })
     }
     const triggerRun = (id: string, { dag, conf, wait, cancelChildren, allowedStates, output, ...own }: Trigger) => {
-      const named = { dag: Object(dag).id ?? dag, conf, wait, cancelChildren, allowedStates, output }
-      const child = parseChild(this.#dagId, idIn(group, id), named)
+      const child = parseChild(this.#dagId, idIn(group, id), { dag, conf, wait, cancelChildren, allowedStates, output })
       return Object.assign(task(id, { ...own, run: child.conf, output: resultOf(child.output) }), { child })
     }
     const nested = (id: string, define: (builder: Builder<unknown>) => unknown) => this.#group(idIn(group, id), define)

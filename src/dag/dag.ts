@@ -14,6 +14,9 @@ export type Catchup = 'none' | 'latest' | 'all'
 /** A text is a cron expression, an alias, or a date such as `2026-12-24T18:00:00Z`. */
 export type Schedule = string | Date | readonly (string | Date)[]
 
+/** A dag or its id; with `task`, only that task of its runs. */
+export type Source = string | Dag | { dag: string | Dag; task: string }
+
 export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
   extends DagCallbacks<z.output<z.ZodObject<S>>> {
   description?: string
@@ -30,6 +33,11 @@ export interface DagOptions<P extends z.ZodObject, S extends z.ZodRawShape>
   schedule?: Schedule | null
   /** Instead of `schedule`: the time between two ticks, counted from `startDate`. Whole seconds, from 1s to 366d. */
   every?: Duration
+  /**
+   * Beside or instead of a schedule: a run starts when all of these dags have succeeded since the last run that this
+   * option started; with `{ any: [...] }`, one of them.
+   */
+  after?: readonly Source[] | { any: readonly Source[] }
   /** IANA time zone of the cron expressions. Default UTC. */
   timezone?: string
   /** The earliest logical date of a scheduled run. */
@@ -93,7 +101,7 @@ export function dag<
   const defined = define(collector.builder() as never)
   if (defined instanceof Promise) throw invalid(id, 'the function that defines its tasks must not be async')
   checkUpstreams(id, tasks)
-  if (schedule !== null || every !== undefined) checkParams(id, settled.params)
+  if (schedule !== null || every !== undefined || settled.after) checkParams(id, settled.params)
   return {
     ...settled,
     [BRAND]: true,
@@ -104,10 +112,10 @@ export function dag<
   }
 }
 
-/** A scheduled run has no parameters, so the empty object must be valid. */
+/** A run that no user starts has no parameters, so the empty object must be valid. */
 function checkParams(dagId: string, params: z.ZodObject): void {
   const issue = params.safeParse({}).error?.issues[0]
-  if (issue) throw invalid(dagId, `scheduled runs have no params, so '${issue.path.join('.')}' needs a default`)
+  if (issue) throw invalid(dagId, `automatic runs have no params, so '${issue.path.join('.')}' needs a default`)
 }
 
 function checkUpstreams(dagId: string, tasks: readonly Task[]): void {

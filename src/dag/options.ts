@@ -35,6 +35,7 @@ const duration = z
   .custom<Duration>(isDuration, "is not a duration; write '500ms', '30s', '5m', '1h' or milliseconds")
   .transform(milliseconds)
 
+const dagId = z.preprocess((one) => Object(one).id ?? one, must<string>(isId, 'a dag or the id of a dag'))
 const bool = must<boolean>((value) => typeof value === 'boolean', 'true or false')
 const isSize = (value: unknown) => megabytes(value) >= 32
 /** Parsed to whole megabytes. */
@@ -82,6 +83,11 @@ const MAP = options({
   run: callback<(...args: unknown[]) => unknown>(),
 })
 
+/** Parsed to a dag and a task of it. No task: '', the whole run. */
+const source = z.union([dagId.transform((dag) => ({ dag, task: '' })), options({ dag: dagId, task: text })])
+const sources = z.array(source).min(1, 'must name a dag')
+const AFTER = 'must be a list, or { any: list }, of dags, ids of dags or { dag, task }'
+
 const DAG = options({
   description: text.default(''),
   doc: text.default(''),
@@ -91,6 +97,7 @@ const DAG = options({
   every: duration
     .refine((ms) => ms % 1_000 === 0 && ms > 0 && ms <= 366 * 86_400_000, 'must be whole seconds from 1s to 366d')
     .optional(),
+  after: z.union([sources.transform((all) => ({ all })), options({ any: sources })], AFTER).optional(),
   timezone: text.default('UTC'),
   startDate: date.transform((value) => new Date(value)).optional(),
   catchup: oneOf(['none', 'latest', 'all']).default('none'),
@@ -121,7 +128,7 @@ const WAIT = options({
 })
 
 const CHILD = options({
-  dag: must<string>(isId, 'a dag or the id of a dag'),
+  dag: dagId,
   conf: callback<TaskRun>().default(() => () => ({})),
   wait: bool.default(false),
   cancelChildren: bool.default(false),

@@ -7,6 +7,8 @@ export const TABLES: ReadonlySet<string> = new Set([
   'calendar_token',
   'callback',
   'dag',
+  'dag_after',
+  'dag_after_success',
   'dag_run',
   'dag_schedule',
   'dag_version',

@@ -65,6 +65,8 @@ export async function deleteDag(db: Metadata, dagId: string): Promise<DeletedDag
       )
     await tx.query('delete from metadata.backfill where dag_id = $1', [dagId])
     await tx.query('delete from metadata.dag_schedule where dag_id = $1', [dagId])
+    // A process that has loaded the dag does not store this row again.
+    await tx.query('update metadata.dag_after set since = now() where dag_id = $1', [dagId])
     const { rowCount: gone } = await tx.query(DELETE_UNLOADED, [dagId])
     return { runs: runs.rowCount ?? 0, isLoaded: gone === 0 }
   })

@@ -28,12 +28,25 @@ export interface RunRow {
   parent: LinkedRun | null
 }
 
-/** A run that started another one, or was started by it. `task_id`: the task of the parent. */
+/** A run that started another one, or was started by it. `task_id`: the task that started it. */
 export interface LinkedRun {
   dag_id: string
   run_id: string
   task_id: string
   state: DagRunState
+}
+
+/** As `LinkedRun`, of the dag option `after`. `task_id`: the task that succeeded; null: the whole run. */
+export type FollowedRun = Omit<LinkedRun, 'task_id'> & { task_id: string | null }
+
+/** The runs that a run is linked to, each list with the newest ones, newest first. */
+export interface Links {
+  /** Runs that its tasks started. */
+  children: LinkedRun[]
+  /** Runs of other dags whose success started it. */
+  after: FollowedRun[]
+  /** Runs of other dags that its success, or that of a task of it, started. */
+  followers: FollowedRun[]
 }
 
 export interface InstanceRow {
@@ -134,14 +147,10 @@ export async function readRun(db: Metadata, dagId: string, runId: string): Promi
   return { run, nodes }
 }
 
-export interface WholeRun extends RunWithGraph {
+export interface WholeRun extends RunWithGraph, Links {
   /** In the order of the graph, each mapped task before its elements; then the tasks that the graph no longer has. */
   instances: InstanceRow[]
-  /** The newest runs that its tasks started, newest first. */
-  children: LinkedRun[]
 }
-
-const MOST_CHILDREN = 100
 
 /** One run with its task instances. The id `latest` is the newest run of the dag. */
 export async function readWholeRun(db: Metadata, dagId: string, runId: string): Promise<WholeRun | undefined> {
@@ -152,17 +161,33 @@ export async function readWholeRun(db: Metadata, dagId: string, runId: string): 
     `select ${INSTANCE} from metadata.task_instance t where dag_run_id = $1`,
     [found.run.id],
   )
-  const children = await db.query<LinkedRun>(
-    `select dag_id, run_id, parent_task_id as task_id, state from metadata.dag_run
-     where parent_dag_run_id = $1 order by dag_run_id desc limit ${MOST_CHILDREN}`,
-    [found.run.id],
-  )
+  const links = await readLinks(db, found.run.id)
   const positionOf = ({ task_id }: InstanceRow) => order.get(partsOf(task_id).id) ?? order.size
   const mapIndexOf = ({ task_id }: InstanceRow) => partsOf(task_id).mapIndex ?? -1
   rows.sort((a, b) => positionOf(a) - positionOf(b) || mapIndexOf(a) - mapIndexOf(b))
   const instances = rows.map((row) => (positionOf(row) < order.size ? row : outdated(row)))
-  return { ...found, instances, children: children.rows }
+  return { ...found, instances, ...links }
 }
+
+const MOST_LINKS = 100
+
+async function readLinks(db: Metadata, dagRunId: number): Promise<Links> {
+  const { rows } = await db.query<LinkedRun & { list: keyof Links }>(READ_LINKS, [dagRunId])
+  const of = (wanted: keyof Links) => rows.flatMap(({ list, ...run }) => (list === wanted ? run : []))
+  return { children: of('children'), after: of('after'), followers: of('followers') }
+}
+
+const READ_LINKS = `
+(select 'children' as list, dag_id, run_id, parent_task_id as task_id, state from metadata.dag_run
+ where parent_dag_run_id = $1 order by dag_run_id desc limit ${MOST_LINKS})
+union all
+(select 'after', r.dag_id, r.run_id, nullif(s.task_id, ''), r.state
+ from metadata.dag_after_success s join metadata.dag_run r using (dag_run_id)
+ where s.started_run_id = $1 order by r.dag_run_id desc limit ${MOST_LINKS})
+union all
+(select 'followers', r.dag_id, r.run_id, nullif(s.task_id, ''), r.state
+ from metadata.dag_after_success s join metadata.dag_run r on r.dag_run_id = s.started_run_id
+ where s.dag_run_id = $1 order by r.dag_run_id desc limit ${MOST_LINKS})`
 
 /** A task that `clear` with the current graph has left behind. */
 function outdated(row: InstanceRow): InstanceRow {
@@ -184,11 +209,10 @@ export type DagRunListing = Omit<
 >
 
 /** A run in the JSON of `runs show`. */
-export interface DagRunDetails extends DagRunListing {
+export interface DagRunDetails extends DagRunListing, Links {
   reason: string | null
   note: string | null
   parent: LinkedRun | null
-  children: LinkedRun[]
   /** In the order of the run's graph. */
   task_instances: Omit<InstanceRow, 'due_at'>[]
 }
@@ -203,9 +227,9 @@ export async function showRun(db: Metadata, dagId: string, runId: string): Promi
   const found = await readWholeRun(db, dagId, runId)
   if (found === undefined) return undefined
   const task_instances = found.instances.map(({ due_at: _, ...instance }) => instance)
-  const { children, run } = found
+  const { children, after, followers, run } = found
   const { reason, note, parent } = run
-  return { ...listing(run), reason, note, parent, children, task_instances }
+  return { ...listing(run), reason, note, parent, children, after, followers, task_instances }
 }
 
 export function listing({

@@ -3,6 +3,7 @@ import { readSchedules, type ScheduleState } from '../metadata/dags.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import { due, sinceOf } from '../scheduler/due.ts'
 import { CONTINUOUS, timetableOf } from '../timetable.ts'
+import { isAutomatic } from './after-words.ts'
 
 /** What stands in place of the next run if no tick is known. */
 export function noTickWords({ schedule }: Pick<Dag, 'schedule'>): string {
@@ -26,8 +27,8 @@ export async function readNextRuns(
   now: Date,
   count = 1,
 ): Promise<Map<string, NextRuns>> {
-  const scheduled = dags.filter(({ schedule }) => schedule !== null).map(({ id }) => id)
-  const states = await readSchedules(db, scheduled, now)
+  const automatic = dags.filter(isAutomatic).map(({ id }) => id)
+  const states = await readSchedules(db, automatic, now)
   return new Map(dags.map((dag) => [dag.id, nextRuns(dag, states.get(dag.id), now, count)]))
 }
 

@@ -35,7 +35,7 @@ export async function enqueueRun(db: Metadata, dag: Dag, trigger: Trigger): Prom
 function checkRunId(runId: string): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.~:+-]{0,249}$/.test(runId))
     throw new UsageError(`'${runId}' is not a run id: use 1 to 250 letters, digits, '_', '.', '~', ':', '+' and '-'`)
-  if (runId === 'latest' || /^(scheduled|backfill|triggered)__/.test(runId))
+  if (runId === 'latest' || /^(scheduled|backfill|triggered|after)__/.test(runId))
     throw new UsageError(`The run id '${runId}' is reserved; choose another one`)
 }
 

@@ -1,10 +1,19 @@
+import type { Dag } from '../dag/dag.ts'
+import { afterWords } from '../operations/after-words.ts'
 import { AND, CONTINUOUS, cronOf } from '../timetable.ts'
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 
 const UNITS: Readonly<Record<string, string>> = { s: 'second', m: 'minute', h: 'hour', d: 'day' }
-/** The number of parts of a schedule that are shown. */
+/** The number of parts of a schedule, and of dags that a dag follows, that are shown. */
 const SHOWN = 3
+
+/** What starts a dag: `daily at 05:00 UTC; after a and b`. */
+export function startWords(dag: Pick<Dag, 'schedule' | 'timezone' | 'after'>): string {
+  const after = afterWords(dag, SHOWN)
+  if (after === undefined) return scheduleWords(dag.schedule, dag.timezone)
+  return dag.schedule === null ? after : scheduleWords(dag.schedule, dag.timezone) + AND + after
+}
 
 /** `every 5 minutes`, `daily at 05:00 UTC`; an unusual schedule stays a cron expression. */
 export function scheduleWords(schedule: string | null, timezone: string): string {

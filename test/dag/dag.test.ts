@@ -120,6 +120,14 @@ describe('dag()', () => {
     [{ every: '1500ms' }, 'every must be whole seconds from 1s to 366d'],
     [{ every: '0s' }, 'every must be whole seconds from 1s to 366d'],
     [{ every: '367d' }, 'every must be whole seconds from 1s to 366d'],
+    [{ after: 'other' }, 'after must be a list, or { any: list }, of dags, ids of dags or { dag, task }'],
+    [{ after: [] }, 'after must be a list'],
+    [{ after: [7] }, 'after must be a list'],
+    [{ after: ['not an id'] }, 'after must be a list'],
+    [{ after: [{ dag: 'other' }] }, 'after must be a list'],
+    [{ after: [{ dag: 'other', task: 'load', state: 'failed' }] }, "'state' is not an option"],
+    [{ after: { all: ['other'] } }, 'after must be a list'],
+    [{ after: { any: [] } }, 'after.any must name a dag'],
     [{ timezone: 2 }, 'timezone must be a text'],
     [{ startDate: 'soon' }, "startDate must be a date such as '2026-01-31T00:00:00Z'"],
     [{ startDate: new Date(Number.NaN) }, 'startDate must be a date'],
@@ -197,8 +205,22 @@ describe('dag()', () => {
     expect(() => dag('d', { maxActiveRuns: 2 ** 31 }, () => {})).toThrow('maxActiveRuns must be a whole number from 1')
   })
 
-  test('refuses a schedule if a param has no default, and names the param', () => {
+  test('takes the dags that it follows as values, ids or tasks', () => {
+    const other = dag('other', {}, ({ task }) => task('load', { run }))
+    const after = [other, 'third', { dag: other, task: 'load' }, { dag: 'third', task: 'load' }]
+    const parsed = [
+      { dag: 'other', task: '' },
+      { dag: 'third', task: '' },
+      { dag: 'other', task: 'load' },
+      { dag: 'third', task: 'load' },
+    ]
+    expect(dag('d', { after }, () => {}).after).toEqual({ all: parsed })
+    expect(dag('d', { after: { any: after }, schedule: '@daily' }, () => {}).after).toEqual({ any: parsed })
+  })
+
+  test('refuses a schedule or after if a param has no default, and names the param', () => {
     const params = z.object({ day: z.string(), copies: z.number().default(1) })
+    expect(() => dag('d', { after: ['other'], params }, () => {})).toThrow("so 'day' needs a default")
     expect(() => dag('d', { schedule: '@daily', params }, () => {})).toThrow("so 'day' needs a default")
     expect(dag('d', { params }, () => {}).params).toBe(params)
   })
@@ -254,6 +276,28 @@ describe('types: what must not compile', () => {
           },
         })
       })
+    expect(define).toBeTypeOf('function')
+  })
+
+  test('after names dags, ids of dags, or tasks of dags', () => {
+    const other = dag('other', {}, () => {})
+    const task = { dag: other, task: 'load' }
+    const define = () => [
+      dag('d', { after: [other, 'id', task] }, () => {}),
+      dag('d', { after: { any: [other, 'id', task] } }, () => {}),
+      // @ts-expect-error not a list
+      dag('d', { after: 'id' }, () => {}),
+      // @ts-expect-error not a dag
+      dag('d', { after: [7] }, () => {}),
+      // @ts-expect-error without a task
+      dag('d', { after: [{ dag: 'id' }] }, () => {}),
+      // @ts-expect-error a list means all
+      dag('d', { after: { all: ['id'] } }, () => {}),
+      // @ts-expect-error not a list
+      dag('d', { after: { any: other } }, () => {}),
+      // @ts-expect-error a task belongs to a dag
+      dag('d', {}, ({ task }) => dag('e', { after: [task('a', { run })] }, () => {})),
+    ]
     expect(define).toBeTypeOf('function')
   })
 

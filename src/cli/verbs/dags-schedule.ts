@@ -1,6 +1,7 @@
 import type { Setup } from '../../app.ts'
 import type { Dag } from '../../dag/dag.ts'
 import { openDatabases } from '../../databases.ts'
+import { afterWords } from '../../operations/after-words.ts'
 import { type NextRuns, nextRuns, noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { findDag } from '../find-dag.ts'
@@ -14,8 +15,9 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
   await withMetadata(async (metadata, { loaded, clock }) => {
     const dag = findDag(loaded, dagId)
     await setPaused(metadata, dag.id, paused, clock.now())
-    if (paused) say(`${dag.id} is paused: it gets no scheduled runs; manual runs still work`)
-    else if (dag.schedule === null) say(`${dag.id} is not paused; it has no schedule`)
+    const also = dag.after ? ', and none after other dags' : ''
+    if (paused) say(`${dag.id} is paused: it gets no scheduled runs${also}; manual runs still work`)
+    else if (dag.schedule === null) say(`${dag.id} is not paused; ${unscheduled(dag)}`)
     else {
       const [next] = (await readNextRuns(metadata, [dag], clock.now())).get(dag.id)?.next ?? []
       say(
@@ -24,6 +26,11 @@ export async function dagsPause(dagId: string, paused: boolean): Promise<number>
     }
   })
   return 0
+}
+
+function unscheduled(dag: Dag): string {
+  const after = afterWords(dag)
+  return after === undefined ? 'it has no schedule' : `it runs ${after}, counted from now`
 }
 
 /** `dags next [dag]`: the next ticks of one dag, or the next tick of each dag. */
@@ -35,12 +42,12 @@ export async function dagsNext(
   const setup = await setUpCommand()
   const chosen = dagId === undefined ? [...setup.loaded.dags.values()] : [findDag(setup.loaded, dagId)]
   const found = await nextOf(setup, chosen, count ?? (dagId === undefined ? 1 : 5))
-  const dags = chosen.map(({ id, schedule, timezone }) => {
-    const { paused = false, next = [] } = found.get(id) ?? {}
-    return { dag_id: id, schedule, timezone, is_paused: paused, next }
+  const dags = chosen.map((dag) => {
+    const { paused = false, next = [] } = found.get(dag.id) ?? {}
+    return { dag_id: dag.id, schedule: dag.schedule, timezone: dag.timezone, is_paused: paused, next }
   })
   const now = setup.clock.now()
-  const rows = dags.flatMap((dag) => rowsOf(dag, now))
+  const rows = dags.flatMap((listed) => rowsOf(listed, setup.loaded.dags.get(listed.dag_id), now))
   return answer(output, dags, () => table(['dag_id', 'next', 'in its zone'], rows))
 }
 
@@ -52,9 +59,11 @@ interface Listed {
   next: Date[]
 }
 
-function rowsOf(dag: Listed, now: Date): string[][] {
-  if (dag.schedule === null) return [[dag.dag_id, 'manual runs only']]
+function rowsOf(dag: Listed, loaded: Dag | undefined, now: Date): string[][] {
+  const after = loaded && afterWords(loaded)
+  if (dag.schedule === null && after === undefined) return [[dag.dag_id, 'manual runs only']]
   if (dag.is_paused) return [[dag.dag_id, 'paused']]
+  if (dag.schedule === null) return [[dag.dag_id, `${after}`]]
   if (dag.next.length === 0) return [[dag.dag_id, noTickWords(dag)]]
   const { format } = new Intl.DateTimeFormat('sv-SE', {
     dateStyle: 'short',

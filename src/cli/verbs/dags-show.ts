@@ -2,6 +2,7 @@ import pc from 'picocolors'
 import { z } from 'zod'
 import type { Dag } from '../../dag/dag.ts'
 import { humanDuration } from '../../duration.ts'
+import { afterJson, sourceNames } from '../../operations/after-words.ts'
 import { findDag } from '../find-dag.ts'
 import { answer, fields, print, table } from '../terminal/table.ts'
 import { setUpCommand } from '../with-metadata.ts'
@@ -49,7 +50,8 @@ function facts(dag: Dag): [string, string | null][] {
     ['description', description],
     ['owner', owner],
     ...Object.entries(links),
-    ['schedule', schedule === null ? 'manual runs only' : `${schedule}  (${timezone})`],
+    ['schedule', schedule === null ? (dag.after ? null : 'manual runs only') : `${schedule}  (${timezone})`],
+    ['after', dag.after ? sourceNames(dag.after) : null],
     ['start_date', startDate?.toISOString() ?? null],
     ['catchup', schedule === null || catchup === 'none' ? null : catchup],
     ['max_active_runs', String(maxActiveRuns)],
@@ -67,6 +69,7 @@ function described(dag: Dag) {
     owner: dag.owner,
     links: dag.links,
     schedule: dag.schedule,
+    after: afterJson(dag),
     timezone: dag.timezone,
     start_date: dag.startDate ?? null,
     catchup: dag.catchup,

@@ -2,6 +2,7 @@ import { type Setup, setUp } from '../../app.ts'
 import { openDatabases } from '../../databases.ts'
 import { messageOf } from '../../errors.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
+import { afterJson, startText } from '../../operations/after-words.ts'
 import { listRuns } from '../../operations/list-runs.ts'
 import { countsInWords, listStoredDags } from '../../operations/run-counts.ts'
 import { findDag } from '../find-dag.ts'
@@ -16,6 +17,8 @@ export interface ListOptions {
 interface ListedDag {
   dag_id: string
   schedule: string | null
+  /** The dags that it follows. */
+  after: ReturnType<typeof afterJson>
   tasks: number
   description: string
   import_error: string | null
@@ -27,23 +30,34 @@ interface ListedDag {
 export async function dagsList({ output }: ListOptions): Promise<number> {
   const setup = await setUp({ logTo: process.stderr })
   const { dags: loaded, importErrors } = setup.loaded
-  const dags = [...loaded.values()].map(({ id, schedule, tasks, description }): ListedDag => {
-    return { dag_id: id, schedule, tasks: tasks.size, description, import_error: null, is_active: true }
+  const dags = [...loaded.values()].map((dag): ListedDag => {
+    const { id, schedule, tasks, description } = dag
+    const listed = { dag_id: id, schedule, after: afterJson(dag), tasks: tasks.size, description }
+    return { ...listed, import_error: null, is_active: true }
   })
   const broken = importErrors.map(({ folder, message }): ListedDag => {
-    return { dag_id: folder, schedule: null, tasks: 0, description: '', import_error: message, is_active: true }
+    return {
+      dag_id: folder,
+      schedule: null,
+      after: null,
+      tasks: 0,
+      description: '',
+      import_error: message,
+      is_active: true,
+    }
   })
   const gone = await goneDags(
     setup,
     [...dags, ...broken].map(({ dag_id }) => dag_id),
   )
   const all = [...dags, ...broken, ...gone].sort((a, b) => (a.dag_id < b.dag_id ? -1 : 1))
+  const starts = new Map([...loaded].map(([id, dag]) => [id, startText(dag)]))
   answer(output, all, () =>
     table(
       ['dag_id', 'schedule', 'tasks', 'description'],
       all.map((dag) => [
         dag.dag_id,
-        dag.is_active ? (dag.schedule ?? 'manual runs only') : '',
+        starts.get(dag.dag_id) ?? (dag.is_active ? 'manual runs only' : ''),
         dag.is_active ? String(dag.tasks) : '',
         dag.import_error === null ? dag.description : `import error: ${dag.import_error}`,
       ]),
@@ -62,7 +76,7 @@ async function goneDags(setup: Setup, here: readonly string[]): Promise<ListedDa
     ]).finally(close)
     return gone.map(({ dag_id, unfinished }) => {
       const description = `not in PIPELINES_DIR any more${unfinished ? `; runs: ${countsInWords(unfinished)}` : ''}`
-      return { dag_id, schedule: null, tasks: 0, description, import_error: null, is_active: false }
+      return { dag_id, schedule: null, after: null, tasks: 0, description, import_error: null, is_active: false }
     })
   } catch (error) {
     if (!hasNoTables(error)) note(`Dags that only the database knows are not listed: ${setup.scrub(messageOf(error))}`)

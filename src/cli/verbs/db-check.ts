@@ -10,6 +10,7 @@ import { checkMigrations, checkPooler, checkServer } from '../../maintenance/che
 import { checkEngine } from '../../maintenance/check-engine.ts'
 import { checkRights } from '../../maintenance/check-rights.ts'
 import { checkRuns } from '../../maintenance/check-runs.ts'
+import { missingSources } from '../../operations/after-words.ts'
 import { columnsOf, wrap } from '../../terminal-text.ts'
 import { openCommandHost, stopSignal } from '../command-host.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
@@ -69,7 +70,10 @@ async function checkDags({ env, loaded }: Setup, isReached: boolean): Promise<Ch
   const own = await Promise.all(
     [...loaded.dags.values()].map((dag) => checkDag(dag, env, isReached ? signal : undefined)),
   )
-  return [...broken, ...own.flat()]
+  const waiting = missingSources(loaded.dags).map(
+    ({ dagId, message }): Check => ({ name: dagId, level: 'warn', message }),
+  )
+  return [...broken, ...waiting, ...own.flat()]
 }
 
 const DAG_CHECK_MS = 10_000

@@ -1,5 +1,5 @@
 import { readWaiting } from '../../maintenance/stays-queued.ts'
-import type { LinkedRun } from '../../operations/list-runs.ts'
+import type { FollowedRun, LinkedRun } from '../../operations/list-runs.ts'
 import { setNote } from '../../operations/note.ts'
 import { findRun } from '../find-run.ts'
 import { answer, instant, say, table, took, wrapped } from '../terminal/table.ts'
@@ -20,10 +20,14 @@ export async function runsShow(dagId: string, runId: string, { output }: ListOpt
   })
   const why = run.waiting_for ?? run.reason
   const note = run.note === null ? '' : `\nnote: ${run.note}`
-  const named = (one: LinkedRun) => `${one.dag_id} ${one.run_id} (${one.state})`
+  const named = (one: LinkedRun | FollowedRun) => `${one.dag_id} ${one.run_id} (${one.state})`
+  const ofTask = ({ task_id }: FollowedRun) => (task_id === null ? '' : `${task_id} of `)
   const parent = run.parent === null ? '' : `\nstarted by ${run.parent.task_id} of ${named(run.parent)}`
   const children = run.children.map((one) => `\n${one.task_id} started ${named(one)}`).join('')
-  const head = `${run.dag_id}  ${run.run_id}  ${run.state}${why === null ? '' : `: ${why}`}${note}${parent}${children}`
+  const after = run.after.map((one) => `\nstarted after ${ofTask(one)}${named(one)}`).join('')
+  const followers = run.followers.map((one) => `\nafter ${one.task_id ?? 'it'}, ${named(one)} started`).join('')
+  const links = `${parent}${after}${children}${followers}`
+  const head = `${run.dag_id}  ${run.run_id}  ${run.state}${why === null ? '' : `: ${why}`}${note}${links}`
   const columns = ['task_id', 'state', 'try', 'start', 'duration', 'reason']
   return answer(output, run, () => `${wrapped(head).join('\n')}\n${table(columns, rows, { spare: ['start'] })}`)
 }

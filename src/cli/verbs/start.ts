@@ -3,6 +3,8 @@ import type { Environment } from '../../config.ts'
 import { retryDuringOutage } from '../../db/outage.ts'
 import { messageOf } from '../../errors.ts'
 import type { LogLine, RunChange } from '../../metadata/transitions.ts'
+import { After } from '../../operations/after.ts'
+import { afterWords, isAutomatic, missingSources } from '../../operations/after-words.ts'
 import { noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import type { RunView } from '../../runner/owned-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
@@ -53,7 +55,10 @@ export async function serve(kind: 'start' | 'scheduler', { parent, env, onPage, 
   const app = await opening
   for (const { folder, message } of loaded.importErrors)
     log.error({ folder }, `a pipeline could not be loaded: ${message}`)
+  for (const { dagId, message } of missingSources(loaded.dags)) log.warn({ dag_id: dagId }, message)
   const scheduler = new Scheduler({ db: app.metadata, dags: loaded.dags.values(), clock, log })
+  const after = new After({ db: app.metadata, dags: loaded.dags.values(), log })
+  const stopStarting = () => Promise.all([scheduler.stop(), after.stop()])
   const watching = watch.open(app, scheduler).catch(async (error: unknown) => {
     await app.end('failed', { reason: messageOf(error) })
     throw error
@@ -63,18 +68,19 @@ export async function serve(kind: 'start' | 'scheduler', { parent, env, onPage, 
   if (watch.url !== undefined) onPage?.(watch.url)
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
   scheduler.start()
+  after.start()
   const readNext = () => readNextRuns(app.metadata, [...loaded.dags.values()], clock.now())
   for (const [dagId, { paused, next }] of await retryDuringOutage(readNext)) {
-    const schedule = loaded.dags.get(dagId)?.schedule ?? null
-    if (schedule !== null && !paused)
-      log.info({ dag_id: dagId, next: next[0] ?? noTickWords({ schedule }) }, 'scheduled')
+    const dag = loaded.dags.get(dagId)
+    if (dag && isAutomatic(dag) && !paused)
+      log.info({ dag_id: dagId, next: next[0] ?? afterWords(dag) ?? noTickWords(dag) }, 'scheduled')
   }
   const broken = app.broken.then(() => undefined)
   const why = await Promise.race([stopped, broken, ...(parent ? [parent.replaced] : [])])
-  if (why === undefined) return await endBroken(app, () => Promise.all([scheduler.stop(), watch.close()]))
+  if (why === undefined) return await endBroken(app, () => Promise.all([stopStarting(), watch.close()]))
   log.info(stopWords(why))
   const releasing = app.runner.release(GRACE_MS, `${reasonOf(why)}: released`, ABORTED_MS)
-  const [left] = await Promise.all([releasing, scheduler.stop(), watch.close()])
+  const [left] = await Promise.all([releasing, stopStarting(), watch.close()])
   await app.end('success', { reason: reasonOf(why), abandonMs: 0 })
   return left > 0 ? exitCodeOf(why) : 0
 }

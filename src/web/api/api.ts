@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { listExecuting } from '../../maintenance/alive.ts'
 import { readWaiting, whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import { registerDag } from '../../metadata/dags.ts'
+import { afterJson } from '../../operations/after-words.ts'
 import { clearRuns } from '../../operations/clear-runs.ts'
 import { listJobs } from '../../operations/list-jobs.ts'
 import { readRun, readRuns } from '../../operations/list-runs.ts'
@@ -44,6 +45,7 @@ function dagJson({ dags }: Site, dagId: string, paused: boolean) {
     owner: dag?.owner ?? '',
     links: dag?.links ?? {},
     schedule: dag?.schedule ?? null,
+    after: dag ? afterJson(dag) : null,
     timezone: dag?.timezone ?? 'UTC',
     max_active_runs: dag?.maxActiveRuns ?? null,
     tags: dag?.tags ?? [],

@@ -19,13 +19,15 @@ export const runApi = new Hono<WebEnv>()
 const RUN = '/dags/:dag/dagRuns/:run'
 
 runApi.get(RUN, async (c) => {
-  const { run, instances, children } = await findRun(c)
+  const { run, instances, children, after, followers } = await findRun(c)
   const { site } = c.var
   const waiting = await readWaiting(site.metadata, site.dags, [run])
   return c.json({
     ...runJson(site, run, waiting(run)),
     parent: run.parent,
     children,
+    after,
+    followers,
     task_instances: instances.map((one) => ({ ...instanceJson(site, one), waiting_for: waiting(run, one.task_id) })),
   })
 })

@@ -5,6 +5,7 @@ import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
 import type { Task } from '../../dag/task.ts'
 import { humanDuration } from '../../duration.ts'
+import { startText } from '../../operations/after-words.ts'
 import { type FoundDag, findDag } from '../find.ts'
 import { Markdown } from '../markdown.tsx'
 import { paramFields } from '../params.ts'
@@ -100,7 +101,7 @@ aboutPages.get('/dags/:dag/details', async (c) => {
 function About({ found: { dagId, dag, state } }: { found: FoundDag }) {
   const facts: Fact[] = [
     ['dag_id', <code>{dagId}</code>],
-    ['schedule', dag && (dag.schedule ?? 'manual runs only')],
+    ['schedule', dag && startText(dag)],
     ['timezone', dag?.timezone],
     ['start_date', dag?.startDate && <Time at={dag.startDate} />],
     ['catchup', dag?.schedule && dag.catchup],

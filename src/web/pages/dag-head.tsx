@@ -1,12 +1,13 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
+import { isAutomatic } from '../../operations/after-words.ts'
 import { readNextRuns } from '../../operations/next-runs.ts'
 import type { FoundDag } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Id, Notice, OutLink } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { hasRole } from '../rights.ts'
-import { scheduleWords } from '../schedule-words.ts'
+import { startWords } from '../schedule-words.ts'
 import type { WebContext } from '../site.ts'
 import { NextRun, PauseSwitch } from './dags.tsx'
 
@@ -61,8 +62,8 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
           <div class="when-due">
             {dag && <PauseSwitch c={c} dag={dag} paused={paused} />}
             <span class="sub">
-              {dag && scheduleWords(dag.schedule, dag.timezone)}
-              {dag?.schedule != null && (
+              {dag && startWords(dag)}
+              {dag && isAutomatic(dag) && (dag.schedule !== null || paused) && (
                 <>
                   , {next?.next[0] && 'next '}
                   <NextRun dag={dag} runs={next} />

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import type { Dag } from '../../dag/dag.ts'
 import { registerDag } from '../../metadata/dags.ts'
+import { isAutomatic } from '../../operations/after-words.ts'
 import { type NextRuns, noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { countsInWords } from '../../operations/run-counts.ts'
@@ -12,7 +13,7 @@ import { Empty, Id, SearchInput, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { type DagRow, readDags } from '../queries/dags.ts'
 import { hasRole, requireRole } from '../rights.ts'
-import { scheduleWords } from '../schedule-words.ts'
+import { startWords } from '../schedule-words.ts'
 import { ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
@@ -129,7 +130,7 @@ function Row({ c, row, dag, next }: RowProps) {
         </a>
         <p class="sub">{dag ? dag.description : 'not in the pipelines folder'}</p>
       </th>
-      <td data-label="Schedule">{dag && scheduleWords(dag.schedule, dag.timezone)}</td>
+      <td data-label="Schedule">{dag && startWords(dag)}</td>
       <td data-label="Next run">
         <NextRun dag={dag} runs={next} />
       </td>
@@ -175,15 +176,16 @@ function LatestRun({ row: { dag_id, runs, running, queued } }: { row: DagRow }) 
 }
 
 export function NextRun({ dag, runs }: { dag: Dag | undefined; runs: NextRuns | undefined }) {
-  if (dag === undefined || dag.schedule === null || runs === undefined) return <span class="nothing">–</span>
+  if (dag === undefined || !isAutomatic(dag) || runs === undefined) return <span class="nothing">–</span>
   if (runs.paused) return <span class="muted">paused</span>
   const [next] = runs.next
-  return next ? <Time at={next} show="next" /> : <span class="muted">{noTickWords(dag)}</span>
+  if (next) return <Time at={next} show="next" />
+  return dag.schedule === null ? <span class="nothing">–</span> : <span class="muted">{noTickWords(dag)}</span>
 }
 
-/** A switch for operators, a word for viewers, nothing for a dag without a schedule. */
+/** A switch for operators, a word for viewers, nothing for a dag that only runs when triggered. */
 export function PauseSwitch({ c, dag, paused }: { c: WebContext; dag: Dag; paused: boolean }) {
-  if (dag.schedule === null) return null
+  if (!isAutomatic(dag)) return null
   if (!hasRole(c, 'operator')) return <span class="muted small">{paused ? 'paused' : 'on'}</span>
   const { pathname, search } = new URL(c.req.url)
   return (

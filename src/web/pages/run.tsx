@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { isOver } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { readLabels } from '../../operations/labels.ts'
-import type { InstanceRow, LinkedRun, RunRow } from '../../operations/list-runs.ts'
+import type { FollowedRun, InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
 import { elementsQuery, type Folded, foldElements } from '../fold-elements.ts'
@@ -17,7 +17,7 @@ import { RunPage } from './run-head.tsx'
 export const runPages = new Hono<WebEnv>()
 
 runPages.get('/dags/:dag/runs/:run', async (c) => {
-  const { run, instances, children, mark } = await findLiveRun(c)
+  const { run, instances, children, after, followers, mark } = await findLiveRun(c)
   const reasonOf = await readWaiting(c.var.site.metadata, c.var.site.dags, [run])
   const waiting = reasonOf(run)
   const explained = instances.map((one) => ({ ...one, reason: reasonOf(run, one.task_id) ?? one.reason }))
@@ -49,7 +49,9 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
           </section>
         )}
         <Tasks c={c} run={run} found={found} labels={labels} />
-        {children.length > 0 && <Children found={children} />}
+        <Linked title="Started after the success of" found={after} />
+        <Linked title="Runs that it started" found={children} />
+        <Linked title="Runs that started after its success" found={followers} />
         <About c={c} run={run} />
       </div>
     </RunPage>,
@@ -155,16 +157,16 @@ export function TaskActions({ run, taskId }: { run: RunRow; taskId: string }) {
   )
 }
 
-function Children({ found }: { found: readonly LinkedRun[] }) {
+function Linked({ title, found }: { title: string; found: readonly FollowedRun[] }) {
+  if (found.length === 0) return null
+  const tasks = found.some(({ task_id }) => task_id !== null)
   return (
     <section class="stack">
-      <h2 class="minor">Runs that it started</h2>
-      <Table name="Runs that it started" columns={['Task', 'Run', 'State']} brief>
+      <h2 class="minor">{title}</h2>
+      <Table name={title} columns={[...(tasks ? ['Task'] : []), 'Run', 'State']} brief>
         {found.map((one) => (
           <tr>
-            <th scope="row">
-              <Id id={one.task_id} />
-            </th>
+            {tasks && <th scope="row">{one.task_id && <Id id={one.task_id} />}</th>}
             <td data-label="Run">
               <RunLink to={one} />
             </td>
@@ -178,7 +180,7 @@ function Children({ found }: { found: readonly LinkedRun[] }) {
   )
 }
 
-function RunLink({ to }: { to: LinkedRun }) {
+function RunLink({ to }: { to: FollowedRun }) {
   return (
     <a class="id" href={paths.run(to.dag_id, to.run_id)}>
       <Id id={`${to.dag_id} ${to.run_id}`} />
