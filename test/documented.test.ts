@@ -52,7 +52,7 @@ test('sales-report', async () => {
   const lines: LogLine[] = []
   const all = [...dags.values()]
   const own = await openTestRunner(database, all, { onLog: (line) => lines.push(line) })
-  await notify(database, own)
+  await notify(database, [own])
   const after = new After({ db: own.metadata, dags: all, log: silent })
   onTestFinished(() => after.stop())
   await after.check()

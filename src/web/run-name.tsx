@@ -5,7 +5,7 @@ import { Id, shortInstant, Time } from './parts.tsx'
 type Named = Pick<RunRow, 'run_id' | 'logical_date'>
 
 /** The kind of a generated run id, such as `manual__2026-11-29T17:10:00.000Z_3f2a`. */
-const GENERATED = /^(manual|scheduled|backfill|triggered)__/
+const GENERATED = /^(manual|scheduled|backfill|triggered|after)__/
 
 /** `29 Nov 17:10 · backfill`, with the id as the tooltip. A run with an id that a user chose is shown by its id. */
 export function RunName({ run: { run_id, logical_date } }: { run: Named }) {
