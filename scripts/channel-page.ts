@@ -1,39 +1,56 @@
 import { html, raw } from 'hono/html'
 import type { ChannelMessage } from '../pipelines/rocket-launches/stand-ins/discord-server.ts'
-import type { Embed } from '../src/connectors/discord-message.ts'
+import type { Embed, EmbedField } from '../src/connectors/discord-message.ts'
 import { type Span, spansOf } from '../src/connectors/discord-preview/markdown.ts'
 import { timestampText } from '../src/connectors/discord-preview/timestamp.ts'
 
 type Html = ReturnType<typeof html>
 
-/** A Discord channel with these messages, as a page 520 px wide. Times are in UTC. */
-export function channelPage(messages: readonly ChannelMessage[], now: Date): string {
+export interface ChannelPageOptions {
+  /** The name of the channel, or of the thread in a forum channel. */
+  name?: string
+  isThread?: boolean
+  /** IETF tag of the language of the messages. */
+  language?: string
+}
+
+/** A Discord channel with these messages, as a page of any width. Times are in UTC. */
+export function channelPage(
+  messages: readonly ChannelMessage[],
+  now: Date,
+  { name = 'launches', isThread = false, language = 'en' }: ChannelPageOptions = {},
+): string {
   return String(html`<!doctype html>
-    <html lang="en">
+    <html lang="${language}">
       <head>
         <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width" />
         <style>
           ${raw(STYLE)}
         </style>
       </head>
       <body>
-        <header><span class="hash">#</span> launches</header>
-        <main>${messages.map((message) => messageHtml(message, now))}</main>
+        <header>${isThread ? raw(THREAD) : html`<span class="hash">#</span>`} ${name}</header>
+        <main>
+          ${isThread && html`<h1>${name}</h1>`} ${messages.map((message) => messageHtml(message, now))}
+        </main>
       </body>
     </html>`)
 }
 
-function messageHtml({ username, embeds, components, postedAt, editedAt }: ChannelMessage, now: Date): Html {
+function messageHtml(message: ChannelMessage, now: Date): Html {
+  const { username, content, embeds, components, postedAt, editedAt, pinged } = message
   const buttons = components?.flatMap((row) => row.components) ?? []
-  return html`<article>
+  return html`<article class="${pinged?.length ? 'pinged' : ''}">
     <div class="avatar">${raw(ROCKET)}</div>
     <div class="body">
       <p class="sender">
         <b>${username}</b> <span class="app">APP</span> <time>${clock(postedAt)}</time>
         ${editedAt && html`<time>(edited)</time>`}
       </p>
+      ${content && html`<p class="content">${textHtml(content, now)}</p>`}
       ${embeds?.map((embed) => embedHtml(embed, now))}
-      <p class="buttons">${buttons.map(({ label }) => html`<span>${label}${raw(ARROW)}</span>`)}</p>
+      ${buttons.length > 0 && html`<p class="buttons">${buttons.map(({ label }) => html`<span>${label}${raw(ARROW)}</span>`)}</p>`}
     </div>
   </article>`
 }
@@ -42,26 +59,49 @@ function clock(at: Date): string {
   return at.toISOString().slice(11, 16)
 }
 
-function embedHtml({ title, color = 0, description, fields, image, footer }: Embed, now: Date): Html {
-  const text = (markdown: string) => spansOf(markdown, { now, timeZone: 'UTC' }).map((span) => spanHtml(span, now))
-  return html`<div class="embed" style="border-color: #${color.toString(16).padStart(6, '0')}">
-    ${title && html`<p class="title">${text(title)}</p>`} ${description && html`<p class="text">${text(description)}</p>`}
-    ${
-      fields &&
-      html`<dl>
-      ${fields.map(
-        ({ name, value, inline }) =>
-          html`<div class="${inline ? 'inline' : 'wide'}"><dt>${name}</dt><dd>${text(value)}</dd></div>`,
-      )}
-    </dl>`
-    }
-    ${image && html`<img src="${image.url}" alt="" />`} ${footer && html`<p class="footer">${footer.text}</p>`}
+function embedHtml(embed: Embed, now: Date): Html {
+  const { author, title, url, color = 0x80848e, description, fields, image, thumbnail, footer } = embed
+  return html`<div class="embed ${image ? 'with-image' : ''}" style="border-color: #${color.toString(16).padStart(6, '0')}">
+    ${thumbnail && html`<img class="thumbnail" src="${thumbnail.url}" alt="" />`} ${author && authorHtml(author)}
+    ${title && html`<p class="title ${url ? 'linked' : ''}">${textHtml(title, now)}</p>`}
+    ${description && html`<p class="text">${textHtml(description, now)}</p>`}
+    ${fields && html`<dl>${rowsOf(fields).map((row) => row.map((field) => fieldHtml(field, row.length, now)))}</dl>`}
+    ${image && html`<img class="image" src="${image.url}" alt="" />`} ${footer && html`<p class="footer">${footer.text}</p>`}
   </div>`
 }
 
-function spanHtml({ text, time, bold, struck }: Span, now: Date): Html | string {
-  const shown = time ? html`<span class="time">${timestampText(time.at, time.style, now, 'UTC')}</span>` : text
-  if (bold) return html`<b>${shown}</b>`
+function authorHtml({ name, icon_url }: NonNullable<Embed['author']> & { icon_url?: string }): Html {
+  return html`<p class="author">${icon_url && html`<img src="${icon_url}" alt="" />`}${name}</p>`
+}
+
+/** Discord puts up to three adjacent inline fields into a row. */
+function rowsOf(fields: readonly EmbedField[]): EmbedField[][] {
+  const rows: EmbedField[][] = []
+  for (const field of fields) {
+    const row = rows.at(-1)
+    if (field.inline && row?.[0]?.inline && row.length < 3) row.push(field)
+    else rows.push([field])
+  }
+  return rows
+}
+
+function fieldHtml({ name, value, inline }: EmbedField, ofRow: number, now: Date): Html {
+  const columns = inline ? 12 / ofRow : 12
+  return html`<div style="--columns: ${columns}"><dt>${textHtml(name, now)}</dt><dd>${textHtml(value, now)}</dd></div>`
+}
+
+function textHtml(markdown: string, now: Date) {
+  return spansOf(markdown, { now, timeZone: 'UTC' }).map((span) => spanHtml(span, now))
+}
+
+function spanHtml({ text, time, bold, italic, struck, marked }: Span, now: Date): Html | string {
+  let shown: Html | string = time
+    ? html`<span class="time">${timestampText(time.at, time.style, now, 'UTC')}</span>`
+    : marked
+      ? html`<span class="${text.startsWith('@') ? 'mention' : 'link'}">${text}</span>`
+      : text
+  if (bold) shown = html`<b>${shown}</b>`
+  if (italic) shown = html`<i>${shown}</i>`
   return struck ? html`<s>${shown}</s>` : shown
 }
 
@@ -70,29 +110,44 @@ const ROCKET = `<svg viewBox="0 0 40 40"><circle cx="20" cy="20" r="20" fill="#2
 const ARROW = `<svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" stroke-width="1.5"><path
   d="M6 3H3v10h10v-3M9 3h4v4M13 3L7 9"/></svg>`
 
+const THREAD = `<svg viewBox="0 0 16 16" width="18" height="18" fill="none" stroke="#80848e" stroke-width="1.5"><path
+  d="M2 3h12v8H7l-3 3v-3H2z"/></svg>`
+
 const STYLE = `
   * { box-sizing: border-box; margin: 0; }
-  body { background: #313338; color: #dbdee1; font: 15px/1.35 "gg sans", "Noto Sans", "Helvetica Neue", "Liberation Sans", sans-serif; width: 520px; }
-  header { padding: 13px 18px; border-bottom: 1px solid #26282c; font-weight: 600; color: #f2f3f5; }
-  .hash { color: #80848e; font-size: 20px; line-height: 1; margin-right: 4px; vertical-align: -1px; }
+  body { background: #313338; color: #dbdee1; font: 15px/1.35 "gg sans", "Noto Sans", "Helvetica Neue", "Liberation Sans", "Noto Sans KR", "Noto Color Emoji", sans-serif; overflow-wrap: anywhere; }
+  header { display: flex; align-items: center; gap: 6px; padding: 13px 18px; border-bottom: 1px solid #26282c; font-weight: 600; color: #f2f3f5; }
+  .hash { color: #80848e; font-size: 20px; line-height: 1; }
+  header svg { flex: none; }
+  h1 { color: #f2f3f5; font-size: 24px; padding: 16px 16px 4px; }
   main { padding: 6px 0 20px; }
   article { display: flex; gap: 14px; padding: 14px 20px 0 16px; }
+  .pinged { background: rgb(240 178 50 / 10%); box-shadow: inset 2px 0 #f0b232; padding-bottom: 8px; margin-top: 8px; }
   .avatar { width: 40px; flex: none; }
   .body { flex: 1; min-width: 0; }
   .sender b { color: #f2f3f5; font-weight: 600; }
   .sender time { color: #949ba4; font-size: 12px; margin-left: 4px; }
   .app { background: #5865f2; color: #fff; font-size: 10.5px; font-weight: 600; border-radius: 4px; padding: 1px 5px; vertical-align: 1px; }
-  .embed { background: #2b2d31; border-left: 4px solid; border-radius: 4px; padding: 12px 16px 14px 12px; margin-top: 5px; max-width: 432px; font-size: 14px; }
+  .mention { background: rgb(88 101 242 / 30%); color: #c9cdfb; border-radius: 3px; padding: 0 2px; font-weight: 500; }
+  .embed { display: flow-root; background: #2b2d31; border-left: 4px solid; border-radius: 4px; padding: 12px 16px 14px 12px; margin-top: 5px; width: fit-content; max-width: 520px; font-size: 14px; }
+  .with-image { max-width: 432px; }
   .embed > * + * { margin-top: 8px; }
-  .title { color: #00a8fc; font-weight: 600; font-size: 15.5px; }
+  .thumbnail { float: right; width: 80px; height: 80px; object-fit: contain; border-radius: 4px; margin: 4px 0 0 16px; }
+  .author { display: flex; align-items: center; gap: 8px; color: #f2f3f5; font-weight: 600; margin-top: 0 !important; }
+  .author img { width: 24px; height: 24px; border-radius: 50%; object-fit: contain; background: #fff; }
+  .title { color: #f2f3f5; font-weight: 600; font-size: 15.5px; }
+  .linked, .link { color: #00a8fc; }
   .text { white-space: pre-line; }
-  .text b { color: #f2f3f5; }
+  .text b, .content b { color: #f2f3f5; }
+  .link b { color: inherit; }
   .time { background: #3f4147; border-radius: 3px; padding: 0 2px; }
-  dl { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 12px; }
-  .wide { grid-column: 1 / -1; }
+  dl { display: grid; grid-template-columns: repeat(12, 1fr); gap: 8px 12px; clear: both; }
+  dl div { grid-column: span var(--columns); min-width: 0; }
   dt { font-weight: 600; color: #f2f3f5; font-size: 13.5px; }
-  img { display: block; width: 100%; border-radius: 4px; margin-top: 12px !important; }
-  .footer { color: #b5bac1; font-size: 12px; }
-  .buttons { display: flex; gap: 8px; margin-top: 6px; }
+  dd { white-space: pre-line; }
+  .image { display: block; width: 100%; aspect-ratio: 16 / 9; object-fit: cover; border-radius: 4px; margin-top: 12px !important; clear: both; }
+  .footer { color: #b5bac1; font-size: 12px; clear: both; }
+  .buttons { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 6px; }
   .buttons span { display: flex; align-items: center; gap: 6px; background: #4e5058; color: #fff; border-radius: 4px; padding: 7px 14px; font-size: 14px; font-weight: 500; }
+  @media (max-width: 480px) { dl div { grid-column: 1 / -1; } article { gap: 10px; padding: 14px 10px 0; } .avatar { width: 32px; } }
 `

@@ -52,6 +52,13 @@ export const EN = {
     because: (reason: string) => `Reason: ${reason}`,
     reminder: (offset: string) => `T-${offset}`,
   },
+  digest: {
+    title: 'Launches this week',
+    name: (date: string) => `Launches of the week from ${date}`,
+    days: (from: string, until: string) => `${from} – ${until}`,
+    none: 'No launch is planned for these days.',
+    more: (count: number) => `and ${count} more`,
+  },
   amount: (count: number, unit: 'day' | 'hour' | 'minute' | 'second') => `${count} ${unit}${count === 1 ? '' : 's'}`,
 }
 

@@ -30,7 +30,11 @@ export function OutboxPage({ c, base, messages }: PageProps & { messages: readon
               <td class="fold-end">{stateWord(message)}</td>
               <td data-label="What">{whatWords(message)}</td>
               <td data-label="Launch">
-                <a href={`${base}/launches/${encodeURIComponent(message.launch_id)}`}>{brief(message.launch, 80)}</a>
+                {message.kind === 'digest' ? (
+                  brief(message.launch, 80)
+                ) : (
+                  <a href={`${base}/launches/${encodeURIComponent(message.launch_id)}`}>{brief(message.launch, 80)}</a>
+                )}
               </td>
               <td data-label="Channel">{message.target}</td>
               <td data-label="Since">

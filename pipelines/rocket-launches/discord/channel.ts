@@ -1,3 +1,4 @@
+import type { Ticks } from 'tminus'
 import type { Payload, Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import type { KnownLaunch } from '../../launches/launch.ts'
@@ -16,6 +17,8 @@ export interface ChannelOptions {
   /** The names of the filters that are set. */
   filters: readonly string[]
   rules: Rules
+  /** When its digest is posted. Undefined: never. */
+  digest: Ticks | undefined
   /** The role to ping, and the notices that ping it. */
   role: { id: string; kinds: ReadonlySet<NoticeKind> } | undefined
   /** The sender's name and the address of its picture. Undefined: those of the webhook. */
@@ -46,6 +49,7 @@ export function channelOptions(settings: DiscordSettings): ChannelOptions {
   return {
     ...filtersOf(settings),
     rules: rulesOf(settings.DISCORD_VOLUME, settings.DISCORD_NOTICES, settings.DISCORD_REMINDERS),
+    digest: settings.DISCORD_DIGEST,
     role: settings.DISCORD_ROLE_ID,
     username: settings.DISCORD_USERNAME,
     avatar: settings.DISCORD_AVATAR,

@@ -6,6 +6,8 @@ import { nearestLaunch } from '../../launches/upcoming.ts'
 import { isLongOver, isThreadClosed, TOO_LATE } from './card.ts'
 import { type CardContext, factsHash, factsOf } from './card-message.ts'
 import type { Channel } from './channel.ts'
+import type { Digest } from './digest.ts'
+import { decideDigest } from './digest-decision.ts'
 import { launchesMissed, launchesToFollow, netSince } from './followed-launches.ts'
 import { readLastAnnounced, writeLastAnnounced } from './last-announced.ts'
 import { type Card, type Known, mergeSlips, overtakenKinds, planLaunch } from './launch-plan.ts'
@@ -15,15 +17,15 @@ import { lockTarget } from './target.ts'
 
 export interface Decision {
   nearest: KnownLaunch | undefined
-  /** The cards of the channel, existing and new, by launch id. */
-  cards: Map<string, Card>
+  /** The cards of the channel, existing and new, by launch id, and the current digest. */
+  cards: Map<string, Card | Digest>
 }
 
 export interface DecisionOptions extends Pick<TaskContext, 'now'> {
   /** See `Times`. */
   asOf: Date
   /** When Launch Library last confirmed a launch. */
-  dataAsOf: (launch: KnownLaunch) => Date
+  dataAsOf: (launch: Pick<KnownLaunch, 'updated_at'>) => Date
 }
 
 /**
@@ -44,13 +46,15 @@ export async function decideChannel(db: Queryable, channel: Channel, options: De
   const all = [...(nearest ? [nearest] : []), ...followed, ...missed]
   const launches = new Map(all.map((launch) => [launch.launch_id, launch]))
   const knownOf = await readKnown(db, target, [...launches.keys()])
-  const cards = new Map<string, Card>()
+  const cards: Decision['cards'] = new Map()
   for (const launch of launches.values()) {
     const isNearest = launch.launch_id === nearest?.launch_id
     const card = cardOf(launch, { now, dataAsOf: options.dataAsOf(launch), nearest: isNearest })
     const known = { ...knownOf(launch), missed: missed.some((one) => one.launch_id === launch.launch_id) }
     if (await updateLaunch(db, channel, card, known, options)) cards.set(launch.launch_id, card)
   }
+  const digest = await decideDigest(db, channel, options)
+  if (digest) cards.set(digest.id, digest)
   return { nearest, cards }
 }
 

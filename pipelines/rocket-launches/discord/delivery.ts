@@ -4,6 +4,7 @@ import { type Database, inTransaction, type Queryable } from 'tminus/db'
 import { decideCard } from './card.ts'
 import { launchCard } from './card-message.ts'
 import { type Channel, withSender } from './channel.ts'
+import { type Digest, digestMessage } from './digest.ts'
 import { inOrder, isForum, judgeInForum, recordForum, saysForum, threadOf } from './forum.ts'
 import type { Card } from './launch-plan.ts'
 import type { NoticeKind } from './notice-kinds.ts'
@@ -38,7 +39,8 @@ export interface Delivery {
 export interface DeliveryOptions extends Pick<TaskContext, 'log' | 'now' | 'runId' | 'signal'> {
   db: Database
   channel: Channel
-  cards: ReadonlyMap<string, Card>
+  /** The messages that are edited when their facts change. */
+  cards: ReadonlyMap<string, Card | Digest>
 }
 
 /**
@@ -85,7 +87,7 @@ async function takeNext(
   if (rows.some(({ state }) => state === 'sending')) return { problem: { kind: 'in_progress', reason: BUSY } }
   const ms = await outbox.waitMs(db, target)
   if (ms > 0) return { problem: { kind: 'wait', ms, reason: waitText(ms) } }
-  const card = row.kind === 'card' ? cards.get(row.launchId) : undefined
+  const card = cardOf(row, cards)
   const send = row.messageId === null ? 'post' : 'edit'
   const message = messageOf(row, card, channel)
   const claim = await outbox.claim(db, row, runId, send === 'post' ? { message, card } : undefined)
@@ -93,7 +95,18 @@ async function takeNext(
   return { sending: { row, card, message, send, claim, thread: threadOf(row, forum ? card : undefined, channel) } }
 }
 
-function messageOf(row: outbox.OutboxRow, card: Card | undefined, channel: Channel): Payload {
+/** Undefined for a notice. A row of a card or digest without it is not sent. */
+function cardOf({ kind, launchId }: outbox.OutboxRow, cards: DeliveryOptions['cards']): Card | Digest | undefined {
+  return isNotice(kind) ? undefined : cards.get(launchId)
+}
+
+function isNotice(kind: outbox.OutboxRow['kind']): kind is NoticeKind {
+  return kind !== 'card' && kind !== 'digest'
+}
+
+function messageOf(row: outbox.OutboxRow, card: Card | Digest | undefined, channel: Channel): Payload {
+  if (card && !('launch' in card))
+    return withSender(digestMessage(card.facts, card.dataAsOf, channel.words), 'card', channel)
   if (card) return withSender(launchCard(card.launch, card.context, channel.words), 'card', channel)
   const kind = row.kind as NoticeKind
   return withSender(noticeMessage(row.facts as NoticeFacts, kind, channel.words), kind, channel)
@@ -103,8 +116,8 @@ const BUSY = 'another process is sending to this channel'
 
 /** In a forum, a notice waits until its launch has a thread. */
 function isDue(row: outbox.OutboxRow, forum: boolean, { cards, now }: Pick<DeliveryOptions, 'cards' | 'now'>): boolean {
-  if (row.kind !== 'card' && forum && row.threadId === null) return false
-  if (row.kind !== 'card') return row.state === 'pending' && (row.expiresAt === null || row.expiresAt > now())
+  if (isNotice(row.kind) && forum && row.threadId === null) return false
+  if (isNotice(row.kind)) return row.state === 'pending' && (row.expiresAt === null || row.expiresAt > now())
   const card = cards.get(row.launchId)
   return card !== undefined && decideCard(row, card).send !== 'nothing'
 }
@@ -113,8 +126,8 @@ function isDue(row: outbox.OutboxRow, forum: boolean, { cards, now }: Pick<Deliv
 interface Sending {
   row: outbox.OutboxRow
   claim: outbox.Claim
-  /** The card; undefined if the message is a notice. */
-  card: Card | undefined
+  /** The card or digest; undefined if the message is a notice. */
+  card: Card | Digest | undefined
   message: Payload
   send: 'post' | 'edit'
   /** In a forum: the launch's thread, or a new one for its card. */
@@ -143,7 +156,7 @@ async function changedFor(
     return card && { thread: threadOf(row, forum ? card : undefined, channel) }
   }
   if (!hasSuspectImage(outcome, sending)) return undefined
-  log.warn(`${reasonOf(outcome)}; sending it without its image`, { image: card?.facts.image })
+  log.warn(`${reasonOf(outcome)}; sending it without its image`, { image: message.embeds?.[0]?.image?.url })
   return { message: withoutImages(message) }
 }
 
@@ -201,7 +214,7 @@ async function recordUnsent(
 ): Promise<boolean> {
   const { row, claim, card, send } = sending
   const isLast = claim.asked >= MAX_REQUESTS
-  const judged = judgeInForum(outcome, sending) ?? judge(outcome, send)
+  const judged = judgeInForum(outcome, sending) ?? judge(outcome, send, row.kind === 'card' ? 'card' : 'notice')
   const verdict = isLast ? failInsteadOfWaiting(judged) : judged
   const { state, reason } = verdict.unsent
   if (outcome.kind === 'gone' && verdict.problem) await disable(db, channel.webhook, reason)
@@ -233,13 +246,13 @@ async function summarize(delivery: Delivery, { db, channel, cards, log, now }: D
   delivery.waiting = rows.filter((row) => isDue(row, forum, { cards, now })).length
   const blocker = delivery.problems.at(-1)
   for (const row of rows) {
-    const card = row.kind === 'card' ? cards.get(row.launchId) : undefined
+    const card = cardOf(row, cards)
     if (card === undefined || delivery.cards.has(row.launchId)) continue
     const decision = decideCard(row, card)
     const result = decision.send === 'nothing' ? decision : blockedBy(blocker)
     delivery.cards.set(row.launchId, result.outcome)
     const words = `${result.outcome.replace('_', ' ')}: ${card.facts.name} (${result.because})`
-    if (card.context.nearest) log[WARN_OUTCOMES.has(result.outcome) ? 'warn' : 'info'](words)
+    if ('context' in card && card.context.nearest) log[WARN_OUTCOMES.has(result.outcome) ? 'warn' : 'info'](words)
   }
 }
 

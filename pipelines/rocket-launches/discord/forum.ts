@@ -3,6 +3,7 @@ import type { Queryable } from 'tminus/db'
 import { isFlown } from '../../launches/launch.ts'
 import { THREAD_CLOSED } from './card.ts'
 import type { Channel } from './channel.ts'
+import type { Digest } from './digest.ts'
 import type { Card } from './launch-plan.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { NotSent, Verdict } from './outcome.ts'
@@ -25,7 +26,11 @@ export function saysForum(outcome: Outcome): boolean | undefined {
 }
 
 /** The thread of a message in a forum: that of its launch, or a new one, which the launch's card opens. */
-export function threadOf({ threadId }: OutboxRow, card: Card | undefined, { tags }: Channel): Thread | undefined {
+export function threadOf(
+  { threadId }: OutboxRow,
+  card: Card | Digest | undefined,
+  { tags }: Channel,
+): Thread | undefined {
   if (threadId !== null) return { id: threadId }
   return card && { name: card.facts.name, tags }
 }
@@ -39,7 +44,7 @@ export function inOrder(rows: OutboxRow[], forum: boolean): OutboxRow[] {
 interface Attempt {
   send: 'post' | 'edit'
   /** Undefined: the message is a notice. */
-  card: Card | undefined
+  card: Card | Digest | undefined
   thread: Thread | undefined
 }
 
@@ -54,7 +59,7 @@ export function judgeInForum(outcome: NotSent, { send, card, thread }: Attempt):
   if (thread === undefined || !('id' in thread)) return undefined
   const closed = whyClosed(outcome, send)
   if (closed) return { unsent: { state: 'dead', reason: closed }, card: 'deleted', closesThread: true, stop: false }
-  const mayPostAgain = card !== undefined && !isFlown(card.facts.status)
+  const mayPostAgain = card !== undefined && 'launch' in card && !isFlown(card.facts.status)
   if (outcome.kind !== 'archived' || mayPostAgain) return undefined
   return { unsent: { state: 'sent', reason: ARCHIVED }, card: 'refused', stop: false }
 }

@@ -1,6 +1,7 @@
 import type { Payload } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import type { Facts } from './card-message.ts'
+import type { DigestFacts } from './digest.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import type { Notice, NoticeFacts } from './notices.ts'
 
@@ -19,14 +20,15 @@ export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dead'
  */
 export interface OutboxRow {
   outboxId: number
+  /** For a digest, which is about no single launch, see `digestId`. */
   launchId: string
-  kind: 'card' | NoticeKind
+  kind: 'card' | 'digest' | NoticeKind
   subject: string
   state: OutboxState
-  facts: Facts | NoticeFacts
-  /** Cards only: the hash of the facts that the card shows, or that are being posted. */
+  facts: Facts | DigestFacts | NoticeFacts
+  /** Cards and digests only: the hash of the facts that the card shows, or that are being posted. */
   factsHash: string
-  /** Cards only: the hash of the facts that the card should show. */
+  /** Cards and digests only: the hash of the facts that the message should show. */
   wantedHash: string | null
   messageId: string | null
   /** In a forum: the thread of the message, or of the launch's card if the message is not posted yet. */
@@ -48,11 +50,11 @@ const ROW = `outbox_id as "outboxId", launch_id as "launchId", kind, subject, st
   )) as "threadId", reason, reason_told as "reasonTold", attempts,
   expires_at as "expiresAt", asked_by as "askedBy", asked`
 
-/** Messages that are pending or being sent, and the cards of these launches, in the order of sending. */
+/** Messages that are pending or being sent, and the cards and digests with these ids, in the order of sending. */
 export async function readOpen(db: Queryable, target: string, launchIds: readonly string[]): Promise<OutboxRow[]> {
   const { rows } = await db.query<OutboxRow>(
     `select ${ROW} from discord_outbox
-     where target = $1 and (state in ('pending', 'sending') or kind = 'card' and launch_id = any ($2))
+     where target = $1 and (state in ('pending', 'sending') or kind in ('card', 'digest') and launch_id = any ($2))
      order by outbox_id`,
     [target, launchIds],
   )
@@ -93,7 +95,7 @@ export async function insertCard(
   )
 }
 
-/** Sets the facts that a card should show from now on. */
+/** Sets the facts that a card or digest should show from now on. */
 export async function setWantedHash(db: Queryable, { outboxId }: OutboxRow, hash: string): Promise<void> {
   await db.query('update discord_outbox set wanted_hash = $2 where outbox_id = $1', [outboxId, hash])
 }
@@ -175,7 +177,7 @@ export interface Claim {
 /** A message as sent; a card also has its facts. */
 export interface Sent {
   message: Payload
-  card: { facts: Facts; hash: string } | undefined
+  card: { facts: Facts | DigestFacts; hash: string } | undefined
 }
 
 /**

@@ -39,7 +39,7 @@ export interface Verdict {
   stop: boolean
 }
 
-export function judge(outcome: NotSent, send: 'post' | 'edit'): Verdict {
+export function judge(outcome: NotSent, send: 'post' | 'edit', what: 'card' | 'notice'): Verdict {
   const reason = reasonOf(outcome)
   const pending: Verdict['unsent'] = { state: 'pending', reason }
   const retry = (code: string): Verdict => {
@@ -62,14 +62,21 @@ export function judge(outcome: NotSent, send: 'post' | 'edit'): Verdict {
     case 'edit_limited':
       return { unsent: pending, card: 'deferred', stop: false }
     case 'archived':
-      return judgeArchived(send, pending)
+      return judgeArchived(send, what, pending)
     case 'rejected':
       return judgeRejected(outcome, send, pending)
   }
 }
 
-/** A post reopens an archived thread, but an edit does not. So the card is posted again, with the current facts. */
-function judgeArchived(send: 'post' | 'edit', pending: Verdict['unsent']): Verdict {
+/**
+ * A post reopens an archived thread, but an edit does not. So the card is posted again, with the current facts. A notice
+ * stays as it is.
+ */
+function judgeArchived(send: 'post' | 'edit', what: 'card' | 'notice', pending: Verdict['unsent']): Verdict {
+  if (send === 'edit' && what === 'notice') {
+    const reason = 'the thread is archived, so the message stays as it is'
+    return { unsent: { state: 'sent', reason }, card: 'waiting', stop: false }
+  }
   const reason = 'the thread is archived, so the card is posted again'
   if (send === 'edit') return { unsent: { state: 'pending', reason, postAgain: true }, card: 'waiting', stop: false }
   return { unsent: pending, card: 'waiting', problem: { kind: 'failed', reason: pending.reason }, stop: true }

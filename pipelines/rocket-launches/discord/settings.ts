@@ -1,3 +1,4 @@
+import { readCron } from 'tminus'
 import { parseWebhookUrl, type Webhook, webAddress } from 'tminus/connectors/discord'
 import { z } from 'zod'
 import { parseTerms } from './filter.ts'
@@ -50,6 +51,18 @@ export const discordSettings = {
       if (offsets.every((offset) => offset !== undefined)) return offsets
       context.addIssue({ code: 'custom', message: 'must be none, or durations from 5m to 30d, like 24h,1h,10m' })
       return z.NEVER
+    })
+    .optional(),
+  /** When the list of the week's launches is posted: a cron expression and its time zone. Unset: never. */
+  DISCORD_DIGEST: z
+    .string()
+    .transform((value, context) => {
+      try {
+        return readCron(value)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message })
+        return z.NEVER
+      }
     })
     .optional(),
   DISCORD_FILTER_PROVIDERS: terms,

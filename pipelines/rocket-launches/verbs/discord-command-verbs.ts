@@ -70,7 +70,7 @@ export async function forget(db: Database, host: CommandHost, id: number): Promi
   await inTransaction(db, async (connection) => {
     const message = await lockMessage(connection, id)
     if (message === undefined) throw unknownMessage(id)
-    if (message.state === 'sending' || (message.state === 'sent' && message.kind !== 'card'))
+    if (message.state === 'sending' || (message.state === 'sent' && !['card', 'digest'].includes(message.kind)))
       throw wrongState(message, 'discarded')
     await setState(connection, id, { state: 'dead', reason: FORGOTTEN })
     const effect = message.message_id === null ? 'will not be sent' : 'stays on the channel as it is'
