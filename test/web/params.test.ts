@@ -21,6 +21,10 @@ const wide = dag(
         .transform((text) => new Date(text))
         .optional(),
       amount: z.union([z.number(), z.array(z.number())]).optional(),
+      date: z.iso.date().nullish(),
+      at: z.iso.datetime().optional(),
+      level: z.union([z.literal(1), z.literal(2)]).optional(),
+      size: z.literal(['s', 2, null]).optional(),
     }),
   },
   () => {},
@@ -33,12 +37,16 @@ describe('a form made from params', () => {
       whole: 'number',
       on: 'boolean',
       one: 'choice',
-      day: 'any',
+      day: 'instant',
       list: 'json',
       maybe: 'text',
       either: 'any',
       instant: 'text',
       amount: 'any',
+      date: 'date',
+      at: 'instant',
+      level: 'choice',
+      size: 'choice',
     })
   })
 
@@ -53,6 +61,14 @@ describe('a form made from params', () => {
       { day: '2026-01-31', list: '["x"]', maybe: 'y', either: '3' },
       { day: '2026-01-31', list: ['x'], maybe: 'y', either: '3' },
     ],
+    [
+      { date: '2026-01-31', at: '2026-01-31T17:10', level: '2', size: '2' },
+      { date: '2026-01-31', at: '2026-01-31T17:10:00Z', level: 2, size: 2 },
+    ],
+    [
+      { at: '2026-01-31T17:10:05.250', day: '2026-01-31T17:10', size: 's' },
+      { at: '2026-01-31T17:10:05.250Z', day: '2026-01-31T17:10:00Z', size: 's' },
+    ],
   ])('%o becomes conf %o', (given, conf) => {
     expect(confOf(wide, given as Record<string, string>)).toEqual({ conf, errors: {} })
   })
@@ -65,8 +81,28 @@ describe('a form made from params', () => {
     [{ day: 'someday' }, 'day'],
     [{ list: 'x' }, 'list'],
     [{ list: '[1]' }, 'list'],
+    [{ level: '3' }, 'level'],
+    [{ at: 'noon' }, 'at'],
   ])('%o is an error at field %s', (given, field) => {
     expect(Object.keys(confOf(wide, given as Record<string, string>).errors)).toEqual([field])
+  })
+
+  test.each([
+    [z.number(), ''],
+    [z.number().min(1).max(1_000), '1 to 1,000'],
+    [z.number().gt(0).lt(1), 'More than 0, less than 1'],
+    [z.int(), 'A whole number'],
+    [z.int().min(5).multipleOf(5), 'A whole number, at least 5, a multiple of 5'],
+    [z.string().min(3), 'At least 3 characters'],
+    [z.string().max(1), 'At most 1 character'],
+    [z.string().length(4).nullish(), 'Exactly 4 characters'],
+    [z.string().regex(/^a+$/), 'Matches ^a+$'],
+    [z.email(), 'An email address'],
+    [z.iso.datetime(), ''],
+    [z.array(z.string()).min(1).max(5), '1 to 5 items'],
+  ])('shows the limits of a param: %#', (schema, limits) => {
+    const [field] = paramFields(dag('limited', { params: z.object({ one: schema }) }, () => {}))
+    expect(field?.limits).toBe(limits)
   })
 
   test('an unknown name is an error unless the schema accepts any', () => {

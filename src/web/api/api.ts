@@ -10,7 +10,7 @@ import { readRun, readRuns } from '../../operations/list-runs.ts'
 import { setPaused } from '../../operations/pause.ts'
 import { listPools } from '../../operations/pools.ts'
 import { findDag, loadedDag } from '../find.ts'
-import { checkConf, paramFields } from '../params.ts'
+import { checkConf, paramFields, textOf } from '../params.ts'
 import { badRequest } from '../problem.tsx'
 import { readDags } from '../queries/dags.ts'
 import { requireRole } from '../rights.ts'
@@ -58,7 +58,12 @@ api.get('/dags/:dag', async (c) => {
     const doc = dag.tasks.get(id)?.doc ?? ''
     return { task_id: id, upstream: [...new Set(Object.values(upstream))], trigger_rule: triggerRule, doc }
   })
-  const params = dag && paramFields(dag).map(({ standard, ...field }) => ({ ...field, default: standard ?? null }))
+  const params =
+    dag &&
+    paramFields(dag).map(({ standard, ...field }) => ({
+      ...field,
+      default: standard === undefined ? null : textOf(standard),
+    }))
   const listed = dagJson(c.var.site, dagId, state?.is_paused ?? false)
   return c.json({ ...listed, doc: dag?.doc ?? '', tasks: tasks ?? [], params: params ?? [] })
 })

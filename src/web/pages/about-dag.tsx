@@ -8,7 +8,7 @@ import { humanDuration } from '../../duration.ts'
 import { startText } from '../../operations/after-words.ts'
 import { type FoundDag, findDag } from '../find.ts'
 import { Markdown } from '../markdown.tsx'
-import { paramFields } from '../params.ts'
+import { paramFields, textOf } from '../params.ts'
 import { Empty, type Fact, Facts, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
@@ -188,12 +188,13 @@ function Params({ dag }: { dag: Dag }) {
   return (
     <section>
       <h2>Params</h2>
-      <Table name="Params" columns={['Param', 'Kind', 'Default', 'Description']}>
-        {fields.map(({ name, kind, choices, standard, required, description }) => (
+      <Table name="Params" columns={['Param', 'Kind', 'Limits', 'Default', 'Description']}>
+        {fields.map(({ name, kind, choices, limits, standard, required, description }) => (
           <tr>
             <th scope="row">{name}</th>
             <td data-label="Kind">{kind === 'choice' ? choices.join(', ') : kind}</td>
-            <td data-label="Default">{required ? 'required' : (standard ?? '–')}</td>
+            <td data-label="Limits">{limits}</td>
+            <td data-label="Default">{required ? 'required' : standard === undefined ? '–' : textOf(standard)}</td>
             <td>{description}</td>
           </tr>
         ))}
