@@ -47,6 +47,8 @@ test(`kill -9 at ${CRASHES} moments, of an owner or a worker in turn: every run 
     afterSuccess: 0,
     successTwice: 0,
     unproven: 0,
+    tooEarly: 0,
+    notOneChild: 0,
   })
   // 143: the last process got SIGTERM while it was still opening its databases.
   expect(codes.filter((code) => code !== 0 && code !== 143)).toEqual([])

@@ -24,8 +24,8 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
   const killed = new Map<number, number>()
   let seed = 7
   for (let crash = 0; crash < CRASHES; crash++) {
-    await feed(metadata, dags, 12)
     await until(() => areAtWork(metadata, workers))
+    await feed(metadata, dags, 24)
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
     await delay(seed % 600)
     const victim = workers[crash % 2]
@@ -51,6 +51,8 @@ test(`kill -9 at ${CRASHES} random moments, two processes at work: every run end
   // 143: the last process got SIGTERM while it was still opening its databases.
   for (const { code, stderr } of ends) expect([[0, 143].includes(code ?? -1), stderr]).toEqual([true, ''])
   expect(verdict).toMatchObject({ running: 0, startedTwice: 0, afterSuccess: 0, successTwice: 0, unproven: 0 })
+  expect(verdict).toMatchObject({ tooEarly: 0, notOneChild: 0 })
+  expect(verdict.lostTries).toBeGreaterThan(0)
   expect(verdict.failed).toBeLessThan(verdict.runs / 10)
   // They are found by their free locks, because their leases expire only after 30 s.
   expect(p95).toBeLessThan(15_000)

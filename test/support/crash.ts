@@ -28,7 +28,9 @@ export async function feed(metadata: Metadata, dags: readonly Dag[], atLeast: nu
   )
   const missing = Math.max(0, atLeast - (rows[0]?.open ?? 0))
   for (let index = 0; index < missing; index++) {
-    await enqueue(metadata, dags[index % dags.length] as Dag, { logicalDate: new Date() })
+    const dag = dags[index % dags.length] as Dag
+    const runType = dag.schedule === null ? 'manual' : 'scheduled'
+    await enqueue(metadata, dag, { runType, logicalDate: new Date() })
   }
   return missing
 }
@@ -56,8 +58,12 @@ export interface Verdict {
   startedTwice: number
   afterSuccess: number
   successTwice: number
-  /** Tasks that are recorded as successful, but left no mark of their own. */
+  /** Tasks that are recorded as successful, but left no mark of their own. A task that starts a run leaves none. */
   unproven: number
+  /** Tries with dependsOnPast that began before the end of the task in an earlier run. */
+  tooEarly: number
+  /** Ended tasks that should have started one run, and started none or more. */
+  notOneChild: number
 }
 
 /** Compares the records of the runner with the marks that the tasks wrote. */
@@ -75,6 +81,13 @@ export async function judgeCrashes(metadata: Metadata): Promise<Verdict> {
       group by dag_run_id, task_id having count(*) > 1) x) as "successTwice",
     (select count(*)::int from metadata.task_try t join metadata.dag_run r using (dag_run_id)
       where t.state = 'success' and not exists (select from effect e where e.run_id = r.run_id and e.dag_id = r.dag_id
-        and e.task_id = t.task_id and e.try_number = t.try_number and e.what = 'done')) as unproven`)
+        and e.task_id = t.task_id and e.try_number = t.try_number and e.what = 'done')
+        and (r.dag_id, t.task_id) <> ('starting', 'started')) as unproven,
+    (select count(*)::int from effect e join metadata.dag_run p on p.dag_id = e.dag_id and p.run_id < e.run_id
+      where e.dag_id = 'past' and e.task_id = 'added' and e.what = 'begun' and not exists (select from effect d
+        where d.run_id = p.run_id and d.task_id = e.task_id and d.what = 'done' and d.id < e.id)) as "tooEarly",
+    (select count(*)::int from metadata.task_instance t join metadata.dag_run r using (dag_run_id)
+      where r.dag_id = 'starting' and t.task_id = 'started' and t.state = 'success' and 1 <> (
+        select count(*) from metadata.dag_run c where c.parent_dag_run_id = r.dag_run_id)) as "notOneChild"`)
   return rows[0] as Verdict
 }
