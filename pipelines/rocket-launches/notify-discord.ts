@@ -2,6 +2,7 @@ import { skip, type TaskContext } from 'tminus'
 import { inTransaction, type Queryable } from 'tminus/db'
 import { z } from 'zod'
 import type { KnownLaunch } from '../launches/launch.ts'
+import { withDetails } from '../launches/launch-details.ts'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
@@ -53,7 +54,7 @@ export const NotifySummary = z.object({
 export type NotifySummary = z.infer<typeof NotifySummary>
 
 type Context = Pick<TaskContext, 'db' | 'log' | 'now' | 'runId' | 'signal' | 'runType' | 'logicalDate'> & {
-  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL'> & DiscordSettings
+  settings: Pick<Settings, 'LAUNCH_LIBRARY_URL' | 'PUBLIC_URL'> & DiscordSettings
 }
 
 /**
@@ -98,7 +99,13 @@ async function decisionOptions({ db, now, settings, runType, logicalDate }: Cont
     now,
     asOf: runType === 'scheduled' ? logicalDate : now(),
     dataAsOf: (launch) => latest([sync?.lastSuccessAt, launch.updated_at]) ?? now(),
+    pageOf: (launch) => settings.PUBLIC_URL && boardPage(settings.PUBLIC_URL, launch),
   }
+}
+
+/** A board is always mounted below its dag's id, even if it is also at the root. */
+function boardPage(publicUrl: string, { launch_id }: Pick<KnownLaunch, 'launch_id'>): string {
+  return `${publicUrl}/rocket-launches/launches/${encodeURIComponent(launch_id)}`
 }
 
 function latest(dates: readonly (Date | null | undefined)[]): Date | undefined {
@@ -106,14 +113,16 @@ function latest(dates: readonly (Date | null | undefined)[]): Date | undefined {
   return times.length > 0 ? new Date(Math.max(...times)) : undefined
 }
 
-async function skipWithPreview({ dataAsOf }: DecisionOptions, context: Context): Promise<Error> {
+async function skipWithPreview({ dataAsOf, pageOf }: DecisionOptions, context: Context): Promise<Error> {
   const { db, log, now, settings } = context
   const options = channelOptions(settings)
   const launch = await nearestLaunch(db, now(), options.passes)
   const filtered = launch === undefined ? await logNoLaunch(options, context) : undefined
   if (launch !== undefined) {
     const { renderMessage } = await import('tminus/connectors/discord-preview')
-    const message = launchCard(launch, { now: now(), dataAsOf: dataAsOf(launch), nearest: true }, options.words)
+    const [detailed = launch] = await withDetails(db, [launch])
+    const about = { now: now(), dataAsOf: dataAsOf(launch), page: pageOf(launch), nearest: true }
+    const message = launchCard(detailed, about, options.words)
     // With the indent of the log, 74 columns fit a terminal of 80.
     const text = renderMessage(message, { color: false, now: now(), timeZone: 'UTC', width: 74 })
     log.info(`this would be posted:\n${text}`)

@@ -1,3 +1,4 @@
+import { webAddress } from 'tminus/connectors/discord'
 import { z } from 'zod'
 import { launchLibrarySettings } from '../launches/settings.ts'
 import { discordSettings } from './discord/settings.ts'
@@ -20,6 +21,14 @@ export const settings = {
       return z.NEVER
     }),
   ...discordSettings,
+  /** Where readers open the web server. Cards then link to the launch's page on the board. */
+  PUBLIC_URL: z
+    .string()
+    .refine((value) => webAddress(value) !== undefined, {
+      error: 'must be an http(s) address, like https://launches.example',
+    })
+    .transform((value) => value.trim().replace(/\/+$/, ''))
+    .optional(),
 }
 
 /** Parameters of a run. */

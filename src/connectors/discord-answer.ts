@@ -141,8 +141,8 @@ const MAX_WORDS = 1_000
 const ADDRESS = /^(thread_id|webhook_id|webhook_token|applied_tags)\b/
 /** Codes that do not name the cause: none, invalid form, invalid JSON. */
 const UNSPECIFIC = new Set([0, 50035, 50109])
-/** Matches the whole message, the embeds, one embed or its image, but no other part. */
-const IMAGE = /^(embeds(\.\d+)?(\.image\b.*)?)?$/
+/** Matches the whole message, the embeds, one embed or its pictures, but no other part. */
+const IMAGE = /^(embeds(\.\d+)?(\.(image|thumbnail|author\.icon_url)\b.*)?)?$/
 
 interface Complaint {
   /** `embeds.0.image.url` */

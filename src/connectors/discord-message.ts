@@ -22,7 +22,7 @@ export interface Embed {
   fields?: EmbedField[]
   image?: { url: string }
   thumbnail?: { url: string }
-  author?: { name: string; url?: string }
+  author?: { name: string; url?: string; icon_url?: string }
   footer?: { text: string }
   /** ISO 8601; shown beside the footer in the reader's zone. */
   timestamp?: string
@@ -155,7 +155,10 @@ function fitEmbed(embed: Embed): Embed {
     fields: fitted?.length ? fitted : undefined,
     image: picture(image),
     thumbnail: picture(thumbnail),
-    author: authorName === undefined ? undefined : { ...author, name: authorName },
+    author:
+      authorName === undefined
+        ? undefined
+        : given({ ...author, name: authorName, url: webAddress(author?.url), icon_url: webAddress(author?.icon_url) }),
     footer: footerText === undefined ? undefined : { ...footer, text: footerText },
   })
 }

@@ -2,9 +2,10 @@ import { EN } from '../../pipelines/launches/words/en.ts'
 import { KIND_NAMES, type NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import type { Payload } from '../../src/connectors/discord-message.ts'
 
-/** Recognizes a message as its reader does; only cards have fields. */
+/** Recognizes a message as its reader does; only cards have fields or an author. */
 export function kindOf(message: Payload): 'card' | NoticeKind {
-  if (message.embeds?.[0]?.fields !== undefined) return 'card'
+  const { fields, author } = message.embeds?.[0] ?? {}
+  if (fields ?? author) return 'card'
   const headline = headlineOf(message)
   if (headline.startsWith('T-')) return 'reminder'
   if (RESULTS.includes(headline)) return 'result'
@@ -18,9 +19,10 @@ export function headlineOf(message: Payload): string {
   return linesOf(message)[0]?.replaceAll('**', '') ?? ''
 }
 
-/** The description line by line, with times as `2026-01-14 18:08Z` and without countdowns. */
+/** The description line by line, with times as `2026-01-14 18:08Z`, without countdowns and the emoji of the status. */
 export function linesOf(message: Payload): string[] {
   return (message.embeds?.[0]?.description ?? '')
+    .replace(/^\*\*\p{Extended_Pictographic}\uFE0F? /u, '**')
     .replaceAll(/ · <t:\d+:R>/g, '')
     .replaceAll(/<t:(\d+):F>/g, (_, seconds: string) => shortInstant(new Date(Number(seconds) * 1_000)))
     .split('\n')

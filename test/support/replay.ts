@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
 import { FINAL, type KnownLaunch } from '../../pipelines/launches/launch.ts'
+import { withDetails } from '../../pipelines/launches/launch-details.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
-import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
+import type { CardContext } from '../../pipelines/rocket-launches/discord/card-facts.ts'
+import { launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
@@ -165,7 +167,7 @@ export class Replay {
       [nearest?.launch_id],
     )
     const context: CardContext = { now: this.#now, dataAsOf: this.#now }
-    return rows.flatMap(({ messageId, ...launch }) => {
+    return (await withDetails(pool, rows)).flatMap(({ messageId, ...launch }) => {
       if (launch.net.getTime() < this.#now.getTime() - 7 * DAY && FINAL.includes(launch.status_id ?? 0)) return []
       const message = this.discord.messages.find(({ id }) => id === messageId)
       const wanted = withoutFooter(launchCard(launch, context, EN))
@@ -208,6 +210,9 @@ function partsOf(message: Parameters<typeof linesOf>[0]): Record<string, string 
     when,
     mission: rest.join(' '),
     image: embed?.image?.url,
+    patch: embed?.thumbnail?.url,
+    provider: embed?.author?.name,
+    logo: embed?.author?.icon_url,
     details: embed?.url,
     ...Object.fromEntries(embed?.fields?.map(({ name, value }) => [name, value]) ?? []),
     buttons: JSON.stringify(message.components),

@@ -1,10 +1,12 @@
 import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
 import { FINAL, isFlown, isPrecise, type KnownLaunch, type Launch } from '../../pipelines/launches/launch.ts'
+import { withDetails } from '../../pipelines/launches/launch-details.ts'
 import { netOf } from '../../pipelines/launches/net.ts'
 import { periodEnd, periodOf } from '../../pipelines/launches/time.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
-import { type CardContext, launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
+import type { CardContext } from '../../pipelines/rocket-launches/discord/card-facts.ts'
+import { launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
 import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
 import { isMaterial } from '../../pipelines/rocket-launches/discord/slip.ts'
@@ -51,7 +53,7 @@ async function storedLaunches(year: LivedYear): Promise<Map<string, KnownLaunch>
   const { rows } = await year.database.pool.query<KnownLaunch>(
     `select ${STORED_COLUMNS.join(', ')} from rocket_launches`,
   )
-  return new Map(rows.map((row) => [row.launch_id, row]))
+  return new Map((await withDetails(year.database.pool, rows)).map((row) => [row.launch_id, row]))
 }
 
 async function rowsOf(year: LivedYear, { webhook }: YearChannel): Promise<Row[]> {

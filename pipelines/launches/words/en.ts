@@ -11,8 +11,26 @@ export const EN = {
     8: 'Date to be confirmed',
     9: 'Payload deployed',
   },
-  fields: { provider: 'Provider', rocket: 'Rocket', pad: 'Pad', orbit: 'Orbit' },
-  buttons: { watch: 'Watch', details: 'Details' },
+  fields: {
+    rocket: 'Rocket',
+    orbit: 'Orbit',
+    weather: 'Weather',
+    programme: 'Programme',
+    booster: 'Booster',
+    pad: 'Pad',
+  },
+  weather: (percent: number) => `${percent} % favourable`,
+  booster: {
+    flight: (number: number) => `flight ${number}`,
+    /** The place is null if it is unknown. */
+    landing: {
+      planned: (place: string | null) => withPlace('landing attempt', place),
+      success: (place: string | null) => withPlace('landed', place),
+      failure: (place: string | null) => withPlace('landing failed', place),
+      none: (_place: string | null) => 'no landing attempt',
+    },
+  },
+  buttons: { watch: 'Watch', details: 'Details', page: 'Launch page' },
   when: {
     morning: (date: string) => `${date}, morning (time to be announced)`,
     afternoon: (date: string) => `${date}, afternoon (time to be announced)`,
@@ -64,6 +82,10 @@ export const EN = {
 
 /** All texts in one language. A language without one of them does not compile. */
 export type Words = typeof EN
+
+export function withPlace(what: string, place: string | null): string {
+  return place === null ? what : `${what}: ${place}`
+}
 
 const MONTHS = [
   ...['January', 'February', 'March', 'April', 'May', 'June', 'July'],

@@ -28,12 +28,21 @@ export function DiscordMessage({ message, now }: { message: Payload; now: Date }
 
 function EmbedCard({ embed, now }: { embed: Embed; now: Date }) {
   const image = pictureOf(embed.image?.url ?? null)
+  const patch = pictureOf(embed.thumbnail?.url ?? null)
+  const logo = pictureOf(embed.author?.icon_url ?? null)
   const title = <Spans text={embed.title} now={now} />
   return (
     <div class="embed">
       <svg class="embed-bar" aria-hidden="true">
         <rect width="100%" height="100%" fill={hexOf(embed.color)} />
       </svg>
+      {patch && <RemoteImage src={patch} width={80} height={80} class="embed-patch" />}
+      {embed.author && (
+        <p class="embed-author">
+          {logo && <RemoteImage src={logo} width={24} height={24} />}
+          {embed.author.name}
+        </p>
+      )}
       {embed.title && <p class="embed-title">{embed.url ? <OutLink href={embed.url}>{title}</OutLink> : title}</p>}
       <Text text={embed.description} now={now} />
       {embed.fields && (
@@ -48,12 +57,14 @@ function EmbedCard({ embed, now }: { embed: Embed; now: Date }) {
           ))}
         </dl>
       )}
-      {image && (
-        <img src={image} alt="" width={400} height={225} loading="lazy" decoding="async" referrerpolicy="no-referrer" />
-      )}
+      {image && <RemoteImage src={image} width={400} height={225} class="embed-image" />}
       {embed.footer && <p class="embed-footer">{embed.footer.text}</p>}
     </div>
   )
+}
+
+function RemoteImage(props: { src: string; width: number; height: number; class?: string }) {
+  return <img alt="" loading="lazy" decoding="async" referrerpolicy="no-referrer" {...props} />
 }
 
 /** Discord shows a message without a colour in this grey. */

@@ -2,8 +2,10 @@
 import { fitMessage, type Payload } from 'tminus/connectors/discord'
 import { Time } from 'tminus/web'
 import { z } from 'zod'
+import { detailsOf } from '../../launches/launch-details.ts'
 import { EN } from '../../launches/words/en.ts'
-import { cardMessage, type Facts } from '../discord/card-message.ts'
+import type { Facts } from '../discord/card-facts.ts'
+import { cardMessage } from '../discord/card-message.ts'
 import { DiscordMessage } from './discord-message.tsx'
 import type { SentMessage } from './query.ts'
 import { brief } from './words.ts'
@@ -40,7 +42,9 @@ const StoredMessage = z.object({
         description: text,
         color: z.int().min(0).max(0xffffff).optional(),
         fields: z.array(z.object({ name: z.string(), value: z.string(), inline: z.boolean().optional() })).optional(),
+        author: z.object({ name: z.string(), icon_url: text }).optional(),
         image: z.object({ url: z.string() }).optional(),
+        thumbnail: z.object({ url: z.string() }).optional(),
         footer: z.object({ text: z.string() }).optional(),
       }),
     )
@@ -109,7 +113,7 @@ function messageOf({ message, facts }: SentMessage): Payload | undefined {
   const stored = StoredMessage.safeParse(message)
   if (stored.success) return fitMessage(stored.data as Payload)
   const known = CardFacts.safeParse(facts)
-  return known.success ? cardMessage(known.data as Facts, EN) : undefined
+  return known.success ? cardMessage({ ...known.data, ...detailsOf(undefined), weather: null } as Facts, EN) : undefined
 }
 
 function StateText({ message: { state, sent_at, updated_at, reason } }: { message: SentMessage }) {

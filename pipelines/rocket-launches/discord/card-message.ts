@@ -1,110 +1,17 @@
-import { createHash } from 'node:crypto'
 import {
   type Embed,
   type EmbedField,
   escapeMarkdown,
   fitMessage,
-  LIMITS,
   linkButton,
   type Payload,
-  truncate,
-  webAddress,
 } from 'tminus/connectors/discord'
-import { isFlown, isPrecise, type KnownLaunch } from '../../launches/launch.ts'
-import { detailsUrl, placeText, singleLine } from '../../launches/launch-facts.ts'
-import { coarseTime, periodStart, precisionOf, timeText } from '../../launches/time.ts'
-import { EN, statusName, type Words } from '../../launches/words/en.ts'
-
-/** The part of a launch that its card shows. */
-export type CardLaunch = Pick<
-  KnownLaunch,
-  | 'launch_id'
-  | 'name'
-  | 'net'
-  | 'net_precision'
-  | 'status_id'
-  | 'status_name'
-  | 'provider'
-  | 'rocket'
-  | 'pad'
-  | 'location'
-  | 'orbit'
-  | 'mission_description'
-  | 'image_url'
-  | 'webcast_url'
-  | 'info_url'
-  | 'slug'
-> &
-  Partial<Pick<KnownLaunch, 'vanished_at'>>
-
-/** The age of the data, which a card shows besides the launch. */
-export interface CardContext {
-  now: Date
-  /** When Launch Library last confirmed the launch. */
-  dataAsOf: Date
-  /**
-   * Show that the data is old. Only the nearest launch's card shows it, so that an outage edits one card and not all
-   * cards.
-   */
-  nearest?: boolean
-}
-
-/** The normalised content of a card: launches with equal facts have the same card, except for the footer. */
-export interface Facts {
-  name: string
-  /** ISO 8601. The start of the period if the precision is coarser than an hour. */
-  net: string
-  precision: number
-  status: number
-  /** Launch Library's name of the status; only set for a status that `Words` does not name. */
-  statusName: string | null
-  provider: string | null
-  rocket: string | null
-  pad: string | null
-  location: string | null
-  orbit: string | null
-  mission: string | null
-  image: string | null
-  webcast: string | null
-  /** Launch Library no longer lists the launch. `gone` and `stale` are either true or absent. */
-  gone?: true
-  /** Launch Library has not answered for two hours. */
-  stale?: true
-}
-
-export function factsOf(launch: CardLaunch, context?: CardContext): Facts {
-  const precision = precisionOf(launch)
-  const id = launch.status_id ?? 0
-  return {
-    name: singleLine(launch.name) ?? launch.launch_id,
-    net: periodStart(launch.net, precision).toISOString(),
-    precision,
-    status: id,
-    statusName: id in EN.status ? null : singleLine(launch.status_name ?? 'Unknown'),
-    provider: singleLine(launch.provider),
-    rocket: singleLine(launch.rocket),
-    pad: singleLine(launch.pad),
-    location: singleLine(launch.location),
-    orbit: singleLine(launch.orbit),
-    mission: singleLine(firstSentences(launch.mission_description ?? '')),
-    image: webAddress(launch.image_url) ?? null,
-    webcast: webAddress(launch.webcast_url, LIMITS.buttonUrl) ?? null,
-    ...(launch.vanished_at && !isFlown(id) && { gone: true }),
-    ...(context?.nearest && isOld(context) && { stale: true }),
-  }
-}
-
-const OLD_AFTER_MS = 2 * 3_600_000
-
-function isOld({ now, dataAsOf }: CardContext): boolean {
-  return now.getTime() - dataAsOf.getTime() > OLD_AFTER_MS
-}
-
-/** SHA-256 in hex. The comparison ignores the order of the keys, because jsonb changes the order. */
-export function factsHash(facts: Facts): string {
-  const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
-}
+import { isPrecise } from '../../launches/launch.ts'
+import type { Booster } from '../../launches/launch-details.ts'
+import { detailsUrl, placeText } from '../../launches/launch-facts.ts'
+import { coarseTime, timeText } from '../../launches/time.ts'
+import { statusName, type Words } from '../../launches/words/en.ts'
+import { type CardContext, type CardLaunch, type Facts, factsOf } from './card-facts.ts'
 
 /**
  * The card of a launch, within Discord's limits. Discord shows a precise time in the reader's time zone, with a
@@ -112,20 +19,26 @@ export function factsHash(facts: Facts): string {
  */
 export function launchCard(launch: CardLaunch, context: CardContext, words: Words): Payload {
   const facts = factsOf(launch, context)
-  return cardMessage(facts, words, { details: detailsUrl(launch), footer: footerText(facts, context, words) })
+  const links = { details: detailsUrl(launch), page: context.page }
+  return cardMessage(facts, words, { ...links, footer: footerText(facts, context, words) })
 }
 
-/** A card from stored facts, which contain neither details nor footer. */
-export function cardMessage(
-  facts: Facts,
-  words: Words,
-  { details, footer }: { details?: string | undefined; footer?: string } = {},
-): Payload {
+/** The parts of a card that its facts lack. */
+interface Surroundings {
+  details?: string | undefined
+  page?: string | undefined
+  footer?: string
+}
+
+/** A card from its facts. */
+export function cardMessage(facts: Facts, words: Words, { details, page, footer }: Surroundings = {}): Payload {
+  const { provider, logo, patch, image } = facts
   const embed: Embed = {
+    ...(provider && { author: { name: provider, ...(logo && { icon_url: logo }) } }),
     title: escapeMarkdown(facts.name),
     ...(details && { url: details }),
     description: [
-      `**${escapeMarkdown(statusText(facts, words))}**`,
+      `**${emojiOf(facts)}${escapeMarkdown(statusText(facts, words))}**`,
       whenText(facts, words),
       ...(facts.gone ? [words.gone] : []),
       '',
@@ -135,45 +48,48 @@ export function cardMessage(
       .trim(),
     color: colorOf(facts),
     fields: fieldsOf(facts, words),
-    ...(facts.image && { image: { url: facts.image } }),
+    ...(image && { image: { url: image } }),
+    ...(patch && { thumbnail: { url: patch } }),
     ...(footer && { footer: { text: footer } }),
   }
-  return fitMessage({ embeds: [embed], ...buttonsOf(facts.webcast, details, words) })
+  return fitMessage({ embeds: [embed], ...buttonsOf({ watch: facts.webcast, details, page }, words) })
 }
 
-/** The buttons Watch and Details, if their addresses are known. Discord refuses a row without buttons. */
-export function buttonsOf(
-  webcast: string | null,
-  details: string | null | undefined,
-  { buttons }: Words,
-): Pick<Payload, 'components'> {
-  const components = [
-    ...(webcast ? [linkButton(buttons.watch, webcast)] : []),
-    ...(details ? [linkButton(buttons.details, details)] : []),
-  ]
+type Links = Partial<Record<keyof Words['buttons'], string | null | undefined>>
+
+/** A button for each link that is known. Discord refuses a row without buttons. */
+export function buttonsOf(links: Links, { buttons }: Words): Pick<Payload, 'components'> {
+  const components = (['watch', 'details', 'page'] as const).flatMap((name) => {
+    const url = links[name]
+    return url ? [linkButton(buttons[name], url)] : []
+  })
   return components.length > 0 ? { components: [{ type: 1, components }] } : {}
 }
 
 export function colorOf({ status }: Pick<Facts, 'status'>): number {
-  return COLORS[status] ?? NEUTRAL
+  return LOOKS[status]?.color ?? 0x95a5a6
 }
 
-const NEUTRAL = 0x95a5a6
+/** The emoji of a status with a space; empty for an unknown status. */
+function emojiOf({ status }: Pick<Facts, 'status'>): string {
+  const { emoji } = LOOKS[status] ?? {}
+  return emoji === undefined ? '' : `${emoji} `
+}
 
 /**
- * Colours by status id. Compares ids, because names change and a name may contain another ("Partial Failure" contains
+ * Looks by status id. Compares ids, because names change and a name may contain another ("Partial Failure" contains
  * "Failure").
  */
-const COLORS: Record<number, number> = {
-  1: 0x2ecc71,
-  2: 0xbdc3c7,
-  3: 0x1f8b4c,
-  4: 0xe74c3c,
-  5: 0xe67e22,
-  6: 0x3498db,
-  7: 0xd35400,
-  8: 0xf1c40f,
-  9: 0x1abc9c,
+const LOOKS: Readonly<Record<number, { color: number; emoji: string }>> = {
+  1: { color: 0x2ecc71, emoji: '🟢' },
+  2: { color: 0xbdc3c7, emoji: '⚪' },
+  3: { color: 0x1f8b4c, emoji: '✅' },
+  4: { color: 0xe74c3c, emoji: '❌' },
+  5: { color: 0xe67e22, emoji: '⏸️' },
+  6: { color: 0x3498db, emoji: '🚀' },
+  7: { color: 0xd35400, emoji: '⚠️' },
+  8: { color: 0xf1c40f, emoji: '🟡' },
+  9: { color: 0x1abc9c, emoji: '🛰️' },
 }
 
 export function statusText(facts: Pick<Facts, 'status' | 'statusName'>, words: Words): string {
@@ -202,15 +118,32 @@ function secondsOf(net: string): number {
   return Math.floor(Date.parse(net) / 1_000)
 }
 
-function fieldsOf(facts: Facts, { fields }: Words): EmbedField[] {
-  const { provider, rocket, orbit } = facts
+function fieldsOf(facts: Facts, words: Words): EmbedField[] {
+  const { fields } = words
+  const { rocket, orbit, weather, programme, boosters } = facts
+  const lines = new Set(boosters.map((booster) => boosterText(booster, words)))
   return [
-    { name: fields.provider, value: escaped(provider), inline: true },
     { name: fields.rocket, value: escaped(rocket), inline: true },
     { name: fields.orbit, value: escaped(orbit), inline: true },
-    { name: fields.pad, value: escaped(placeText(facts)), inline: false },
+    { name: fields.weather, value: weather === null ? '' : words.weather(weather), inline: true },
+    { name: fields.programme, value: escaped(programme), inline: true },
+    { name: fields.booster, value: escaped([...lines].join('\n')), inline: false },
+    { name: fields.pad, value: [flagOf(facts), escaped(placeText(facts))].filter(Boolean).join(' '), inline: false },
   ].filter(({ value }) => value !== '')
 }
+
+/** `B1080 · flight 24 · landing attempt: A Shortfall of Gravitas (ASDS)` */
+function boosterText({ serial, flight, landing }: Booster, { booster }: Words): string {
+  const parts = [serial, flight && booster.flight(flight), landing && booster.landing[landing.outcome](landing.place)]
+  return parts.filter(Boolean).join(' · ')
+}
+
+/** The flag of a country: the letters of its code, as regional indicators. */
+function flagOf({ country }: Pick<Facts, 'country'>): string {
+  return String.fromCodePoint(...[...(country ?? '')].map((letter) => (letter.codePointAt(0) ?? 0) + REGIONAL_A - 65))
+}
+
+const REGIONAL_A = 0x1f1e6
 
 /** Discord does not render `<t:…>` in a footer, so the text names UTC. */
 function footerText({ stale }: Facts, { dataAsOf }: CardContext, words: Words): string {
@@ -220,22 +153,3 @@ function footerText({ stale }: Facts, { dataAsOf }: CardContext, words: Words): 
 export function escaped(text: string | null): string {
   return escapeMarkdown(text ?? '')
 }
-
-const SENTENCES = 2
-const MISSION_LENGTH = 400
-const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
-
-/** The first two sentences; only the first if both together are too long. */
-function firstSentences(text: string): string {
-  const sentences: string[] = []
-  for (const { segment } of segmenter.segment(singleLine(text) ?? '')) {
-    const before = sentences.at(-1)
-    if (before !== undefined && ABBREVIATED.test(before)) sentences.splice(-1, 1, before + segment)
-    else sentences.push(segment)
-  }
-  const both = sentences.slice(0, SENTENCES).join('').trim()
-  return both.length <= MISSION_LENGTH ? both : truncate(sentences[0]?.trim() ?? '', MISSION_LENGTH)
-}
-
-/** By Unicode's rules, a sentence ends after "U.S." and "St.". A text that ends like this is joined with the text after it. */
-const ABBREVIATED = /(?:\b(?:\p{L}|St|Dr|Mr|Ms|No|Mt|Ft|vs|approx|ca|Inc|Ltd|Corp|Co)\.)\s*$/u

@@ -1,5 +1,6 @@
 import type { KnownLaunch } from '../../launches/launch.ts'
 import { periodEnd, precisionOf } from '../../launches/time.ts'
+import { type Facts, factsHash } from './card-facts.ts'
 import type { OutboxRow } from './outbox.ts'
 
 /** The reason why a card is not sent. */
@@ -39,6 +40,16 @@ export function isLongOver(launch: Pick<KnownLaunch, 'net' | 'net_precision'>, n
 /** True for a card that was never shown and whose launch is long over. It is not sent. */
 export function isTooLate({ state, messageId, reason }: OutboxRow, { longOver }: { longOver: boolean }): boolean {
   return longOver && state === 'pending' && messageId === null && reason !== RESENT
+}
+
+/**
+ * The hash of the facts that the card should show. A card of a version that showed no details stays as it is until one
+ * of its other facts changes, so that an upgrade edits no card.
+ */
+export function hashFor(facts: Facts, row: OutboxRow | undefined): string {
+  const { boosters, programme, patch, logo, country, weather, ...older } = facts
+  const isOlder = row !== undefined && row.state !== 'pending' && !('boosters' in row.facts)
+  return isOlder && factsHash(older) === row.factsHash ? row.factsHash : factsHash(facts)
 }
 
 /**

@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { TaskContext } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import type { KnownLaunch } from '../../launches/launch.ts'
+import { withDetails } from '../../launches/launch-details.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
-import { isLongOver, isThreadClosed, TOO_LATE } from './card.ts'
-import { type CardContext, factsHash, factsOf } from './card-message.ts'
+import { hashFor, isLongOver, isThreadClosed, TOO_LATE } from './card.ts'
+import { type CardContext, factsOf } from './card-facts.ts'
 import type { Channel } from './channel.ts'
 import type { Digest } from './digest.ts'
 import { decideDigest } from './digest-decision.ts'
@@ -26,6 +27,8 @@ export interface DecisionOptions extends Pick<TaskContext, 'now'> {
   asOf: Date
   /** When Launch Library last confirmed a launch. */
   dataAsOf: (launch: Pick<KnownLaunch, 'updated_at'>) => Date
+  /** The address of a launch's page on the board; undefined without PUBLIC_URL. */
+  pageOf: (launch: Pick<KnownLaunch, 'launch_id'>) => string | undefined
 }
 
 /**
@@ -47,10 +50,11 @@ export async function decideChannel(db: Queryable, channel: Channel, options: De
   const launches = new Map(all.map((launch) => [launch.launch_id, launch]))
   const knownOf = await readKnown(db, target, [...launches.keys()])
   const cards: Decision['cards'] = new Map()
-  for (const launch of launches.values()) {
+  for (const launch of await withDetails(db, [...launches.values()])) {
     const isNearest = launch.launch_id === nearest?.launch_id
-    const card = cardOf(launch, { now, dataAsOf: options.dataAsOf(launch), nearest: isNearest })
+    const context = { now, dataAsOf: options.dataAsOf(launch), page: options.pageOf(launch), nearest: isNearest }
     const known = { ...knownOf(launch), missed: missed.some((one) => one.launch_id === launch.launch_id) }
+    const card = cardOf(launch, context, known)
     if (await updateLaunch(db, channel, card, known, options)) cards.set(launch.launch_id, card)
   }
   const digest = await decideDigest(db, channel, options)
@@ -82,9 +86,9 @@ async function readKnown(db: Queryable, target: string, launchIds: string[]) {
   }
 }
 
-function cardOf(launch: KnownLaunch, context: CardContext): Card {
+function cardOf(launch: KnownLaunch, context: CardContext, { row }: Known): Card {
   const facts = factsOf(launch, context)
-  return { launch, facts, hash: factsHash(facts), longOver: isLongOver(launch, context.now), context }
+  return { launch, facts, hash: hashFor(facts, row), longOver: isLongOver(launch, context.now), context }
 }
 
 /** Plans and stores the channel's messages about one launch. Returns false if the launch has no card there. */

@@ -1,5 +1,12 @@
 import type { TaskContext } from 'tminus'
-import { editMessage, type Outcome, type Payload, postMessage, type Thread } from 'tminus/connectors/discord'
+import {
+  type Embed,
+  editMessage,
+  type Outcome,
+  type Payload,
+  postMessage,
+  type Thread,
+} from 'tminus/connectors/discord'
 import { type Database, inTransaction, type Queryable } from 'tminus/db'
 import { decideCard } from './card.ts'
 import { launchCard } from './card-message.ts'
@@ -162,12 +169,16 @@ async function changedFor(
 
 /** True if Discord may have refused the message for its image. The message is then sent without the image. */
 function hasSuspectImage(outcome: Outcome, { message }: Sending): outcome is Outcome & { kind: 'rejected' } {
-  const suspected = outcome.kind === 'rejected' && outcome.imageSuspected
-  return suspected && message.embeds?.some(({ image }) => image !== undefined) === true
+  const isPictured = ({ image, thumbnail, author }: Embed) => (image ?? thumbnail ?? author?.icon_url) !== undefined
+  return outcome.kind === 'rejected' && outcome.imageSuspected && message.embeds?.some(isPictured) === true
 }
 
 function withoutImages(message: Payload): Payload {
-  return { ...message, embeds: message.embeds?.map(({ image: _refused, ...embed }) => embed) ?? [] }
+  return { ...message, embeds: message.embeds?.map(withoutPictures) ?? [] }
+}
+
+function withoutPictures({ image: _image, thumbnail: _thumbnail, author, ...embed }: Embed): Embed {
+  return { ...embed, ...(author && { author: { name: author.name } }) }
 }
 
 async function request(

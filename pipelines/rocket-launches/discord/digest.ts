@@ -4,7 +4,8 @@ import type { KnownLaunch } from '../../launches/launch.ts'
 import { detailsUrl } from '../../launches/launch-facts.ts'
 import { timeText } from '../../launches/time.ts'
 import type { Words } from '../../launches/words/en.ts'
-import { escaped, type Facts, factsOf, netText, statusText } from './card-message.ts'
+import { type Facts, factsOf } from './card-facts.ts'
+import { escaped, netText, statusText } from './card-message.ts'
 
 /** A digest and the content that its message should show. Like a card, it is edited when its facts change. */
 export interface Digest {

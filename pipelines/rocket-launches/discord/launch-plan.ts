@@ -1,7 +1,7 @@
 import type { KnownLaunch } from '../../launches/launch.ts'
 import { netOf } from '../../launches/net.ts'
 import { isTooLate, TOO_LATE } from './card.ts'
-import type { CardContext, Facts } from './card-message.ts'
+import type { CardContext, Facts } from './card-facts.ts'
 import { KIND_NAMES, type NoticeKind, noticeOptions } from './notice-kinds.ts'
 import { decideNotices, type LastAnnounced, type Notice, type Rules } from './notices.ts'
 import type { OutboxRow, Overtaken } from './outbox.ts'

@@ -23,10 +23,15 @@ export function noticeMessage(facts: NoticeFacts, kind: NoticeKind, words: Words
     title: escapeMarkdown(facts.name),
     ...(facts.details && { url: facts.details }),
     description: description.filter((line) => line !== '').join('\n'),
-    color: colorOf(facts),
+    color: kind === 'slip' ? AMBER : colorOf(facts),
   }
-  return fitMessage({ embeds: [embed], ...buttonsOf(watchable ? facts.webcast : null, facts.details, words) })
+  return fitMessage({
+    embeds: [embed],
+    ...buttonsOf({ watch: watchable ? facts.webcast : null, details: facts.details }, words),
+  })
 }
+
+const AMBER = 0xffbf00
 
 function headlineOf(facts: NoticeFacts, kind: NoticeKind, words: Words): string {
   switch (kind) {

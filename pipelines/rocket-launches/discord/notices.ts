@@ -3,7 +3,7 @@ import { detailsUrl, singleLine } from '../../launches/launch-facts.ts'
 import { instantText, shortTime, statusWord } from '../../launches/launch-text.ts'
 import { netOf } from '../../launches/net.ts'
 import { periodEnd } from '../../launches/time.ts'
-import { type Facts, factsOf } from './card-message.ts'
+import { type Facts, factsOf } from './card-facts.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import { isMaterial, isSettled } from './slip.ts'
 

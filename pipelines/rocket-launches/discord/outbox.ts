@@ -1,6 +1,6 @@
 import type { Payload } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
-import type { Facts } from './card-message.ts'
+import type { Facts } from './card-facts.ts'
 import type { DigestFacts } from './digest.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import type { Notice, NoticeFacts } from './notices.ts'

@@ -3,7 +3,7 @@ import { initializeSchema } from '../../../pipelines/launches/initialize-schema.
 import { parseLaunch } from '../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../pipelines/launches/store-page.ts'
 import { nearestLaunch } from '../../../pipelines/launches/upcoming.ts'
-import { factsOf } from '../../../pipelines/rocket-launches/discord/card-message.ts'
+import { factsOf } from '../../../pipelines/rocket-launches/discord/card-facts.ts'
 import { type Database, openPool } from '../../../src/db/pool.ts'
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'

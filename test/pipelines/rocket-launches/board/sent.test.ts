@@ -82,7 +82,7 @@ describe('the card on the page is the message that Discord got', () => {
     await channel.notify()
     await channel.database.pool.query('update discord_outbox set message = null')
     const card = await onPage()
-    expect(card).toContain('<strong>Go for launch</strong>')
+    expect(card).toContain('<strong>🟢 Go for launch</strong>')
     expect(card).toContain('2026-11-22T10:00:00.000Z')
   })
 })

@@ -1,14 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parseLaunch } from '../../../../pipelines/launches/parse-launch.ts'
 import { EN } from '../../../../pipelines/launches/words/en.ts'
 import {
   type CardContext,
   type CardLaunch,
   factsHash,
   factsOf,
-  launchCard,
-} from '../../../../pipelines/rocket-launches/discord/card-message.ts'
+} from '../../../../pipelines/rocket-launches/discord/card-facts.ts'
+import { launchCard } from '../../../../pipelines/rocket-launches/discord/card-message.ts'
 import { isEmpty, issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
+import { RECORDED, recorded, WITHOUT_RECORDED } from '../../../support/recorded.ts'
 
 const NOW = new Date('2026-11-21T05:00:00Z')
 const CONTEXT = { now: NOW, dataAsOf: new Date('2026-11-21T04:40:00Z') }
@@ -26,6 +28,7 @@ const STARLINK: CardLaunch = {
   pad: 'Space Launch Complex 40',
   location: 'Cape Canaveral SFS, FL, USA',
   orbit: 'Low Earth Orbit',
+  probability: null,
   mission_description:
     'A batch of 23 satellites for the U.S. Space Force.\r\n\r\nThey talk  to the ground. There are many.',
   image_url: 'https://images.example/falcon.png',
@@ -33,19 +36,35 @@ const STARLINK: CardLaunch = {
   info_url: null,
 }
 
+const DETAILS = {
+  program: [{ name: 'Starlink' }],
+  mission_patches: [{ image_url: 'https://images.example/patch.png', priority: 10 }],
+  launch_service_provider: { logo_url: 'https://images.example/logo.png' },
+  pad: { country_code: 'USA' },
+  rocket: {
+    launcher_stage: [
+      {
+        launcher: { serial_number: 'B1080' },
+        launcher_flight_number: 24,
+        landing: { attempt: true, location: { name: 'Landing Zone 40' }, type: { abbrev: 'RTLS' } },
+      },
+    ],
+  },
+}
+
 describe('launchCard', () => {
   it('shows name, status, time, provider, rocket, orbit, pad and links', () => {
     expect(launchCard(STARLINK, CONTEXT, EN)).toEqual({
       embeds: [
         {
+          author: { name: 'SpaceX' },
           title: 'Falcon 9 Block 5 | Starlink Group 6-99',
           url: 'https://spacelaunchnow.me/launch/falcon-9-block-5-starlink-group-6-99',
           description:
-            '**Go for launch**\n<t:1797084300:F> · <t:1797084300:R>\n\n' +
+            '**🟢 Go for launch**\n<t:1797084300:F> · <t:1797084300:R>\n\n' +
             'A batch of 23 satellites for the U.S. Space Force. They talk to the ground.',
           color: 0x2ecc71,
           fields: [
-            { name: 'Provider', value: 'SpaceX', inline: true },
             { name: 'Rocket', value: 'Falcon 9 Block 5', inline: true },
             { name: 'Orbit', value: 'Low Earth Orbit', inline: true },
             { name: 'Pad', value: 'Space Launch Complex 40, Cape Canaveral SFS, FL, USA', inline: false },
@@ -69,6 +88,50 @@ describe('launchCard', () => {
         },
       ],
     })
+  })
+
+  it('shows weather, booster, landing, programme, patch, logo, flag and the page where they are known', () => {
+    const page = 'https://tminus.example/rocket-launches/launches/e2b8dd4c'
+    const launch = { ...STARLINK, probability: 85, details: DETAILS }
+    const { embeds, components } = launchCard(launch, { ...CONTEXT, page }, EN)
+    expect(embeds?.[0]).toMatchObject({
+      author: { name: 'SpaceX', icon_url: 'https://images.example/logo.png' },
+      thumbnail: { url: 'https://images.example/patch.png' },
+      fields: [
+        { name: 'Rocket', value: 'Falcon 9 Block 5', inline: true },
+        { name: 'Orbit', value: 'Low Earth Orbit', inline: true },
+        { name: 'Weather', value: '85 % favourable', inline: true },
+        { name: 'Programme', value: 'Starlink', inline: true },
+        { name: 'Booster', value: 'B1080 · flight 24 · landing attempt: Landing Zone 40 (RTLS)', inline: false },
+        { name: 'Pad', value: '🇺🇸 Space Launch Complex 40, Cape Canaveral SFS, FL, USA', inline: false },
+      ],
+    })
+    expect(components?.[0]?.components.at(-1)).toEqual({ type: 2, style: 5, label: 'Launch page', url: page })
+  })
+
+  it.each([
+    [{ attempt: true, success: true }, 'landed: Landing Zone 40 (RTLS)'],
+    [{ attempt: true, success: false }, 'landing failed: Landing Zone 40 (RTLS)'],
+    [{ attempt: false }, 'no landing attempt'],
+    [{ attempt: true, location: null, type: null }, 'landing attempt'],
+  ])('shows the landing %j as "%s"', (landing, text) => {
+    const [stage] = DETAILS.rocket.launcher_stage
+    const rocket = { launcher_stage: [{ ...stage, landing: { ...stage?.landing, ...landing } }] }
+    const [embed] = launchCard({ ...STARLINK, details: { rocket } }, CONTEXT, EN).embeds ?? []
+    expect(embed?.fields?.find(({ name }) => name === 'Booster')?.value).toBe(`B1080 · flight 24 · ${text}`)
+  })
+
+  it('shows several boosters, each once', () => {
+    const side = { launcher: { serial_number: 'Unknown FH' }, landing: { attempt: true, type: { abbrev: 'RTLS' } } }
+    const rocket = { launcher_stage: [side, side, ...DETAILS.rocket.launcher_stage] }
+    const [embed] = launchCard({ ...STARLINK, details: { rocket } }, CONTEXT, EN).embeds ?? []
+    expect(embed?.fields?.find(({ name }) => name === 'Booster')?.value).toBe(
+      'B1080 · flight 24 · landing attempt: Landing Zone 40 (RTLS)\nlanding attempt: RTLS',
+    )
+  })
+
+  it('does not show a forecast of the weather after liftoff', () => {
+    expect(factsOf({ ...STARLINK, probability: 85, status_id: 6 }).weather).toBe(null)
   })
 
   it('omits unknown facts', () => {
@@ -181,6 +244,18 @@ describe('launchCard', () => {
     )
   })
 
+  it.skipIf(!RECORDED)(`is valid for every recorded launch${RECORDED ? '' : ` (${WITHOUT_RECORDED})`}`, () => {
+    for (const { version, launches } of recorded())
+      for (const received of launches) {
+        const parsed = parseLaunch(version, received)
+        if (!('launch' in parsed)) continue
+        const launch = { ...parsed.launch, details: received }
+        const message = launchCard(launch, { ...CONTEXT, page: 'https://tminus.example/x' }, EN)
+        expect(issuesOf({ ...message })).toEqual([])
+        expect(message.embeds?.[0]?.fields?.map(({ value }) => value).join()).not.toContain('…')
+      }
+  })
+
   it('never shows a placeholder as a time', () => {
     const coarse = fc.tuple(launches, fc.constantFrom(null, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17))
     fc.assert(
@@ -210,6 +285,8 @@ describe('factsHash', () => {
     ['mission', { mission_description: 'Another.' }],
     ['image', { image_url: null }],
     ['webcast', { webcast_url: null }],
+    ['weather', { probability: 85 }],
+    ['details', { details: DETAILS }],
   ])('changes with the %s', (_name, change) => expect(hash(change)).not.toBe(hash({})))
 
   it.each<[string, Partial<CardLaunch>]>([
@@ -239,6 +316,26 @@ const anyText = fc.oneof(
 )
 const orNull = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null })
 const address = orNull(fc.oneof(anyText, fc.webUrl({ withFragments: true, withQueryParameters: true })))
+const odd = fc.oneof(anyText, fc.anything())
+const detailsOfLaunch = fc.record(
+  {
+    program: fc.array(fc.record({ name: odd }), { maxLength: 5 }),
+    mission_patches: fc.array(fc.record({ image_url: address, priority: odd }), { maxLength: 3 }),
+    launch_service_provider: fc.record({ logo_url: address }),
+    pad: fc.record({ country_code: fc.oneof(odd, fc.constantFrom('USA', 'GUF')) }),
+    rocket: fc.record({
+      launcher_stage: fc.array(
+        fc.record({
+          launcher: fc.record({ serial_number: odd }),
+          launcher_flight_number: fc.oneof(fc.integer(), odd),
+          landing: fc.record({ attempt: fc.oneof(fc.boolean(), odd), location: fc.record({ name: odd }) }),
+        }),
+        { maxLength: 12 },
+      ),
+    }),
+  },
+  { requiredKeys: [] },
+)
 const launches: fc.Arbitrary<CardLaunch> = fc.record({
   launch_id: fc.uuid(),
   name: anyText,
@@ -252,8 +349,10 @@ const launches: fc.Arbitrary<CardLaunch> = fc.record({
   pad: orNull(anyText),
   location: orNull(anyText),
   orbit: orNull(anyText),
+  probability: orNull(fc.integer()),
   mission_description: orNull(anyText),
   image_url: address,
   webcast_url: address,
   info_url: address,
+  details: fc.oneof(fc.anything(), detailsOfLaunch),
 })

@@ -15,8 +15,8 @@ const rows = async () =>
   (await channel.outbox()).map(({ launch_id, kind, subject, state, reason }) =>
     [launch_id, kind, subject, state, reason].filter((part) => part !== null).join(' '),
   )
-/** The notices on the channel; only cards have fields. */
-const notices = () => channel.discord.messages.filter(({ embeds }) => embeds?.[0]?.fields === undefined)
+/** The notices on the channel; only cards have an author. */
+const notices = () => channel.discord.messages.filter(({ embeds }) => embeds?.[0]?.author === undefined)
 const methods = () => channel.discord.requests.map(({ method }) => method)
 /** A scheduled run at this instant. */
 const tick = async (time: Date, changed = {}) => {

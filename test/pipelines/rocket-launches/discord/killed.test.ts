@@ -41,7 +41,7 @@ async function rows(): Promise<Row[]> {
 /** The messages on the channel: `Electron | Soon card`, `Electron | Soon notice`. */
 function onChannel(): string[] {
   return channel.discord.messages.map(
-    ({ embeds }) => `${embeds?.[0]?.title} ${embeds?.[0]?.fields === undefined ? 'notice' : 'card'}`,
+    ({ embeds }) => `${embeds?.[0]?.title} ${embeds?.[0]?.author === undefined ? 'notice' : 'card'}`,
   )
 }
 

@@ -33,7 +33,7 @@ describe('a notice', () => {
           url: 'https://spacelaunchnow.me/launch/x',
           description:
             '**Postponed by 2 hours**\n~~<t:1795240800:F>~~\n→ <t:1795248000:F> · <t:1795248000:R>\nReason: Upper-level winds',
-          color: 0x2ecc71,
+          color: 0xffbf00,
         },
       ],
       components: [

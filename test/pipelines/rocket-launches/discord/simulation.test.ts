@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Facts } from '../../../../pipelines/rocket-launches/discord/card-message.ts'
+import type { Facts } from '../../../../pipelines/rocket-launches/discord/card-facts.ts'
 import type { NoticeFacts } from '../../../../pipelines/rocket-launches/discord/notices.ts'
 import type { OutboxState } from '../../../../pipelines/rocket-launches/discord/outbox.ts'
 import { Announcing, NOW } from '../../../support/announcing.ts'
@@ -159,7 +159,7 @@ async function expectTruth(): Promise<void> {
   const notices = rows.filter(({ kind }) => kind !== 'card')
   const lost = notices.filter(({ state }) => state === 'unknown' || state === 'sending').length
   const sent = notices.filter(({ state }) => state === 'sent').length
-  const standing = messages.filter(({ embeds }) => embeds?.[0]?.fields === undefined).length
+  const standing = messages.filter(({ embeds }) => embeds?.[0]?.author === undefined).length
   expect([standing >= sent, standing <= sent + lost]).toEqual([true, true])
   for (const { kind, facts, message_id } of rows) {
     const message = messages.find(({ id }) => id === message_id)
