@@ -6,7 +6,7 @@ create table dag_after (
 );
 comment on table dag_after is 'A dag that runs after other dags, as JSON in `sources`.';
 comment on column dag_after.since is
-  'Only later successes count: since the dag was registered, unpaused or got other sources, or an hour before the last run that it got by this option.';
+  'Only later successes count: since the dag was registered, unpaused or got other sources. Up to this instant, all successes are counted.';
 
 -- A success that a run was started after. `ended_at` tells it from a later success of the same run. A run that ends late
 -- may commit an earlier `ended_at` than a run that was counted before. So the rows say what was counted, not an instant.

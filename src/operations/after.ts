@@ -93,12 +93,13 @@ export class After {
   async #startRun(entry: Entry): Promise<void> {
     const { dag, dagVersionId = 0 } = entry
     const runId = await this.#db.transaction(async (tx) => {
-      if ((await tx.query(LOCK, [dag.id])).rowCount === 0) return undefined
+      const [locked] = (await tx.query<{ horizon: string }>(LOCK, [dag.id])).rows
+      if (locked === undefined) return undefined
       const found = await readSuccesses(tx, [entry], null)
       if (!isDue(entry, found)) return undefined
       const [queued] = await insertRuns(tx, null, [newDagRun(dag.id, dagVersionId, triggerOf(found))])
       if (queued === undefined) return undefined
-      await tx.query(COUNT, [JSON.stringify(found), queued.dagRunId, dag.id])
+      await tx.query(COUNT, [JSON.stringify(found), queued.dagRunId, dag.id, locked.horizon])
       return queued.runId
     })
     if (runId !== undefined) this.#log.info({ dag_id: dag.id, run_id: runId }, 'queued')
@@ -143,30 +144,40 @@ async function readSuccesses(db: Metadata, entries: readonly Entry[], most: numb
   return (await db.query<Success>({ name: 'read_successes', text: READ_SUCCESSES, values })).rows
 }
 
-/** `floor`: a `since` in the future comes from a wrong clock. A task may succeed in a run that has not ended. */
+const OF_TASK = `from metadata.dag_run r join metadata.task_instance t on t.dag_run_id = r.dag_run_id
+    and t.task_id = w.task and t.state = 'success' and t.ended_at >= f.floor`
+
+/** Matches a success that the dag got no run for yet. */
+function isNew(of: 'r' | 't'): string {
+  return `not exists (select from metadata.dag_after_success c where c.dag_run_id = r.dag_run_id and c.dag_id = w.id
+    and c.task_id = w.task and c.ended_at = ${of}.ended_at)`
+}
+
+/**
+ * `floor`: a `since` in the future comes from a wrong clock. Three kinds of successes: of a run, of a task whose run has
+ * ended, and of a task whose run has not. Each is read in the order of an index, because a limit without an order makes
+ * the planner scan the whole table.
+ */
 const READ_SUCCESSES = `
-select w.id as "dagId", w.dag as "sourceDag", w.task as "taskId", s.*
+select w.id as "dagId", w.dag as "sourceDag", w.task as "taskId", s.dag_run_id as "dagRunId",
+  s.ended_at::text as "endedAt", s.logical_date as "logicalDate", s.data_interval_start as "dataIntervalStart"
 from json_to_recordset($1::json) as w (id text, dag text, task text)
 join metadata.dag_after a on a.dag_id = w.id join metadata.dag d on d.dag_id = w.id and not d.is_paused
 cross join lateral (
   select case when a.since <= now() then a.since else now() - interval '1 hour' end as floor
 ) f
 cross join lateral (
-  select e.dag_run_id as "dagRunId", e.ended_at::text as "endedAt", e.logical_date as "logicalDate",
-    e.data_interval_start as "dataIntervalStart"
-  from (
-    select r.dag_run_id, r.ended_at, r.logical_date, r.data_interval_start from metadata.dag_run r
-    where w.task = '' and r.dag_id = w.dag and r.ended_at > f.floor and r.state = 'success'
-    union all
-    select r.dag_run_id, t.ended_at, r.logical_date, r.data_interval_start
-    from metadata.dag_run r join metadata.task_instance t on t.dag_run_id = r.dag_run_id and t.task_id = w.task
-    where w.task <> '' and r.dag_id = w.dag and (r.ended_at > f.floor or r.state in ('queued', 'running'))
-      and t.ended_at > f.floor and t.state = 'success'
-  ) e
-  where not exists (
-    select from metadata.dag_after_success c
-    where c.dag_run_id = e.dag_run_id and c.dag_id = w.id and c.task_id = w.task and c.ended_at = e.ended_at)
-  limit $2
+  (select r.dag_run_id, r.ended_at, r.logical_date, r.data_interval_start from metadata.dag_run r
+   where w.task = '' and r.dag_id = w.dag and r.ended_at >= f.floor and r.state = 'success' and ${isNew('r')}
+   order by r.ended_at desc limit $2)
+  union all
+  (select r.dag_run_id, t.ended_at, r.logical_date, r.data_interval_start ${OF_TASK}
+   where w.task <> '' and r.dag_id = w.dag and r.ended_at >= f.floor and ${isNew('t')}
+   order by r.ended_at desc limit $2)
+  union all
+  (select r.dag_run_id, t.ended_at, r.logical_date, r.data_interval_start ${OF_TASK}
+   where w.task <> '' and r.dag_id = w.dag and r.state in ('queued', 'running') and ${isNew('t')}
+   order by r.dag_run_id desc limit $2)
 ) s
 where not exists (
   select from metadata.dag_run q where q.dag_id = w.id and q.state = 'queued' and starts_with(q.run_id, 'after__'))`
@@ -177,19 +188,22 @@ const REGISTER = `
 insert into metadata.dag_after as a (dag_id, sources) values ($1, $2)
 on conflict (dag_id) do update set sources = excluded.sources, since = now() where a.sources <> excluded.sources`
 
-/** The lock on `dag` lets no pause and no deletion of the dag come in between. */
-const LOCK = `
-select from metadata.dag_after a join metadata.dag d using (dag_id)
-where dag_id = $1 and not d.is_paused for no key update skip locked`
-
 /**
- * Older successes need no look: a transaction that commits one would have been open for an hour. So a check stays cheap
- * when the history grows.
+ * The lock on `dag` lets no pause and no deletion of the dag come in between. `horizon`: every success that a later
+ * statement does not see will have an `ended_at` from there on, because that is when its transaction began. Postgres may
+ * hide the transactions of other database roles; they end within five minutes.
  */
+const LOCK = `
+select (select least(min(xact_start), case when bool_or(query = '<insufficient privilege>') then now() - interval '5 minutes' end)
+  from pg_stat_activity where datname = current_database())::text as horizon
+from metadata.dag_after a join metadata.dag d using (dag_id)
+where dag_id = $1 and not d.is_paused for no key update of a, d skip locked`
+
+/** Up to the horizon, all successes are counted now. So a check stays cheap when the history grows. */
 const COUNT = `
 with counted as (
   insert into metadata.dag_after_success (dag_run_id, dag_id, task_id, ended_at, started_run_id)
   select "dagRunId", $3, "taskId", "endedAt", $2
   from json_to_recordset($1::json) as f ("dagRunId" bigint, "taskId" text, "endedAt" timestamptz)
 )
-update metadata.dag_after set since = greatest(since, now() - interval '1 hour') where dag_id = $3`
+update metadata.dag_after set since = greatest(since, $4::timestamptz) where dag_id = $3`

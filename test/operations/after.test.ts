@@ -180,21 +180,55 @@ test('beside a schedule: neither a tick nor a manual run uses up a success, and 
   expect(kinds).toEqual(['scheduled', 'after', 'manual', 'scheduled'])
 })
 
-test('a success that is committed late, with an earlier end than one that was counted, is not lost', async () => {
-  const [a, b] = [source(), source()]
-  const either = follower({ any: [a, b] })
-  const { db, succeed, started } = await open(a, b, either)
-  const id = await aRun(db, { dagId: a.id, state: 'running' })
-  const slow = await database.pool.connect()
-  onTestFinished(() => slow.release())
-  await slow.query('begin')
-  await slow.query(`update metadata.dag_run set state = 'success', ended_at = now() where dag_run_id = $1`, [id])
-  await succeed(b)
-  expect(await started(either)).toEqual([1])
-  await slow.query('commit')
-  expect(await started(either)).toEqual([1])
-  expect(await started(either)).toEqual([0])
-})
+test.each(['', ', even if the role sees no other transactions'])(
+  'a success that is committed late, with an earlier end than one that was counted, is not lost%s',
+  async (hidden) => {
+    const [a, b] = [source(), source()]
+    const either = follower({ any: [a, b] })
+    const { db, succeed, runsOf } = await open(a, b, either)
+    const role = hidden === '' ? 'current_user' : await createRole(db)
+    const ofRole = (metadata: Metadata): Metadata => ({
+      ...metadata,
+      transaction: (work) =>
+        metadata.transaction(async (tx) => {
+          if (hidden !== '') await tx.query(`set local role ${role}`)
+          return await work(tx)
+        }),
+    })
+    const after = openAfter(ofRole(db), [either])
+    const started = async () => {
+      const before = (await runsOf(either)).length
+      await after.check()
+      await succeedQueued(db, [either])
+      return (await runsOf(either)).length - before
+    }
+    const id = await aRun(db, { dagId: a.id, state: 'running' })
+    const slow = await database.pool.connect()
+    onTestFinished(() => slow.release())
+    await slow.query('begin')
+    await slow.query(`update metadata.dag_run set state = 'success', ended_at = now() where dag_run_id = $1`, [id])
+    for (let n = 0; n < 2; n++) {
+      await succeed(b)
+      expect(await started()).toBe(1)
+    }
+    await slow.query('commit')
+    expect(await started()).toBe(1)
+    expect(await started()).toBe(0)
+  },
+)
+
+/** A role that may use the tables, but does not see what other roles do. */
+async function createRole(db: Metadata): Promise<string> {
+  const role = uniqueId('role').replace('-', '_')
+  await db.query(`create role ${role}`)
+  await db.query(`grant usage on schema metadata to ${role}`)
+  await db.query(`grant all on all tables in schema metadata to ${role}`)
+  onTestFinished(async () => {
+    await db.query(`drop owned by ${role}`)
+    await db.query(`drop role ${role}`)
+  })
+  return role
+}
 
 test('successes before the registration, before a change of after, and while it was absent do not count', async () => {
   const [a, b] = [source(), source()]
