@@ -17,7 +17,7 @@ function inThread(id: string | null): string[] {
     .filter(({ threadId }) => threadId === id)
     .map(({ embeds, versions }) => {
       const [embed] = embeds ?? []
-      return embed?.fields === undefined ? 'notice' : `card v${versions.length}`
+      return embed?.author === undefined ? 'notice' : `card v${versions.length}`
     })
 }
 
