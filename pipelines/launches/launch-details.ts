@@ -1,7 +1,7 @@
-import { webAddress as accepted } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import { z } from 'zod'
-import { singleLine } from './launch-facts.ts'
+import { type BoosterFlight, boosterOf, type Landing, stage } from './boosters.ts'
+import { address, listOf, part, text } from './lenient.ts'
 
 /**
  * What `details`, the launch as received, tells beyond the columns; most of it comes only in detailed mode. Null or
@@ -19,12 +19,8 @@ export interface LaunchDetails {
   country: string | null
 }
 
-export interface Booster {
-  /** `B1080` */
-  serial: string | null
-  /** The number of this flight: 1 for a new booster. */
-  flight: number | null
-  landing: { outcome: 'planned' | 'success' | 'failure' | 'none'; place: string | null } | null
+export interface Booster extends Pick<BoosterFlight, 'serial' | 'flight'> {
+  landing: { outcome: Landing['outcome']; place: string | null } | null
 }
 
 /** Adds `details` to launches, but only the parts that `detailsOf` reads: the whole has up to 50 kB. */
@@ -47,7 +43,7 @@ export async function withDetails<Launch extends { launch_id: string }>(
 /** Reads the details in the form of any API version. Never throws: a part of another form counts as unknown. */
 export function detailsOf(received: unknown): LaunchDetails {
   const { rocket, program, mission_patches, launch_service_provider: provider, pad } = Received.parse(received)
-  const boosters = rocket.launcher_stage.flatMap((stage) => boosterOf(stage) ?? [])
+  const boosters = rocket.launcher_stage.flatMap((stage) => boosterOf(stage) ?? []).map(briefly)
   const patches = mission_patches.flatMap(({ image_url, priority }) => (image_url ? [{ image_url, priority }] : []))
   // Sorted, because Launch Library's order changes for no reason.
   return {
@@ -62,35 +58,9 @@ export function detailsOf(received: unknown): LaunchDetails {
 
 const MAX_BOOSTERS = 9
 
-/** Unknown values become null: an absent key, an empty text, a value of another type. */
-const text = z.string().transform(singleLine).nullable().catch(null)
-const flag = z.boolean().nullable().catch(null)
-const address = z
-  .string()
-  .transform((value) => accepted(value) ?? null)
-  .nullable()
-  .catch(null)
-const part = <Shape extends z.ZodRawShape>(shape: Shape) => {
-  const schema = z.object(shape)
-  return schema.catch(() => schema.parse({}))
-}
-const listOf = <Item extends z.ZodType>(item: Item) => z.array(item).catch([])
-
 /** 2.0.0 and 2.2.0 have `country_code` and `logo_url`, later versions have `country` and `logo`. */
 const inCountry = { country_code: text, country: part({ alpha_2_code: text }) }
 const place = part(inCountry)
-const landing = part({
-  attempt: flag,
-  success: flag,
-  location: part({ name: text }),
-  landing_location: part({ name: text }),
-  type: part({ abbrev: text }),
-})
-const stage = part({
-  launcher: part({ serial_number: text, is_placeholder: flag }),
-  launcher_flight_number: z.int().positive().nullable().catch(null),
-  landing,
-})
 const Received = part({
   rocket: part({ launcher_stage: listOf(stage) }),
   program: listOf(part({ name: text })),
@@ -112,29 +82,9 @@ const ALPHA_2: Readonly<Record<string, string>> = {
   ...{ PRK: 'KP', PRT: 'PT', RUS: 'RU', SAU: 'SA', SOM: 'SO', SWE: 'SE', TUR: 'TR', UKR: 'UA', USA: 'US', ZAF: 'ZA' },
 }
 
-const PLACEHOLDER = /^(unknown|n\/a|tbd)/i
-
-function boosterOf({ launcher, launcher_flight_number, landing }: z.output<typeof stage>): Booster | undefined {
-  const { serial_number: serial, is_placeholder } = launcher
-  const isKnown = serial !== null && is_placeholder !== true && !PLACEHOLDER.test(serial)
-  const known = isKnown ? { serial, flight: launcher_flight_number } : { serial: null, flight: null }
-  const booster = { ...known, landing: landingOf(landing) }
-  return booster.serial === null && booster.landing === null ? undefined : booster
-}
-
 /** The place is `Landing Zone 4 (RTLS)`, or one of both. */
-function landingOf({
-  attempt,
-  success,
-  location,
-  landing_location,
-  type,
-}: z.output<typeof landing>): Booster['landing'] {
-  if (attempt === null && success === null) return null
-  if (attempt === false) return { outcome: 'none', place: null }
-  const [name, way] = [landing_location.name ?? location.name, type.abbrev].map((one) =>
-    one !== null && PLACEHOLDER.test(one) ? null : one,
-  )
-  const place = name && way ? `${name} (${way})` : (name ?? way ?? null)
-  return { outcome: success === null ? 'planned' : success ? 'success' : 'failure', place }
+function briefly({ serial, flight, landing }: BoosterFlight): Booster {
+  if (landing === null) return { serial, flight, landing }
+  const { outcome, name, way } = landing
+  return { serial, flight, landing: { outcome, place: name && way ? `${name} (${way})` : (name ?? way) } }
 }

@@ -1,6 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { hash } from 'node:crypto'
-import { etag, Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
+import { allowVideos, etag, Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
+import { storyOf } from '../launches/launch-story.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
 import { dataAge } from './board/age.ts'
@@ -11,6 +12,8 @@ import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
 import { OutboxPage, RejectsPage } from './board/operations.tsx'
 import * as query from './board/query.ts'
+import { detailsOfLaunch, earlierFromPad, earlierOfBooster } from './board/related.ts'
+import { VIDEO_SITE } from './board/webcasts.tsx'
 import { listMessages } from './discord/outbox-list.ts'
 import type { Settings } from './settings.ts'
 
@@ -24,12 +27,22 @@ board.get('/launches/:id', async (c) => {
   const id = c.req.param('id')
   const launch = id.includes('\0') ? undefined : await emptyIfNoTables(query.oneBoardLaunch(db, id), undefined)
   if (launch === undefined) throw notFound(`No launch '${id.slice(0, 100)}' is stored.`)
-  const [changes, messages, live] = await Promise.all([
+  const [changes, messages, live, details, fromPad] = await Promise.all([
     readChanges(db, { launchId: id, since: undefined, limit: MAX_CHANGES }),
     emptyIfNoTables(query.messagesAbout(db, id), []),
     liveOf(c),
+    detailsOfLaunch(db, id),
+    earlierFromPad(db, launch),
   ])
-  return c.html(<LaunchPage c={c} one={{ launch, changes, messages, now: now(), base, live }} />)
+  const story = storyOf(details)
+  const ofBoosters = await Promise.all(
+    story.boosters.flatMap(({ serial }) =>
+      serial === null ? [] : earlierOfBooster(db, id, serial).then((launches) => ({ serial, launches })),
+    ),
+  )
+  if (story.webcasts.some(({ youtube }) => youtube !== null)) allowVideos(c, VIDEO_SITE)
+  const one = { launch, changes, messages, story, ofBoosters, fromPad, now: now(), base, live }
+  return c.html(<LaunchPage c={c} one={one} />)
 })
 
 // If a program sends the ETag of its last answer and nothing has changed, the answer is an empty 304.
@@ -73,7 +86,7 @@ board.get('/rejects', async (c) => {
   )
 })
 
-for (const name of ['board.css', 'board.js'] satisfies AssetName[])
+for (const name of ['board.css', 'board.js', 'world.svg'] satisfies AssetName[])
   board.get(`/${name}`, (c) => {
     const { body, type, hash } = assetOf(name)
     const isNamed = c.req.query('v') === hash

@@ -18,5 +18,6 @@ export {
   Time,
 } from './parts.tsx'
 export { badRequest, notFound } from './problem.tsx'
+export { allowVideos } from './security.ts'
 export type { Share } from './share.tsx'
 export type { Board, WebContext, WebEnv } from './site.ts'

@@ -9,13 +9,14 @@ import type { WebContext, WebEnv } from './site.ts'
  * Allows scripts and styles from files of this site only, and no frames. Only boards may show pictures from other
  * sites, because the pictures of launches are on other sites.
  */
-function policy(images: string): string {
+function policy(images: string, frames = "'none'"): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
     `img-src ${images}`,
     "connect-src 'self'",
+    `frame-src ${frames}`,
     "form-action 'self'",
     "base-uri 'none'",
     "frame-ancestors 'none'",
@@ -23,7 +24,8 @@ function policy(images: string): string {
 }
 
 const STRICT = policy("'self'")
-const WITH_PICTURES = policy("'self' https: data:")
+const PICTURES = "'self' https: data:"
+const WITH_PICTURES = policy(PICTURES)
 
 export const protectiveHeaders: MiddlewareHandler = async (c, next) => {
   await next()
@@ -41,6 +43,11 @@ export const protectiveHeaders: MiddlewareHandler = async (c, next) => {
 
 export function allowPictures(c: WebContext): void {
   c.header('content-security-policy', WITH_PICTURES)
+}
+
+/** Allows a board's page to show videos of this site in a frame: `https://www.youtube-nocookie.com`. */
+export function allowVideos(c: WebContext, site: string): void {
+  c.header('content-security-policy', policy(PICTURES, site))
 }
 
 /**

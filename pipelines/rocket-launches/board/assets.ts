@@ -12,6 +12,7 @@ interface Asset {
 const FOLDER = new URL('./assets/', import.meta.url)
 const ASSETS = {
   'board.css': asset('text/css; charset=utf-8', joinStyles(new URL('styles/', FOLDER)).toString()),
+  'world.svg': asset('image/svg+xml', readFileSync(new URL('world.svg', FOLDER), 'utf8')),
   'board.js': asset('text/javascript; charset=utf-8', readFileSync(new URL('board.js', FOLDER), 'utf8')),
 }
 export type AssetName = keyof typeof ASSETS

@@ -1,16 +1,24 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from 'tminus'
-import { Facts, Page, Time, type WebContext } from 'tminus/web'
+import { Facts, OutLink, Page, Time, type WebContext } from 'tminus/web'
+import type { LaunchStory } from '../../launches/launch-story.ts'
 import { describeChanges } from '../../launches/launch-text.ts'
 import type { StoredChange } from '../../launches/read-launches.ts'
+import { PAGE_EN, type PageWords } from '../../launches/words/page-en.ts'
 import { assetLinks } from './assets.ts'
 import { SlipChart } from './chart.tsx'
+import { Earlier } from './earlier.tsx'
 import { Hero } from './hero.tsx'
-import { DrawnRocket, Instant } from './parts.tsx'
+import { PadSection } from './pad.tsx'
+import { DrawnRocket, Instant, pictureOf } from './parts.tsx'
 import type { BoardLaunch, SentMessage } from './query.ts'
+import type { BriefLaunch } from './related.ts'
+import { RocketSection } from './rocket.tsx'
 import { SentMessages } from './sent.tsx'
 import { descriptionOf, shareOf } from './share.ts'
 import { chartOf, netHistory } from './slips.ts'
+import { Timeline } from './timeline.tsx'
+import { News, Webcasts } from './webcasts.tsx'
 import { brief, isTimed } from './words.ts'
 
 export interface OneLaunch {
@@ -18,6 +26,10 @@ export interface OneLaunch {
   /** Newest first. */
   changes: readonly StoredChange[]
   messages: readonly SentMessage[]
+  story: LaunchStory
+  /** Earlier launches of each booster, and from the same pad. */
+  ofBoosters: readonly { serial: string; launches: readonly BriefLaunch[] }[]
+  fromPad: readonly BriefLaunch[]
   now: Date
   base: string
   live: { key: string; mark: string } | undefined
@@ -25,7 +37,8 @@ export interface OneLaunch {
 
 /** A launch's own page. */
 export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
-  const { launch, base, now, live } = one
+  const { launch, story, base, now, live } = one
+  const words = PAGE_EN
   return (
     <Page
       c={c}
@@ -44,30 +57,52 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
       </div>
       <div class="launch-more">
         <div>
-          <About launch={launch} />
+          <About launch={launch} story={story} />
+          <RocketSection launch={launch} story={story} words={words} base={base} />
+          <Webcasts webcasts={story.webcasts} words={words} />
           <div id="part-moves" data-part>
             <Moves one={one} />
           </div>
+          <div id="part-news" data-part>
+            <News story={story} words={words} />
+          </div>
+          <Earlier boosters={one.ofBoosters} fromPad={one.fromPad} words={words} base={base} />
         </div>
-        <div id="part-sent" data-part>
-          <SentMessages messages={one.messages} now={now} />
+        <div>
+          <div id="part-pad" data-part>
+            <PadSection launch={launch} story={story} words={words} now={now} base={base} />
+          </div>
+          <div id="part-countdown" data-part>
+            <Timeline launch={launch} timeline={story.timeline} words={words} now={now} />
+          </div>
+          <div id="part-sent" data-part>
+            <SentMessages messages={one.messages} now={now} />
+          </div>
         </div>
       </div>
     </Page>
   )
 }
 
-function About({ launch }: { launch: BoardLaunch }) {
+function About({ launch, story }: { launch: BoardLaunch; story: LaunchStory }) {
   const paragraphs = (launch.mission_description ?? '').slice(0, 20_000).split(/\s*\n\s*\n\s*|\r\n/)
+  const patch = pictureOf(story.patch?.url ?? null)
+  const alt = brief(story.patch?.name, 80) || PAGE_EN.patch
   return (
-    <section aria-labelledby="about">
+    <section aria-labelledby="about" class="about">
       <h2 id="about">About</h2>
+      {patch && (
+        <img class="patch" src={patch} alt={alt} width={160} height={160} loading="lazy" referrerpolicy="no-referrer" />
+      )}
       {paragraphs.filter((text) => text.trim() !== '').length === 0 && (
         <p class="muted">Launch Library has no description yet.</p>
       )}
       {paragraphs.map((text) => text.trim() !== '' && <p>{text.trim()}</p>)}
       <Facts
         facts={[
+          [PAGE_EN.programme, story.programmes.length > 0 && <Programmes programmes={story.programmes} />],
+          [PAGE_EN.weather, weatherText(launch, story, PAGE_EN)],
+          [PAGE_EN.numbers.title, numbersText(launch, story, PAGE_EN)],
           ['Window', windowOf(launch)],
           ['Last change', launch.updated_at && <Time at={launch.updated_at} />],
           ['Launch Library id', <span class="mono">{brief(launch.launch_id, 255)}</span>],
@@ -75,6 +110,37 @@ function About({ launch }: { launch: BoardLaunch }) {
       />
     </section>
   )
+}
+
+function Programmes({ programmes }: Pick<LaunchStory, 'programmes'>) {
+  return (
+    <ul class="plain">
+      {programmes.map(({ name, text, url }) => (
+        <li title={brief(text, 400) || undefined}>
+          <OutLink href={url}>{brief(name, 100)}</OutLink>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function weatherText({ probability }: BoardLaunch, { weatherConcerns }: LaunchStory, words: PageWords): string {
+  const parts = [
+    probability === null ? '' : words.favourable(probability),
+    weatherConcerns === null ? '' : words.concerns(brief(weatherConcerns, 160)),
+  ]
+  return parts.filter(Boolean).join(', ')
+}
+
+/** `212th orbital launch · 120th of SpaceX · 42nd from this pad` */
+function numbersText({ provider }: BoardLaunch, { numbers }: LaunchStory, words: PageWords): string {
+  const { orbitalThisYear, providerThisYear, padThisYear } = numbers
+  const parts = [
+    orbitalThisYear && words.numbers.orbital(orbitalThisYear),
+    providerThisYear && provider && words.numbers.provider(providerThisYear, brief(provider, 80)),
+    padThisYear && words.numbers.pad(padThisYear),
+  ]
+  return parts.filter(Boolean).join(' · ')
 }
 
 /** The launch window. Null if it has no length (the page shows the instant above), or if T-0 is a placeholder. */

@@ -87,10 +87,27 @@ async function refresh() {
 }
 
 // Removes a picture that fails to load. Otherwise the browser shows a broken image above the drawing.
-document.addEventListener('error', (event) => event.target.matches?.('.picture img') && event.target.remove(), true)
+const PICTURES = '.picture img, .screen img, .patch'
+document.addEventListener('error', (event) => event.target.matches?.(PICTURES) && event.target.remove(), true)
+
+// A video loads only after a click.
+function showVideo(screen) {
+  const frame = document.createElement('iframe')
+  frame.src = `https://www.youtube-nocookie.com/embed/${screen.dataset.video}?autoplay=1`
+  frame.title = screen.dataset.title
+  frame.allow = 'autoplay; fullscreen; encrypted-media; picture-in-picture'
+  // The player refuses to play for a page that it does not know.
+  frame.referrerPolicy = 'strict-origin-when-cross-origin'
+  screen.replaceChildren(frame)
+  frame.focus()
+}
+for (const play of document.querySelectorAll('.play')) {
+  play.hidden = false
+  play.addEventListener('click', () => showVideo(play.parentElement))
+}
 
 function show(root) {
-  for (const picture of root.querySelectorAll('.picture img'))
+  for (const picture of root.querySelectorAll(PICTURES))
     if (picture.complete && picture.naturalWidth === 0) picture.remove()
   // Scrolls a chart that is wider than the screen to its end, the current state.
   for (const chart of root.querySelectorAll('.slips .scroll')) chart.scrollLeft = chart.scrollWidth
