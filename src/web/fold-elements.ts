@@ -2,9 +2,9 @@ import { partsOf } from '../dag/map.ts'
 import { isTerminal } from '../dag/state.ts'
 import type { InstanceRow } from '../operations/list-runs.ts'
 import { stateOfGroup } from './fold-groups.ts'
-import { number } from './pages/pick.tsx'
+import { number, type Pick } from './pages/pick.tsx'
 
-type Instance = Pick<InstanceRow, 'task_id' | 'state' | 'start_date' | 'end_date'>
+type Instance = { [Key in 'task_id' | 'state' | 'start_date' | 'end_date']: InstanceRow[Key] }
 
 /** The instance of a task. Of a mapped task: it stands for its elements, and `elements` is `412 of 500`. */
 export type Folded<T> = T & { elements?: string }
@@ -25,6 +25,11 @@ export function foldElements<T extends Instance>(instances: readonly T[]): Folde
       const elements = byTask.get(one.task_id)
       return elements === undefined ? one : { ...one, ...summaryOf(elements) }
     })
+}
+
+/** A list that the reader searches or filters also has the elements. */
+export function foldUnlessPicked<T extends Instance>(instances: readonly T[], { search, state }: Pick): Folded<T>[] {
+  return search === '' && state === null ? foldElements(instances) : [...instances]
 }
 
 function summaryOf(elements: readonly Instance[]) {

@@ -20,10 +20,18 @@ export function openGroups(ids: readonly string[] = []): IsOpen {
   return (group) => known.has('*') || known.has(group)
 }
 
-/** The query that opens a group, or closes it together with the groups within it. */
-export function toggled(rows: readonly Row[], { id, open }: Row): string {
+/**
+ * The query that opens a group, or closes it together with the groups within it.
+ *
+ * @param filters the other parameters of the page
+ */
+export function toggled(
+  rows: readonly Row[],
+  { id, open }: Row,
+  filters: Readonly<Record<string, string>> = {},
+): string {
   const others = rows.filter((row) => row.open && row.id !== id && !(open && row.id.startsWith(`${id}.`)))
-  const query = new URLSearchParams()
+  const query = new URLSearchParams(filters)
   for (const one of [...others.map((row) => row.id), ...(open ? [] : [id])]) query.append('open', one)
   return `?${query}`
 }

@@ -23,6 +23,8 @@ test('one element of a mapped task is shown, cleared and marked; the terminal co
 
   const cleared = await cli('runs', 'clear', 'mapped-pages', 'latest', '--task', 'load_page[7]')
   expect(cleared.stdout).toMatch(/Cleared load_page\[7\], load_page, sum of /)
+  const whole = await cli('runs', 'clear', 'mapped-pages', 'latest', '--task', 'load_page', '--dry-run')
+  expect(whole.stdout).toMatch(/Would clear load_page \(12 elements\) of /)
   const marked = await cli('tasks', 'mark', 'mapped-pages', 'latest', 'load_page[7]', 'success', '--value', '7')
   expect([marked.code, marked.stderr]).toEqual([0, expect.any(String)])
 

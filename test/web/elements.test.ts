@@ -71,6 +71,23 @@ describe('pages', () => {
     expect(found.text).toContain('1–100')
   })
 
+  test('the gantt chart has one row for a mapped task; a search shows its elements', async () => {
+    const { text } = await site.get(`${run}/gantt`)
+    expect(text).toMatch(/<title>120 of 120: failed, /)
+    expect(text).not.toContain('tasks/load_page%5B')
+    expect((await site.get(`${run}/gantt?search=load_page%5B`)).text).toContain('tasks/load_page%5B99%5D')
+  })
+
+  test('a mapped task has a chart of durations, also if the code of the dag is not loaded', async () => {
+    const bar = /load_page<\/span>(?:(?!<\/figure>).)*<rect/s
+    expect((await site.get(`/dags/${mapped.id}/durations`)).text).toMatch(bar)
+    const without = await openSite(database, { dags: [] })
+    const { text } = await without.get(`/dags/${mapped.id}/durations`)
+    await without.close()
+    expect(text).toMatch(bar)
+    expect(text).not.toContain('load_page[')
+  })
+
   test('an element has a page with its label and its log', async () => {
     const { text } = await site.get(`${run}/tasks/${encodeURIComponent('load_page[7]')}`)
     expect(text).toContain('page p7')
@@ -87,6 +104,7 @@ describe('pages', () => {
         ['mapped-grid', `/dags/${mapped.id}`],
         ['mapped-graph', `${run}/graph`],
         ['mapped-run', run],
+        ['mapped-gantt', `${run}/gantt`],
         ['mapped-elements', `${run}?search=load_page%5B`],
         ['mapped-element', `${run}/tasks/${encodeURIComponent('load_page[7]')}`],
       ] as const) {

@@ -96,6 +96,16 @@ describe('pages', () => {
     expect(cells(open.text)).toContain('clean.deep: success')
   })
 
+  test('a link that opens a group keeps the filter of the grid, and the filter keeps the open groups', async () => {
+    const { text } = await site.get(`/dags/${grouped.id}?state=success&open=clean`)
+    expect(text).toContain('href="?state=success&amp;open=clean&amp;open=clean.deep"')
+    expect(text).toContain('<input type="hidden" name="open" value="clean"/>')
+    const before = 999_999_999
+    const older = await site.get(`/dags/${grouped.id}?state=success&open=clean&before=${before}`)
+    expect(older.text).toContain(`href="?state=success&amp;before=${before}"`)
+    expect(older.text).toContain('href="?state=success&amp;open=clean">Newest')
+  })
+
   test('the graph of a run has one node for a folded group, and says what a branch did not choose', async () => {
     const folded = (await site.get(graph)).text
     expect(folded).toContain('aria-label="5 tasks"')

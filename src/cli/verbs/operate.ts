@@ -4,7 +4,9 @@ import { UsageError } from '../../errors.ts'
 import { whyStaysQueued } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { type ClearedRun, clearRuns } from '../../operations/clear-runs.ts'
+import type { DagRunDetails } from '../../operations/list-runs.ts'
 import { cancel, clear, MARKS, mark, type Operated } from '../../operations/operate.ts'
+import { taskNames } from '../../operations/task-names.ts'
 import { confirm } from '../confirm.ts'
 import { findExecutable } from '../find-dag.ts'
 import { findRun, findTask } from '../find-run.ts'
@@ -72,7 +74,13 @@ function counted(count: number, word: string): string {
 }
 
 function inWords({ runId, taskIds, error }: ClearedRun): [string, string] {
-  return [runId, error ?? taskIds.join(', ')]
+  return [runId, error ?? taskNames(taskIds).join(', ')]
+}
+
+/** These tasks of a run in words. */
+function namesIn(run: DagRunDetails, taskIds: readonly string[]): string {
+  const all = run.task_instances.map(({ task_id }) => task_id)
+  return taskNames(taskIds, all).join(', ')
 }
 
 /** `runs clear <dag> <run>` and `tasks clear <dag> <run> <task...>`. */
@@ -89,7 +97,7 @@ export async function tasksClear(dagId: string, runId: string, options: ClearOpt
     const current = options.withCurrentGraph ? dag : undefined
     const done = await clear(metadata, { dagId, runId: run.run_id }, selection, options.dryRun ?? false, current)
     if (done.taskIds.length === 0) say(`Nothing to clear in ${done.runId}`)
-    else say(`${options.dryRun ? 'Would clear' : 'Cleared'} ${done.taskIds.join(', ')} of ${done.runId}`)
+    else say(`${options.dryRun ? 'Would clear' : 'Cleared'} ${namesIn(run, done.taskIds)} of ${done.runId}`)
     if (done.taskIds.length > 0 && !options.dryRun) await warnIfNotExecuted(metadata, dag)
   })
   return 0
@@ -100,7 +108,7 @@ export async function runsCancel(dagId: string, runId: string): Promise<number> 
   await withMetadata(async (metadata, setup) => {
     const run = await findRun(metadata, setup, dagId, runId)
     const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId: run.run_id })
-    say(`Cancelled ${cancelled}: ${taskIds.join(', ') || 'nothing was left to run'}`)
+    say(`Cancelled ${cancelled}: ${namesIn(run, taskIds) || 'nothing was left to run'}`)
     const { state } = await findRun(metadata, setup, dagId, cancelled)
     if (!isOver(state)) say('It ends after its teardowns; cancel it again to end it now')
   })
@@ -124,7 +132,7 @@ export async function tasksMark(
     const dag = findExecutable(setup.loaded, dagId)
     const done: Operated = await mark(metadata, dag, run.run_id, taskId, known, value)
     const [, ...after] = done.taskIds
-    say(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${after.join(', ')}` : ''}`)
+    say(`Marked ${taskId} ${state} in ${done.runId}${after.length > 0 ? `; to run again: ${namesIn(run, after)}` : ''}`)
     await warnIfNotExecuted(metadata, dag)
   })
   return 0

@@ -4,6 +4,7 @@ import { raw } from 'hono/html'
 import { humanDuration } from '../../duration.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { findDag, findLiveRun } from '../find.ts'
+import { elementsQuery, type Folded, foldUnlessPicked } from '../fold-elements.ts'
 import { Duration, durationOf, Empty, StateIcon, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { type DurationRow, readDurations, readSpans, readTaskIds, type TrySpan } from '../queries/tasks.ts'
@@ -17,7 +18,8 @@ export const chartPages = new Hono<WebEnv>()
 
 chartPages.get('/dags/:dag/runs/:run/gantt', async (c) => {
   const { run, instances, mark } = await findLiveRun(c)
-  const found = picked(instances, pickOf(c), MOST_ROWS)
+  const pick = pickOf(c)
+  const found = picked(foldUnlessPicked(instances, pick), pick, MOST_ROWS)
   const taskIds = found.shown.map(({ task_id }) => task_id)
   const tries = await readSpans(c.var.site.metadata, run.id, { taskIds, most: MOST_SPANS })
   return c.html(
@@ -40,7 +42,7 @@ function Gantt({
   tries,
 }: {
   run: RunRow
-  instances: readonly InstanceRow[]
+  instances: readonly Folded<InstanceRow>[]
   tries: readonly TrySpan[]
 }) {
   const spans = spansOf(instances, tries)
@@ -71,6 +73,12 @@ function Gantt({
                 <a class={`gantt-task ${instance.state}`} href={paths.task(run.dag_id, run.run_id, instance.task_id)}>
                   <StateIcon state={instance.state} /> {instance.task_id}
                 </a>
+                {instance.elements && (
+                  <a class="sub" href={elementsQuery(instance.task_id)}>
+                    {' '}
+                    {instance.elements}
+                  </a>
+                )}
               </th>
               <td>
                 <Bars spans={byTask.get(instance.task_id) ?? []} from={from} to={to} />
@@ -89,18 +97,21 @@ function Gantt({
 interface Span {
   taskId: string
   state: string
-  tryNumber: number
+  title: string
   start: number
   end: number
 }
 
-function spansOf(instances: readonly InstanceRow[], tries: readonly TrySpan[]): Span[] {
+/** The tries. A mapped task has one span, from the start of its first element to the end of its last one. */
+function spansOf(instances: readonly Folded<InstanceRow>[], tries: readonly TrySpan[]): Span[] {
   const ended = tries.map(({ task_id, state, try_number, start_date, end_date }) => {
-    return { taskId: task_id, state, tryNumber: try_number, start: start_date.getTime(), end: end_date.getTime() }
+    const title = `try ${try_number}`
+    return { taskId: task_id, state, title, start: start_date.getTime(), end: end_date.getTime() }
   })
-  const running = instances.flatMap(({ task_id, state, try_number, start_date }) => {
-    if (state !== 'running' || start_date === null) return []
-    return { taskId: task_id, state, tryNumber: try_number, start: start_date.getTime(), end: Date.now() }
+  const running = instances.flatMap(({ task_id, state, try_number, start_date, end_date, elements }) => {
+    if (start_date === null || (state !== 'running' && elements === undefined)) return []
+    const end = end_date?.getTime() ?? Date.now()
+    return { taskId: task_id, state, title: elements ?? `try ${try_number}`, start: start_date.getTime(), end }
   })
   return [...ended, ...running]
 }
@@ -116,9 +127,9 @@ function Bars({ spans, from, to }: { spans: readonly Span[]; from: number; to: n
       preserveAspectRatio="none"
       aria-hidden="true"
     >
-      {spans.map(({ state, tryNumber, start, end }) => (
+      {spans.map(({ state, title, start, end }) => (
         <rect class={state} x={place(start)} y="2" width={Math.max(3, place(end) - place(start))} height="16">
-          <title>{`try ${tryNumber}: ${state}, ${humanDuration(end - start)}`}</title>
+          <title>{`${title}: ${state}, ${humanDuration(end - start)}`}</title>
         </rect>
       ))}
     </svg>

@@ -35,7 +35,8 @@ gridPages.get('/dags/:dag', async (c) => {
   const mark = await site.markOf('dag', dagId)
   const state = DAG_RUN_STATES.find((one) => one === c.req.query('state')) ?? null
   const before = /^\d{1,15}$/.test(c.req.query('before') ?? '') ? Number(c.req.query('before')) : null
-  const rows = rowsOf(dag?.graph.nodes ?? [], openGroups(c.req.queries('open')))
+  const open = c.req.queries('open') ?? []
+  const rows = rowsOf(dag?.graph.nodes ?? [], openGroups(open))
   const columns = Math.max(5, Math.min(RUNS, Math.floor(MOST_CELLS / Math.max(1, rows.length))))
   const runs = await readRuns(site.metadata, { dagId, state, before, limit: RUNS + 1 })
   const shown = runs.slice(0, RUNS)
@@ -48,6 +49,9 @@ gridPages.get('/dags/:dag', async (c) => {
     (dag?.graph.nodes ?? []).filter(({ over }) => over !== undefined).map(({ id }) => id),
   )
   const older = runs.length > RUNS ? shown.at(-1)?.id : undefined
+  const filters = { ...(state && { state }), ...(before && { before: String(before) }) }
+  const withOpen = (query: Record<string, string>) =>
+    `?${new URLSearchParams([...Object.entries(query), ...open.map((id): [string, string] => ['open', id])])}`
   return c.html(
     <DagPage c={c} found={found} tab="">
       <div id="live" class="stack" data-live={`dag/${dagId}`} data-mark={mark}>
@@ -55,19 +59,17 @@ gridPages.get('/dags/:dag', async (c) => {
           <NoRuns dagId={dagId} state={state} />
         ) : (
           <>
-            <Grid dagId={dagId} rows={rows} runs={[...inGrid].reverse()} cells={cells} />
+            <Grid dagId={dagId} rows={rows} runs={[...inGrid].reverse()} cells={cells} filters={filters} />
             <section>
               <div class="head tight">
                 <h2>Runs</h2>
                 <a href={`/runs?${new URLSearchParams({ dag: dagId })}`}>More filters</a>
-                <StateFilter state={state} />
+                <StateFilter state={state} open={open} />
               </div>
               <Runs runs={shown.map((run) => ({ ...run, reason: waiting(run) ?? run.reason }))} scrub={site.scrub} />
               <nav class="pager" aria-label="Pages">
-                {before !== null && <a href={paths.dag(dagId)}>Newest</a>}
-                {older !== undefined && (
-                  <a href={`?${new URLSearchParams({ ...(state && { state }), before: String(older) })}`}>Older</a>
-                )}
+                {before !== null && <a href={withOpen({ ...(state && { state }) })}>Newest</a>}
+                {older !== undefined && <a href={withOpen({ ...filters, before: String(older) })}>Older</a>}
               </nav>
             </section>
           </>
@@ -127,10 +129,12 @@ interface GridProps {
   /** Oldest first. */
   runs: readonly RunRow[]
   cells: readonly ShownCell[]
+  /** Of the page; links keep them. */
+  filters: Readonly<Record<string, string>>
 }
 
 /** Runs are columns, tasks and groups are rows. */
-function Grid({ dagId, rows, runs, cells }: GridProps) {
+function Grid({ dagId, rows, runs, cells, filters }: GridProps) {
   const byRun = new Map(cells.map((cell) => [`${cell.run}/${cell.task_id}`, cell]))
   const known = new Set(rows.map(({ id }) => id))
   const others = new Set(cells.map(({ task_id }) => task_id).filter((id) => !known.has(id)))
@@ -158,7 +162,7 @@ function Grid({ dagId, rows, runs, cells }: GridProps) {
             {all.slice(0, MOST_ROWS).map((row) => (
               <tr>
                 <th scope="row" class={row.depth > 0 ? `depth-${Math.min(3, row.depth)}` : undefined}>
-                  {row.members ? <GroupLink row={row} href={toggled(rows, row)} /> : <Id id={row.id} />}
+                  {row.members ? <GroupLink row={row} href={toggled(rows, row, filters)} /> : <Id id={row.id} />}
                 </th>
                 {runs.map((run) => (
                   <td>
@@ -222,9 +226,12 @@ function Cell({ cell, tasks }: { cell: ShownCell | undefined; tasks: number | un
   )
 }
 
-function StateFilter({ state }: { state: DagRunState | null }) {
+function StateFilter({ state, open }: { state: DagRunState | null; open: readonly string[] }) {
   return (
     <form class="actions">
+      {open.map((id) => (
+        <input type="hidden" name="open" value={id} />
+      ))}
       <label for="state" class="hidden">
         State
       </label>

@@ -1,5 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Consequence } from '../../operations/consequence.ts'
+import { taskNames } from '../../operations/task-names.ts'
 import { StateMark } from '../parts.tsx'
 
 /** The effects of marking a task. */
@@ -33,10 +34,11 @@ export function Consequences({
 const MOST_NAMED = 12
 
 function listed(taskIds: readonly string[]) {
-  const more = taskIds.length - MOST_NAMED
+  const names = taskNames(taskIds)
+  const more = names.length - MOST_NAMED
   return (
     <>
-      <span class="id">{taskIds.slice(0, MOST_NAMED).join(', ')}</span>
+      <span class="id">{names.slice(0, MOST_NAMED).join(', ')}</span>
       {more > 0 && ` and ${more} more`}
     </>
   )

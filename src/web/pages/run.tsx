@@ -6,7 +6,7 @@ import { readLabels } from '../../operations/labels.ts'
 import type { FollowedRun, InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
-import { elementsQuery, type Folded, foldElements } from '../fold-elements.ts'
+import { elementsQuery, type Folded, foldUnlessPicked } from '../fold-elements.ts'
 import { Duration, durationOf, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { hasRole } from '../rights.ts'
@@ -22,9 +22,7 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
   const waiting = reasonOf(run)
   const explained = instances.map((one) => ({ ...one, reason: reasonOf(run, one.task_id) ?? one.reason }))
   const pick = pickOf(c)
-  // A search finds elements of mapped tasks too.
-  const listed: Folded<InstanceRow>[] = pick.search === '' && pick.state === null ? foldElements(explained) : explained
-  const found = picked(listed, pick, MOST_ROWS)
+  const found = picked(foldUnlessPicked(explained, pick), pick, MOST_ROWS)
   const shownIds = found.shown.map(({ task_id }) => task_id)
   const labels = await readLabels(c.var.site.metadata, c.var.site.dags.get(run.dag_id), run.id, shownIds)
   return c.html(

@@ -139,19 +139,29 @@ export interface DurationRow {
   duration_ms: number
 }
 
-/** How long these tasks of a dag's newest runs took, oldest run first. */
+/**
+ * How long these tasks of a dag's newest runs took, oldest run first. A mapped task never starts: it takes the time from
+ * the start of its first element to the end of its last one.
+ */
 export async function readDurations(
   db: Metadata,
   dagId: string,
   { runs, taskIds }: { runs: number; taskIds: readonly string[] },
 ): Promise<DurationRow[]> {
   const { rows } = await db.query<DurationRow>(
-    `select r.dag_run_id as run, r.run_id, t.task_id, t.state, t.started_at as start_date,
-       (extract(epoch from t.ended_at - t.started_at) * 1000)::float8 as duration_ms
+    `select r.dag_run_id as run, r.run_id, t.task_id, t.state, s.started_at as start_date,
+       (extract(epoch from s.ended_at - s.started_at) * 1000)::float8 as duration_ms
      from (select * from metadata.dag_run n where n.dag_id = $1 order by n.dag_run_id desc limit $2) r
      join metadata.task_instance t using (dag_run_id)
-     where t.task_id = any($3::text[]) and t.started_at is not null and t.ended_at is not null
-     order by r.dag_run_id, t.started_at`,
+     cross join lateral (
+       select t.started_at, t.ended_at where t.started_at is not null
+       union all
+       select min(e.started_at), max(e.ended_at) from metadata.task_instance e
+       where t.started_at is null and t.state in ('success', 'upstream_failed')
+         and e.dag_run_id = t.dag_run_id and starts_with(e.task_id, t.task_id || '[')
+     ) s
+     where t.task_id = any($3::text[]) and t.ended_at is not null and s.ended_at >= s.started_at
+     order by r.dag_run_id, s.started_at`,
     [dagId, runs, taskIds],
   )
   return rows
@@ -165,11 +175,12 @@ export interface TrySpan {
   end_date: Date
 }
 
-/** Task ids of a dag's newest run, for a dag whose code is not loaded. */
+/** Task ids of a dag's newest run, without elements, for a dag whose code is not loaded. */
 export async function readTaskIds(db: Metadata, dagId: string, most: number): Promise<string[]> {
   const { rows } = await db.query<{ task_id: string }>(
     `select task_id from metadata.task_instance
-     where dag_run_id = (select max(dag_run_id) from metadata.dag_run where dag_id = $1) order by task_id limit $2`,
+     where dag_run_id = (select max(dag_run_id) from metadata.dag_run where dag_id = $1)
+       and task_id not like '%]' order by task_id limit $2`,
     [dagId, most],
   )
   return rows.map(({ task_id }) => task_id)
