@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
 
 /** The extensions of code, and of files that code usually imports or reads. */
-const SOURCES = new Set('.ts .tsx .mts .cts .js .jsx .mjs .cjs .json .sql .graphql'.split(' '))
+const SOURCES = new Set('.ts .tsx .mts .cts .js .jsx .mjs .cjs .json .toml .sql .graphql'.split(' '))
 /** Build output and reports, below the folders of the pipelines (a pipeline may be called `build`). */
 const BUILT = new Set(['dist', 'build', 'coverage'])
 /** If there are more files, only the first ones by path are hashed. If a file is larger, only its size is hashed. */

@@ -3,7 +3,7 @@ import type { Dag } from './dag/dag.ts'
 import { addressOf, HOST, NO_SCHEMA_NAME, SCHEMA_NAME } from './database-address.ts'
 import { readEnvFile, readSecretFile } from './env-file.ts'
 import { messageOf, UsageError } from './errors.ts'
-import { connectionString, flag, instant, queueNames, wholeNumber } from './setting-types.ts'
+import { connectionString, flag, instant, needsEnvironment, queueNames, wholeNumber } from './setting-types.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -119,7 +119,7 @@ export interface SettingNames {
 
 /** Names that have no effect. Ignores the settings of other programs in the environment. */
 export function findUnreadSettings(dags: Iterable<Dag>): SettingNames {
-  const declared = [...dags].flatMap(({ settings }) => Object.keys(settings))
+  const declared = [...dags].flatMap((dag) => [...Object.keys(dag.settings), ...namedVariables(dag)])
   const known = [...Object.keys(Variables.shape), ...declared]
   const families = new Set(known.map(familyOf))
   const set = (from: Environment) => Object.keys(from).filter((name) => from[name] !== '' && !known.includes(name))
@@ -127,6 +127,17 @@ export function findUnreadSettings(dags: Iterable<Dag>): SettingNames {
   const miswritten = new Set([...inFile, ...set(process.env)].filter((name) => known.includes(asSetting(name))))
   const unknown = inFile.filter((name) => families.has(familyOf(name)) && !miswritten.has(name))
   return { unknown, miswritten: [...miswritten], known }
+}
+
+/** The variables that a setting names, such as those of the webhooks in a channels file. */
+function namedVariables(dag: Dag): string[] {
+  const names: string[] = []
+  const get = (env: Environment, name: string) => {
+    names.push(name)
+    return env[name]
+  }
+  readDagSettings(new Proxy(readEnvironment(), { get: (env, name) => get(env, String(name)) }), dag)
+  return names
 }
 
 /** The name in the spelling of a setting: `web-port` → `WEB_PORT`. */
@@ -169,11 +180,17 @@ export function readDagSettings(
   dag: Dag,
 ): { settings: Record<string, unknown> } | { issues: string[] } {
   try {
-    const parsed = z.object(dag.settings).safeParse(env)
+    const parsed = z.object(dag.settings).safeParse(inputsOf(env, dag))
     return parsed.success ? { settings: parsed.data } : { issues: issuesOf(parsed.error) }
   } catch (error) {
     return { issues: [`the settings of dag '${dag.id}' cannot be read: ${messageOf(error)}`] }
   }
+}
+
+/** The variables that are set, by the names of the schemas. See `fromEnvironment`. */
+function inputsOf(env: Environment, { settings }: Dag): Record<string, unknown> {
+  const set = Object.entries(settings).filter(([name]) => env[name] !== undefined)
+  return Object.fromEntries(set.map(([name, schema]) => [name, needsEnvironment(schema) ? env : env[name]]))
 }
 
 /** PIPELINES_DIR, read before the other settings are checked. */

@@ -19,6 +19,17 @@ export const wholeNumber = (least: number, most: number) =>
     return z.NEVER
   })
 
+const WHOLE = Symbol.for('tminus.environment')
+
+/** Marks a setting that depends on other variables: if it is set, its schema gets the whole environment. */
+export function fromEnvironment<Schema extends z.core.$ZodType>(schema: Schema): Schema {
+  return z.clone(schema, { ...schema._zod.def, [WHOLE]: true } as Schema['_zod']['def'])
+}
+
+export function needsEnvironment({ _zod: { def } }: z.core.$ZodType): boolean {
+  return WHOLE in def || ('innerType' in def && needsEnvironment(def.innerType as z.core.$ZodType))
+}
+
 /** Separated by commas. */
 export const queueNames = z
   .string()

@@ -31,6 +31,7 @@ test('a changed, renamed, new or removed source changes the code version', async
       { ...CODE, 'etl/tasks/load.ts': 'export const load = 2' },
       { ...withoutSql, 'etl/r.sql': sql },
       { ...CODE, 'etl/new.json': '{}' },
+      { ...CODE, 'etl/new.toml': '' },
       { ...CODE, 'build/dag.ts': 'a pipeline may be called build' },
       withoutSql,
     ]

@@ -14,6 +14,7 @@ import { OutboxPage, RejectsPage } from './board/operations.tsx'
 import * as query from './board/query.ts'
 import { detailsOfLaunch, earlierFromPad, earlierOfBooster } from './board/related.ts'
 import { VIDEO_SITE } from './board/webcasts.tsx'
+import { channelNames } from './discord/channel.ts'
 import { listMessages } from './discord/outbox-list.ts'
 import type { Settings } from './settings.ts'
 
@@ -74,9 +75,9 @@ board.get('/launches.ics', async (c) => {
 })
 
 board.get('/outbox', async (c) => {
-  const { db, base } = c.var.board
+  const { db, base, settings } = c.var.board
   const messages = await emptyIfNoTables(listMessages(db, { all: true, limit: MAX_ROWS }), [])
-  return c.html(<OutboxPage c={c} base={base} messages={messages} />)
+  return c.html(<OutboxPage c={c} base={base} messages={messages} nameOf={channelNames(() => settings)} />)
 })
 
 board.get('/rejects', async (c) => {

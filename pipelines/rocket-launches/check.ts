@@ -4,7 +4,7 @@ import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnownQuota } from '../launches/launch-library/quota.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
-import { type Channel, channelOptions, channelsOf, whyNonePasses } from './discord/channel.ts'
+import { type Channel, channelsOf, silentFilters } from './discord/channel.ts'
 import { disabledAmong, disabledText } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
@@ -86,20 +86,19 @@ async function checkWebhooks(db: Queryable, channels: readonly Channel[]): Promi
   const name = 'webhooks'
   if (channels.length === 0)
     return { name, level: 'ok', message: 'DISCORD_WEBHOOK_URL is not set: nothing is posted, the log shows previews' }
-  const [disabled] = await disabledAmong(
-    db,
-    channels.map(({ webhook }) => webhook),
-  )
-  if (disabled === undefined) return { name, level: 'ok', message: `${channels.length} in use` }
-  return { name, level: 'fail', message: `webhook ${disabled.target} has been ${disabledText(disabled)}` }
+  const disabled = await disabledAmong(db, channels)
+  const names = channels.filter((one) => one.name !== one.webhook.target).map((one) => one.name)
+  const message = [`${channels.length} in use`, names.join(', ')].filter(Boolean).join(': ')
+  if (disabled.length === 0) return { name, level: 'ok', message }
+  const found = disabled.map((one) => `webhook ${one.name} has been ${disabledText(one)}`)
+  return { name, level: 'fail', message: found.join('; ') }
 }
 
 async function checkFilters(db: Queryable, { settings, now }: CheckHost<Settings>): Promise<Check[]> {
-  const options = channelOptions(settings())
-  if (options.filters.length === 0) return []
-  const nothing = await whyNonePasses(db, now(), options)
-  if (nothing === undefined) return [{ name: 'filters', level: 'ok', message: 'launches pass them' }]
-  return [{ name: 'filters', level: 'warn', message: `${nothing}; docs/discord.md explains filters` }]
+  const { filtered, silent } = await silentFilters(db, now(), settings())
+  if (!filtered) return []
+  if (silent.length === 0) return [{ name: 'filters', level: 'ok', message: 'launches pass them' }]
+  return [{ name: 'filters', level: 'warn', message: `${silent.join('; ')}; docs/discord.md explains filters` }]
 }
 
 async function checkOutbox(db: Queryable): Promise<Check> {

@@ -1,6 +1,7 @@
 import { webAddress } from 'tminus/connectors/discord'
 import { z } from 'zod'
 import { launchLibrarySettings } from '../launches/settings.ts'
+import { channelsFile } from './discord/channels-file.ts'
 import { discordSettings } from './discord/settings.ts'
 
 /** The environment variables of this pipeline. An empty variable counts as unset. */
@@ -21,6 +22,7 @@ export const settings = {
       return z.NEVER
     }),
   ...discordSettings,
+  DISCORD_CHANNELS_FILE: channelsFile,
   /** Where readers open the web server. Cards then link to the launch's page on the board. */
   PUBLIC_URL: z
     .string()

@@ -10,8 +10,14 @@ interface PageProps {
   base: string
 }
 
+interface OutboxProps extends PageProps {
+  messages: readonly ListedMessage[]
+  /** The name of the channel with this target. */
+  nameOf: (target: string) => string
+}
+
 /** Messages to the channels and their states. */
-export function OutboxPage({ c, base, messages }: PageProps & { messages: readonly ListedMessage[] }) {
+export function OutboxPage({ c, base, messages, nameOf }: OutboxProps) {
   return (
     <Page c={c} title="Outbox">
       <Head title="Outbox" base={base}>
@@ -36,7 +42,7 @@ export function OutboxPage({ c, base, messages }: PageProps & { messages: readon
                   <a href={`${base}/launches/${encodeURIComponent(message.launch_id)}`}>{brief(message.launch, 80)}</a>
                 )}
               </td>
-              <td data-label="Channel">{message.target}</td>
+              <td data-label="Channel">{nameOf(message.target)}</td>
               <td data-label="Since">
                 <Time at={message.updated_at} show="ago" />
               </td>

@@ -1,13 +1,16 @@
-import type { Ticks } from 'tminus'
+import { type Ticks, UsageError } from 'tminus'
 import type { Payload, Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import type { KnownLaunch } from '../../launches/launch.ts'
 import { countUpcoming, nearestLaunch } from '../../launches/upcoming.ts'
 import { EN, type Words } from '../../launches/words/en.ts'
 import type { Settings } from '../settings.ts'
+import { KEYS } from './channels-file.ts'
 import { passes, type Terms } from './filter.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import type { Rules } from './notices.ts'
+import type { SettingNames } from './outcome.ts'
+import type { ChannelSettings } from './settings.ts'
 import { rulesOf } from './volume.ts'
 
 /** Which messages are posted, and how they look. */
@@ -34,20 +37,38 @@ export interface Channel extends ChannelOptions {
   /** Names the channel in logs and lists. */
   name: string
   webhook: Webhook
+  /** What messages about a wrong setting of this channel tell the user to change. */
+  settings: SettingNames
 }
 
 export type DiscordSettings = Pick<Settings, `DISCORD_${string}` & keyof Settings>
 
 /** The channels in the order of the settings. None: nothing is posted, and the log shows a preview. */
 export function channelsOf(settings: DiscordSettings): Channel[] {
-  const options = channelOptions(settings)
-  return (settings.DISCORD_WEBHOOK_URL ?? []).map((webhook) => ({ ...options, name: webhook.target, webhook }))
+  const { DISCORD_WEBHOOK_URL: webhooks = [], DISCORD_CHANNELS_FILE: entries } = settings
+  if (entries === undefined)
+    return webhooks.map((webhook) => {
+      return { ...channelOptions(settings), name: webhook.target, webhook, settings: VARIABLES }
+    })
+  return entries.map(({ name, webhook, webhookSetting, settings: own }) => {
+    const names = { webhook: webhookSetting, tags: 'tags in DISCORD_CHANNELS_FILE' }
+    return { ...channelOptions(own, (variable) => `'${KEYS[variable]}'`), name, webhook, settings: names }
+  })
 }
 
-/** The options of a preview, and of every channel of DISCORD_WEBHOOK_URL. */
-export function channelOptions(settings: DiscordSettings): ChannelOptions {
+const VARIABLES: SettingNames = { webhook: 'DISCORD_WEBHOOK_URL', tags: 'DISCORD_FORUM_TAGS' }
+
+/**
+ * The options of a preview, and of every channel of DISCORD_WEBHOOK_URL.
+ *
+ * @param nameOf the name of a variable in messages; a channels file has other names
+ */
+export function channelOptions(
+  settings: ChannelSettings,
+  nameOf: (variable: keyof ChannelSettings) => string = (variable) => variable,
+): ChannelOptions {
   return {
-    ...filtersOf(settings),
+    ...filtersOf(settings, nameOf),
     rules: rulesOf(settings.DISCORD_VOLUME, settings.DISCORD_NOTICES, settings.DISCORD_REMINDERS),
     digest: settings.DISCORD_DIGEST,
     role: settings.DISCORD_ROLE_ID,
@@ -60,7 +81,10 @@ export function channelOptions(settings: DiscordSettings): ChannelOptions {
 
 const ANY: Terms = { include: [], exclude: [] }
 
-function filtersOf(settings: DiscordSettings): Pick<ChannelOptions, 'passes' | 'filters'> {
+function filtersOf(
+  settings: ChannelSettings,
+  nameOf: (variable: keyof ChannelSettings) => string,
+): Pick<ChannelOptions, 'passes' | 'filters'> {
   const filter = {
     providers: settings.DISCORD_FILTER_PROVIDERS ?? ANY,
     locations: settings.DISCORD_FILTER_LOCATIONS ?? ANY,
@@ -71,7 +95,44 @@ function filtersOf(settings: DiscordSettings): Pick<ChannelOptions, 'passes' | '
     (name) => `DISCORD_FILTER_${name}` as const,
   )
   const filters = names.filter((name) => settings[name] !== undefined)
-  return { filters, passes: filters.length === 0 ? undefined : (launch) => passes(launch, filter) }
+  return { filters: filters.map(nameOf), passes: filters.length === 0 ? undefined : (launch) => passes(launch, filter) }
+}
+
+/** Names channels by their targets. If the settings are wrong or have changed, a channel has its target as its name. */
+export function channelNames(settings: () => DiscordSettings): (target: string) => string {
+  const names = new Map(
+    unlessWrong(() => channelsOf(settings()), []).map(({ webhook, name }) => [webhook.target, name]),
+  )
+  return (target) => names.get(target) ?? target
+}
+
+/** For verbs and pages that work without these settings. */
+export function unlessWrong<T>(read: () => T, otherwise: T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof UsageError) return otherwise
+    throw error
+  }
+}
+
+/**
+ * A sentence for each channel whose filters exclude all upcoming launches. Channels of DISCORD_WEBHOOK_URL share their
+ * filters, so there is at most one sentence.
+ */
+export async function silentFilters(
+  db: Queryable,
+  now: Date,
+  settings: DiscordSettings,
+): Promise<{ filtered: boolean; silent: string[] }> {
+  const named = settings.DISCORD_CHANNELS_FILE !== undefined
+  const channels = named ? channelsOf(settings) : [{ ...channelOptions(settings), name: '' }]
+  const silent: string[] = []
+  for (const channel of channels) {
+    const nothing = await whyNonePasses(db, now, channel)
+    if (nothing !== undefined) silent.push(named ? `${channel.name}: ${nothing}` : nothing)
+  }
+  return { filtered: channels.some(({ filters }) => filters.length > 0), silent }
 }
 
 /** The message for the case that the filters exclude all upcoming launches; undefined in other cases. */

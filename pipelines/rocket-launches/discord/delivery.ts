@@ -144,8 +144,9 @@ interface Sending {
 /** Sends a claimed message and records the outcome. Returns true if the run must stop sending to this channel. */
 async function send(sending: Sending, delivery: Delivery, options: DeliveryOptions): Promise<boolean> {
   const outcome = await request(sending, options)
-  const changed = sending.claim.asked < MAX_REQUESTS ? await changedFor(outcome, sending, options) : undefined
-  if (changed === undefined) return await record(sending, outcome, delivery, options)
+  const changed = await changedFor(outcome, sending, options)
+  if (changed === undefined || sending.claim.asked >= MAX_REQUESTS)
+    return await record(sending, outcome, delivery, options)
   const claim = { ...sending.claim, asked: sending.claim.asked + 1 }
   return await send({ ...sending, ...changed, claim }, delivery, options)
 }
@@ -163,14 +164,17 @@ async function changedFor(
     return card && { thread: threadOf(row, forum ? card : undefined, channel) }
   }
   if (!hasSuspectImage(outcome, sending)) return undefined
-  log.warn(`${reasonOf(outcome)}; sending it without its image`, { image: message.embeds?.[0]?.image?.url })
+  log.warn(`${reasonOf(outcome, channel.settings)}; sending it without its image`, {
+    image: message.embeds?.[0]?.image?.url,
+  })
   return { message: withoutImages(message) }
 }
 
 /** True if Discord may have refused the message for its image. The message is then sent without the image. */
-function hasSuspectImage(outcome: Outcome, { message }: Sending): outcome is Outcome & { kind: 'rejected' } {
+function hasSuspectImage(outcome: Outcome, { message, claim }: Sending): outcome is Outcome & { kind: 'rejected' } {
   const isPictured = ({ image, thumbnail, author }: Embed) => (image ?? thumbnail ?? author?.icon_url) !== undefined
-  return outcome.kind === 'rejected' && outcome.imageSuspected && message.embeds?.some(isPictured) === true
+  const suspected = outcome.kind === 'rejected' && outcome.imageSuspected && claim.asked < MAX_REQUESTS
+  return suspected && message.embeds?.some(isPictured) === true
 }
 
 function withoutImages(message: Payload): Payload {
@@ -225,7 +229,8 @@ async function recordUnsent(
 ): Promise<boolean> {
   const { row, claim, card, send } = sending
   const isLast = claim.asked >= MAX_REQUESTS
-  const judged = judgeInForum(outcome, sending) ?? judge(outcome, send, row.kind === 'card' ? 'card' : 'notice')
+  const what = row.kind === 'card' ? 'card' : 'notice'
+  const judged = judgeInForum(outcome, sending) ?? judge(outcome, send, what, channel.settings)
   const verdict = isLast ? failInsteadOfWaiting(judged) : judged
   const { state, reason } = verdict.unsent
   if (outcome.kind === 'gone' && verdict.problem) await disable(db, channel.webhook, reason)

@@ -54,7 +54,7 @@ interface Attempt {
  * not if its launch has flown.
  */
 export function judgeInForum(outcome: NotSent, { send, card, thread }: Attempt): Verdict | undefined {
-  if (card === undefined && thread === undefined && saysForum(outcome))
+  if (thread === undefined && saysForum(outcome))
     return { unsent: { state: 'pending', reason: 'waits for the thread of its launch' }, card: 'waiting', stop: false }
   if (thread === undefined || !('id' in thread)) return undefined
   const closed = whyClosed(outcome, send)

@@ -39,8 +39,13 @@ export interface Verdict {
   stop: boolean
 }
 
-export function judge(outcome: NotSent, send: 'post' | 'edit', what: 'card' | 'notice'): Verdict {
-  const reason = reasonOf(outcome)
+export function judge(
+  outcome: NotSent,
+  send: 'post' | 'edit',
+  what: 'card' | 'notice',
+  settings: SettingNames,
+): Verdict {
+  const reason = reasonOf(outcome, settings)
   const pending: Verdict['unsent'] = { state: 'pending', reason }
   const retry = (code: string): Verdict => {
     return { unsent: pending, card: 'waiting', problem: { kind: 'retry', code, reason }, stop: true }
@@ -105,12 +110,19 @@ export function failInsteadOfWaiting(verdict: Verdict): Verdict {
   return { ...verdict, problem: { kind: 'failed', reason } }
 }
 
-export function reasonOf(outcome: NotSent): string {
+/** What to change if the channel's webhook or the tags of its forum are wrong. */
+export interface SettingNames {
+  webhook: string
+  tags: string
+}
+
+export function reasonOf(outcome: NotSent, { webhook, tags }: SettingNames): string {
   switch (outcome.kind) {
     case 'rejected': {
-      if (outcome.code === FORUM.tagRequired) return TAG_REQUIRED
+      if (outcome.code === FORUM.tagRequired)
+        return `the forum requires a tag (Discord's code ${outcome.code}); set ${tags} to the number of one of its tags`
       const code = outcome.code === 0 ? '' : `, code ${outcome.code}`
-      const setting = outcome.code === FORUM.unknownTag ? 'DISCORD_FORUM_TAGS' : 'DISCORD_WEBHOOK_URL'
+      const setting = outcome.code === FORUM.unknownTag ? tags : webhook
       const then = outcome.about === 'message' ? '' : `; check ${setting} and the webhook's permissions`
       return `Discord refused the message (HTTP ${outcome.status}${code}): ${outcome.message}${then}`
     }
@@ -119,31 +131,27 @@ export function reasonOf(outcome: NotSent): string {
     case 'edit_limited':
       return 'Discord accepts no more edits of this message for now; a later run tries again'
     case 'archived':
-      return 'the thread is archived; unarchive it on Discord, or set the id of another thread in DISCORD_WEBHOOK_URL'
+      return `the thread is archived; unarchive it on Discord, or set the id of another thread in ${webhook}`
     case 'unknown':
       return `it is not known whether Discord received the message: ${outcome.reason}`
     case 'unreachable':
-      return `Discord cannot be reached (${outcome.reason}); check the network and DISCORD_WEBHOOK_URL`
+      return `Discord cannot be reached (${outcome.reason}); check the network and ${webhook}`
     case 'gone':
-      return goneText(outcome.code)
+      return goneText(outcome.code, webhook)
     case 'message_gone':
       return 'the message was deleted on Discord, so it is not posted again'
   }
 }
 
-const TAG_REQUIRED = `the forum requires a tag (Discord's code ${FORUM.tagRequired}); set DISCORD_FORUM_TAGS to the number of one of its tags`
-
-function goneText(code: number): string {
+function goneText(code: number, setting: string): string {
   const named = `(Discord's code ${code})`
   switch (code) {
     case GONE.token:
-      return `the webhook's token is wrong ${named}; copy the webhook's address again and set DISCORD_WEBHOOK_URL`
+      return `the webhook's token is wrong ${named}; copy the webhook's address again and set ${setting}`
     case GONE.thread:
-      return `the thread or channel no longer exists ${named}; remove ?thread_id= from DISCORD_WEBHOOK_URL, or use the id of another thread`
-    case GONE.forum:
-      return `the webhook belongs to a forum, where every message needs a thread ${named}; create a post there and add ?thread_id= with its id to DISCORD_WEBHOOK_URL`
+      return `the thread or channel no longer exists ${named}; remove ?thread_id= from ${setting}, or use the id of another thread`
     default:
-      return `the webhook no longer exists, or its address is incomplete ${named}; copy its address again or create a new webhook, then set DISCORD_WEBHOOK_URL`
+      return `the webhook no longer exists, or its address is incomplete ${named}; copy its address again or create a new webhook, then set ${setting}`
   }
 }
 

@@ -19,7 +19,7 @@ const terms = z
   })
   .optional()
 
-/** The settings of the channels. */
+/** The settings of the channels. An entry of DISCORD_CHANNELS_FILE has the same settings, under the names of `KEYS`. */
 export const discordSettings = {
   /** Unset: the run logs a preview and posts nothing. The parsed objects do not print their tokens. */
   DISCORD_WEBHOOK_URL: z
@@ -102,6 +102,8 @@ export const discordSettings = {
     .refine((value) => webAddress(value) !== undefined, { error: 'must be an http(s) address of a picture' })
     .optional(),
 }
+
+export type ChannelSettings = z.output<z.ZodObject<typeof discordSettings>>
 
 /** The webhooks, or an error message. The message contains no part of the value, because the value contains tokens. */
 function parseWebhooks(value: string): Webhook[] | string {

@@ -54,13 +54,18 @@ export async function listDisabled(db: Queryable): Promise<DisabledTarget[]> {
   return rows
 }
 
-/** Returns the disabled ones of these webhooks. A webhook whose address has changed is no longer disabled. */
-export async function disabledAmong(db: Queryable, webhooks: readonly Webhook[]): Promise<DisabledTarget[]> {
+/** Returns the disabled ones of these channels. A channel whose webhook's address has changed is no longer disabled. */
+export async function disabledAmong<C extends { webhook: Webhook }>(
+  db: Queryable,
+  channels: readonly C[],
+): Promise<(C & DisabledTarget)[]> {
   const { rows } = await db.query<DisabledTarget>(
     'select target, disabled_at, reason from discord_target where address = any ($1) order by disabled_at, target',
-    [webhooks.map(digest)],
+    [channels.map(({ webhook }) => digest(webhook))],
   )
-  return rows
+  return rows.flatMap((row) => {
+    return channels.filter(({ webhook }) => webhook.target === row.target).map((one) => ({ ...one, ...row }))
+  })
 }
 
 /** A hash that identifies an address without revealing it, because a token has over 400 bits. */

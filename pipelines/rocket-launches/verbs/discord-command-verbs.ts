@@ -2,6 +2,7 @@ import { type CommandHost, humanDuration, TminusError } from 'tminus'
 import { type Database, inTransaction } from 'tminus/db'
 import { instantText } from '../../launches/launch-text.ts'
 import { FORGOTTEN, RESENT } from '../discord/card.ts'
+import { channelNames } from '../discord/channel.ts'
 import {
   type ListedMessage,
   listMessages,
@@ -12,6 +13,7 @@ import {
   whyWords,
 } from '../discord/outbox-list.ts'
 import { disabledText, enable, listDisabled } from '../discord/target.ts'
+import type { Settings } from '../settings.ts'
 
 interface Options {
   output: 'table' | 'json'
@@ -23,27 +25,30 @@ interface Options {
 export async function showOutbox(db: Database, host: CommandHost, { output, all, limit }: Options): Promise<void> {
   const messages = await listMessages(db, { all: all === true, limit })
   const disabled = await listDisabled(db)
+  const nameOf = channelNames(() => host.settings() as Settings)
   if (output === 'json') {
-    host.printJson({ messages, disabled_targets: disabled })
+    const named = <T extends { target: string }>(rows: readonly T[]) =>
+      rows.map(({ target, ...row }) => ({ ...row, target, channel: nameOf(target) }))
+    host.printJson({ messages: named(messages), disabled_targets: named(disabled) })
     return
   }
-  for (const one of disabled) host.print(`${one.target} has been ${disabledText(one)}`)
+  for (const one of disabled) host.print(`${nameOf(one.target)} has been ${disabledText(one)}`)
   if (messages.length === 0) {
     host.print(all ? 'No messages yet' : 'Every message was delivered')
     return
   }
   host.table(
-    ['id', 'state', 'what', 'launch', 'since', 'target', 'why'],
+    ['id', 'state', 'what', 'launch', 'since', 'channel', 'why'],
     messages.map((message) => [
       String(message.outbox_id),
       stateWord(message),
       whatWords(message),
       message.launch,
       instantText(message.updated_at),
-      message.target,
+      nameOf(message.target),
       whyWords(message),
     ]),
-    { spare: ['target', 'since'] },
+    { spare: ['channel', 'since'] },
   )
 }
 
@@ -57,10 +62,11 @@ export async function resend(db: Database, host: CommandHost, id: number): Promi
     const enabled = await enable(connection, message.target)
     // If the webhook was disabled, its pending messages are sent anyway. Keeps the state of the message, so that an
     // edit does not become a new post.
+    const nameOf = channelNames(() => host.settings() as Settings)
     const isWaiting = message.state === 'pending' && enabled
     if (!isWaiting && message.state !== 'unknown' && message.state !== 'dead') throw wrongState(message, 'sent again')
     if (!isWaiting) await setState(connection, id, { state: 'pending', reason: RESENT })
-    host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${message.target} is enabled again` : ''}`)
+    host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${nameOf(message.target)} is enabled again` : ''}`)
     if (message.state === 'unknown') host.print('If the first attempt arrived, the channel will have it twice')
   })
 }

@@ -1,4 +1,4 @@
-import { type CommandHost, commandFor, TminusError, UsageError } from 'tminus'
+import { type CommandHost, commandFor, TminusError } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import type { StoredLaunch } from '../../launches/launch.ts'
 import { instantText, longTime, moveText, statusText } from '../../launches/launch-text.ts'
@@ -6,7 +6,7 @@ import { findOneLaunch } from '../../launches/one-launch.ts'
 import { readChanges, readSlips, type Slips } from '../../launches/read-launches.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
 import { EN } from '../../launches/words/en.ts'
-import { channelOptions, whyNonePasses } from '../discord/channel.ts'
+import { silentFilters, unlessWrong } from '../discord/channel.ts'
 import type { Settings } from '../settings.ts'
 import { printChanges } from './launches-list.ts'
 
@@ -29,18 +29,9 @@ export async function showNext(db: Queryable, host: CommandHost, { output }: Out
     return
   }
   printFacts(host, launch)
-  const note = await filterNote(db, host)
-  if (note !== undefined) host.print(`\nNote: ${note}`)
-}
-
-/** A note if the filters exclude all launches. Ignores wrong settings, because this verb works without them. */
-async function filterNote(db: Queryable, host: CommandHost): Promise<string | undefined> {
-  try {
-    return await whyNonePasses(db, host.now(), channelOptions(host.settings() as Settings))
-  } catch (error) {
-    if (error instanceof UsageError) return undefined
-    throw error
-  }
+  const settings = unlessWrong(() => host.settings() as Settings, undefined)
+  const { silent } = settings ? await silentFilters(db, host.now(), settings) : { silent: [] }
+  for (const note of silent) host.print(`\nNote: ${note}`)
 }
 
 /** `launches show`. */

@@ -1,8 +1,7 @@
-import { z } from 'zod'
 import { type Parsed, parseLaunch } from '../../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../../pipelines/launches/store-page.ts'
 import dag from '../../../../pipelines/rocket-launches/dag.ts'
-import { settings } from '../../../../pipelines/rocket-launches/settings.ts'
+import { parseSettings } from '../../../../src/config.ts'
 import type { Database } from '../../../../src/db/pool.ts'
 import { openLog } from '../../../../src/log.ts'
 import { openMetadata } from '../../../../src/metadata/metadata.ts'
@@ -25,7 +24,7 @@ export async function openBoard(
     db,
     loaded: { dags: new Map([[dag.id, dag]]), files: new Map(), importErrors: [] },
     web: { ...served, port: 0 },
-    settingsOf: () => z.object(settings).parse(env),
+    settingsOf: () => parseSettings(env, [dag]).settings.get(dag.id) ?? {},
     now,
     scrub: (text) => text,
     log: openLog({ level: 'silent', format: 'json', scrub: (text) => text }),

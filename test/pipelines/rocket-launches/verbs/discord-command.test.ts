@@ -35,7 +35,7 @@ describe('discord outbox', () => {
     const id = await loseAnswer()
     const shown = await discord('outbox')
     expect([shown.code, shown.stderr]).toEqual([0, ''])
-    expect(lines(shown.stdout)[0]).toMatch(/^id +state +what +launch +since +target +why$/)
+    expect(lines(shown.stdout)[0]).toMatch(/^id +state +what +launch +since +channel +why$/)
     expect(lines(shown.stdout).slice(1)).toEqual([
       expect.stringMatching(new RegExp(`^${id} +unknown +hold 1 +Falcon 9 \\| Nearest .* HTTP 500$`)),
     ])
