@@ -23,7 +23,7 @@ test('two processes, one of which is killed repeatedly, count every success once
   const after = new After({ db, dags: dags.values(), log: silent })
   await after.check()
   await after.stop()
-  const followed = `(values ('either', 'a', ''), ('either', 'b', ''), ('both', 'a', ''), ('both', 'b', 'load'),
+  const followed = `(values ('either', 'orders', ''), ('either', 'prices', ''), ('both', 'orders', ''), ('both', 'prices', 'load'),
     ('chained', 'either', '')) as f (dag_id, source, task_id)`
   const { rows } = await db.query<Record<string, number | string>>(
     `select f.dag_id || ' ' || f.source as pair, count(*)::int as successes,

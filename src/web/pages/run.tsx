@@ -161,13 +161,17 @@ function Linked({ title, found }: { title: string; found: readonly FollowedRun[]
   return (
     <section class="stack">
       <h2 class="minor">{title}</h2>
-      <Table name={title} columns={[...(tasks ? ['Task'] : []), 'Run', 'State']} brief>
+      <Table name={title} columns={['Run', ...(tasks ? ['Task'] : []), 'State']} brief>
         {found.map((one) => (
           <tr>
-            {tasks && <th scope="row">{one.task_id && <Id id={one.task_id} />}</th>}
-            <td data-label="Run">
+            <th scope="row">
               <RunLink to={one} />
-            </td>
+            </th>
+            {tasks && (
+              <td data-label="Task">
+                {one.task_id === null ? <span class="nobreak">whole run</span> : <Id id={one.task_id} />}
+              </td>
+            )}
             <td class="fold-end">
               <StateMark state={one.state} />
             </td>
