@@ -59,6 +59,8 @@ describe('the digest on a channel', () => {
       ...['**Launch day**', '25 November 2026 (time to be announced) · Date to be determined'],
       ...['**Launch end**', '2026-11-30 08:00Z · Go for launch'],
     ])
+    const [, next] = await run(7 * DAY)
+    expect(next && linesOf(next).filter((line) => line.startsWith('**'))).toEqual(['**Launch after**'])
   })
 
   test('pings no one, and comes from the sender of the channel', async () => {
@@ -215,6 +217,9 @@ describe('the message of a digest', () => {
   test('links the launches, unless there are too many', () => {
     expect(textOf([launchOf(1)])).toContain(
       '[**Falcon 9 Block 5 | Starlink Group 1**](https://spacelaunchnow.me/launch/falcon',
+    )
+    expect(textOf([launchOf(1, { info_url: 'https://example.com/a_(b)' })])).toContain(
+      '(https://example.com/a_%28b%29)',
     )
     const sixty = textOf(Array.from({ length: 60 }, (_, index) => launchOf(index)))
     expect(sixty).not.toContain('https')
