@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Parsed, parseLaunch } from '../../pipelines/launches/parse-launch.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
 import { sampleLaunches } from '../../pipelines/rocket-launches/demo/launches.ts'
@@ -14,123 +14,159 @@ import { BROWSER, newPage, openBrowser, RESULTS } from '../web/browser.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
 const WIDTHS = [1440, 390]
 
 type Raw = Record<string, unknown>
 
-/** Draws the messages of one launch as Discord shows them: `test-results/discord-NAME-WIDTH.png`. */
+/** Draws each message as Discord shows it: `test-results/discord-NAME-WIDTH.png`. */
 describe.skipIf(BROWSER === undefined)('pictures of the messages', () => {
   const channel = Announcing.use()
-  const [version, longest] = longestLaunch()
+  const { version, launches, longest } = recordedLaunches()
   let browser: Browser
   beforeAll(async () => {
     browser = await openBrowser()
   })
   afterAll(() => browser?.close())
+  beforeEach(async () => {
+    await channel.database.pool.query('truncate rocket_launches')
+    channel.env = {
+      ...{ DISCORD_USERNAME: 'T-minus', DISCORD_ROLE_ID: '123456789012345678:reminder,hold,go,slip,result' },
+      PUBLIC_URL: 'https://launches.example',
+    }
+  })
 
-  /** Stores the launch as Launch Library has it from now on. */
-  async function change(changes: Raw): Promise<void> {
-    Object.assign(longest, changes, { last_updated: iso(channel.now) })
-    await store(channel.database.pool, [longest], channel.now, version)
-  }
-
-  /** A run at this time. Returns the messages that it posted, in their first state. */
-  async function run(at: number): Promise<ChannelMessage[]> {
+  /** A run at this time, after Launch Library changed the launch. Returns the new messages, as they were posted. */
+  async function run(at: number, changes: Raw = {}): Promise<ChannelMessage[]> {
     channel.now = new Date(at)
+    Object.assign(longest, changes, { last_updated: iso(at) })
+    await store(channel.database.pool, [longest], channel.now, version)
     const before = channel.discord.messages.length
     await channel.notify({ scheduledFor: channel.now })
     return channel.discord.messages.slice(before).map((message) => ({ ...message, ...message.versions[0] }))
   }
 
+  /** A launch from its card to its result: the new messages of each step. */
+  async function story(): Promise<Record<string, ChannelMessage[]>> {
+    const first = Date.parse('2026-11-22T10:17:00Z')
+    const slipped = first + 51 * HOUR
+    const net = slipped + 30 * MINUTE
+    const timeOf = (ms: number) => ({ net: iso(ms), window_start: iso(ms), window_end: iso(ms + HOUR) })
+    const minute = { id: 1, name: 'Minute' }
+    const reasons = { holdreason: REASON, failreason: REASON }
+    return {
+      card: await run(first - 30 * HOUR, { ...timeOf(first), ...GO, net_precision: minute, webcast_live: false }),
+      slip: await run(first - 20 * HOUR, { ...timeOf(slipped), ...reasons }),
+      settled: await run(first - 19 * HOUR),
+      hold: await run(slipped - 2 * HOUR, { status: { id: 5, name: 'Hold' } }),
+      'go-again': await run(slipped - 100 * MINUTE, { ...timeOf(net), ...GO }),
+      later: await run(slipped - 85 * MINUTE),
+      reminder: await run(net - HOUR, { webcast_live: true }),
+      result: await run(net + 10 * MINUTE, { status: { id: 4, name: 'Failure' } }),
+    }
+  }
+
   async function draw(name: string, messages: readonly ChannelMessage[], options?: ChannelPageOptions): Promise<void> {
+    expect([name, messages.length]).toEqual([name, expect.toSatisfy((count: number) => count > 0)])
     for (const width of WIDTHS) {
       const context = await browser.newContext({ viewport: { width, height: 200 }, colorScheme: 'dark' })
       await context.route(/^https?:/, (route) => {
-        const name = pictureNames[route.request().url().length % pictureNames.length] ?? 'day'
-        return route.fulfill({ body: picture(name) ?? '', contentType: 'image/png' })
+        const sky = pictureNames[route.request().url().length % pictureNames.length] ?? 'day'
+        return route.fulfill({ body: picture(sky) ?? '', contentType: 'image/png' })
       })
       const { page, complaints } = await newPage(context)
-      await page.setContent(channelPage(messages, channel.now, options), { waitUntil: 'networkidle' })
+      const now = messages.at(-1)?.postedAt ?? channel.now
+      await page.setContent(channelPage(messages, now, options), { waitUntil: 'networkidle' })
       await page.screenshot({ path: `${RESULTS}discord-${name}-${width}.png`, fullPage: true })
-      expect([name, width, complaints]).toEqual([name, width, []])
-      expect([name, width, await page.evaluate(WIDER)]).toEqual([name, width, []])
+      expect([name, width, complaints, await page.evaluate(WIDER)]).toEqual([name, width, [], []])
       await context.close()
     }
   }
 
-  test('every message fits its width, with the longest texts', async () => {
-    await channel.database.pool.query('truncate rocket_launches')
-    channel.env = {
-      ...{ DISCORD_USERNAME: 'T-minus', DISCORD_ROLE_ID: '123456789012345678:reminder,hold,go,slip,result' },
-      DISCORD_NOTICES: 'slip,hold,go,result,reminder',
+  test('the messages about one launch fit their width', async () => {
+    const { settled, later, ...steps } = await story()
+    for (const [name, messages] of Object.entries(steps)) {
+      const after = name === 'slip' ? settled : name === 'go-again' ? later : undefined
+      await draw(name, [...messages, ...(after ?? [])])
     }
-    let net = Date.parse('2026-11-22T10:17:00Z')
-    const at = (ms: number) => ({
-      net: iso(new Date(net)),
-      window_start: iso(new Date(net)),
-      window_end: iso(new Date(net + ms)),
-    })
-    channel.now = new Date(net - 30 * HOUR)
-    await change({
-      ...at(HOUR),
-      status: { id: 1, name: 'Go' },
-      net_precision: { id: 1, name: 'Minute' },
-      webcast_live: false,
-    })
-    await draw('card', await run(net - 30 * HOUR))
-
-    net += 2 * DAY + 3 * HOUR
-    await change(at(HOUR))
-    await draw('slip', await run(net - 2 * DAY - 26 * HOUR))
-
-    channel.now = new Date(net - 2 * HOUR)
-    await change({ status: { id: 5, name: 'Hold' } })
-    await draw('hold', await run(net - 2 * HOUR))
-
-    net += 30 * MINUTE
-    channel.now = new Date(net - 100 * MINUTE)
-    await change({ ...at(HOUR), status: { id: 1, name: 'Go' } })
-    await draw('go-again', await run(net - 80 * MINUTE))
-
-    await change({ webcast_live: true })
-    await draw('reminder', await run(net - 60 * MINUTE))
-
-    channel.now = new Date(net + 10 * MINUTE)
-    await change({ status: { id: 4, name: 'Failure' } })
-    await draw('result', await run(net + 10 * MINUTE))
     await draw('channel', channel.discord.messages)
-  }, 120_000)
+  }, 300_000)
+
+  test('a thread of a forum fits its width', async () => {
+    channel.forum = {}
+    await story()
+    const [thread] = channel.discord.threads
+    const inThread = channel.discord.messages.filter(({ threadId }) => threadId === thread?.id)
+    await draw('forum-thread', inThread, { name: thread?.name ?? '', isThread: true })
+  }, 300_000)
+
+  test('a digest fits its width', async () => {
+    const monday = Date.parse('2026-11-23T08:00:00Z')
+    const raws = launches.slice(0, 60).map((launch, index) => {
+      const net = iso(monday + (index + 1) * 2.5 * HOUR)
+      return { ...launch, net, window_start: net, window_end: net, id: `${index}`, last_updated: iso(monday) }
+    })
+    channel.env.DISCORD_DIGEST = '0 9 * * 1 Europe/Berlin'
+    channel.env.DISCORD_NOTICES = 'none'
+    const digests = () => channel.discord.messages.filter(({ embeds }) => embeds?.[0]?.title === EN.digest.title)
+    channel.now = new Date(monday)
+    await store(channel.database.pool, raws.slice(0, 8), channel.now, version)
+    await channel.notify()
+    await draw('digest', digests())
+    await store(channel.database.pool, raws, channel.now, version)
+    await channel.notify()
+    await draw('digest-60', digests())
+  }, 300_000)
 })
+
+const GO = { status: { id: 1, name: 'Go for Launch' } }
+/** The recorded answers have no reason. */
+const REASON =
+  'Upper level winds exceed the limits of the vehicle, and the ground team works on a leak of liquid oxygen at the quick disconnect of the second stage.'
 
 /** The texts of elements that are wider than the page or their parent. */
 const WIDER = `[...document.querySelectorAll('body *')]
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 || element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== 'inline')
   .map((element) => element.className + ': ' + element.textContent.trim().slice(0, 60))`
 
-function iso(date: Date): string {
-  return `${date.toISOString().slice(0, 19)}Z`
+function iso(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
-/** A launch whose parts are the longest of the recorded launches (without recordings: of the sample launches). */
-function longestLaunch(): ['2.2.0' | '2.3.0', Raw] {
+/** The parts of a launch that a card shows. */
+const PARTS = [
+  'name',
+  'launch_service_provider',
+  'rocket',
+  'mission',
+  'pad',
+  'program',
+  'mission_patches',
+  'probability',
+]
+
+interface Launches {
+  version: '2.2.0' | '2.3.0'
+  launches: Raw[]
+  /** A launch whose parts are those with the longest texts. */
+  longest: Raw
+}
+
+/** The recorded launches in detailed mode. Without recordings: the sample launches. */
+function recordedLaunches(): Launches {
   const version = RECORDED ? '2.2.0' : '2.3.0'
-  const all: Raw[] = RECORDED
-    ? recorded('v2.2.0-upcoming-detailed').flatMap(({ launches }) => launches)
+  const launches: Raw[] = RECORDED
+    ? recorded('v2.2.0-upcoming-detailed').flatMap((one) => one.launches)
     : sampleLaunches(new Date('2026-11-21T05:00:00Z'), { origin: 'https://pictures.test' })
   const lengthOf = (raw: Raw) => {
     const parsed: Parsed = parseLaunch(version, raw)
     if (!('launch' in parsed)) return 0
-    const launch = { ...parsed.launch, id: 0, first_seen_at: null, updated_at: null, vanished_at: null }
+    const launch = { ...parsed.launch, details: raw, id: 0, first_seen_at: null, updated_at: null, vanished_at: null }
     return JSON.stringify(launchCard(launch, { now: new Date(), dataAsOf: new Date() }, EN)).length
   }
-  let longest = all[0] ?? {}
-  for (const part of Object.keys(longest)) {
-    if (['id', 'status', 'net', 'net_precision'].includes(part)) continue
-    const candidates = all.map((raw) => ({ ...longest, [part]: raw[part] }))
+  let longest = launches.find((launch) => lengthOf(launch) > 0) ?? {}
+  for (const part of PARTS) {
+    const candidates = launches.map((launch) => ({ ...longest, [part]: launch[part] }))
     longest = candidates.reduce((best, one) => (lengthOf(one) > lengthOf(best) ? one : best))
   }
-  const reasons = all.flatMap(({ holdreason, failreason }) => [`${holdreason ?? ''}`, `${failreason ?? ''}`])
-  const reason = reasons.reduce((best, one) => (one.length > best.length ? one : best), 'Weather')
-  return [version, { ...longest, holdreason: reason, failreason: reason }]
+  return { version, launches, longest }
 }

@@ -71,7 +71,7 @@ export function colorOf({ status }: Pick<Facts, 'status'>): number {
 }
 
 /** The emoji of a status with a space; empty for an unknown status. */
-function emojiOf({ status }: Pick<Facts, 'status'>): string {
+export function emojiOf({ status }: Pick<Facts, 'status'>): string {
   const { emoji } = LOOKS[status] ?? {}
   return emoji === undefined ? '' : `${emoji} `
 }

@@ -5,7 +5,7 @@ import { detailsUrl } from '../../launches/launch-facts.ts'
 import { timeText } from '../../launches/time.ts'
 import type { Words } from '../../launches/words/en.ts'
 import { type Facts, factsOf } from './card-facts.ts'
-import { escaped, netText, statusText } from './card-message.ts'
+import { emojiOf, escaped, netText, statusText } from './card-message.ts'
 
 /** A digest and the content that its message should show. Like a card, it is edited when its facts change. */
 export interface Digest {
@@ -90,11 +90,11 @@ function dayText(instant: string): string {
   return `<t:${Math.floor(Date.parse(instant) / 1_000)}:D>`
 }
 
-/** The name, below it the time and the status. */
+/** The name after the emoji of its status; below it the time and the status. */
 function textOf(launch: DigestLaunch, links: boolean, words: Words): string {
   const name = `**${escaped(truncate(launch.name, NAME_LENGTH))}**`
   const title = links && launch.details ? `[${name}](${launch.details.replace(/[()]/g, encoded)})` : name
-  return `${title}\n${netText(launch, words)} · ${escaped(statusText(launch, words))}`
+  return `${emojiOf(launch)}${title}\n${netText(launch, words)} · ${escaped(statusText(launch, words))}`
 }
 
 /** A parenthesis would end the link. */

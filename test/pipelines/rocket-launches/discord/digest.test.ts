@@ -54,13 +54,13 @@ describe('the digest on a channel', () => {
     const [message] = await run(30_000)
     expect(message && linesOf(message).map((line) => line.replaceAll(/<t:(\d+):D>/g, '$1'))).toEqual([
       `${MONDAY / 1_000} – ${(MONDAY + 7 * DAY) / 1_000}`,
-      ...['**Vulcan | Later**', '2026-11-23 10:00Z · Go for launch'],
-      ...['**Launch late**', '2026-11-25 23:00Z · Date to be confirmed'],
-      ...['**Launch day**', '25 November 2026 (time to be announced) · Date to be determined'],
-      ...['**Launch end**', '2026-11-30 08:00Z · Go for launch'],
+      ...['🟢 **Vulcan | Later**', '2026-11-23 10:00Z · Go for launch'],
+      ...['🟡 **Launch late**', '2026-11-25 23:00Z · Date to be confirmed'],
+      ...['⚪ **Launch day**', '25 November 2026 (time to be announced) · Date to be determined'],
+      ...['🟢 **Launch end**', '2026-11-30 08:00Z · Go for launch'],
     ])
     const [, next] = await run(7 * DAY)
-    expect(next && linesOf(next).filter((line) => line.startsWith('**'))).toEqual(['**Launch after**'])
+    expect(next && linesOf(next).filter((line) => line.includes('**'))).toEqual(['🟢 **Launch after**'])
   })
 
   test('pings no one, and comes from the sender of the channel', async () => {
@@ -79,7 +79,7 @@ describe('the digest on a channel', () => {
     await launch('new', '2026-11-27T00:00:00Z')
     const [edited] = await run(2 * HOUR)
     expect(edited?.id).toBe(first?.id)
-    expect(edited && linesOf(edited).join()).toMatch(/Later\*\*,.* · Launch successful,\*\*Launch new/)
+    expect(edited && linesOf(edited).join()).toMatch(/Later\*\*,.* · Launch successful,🟢 \*\*Launch new/)
     const [, second] = await run(7 * DAY)
     expect(second && linesOf(second).join()).toContain('No launch is planned')
     await channel.database.pool.query(`update rocket_launches set status_id = 4 where launch_id = 'b'`)
@@ -110,9 +110,9 @@ describe('the digest on a channel', () => {
     )
     await launch('other', '2026-11-27T00:00:00Z', { provider: 'Rocket Lab' })
     const messages = await run(0, { webhooks, env: { DISCORD_FILTER_PROVIDERS: 'Rocket Lab' } })
-    expect(messages.map((message) => linesOf(message).filter((line) => line.startsWith('**')))).toEqual([
-      ['**Launch other**'],
-      ['**Launch other**'],
+    expect(messages.map((message) => linesOf(message).filter((line) => line.includes('**')))).toEqual([
+      ['🟢 **Launch other**'],
+      ['🟢 **Launch other**'],
     ])
   })
 
