@@ -13,6 +13,7 @@ import { aboutPages } from './pages/about-dag.tsx'
 import { chartPages } from './pages/charts.tsx'
 import { dagsPages } from './pages/dags.tsx'
 import { deletePages } from './pages/delete.tsx'
+import { displayPages } from './pages/display.ts'
 import { graphPages } from './pages/graph.tsx'
 import { gridPages } from './pages/grid.tsx'
 import { jobPages } from './pages/jobs.tsx'
@@ -68,6 +69,7 @@ export function buildApp(
   app.use(visiblePages)
   mount?.(app)
   app.route('/', assets)
+  app.route('/', displayPages)
   app.use(identifyViewer, readCodeNotice)
   for (const pages of PAGES) app.route('/', pages)
   mountBoards(app, boards, site)

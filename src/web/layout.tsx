@@ -6,6 +6,7 @@ import { commandFor } from '../command-for.ts'
 import { VERSION } from '../version.ts'
 import { assetUrl } from './assets.ts'
 import { CodeNotice } from './code-notice.tsx'
+import { DisplayForm, displayOf } from './display.tsx'
 import { Sprite } from './parts.tsx'
 import { type Share, ShareTags } from './share.tsx'
 import type { Site, Viewer, WebContext } from './site.ts'
@@ -27,14 +28,15 @@ export interface PageProps {
 /** A whole document: head, navigation, content, footer. `c.html(<Page c={c} title="…">…</Page>)`. */
 export function Page({ c, title, description, share, scripts = [], styles = [], children }: PageProps) {
   const { site, viewer } = c.var as { site: Site; viewer: Viewer | undefined }
+  const display = displayOf(c)
   return (
     <>
       {raw('<!doctype html>')}
-      <html lang="en">
+      <html lang="en" data-theme={display.theme} data-zone={display.zone}>
         <head>
           <meta charset="utf-8" />
           <meta name="viewport" content="width=device-width, initial-scale=1" />
-          <meta name="color-scheme" content="light dark" />
+          <meta name="color-scheme" content={display.theme === 'system' ? 'light dark' : display.theme} />
           <meta name="htmx-config" content={HTMX} />
           {description && <meta name="description" content={description} />}
           {share && <ShareTags c={c} title={title} description={description} share={share} />}
@@ -60,7 +62,7 @@ export function Page({ c, title, description, share, scripts = [], styles = [], 
             <CodeNotice c={c} />
             {children}
           </main>
-          <Foot site={site} viewer={viewer} />
+          <Foot c={c} site={site} viewer={viewer} />
         </body>
       </html>
     </>
@@ -149,9 +151,10 @@ function Mark() {
   )
 }
 
-function Foot({ site, viewer }: { site: Site; viewer: Viewer | undefined }) {
+function Foot({ c, site, viewer }: { c: WebContext; site: Site; viewer: Viewer | undefined }) {
   return (
     <footer class="foot">
+      <DisplayForm c={c} />
       {viewer?.name === null && (
         <p>
           Open to anyone on this machine, because there are no users yet. To require a sign-in:{' '}
@@ -159,7 +162,7 @@ function Foot({ site, viewer }: { site: Site; viewer: Viewer | undefined }) {
         </p>
       )}
       <p>
-        T-minus {VERSION} · <span data-zone>times are in UTC</span>
+        T-minus {VERSION} · <span id="zone-note">times are in UTC</span>
         {Math.abs(site.now().getTime() - Date.now()) > 60_000 && ' · the clock of this process is set by CLOCK'}
       </p>
     </footer>

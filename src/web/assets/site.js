@@ -1,8 +1,16 @@
-// Shows times in the reader's zone and keeps live pages current. Every page also works without this script.
-const zoned = (options) => new Intl.DateTimeFormat(undefined, options)
+// Shows times in the reader's zone (or in UTC, as chosen in the footer) and keeps live pages current. Every page also works without this script.
+const isUtc = document.documentElement.dataset.zone === 'utc'
+const zone = isUtc ? { timeZone: 'UTC' } : {}
+const zoned = (options) => new Intl.DateTimeFormat(undefined, { ...options, ...zone })
 const day = { year: 'numeric', month: 'short', day: 'numeric' }
 const FORMS = {
-  time: zoned({ ...day, hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+  time: zoned({
+    ...day,
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    ...(isUtc && { timeZoneName: 'short' }),
+  }),
   ago: zoned({ ...day, hour: '2-digit', minute: '2-digit' }),
   date: zoned(day),
   clock: zoned({ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' }),
@@ -12,7 +20,7 @@ function short(at) {
   const year = at.getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' }
   const seconds = at.getSeconds() === 0 ? {} : { second: '2-digit' }
   const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...seconds }
-  return at.toLocaleString(undefined, { day: 'numeric', month: 'short', ...year, ...clock })
+  return at.toLocaleString(undefined, { day: 'numeric', month: 'short', ...year, ...clock, ...zone })
 }
 FORMS.short = { format: short }
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
@@ -39,7 +47,7 @@ function localTimes(root = document) {
     const text = near ? distance(away) : FORMS[show]?.format(at)
     time.textContent = show === 'next' && away < -500 ? `was due ${text}` : text
     if (!time.dataset.utc) time.dataset.utc = time.title
-    time.title = `${FORMS.time.format(at)} · ${time.dataset.utc}`
+    if (!isUtc) time.title = `${FORMS.time.format(at)} · ${time.dataset.utc}`
   }
 }
 
@@ -105,8 +113,9 @@ document.addEventListener('htmx:beforeSwap', (event) => {
 
 document.addEventListener('DOMContentLoaded', () => {
   localTimes()
-  const zone = document.querySelector('[data-zone]')
-  if (zone) zone.textContent = 'times are in your zone, hover for UTC'
+  const note = document.getElementById('zone-note')
+  if (note && !isUtc) note.textContent = 'times are in your zone, hover for UTC'
+  document.getElementById('zones')?.removeAttribute('hidden')
   follow()
   // On a narrow screen the open tab or link may be scrolled out of view.
   for (const open of document.querySelectorAll('.top [aria-current], .tabs [aria-current]'))

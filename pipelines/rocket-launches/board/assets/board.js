@@ -1,6 +1,7 @@
 // Updates countdowns, shows times in the reader's zone, and refreshes parts of the page. The page also works without
 // it.
-const zoned = (options) => new Intl.DateTimeFormat(undefined, options)
+const zone = document.documentElement.dataset.zone === 'utc' ? { timeZone: 'UTC' } : {}
+const zoned = (options) => new Intl.DateTimeFormat(undefined, { ...options, ...zone })
 const DAY = { weekday: 'short', day: 'numeric', month: 'short' }
 const CLOCK = { hour: '2-digit', minute: '2-digit' }
 const day = zoned(DAY)
