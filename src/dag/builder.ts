@@ -117,7 +117,7 @@ export class TaskCollector {
       return chooser
     }
     const waitFor = (id: string, { check, every, timeout, onTimeout, ...own }: Wait) =>
-      task(id, { ...own, run: waiting(parseWait(this.#dagId, id, { check, every, timeout, onTimeout })) })
+      task(id, { ...own, run: waiting(parseWait(this.#dagId, idIn(group, id), { check, every, timeout, onTimeout })) })
     const map = (id: string, { over, label, maxMapLength, run, ...own }: Mapped) => {
       const mapped = parseMap(this.#dagId, idIn(group, id), { over, label, maxMapLength, run })
       const each: TaskRun = ({ [EACH]: element, ...inputs }, context) => mapped.run(element, inputs, context)

@@ -43,9 +43,6 @@ export function skipsOf(graph: Graph, { id, options }: GraphNode, end: End): Ski
   if (options === undefined) return []
   const chosen: string[] = [JSON.parse(end.output ?? '[]')].flat()
   const runs = new Set(chosen.flatMap((key) => options[key] ?? []))
-  const others = new Set(Object.values(options).flat())
-  return skip(
-    [...others].filter((one) => !runs.has(one)),
-    `${id} chose ${chosen.join(', ') || 'no option'}`,
-  )
+  const others = [...new Set(Object.values(options).flat())].filter((one) => !runs.has(one))
+  return skip(others, `${id} chose ${chosen.join(', ') || 'no option'}`)
 }

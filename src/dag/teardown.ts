@@ -12,9 +12,8 @@ function after(node: GraphNode, ids: readonly string[]): GraphNode {
 
 function scopeOf(nodes: readonly GraphNode[], setup: string): string[] {
   const scope = new Set([setup])
-  for (const id of scope) {
-    const next = nodes.filter(({ upstream, teardown }) => teardown !== setup && Object.values(upstream).includes(id))
-    for (const node of next) scope.add(node.id)
-  }
+  for (const id of scope)
+    for (const node of nodes)
+      if (node.teardown !== setup && Object.values(node.upstream).includes(id)) scope.add(node.id)
   return [...scope]
 }

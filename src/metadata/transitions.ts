@@ -168,7 +168,7 @@ function extrasOf(changes: readonly RunChange[], logs: readonly LogLine[], onWor
  */
 function statement(parts: readonly Part[], handOver = ''): string {
   if (parts.length === 0) return `with ${RUN} ${MOVE} returning t.dag_run_id, ${START}`
-  const moved = `moved as (${MOVE} returning t.dag_run_id, t.task_id, t.try_number, t.job_id, t.started_at, ${START})`
+  const moved = `moved as (${MOVE} returning t.*, ${START})`
   // Postgres executes a select in a CTE only if the statement uses it.
   const used = parts.includes('handed') ? 'and (select count(*) from handed) >= 0' : ''
   return `with ${[RUN, moved, ...parts.map((part) => (part === 'handed' ? handOver : PARTS[part]))]}
@@ -224,13 +224,21 @@ const PARTS = {
     on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
   where p.dag_run_id = m.dag_run_id and p.task_id = m.task_id and p.try_number <= e."tryNumber"
 )`,
-  tries: `tries as (
+  // Checks of one wait are one try in the history, from the first to the last of them. A check that logged is kept.
+  tries: `folded as (
+  delete from metadata.task_instance_history h using moved m
+  where h.dag_run_id = m.dag_run_id and h.task_id = m.task_id and h.try_number = m.try_number - 1
+    and h.state = 'up_for_reschedule' and m.state = h.state and h.try_number > m.cleared_try and not exists (
+      select from metadata.task_log where (dag_run_id, task_id, try_number) = (h.dag_run_id, h.task_id, h.try_number))
+  returning h.dag_run_id, h.task_id, h.started_at
+), tries as (
   insert into metadata.task_instance_history
     (dag_run_id, task_id, try_number, state, reason, error, job_id, started_at, ended_at)
-  select m.dag_run_id, m.task_id, e."tryNumber", e.state, e.reason, e.error, m.job_id, m.started_at,
-    greatest(now(), m.started_at)
+  select m.dag_run_id, m.task_id, e."tryNumber", e.state, e.reason, e.error, m.job_id,
+    coalesce(f.started_at, m.started_at), greatest(now(), m.started_at)
   from moved m join jsonb_to_recordset($5::jsonb -> 'tries') as e ("dagRunId" bigint, "taskId" text, "tryNumber" int,
     state text, reason text, error text) on e."dagRunId" = m.dag_run_id and e."taskId" = m.task_id
+  left join folded f on f.dag_run_id = m.dag_run_id and f.task_id = m.task_id
 )`,
   outputs: `outputs as (
   insert into metadata.xcom (dag_run_id, task_id, value)

@@ -55,19 +55,43 @@ function clustered({ setup = nothing, work = nothing, teardown = nothing, failsR
 const untilAborted = (signal: AbortSignal) =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 
+async function ran(parts: Parts) {
+  const { defined, order } = clustered(parts)
+  const own = await openTestRunner(database, [defined])
+  return { own, defined, order, ended: await own.run(defined) }
+}
+
+/** A run whose task `load` works until it is aborted. */
+async function atWork(parts: Omit<Parts, 'work'>) {
+  const working = deferred()
+  const work = (signal: AbortSignal) => {
+    working.resolve()
+    return untilAborted(signal)
+  }
+  const { defined, order } = clustered({ ...parts, work })
+  const own = await openTestRunner(database, [defined])
+  const { run, finished } = await own.runner.run(defined, { logicalDate: new Date() })
+  await working.promise
+  const key = { dagId: defined.id, runId: run.runId }
+  const cancelled = async () => {
+    const { taskIds } = await cancel(own.metadata, key)
+    own.runner.runChanged(run.dagRunId)
+    return taskIds
+  }
+  return { own, defined, order, finished, key, cancelled, now: () => stored(own.metadata, key.dagId, key.runId) }
+}
+
 describe('a teardown', () => {
   test('runs after everything that depends on its setup has ended, and gets its output', async () => {
-    const own = await openTestRunner(database, [])
     let seen: unknown
-    const { defined, order } = clustered({ teardown: (cluster) => (seen = cluster) })
-    expect(await own.run(defined)).toMatchObject({ state: 'success' })
+    const { ended, order } = await ran({ teardown: (cluster) => (seen = cluster) })
+    expect(ended).toMatchObject({ state: 'success' })
     expect(order).toEqual(['create', 'load', 'report', 'drop'])
     expect(seen).toBe('c7')
   })
 
   test('runs if a task in between failed; the run fails because of that task', async () => {
-    const own = await openTestRunner(database, [])
-    const ended = await own.run(clustered({ work: () => Promise.reject(fail('disk full')) }).defined)
+    const { ended } = await ran({ work: () => Promise.reject(fail('disk full')) })
     expect(ended).toMatchObject({ state: 'failed', reason: 'load failed: disk full' })
     expect(statesOf(ended)).toEqual({
       create: 'success',
@@ -79,14 +103,11 @@ describe('a teardown', () => {
   })
 
   test('is skipped if its setup failed', async () => {
-    const own = await openTestRunner(database, [])
-    const ended = await own.run(
-      clustered({
-        setup: () => {
-          throw fail('no quota')
-        },
-      }).defined,
-    )
+    const { ended } = await ran({
+      setup: () => {
+        throw fail('no quota')
+      },
+    })
     expect(ended).toMatchObject({ state: 'failed', reason: 'create failed: no quota' })
     expect(ended.task_instances.find(({ task_id }) => task_id === 'drop')).toMatchObject({
       state: 'skipped',
@@ -95,20 +116,17 @@ describe('a teardown', () => {
   })
 
   test('is not skipped by a short circuit of a task in between', async () => {
-    const own = await openTestRunner(database, [])
-    const { defined } = clustered({ work: () => Promise.reject(skip.downstream('no files')) })
-    const ended = await own.run(defined)
+    const { ended } = await ran({ work: () => Promise.reject(skip.downstream('no files')) })
     expect(ended.state).toBe('success')
     expect(statesOf(ended)).toMatchObject({ load: 'skipped', report: 'skipped', drop: 'success' })
   })
 
   test('may fail without failing the run, unless it asks for that', async () => {
-    const own = await openTestRunner(database, [])
     const broken = () => Promise.reject(fail('stuck'))
-    const kept = await own.run(clustered({ teardown: broken }).defined)
+    const { ended: kept } = await ran({ teardown: broken })
     expect(kept).toMatchObject({ state: 'success', reason: null })
     expect(statesOf(kept)).toMatchObject({ drop: 'failed' })
-    const failed = await own.run(clustered({ teardown: broken, failsRun: true }).defined)
+    const { ended: failed } = await ran({ teardown: broken, failsRun: true })
     expect(failed).toMatchObject({ state: 'failed', reason: 'drop failed: stuck' })
   })
 
@@ -130,92 +148,49 @@ describe('a teardown', () => {
 
 describe('a run with a teardown that is stopped', () => {
   test('by a cancel tears down first, then fails', async () => {
-    const working = deferred()
     const dropping = deferred()
-    const { defined, order } = clustered({
-      work: (signal) => {
-        working.resolve()
-        return untilAborted(signal)
-      },
-      teardown: () => dropping.promise,
-    })
-    const own = await openTestRunner(database, [defined])
-    const started = await own.runner.run(defined, { logicalDate: new Date() })
-    await working.promise
-    const key = { dagId: defined.id, runId: started.run.runId }
-    expect((await cancel(own.metadata, key)).taskIds).toEqual(['load', 'report'])
-    own.runner.runChanged(started.run.dagRunId)
+    const { order, finished, cancelled, now } = await atWork({ teardown: () => dropping.promise })
+    expect(await cancelled()).toEqual(['load', 'report'])
     await until(async () => order.includes('drop'))
-    expect(await stored(own.metadata, key.dagId, key.runId)).toMatchObject({ state: 'running' })
+    expect(await now()).toMatchObject({ state: 'running' })
     dropping.resolve()
-    const ended = await started.finished
-    expect(ended).toEqual({ state: 'failed', reason: 'load failed: cancelled' })
-    expect(statesOf(await stored(own.metadata, key.dagId, key.runId))).toMatchObject({
-      load: 'failed',
-      report: 'skipped',
-      drop: 'success',
-    })
+    expect(await finished).toEqual({ state: 'failed', reason: 'load failed: cancelled' })
+    expect(statesOf(await now())).toMatchObject({ load: 'failed', report: 'skipped', drop: 'success' })
   })
 
   test('by a second cancel does not wait for the teardown', async () => {
-    const working = deferred()
-    const { defined, order } = clustered({
-      work: (signal) => {
-        working.resolve()
-        return untilAborted(signal)
-      },
-      teardown: () => new Promise(() => {}),
-    })
-    const own = await openTestRunner(database, [defined])
-    const started = await own.runner.run(defined, { logicalDate: new Date() })
-    await working.promise
-    const key = { dagId: defined.id, runId: started.run.runId }
-    await cancel(own.metadata, key)
-    own.runner.runChanged(started.run.dagRunId)
+    const { order, finished, cancelled } = await atWork({ teardown: () => new Promise(() => {}) })
+    await cancelled()
     await until(async () => order.includes('drop'))
-    expect((await cancel(own.metadata, key)).taskIds).toEqual(['drop'])
-    own.runner.runChanged(started.run.dagRunId)
-    expect(await started.finished).toMatchObject({ state: 'failed' })
+    expect(await cancelled()).toEqual(['drop'])
+    expect(await finished).toMatchObject({ state: 'failed' })
   })
 
   test('by its timeout tears down first, then fails; its other tasks are aborted', async () => {
-    const { defined } = clustered({ work: untilAborted, dagrunTimeout: 300 })
-    const own = await openTestRunner(database, [])
-    const ended = await own.run(defined)
+    const { ended } = await ran({ work: untilAborted, dagrunTimeout: 300 })
     expect(ended.state).toBe('failed')
     expect(ended.reason).toMatch(/^load failed: the run took longer than its dagrun timeout/)
     expect(statesOf(ended)).toMatchObject({ load: 'failed', report: 'upstream_failed', drop: 'success' })
   })
 
   test('goes on with its teardown in the next process, if its owner ends in between', async () => {
-    const working = deferred()
-    const { defined, order } = clustered({
-      work: (signal) => {
-        working.resolve()
-        return untilAborted(signal)
-      },
-    })
-    const first = await openTestRunner(database, [])
-    const started = await first.runner.run(defined, { logicalDate: new Date() })
-    await working.promise
-    const key = { dagId: defined.id, runId: started.run.runId }
-    first.runner.release(0, 'shutdown', 0).catch(() => {})
-    await started.finished
-    await cancel(first.metadata, key)
-    expect(await stored(first.metadata, key.dagId, key.runId)).toMatchObject({ state: 'queued' })
+    const { own, defined, order, finished, key, now } = await atWork({})
+    own.runner.release(0, 'shutdown', 0).catch(() => {})
+    await finished
+    await cancel(own.metadata, key)
+    expect(await now()).toMatchObject({ state: 'queued' })
     const next = await openTestRunner(database, [defined])
     await next.runner.claim({ dagIds: [defined.id], onlyBegun: false })
-    await until(async () => (await stored(next.metadata, key.dagId, key.runId)).state === 'failed')
-    expect(await stored(next.metadata, key.dagId, key.runId)).toMatchObject({ reason: 'cancelled' })
+    await until(async () => (await now()).state === 'failed')
+    expect(await now()).toMatchObject({ reason: 'cancelled' })
     expect(order.at(-1)).toBe('drop')
   })
 })
 
 describe('a clear', () => {
   test('of a task whose setup was torn down also runs the setup and the teardown again', async () => {
-    const { defined, order } = clustered({})
-    const own = await openTestRunner(database, [defined])
-    const { run_id: runId } = await own.run(defined)
+    const { own, defined, order, ended } = await ran({})
+    const runId = ended.run_id
     await own.runner.claim({ dagIds: [defined.id], onlyBegun: false })
     const key = { dagId: defined.id, runId }
     expect((await clear(own.metadata, key, { taskIds: ['report'] })).taskIds).toEqual(['create', 'report', 'drop'])

@@ -1,11 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
 import { skip } from '../../src/dag/ending.ts'
+import type { TaskContext } from '../../src/dag/task.ts'
+import type { Metadata } from '../../src/metadata/metadata.ts'
 import { clear } from '../../src/operations/operate.ts'
 import { useDatabase } from '../support/database.ts'
 import { openTestRunner, stored, uniqueId, until } from '../support/runner.ts'
 
 const database = useDatabase()
+
+async function triesOf(db: Metadata, runId: string) {
+  const { rows } = await db.query<{ at: number; state: string; started: Date; ended: Date }>(
+    `select try_number as at, t.state, t.started_at as started, t.ended_at as ended
+     from metadata.task_try t join metadata.dag_run using (dag_run_id) where run_id = $1 order by try_number`,
+    [runId],
+  )
+  return rows
+}
 
 describe('task.waitFor', () => {
   test('ends at the check that returns true, and holds no slot between the checks', async () => {
@@ -49,11 +60,56 @@ describe('task.waitFor', () => {
     expect(seen[1]?.getTime()).toBeGreaterThanOrEqual(clearedAt.getTime() - 1)
   })
 
+  test('its checks are one try in the history, from the first to the last; a check that logged is kept', async () => {
+    const begun: Date[] = []
+    const defined = dag(uniqueId('wait'), {}, ({ task }) => {
+      const check = (_inputs: unknown, { tryNumber, log }: TaskContext) => {
+        begun.push(new Date())
+        if (tryNumber === 3) log.info('soon')
+        if (tryNumber === 5) throw new Error('broken')
+        return tryNumber === 8
+      }
+      task.waitFor('there', { check, every: '10ms', retries: 1, retryDelay: 1 })
+    })
+    const own = await openTestRunner(database, [defined])
+    const { run_id: runId } = await own.run(defined)
+    const tries = await triesOf(own.metadata, runId)
+    const waits = 'up_for_reschedule'
+    expect(tries.map(({ at, state }) => [at, state])).toEqual([
+      [3, waits],
+      [4, waits],
+      [5, 'failed'],
+      [7, waits],
+      [8, 'success'],
+    ])
+    expect(tries[0]?.started.getTime()).toBeLessThan(begun[1]?.getTime() ?? 0)
+    expect(tries[0]?.ended.getTime()).toBeGreaterThanOrEqual(begun[2]?.getTime() ?? 0)
+  })
+
+  test('the checks before a clear and those after it are two tries in the history', async () => {
+    const defined = dag(uniqueId('wait'), {}, ({ task }) => {
+      task.waitFor('never', { check: () => false, every: '1h' })
+    })
+    const own = await openTestRunner(database, [defined])
+    const { run, finished } = await own.runner.run(defined, { logicalDate: new Date() })
+    const waits = (tryNumber: number) =>
+      until(async () => (await triesOf(own.metadata, run.runId)).at(-1)?.at === tryNumber)
+    await waits(1)
+    await clear(own.metadata, { dagId: defined.id, runId: run.runId }, {})
+    own.runner.runChanged(run.dagRunId)
+    await waits(2)
+    expect((await triesOf(own.metadata, run.runId)).map(({ at }) => at)).toEqual([1, 2])
+    await own.runner.stop('the test has ended')
+    await finished
+  })
+
   test('refuses wrong options at its definition', () => {
     const define = (options: object) => dag('d', {}, ({ task }) => task.waitFor('w', options as never))
     expect(() => define({ check: () => true })).toThrow("every of 'w' is not a duration")
     expect(() => define({ check: 7, every: '1s' })).toThrow("check of 'w' must be a function")
     expect(() => define({ check: () => true, every: '1s', onTimeout: 'stop' })).toThrow('one of fail, skip')
+    const grouped = () => dag('d', {}, ({ group }) => group('g', ({ task }) => void task.waitFor('w', {} as never)))
+    expect(grouped).toThrow("check of 'g.w' must be a function")
   })
 })
 
