@@ -119,7 +119,7 @@ function dateText(date: Date, words: Words): string {
 /** "12 December 2026, 14:05 UTC" */
 export function timeText(date: Date, words: Words): string {
   const two = (value: number) => String(value).padStart(2, '0')
-  return `${dateText(date, words)}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
+  return words.time(dateText(date, words), `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`)
 }
 
 const DAY_MS = 86_400_000

@@ -45,6 +45,7 @@ export const EN = {
     decade: (year: number) => `in the ${year}s`,
   },
   date: (day: number, month: number, year: number) => `${day} ${MONTHS[month - 1]} ${year}`,
+  time: (date: string, clock: string) => `${date}, ${clock} UTC`,
   source: (asOf: string) => `Launch Library 2 · as of ${asOf}`,
   silent: (asOf: string) => `Launch Library 2 · has not answered since ${asOf}`,
   gone: 'No longer listed by Launch Library',

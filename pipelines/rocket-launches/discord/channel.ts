@@ -3,7 +3,8 @@ import type { Payload, Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import type { KnownLaunch } from '../../launches/launch.ts'
 import { countUpcoming, nearestLaunch } from '../../launches/upcoming.ts'
-import { EN, type Words } from '../../launches/words/en.ts'
+import type { Words } from '../../launches/words/en.ts'
+import { WORDS } from '../../launches/words/languages.ts'
 import type { Settings } from '../settings.ts'
 import { KEYS } from './channels-file.ts'
 import { passes, type Terms } from './filter.ts'
@@ -75,7 +76,7 @@ export function channelOptions(
     username: settings.DISCORD_USERNAME,
     avatar: settings.DISCORD_AVATAR,
     tags: settings.DISCORD_FORUM_TAGS ?? [],
-    words: EN,
+    words: WORDS[settings.DISCORD_LANGUAGE],
   }
 }
 

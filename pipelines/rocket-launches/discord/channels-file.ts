@@ -19,6 +19,7 @@ export const KEYS: Readonly<Record<keyof typeof discordSettings, string>> = {
   DISCORD_DIGEST: 'digest',
   DISCORD_ROLE_ID: 'role',
   DISCORD_FORUM_TAGS: 'tags',
+  DISCORD_LANGUAGE: 'language',
   DISCORD_USERNAME: 'username',
   DISCORD_AVATAR: 'avatar',
 }

@@ -1,6 +1,7 @@
 import { readCron } from 'tminus'
 import { parseWebhookUrl, type Webhook, webAddress } from 'tminus/connectors/discord'
 import { z } from 'zod'
+import { LANGUAGES } from '../../launches/words/languages.ts'
 import { parseTerms } from './filter.ts'
 import { KIND_NAMES, type NoticeKind, PINGING_BY_DEFAULT } from './notice-kinds.ts'
 import { VOLUME_NAMES } from './volume.ts'
@@ -91,6 +92,8 @@ export const discordSettings = {
       return z.NEVER
     })
     .optional(),
+  /** The language of the messages. */
+  DISCORD_LANGUAGE: z.enum(LANGUAGES, { error: `must be ${LANGUAGES.join(' or ')}` }).default('en'),
   DISCORD_USERNAME: z
     .string()
     .trim()

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseLaunch } from '../../../../pipelines/launches/parse-launch.ts'
 import { EN } from '../../../../pipelines/launches/words/en.ts'
+import { KO } from '../../../../pipelines/launches/words/ko.ts'
 import {
   type CardContext,
   type CardLaunch,
@@ -107,6 +108,24 @@ describe('launchCard', () => {
       ],
     })
     expect(components?.[0]?.components.at(-1)).toEqual({ type: 2, style: 5, label: 'Launch page', url: page })
+  })
+
+  it('has the texts of its language; names stay', () => {
+    const { embeds, components } = launchCard({ ...STARLINK, probability: 85, details: DETAILS }, CONTEXT, KO)
+    expect(embeds?.[0]).toMatchObject({
+      title: 'Falcon 9 Block 5 | Starlink Group 6-99',
+      description: expect.stringMatching(/^\*\*🟢 발사 확정\*\*\n<t:1797084300:F> · <t:1797084300:R>\n/),
+      fields: [
+        { name: '로켓', value: 'Falcon 9 Block 5' },
+        { name: '궤도', value: 'Low Earth Orbit' },
+        { name: '날씨', value: '발사 가능 85%' },
+        { name: '프로그램', value: 'Starlink' },
+        { name: '부스터', value: 'B1080 · 24번째 비행 · 착륙 시도: Landing Zone 40 (RTLS)' },
+        { name: '발사대', value: '🇺🇸 Space Launch Complex 40, Cape Canaveral SFS, FL, USA' },
+      ],
+      footer: { text: 'Launch Library 2 · 2026년 11월 21일 04:40 UTC 기준' },
+    })
+    expect(components?.[0]?.components.map(({ label }) => label)).toEqual(['중계 보기', '자세히'])
   })
 
   it.each([
@@ -236,8 +255,8 @@ describe('launchCard', () => {
 
   it('is valid for Discord with any launch', () => {
     fc.assert(
-      fc.property(launches, fc.date(sane), fc.date(sane), (launch, now, dataAsOf) => {
-        const message = launchCard(launch, { now, dataAsOf }, EN)
+      fc.property(launches, fc.date(sane), fc.date(sane), fc.constantFrom(EN, KO), (launch, now, dataAsOf, words) => {
+        const message = launchCard(launch, { now, dataAsOf }, words)
         expect(issuesOf({ ...message })).toEqual([])
         expect(isEmpty({ ...message })).toBe(false)
       }),

@@ -63,6 +63,17 @@ test('an upgrade does not delay a card that is still to be sent', async () => {
   expect(await channel.notify()).toMatchObject({ outcome: 'unchanged' })
 })
 
+test('another DISCORD_LANGUAGE edits no card; its next change shows the new language', async () => {
+  await channel.notify()
+  const before = channel.discord.requests.length
+  channel.env = { ...channel.env, DISCORD_LANGUAGE: 'ko' }
+  await channel.notify()
+  expect(channel.discord.requests.length).toBe(before)
+  await channel.change({ statusId: 8 })
+  await channel.notify()
+  expect(channel.discord.messages[0]?.embeds?.[0]?.description).toContain('잠정 일정')
+})
+
 test('with PUBLIC_URL, a card links to the page of its launch on the board', async () => {
   await channel.notify({ env: { PUBLIC_URL: 'https://tminus.example/' } })
   const [row] = channel.discord.messages[0]?.components ?? []

@@ -199,6 +199,7 @@ describe('a run with DISCORD_CHANNELS_FILE', () => {
       name = "news"
       webhook = "${news?.webhookUrl}"
       username = "Range Control"
+      language = "ko"
       [[channel]]
       name = "falcons"
       webhook_variable = "FORUM_WEBHOOK"
@@ -214,6 +215,7 @@ describe('a run with DISCORD_CHANNELS_FILE', () => {
     expect(news?.messages.map(({ username, embeds }) => [username, embeds?.[0]?.title])).toEqual([
       ['Range Control', 'Electron | First'],
     ])
+    expect(news?.messages[0]?.embeds?.[0]?.description).toContain('발사 확정')
     expect(forum?.threads.map(({ name, tags }) => [name, tags])).toEqual([['Falcon 9 | Second', ['11']]])
     await expectNoSecret([TOKEN], ended, database.pool)
 

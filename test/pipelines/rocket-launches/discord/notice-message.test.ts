@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { EN } from '../../../../pipelines/launches/words/en.ts'
+import { KO } from '../../../../pipelines/launches/words/ko.ts'
 import { KIND_NAMES, type NoticeKind } from '../../../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { noticeMessage } from '../../../../pipelines/rocket-launches/discord/notice-message.ts'
 import type { NoticeFacts } from '../../../../pipelines/rocket-launches/discord/notices.ts'
@@ -66,6 +67,24 @@ describe('a notice', () => {
     })
     const plain = text.replaceAll('Saturday 21 November 2026 ', '').replaceAll(' UTC', '').replaceAll('▌', '')
     expect(plain.replace(/[·\s]+/g, ' ')).toContain(expected)
+  })
+
+  it.each<[NoticeKind, Partial<NoticeFacts>, string]>([
+    [
+      'slip',
+      { was: WAS, because: 'Weather' },
+      '**2시간 연기**\n~~<t:1795240800:F>~~\n→ <t:1795248000:F> · <t:1795248000:R>\n사유: Weather',
+    ],
+    [
+      'slip',
+      { net: '2027-02-01T00:00:00.000Z', precision: 7, was: WAS },
+      '**연기, 날짜 다시 미정**\n~~<t:1795240800:F>~~\n→ 2027년 2월 이후',
+    ],
+    ['reminder', { offsetMs: 3_600_000 }, '**T-1시간 전**\n'],
+    ['liftoff', { status: 6 }, '**이륙**\n'],
+    ['result', { status: 3 }, '**발사 성공**\n'],
+  ])('of kind %s with %j reads in Korean "%s"', (kind, changes, expected) => {
+    expect(noticeMessage({ ...FACTS, ...changes }, kind, KO).embeds?.[0]?.description).toContain(expected)
   })
 
   it.each(KIND_NAMES)('of kind %s links the webcast only if there is something to watch', (kind) => {

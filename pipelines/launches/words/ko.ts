@@ -1,0 +1,76 @@
+import { type Words, withPlace } from './en.ts'
+
+/** The Korean texts of channels and of the board. Names and reasons stay as Launch Library writes them. */
+export const KO: Words = {
+  status: {
+    1: '발사 확정',
+    2: '날짜 미정',
+    3: '발사 성공',
+    4: '발사 실패',
+    5: '발사 보류',
+    6: '비행 중',
+    7: '부분 실패',
+    8: '잠정 일정',
+    9: '탑재체 분리 완료',
+  },
+  fields: { rocket: '로켓', orbit: '궤도', weather: '날씨', programme: '프로그램', booster: '부스터', pad: '발사대' },
+  weather: (percent) => `발사 가능 ${percent}%`,
+  booster: {
+    flight: (number) => `${number}번째 비행`,
+    landing: {
+      planned: (place) => withPlace('착륙 시도', place),
+      success: (place) => withPlace('착륙 성공', place),
+      failure: (place) => withPlace('착륙 실패', place),
+      none: () => '착륙 시도 없음',
+    },
+  },
+  buttons: { watch: '중계 보기', details: '자세히', page: '발사 페이지' },
+  when: {
+    morning: (date) => `${date} 오전 (시각 미정)`,
+    afternoon: (date) => `${date} 오후 (시각 미정)`,
+    day: (date) => `${date} (시각 미정)`,
+    week: (monday) => `${monday} 시작 주 이후`,
+    month: (month, year) => `${year}년 ${month}월 이후`,
+    quarter: (quarter, year) => `${year}년 ${quarter}분기`,
+    half: (half, year) => `${year}년 ${half === 1 ? '상반기' : '하반기'}`,
+    year: (year) => `${year}년 이후`,
+    fiscalYear: (year) => `${year} 회계연도`,
+    decade: (year) => `${year}년대`,
+  },
+  date: (day, month, year) => `${year}년 ${month}월 ${day}일`,
+  time: (date, clock) => `${date} ${clock} UTC`,
+  source: (asOf) => `Launch Library 2 · ${asOf} 기준`,
+  silent: (asOf) => `Launch Library 2 · ${asOf} 이후 응답 없음`,
+  gone: 'Launch Library 목록에서 제외됨',
+  notice: {
+    kinds: {
+      slip: '일정 변경',
+      hold: '발사 보류',
+      go: '발사 재개',
+      liftoff: '이륙',
+      result: '발사 결과',
+      reminder: '발사 알림',
+      webcast: '중계 시작',
+    },
+    later: '연기',
+    earlier: '앞당겨짐',
+    by: (moved, amount) => `${amount} ${moved}`,
+    set: { time: '시각 확정', date: '날짜 확정', period: '시기 구체화' },
+    open: { time: '시각 다시 미정', date: '날짜 다시 미정', period: '시기 다시 미정' },
+    both: (moved, known) => `${moved}, ${known}`,
+    before: (time) => `~~${time}~~`,
+    after: (time) => `→ ${time}`,
+    because: (reason) => `사유: ${reason}`,
+    reminder: (offset) => `T-${offset} 전`,
+  },
+  digest: {
+    title: '이번 주 발사 일정',
+    name: (date) => `${date}부터 한 주간의 발사`,
+    days: (from, until) => `${from} – ${until}`,
+    none: '이 기간에 예정된 발사가 없습니다.',
+    more: (count) => `외 ${count}건`,
+  },
+  amount: (count, unit) => `${count}${UNITS[unit]}`,
+}
+
+const UNITS = { day: '일', hour: '시간', minute: '분', second: '초' }
