@@ -52,6 +52,7 @@ export class YearChannel {
       token: TOKEN,
       webhookId: `120000000000000000${index + 1}`,
       now: () => new Date(year.now),
+      forum: () => (index === 1 ? {} : undefined), // the second channel is a forum
       intercept: (...args) => channel?.before(...args) ?? false,
       interceptAnswer: (request, response) => channel?.after(request, response) ?? false,
     })

@@ -58,9 +58,16 @@ export function hashFor(facts: Facts, row: OutboxRow | undefined): string {
  *
  * If the answer to a POST was lost, the message may exist already. Such a card is posted again only when its facts
  * change. An edit can be repeated safely. A launch that is long over gets no new card.
+ *
+ * @param noticeWaits a notice waits for the thread that the card opens, in a forum: the card is then posted again at most
+ *   twice, even if its facts do not change
  */
-export function decideCard(row: OutboxRow, { hash, longOver }: { hash: string; longOver: boolean }): CardDecision {
-  const { state, messageId, reason, factsHash, wantedHash } = row
+export function decideCard(
+  row: OutboxRow,
+  { hash, longOver }: { hash: string; longOver: boolean },
+  noticeWaits = false,
+): CardDecision {
+  const { state, messageId, reason, factsHash, wantedHash, attempts } = row
   const changed = factsHash !== hash
   const sendIt: CardDecision = { send: messageId === null ? 'post' : 'edit' }
   if (wantedHash !== hash) return doNotSend('in_progress', 'another process has newer facts')
@@ -73,7 +80,7 @@ export function decideCard(row: OutboxRow, { hash, longOver }: { hash: string; l
       if (changed) return sendIt
       return reason === null ? doNotSend('unchanged', 'nothing to send') : doNotSend('refused', reason)
     case 'unknown':
-      return changed && !longOver ? sendIt : doNotSend('unknown', reason ?? '')
+      return (changed || (noticeWaits && attempts < 3)) && !longOver ? sendIt : doNotSend('unknown', reason ?? '')
     case 'dead':
       if (messageId !== null || reason === FORGOTTEN || isThreadClosed(row)) return doNotSend('deleted', reason ?? '')
       return changed && !longOver ? sendIt : doNotSend('refused', reason ?? '')

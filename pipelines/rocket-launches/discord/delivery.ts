@@ -89,7 +89,8 @@ async function takeNext(
   const forum = await isForum(db, target)
   const rows = inOrder(await outbox.readOpen(db, target, [...cards.keys()]), forum)
   const isExhausted = ({ askedBy, asked }: outbox.OutboxRow) => askedBy === runId && asked >= MAX_REQUESTS
-  const row = rows.find((one) => !tried.has(attemptOf(one)) && !isExhausted(one) && isDue(one, forum, options))
+  const isDue = dueAmong(rows, forum, options)
+  const row = rows.find((one) => !tried.has(attemptOf(one)) && !isExhausted(one) && isDue(one))
   if (row === undefined) return { nothing: true }
   if (rows.some(({ state }) => state === 'sending')) return { problem: { kind: 'in_progress', reason: BUSY } }
   const ms = await outbox.waitMs(db, target)
@@ -121,12 +122,21 @@ function messageOf(row: outbox.OutboxRow, card: Card | Digest | undefined, chann
 
 const BUSY = 'another process is sending to this channel'
 
-/** In a forum, a notice waits until its launch has a thread. */
-function isDue(row: outbox.OutboxRow, forum: boolean, { cards, now }: Pick<DeliveryOptions, 'cards' | 'now'>): boolean {
-  if (isNotice(row.kind) && forum && row.threadId === null) return false
-  if (isNotice(row.kind)) return row.state === 'pending' && (row.expiresAt === null || row.expiresAt > now())
-  const card = cards.get(row.launchId)
-  return card !== undefined && decideCard(row, card).send !== 'nothing'
+/** Which of these messages to send now. In a forum, a notice waits until its launch has a thread. */
+function dueAmong(
+  rows: readonly outbox.OutboxRow[],
+  forum: boolean,
+  { cards, now }: Pick<DeliveryOptions, 'cards' | 'now'>,
+): (row: outbox.OutboxRow) => boolean {
+  const isNews = ({ kind, state, expiresAt }: outbox.OutboxRow) =>
+    isNotice(kind) && state === 'pending' && (expiresAt === null || expiresAt > now())
+  const waiting = rows.filter((row) => forum && row.threadId === null && isNews(row))
+  const launches = new Set(waiting.map(({ launchId }) => launchId))
+  return (row) => {
+    if (isNotice(row.kind)) return isNews(row) && !waiting.includes(row)
+    const card = cards.get(row.launchId)
+    return card !== undefined && decideCard(row, card, launches.has(row.launchId)).send !== 'nothing'
+  }
 }
 
 /** A claimed message. */
@@ -259,7 +269,7 @@ async function summarize(delivery: Delivery, { db, channel, cards, log, now }: D
   const { target } = channel.webhook
   const forum = await isForum(db, target)
   const rows = await outbox.readOpen(db, target, [...cards.keys()])
-  delivery.waiting = rows.filter((row) => isDue(row, forum, { cards, now })).length
+  delivery.waiting = rows.filter(dueAmong(rows, forum, { cards, now })).length
   const blocker = delivery.problems.at(-1)
   for (const row of rows) {
     const card = cardOf(row, cards)

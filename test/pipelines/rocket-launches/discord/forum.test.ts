@@ -183,7 +183,7 @@ describe('in a forum', () => {
     expect(thread().tags).toEqual(['11', '12'])
   })
 
-  it('a card whose answer was lost is posted anew when its facts change; until then its notices wait', async () => {
+  it('a card whose answer was lost is posted again when its facts change, or for a notice', async () => {
     channel.interceptAnswer = ({ method }, response) => {
       if (channel.discord.threads.length === 0 || method !== 'POST') return false
       response.destroy()
@@ -193,14 +193,30 @@ describe('in a forum', () => {
     expect(await rows()).toEqual([expect.stringMatching(/^a card unknown/)])
     channel.interceptAnswer = undefined
     const before = requests().length
-    channel.now = new Date('2026-11-21T10:00:00Z')
-    expect(await channel.notify({ scheduledFor: channel.now })).toMatchObject({ targets: [{ posted: 0, waiting: 0 }] })
-    expect(await rows()).toContain('a T-24h#0 pending')
+    await channel.notify()
     expect(requests()).toHaveLength(before)
-    await channel.change({ statusId: 5 })
-    channel.now = new Date('2026-11-21T10:05:00Z')
+    channel.now = new Date('2026-11-21T10:00:00Z')
     await channel.notify({ scheduledFor: channel.now })
     expect(threads()).toEqual(['Falcon 9 | Nearest: card v1', 'Falcon 9 | Nearest: card v1, notice'])
+  })
+
+  it('a card whose answers are lost again and again is posted at most three times for its notices', async () => {
+    channel.interceptAnswer = ({ method }, response) => {
+      if (channel.discord.threads.length === 0 || method !== 'POST') return false
+      response.destroy()
+      return true
+    }
+    await openForum()
+    channel.now = new Date('2026-11-21T10:00:00Z')
+    for (let run = 0; run < 4; run += 1) {
+      expect(await channel.notify({ scheduledFor: channel.now })).toMatchObject({ targets: [{ posted: 0 }] })
+    }
+    expect(threads()).toHaveLength(3)
+    expect(await rows()).toContain('a T-24h#0 pending')
+    channel.interceptAnswer = undefined
+    await channel.change({ statusId: 5 })
+    await channel.notify({ scheduledFor: channel.now })
+    expect(threads().at(-1)).toBe('Falcon 9 | Nearest: card v1, notice')
   })
 
   it('a notice waits if its card was lost before it was known that the channel is a forum', async () => {
@@ -211,11 +227,9 @@ describe('in a forum', () => {
     channel.intercept = undefined
     channel.now = new Date('2026-11-21T10:00:00Z')
     await channel.notify({ scheduledFor: channel.now })
-    await channel.notify({ scheduledFor: channel.now })
-    expect(requests()).toEqual(['POST ', 'POST '])
+    expect(threads()).toEqual(['Falcon 9 | Nearest: card v1'])
     expect(await rows()).toContain('a T-24h#0 pending waits for the thread of its launch')
-    await channel.change({ statusId: 5 })
-    await channel.notify()
+    await channel.notify({ scheduledFor: channel.now })
     expect(threads()).toEqual(['Falcon 9 | Nearest: card v1, notice'])
   })
 
@@ -231,7 +245,7 @@ describe('in a forum', () => {
     expect(requests().slice(2)).toEqual(['POST ', 'POST ', 'POST '])
   })
 
-  it('a run that is killed at any await posts no notice outside of its thread, and no thread twice without a change', async () => {
+  it('after a run that is killed at any await, every notice is in its thread, and at most one thread is there twice', async () => {
     const { pool } = channel.database
     for (let awaits = 1; ; awaits += 1) {
       await channel.forget()
@@ -246,12 +260,12 @@ describe('in a forum', () => {
       await channel.age()
       for (let run = 0; run < 2; run += 1) await channel.notify({ scheduledFor: NOW })
       expect(inThread(null)).toEqual([])
-      expect(channel.discord.threads.map(({ name }) => name)).toEqual([
-        ...new Set(channel.discord.threads.map(({ name }) => name)),
-      ])
+      const names = channel.discord.threads.map(({ name }) => name)
+      expect(names.length - new Set(names).size).toBeLessThanOrEqual(1)
       for (const one of threads()) expect(one).toMatch(/: card v\d/)
+      // The message in flight when the process died may be unknown.
       const unfinished = (await rows()).filter((row) => !row.endsWith(' sent'))
-      expect(unfinished.filter((row) => / unknown/.test(row)).length).toBeLessThanOrEqual(1)
+      expect([unfinished.length <= 1, unfinished.filter((row) => !/ unknown /.test(row))]).toEqual([true, []])
       if (survived) break
       expect(awaits).toBeLessThan(200)
     }
