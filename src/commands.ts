@@ -28,6 +28,8 @@ import type { Database } from './db/pool.ts'
 export interface Commands<Settings = Record<string, unknown>> {
   /** @param program commander's `program`: add the verbs to it */
   register?(program: Command, host: CommandHost<Settings>): void
+  /** True: `start` and `scheduler` run the dag at once if it has a schedule and has never run. */
+  runsAtFirstStart?: boolean
   /** Runs the dag's demo (`npm run demo`); returns the exit code. */
   demo?(host: DemoHost): Promise<number>
   /** This dag's results in `db check` (time limit 10 s) and on the health page (2 s). */
@@ -54,6 +56,8 @@ export type CheckHost<Settings = Record<string, unknown>> = MetricsHost<Settings
 
 /** The result of one check. Unless the level is `ok`, the message ends with what to do. */
 export interface Check {
+  /** True: the pages show it everywhere until it is solved, as they do with every `fail`. */
+  urgent?: boolean
   /** One or two words. */
   name: string
   level: 'ok' | 'warn' | 'fail'

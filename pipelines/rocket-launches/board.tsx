@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { hash } from 'node:crypto'
-import { allowVideos, etag, Hono, notFound, type WebContext, type WebEnv } from 'tminus/web'
+import { allowVideos, etag, Hono, notFound, readActivity, type WebContext, type WebEnv } from 'tminus/web'
 import { storyOf } from '../launches/launch-story.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
@@ -124,7 +124,8 @@ async function homeOf(c: WebContext): Promise<Home> {
     emptyIfNoTables(query.boardProviders(db, now), []),
     emptyIfNoTables(dataAge(db, settings, now), NO_AGE),
   ])
-  return { now, base, filter, page, featured, launches, total, providers, age, live }
+  const activity = age.asOf === undefined ? await readActivity(c).catch(() => undefined) : undefined
+  return { now, base, filter, page, featured, launches, total, providers, age, activity, live }
 }
 
 /**

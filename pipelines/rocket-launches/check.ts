@@ -68,7 +68,7 @@ async function checkAge(db: Database, { settings, now }: CheckHost<Settings>): P
   const message = `read ${humanDuration(age)} ago`
   if (age <= MISSED_INTERVALS * Math.max(...LAUNCH_LIBRARY_INTERVALS)) return { name: 'launches', level: 'ok', message }
   const why = `${commandFor('runs show rocket-launches latest')} shows why`
-  return { name: 'launches', level: 'warn', message: `${message}, which is too old; ${why}` }
+  return { name: 'launches', level: 'warn', urgent: true, message: `${message}, which is too old; ${why}` }
 }
 
 async function checkQuota(db: Database, { settings, now }: CheckHost<Settings>): Promise<Check> {

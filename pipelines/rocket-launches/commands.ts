@@ -9,6 +9,9 @@ export function register(program: Command, host: CommandHost): void {
   addDiscord(program, host)
 }
 
+/** The board should not stay empty until the first tick. The run respects the quota of Launch Library, like any other. */
+export const runsAtFirstStart = true
+
 /** The demo of `npm run demo`. */
 export async function demo(host: DemoHost): Promise<number> {
   return await (await import('./demo/demo.ts')).demo(host)

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { compress } from 'hono/compress'
 import { api } from './api/api.ts'
 import { assets } from './assets.ts'
+import { readAttention } from './attention.tsx'
 import { accountPages } from './auth/account.tsx'
 import { loginPages } from './auth/login.tsx'
 import { userPages } from './auth/user-pages.tsx'
@@ -70,7 +71,7 @@ export function buildApp(
   mount?.(app)
   app.route('/', assets)
   app.route('/', displayPages)
-  app.use(identifyViewer, readCodeNotice)
+  app.use(identifyViewer, readCodeNotice, readAttention())
   for (const pages of PAGES) app.route('/', pages)
   mountBoards(app, boards, site)
   if (boards.length === 0) app.get('/', (c) => c.redirect('/dags'))

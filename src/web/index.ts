@@ -3,6 +3,8 @@ export { Hono } from 'hono'
 export { etag } from 'hono/etag'
 export type { Child } from 'hono/jsx'
 export { assetUrl, joinStyles } from './assets.ts'
+export { AttentionNotice } from './attention.tsx'
+export { type DagActivity, readActivity } from './dag-activity.ts'
 export { Page, type PageProps } from './layout.tsx'
 export {
   Duration,

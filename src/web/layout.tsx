@@ -5,6 +5,7 @@ import type { Child } from 'hono/jsx'
 import { commandFor } from '../command-for.ts'
 import { VERSION } from '../version.ts'
 import { assetUrl } from './assets.ts'
+import { type Attention, AttentionBadge } from './attention.tsx'
 import { CodeNotice } from './code-notice.tsx'
 import { DisplayForm, displayOf } from './display.tsx'
 import { Sprite } from './parts.tsx'
@@ -27,7 +28,7 @@ export interface PageProps {
 
 /** A whole document: head, navigation, content, footer. `c.html(<Page c={c} title="…">…</Page>)`. */
 export function Page({ c, title, description, share, scripts = [], styles = [], children }: PageProps) {
-  const { site, viewer } = c.var as { site: Site; viewer: Viewer | undefined }
+  const { site, viewer, attention } = c.var as { site: Site; viewer: Viewer | undefined; attention?: Attention }
   const display = displayOf(c)
   return (
     <>
@@ -57,7 +58,7 @@ export function Page({ c, title, description, share, scripts = [], styles = [], 
           <a class="skip" href="#main">
             Skip to content
           </a>
-          <Top path={c.req.path} site={site} viewer={viewer} />
+          <Top path={c.req.path} site={site} viewer={viewer} attention={attention} />
           <main id="main" tabindex={-1}>
             <CodeNotice c={c} />
             {children}
@@ -89,7 +90,14 @@ const HTMX = JSON.stringify({
   historyCacheSize: 0,
 })
 
-function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer | undefined }) {
+interface TopProps {
+  path: string
+  site: Site
+  viewer: Viewer | undefined
+  attention: Attention | undefined
+}
+
+function Top({ path, site, viewer, attention }: TopProps) {
   const links = [
     ...site.boards.map(({ dagId, base }) => ({ href: base || '/', text: base === '' ? 'Board' : dagId })),
     { href: '/dags', text: 'Pipelines' },
@@ -114,6 +122,7 @@ function Top({ path, site, viewer }: { path: string; site: Site; viewer: Viewer 
           {links.map(({ href, text }) => (
             <a href={href} aria-current={href === current ? 'page' : undefined}>
               {text}
+              {href === '/status' && <AttentionBadge problems={attention} />}
             </a>
           ))}
         </nav>

@@ -4,6 +4,7 @@ import type { Dag } from '../dag/dag.ts'
 import type { Database } from '../db/pool.ts'
 import type { Logger } from '../log.ts'
 import type { Metadata } from '../metadata/metadata.ts'
+import type { Attention } from './attention.tsx'
 import type { Live } from './live/live.ts'
 
 /** Each role also has the rights of the role before it. The table of rights is in docs/web.md. */
@@ -69,7 +70,14 @@ export interface Board<Settings = Record<string, unknown>> extends BoardLink {
 /** The types of a Hono app within this site: `new Hono<WebEnv>()`. */
 export interface WebEnv<Settings = Record<string, unknown>> {
   Bindings: HttpBindings
-  Variables: { site: Site; viewer: Viewer; board: Board<Settings>; nav: string; codeNotice?: string }
+  Variables: {
+    site: Site
+    viewer: Viewer
+    board: Board<Settings>
+    nav: string
+    codeNotice?: string
+    attention?: Attention
+  }
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: pages are drawn for every path and input

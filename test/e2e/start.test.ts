@@ -80,7 +80,7 @@ describe.concurrent('npm start', () => {
       expect(rows).toHaveLength(1)
     }))
 
-  test('rocket-launches polls the API at the configured interval; a manual run polls at once', () =>
+  test('rocket-launches polls the API at the first start and at the configured interval; a manual run polls at once', () =>
     withDatabase(({ connectionString, pool }) =>
       withStandIns(async ({ library, discord, ...standIns }) => {
         const env = { ...standIns.env, DATABASE_URL: connectionString, LAUNCH_LIBRARY_INTERVALS: '15m,15m,15m' }
@@ -88,8 +88,10 @@ describe.concurrent('npm start', () => {
         const calls = () => library.requests.filter(({ path }) => path.includes('/launches/')).length
         const tick = async (minute: string) => {
           const running = startCli(['start'], { env: { ...env, CLOCK: before(minute) } })
-          const { run_id } = await said(running, 'run success')
-          expect(run_id).toMatch(new RegExp(`^scheduled__2026-05-04T12:${minute}:00`))
+          const runs = minute === '05' ? ['first_start'] : []
+          await said(running, 'run success', runs.length + 1)
+          runs.push(expect.stringMatching(new RegExp(`^scheduled__2026-05-04T12:${minute}:00`)))
+          expect(saying(running, 'run success').map(({ run_id }) => run_id)).toEqual(runs)
           running.process.kill('SIGTERM')
           expect((await running.ended).code).toBe(0)
           return calls()

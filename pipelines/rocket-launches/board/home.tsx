@@ -1,12 +1,12 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from 'tminus'
-import { Empty, Page, type WebContext } from 'tminus/web'
+import { AttentionNotice, type DagActivity, Empty, Page, type WebContext } from 'tminus/web'
 import type { Age } from './age.ts'
 import { assetLinks } from './assets.ts'
 import { DataAge } from './data-age.tsx'
 import { Hero } from './hero.tsx'
 import { LaunchList } from './list.tsx'
-import { DrawnRocket, Picture } from './parts.tsx'
+import { DrawnRocket, Instant, Picture, RelativeTime } from './parts.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { descriptionOf, shareOf } from './share.ts'
 import { brief, isTimed } from './words.ts'
@@ -21,6 +21,8 @@ export interface Home {
   total: number
   providers: readonly { provider: string; launches: number }[]
   age: Age
+  /** What the pipeline does; only read before the first launches are stored. */
+  activity: DagActivity | undefined
   /** The dag whose changes refresh the page; undefined while the runner's database is down. */
   live: { key: string; mark: string } | undefined
 }
@@ -33,6 +35,9 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
     <Page c={c} {...headOf(home)} {...assetLinks(base)}>
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
+      <div id="part-attention" data-part>
+        <AttentionNotice c={c} />
+      </div>
       {isFiltered(home) ? <LaunchSection c={c} home={home} /> : <NextLaunch home={home} />}
       <div id="part-age" data-part data-now={now.toISOString()}>
         <DataAge age={home.age} now={now} base={home.base} />
@@ -64,13 +69,14 @@ function listTitle({ past }: LaunchFilter): string {
   return past ? 'Past launches' : 'Upcoming launches'
 }
 
-function NextLaunch({ home: { featured, age, base, now } }: { home: Home }) {
+function NextLaunch({ home }: { home: Home }) {
+  const { featured, base, now } = home
   return (
     <div id="part-next" data-part>
       {featured ? (
         <Hero launch={featured} now={now} base={base} lead={leadOf(featured, now)} />
       ) : (
-        <NoLaunch isRead={age.asOf !== undefined} />
+        <NoLaunch home={home} />
       )}
     </div>
   )
@@ -112,9 +118,9 @@ function leadOf({ net, ...launch }: BoardLaunch, now: Date): string {
   return isTimed(launch) && net < now ? 'Just now' : 'Next launch'
 }
 
-/** The page if there is no upcoming launch. Before the first run, it names the command that fetches launches. */
-function NoLaunch({ isRead }: { isRead: boolean }) {
-  if (isRead)
+/** The page if there is no upcoming launch. Before the first read, it says when Launch Library is read. */
+function NoLaunch({ home: { age, activity, now } }: { home: Home }) {
+  if (age.asOf !== undefined)
     return (
       <>
         <h1 class="hidden">Launches</h1>
@@ -125,18 +131,55 @@ function NoLaunch({ isRead }: { isRead: boolean }) {
     <section class="hero first">
       <div class="hero-text">
         <h1>No launches yet</h1>
-        <p>Fetch them from Launch Library. It takes a few seconds:</p>
-        <p class="command">
-          <code>{commandFor('pipeline rocket-launches')}</code>
-        </p>
-        <p class="muted">
-          <code>{commandFor('start')}</code> keeps them up to date. This page shows them as soon as they are stored.
-        </p>
+        <FirstRead activity={activity} nextLook={age.nextLook} now={now} />
+        <p class="muted">This page shows the launches as soon as they are stored.</p>
       </div>
       <figure class="hero-picture">
         <Picture launch={{ launch_id: 'none', image_url: null, thumbnail_url: null }} hero />
       </figure>
     </section>
+  )
+}
+
+interface FirstReadProps {
+  activity: DagActivity | undefined
+  nextLook: Date | undefined
+  now: Date
+}
+
+function FirstRead({ activity, nextLook, now }: FirstReadProps) {
+  if (activity === undefined) return <p>The database of the runs does not answer, so the next read is unknown.</p>
+  const { isExecuted, paused, next, latest } = activity
+  if (!isExecuted)
+    return (
+      <>
+        <p>No process reads Launch Library. Start one:</p>
+        <p class="command">
+          <code>{commandFor('start')}</code>
+        </p>
+      </>
+    )
+  if (latest?.state === 'running' || latest?.state === 'queued') return <p>Launch Library is being read now.</p>
+  const at = nextLook && next && nextLook > next ? nextLook : next
+  return (
+    <>
+      {latest?.state === 'failed' && (
+        <p>
+          The last read failed: <a href={`/dags/rocket-launches/runs/${encodeURIComponent(latest.runId)}`}>its run</a>.
+        </p>
+      )}
+      {paused || at === undefined ? (
+        <p>
+          The pipeline is {paused ? 'paused' : 'not scheduled'}:{' '}
+          <a href="/dags/rocket-launches">{paused ? 'unpause it' : 'run it'}</a>.
+        </p>
+      ) : (
+        <p>
+          The next read of Launch Library is at <Instant at={at} /> (<RelativeTime at={at} now={now} />
+          ).
+        </p>
+      )}
+    </>
   )
 }
 

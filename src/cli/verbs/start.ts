@@ -9,6 +9,7 @@ import { noTickWords, readNextRuns } from '../../operations/next-runs.ts'
 import type { RunView } from '../../runner/owned-run.ts'
 import { Scheduler } from '../../scheduler/scheduler.ts'
 import { BROKEN } from '../../task-guard.ts'
+import { queueFirstRuns } from '../first-runs.ts'
 import type { Parent } from '../reload/parent.ts'
 import { exitCodeOf, type ReloadOptions, reasonOf, reloading, stopWords } from '../reload/reloading.ts'
 import { settingsWarnings } from '../settings-warnings.ts'
@@ -67,6 +68,7 @@ export async function serve(kind: 'start' | 'scheduler', { parent, env, onPage, 
   if (waiting !== undefined) return await endedEarly(waiting)
   if (watch.url !== undefined) onPage?.(watch.url)
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
+  await queueFirstRuns(app.metadata, setup)
   scheduler.start()
   after.start()
   const readNext = () => readNextRuns(app.metadata, [...loaded.dags.values()], clock.now())

@@ -43,7 +43,7 @@ describe('before the first run of the pipeline', () => {
       if (kind === 'empty tables') await initializeSchema({}, { db: database.pool, log: quietLog() })
       const home = await site.get('/')
       expect(home.status).toBe(200)
-      expect(await home.text()).toContain('npm run pipeline rocket-launches')
+      expect(await home.text()).toMatch(/No process reads Launch Library\. Start one:.*npm start/)
       expect(await (await site.get('/launches.json')).json()).toEqual({
         as_of: null,
         next_look: null,
