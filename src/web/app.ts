@@ -12,6 +12,7 @@ import { readCodeNotice } from './code-notice.tsx'
 import { liveRoutes } from './live/routes.ts'
 import { aboutPages } from './pages/about-dag.tsx'
 import { chartPages } from './pages/charts.tsx'
+import { clearRunsPages } from './pages/clear-runs.tsx'
 import { dagsPages } from './pages/dags.tsx'
 import { deletePages } from './pages/delete.tsx'
 import { displayPages } from './pages/display.ts'
@@ -45,6 +46,7 @@ const PAGES = [
   runPages,
   taskPages,
   operatePages,
+  clearRunsPages,
   deletePages,
   markPages,
   jobPages,

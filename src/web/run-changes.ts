@@ -1,4 +1,5 @@
 import type { Dag } from '../dag/dag.ts'
+import type { ClearedRun } from '../operations/clear-runs.ts'
 import { type DeletedDag, deleteDag } from '../operations/delete.ts'
 import type { RunRow } from '../operations/list-runs.ts'
 import { type Enqueued, enqueue } from '../operations/trigger.ts'
@@ -24,6 +25,13 @@ export async function deleteDagOn(c: WebContext, dagId: string, change: string):
   const deleted = await deleteDag(site.metadata, dagId)
   site.log.info({ dag_id: dagId, runs: deleted.runs, user: viewer.name }, change)
   return { ...deleted, isLoaded: deleted.isLoaded || site.dags.has(dagId) }
+}
+
+/** Logs which user cleared runs by a filter. */
+export function logCleared(c: WebContext, dagId: string, runs: readonly ClearedRun[]): void {
+  const { site, viewer } = c.var as { site: Site; viewer: Viewer }
+  const cleared = runs.filter(({ error }) => error === null).map(({ runId }) => runId)
+  site.log.info({ dag_id: dagId, runs: cleared.join(), user: viewer.name }, 'runs cleared on the page')
 }
 
 /** The run's key for `operations/`. */

@@ -290,6 +290,7 @@ test('a viewer may not delete, note or clear, and an operator may not delete a d
     ['/api/v1/dags/etl', remove],
     [`/api/v1${run}`, { ...json({ note: 'x' }), method: 'PATCH' }],
     ['/api/v1/dags/etl/dagRuns/clear', json({ state: 'failed' })],
+    ['/dags/etl/clear', {}],
     ['/dags/etl/runs/latest/delete', {}],
     ['/dags/etl/runs/latest/note', {}],
     ['/dags/etl/delete', {}],

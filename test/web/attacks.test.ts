@@ -89,6 +89,7 @@ describe('text from data', () => {
         '/dags/etl/durations',
         '/status',
         `/dags/etl/trigger`,
+        `/dags/etl/clear?state=&from=${search}`,
         `/dags/${search}`,
       ],
       ...[run, `${run}/graph`, `${run}/gantt`, `${run}/clear`, `${run}/cancel`, `${run}/mark?task=report`],

@@ -32,7 +32,7 @@ describe.each(Object.keys(dags))('with 5,000 tasks in dag %s', (id) => {
   const failed = dags[id]?.graph.taskIds[6] as string
   const run = `/dags/${id}/runs/latest`
   const pages = [
-    ...['', '/graph', '/durations', '/details', '/code', '/trigger'].map((tab) => `/dags/${id}${tab}`),
+    ...['', '/graph', '/durations', '/details', '/code', '/trigger', '/clear?state='].map((tab) => `/dags/${id}${tab}`),
     ...['', '?state=failed', '?search=00', '?page=3', '/graph', '/graph?search=0', '/graph?state=failed'].map(
       (tab) => run + tab,
     ),
@@ -65,6 +65,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       for (const tab of [
         '',
         '/durations',
+        '/clear?state=',
         '/runs/latest',
         '/runs/latest/graph',
         '/runs/latest/gantt',

@@ -16,6 +16,7 @@ import { Duration, durationOf, Empty, Id, Scroll, StateIcon, StateMark, Table, T
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
 import { type GridCell, readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
+import { hasRole } from '../rights.ts'
 import { RunName } from '../run-name.tsx'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
@@ -64,6 +65,7 @@ gridPages.get('/dags/:dag', async (c) => {
               <div class="head tight">
                 <h2>Runs</h2>
                 <a href={`/runs?${new URLSearchParams({ dag: dagId })}`}>More filters</a>
+                {dag && hasRole(c, 'operator') && <a href={paths.dag(dagId, 'clear')}>Clear runs…</a>}
                 <StateFilter state={state} open={open} />
               </div>
               <Runs runs={shown.map((run) => ({ ...run, reason: waiting(run) ?? run.reason }))} scrub={site.scrub} />

@@ -121,14 +121,8 @@ function FilterForm({ filter }: { filter: Filter }) {
         <details class="range" open={hasRange}>
           <summary>Exact times</summary>
           <div class="range-fields">
-            <label class="over">
-              From (UTC)
-              <input type="datetime-local" name="from" value={filter.from} />
-            </label>
-            <label class="over">
-              To (UTC)
-              <input type="datetime-local" name="to" value={filter.to} />
-            </label>
+            <TimeField name="from" label="From (UTC)" value={filter.from} />
+            <TimeField name="to" label="To (UTC)" value={filter.to} />
           </div>
         </details>
         <button type="submit">Filter</button>
@@ -138,7 +132,7 @@ function FilterForm({ filter }: { filter: Filter }) {
   )
 }
 
-function same<T extends string>(one: T): readonly [T, string] {
+export function same<T extends string>(one: T): readonly [T, string] {
   return [one, one]
 }
 
@@ -151,7 +145,7 @@ interface ChoiceProps {
   of: readonly (readonly [value: string, text: string])[]
 }
 
-function Choice({ name, label, any, value, of }: ChoiceProps) {
+export function Choice({ name, label, any, value, of }: ChoiceProps) {
   return (
     <label class="over">
       {label}
@@ -163,6 +157,15 @@ function Choice({ name, label, any, value, of }: ChoiceProps) {
           </option>
         ))}
       </select>
+    </label>
+  )
+}
+
+export function TimeField({ name, label, value }: { name: string; label: string; value: string }) {
+  return (
+    <label class="over">
+      {label}
+      <input type="datetime-local" name={name} value={value} />
     </label>
   )
 }
