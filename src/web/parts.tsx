@@ -61,14 +61,14 @@ export function Sprite() {
  *
  * @param show `date`: without the time of day; `clock`: only the time of day; `ago`: the distance from now, past or
  *   future; `next`: like `ago`, but a past instant is shown as overdue; `short`: without this year and without `:00`
- * @param title the tooltip. Default: the instant in UTC
+ * @param title the tooltip; null for none without scripts. Default: the instant in UTC
  */
 export function Time({ at, show = 'time', title }: TimeProps) {
   if (at == null) return <span class="nothing">–</span>
   const iso = at.toISOString()
   const utc = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`
   return (
-    <time datetime={iso} title={title ?? utc} data-show={show}>
+    <time datetime={iso} title={title === undefined ? utc : (title ?? undefined)} data-show={show}>
       {show === 'date'
         ? iso.slice(0, 10)
         : show === 'clock'
@@ -83,7 +83,7 @@ export function Time({ at, show = 'time', title }: TimeProps) {
 interface TimeProps {
   at: Date | null | undefined
   show?: 'time' | 'date' | 'ago' | 'next' | 'clock' | 'short'
-  title?: string
+  title?: string | null
 }
 
 /** `29 Nov 17:10`, UTC. With the year if it is not this year, and with the seconds if there are any. */

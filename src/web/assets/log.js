@@ -1,5 +1,5 @@
 // Scrolls to the newest log line until the reader scrolls up.
-let followed = true
+let followed = !document.querySelector('.linked')
 function scrollDown() {
   const log = document.getElementById('log')
   if (log && followed) log.scrollTop = log.scrollHeight
@@ -33,3 +33,20 @@ document.addEventListener('htmx:afterSwap', () => {
   prepare()
 })
 document.addEventListener('DOMContentLoaded', prepare)
+// The arrow keys go from the link of a line to that of the next one; the tab key skips them. Escape leaves full screen.
+document.addEventListener('keydown', (event) => {
+  const full = document.getElementById('full-screen')
+  if (event.key === 'Escape' && full?.checked) full.checked = false
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+  if (!step || !event.target.matches('.line > a')) return
+  const links = [...document.querySelectorAll('.line > a')].filter((one) => one.checkVisibility())
+  links[links.indexOf(event.target) + step]?.focus()
+  event.preventDefault()
+})
+// Remembers whether this reader wraps lines.
+document.addEventListener('DOMContentLoaded', () => {
+  const wrap = document.getElementById('wrap')
+  if (!wrap) return
+  wrap.checked = localStorage.getItem('wrap') !== 'no'
+  wrap.addEventListener('change', () => localStorage.setItem('wrap', wrap.checked ? 'yes' : 'no'))
+})

@@ -47,7 +47,7 @@ function localTimes(root = document) {
     const text = near ? distance(away) : FORMS[show]?.format(at)
     time.textContent = show === 'next' && away < -500 ? `was due ${text}` : text
     if (!time.dataset.utc) time.dataset.utc = time.title
-    if (!isUtc) time.title = `${FORMS.time.format(at)} · ${time.dataset.utc}`
+    if (!isUtc) time.title = [FORMS.time.format(at), time.dataset.utc].filter(Boolean).join(' · ')
   }
 }
 

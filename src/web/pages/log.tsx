@@ -2,10 +2,11 @@
 import type { LogLevel } from '../../dag/task.ts'
 import type { RunRow } from '../../operations/list-runs.ts'
 import { beginning, MARGIN, SHOWN } from '../excerpt.ts'
-import { Empty, SearchInput, Time } from '../parts.tsx'
+import { Empty, SearchInput } from '../parts.tsx'
 import { paths } from '../paths.ts'
-import { LEVELS, type Line, readLines } from '../queries/tasks.ts'
-import type { WebContext } from '../site.ts'
+import { LEVELS, type Line, type LinesWanted, readLines } from '../queries/tasks.ts'
+import type { WebContext, WebEnv } from '../site.ts'
+import { LogLines } from './log-lines.tsx'
 
 /** Limits of the page. The download has everything. */
 const MOST = { lines: 400, ofLine: 2_000, characters: 40_000 }
@@ -13,11 +14,14 @@ const MOST = { lines: 400, ofLine: 2_000, characters: 40_000 }
 export interface Filter {
   level: LogLevel
   search: string
+  /** The line that a link points to: the lines around it are shown. Null: the newest lines. */
+  line: number | null
 }
 
 export function filterOf(c: WebContext): Filter {
   const level = LEVELS.find((one) => one === c.req.query('level')) ?? 'debug'
-  return { level, search: (c.req.query('search') ?? '').slice(0, 200) }
+  const line = /^\d{1,15}$/.exec(c.req.query('line') ?? '')?.[0]
+  return { level, search: (c.req.query('search') ?? '').slice(0, 200), line: line === undefined ? null : Number(line) }
 }
 
 function levelsFrom(level: LogLevel): readonly LogLevel[] {
@@ -38,14 +42,10 @@ interface LogProps {
 
 /** The matching log lines of a try, and the filter form. */
 export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: LogProps) {
-  const { level, search } = filter
-  const wanted = { run: run.id, taskId, tryNumber, levels: levelsFrom(level), search }
-  const longest = MOST.ofLine + MARGIN
-  const lines = await readLines(c.var.site.metadata, { ...wanted, limit: MOST.lines + 1, longest })
-  const shown = newest(lines.map((line) => shownLine(line, c.var.site.scrub)))
-  const download = `${paths.task(run.dag_id, run.run_id, taskId)}/log.txt?try=${tryNumber}`
+  const { level, search, line } = filter
+  const { shown, isPart } = await readShown(c, { run: run.id, taskId, tryNumber }, filter)
   return (
-    <section aria-labelledby="log-title">
+    <section class="log-section" aria-labelledby="log-title">
       <form class="bar-form log-bar">
         <h2 id="log-title">Log</h2>
         <input type="hidden" name="try" value={String(tryNumber)} />
@@ -61,16 +61,28 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: L
         </select>
         <SearchInput id="log-search" value={search} label="Part of a line" hx-preserve="true" />
         <button type="submit">Search</button>
-        {growing && (
+        {growing && line === null && (
           <label class="follow" hidden>
             <input type="checkbox" id="follow" /> Follow
           </label>
         )}
-        <a class="button" href={download} download>
+        {/* Style sheets follow these two boxes, so they also work without scripts. */}
+        <label class="follow">
+          <input type="checkbox" id="wrap" checked hx-preserve="true" /> Wrap
+        </label>
+        <label class="follow">
+          <input type="checkbox" id="full-screen" hx-preserve="true" /> Full screen
+        </label>
+        <a class="button" href={`${paths.task(run.dag_id, run.run_id, taskId)}/log.txt?try=${tryNumber}`} download>
           Download
         </a>
       </form>
-      {shown.length < lines.length && (
+      {line !== null && (
+        <p class="sub">
+          The lines around a linked line. <a href={`?try=${tryNumber}`}>Show the newest lines</a>
+        </p>
+      )}
+      {isPart && line === null && (
         <p class="sub">Only the newest {shown.length} lines are shown; the download has all of them.</p>
       )}
       {shown.length === 0 ? (
@@ -80,14 +92,29 @@ export async function Log({ c, run, taskId, tryNumber, filter, growing, why }: L
           why={beginning(why, SHOWN.listed, c.var.site.scrub)}
         />
       ) : (
-        <ol class="log" id="log" tabindex={0} aria-label="Lines">
-          {shown.map((line) => (
-            <LogLine line={line} />
-          ))}
-        </ol>
+        <LogLines lines={shown} tryNumber={tryNumber} linked={line} />
       )}
     </section>
   )
+}
+
+type Place = Pick<LinesWanted, 'run' | 'taskId' | 'tryNumber'>
+
+/** The lines of the page. `isPart`: there are more. */
+async function readShown(c: WebContext, place: Place, { level, search, line }: Filter) {
+  const { metadata, scrub } = (c.var as WebEnv['Variables']).site
+  const wanted = { ...place, levels: levelsFrom(level), search, longest: MOST.ofLine + MARGIN }
+  const read = async (more: Partial<LinesWanted> & { limit: number }) =>
+    (await readLines(metadata, { ...wanted, ...more })).map((one) => shownLine(one, scrub))
+  if (line === null) {
+    const lines = await read({ limit: MOST.lines + 1 })
+    const shown = newest(lines, MOST.lines, MOST.characters)
+    return { shown, isPart: shown.length < lines.length }
+  }
+  const half = [MOST.lines / 2, MOST.characters / 2] as const
+  const before = newest(await read({ limit: half[0], until: line }), ...half)
+  const after = await read({ limit: half[0], after: line, from: 'start' })
+  return { shown: [...before, ...newest(after.reverse(), ...half).reverse()], isPart: true }
 }
 
 function NoLine({ isFiltered, growing, why }: { isFiltered: boolean; growing: boolean; why: string }) {
@@ -99,7 +126,7 @@ function NoLine({ isFiltered, growing, why }: { isFiltered: boolean; growing: bo
   )
 }
 
-interface ShownLine extends Pick<Line, 'logged_at' | 'level'> {
+export interface ShownLine extends Pick<Line, 'line' | 'logged_at' | 'level'> {
   message: string
   fields: string
 }
@@ -107,6 +134,7 @@ interface ShownLine extends Pick<Line, 'logged_at' | 'level'> {
 function shownLine(line: Line, scrub: (text: string) => string): ShownLine {
   const { logged_at, level, message, message_bytes, fields, fields_bytes } = line
   return {
+    line: line.line,
     logged_at,
     level,
     message: beginning(message, MOST.ofLine, scrub, message_bytes),
@@ -114,25 +142,13 @@ function shownLine(line: Line, scrub: (text: string) => string): ShownLine {
   }
 }
 
-/** The newest lines that fit on the page. */
-function newest(lines: readonly ShownLine[]): readonly ShownLine[] {
-  let room = MOST.characters
+/** The last lines that fit into so many lines and characters. */
+function newest(lines: readonly ShownLine[], most: number, characters: number): ShownLine[] {
+  let room = characters
   const fits = ({ message, fields }: ShownLine) => {
     room -= message.length + fields.length
     return room >= 0
   }
-  const beyond = lines.slice(-MOST.lines).findLastIndex((line) => !fits(line))
-  return lines.slice(-MOST.lines).slice(beyond + 1)
-}
-
-function LogLine({ line: { logged_at, level, message, fields } }: { line: ShownLine }) {
-  return (
-    <li class={`line ${level}`}>
-      <Time at={logged_at} show="clock" /> <span class="level">{level}</span>{' '}
-      <span class="message">
-        {message}
-        {fields !== '' && <span class="fields"> {fields}</span>}
-      </span>
-    </li>
-  )
+  const beyond = lines.slice(-most).findLastIndex((line) => !fits(line))
+  return lines.slice(-most).slice(beyond + 1)
 }

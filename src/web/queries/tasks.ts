@@ -82,7 +82,9 @@ export interface LinesWanted {
   levels?: readonly LogLevel[]
   /** Part of the message. */
   search?: string
+  /** Only lines after this one, and up to that one. */
   after?: number
+  until?: number
   /** Selects the lines to read if more than `limit` lines match: the newest (`end`, default) or the oldest. */
   from?: 'start' | 'end'
   limit: number
@@ -101,13 +103,14 @@ export interface Line extends Omit<LogRow, 'fields'> {
 
 /** Lines of one try, oldest first. */
 export async function readLines(db: Metadata, wanted: LinesWanted): Promise<Line[]> {
-  const { run, taskId, tryNumber, levels = LEVELS, search = '', after = 0, from = 'end', limit } = wanted
+  const { run, taskId, tryNumber, levels = LEVELS, search = '', after = 0, until = null, from = 'end', limit } = wanted
   const { longest = MOST_CHARACTERS, mostBytes = 4_000_000 } = wanted
   const order = `order by line ${from === 'end' ? 'desc' : 'asc'}`
   const { rows } = await db.query<Line>(
     `with fitting as (
        select * from metadata.task_log
        where dag_run_id = $1 and task_id = $2 and try_number = $3 and level = any($4::text[]) and line > $6
+         and ($10::bigint is null or line <= $10)
          and ($5 = '' or position(lower($5) in lower(message)) > 0 or position(lower($5) in lower(fields::text)) > 0)
        ${order} limit $7
      ), cut as (
@@ -121,7 +124,7 @@ export async function readLines(db: Metadata, wanted: LinesWanted): Promise<Line
      )
      select line, try_number, logged_at, level, message, message_bytes, fields, fields_bytes from summed
      where bytes <= $9 or place = 1 order by line`,
-    [run, taskId, tryNumber, levels, search, after, limit, longest, mostBytes],
+    [run, taskId, tryNumber, levels, search, after, limit, longest, mostBytes, until],
   )
   return rows
 }
