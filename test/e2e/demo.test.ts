@@ -84,7 +84,7 @@ describe.skipIf(SCRIPT === undefined)('on a terminal', () => {
       expect(past).toContain('Launch successful')
       const path = /href="(\/launches\/[^"]+)"[^>]*>[^<]*SpX-45/.exec(past)?.[1] ?? ''
       const launch = await page(path)
-      for (const text of ['New time', 'On hold', 'Result', 'Moved later'])
+      for (const text of ['New time', 'On hold', 'Result', 'Moved later', 'landed on LZ-40', 'T−38:00', 'Liftoff!'])
         expect([text, launch.includes(text)]).toEqual([text, true])
       running.process.stdin?.write('\x03')
       expect((await running.ended).code).toBe(0)
@@ -142,7 +142,7 @@ function expectDemo(stdout: string): void {
   expect(posting).toMatch(/ · in \d+ hours?\n/)
   expect(slip).toMatch(/ fetched (\d+), updated 1, unchanged \d+\n/)
   expect(slip).toMatch(/\n✔ notify_discord +success .* edited\n/)
-  expect(slip).toMatch(/ APP \d\d:\d\d \S+ \(edited\)\n(.*\n)+ {2}▌ Go for launch\n/)
+  expect(slip).toMatch(/ APP \d\d:\d\d \S+ \(edited\)\n(.*\n)+ {2}▌ \S+ Go for launch\n/)
   expect(slip).toMatch(/▌ Postponed by 2 hours\n {2}▌ ~~.*~~\n {2}▌ → .* · in 2 hours\n/)
   expect(reminder).toMatch(/▌ T-1 hour\n {2}▌ .* · in 1 hour\n/)
   expect(reminder).not.toContain('(edited)')

@@ -1,6 +1,7 @@
 import type { DemoHost } from 'tminus'
 import { type ChannelMessage, startDiscord } from '../stand-ins/discord-server.ts'
 import { startLaunchLibrary } from '../stand-ins/launch-library-server.ts'
+import { firstNews, type Update, update, withDetails } from './details.ts'
 import { type SampleLaunch, sampleLaunches } from './launches.ts'
 import { find } from './parts.ts'
 
@@ -51,7 +52,10 @@ export async function openStage(host: DemoHost, options: StageOptions = {}): Pro
   const launchLibrary = await startLaunchLibrary({ now })
   const discord = await startDiscord({ now })
   let launches = sampleLaunches(now(), { origin: options.origin ?? new URL(launchLibrary.url).origin })
-  launchLibrary.setLaunches(() => launches)
+  const startedAt = now()
+  /** By launch id, latest first. */
+  const news = new Map<string, Update[]>(launches.map((launch) => [launch.id, firstNews(launch, startedAt)]))
+  launchLibrary.setLaunches(() => launches.map((launch) => withDetails(launch, news.get(launch.id) ?? [])))
   const next = launches.findIndex(({ net }) => Date.parse(net) > now().getTime())
   const net = () => Date.parse(launches[next]?.net ?? '')
   const settings = () => ({
@@ -61,9 +65,11 @@ export async function openStage(host: DemoHost, options: StageOptions = {}): Pro
   })
   const change: Stage['change'] = (changed, mission) => {
     const name = mission ?? launches[next]?.mission?.name
-    launches = launches.map((launch) =>
-      launch.mission?.name === name ? changedLaunch(launch, changed, now()) : launch,
-    )
+    launches = launches.map((launch) => {
+      if (launch.mission?.name !== name) return launch
+      news.set(launch.id, [update(newsOf(changed), now()), ...(news.get(launch.id) ?? [])])
+      return changedLaunch(launch, changed, now())
+    })
   }
 
   return {
@@ -88,6 +94,17 @@ export async function openStage(host: DemoHost, options: StageOptions = {}): Pro
       await launchLibrary.close()
     },
   }
+}
+
+const NEWS: Readonly<Record<string, string>> = {
+  hold: 'Hold: the team looks at a reading of a valve.',
+  go: 'Go for launch again.',
+  inFlight: 'Liftoff!',
+  success: 'Launch success.',
+}
+
+function newsOf({ status = '', slipMs = 0 }: LaunchChange): string {
+  return NEWS[status] ?? (slipMs < 0 ? 'New, earlier T-0.' : 'New, later T-0.')
 }
 
 function changedLaunch(launch: SampleLaunch, { slipMs = 0, status, live }: LaunchChange, now: Date): SampleLaunch {
