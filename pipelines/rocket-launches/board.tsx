@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { hash } from 'node:crypto'
-import { allowVideos, etag, Hono, notFound, readActivity, type WebContext, type WebEnv } from 'tminus/web'
+import { allowVideos, type Child, etag, Hono, notFound, readActivity, type WebContext, type WebEnv } from 'tminus/web'
 import { storyOf } from '../launches/launch-story.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
@@ -12,6 +12,7 @@ import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
 import { OutboxPage, RejectsPage } from './board/operations.tsx'
 import * as query from './board/query.ts'
+import { ReaderContext, readerOf } from './board/reader.ts'
 import { detailsOfLaunch, earlierFromPad, earlierOfBooster } from './board/related.ts'
 import { VIDEO_SITE } from './board/webcasts.tsx'
 import { channelNames } from './discord/channel.ts'
@@ -21,7 +22,10 @@ import type { Settings } from './settings.ts'
 /** The launch pages: the next launch, lists, one launch, a calendar, JSON. See docs/board.md. */
 const board = new Hono<WebEnv<Settings>>()
 
-board.get('/', async (c) => c.html(<HomePage c={c} home={await homeOf(c)} />))
+board.get('/', async (c) => {
+  const home = await homeOf(c)
+  return inReadersLanguage(c, <HomePage c={c} home={home} />)
+})
 
 board.get('/launches/:id', async (c) => {
   const { db, now, base } = c.var.board
@@ -43,7 +47,7 @@ board.get('/launches/:id', async (c) => {
   )
   if (story.webcasts.some(({ youtube }) => youtube !== null)) allowVideos(c, VIDEO_SITE)
   const one = { launch, changes, messages, story, ofBoosters, fromPad, now: now(), base, live }
-  return c.html(<LaunchPage c={c} one={one} />)
+  return inReadersLanguage(c, <LaunchPage c={c} one={one} />)
 })
 
 // If a program sends the ETag of its last answer and nothing has changed, the answer is an empty 304.
@@ -97,6 +101,12 @@ for (const name of ['board.css', 'board.js', 'world.svg'] satisfies AssetName[])
   })
 
 export default board
+
+/** A page in the language of its reader. A cache may give it only to readers with the same Accept-Language. */
+function inReadersLanguage(c: WebContext, page: Child) {
+  c.header('vary', 'Accept-Language', { append: true })
+  return c.html(<ReaderContext.Provider value={readerOf(c)}>{page}</ReaderContext.Provider>)
+}
 
 /** Paths for calendar programs. Calendar programs cannot sign in, so `/account` creates an address with a token. */
 export const calendars = ['/launches.ics']

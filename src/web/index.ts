@@ -1,7 +1,8 @@
 /** For a pipeline's own page (`board`); src/web/README.md has an example. */
 export { Hono } from 'hono'
+export { accepts } from 'hono/accepts'
 export { etag } from 'hono/etag'
-export type { Child } from 'hono/jsx'
+export { type Child, createContext, useContext } from 'hono/jsx'
 export { assetUrl, joinStyles } from './assets.ts'
 export { AttentionNotice } from './attention.tsx'
 export { type DagActivity, readActivity } from './dag-activity.ts'

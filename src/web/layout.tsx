@@ -16,6 +16,8 @@ export interface PageProps {
   c: WebContext
   /** Shown before the site's name in the window title. */
   title: string
+  /** The language of the content; navigation and footer are English. Default: en. */
+  lang?: string
   /** One sentence for search engines and previews. */
   description?: string | undefined
   /** For previews of links to this page. */
@@ -27,13 +29,13 @@ export interface PageProps {
 }
 
 /** A whole document: head, navigation, content, footer. `c.html(<Page c={c} title="…">…</Page>)`. */
-export function Page({ c, title, description, share, scripts = [], styles = [], children }: PageProps) {
+export function Page({ c, title, lang = 'en', description, share, scripts = [], styles = [], children }: PageProps) {
   const { site, viewer, attention } = c.var as { site: Site; viewer: Viewer | undefined; attention?: Attention }
   const display = displayOf(c)
   return (
     <>
       {raw('<!doctype html>')}
-      <html lang="en" data-theme={display.theme} data-zone={display.zone}>
+      <html lang={lang} data-theme={display.theme} data-zone={display.zone}>
         <head>
           <meta charset="utf-8" />
           <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -55,7 +57,7 @@ export function Page({ c, title, description, share, scripts = [], styles = [], 
         </head>
         <body>
           <Sprite />
-          <a class="skip" href="#main">
+          <a class="skip" href="#main" lang="en">
             Skip to content
           </a>
           <Top path={c.req.path} site={site} viewer={viewer} attention={attention} />

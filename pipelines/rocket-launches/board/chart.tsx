@@ -1,9 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Scroll } from 'tminus/web'
 import { isPrecise } from '../../launches/launch.ts'
-import { moveText } from '../../launches/launch-text.ts'
 import { coarseTime, timeText } from '../../launches/time.ts'
-import { EN } from '../../launches/words/en.ts'
+import { type Reader, useReader } from './reader.ts'
 import type { Chart, ChartStep } from './slips.ts'
 
 /**
@@ -12,22 +11,24 @@ import type { Chart, ChartStep } from './slips.ts'
  */
 export function SlipChart({ chart }: { chart: Chart }) {
   const { width, height, steps, xs, ys } = chart
+  const reader = useReader()
+  const { moves } = reader.board
   return (
     <figure class="slips">
-      <Scroll name="Chart of the launch date's changes">
+      <Scroll name={moves.chart}>
         <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-labelledby="slips-summary">
-          <title id="slips-summary">{summaryOf(steps)}</title>
+          <title id="slips-summary">{summaryOf(steps, reader)}</title>
           {ys.map(({ at, y }) => (
             <g>
               <line class="grid-line" x1={14} x2={width - 64} y1={y} y2={y} />
               <text class="axis-text" x={width - 56} y={y + 4}>
-                {tickText(at, ys)}
+                {tickText(at, ys, reader)}
               </text>
             </g>
           ))}
           {xs.map(({ at, x }) => (
             <text class="axis-text" x={x} y={height - 8} text-anchor="middle">
-              {tickText(at, xs)}
+              {tickText(at, xs, reader)}
             </text>
           ))}
           <path class="path" d={pathOf(steps)} />
@@ -37,15 +38,15 @@ export function SlipChart({ chart }: { chart: Chart }) {
         </svg>
       </Scroll>
       <figcaption>
-        {summaryOf(steps)}{' '}
+        {summaryOf(steps, reader)}{' '}
         <span class="key">
-          <span class="key-later">▲</span> later
+          <span class="key-later">▲</span> {moves.later}
         </span>{' '}
         <span class="key">
-          <span class="key-earlier">▼</span> earlier
+          <span class="key-earlier">▼</span> {moves.earlier}
         </span>{' '}
         <span class="key">
-          <span class="key-band">▮</span> only the period is known
+          <span class="key-band">▮</span> {moves.period}
         </span>
       </figcaption>
     </figure>
@@ -56,7 +57,7 @@ function Step({ step }: { step: ChartStep }) {
   const { x, y, height, width, move } = step
   return (
     <g class={`held ${move}`}>
-      <title>{stepText(step)}</title>
+      <title>{stepText(step, useReader())}</title>
       {height > 0 ? (
         <rect class="band" x={x} y={y} width={Math.max(width, 1.5)} height={Math.max(height, 2)} />
       ) : (
@@ -81,28 +82,26 @@ function pathOf(steps: readonly ChartStep[]): string {
     .join('')
 }
 
-function stepText({ from, net, precision }: ChartStep): string {
-  return `From ${timeText(from, EN)}: ${isPrecise(precision) ? timeText(net, EN) : coarseTime(net, precision, EN)}`
+function stepText({ from, net, precision }: ChartStep, { words, board }: Reader): string {
+  const when = isPrecise(precision) ? timeText(net, words) : coarseTime(net, precision, words)
+  return board.moves.step(timeText(from, words), when)
 }
 
-function summaryOf(steps: readonly ChartStep[]): string {
+function summaryOf(steps: readonly ChartStep[], { board: { moves } }: Reader): string {
   const later = steps.filter(({ move }) => move === 'later').length
   const earlier = steps.filter(({ move }) => move === 'earlier').length
-  const times = (count: number, word: string) => `${word} ${['once', 'twice'][count - 1] ?? `${count} times`}`
-  const moved = [...(later > 0 ? [times(later, 'later')] : []), ...(earlier > 0 ? [times(earlier, 'earlier')] : [])]
   const timed = steps.filter(({ precision }) => isPrecise(precision))
   const [first, last] = [timed[0], timed.at(-1)]
-  const whole = first && last && first !== last ? `; ${moveText(first.net, last.net)} than its first exact time` : ''
-  return moved.length === 0 ? 'The date became more exact and has not moved.' : `Moved ${moved.join(', ')}${whole}.`
+  const whole = first && last && first !== last ? last.net.getTime() - first.net.getTime() : undefined
+  return later + earlier === 0 ? moves.exact : moves.moved(later, earlier, whole)
 }
 
 const DAY_MS = 86_400_000
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /** The label of a tick in UTC: a clock time when ticks are hours apart, with a year when they are months apart. */
-function tickText(at: Date, ticks: readonly { at: Date }[]): string {
+function tickText(at: Date, ticks: readonly { at: Date }[], { board: { months } }: Reader): string {
   const apart = (ticks[1]?.at.getTime() ?? 0) - (ticks[0]?.at.getTime() ?? 0)
-  const month = MONTHS[at.getUTCMonth()]
+  const month = months[at.getUTCMonth()]
   if (apart >= 91 * DAY_MS) return `${month} ${at.getUTCFullYear()}`
   const clock = at.toISOString().slice(11, 16)
   return apart > 0 && apart < DAY_MS && clock !== '00:00' ? clock : `${at.getUTCDate()} ${month}`

@@ -1,32 +1,32 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Age } from './age.ts'
 import { RelativeTime } from './parts.tsx'
+import { useReader } from './reader.ts'
 
 /** "As of 4 min ago · next look in 11 min · 9 of 15 calls left" */
 export function DataAge({ age: { asOf, nextLook, calls }, now, base }: { age: Age; now: Date; base: string }) {
+  const { age } = useReader().board
   if (asOf === undefined) return null
   return (
     <p class="data-age">
       <span>
-        As of <RelativeTime at={asOf} now={now} />
+        {age.asOf} <RelativeTime at={asOf} now={now} />
       </span>
-      <span>next look {nextLook === undefined ? 'is due' : <RelativeTime at={nextLook} now={now} />}</span>
-      {calls && (
-        <span>
-          {calls.left.toLocaleString('en')} of {calls.limit.toLocaleString('en')} calls left
-        </span>
-      )}
       <span>
-        data by{' '}
+        {age.nextLook} {nextLook === undefined ? age.due : <RelativeTime at={nextLook} now={now} />}
+      </span>
+      {calls && <span>{age.calls(calls.left.toLocaleString('en'), calls.limit.toLocaleString('en'))}</span>}
+      <span>
+        {age.source}{' '}
         <a href="https://thespacedevs.com/llapi" rel="noreferrer noopener" target="_blank">
           Launch Library 2
         </a>
       </span>
       <span>
-        <a href={`${base}/outbox`}>outbox</a>
+        <a href={`${base}/outbox`}>{age.outbox}</a>
       </span>
       <span>
-        <a href={`${base}/rejects`}>rejects</a>
+        <a href={`${base}/rejects`}>{age.rejects}</a>
       </span>
     </p>
   )

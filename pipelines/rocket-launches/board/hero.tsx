@@ -4,6 +4,7 @@ import { isFlown } from '../../launches/launch.ts'
 import { placeText } from '../../launches/launch-facts.ts'
 import { Countdown, LaunchTime, Links, launchPath, Picture, StatusMark } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
+import { useReader } from './reader.ts'
 import { brief, isTimed } from './words.ts'
 
 export interface HeroProps {
@@ -16,13 +17,14 @@ export interface HeroProps {
 
 /** The large view of a launch: picture, name, status, countdown, facts and links. */
 export function Hero({ launch, now, base, lead }: HeroProps) {
+  const { board } = useReader()
   return (
     <section class="hero" aria-labelledby="hero-name">
       <div class="hero-text">
         <p class="hero-lead">
           {lead && <span>{lead}</span>}
           <StatusMark launch={launch} />
-          {launch.webcast_live && <span class="state launch-live">Webcast live</span>}
+          {launch.webcast_live && <span class="state launch-live">{board.live}</span>}
         </p>
         <h1 id="hero-name">
           {lead ? (
@@ -96,23 +98,26 @@ function isOver({ status_id }: BoardLaunch, sinceMs: number): boolean {
 
 function Reason({ launch }: { launch: BoardLaunch }) {
   const reason = brief(launch.hold_reason || launch.fail_reason, 300)
+  const { board } = useReader()
   const gone = launch.vanished_at !== null && !isFlown(launch.status_id)
   return (
     <>
       {reason && <p class="notice bad-news">{reason}</p>}
-      {gone && <p class="notice">Launch Library no longer lists this launch. About half of such launches reappear.</p>}
+      {gone && <p class="notice">{board.gone}</p>}
     </>
   )
 }
 
 function HeroFacts({ launch }: { launch: BoardLaunch }) {
+  const { board } = useReader()
+  const { facts: names } = board
   const facts = [
-    ['Provider', brief(launch.provider)],
-    ['Rocket', brief(launch.rocket)],
-    ['Pad', brief(placeText(launch))],
-    ['Mission', brief(missionOf(launch))],
-    ['Orbit', brief(launch.orbit)],
-    ['Weather', launch.probability === null ? '' : `${launch.probability} % good`],
+    [names.provider, brief(launch.provider)],
+    [names.rocket, brief(launch.rocket)],
+    [names.pad, brief(placeText(launch))],
+    [names.mission, brief(missionOf(launch))],
+    [names.orbit, brief(launch.orbit)],
+    [names.weather, launch.probability === null ? '' : board.good(launch.probability)],
   ] as const
   return (
     <dl class="hero-facts">
@@ -135,11 +140,12 @@ function missionOf({ name, mission_name, mission_type }: BoardLaunch): string {
 }
 
 function Credit({ launch }: { launch: BoardLaunch }) {
+  const { board } = useReader()
   if (!launch.image_url) return null
   const credit = brief(launch.image_credit, 80)
   return (
     <figcaption>
-      <OutLink href={launch.image_url}>{credit ? `Picture: ${credit}` : 'Picture from Launch Library'}</OutLink>
+      <OutLink href={launch.image_url}>{credit ? board.picture(credit) : board.pictureFrom}</OutLink>
     </figcaption>
   )
 }

@@ -8,6 +8,7 @@ import { Hero } from './hero.tsx'
 import { LaunchList } from './list.tsx'
 import { DrawnRocket, Instant, Picture, RelativeTime } from './parts.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
+import { type Reader, readerOf, useReader } from './reader.ts'
 import { descriptionOf, shareOf } from './share.ts'
 import { brief, isTimed } from './words.ts'
 
@@ -31,8 +32,9 @@ export const PER_PAGE = 50
 
 export function HomePage({ c, home }: { c: WebContext; home: Home }) {
   const { featured, base, now, live } = home
+  const reader = readerOf(c)
   return (
-    <Page c={c} {...headOf(home)} {...assetLinks(base)}>
+    <Page c={c} lang={reader.language} {...headOf(home, reader)} {...assetLinks(base)}>
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
       <div id="part-attention" data-part>
@@ -48,25 +50,26 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
 }
 
 /** Title, description and link preview of the page. They describe the next launch or the search. */
-function headOf(home: Home) {
+function headOf(home: Home, reader: Reader) {
+  const { board } = reader
   const { filter, page, featured, base, now } = home
   const path = `${base}/${queryOf(filter, page)}`
   if (isFiltered(home)) {
-    const search = filter.search && ` with “${brief(filter.search, 60)}”`
-    const by = filter.provider && ` of ${brief(filter.provider, 60)}`
-    const title = `${listTitle(filter)}${by}${search}${page > 1 ? `, page ${page}` : ''}`
-    return { title, description: `${title}: rocket launches, live`, share: { path } }
+    const search = filter.search && board.head.with(brief(filter.search, 60))
+    const by = filter.provider && board.head.of(brief(filter.provider, 60))
+    const title = `${listTitle(filter, board)}${by}${search}${page > 1 ? board.head.page(page) : ''}`
+    return { title, description: board.head.live(title), share: { path } }
   }
-  const next = featured && `${leadOf(featured, now)}: ${brief(featured.name, 100)}`
+  const next = featured && `${leadOf(featured, now, board)}: ${brief(featured.name, 100)}`
   return {
-    title: next ?? 'Launches',
-    description: featured ? descriptionOf(featured) : 'The next rocket launches, live',
-    share: shareOf(featured, base, path),
+    title: next ?? board.launches,
+    description: featured ? descriptionOf(featured, reader) : board.head.about,
+    share: shareOf(featured, base, reader, path),
   }
 }
 
-function listTitle({ past }: LaunchFilter): string {
-  return past ? 'Past launches' : 'Upcoming launches'
+function listTitle({ past }: LaunchFilter, board: Reader['board']): string {
+  return past ? board.pastLaunches : board.upcomingLaunches
 }
 
 function NextLaunch({ home }: { home: Home }) {
@@ -74,7 +77,7 @@ function NextLaunch({ home }: { home: Home }) {
   return (
     <div id="part-next" data-part>
       {featured ? (
-        <Hero launch={featured} now={now} base={base} lead={leadOf(featured, now)} />
+        <Hero launch={featured} now={now} base={base} lead={leadOf(featured, now, useReader().board)} />
       ) : (
         <NoLaunch home={home} />
       )}
@@ -85,17 +88,18 @@ function NextLaunch({ home }: { home: Home }) {
 /** The search form, the list and its pages. */
 function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
   const { filter, launches, now, base } = home
-  const title = listTitle(filter)
+  const { board } = useReader()
+  const title = listTitle(filter, board)
   return (
     <section class="coming" aria-labelledby="coming-title">
       <div class="head">
         {isFiltered(home) ? <h1 id="coming-title">{title}</h1> : <h2 id="coming-title">{title}</h2>}
-        <nav class="which" aria-label="Which launches">
+        <nav class="which" aria-label={board.which}>
           <a href={href(home, { past: false })} aria-current={filter.past ? undefined : 'page'}>
-            Upcoming
+            {board.upcoming}
           </a>
           <a href={href(home, { past: true })} aria-current={filter.past ? 'page' : undefined}>
-            Past
+            {board.past}
           </a>
         </nav>
       </div>
@@ -114,25 +118,26 @@ function isFiltered({ filter: { past, search, provider }, page }: Home): boolean
   return past || search !== '' || provider !== '' || page > 1
 }
 
-function leadOf({ net, ...launch }: BoardLaunch, now: Date): string {
-  return isTimed(launch) && net < now ? 'Just now' : 'Next launch'
+function leadOf({ net, ...launch }: BoardLaunch, now: Date, board: Reader['board']): string {
+  return isTimed(launch) && net < now ? board.justNow : board.next
 }
 
 /** The page if there is no upcoming launch. Before the first read, it says when Launch Library is read. */
 function NoLaunch({ home: { age, activity, now } }: { home: Home }) {
+  const { launches, none } = useReader().board
   if (age.asOf !== undefined)
     return (
       <>
-        <h1 class="hidden">Launches</h1>
-        <Empty title="No upcoming launches">Launch Library lists none at the moment.</Empty>
+        <h1 class="hidden">{launches}</h1>
+        <Empty title={none.upcoming}>{none.listed}</Empty>
       </>
     )
   return (
     <section class="hero first">
       <div class="hero-text">
-        <h1>No launches yet</h1>
+        <h1>{none.yet}</h1>
         <FirstRead activity={activity} nextLook={age.nextLook} now={now} />
-        <p class="muted">This page shows the launches as soon as they are stored.</p>
+        <p class="muted">{none.soon}</p>
       </div>
       <figure class="hero-picture">
         <Picture launch={{ launch_id: 'none', image_url: null, thumbnail_url: null }} hero />
@@ -148,34 +153,35 @@ interface FirstReadProps {
 }
 
 function FirstRead({ activity, nextLook, now }: FirstReadProps) {
-  if (activity === undefined) return <p>The database of the runs does not answer, so the next read is unknown.</p>
+  const { none } = useReader().board
+  if (activity === undefined) return <p>{none.unknown}</p>
   const { isExecuted, paused, next, latest } = activity
   if (!isExecuted)
     return (
       <>
-        <p>No process reads Launch Library. Start one:</p>
+        <p>{none.start}</p>
         <p class="command">
           <code>{commandFor('start')}</code>
         </p>
       </>
     )
-  if (latest?.state === 'running' || latest?.state === 'queued') return <p>Launch Library is being read now.</p>
+  if (latest?.state === 'running' || latest?.state === 'queued') return <p>{none.reading}</p>
   const at = nextLook && next && nextLook > next ? nextLook : next
   return (
     <>
       {latest?.state === 'failed' && (
         <p>
-          The last read failed: <a href={`/dags/rocket-launches/runs/${encodeURIComponent(latest.runId)}`}>its run</a>.
+          {none.failed} <a href={`/dags/rocket-launches/runs/${encodeURIComponent(latest.runId)}`}>{none.itsRun}</a>.
         </p>
       )}
       {paused || at === undefined ? (
         <p>
-          The pipeline is {paused ? 'paused' : 'not scheduled'}:{' '}
-          <a href="/dags/rocket-launches">{paused ? 'unpause it' : 'run it'}</a>.
+          {paused ? none.paused : none.unscheduled}{' '}
+          <a href="/dags/rocket-launches">{paused ? none.unpause : none.run}</a>.
         </p>
       ) : (
         <p>
-          The next read of Launch Library is at <Instant at={at} /> (<RelativeTime at={at} now={now} />
+          {none.nextRead} <Instant at={at} /> (<RelativeTime at={at} now={now} />
           ).
         </p>
       )}
@@ -184,27 +190,21 @@ function FirstRead({ activity, nextLook, now }: FirstReadProps) {
 }
 
 function Filter({ home: { filter, providers, base } }: { home: Home }) {
+  const { search } = useReader().board
   const known = providers.some(({ provider }) => provider === filter.provider)
   return (
     <search>
       <form class="bar-form" method="get" action={`${base}/`} id="filter">
         {filter.past && <input type="hidden" name="show" value="past" />}
         <label class="hidden" for="q">
-          Search names, missions, rockets, places
+          {search.label}
         </label>
-        <input
-          type="search"
-          id="q"
-          name="q"
-          value={filter.search}
-          placeholder="Name, mission, rocket, place"
-          maxlength={200}
-        />
+        <input type="search" id="q" name="q" value={filter.search} placeholder={search.hint} maxlength={200} />
         <label class="hidden" for="provider">
-          Provider
+          {search.provider}
         </label>
         <select id="provider" name="provider" data-submit>
-          <option value="">Every provider</option>
+          <option value="">{search.every}</option>
           {!known && filter.provider !== '' && (
             <option value={filter.provider} selected>
               {brief(filter.provider, 60)}
@@ -216,9 +216,9 @@ function Filter({ home: { filter, providers, base } }: { home: Home }) {
             </option>
           ))}
         </select>
-        <button type="submit">Search</button>
+        <button type="submit">{search.submit}</button>
         {(filter.search !== '' || filter.provider !== '') && (
-          <a href={filter.past ? `${base}/?show=past` : `${base}/`}>Clear</a>
+          <a href={filter.past ? `${base}/?show=past` : `${base}/`}>{search.clear}</a>
         )}
       </form>
     </search>
@@ -228,20 +228,19 @@ function Filter({ home: { filter, providers, base } }: { home: Home }) {
 function Pager({ home }: { home: Home }) {
   const { page, total } = home
   const pages = Math.ceil(total / PER_PAGE)
+  const { pages: texts } = useReader().board
   if (pages <= 1 && page === 1) return null
   return (
-    <nav class="pager" aria-label="Pages">
+    <nav class="pager" aria-label={texts.label}>
       {page > 1 && (
         <a class="button" rel="prev" href={href(home, { page: page - 1 })}>
-          Earlier page
+          {texts.earlier}
         </a>
       )}
-      <span class="muted">
-        Page {page} of {Math.max(1, pages)}, {total} launches
-      </span>
+      <span class="muted">{texts.position(page, Math.max(1, pages), total)}</span>
       {page < pages && (
         <a class="button" rel="next" href={href(home, { page: page + 1 })}>
-          Next page
+          {texts.next}
         </a>
       )}
     </nav>
@@ -252,16 +251,17 @@ function Pager({ home }: { home: Home }) {
 function ExportLinks({ c, home }: { c: WebContext; home: Home }) {
   const query = queryOf(home.filter, 1)
   const signedIn = c.var.viewer.name !== null
+  const { take } = useReader().board
   return (
     <p class="take-away">
-      <a href={`${home.base}/launches.ics${query}`}>Calendar</a>
-      {signedIn ? ' and ' : ' (subscribe to this address) and '}
-      <a href={`${home.base}/launches.json${query}`}>JSON</a> with{' '}
-      {query === '' ? 'all upcoming launches' : 'the results of this search'}.
+      <a href={`${home.base}/launches.ics${query}`}>{take.calendar}</a>
+      {signedIn ? take.and : take.subscribable}
+      <a href={`${home.base}/launches.json${query}`}>JSON</a>
+      {query === '' ? take.all : take.found}
       {signedIn && (
         <>
           {' '}
-          To subscribe, <a href="/account#calendar">make a calendar address</a>.
+          {take.toSubscribe} <a href="/account#calendar">{take.make}</a>.
         </>
       )}
     </p>

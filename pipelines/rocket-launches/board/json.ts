@@ -1,5 +1,6 @@
 import type { Age } from './age.ts'
 import type { BoardLaunch } from './query.ts'
+import { ENGLISH } from './reader.ts'
 import { isTimed, periodText } from './words.ts'
 
 /** The answer of `/launches.json`. Times in ISO 8601, UTC. */
@@ -27,7 +28,7 @@ export function launchesJson(
     total,
     launches: launches.map((launch) => {
       const timed = isTimed(launch)
-      return { ...launch, net_is_time: timed, period: timed ? null : periodText(launch) }
+      return { ...launch, net_is_time: timed, period: timed ? null : periodText(launch, ENGLISH) }
     }),
   }
 }

@@ -4,7 +4,7 @@ import { Facts, OutLink, Page, Time, type WebContext } from 'tminus/web'
 import type { LaunchStory } from '../../launches/launch-story.ts'
 import { describeChanges } from '../../launches/launch-text.ts'
 import type { StoredChange } from '../../launches/read-launches.ts'
-import { PAGE_EN, type PageWords } from '../../launches/words/page-en.ts'
+import type { PageWords } from '../../launches/words/page-en.ts'
 import { assetLinks } from './assets.ts'
 import { SlipChart } from './chart.tsx'
 import { Earlier } from './earlier.tsx'
@@ -12,6 +12,7 @@ import { Hero } from './hero.tsx'
 import { PadSection } from './pad.tsx'
 import { DrawnRocket, Instant, pictureOf } from './parts.tsx'
 import type { BoardLaunch, SentMessage } from './query.ts'
+import { readerOf, useReader } from './reader.ts'
 import type { BriefLaunch } from './related.ts'
 import { RocketSection } from './rocket.tsx'
 import { SentMessages } from './sent.tsx'
@@ -38,19 +39,21 @@ export interface OneLaunch {
 /** A launch's own page. */
 export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
   const { launch, story, base, now, live } = one
-  const words = PAGE_EN
+  const reader = readerOf(c)
+  const { board, page: words } = reader
   return (
     <Page
       c={c}
       title={brief(launch.name, 100)}
-      description={descriptionOf(launch)}
-      share={shareOf(launch, base)}
+      lang={reader.language}
+      description={descriptionOf(launch, reader)}
+      share={shareOf(launch, base, reader)}
       {...assetLinks(base)}
     >
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
       <p class="crumbs">
-        <a href={`${base}/`}>Launches</a>
+        <a href={`${base}/`}>{board.launches}</a>
       </p>
       <div id="part-launch" data-part data-now={now.toISOString()}>
         <Hero launch={launch} now={now} base={base} />
@@ -86,26 +89,25 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
 
 function About({ launch, story }: { launch: BoardLaunch; story: LaunchStory }) {
   const paragraphs = (launch.mission_description ?? '').slice(0, 20_000).split(/\s*\n\s*\n\s*|\r\n/)
+  const { board, page: words } = useReader()
   const patch = pictureOf(story.patch?.url ?? null)
-  const alt = brief(story.patch?.name, 80) || PAGE_EN.patch
+  const alt = brief(story.patch?.name, 80) || words.patch
   return (
     <section aria-labelledby="about" class="about">
-      <h2 id="about">About</h2>
+      <h2 id="about">{board.about}</h2>
       {patch && (
         <img class="patch" src={patch} alt={alt} width={160} height={160} loading="lazy" referrerpolicy="no-referrer" />
       )}
-      {paragraphs.filter((text) => text.trim() !== '').length === 0 && (
-        <p class="muted">Launch Library has no description yet.</p>
-      )}
+      {paragraphs.filter((text) => text.trim() !== '').length === 0 && <p class="muted">{board.noDescription}</p>}
       {paragraphs.map((text) => text.trim() !== '' && <p>{text.trim()}</p>)}
       <Facts
         facts={[
-          [PAGE_EN.programme, story.programmes.length > 0 && <Programmes programmes={story.programmes} />],
-          [PAGE_EN.weather, weatherText(launch, story, PAGE_EN)],
-          [PAGE_EN.numbers.title, numbersText(launch, story, PAGE_EN)],
-          ['Window', windowOf(launch)],
-          ['Last change', launch.updated_at && <Time at={launch.updated_at} />],
-          ['Launch Library id', <span class="mono">{brief(launch.launch_id, 255)}</span>],
+          [words.programme, story.programmes.length > 0 && <Programmes programmes={story.programmes} />],
+          [words.weather, weatherText(launch, story, words)],
+          [words.numbers.title, numbersText(launch, story, words)],
+          [board.facts.window, windowOf(launch)],
+          [board.facts.lastChange, launch.updated_at && <Time at={launch.updated_at} />],
+          [board.facts.id, <span class="mono">{brief(launch.launch_id, 255)}</span>],
         ]}
       />
     </section>
@@ -148,7 +150,7 @@ function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
   if (!isTimed(launch) || !window_start || !window_end || window_start.getTime() === window_end.getTime()) return null
   return (
     <>
-      <Time at={window_start} /> to <Time at={window_end} />
+      <Time at={window_start} /> – <Time at={window_end} />
     </>
   )
 }
@@ -158,21 +160,16 @@ function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
   const history = netHistory(launch, changes)
   const chart = chartOf(history, now)
   const entries = describeChanges(changes)
+  const { moves } = useReader().board
   return (
     <section aria-labelledby="moves">
-      <h2 id="moves">How it moved</h2>
+      <h2 id="moves">{moves.title}</h2>
       {chart ? (
         <SlipChart chart={chart} />
       ) : (
         <p class="muted">
-          The launch date has not changed
-          {launch.first_seen_at && (
-            <>
-              {' '}
-              since this launch was first seen here on <Time at={launch.first_seen_at} show="date" />
-            </>
-          )}
-          .
+          {launch.first_seen_at ? moves.since : moves.never}{' '}
+          {launch.first_seen_at && <Time at={launch.first_seen_at} show="date" />}
         </p>
       )}
       {entries.length > 0 && (
@@ -194,7 +191,7 @@ function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
       )}
       {entries.length > MAX_ENTRIES && (
         <p class="sub">
-          Older changes: <code>{commandFor(`launches changes ${brief(launch.launch_id, 255)}`)}</code>
+          {moves.older} <code>{commandFor(`launches changes ${brief(launch.launch_id, 255)}`)}</code>
         </p>
       )}
     </section>

@@ -4,6 +4,7 @@ import { Empty } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
 import { launchPath, Picture, RelativeTime, ShortTime, StatusMark } from './parts.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
+import { type Reader, useReader } from './reader.ts'
 import { brief, headingOf, isTimed, shortPeriod } from './words.ts'
 
 export interface ListProps {
@@ -16,9 +17,10 @@ export interface ListProps {
 /** Launches grouped by month, or by a longer period if only that is known. */
 export function LaunchList({ launches, filter, now, base }: ListProps) {
   if (launches.length === 0) return <NoLaunches filter={filter} base={base} />
+  const reader = useReader()
   return (
     <>
-      {groupByHeading(launches, filter.past).map(({ heading, group }) => (
+      {groupByHeading(launches, filter.past, reader).map(({ heading, group }) => (
         <section class="month">
           <h2>{heading}</h2>
           <ol class="launches">
@@ -32,10 +34,14 @@ export function LaunchList({ launches, filter, now, base }: ListProps) {
   )
 }
 
-function groupByHeading(launches: readonly BoardLaunch[], past: boolean): { heading: string; group: BoardLaunch[] }[] {
+function groupByHeading(
+  launches: readonly BoardLaunch[],
+  past: boolean,
+  reader: Reader,
+): { heading: string; group: BoardLaunch[] }[] {
   const groups: { heading: string; group: BoardLaunch[] }[] = []
   for (const launch of launches) {
-    const heading = headingOf(launch, past)
+    const heading = headingOf(launch, past, reader)
     const last = groups.at(-1)
     if (last?.heading === heading) last.group.push(launch)
     else groups.push({ heading, group: [launch] })
@@ -44,7 +50,7 @@ function groupByHeading(launches: readonly BoardLaunch[], past: boolean): { head
 }
 
 export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Date; base: string }) {
-  const [lead, rest] = shortPeriod(launch)
+  const [lead, rest] = shortPeriod(launch, useReader())
   return (
     <li class="launch">
       <p class="launch-time">
@@ -72,19 +78,20 @@ export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Dat
 }
 
 function NoLaunches({ filter: { search, provider, past }, base }: { filter: LaunchFilter; base: string }) {
+  const { none } = useReader().board
   if (search === '' && provider === '')
     return past ? (
-      <Empty title="No past launch is stored">
-        To load all launches ever: <code>{commandFor('pipeline launch-history')}</code>
+      <Empty title={none.pastStored}>
+        {none.loadAll} <code>{commandFor('pipeline launch-history')}</code>
       </Empty>
     ) : (
-      <Empty title="No upcoming launch is stored">
-        Fetch them from Launch Library: <code>{commandFor('pipeline rocket-launches')}</code>
+      <Empty title={none.upcomingStored}>
+        {none.fetchThem} <code>{commandFor('pipeline rocket-launches')}</code>
       </Empty>
     )
   return (
-    <Empty title={`No ${past ? 'past' : 'upcoming'} launch matches`}>
-      Try fewer words, or <a href={past ? `${base}/?show=past` : `${base}/`}>show all of them</a>.
+    <Empty title={past ? none.pastMatches : none.upcomingMatches}>
+      {none.fewer} <a href={past ? `${base}/?show=past` : `${base}/`}>{none.showAll}</a>.
     </Empty>
   )
 }

@@ -3,8 +3,8 @@ import { safeHref } from 'tminus/web'
 import { isFlown } from '../../launches/launch.ts'
 import { detailsUrl } from '../../launches/launch-facts.ts'
 import { statusText, statusWord } from '../../launches/launch-text.ts'
-import { EN } from '../../launches/words/en.ts'
 import type { BoardLaunch } from './query.ts'
+import { type Reader, useReader } from './reader.ts'
 import { brief, clockText, countdownOf, dayText, isTimed, periodText, relativeText } from './words.ts'
 
 /** Icon paths in a 16 × 16 box, by status id. Shape, word and colour each show the status. */
@@ -21,13 +21,14 @@ const SHAPES: Readonly<Record<number, [tone: string, d: string]>> = {
 }
 
 export function StatusMark({ launch, short = false }: { launch: StatusOf; short?: boolean }) {
+  const { words, board } = useReader()
   const [tone, d] = SHAPES[launch.status_id ?? 0] ?? ['open', 'M4 8h8']
   return (
-    <span class={`state launch-${tone}`} title={short ? brief(statusText(launch, EN)) : undefined}>
+    <span class={`state launch-${tone}`} title={short ? brief(statusText(launch, words)) : undefined}>
       <svg class="icon" width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
         <path d={d} />
       </svg>
-      {brief(short ? statusWord(launch) : statusText(launch, EN), 40)}
+      {brief(short ? (board.short[launch.status_id ?? 0] ?? statusWord(launch)) : statusText(launch, words), 40)}
     </span>
   )
 }
@@ -37,7 +38,7 @@ type StatusOf = Pick<BoardLaunch, 'status_id' | 'status_name'>
 /** Days, hours, minutes and seconds to T-0, or since then. The page's script updates it. */
 export function Countdown({ net, now }: { net: Date; now: Date }) {
   const { past, parts } = countdownOf(net, now)
-  const units = ['days', 'hours', 'min', 'sec']
+  const { units, whenLoaded } = useReader().board
   return (
     <div class="countdown" role="timer" data-countdown={net.toISOString()}>
       <span class="t-sign">{past ? 'T+' : 'T−'}</span>
@@ -47,7 +48,7 @@ export function Countdown({ net, now }: { net: Date; now: Date }) {
         </span>
       ))}
       <noscript>
-        <span class="sub">when this page was loaded</span>
+        <span class="sub">{whenLoaded}</span>
       </noscript>
     </div>
   )
@@ -55,14 +56,18 @@ export function Countdown({ net, now }: { net: Date; now: Date }) {
 
 /** The time with its zone, or the period in words. */
 export function LaunchTime({ launch }: { launch: BoardLaunch }) {
-  return isTimed(launch) ? <Instant at={launch.net} /> : <span class="when-period">{periodText(launch)}</span>
+  return isTimed(launch) ? (
+    <Instant at={launch.net} />
+  ) : (
+    <span class="when-period">{periodText(launch, useReader())}</span>
+  )
 }
 
 /** `Sat 21 Nov 2026, 14:05 UTC` */
 export function Instant({ at }: { at: Date }) {
   return (
     <time datetime={at.toISOString()} title={utcText(at)} data-zoned="long">
-      {dayText(at)} {at.getUTCFullYear()}, {clockText(at)}
+      {dayText(at, useReader(), true)}, {clockText(at)}
     </time>
   )
 }
@@ -71,7 +76,7 @@ export function Instant({ at }: { at: Date }) {
 export function ShortTime({ net }: { net: Date }) {
   return (
     <time datetime={net.toISOString()} title={utcText(net)} data-zoned="short">
-      <span>{dayText(net)}</span> <span>{clockText(net)}</span>
+      <span>{dayText(net, useReader())}</span> <span>{clockText(net)}</span>
     </time>
   )
 }
@@ -84,7 +89,7 @@ function utcText(net: Date): string {
 export function RelativeTime({ at, now }: { at: Date; now: Date }) {
   return (
     <span class="away" data-away={at.toISOString()}>
-      {relativeText(at, now)}
+      {relativeText(at, now, useReader())}
     </span>
   )
 }
@@ -162,6 +167,7 @@ const STARS = [
 export function Links({ launch, own }: { launch: BoardLaunch; own: string | undefined }) {
   const watch = safeHref(launch.webcast_url)
   const page = own ? undefined : safeHref(detailsUrl(launch))
+  const { board } = useReader()
   if (watch === undefined && page === undefined && own === undefined) return null
   return (
     <p class="actions">
@@ -170,26 +176,26 @@ export function Links({ launch, own }: { launch: BoardLaunch; own: string | unde
           <svg class="icon" width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
             <path d="M5 3l8 5-8 5z" />
           </svg>
-          {watchText(launch)}
+          {watchText(launch, board)}
         </a>
       )}
       {own && (
         <a class="button" href={own}>
-          Details
+          {board.details}
         </a>
       )}
       {page && (
         <a class="button" href={page} rel="noreferrer noopener" target="_blank">
-          More at {brief(new URL(page).host.replace(/^www\./, ''), 40)}
+          {board.moreAt(brief(new URL(page).host.replace(/^www\./, ''), 40))}
         </a>
       )}
     </p>
   )
 }
 
-function watchText({ webcast_live, status_id }: BoardLaunch): string {
-  if (webcast_live) return 'Watch live now'
-  return isFlown(status_id) ? 'Watch the recording' : 'Watch'
+function watchText({ webcast_live, status_id }: BoardLaunch, board: Reader['board']): string {
+  if (webcast_live) return board.watchLive
+  return isFlown(status_id) ? board.recording : board.watch
 }
 
 export function launchPath(base: string, launchId: string): string {

@@ -3,11 +3,12 @@ import { fitMessage, type Payload } from 'tminus/connectors/discord'
 import { Time } from 'tminus/web'
 import { z } from 'zod'
 import { detailsOf } from '../../launches/launch-details.ts'
-import { EN } from '../../launches/words/en.ts'
+import { EN, type Words } from '../../launches/words/en.ts'
 import type { Facts } from '../discord/card-facts.ts'
 import { cardMessage } from '../discord/card-message.ts'
 import { DiscordMessage } from './discord-message.tsx'
 import type { SentMessage } from './query.ts'
+import { useReader } from './reader.ts'
 import { brief } from './words.ts'
 
 /** The part of `discord_outbox.facts` that is read here. Older versions stored the facts of a card but not its message. */
@@ -63,12 +64,11 @@ const StoredMessage = z.object({
 export function SentMessages({ messages, now }: { messages: readonly SentMessage[]; now: Date }) {
   const cards = messages.filter(({ kind }) => kind === 'card')
   const notices = messages.filter(({ kind }) => kind !== 'card')
+  const { words, board } = useReader()
   return (
     <section aria-labelledby="sent">
-      <h2 id="sent">On Discord</h2>
-      {messages.length === 0 && (
-        <p class="muted">No message about this launch. A channel gets the card of the next launch.</p>
-      )}
+      <h2 id="sent">{board.sent.title}</h2>
+      {messages.length === 0 && <p class="muted">{board.sent.nothing}</p>}
       {cards.map((card, index) => (
         <Card card={card} now={now} channel={cards.length > 1 ? index + 1 : undefined} />
       ))}
@@ -76,7 +76,7 @@ export function SentMessages({ messages, now }: { messages: readonly SentMessage
         <ul class="notices">
           {notices.map((notice) => (
             <li>
-              <strong>{noticeName(notice.kind)}</strong> <StateText message={notice} />
+              <strong>{noticeName(notice.kind, words)}</strong> <StateText message={notice} />
               {notice.reason_told && <p class="sub">{brief(notice.reason_told, 200)}</p>}
             </li>
           ))}
@@ -88,23 +88,20 @@ export function SentMessages({ messages, now }: { messages: readonly SentMessage
 
 function Card({ card, channel, now }: { card: SentMessage; channel: number | undefined; now: Date }) {
   const message = messageOf(card)
+  const { sent } = useReader().board
   return (
     <article class="discord">
       <p class="discord-state sub">
-        {channel && `Channel ${channel}: `}
+        {channel && sent.channel(channel)}
         <StateText message={card} />
       </p>
-      {message ? (
-        <DiscordMessage message={message} now={now} />
-      ) : (
-        <p class="muted">Another version of T-minus sent this card, so it cannot be shown.</p>
-      )}
+      {message ? <DiscordMessage message={message} now={now} /> : <p class="muted">{sent.unknown}</p>}
     </article>
   )
 }
 
-function noticeName(kind: string): string {
-  const names: Readonly<Record<string, string>> = EN.notice.kinds
+function noticeName(kind: string, { notice }: Words): string {
+  const names: Readonly<Record<string, string>> = notice.kinds
   return names[kind] ?? kind
 }
 
@@ -117,16 +114,10 @@ function messageOf({ message, facts }: SentMessage): Payload | undefined {
 }
 
 function StateText({ message: { state, sent_at, updated_at, reason } }: { message: SentMessage }) {
-  const words: Readonly<Record<string, string>> = {
-    pending: 'waiting since',
-    sending: 'being sent since',
-    unknown: 'perhaps sent',
-    dead: 'discarded',
-    sent: 'sent',
-  }
+  const { states } = useReader().board.sent
   return (
     <>
-      {words[state] ?? state} <Time at={state === 'sent' ? sent_at : updated_at} />
+      {states[state] ?? state} <Time at={state === 'sent' ? sent_at : updated_at} />
       {reason && ` (${brief(reason, 160)})`}
     </>
   )

@@ -41,6 +41,19 @@ function tick() {
   }
 }
 
+// As the server's texts in the language of the page.
+const KOREAN = { day: '일', hour: '시간', min: '분' }
+const AWAY =
+  document.documentElement.lang === 'ko'
+    ? { now: '지금', text: (count, unit, past) => `${count}${KOREAN[unit]} ${past ? '전' : '후'}` }
+    : {
+        now: 'now',
+        text: (count, unit, past) => {
+          const amount = `${count} ${unit}${count === 1 || unit === 'min' ? '' : 's'}`
+          return past ? `${amount} ago` : `in ${amount}`
+        },
+      }
+
 function relativeTimes(root = document) {
   for (const element of root.querySelectorAll('[data-away]')) {
     const ms = Date.parse(element.dataset.away) - now()
@@ -51,8 +64,7 @@ function relativeTimes(root = document) {
         : s >= 3600
           ? [Math.floor(s / 3600), 'hour']
           : [Math.floor(s / 60), 'min']
-    const amount = `${count} ${unit}${count === 1 || unit === 'min' ? '' : 's'}`
-    element.textContent = s < 60 ? 'now' : ms < 0 ? `${amount} ago` : `in ${amount}`
+    element.textContent = s < 60 ? AWAY.now : AWAY.text(count, unit, ms < 0)
   }
 }
 

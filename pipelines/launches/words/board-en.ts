@@ -1,0 +1,165 @@
+import { moveText } from '../launch-text.ts'
+
+/** The English texts of the board, except those that channels and the page of a launch have too. */
+export const BOARD_EN = {
+  launches: 'Launches',
+  next: 'Next launch',
+  justNow: 'Just now',
+  upcoming: 'Upcoming',
+  past: 'Past',
+  upcomingLaunches: 'Upcoming launches',
+  pastLaunches: 'Past launches',
+  which: 'Which launches',
+  /** Titles of windows and link previews. */
+  head: {
+    about: 'The next rocket launches, live',
+    live: (title: string) => `${title}: rocket launches, live`,
+    of: (provider: string) => ` of ${provider}`,
+    with: (search: string) => ` with “${search}”`,
+    page: (page: number) => `, page ${page}`,
+    exact: { 0: 'to the second', 1: 'to the minute', 2: 'to the hour' } as Readonly<Record<number, string>>,
+    picture: (credit: string) => ` (picture: ${credit})`,
+  },
+  search: {
+    label: 'Search names, missions, rockets, places',
+    hint: 'Name, mission, rocket, place',
+    provider: 'Provider',
+    every: 'Every provider',
+    submit: 'Search',
+    clear: 'Clear',
+  },
+  pages: {
+    label: 'Pages',
+    earlier: 'Earlier page',
+    next: 'Next page',
+    position: (page: number, pages: number, total: number) => `Page ${page} of ${pages}, ${total} launches`,
+  },
+  none: {
+    upcoming: 'No upcoming launches',
+    listed: 'Launch Library lists none at the moment.',
+    yet: 'No launches yet',
+    soon: 'This page shows the launches as soon as they are stored.',
+    unknown: 'The database of the runs does not answer, so the next read is unknown.',
+    start: 'No process reads Launch Library. Start one:',
+    reading: 'Launch Library is being read now.',
+    failed: 'The last read failed:',
+    itsRun: 'its run',
+    paused: 'The pipeline is paused:',
+    unpause: 'unpause it',
+    unscheduled: 'The pipeline is not scheduled:',
+    run: 'run it',
+    nextRead: 'The next read of Launch Library is at',
+    pastStored: 'No past launch is stored',
+    loadAll: 'To load all launches ever:',
+    upcomingStored: 'No upcoming launch is stored',
+    fetchThem: 'Fetch them from Launch Library:',
+    pastMatches: 'No past launch matches',
+    upcomingMatches: 'No upcoming launch matches',
+    fewer: 'Try fewer words, or',
+    showAll: 'show all of them',
+  },
+  /** The links below the list, one after the other. */
+  take: {
+    calendar: 'Calendar',
+    and: ' and ',
+    subscribable: ' (subscribe to this address) and ',
+    all: ' with all upcoming launches.',
+    found: ' with the results of this search.',
+    toSubscribe: 'To subscribe,',
+    make: 'make a calendar address',
+  },
+  age: {
+    asOf: 'As of',
+    nextLook: 'next look',
+    due: 'is due',
+    calls: (left: string, limit: string) => `${left} of ${limit} calls left`,
+    source: 'data by',
+    outbox: 'outbox',
+    rejects: 'rejects',
+  },
+  live: 'Webcast live',
+  gone: 'Launch Library no longer lists this launch. About half of such launches reappear.',
+  facts: {
+    provider: 'Provider',
+    rocket: 'Rocket',
+    pad: 'Pad',
+    mission: 'Mission',
+    orbit: 'Orbit',
+    weather: 'Weather',
+    window: 'Window',
+    lastChange: 'Last change',
+    id: 'Launch Library id',
+  },
+  good: (percent: number) => `${percent} % good`,
+  picture: (credit: string) => `Picture: ${credit}`,
+  pictureFrom: 'Picture from Launch Library',
+  watch: 'Watch',
+  watchLive: 'Watch live now',
+  recording: 'Watch the recording',
+  details: 'Details',
+  moreAt: (site: string) => `More at ${site}`,
+  about: 'About',
+  noDescription: 'Launch Library has no description yet.',
+  moves: {
+    title: 'How it moved',
+    never: 'The launch date has not changed.',
+    since: 'The launch date has not changed since this launch was first seen here:',
+    older: 'Older changes:',
+    chart: "Chart of the launch date's changes",
+    later: 'later',
+    earlier: 'earlier',
+    period: 'only the period is known',
+    step: (from: string, net: string) => `From ${from}: ${net}`,
+    exact: 'The date became more exact and has not moved.',
+    /** How often it moved, and by how much in all, in ms. */
+    moved: (later: number, earlier: number, wholeMs: number | undefined) => {
+      const often = [later > 0 ? `later ${times(later)}` : '', earlier > 0 ? `earlier ${times(earlier)}` : '']
+      const whole =
+        wholeMs === undefined ? '' : `; ${moveText(new Date(0), new Date(wholeMs))} than its first exact time`
+      return `Moved ${often.filter(Boolean).join(', ')}${whole}.`
+    },
+  },
+  sent: {
+    title: 'On Discord',
+    nothing: 'No message about this launch. A channel gets the card of the next launch.',
+    channel: (number: number) => `Channel ${number}: `,
+    unknown: 'Another version of T-minus sent this card, so it cannot be shown.',
+    states: {
+      pending: 'waiting since',
+      sending: 'being sent since',
+      unknown: 'perhaps sent',
+      dead: 'discarded',
+      sent: 'sent',
+    } as Readonly<Record<string, string>>,
+  },
+  /** Launch Library's abbreviations, by status id. */
+  short: {
+    1: 'Go',
+    2: 'TBD',
+    3: 'Success',
+    4: 'Failure',
+    5: 'Hold',
+    6: 'In Flight',
+    7: 'Partial',
+    8: 'TBC',
+    9: 'Deployed',
+  } as Readonly<Record<number, string>>,
+  months: ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
+  units: ['days', 'hours', 'min', 'sec'],
+  whenLoaded: 'when this page was loaded',
+  morning: 'morning',
+  afternoon: 'afternoon',
+  timeOpen: 'time open',
+  now: 'now',
+  /** Also in `board.js`. */
+  away: (count: number, unit: 'day' | 'hour' | 'min', past: boolean) => {
+    const amount = `${count} ${unit}${count === 1 || unit === 'min' ? '' : 's'}`
+    return past ? `${amount} ago` : `in ${amount}`
+  },
+}
+
+export type BoardWords = typeof BOARD_EN
+
+function times(count: number): string {
+  return ['once', 'twice'][count - 1] ?? `${count} times`
+}
