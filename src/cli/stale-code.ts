@@ -19,8 +19,8 @@ export async function staleCode(metadata: Metadata, { config }: Pick<Setup, 'con
   const stale = known.filter(({ code_version }) => version !== null && code_version !== version)
   if (stale.length === 0) return undefined
   const has = stale.length === 1 ? 'has' : 'have'
-  const restart = `restart ${stale.length === 1 ? 'it' : 'them'}, or use WATCH=on, which reloads changed code`
-  return `${stale.map(nameOf).join(' and ')} ${has} loaded other code than ${config.pipelinesDir} contains now; ${restart} (if it does not, its log says why)`
+  const restart = `Restart ${stale.length === 1 ? 'it' : 'them'}, or use WATCH=on, which reloads changed code`
+  return `Not all processes run the current code: ${stale.map(nameOf).join(' and ')} ${has} loaded other code than ${config.pipelinesDir} contains now. ${restart}. If that fails, the log says why`
 }
 
 /** At most one check in this time, however many pages are shown. */

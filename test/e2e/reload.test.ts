@@ -281,7 +281,7 @@ test('without WATCH, commands and the page say that a process has loaded other c
       expect(await page(running)).not.toContain('loaded other code')
       await write('hello/dag.ts', saying('two'))
       const words = new RegExp(
-        `start \\(process ${running.process.pid} on .+\\) has loaded other code than .+; restart it, or`,
+        `start \\(process ${running.process.pid} on .+\\) has loaded other code than .+\\. Restart it, or`,
       )
       expect((await trigger()).stderr.replaceAll(/\s+/g, ' ')).toMatch(words)
       expect((await runCli(['jobs', 'list'], { env })).stdout).toMatch(words)

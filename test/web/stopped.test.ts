@@ -21,6 +21,6 @@ test('a run says since when it is late, and that it was stopped while its teardo
     [id],
   )
   const shown = await page('/dags/clusters/runs/run')
-  expect(shown).toContain('Stopped: cancelled. It ends after its teardowns; cancel it again to end it now.')
+  expect(shown).toContain('Stopped: cancelled. The run ends after its teardowns. To end it now, cancel it again.')
   expect(shown).toContain('Late since 2026-01-02 03:04:05 UTC')
 })

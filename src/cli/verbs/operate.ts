@@ -110,7 +110,7 @@ export async function runsCancel(dagId: string, runId: string): Promise<number> 
     const { runId: cancelled, taskIds } = await cancel(metadata, { dagId, runId: run.run_id })
     say(`Cancelled ${cancelled}: ${namesIn(run, taskIds) || 'nothing was left to run'}`)
     const { state } = await findRun(metadata, setup, dagId, cancelled)
-    if (!isOver(state)) say('It ends after its teardowns; cancel it again to end it now')
+    if (!isOver(state)) say('The run ends after its teardowns. To end it now, cancel it again')
   })
   return 0
 }

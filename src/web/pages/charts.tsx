@@ -73,9 +73,9 @@ function Gantt({
                 <a class={`gantt-task ${instance.state}`} href={paths.task(run.dag_id, run.run_id, instance.task_id)}>
                   <StateIcon state={instance.state} /> {instance.task_id}
                 </a>
+                {instance.elements && ' '}
                 {instance.elements && (
                   <a class="sub" href={elementsQuery(instance.task_id)}>
-                    {' '}
                     {instance.elements}
                   </a>
                 )}

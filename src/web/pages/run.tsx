@@ -36,8 +36,8 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
         {waiting && <Notice>{waiting}</Notice>}
         {run.stop_reason && !isOver(run.state) && (
           <Notice kind="bad">
-            Stopped: {beginning(run.stop_reason, SHOWN.sentence, c.var.site.scrub)}. It ends after its teardowns; cancel
-            it again to end it now.
+            Stopped: {beginning(run.stop_reason, SHOWN.sentence, c.var.site.scrub)}. The run ends after its teardowns.
+            To end it now, cancel it again.
           </Notice>
         )}
         {run.note && (
@@ -92,9 +92,9 @@ function Tasks({ c, run, found, labels }: TasksProps) {
                 <Id id={one.task_id} />
               </a>
               {labels.has(one.task_id) && <span class="sub"> {c.var.site.scrub(labels.get(one.task_id) ?? '')}</span>}
+              {one.elements && ' '}
               {one.elements && (
                 <a class="sub" href={elementsQuery(one.task_id)}>
-                  {' '}
                   {one.elements}
                 </a>
               )}
