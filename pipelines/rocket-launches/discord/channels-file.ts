@@ -113,6 +113,7 @@ function quoted(text: string): string {
 }
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._-]{0,39}$/u
+const VARIABLE = /^[A-Za-z_]\w{0,49}$/
 const Entry = z.strictObject(
   {
     name: z
@@ -120,7 +121,7 @@ const Entry = z.strictObject(
       .regex(NAME, 'must have at most 40 letters, digits, spaces, dots, - and _, and start with a letter or digit'),
     webhook_variable: z
       .string('must be a text')
-      .regex(/^[A-Za-z_]\w{0,49}$/, 'must be the name of an environment variable')
+      .regex(VARIABLE, 'must be the name of an environment variable')
       .optional(),
     ...Object.fromEntries(Object.values(KEYS).map((key) => [key, Text.optional()])),
   },
@@ -144,23 +145,42 @@ function nameOf(entry: unknown): string | undefined {
 }
 
 function parseEntry(entry: unknown, env: Environment): Read {
-  const parsed = Entry.safeParse(entry)
-  if (!parsed.success) return { problems: parsed.error.issues.flatMap((issue) => issueTexts(issue, 'webhook')) }
-  const { name, webhook_variable: variable, ...values } = parsed.data as Record<string, string> & { name: string }
-  const address = variable === undefined ? values.webhook : env[variable]
-  if (variable !== undefined && values.webhook !== undefined)
-    return { problems: ['webhook and webhook_variable are both set; remove one'] }
-  if (address === undefined)
-    return { problems: [variable === undefined ? 'webhook is not set' : `the variable ${variable} is not set`] }
-  const ofVariables = Object.entries(KEYS).map(([key, short]) => [key, values[short] || undefined])
-  const read = z.object(discordSettings).safeParse({ ...Object.fromEntries(ofVariables), DISCORD_WEBHOOK_URL: address })
-  if (!read.success) return { problems: read.error.issues.flatMap((issue) => issueTexts(issue, variable ?? 'webhook')) }
-  const [webhook, ...more] = read.data.DISCORD_WEBHOOK_URL ?? []
-  if (webhook === undefined || more.length > 0)
-    return { problems: ['webhook must be one address; add an entry for each channel'] }
-  return {
-    channel: { name, webhook, webhookSetting: variable ?? 'webhook in DISCORD_CHANNELS_FILE', settings: read.data },
-  }
+  const shape = Entry.safeParse(entry)
+  const shapeProblems = (shape.error?.issues ?? []).flatMap((issue) => issueTexts(issue, 'webhook'))
+  if (!isTable(entry)) return { problems: shapeProblems }
+  const { setting, address, problem } = addressOf(entry, env)
+  const texts = Object.entries(KEYS).map(([variable, key]) => [variable, Text.safeParse(entry[key]).data || undefined])
+  const read = z.object(discordSettings).safeParse({ ...Object.fromEntries(texts), DISCORD_WEBHOOK_URL: address })
+  const [webhook, ...more] = read.data?.DISCORD_WEBHOOK_URL ?? []
+  const problems = [
+    ...shapeProblems,
+    ...(problem === undefined ? [] : [problem]),
+    ...(read.error?.issues ?? []).flatMap((issue) => issueTexts(issue, setting)),
+    ...(more.length > 0 ? [`${setting} must be one address; add an entry for each channel`] : []),
+  ]
+  if (problems.length > 0 || !shape.success || !read.success || webhook === undefined) return { problems }
+  const webhookSetting = setting === 'webhook' ? 'webhook in DISCORD_CHANNELS_FILE' : setting
+  return { channel: { name: shape.data.name, webhook, webhookSetting, settings: read.data } }
+}
+
+function isTable(entry: unknown): entry is Readonly<Record<string, unknown>> {
+  return typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+}
+
+/** The address of the webhook, and the setting that has it. No address and no problem: `Entry` reports the problem. */
+function addressOf(
+  { webhook, webhook_variable: variable }: Readonly<Record<string, unknown>>,
+  env: Environment,
+): { setting: string; address?: string | undefined; problem?: string } {
+  const setting = 'webhook'
+  if (variable === undefined && webhook === undefined) return { setting, problem: 'webhook is not set' }
+  if (variable === undefined) return { setting, address: Text.safeParse(webhook).data }
+  if (webhook !== undefined) return { setting, problem: 'webhook and webhook_variable are both set; remove one' }
+  if (typeof variable !== 'string' || !VARIABLE.test(variable)) return { setting }
+  const address = env[variable]
+  return address === undefined
+    ? { setting, problem: `the variable ${variable} is not set` }
+    : { setting: variable, address }
 }
 
 /** @param webhook the name of the setting that has the address of the webhook */

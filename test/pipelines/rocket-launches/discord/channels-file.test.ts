@@ -95,7 +95,7 @@ describe('DISCORD_CHANNELS_FILE', () => {
       `[[channel]]\nname = "wrong"\nwebhook_variable = "NEWS"`,
       `[[channel]]\nname = "both"\nwebhook_variable = "NEWS"\nwebhook = "${address(3)}"`,
       '[[channel]]\nname = "none"',
-      entry('notice = "slip"\nreminders = 24', 'misspelt'),
+      entry('notice = "slip"\nreminders = 24\nvolume = "loud"', 'misspelt'),
       `[[channel]]\nname = "${address(4)}"\nwebhook = "${address(4)}"`,
     ].join('\n')
     expect(complaint(text, { NEWS: TOKEN })).toEqual([
@@ -109,6 +109,7 @@ describe('DISCORD_CHANNELS_FILE', () => {
       "has a mistake in channel 'none': webhook is not set",
       "has a mistake in channel 'misspelt': reminders must be a text or a list of texts",
       expect.stringMatching(/^has a mistake in channel 'misspelt': the key notice is not known; the keys are name, /),
+      "has a mistake in channel 'misspelt': volume must be one of quiet,normal,full",
       expect.stringMatching(/^has a mistake in channel 9: name must have at most 40 letters/),
     ])
   })
