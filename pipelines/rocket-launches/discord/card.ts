@@ -24,6 +24,9 @@ export const THREAD_CLOSED = {
   locked: 'the thread of this launch is locked on Discord, so the launch gets no more messages there',
 } as const
 
+/** Stored as the reason: the card of a forum shows older facts, because an edit does not reopen its archived thread. */
+export const ARCHIVED = 'the thread is archived; the next message in it updates the card'
+
 /** True for the card of a launch whose thread is closed. */
 export function isThreadClosed(row: Pick<OutboxRow, 'state' | 'reason'> | undefined): boolean {
   return row?.state === 'dead' && Object.values<string | null>(THREAD_CLOSED).includes(row.reason)
@@ -78,6 +81,7 @@ export function decideCard(
       return doNotSend('in_progress', 'another process is sending it')
     case 'sent':
       if (changed) return sendIt
+      if (reason === ARCHIVED) return doNotSend('unchanged', reason)
       return reason === null ? doNotSend('unchanged', 'nothing to send') : doNotSend('refused', reason)
     case 'unknown':
       return (changed || (noticeWaits && attempts < 3)) && !longOver ? sendIt : doNotSend('unknown', reason ?? '')

@@ -12,7 +12,7 @@ import { decideCard } from './card.ts'
 import { launchCard } from './card-message.ts'
 import { type Channel, withSender } from './channel.ts'
 import { type Digest, digestMessage } from './digest.ts'
-import { inOrder, isForum, judgeInForum, recordForum, saysForum, threadOf } from './forum.ts'
+import { closeThread, inOrder, isForum, judgeInForum, recordForum, reopenCard, saysForum, threadOf } from './forum.ts'
 import type { Card } from './launch-plan.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import { noticeMessage } from './notice-message.ts'
@@ -219,8 +219,10 @@ async function recordSent(
   { row, claim, card, message, send, thread }: Sending,
   { messageId, channelId }: Outcome & { kind: 'sent' },
   delivery: Delivery,
-  { db, log }: DeliveryOptions,
+  { db, log, channel }: DeliveryOptions,
 ): Promise<void> {
+  const { target } = channel.webhook
+  if (thread && card === undefined) await reopenCard(db, { target, launchId: row.launchId })
   const threadId = thread && ('id' in thread ? thread.id : channelId)
   if (!(await outbox.recordSent(db, claim, { messageId, threadId }, { message, card }))) log.warn(CLAIMED_TWICE)
   const done = send === 'post' ? 'posted' : 'edited'
@@ -235,12 +237,12 @@ async function recordUnsent(
   sending: Sending,
   outcome: NotSent,
   delivery: Delivery,
-  { db, log, channel }: DeliveryOptions,
+  { db, log, channel, now }: DeliveryOptions,
 ): Promise<boolean> {
   const { row, claim, card, send } = sending
   const isLast = claim.asked >= MAX_REQUESTS
   const what = row.kind === 'card' ? 'card' : 'notice'
-  const judged = judgeInForum(outcome, sending) ?? judge(outcome, send, what, channel.settings)
+  const judged = judgeInForum(outcome, sending, channel, now()) ?? judge(outcome, send, what, channel.settings)
   const verdict = isLast ? failInsteadOfWaiting(judged) : judged
   const { state, reason } = verdict.unsent
   if (outcome.kind === 'gone' && verdict.problem) await disable(db, channel.webhook, reason)
@@ -249,8 +251,7 @@ async function recordUnsent(
   // The run fails because of this message. If the run is cleared, the requests for the message are counted from zero.
   const asked = isLast && verdict.stop ? 0 : claim.asked
   if (!(await outbox.recordUnsent(db, claim, { ...verdict.unsent, hash, asked }))) log.warn(CLAIMED_TWICE)
-  if (verdict.closesThread)
-    await outbox.closeThread(db, { target: channel.webhook.target, launchId: row.launchId }, reason)
+  if (verdict.closesThread) await closeThread(db, { target: channel.webhook.target, launchId: row.launchId }, reason)
   if (verdict.problem) delivery.problems.push(verdict.problem)
   if (state === 'unknown') delivery.unknown += 1
   if (card) delivery.cards.set(row.launchId, verdict.card)

@@ -1,12 +1,16 @@
 import { FORUM, GONE, type Outcome, type Thread } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import { isFlown } from '../../launches/launch.ts'
-import { THREAD_CLOSED } from './card.ts'
+import { ARCHIVED, THREAD_CLOSED } from './card.ts'
+import type { Facts } from './card-facts.ts'
 import type { Channel } from './channel.ts'
 import type { Digest } from './digest.ts'
 import type { Card } from './launch-plan.ts'
+import type { NoticeKind } from './notice-kinds.ts'
+import { STATUS } from './notices.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { NotSent, Verdict } from './outcome.ts'
+import { isMaterial } from './slip.ts'
 
 /** True if Discord has said that the channel is a forum: there each launch has its own thread. */
 export async function isForum(db: Queryable, target: string): Promise<boolean> {
@@ -42,6 +46,7 @@ export function inOrder(rows: OutboxRow[], forum: boolean): OutboxRow[] {
 }
 
 interface Attempt {
+  row: OutboxRow
   send: 'post' | 'edit'
   /** Undefined: the message is a notice. */
   card: Card | Digest | undefined
@@ -49,26 +54,69 @@ interface Attempt {
 }
 
 /**
- * How to continue after an unsuccessful attempt in a forum. Undefined: as in any other channel. A launch whose thread was
- * deleted or locked gets no more messages there; other launches do. A card in an archived thread is posted again, but
- * not if its launch has flown.
+ * How to continue after an unsuccessful attempt in a forum. Undefined: as in any other channel.
+ *
+ * - A launch whose thread was deleted or locked gets no more messages there; other launches do.
+ * - A card in an archived thread is edited after the next notice, which reopens the thread. It is posted again only if
+ *   it has news that this channel gets no notice of.
  */
-export function judgeInForum(outcome: NotSent, { send, card, thread }: Attempt): Verdict | undefined {
+export function judgeInForum(outcome: NotSent, attempt: Attempt, { rules }: Channel, now: Date): Verdict | undefined {
+  const { row, send, card, thread } = attempt
   if (thread === undefined && saysForum(outcome))
     return { unsent: { state: 'pending', reason: 'waits for the thread of its launch' }, card: 'waiting', stop: false }
   if (thread === undefined || !('id' in thread)) return undefined
   const closed = whyClosed(outcome, send)
   if (closed) return { unsent: { state: 'dead', reason: closed }, card: 'deleted', closesThread: true, stop: false }
-  const mayPostAgain = card !== undefined && 'launch' in card && !isFlown(card.facts.status)
-  if (outcome.kind !== 'archived' || mayPostAgain) return undefined
-  return { unsent: { state: 'sent', reason: ARCHIVED }, card: 'refused', stop: false }
+  if (outcome.kind !== 'archived') return undefined
+  const news = card && 'launch' in card ? newsOf(row.facts as Facts, card.facts, now) : undefined
+  if (news !== undefined && !rules.notices.has(news)) return undefined
+  return { unsent: { state: 'sent', reason: ARCHIVED }, card: 'deferred', stop: false }
 }
 
-const ARCHIVED = 'the thread is archived, so the message stays as it is'
+/** The kind of notice about the difference from the shown facts. Undefined: it is too small for a notice. */
+function newsOf(shown: Facts, facts: Facts, now: Date): NoticeKind | undefined {
+  const kind = shown.status === facts.status ? undefined : statusKind(shown.status, facts.status)
+  const netIn = ({ net, precision }: Facts) => ({ net: new Date(net), precision })
+  return kind ?? (isMaterial(netIn(shown), netIn(facts), now) ? 'slip' : undefined)
+}
+
+function statusKind(from: number, to: number): NoticeKind | undefined {
+  if (isFlown(to)) return 'result'
+  if (to === STATUS.go) return from === STATUS.hold ? 'go' : undefined
+  return to === STATUS.hold ? 'hold' : to === STATUS.inFlight ? 'liftoff' : undefined
+}
 
 /** A post reopens an archived thread, unless the thread is locked. */
 function whyClosed(outcome: NotSent, send: 'post' | 'edit'): string | undefined {
   if (outcome.kind === 'gone' && outcome.code === GONE.thread) return THREAD_CLOSED.deleted
   if (outcome.kind === 'archived' && send === 'post') return THREAD_CLOSED.locked
   return outcome.kind === 'rejected' && outcome.code === FORUM.locked ? THREAD_CLOSED.locked : undefined
+}
+
+/** The card of a launch is edited even if its facts have not changed: its archived thread is open again. */
+export async function reopenCard(
+  db: Queryable,
+  { target, launchId }: { target: string; launchId: string },
+): Promise<void> {
+  await db.query(
+    `update discord_outbox set reason = null, facts_hash = ''
+     where target = $1 and launch_id = $2 and kind = 'card' and state = 'sent' and reason = $3`,
+    [target, launchId, ARCHIVED],
+  )
+}
+
+/**
+ * Ends the messages about a launch in a forum whose thread is closed. `discord resend` of the card opens a new thread.
+ */
+export async function closeThread(
+  db: Queryable,
+  { target, launchId }: { target: string; launchId: string },
+  reason: string,
+): Promise<void> {
+  await db.query(
+    `update discord_outbox
+     set state = 'dead', reason = $3, updated_at = now(), thread_id = case when kind = 'card' then null else thread_id end
+     where target = $1 and launch_id = $2 and (kind = 'card' or state = 'pending')`,
+    [target, launchId, reason],
+  )
 }

@@ -104,7 +104,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-const STATUS = { go: 1, success: 3, failure: 4, hold: 5, inFlight: 6, partialFailure: 7 } as const
+export const STATUS = { go: 1, success: 3, failure: 4, hold: 5, inFlight: 6, partialFailure: 7 } as const
 const RESULTS: readonly number[] = [STATUS.success, STATUS.failure, STATUS.partialFailure]
 
 function statusOf({ status_id, webcast_live }: KnownLaunch): Pick<LastAnnounced, 'status' | 'webcastLive'> {

@@ -1,4 +1,5 @@
 import type { Queryable } from 'tminus/db'
+import { ARCHIVED } from './card.ts'
 import type { OutboxState } from './outbox.ts'
 
 /** A message in the form that the CLI and the outbox page show. */
@@ -48,7 +49,7 @@ export async function listMessages(
 
 /** The state as lists show it. `refused`: a sent card for which Discord refused an edit. */
 export function stateWord({ state, reason, message_id }: ListedMessage): string {
-  if (state === 'sent') return reason === null ? 'sent' : 'refused'
+  if (state === 'sent') return reason === null || reason === ARCHIVED ? 'sent' : 'refused'
   return state === 'pending' && message_id !== null ? 'to edit' : state
 }
 

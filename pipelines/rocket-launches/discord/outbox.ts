@@ -259,19 +259,3 @@ export async function recordUnsent(db: Queryable, claim: Claim, unsent: Unsent):
   )
   return rowCount === 1
 }
-
-/**
- * Ends the messages about a launch in a forum whose thread is closed. `discord resend` of the card opens a new thread.
- */
-export async function closeThread(
-  db: Queryable,
-  { target, launchId }: { target: string; launchId: string },
-  reason: string,
-): Promise<void> {
-  await db.query(
-    `update discord_outbox
-     set state = 'dead', reason = $3, updated_at = now(), thread_id = case when kind = 'card' then null else thread_id end
-     where target = $1 and launch_id = $2 and (kind = 'card' or state = 'pending')`,
-    [target, launchId, reason],
-  )
-}
