@@ -29,15 +29,16 @@ async function place() {
   ] as const)
     await aRun(db, { dagId, runId, tasks })
   await after.check()
-  await after.stop()
+  onTestFinished(() => after.stop())
   await db.query(
     `update metadata.dag_run set state = 'success', started_at = now(), ended_at = now() where state = 'queued'`,
   )
   await setPaused(db, 'chained', true, new Date())
+  return { db, after }
 }
 
 test('command line, API and pages show what a dag follows, and link a run to the runs that it follows', async () => {
-  await place()
+  const { db, after } = await place()
   const env = { DATABASE_URL: database.connectionString, PIPELINES_DIR: PIPELINES }
   const cli = async (...args: string[]) => (await runCli(args, { env })).stdout
   expect(await cli('dags', 'list')).toMatch(/^both +after orders and prices \(task load\) +1/m)
@@ -102,4 +103,11 @@ test('command line, API and pages show what a dag follows, and link a run to the
     await page.getByRole('link', { name: 'both after__' }).click()
     await page.getByRole('heading', { name: run.run_id }).waitFor()
   }
+  await aRun(db, { dagId: 'prices', runId: 'fourth', tasks: { load: 'success', report: 'success' } })
+  const { page } = await newPage(await browser.newContext({ baseURL: url }))
+  await page.goto('/dags/prices/runs/fourth')
+  await page.getByRole('heading', { name: 'fourth' }).waitFor()
+  await after.check()
+  // The page shows it without a reload.
+  await page.getByRole('link', { name: 'either after__' }).waitFor()
 }, 120_000)

@@ -39,7 +39,8 @@ from unnest($1::text[]) w (key)`
 const RUN_MARKS = `
 select r.dag_run_id::text as key, md5(concat(r.state, r.version, r.note, (
   select string_agg(concat(t.state, t.try_number, left(t.reason, 300)), ',' order by t.task_id) from metadata.task_instance t
-  where t.dag_run_id = r.dag_run_id))) as mark
+  where t.dag_run_id = r.dag_run_id),
+  (select count(*) from metadata.dag_after_success s where s.dag_run_id = r.dag_run_id))) as mark
 from metadata.dag_run r
 where r.dag_run_id in (select k::bigint from unnest($1::text[]) k where k ~ '^\\d{1,18}$')`
 
