@@ -63,15 +63,8 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
           <About launch={launch} story={story} />
           <RocketSection launch={launch} story={story} words={words} base={base} />
           <Webcasts webcasts={story.webcasts} words={words} />
-          <div id="part-moves" data-part>
-            <Moves one={one} />
-          </div>
-          <div id="part-news" data-part>
-            <News story={story} words={words} />
-          </div>
-          <Earlier boosters={one.ofBoosters} fromPad={one.fromPad} words={words} base={base} />
         </div>
-        <div>
+        <div class="launch-side">
           <div id="part-pad" data-part>
             <PadSection launch={launch} story={story} words={words} now={now} base={base} />
           </div>
@@ -81,6 +74,15 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
           <div id="part-sent" data-part>
             <SentMessages messages={one.messages} now={now} />
           </div>
+        </div>
+        <div>
+          <div id="part-moves" data-part>
+            <Moves one={one} />
+          </div>
+          <div id="part-news" data-part>
+            <News story={story} words={words} />
+          </div>
+          <Earlier boosters={one.ofBoosters} fromPad={one.fromPad} words={words} base={base} />
         </div>
       </div>
     </Page>

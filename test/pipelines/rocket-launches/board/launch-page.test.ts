@@ -101,6 +101,9 @@ describe('the page of a launch', () => {
 
 if (!RECORDED) console.warn(WITHOUT_RECORDED)
 
+/** Falcon 9 with Starlink Group 15-20: booster B1100, four webcasts, a countdown. */
+const FLOWN = '6208f972-18ec-490f-bbe5-6f5c6cfcd48c'
+
 describe.skipIf(!RECORDED || BROWSER === undefined)('the page of a recorded launch', () => {
   const database = useDatabase(createLaunchDatabase)
   const now = new Date('2026-08-22T08:40:00Z')
@@ -126,13 +129,48 @@ describe.skipIf(!RECORDED || BROWSER === undefined)('the page of a recorded laun
     await context.route(/^https:/, (route) => route.abort())
     const { page, complaints } = await newPage(context)
     for (const [name, id] of [
-      ['flown', '6208f972-18ec-490f-bbe5-6f5c6cfcd48c'],
+      ['flown', FLOWN],
       ['crew', await idOf('%Crew-13')],
     ] as const) {
       await page.goto(`${site.url}/launches/${id}`)
       await expectFit(page, `launch-page-${name}-${screen}`)
     }
     expect(complaints.filter((text) => !text.includes('ERR_FAILED'))).toEqual([])
+    await context.close()
+  })
+
+  test('contacts no other host but for pictures, until a click loads the video', async () => {
+    const context = await browser.newContext(SCREENS['desktop-light'])
+    const asked: string[] = []
+    await context.route(/^https:/, async (route) => {
+      asked.push(`${route.request().resourceType()} ${route.request().url()}`)
+      if (route.request().resourceType() === 'document')
+        await route.fulfill({ contentType: 'text/html', body: 'video' })
+      else await route.abort()
+    })
+    const { page } = await newPage(context)
+    await page.goto(`${site.url}/launches/${FLOWN}`)
+    await page.locator('.land').waitFor()
+    expect(asked.filter((text) => !text.startsWith('image '))).toEqual([])
+    await page
+      .getByRole('button', { name: /^Play here/ })
+      .first()
+      .click()
+    await expect.poll(() => asked.filter((text) => text.startsWith('document '))).toHaveLength(1)
+    expect(asked.at(-1)).toMatch(/^document https:\/\/www\.youtube-nocookie\.com\/embed\/[\w-]{11}\?autoplay=1$/)
+    expect(await page.frameLocator('.screen iframe').locator('body').textContent()).toBe('video')
+    await context.close()
+  })
+
+  test('is whole without scripts, and the map shows the land', async () => {
+    const context = await browser.newContext({ ...SCREENS['desktop-dark'], javaScriptEnabled: false })
+    await context.route(/^https:/, (route) => route.abort())
+    const page = await context.newPage()
+    const [map] = await Promise.all([page.waitForResponse(/world\.svg/), page.goto(`${site.url}/launches/${FLOWN}`)])
+    expect(map.status()).toBe(200)
+    for (const text of ['B1100', 'T−38:00', 'Starlink Mission', 'Cosmic_Penguin', '9th flight, landed on OCISLY'])
+      expect([text, await page.getByText(text, { exact: true }).first().isVisible()]).toEqual([text, true])
+    expect(await page.getByRole('button', { name: /^Play here/ }).count()).toBe(0)
     await context.close()
   })
 
