@@ -5,9 +5,9 @@ import { coarseTime, precisionOf, timeText } from './time.ts'
 import { EN, statusName, type Words } from './words/en.ts'
 
 /** `2026-12-12 14:05Z`, `12 December 2026, morning` or `NET December 2026`: a placeholder is never shown as a time. */
-export function shortTime(net: Date, netPrecision: number | null): string {
+export function shortTime(net: Date, netPrecision: number | null, words: Words = EN): string {
   if (isPrecise(netPrecision)) return instantText(net)
-  return coarseTime(net, precisionOf({ net_precision: netPrecision }), EN).replace(/ \(.*\)$/, '')
+  return coarseTime(net, precisionOf({ net_precision: netPrecision }), words).replace(/ \(.*\)$/, '')
 }
 
 /** `12 December 2026, 14:05 UTC (in 3 d)` */
@@ -52,10 +52,8 @@ const STATUS_WORDS: Readonly<Record<number, string>> = {
 }
 
 /** `24 h later` */
-export function moveText(from: Date, to: Date): string {
-  const ms = to.getTime() - from.getTime()
-  if (ms === 0) return 'the same'
-  return `${humanDuration(Math.abs(ms))} ${ms > 0 ? 'later' : 'earlier'}`
+export function moveText(from: Date, to: Date, words: Words = EN): string {
+  return words.changes.moved(to.getTime() - from.getTime())
 }
 
 /** The changes of one launch that were seen at the same time. */
@@ -72,7 +70,7 @@ export function changeText(how: readonly (string | Date)[]): string {
 }
 
 /** Groups changes that were seen at the same time, in the order of `changes`. */
-export function describeChanges(changes: readonly StoredChange[]): Change[] {
+export function describeChanges(changes: readonly StoredChange[], words: Words = EN): Change[] {
   const groups = new Map<string, StoredChange[]>()
   for (const change of changes) {
     const key = `${change.seen_at.toISOString()} ${change.launch_id}`
@@ -80,74 +78,54 @@ export function describeChanges(changes: readonly StoredChange[]): Change[] {
   }
   return [...groups.values()].flatMap((group) => {
     const [first] = group
-    return first ? [{ seenAt: first.seen_at, launch: first.name ?? first.launch_id, facts: factsOf(group) }] : []
+    return first ? [{ seenAt: first.seen_at, launch: first.name ?? first.launch_id, facts: factsOf(group, words) }] : []
   })
 }
 
 /** The changed fields as text. Omits the precision, which the time shows, and a window that moved exactly like the time. */
-function factsOf(group: readonly StoredChange[]): Change['facts'] {
+function factsOf(group: readonly StoredChange[], words: Words): Change['facts'] {
+  const fields: Readonly<Record<string, string>> = words.changes.fields
   const net = group.find(({ field }) => field === 'net')
-  const netText = net && changeText(howOf(net))
+  const netText = net && changeText(howOf(net, words))
   const isNews = (field: string, how: string) => field !== 'net_precision' && (!isWindow(field) || how !== netText)
   return group
-    .map((change) => ({ change, how: howOf(change) }))
+    .map((change) => ({ change, how: howOf(change, words) }))
     .filter(({ change: { field }, how }) => !net || isNews(field, changeText(how)))
-    .map(({ change: { field }, how }) => [FIELDS[field] ?? field.replaceAll('_', ' '), how])
+    .map(({ change: { field }, how }) => [fields[field] ?? field.replaceAll('_', ' '), how])
 }
 
 function isWindow(field: string): boolean {
   return field === 'window_start' || field === 'window_end'
 }
 
-function howOf(change: StoredChange): (string | Date)[] {
-  const summary = SUMMARIES[change.field]
+function howOf(change: StoredChange, words: Words): (string | Date)[] {
+  const { reworded, another, placeholder } = words.changes
+  // Shown instead of two long values; `-o json` has both.
+  const summary = { mission_description: reworded, image_url: another }[change.field]
   if (summary !== undefined && change.old !== null && change.new !== null) return [summary]
-  const [from, to] = [partOf(change, 'old'), partOf(change, 'new')]
-  if (changeText([from]) !== changeText([to])) return [from, ' → ', to, movedBy(change)]
+  const [from, to] = [partOf(change, 'old', words), partOf(change, 'new', words)]
+  if (changeText([from]) !== changeText([to])) return [from, ' → ', to, movedBy(change, words)]
   const isTime = change.field === 'net' || isWindow(change.field)
-  return isTime ? [to, ', as before; its placeholder moved'] : ['reworded']
+  return isTime ? [to, placeholder] : [reworded]
 }
 
-/** Shown instead of two long values; `-o json` has both. */
-const SUMMARIES: Readonly<Record<string, string>> = { mission_description: 'reworded', image_url: 'another one' }
-
-const FIELDS: Readonly<Record<string, string>> = {
-  net: 'time',
-  net_precision: 'known to the',
-  status_id: 'status',
-  window_start: 'window opens',
-  window_end: 'window closes',
-  mission_name: 'mission',
-  mission_type: 'kind of mission',
-  mission_description: 'description',
-  probability: 'weather',
-  image_url: 'image',
-  webcast_url: 'webcast',
-  webcast_live: 'on the air',
-}
-
-const PRECISIONS = [
-  ...['second', 'minute', 'hour', 'morning', 'afternoon', 'day', 'week', 'month'],
-  ...['first quarter', 'second quarter', 'third quarter', 'fourth quarter', 'first half', 'second half'],
-  ...['year', 'fiscal year', 'decade'],
-]
-
-function partOf(change: StoredChange, side: 'old' | 'new'): string | Date {
+function partOf(change: StoredChange, side: 'old' | 'new', words: Words): string | Date {
+  const { changes } = words
   const [value, precision] = [change[side], change[`${side}_precision`]]
-  if (value === null) return 'none'
+  if (value === null) return changes.none
   switch (change.field) {
     case 'net':
     case 'window_start':
     case 'window_end':
-      return isPrecise(precision) ? new Date(value) : shortTime(new Date(value), precision)
+      return isPrecise(precision) ? new Date(value) : shortTime(new Date(value), precision, words)
     case 'status_id':
-      return statusText({ status_id: Number(value), status_name: `status ${value}` }, EN)
+      return statusText({ status_id: Number(value), status_name: changes.status(value) }, words)
     case 'net_precision':
-      return PRECISIONS[Number(value)] ?? value
+      return changes.precisions[Number(value)] ?? value
     case 'webcast_live':
-      return value === 'true' ? 'yes' : 'no'
+      return value === 'true' ? changes.live.true : changes.live.false
     case 'probability':
-      return `${value} % good`
+      return changes.weather(value)
     default:
       return shortened(value)
   }
@@ -163,7 +141,7 @@ function shortened(text: string): string {
 }
 
 /** ` (24 h later)`; empty unless both times are precise, because a moved placeholder does not mean that the launch moved. */
-function movedBy({ field, old, new: now, old_precision, new_precision }: StoredChange): string {
+function movedBy({ field, old, new: now, old_precision, new_precision }: StoredChange, words: Words): string {
   const times = (field === 'net' || isWindow(field)) && isPrecise(old_precision) && isPrecise(new_precision)
-  return times && old !== null && now !== null ? ` (${moveText(new Date(old), new Date(now))})` : ''
+  return times && old !== null && now !== null ? ` (${moveText(new Date(old), new Date(now), words)})` : ''
 }

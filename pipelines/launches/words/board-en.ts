@@ -1,4 +1,4 @@
-import { moveText } from '../launch-text.ts'
+import { EN } from './en.ts'
 
 /** The English texts of the board, except those that channels and the page of a launch have too. */
 export const BOARD_EN = {
@@ -114,8 +114,7 @@ export const BOARD_EN = {
     /** How often it moved, and by how much in all, in ms. */
     moved: (later: number, earlier: number, wholeMs: number | undefined) => {
       const often = [later > 0 ? `later ${times(later)}` : '', earlier > 0 ? `earlier ${times(earlier)}` : '']
-      const whole =
-        wholeMs === undefined ? '' : `; ${moveText(new Date(0), new Date(wholeMs))} than its first exact time`
+      const whole = wholeMs === undefined ? '' : `; ${EN.changes.moved(wholeMs)} than its first exact time`
       return `Moved ${often.filter(Boolean).join(', ')}${whole}.`
     },
   },

@@ -1,4 +1,3 @@
-import { amountText } from '../time.ts'
 import type { BoardWords } from './board-en.ts'
 import { KO } from './ko.ts'
 
@@ -115,9 +114,7 @@ export const BOARD_KO: BoardWords = {
       const often = [later > 0 ? `${later}번 연기` : '', earlier > 0 ? `${earlier}번 앞당겨짐` : '']
         .filter(Boolean)
         .join(', ')
-      if (wholeMs === undefined) return `${often}.`
-      const whole = `${amountText(Math.abs(wholeMs), KO)} ${wholeMs > 0 ? '늦어짐' : '빨라짐'}`
-      return `${often}. 처음 확정된 시각보다 ${wholeMs === 0 ? '변동 없음' : whole}.`
+      return wholeMs === undefined ? `${often}.` : `${often}. 처음 확정된 시각과 비교: ${KO.changes.moved(wholeMs)}.`
     },
   },
   sent: {

@@ -1,3 +1,5 @@
+import { humanDuration } from 'tminus'
+
 /** The English texts of channels and of the board that do not come from Launch Library. */
 export const EN = {
   status: {
@@ -70,6 +72,45 @@ export const EN = {
     after: (time: string) => `→ ${time}`,
     because: (reason: string) => `Reason: ${reason}`,
     reminder: (offset: string) => `T-${offset}`,
+  },
+  /** The list of changes of a launch. */
+  changes: {
+    fields: {
+      name: 'name',
+      net: 'time',
+      net_precision: 'known to the',
+      status_id: 'status',
+      window_start: 'window opens',
+      window_end: 'window closes',
+      provider: 'provider',
+      rocket: 'rocket',
+      pad: 'pad',
+      location: 'location',
+      mission_name: 'mission',
+      mission_type: 'kind of mission',
+      mission_description: 'description',
+      orbit: 'orbit',
+      probability: 'weather',
+      hold_reason: 'hold reason',
+      fail_reason: 'fail reason',
+      image_url: 'image',
+      webcast_url: 'webcast',
+      webcast_live: 'on the air',
+    },
+    /** By the id of the precision. */
+    precisions: [
+      ...['second', 'minute', 'hour', 'morning', 'afternoon', 'day', 'week', 'month'],
+      ...['first quarter', 'second quarter', 'third quarter', 'fourth quarter', 'first half', 'second half'],
+      ...['year', 'fiscal year', 'decade'],
+    ],
+    none: 'none',
+    reworded: 'reworded',
+    another: 'another one',
+    placeholder: ', as before; its placeholder moved',
+    status: (id: string) => `status ${id}`,
+    live: { true: 'yes', false: 'no' },
+    weather: (percent: string) => `${percent} % good`,
+    moved: (ms: number) => (ms === 0 ? 'the same' : `${humanDuration(Math.abs(ms))} ${ms > 0 ? 'later' : 'earlier'}`),
   },
   digest: {
     title: 'Launches this week',

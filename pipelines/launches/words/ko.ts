@@ -1,3 +1,4 @@
+import { amountText } from '../time.ts'
 import { type Words, withPlace } from './en.ts'
 
 /** The Korean texts of channels and of the board. Names and reasons stay as Launch Library writes them. */
@@ -62,6 +63,42 @@ export const KO: Words = {
     after: (time) => `→ ${time}`,
     because: (reason) => `사유: ${reason}`,
     reminder: (offset) => `T-${offset} 전`,
+  },
+  changes: {
+    fields: {
+      name: '이름',
+      net: '발사 시각',
+      net_precision: '정밀도',
+      status_id: '상태',
+      window_start: '발사 가능 시작',
+      window_end: '발사 가능 종료',
+      provider: '발사 기관',
+      rocket: '로켓',
+      pad: '발사대',
+      location: '발사장',
+      mission_name: '임무',
+      mission_type: '임무 종류',
+      mission_description: '설명',
+      orbit: '궤도',
+      probability: '날씨',
+      hold_reason: '보류 사유',
+      fail_reason: '실패 사유',
+      image_url: '사진',
+      webcast_url: '중계',
+      webcast_live: '생중계',
+    },
+    precisions: [
+      ...['초', '분', '시간', '오전', '오후', '일', '주', '월'],
+      ...['1분기', '2분기', '3분기', '4분기', '상반기', '하반기', '연도', '회계연도', '10년 단위'],
+    ],
+    none: '없음',
+    reworded: '문구 수정',
+    another: '다른 것으로 교체',
+    placeholder: ' (그대로, 임시 날짜만 변경)',
+    status: (id) => `상태 ${id}`,
+    live: { true: '예', false: '아니요' },
+    weather: (percent) => `발사 가능 ${percent}%`,
+    moved: (ms) => (ms === 0 ? '변동 없음' : `${amountText(Math.abs(ms), KO)} ${ms > 0 ? '늦어짐' : '빨라짐'}`),
   },
   digest: {
     title: '이번 주 발사 일정',

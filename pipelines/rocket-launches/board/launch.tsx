@@ -161,8 +161,9 @@ function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
 function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
   const history = netHistory(launch, changes)
   const chart = chartOf(history, now)
-  const entries = describeChanges(changes)
-  const { moves } = useReader().board
+  const { words, board } = useReader()
+  const { moves } = board
+  const entries = describeChanges(changes, words)
   return (
     <section aria-labelledby="moves">
       <h2 id="moves">{moves.title}</h2>

@@ -101,7 +101,9 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
     await context.close()
   }
 
-  test.each(Object.entries(SCREENS))('meets WCAG 2.2 AA and fits the width on %s', async (screen, options) => {
+  const KOREAN = { 'phone-light-korean': { ...SCREENS['phone-light'], locale: 'ko-KR' } }
+  const screens: [string, BrowserContextOptions][] = Object.entries({ ...SCREENS, ...KOREAN })
+  test.each(screens)('meets WCAG 2.2 AA and fits the width on %s', async (screen, options) => {
     await within({ ...options, bypassCSP: true }, async (page) => {
       for (const [name, path] of [
         ['board', '/'],

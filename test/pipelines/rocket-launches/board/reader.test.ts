@@ -15,6 +15,11 @@ describe('the language of the board', () => {
     await migrateMetadata(database.pool, 'metadata')
     await aLaunch(database.pool, { launch_id: 'a', name: 'Nuri | Satellite', net: '2026-11-23T10:00:00Z' })
     await aLaunch(database.pool, { launch_id: 'b', name: 'Later', net: '2026-12-31T00:00:00Z', net_precision: 7 })
+    await database.pool.query(
+      `insert into rocket_launch_changes (launch_id, field, old, new, seen_at) values
+         ('a', 'net', '2026-11-22T10:00:00Z', '2026-11-23T10:00:00Z', '2026-11-20T00:00:00Z'),
+         ('a', 'status_id', '8', '1', '2026-11-20T00:00:00Z')`,
+    )
     site = await openBoard(database.pool, () => NOW)
   })
   afterAll(() => site.close())
@@ -55,7 +60,8 @@ describe('the language of the board', () => {
       expect(list).toContain(text)
     expect(await (await page('/?q=none', 'ko')).text()).toContain('조건에 맞는 예정 발사가 없습니다')
     const launch = await (await page('/launches/a', 'ko')).text()
-    for (const text of ['일정 변경 내역', 'Discord 메시지', '개요', '발사 기관']) expect(launch).toContain(text)
+    for (const text of ['Discord 메시지', '개요', '발사 기관', '1번 연기', '1일 늦어짐', '잠정 일정 → 발사 확정'])
+      expect(launch).toContain(text)
   })
 
   test('no English text of the board is left on a Korean page', async () => {
