@@ -64,7 +64,7 @@ export class Scheduler {
   }
 
   start(): void {
-    cron.setLogger({ info: noop, warn: noop, error: noop, debug: noop })
+    cron.setLogger({ info() {}, warn() {}, error() {}, debug() {} })
     this.#ticker = cron.schedule('* * * * * *', () => this.#checking.request(), { timezone: 'UTC' })
     this.#timer = setInterval(() => this.#checking.request(), CHECK_EVERY_MS)
     this.#checking.request()
@@ -145,5 +145,3 @@ function dueOf({ dag, seen }: Entry, state: ScheduleState | undefined, now: numb
   const history = { last: last?.getTime(), since: since?.getTime(), startDate: dag.startDate?.getTime(), seen }
   return due(timetable, dag.catchup, history, now, Math.max(0, Math.min(room, MAX_QUEUED - queued)))
 }
-
-function noop(): void {}
