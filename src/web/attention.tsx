@@ -75,7 +75,8 @@ export function AttentionNotice({ c }: { c: WebContext }) {
     <>
       {attention.slice(0, MOST).map(({ name, message }) => (
         <Notice kind="bad">
-          <strong>{name}</strong>: {site && beginning(message, SHOWN.sentence, site.scrub)} <a href="/status">Health</a>
+          <strong>{name}</strong>: {site && beginning(message, SHOWN.sentence, site.scrub)}.{' '}
+          <a href="/status">See all checks</a>
         </Notice>
       ))}
     </>

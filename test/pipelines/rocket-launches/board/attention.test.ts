@@ -48,7 +48,9 @@ describe('a problem that needs a person', () => {
   test('is shown at the top of the board, with a badge beside Health on every page', async () => {
     await read(1)
     const board = await pageOf('/')
-    expect(board).toContain('processes: no running process executes scheduled runs; start one with npm start Health')
+    expect(board).toContain(
+      'processes: no running process executes scheduled runs; start one with npm start. See all checks',
+    )
     expect(board).toContain('Health 1 problem')
     const dags = await pageOf('/dags')
     expect(dags).toContain('Health 1 problem')
