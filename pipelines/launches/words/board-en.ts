@@ -123,6 +123,7 @@ export const BOARD_EN = {
     nothing: 'No message about this launch. A channel gets the card of the next launch.',
     channel: (number: number) => `Channel ${number}: `,
     unknown: 'Another version of T-minus sent this card, so it cannot be shown.',
+    edited: 'edited',
     states: {
       pending: 'waiting since',
       sending: 'being sent since',

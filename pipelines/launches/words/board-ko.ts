@@ -122,6 +122,7 @@ export const BOARD_KO: BoardWords = {
     nothing: '이 발사에 대한 메시지가 없습니다. 채널에는 다음 발사의 카드가 올라갑니다.',
     channel: (number) => `채널 ${number}: `,
     unknown: '다른 버전의 T-minus가 보낸 카드라서 표시할 수 없습니다.',
+    edited: '수정',
     states: { pending: '대기 시작', sending: '전송 시작', unknown: '전송 여부 불명', dead: '폐기', sent: '전송' },
   },
   short: {

@@ -10,7 +10,10 @@ export function DiscordMessage({ message, now }: { message: Payload; now: Date }
   const buttons = message.components?.flatMap(({ components }) => components) ?? []
   return (
     <>
-      {message.username && <p class="embed-sender">{message.username}</p>}
+      <div class="embed-head">
+        <p class="embed-sender">{message.username ?? WEBHOOK}</p>
+        <span class="embed-app">APP</span>
+      </div>
       <Text text={message.content} now={now} />
       {message.embeds?.map((embed) => (
         <EmbedCard embed={embed} now={now} />
@@ -25,6 +28,9 @@ export function DiscordMessage({ message, now }: { message: Payload; now: Date }
     </>
   )
 }
+
+/** Discord shows the webhook's own name, which is not known here. */
+const WEBHOOK = 'Webhook'
 
 function EmbedCard({ embed, now }: { embed: Embed; now: Date }) {
   const image = pictureOf(embed.image?.url ?? null)

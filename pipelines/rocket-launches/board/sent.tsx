@@ -94,10 +94,20 @@ function Card({ card, channel, now }: { card: SentMessage; channel: number | und
       <p class="discord-state sub">
         {channel && sent.channel(channel)}
         <StateText message={card} />
+        {isEdited(card) && (
+          <>
+            , {sent.edited} <Time at={card.updated_at} />
+          </>
+        )}
       </p>
       {message ? <DiscordMessage message={message} now={now} /> : <p class="muted">{sent.unknown}</p>}
     </article>
   )
+}
+
+/** A card changes with its launch; Discord gets each change as an edit. */
+function isEdited({ state, sent_at, updated_at }: SentMessage): boolean {
+  return state === 'sent' && sent_at !== null && updated_at.getTime() - sent_at.getTime() > 1_000
 }
 
 function noticeName(kind: string, { notice }: Words): string {

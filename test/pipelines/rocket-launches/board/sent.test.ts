@@ -45,6 +45,7 @@ describe('the card on the page is the message that Discord got', () => {
     const card = await expectAsSent()
     expect(card).toContain('>Watch</a>')
     expect(card).toContain('>Details</a>')
+    expect(card).toMatch(/embed-sender">Webhook<.*APP</)
   })
 
   test('shows the last edit, not later changes of the launch', async () => {
@@ -56,6 +57,10 @@ describe('the card on the page is the message that Discord got', () => {
     const card = await expectAsSent()
     expect(card).toContain('2026-11-22T11:00:00.000Z')
     expect(card).not.toContain('2026-11-25')
+    await channel.database.pool.query('update discord_outbox set sent_at = updated_at')
+    expect(await onPage()).not.toContain('edited')
+    await channel.database.pool.query(`update discord_outbox set sent_at = sent_at - interval '1 hour'`)
+    expect(await onPage()).toMatch(/sent <time[^>]*>[^<]*<\/time>, edited <time/)
   })
 
   test('shows a date without a time, and a message that Discord accepted only without its image', async () => {
