@@ -22,8 +22,8 @@ export async function findBlocked<W extends TryKey>(db: Metadata, waiting: reado
 const FIND_BLOCKED = `
 select n::int, 'waits for ' || t.task_id || ' of run ' || p.run_id || case when t.state in ('failed', 'upstream_failed')
     then ', which failed: clear or mark it' else '' end as reason,
-  exists (select from metadata.dag_run q where q.dag_id = r.dag_id and q.state = 'queued' and ${HAS_TICK}
-    and q.logical_date < r.logical_date) as "givesWay"
+  exists (select from (select * from metadata.dag_run o where o.dag_id = r.dag_id and o.state = 'queued' offset 0) q
+    where q.${HAS_TICK} and q.logical_date < r.logical_date) as "givesWay"
 from unnest($1::bigint[], $2::text[]) with ordinality as w (dag_run_id, task_id, n)
 cross join lateral (select * from metadata.dag_run o where o.dag_run_id = w.dag_run_id offset 0) r
 cross join lateral (
