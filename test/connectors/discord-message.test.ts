@@ -87,7 +87,11 @@ const embeds = fc.record(
     url: fc.webUrl(),
     fields: fc.array(fc.record({ name: longText, value: longText }), { maxLength: 30, size: 'max' }),
     image: fc.record({ url: fc.oneof(fc.constant(''), fc.webUrl()) }),
-    author: fc.record({ name: longText }),
+    thumbnail: fc.record({ url: fc.oneof(fc.constant(''), fc.webUrl()) }),
+    author: fc.record({
+      name: longText,
+      icon_url: fc.oneof(fc.constant(''), fc.constant('ftp://a.example'), fc.webUrl()),
+    }),
     footer: fc.record({ text: longText }),
   },
   optional,
@@ -126,7 +130,11 @@ function overLimit({ content, username, embeds = [], components = [] }: Payload)
     .map(([name]) => name)
   if (total > 6_000) breaches.push('total')
   if (embeds.length > 10) breaches.push('embeds')
-  if (embeds.some((embed) => Object.keys(embed).length === 0 || embed.image?.url === '')) breaches.push('empty')
+  const isBad = (url: string | undefined) => url !== undefined && !/^https?:/.test(url)
+  for (const embed of embeds) {
+    const pictures = [embed.image?.url, embed.thumbnail?.url, embed.author?.icon_url]
+    if (Object.keys(embed).length === 0 || pictures.some(isBad)) breaches.push('empty')
+  }
   if (embeds.some(({ fields }) => fields?.length === 0 || (fields?.length ?? 0) > 25)) breaches.push('fields')
   if (components.length > 5 || components.some((row) => row.components.length > 5)) breaches.push('rows')
   return breaches

@@ -141,6 +141,28 @@ describe('when Discord refuses a message or does not answer', () => {
     expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'edited' })
   })
 
+  it.each(['image', 'thumbnail', 'author.icon_url'])(
+    'sends the message again without pictures if Discord refuses its %s',
+    async (path) => {
+      await channel.database.pool.query("update rocket_launches set details = $1 where launch_id = 'a'", [
+        {
+          mission_patches: [{ image_url: 'https://images.example/patch.png' }],
+          launch_service_provider: { logo_url: 'https://images.example/logo.png' },
+        },
+      ])
+      const complaint = { url: { _errors: [{ message: 'Not a well formed URL.' }] } }
+      const refused = path.split('.').reduceRight<object>((inner, key) => ({ [key]: inner }), complaint)
+      channel.intercept = (_request, response, { body }) => {
+        if (!/"(image|thumbnail|icon_url)"/.test(JSON.stringify(body))) return false
+        response.writeHead(400, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ code: 50035, message: 'Invalid Form Body', errors: { embeds: { 0: refused } } }))
+        return true
+      }
+      expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+      expect(channel.discord.messages[0]?.embeds?.[0]?.author).toEqual({ name: 'SpaceX' })
+    },
+  )
+
   it('sends the message again without an image that Discord refuses', async () => {
     const image = { embeds: { 0: { image: { url: { _errors: [{ message: 'Not a well formed URL.' }] } } } } }
     channel.intercept = (_request, response, { body }) => {
