@@ -4,6 +4,7 @@ import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnownQuota } from '../launches/launch-library/quota.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
+import { STATE } from './discord/outbox.ts'
 import type { Settings } from './settings.ts'
 
 /** The number of calls left, the age of the launches, and messages by state. Before the first run there are no metrics. */
@@ -39,7 +40,7 @@ async function ofLaunches(db: Database, { settings, now }: MetricsHost<Settings>
 
 async function ofMessages(db: Queryable): Promise<Metric[]> {
   const { rows } = await db.query<{ kind: string; state: string; count: number }>(
-    `select case kind when 'card' then 'card' else 'notice' end as kind, state, count(*)::int as count
+    `select case kind when 'card' then 'card' else 'notice' end as kind, ${STATE} as state, count(*)::int as count
      from discord_outbox group by 1, 2`,
   )
   const help = 'Messages to Discord, by state'

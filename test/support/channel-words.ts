@@ -8,11 +8,17 @@ export function kindOf(message: Payload): 'card' | NoticeKind {
   if (fields ?? author) return 'card'
   const headline = headlineOf(message)
   if (headline.startsWith('T-')) return 'reminder'
-  if (RESULTS.includes(headline)) return 'result'
-  return KIND_NAMES.find((kind) => EN.notice.kinds[kind] === headline) ?? 'slip'
+  if (RESULTS.some((result) => isHeadline(headline, result))) return 'result'
+  if (headline.startsWith('Go again')) return 'go'
+  return KIND_NAMES.find((kind) => isHeadline(headline, EN.notice.kinds[kind])) ?? 'slip'
 }
 
-const RESULTS: readonly (string | undefined)[] = [EN.status[3], EN.status[4], EN.status[7]]
+/** True for the headline of the event, with or without a slip: `On hold · Postponed by 2 hours`. */
+function isHeadline(headline: string, event: string): boolean {
+  return headline === event || headline.startsWith(`${event} · `)
+}
+
+const RESULTS: readonly string[] = [EN.status[3], EN.status[4], EN.status[7]]
 
 /** The first line: the status or the event. */
 export function headlineOf(message: Payload): string {
@@ -24,7 +30,7 @@ export function linesOf(message: Payload): string[] {
   return (message.embeds?.[0]?.description ?? '')
     .replace(/^\*\*\p{Extended_Pictographic}\uFE0F? /u, '**')
     .replaceAll(/ · <t:\d+:R>/g, '')
-    .replaceAll(/<t:(\d+):F>/g, (_, seconds: string) => shortInstant(new Date(Number(seconds) * 1_000)))
+    .replaceAll(/<t:(\d+):[Fft]>/g, (_, seconds: string) => shortInstant(new Date(Number(seconds) * 1_000)))
     .split('\n')
     .filter((line) => line !== '')
 }

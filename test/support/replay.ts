@@ -7,6 +7,7 @@ import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
 import type { CardContext } from '../../pipelines/rocket-launches/discord/card-facts.ts'
 import { launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
+import type { Volume } from '../../pipelines/rocket-launches/discord/volume.ts'
 import { fetchAndStoreData } from '../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import { notifyDiscord } from '../../pipelines/rocket-launches/notify-discord.ts'
 import { settings } from '../../pipelines/rocket-launches/settings.ts'
@@ -15,6 +16,7 @@ import {
   type LaunchLibraryServer,
   startLaunchLibrary,
 } from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
+import type { Payload } from '../../src/connectors/discord-message.ts'
 import { openHttp } from '../../src/connectors/http.ts'
 import { headlineOf, kindOf, linesOf, shortInstant, withoutFooter } from './channel-words.ts'
 import { createLaunchDatabase, type TestDatabase } from './database.ts'
@@ -52,16 +54,18 @@ export class Replay {
   #now = new Date(0)
   #requestsSeen = 0
   #posted = 0
+  readonly #volume: Volume
   /** The length of the story before the last run. */
   #before = 0
 
-  private constructor(database: TestDatabase) {
+  private constructor(database: TestDatabase, volume: Volume) {
     this.database = database
+    this.#volume = volume
   }
 
   /** Launch Library serves the latest recording, and for launches no longer listed their last recorded state. */
-  static async open(snapshots: readonly Snapshot[]): Promise<Replay> {
-    const replay = new Replay(await createLaunchDatabase())
+  static async open(snapshots: readonly Snapshot[], volume: Volume): Promise<Replay> {
+    const replay = new Replay(await createLaunchDatabase(), volume)
     replay.discord = await startDiscord({ now: () => replay.#now })
     const past = () => snapshots.filter(({ at }) => at <= replay.#now)
     replay.#library = await startLaunchLibrary({
@@ -119,7 +123,7 @@ export class Replay {
         .parse({
           LAUNCH_LIBRARY_URL: this.#library.url,
           DISCORD_WEBHOOK_URL: this.discord.webhookUrl,
-          DISCORD_VOLUME: 'full',
+          DISCORD_VOLUME: this.#volume,
         }),
     }
   }
@@ -191,24 +195,26 @@ export class Replay {
   }
 }
 
-/** The parts of a card that an edit changed. Throws if there are none. */
-function differences(before: object, after: object): string[] {
+/** The parts of a card, or the lines of a notice, that an edit changed. Throws if a card has none. */
+function differences(before: Payload, after: Payload): string[] {
+  if (kindOf(after) !== 'card') return linesOf(after).filter((line) => !linesOf(before).includes(line))
   const [old, present] = [partsOf(before), partsOf(after)]
   const changed = Object.keys({ ...old, ...present }).filter((part) => old[part] !== present[part])
   if (changed.length === 0) throw new Error(`edited without a change: ${JSON.stringify(after)}`)
-  return changed.map((part) => (SHOWN.has(part) ? `${present[part]}` : part))
+  return changed.map((part) => (SHOWN.has(part) ? (present[part] ?? `no ${part}`) : part))
 }
 
-const SHOWN = new Set(['status', 'when', 'title'])
+const SHOWN = new Set(['status', 'when', 'title', 'webcast'])
 
-function partsOf(message: Parameters<typeof linesOf>[0]): Record<string, string | undefined> {
+function partsOf(message: Payload): Record<string, string | undefined> {
   const [embed] = message.embeds ?? []
   const [status, when, ...rest] = linesOf(message)
   return {
     title: embed?.title,
     status: status?.replaceAll('**', ''),
     when,
-    mission: rest.join(' '),
+    webcast: rest.find((line) => line === EN.notice.kinds.webcast),
+    mission: rest.filter((line) => line !== EN.notice.kinds.webcast).join(' '),
     image: embed?.image?.url,
     patch: embed?.thumbnail?.url,
     provider: embed?.author?.name,

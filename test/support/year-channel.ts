@@ -32,6 +32,10 @@ export class YearChannel {
   goneSince = Number.POSITIVE_INFINITY
   /** Deleted messages, by id. */
   readonly deleted = new Map<string, ChannelMessage>()
+  /** The number of announced slips of each launch, and when it last changed, in simulated ms. */
+  readonly slips = new Map<string, { count: number; changedAt: number }>()
+  /** Launches whose card was posted, but the answer was lost. It is posted again. */
+  readonly lostCards = new Set<string>()
   /** How many messages `newMessages` has returned. */
   seen = 0
   mistakes: string[] = []

@@ -5,11 +5,13 @@ import { netOf } from '../../pipelines/launches/net.ts'
 import { periodEnd, periodOf } from '../../pipelines/launches/time.ts'
 import { nearestLaunch } from '../../pipelines/launches/upcoming.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
+import { TOO_LATE } from '../../pipelines/rocket-launches/discord/card.ts'
 import type { CardContext } from '../../pipelines/rocket-launches/discord/card-facts.ts'
 import { launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
 import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
 import { isMaterial } from '../../pipelines/rocket-launches/discord/slip.ts'
+import type { Volume } from '../../pipelines/rocket-launches/discord/volume.ts'
 import type { ChannelMessage } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
 import { headlineOf, kindOf, linesOf, withoutFooter } from './channel-words.ts'
 import type { LivedYear } from './year.ts'
@@ -25,9 +27,17 @@ interface Row {
   reason: string | null
   reason_told: string | null
   message_id: string | null
-  facts: { net: string; precision: number; was?: { net: string; precision: number } }
+  merged_into: number | null
+  facts: Shown & { was?: Shown; now?: Shown }
   told_net: Date | null
   told_precision: number | null
+  slips: number | null
+  holds: number | null
+}
+
+interface Shown {
+  net: string
+  precision: number
 }
 
 /** What is wrong on the channels after a run. Checks more on a channel whose last runs had no fault. */
@@ -37,8 +47,10 @@ export async function mistakesOf(year: LivedYear): Promise<string[]> {
   for (const channel of year.channels) {
     const rows = await rowsOf(year, channel)
     if (rows.length > 0) channel.startedAt = Math.min(channel.startedAt, year.now)
+    countSlips(rows, channel, year)
     mistakes.push(...channel.mistakes, ...channel.discord.violations)
     mistakes.push(...channel.newMessages().flatMap((message) => wrongPost(message, rows, channel, year)))
+    for (const row of rows) if (row.kind === 'card' && row.message_id === null) channel.lostCards.add(row.launch_id)
     mistakes.push(...wrongCounts(rows, channel, year))
     if (channel.clean >= SETTLED) mistakes.push(...(await unsettled(rows, launches, channel, year)))
   }
@@ -58,11 +70,16 @@ async function storedLaunches(year: LivedYear): Promise<Map<string, KnownLaunch>
 
 async function rowsOf(year: LivedYear, { webhook }: YearChannel): Promise<Row[]> {
   const { rows } = await year.database.pool.query<Row>(
-    `select discord_outbox.*, net as told_net, net_precision as told_precision
+    `select discord_outbox.*, net as told_net, net_precision as told_precision, slips, holds
      from discord_outbox left join discord_told using (target, launch_id) where target = $1 order by outbox_id`,
     [webhook.target],
   )
   return rows
+}
+
+function countSlips(rows: readonly Row[], { slips }: YearChannel, { now }: LivedYear): void {
+  for (const { launch_id, slips: count } of rows)
+    if (count !== null && slips.get(launch_id)?.count !== count) slips.set(launch_id, { count, changedAt: now })
 }
 
 const idOf = (message: ChannelMessage) => message.embeds?.[0]?.url?.split('/').at(-1) ?? ''
@@ -79,6 +96,7 @@ function wrongPost(message: ChannelMessage, rows: readonly Row[], channel: YearC
     ...(kind === 'reminder' ? wrongReminder(message, launch, channel, year) : []),
     ...(kind === 'card' || hasCard(launchId, rows, channel) ? [] : [`before its card: ${what}`]),
     ...unheardOf(message, rows, channel).map((text) => `${what}: ${text} was not shown before`),
+    ...tooSoon(message, rows, channel, year).map((before) => `${what} within 15 min of ${before}`),
   ].map((mistake) => `channel ${channel.index}: ${mistake}`)
 }
 
@@ -103,7 +121,9 @@ function hasCard(launchId: string, rows: readonly Row[], { discord, deleted }: Y
 }
 
 /** Facts that a message presupposes but no earlier message showed. A message whose answer was lost may have shown them. */
-function unheardOf(message: ChannelMessage, rows: readonly Row[], { discord, deleted }: YearChannel): string[] {
+function unheardOf(message: ChannelMessage, rows: readonly Row[], channel: YearChannel): string[] {
+  const { discord, deleted, lostCards } = channel
+  if (lostCards.has(idOf(message))) return []
   if (rows.some(({ launch_id, state }) => launch_id === idOf(message) && state === 'unknown')) return []
   const before = [...discord.messages, ...deleted.values()]
     .filter((one) => one !== message && idOf(one) === idOf(message))
@@ -111,6 +131,39 @@ function unheardOf(message: ChannelMessage, rows: readonly Row[], { discord, del
   const known = linesOf(message).flatMap((line) => /^~~(.*)~~$/.exec(line)?.[1] ?? [])
   if (kindOf(message) === 'go') known.push(EN.status[5])
   return known.filter((text) => !before.some((line) => line.includes(text)))
+}
+
+/**
+ * Earlier posts about the launch less than 15 minutes ago, unless its status or its announced T-0 changed since. A post
+ * whose answer was lost does not count, and neither does the card that repeats it.
+ */
+function tooSoon(message: ChannelMessage, rows: readonly Row[], channel: YearChannel, year: LivedYear): string[] {
+  const launchId = idOf(message)
+  const own = rows.filter((row) => row.launch_id === launchId)
+  const isKnown = (one: ChannelMessage) =>
+    own.some((row) => row.message_id === one.id) && !(kindOf(one) === 'card' && channel.lostCards.has(launchId))
+  const changedAt = Math.max(year.statusChangedAt.get(launchId) ?? 0, channel.slips.get(launchId)?.changedAt ?? 0)
+  return channel.discord.messages
+    .slice(0, channel.discord.messages.indexOf(message))
+    .filter((one) => idOf(one) === launchId && isKnown(one) && isKnown(message))
+    .filter(({ postedAt }) => year.now - postedAt.getTime() < 15 * MINUTE && postedAt.getTime() >= changedAt)
+    .map((one) => `${kindOf(one)} (${headlineOf(one)})`)
+}
+
+/**
+ * A channel with volume `normal` gets at most 4 posts about a launch, one more for each slip and two for each hold. A
+ * result that Launch Library corrects is another result.
+ */
+function tooMuch(launchId: string, { discord, index }: YearChannel, rows: readonly Row[], year: LivedYear): string[] {
+  const own = rows.filter((row) => row.launch_id === launchId)
+  const { slips, holds } = own.find((row) => row.slips !== null) ?? {}
+  const corrections = Math.max(0, own.filter(({ kind }) => kind === 'result').length - 1)
+  const most = 4 + (slips ?? 0) + 2 * (holds ?? 0) + corrections
+  const posts = discord.messages.filter(({ id }) => own.some((row) => row.message_id === id))
+  if (year.year.volume !== 'normal' || posts.length <= most) return []
+  return [
+    `channel ${index}: ${posts.length} posts about ${launchId}, at most ${most}: ${posts.map(headlineOf).join(', ')}`,
+  ]
 }
 
 /** Checks all messages for duplicates, missing reasons, slips without a change and too many notices. */
@@ -127,6 +180,7 @@ function wrongCounts(rows: readonly Row[], channel: YearChannel, year: LivedYear
     ...rows.filter((row) => !row.reason_told).map(({ subject }) => `no reason: ${subject}`),
     ...rows.flatMap((row) => wrongDirection(row)),
     ...[...year.states].flatMap(([launchId, states]) => tooMany(launchId, states, channel, rows)),
+    ...[...year.states.keys()].flatMap((launchId) => tooMuch(launchId, channel, rows, year)),
   ].map((mistake) => `channel ${channel.index}: ${mistake}`)
 }
 
@@ -191,11 +245,14 @@ async function unsettled(
     ...[...launches.values()].flatMap((launch) => notReminded(launch, rows, year)),
     ...[...launches.values()].flatMap((launch) => notMentioned(launch, cards, channel, year)),
     ...cards.flatMap((row) => notAnnounced(row, rows, launches.get(row.launch_id), year)),
+    ...rows.flatMap((row) => outdated(row, launches.get(row.launch_id), channel, now)),
   ].map((mistake) => `channel ${channel.index}, settled: ${mistake}`)
 }
 
 function wrongCard(row: Row, launch: KnownLaunch | undefined, { discord, deleted }: YearChannel, now: Date): string[] {
   if (launch === undefined) return [`card of ${row.launch_id}, which is no launch`]
+  // While it is unsent, it is a mistake of a settled channel.
+  if (row.state === 'dead' && row.reason === TOO_LATE) return []
   if (row.state === 'dead') return deleted.has(row.message_id ?? '') ? [] : [`dead: ${row.launch_id} (${row.reason})`]
   if (row.state !== 'sent' || deleted.has(row.message_id ?? '') || !isFollowed(launch, now)) return []
   const context: CardContext = { now, dataAsOf: now }
@@ -204,6 +261,16 @@ function wrongCard(row: Row, launch: KnownLaunch | undefined, { discord, deleted
   const shown = JSON.stringify(message && withoutFooter(message))
   const facts = JSON.stringify(withoutFooter(launchCard(wanted, context, EN)))
   return shown === facts ? [] : [`card of ${row.launch_id} shows ${shown}, not ${facts}`]
+}
+
+/** A notice on the channel that shows another T-0 than the announced one. */
+function outdated(row: Row, launch: KnownLaunch | undefined, { discord }: YearChannel, now: Date): string[] {
+  const { kind, subject, told_net, message_id, facts } = row
+  const isShown = kind !== 'card' && row.state === 'sent' && discord.messages.some(({ id }) => id === message_id)
+  if (!isShown || told_net === null || launch === undefined || isFlown(launch.status_id)) return []
+  const { net, precision } = facts.now ?? facts
+  const announced = { net: told_net, precision: row.told_precision ?? 7 }
+  return isMaterial({ net: new Date(net), precision }, announced, now) ? [`${subject} shows the old T-0 ${net}`] : []
 }
 
 function isFollowed({ net, status_id }: KnownLaunch, now: Date): boolean {
@@ -227,7 +294,7 @@ function notAnnounced(row: Row, rows: readonly Row[], launch: KnownLaunch | unde
 function notReminded(launch: KnownLaunch, rows: readonly Row[], year: LivedYear): string[] {
   const { launch_id: launchId, net, status_id, vanished_at } = launch
   if (!isPrecise(launch.net_precision) || vanished_at || isFlown(status_id) || status_id === 5) return []
-  const offset = OFFSETS.find((ms) => {
+  const offset = OFFSETS[year.year.volume].find((ms) => {
     const late = year.now - (net.getTime() - ms)
     return late >= 0 && late < TICK
   })
@@ -261,7 +328,12 @@ function notMentioned(
   return cards.some((row) => row.launch_id === launchId) ? [] : [`${launchId} flew and was not mentioned`]
 }
 
-const OFFSETS = [DAY, HOUR, 10 * MINUTE]
+/** When a launch gets its card or a reminder. */
+const OFFSETS: Record<Volume, readonly number[]> = {
+  full: [DAY, HOUR, 10 * MINUTE],
+  normal: [DAY, HOUR],
+  quiet: [DAY, 10 * MINUTE],
+}
 
 /** A run without changes must not send a request. */
 async function notIdle(year: LivedYear): Promise<string[]> {

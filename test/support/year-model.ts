@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import type { Launch } from '../../pipelines/launches/launch.ts'
+import type { Volume } from '../../pipelines/rocket-launches/discord/volume.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
@@ -36,6 +37,7 @@ export type Trouble = {
 )
 
 export interface Year {
+  volume: Volume
   channels: number
   filtered: boolean
   launches: Plan[]
@@ -105,6 +107,7 @@ const trouble: fc.Arbitrary<Trouble> = fc.oneof(
 )
 
 export const year: fc.Arbitrary<Year> = fc.record({
+  volume: fc.constantFrom('full', 'normal', 'quiet'),
   channels: fc.constantFrom(1, 2, 2),
   filtered: fc.boolean(),
   launches: fc.array(plan, { minLength: 12, maxLength: 14, size: 'max' }),

@@ -27,6 +27,8 @@ export class LivedYear {
   readonly states = new Map<string, (Launch | undefined)[]>()
   /** When the success or failure of a launch was first stored. */
   readonly results = new Map<string, number>()
+  /** When the status of each launch last changed, in simulated ms. */
+  readonly statusChangedAt = new Map<string, number>()
   now = 0
   ticks = 0
   mortal: Mortal | undefined
@@ -105,6 +107,7 @@ export class LivedYear {
     await recordAttempt(pool, SOURCE, now)
     for (; (this.happenings[this.#applied]?.at ?? Number.POSITIVE_INFINITY) <= this.now; this.#applied += 1) {
       const { launchId, launch } = this.happenings[this.#applied] as Happening
+      if (launch && launch.status_id !== this.present(launchId)?.status_id) this.statusChangedAt.set(launchId, this.now)
       this.states.set(launchId, [...(this.states.get(launchId) ?? []), launch])
       if (FINAL.includes(launch?.status_id ?? 0) && !this.results.has(launchId)) this.results.set(launchId, this.now)
       this.diary.push(
@@ -134,7 +137,9 @@ export class LivedYear {
       const died = killed || this.#abort.signal.aborted
       if (died) channel.forget() // a killed process may not have stored Discord's answer
       if (killed) channel.abandon(await this.#abandoned(channel))
-      if (this.#abort.signal.aborted && !channel.trouble?.kind.endsWith('hangs')) channel.lost += 1
+      // A killed process may have lost the answer before the channel could count it.
+      const counted = channel.trouble?.kind.endsWith('hangs') && !killed
+      if (this.#abort.signal.aborted && !counted) channel.lost += 1
       const wrong = died || channel.trouble || this.now < channel.waitUntil
       channel.clean = wrong ? 0 : channel.clean + 1
     }
@@ -158,7 +163,7 @@ export class LivedYear {
     const now = new Date(this.now)
     const env = {
       LAUNCH_LIBRARY_URL: API,
-      DISCORD_VOLUME: 'full',
+      DISCORD_VOLUME: this.year.volume,
       ...(this.year.filtered && { DISCORD_FILTER_PROVIDERS: PROVIDERS[0] }),
     }
     const parsed = z.object(settings).parse(env)

@@ -131,6 +131,9 @@ export const BOARD_EN = {
       dead: 'discarded',
       sent: 'sent',
     } as Readonly<Record<string, string>>,
+    /** A notice that another message holds. Null: the card. */
+    merged: (notice: string | null) =>
+      notice === null ? 'part of the card since' : `part of the message “${notice}” since`,
   },
   /** Launch Library's abbreviations, by status id. */
   short: {

@@ -124,6 +124,7 @@ export const BOARD_KO: BoardWords = {
     unknown: '다른 버전의 T-minus가 보낸 카드라서 표시할 수 없습니다.',
     edited: '수정',
     states: { pending: '대기 시작', sending: '전송 시작', unknown: '전송 여부 불명', dead: '폐기', sent: '전송' },
+    merged: (notice) => (notice === null ? '카드에 포함' : `‘${notice}’ 메시지에 포함`),
   },
   short: {
     1: '확정',

@@ -71,7 +71,11 @@ export const EN = {
     before: (time: string) => `~~${time}~~`,
     after: (time: string) => `→ ${time}`,
     because: (reason: string) => `Reason: ${reason}`,
+    /** A T-0 that changed after the message was posted. */
+    changed: (was: string, now: string) => `was ~~${was}~~, now ${now}`,
     reminder: (offset: string) => `T-${offset}`,
+    /** `by`: the signed difference to the T-0 before the hold. */
+    goAgain: (time: string, by: string) => `Go again, new T-0 ${time} (${by})`,
   },
   /** The list of changes of a launch. */
   changes: {

@@ -62,7 +62,9 @@ export const KO: Words = {
     before: (time) => `~~${time}~~`,
     after: (time) => `→ ${time}`,
     because: (reason) => `사유: ${reason}`,
+    changed: (was, now) => `변경 전 ~~${was}~~, 변경 후 ${now}`,
     reminder: (offset) => `T-${offset} 전`,
+    goAgain: (time, by) => `발사 재개, 새 T-0 ${time} (${by})`,
   },
   changes: {
     fields: {

@@ -3,6 +3,7 @@ import { STORED_COLUMNS } from '../../launches/columns.ts'
 import { FINAL, type KnownLaunch } from '../../launches/launch.ts'
 import { containsAllWords } from '../../launches/read-launches.ts'
 import { IS_PRECISE, isUpcoming, NEXT_FIRST } from '../../launches/upcoming.ts'
+import { STATE } from '../discord/outbox.ts'
 
 /** A launch as the board shows it. */
 export type BoardLaunch = KnownLaunch & {
@@ -115,13 +116,16 @@ export interface SentMessage {
   reason_told: string | null
   facts: unknown
   message: unknown
+  /** The kind of the message that holds this notice. */
+  holder: string | null
   sent_at: Date | null
   updated_at: Date
 }
 
 export async function messagesAbout(db: Queryable, launchId: string): Promise<SentMessage[]> {
   const { rows } = await db.query<SentMessage>(
-    `select target, kind, state, reason, reason_told, facts, message, sent_at, updated_at
+    `select target, kind, ${STATE} as state, reason, reason_told, facts, message, sent_at, updated_at,
+       (select kind from discord_outbox holder where holder.outbox_id = discord_outbox.merged_into) as holder
      from discord_outbox where launch_id = $1 order by outbox_id limit 100`,
     [launchId],
   )

@@ -123,11 +123,13 @@ function messageOf({ message, facts }: SentMessage): Payload | undefined {
   return known.success ? cardMessage({ ...known.data, ...detailsOf(undefined), weather: null } as Facts, EN) : undefined
 }
 
-function StateText({ message: { state, sent_at, updated_at, reason } }: { message: SentMessage }) {
-  const { states } = useReader().board.sent
+function StateText({ message: { state, sent_at, updated_at, reason, holder } }: { message: SentMessage }) {
+  const { board, words } = useReader()
+  const { states } = board.sent
+  const merged = board.sent.merged(holder === null || holder === 'card' ? null : noticeName(holder, words))
   return (
     <>
-      {states[state] ?? state} <Time at={state === 'sent' ? sent_at : updated_at} />
+      {state === 'merged' ? merged : (states[state] ?? state)} <Time at={state === 'sent' ? sent_at : updated_at} />
       {reason && ` (${brief(reason, 160)})`}
     </>
   )

@@ -27,7 +27,7 @@ export type CardLaunch = Pick<
   | 'info_url'
   | 'slug'
 > &
-  Partial<Pick<KnownLaunch, 'vanished_at' | 'details'>>
+  Partial<Pick<KnownLaunch, 'vanished_at' | 'webcast_live' | 'details'>>
 
 /** The age of the data, which a card shows besides the launch. */
 export interface CardContext {
@@ -62,8 +62,10 @@ export interface Facts extends LaunchDetails {
   webcast: string | null
   /** The probability of good weather, in percent; null after liftoff. */
   weather: number | null
-  /** Launch Library no longer lists the launch. `gone` and `stale` are either true or absent. */
+  /** Launch Library no longer lists the launch. `gone`, `live` and `stale` are either true or absent. */
   gone?: true
+  /** The webcast is live. */
+  live?: true
   /** Launch Library has not answered for two hours. */
   stale?: true
 }
@@ -88,6 +90,7 @@ export function factsOf(launch: CardLaunch, context?: CardContext): Facts {
     weather: isFlown(id) ? null : launch.probability,
     ...detailsOf(launch.details),
     ...(launch.vanished_at && !isFlown(id) && { gone: true }),
+    ...(launch.webcast_live && !isFlown(id) && { live: true }),
     ...(context?.nearest && isOld(context) && { stale: true }),
   }
 }
@@ -99,7 +102,7 @@ function isOld({ now, dataAsOf }: CardContext): boolean {
 }
 
 /** SHA-256 in hex. The comparison ignores the order of the keys, because jsonb changes the order. */
-export function factsHash(facts: Partial<Facts>): string {
+export function factsHash(facts: object): string {
   const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
 }

@@ -41,6 +41,7 @@ export function cardMessage(facts: Facts, words: Words, { details, page, footer 
       `**${emojiOf(facts)}${escapeMarkdown(statusText(facts, words))}**`,
       whenText(facts, words),
       ...(facts.gone ? [words.gone] : []),
+      ...(facts.live ? [words.notice.kinds.webcast] : []),
       '',
       escaped(facts.mission),
     ]
@@ -107,6 +108,11 @@ export function whenText(facts: Pick<Facts, 'net' | 'precision'>, words: Words):
  */
 export function netText({ net, precision }: Pick<Facts, 'net' | 'precision'>, words: Words): string {
   return isPrecise(precision) ? `<t:${secondsOf(net)}:F>` : coarseTime(new Date(net), precision, words)
+}
+
+/** The time of day, or day and time, in the reader's time zone. For a precise time. */
+export function shortNetText({ net }: Pick<Facts, 'net'>, timeOfDay: boolean): string {
+  return `<t:${secondsOf(net)}:${timeOfDay ? 't' : 'f'}>`
 }
 
 /** "in 3 hours"; Discord keeps it up to date. */

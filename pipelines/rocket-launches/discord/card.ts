@@ -85,6 +85,7 @@ export function decideCard(
       return reason === null ? doNotSend('unchanged', 'nothing to send') : doNotSend('refused', reason)
     case 'unknown':
       return (changed || (noticeWaits && attempts < 3)) && !longOver ? sendIt : doNotSend('unknown', reason ?? '')
+    case 'merged': // only notices are
     case 'dead':
       if (messageId !== null || reason === FORGOTTEN || isThreadClosed(row)) return doNotSend('deleted', reason ?? '')
       return changed && !longOver ? sendIt : doNotSend('refused', reason ?? '')

@@ -150,10 +150,10 @@ export async function whyNonePasses(
   return `${launches} ${filters.join(' and ')}, so none is announced`
 }
 
-/** Adds the sender's name, its picture and the ping to a message. */
-export function withSender(message: Payload, kind: 'card' | NoticeKind, channel: ChannelOptions): Payload {
+/** Adds the sender's name, its picture and the ping to a message that holds notices of these kinds. */
+export function withSender(message: Payload, kinds: readonly NoticeKind[], channel: ChannelOptions): Payload {
   const { username, avatar, role } = channel
-  const pings = role !== undefined && kind !== 'card' && role.kinds.has(kind)
+  const pings = role !== undefined && kinds.some((kind) => role.kinds.has(kind))
   return {
     ...message,
     ...(username !== undefined && { username }),

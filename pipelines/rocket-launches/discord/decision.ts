@@ -5,15 +5,17 @@ import type { KnownLaunch } from '../../launches/launch.ts'
 import { withDetails } from '../../launches/launch-details.ts'
 import { nearestLaunch } from '../../launches/upcoming.ts'
 import { hashFor, isLongOver, isThreadClosed, TOO_LATE } from './card.ts'
-import { type CardContext, factsOf } from './card-facts.ts'
+import { type CardContext, factsHash, factsOf } from './card-facts.ts'
 import type { Channel } from './channel.ts'
 import type { Digest } from './digest.ts'
 import { decideDigest } from './digest-decision.ts'
 import { launchesMissed, launchesToFollow, netSince } from './followed-launches.ts'
 import { readLastAnnounced, writeLastAnnounced } from './last-announced.ts'
-import { type Card, type Known, mergeSlips, overtakenKinds, planLaunch } from './launch-plan.ts'
-import type { LastAnnounced, Notice, Rules } from './notices.ts'
+import { type Announcement, type Card, type Known, planLaunch } from './launch-plan.ts'
+import type { Holder, Part } from './moments.ts'
+import type { NoticeFacts, Rules } from './notices.ts'
 import * as outbox from './outbox.ts'
+import { releaseAbandoned } from './outbox-claims.ts'
 import { lockTarget } from './target.ts'
 
 export interface Decision {
@@ -41,7 +43,7 @@ export async function decideChannel(db: Queryable, channel: Channel, options: De
   const { target } = channel.webhook
   const now = options.now()
   await lockTarget(db, target)
-  await outbox.releaseAbandoned(db, target)
+  await releaseAbandoned(db, target)
   await outbox.giveUpExpired(db, target, now)
   const nearest = await nearestLaunch(db, now, channel.passes)
   const followed = await launchesToFollow(db, { target, now, withinMs: horizonMs(channel.rules) })
@@ -76,13 +78,19 @@ function horizonMs({ notices, reminders, cardAt = 0 }: Rules): number {
 }
 
 async function readKnown(db: Queryable, target: string, launchIds: string[]) {
-  const open = await outbox.readOpen(db, target, launchIds)
-  const rows = new Map(open.filter(({ kind }) => kind === 'card').map((row) => [row.launchId, row]))
+  const rows = await outbox.readLaunches(db, target, launchIds)
   const last = await readLastAnnounced(db, target, launchIds)
   const since = await netSince(db, launchIds)
-  const newChannel = rows.size === 0 && !(await outbox.hasCards(db, target))
+  const newChannel = rows.length === 0 && !(await outbox.hasCards(db, target))
   return ({ launch_id: launchId }: KnownLaunch) => {
-    return { row: rows.get(launchId), last: last.get(launchId), netSince: since.get(launchId) ?? null, newChannel }
+    const own = rows.filter((row) => row.launchId === launchId)
+    return {
+      row: own.find(({ kind }) => kind === 'card'),
+      notices: own.filter(({ kind }) => kind !== 'card'),
+      last: last.get(launchId),
+      netSince: since.get(launchId) ?? null,
+      newChannel,
+    }
   }
 }
 
@@ -115,18 +123,30 @@ const NO_NOTICES: Rules = { notices: new Set(), reminders: [] }
 async function storeAnnouncement(
   db: Queryable,
   target: string,
-  card: Card,
+  { launch, facts, hash, context }: Card,
   { row, last }: Known,
-  { notices, announced }: { notices: Notice[]; announced: LastAnnounced },
+  { announced, dropped, lead, merged, edits }: Announcement,
 ): Promise<void> {
-  const { launch, facts, hash, context } = card
   const key = { target, launchId: launch.launch_id }
-  if (row === undefined) await outbox.insertCard(db, key, facts, hash)
-  else if (row.wantedHash !== hash) await outbox.setWantedHash(db, row, hash)
-  const kinds = last ? overtakenKinds(last, announced) : []
-  const overtaken = kinds.length > 0 ? await outbox.dropOvertaken(db, key, kinds) : []
+  if (row !== undefined && row.wantedHash !== hash) await outbox.setWantedHash(db, row, hash)
+  const card = row?.outboxId ?? (await outbox.insertCard(db, key, facts, hash))
   if (!isDeepStrictEqual(last, announced)) await writeLastAnnounced(db, key, announced, context.now)
-  for (const notice of notices.flatMap((one) => mergeSlips(one, overtaken, card))) {
-    await outbox.insertNotice(db, key, notice)
+  if (dropped.length > 0) await outbox.dropOvertaken(db, dropped)
+  for (const edit of edits) await outbox.setWanted(db, edit.row.outboxId, wantedOf(edit.facts))
+  const own = lead && (await storeLead(db, key, lead.part, wantedOf(lead.facts)))
+  const idOf = (into: Holder) => (into === 'card' ? card : into === 'lead' ? (own ?? 0) : into)
+  for (const { part, into } of merged) {
+    if (part.row === undefined) await outbox.insertMerged(db, key, part, idOf(into))
+    else await outbox.merge(db, part.row, idOf(into))
   }
+}
+
+function wantedOf(facts: NoticeFacts): outbox.Wanted {
+  return { facts, hash: factsHash(facts) }
+}
+
+async function storeLead(db: Queryable, key: outbox.Key, part: Part, wanted: outbox.Wanted): Promise<number> {
+  if (part.row === undefined) return await outbox.insertNotice(db, key, part, wanted)
+  await outbox.setWanted(db, part.row, wanted)
+  return part.row
 }

@@ -12,12 +12,14 @@ import { decideCard } from './card.ts'
 import { launchCard } from './card-message.ts'
 import { type Channel, withSender } from './channel.ts'
 import { type Digest, digestMessage } from './digest.ts'
-import { closeThread, inOrder, isForum, judgeInForum, recordForum, reopenCard, saysForum, threadOf } from './forum.ts'
+import { cardOf, dueAmong } from './due.ts'
+import { closeThread, inOrder, isForum, judgeInForum, recordForum, reopenThread, saysForum, threadOf } from './forum.ts'
 import type { Card } from './launch-plan.ts'
 import type { NoticeKind } from './notice-kinds.ts'
 import { noticeMessage } from './notice-message.ts'
 import type { NoticeFacts } from './notices.ts'
 import * as outbox from './outbox.ts'
+import * as claims from './outbox-claims.ts'
 import {
   type CardOutcome,
   failInsteadOfWaiting,
@@ -98,51 +100,33 @@ async function takeNext(
   const card = cardOf(row, cards)
   const send = row.messageId === null ? 'post' : 'edit'
   const message = messageOf(row, card, channel)
-  const claim = await outbox.claim(db, row, runId, send === 'post' ? { message, card } : undefined)
+  const posted = { message, ...shownBy(row, card), now: options.now() }
+  const claim = await claims.claim(db, row, runId, send === 'post' ? posted : undefined)
   if (claim === undefined) return { problem: { kind: 'in_progress', reason: BUSY } }
   return { sending: { row, card, message, send, claim, thread: threadOf(row, forum ? card : undefined, channel) } }
 }
 
-/** Undefined for a notice. A row of a card or digest without it is not sent. */
-function cardOf({ kind, launchId }: outbox.OutboxRow, cards: DeliveryOptions['cards']): Card | Digest | undefined {
-  return isNotice(kind) ? undefined : cards.get(launchId)
-}
-
-function isNotice(kind: outbox.OutboxRow['kind']): kind is NoticeKind {
-  return kind !== 'card' && kind !== 'digest'
-}
-
+/** An edit leaves the ping of the message as it is. */
 function messageOf(row: outbox.OutboxRow, card: Card | Digest | undefined, channel: Channel): Payload {
+  const kinds = row.messageId === null ? row.holds : []
   if (card && !('launch' in card))
-    return withSender(digestMessage(card.facts, card.dataAsOf, channel.words), 'card', channel)
-  if (card) return withSender(launchCard(card.launch, card.context, channel.words), 'card', channel)
+    return withSender(digestMessage(card.facts, card.dataAsOf, channel.words), kinds, channel)
+  if (card) return withSender(launchCard(card.launch, card.context, channel.words), kinds, channel)
   const kind = row.kind as NoticeKind
-  return withSender(noticeMessage(row.facts as NoticeFacts, kind, channel.words), kind, channel)
+  const message = noticeMessage(row.facts as NoticeFacts, kind, channel.words)
+  return withSender(message, row.messageId === null ? [kind, ...kinds] : [], channel)
+}
+
+function shownBy({ wantedHash }: outbox.OutboxRow, card: Sending['card']): Pick<claims.Sent, 'facts' | 'hash'> {
+  return card ? { facts: card.facts, hash: card.hash } : { facts: undefined, hash: wantedHash }
 }
 
 const BUSY = 'another process is sending to this channel'
 
-/** Which of these messages to send now. In a forum, a notice waits until its launch has a thread. */
-function dueAmong(
-  rows: readonly outbox.OutboxRow[],
-  forum: boolean,
-  { cards, now }: Pick<DeliveryOptions, 'cards' | 'now'>,
-): (row: outbox.OutboxRow) => boolean {
-  const isNews = ({ kind, state, expiresAt }: outbox.OutboxRow) =>
-    isNotice(kind) && state === 'pending' && (expiresAt === null || expiresAt > now())
-  const waiting = rows.filter((row) => forum && row.threadId === null && isNews(row))
-  const launches = new Set(waiting.map(({ launchId }) => launchId))
-  return (row) => {
-    if (isNotice(row.kind)) return isNews(row) && !waiting.includes(row)
-    const card = cards.get(row.launchId)
-    return card !== undefined && decideCard(row, card, launches.has(row.launchId)).send !== 'nothing'
-  }
-}
-
 /** A claimed message. */
 interface Sending {
   row: outbox.OutboxRow
-  claim: outbox.Claim
+  claim: claims.Claim
   /** The card or digest; undefined if the message is a notice. */
   card: Card | Digest | undefined
   message: Payload
@@ -222,9 +206,10 @@ async function recordSent(
   { db, log, channel }: DeliveryOptions,
 ): Promise<void> {
   const { target } = channel.webhook
-  if (thread && card === undefined) await reopenCard(db, { target, launchId: row.launchId })
+  if (thread && card === undefined) await reopenThread(db, { target, launchId: row.launchId })
   const threadId = thread && ('id' in thread ? thread.id : channelId)
-  if (!(await outbox.recordSent(db, claim, { messageId, threadId }, { message, card }))) log.warn(CLAIMED_TWICE)
+  const sent = { message, ...shownBy(row, card) }
+  if (!(await claims.recordSent(db, claim, { messageId, threadId }, sent))) log.warn(CLAIMED_TWICE)
   const done = send === 'post' ? 'posted' : 'edited'
   delivery[done] += 1
   if (card) delivery.cards.set(row.launchId, done)
@@ -246,11 +231,11 @@ async function recordUnsent(
   const verdict = isLast ? failInsteadOfWaiting(judged) : judged
   const { state, reason } = verdict.unsent
   if (outcome.kind === 'gone' && verdict.problem) await disable(db, channel.webhook, reason)
-  // Discord refused a card with these facts, so it is not sent again until they change.
-  const hash = state === 'sent' ? card?.hash : undefined
+  // Discord refused a message with these facts, so it is not sent again until they change.
+  const hash = state === 'sent' ? (shownBy(row, card).hash ?? undefined) : undefined
   // The run fails because of this message. If the run is cleared, the requests for the message are counted from zero.
   const asked = isLast && verdict.stop ? 0 : claim.asked
-  if (!(await outbox.recordUnsent(db, claim, { ...verdict.unsent, hash, asked }))) log.warn(CLAIMED_TWICE)
+  if (!(await claims.recordUnsent(db, claim, { ...verdict.unsent, hash, asked }))) log.warn(CLAIMED_TWICE)
   if (verdict.closesThread) await closeThread(db, { target: channel.webhook.target, launchId: row.launchId }, reason)
   if (verdict.problem) delivery.problems.push(verdict.problem)
   if (state === 'unknown') delivery.unknown += 1

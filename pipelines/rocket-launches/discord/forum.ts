@@ -93,14 +93,14 @@ function whyClosed(outcome: NotSent, send: 'post' | 'edit'): string | undefined 
   return outcome.kind === 'rejected' && outcome.code === FORUM.locked ? THREAD_CLOSED.locked : undefined
 }
 
-/** The card of a launch is edited even if its facts have not changed: its archived thread is open again. */
-export async function reopenCard(
+/** The messages about a launch that could not be edited are edited now: its archived thread is open again. */
+export async function reopenThread(
   db: Queryable,
   { target, launchId }: { target: string; launchId: string },
 ): Promise<void> {
   await db.query(
     `update discord_outbox set reason = null, facts_hash = ''
-     where target = $1 and launch_id = $2 and kind = 'card' and state = 'sent' and reason = $3`,
+     where target = $1 and launch_id = $2 and state = 'sent' and reason = $3`,
     [target, launchId, ARCHIVED],
   )
 }

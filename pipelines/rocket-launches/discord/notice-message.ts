@@ -1,10 +1,11 @@
 import { type Embed, escapeMarkdown, fitMessage, type Payload, truncate } from 'tminus/connectors/discord'
+import { isPrecise } from '../../launches/launch.ts'
 import { placeText } from '../../launches/launch-facts.ts'
 import { moveOf } from '../../launches/net.ts'
 import { amountText, precisionClass } from '../../launches/time.ts'
 import type { Words } from '../../launches/words/en.ts'
-import { buttonsOf, colorOf, escaped, netText, statusText, whenText } from './card-message.ts'
-import { NOTICE_KINDS, type NoticeKind } from './notice-kinds.ts'
+import { buttonsOf, colorOf, escaped, netText, shortNetText, statusText, whenText } from './card-message.ts'
+import { type NoticeKind, noticeOptions } from './notice-kinds.ts'
 import type { NoticeFacts } from './notices.ts'
 
 /**
@@ -12,10 +13,11 @@ import type { NoticeFacts } from './notices.ts'
  * The same facts give the same message at any time.
  */
 export function noticeMessage(facts: NoticeFacts, kind: NoticeKind, words: Words): Payload {
-  const { watchable } = NOTICE_KINDS[kind]
+  const watchable = [kind, ...(facts.parts ?? [])].some((one) => noticeOptions(one)?.watchable)
   const description = [
     `**${headlineOf(facts, kind, words)}**`,
     ...timesOf(facts, watchable, words),
+    ...(facts.live ? [words.notice.kinds.webcast] : []),
     ...(watchable ? [short(placeText(facts))] : []),
     ...(facts.because ? [words.notice.because(short(facts.because))] : []),
   ]
@@ -33,7 +35,14 @@ export function noticeMessage(facts: NoticeFacts, kind: NoticeKind, words: Words
 
 const AMBER = 0xffbf00
 
+/** The event. If the message also announces a slip, the slip is part of the headline. */
 function headlineOf(facts: NoticeFacts, kind: NoticeKind, words: Words): string {
+  const event = eventOf(facts, kind, words)
+  if (kind === 'slip' || facts.was === undefined) return event
+  return (kind === 'go' && goAgainText(facts, facts.was, words)) || `${event} · ${slipText(facts, words)}`
+}
+
+function eventOf(facts: NoticeFacts, kind: NoticeKind, words: Words): string {
   switch (kind) {
     case 'slip':
       return slipText(facts, words)
@@ -45,6 +54,20 @@ function headlineOf(facts: NoticeFacts, kind: NoticeKind, words: Words): string 
       return words.notice.kinds[kind]
   }
 }
+
+/** Undefined if one of the two times is not known. */
+function goAgainText(
+  facts: NoticeFacts,
+  was: Pick<NoticeFacts, 'net' | 'precision'>,
+  words: Words,
+): string | undefined {
+  if (!isPrecise(facts.precision) || !isPrecise(was.precision)) return undefined
+  const byMs = Date.parse(facts.net) - Date.parse(was.net)
+  const amount = amountText(Math.abs(byMs), words)
+  return words.notice.goAgain(shortNetText(facts, Math.abs(byMs) < HALF_A_DAY), `${byMs < 0 ? '−' : '+'}${amount}`)
+}
+
+const HALF_A_DAY = 12 * 3_600_000
 
 /** "Postponed by 2 hours", "Date set", "Postponed, date open again": the move, and the change of precision. */
 function slipText({ net, precision, was }: NoticeFacts, words: Words): string {
@@ -64,9 +87,10 @@ const DAY = 1
 const WEEK = 2
 
 function timesOf(facts: NoticeFacts, watchable: boolean, words: Words): string[] {
-  const { before, after } = words.notice
-  if (facts.was) return [before(netText(facts.was, words)), after(whenText(facts, words))]
-  return [watchable ? whenText(facts, words) : netText(facts, words)]
+  const { before, after, changed } = words.notice
+  const timeOf = facts.was || watchable ? whenText : netText
+  const time = facts.now ? changed(netText(facts, words), timeOf(facts.now, words)) : timeOf(facts, words)
+  return facts.was ? [before(netText(facts.was, words)), after(time)] : [time]
 }
 
 const SHORT_LENGTH = 300

@@ -27,6 +27,8 @@ export interface Rules {
   reminders: readonly number[]
   /** How long before T-0 a launch without a card gets it, in ms. Undefined: with its first reminder. */
   cardAt?: number | undefined
+  /** How many posts about a launch may be reminders only. Undefined: any number, because each new T-0 has its own. */
+  maxReminders?: number | undefined
 }
 
 /** The content of a notice's message, as JSON. Each text is one line, each address is http(s). */
@@ -37,10 +39,16 @@ export type NoticeFacts = Pick<
   details: string | null
   /** Launch Library's reason for the hold or the failure. */
   because: string | null
-  /** Slips only: the T-0 and precision that were announced before. ISO 8601. */
+  /** The T-0 and precision that were announced before, if the message announces a slip. ISO 8601. */
   was?: { net: string; precision: number }
   /** Reminders only: how long before T-0 they are due, in ms. */
   offsetMs?: number
+  /** The other notices that the message holds. */
+  parts?: NoticeKind[]
+  /** The webcast is live. */
+  live?: true
+  /** The T-0 and precision that replaced `net` after the message was posted. ISO 8601. */
+  now?: { net: string; precision: number }
 }
 
 export interface Notice {
@@ -79,7 +87,10 @@ export function decideNotices(
 ): { notices: Notice[]; announced: LastAnnounced } {
   const before = last ?? { ...netOf(launch), ...statusOf(launch), slips: 0, holds: 0 }
   const moved = isMoved(launch, before, at)
-  const slip = moved && isSettled(before, netOf(launch), at) ? slipOf(launch, before, at) : undefined
+  const go = goOf(launch, before, at)
+  // The end of a hold confirms a new T-0.
+  const settled = go !== undefined || isSettled(before, netOf(launch), at)
+  const slip = moved && settled ? slipOf(launch, before, at) : undefined
   const hold = holdOf(launch, before, at)
   const after: LastAnnounced = {
     ...before,
@@ -90,7 +101,7 @@ export function decideNotices(
   const notices = [
     slip,
     hold,
-    goOf(launch, before, at),
+    go,
     liftoffOf(launch, before, at),
     resultOf(launch, before, at),
     webcastOf(launch, before, after, at),
@@ -147,8 +158,8 @@ function resultOf(launch: KnownLaunch, last: LastAnnounced, at: Times): Notice |
 }
 
 function webcastOf(launch: KnownLaunch, last: LastAnnounced, { slips }: LastAnnounced, at: Times): Notice | undefined {
-  const over = isFlown(launch.status_id) && launch.status_id !== STATUS.inFlight
-  if (!launch.webcast_live || last.webcastLive || over || since(launch, at) >= WEBCAST_NEWS) return undefined
+  if (!launch.webcast_live || last.webcastLive || isFlown(launch.status_id) || since(launch, at) >= WEBCAST_NEWS)
+    return undefined
   const reason = 'the webcast went live'
   return {
     kind: 'webcast',
@@ -159,7 +170,7 @@ function webcastOf(launch: KnownLaunch, last: LastAnnounced, { slips }: LastAnno
   }
 }
 
-/** Some webcasts stay live for hours after the end of the flight. */
+/** Some webcasts stay live for hours after T-0, whatever became of the launch. */
 const WEBCAST_NEWS = 2 * HOUR
 
 /**
@@ -169,32 +180,55 @@ const WEBCAST_NEWS = 2 * HOUR
 const MAX_DELAY = { tick: 5 * MINUTE, send: 15 * MINUTE }
 
 /** The most urgent reminder that is due: never "T-24h" together with "T-1h". */
-function reminderOf(
+function reminderOf(launch: KnownLaunch, last: LastAnnounced, at: Times, rules: Rules): Notice | undefined {
+  const [mostUrgent] = remindersOf(launch, last, at, rules, (offset) => {
+    const late = (clock: Date) => clock.getTime() - (launch.net.getTime() - offset)
+    return late(at.now) >= 0 && late(at.now) <= MAX_DELAY.send && late(at.asOf) <= MAX_DELAY.tick
+  })
+  return mostUrgent
+}
+
+/** The reminders that are not due yet, but within this time, in ms. None if T-0 moved and the slip is not announced. */
+export function remindersAhead(
+  launch: KnownLaunch,
+  last: LastAnnounced,
+  at: Times,
+  rules: Rules,
+  withinMs: number,
+): Notice[] {
+  if (!rules.notices.has('reminder') || isMoved(launch, last, at)) return []
+  return remindersOf(launch, last, at, rules, (offset) => {
+    const ahead = launch.net.getTime() - offset - at.now.getTime()
+    return ahead > 0 && ahead < withinMs
+  })
+}
+
+/** The reminders for these offsets, the most urgent one first. */
+function remindersOf(
   launch: KnownLaunch,
   { slips }: LastAnnounced,
-  { now, asOf }: Times,
-  rules: Rules,
-): Notice | undefined {
+  { now }: Times,
+  { reminders, cardAt }: Rules,
+  isWanted: (offset: number) => boolean,
+): Notice[] {
   const net = launch.net.getTime()
   const id = launch.status_id
-  if (!isPrecise(launch.net_precision) || launch.vanished_at || isFlown(id) || id === STATUS.hold) return undefined
-  if (now.getTime() >= net) return undefined
-  const { reminders, cardAt } = rules
-  const due = (cardAt === undefined ? reminders : [...reminders, cardAt]).filter((offset) => {
-    const late = (clock: Date) => clock.getTime() - (net - offset)
-    return late(now) >= 0 && late(now) <= MAX_DELAY.send && late(asOf) <= MAX_DELAY.tick
-  })
-  if (due.length === 0) return undefined
-  const offset = Math.min(...due)
-  const text = offsetText(offset)
-  return {
-    kind: 'reminder',
-    subject: `T-${text}#${slips}`,
-    reason: `due at ${instantText(new Date(net - offset))}, ${text} before NET`,
-    facts: { ...noticeFacts(launch), offsetMs: offset },
-    expiresAt: new Date(Math.min(net, net - offset + MAX_DELAY.send)),
-    ...(!reminders.includes(offset) && { cardOnly: true }),
-  }
+  if (!isPrecise(launch.net_precision) || launch.vanished_at || isFlown(id) || id === STATUS.hold) return []
+  if (now.getTime() >= net) return []
+  const offsets = (cardAt === undefined ? reminders : [...reminders, cardAt]).filter(isWanted)
+  return offsets
+    .sort((a, b) => a - b)
+    .map((offset) => {
+      const text = offsetText(offset)
+      return {
+        kind: 'reminder',
+        subject: `T-${text}#${slips}`,
+        reason: `due at ${instantText(new Date(net - offset))}, ${text} before NET`,
+        facts: { ...noticeFacts(launch), offsetMs: offset },
+        expiresAt: new Date(Math.min(net, net - offset + MAX_DELAY.send)),
+        ...(!reminders.includes(offset) && { cardOnly: true }),
+      }
+    })
 }
 
 /** `24h`, `1h`, `90m`, `30s`: in the largest unit that gives a whole number. */
@@ -217,7 +251,7 @@ function ofStatus(
   return { kind, subject, reason, facts: noticeFacts(launch), expiresAt }
 }
 
-function noticeFacts(launch: KnownLaunch): NoticeFacts {
+export function noticeFacts(launch: KnownLaunch): NoticeFacts {
   const { name, net, precision, status, statusName, pad, location, webcast } = factsOf(launch)
   const because = singleLine(isFlown(status) ? launch.fail_reason : launch.hold_reason)
   const details = detailsUrl(launch) ?? null

@@ -1,6 +1,6 @@
 import type { Queryable } from 'tminus/db'
 import { ARCHIVED } from './card.ts'
-import type { OutboxState } from './outbox.ts'
+import { type OutboxState, STATE } from './outbox.ts'
 
 /** A message in the form that the CLI and the outbox page show. */
 export interface ListedMessage {
@@ -17,6 +17,8 @@ export interface ListedMessage {
   reason: string | null
   reason_told: string | null
   message_id: string | null
+  /** The message that holds this one. */
+  merged_into: number | null
   attempts: number
   /** The next four times are by the database's clock; `expires_at` is by the pipeline's. */
   created_at: Date
@@ -28,8 +30,8 @@ export interface ListedMessage {
   age_ms: number
 }
 
-const LISTED = `outbox_id, target, launch_id, facts->>'name' as launch, kind, subject, state, reason, reason_told,
-  message_id, attempts, created_at, updated_at, sent_at, not_before, expires_at,
+const LISTED = `outbox_id, target, launch_id, facts->>'name' as launch, kind, subject, ${STATE} as state, reason, reason_told,
+  message_id, merged_into, attempts, created_at, updated_at, sent_at, not_before, expires_at,
   round(extract(epoch from now() - updated_at) * 1000)::float8 as age_ms`
 
 /** Messages, latest first. Without `all`, omits messages that were sent, forgotten or replaced by newer messages. */
@@ -61,8 +63,9 @@ export function whatWords({ kind, subject }: ListedMessage): string {
 }
 
 /** The reason for the message's state. If there is none, the reason why the message was created. */
-export function whyWords({ reason, reason_told }: ListedMessage): string {
-  return reason ?? reason_told ?? ''
+export function whyWords({ reason, reason_told, merged_into }: ListedMessage): string {
+  const why = reason ?? reason_told ?? ''
+  return merged_into === null ? why : `in message ${merged_into}; ${why}`
 }
 
 /** Reads a message and locks it until the transaction ends. */
@@ -74,7 +77,10 @@ export async function lockMessage(db: Queryable, outboxId: number): Promise<List
   return rows[0]
 }
 
-/** Sets the state. A message that is to be sent again becomes a new message on Discord, and does not expire. */
+/**
+ * Sets the state. A message that is to be sent again becomes a new message on Discord, and does not expire. Discarding a
+ * message that is not on Discord also discards the notices that it holds.
+ */
 export async function setState(
   db: Queryable,
   outboxId: number,
@@ -84,8 +90,10 @@ export async function setState(
     `update discord_outbox
      set state = $2, reason = $3, not_before = null, updated_at = now(),
        message_id = case when $2 = 'pending' then null else message_id end,
-       expires_at = case when $2 = 'pending' then null else expires_at end
-     where outbox_id = $1`,
+       expires_at = case when $2 = 'pending' then null else expires_at end,
+       merged_into = null
+     where outbox_id = $1 or $2 = 'dead' and merged_into = $1
+       and (select message_id from discord_outbox where outbox_id = $1) is null`,
     [outboxId, state, reason],
   )
 }

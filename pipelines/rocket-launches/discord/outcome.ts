@@ -1,5 +1,5 @@
 import { FORUM, GONE, type Outcome } from 'tminus/connectors/discord'
-import type { Unsent } from './outbox.ts'
+import type { Unsent } from './outbox-claims.ts'
 
 export type NotSent = Exclude<Outcome, { kind: 'sent' }>
 

@@ -11,12 +11,15 @@ interface VolumeOptions {
   /** See `Rules`. */
   reminders: readonly number[]
   cardAt?: number
+  maxReminders?: number
 }
 
 /** How much a channel posts. DISCORD_NOTICES and DISCORD_REMINDERS override the two columns. */
 export const VOLUMES = {
   quiet: { notices: ['result', 'reminder'], reminders: [10 * MINUTE], cardAt: DAY },
-  normal: { notices: ['slip', 'hold', 'go', 'result', 'reminder'], reminders: [HOUR], cardAt: DAY },
+  // At most 4 posts: the card, the reminder, the reminder again after a slip, and the result. Besides, one for each slip
+  // and two for each hold.
+  normal: { notices: ['slip', 'hold', 'go', 'result', 'reminder'], reminders: [HOUR], cardAt: DAY, maxReminders: 2 },
   full: { notices: KIND_NAMES, reminders: [DAY, HOUR, 10 * MINUTE] },
 } as const satisfies Record<string, VolumeOptions>
 
@@ -30,7 +33,6 @@ export function rulesOf(
   notices: ReadonlySet<NoticeKind> | undefined,
   reminders: readonly number[] | undefined,
 ): Rules {
-  const options: VolumeOptions = VOLUMES[volume]
-  const own = reminders === undefined ? { reminders: options.reminders, cardAt: options.cardAt } : { reminders }
-  return { notices: notices ?? new Set(options.notices), ...own }
+  const { notices: kinds, ...options }: VolumeOptions = VOLUMES[volume]
+  return { notices: notices ?? new Set(kinds), ...(reminders === undefined ? options : { reminders }) }
 }

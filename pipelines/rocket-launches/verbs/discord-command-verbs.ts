@@ -76,8 +76,9 @@ export async function forget(db: Database, host: CommandHost, id: number): Promi
   await inTransaction(db, async (connection) => {
     const message = await lockMessage(connection, id)
     if (message === undefined) throw unknownMessage(id)
-    if (message.state === 'sending' || (message.state === 'sent' && !['card', 'digest'].includes(message.kind)))
-      throw wrongState(message, 'discarded')
+    const isDone =
+      message.state === 'merged' || (message.state === 'sent' && !['card', 'digest'].includes(message.kind))
+    if (message.state === 'sending' || isDone) throw wrongState(message, 'discarded')
     await setState(connection, id, { state: 'dead', reason: FORGOTTEN })
     const effect = message.message_id === null ? 'will not be sent' : 'stays on the channel as it is'
     host.print(`Discarded: ${titleOf(message)} ${effect}`)
@@ -97,7 +98,12 @@ function unknownMessage(id: number): TminusError {
 
 function wrongState(message: ListedMessage, action: string): TminusError {
   const since = humanDuration(Math.max(0, message.age_ms))
-  const states = { pending: 'is waiting to be sent', sending: `has been in delivery for ${since}`, sent: 'was sent' }
+  const states = {
+    pending: 'is waiting to be sent',
+    sending: `has been in delivery for ${since}`,
+    sent: 'was sent',
+    merged: `is part of message ${message.merged_into}`,
+  }
   const state = states[message.state as keyof typeof states] ?? `is ${message.state}`
   const title = titleOf(message).replace(/^t/, 'T')
   return new TminusError(`${title} ${state}, so it cannot be ${action}`, { code: 'message_state', retryable: false })

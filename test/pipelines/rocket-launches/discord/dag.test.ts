@@ -54,7 +54,7 @@ describe('a reminder', () => {
     ['the fetch fails', { status: 500, headers: {} }, 'failed'],
     ['the quota is used up', { status: 429, headers: { 'retry-after': '3000' } }, 'success'],
   ])('is sent at its tick even if %s', async (_name, how, fetched) => {
-    const first = await tick(minus(75))
+    const first = await tick(minus(80))
     expect(statesOf(first)).toMatchObject({ fetch_and_store_data: 'success', notify_discord: 'success' })
     expect(discord.messages).toHaveLength(1)
     refusal = how

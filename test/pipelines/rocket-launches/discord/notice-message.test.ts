@@ -130,12 +130,15 @@ describe('a notice', () => {
       because: text,
       was: fc.record({ net, precision }),
       offsetMs: fc.integer({ min: 1_000, max: 30 * 86_400_000 }),
+      now: fc.record({ net, precision }),
+      live: fc.constant(true as const),
+      parts: fc.subarray(KIND_NAMES),
     })
     fc.assert(
       fc.property(facts, fc.constantFrom(...KIND_NAMES), (one, kind) => {
-        // Only material moves become slips.
+        // Only material moves are announced.
         const [was, is] = [one.was ?? one, one].map(({ net, precision }) => ({ net: new Date(net), precision }))
-        fc.pre(kind !== 'slip' || (was !== undefined && is !== undefined && isMaterial(was, is, now)))
+        fc.pre(was !== undefined && is !== undefined && isMaterial(was, is, now))
         const message = noticeMessage(one, kind, EN)
         expect(issuesOf({ ...message })).toEqual([])
         expect(isEmpty({ ...message })).toBe(false)
@@ -143,7 +146,7 @@ describe('a notice', () => {
         const shown = silent.embeds?.[0]?.description ?? ''
         expect(shown).not.toMatch(/\d\d:\d\d/)
         expect(shown).not.toContain('****')
-        if (one.precision > 2 && one.was && one.was.precision > 2) expect(shown).not.toContain('<t:')
+        if ([one, one.was, one.now].every((time) => (time?.precision ?? 9) > 2)) expect(shown).not.toContain('<t:')
         expect(shown).not.toMatch(/undefined|null|NaN|by \*\*/)
       }),
     )

@@ -47,7 +47,12 @@ describe('DISCORD_VOLUME, DISCORD_NOTICES and DISCORD_REMINDERS', () => {
   const DAY = 86_400_000
 
   it('give the kinds of notices, the reminders, and when a card is due', () => {
-    const normal = { notices: ['slip', 'hold', 'go', 'result', 'reminder'], reminders: [3_600_000], cardAt: DAY }
+    const normal = {
+      notices: ['slip', 'hold', 'go', 'result', 'reminder'],
+      reminders: [3_600_000],
+      cardAt: DAY,
+      maxReminders: 2,
+    }
     expect(rulesFor({})).toEqual(normal)
     expect(rulesFor({ DISCORD_VOLUME: 'normal' })).toEqual(normal)
     const quiet = { notices: ['result', 'reminder'], reminders: [600_000], cardAt: DAY }
