@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { needsEnvironment } from './setting-types.ts'
 
 /** Replaces known secrets, and text that looks like one, by `***`. */
 export type Scrub = (text: string) => string
@@ -18,7 +19,8 @@ export function secret<Schema extends z.core.$ZodType>(schema: Schema): Schema {
   return z.clone(schema, { ...schema._zod.def, [SECRET]: true } as Schema['_zod']['def'])
 }
 
-const SECRET = Symbol.for('tminus.secret')
+/** Marks the schema of a secret; the name of the member by which an object of a class gives its secret, such as a token. */
+export const SECRET = Symbol.for('tminus.secret')
 
 function isMarked({ _zod: { def } }: z.core.$ZodType, depth = 0): boolean {
   if (SECRET in def) return true
@@ -73,6 +75,8 @@ export function scrubber(env: Values, dags: Iterable<{ settings: Shape }> = []):
 function declared(env: Values, dags: Iterable<{ settings: Shape }>): string[] {
   return [...dags].flatMap(({ settings }) =>
     Object.entries(settings).flatMap(([name, schema]) => {
+      // Such a setting may read a file, whose text is in no variable.
+      if (needsEnvironment(schema) && env[name] !== undefined) return membersIn(parsed(schema, env))
       if (!isMarked(schema) && !isSecretName(name)) return []
       return [...textsIn(env[name]), ...textsIn(parsed(schema, env[name]))]
     }),
@@ -98,6 +102,13 @@ function textsIn(value: unknown, depth = 0): string[] {
   if (typeof value !== 'object' || value === null || depth > 4) return []
   if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return []
   return Object.values(value).flatMap((member) => textsIn(member, depth + 1))
+}
+
+/** The secrets of objects that have a member `SECRET`. */
+function membersIn(value: unknown, depth = 0): string[] {
+  if (typeof value !== 'object' || value === null || depth > 4) return []
+  if (SECRET in value) return [String(value[SECRET])]
+  return Object.values(value).flatMap((member) => membersIn(member, depth + 1))
 }
 
 /** The whole value, its comma-separated parts, and the lines of a key (a log may show single lines). */

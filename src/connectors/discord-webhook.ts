@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { UsageError } from '../errors.ts'
+import { SECRET } from '../secrets.ts'
 
 /**
  * A Discord webhook. Its token grants the right to post, so neither `inspect` nor JSON shows it.
@@ -20,6 +21,11 @@ export class Webhook {
   }
 
   get token(): string {
+    return this.#token
+  }
+
+  /** Logs do not show the token, even if a setting read the address from a file. */
+  get [SECRET](): string {
     return this.#token
   }
 

@@ -62,12 +62,20 @@ export class After {
   async #check(): Promise<void> {
     if (this.#others.length > 0) await this.#db.query(FORGET, [this.#others])
     this.#others = []
-    const isNew = this.#entries.filter(({ dagVersionId }) => dagVersionId === undefined)
-    await Promise.all(isNew.map((entry) => this.#attempt(entry, () => this.#register(entry))))
+    await this.#registerAll()
     const known = this.#entries.filter(({ dagVersionId }) => dagVersionId !== undefined)
     const found = known.length === 0 ? [] : await readSuccesses(this.#db, known, 1)
     for (const entry of known.filter((one) => isDue(one, found)))
       await this.#attempt(entry, () => this.#startRun(entry))
+  }
+
+  /** Stores the dags that are not stored: new ones, and those that a process with an older version of their code removed. */
+  async #registerAll(): Promise<void> {
+    if (this.#entries.length === 0) return
+    const { rows } = await this.#db.query<{ dag_id: string }>('select dag_id from metadata.dag_after')
+    const stored = new Set(rows.map(({ dag_id }) => dag_id))
+    const missing = this.#entries.filter(({ dag, dagVersionId }) => dagVersionId === undefined || !stored.has(dag.id))
+    await Promise.all(missing.map((entry) => this.#attempt(entry, () => this.#register(entry))))
   }
 
   /** A dag that fails does not delay the others. */
@@ -81,7 +89,7 @@ export class After {
     })
   }
 
-  /** Stores a dag and its sources, once per process. */
+  /** Stores a dag and its sources. */
   async #register(entry: Entry): Promise<void> {
     const { dag, after } = entry
     const dagVersionId = await registerDag(this.#db, dag)

@@ -254,6 +254,17 @@ test('successes before the registration, before a change of after, and while it 
   expect(await runsAfterOpening(changed)).toBe(1)
 })
 
+test('a process with an older version of a dag, without after, does not stop the runs of the newer one', async () => {
+  const a = source()
+  const one = follower([a])
+  const { db, after, succeed, started } = await open(a, one)
+  const older = openAfter(db, [a, dag(one.id, {}, ({ task }) => task('only', { run: () => {} }))])
+  await older.check()
+  await after.check()
+  await succeed(a)
+  expect(await started(one)).toEqual([1])
+})
+
 test('a paused dag does not start, and the successes of the pause do not count afterwards', async () => {
   const [a, b] = [source(), source()]
   const both = follower([a, b])

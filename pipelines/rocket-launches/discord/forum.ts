@@ -106,7 +106,8 @@ export async function reopenThread(
 }
 
 /**
- * Ends the messages about a launch in a forum whose thread is closed. `discord resend` of the card opens a new thread.
+ * Ends the messages about a launch, or a digest, in a forum whose thread is closed. `discord resend` of the card or digest
+ * opens a new thread.
  */
 export async function closeThread(
   db: Queryable,
@@ -115,8 +116,9 @@ export async function closeThread(
 ): Promise<void> {
   await db.query(
     `update discord_outbox
-     set state = 'dead', reason = $3, updated_at = now(), thread_id = case when kind = 'card' then null else thread_id end
-     where target = $1 and launch_id = $2 and (kind = 'card' or state = 'pending')`,
+     set state = 'dead', reason = $3, updated_at = now(),
+       thread_id = case when kind in ('card', 'digest') then null else thread_id end
+     where target = $1 and launch_id = $2 and (kind in ('card', 'digest') or state = 'pending')`,
     [target, launchId, reason],
   )
 }

@@ -11,6 +11,7 @@ import {
   startLaunchLibrary,
 } from '../../../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import { parseSettings } from '../../../../src/config.ts'
+import { scrubber } from '../../../../src/secrets.ts'
 import { expectNoSecret, PIPELINES } from '../../../e2e/support.ts'
 import { runCli } from '../../../support/cli.ts'
 import { createEmptyDatabase, useDatabase } from '../../../support/database.ts'
@@ -161,6 +162,16 @@ describe('DISCORD_CHANNELS_FILE', () => {
     expect(() => parseSettings(env, [launches])).toThrow(
       `DISCORD_CHANNELS_FILE names a file that cannot be read (${why}); a relative path starts at the current folder`,
     )
+  })
+})
+
+describe('the log of a process with DISCORD_CHANNELS_FILE', () => {
+  it('shows no token of the file, not even outside of an address, and hides nothing else of it', () => {
+    const path = fileOf(entry('providers = ["SpaceX"]'))
+    const scrub = scrubber({ DISCORD_CHANNELS_FILE: path }, [launches])
+    expect(scrub(`token ${TOKEN}1, ${encodeURIComponent(address(1))}`)).not.toContain(TOKEN)
+    const words = `channel news of ${path}, SpaceX`
+    expect(scrub(words)).toBe(words)
   })
 })
 

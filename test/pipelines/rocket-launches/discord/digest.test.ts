@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { KnownLaunch } from '../../../../pipelines/launches/launch.ts'
 import { EN } from '../../../../pipelines/launches/words/en.ts'
+import { RESENT } from '../../../../pipelines/rocket-launches/discord/card.ts'
 import { digestMessage, digestOf } from '../../../../pipelines/rocket-launches/discord/digest.ts'
+import { setState } from '../../../../pipelines/rocket-launches/discord/outbox-list.ts'
 import { settings } from '../../../../pipelines/rocket-launches/settings.ts'
 import { issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
 import type { ChannelMessage } from '../../../../pipelines/rocket-launches/stand-ins/discord-server.ts'
@@ -175,8 +177,13 @@ describe('the digest on a channel', () => {
       'Launches of the week from 30 November 2026',
     ])
     for (const thread of channel.discord.threads) thread.deleted = true
-    await channel.database.pool.query(`update rocket_launches set status_id = 4`)
+    await launch('new', '2026-12-02T00:00:00Z')
     expect(await run(7 * DAY + HOUR)).toHaveLength(2)
+    const closed = (await channel.outbox()).filter(({ kind, state }) => kind === 'digest' && state === 'dead')
+    expect(closed).toHaveLength(1)
+    await setState(channel.database.pool, Number(closed[0]?.outbox_id), { state: 'pending', reason: RESENT })
+    const [, , again] = await run(7 * DAY + 2 * HOUR)
+    expect(channel.discord.threads.find(({ id }) => id === again?.threadId)).toMatchObject({ deleted: false })
   })
 
   test('is not posted without DISCORD_DIGEST, and an unsent one is dropped', async () => {
