@@ -247,7 +247,7 @@ async function recordUnsent(
 
 /** `Falcon 9 | Starlink`, or `slip of Falcon 9 | Starlink`. */
 function titleOf({ kind, facts }: outbox.OutboxRow): string {
-  return isNotice(kind) ? `${kind} of ${facts.name}` : facts.name
+  return kind === 'card' || kind === 'digest' ? facts.name : `${kind} of ${facts.name}`
 }
 
 /** Counts the messages that are still to be sent, and logs why a card was not sent. */
