@@ -70,12 +70,20 @@ export function planLaunch(card: Card, known: Known, asOf: Date, rules: Rules): 
   if (row && isTooLate(row, card)) return { action: 'give_up', row }
   const audience = audienceOf(row, newChannel)
   const at = { now: context.now, asOf, netSince: audience === 'unaware' ? null : known.netSince }
-  const decision = decideNotices(launch, last, at, rules)
-  const notices = decision.notices.filter(({ kind }) => isNewsTo(audience, kind))
-  if (row === undefined && !context.nearest && !missed && notices.length === 0) return { action: 'nothing' }
+  const decision = decideNotices(launch, missed ? neverAnnounced(launch) : last, at, rules)
+  const news = decision.notices.filter(({ kind }) => isNewsTo(audience, kind))
+  const notices = missed ? news.map((notice) => ({ ...notice, reason: MISSED })) : news
+  if (row === undefined && !context.nearest && notices.length === 0) return { action: 'nothing' }
   const announced = audience === 'unaware' ? { ...decision.announced, ...netOf(launch) } : decision.announced
   return { action: 'announce', ...announce(card, known, { notices, announced }, at, rules) }
 }
+
+/** Every status is news. */
+function neverAnnounced(launch: KnownLaunch): LastAnnounced {
+  return { ...netOf(launch), status: 0, webcastLive: false, slips: 0, holds: 0 }
+}
+
+const MISSED = 'it flew without a message here'
 
 /**
  * - `new`: the channel is empty. It starts with the nearest launch's card and no notices.

@@ -59,7 +59,7 @@ const RANK: Record<NoticeKind, number> = { result: 0, liftoff: 1, hold: 2, go: 3
 /**
  * Decides which one message to post about a launch, and which message holds each other notice. Pure.
  *
- * - A card that is posted now holds the reminders and the webcast, because it shows T-0 and the webcast.
+ * - A card that is posted now holds the reminders, the webcast and the result, because it shows them.
  * - Each other notice is part of one message. The most important one is its headline.
  * - A message also holds the reminders that become due soon, so that no post follows it at once. A message that is only
  *   a reminder does not: the user asked for both.
@@ -79,7 +79,7 @@ export function decideMoment(situation: Situation): Moment {
   const webcastWaits = !cardPosts && soon.length > 0 && open.length > 0 && open.every(isNewWebcast)
   const merged = due.flatMap((part) => ofMap(part, held))
   if (webcastWaits) return { lead: undefined, merged, webcastWaits }
-  const onCard = cardPosts ? [...open.filter(({ kind }) => isLight(kind)), ...soon] : []
+  const onCard = cardPosts ? [...open.filter(({ kind }) => isLight(kind) || kind === 'result'), ...soon] : []
   const [lead, ...rest] = open.filter((part) => !onCard.includes(part)).sort(byImportance)
   const ahead = cardPosts || lead === undefined || lead.kind === 'reminder' ? [] : soon
   merged.push(...onCard.map((part) => ({ part, into: 'card' as const })))

@@ -19,7 +19,7 @@ export function noticeMessage(facts: NoticeFacts, kind: NoticeKind, words: Words
     ...timesOf(facts, watchable, words),
     ...(facts.live ? [words.notice.kinds.webcast] : []),
     ...(watchable ? [short(placeText(facts))] : []),
-    ...(facts.because ? [words.notice.because(short(facts.because))] : []),
+    ...(facts.because && explains(facts, kind) ? [words.notice.because(short(facts.because))] : []),
   ]
   const embed: Embed = {
     title: escapeMarkdown(facts.name),
@@ -31,6 +31,11 @@ export function noticeMessage(facts: NoticeFacts, kind: NoticeKind, words: Words
     embeds: [embed],
     ...buttonsOf({ watch: watchable ? facts.webcast : null, details: facts.details }, words),
   })
+}
+
+/** True if the reason that Launch Library gives is that of this event. It often stays after a hold is over. */
+function explains({ was }: NoticeFacts, kind: NoticeKind): boolean {
+  return kind === 'hold' || kind === 'result' || (was !== undefined && kind !== 'go')
 }
 
 const AMBER = 0xffbf00

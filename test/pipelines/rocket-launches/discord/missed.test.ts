@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { loadHistory } from '../../../../pipelines/launch-history/load-history.ts'
+import { FORGOTTEN } from '../../../../pipelines/rocket-launches/discord/card.ts'
+import { setState } from '../../../../pipelines/rocket-launches/discord/outbox-list.ts'
 import { fetchAndStoreData } from '../../../../pipelines/rocket-launches/fetch-and-store-data.ts'
 import {
   type LaunchLibraryServer,
@@ -100,9 +102,21 @@ test('a launch that is first seen flown gets one post with its result', async ()
   const expected = ['flown: Launch successful', 'failed: Launch failed']
   expect(await run(3)).toEqual(expected)
   expect(await run(4)).toEqual(expected)
-  expect((await channel.outbox()).map(({ launch_id, kind }) => `${launch_id} ${kind}`)).toEqual([
-    ...['next card', 'flown card', 'failed card'],
-  ])
+  // The card is the message of the result.
+  const rows = (await channel.outbox()).map(
+    ({ launch_id, kind, merged_into }) => `${launch_id} ${kind} ${merged_into !== null}`,
+  )
+  const both = ['flown card false', 'flown result true', 'failed card false', 'failed result true']
+  expect(rows).toEqual(['next card false', ...both])
+})
+
+test('the post of a missed launch pings as a result does', async () => {
+  await run(0)
+  listed.push(launchOf('flown', { in: 1, status: 'success' }))
+  await run(2, { env: { DISCORD_ROLE_ID: '42:result' } })
+  listed.push(launchOf('failed', { in: 2, status: 'failure' }))
+  await run(3, { env: { DISCORD_ROLE_ID: '42:reminder' } })
+  expect(channel.discord.messages.map(({ pinged }) => pinged)).toEqual([[], ['<@&42>'], []])
 })
 
 test('a launch that flies without ever having an exact date gets one post with its result', async () => {
@@ -192,7 +206,7 @@ test('a new channel gets the nearest launch only, then each missed launch', asyn
   const old = parseWebhookUrl(channel.discord.webhookUrl)
   const added = parseWebhookUrl(`${channel.discord.webhookUrl}?thread_id=120000000000000099`)
   const rowsOf = async (target: string) =>
-    (await channel.outbox()).flatMap((row) => (row.target === target ? [row.launch_id] : []))
+    (await channel.outbox()).flatMap((row) => (row.target === target && row.kind === 'card' ? [row.launch_id] : []))
   await run(2, { webhooks: [old, added] })
   expect(await rowsOf(old.target)).toEqual(['next', 'flown'])
   expect(await rowsOf(added.target)).toEqual(['next'])
@@ -208,9 +222,8 @@ test('a missed launch that discord forget discards is not posted again', async (
   channel.refuse(429, { retry_after: 60 }, { 'retry-after': '60' })
   await run(2).catch(() => {})
   channel.intercept = undefined
-  await channel.database.pool.query(
-    `update discord_outbox set state = 'dead', reason = 'forgotten', not_before = null where launch_id = 'flown'`,
-  )
+  const [card] = (await channel.outbox()).filter(({ launch_id, kind }) => launch_id === 'flown' && kind === 'card')
+  await setState(channel.database.pool, Number(card?.outbox_id), { state: 'dead', reason: FORGOTTEN })
   expect(await run(3)).toEqual([])
 })
 
@@ -237,7 +250,7 @@ test('a run that is killed at any await posts a missed launch at most once', asy
     channel.now = new Date(START + 2 * HOUR)
     survived = await channel.mortal(awaits, { scheduledFor: channel.now })
     await channel.age()
-    const [lost] = (await channel.outbox()).filter(({ launch_id }) => launch_id === 'flown')
+    const [lost] = (await channel.outbox()).filter(({ launch_id, kind }) => launch_id === 'flown' && kind === 'card')
     const shown = await run(2.1)
     expect(shown.length).toBeLessThanOrEqual(1)
     if (lost?.state !== 'sending') expect(shown).toEqual(['flown: Launch successful'])

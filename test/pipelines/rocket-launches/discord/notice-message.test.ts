@@ -51,6 +51,12 @@ describe('a notice', () => {
     ['go', {}, 'Go for launch again 08:00 in 3 hours'],
     ['liftoff', { status: 6 }, 'Liftoff 08:00 in 3 hours'],
     ['result', { status: 3 }, 'Launch successful 08:00 [ Details ↗ ]'],
+    // The reason of a hold that is over.
+    [
+      'go',
+      { status: 1, because: 'Weather' },
+      'in 3 hours Space Launch Complex 40, Cape Canaveral SFS, FL, USA [ Watch',
+    ],
     ['result', { status: 4, because: 'It exploded' }, 'Launch failed 08:00 Reason: It exploded [ Details ↗ ]'],
     ['result', { status: 7 }, 'Partial failure 08:00'],
     ['reminder', { offsetMs: 86_400_000 }, 'T-1 day 08:00 in 3 hours Space Launch Complex 40, Cape Canaveral'],
@@ -99,10 +105,11 @@ describe('a notice', () => {
   it('escapes mentions, links and formatting', () => {
     const evil = '@everyone [x](https://evil.example) <@1> **b**'
     const [embed] =
-      noticeMessage({ ...FACTS, name: evil, because: evil, pad: evil, location: null }, 'go', EN).embeds ?? []
+      noticeMessage({ ...FACTS, name: evil, because: evil, pad: evil, location: null, was: WAS }, 'reminder', EN)
+        .embeds ?? []
     const safe = '@\u200Beveryone [x\\](https://evil.example) \\<@1> \\*\\*b\\*\\*'
     expect(embed?.title).toBe(safe)
-    expect(embed?.description?.split('\n').slice(2)).toEqual([safe, `Reason: ${safe}`])
+    expect(embed?.description?.split('\n').slice(-2)).toEqual([safe, `Reason: ${safe}`])
   })
 
   it.each(KIND_NAMES)('of kind %s stays within the limits with texts of any length', (kind) => {
