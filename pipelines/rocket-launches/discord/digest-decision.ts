@@ -20,8 +20,7 @@ export async function decideDigest(
   { now: clock, dataAsOf }: Pick<DecisionOptions, 'now' | 'dataAsOf'>,
 ): Promise<Digest | undefined> {
   const now = clock()
-  const newest = await newestDigest(db, target)
-  const tick = ticks && currentTick(ticks.last(now), newest, now)
+  const tick = ticks && currentTick(ticks.last(now), await newestDigest(db, target), now)
   await dropDigests(db, target, tick && digestId(tick))
   if (ticks === undefined || tick === undefined) return undefined
   const launches = await launchesOfWeek(db, tick)
