@@ -32,13 +32,19 @@ export function channelPage(
       <body>
         <header>${isThread ? raw(THREAD) : html`<span class="hash">#</span>`} ${name}</header>
         <main>
-          ${isThread && html`<h1>${name}</h1>`} ${messages.map((message) => messageHtml(message, now))}
+          ${isThread && html`<h1>${name}</h1>`} ${messages.map((message) => messageHtml(message, { now, language }))}
         </main>
       </body>
     </html>`)
 }
 
-function messageHtml(message: ChannelMessage, now: Date): Html {
+/** Discord shows times in the language of the reader. */
+interface Reader {
+  now: Date
+  language: string
+}
+
+function messageHtml(message: ChannelMessage, reader: Reader): Html {
   const { username, content, embeds, components, postedAt, editedAt, pinged } = message
   const buttons = components?.flatMap((row) => row.components) ?? []
   return html`<article class="${pinged?.length ? 'pinged' : ''}">
@@ -48,8 +54,8 @@ function messageHtml(message: ChannelMessage, now: Date): Html {
         <b>${username}</b> <span class="app">APP</span> <time>${clock(postedAt)}</time>
         ${editedAt && html`<time>(edited)</time>`}
       </p>
-      ${content && html`<p class="content">${textHtml(content, now)}</p>`}
-      ${embeds?.map((embed) => embedHtml(embed, now))}
+      ${content && html`<p class="content">${textHtml(content, reader)}</p>`}
+      ${embeds?.map((embed) => embedHtml(embed, reader))}
       ${buttons.length > 0 && html`<p class="buttons">${buttons.map(({ label }) => html`<span>${label}${raw(ARROW)}</span>`)}</p>`}
     </div>
   </article>`
@@ -59,13 +65,13 @@ function clock(at: Date): string {
   return at.toISOString().slice(11, 16)
 }
 
-function embedHtml(embed: Embed, now: Date): Html {
+function embedHtml(embed: Embed, reader: Reader): Html {
   const { author, title, url, color = 0x80848e, description, fields, image, thumbnail, footer } = embed
   return html`<div class="embed ${image ? 'with-image' : ''}" style="border-color: #${color.toString(16).padStart(6, '0')}">
     ${thumbnail && html`<img class="thumbnail" src="${thumbnail.url}" alt="" />`} ${author && authorHtml(author)}
-    ${title && html`<p class="title ${url ? 'linked' : ''}">${textHtml(title, now)}</p>`}
-    ${description && html`<p class="text">${textHtml(description, now)}</p>`}
-    ${fields && html`<dl>${rowsOf(fields).map((row) => row.map((field) => fieldHtml(field, row.length, now)))}</dl>`}
+    ${title && html`<p class="title ${url ? 'linked' : ''}">${textHtml(title, reader)}</p>`}
+    ${description && html`<p class="text">${textHtml(description, reader)}</p>`}
+    ${fields && html`<dl>${rowsOf(fields).map((row) => row.map((field) => fieldHtml(field, row.length, reader)))}</dl>`}
     ${image && html`<img class="image" src="${image.url}" alt="" />`} ${footer && html`<p class="footer">${footer.text}</p>`}
   </div>`
 }
@@ -85,24 +91,38 @@ function rowsOf(fields: readonly EmbedField[]): EmbedField[][] {
   return rows
 }
 
-function fieldHtml({ name, value, inline }: EmbedField, ofRow: number, now: Date): Html {
+function fieldHtml({ name, value, inline }: EmbedField, ofRow: number, reader: Reader): Html {
   const columns = inline ? 12 / ofRow : 12
-  return html`<div style="--columns: ${columns}"><dt>${textHtml(name, now)}</dt><dd>${textHtml(value, now)}</dd></div>`
+  return html`<div style="--columns: ${columns}"><dt>${textHtml(name, reader)}</dt><dd>${textHtml(value, reader)}</dd></div>`
 }
 
-function textHtml(markdown: string, now: Date) {
-  return spansOf(markdown, { now, timeZone: 'UTC' }).map((span) => spanHtml(span, now))
+function textHtml(markdown: string, reader: Reader) {
+  return spansOf(markdown, { now: reader.now, timeZone: 'UTC' }).map((span) => spanHtml(span, reader))
 }
 
-function spanHtml({ text, time, bold, italic, struck, marked }: Span, now: Date): Html | string {
+function spanHtml({ text, time, bold, italic, struck, marked }: Span, reader: Reader): Html | string {
   let shown: Html | string = time
-    ? html`<span class="time">${timestampText(time.at, time.style, now, 'UTC')}</span>`
+    ? html`<span class="time">${timeText(time.at, time.style, reader)}</span>`
     : marked
       ? html`<span class="${text.startsWith('@') ? 'mention' : 'link'}">${text}</span>`
       : text
   if (bold) shown = html`<b>${shown}</b>`
   if (italic) shown = html`<i>${shown}</i>`
   return struck ? html`<s>${shown}</s>` : shown
+}
+
+const STYLES: Readonly<Record<string, Intl.DateTimeFormatOptions>> = {
+  t: { timeStyle: 'short' },
+  D: { dateStyle: 'long' },
+  F: { dateStyle: 'full', timeStyle: 'short' },
+}
+
+function timeText(at: Date, style: string, { now, language }: Reader): string {
+  if (language === 'en') return timestampText(at, style, now, 'UTC')
+  if (style !== 'R') return new Intl.DateTimeFormat(language, { ...STYLES[style], timeZone: 'UTC' }).format(at)
+  const hours = Math.round((at.getTime() - now.getTime()) / 3_600_000)
+  const [count, unit] = Math.abs(hours) < 24 ? [hours, 'hours' as const] : [Math.round(hours / 24), 'days' as const]
+  return new Intl.RelativeTimeFormat(language).format(count, unit)
 }
 
 const ROCKET = `<svg viewBox="0 0 40 40"><circle cx="20" cy="20" r="20" fill="#24306e"/><path fill="#f2f3f5"

@@ -99,6 +99,14 @@ describe.skipIf(BROWSER === undefined)('pictures of the messages', () => {
     await draw('forum-thread', inThread, { name: thread?.name ?? '', isThread: true })
   }, 300_000)
 
+  test('the messages in Korean fit their width', async () => {
+    channel.env.DISCORD_LANGUAGE = 'ko'
+    const { card, 'go-again': goAgain } = await story()
+    await draw('korean-card', card ?? [], { language: 'ko' })
+    await draw('korean-go-again', goAgain ?? [], { language: 'ko' })
+    await draw('korean-channel', channel.discord.messages, { language: 'ko' })
+  }, 300_000)
+
   test('a digest fits its width', async () => {
     const monday = Date.parse('2026-11-23T08:00:00Z')
     const raws = launches.slice(0, 60).map((launch, index) => {

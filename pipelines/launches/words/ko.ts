@@ -63,7 +63,7 @@ export const KO: Words = {
     after: (time) => `→ ${time}`,
     because: (reason) => `사유: ${reason}`,
     changed: (was, now) => `변경 전 ~~${was}~~, 변경 후 ${now}`,
-    reminder: (offset) => `T-${offset} 전`,
+    reminder: (offset) => `발사 ${offset} 전`,
     goAgain: (time, by) => `발사 재개, 새 T-0 ${time} (${by})`,
   },
   changes: {

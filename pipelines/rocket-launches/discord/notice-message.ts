@@ -93,9 +93,13 @@ const WEEK = 2
 
 function timesOf(facts: NoticeFacts, watchable: boolean, words: Words): string[] {
   const { before, after, changed } = words.notice
-  const timeOf = facts.was || watchable ? whenText : netText
-  const time = facts.now ? changed(netText(facts, words), timeOf(facts.now, words)) : timeOf(facts, words)
-  return facts.was ? [before(netText(facts.was, words)), after(time)] : [time]
+  const { was, now } = facts
+  if (was) {
+    const old = now ? [was, facts] : [was]
+    return [...old.map((net) => before(netText(net, words))), after(whenText(now ?? facts, words))]
+  }
+  const timeOf = watchable ? whenText : netText
+  return [now ? changed(netText(facts, words), timeOf(now, words)) : timeOf(facts, words)]
 }
 
 const SHORT_LENGTH = 300

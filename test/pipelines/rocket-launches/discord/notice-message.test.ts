@@ -45,6 +45,11 @@ describe('a notice', () => {
 
   it.each<[NoticeKind, Partial<NoticeFacts>, string]>([
     ['slip', { was: WAS }, '~~06:00~~ → 08:00 in 3 hours'],
+    [
+      'slip',
+      { was: WAS, now: { net: '2026-11-21T09:00:00.000Z', precision: 1 } },
+      '~~06:00~~ ~~08:00~~ → 09:00 in 4 hours',
+    ],
     ['slip', { was: { net: '2026-12-31T00:00:00.000Z', precision: 7 } }, '~~NET December 2026~~ → 08:00 in 3 hours'],
     ['slip', { net: '2027-02-01T00:00:00.000Z', precision: 7, was: WAS }, '~~06:00~~ → NET February 2027'],
     ['hold', { status: 5, because: 'Weather' }, 'On hold 08:00 Reason: Weather'],
@@ -86,7 +91,7 @@ describe('a notice', () => {
       { net: '2027-02-01T00:00:00.000Z', precision: 7, was: WAS },
       '**연기, 날짜 다시 미정**\n~~<t:1795240800:F>~~\n→ 2027년 2월 이후',
     ],
-    ['reminder', { offsetMs: 3_600_000 }, '**T-1시간 전**\n'],
+    ['reminder', { offsetMs: 3_600_000 }, '**발사 1시간 전**\n'],
     ['liftoff', { status: 6 }, '**이륙**\n'],
     ['result', { status: 3 }, '**발사 성공**\n'],
   ])('of kind %s with %j reads in Korean "%s"', (kind, changes, expected) => {
