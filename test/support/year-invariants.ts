@@ -8,15 +8,17 @@ import { EN } from '../../pipelines/launches/words/en.ts'
 import { TOO_LATE } from '../../pipelines/rocket-launches/discord/card.ts'
 import type { CardContext } from '../../pipelines/rocket-launches/discord/card-facts.ts'
 import { launchCard } from '../../pipelines/rocket-launches/discord/card-message.ts'
+import { digestMessage, digestOf } from '../../pipelines/rocket-launches/discord/digest.ts'
 import type { NoticeKind } from '../../pipelines/rocket-launches/discord/notice-kinds.ts'
 import { offsetText } from '../../pipelines/rocket-launches/discord/notices.ts'
 import { isMaterial } from '../../pipelines/rocket-launches/discord/slip.ts'
 import type { Volume } from '../../pipelines/rocket-launches/discord/volume.ts'
 import type { ChannelMessage } from '../../pipelines/rocket-launches/stand-ins/discord-server.ts'
+import { readCron } from '../../src/read-cron.ts'
 import { headlineOf, kindOf, linesOf, withoutFooter } from './channel-words.ts'
 import type { LivedYear } from './year.ts'
 import type { YearChannel } from './year-channel.ts'
-import { DAY, HOUR, MINUTE, TICK } from './year-model.ts'
+import { DAY, DIGEST, HOUR, MINUTE, TICK } from './year-model.ts'
 
 /** A message in the outbox. */
 interface Row {
@@ -46,7 +48,7 @@ export async function mistakesOf(year: LivedYear): Promise<string[]> {
   const mistakes: string[] = []
   for (const channel of year.channels) {
     const rows = await rowsOf(year, channel)
-    if (rows.length > 0) channel.startedAt = Math.min(channel.startedAt, year.now)
+    if (rows.some(({ kind }) => kind === 'card')) channel.startedAt = Math.min(channel.startedAt, year.now)
     countSlips(rows, channel, year)
     mistakes.push(...channel.mistakes, ...channel.discord.violations)
     mistakes.push(...channel.newMessages().flatMap((message) => wrongPost(message, rows, channel, year)))
@@ -86,6 +88,7 @@ const idOf = (message: ChannelMessage) => message.embeds?.[0]?.url?.split('/').a
 
 /** Checks a message that was just posted. */
 function wrongPost(message: ChannelMessage, rows: readonly Row[], channel: YearChannel, year: LivedYear): string[] {
+  if (isDigest(message)) return wrongDigest(message, channel, year)
   const launchId = idOf(message)
   const launch = year.present(launchId)
   const kind = kindOf(message)
@@ -242,6 +245,7 @@ async function unsettled(
       ? [`no card of ${nearest.launch_id}`]
       : []),
     ...cards.flatMap((row) => wrongCard(row, launches.get(row.launch_id), channel, now)),
+    ...rows.flatMap((row) => wrongList(row, [...launches.values()], channel, year)),
     ...[...launches.values()].flatMap((launch) => notReminded(launch, rows, year)),
     ...[...launches.values()].flatMap((launch) => notMentioned(launch, cards, channel, year)),
     ...cards.flatMap((row) => notAnnounced(row, rows, launches.get(row.launch_id), year)),
@@ -261,6 +265,37 @@ function wrongCard(row: Row, launch: KnownLaunch | undefined, { discord, deleted
   const shown = JSON.stringify(message && withoutFooter(message))
   const facts = JSON.stringify(withoutFooter(launchCard(wanted, context, EN)))
   return shown === facts ? [] : [`card of ${row.launch_id} shows ${shown}, not ${facts}`]
+}
+
+function isDigest({ embeds }: ChannelMessage): boolean {
+  return embeds?.[0]?.title === EN.digest.title
+}
+
+/** A digest that was just posted: at most a day after its tick, and once. */
+function wrongDigest(message: ChannelMessage, { discord, deleted, index }: YearChannel, { now }: LivedYear): string[] {
+  const daysOf = (one: ChannelMessage) => one.versions[0]?.embeds?.[0]?.description?.split('\n')[0]
+  const digests = [...discord.messages, ...deleted.values()].filter(isDigest)
+  const tick = readCron(DIGEST).last(new Date(now)).getTime()
+  return [
+    ...(daysOf(message)?.startsWith(`<t:${tick / 1_000}:D>`) ? [] : [`not of the newest tick: ${daysOf(message)}`]),
+    ...(digests.filter((one) => daysOf(one) === daysOf(message)).length > 1 ? [`twice: ${daysOf(message)}`] : []),
+  ].map((mistake) => `channel ${index}: digest ${mistake}`)
+}
+
+/** The current digest lists other launches, or shows other facts. */
+function wrongList(row: Row, launches: readonly KnownLaunch[], channel: YearChannel, year: LivedYear): string[] {
+  const tick = readCron(DIGEST).last(new Date(year.now))
+  const message = channel.discord.messages.find(({ id }) => id === row.message_id)
+  if (row.launch_id !== `digest:${tick.toISOString()}` || row.state !== 'sent' || message === undefined) return []
+  const endOf = ({ net, net_precision }: KnownLaunch) => periodEnd(net, net_precision).getTime()
+  const listed = launches
+    .filter((launch) => endOf(launch) > tick.getTime() && endOf(launch) <= tick.getTime() + 7 * DAY)
+    .filter(({ net_precision }) => net_precision !== null && net_precision < 7)
+    .filter(({ launch_id, vanished_at, status_id }) => year.passes(launch_id) && (!vanished_at || isFlown(status_id)))
+    .sort((a, b) => endOf(a) - endOf(b) || a.net.getTime() - b.net.getTime() || (a.launch_id < b.launch_id ? -1 : 1))
+  const wanted = digestMessage(digestOf(tick, listed, 'UTC', EN).facts, new Date(), EN)
+  const [shown, facts] = [message, wanted].map((one) => JSON.stringify(withoutFooter(one)))
+  return shown === facts ? [] : [`digest shows ${shown}, not ${facts}`]
 }
 
 /** A notice on the channel that shows another T-0 than the announced one. */
@@ -300,7 +335,8 @@ function notReminded(launch: KnownLaunch, rows: readonly Row[], year: LivedYear)
   })
   const own = rows.filter((row) => row.launch_id === launchId)
   const [first] = own
-  if (offset === undefined || !year.passes(launchId) || rows.length === 1) return []
+  if (offset === undefined || !year.passes(launchId) || rows.filter(({ kind }) => kind !== 'digest').length === 1)
+    return []
   const announced = first?.told_net && { net: first.told_net, precision: first.told_precision ?? 7 }
   if (announced && isMaterial(announced, netOf(launch), new Date(year.now))) return []
   const sent = own.some(

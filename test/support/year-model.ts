@@ -6,6 +6,8 @@ export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 export const TICK = 5 * MINUTE
+/** Every day, because most weeks of the year have no tick. */
+export const DIGEST = '0 6 * * * UTC'
 export const START = Date.UTC(2026, 0, 1)
 
 /** Launch Library's data about a launch from `at` on. `launch` undefined: it is no longer listed. */

@@ -12,7 +12,16 @@ import { Mortal } from './mortal.ts'
 import { quietLog } from './quiet-log.ts'
 import { YearChannel } from './year-channel.ts'
 import { mistakesOf } from './year-invariants.ts'
-import { busyTicksOf, type Happening, happeningsOf, PROVIDERS, type Trouble, ticksOf, type Year } from './year-model.ts'
+import {
+  busyTicksOf,
+  DIGEST,
+  type Happening,
+  happeningsOf,
+  PROVIDERS,
+  type Trouble,
+  ticksOf,
+  type Year,
+} from './year-model.ts'
 
 const API = 'https://ll.example/2.3.0'
 const SOURCE = upcomingUrl(API).href
@@ -164,6 +173,7 @@ export class LivedYear {
     const env = {
       LAUNCH_LIBRARY_URL: API,
       DISCORD_VOLUME: this.year.volume,
+      DISCORD_DIGEST: DIGEST,
       ...(this.year.filtered && { DISCORD_FILTER_PROVIDERS: PROVIDERS[0] }),
     }
     const parsed = z.object(settings).parse(env)
