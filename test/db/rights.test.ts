@@ -117,7 +117,7 @@ describe('db check fails', () => {
       {
         name: 'launches',
         level: 'fail',
-        message: expect.stringMatching(/ON public.discord_outbox, .*public.rocket_launches.* TO reader_test_\w+$/),
+        message: expect.stringMatching(/ON public.discord_forum, .*public.rocket_launches.* TO reader_test_\w+$/),
       },
     ])
     const started = await runCli(['start'], { env: { DATABASE_URL } })
