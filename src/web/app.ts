@@ -11,11 +11,12 @@ import { type LoadedBoard, mountBoards } from './boards.ts'
 import { readCodeNotice } from './code-notice.tsx'
 import { liveRoutes } from './live/routes.ts'
 import { aboutPages } from './pages/about-dag.tsx'
-import { chartPages } from './pages/charts.tsx'
 import { clearRunsPages } from './pages/clear-runs.tsx'
 import { dagsPages } from './pages/dags.tsx'
 import { deletePages } from './pages/delete.tsx'
 import { displayPages } from './pages/display.ts'
+import { durationPages } from './pages/durations.tsx'
+import { ganttPages } from './pages/gantt.tsx'
 import { graphPages } from './pages/graph.tsx'
 import { gridPages } from './pages/grid.tsx'
 import { jobPages } from './pages/jobs.tsx'
@@ -41,7 +42,8 @@ const PAGES = [
   triggerPages,
   gridPages,
   graphPages,
-  chartPages,
+  durationPages,
+  ganttPages,
   aboutPages,
   runPages,
   taskPages,

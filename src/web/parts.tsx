@@ -74,7 +74,7 @@ export function Time({ at, show = 'time', title }: TimeProps) {
         : show === 'clock'
           ? iso.slice(11, 23)
           : show === 'short'
-            ? shortInstant(at)
+            ? `${shortInstant(at)} UTC`
             : utc}
     </time>
   )

@@ -85,7 +85,7 @@ test('a run is named by its logical date and kind, and by its id if a user chose
     `update metadata.dag_run set logical_date = '2020-11-29T17:10:00Z' where run_type = 'scheduled'`,
   )
   const { text } = await site.get('/runs')
-  expect(text).toMatch(/title="scheduled__2026-11-29T17:10:00.000Z"[^>]*>29 Nov 2020 17:10<.*· scheduled/)
+  expect(text).toMatch(/title="scheduled__2026-11-29T17:10:00.000Z"[^>]*>29 Nov 2020 17:10 UTC<.*· scheduled/)
   expect(text).toMatch(/before-<wbr\/>the-<wbr\/>move/)
 })
 

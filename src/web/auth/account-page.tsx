@@ -62,7 +62,7 @@ function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
         {others > 0 && (
           <form method="post" action="/account">
             <button type="submit" name="what" value="end-others" class="danger">
-              End all others
+              End all other sessions
             </button>
           </form>
         )}
@@ -100,7 +100,7 @@ function SessionLine({ session }: { session: SessionRow }) {
           <form method="post" action="/account">
             <input type="hidden" name="session" value={String(session_id)} />
             <button type="submit" name="what" value="end" class="small danger" aria-describedby={`s${session_id}`}>
-              End
+              End session
             </button>
             <span id={`s${session_id}`} class="hidden">
               {browser ?? 'a browser'} from {network ?? 'an unknown network'}, started <Time at={created_at} />
@@ -127,11 +127,11 @@ function Calendar({ c, account: { calendar, token } }: { c: WebContext; account:
       )}
       <div class="actions decide">
         <button type="submit" name="what" value="make-calendar" class={calendar ? '' : 'main'}>
-          {calendar ? 'Replace it' : 'Create a calendar address'}
+          {calendar ? 'Replace the address' : 'Create a calendar address'}
         </button>
         {calendar && (
           <button type="submit" name="what" value="withdraw-calendar" class="danger">
-            Revoke it
+            Revoke the address
           </button>
         )}
       </div>

@@ -113,8 +113,8 @@ function UserLine({ user }: { user: UserRow }) {
         <form method="post" action="/users" class="actions nowrap">
           <input type="hidden" name="name" value={user_name} />
           <RoleSelect chosen={role} label={`Role of ${user_name}`} />
-          <button type="submit" name="what" value="role" class="small" aria-label={`Set the role of ${user_name}`}>
-            Set
+          <button type="submit" name="what" value="role" class="small" aria-label={`Save the role of ${user_name}`}>
+            Save
           </button>
         </form>
       </td>
@@ -159,7 +159,7 @@ function Delete({ name }: { name: string }) {
   return (
     <details class="sure">
       <summary class="button small danger" aria-label={`Delete ${name}…`}>
-        Delete…
+        Delete
       </summary>
       <form method="post" action="/users">
         <input type="hidden" name="name" value={name} />

@@ -89,7 +89,7 @@ aboutPages.get('/dags/:dag/details', async (c) => {
         {found.state && hasRole(c, 'admin') && (
           <p class="actions">
             <a class="button danger" href={paths.dag(found.dagId, 'delete')}>
-              Delete the record…
+              Delete the record
             </a>
           </p>
         )}

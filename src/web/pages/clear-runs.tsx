@@ -134,7 +134,7 @@ function ClearRunsPage({ c, given, found: { runs, problem } }: ClearRunsProps) {
               {`Clear ${tasksOf(tasks)} of ${runsOf(runs.length)}`}
             </button>
             <a class="button" href={paths.dag(id)}>
-              Back
+              Cancel
             </a>
           </p>
         </form>

@@ -66,7 +66,7 @@ deletePages.get(DAG, async (c) => {
               Delete the record
             </button>
             <a class="button" href={paths.dag(dagId, 'details')}>
-              Back
+              Cancel
             </a>
           </p>
         </form>

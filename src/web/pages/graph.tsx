@@ -172,7 +172,7 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
           −
         </button>
         <button type="button" class="small" data-zoom="0">
-          Fit
+          Fit to screen
         </button>
       </div>
       <div class="graph-scroll">

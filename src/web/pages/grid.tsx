@@ -12,12 +12,12 @@ import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag } from '../find.ts'
 import { countOf } from '../fold-elements.ts'
 import { openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
-import { Duration, durationOf, Empty, Id, Scroll, StateIcon, StateMark, Table, Time } from '../parts.tsx'
+import { Duration, durationOf, Empty, Id, Scroll, StateIcon, StateMark, stateWords, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
 import { type GridCell, readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
 import { hasRole } from '../rights.ts'
-import { RunName } from '../run-name.tsx'
+import { RunName, runName } from '../run-name.tsx'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { number, tasksOf } from './pick.tsx'
@@ -198,7 +198,7 @@ function GroupLink({ row, href }: { row: Row; href: string }) {
 function RunBar({ run, longest }: { run: RunRow; longest: number }) {
   const ms = durationOf(run.start_date, run.end_date) ?? 0
   const height = Math.max(4, Math.round((ms / longest) * 56))
-  const label = `${run.state}, ${humanDuration(ms)}, ${run.run_id}`
+  const label = `${run.state}, ${humanDuration(ms)}, ${runName(run)}`
   return (
     <a class="run-bar" href={`/runs/${run.id}`}>
       <svg width="18" height="60" aria-hidden="true">
@@ -221,7 +221,7 @@ function Cell({ cell, tasks }: { cell: ShownCell | undefined; tasks: number | un
       class={`cell ${state}`}
       href={tasks === undefined ? `/runs/${run}/${task_id}` : `/runs/${run}`}
       tabindex={-1}
-      title={`${task_id.length > 80 ? `${task_id.slice(0, 79)}…` : task_id}: ${state}${details}`}
+      title={`${task_id.length > 80 ? `${task_id.slice(0, 79)}…` : task_id}: ${stateWords(state)}${details}`}
     >
       <StateIcon state={state} />
     </a>

@@ -4,6 +4,7 @@ import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { Page } from '../layout.tsx'
 import { Empty, StateMark } from '../parts.tsx'
 import { paths } from '../paths.ts'
+import { RunName } from '../run-name.tsx'
 import type { WebContext } from '../site.ts'
 import { number } from './pick.tsx'
 
@@ -22,7 +23,9 @@ export function OperatePage({
     <Page c={c} title={title}>
       <p class="crumbs">
         <a href="/dags">Pipelines</a> / <a href={paths.dag(run.dag_id)}>{run.dag_id}</a> /{' '}
-        <a href={paths.run(run.dag_id, run.run_id)}>{run.run_id}</a>
+        <a href={paths.run(run.dag_id, run.run_id)}>
+          <RunName run={run} />
+        </a>
       </p>
       <div class="narrow">
         <h1>{title}</h1>
@@ -66,17 +69,19 @@ interface DecideProps {
   run: RunRow
   disabled?: boolean
   danger?: boolean
+  /** The text of the link that changes nothing. */
+  keep?: string
   children?: unknown
 }
 
-export function Decide({ run, disabled = false, danger = false, children }: DecideProps) {
+export function Decide({ run, disabled = false, danger = false, keep = 'Cancel', children }: DecideProps) {
   return (
     <p class="actions decide">
       <button type="submit" class={danger ? 'danger' : 'main'} disabled={disabled}>
         {children as never}
       </button>
       <a class="button" href={paths.run(run.dag_id, run.run_id)}>
-        Back
+        {keep}
       </a>
     </p>
   )

@@ -129,7 +129,7 @@ operatePages.get(`${RUN}/cancel`, async (c) => {
       <p>Running tasks are stopped and fail. Tasks that have not started are skipped. The run fails.</p>
       <ChangedTasks instances={instances} taskIds={open} what="will end" />
       <form method="post">
-        <Decide run={run} danger disabled={run.end_date !== null}>
+        <Decide run={run} danger disabled={run.end_date !== null} keep="Keep it running">
           Cancel the run
         </Decide>
       </form>

@@ -72,7 +72,7 @@ function Pools({ pools, admin }: { pools: readonly PoolListing[]; admin: boolean
                   aria-label={`Slots of ${pool}`}
                 />
                 <button type="submit" class="small">
-                  Set
+                  Save
                 </button>
               </form>
             ) : (

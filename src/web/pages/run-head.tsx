@@ -4,7 +4,9 @@ import type { RunRow } from '../../operations/list-runs.ts'
 import { Page } from '../layout.tsx'
 import { StateMark } from '../parts.tsx'
 import { paths } from '../paths.ts'
+import { type Neighbour, readNeighbours } from '../queries/runs.ts'
 import { hasRole } from '../rights.ts'
+import { RunName, runName } from '../run-name.tsx'
 import type { WebContext } from '../site.ts'
 
 const TABS = [
@@ -24,17 +26,26 @@ interface RunPageProps {
 }
 
 /** The frame of every page of a run. */
-export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPageProps) {
+export async function RunPage({ c, run, tab, mark, scripts = [], children }: RunPageProps) {
   const { dag_id, run_id, state } = run
+  const { previous, next } = await readNeighbours(c.var.site.metadata, run)
   return (
-    <Page c={c} title={`${run_id} · ${dag_id}`} scripts={scripts}>
+    <Page c={c} title={`${runName(run)} · ${dag_id}`} scripts={scripts}>
       <div id="live" data-live={`run/${run.id}`} data-mark={mark}>
-        <p class="crumbs">
-          <a href="/dags">Pipelines</a> / <a href={paths.dag(dag_id)}>{dag_id}</a>
-        </p>
+        <div class="crumb-row">
+          <p class="crumbs">
+            <a href="/dags">Pipelines</a> / <a href={paths.dag(dag_id)}>{dag_id}</a>
+          </p>
+          <nav class="neighbours" aria-label="Other runs of the dag">
+            {previous && <NeighbourLink to={previous} tab={tab} rel="prev" />}
+            {next && <NeighbourLink to={next} tab={tab} rel="next" />}
+          </nav>
+        </div>
         <div class="head">
           <div>
-            <h1 class="run-title">{run_id}</h1>
+            <h1 title={run_id}>
+              <RunName run={run} />
+            </h1>
             <p>
               <StateMark state={state} live />
             </p>
@@ -54,8 +65,18 @@ export function RunPage({ c, run, tab, mark, scripts = [], children }: RunPagePr
   )
 }
 
+/** Leads to the same tab of the neighbour. */
+function NeighbourLink({ to, tab, rel }: { to: Neighbour; tab: string; rel: 'prev' | 'next' }) {
+  const text = rel === 'prev' ? 'Previous run' : 'Next run'
+  return (
+    <a id={`${rel}-run`} rel={rel} href={paths.run(to.dag_id, to.run_id, tab)} title={runName(to)}>
+      {rel === 'prev' ? `‹ ${text}` : `${text} ›`}
+    </a>
+  )
+}
+
 /** @param isActive true if the dag's code is loaded, so that tasks can run again */
-function RunActions({ run: { dag_id, run_id, state }, isActive }: { run: RunRow; isActive: boolean }) {
+function RunActions({ run: { dag_id, run_id, state, note }, isActive }: { run: RunRow; isActive: boolean }) {
   const over = state === 'success' || state === 'failed'
   return (
     <div class="actions">
@@ -65,21 +86,21 @@ function RunActions({ run: { dag_id, run_id, state }, isActive }: { run: RunRow;
         </a>
       )}
       <a class="button" href={paths.run(dag_id, run_id, 'note')}>
-        Note…
+        {note === null ? 'Add a note' : 'Edit the note'}
       </a>
       {isActive && (
         <a class="button" href={paths.run(dag_id, run_id, 'clear')}>
-          Clear…
+          Clear
         </a>
       )}
       {!over && (
         <a class="button danger" href={paths.run(dag_id, run_id, 'cancel')}>
-          Cancel…
+          Cancel
         </a>
       )}
       {over && (
         <a class="button danger" href={paths.run(dag_id, run_id, 'delete')}>
-          Delete…
+          Delete
         </a>
       )}
     </div>

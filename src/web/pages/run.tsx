@@ -46,11 +46,11 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
             <p class="note">{c.var.site.scrub(run.note)}</p>
           </section>
         )}
+        <About c={c} run={run} />
         <Tasks c={c} run={run} found={found} labels={labels} />
         <Linked title="Started after the success of" found={after} />
         <Linked title="Runs that it started" found={children} />
         <Linked title="Runs that started after its success" found={followers} />
-        <About c={c} run={run} />
       </div>
     </RunPage>,
   )
@@ -142,14 +142,14 @@ export function TaskActions({ run, taskId }: { run: RunRow; taskId: string }) {
         href={`${paths.run(run.dag_id, run.run_id, 'clear')}?${query}&downstream=yes`}
         aria-label={`Clear ${taskId}`}
       >
-        Clear…
+        Clear
       </a>
       <a
         class="button small"
         href={`${paths.run(run.dag_id, run.run_id, 'mark')}?${query}`}
         aria-label={`Mark ${taskId}`}
       >
-        Mark…
+        Mark
       </a>
     </span>
   )
@@ -190,18 +190,24 @@ function RunLink({ to }: { to: FollowedRun }) {
   )
 }
 
+/** Longer params are closed, so that the tasks stay in view. */
+const MOST_OPEN_LINES = 8
+
 function About({ c, run }: { c: WebContext; run: RunRow }) {
   const { data_interval_start: from, data_interval_end: to, conf, parent } = run
   const params = JSON.stringify(conf, null, 2)
+  const lines = params.split('\n').length
   const facts: Fact[] = [
     ['Duration', <Duration ms={durationOf(run.start_date, run.end_date)} />],
-    ['Start', <Time at={run.start_date} />],
-    ['End', <Time at={run.end_date} />],
-    ['Queued', <Time at={run.queued_at} />],
+    ['Start', <Time at={run.start_date} show="short" />],
+    ['End', <Time at={run.end_date} show="short" />],
+    ['Queued', <Time at={run.queued_at} show="short" />],
+    ['Waited in the queue', <Duration ms={durationOf(run.queued_at, run.start_date)} />],
     ['Late since', run.late_at && <Time at={run.late_at} />],
     ['Run type', run.run_type],
     ['Started by', parent && <RunLink to={parent} />],
-    ['Logical date', <Time at={run.logical_date} />],
+    ['Run id', <span class="mono">{run.run_id}</span>],
+    ['Logical date', <Time at={run.logical_date} show="short" />],
     [
       'Data interval',
       from.getTime() !== to.getTime() && (
@@ -215,10 +221,10 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
     <section class="card stack">
       <Facts facts={facts} strip />
       {Object.keys(conf).length > 0 && (
-        <div>
-          <h2 class="minor">Params</h2>
+        <details class="params" open={lines <= MOST_OPEN_LINES}>
+          <summary>Params</summary>
           <pre tabindex={0}>{beginning(params, SHOWN.block, c.var.site.scrub, Buffer.byteLength(params))}</pre>
-        </div>
+        </details>
       )}
     </section>
   )

@@ -19,7 +19,9 @@ import { Duration, durationOf, Facts, Id, StateMark, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { type Line, listTries, readLines, readOutput, readTries, type TryRow } from '../queries/tasks.ts'
 import { hasRole } from '../rights.ts'
+import { RunName } from '../run-name.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
+import { Stack } from '../stack.tsx'
 import { streamOf } from '../stream.ts'
 import { filterOf, Log } from './log.tsx'
 import { TaskActions } from './run.tsx'
@@ -46,7 +48,9 @@ taskPages.get('/dags/:dag/runs/:run/tasks/:task', async (c) => {
     <Page c={c} title={`${task_id} · ${run.dag_id}`} scripts={[assetUrl('log.js')]}>
       <p class="crumbs">
         <a href="/dags">Pipelines</a> / <a href={paths.dag(run.dag_id)}>{run.dag_id}</a> /{' '}
-        <a href={paths.run(run.dag_id, run.run_id)}>{run.run_id}</a>
+        <a href={paths.run(run.dag_id, run.run_id)}>
+          <RunName run={run} />
+        </a>
       </p>
       <div id="live" class="stack" data-live={`log/${key}`} data-mark={mark}>
         <Head c={c} run={run} instance={instance} label={labels.get(task_id)} />
@@ -204,7 +208,7 @@ function Ending({
       {error && (
         <details class="error-details" open>
           <summary>Error</summary>
-          <pre tabindex={0}>{error}</pre>
+          <Stack text={error} />
         </details>
       )}
     </section>

@@ -9,6 +9,24 @@ export async function runById(db: Metadata, id: number): Promise<Pick<RunRow, 'd
   return rows[0]
 }
 
+export type Neighbour = Pick<RunRow, 'dag_id' | 'run_id' | 'logical_date'>
+
+/** The runs of the dag that were queued just before and after a run. */
+export async function readNeighbours(
+  db: Metadata,
+  { dag_id, id }: Pick<RunRow, 'dag_id' | 'id'>,
+): Promise<{ previous: Neighbour | undefined; next: Neighbour | undefined }> {
+  const { rows } = await db.query<Neighbour & { isNext: boolean }>(
+    `(select dag_id, run_id, logical_date, false as "isNext" from metadata.dag_run
+      where dag_id = $1 and dag_run_id < $2 order by dag_run_id desc limit 1)
+     union all
+     (select dag_id, run_id, logical_date, true from metadata.dag_run
+      where dag_id = $1 and dag_run_id > $2 order by dag_run_id limit 1)`,
+    [dag_id, id],
+  )
+  return { previous: rows.find(({ isNext }) => !isNext), next: rows.find(({ isNext }) => isNext) }
+}
+
 export interface OneInstance {
   run: RunRow
   /** Undefined if the run has no such task. */

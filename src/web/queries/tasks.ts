@@ -136,6 +136,8 @@ export const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 export interface DurationRow {
   run: number
   run_id: string
+  /** 1 for the newest run of the dag. */
+  age: number
   task_id: string
   state: string
   start_date: Date
@@ -152,9 +154,12 @@ export async function readDurations(
   { runs, taskIds }: { runs: number; taskIds: readonly string[] },
 ): Promise<DurationRow[]> {
   const { rows } = await db.query<DurationRow>(
-    `select r.dag_run_id as run, r.run_id, t.task_id, t.state, s.started_at as start_date,
+    `select r.dag_run_id as run, r.run_id, r.age, t.task_id, t.state, s.started_at as start_date,
        (extract(epoch from s.ended_at - s.started_at) * 1000)::float8 as duration_ms
-     from (select * from metadata.dag_run n where n.dag_id = $1 order by n.dag_run_id desc limit $2) r
+     from (
+       select dag_run_id, run_id, (row_number() over (order by dag_run_id desc))::int as age
+       from metadata.dag_run where dag_id = $1 order by dag_run_id desc limit $2
+     ) r
      join metadata.task_instance t using (dag_run_id)
      cross join lateral (
        select t.started_at, t.ended_at where t.started_at is not null
