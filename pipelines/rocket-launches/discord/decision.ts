@@ -13,6 +13,7 @@ import { launchesMissed, launchesToFollow, netSince } from './followed-launches.
 import { readLastAnnounced, writeLastAnnounced } from './last-announced.ts'
 import { type Announcement, type Card, type Known, planLaunch } from './launch-plan.ts'
 import type { Holder, Part } from './moments.ts'
+import { noticeOptions } from './notice-kinds.ts'
 import type { NoticeFacts, Rules } from './notices.ts'
 import * as outbox from './outbox.ts'
 import { releaseAbandoned } from './outbox-claims.ts'
@@ -86,7 +87,7 @@ async function readKnown(db: Queryable, target: string, launchIds: string[]) {
     const own = rows.filter((row) => row.launchId === launchId)
     return {
       row: own.find(({ kind }) => kind === 'card'),
-      notices: own.filter(({ kind }) => kind !== 'card'),
+      notices: own.filter(({ kind }) => noticeOptions(kind) !== undefined),
       last: last.get(launchId),
       netSince: since.get(launchId) ?? null,
       newChannel,

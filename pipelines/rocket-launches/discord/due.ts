@@ -1,7 +1,7 @@
 import { decideCard } from './card.ts'
 import type { Digest } from './digest.ts'
 import type { Card } from './launch-plan.ts'
-import type { NoticeKind } from './notice-kinds.ts'
+import { type NoticeKind, noticeOptions } from './notice-kinds.ts'
 import type { OutboxRow } from './outbox.ts'
 
 /** The messages that are edited when their facts change, by the id of their launch. */
@@ -23,8 +23,9 @@ export function dueAmong(
   }
 }
 
-/** An edit has no expiry, and is never repeated as a post. */
-function isNoticeDue({ state, messageId, expiresAt, factsHash, wantedHash }: OutboxRow, now: Date): boolean {
+/** An edit has no expiry, and is never repeated as a post. A newer version sends the kinds that this one does not know. */
+function isNoticeDue({ kind, state, messageId, expiresAt, factsHash, wantedHash }: OutboxRow, now: Date): boolean {
+  if (noticeOptions(kind) === undefined) return false
   if (messageId === null) return state === 'pending' && (expiresAt === null || expiresAt > now)
   return state === 'pending' || (state === 'sent' && wantedHash !== null && wantedHash !== factsHash)
 }

@@ -176,7 +176,7 @@ export async function setWanted(db: Queryable, outboxId: number, { facts, hash }
   )
 }
 
-/** The message of the row \`into\` holds this unsent notice from now on. */
+/** The message of the row `into` holds this unsent notice from now on. */
 export async function merge(db: Queryable, outboxId: number, into: number): Promise<void> {
   await db.query(
     `update discord_outbox set state = 'sent', merged_into = $2, reason = null, updated_at = now()

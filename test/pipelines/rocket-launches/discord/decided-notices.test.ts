@@ -95,6 +95,17 @@ describe('notices', () => {
     expect(notices()).toEqual([])
   })
 
+  it('of a kind that only a newer version knows are left to that version', async () => {
+    await channel.notify()
+    await channel.database.pool.query(
+      `insert into discord_outbox (target, launch_id, kind, subject, facts, facts_hash)
+       select target, launch_id, 'landing', 'landing', facts, '' from discord_outbox`,
+    )
+    await channel.change({ statusId: 5 })
+    expect(await channel.notify()).toMatchObject({ targets: [{ posted: 1, edited: 1, waiting: 0 }] })
+    expect(await rows()).toEqual(['a card card sent', 'a landing landing pending', 'a hold hold:1 sent'])
+  })
+
   it('ping the role for the configured kinds, never for cards, and use the configured name and picture', async () => {
     const avatar = 'https://images.example/bot.png'
     channel.env = { DISCORD_ROLE_ID: '77:hold', DISCORD_USERNAME: 'Range Control', DISCORD_AVATAR: avatar }
