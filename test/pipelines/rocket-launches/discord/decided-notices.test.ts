@@ -222,6 +222,78 @@ describe('notices', () => {
   })
 })
 
+describe('one moment is one post', () => {
+  const textOf = (index: number) => channel.discord.messages[index]?.embeds?.[0]?.description ?? ''
+
+  it('a card that is posted because a reminder is due pings as the reminder, and its edits keep the ping', async () => {
+    channel.env = { DISCORD_VOLUME: 'normal', DISCORD_ROLE_ID: '77' }
+    await channel.notify()
+    await tick(at('22T10:00:00'))
+    await channel.database.pool.query(`update rocket_launches set status_id = 2 where launch_id = 'b'`)
+    await tick(at('22T10:05:00'))
+    expect(channel.discord.messages.map(({ pinged, content }) => [pinged, content])).toEqual([
+      [[], undefined],
+      [['<@&77>'], '<@&77>'],
+    ])
+    expect(textOf(1)).toContain('Date to be determined')
+  })
+
+  it('the end of a hold with a new T-0 is one post, and the hold shows the new T-0', async () => {
+    await channel.notify()
+    channel.now = at('22T08:00:00')
+    await channel.change({ statusId: 5 })
+    await channel.notify()
+    await channel.change({ statusId: 1, net: '2026-11-22T10:30:00Z', seenAt: channel.now })
+    expect(await channel.notify()).toMatchObject({ targets: [{ posted: 1, edited: 2 }] })
+    expect((await rows()).slice(1)).toEqual(['a hold hold:1 sent', 'a go go:1 sent', 'a slip slip:1 in go:1'])
+    expect(textOf(1)).toMatch(/^\*\*On hold\*\*\nwas ~~<t:1795341600:F>~~, now <t:1795343400:F>/)
+    expect(textOf(2)).toMatch(/^\*\*Go again, new T-0 <t:1795343400:t> \(\+30 minutes\)\*\*\n~~<t:1795341600:F>~~\n→ /)
+  })
+
+  it('a webcast that goes live soon after a reminder is added to it', async () => {
+    await channel.notify()
+    await tick(at('22T09:00:00'))
+    await channel.change({ webcastLive: true })
+    await tick(at('22T09:10:00'))
+    expect((await rows()).slice(1)).toEqual(['a reminder T-1h#0 sent', 'a webcast live#0 in T-1h#0'])
+    expect(textOf(1)).toContain('\nWebcast is live')
+    expect(methods()).toEqual(['POST', 'POST', 'PATCH', 'PATCH'])
+  })
+
+  it('after a slip of less than an hour, the reminder is edited and not posted again', async () => {
+    await channel.notify()
+    await tick(at('22T09:00:00'))
+    await channel.change({ net: '2026-11-22T10:50:00Z' })
+    for (const time of ['22T09:20:00', '22T09:50:00', '22T10:40:00']) await tick(at(time))
+    expect((await rows()).filter((row) => row.startsWith('a '))).toEqual([
+      ...['a card card sent', 'a reminder T-1h#0 sent', 'a slip slip:1 sent'],
+      ...['a reminder T-1h#1 in T-1h#0', 'a reminder T-10m#1 sent'],
+    ])
+    expect(textOf(1)).toMatch(/^\*\*T-1 hour\*\*\nwas ~~<t:1795341600:F>~~, now <t:1795344600:F>/)
+  })
+
+  it('an edit of a notice that was deleted on Discord is not posted again', async () => {
+    await channel.notify()
+    await tick(at('22T09:00:00'))
+    channel.discord.messages.splice(1)
+    await channel.change({ net: '2026-11-22T10:50:00Z' })
+    await tick(at('22T09:20:00'))
+    await tick(at('22T09:25:00'))
+    expect(await rows()).toContain(
+      'a reminder T-1h#0 dead the message was deleted on Discord, so it is not posted again',
+    )
+    expect(methods()).toEqual(['POST', 'POST', 'PATCH', 'POST', 'PATCH'])
+  })
+
+  it('with volume normal, T-24h is the card, and T-1h is a post', async () => {
+    channel.env = { DISCORD_VOLUME: 'normal' }
+    await channel.notify()
+    for (const time of ['21T10:00:00', '22T09:00:00', '22T09:50:00']) await tick(at(time))
+    expect(await rows()).toEqual(['a card card sent', 'a reminder T-24h#0 in card', 'a reminder T-1h#0 sent'])
+    expect(channel.discord.messages).toHaveLength(2)
+  })
+})
+
 describe('cards', () => {
   it('a refused edit is not repeated before the facts change again', async () => {
     await channel.notify()

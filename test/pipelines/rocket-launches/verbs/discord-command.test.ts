@@ -131,6 +131,22 @@ describe('discord forget', () => {
     expect(channel.discord.messages).toHaveLength(2)
   })
 
+  test('discards what an unsent message holds; a notice that a message holds is not discarded alone', async () => {
+    await channel.notify()
+    channel.refuse(429, { retry_after: 60 }, { 'retry-after': '60' })
+    await channel.change({ net: '2026-11-22T16:00:00Z', statusId: 5 })
+    await channel.ending()
+    const id = await idOf('hold:1')
+    expect((await discord('outbox', '--all')).stdout).toMatch(new RegExp(`merged +slip 1 .* in message ${id}`))
+    const alone = await discord('forget', await idOf('slip:1'))
+    expect(alone.stderr).toBe(`✖ The slip of Falcon 9 | Nearest is part of message ${id}, so it cannot be discarded\n`)
+    await discord('forget', id)
+    channel.intercept = undefined
+    await channel.age()
+    await channel.notify()
+    expect(channel.discord.messages).toHaveLength(1)
+  })
+
   test('does not change a card on the channel', async () => {
     await channel.notify()
     expect((await discord('forget', await idOf('card'))).stdout).toMatch(/stays on the channel as it is\n$/)
