@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Webhook } from 'tminus/connectors/discord'
+import { GONE, type Webhook } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
 import { instantText } from '../../launches/launch-text.ts'
 
@@ -14,7 +14,13 @@ export interface DisabledTarget {
   reason: string
 }
 
-/** The reason why this webhook is disabled; undefined if it is not disabled. A new address enables it again. */
+/** Part of the reason for which an older version, which could not post to forums, disabled a webhook. */
+const FORUM_REFUSED = `Discord's code ${GONE.forum}`
+
+/**
+ * The reason why this webhook is disabled; undefined if it is not disabled. A new address enables it again, and so does this
+ * version if the channel is a forum.
+ */
 export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<string | undefined> {
   const { rows } = await db.query<DisabledTarget & { address: string }>(
     'select target, disabled_at, reason, address from discord_target where target = $1',
@@ -22,7 +28,7 @@ export async function whyDisabled(db: Queryable, webhook: Webhook): Promise<stri
   )
   const [row] = rows
   if (row === undefined) return undefined
-  if (row.address === digest(webhook)) return disabledText(row)
+  if (row.address === digest(webhook) && !row.reason.includes(FORUM_REFUSED)) return disabledText(row)
   await enable(db, webhook.target)
   return undefined
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { setState } from '../../../../pipelines/rocket-launches/discord/outbox-list.ts'
+import { disable, listDisabled } from '../../../../pipelines/rocket-launches/discord/target.ts'
 import { parseWebhookUrl } from '../../../../src/connectors/discord.ts'
 import { Announcing, NOW } from '../../../support/announcing.ts'
 
@@ -59,6 +60,15 @@ describe('in a forum', () => {
     expect(requests()).toEqual(['POST ', 'POST ', `POST ${id}`, `PATCH ${id}`, 'POST '])
     await channel.notify()
     expect(requests()).toHaveLength(5)
+  })
+
+  it('a webhook that an older version disabled because its channel is a forum is enabled by the next run', async () => {
+    const reason =
+      "the webhook belongs to a forum, where every message needs a thread (Discord's code 220001); create a post there and add ?thread_id= with its id to DISCORD_WEBHOOK_URL"
+    await disable(channel.database.pool, parseWebhookUrl(channel.discord.webhookUrl), reason)
+    channel.forum = {}
+    expect(await channel.notify({ scheduledFor: NOW })).toMatchObject({ outcome: 'posted' })
+    expect(await listDisabled(channel.database.pool)).toEqual([])
   })
 
   it("the thread's name is cut at 100 code points", async () => {
