@@ -82,6 +82,31 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     },
   )
 
+  test('a user finds a failed run from the home page, reads its cause, clears it and sees it succeed, in six clicks', async () => {
+    const { page, complaints } = await newPage(await browser.newContext({ baseURL: site.url }))
+    await site.get('/api/v1/dags/etl/dagRuns', json({ run_id: 'to-be-found', conf: { source: 'flaky', rows: 1 } }))
+    await page.goto('/dags')
+    await page.locator('#total-failed svg').waitFor()
+    let clicks = 0
+    const click = async (name: string | RegExp, role: 'link' | 'button' = 'link') => {
+      await page.getByRole(role, { name }).first().click()
+      clicks++
+    }
+    await click(/failed in the last 24 hours/)
+    await page.waitForURL(/\/runs\?state=failed/)
+    await click('to-be-found')
+    await page.getByText('validate failed: the source said <b>no</b>').waitFor()
+    await click('validate')
+    await page.locator('.stack-text').getByText('the source said <b>no</b>').waitFor()
+    await click('to-be-found')
+    await click('Clear failed tasks')
+    await click('Clear 4 tasks', 'button')
+    await page.locator('.head .state.success').waitFor()
+    expect(clicks).toBe(6)
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
   test('a growing log is shown live', async () => {
     const { page } = await newPage(await browser.newContext({ baseURL: site.url }))
     const { text } = await site.get('/api/v1/dags/etl/dagRuns', json({ conf: { source: 'long', rows: 50 } }))

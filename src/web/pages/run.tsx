@@ -212,7 +212,7 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
       'Data interval',
       from.getTime() !== to.getTime() && (
         <>
-          <Time at={from} /> to <Time at={to} />
+          <Time at={from} show="short" /> to <Time at={to} show="short" />
         </>
       ),
     ],
