@@ -4,7 +4,7 @@ import { type BoosterFlight, boosterOf, type Landing, stage } from './boosters.t
 import { address, listOf, part, text } from './lenient.ts'
 
 /**
- * What `details`, the launch as received, tells beyond the columns; most of it comes only in detailed mode. Null or
+ * What `details`, the launch as received, has beyond the columns; most of it comes only in detailed mode. Null or
  * empty: unknown. Texts are one line, addresses are http(s).
  */
 export interface LaunchDetails {

@@ -26,8 +26,8 @@ export const settings = {
   /** Where readers open the web server. Cards then link to the launch's page on the board. */
   PUBLIC_URL: z
     .string()
-    .refine((value) => webAddress(value) !== undefined, {
-      error: 'must be an http(s) address, like https://launches.example',
+    .refine((value) => webAddress(value) !== undefined && !/[?#]/.test(value), {
+      error: 'must be an http(s) address without ? and #, like https://launches.example',
     })
     .transform((value) => value.trim().replace(/\/+$/, ''))
     .optional(),

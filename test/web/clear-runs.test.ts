@@ -3,6 +3,7 @@ import { dag } from '../../src/dag/dag.ts'
 import { fail } from '../../src/dag/ending.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
 import { showRun } from '../../src/operations/list-runs.ts'
+import { mark } from '../../src/operations/operate.ts'
 import { useDatabase } from '../support/database.ts'
 import { openTestRunner, type TestRunner, uniqueId } from '../support/runner.ts'
 import { BROWSER, expectFit, newPage, openBrowser, RESULTS, SCREENS } from './browser.ts'
@@ -12,28 +13,31 @@ import { form } from './support.ts'
 const database = useDatabase()
 
 /** `load` fails, `fetch` and `check` succeed. */
-const loading = dag(uniqueId('loading'), {}, ({ task }) => {
-  const fetched = task('fetch', { run: () => {} })
-  const load = task('load', {
-    upstream: { fetched },
-    run: ({ fetched: _ }, { runId }) => {
-      if (!runId.endsWith('good')) throw fail('disk full')
-    },
+const define = () =>
+  dag(uniqueId('loading'), {}, ({ task }) => {
+    const fetched = task('fetch', { run: () => {} })
+    const load = task('load', {
+      upstream: { fetched },
+      run: ({ fetched: _ }, { runId }) => {
+        if (!runId.endsWith('good')) throw fail('disk full')
+      },
+    })
+    task('report', { upstream: { load }, run: () => {} })
+    task('check', { run: () => {} })
   })
-  task('report', { upstream: { load }, run: () => {} })
-  task('check', { run: () => {} })
-})
+const loading = define()
+const other = define()
 const page = `/dags/${loading.id}/clear`
 
 let runner: TestRunner
 let site: OpenSite
 let db: Metadata
 beforeAll(async () => {
-  runner = await openTestRunner(database, [loading])
+  runner = await openTestRunner(database, [loading, other])
   db = runner.metadata
   for (const runId of ['first', 'second', 'third-good'])
     await runner.run(loading, { runId, logicalDate: new Date('2026-03-01T12:00:00Z') })
-  site = await openSite(database, { dags: [loading] })
+  site = await openSite(database, { dags: [loading, other] })
 })
 afterAll(() => site.close())
 
@@ -74,6 +78,18 @@ test('other runs than the user has seen are not cleared', async () => {
   expect([status, text.includes('Other runs match now. Nothing was cleared.')]).toEqual([409, true])
   expect(formOf(text).button).toBe('Clear 6 tasks of 3 runs')
   expect(await states('first')).toMatchObject({ load: 'failed' })
+})
+
+test('other runs than the user has seen are not cleared, even if they are as many', async () => {
+  const run = (runId: string) => runner.run(other, { runId, logicalDate: new Date('2026-03-01T12:00:00Z') })
+  await run('first')
+  await run('second')
+  const path = `/dags/${other.id}/clear`
+  const { fields } = formOf((await site.get(path)).text)
+  await mark(db, other, 'second', 'load', 'success')
+  await run('third')
+  expect((await site.get(path, form(fields))).status).toBe(409)
+  expect((await showRun(db, other.id, 'third'))?.state).toBe('failed')
 })
 
 test.skipIf(BROWSER === undefined)('fits each screen; without JavaScript a user filters, sees and clears', async () => {

@@ -19,7 +19,7 @@ export const PAGE_EN = {
     },
     landingAt: { planned: 'landing planned', success: 'landed', failure: 'landing failed', none: 'no landing attempt' },
     downrange: (km: number) => `${km} km downrange`,
-    turnaround: (days: number) => `${days} days after its last flight`,
+    turnaround: (days: number) => `${days} ${days === 1 ? 'day' : 'days'} after its last flight`,
   },
   spacecraft: 'Spacecraft',
   to: (destination: string) => `to ${destination}`,

@@ -91,7 +91,7 @@ async function insertDigest(
   )
 }
 
-/** Drops what is to be sent of the channel's digests, except the current one. */
+/** Drops the unsent posts and edits of the channel's digests, except those of the current one. */
 async function dropDigests(db: Queryable, target: string, current: string | undefined): Promise<void> {
   await db.query(
     `update discord_outbox set state = 'dead', reason = 'overtaken', updated_at = now()

@@ -65,7 +65,7 @@ function lineOf(launch: KnownLaunch): DigestLaunch {
 }
 
 /**
- * The message of a digest, within Discord's limits. If the launches do not all fit, it leaves out their links; if that is
+ * The message of a digest, within Discord's limits. If the launches do not all fit, it omits their links; if that is
  * not enough, the last line says how many more there are. Pure. `dataAsOf`: when Launch Library last answered.
  */
 export function digestMessage({ from, until, launches }: DigestFacts, dataAsOf: Date, words: Words): Payload {

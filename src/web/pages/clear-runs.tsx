@@ -1,4 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import { hash } from 'node:crypto'
 import { Hono } from 'hono'
 import { RUN_TYPES, type RunType } from '../../dag/state.ts'
 import { UsageError } from '../../errors.ts'
@@ -88,9 +89,9 @@ clearRunsPages.post(PATH, async (c) => {
   return c.html(<ClearRunsPage c={c} given={given} found={left} />, 409)
 })
 
-/** What the user has seen. A confirmation of other runs is refused. */
+/** Identifies the runs and tasks that the user has seen. A confirmation of others is refused. */
 function seenOf(runs: readonly ClearedRun[]): string {
-  return `${runs.length} ${countTasks(runs)} ${runs[0]?.runId ?? ''}`
+  return hash('sha1', JSON.stringify(runs), 'base64url')
 }
 
 function countTasks(runs: readonly ClearedRun[]): number {

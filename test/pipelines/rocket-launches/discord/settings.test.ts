@@ -90,6 +90,8 @@ describe('DISCORD_VOLUME, DISCORD_NOTICES and DISCORD_REMINDERS', () => {
     ],
     ['DISCORD_REMINDERS', '1m', /durations from 5m/],
     ['DISCORD_REMINDERS', '31d', /to 30d/],
+    ['PUBLIC_URL', 'launches.example', /must be an http\(s\) address/],
+    ['PUBLIC_URL', 'https://launches.example/?a=1', /must be an http\(s\) address without \? and #/],
     ['DISCORD_ROLE_ID', '@crew', /must be the number of a role/],
     ['DISCORD_ROLE_ID', '42:never', new RegExp(`of ${KIND_NAMES.join()}`)],
     ['DISCORD_USERNAME', 'My Discord bot', /must not contain "discord" or "clyde"/],
