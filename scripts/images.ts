@@ -9,6 +9,8 @@ import { openStage, type Stage } from '../pipelines/rocket-launches/demo/stage.t
 import { pipeline } from '../src/cli/verbs/pipeline.ts'
 import { openEmbedded } from '../src/db/embedded/embedded.ts'
 import { openPool } from '../src/db/pool.ts'
+import { openMetadata } from '../src/metadata/metadata.ts'
+import { insertJob } from '../src/processes/jobs.ts'
 import { openBoard } from '../test/pipelines/rocket-launches/board/board-site.ts'
 import { channelPage } from './channel-page.ts'
 
@@ -77,6 +79,8 @@ async function drawChannel(browser: Browser, stage: Stage): Promise<void> {
 
 async function drawBoard(browser: Browser, databaseUrl: string): Promise<void> {
   const pool = openPool(databaseUrl, { max: 4 })
+  // Without a running process, the board shows a warning.
+  await insertJob(openMetadata(pool, 'metadata'), 'start')
   const site = await openBoard(pool, () => BOARD_AT)
   try {
     const page = await newPage(browser, { viewport: { width: 1160, height: 1038 }, colorScheme: 'dark' })
