@@ -3,6 +3,7 @@ import { dag } from '../../src/dag/dag.ts'
 import { useDatabase } from '../support/database.ts'
 import { aJob, aRun, type RunFacts } from '../support/factories.ts'
 import { type OpenSite, openSite } from './site.ts'
+import { form } from './support.ts'
 
 const dags = [
   dag('etl', { schedule: '@hourly' }, ({ task }) => task('load', { run: () => {} })),
@@ -116,6 +117,15 @@ describe('the totals of all dags', () => {
     expect(times).toEqual([...times].sort((a, b) => a - b))
     expect(times[0]).toBeGreaterThan(Date.now() - 60_000)
   })
+})
+
+test('the next runs of a paused dag are no longer shown', async () => {
+  const shown = async () =>
+    [...(await site.get('/dags')).text.matchAll(/id="next-\d+" href="\/dags\/(\w+)"/g)].map(([, id]) => id)
+  expect(new Set([...(await shown()), ...(await shown())])).toEqual(new Set(['etl']))
+  await site.get('/dags/etl/pause', form({ paused: 'yes' }))
+  expect(new Set(await shown())).toEqual(new Set(['yearly']))
+  await site.get('/dags/etl/pause', form({ paused: 'no' }))
 })
 
 test('the health page never says that everything is healthy while a run of the last day has failed', async () => {

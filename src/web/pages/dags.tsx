@@ -18,7 +18,7 @@ import { ownPath } from '../security.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
 import { RunBars } from './run-bars.tsx'
-import { Totals } from './totals.tsx'
+import { readNow, Totals } from './totals.tsx'
 
 const PAGE = 25
 
@@ -31,7 +31,10 @@ dagsPages.get('/dags', async (c) => {
   const loaded = [...site.dags.keys()]
   // Read the mark before the data, so that a change in between is shown at once.
   const mark = await site.markOf('dags', 'all')
-  const rows = await readDags(site.metadata, { loaded, search, after, limit: PAGE + 1, runs: 25 })
+  const [rows, now] = await Promise.all([
+    readDags(site.metadata, { loaded, search, after, limit: PAGE + 1, runs: 25 }),
+    search === '' && after === '' ? readNow(site, mark) : undefined,
+  ])
   const shown = rows.slice(0, PAGE)
   const here = shown.flatMap(({ dag_id }) => site.dags.get(dag_id) ?? [])
   const next = await readNextRuns(site.metadata, here, site.now())
@@ -40,7 +43,7 @@ dagsPages.get('/dags', async (c) => {
     <Page c={c} title="Pipelines">
       <Title text="Pipelines" />
       <ImportErrors site={site} />
-      {search === '' && after === '' && <Totals site={site} />}
+      {now && <Totals now={now} />}
       {(search !== '' || after !== '' || more !== undefined) && <Search search={search} />}
       <div id="dags">
         <List c={c} rows={shown} next={next} search={search} mark={mark} />
