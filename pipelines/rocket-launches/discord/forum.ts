@@ -1,6 +1,6 @@
 import { FORUM, GONE, type Outcome, type Thread } from 'tminus/connectors/discord'
 import type { Queryable } from 'tminus/db'
-import { isFlown } from '../../launches/launch.ts'
+import { FINAL } from '../../launches/launch.ts'
 import { ARCHIVED, THREAD_CLOSED } from './card.ts'
 import type { Facts } from './card-facts.ts'
 import type { Channel } from './channel.ts'
@@ -81,7 +81,7 @@ function newsOf(shown: Facts, facts: Facts, now: Date): NoticeKind | undefined {
 }
 
 function statusKind(from: number, to: number): NoticeKind | undefined {
-  if (isFlown(to)) return 'result'
+  if (FINAL.includes(to)) return 'result'
   if (to === STATUS.go) return from === STATUS.hold ? 'go' : undefined
   return to === STATUS.hold ? 'hold' : to === STATUS.inFlight ? 'liftoff' : undefined
 }

@@ -154,6 +154,13 @@ describe('in a forum', () => {
     },
   )
 
+  it('a liftoff without a notice of it is news, even if the channel gets results', async () => {
+    await openForum({ DISCORD_NOTICES: 'result' })
+    thread().archived = true
+    await channel.change({ statusId: 6 })
+    expect(await channel.notify()).toMatchObject({ outcome: 'posted' })
+  })
+
   it('a change that is no news does not reopen an archived thread', async () => {
     await openForum({ DISCORD_NOTICES: 'none' })
     thread().archived = true
