@@ -40,7 +40,7 @@ async function ofLaunches(db: Database, { settings, now }: MetricsHost<Settings>
 
 async function ofMessages(db: Queryable): Promise<Metric[]> {
   const { rows } = await db.query<{ kind: string; state: string; count: number }>(
-    `select case kind when 'card' then 'card' else 'notice' end as kind, ${STATE} as state, count(*)::int as count
+    `select case when kind in ('card', 'digest') then kind else 'notice' end as kind, ${STATE} as state, count(*)::int as count
      from discord_outbox group by 1, 2`,
   )
   const help = 'Messages to Discord, by state'

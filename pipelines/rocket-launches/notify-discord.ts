@@ -38,7 +38,7 @@ export const NotifySummary = z.object({
   /** The channels, in the order of the settings. */
   targets: z.array(
     z.object({
-      /** The channel's name: its webhook's id, or id/thread. */
+      /** The channel's name: that of its entry in DISCORD_CHANNELS_FILE, or its webhook's id, or id/thread. */
       target: z.string(),
       posted: count,
       edited: count,

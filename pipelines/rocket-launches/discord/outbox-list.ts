@@ -9,7 +9,7 @@ export interface ListedMessage {
   launch_id: string
   /** The name of the launch, as the message has it. */
   launch: string
-  /** `card`, or the kind of notice. */
+  /** `card`, `digest`, or the kind of notice. */
   kind: string
   subject: string
   state: OutboxState

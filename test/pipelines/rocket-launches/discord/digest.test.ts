@@ -6,10 +6,13 @@ import { EN } from '../../../../pipelines/launches/words/en.ts'
 import { RESENT } from '../../../../pipelines/rocket-launches/discord/card.ts'
 import { digestMessage, digestOf } from '../../../../pipelines/rocket-launches/discord/digest.ts'
 import { setState } from '../../../../pipelines/rocket-launches/discord/outbox-list.ts'
-import { settings } from '../../../../pipelines/rocket-launches/settings.ts'
+import { metrics } from '../../../../pipelines/rocket-launches/metrics.ts'
+import { type Settings, settings } from '../../../../pipelines/rocket-launches/settings.ts'
 import { issuesOf } from '../../../../pipelines/rocket-launches/stand-ins/discord-rules.ts'
 import type { ChannelMessage } from '../../../../pipelines/rocket-launches/stand-ins/discord-server.ts'
+import type { MetricsHost } from '../../../../src/commands.ts'
 import { parseWebhookUrl } from '../../../../src/connectors/discord.ts'
+import type { Database } from '../../../../src/db/pool.ts'
 import { Announcing } from '../../../support/announcing.ts'
 import { linesOf } from '../../../support/channel-words.ts'
 import { aLaunch } from '../../../support/factories.ts'
@@ -70,6 +73,17 @@ describe('the digest on a channel', () => {
     const [message] = await run(0, { env })
     expect(message).toMatchObject({ pinged: [], username: 'T-minus', versions: [{ allowed_mentions: { parse: [] } }] })
     expect(message?.content ?? '').toBe('')
+  })
+
+  test('is no notice in the metrics', async () => {
+    await run(0)
+    const host = {
+      settings: () => ({ LAUNCH_LIBRARY_URL: 'https://ll.example/2.3.0' }),
+      now: () => channel.now,
+      withDatabase: <T>(read: (db: Database) => Promise<T>) => read(channel.database.pool),
+    }
+    const found = await metrics(host as MetricsHost<Settings>)
+    expect(found.map(({ labels }) => labels?.kind).sort()).toEqual(['card', 'digest'])
   })
 
   test('is edited when a fact of its launches changes, until the next digest', async () => {
