@@ -40,6 +40,8 @@ export async function serve(kind: 'start' | 'scheduler', { parent, env, onPage, 
     onStopSignal(resolve)
     void until?.then(resolve)
   })
+  const stopping = new AbortController()
+  void stopped.then(() => stopping.abort())
   const { loaded, clock, log } = setup
   await parent?.accepts(loaded, log)
   // Warn before opening a database, because a wrong setting may name the wrong database.
@@ -68,15 +70,10 @@ export async function serve(kind: 'start' | 'scheduler', { parent, env, onPage, 
   if (waiting !== undefined) return await endedEarly(waiting)
   if (watch.url !== undefined) onPage?.(watch.url)
   await app.runner.claim({ dagIds: [...loaded.dags.keys()], onlyBegun: false })
-  await queueFirstRuns(app.metadata, setup)
+  await queueFirstRuns(app.metadata, setup, stopping.signal)
   scheduler.start()
   after.start()
-  const readNext = () => readNextRuns(app.metadata, [...loaded.dags.values()], clock.now())
-  for (const [dagId, { paused, next }] of await retryDuringOutage(readNext)) {
-    const dag = loaded.dags.get(dagId)
-    if (dag && isAutomatic(dag) && !paused)
-      log.info({ dag_id: dagId, next: next[0] ?? afterWords(dag) ?? noTickWords(dag) }, 'scheduled')
-  }
+  await logNextRuns(app, setup, stopping.signal)
   const broken = app.broken.then(() => undefined)
   const why = await Promise.race([stopped, broken, ...(parent ? [parent.replaced] : [])])
   if (why === undefined) return await endBroken(app, () => Promise.all([stopStarting(), watch.close()]))
@@ -85,6 +82,19 @@ export async function serve(kind: 'start' | 'scheduler', { parent, env, onPage, 
   const [left] = await Promise.all([releasing, stopStarting(), watch.close()])
   await app.end('success', { reason: reasonOf(why), abandonMs: 0 })
   return left > 0 ? exitCodeOf(why) : 0
+}
+
+async function logNextRuns({ metadata }: App, { loaded, clock, log }: Setup, signal: AbortSignal): Promise<void> {
+  const read = () => readNextRuns(metadata, [...loaded.dags.values()], clock.now())
+  const runs = await retryDuringOutage(read, { signal }).catch((error: unknown) => {
+    if (signal.aborted) return []
+    throw error
+  })
+  for (const [dagId, { paused, next }] of runs) {
+    const dag = loaded.dags.get(dagId)
+    if (dag && isAutomatic(dag) && !paused)
+      log.info({ dag_id: dagId, next: next[0] ?? afterWords(dag) ?? noTickWords(dag) }, 'scheduled')
+  }
 }
 
 /**

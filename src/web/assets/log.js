@@ -47,6 +47,9 @@ document.addEventListener('keydown', (event) => {
 document.addEventListener('DOMContentLoaded', () => {
   const wrap = document.getElementById('wrap')
   if (!wrap) return
-  wrap.checked = localStorage.getItem('wrap') !== 'no'
-  wrap.addEventListener('change', () => localStorage.setItem('wrap', wrap.checked ? 'yes' : 'no'))
+  // A browser may block the storage. Then the switch works for this page only.
+  try {
+    wrap.checked = localStorage.getItem('wrap') !== 'no'
+    wrap.addEventListener('change', () => localStorage.setItem('wrap', wrap.checked ? 'yes' : 'no'))
+  } catch {}
 })
