@@ -1,6 +1,17 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { hash } from 'node:crypto'
-import { allowVideos, type Child, etag, Hono, notFound, readActivity, type WebContext, type WebEnv } from 'tminus/web'
+import { TminusError } from 'tminus'
+import {
+  allowVideos,
+  type Child,
+  etag,
+  Hono,
+  notFound,
+  readActivity,
+  requireRole,
+  type WebContext,
+  type WebEnv,
+} from 'tminus/web'
 import { storyOf } from '../launches/launch-story.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
@@ -10,13 +21,16 @@ import { calendarOf } from './board/calendar.ts'
 import { type Home, HomePage, PER_PAGE } from './board/home.tsx'
 import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
-import { OutboxPage, RejectsPage } from './board/operations.tsx'
+import { ChangePage, OutboxPage } from './board/outbox.tsx'
 import * as query from './board/query.ts'
 import { ReaderContext, readerOf } from './board/reader.ts'
+import { RejectsPage } from './board/rejects.tsx'
 import { detailsOfLaunch, earlierFromPad, earlierOfBooster } from './board/related.ts'
 import { VIDEO_SITE } from './board/webcasts.tsx'
 import { channelNames } from './discord/channel.ts'
-import { listMessages } from './discord/outbox-list.ts'
+import { CHANGES, forget, resend } from './discord/outbox-changes.ts'
+import { type ListedMessage, listMessages, readMessage } from './discord/outbox-list.ts'
+import { listDisabled } from './discord/target.ts'
 import type { Settings } from './settings.ts'
 
 /** The launch pages: the next launch, lists, one launch, a calendar, JSON. See docs/board.md. */
@@ -79,10 +93,40 @@ board.get('/launches.ics', async (c) => {
 })
 
 board.get('/outbox', async (c) => {
-  const { db, base, settings } = c.var.board
-  const messages = await emptyIfNoTables(listMessages(db, { all: true, limit: MAX_ROWS }), [])
-  return c.html(<OutboxPage c={c} base={base} messages={messages} nameOf={channelNames(() => settings)} />)
+  const [messages, channels] = await Promise.all([
+    emptyIfNoTables(listMessages(c.var.board.db, { all: true, limit: MAX_ROWS }), []),
+    channelsFor(c),
+  ])
+  return c.html(<OutboxPage c={c} {...channels} messages={messages} />)
 })
+
+for (const change of CHANGES) {
+  const path = `/outbox/:id/${change}`
+  board.use(path, requireRole('operator'))
+
+  board.get(path, async (c) => {
+    const message = await messageOf(c)
+    return c.html(<ChangePage c={c} {...(await channelsFor(c))} change={change} message={message} />)
+  })
+
+  board.post(path, async (c) => {
+    const { db, base, dagId } = c.var.board
+    const { outbox_id } = await messageOf(c)
+    try {
+      await (change === 'resend' ? resend : forget)(db, outbox_id)
+    } catch (error) {
+      // The message has changed since the page with the button, or the user came by another way.
+      if (!(error instanceof TminusError && error.code === 'message_state')) throw error
+      const now = await messageOf(c)
+      const page = (
+        <ChangePage c={c} {...(await channelsFor(c))} change={change} message={now} problem={error.message} />
+      )
+      return c.html(page, 409)
+    }
+    c.var.site.log.info({ dag_id: dagId, outbox_id, user: c.var.viewer.name }, LOGGED[change])
+    return c.redirect(`${base}/outbox`, 303)
+  })
+}
 
 board.get('/rejects', async (c) => {
   const { db, base } = c.var.board
@@ -111,6 +155,8 @@ function inReadersLanguage(c: WebContext, page: Child) {
 /** Paths for calendar programs. Calendar programs cannot sign in, so `/account` creates an address with a token. */
 export const calendars = ['/launches.ics']
 
+const LOGGED = { resend: 'message to send again on the page', forget: 'message discarded on the page' }
+
 const MAX_CHANGES = 500
 const MAX_ROWS = 100
 /** The maximum number of launches in one JSON page or calendar. */
@@ -136,6 +182,21 @@ async function homeOf(c: WebContext): Promise<Home> {
   ])
   const activity = age.asOf === undefined ? await readActivity(c).catch(() => undefined) : undefined
   return { now, base, filter, page, featured, launches, total, providers, age, activity, live }
+}
+
+/** What the pages of the outbox show about the channels. */
+async function channelsFor(c: WebContext) {
+  const { db, base, settings } = c.var.board as WebEnv<Settings>['Variables']['board']
+  const disabled = await emptyIfNoTables(listDisabled(db), [])
+  return { base, disabled, nameOf: channelNames(() => settings) }
+}
+
+async function messageOf(c: WebContext): Promise<ListedMessage> {
+  const id = c.req.param('id') ?? ''
+  const isId = /^[1-9]\d{0,14}$/.test(id)
+  const found = isId ? await emptyIfNoTables(readMessage(c.var.board.db, Number(id)), undefined) : undefined
+  if (found === undefined) throw notFound(`No message '${id.slice(0, 100)}' is in the outbox.`)
+  return found
 }
 
 /**

@@ -21,6 +21,7 @@ export {
   Time,
 } from './parts.tsx'
 export { badRequest, notFound } from './problem.tsx'
+export { hasRole, requireRole } from './rights.ts'
 export { allowVideos } from './security.ts'
 export type { Share } from './share.tsx'
 export type { Board, WebContext, WebEnv } from './site.ts'

@@ -19,12 +19,19 @@ const SHAPES: Readonly<Record<AnyState, string>> = {
   up_for_reschedule: 'M8 2a6 6 0 1 0 .01 0M8 4v4h4',
 }
 
+interface StateProps {
+  state: AnyState
+  live?: boolean
+  /** Shown instead of the state's own word, for a state of something else. */
+  word?: string
+}
+
 /** `✓ success`: icon, word and colour. */
-export function StateMark({ state, live = false }: { state: AnyState; live?: boolean }) {
+export function StateMark({ state, live = false, word = stateWords(state) }: StateProps) {
   return (
     <span class={`state ${state}`} aria-live={live ? 'polite' : undefined}>
       <StateIcon state={state} />
-      {stateWords(state)}
+      {word}
     </span>
   )
 }

@@ -68,13 +68,21 @@ export function whyWords({ reason, reason_told, merged_into }: ListedMessage): s
   return merged_into === null ? why : `in message ${merged_into}; ${why}`
 }
 
+/** One message; undefined if there is none with this id. */
+export async function readMessage(
+  db: Queryable,
+  outboxId: number,
+  lock: '' | 'for update' = '',
+): Promise<ListedMessage | undefined> {
+  const { rows } = await db.query<ListedMessage>(`select ${LISTED} from discord_outbox where outbox_id = $1 ${lock}`, [
+    outboxId,
+  ])
+  return rows[0]
+}
+
 /** Reads a message and locks it until the transaction ends. */
 export async function lockMessage(db: Queryable, outboxId: number): Promise<ListedMessage | undefined> {
-  const { rows } = await db.query<ListedMessage>(
-    `select ${LISTED} from discord_outbox where outbox_id = $1 for update`,
-    [outboxId],
-  )
-  return rows[0]
+  return await readMessage(db, outboxId, 'for update')
 }
 
 /**

@@ -1,18 +1,10 @@
-import { type CommandHost, humanDuration, TminusError } from 'tminus'
-import { type Database, inTransaction } from 'tminus/db'
+import type { CommandHost } from 'tminus'
+import type { Database } from 'tminus/db'
 import { instantText } from '../../launches/launch-text.ts'
-import { FORGOTTEN, RESENT } from '../discord/card.ts'
 import { channelNames } from '../discord/channel.ts'
-import {
-  type ListedMessage,
-  listMessages,
-  lockMessage,
-  setState,
-  stateWord,
-  whatWords,
-  whyWords,
-} from '../discord/outbox-list.ts'
-import { disabledText, enable, listDisabled } from '../discord/target.ts'
+import * as change from '../discord/outbox-changes.ts'
+import { listMessages, stateWord, whatWords, whyWords } from '../discord/outbox-list.ts'
+import { disabledText, listDisabled } from '../discord/target.ts'
 import type { Settings } from '../settings.ts'
 
 interface Options {
@@ -52,59 +44,18 @@ export async function showOutbox(db: Database, host: CommandHost, { output, all,
   )
 }
 
-/**
- * `discord resend`. Also enables the message's webhook if it is disabled, because the user has repaired the webhook.
- */
+/** `discord resend`. */
 export async function resend(db: Database, host: CommandHost, id: number): Promise<void> {
-  await inTransaction(db, async (connection) => {
-    const message = await lockMessage(connection, id)
-    if (message === undefined) throw unknownMessage(id)
-    const enabled = await enable(connection, message.target)
-    // If the webhook was disabled, its pending messages are sent anyway. Keeps the state of the message, so that an
-    // edit does not become a new post.
-    const nameOf = channelNames(() => host.settings() as Settings)
-    const isWaiting = message.state === 'pending' && enabled
-    if (!isWaiting && message.state !== 'unknown' && message.state !== 'dead') throw wrongState(message, 'sent again')
-    if (!isWaiting) await setState(connection, id, { state: 'pending', reason: RESENT })
-    host.print(`The next run sends ${titleOf(message)}${enabled ? `; ${nameOf(message.target)} is enabled again` : ''}`)
-    if (message.state === 'unknown') host.print('If the first attempt arrived, the channel will have it twice')
-  })
+  const { message, enabled } = await change.resend(db, id)
+  const nameOf = channelNames(() => host.settings() as Settings)
+  host.print(
+    `The next run sends ${change.titleOf(message)}${enabled ? `; ${nameOf(message.target)} is enabled again` : ''}`,
+  )
+  if (message.state === 'unknown') host.print(change.MAY_APPEAR_TWICE)
 }
 
 /** `discord forget`. */
 export async function forget(db: Database, host: CommandHost, id: number): Promise<void> {
-  await inTransaction(db, async (connection) => {
-    const message = await lockMessage(connection, id)
-    if (message === undefined) throw unknownMessage(id)
-    const isDone =
-      message.state === 'merged' || (message.state === 'sent' && !['card', 'digest'].includes(message.kind))
-    if (message.state === 'sending' || isDone) throw wrongState(message, 'discarded')
-    await setState(connection, id, { state: 'dead', reason: FORGOTTEN })
-    const effect = message.message_id === null ? 'will not be sent' : 'stays on the channel as it is'
-    host.print(`Discarded: ${titleOf(message)} ${effect}`)
-  })
-}
-
-function titleOf({ kind, launch }: ListedMessage): string {
-  return kind === 'card' ? `the card of ${launch}` : `the ${kind} of ${launch}`
-}
-
-function unknownMessage(id: number): TminusError {
-  return new TminusError(`Unknown message ${id}; discord outbox --all lists all messages`, {
-    code: 'message_unknown',
-    retryable: false,
-  })
-}
-
-function wrongState(message: ListedMessage, action: string): TminusError {
-  const since = humanDuration(Math.max(0, message.age_ms))
-  const states = {
-    pending: 'is waiting to be sent',
-    sending: `has been in delivery for ${since}`,
-    sent: 'was sent',
-    merged: `is part of message ${message.merged_into}`,
-  }
-  const state = states[message.state as keyof typeof states] ?? `is ${message.state}`
-  const title = titleOf(message).replace(/^t/, 'T')
-  return new TminusError(`${title} ${state}, so it cannot be ${action}`, { code: 'message_state', retryable: false })
+  const message = await change.forget(db, id)
+  host.print(`Discarded: ${change.titleOf(message)} ${change.effectOfForget(message)}`)
 }
