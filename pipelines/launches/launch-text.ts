@@ -1,11 +1,12 @@
 import { humanDuration } from 'tminus'
-import { isPrecise, type StoredLaunch } from './launch.ts'
+import { isPrecise, isToTheHour, type StoredLaunch } from './launch.ts'
 import type { StoredChange } from './read-launches.ts'
 import { coarseTime, precisionOf, timeText } from './time.ts'
 import { EN, statusName, type Words } from './words/en.ts'
 
-/** `2026-12-12 14:05Z`, `12 December 2026, morning` or `NET December 2026`: a placeholder is never shown as a time. */
+/** `2026-12-12 14:05Z`, `2026-12-12 14:05Z ±1 h`, `12 December 2026, morning` or `NET December 2026`: a placeholder is never shown as a time. */
 export function shortTime(net: Date, netPrecision: number | null, words: Words = EN): string {
+  if (isToTheHour(netPrecision)) return `${instantText(net)} ±1 h`
   if (isPrecise(netPrecision)) return instantText(net)
   return coarseTime(net, precisionOf({ net_precision: netPrecision }), words).replace(/ \(.*\)$/, '')
 }

@@ -74,6 +74,13 @@ export function isFlown(statusId: number | null): boolean {
 /** The precisions second, minute and hour. With them, `net` is a time and not a placeholder. */
 export const PRECISE: readonly number[] = [0, 1, 2]
 
+const HOUR = 2
+
+/** True if `net` is known only to the hour: texts then show ±1 h beside it, and no seconds. */
+export function isToTheHour(netPrecision: number | null): boolean {
+  return netPrecision === HOUR
+}
+
 export function isPrecise(netPrecision: number | null): boolean {
   return netPrecision !== null && PRECISE.includes(netPrecision)
 }

@@ -1,7 +1,7 @@
 import { type Database, inTransaction, type Queryable } from 'tminus/db'
 import { STORED_COLUMNS } from './columns.ts'
 import type { StoredLaunch } from './launch.ts'
-import { isUpcoming } from './upcoming.ts'
+import { isUpcoming, launchOrder } from './upcoming.ts'
 
 const COLUMNS = STORED_COLUMNS.join(', ')
 
@@ -28,7 +28,7 @@ export async function listLaunches(
      where ${past ? 'not' : 'vanished_at is null and'} ${isUpcoming('$1')}
        and ${containsAllWords('search_text', '$2')}
        and strpos(launch_fold(coalesce(provider, '')), launch_fold($3)) > 0
-     order by net ${past ? 'desc' : 'asc'}, launch_id
+     order by ${launchOrder({ past })}
      limit $4`,
     [now.toISOString(), search.split(/\s+/), provider, limit],
   )

@@ -17,6 +17,15 @@ export const IS_PRECISE = `coalesce(net_precision = any (array[${PRECISE}]), fal
 /** Precise times come before placeholders, because a placeholder can be anywhere in its period. */
 export const NEXT_FIRST = `${IS_PRECISE} desc, period_end, net_precision, launch_id`
 
+/**
+ * SQL: the order of every list of launches, on the board, in the terminal and on Discord. Upcoming: nearest first. If
+ * only the month of a launch is known, it comes after all other launches of that month, despite its placeholder. Past:
+ * latest first.
+ */
+export function launchOrder({ past }: { past: boolean }): string {
+  return past ? 'net desc, launch_id' : `case when ${IS_PRECISE} then net else period_end end, net_precision, launch_id`
+}
+
 const CANDIDATES = `rocket_launches where ${isUpcoming('$1')} and launch_id is not null and vanished_at is null`
 
 /**

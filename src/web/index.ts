@@ -23,5 +23,5 @@ export {
 export { badRequest, notFound } from './problem.tsx'
 export { hasRole, requireRole } from './rights.ts'
 export { allowVideos } from './security.ts'
-export type { Share } from './share.tsx'
+export { originOf, type Share } from './share.tsx'
 export type { Board, WebContext, WebEnv } from './site.ts'

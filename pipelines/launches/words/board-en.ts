@@ -20,7 +20,10 @@ export const BOARD_EN = {
     exact: { 0: 'to the second', 1: 'to the minute', 2: 'to the hour' } as Readonly<Record<number, string>>,
     picture: (credit: string) => ` (picture: ${credit})`,
   },
+  /** Beside a time that is known to the hour. */
+  margin: '±1 h',
   search: {
+    count: (total: number) => `${total} ${total === 1 ? 'launch' : 'launches'}`,
     label: 'Search names, missions, rockets, places',
     hint: 'Name, mission, rocket, place',
     provider: 'Provider',
@@ -60,6 +63,8 @@ export const BOARD_EN = {
   },
   /** The links below the list, one after the other. */
   take: {
+    subscribe: 'Subscribe',
+    subscribeTo: 'Subscribe in a calendar program',
     calendar: 'Calendar',
     and: ' and ',
     subscribable: ' (subscribe to this address) and ',

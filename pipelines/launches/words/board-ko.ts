@@ -20,7 +20,9 @@ export const BOARD_KO: BoardWords = {
     exact: { 0: '초 단위 확정', 1: '분 단위 확정', 2: '시간 단위 확정' },
     picture: (credit) => ` (사진: ${credit})`,
   },
+  margin: '±1시간',
   search: {
+    count: (total) => `발사 ${total}건`,
     label: '이름, 임무, 로켓, 장소 검색',
     hint: '이름, 임무, 로켓, 장소',
     provider: '발사 기관',
@@ -59,6 +61,8 @@ export const BOARD_KO: BoardWords = {
     showAll: '전체 보기',
   },
   take: {
+    subscribe: '구독',
+    subscribeTo: '캘린더 앱에서 구독',
     calendar: '캘린더',
     and: ' · ',
     subscribable: ' (이 주소로 구독) · ',

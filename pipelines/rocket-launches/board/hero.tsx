@@ -81,7 +81,7 @@ function Timing({ launch, now }: { launch: BoardLaunch; now: Date }) {
   const countsDown = isTimed(launch) && !launch.vanished_at && sinceMs < COUNT_UP_MS && !isOver(launch, sinceMs)
   return (
     <div class="timing">
-      {countsDown && <Countdown net={launch.net} now={now} />}
+      {countsDown && <Countdown launch={launch} now={now} />}
       <p class={countsDown ? 'when' : 'when large'}>
         <LaunchTime launch={launch} />
       </p>

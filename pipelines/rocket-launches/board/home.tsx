@@ -1,9 +1,10 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from 'tminus'
-import { AttentionNotice, type DagActivity, Empty, Page, type WebContext } from 'tminus/web'
+import { AttentionNotice, type DagActivity, Empty, originOf, Page, type WebContext } from 'tminus/web'
 import type { Age } from './age.ts'
 import { assetLinks } from './assets.ts'
 import { DataAge } from './data-age.tsx'
+import { Filter, queryOf } from './filter.tsx'
 import { Hero } from './hero.tsx'
 import { LaunchList } from './list.tsx'
 import { DrawnRocket, Instant, Picture, RelativeTime } from './parts.tsx'
@@ -102,6 +103,7 @@ function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
             {board.past}
           </a>
         </nav>
+        <Subscribe c={c} home={home} />
       </div>
       <Filter home={home} />
       <div id="part-list" data-part>
@@ -189,42 +191,6 @@ function FirstRead({ activity, nextLook, now }: FirstReadProps) {
   )
 }
 
-function Filter({ home: { filter, providers, base } }: { home: Home }) {
-  const { search } = useReader().board
-  const known = providers.some(({ provider }) => provider === filter.provider)
-  return (
-    <search>
-      <form class="bar-form" method="get" action={`${base}/`} id="filter">
-        {filter.past && <input type="hidden" name="show" value="past" />}
-        <label class="hidden" for="q">
-          {search.label}
-        </label>
-        <input type="search" id="q" name="q" value={filter.search} placeholder={search.hint} maxlength={200} />
-        <label class="hidden" for="provider">
-          {search.provider}
-        </label>
-        <select id="provider" name="provider" data-submit>
-          <option value="">{search.every}</option>
-          {!known && filter.provider !== '' && (
-            <option value={filter.provider} selected>
-              {brief(filter.provider, 60)}
-            </option>
-          )}
-          {providers.map(({ provider, launches }) => (
-            <option value={provider} selected={provider === filter.provider}>
-              {brief(provider, 60)} ({launches})
-            </option>
-          ))}
-        </select>
-        <button type="submit">{search.submit}</button>
-        {(filter.search !== '' || filter.provider !== '') && (
-          <a href={filter.past ? `${base}/?show=past` : `${base}/`}>{search.clear}</a>
-        )}
-      </form>
-    </search>
-  )
-}
-
 function Pager({ home }: { home: Home }) {
   const { page, total } = home
   const pages = Math.ceil(total / PER_PAGE)
@@ -244,6 +210,19 @@ function Pager({ home }: { home: Home }) {
         </a>
       )}
     </nav>
+  )
+}
+
+/** Opens the calendar program of the reader. A signed-in user first needs a calendar address of their own. */
+function Subscribe({ c, home: { filter, base } }: { c: WebContext; home: Home }) {
+  const { take } = useReader().board
+  const calendar = `${base}/launches.ics${queryOf({ ...filter, past: false }, 1)}`
+  const origin = originOf(c)
+  const address = origin === undefined ? calendar : `${origin.replace(/^https?/, 'webcal')}${calendar}`
+  return (
+    <a class="button" href={c.var.viewer.name === null ? address : '/account#calendar'} title={take.subscribeTo}>
+      {take.subscribe}
+    </a>
   )
 }
 
@@ -271,14 +250,4 @@ function ExportLinks({ c, home }: { c: WebContext; home: Home }) {
 function href({ filter, base }: Home, change: { past?: boolean; page?: number }): string {
   const { page = 1 } = change
   return `${base}/${queryOf({ ...filter, ...change }, page)}`
-}
-
-function queryOf({ past, search, provider }: LaunchFilter, page: number): string {
-  const query = new URLSearchParams({
-    ...(past && { show: 'past' }),
-    ...(search !== '' && { q: search }),
-    ...(provider !== '' && { provider }),
-    ...(page > 1 && { page: String(page) }),
-  })
-  return query.size === 0 ? '' : `?${query}`
 }

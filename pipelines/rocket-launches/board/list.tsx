@@ -2,7 +2,7 @@
 import { commandFor } from 'tminus'
 import { Empty } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
-import { launchPath, Picture, RelativeTime, ShortTime, StatusMark } from './parts.tsx'
+import { launchPath, Margin, Picture, RelativeTime, ShortTime, StatusMark } from './parts.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { type Reader, useReader } from './reader.ts'
 import { brief, headingOf, isTimed, shortPeriod } from './words.ts'
@@ -57,7 +57,9 @@ export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Dat
         {isTimed(launch) ? (
           <>
             <ShortTime net={launch.net} />
-            <RelativeTime at={launch.net} now={now} />
+            <span class="away-line">
+              <RelativeTime at={launch.net} now={now} /> <Margin launch={launch} />
+            </span>
           </>
         ) : (
           <>

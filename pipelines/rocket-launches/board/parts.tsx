@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { safeHref } from 'tminus/web'
-import { isFlown } from '../../launches/launch.ts'
+import { isFlown, isToTheHour } from '../../launches/launch.ts'
 import { detailsUrl } from '../../launches/launch-facts.ts'
 import { statusText, statusWord } from '../../launches/launch-text.ts'
 import type { BoardLaunch } from './query.ts'
@@ -35,14 +35,17 @@ export function StatusMark({ launch, short = false }: { launch: StatusOf; short?
 
 type StatusOf = Pick<BoardLaunch, 'status_id' | 'status_name'>
 
-/** Days, hours, minutes and seconds to T-0, or since then. The page's script updates it. */
-export function Countdown({ net, now }: { net: Date; now: Date }) {
+/**
+ * Days, hours, minutes and seconds to T-0, or since then; no seconds if T-0 is known to the hour. The page's script
+ * updates it.
+ */
+export function Countdown({ launch: { net, net_precision }, now }: { launch: BoardLaunch; now: Date }) {
   const { past, parts } = countdownOf(net, now)
   const { units, whenLoaded } = useReader().board
   return (
     <div class="countdown" role="timer" data-countdown={net.toISOString()}>
       <span class="t-sign">{past ? 'T+' : 'T−'}</span>
-      {parts.map((part, index) => (
+      {(isToTheHour(net_precision) ? parts.slice(0, 3) : parts).map((part, index) => (
         <span class="t-part" hidden={index === 0 && part === 0}>
           <span class="t-number">{String(part).padStart(2, '0')}</span> <span class="t-unit">{units[index]}</span>{' '}
         </span>
@@ -57,9 +60,22 @@ export function Countdown({ net, now }: { net: Date; now: Date }) {
 /** The time with its zone, or the period in words. */
 export function LaunchTime({ launch }: { launch: BoardLaunch }) {
   return isTimed(launch) ? (
-    <Instant at={launch.net} />
+    <>
+      <Instant at={launch.net} /> <Margin launch={launch} />
+    </>
   ) : (
     <span class="when-period">{periodText(launch, useReader())}</span>
+  )
+}
+
+/** `±1 h` beside a time that is known to the hour. */
+export function Margin({ launch }: { launch: BoardLaunch }) {
+  const { head, margin } = useReader().board
+  if (!isToTheHour(launch.net_precision)) return null
+  return (
+    <span class="margin" title={head.exact[2]}>
+      {margin}
+    </span>
   )
 }
 

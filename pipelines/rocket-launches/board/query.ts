@@ -2,7 +2,7 @@ import type { Queryable } from 'tminus/db'
 import { STORED_COLUMNS } from '../../launches/columns.ts'
 import { FINAL, type KnownLaunch } from '../../launches/launch.ts'
 import { containsAllWords } from '../../launches/read-launches.ts'
-import { IS_PRECISE, isUpcoming, NEXT_FIRST } from '../../launches/upcoming.ts'
+import { IS_PRECISE, isUpcoming, launchOrder, NEXT_FIRST } from '../../launches/upcoming.ts'
 import { STATE } from '../discord/outbox.ts'
 
 /** A launch as the board shows it. */
@@ -32,14 +32,12 @@ export interface Range {
 const UPCOMING = `(${isUpcoming('$1::timestamptz')} and vanished_at is null)`
 /** A launch that vanished from the list is neither upcoming nor past until its period is over. */
 const PAST = `not ${isUpcoming('$1::timestamptz')}`
-/** If only the month of a launch is known, it comes after all other launches of that month, despite its placeholder. */
-const NEAREST_FIRST = `case when ${IS_PRECISE} then net else period_end end, net_precision, launch_id`
 
 /** One page of the matching launches. */
 export async function boardLaunches(db: Queryable, filter: LaunchFilter, range: Range): Promise<BoardLaunch[]> {
   const { rows } = await db.query<BoardLaunch>(
     `select ${SHOWN} from rocket_launches where launch_id is not null and ${conditionOf(filter)}
-     order by ${filter.past ? 'net desc, launch_id' : NEAREST_FIRST}
+     order by ${launchOrder(filter)}
      limit $4 offset $5`,
     [...valuesOf(filter, range), range.limit, range.offset ?? 0],
   )

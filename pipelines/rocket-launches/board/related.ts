@@ -1,5 +1,6 @@
 import type { Queryable } from 'tminus/db'
 import { FLOWN, type KnownLaunch } from '../../launches/launch.ts'
+import { launchOrder } from '../../launches/upcoming.ts'
 
 /** A launch in a short list. */
 export type BriefLaunch = Pick<
@@ -29,7 +30,7 @@ export async function earlierFromPad(
   const { rows } = await db.query<BriefLaunch>(
     `select ${SHOWN} from rocket_launches
      where pad = $1 and location is not distinct from $2 and ${BEFORE('$3')} and status_id = any ($4)
-     order by net desc, launch_id limit ${MOST}`,
+     order by ${launchOrder({ past: true })} limit ${MOST}`,
     [pad, location, launch_id, FLOWN],
   )
   return rows
@@ -41,7 +42,7 @@ export async function earlierOfBooster(db: Queryable, launchId: string, serial: 
     `select ${SHOWN} from rocket_launches
      where jsonb_path_query_array(details, '$.rocket.launcher_stage[*].launcher.serial_number') ? $1
        and ${BEFORE('$2')} and status_id = any ($3)
-     order by net desc, launch_id limit ${MOST}`,
+     order by ${launchOrder({ past: true })} limit ${MOST}`,
     [serial, launchId, FLOWN],
   )
   return rows

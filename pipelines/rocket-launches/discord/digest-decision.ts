@@ -1,6 +1,7 @@
 import type { Queryable } from 'tminus/db'
 import { STORED_COLUMNS } from '../../launches/columns.ts'
 import { FLOWN, type KnownLaunch } from '../../launches/launch.ts'
+import { launchOrder } from '../../launches/upcoming.ts'
 import { isTooLate, TOO_LATE } from './card.ts'
 import type { Channel } from './channel.ts'
 import type { DecisionOptions } from './decision.ts'
@@ -60,7 +61,7 @@ async function launchesOfWeek(db: Queryable, tick: Date): Promise<KnownLaunch[]>
     `select ${STORED_COLUMNS.join(', ')} from rocket_launches
      where period_end > $1 and period_end <= $2 and net_precision < $3 and launch_id is not null
        and (vanished_at is null or status_id = any ($4))
-     order by period_end, net, launch_id
+     order by ${launchOrder({ past: false })}
      limit 1000`,
     [tick.toISOString(), weekAfter(tick).toISOString(), MONTH, FLOWN],
   )

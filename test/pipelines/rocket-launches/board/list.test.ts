@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { listLaunches } from '../../../../pipelines/launches/read-launches.ts'
+import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
+import { launch230 } from '../../../support/launches.ts'
+import { type BoardSite, openBoard, store } from './board-site.ts'
+
+const NOW = new Date('2026-11-21T12:00:00Z')
+const database = useDatabase(createLaunchDatabase)
+let site: BoardSite
+beforeAll(async () => {
+  site = await openBoard(database.pool, () => NOW)
+})
+afterAll(() => site?.close())
+beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes'))
+
+const launch = (name: string, net: string, precision = 1, changes: Record<string, unknown> = {}) =>
+  launch230({
+    id: `id-${name}`,
+    name,
+    net,
+    window_start: net,
+    window_end: net,
+    net_precision: { id: precision, name: '', abbrev: '', description: '' },
+    ...changes,
+  })
+const put = (...launches: unknown[]) => store(database.pool, launches, NOW)
+
+test('the terminal lists launches in the order of the board', async () => {
+  await put(
+    launch('A month', '2026-12-01T00:00:00Z', 7),
+    launch('A time', '2026-12-05T10:00:00Z'),
+    launch('Its day', '2026-12-05T00:00:00Z', 5),
+    launch('Its hour', '2026-12-05T10:00:00Z', 2),
+  )
+  const wanted = { now: NOW, past: false, search: '', provider: '', limit: 9 }
+  const listed = (await listLaunches(database.pool, wanted)).map(({ name }) => name)
+  const { launches } = (await (await site.get('/launches.json')).json()) as { launches: { name: string }[] }
+  expect(listed).toEqual(['A time', 'Its hour', 'Its day', 'A month'])
+  expect(launches.map(({ name }) => name)).toEqual(listed)
+})
+
+test.each([
+  [1, 4, 0],
+  [2, 3, 2],
+])('a countdown to precision %i has %i units; ±1 h is there %i times', async (precision, units, margins) => {
+  await put(launch('Next', '2026-11-23T10:00:00Z', precision))
+  const html = await site.text('/')
+  expect([html.match(/class="t-part"/g)?.length, html.match(/±1 h/g)?.length ?? 0]).toEqual([units, margins])
+})
+
+test('says how many launches match, and subscribes to their calendar', async () => {
+  await put(launch('One', '2026-11-23T10:00:00Z'), launch('Two', '2026-11-24T10:00:00Z'))
+  expect(await site.text('/')).toMatch(/id="part-count"[^>]*>2 launches</)
+  const html = await site.text('/?q=two')
+  expect(html).toMatch(/id="part-count"[^>]*>1 launch</)
+  expect(html).toContain(`href="${site.url.replace('http', 'webcal')}/launches.ics?q=two"`)
+})
