@@ -10,6 +10,9 @@ import { type Sources, sourcesOf } from './after-words.ts'
 
 const CHECK_EVERY_MS = 1_000
 
+/** A run follows at most this many successes of each source. Older ones are over with it too. */
+const MOST_COUNTED = 10_000
+
 type Source = ReturnType<typeof sourcesOf>[number]
 
 /** A dag with the option `after`, and the version of its graph; undefined until it is stored. */
@@ -103,7 +106,7 @@ export class After {
     const runId = await this.#db.transaction(async (tx) => {
       const [locked] = (await tx.query<{ horizon: string }>(LOCK, [dag.id])).rows
       if (locked === undefined) return undefined
-      const found = await readSuccesses(tx, [entry], null)
+      const found = await readSuccesses(tx, [entry], MOST_COUNTED)
       if (!isDue(entry, found)) return undefined
       const [queued] = await insertRuns(tx, null, [newDagRun(dag.id, dagVersionId, triggerOf(found))])
       if (queued === undefined) return undefined
@@ -144,9 +147,9 @@ interface Success {
 /**
  * Reads the successes that count for these dags. A paused dag has none, nor has one whose last such run is still queued.
  *
- * @param most for each source; null: all
+ * @param most for each source
  */
-async function readSuccesses(db: Metadata, entries: readonly Entry[], most: number | null): Promise<Success[]> {
+async function readSuccesses(db: Metadata, entries: readonly Entry[], most: number): Promise<Success[]> {
   const wanted = entries.flatMap(({ dag, after }) => sourcesOf(after).map((source) => ({ id: dag.id, ...source })))
   const values = [JSON.stringify(wanted), most]
   return (await db.query<Success>({ name: 'read_successes', text: READ_SUCCESSES, values })).rows

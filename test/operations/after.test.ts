@@ -81,6 +81,24 @@ test('a dag starts once when all of its sources have succeeded since its last ru
   )
 })
 
+test('a run follows a limited number of successes, and the others of that time start no further run', async () => {
+  const a = source()
+  const next = follower([a])
+  const { db, succeed, started, runsOf } = await open(a, next)
+  await succeed(a)
+  await db.query(
+    `insert into metadata.dag_run (dag_id, run_id, run_type, state, dag_version_id, logical_date, data_interval_start,
+       data_interval_end, conf, queued_at, started_at, ended_at)
+     select dag_id, 'many_' || n, run_type, state, dag_version_id, logical_date, data_interval_start,
+       data_interval_end, conf, queued_at, started_at, ended_at
+     from metadata.dag_run, generate_series(1, 10000) n where dag_id = $1`,
+    [a.id],
+  )
+  expect(await started(next)).toEqual([1])
+  expect(await started(next)).toEqual([0])
+  expect(await runsOf(next)).toHaveLength(1)
+})
+
 test('with any, one source is enough', async () => {
   const [a, b] = [source(), source()]
   const either = follower({ any: [a, b] })
