@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
 import { Hono } from 'hono'
+import { SHAPES } from './parts.tsx'
 
 interface Asset {
   body: Buffer
@@ -19,12 +20,30 @@ const TYPES: Readonly<Record<string, string>> = {
 
 const FOLDER = new URL('./assets/', import.meta.url)
 
+const states = asset('states.svg', Buffer.from(drawStates()))
+
 /** Every file that can be requested. For any other name the answer is 404, without a read from the disk. */
 const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ...['favicon.svg', 'graph.js', 'log.js', 'site.js'].map((name) => asset(name, readFileSync(new URL(name, FOLDER)))),
   asset('htmx.js', readFileSync(createRequire(import.meta.url).resolve('htmx.org/dist/htmx.min.js'))),
-  asset('site.css', joinStyles(new URL('styles/', FOLDER))),
+  states,
+  asset('site.css', Buffer.concat([joinStyles(new URL('styles/', FOLDER)), Buffer.from(cellStyles())])),
 ])
+
+/** The shapes of all states, one below the other, each 16 × 16. */
+function drawStates(): string {
+  const shapes = Object.values(SHAPES).map((d, at) => `<path transform="translate(0 ${at * 16})" d="${d}"/>`)
+  const box = `viewBox="0 0 16 ${shapes.length * 16}" width="16" height="${shapes.length * 16}"`
+  const line = 'fill="none" stroke="#000" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${box} ${line}>${shapes.join('')}</svg>`
+}
+
+/** The shape of each state as a mask, because an SVG in each cell would double the size of a grid. */
+function cellStyles(): string {
+  const [name, { hash }] = states
+  const shapes = Object.keys(SHAPES).map((state, at) => `.grid td .${state}::before { mask-position: 0 -${at}rem }`)
+  return `.grid td a::before { mask-image: url("${name}?v=${hash}") }\n${shapes.join('\n')}\n`
+}
 
 function asset(name: string, body: Buffer): [string, Asset] {
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12)

@@ -6,7 +6,7 @@ import { humanDuration } from '../duration.ts'
 export type AnyState = DagRunState | TaskInstanceState
 
 /** Paths in a 16 × 16 box. A state is shown by shape, word and colour. */
-const SHAPES: Readonly<Record<AnyState, string>> = {
+export const SHAPES: Readonly<Record<AnyState, string>> = {
   none: 'M3 8h10',
   scheduled: 'M8 2a6 6 0 1 0 .01 0M8 5v3l2 2',
   queued: 'M3 4h10M3 8h10M3 12h6',

@@ -4,27 +4,25 @@ import { Hono } from 'hono'
 import { commandFor } from '../../command-for.ts'
 import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
-import { humanDuration } from '../../duration.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
 import { type RunRow, readRuns } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag } from '../find.ts'
 import { countOf } from '../fold-elements.ts'
-import { openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
-import { Duration, durationOf, Empty, Id, Scroll, StateIcon, StateMark, stateWords, Table, Time } from '../parts.tsx'
+import { openGroups, type Row, rowsOf, stateOfGroup } from '../fold-groups.ts'
+import { Duration, durationOf, Empty, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
-import { type GridCell, readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
+import { readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
 import { hasRole } from '../rights.ts'
-import { RunName, runName } from '../run-name.tsx'
+import { RunName } from '../run-name.tsx'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
-import { number, tasksOf } from './pick.tsx'
+import { GridDetails, readChosen } from './grid-details.tsx'
+import { columnsFor, Grid, MOST_ROWS, type ShownCell } from './grid-table.tsx'
 
-/** These limit the size of the page for a dag with many tasks. */
-const MOST_CELLS = 500
-const MOST_ROWS = 100
+/** Runs in the list below the grid. */
 const RUNS = 25
 
 export const gridPages = new Hono<WebEnv>()
@@ -38,11 +36,15 @@ gridPages.get('/dags/:dag', async (c) => {
   const before = /^\d{1,15}$/.test(c.req.query('before') ?? '') ? Number(c.req.query('before')) : null
   const open = c.req.queries('open') ?? []
   const rows = rowsOf(dag?.graph.nodes ?? [], openGroups(open))
-  const columns = Math.max(5, Math.min(RUNS, Math.floor(MOST_CELLS / Math.max(1, rows.length))))
-  const runs = await readRuns(site.metadata, { dagId, state, before, limit: RUNS + 1 })
+  const filters = { ...(state && { state }), ...(before && { before: String(before) }) }
+  const withOpen = (query: Record<string, string>) =>
+    `?${new URLSearchParams([...Object.entries(query), ...open.map((id): [string, string] => ['open', id])])}`
+  const columns = columnsFor(rows, withOpen(filters))
+  const runs = await readRuns(site.metadata, { dagId, state, before, limit: Math.max(columns, RUNS + 1) })
   const shown = runs.slice(0, RUNS)
   const waiting = await readWaiting(site.metadata, site.dags, shown)
-  const inGrid = shown.slice(0, columns)
+  const inGrid = runs.slice(0, columns)
+  const at = await readChosen(site.metadata, dagId, c.req.query('at'), inGrid[0])
   const cells = await readCells(
     site.metadata,
     inGrid.map(({ id }) => id),
@@ -50,9 +52,6 @@ gridPages.get('/dags/:dag', async (c) => {
     (dag?.graph.nodes ?? []).filter(({ over }) => over !== undefined).map(({ id }) => id),
   )
   const older = runs.length > RUNS ? shown.at(-1)?.id : undefined
-  const filters = { ...(state && { state }), ...(before && { before: String(before) }) }
-  const withOpen = (query: Record<string, string>) =>
-    `?${new URLSearchParams([...Object.entries(query), ...open.map((id): [string, string] => ['open', id])])}`
   return c.html(
     <DagPage c={c} found={found} tab="">
       <div id="live" class="stack" data-live={`dag/${dagId}`} data-mark={mark}>
@@ -60,7 +59,18 @@ gridPages.get('/dags/:dag', async (c) => {
           <NoRuns dagId={dagId} state={state} />
         ) : (
           <>
-            <Grid dagId={dagId} rows={rows} runs={[...inGrid].reverse()} cells={cells} filters={filters} />
+            <div class="grid-box">
+              <Grid
+                dagId={dagId}
+                rows={rows}
+                runs={[...inGrid].reverse()}
+                cells={cells}
+                filters={filters}
+                base={withOpen(filters)}
+                at={at}
+              />
+              {at && <GridDetails c={c} at={at} close={withOpen(filters)} />}
+            </div>
             <section>
               <div class="head tight">
                 <h2>Runs</h2>
@@ -80,9 +90,6 @@ gridPages.get('/dags/:dag', async (c) => {
     </DagPage>,
   )
 })
-
-/** `elements`: `412 of 500`. */
-type ShownCell = Omit<GridCell, 'try_number'> & { try_number?: number; elements?: string }
 
 async function readCells(
   db: Metadata,
@@ -122,109 +129,6 @@ function NoRuns({ dagId, state }: { dagId: string; state: DagRunState | null }) 
     <Empty title="No runs yet">
       Press Trigger, or run it from a shell: <code>{commandFor(`pipeline ${dagId}`)}</code>
     </Empty>
-  )
-}
-
-interface GridProps {
-  dagId: string
-  rows: readonly Row[]
-  /** Oldest first. */
-  runs: readonly RunRow[]
-  cells: readonly ShownCell[]
-  /** Of the page; links keep them. */
-  filters: Readonly<Record<string, string>>
-}
-
-/** Runs are columns, tasks and groups are rows. */
-function Grid({ dagId, rows, runs, cells, filters }: GridProps) {
-  const byRun = new Map(cells.map((cell) => [`${cell.run}/${cell.task_id}`, cell]))
-  const known = new Set(rows.map(({ id }) => id))
-  const others = new Set(cells.map(({ task_id }) => task_id).filter((id) => !known.has(id)))
-  const all: Row[] = [...rows, ...[...others].map((id) => ({ id, open: false, depth: 0 }))]
-  const longest = Math.max(1, ...runs.map((run) => durationOf(run.start_date, run.end_date) ?? 0))
-  return (
-    <section>
-      <Scroll name="Grid" fitting>
-        <table class="grid">
-          <thead>
-            <tr>
-              <th scope="col">
-                <span class="sub">
-                  longest <Duration ms={longest} />
-                </span>
-              </th>
-              {runs.map((run) => (
-                <th scope="col">
-                  <RunBar run={run} longest={longest} />
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {all.slice(0, MOST_ROWS).map((row) => (
-              <tr>
-                <th scope="row" class={row.depth > 0 ? `depth-${Math.min(3, row.depth)}` : undefined}>
-                  {row.members ? <GroupLink row={row} href={toggled(rows, row, filters)} /> : <Id id={row.id} />}
-                </th>
-                {runs.map((run) => (
-                  <td>
-                    <Cell cell={byRun.get(`${run.id}/${row.id}`)} tasks={row.members?.length} />
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
-      {all.length > MOST_ROWS && (
-        <p class="sub">
-          {number(all.length - MOST_ROWS)} more tasks. To find them, open a run or the{' '}
-          <a href={paths.dag(dagId, 'graph')}>graph</a> and search by part of the task id.
-        </p>
-      )}
-    </section>
-  )
-}
-
-function GroupLink({ row, href }: { row: Row; href: string }) {
-  return (
-    <a class="group-link" href={href} aria-expanded={row.open}>
-      <Id id={row.id} />
-      <span class="sub">{tasksOf(row.members?.length ?? 0)}</span>
-    </a>
-  )
-}
-
-function RunBar({ run, longest }: { run: RunRow; longest: number }) {
-  const ms = durationOf(run.start_date, run.end_date) ?? 0
-  const height = Math.max(4, Math.round((ms / longest) * 56))
-  const label = `${run.state}, ${humanDuration(ms)}, ${runName(run)}`
-  return (
-    <a class="run-bar" href={`/runs/${run.id}`}>
-      <svg width="18" height="60" aria-hidden="true">
-        <rect class={run.state} x="2" y={60 - height} width="14" height={height} rx="2">
-          <title>{label}</title>
-        </rect>
-      </svg>
-      <span class="hidden">{label}</span>
-    </a>
-  )
-}
-
-/** The tab key skips cells, because there are hundreds of them. Keyboard users open the run first. */
-function Cell({ cell, tasks }: { cell: ShownCell | undefined; tasks: number | undefined }) {
-  if (cell === undefined) return null
-  const { run, task_id, state, try_number = 1, duration_ms, elements } = cell
-  const details = `${tasks === undefined ? '' : `, ${tasksOf(tasks)}`}${elements ? `, ${elements}` : ''}${try_number > 1 ? `, try ${try_number}` : ''}${duration_ms === null ? '' : `, ${humanDuration(duration_ms)}`}`
-  return (
-    <a
-      class={`cell ${state}`}
-      href={tasks === undefined ? `/runs/${run}/${task_id}` : `/runs/${run}`}
-      tabindex={-1}
-      title={`${task_id.length > 80 ? `${task_id.slice(0, 79)}…` : task_id}: ${stateWords(state)}${details}`}
-    >
-      <StateIcon state={state} />
-    </a>
   )
 }
 

@@ -50,6 +50,27 @@ export async function readInstance(
   return { run: found.run, instance: rows[0] }
 }
 
+export interface RunSummary {
+  /** The number of tasks in each state, most first. */
+  counts: { state: TaskInstanceState; count: number }[]
+  /** The first tasks that failed or will be tried again. */
+  failed: { task_id: string; state: TaskInstanceState; reason: string | null }[]
+}
+
+/** @param most the number of failed tasks */
+export async function readSummary(db: Metadata, run: number, most: number): Promise<RunSummary> {
+  const { rows: counts } = await db.query<RunSummary['counts'][number]>(
+    `select state, count(*)::int from metadata.task_instance where dag_run_id = $1 group by state order by 2 desc`,
+    [run],
+  )
+  const { rows: failed } = await db.query<RunSummary['failed'][number]>(
+    `select task_id, state, left(reason, ${SHOWN.listed + MARGIN}) as reason from metadata.task_instance
+     where dag_run_id = $1 and state in ('failed', 'up_for_retry') order by started_at, task_id limit $2`,
+    [run, most],
+  )
+  return { counts, failed }
+}
+
 export interface GridCell {
   run: number
   task_id: string
