@@ -15,9 +15,11 @@ import {
 import { storyOf } from '../launches/launch-story.ts'
 import { isMissingTable } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
+import { filterOf } from './board/address.ts'
 import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
 import { calendarOf } from './board/calendar.ts'
+import { NO_FACETS, readFacets } from './board/facets.ts'
 import { type Home, HomePage, PER_PAGE } from './board/home.tsx'
 import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
@@ -173,15 +175,15 @@ async function homeOf(c: WebContext): Promise<Home> {
   const [now, filter, page] = [clock(), filterOf(c), pageOf(c)]
   // Read the mark before the data: a change in between then triggers a refresh.
   const live = await liveOf(c)
-  const [featured, launches, total, providers, age] = await Promise.all([
+  const [featured, launches, total, facets, age] = await Promise.all([
     emptyIfNoTables(query.featuredLaunch(db, now), undefined),
     emptyIfNoTables(query.boardLaunches(db, filter, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), []),
     emptyIfNoTables(query.countLaunches(db, filter, now), 0),
-    emptyIfNoTables(query.boardProviders(db, now), []),
+    emptyIfNoTables(readFacets(db, filter, now), NO_FACETS),
     emptyIfNoTables(dataAge(db, settings, now), NO_AGE),
   ])
   const activity = age.asOf === undefined ? await readActivity(c).catch(() => undefined) : undefined
-  return { now, base, filter, page, featured, launches, total, providers, age, activity, live }
+  return { now, base, filter, page, featured, launches, total, facets, age, activity, live }
 }
 
 /** What the pages of the outbox show about the channels. */
@@ -218,16 +220,6 @@ async function emptyIfNoTables<T>(read: Promise<T>, empty: T): Promise<T> {
     if (isMissingTable(error)) return empty
     throw error
   })
-}
-
-/** Control characters become spaces: Postgres refuses a NUL in a text. */
-function filterOf(c: WebContext): query.LaunchFilter {
-  const text = (name: string) =>
-    (c.req.query(name) ?? '')
-      .replace(/\p{Cc}/gu, ' ')
-      .trim()
-      .slice(0, 200)
-  return { past: text('show') === 'past', search: text('q'), provider: text('provider') }
 }
 
 function pageOf(c: WebContext): number {

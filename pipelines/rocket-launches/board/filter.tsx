@@ -1,56 +1,106 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import type { Home } from './home.tsx'
+import { isNarrow, paramsOf, queryOf, STATUSES } from './address.ts'
+import type { FacetName, Facets } from './facets.ts'
 import type { LaunchFilter } from './query.ts'
-import { useReader } from './reader.ts'
+import { type Reader, useReader } from './reader.ts'
 import { brief } from './words.ts'
 
-/** The search form, and the number of launches that it finds. */
-export function Filter({ home: { filter, providers, base, total } }: { home: Home }) {
+interface FilterProps {
+  filter: LaunchFilter
+  facets: Facets
+  /** The number of launches that match. */
+  total: number
+  base: string
+}
+
+/** The search form with the number of launches that match, and below it the filters. */
+export function Filter({ filter, facets, total, base }: FilterProps) {
   const { search } = useReader().board
-  const known = providers.some(({ provider }) => provider === filter.provider)
   return (
-    <search>
+    <search class="find">
       <form class="bar-form" method="get" action={`${base}/`} id="filter">
-        {filter.past && <input type="hidden" name="show" value="past" />}
+        {paramsOf({ ...filter, search: '' }).map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
         <label class="hidden" for="q">
           {search.label}
         </label>
         <input type="search" id="q" name="q" value={filter.search} placeholder={search.hint} maxlength={200} />
-        <label class="hidden" for="provider">
-          {search.provider}
-        </label>
-        <select id="provider" name="provider" data-submit>
-          <option value="">{search.every}</option>
-          {!known && filter.provider !== '' && (
-            <option value={filter.provider} selected>
-              {brief(filter.provider, 60)}
-            </option>
-          )}
-          {providers.map(({ provider, launches }) => (
-            <option value={provider} selected={provider === filter.provider}>
-              {brief(provider, 60)} ({launches})
-            </option>
-          ))}
-        </select>
         <button type="submit">{search.submit}</button>
-        {(filter.search !== '' || filter.provider !== '') && (
-          <a href={filter.past ? `${base}/?show=past` : `${base}/`}>{search.clear}</a>
-        )}
         <span class="muted" id="part-count" data-part>
           {search.count(total)}
         </span>
+        {isNarrow(filter) && <a href={filter.past ? `${base}/?show=past` : `${base}/`}>{search.clear}</a>}
       </form>
+      <details class="chips" open={isNarrow({ ...filter, search: '' })}>
+        <summary>{search.filters}</summary>
+        <dl>
+          {GROUPS.map((name) => (
+            <Group name={name} filter={filter} facets={facets} base={base} />
+          ))}
+          <div>
+            <dt>{search.time}</dt>
+            <dd>
+              <Chip href={`${base}/${queryOf({ ...filter, exact: !filter.exact }, 1)}`} on={filter.exact}>
+                {search.exactOnly}
+              </Chip>
+            </dd>
+          </div>
+        </dl>
+      </details>
     </search>
   )
 }
 
-/** The query of an address: `?q=falcon&page=2`. */
-export function queryOf({ past, search, provider }: LaunchFilter, page: number): string {
-  const query = new URLSearchParams({
-    ...(past && { show: 'past' }),
-    ...(search !== '' && { q: search }),
-    ...(provider !== '' && { provider }),
-    ...(page > 1 && { page: String(page) }),
-  })
-  return query.size === 0 ? '' : `?${query}`
+const GROUPS = ['provider', 'country', 'orbit', 'status'] as const
+
+/** The values of one kind, each with the number of launches that it leaves. A value that is on turns itself off. */
+function Group({ name, filter, facets, base }: { name: FacetName } & Omit<FilterProps, 'total'>) {
+  const { board } = useReader()
+  const on = filter[name]
+  const found = facets[name]
+  const values = on === '' || found.some(({ value }) => value === on) ? found : [{ value: on, launches: 0 }, ...found]
+  if (values.length === 0) return null
+  return (
+    <div>
+      <dt>{board.search[name]}</dt>
+      <dd>
+        {values.map(({ value, launches }) => (
+          <Chip
+            href={`${base}/${queryOf({ ...filter, [name]: value === on ? '' : value }, 1)}`}
+            on={value === on}
+            count={launches}
+          >
+            {valueText(name, value, board)}
+          </Chip>
+        ))}
+      </dd>
+    </div>
+  )
+}
+
+interface ChipProps {
+  href: string
+  on: boolean
+  count?: number
+  children?: string
+}
+
+function Chip({ href, on, count, children }: ChipProps) {
+  return (
+    <a class="chip" href={href} aria-current={on ? 'true' : undefined}>
+      {children}
+      {on ? <span aria-hidden="true"> ×</span> : count !== undefined && <small> {count}</small>}
+    </a>
+  )
+}
+
+/** The texts of all filters that are on, except the search: `SpaceX, USA`. */
+export function filterText(filter: LaunchFilter, board: Reader['board']): string {
+  const values = GROUPS.map((name) => filter[name] && valueText(name, filter[name], board))
+  return [...values, filter.exact && board.search.exactOnly].filter(Boolean).join(', ')
+}
+
+function valueText(name: FacetName, value: string, board: Reader['board']): string {
+  return brief(name === 'status' ? (board.short[STATUSES[value] ?? 0] ?? value) : value, 60)
 }

@@ -1,10 +1,12 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { commandFor } from 'tminus'
 import { AttentionNotice, type DagActivity, Empty, originOf, Page, type WebContext } from 'tminus/web'
+import { isNarrow, queryOf } from './address.ts'
 import type { Age } from './age.ts'
 import { assetLinks } from './assets.ts'
 import { DataAge } from './data-age.tsx'
-import { Filter, queryOf } from './filter.tsx'
+import type { Facets } from './facets.ts'
+import { Filter, filterText } from './filter.tsx'
 import { Hero } from './hero.tsx'
 import { LaunchList } from './list.tsx'
 import { DrawnRocket, Instant, Picture, RelativeTime } from './parts.tsx'
@@ -21,7 +23,7 @@ export interface Home {
   featured: BoardLaunch | undefined
   launches: readonly BoardLaunch[]
   total: number
-  providers: readonly { provider: string; launches: number }[]
+  facets: Facets
   age: Age
   /** What the pipeline does; only read before the first launches are stored. */
   activity: DagActivity | undefined
@@ -57,7 +59,8 @@ function headOf(home: Home, reader: Reader) {
   const path = `${base}/${queryOf(filter, page)}`
   if (isFiltered(home)) {
     const search = filter.search && board.head.with(brief(filter.search, 60))
-    const by = filter.provider && board.head.of(brief(filter.provider, 60))
+    const narrowed = filterText(filter, board)
+    const by = narrowed && board.head.of(brief(narrowed, 120))
     const title = `${listTitle(filter, board)}${by}${search}${page > 1 ? board.head.page(page) : ''}`
     return { title, description: board.head.live(title), share: { path } }
   }
@@ -105,7 +108,7 @@ function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
         </nav>
         <Subscribe c={c} home={home} />
       </div>
-      <Filter home={home} />
+      <Filter filter={filter} facets={home.facets} total={home.total} base={base} />
       <div id="part-list" data-part>
         <LaunchList launches={launches} filter={filter} now={now} base={base} />
         <Pager home={home} />
@@ -116,8 +119,8 @@ function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
 }
 
 /** A filtered page shows only the list, without the next launch. */
-function isFiltered({ filter: { past, search, provider }, page }: Home): boolean {
-  return past || search !== '' || provider !== '' || page > 1
+function isFiltered({ filter, page }: Home): boolean {
+  return filter.past || isNarrow(filter) || page > 1
 }
 
 function leadOf({ net, ...launch }: BoardLaunch, now: Date, board: Reader['board']): string {

@@ -2,6 +2,7 @@
 import { commandFor } from 'tminus'
 import { Empty } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
+import { isNarrow } from './address.ts'
 import { launchPath, Margin, Picture, RelativeTime, ShortTime, StatusMark } from './parts.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { type Reader, useReader } from './reader.ts'
@@ -79,9 +80,10 @@ export function LaunchRow({ launch, now, base }: { launch: BoardLaunch; now: Dat
   )
 }
 
-function NoLaunches({ filter: { search, provider, past }, base }: { filter: LaunchFilter; base: string }) {
+function NoLaunches({ filter, base }: { filter: LaunchFilter; base: string }) {
   const { none } = useReader().board
-  if (search === '' && provider === '')
+  const { past } = filter
+  if (!isNarrow(filter))
     return past ? (
       <Empty title={none.pastStored}>
         {none.loadAll} <code>{commandFor('pipeline launch-history')}</code>

@@ -4,6 +4,7 @@ import { FINAL, type KnownLaunch } from '../../launches/launch.ts'
 import { containsAllWords } from '../../launches/read-launches.ts'
 import { IS_PRECISE, isUpcoming, launchOrder, NEXT_FIRST } from '../../launches/upcoming.ts'
 import { STATE } from '../discord/outbox.ts'
+import { STATUSES } from './address.ts'
 
 /** A launch as the board shows it. */
 export type BoardLaunch = KnownLaunch & {
@@ -21,6 +22,14 @@ export interface LaunchFilter {
   search: string
   /** The provider's full name; empty: all providers. */
   provider: string
+  /** The last part of the location; empty: all. */
+  country: string
+  /** Launch Library's name of the orbit; empty: all. */
+  orbit: string
+  /** A key of `STATUSES`; empty: all. */
+  status: string
+  /** True: only launches whose time is known to the second, minute or hour. */
+  exact: boolean
 }
 
 export interface Range {
@@ -36,9 +45,9 @@ const PAST = `not ${isUpcoming('$1::timestamptz')}`
 /** One page of the matching launches. */
 export async function boardLaunches(db: Queryable, filter: LaunchFilter, range: Range): Promise<BoardLaunch[]> {
   const { rows } = await db.query<BoardLaunch>(
-    `select ${SHOWN} from rocket_launches where launch_id is not null and ${conditionOf(filter)}
+    `select ${SHOWN} from rocket_launches where ${conditionOf(filter)}
      order by ${launchOrder(filter)}
-     limit $4 offset $5`,
+     limit $8 offset $9`,
     [...valuesOf(filter, range), range.limit, range.offset ?? 0],
   )
   return rows
@@ -47,31 +56,37 @@ export async function boardLaunches(db: Queryable, filter: LaunchFilter, range: 
 /** The count of all matching launches. */
 export async function countLaunches(db: Queryable, filter: LaunchFilter, now: Date): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
-    `select count(*)::int as count from rocket_launches where launch_id is not null and ${conditionOf(filter)}`,
+    `select count(*)::int as count from rocket_launches where ${conditionOf(filter)}`,
     valuesOf(filter, { now }),
   )
   return rows[0]?.count ?? 0
 }
 
-function conditionOf({ past }: LaunchFilter): string {
-  return `${past ? PAST : UPCOMING}
-    and ${containsAllWords('search_text', '$2')}
-    and ($3 = '' or strpos(search_text, launch_fold($3)) > 0 and launch_fold(provider) = launch_fold($3))`
+function conditionOf(filter: LaunchFilter): string {
+  return [isListed(filter), ...Object.values(CONDITIONS)].join(' and ')
 }
 
-function valuesOf({ search, provider }: LaunchFilter, { now }: Pick<Range, 'now'>): unknown[] {
-  return [now.toISOString(), search.split(/\s+/), provider]
+/** SQL: true for a launch of the list, past or upcoming, with all words of the search. */
+export function isListed({ past }: LaunchFilter): string {
+  return `launch_id is not null and ${past ? PAST : UPCOMING} and ${containsAllWords('search_text', '$2')}`
 }
 
-/** Providers of upcoming launches, the busiest first. */
-export async function boardProviders(db: Queryable, now: Date): Promise<{ provider: string; launches: number }[]> {
-  const { rows } = await db.query<{ provider: string; launches: number }>(
-    `select provider, count(*)::int as launches from rocket_launches
-     where launch_id is not null and provider <> '' and ${UPCOMING}
-     group by provider order by launches desc, provider limit 60`,
-    [now.toISOString()],
-  )
-  return rows
+/** SQL: the last part of the location: `USA` of `Vandenberg SFB, CA, USA`. */
+export const COUNTRY = `btrim(split_part(location, ',', -1))`
+
+/** SQL: true for a launch that matches one part of a filter; also true if the filter lacks that part. */
+export const CONDITIONS = {
+  provider: `($3 = '' or strpos(search_text, launch_fold($3)) > 0 and launch_fold(provider) = launch_fold($3))`,
+  country: `($4 = '' or ${COUNTRY} = $4)`,
+  orbit: `($5 = '' or orbit = $5)`,
+  status: `($6::int is null or status_id = $6)`,
+  exact: `(not $7::boolean or ${IS_PRECISE})`,
+} as const
+
+/** The values of `$1` to `$7` in the conditions. */
+export function valuesOf(filter: LaunchFilter, { now }: Pick<Range, 'now'>): unknown[] {
+  const { search, provider, country, orbit, status, exact } = filter
+  return [now.toISOString(), search.split(/\s+/), provider, country, orbit, STATUSES[status] ?? null, exact]
 }
 
 /** How long a launch stays at the top of the board after its T-0. */

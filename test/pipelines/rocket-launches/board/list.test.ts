@@ -55,3 +55,49 @@ test('says how many launches match, and subscribes to their calendar', async () 
   expect(html).toMatch(/id="part-count"[^>]*>1 launch</)
   expect(html).toContain(`href="${site.url.replace('http', 'webcal')}/launches.ics?q=two"`)
 })
+
+const place = (name: string) => ({ pad: { name: 'Pad', location: { name } } })
+const status = (id: number) => ({ status: { id, name: '', abbrev: '', description: '' } })
+const orbit = (name: string) => ({ mission: { name: 'M', type: 'T', description: '', orbit: { name } } })
+const seedFilters = () =>
+  put(
+    launch('A', '2026-11-23T10:00:00Z', 1, { ...place('Vandenberg SFB, CA, USA'), ...orbit('Polar Orbit') }),
+    launch('B', '2026-11-24T10:00:00Z', 5, { ...place('Cape Canaveral SFS, FL, USA'), ...status(8) }),
+    launch('C', '2026-11-25T10:00:00Z', 1, { ...place('Guiana Space Centre, French Guiana'), ...status(8) }),
+  )
+const names = async (query: string) => {
+  const { launches } = (await (await site.get(`/launches.json${query}`)).json()) as { launches: { name: string }[] }
+  return launches.map(({ name }) => name).join('')
+}
+
+test.each([
+  ['?country=USA', 'AB'],
+  ['?country=CA', ''],
+  ['?orbit=Polar+Orbit', 'A'],
+  ['?status=tbc', 'BC'],
+  ['?status=nothing', 'ABC'],
+  ['?time=exact', 'AC'],
+  ['?country=USA&status=tbc', 'B'],
+  ['?country=USA&status=tbc&time=exact', ''],
+  ['?q=guiana&status=tbc&provider=SpaceX', 'C'],
+])('filters by the address: %s', async (query, expected) => {
+  await seedFilters()
+  expect(await names(query)).toBe(expected)
+})
+
+test('a filter leads to the other values, counts what each leaves, and turns itself off', async () => {
+  await seedFilters()
+  const html = await site.text('/?country=USA&q=vandenberg')
+  const chips = [...html.matchAll(/class="chip" href="([^"]*)"[^>]*>([^<]*)(?:<small> (\d+))?/g)]
+  expect(chips.map(([, href, text, count]) => [text, href?.replaceAll('&amp;', '&'), count])).toEqual([
+    ['SpaceX', '/?q=vandenberg&provider=SpaceX&country=USA', '1'],
+    ['USA', '/?q=vandenberg', undefined],
+    ['Polar Orbit', '/?q=vandenberg&country=USA&orbit=Polar+Orbit', '1'],
+    ['Go', '/?q=vandenberg&country=USA&status=go', '1'],
+    ['Exact time only', '/?q=vandenberg&country=USA&time=exact', undefined],
+  ])
+  const all = await site.text('/?country=USA')
+  expect(all).toMatch(/>French Guiana<small> 1</)
+  expect(all).toMatch(/>TBC<small> 1</)
+  expect(all).toContain('<title>Upcoming launches (USA) · T-minus</title>')
+})

@@ -1,0 +1,59 @@
+import type { WebContext } from 'tminus/web'
+import type { LaunchFilter } from './query.ts'
+
+/** Launch Library's status ids by their names in addresses. */
+export const STATUSES: Readonly<Record<string, number>> = {
+  go: 1,
+  tbd: 2,
+  success: 3,
+  failure: 4,
+  hold: 5,
+  'in-flight': 6,
+  partial: 7,
+  tbc: 8,
+  deployed: 9,
+}
+
+/** The filter that an address names: `?provider=SpaceX&status=go`. Control characters become spaces: Postgres refuses NUL. */
+export function filterOf(c: WebContext): LaunchFilter {
+  const text = (name: string) =>
+    (c.req.query(name) ?? '')
+      .replace(/\p{Cc}/gu, ' ')
+      .trim()
+      .slice(0, 200)
+  return {
+    past: text('show') === 'past',
+    search: text('q'),
+    provider: text('provider'),
+    country: text('country'),
+    orbit: text('orbit'),
+    status: Object.hasOwn(STATUSES, text('status')) ? text('status') : '',
+    exact: text('time') === 'exact',
+  }
+}
+
+/** The parameters of an address that name a filter. */
+export function paramsOf({ past, search, exact, provider, country, orbit, status }: LaunchFilter): [string, string][] {
+  const params = Object.entries({
+    show: past ? 'past' : '',
+    q: search,
+    provider,
+    country,
+    orbit,
+    status,
+    time: exact ? 'exact' : '',
+  })
+  return params.filter(([, value]) => value !== '')
+}
+
+/** The query of an address: `?q=falcon&page=2`. */
+export function queryOf(filter: LaunchFilter, page: number): string {
+  const query = new URLSearchParams(paramsOf(filter))
+  if (page > 1) query.set('page', String(page))
+  return query.size === 0 ? '' : `?${query}`
+}
+
+/** True if the filter leaves out launches of its list. */
+export function isNarrow(filter: LaunchFilter): boolean {
+  return paramsOf({ ...filter, past: false }).length > 0
+}
