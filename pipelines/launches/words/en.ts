@@ -24,6 +24,8 @@ export const EN = {
   weather: (percent: number) => `${percent} % favourable`,
   booster: {
     flight: (number: number) => `flight ${number}`,
+    /** Boosters without a serial number, beside others. */
+    unnamed: (count: number) => (count === 1 ? 'one booster' : `${count} boosters`),
     /** The place is null if it is unknown. */
     landing: {
       planned: (place: string | null) => withPlace('landing attempt', place),

@@ -18,6 +18,7 @@ export const KO: Words = {
   weather: (percent) => `발사 가능 ${percent}%`,
   booster: {
     flight: (number) => `${number}번째 비행`,
+    unnamed: (count) => `부스터 ${count}기`,
     landing: {
       planned: (place) => withPlace('착륙 시도', place),
       success: (place) => withPlace('착륙 성공', place),

@@ -127,15 +127,25 @@ function secondsOf(net: string): number {
 function fieldsOf(facts: Facts, words: Words): EmbedField[] {
   const { fields } = words
   const { rocket, orbit, weather, programme, boosters } = facts
-  const lines = new Set(boosters.map((booster) => boosterText(booster, words)))
   return [
     { name: fields.rocket, value: escaped(rocket), inline: true },
     { name: fields.orbit, value: escaped(orbit), inline: true },
     { name: fields.weather, value: weather === null ? '' : words.weather(weather), inline: true },
     { name: fields.programme, value: escaped(programme), inline: true },
-    { name: fields.booster, value: escaped([...lines].join('\n')), inline: false },
+    { name: fields.booster, value: escaped(boosterLines(boosters, words).join('\n')), inline: false },
     { name: fields.pad, value: [flagOf(facts), escaped(placeText(facts))].filter(Boolean).join(' '), inline: false },
   ].filter(({ value }) => value !== '')
+}
+
+/** A line for each booster. Among several, boosters without a serial number are counted: `2 boosters · landed: RTLS`. */
+function boosterLines(boosters: readonly Booster[], words: Words): string[] {
+  const texts = boosters.map((booster) => boosterText(booster, words))
+  const lines = boosters.map(({ serial }, index) => {
+    const text = texts[index] ?? ''
+    if (serial !== null || boosters.length === 1 || text === '') return text
+    return `${words.booster.unnamed(texts.filter((other) => other === text).length)} · ${text}`
+  })
+  return [...new Set(lines)]
 }
 
 /** `B1080 · flight 24 · landing attempt: A Shortfall of Gravitas (ASDS)` */

@@ -1,6 +1,8 @@
 interface KindOptions {
   /** True: readers can still watch the launch, so the message has a countdown, the place and the webcast. */
   watchable: boolean
+  /** True: the event is a new status, so the headline has the emoji of the status, as the card does. */
+  ofStatus: boolean
   /** If this fact changes again, an unsent notice is dropped. */
   droppedBy: readonly ('net' | 'status')[]
 }
@@ -10,13 +12,13 @@ interface KindOptions {
  * kind.
  */
 export const NOTICE_KINDS = {
-  slip: { watchable: false, droppedBy: ['net'] },
-  hold: { watchable: false, droppedBy: ['status'] },
-  go: { watchable: true, droppedBy: ['status'] },
-  liftoff: { watchable: true, droppedBy: ['status'] },
-  result: { watchable: false, droppedBy: [] },
-  reminder: { watchable: true, droppedBy: ['net', 'status'] },
-  webcast: { watchable: true, droppedBy: [] },
+  slip: { watchable: false, ofStatus: false, droppedBy: ['net'] },
+  hold: { watchable: false, ofStatus: true, droppedBy: ['status'] },
+  go: { watchable: true, ofStatus: true, droppedBy: ['status'] },
+  liftoff: { watchable: true, ofStatus: true, droppedBy: ['status'] },
+  result: { watchable: false, ofStatus: true, droppedBy: [] },
+  reminder: { watchable: true, ofStatus: false, droppedBy: ['net', 'status'] },
+  webcast: { watchable: true, ofStatus: false, droppedBy: [] },
 } as const satisfies Record<string, KindOptions>
 
 export type NoticeKind = keyof typeof NOTICE_KINDS

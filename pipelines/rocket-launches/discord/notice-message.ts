@@ -4,7 +4,7 @@ import { placeText } from '../../launches/launch-facts.ts'
 import { moveOf } from '../../launches/net.ts'
 import { amountText, precisionClass } from '../../launches/time.ts'
 import type { Words } from '../../launches/words/en.ts'
-import { buttonsOf, colorOf, escaped, netText, shortNetText, statusText, whenText } from './card-message.ts'
+import { buttonsOf, colorOf, emojiOf, escaped, netText, shortNetText, statusText, whenText } from './card-message.ts'
 import { type NoticeKind, noticeOptions } from './notice-kinds.ts'
 import type { NoticeFacts } from './notices.ts'
 
@@ -15,7 +15,7 @@ import type { NoticeFacts } from './notices.ts'
 export function noticeMessage(facts: NoticeFacts, kind: NoticeKind, words: Words): Payload {
   const watchable = [kind, ...(facts.parts ?? [])].some((one) => noticeOptions(one)?.watchable)
   const description = [
-    `**${headlineOf(facts, kind, words)}**`,
+    `**${noticeOptions(kind)?.ofStatus ? emojiOf(facts) : ''}${headlineOf(facts, kind, words)}**`,
     ...timesOf(facts, watchable, words),
     ...(facts.live ? [words.notice.kinds.webcast] : []),
     ...(watchable ? [short(placeText(facts))] : []),

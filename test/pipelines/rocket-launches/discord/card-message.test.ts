@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseLaunch } from '../../../../pipelines/launches/parse-launch.ts'
-import { EN } from '../../../../pipelines/launches/words/en.ts'
+import { EN, type Words } from '../../../../pipelines/launches/words/en.ts'
 import { KO } from '../../../../pipelines/launches/words/ko.ts'
 import {
   type CardContext,
@@ -140,12 +140,23 @@ describe('launchCard', () => {
     expect(embed?.fields?.find(({ name }) => name === 'Booster')?.value).toBe(`B1080 · flight 24 · ${text}`)
   })
 
+  it('names a booster without a serial number only beside others', () => {
+    const spent = { launcher: { serial_number: null }, landing: { attempt: false } }
+    const boosters = (words: Words, ...launcher_stage: object[]) =>
+      launchCard({ ...STARLINK, details: { rocket: { launcher_stage } } }, CONTEXT, words)
+        .embeds?.[0]?.fields?.filter(({ name }) => name === words.fields.booster)
+        .map(({ value }) => value.split('\n').at(-1))
+    expect(boosters(EN, spent)).toEqual(['no landing attempt'])
+    expect(boosters(EN, spent, ...DETAILS.rocket.launcher_stage)).toEqual(['one booster · no landing attempt'])
+    expect(boosters(KO, spent, spent)).toEqual(['부스터 2기 · 착륙 시도 없음'])
+  })
+
   it('shows several boosters, each once', () => {
     const side = { launcher: { serial_number: 'Unknown FH' }, landing: { attempt: true, type: { abbrev: 'RTLS' } } }
     const rocket = { launcher_stage: [side, side, ...DETAILS.rocket.launcher_stage] }
     const [embed] = launchCard({ ...STARLINK, details: { rocket } }, CONTEXT, EN).embeds ?? []
     expect(embed?.fields?.find(({ name }) => name === 'Booster')?.value).toBe(
-      'B1080 · flight 24 · landing attempt: Landing Zone 40 (RTLS)\nlanding attempt: RTLS',
+      'B1080 · flight 24 · landing attempt: Landing Zone 40 (RTLS)\n2 boosters · landing attempt: RTLS',
     )
   })
 

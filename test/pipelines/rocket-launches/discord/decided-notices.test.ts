@@ -246,8 +246,10 @@ describe('one moment is one post', () => {
     await channel.change({ statusId: 1, net: '2026-11-22T10:30:00Z', seenAt: channel.now })
     expect(await channel.notify()).toMatchObject({ targets: [{ posted: 1, edited: 2 }] })
     expect((await rows()).slice(1)).toEqual(['a hold hold:1 sent', 'a go go:1 sent', 'a slip slip:1 in go:1'])
-    expect(textOf(1)).toMatch(/^\*\*On hold\*\*\nwas ~~<t:1795341600:F>~~, now <t:1795343400:F>/)
-    expect(textOf(2)).toMatch(/^\*\*Go again, new T-0 <t:1795343400:t> \(\+30 minutes\)\*\*\n~~<t:1795341600:F>~~\n→ /)
+    expect(textOf(1)).toMatch(/^\*\*⏸️ On hold\*\*\nwas ~~<t:1795341600:F>~~, now <t:1795343400:F>/)
+    expect(textOf(2)).toMatch(
+      /^\*\*🟢 Go again, new T-0 <t:1795343400:t> \(\+30 minutes\)\*\*\n~~<t:1795341600:F>~~\n→ /,
+    )
   })
 
   it('a webcast that goes live soon after a reminder is added to it', async () => {

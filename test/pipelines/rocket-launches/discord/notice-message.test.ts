@@ -52,18 +52,18 @@ describe('a notice', () => {
     ],
     ['slip', { was: { net: '2026-12-31T00:00:00.000Z', precision: 7 } }, '~~NET December 2026~~ → 08:00 in 3 hours'],
     ['slip', { net: '2027-02-01T00:00:00.000Z', precision: 7, was: WAS }, '~~06:00~~ → NET February 2027'],
-    ['hold', { status: 5, because: 'Weather' }, 'On hold 08:00 Reason: Weather'],
-    ['go', {}, 'Go for launch again 08:00 in 3 hours'],
-    ['liftoff', { status: 6 }, 'Liftoff 08:00 in 3 hours'],
-    ['result', { status: 3 }, 'Launch successful 08:00 [ Details ↗ ]'],
+    ['hold', { status: 5, because: 'Weather' }, '⏸️ On hold 08:00 Reason: Weather'],
+    ['go', {}, '🟢 Go for launch again 08:00 in 3 hours'],
+    ['liftoff', { status: 6 }, '🚀 Liftoff 08:00 in 3 hours'],
+    ['result', { status: 3 }, '✅ Launch successful 08:00 [ Details ↗ ]'],
     // The reason of a hold that is over.
     [
       'go',
       { status: 1, because: 'Weather' },
       'in 3 hours Space Launch Complex 40, Cape Canaveral SFS, FL, USA [ Watch',
     ],
-    ['result', { status: 4, because: 'It exploded' }, 'Launch failed 08:00 Reason: It exploded [ Details ↗ ]'],
-    ['result', { status: 7 }, 'Partial failure 08:00'],
+    ['result', { status: 4, because: 'It exploded' }, '❌ Launch failed 08:00 Reason: It exploded [ Details ↗ ]'],
+    ['result', { status: 7 }, '⚠️ Partial failure 08:00'],
     ['reminder', { offsetMs: 86_400_000 }, 'T-1 day 08:00 in 3 hours Space Launch Complex 40, Cape Canaveral'],
     ['reminder', { offsetMs: 3_600_000 }, 'T-1 hour 08:00 in 3 hours'],
     ['reminder', { offsetMs: 600_000 }, 'T-10 minutes 08:00 in 3 hours'],
@@ -92,10 +92,20 @@ describe('a notice', () => {
       '**연기, 날짜 다시 미정**\n~~<t:1795240800:F>~~\n→ 2027년 2월 이후',
     ],
     ['reminder', { offsetMs: 3_600_000 }, '**발사 1시간 전**\n'],
-    ['liftoff', { status: 6 }, '**이륙**\n'],
-    ['result', { status: 3 }, '**발사 성공**\n'],
+    ['liftoff', { status: 6 }, '**🚀 이륙**\n'],
+    ['result', { status: 3 }, '**✅ 발사 성공**\n'],
   ])('of kind %s with %j reads in Korean "%s"', (kind, changes, expected) => {
     expect(noticeMessage({ ...FACTS, ...changes }, kind, KO).embeds?.[0]?.description).toContain(expected)
+  })
+
+  it('of a status has its emoji in the headline, as the card does; other notices have none', () => {
+    const headline = (kind: NoticeKind, facts: Partial<NoticeFacts>) =>
+      noticeMessage({ ...FACTS, ...facts }, kind, EN).embeds?.[0]?.description?.split('\n')[0]
+    expect(headline('hold', { status: 5, was: WAS })).toBe('**⏸️ On hold · Postponed by 2 hours**')
+    expect(headline('go', { was: WAS })).toMatch(/^\*\*🟢 Go again, new T-0 /)
+    expect(headline('result', { status: 42, statusName: 'Landed' })).toBe('**Landed**')
+    for (const kind of ['slip', 'reminder', 'webcast'] as const)
+      expect(headline(kind, { was: WAS })).not.toMatch(/\p{Extended_Pictographic}/u)
   })
 
   it.each(KIND_NAMES)('of kind %s links the webcast only if there is something to watch', (kind) => {
