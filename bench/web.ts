@@ -141,7 +141,10 @@ async function fillBoard(pool: Database, folder: string): Promise<void> {
 const PAGES = [
   '/',
   '/?show=past',
+  '/?show=past&status=failure',
   '/?q=launch+72',
+  '/figures',
+  '/figures?years=5',
   '/launches/00000000-0000-4000-8000-000000007200',
   '/launches.json',
   '/launches.ics',

@@ -20,6 +20,8 @@ import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
 import { calendarOf } from './board/calendar.ts'
 import { NO_FACETS, readFacets } from './board/facets.ts'
+import { figuresCsv, figuresRange, isFiguresName, NO_FIGURES, readFigures } from './board/figures.ts'
+import { FiguresPage } from './board/figures-page.tsx'
 import { type Home, HomePage, PER_PAGE } from './board/home.tsx'
 import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
@@ -92,6 +94,24 @@ board.get('/launches.ics', async (c) => {
   const listed = flown.filter(({ vanished_at }) => vanished_at === null).reverse()
   c.header('content-disposition', 'inline; filename="launches.ics"')
   return answer(c, 'text/calendar; charset=utf-8', await calendarOf([...listed, ...upcoming]))
+})
+
+board.get('/figures', async (c) => {
+  const { db, now, base } = c.var.board
+  const range = figuresRange(now(), c.req.query('years'))
+  const figures = await emptyIfNoTables(readFigures(db, range), NO_FIGURES)
+  return inReadersLanguage(c, <FiguresPage c={c} base={base} range={range} figures={figures} />)
+})
+
+board.use('/figures/:file', etag())
+board.get('/figures/:file{[a-z]+\\.csv}', async (c) => {
+  const { db, now } = c.var.board
+  const file = c.req.param('file')
+  const name = file.slice(0, -'.csv'.length)
+  if (!isFiguresName(name)) throw notFound(`No figures '${file}'.`)
+  const figures = await emptyIfNoTables(readFigures(db, figuresRange(now(), c.req.query('years'))), NO_FIGURES)
+  c.header('content-disposition', `inline; filename="launch-${file}"`)
+  return answer(c, 'text/csv; charset=utf-8', figuresCsv(figures, name))
 })
 
 board.get('/outbox', async (c) => {

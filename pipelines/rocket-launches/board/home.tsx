@@ -92,7 +92,7 @@ function NextLaunch({ home }: { home: Home }) {
 /** The search form, the list and its pages. */
 function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
   const { filter, launches, now, base } = home
-  const { board } = useReader()
+  const { board, figures } = useReader()
   const title = listTitle(filter, board)
   return (
     <section class="coming" aria-labelledby="coming-title">
@@ -105,6 +105,7 @@ function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
           <a href={href(home, { past: true })} aria-current={filter.past ? 'page' : undefined}>
             {board.past}
           </a>
+          <a href={`${base}/figures`}>{figures.link}</a>
         </nav>
         <Subscribe c={c} home={home} />
       </div>

@@ -2,19 +2,28 @@ import { accepts, createContext, useContext, type WebContext } from 'tminus/web'
 import { BOARD_EN } from '../../launches/words/board-en.ts'
 import { BOARD_KO } from '../../launches/words/board-ko.ts'
 import { EN } from '../../launches/words/en.ts'
+import { FIGURES_EN } from '../../launches/words/figures-en.ts'
+import { FIGURES_KO } from '../../launches/words/figures-ko.ts'
 import { KO } from '../../launches/words/ko.ts'
 import { LANGUAGES, type Language } from '../../launches/words/languages.ts'
 import { PAGE_EN } from '../../launches/words/page-en.ts'
 import { PAGE_KO } from '../../launches/words/page-ko.ts'
 
-export const ENGLISH = { language: 'en' as Language, locale: 'en-GB', words: EN, board: BOARD_EN, page: PAGE_EN }
+export const ENGLISH = {
+  language: 'en' as Language,
+  locale: 'en-GB',
+  words: EN,
+  board: BOARD_EN,
+  page: PAGE_EN,
+  figures: FIGURES_EN,
+}
 
 /** All texts for a reader. `words`: those that channels have too. */
 export type Reader = typeof ENGLISH
 
 const READERS: Readonly<Record<Language, Reader>> = {
   en: ENGLISH,
-  ko: { language: 'ko', locale: 'ko-KR', words: KO, board: BOARD_KO, page: PAGE_KO },
+  ko: { language: 'ko', locale: 'ko-KR', words: KO, board: BOARD_KO, page: PAGE_KO, figures: FIGURES_KO },
 }
 
 /** The reader's most preferred language (Accept-Language) that the board has, else English. `ko-KR` is `ko`. */

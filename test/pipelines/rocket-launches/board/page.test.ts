@@ -108,6 +108,8 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       for (const [name, path] of [
         ['board', '/'],
         ['flown', '/?show=past'],
+        ['failed', '/?show=past&status=failure'],
+        ['figures', '/figures'],
         ['launch', slipped],
         ['none', '/?q=xyzzy'],
       ] as const) {
@@ -197,6 +199,15 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       await page.waitForURL(/\/launches\//)
       expect(await page.locator('.when time').textContent()).toContain('UTC')
       expect(await page.locator('.countdown').textContent()).toContain('when this page was loaded')
+      await page.goto(`${site.url}/figures`)
+      await page.getByRole('link', { name: '5 years' }).click()
+      await page.waitForURL(/years=5/)
+      expect(await page.locator('.figure rect.of-success').count()).toBeGreaterThan(0)
+      await page.getByRole('link', { name: 'Past' }).click()
+      await page.locator('.chips summary').click()
+      await page.locator('.chip', { hasText: 'Success' }).click()
+      await page.waitForURL(/show=past&status=success/)
+      expect(new Set(await page.locator('.launch .state').allTextContents())).toEqual(new Set(['Success']))
     })
   })
 
