@@ -60,6 +60,7 @@ export function moveText(from: Date, to: Date, words: Words = EN): string {
 /** The changes of one launch that were seen at the same time. */
 export interface Change {
   seenAt: Date
+  launchId: string
   launch: string
   /** `['time', [<a Date>, ' → ', <a Date>, ' (24 h later)']]`: the caller formats each Date. */
   facts: [what: string, how: (string | Date)[]][]
@@ -79,7 +80,9 @@ export function describeChanges(changes: readonly StoredChange[], words: Words =
   }
   return [...groups.values()].flatMap((group) => {
     const [first] = group
-    return first ? [{ seenAt: first.seen_at, launch: first.name ?? first.launch_id, facts: factsOf(group, words) }] : []
+    if (first === undefined) return []
+    const { seen_at: seenAt, launch_id: launchId, name } = first
+    return [{ seenAt, launchId, launch: name ?? launchId, facts: factsOf(group, words) }]
   })
 }
 

@@ -7,6 +7,7 @@ import {
   etag,
   Hono,
   notFound,
+  originOf,
   readActivity,
   requireRole,
   type WebContext,
@@ -20,6 +21,7 @@ import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
 import { calendarOf } from './board/calendar.ts'
 import { NO_FACETS, readFacets } from './board/facets.ts'
+import { feedOf } from './board/feed.ts'
 import { figuresCsv, figuresRange, isFiguresName, NO_FIGURES, readFigures } from './board/figures.ts'
 import { FiguresPage } from './board/figures-page.tsx'
 import { type Home, HomePage, PER_PAGE } from './board/home.tsx'
@@ -69,7 +71,7 @@ board.get('/launches/:id', async (c) => {
 })
 
 // If a program sends the ETag of its last answer and nothing has changed, the answer is an empty 304.
-for (const path of ['/launches.json', '/launches.ics']) board.use(path, etag())
+for (const path of ['/launches.json', '/launches.ics', '/launches.atom']) board.use(path, etag())
 
 board.get('/launches.json', async (c) => {
   const { db, now, settings } = c.var.board
@@ -112,6 +114,13 @@ board.get('/figures/:file{[a-z]+\\.csv}', async (c) => {
   const figures = await emptyIfNoTables(readFigures(db, figuresRange(now(), c.req.query('years'))), NO_FIGURES)
   c.header('content-disposition', `inline; filename="launch-${file}"`)
   return answer(c, 'text/csv; charset=utf-8', figuresCsv(figures, name))
+})
+
+board.get('/launches.atom', async (c) => {
+  const { db, base } = c.var.board
+  const wanted = { launchId: null, since: undefined, limit: CHANGES_IN_FEED }
+  const changes = await emptyIfNoTables(readChanges(db, wanted), [])
+  return answer(c, 'application/atom+xml; charset=utf-8', await feedOf(changes, `${originOf(c) ?? ''}${base}`))
 })
 
 board.get('/outbox', async (c) => {
@@ -174,13 +183,14 @@ function inReadersLanguage(c: WebContext, page: Child) {
   return c.html(<ReaderContext.Provider value={readerOf(c)}>{page}</ReaderContext.Provider>)
 }
 
-/** Paths for calendar programs. Calendar programs cannot sign in, so `/account` creates an address with a token. */
-export const calendars = ['/launches.ics']
+/** Paths for calendar programs and feed readers. They cannot sign in, so `/account` creates an address with a token. */
+export const calendars = ['/launches.ics', '/launches.atom']
 
 const LOGGED = { resend: 'message to send again on the page', forget: 'message discarded on the page' }
 
 const MAX_CHANGES = 500
 const MAX_ROWS = 100
+const CHANGES_IN_FEED = 100
 /** The maximum number of launches in one JSON page or calendar. */
 const PER_FILE = 500
 /**

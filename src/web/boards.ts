@@ -37,9 +37,9 @@ function appOf(module: unknown): Hono<WebEnv> {
 
 function calendarsOf(module: unknown): readonly string[] {
   const { calendars = [] } = module as { calendars?: unknown }
-  if (Array.isArray(calendars) && calendars.every((path) => /^\/[\w-]+\.ics$/.test(path))) return calendars
+  if (Array.isArray(calendars) && calendars.every((path) => /^\/[\w-]+\.(ics|atom)$/.test(path))) return calendars
   throw new TminusError(
-    "its `calendars` is not a list of .ics paths; write `export const calendars = ['/launches.ics']`",
+    "its `calendars` is not a list of .ics or .atom paths; write `export const calendars = ['/launches.ics']`",
     { code: 'board_invalid', retryable: false },
   )
 }

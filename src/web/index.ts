@@ -2,6 +2,7 @@
 export { Hono } from 'hono'
 export { accepts } from 'hono/accepts'
 export { etag } from 'hono/etag'
+export { html } from 'hono/html'
 export { type Child, createContext, useContext } from 'hono/jsx'
 export { assetUrl, joinStyles } from './assets.ts'
 export { AttentionNotice } from './attention.tsx'

@@ -22,6 +22,8 @@ export interface PageProps {
   description?: string | undefined
   /** For previews of links to this page. */
   share?: Share
+  /** Feeds of the page's content, for feed readers. */
+  feeds?: readonly { href: string; title: string }[]
   /** Paths of more scripts (modules) and style sheets. They must be on this site: the CSP blocks all others. */
   scripts?: readonly string[]
   styles?: readonly string[]
@@ -29,7 +31,8 @@ export interface PageProps {
 }
 
 /** A whole document: head, navigation, content, footer. `c.html(<Page c={c} title="…">…</Page>)`. */
-export function Page({ c, title, lang = 'en', description, share, scripts = [], styles = [], children }: PageProps) {
+export function Page({ c, title, lang = 'en', description, share, feeds = [], children, ...files }: PageProps) {
+  const { scripts = [], styles = [] } = files
   const { site, viewer, attention } = c.var as { site: Site; viewer: Viewer | undefined; attention?: Attention }
   const display = displayOf(c)
   return (
@@ -46,6 +49,9 @@ export function Page({ c, title, lang = 'en', description, share, scripts = [], 
           <title>{`${title} · T-minus`}</title>
           <link rel="icon" href={assetUrl('favicon.svg')} type="image/svg+xml" />
           <link rel="stylesheet" href={assetUrl('site.css')} />
+          {feeds.map(({ href, title }) => (
+            <link rel="alternate" type="application/atom+xml" href={href} title={title} />
+          ))}
           {styles.map((href) => (
             <link rel="stylesheet" href={href} />
           ))}

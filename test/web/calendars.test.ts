@@ -46,6 +46,8 @@ describe('a calendar address', () => {
       expect(answer.headers.get('cache-control')).toBe('private, no-cache')
       expect(answer.headers.get('set-cookie')).toBe(null)
     }
+    expect((await site.get('/launches.atom')).status).toBe(401)
+    expect((await site.get(`/launches.atom?token=${token}`)).text).toMatch(/^<\?xml .*\n<feed/)
     expect((await fetchCalendar(token, { method: 'HEAD' })).status).toBe(200)
     expect((await site.get('/account', { headers: { cookie } })).text).toContain('last used')
   })

@@ -69,6 +69,7 @@ export const BOARD_EN = {
   /** The links below the list, one after the other. */
   take: {
     subscribe: 'Subscribe',
+    changes: 'Changes of launches',
     subscribeTo: 'Subscribe in a calendar program',
     calendar: 'Calendar',
     and: ' and ',

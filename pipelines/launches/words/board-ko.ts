@@ -67,6 +67,7 @@ export const BOARD_KO: BoardWords = {
   },
   take: {
     subscribe: '구독',
+    changes: '발사 일정 변경 피드',
     subscribeTo: '캘린더 앱에서 구독',
     calendar: '캘린더',
     and: ' · ',

@@ -36,8 +36,9 @@ export const PER_PAGE = 50
 export function HomePage({ c, home }: { c: WebContext; home: Home }) {
   const { featured, base, now, live } = home
   const reader = readerOf(c)
+  const feed = { href: `${base}/launches.atom`, title: reader.board.take.changes }
   return (
-    <Page c={c} lang={reader.language} {...headOf(home, reader)} {...assetLinks(base)}>
+    <Page c={c} lang={reader.language} feeds={[feed]} {...headOf(home, reader)} {...assetLinks(base)}>
       <DrawnRocket />
       {live && <div data-live={live.key} data-mark={live.mark} data-refresh="parts" />}
       <div id="part-attention" data-part>
@@ -240,7 +241,7 @@ function ExportLinks({ c, home }: { c: WebContext; home: Home }) {
       <a href={`${home.base}/launches.ics${query}`}>{take.calendar}</a>
       {signedIn ? take.and : take.subscribable}
       <a href={`${home.base}/launches.json${query}`}>JSON</a>
-      {query === '' ? take.all : take.found}
+      {query === '' ? take.all : take.found} <a href={`${home.base}/launches.atom`}>{take.changes}</a> (Atom).
       {signedIn && (
         <>
           {' '}
