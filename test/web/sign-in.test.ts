@@ -75,10 +75,14 @@ describe('signing in', () => {
 
   test('must wait after five wrong passwords, parallel ones too, for this account only', async () => {
     await site.addUser('target', 'viewer')
+    const begin = performance.now()
     const many = await Promise.all(Array.from({ length: 12 }, (_, index) => login('target', `wrong-${index}`)))
-    const statuses = many.map(({ status }) => status).sort()
-    expect(statuses.filter((status) => status === 401)).toHaveLength(5)
-    expect(statuses.filter((status) => status === 429)).toHaveLength(7)
+    // The waits are 1, 2 and 4 s long. On a busy machine, one may end before the last login.
+    const waitsOver = Math.floor(Math.log2((performance.now() - begin) / 1_000 + 1))
+    const refused = many.filter(({ status }) => status === 401).length
+    expect(refused).toBeGreaterThanOrEqual(5)
+    expect(refused).toBeLessThanOrEqual(5 + waitsOver)
+    expect(many.filter(({ status }) => status === 429)).toHaveLength(12 - refused)
     const late = many.find(({ status }) => status === 429)
     expect(Number(late?.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(late?.text).toContain('Too many tries')
