@@ -44,7 +44,7 @@ export async function tallies(db: Queryable, { start, now }: FiguresRange, by: k
   return rows
 }
 
-/** A shorter move is a correction rather than a slip. Notices on Discord have the same limit. */
+/** A shorter move is a correction rather than a slip. It is also the smallest move that Discord gets a notice of. */
 const SLIP = `interval '15 minutes'`
 /** The years before 1 and after 9999, which a list may hold by mistake, are written in a way Postgres cannot read. */
 const instant = (column: string) => `case when ${column} ~ '^(?!0000)\\d{4}-' then ${column}::timestamptz end`

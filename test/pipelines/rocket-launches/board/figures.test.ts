@@ -24,7 +24,7 @@ describe('figures of past launches', () => {
       })
     await put('success', '2026-11-01T10:00:00Z', 3)
     await put('partial', '2026-10-31T23:59:59Z', 7)
-    await put('failure', '2026-11-02T10:00:00Z', 4, { rocket: '<b>=1+1', provider: 'Rocket Lab' })
+    await put('failure', '2026-11-02T10:00:00Z', 4, { rocket: '=1+1<b>', provider: 'Rocket Lab' })
     await put('deployed', '2026-11-21T11:00:00Z', 9)
     await put('silent', '2026-11-03T10:00:00Z', 8)
     await put('vanished', '2026-11-04T10:00:00Z', 3, { vanished_at: '2026-11-05T00:00:00Z' })
@@ -75,7 +75,7 @@ describe('figures of past launches', () => {
       `rocket,${HEAD}`,
       'Falcon 9,3,1,1,0,1',
       ',1,1,0,0,0',
-      '<b>=1+1,1,0,0,1,0',
+      "'=1+1<b>,1,0,0,1,0",
     ])
     expect(await csv('providers.csv')).toEqual([
       `provider,${HEAD}`,
@@ -101,7 +101,7 @@ describe('figures of past launches', () => {
     expect(main.match(/<table/g)).toHaveLength(4)
     expect(main.match(/class="share-bar"/g)).toHaveLength(3 + 3 + 2)
     expect(main).toContain('50.0 %')
-    expect(main).toContain('&lt;b&gt;=1+1')
+    expect(main).toContain('=1+1&lt;b&gt;')
     expect(main).not.toMatch(/ style=|<script|<b>/)
     for (const name of ['months', 'rockets', 'providers', 'slips'])
       expect(main).toContain(`/figures/${name}.csv?years=3`)
