@@ -11,8 +11,9 @@ export interface Placed {
 }
 
 const HEIGHT = 44
-/** Width of a bold character in the widest common font, in px. */
-const CHARACTER = 8.3
+const MARGIN = 12
+/** Widths of a character in the widest common font, in px: of a name (bold), and of the small text below it. */
+export const CHARACTER = { name: 8.1, sub: 5.8 }
 /** For larger graphs dagre blocks the process for seconds. */
 const MOST_NODES = 150
 const MOST_EDGES = 600
@@ -47,26 +48,34 @@ async function place(nodes: readonly GraphNode[]): Promise<Placed> {
   if (nodes.length > MOST_NODES || edges.length > MOST_EDGES) return inColumns(nodes, edges)
   const { Graph, layout } = await import('@dagrejs/dagre')
   const graph = new Graph()
-  graph.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 56, marginx: 12, marginy: 12 })
+  graph.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 56, marginx: MARGIN, marginy: MARGIN })
   graph.setDefaultEdgeLabel(() => ({}))
   for (const { id } of nodes) graph.setNode(id, { width: widthOf(id), height: HEIGHT })
   for (const { from, to } of edges) graph.setEdge(from, to)
   layout(graph)
   const { width = 0, height = 0 } = graph.graph()
+  // Edges start and end in the middle of a side. Only edges around other nodes need dagre's bends.
+  const bendsOf = ({ from, to }: Edge): Point[] => {
+    const points = graph.edge({ v: from, w: to }).points ?? []
+    return points.length > 3 ? points.slice(1, -1) : []
+  }
+  // dagre does not count the bends as part of the height.
+  const bent = edges.flatMap(bendsOf).map(({ y }) => y)
+  const top = bent.reduce((least, y) => Math.min(least, y - MARGIN), 0)
+  const bottom = bent.reduce((most, y) => Math.max(most, y + MARGIN), height)
   const at = new Map(
     nodes.map(({ id }) => {
       const node = graph.node(id)
-      return [id, box(node.x - node.width / 2, node.y - node.height / 2, node.width)] as const
+      return [id, box(node.x - node.width / 2, node.y - node.height / 2 - top, node.width)] as const
     }),
   )
   return {
     width: Math.ceil(width),
-    height: Math.ceil(height),
+    height: Math.ceil(bottom - top),
     nodes: [...at].map(([id, where]) => ({ id, ...where })),
-    edges: edges.map(({ from, to }) => {
-      // Edges start and end in the middle of a side. Only edges around other nodes need dagre's bends.
-      const bends = graph.edge({ v: from, w: to }).points ?? []
-      return { from, to, path: between(at.get(from), at.get(to), bends.length > 3 ? bends.slice(1, -1) : []) }
+    edges: edges.map((edge) => {
+      const bends = bendsOf(edge).map(({ x, y }) => ({ x, y: y - top }))
+      return { ...edge, path: between(at.get(edge.from), at.get(edge.to), bends) }
     }),
   }
 }
@@ -76,7 +85,7 @@ function box(x: number, y: number, width: number) {
 }
 
 function widthOf(id: string): number {
-  return Math.min(340, Math.max(168, Math.round(id.length * CHARACTER) + 50))
+  return Math.min(380, Math.max(168, Math.round(id.length * CHARACTER.name) + 50))
 }
 
 interface Edge {
@@ -94,10 +103,10 @@ function inColumns(nodes: readonly GraphNode[], edges: readonly Edge[]): Placed 
     column.set(id, own)
     const row = taken[own] ?? 0
     taken[own] = row + 1
-    at.set(id, box(12 + own * 380, 12 + row * (HEIGHT + 14), widthOf(id)))
+    at.set(id, box(12 + own * 420, 12 + row * (HEIGHT + 14), widthOf(id)))
   }
   return {
-    width: taken.length * 380,
+    width: taken.length * 420,
     height: 12 + Math.max(1, ...taken) * (HEIGHT + 14),
     nodes: [...at].map(([id, where]) => ({ id, ...where })),
     edges: edges

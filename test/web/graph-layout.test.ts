@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
 import { placeGraph } from '../../src/web/graph-layout.ts'
+import { fortyTasks } from './forty-tasks.ts'
 
 const run = () => {}
 
@@ -21,4 +22,12 @@ test('a teardown is drawn after the last tasks that it waits for; other tasks af
     'load report',
     'report drop',
   ])
+})
+
+test('the bend of an edge around other tasks is within the drawing', async () => {
+  const { nodes } = fortyTasks('d').graph
+  const { height, edges } = await placeGraph(nodes)
+  const ys = edges.flatMap(({ path }) => [...path.matchAll(/\d+ (-?\d+)/g)].map(([, y]) => Number(y)))
+  expect(Math.min(...ys)).toBeGreaterThan(0)
+  expect(Math.max(...ys)).toBeLessThan(height)
 })

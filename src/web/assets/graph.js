@@ -8,13 +8,16 @@ function showAll(svg) {
   const h = Math.max(height, svg.clientHeight / 1.2)
   view = { x: (width - w) / 2, y: (height - h) / 2, w, h }
 }
-// A graph that is too large to read as a whole opens at its start.
+// A graph that is too large to read as a whole opens at its first task.
 function showFirst(svg) {
   showAll(svg)
   const scale = Math.min(svg.clientWidth / view.w, svg.clientHeight / view.h)
   if (scale >= LEAST_SCALE) return
   const [w, h] = [svg.clientWidth / START_SCALE, svg.clientHeight / START_SCALE]
-  view = { x: Math.min(0, (Number(svg.dataset.width) - w) / 2), y: (Number(svg.dataset.height) - h) / 2, w, h }
+  const first = svg.querySelector('.node .box')?.getBBox() ?? { y: 0, height: 0 }
+  const lowest = Number(svg.dataset.height) - h
+  const y = lowest < 0 ? lowest / 2 : Math.min(lowest, Math.max(0, first.y + (first.height - h) / 2))
+  view = { x: Math.min(0, (Number(svg.dataset.width) - w) / 2), y, w, h }
 }
 const LEAST_SCALE = 0.45
 const START_SCALE = 0.8
@@ -32,6 +35,43 @@ function pointOf(svg, event) {
   const matrix = svg.getScreenCTM()
   return matrix ? new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse()) : { x: 0, y: 0 }
 }
+// Marks the task and all tasks and edges that lead to it or follow it.
+function trace(svg, node) {
+  const marked = svg.querySelectorAll('.on-path')
+  for (const one of marked) one.classList.remove('on-path')
+  svg.classList.toggle('traced', node != null)
+  if (node == null) return
+  const edges = [...svg.querySelectorAll('.edge')]
+  for (const [near, far] of [
+    ['from', 'to'],
+    ['to', 'from'],
+  ]) {
+    const seen = new Set([node.dataset.node])
+    for (const at of seen)
+      for (const edge of edges)
+        if (edge.dataset[near] === at) {
+          edge.classList.add('on-path')
+          seen.add(edge.dataset[far])
+        }
+    for (const at of seen) svg.querySelector(`[data-node="${at}"]`)?.classList.add('on-path')
+  }
+}
+function traceUnderPointer(event) {
+  const svg = document.getElementById('graph')
+  if (!svg || dragged?.moved) return
+  const node = event.target.closest?.('.node') ?? svg.querySelector('.node:focus-visible')
+  if (svg.traced === node && svg.classList.contains('traced') === (node != null)) return
+  svg.traced = node
+  trace(svg, node)
+}
+// Moves the view to a task that the keyboard has reached outside of it.
+function reveal(svg, node) {
+  if (!node.matches(':focus-visible')) return
+  const { x, y, width, height } = node.getBBox()
+  if (x >= view.x && y >= view.y && x + width <= view.x + view.w && y + height <= view.y + view.h) return
+  view = { ...view, x: x + (width - view.w) / 2, y: y + (height - view.h) / 2 }
+  show(svg)
+}
 function prepare() {
   const svg = document.getElementById('graph')
   if (!svg || svg.dataset.width) return
@@ -40,7 +80,8 @@ function prepare() {
   document.querySelector('.graph-tools')?.removeAttribute('hidden')
   svg.closest('.graph-scroll').classList.add('moves')
   svg.setAttribute('width', '100%')
-  svg.removeAttribute('height')
+  // The style sheet limits the height to that of the screen.
+  svg.setAttribute('height', Number(svg.dataset.height) * 1.2)
   if (view) show(svg)
   else {
     showFirst(svg)
@@ -87,5 +128,12 @@ document.addEventListener('click', (event) => {
   else zoom(svg, Number(factor))
   show(svg)
 })
+document.addEventListener('pointerover', traceUnderPointer)
+document.addEventListener('focusin', (event) => {
+  const node = event.target.closest?.('.graph .node')
+  if (node && view) reveal(node.closest('.graph'), node)
+  traceUnderPointer(event)
+})
+document.addEventListener('focusout', traceUnderPointer)
 document.addEventListener('DOMContentLoaded', prepare)
 document.addEventListener('htmx:afterSwap', prepare)

@@ -2,19 +2,18 @@
 import { Hono } from 'hono'
 import type { GraphNode } from '../../dag/graph.ts'
 import { isTerminal } from '../../dag/state.ts'
-import { humanDuration } from '../../duration.ts'
 import type { InstanceRow } from '../../operations/list-runs.ts'
 import { assetUrl } from '../assets.ts'
-import { beginning, SHOWN } from '../excerpt.ts'
 import { findDag, findLiveRun } from '../find.ts'
-import { elementsQuery, type Folded as FoldedElements, foldElements } from '../fold-elements.ts'
+import { elementsQuery, foldElements } from '../fold-elements.ts'
 import { foldGraph, openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
 import { type Placed, placeGraph } from '../graph-layout.ts'
-import { durationOf, Empty } from '../parts.tsx'
+import { Empty } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import type { WebContext, WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
-import { PickBar, PickPager, picked, pickOf, tasksOf } from './pick.tsx'
+import { type Folded, Node, type Shown } from './graph-node.tsx'
+import { PickBar, PickPager, picked, pickOf } from './pick.tsx'
 import { RunPage } from './run-head.tsx'
 
 export const graphPages = new Hono<WebEnv>()
@@ -27,11 +26,16 @@ graphPages.get('/dags/:dag/graph', async (c) => {
       {nodes === undefined ? (
         <Empty title="The code of this dag is not loaded">Open one of its runs: a run keeps its graph.</Empty>
       ) : (
-        <Drawing c={c} nodes={nodes} />
+        <Drawing c={c} nodes={nodes} href={(taskId) => durationsPath(found.dagId, taskId)} />
       )}
     </DagPage>,
   )
 })
+
+/** The runs of a task over time, because the graph of a dag belongs to no run. */
+function durationsPath(dagId: string, taskId: string): string {
+  return `${paths.dag(dagId, 'durations')}?${new URLSearchParams({ search: taskId })}`
+}
 
 graphPages.get('/dags/:dag/runs/:run/graph', async (c) => {
   const { run, nodes, instances, mark } = await findLiveRun(c)
@@ -56,7 +60,7 @@ interface DrawingProps {
   c: WebContext
   nodes: readonly GraphNode[]
   instances?: readonly InstanceRow[]
-  href?: Href
+  href: Href
 }
 
 /** Draws a graph. If the graph is large, draws only the chosen tasks and the edges between them. */
@@ -86,15 +90,13 @@ async function Drawing({ c, nodes, instances = [], href }: DrawingProps) {
           }
           instances={[...known.values()].filter(({ task_id }) => ids.has(task_id))}
           scrub={c.var.site.scrub}
-          {...(href && { href })}
+          href={href}
         />
       )}
       <PickPager picked={found} most={MOST_DRAWN} />
     </>
   )
 }
-
-type Shown = FoldedElements<Pick<InstanceRow, 'task_id' | 'state' | 'reason' | 'start_date' | 'end_date'>>
 
 /** Adds an instance for each group: from the start of its first task to the end of its last one. */
 function withGroups(instances: readonly Shown[], rows: readonly Row[]): Shown[] {
@@ -148,20 +150,15 @@ interface GraphProps {
   groups: ReadonlyMap<string, Folded>
   instances: readonly Shown[]
   scrub: (text: string) => string
-  href?: Href
-}
-
-interface Folded {
-  count: number
-  /** Opens the group. */
-  href: string
+  href: Href
 }
 
 /** The server draws the graph, the browser moves and zooms it. Without scripts it scrolls. */
 function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
   const { width, height } = placed
   const known = new Map(instances.map((instance) => [instance.task_id, instance]))
-  const rules = new Map(nodes.map(({ id, triggerRule, teardown }) => [id, teardown ? 'teardown' : triggerRule]))
+  const rules = new Map(nodes.map((node) => [node.id, ruleOf(node)]))
+  const order = new Map(placed.nodes.map(({ id }, at) => [id, at]))
   return (
     <section aria-label="Graph" class="graph-box">
       <div class="actions graph-tools" hidden>
@@ -187,25 +184,37 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
           aria-label={`${nodes.length} tasks`}
         >
           <defs>
-            <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+            <marker
+              id="arrow"
+              viewBox="0 0 8 8"
+              refX="7"
+              refY="4"
+              markerWidth="10"
+              markerHeight="10"
+              markerUnits="userSpaceOnUse"
+              orient="auto"
+            >
               <path class="arrow" d="M0 0.5L7.500 4L0 7.500z" />
             </marker>
           </defs>
-          {placed.edges.map(({ to, path }) => (
+          {placed.edges.map(({ from, to, path }) => (
             <path
               class={`edge ${known.get(to)?.state === 'skipped' ? 'not-taken' : ''}`}
+              data-from={order.get(from)}
+              data-to={order.get(to)}
               d={path}
               marker-end="url(#arrow)"
             />
           ))}
-          {placed.nodes.map((node) => (
+          {placed.nodes.map((node, at) => (
             <Node
               node={node}
+              at={at}
               rule={rules.get(node.id)}
               group={groups.get(node.id)}
               instance={known.get(node.id)}
               scrub={scrub}
-              href={groups.get(node.id)?.href ?? href?.(node.id, known.get(node.id)?.elements !== undefined)}
+              href={groups.get(node.id)?.href ?? href(node.id, known.get(node.id)?.elements !== undefined)}
             />
           ))}
         </svg>
@@ -214,54 +223,8 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
   )
 }
 
-interface NodeProps {
-  node: Placed['nodes'][number]
-  rule: string | undefined
-  group: Folded | undefined
-  instance: Shown | undefined
-  scrub: (text: string) => string
-  href: string | undefined
-}
-
-function Node({ node: { id, x, y, width, height }, rule, group, instance, scrub, href }: NodeProps) {
-  const most = Math.floor((width - 44) / 7)
-  const reason = instance?.reason && beginning(instance.reason, SHOWN.listed, scrub)
-  const drawn = (
-    <>
-      <title>{[id, instance && `: ${instance.state}`, reason && `, ${reason}`].filter(Boolean).join('')}</title>
-      {group && <rect class="box" x={x + 4} y={y + 4} width={width} height={height} rx="8" />}
-      <rect class="box" x={x} y={y} width={width} height={height} rx="8" />
-      {instance && (
-        <svg class="icon" aria-hidden="true" x={x + 11} y={y + 14} width="16" height="16">
-          <use href={`#i-${instance.state}`} />
-        </svg>
-      )}
-      <text class="task-name" x={x + (instance ? 36 : 14)} y={y + 19}>
-        {short(id, most)}
-      </text>
-      <text class="task-sub" x={x + (instance ? 36 : 14)} y={y + 34}>
-        {short(subOf(instance, group, rule, reason || ''), Math.floor((width - 44) / 5.5))}
-      </text>
-    </>
-  )
-  if (href === undefined) return <g class="node">{drawn}</g>
-  return (
-    <a class={`node ${instance?.state ?? ''}`} href={href}>
-      {drawn}
-    </a>
-  )
-}
-
-function short(text: string, most: number): string {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text
-}
-
-/** The state and the duration. Of a skipped task only the reason, because the icon says that it is skipped. */
-function subOf(instance: Shown | undefined, group: Folded | undefined, rule = '', reason = ''): string {
-  const tasks = group ? tasksOf(group.count) : instance?.elements
-  if (instance === undefined) return tasks ?? rule.replaceAll('_', ' ')
-  const { state, start_date, end_date } = instance
-  if (state === 'skipped' && reason !== '') return reason
-  const ms = tasks ? null : durationOf(start_date, end_date)
-  return [tasks, state.replaceAll('_', ' '), ms === null ? '' : humanDuration(ms)].filter(Boolean).join(' · ')
+/** Undefined for the default, which most tasks have. */
+function ruleOf({ triggerRule, teardown }: GraphNode): string | undefined {
+  if (teardown !== undefined) return 'teardown'
+  return triggerRule === 'all_success' ? undefined : triggerRule.replaceAll('_', ' ')
 }
