@@ -64,7 +64,9 @@ describe('pipeline', () => {
       conf: {},
       note: null,
       parent: null,
+      after: [],
       children: [],
+      followers: [],
       reason: null,
       task_instances: [
         { task_id: 'first', ...task },
