@@ -60,7 +60,7 @@ test('the details show the newest run first, then the run or task that the addre
 })
 
 test('an address that names a run of another dag, or none, shows the newest run', async () => {
-  const other = await aRun(site.metadata, { dagId: 'other', runId: 'of-another-dag' })
+  const other = await aRun(site.metadata, { dagId: 'other', runId: 'backfill-of-the-third-quarter-5' })
   for (const at of [String(other), '999999', 'x', '1/'.padEnd(900, 'x')]) {
     const { status, text } = await site.get(`${path}?at=${at}`)
     expect([at, status, detailsOf(text).includes('is-default')]).toEqual([at, 200, true])
