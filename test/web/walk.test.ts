@@ -330,7 +330,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       await page.getByRole('status').getByText('Ended').waitFor()
       expect(await page.getByRole('row').filter({ hasText: 'this browser' }).count()).toBe(1)
       await page.getByRole('button', { name: /^(Create a calendar address|Replace the address)$/ }).click()
-      const address = await page.getByLabel('Subscribe to').inputValue()
+      const address = await page.getByLabel('Subscribe to /launches.ics').inputValue()
       expect((await fetch(address)).headers.get('content-type')).toContain('text/calendar')
       await page.close()
 
