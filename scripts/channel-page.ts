@@ -120,10 +120,17 @@ const STYLES: Readonly<Record<string, Intl.DateTimeFormatOptions>> = {
 function timeText(at: Date, style: string, { now, language }: Reader): string {
   if (language === 'en') return timestampText(at, style, now, 'UTC')
   if (style !== 'R') return new Intl.DateTimeFormat(language, { ...STYLES[style], timeZone: 'UTC' }).format(at)
-  const hours = Math.round((at.getTime() - now.getTime()) / 3_600_000)
-  const [count, unit] = Math.abs(hours) < 24 ? [hours, 'hours' as const] : [Math.round(hours / 24), 'days' as const]
-  return new Intl.RelativeTimeFormat(language).format(count, unit)
+  const minutes = Math.round((at.getTime() - now.getTime()) / 60_000)
+  const [size, unit] = UNITS.find(([size]) => Math.abs(minutes) >= size) ?? UNITS[2]
+  return new Intl.RelativeTimeFormat(language).format(Math.round(minutes / size), unit)
 }
+
+/** The length of each unit in minutes. */
+const UNITS = [
+  [1_440, 'days'],
+  [60, 'hours'],
+  [1, 'minutes'],
+] as const
 
 const ROCKET = `<svg viewBox="0 0 40 40"><circle cx="20" cy="20" r="20" fill="#24306e"/><path fill="#f2f3f5"
   d="M20 7c3 4 4 8 4 12v7l4 5h-6l-2 3-2-3h-6l4-5v-7c0-4 1-8 4-12z"/><circle cx="20" cy="18" r="2" fill="#24306e"/></svg>`
