@@ -101,7 +101,7 @@ test('command line, API and pages show what a dag follows, and link a run to the
     await page.getByRole('link', { name: 'prices third' }).click()
     await expectFit(page, `after-source-${screen}`)
     await page.getByRole('link', { name: 'both after__' }).click()
-    await page.getByRole('heading', { name: run.run_id }).waitFor()
+    await page.getByRole('heading', { level: 1 }).and(page.getByTitle(run.run_id)).waitFor()
   }
   await aRun(db, { dagId: 'prices', runId: 'fourth', tasks: { load: 'success', report: 'success' } })
   const { page } = await newPage(await browser.newContext({ baseURL: url }))
