@@ -288,11 +288,13 @@ function wrongList(row: Row, launches: readonly KnownLaunch[], channel: YearChan
   const message = channel.discord.messages.find(({ id }) => id === row.message_id)
   if (row.launch_id !== `digest:${tick.toISOString()}` || row.state !== 'sent' || message === undefined) return []
   const endOf = ({ net, net_precision }: KnownLaunch) => periodEnd(net, net_precision).getTime()
+  const orderOf = (launch: KnownLaunch) => (isPrecise(launch.net_precision) ? launch.net.getTime() : endOf(launch))
+  const precisionOf = ({ net_precision }: KnownLaunch) => net_precision ?? 0
   const listed = launches
     .filter((launch) => endOf(launch) > tick.getTime() && endOf(launch) <= tick.getTime() + 7 * DAY)
     .filter(({ net_precision }) => net_precision !== null && net_precision < 7)
     .filter(({ launch_id, vanished_at, status_id }) => year.passes(launch_id) && (!vanished_at || isFlown(status_id)))
-    .sort((a, b) => endOf(a) - endOf(b) || a.net.getTime() - b.net.getTime() || (a.launch_id < b.launch_id ? -1 : 1))
+    .sort((a, b) => orderOf(a) - orderOf(b) || precisionOf(a) - precisionOf(b) || (a.launch_id < b.launch_id ? -1 : 1))
   const wanted = digestMessage(digestOf(tick, listed, 'UTC', EN).facts, new Date(), EN)
   const [shown, facts] = [message, wanted].map((one) => JSON.stringify(withoutFooter(one)))
   return shown === facts ? [] : [`digest shows ${shown}, not ${facts}`]
