@@ -40,7 +40,8 @@ export function statusWord({ status_id, status_name }: Pick<StoredLaunch, 'statu
   return STATUS_WORDS[status_id ?? 0] ?? status_name ?? 'Unknown'
 }
 
-const STATUS_WORDS: Readonly<Record<number, string>> = {
+/** By status id. */
+export const STATUS_WORDS: Readonly<Record<number, string>> = {
   1: 'Go',
   2: 'TBD',
   3: 'Success',

@@ -158,7 +158,7 @@ interface TableProps {
   /** On a phone, a card puts some values side by side. */
   brief?: boolean
   /** The rows reload when this mark changes, and also the element that the selector `also` names. */
-  live?: { key: string; mark: string; also?: string }
+  live?: { key: string; mark: string; also?: string } | undefined
   children?: Child
 }
 

@@ -1,3 +1,4 @@
+import { STATUS_WORDS } from '../launch-text.ts'
 import { EN } from './en.ts'
 
 /** The English texts of the board, except those that channels and the page of a launch have too. */
@@ -147,17 +148,7 @@ export const BOARD_EN = {
       notice === null ? 'part of the card since' : `part of the message “${notice}” since`,
   },
   /** Launch Library's abbreviations, by status id. */
-  short: {
-    1: 'Go',
-    2: 'TBD',
-    3: 'Success',
-    4: 'Failure',
-    5: 'Hold',
-    6: 'In Flight',
-    7: 'Partial',
-    8: 'TBC',
-    9: 'Deployed',
-  } as Readonly<Record<number, string>>,
+  short: STATUS_WORDS,
   months: ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
   units: ['days', 'hours', 'min', 'sec'],
   whenLoaded: 'when this page was loaded',

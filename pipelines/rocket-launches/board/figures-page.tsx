@@ -100,22 +100,10 @@ function Outcomes(props: FiguresProps) {
       </Part>
       <Part name="rockets" title={words.rockets.title} {...props}>
         <p class="muted">{words.rateAbout}</p>
-        <TallyTable
-          title={words.rockets.title}
-          name={words.rockets.name}
-          tallies={rockets.slice(0, MAX_SHOWN)}
-          withBars
-        />
-        <More all={rockets.length} />
+        <Rates {...words.rockets} tallies={rockets} />
       </Part>
       <Part name="providers" title={words.providers.title} {...props}>
-        <TallyTable
-          title={words.providers.title}
-          name={words.providers.name}
-          tallies={providers.slice(0, MAX_SHOWN)}
-          withBars
-        />
-        <More all={providers.length} />
+        <Rates {...words.providers} tallies={providers} />
       </Part>
     </>
   )
@@ -142,6 +130,16 @@ interface PartProps {
   name: FiguresName
   title: string
   children?: Child
+}
+
+/** The first rows of a table with bars. */
+function Rates({ title, name, tallies }: Omit<TallyProps, 'withBars'>) {
+  return (
+    <>
+      <TallyTable title={title} name={name} tallies={tallies.slice(0, MAX_SHOWN)} withBars />
+      <More all={tallies.length} />
+    </>
+  )
 }
 
 function More({ all }: { all: number }) {

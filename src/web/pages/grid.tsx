@@ -6,21 +6,20 @@ import type { DagRunState } from '../../dag/state.ts'
 import { DAG_RUN_STATES } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import type { Metadata } from '../../metadata/metadata.ts'
-import { type RunRow, readRuns } from '../../operations/list-runs.ts'
-import { beginning, SHOWN } from '../excerpt.ts'
+import { readRuns } from '../../operations/list-runs.ts'
 import { findDag } from '../find.ts'
 import { countOf } from '../fold-elements.ts'
 import { openGroups, type Row, rowsOf, stateOfGroup } from '../fold-groups.ts'
-import { Duration, durationOf, Empty, StateMark, Table, Time } from '../parts.tsx'
+import { Empty } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { notFound } from '../problem.tsx'
 import { readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
 import { hasRole } from '../rights.ts'
-import { RunName } from '../run-name.tsx'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
 import { GridDetails, readChosen } from './grid-details.tsx'
 import { columnsFor, Grid, MOST_ROWS, type ShownCell } from './grid-table.tsx'
+import { RunTable } from './run-table.tsx'
 
 /** Runs in the list below the grid. */
 const RUNS = 25
@@ -78,7 +77,7 @@ gridPages.get('/dags/:dag', async (c) => {
                 {dag && hasRole(c, 'operator') && <a href={paths.dag(dagId, 'clear')}>Clear runs…</a>}
                 <StateFilter state={state} open={open} />
               </div>
-              <Runs runs={shown.map((run) => ({ ...run, reason: waiting(run) ?? run.reason }))} scrub={site.scrub} />
+              <RunTable runs={shown} waiting={waiting} scrub={site.scrub} />
               <nav class="pager" aria-label="Pages">
                 {before !== null && <a href={withOpen({ ...(state && { state }) })}>Newest</a>}
                 {older !== undefined && <a href={withOpen({ ...filters, before: String(older) })}>Older</a>}
@@ -153,32 +152,6 @@ function StateFilter({ state, open }: { state: DagRunState | null; open: readonl
         <button type="submit">Show</button>
       </noscript>
     </form>
-  )
-}
-
-function Runs({ runs, scrub }: { runs: readonly RunRow[]; scrub: (text: string) => string }) {
-  return (
-    <Table name="Runs" columns={['State', 'Run', 'Start', { number: 'Duration' }, 'Reason']} brief>
-      {runs.map((run) => (
-        <tr>
-          <td class="fold-end">
-            <StateMark state={run.state} />
-          </td>
-          <th scope="row">
-            <a href={paths.run(run.dag_id, run.run_id)}>
-              <RunName run={run} />
-            </a>
-          </th>
-          <td data-label="Start">
-            <Time at={run.start_date} show="ago" />
-          </td>
-          <td class="right" data-label="Duration">
-            <Duration ms={durationOf(run.start_date, run.end_date)} />
-          </td>
-          <td class="reason">{run.reason && beginning(run.reason, SHOWN.listed, scrub)}</td>
-        </tr>
-      ))}
-    </Table>
   )
 }
 

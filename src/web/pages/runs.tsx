@@ -3,14 +3,12 @@ import { Hono } from 'hono'
 import { DAG_RUN_STATES, type DagRunState, RUN_TYPES, type RunType } from '../../dag/state.ts'
 import { readWaiting } from '../../maintenance/stays-queued.ts'
 import { type RunRow, readRuns } from '../../operations/list-runs.ts'
-import { beginning, SHOWN } from '../excerpt.ts'
 import { instantOf } from '../instant-field.ts'
 import { Page, Title } from '../layout.tsx'
-import { Duration, durationOf, Empty, Id, StateMark, Table, Time } from '../parts.tsx'
-import { paths } from '../paths.ts'
+import { Empty } from '../parts.tsx'
 import { matchingDags } from '../queries/dags.ts'
-import { RunName } from '../run-name.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
+import { RunTable } from './run-table.tsx'
 
 /** The runs of all dags. */
 export const allRunsPages = new Hono<WebEnv>()
@@ -64,7 +62,7 @@ allRunsPages.get('/runs', async (c) => {
       {shown.length === 0 ? (
         <NoRuns isFiltered={queryOf(filter) !== ''} />
       ) : (
-        <Runs runs={shown.map((run) => ({ ...run, reason: waiting(run) ?? run.reason }))} c={c} mark={mark} />
+        <RunTable runs={shown} waiting={waiting} scrub={site.scrub} allDags={{ mark }} />
       )}
       {(before !== null || older !== undefined) && (
         <nav class="pager" aria-label="Pages">
@@ -176,42 +174,5 @@ function NoRuns({ isFiltered }: { isFiltered: boolean }) {
     <Empty title="No run matches">
       <a href="/runs">Show all runs</a>
     </Empty>
-  )
-}
-
-/** Only the body of the table is live. Links have ids, so that they keep the focus. */
-function Runs({ runs, c, mark }: { runs: readonly RunRow[]; c: WebContext; mark: string }) {
-  return (
-    <Table
-      name="Runs"
-      columns={['State', 'Run', 'Dag', 'Start', { number: 'Duration' }, 'Reason']}
-      brief
-      live={{ key: 'dags/all', mark }}
-    >
-      {runs.map((run) => (
-        <tr>
-          <td class="fold-end">
-            <StateMark state={run.state} />
-          </td>
-          <th scope="row">
-            <a id={`run-${run.id}`} href={paths.run(run.dag_id, run.run_id)}>
-              <RunName run={run} />
-            </a>
-          </th>
-          <td data-label="Dag">
-            <a class="quiet-link" id={`dag-of-${run.id}`} href={paths.dag(run.dag_id)}>
-              <Id id={run.dag_id} />
-            </a>
-          </td>
-          <td data-label="Start">
-            <Time at={run.start_date} show="ago" />
-          </td>
-          <td class="right" data-label="Duration">
-            <Duration ms={durationOf(run.start_date, run.end_date)} />
-          </td>
-          <td class="reason">{run.reason && beginning(run.reason, SHOWN.listed, c.var.site.scrub)}</td>
-        </tr>
-      ))}
-    </Table>
   )
 }
