@@ -1,5 +1,4 @@
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { type Parsed, parseLaunch } from '../../pipelines/launches/parse-launch.ts'
 import { EN } from '../../pipelines/launches/words/en.ts'
 import { sampleLaunches } from '../../pipelines/rocket-launches/demo/launches.ts'
@@ -10,7 +9,7 @@ import { type ChannelPageOptions, channelPage } from '../../scripts/channel-page
 import { store } from '../pipelines/rocket-launches/board/board-site.ts'
 import { Announcing } from '../support/announcing.ts'
 import { RECORDED, recorded } from '../support/recorded.ts'
-import { BROWSER, newPage, openBrowser, RESULTS } from '../web/browser.ts'
+import { BROWSER, newPage, RESULTS, useBrowser } from '../web/browser.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -22,11 +21,7 @@ type Raw = Record<string, unknown>
 describe.skipIf(BROWSER === undefined)('pictures of the messages', () => {
   const channel = Announcing.use()
   const { version, launches, longest } = recordedLaunches()
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await openBrowser()
-  })
-  afterAll(() => browser?.close())
+  const browser = useBrowser()
   beforeEach(async () => {
     await channel.database.pool.query('truncate rocket_launches')
     channel.env = {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { expect } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/opt/google/chrome/chrome']
 
@@ -15,11 +15,36 @@ export async function openBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath: BROWSER ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
 }
 
+/** A browser for the tests of a file or of a `describe`. It is open once the first test runs. */
+export function useBrowser(): { newContext: Browser['newContext'] } {
+  let browser: Browser | undefined
+  beforeAll(async () => {
+    browser = await openBrowser()
+  })
+  afterAll(() => browser?.close())
+  return {
+    newContext: (options) => {
+      if (browser === undefined) throw new Error('The browser is not open')
+      return browser.newContext(options)
+    },
+  }
+}
+
 export const SCREENS = {
   'desktop-light': { viewport: { width: 1440, height: 900 }, colorScheme: 'light' },
   'desktop-dark': { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' },
   'phone-light': { viewport: { width: 360, height: 780 }, colorScheme: 'light', hasTouch: true },
   'phone-dark': { viewport: { width: 360, height: 780 }, colorScheme: 'dark', hasTouch: true },
+} as const
+
+/** From a phone to a very wide screen. */
+export const SIZES = {
+  '390-light': { viewport: { width: 390, height: 800 }, colorScheme: 'light' },
+  '390-dark': { viewport: { width: 390, height: 800 }, colorScheme: 'dark' },
+  '1440-light': { viewport: { width: 1440, height: 900 }, colorScheme: 'light' },
+  '1440-dark': { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' },
+  '2560-light': { viewport: { width: 2560, height: 1440 }, colorScheme: 'light' },
+  '2560-dark': { viewport: { width: 2560, height: 1440 }, colorScheme: 'dark' },
 } as const
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')

@@ -1,8 +1,7 @@
-import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
 import { useDatabase } from '../support/database.ts'
-import { BROWSER, expectFit, newPage, openBrowser } from './browser.ts'
+import { BROWSER, expectFit, newPage, SIZES, useBrowser } from './browser.ts'
 import { fortyTasks, placeSixtyRuns } from './forty-tasks.ts'
 import { type OpenSite, openSite } from './site.ts'
 
@@ -38,21 +37,14 @@ test('a long name keeps both of its ends', async () => {
   expect(text).toMatch(/>load_orders_into_\w*…\w*_region_emea</)
 })
 
-const SIZES = [
-  ['390-dark', { viewport: { width: 390, height: 800 }, colorScheme: 'dark' }],
-  ['1440-light', { viewport: { width: 1440, height: 900 }, colorScheme: 'light' }],
-  ['1440-dark', { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' }],
-  ['2560-light', { viewport: { width: 2560, height: 1440 }, colorScheme: 'light' }],
-] as const
+const SHOWN = (['390-dark', '1440-light', '1440-dark', '2560-light'] as const).map(
+  (name) => [name, SIZES[name]] as const,
+)
 
 describe.skipIf(BROWSER === undefined)('in a browser', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await openBrowser()
-  })
-  afterAll(() => browser?.close())
+  const browser = useBrowser()
 
-  test.each(SIZES)('fits, no name is wider than its box, and no button covers a task: %s', async (name, options) => {
+  test.each(SHOWN)('fits, no name is wider than its box, and no button covers a task: %s', async (name, options) => {
     const context = await browser.newContext({ ...options, baseURL: site.url, bypassCSP: true })
     const { page, complaints } = await newPage(context)
     for (const [of, path] of [

@@ -1,9 +1,9 @@
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { columnsFor } from '../../src/web/pages/grid-table.tsx'
 import { useDatabase } from '../support/database.ts'
 import { aRun } from '../support/factories.ts'
-import { BROWSER, expectFit, newPage, openBrowser } from './browser.ts'
+import { BROWSER, expectFit, newPage, SIZES, useBrowser } from './browser.ts'
 import { fortyTasks, placeSixtyRuns } from './forty-tasks.ts'
 import { type OpenSite, openSite } from './site.ts'
 
@@ -73,21 +73,8 @@ test('a choice keeps the filter and the open groups', async () => {
   expect(detailsOf(text)).toContain('href="?state=failed&amp;open=a">Close')
 })
 
-const SIZES = [
-  ['390-light', { viewport: { width: 390, height: 800 }, colorScheme: 'light' }],
-  ['390-dark', { viewport: { width: 390, height: 800 }, colorScheme: 'dark' }],
-  ['1440-light', { viewport: { width: 1440, height: 900 }, colorScheme: 'light' }],
-  ['1440-dark', { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' }],
-  ['2560-light', { viewport: { width: 2560, height: 1440 }, colorScheme: 'light' }],
-  ['2560-dark', { viewport: { width: 2560, height: 1440 }, colorScheme: 'dark' }],
-] as const
-
 describe.skipIf(BROWSER === undefined)('in a browser', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await openBrowser()
-  })
-  afterAll(() => browser?.close())
+  const browser = useBrowser()
 
   /** True if the reader sees the middle of the element without scrolling the grid. */
   const isVisible = (page: Page, selector: string) =>
@@ -97,7 +84,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       return element.contains(document.elementFromPoint((left + right) / 2, (top + bottom) / 2))
     })()`)
 
-  test.each(SIZES)('fits, and shows the newest run: %s', async (name, options) => {
+  test.each(Object.entries(SIZES))('fits, and shows the newest run: %s', async (name, options) => {
     const context = await browser.newContext({ ...options, baseURL: site.url, bypassCSP: true })
     const { page, complaints } = await newPage(context)
     await page.goto(path)

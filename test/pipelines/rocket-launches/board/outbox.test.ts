@@ -1,11 +1,11 @@
-import type { Browser, BrowserContext } from 'playwright-core'
+import type { BrowserContext } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import dag from '../../../../pipelines/rocket-launches/dag.ts'
 import { disable } from '../../../../pipelines/rocket-launches/discord/target.ts'
 import { parseSettings } from '../../../../src/config.ts'
 import { parseWebhookUrl } from '../../../../src/connectors/discord.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
-import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../../web/browser.ts'
+import { BROWSER, expectFit, newPage, SCREENS, useBrowser } from '../../../web/browser.ts'
 import { type OpenSite, openSite } from '../../../web/site.ts'
 import { form } from '../../../web/support.ts'
 
@@ -176,11 +176,7 @@ test.each(['resend', 'forget'])(
 )
 
 describe.skipIf(BROWSER === undefined)('in a browser', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await openBrowser()
-  })
-  afterAll(() => browser.close())
+  const browser = useBrowser()
 
   async function signIn(context: BrowserContext): Promise<void> {
     const [name = '', value = ''] = cookies.operator.split('=')
