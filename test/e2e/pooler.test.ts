@@ -18,6 +18,11 @@ async function isUp(running: Running): Promise<void> {
   await vi.waitFor(() => expect(running.stdout()).toContain('"scheduled"'), WITHIN)
 }
 
+async function activeRuns({ pool }: TestDatabase): Promise<number> {
+  const { rowCount } = await pool.query(`select from metadata.dag_run where state in ('queued', 'running')`)
+  return rowCount as number
+}
+
 /** What clients left in the `SIZE` server sessions behind the pooler; every session is checked. */
 async function leftBehind(url: string): Promise<object[]> {
   const pool = openPool(url, { max: SIZE })
@@ -57,6 +62,8 @@ async function runBeside(database: TestDatabase, env: Record<string, string>): P
     }
     expect(discord.messages).toHaveLength(1)
     expect(discord.violations).toEqual([])
+    // The run that `start` queued itself waits for those two, because the dag allows one active run.
+    await vi.waitFor(async () => expect(await activeRuns(database)).toBe(0), WITHIN)
     running.process.kill('SIGTERM')
     expect((await running.ended).code).toBe(0)
     await expectNothingRunning(database.pool)
