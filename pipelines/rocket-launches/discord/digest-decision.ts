@@ -1,15 +1,19 @@
+import type { TaskContext } from 'tminus'
 import type { Queryable } from 'tminus/db'
 import { STORED_COLUMNS } from '../../launches/columns.ts'
 import { FLOWN, type KnownLaunch } from '../../launches/launch.ts'
 import { launchOrder } from '../../launches/upcoming.ts'
 import { isTooLate, TOO_LATE } from './card.ts'
 import type { Channel } from './channel.ts'
-import type { DecisionOptions } from './decision.ts'
 import { type Digest, type DigestFacts, digestOf, weekAfter } from './digest.ts'
 import * as outbox from './outbox.ts'
 
 /** A digest is posted at most this long after its tick. */
 const LATE_MS = 86_400_000
+
+interface DigestOptions extends Pick<TaskContext, 'now'> {
+  dataAsOf: (launch: Pick<KnownLaunch, 'updated_at'>) => Date
+}
 
 /**
  * Decides the digest of a channel: one message for the newest tick of DISCORD_DIGEST, which is edited until the next tick.
@@ -18,7 +22,7 @@ const LATE_MS = 86_400_000
 export async function decideDigest(
   db: Queryable,
   { webhook: { target }, digest: ticks, passes, words }: Channel,
-  { now: clock, dataAsOf }: Pick<DecisionOptions, 'now' | 'dataAsOf'>,
+  { now: clock, dataAsOf }: DigestOptions,
 ): Promise<Digest | undefined> {
   const now = clock()
   const tick = ticks && currentTick(ticks.last(now), await newestDigest(db, target), now)

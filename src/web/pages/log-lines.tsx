@@ -1,10 +1,15 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Time } from '../parts.tsx'
-import type { ShownLine } from './log.tsx'
+import type { Line } from '../queries/tasks.ts'
 import { number } from './pick.tsx'
 
 /** So many equal lines in a row are folded. */
 const FOLDED = 3
+
+export interface ShownLine extends Pick<Line, 'line' | 'logged_at' | 'level'> {
+  message: string
+  fields: string
+}
 
 interface LogLinesProps {
   lines: readonly ShownLine[]

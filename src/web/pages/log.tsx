@@ -6,7 +6,7 @@ import { Empty, SearchInput } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { LEVELS, type Line, type LinesWanted, readLines } from '../queries/tasks.ts'
 import type { WebContext, WebEnv } from '../site.ts'
-import { LogLines } from './log-lines.tsx'
+import { LogLines, type ShownLine } from './log-lines.tsx'
 
 /** Limits of the page. The download has everything. */
 const MOST = { lines: 400, ofLine: 2_000, characters: 40_000 }
@@ -124,11 +124,6 @@ function NoLine({ isFiltered, growing, why }: { isFiltered: boolean; growing: bo
   return (
     <Empty title="Nothing logged yet">{sentence} Lines that the task writes by context.log appear here at once.</Empty>
   )
-}
-
-export interface ShownLine extends Pick<Line, 'line' | 'logged_at' | 'level'> {
-  message: string
-  fields: string
 }
 
 function shownLine(line: Line, scrub: (text: string) => string): ShownLine {
