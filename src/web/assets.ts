@@ -41,7 +41,10 @@ function drawStates(): string {
 /** The shape of each state as a mask, because an SVG in each cell would double the size of a grid. */
 function cellStyles(): string {
   const [name, { hash }] = states
-  const shapes = Object.keys(SHAPES).map((state, at) => `.grid td .${state}::before { mask-position: 0 -${at}rem }`)
+  const shapes = Object.keys(SHAPES).map((state, at) => {
+    const cell = state === 'success' ? 'a:not([class])' : `.${state}`
+    return `.grid td ${cell}::before { mask-position: 0 -${at}rem }`
+  })
   return `.grid td a::before { mask-image: url("${name}?v=${hash}") }\n${shapes.join('\n')}\n`
 }
 

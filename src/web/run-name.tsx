@@ -7,13 +7,19 @@ type Named = Pick<RunRow, 'run_id' | 'logical_date'>
 /** The kind of a generated run id, such as `manual__2026-11-29T17:10:00.000Z_3f2a`. */
 const GENERATED = /^(manual|scheduled|backfill|triggered|after)__/
 
-/** `29 Nov 17:10 · backfill`, with the id as the tooltip. A run with an id that a user chose is shown by its id. */
-export function RunName({ run: { run_id, logical_date } }: { run: Named }) {
+interface RunNameProps {
+  run: Named
+  /** The tooltip; null for none. Default: the id of the run. */
+  title?: null
+}
+
+/** `29 Nov 17:10 · backfill`. A run with an id that a user chose is shown by its id. */
+export function RunName({ run: { run_id, logical_date }, title }: RunNameProps) {
   const [, kind] = GENERATED.exec(run_id) ?? []
   if (kind === undefined) return <Id id={run_id} />
   return (
     <>
-      <Time at={logical_date} show="short" title={run_id} /> <span class="kind">· {kind}</span>
+      <Time at={logical_date} show="short" title={title === null ? null : run_id} /> <span class="kind">· {kind}</span>
     </>
   )
 }

@@ -56,7 +56,7 @@ describe('pages', () => {
   afterAll(() => site.close())
 
   test('the grid and the graph have one node for a mapped task, with how many elements have ended', async () => {
-    expect((await site.get(`/dags/${mapped.id}`)).text).toContain('title="load_page: failed, 120 of 120')
+    expect((await site.get(`/dags/${mapped.id}`)).text).toContain('title="failed, 120 of 120')
     const { text } = await site.get(`${run}/graph`)
     expect(text).toContain('aria-label="3 tasks"')
     expect(text).toContain('120 of 120 · failed')

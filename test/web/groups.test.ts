@@ -84,7 +84,11 @@ describe('pages', () => {
   })
   afterAll(() => site.close())
 
-  const cells = (text: string) => [...text.matchAll(/title="([\w.]+: [^",]+)/g)].map(([, title]) => title)
+  const cells = (text: string) =>
+    [...(text.split('</table>')[0] ?? '').matchAll(/<th scope="row".*?(?=<\/tr>)/gs)].map(([row]) => {
+      const [head, cell] = row.split('<td>')
+      return `${head?.replace(/<span.*|<[^>]*>/g, '')}: ${/title="([^",]+)/.exec(cell ?? '')?.[1]}`
+    })
 
   test('the grid shows the state of a folded group', async () => {
     const folded = await site.get(`/dags/${grouped.id}`)

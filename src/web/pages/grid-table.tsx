@@ -7,7 +7,8 @@ import { type Row, toggled } from '../fold-groups.ts'
 import { Duration, durationOf, Id, Scroll, stateWords } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import type { GridCell } from '../queries/runs.ts'
-import { RunName, runName } from '../run-name.tsx'
+import { RunName } from '../run-name.tsx'
+import type { TaskCodes } from '../task-codes.ts'
 import type { Chosen } from './grid-details.tsx'
 import { number, tasksOf } from './pick.tsx'
 
@@ -16,10 +17,8 @@ export const MOST_ROWS = 100
 const MOST_COLUMNS = 60
 /** Bytes of all cells. */
 const MOST_BYTES = 118_000
-/** Bytes of the head of a column, and of a cell without the id of its task and without the filters. */
-const [HEAD_BYTES, CELL_BYTES] = [550, 76]
-/** Characters of the id of a task in the tooltip of a cell. */
-const MOST_TITLE = 40
+/** Bytes of the head of a column, and of a cell without the filters. */
+const [HEAD_BYTES, CELL_BYTES] = [340, 63]
 
 /** `elements`: `412 of 500`. */
 export type ShownCell = Omit<GridCell, 'try_number'> & { try_number?: number; elements?: string }
@@ -31,9 +30,7 @@ export type ShownCell = Omit<GridCell, 'try_number'> & { try_number?: number; el
  * @param base the query that each cell repeats
  */
 export function columnsFor(rows: readonly Row[], base: string): number {
-  const column = rows
-    .slice(0, MOST_ROWS)
-    .reduce((sum, { id }) => sum + CELL_BYTES + id.length + Math.min(id.length, MOST_TITLE) + base.length, HEAD_BYTES)
+  const column = HEAD_BYTES + Math.min(rows.length, MOST_ROWS) * (CELL_BYTES + base.length)
   const most = rows.length === 0 ? 25 : MOST_COLUMNS
   return Math.max(5, Math.min(most, Math.floor(MOST_BYTES / column)))
 }
@@ -49,18 +46,25 @@ interface GridProps {
   /** The query of the page without the chosen run or task. */
   base: string
   at: Chosen | undefined
+  codes: TaskCodes
 }
 
 /** Runs are columns, tasks and groups are rows. A link in it reloads only the live part, so the page does not scroll. */
-export function Grid({ dagId, rows, runs, cells, filters, base, at }: GridProps) {
+export function Grid({ dagId, rows, runs, cells, filters, base, at, codes }: GridProps) {
   const byRun = new Map(cells.map((cell) => [`${cell.run}/${cell.task_id}`, cell]))
   const known = new Set(rows.map(({ id }) => id))
   const others = new Set(cells.map(({ task_id }) => task_id).filter((id) => !known.has(id)))
   const all: Row[] = [...rows, ...[...others].map((id) => ({ id, open: false, depth: 0 }))]
   const longest = Math.max(1, ...runs.map((run) => durationOf(run.start_date, run.end_date) ?? 0))
   const prefix = `${base === '?' ? '?' : `${base}&`}at=`
-  const cellOf = (run: RunRow, row: Row) =>
-    cellText(byRun.get(`${run.id}/${row.id}`), row.members?.length, prefix, `${at?.run.id}/${at?.instance?.task_id}`)
+  const chosen = `${at?.run.id}/${at?.instance?.task_id}`
+  const cellOf = (run: RunRow, { id, members }: Row) => {
+    const cell = byRun.get(`${run.id}/${id}`)
+    const code = codes.codeOf(id)
+    const task = code === undefined ? `/${encodeURIComponent(id)}` : `.${code}`
+    const href = `${prefix}${run.id}${members ? '' : task}`
+    return cell && cellText(cell, members?.length, href, `${run.id}/${id}` === chosen)
+  }
   return (
     <section
       class="grid-part"
@@ -89,10 +93,11 @@ export function Grid({ dagId, rows, runs, cells, filters, base, at }: GridProps)
           <tbody>
             {all.slice(0, MOST_ROWS).map((row) => (
               <tr>
-                <th scope="row" class={row.depth > 0 ? `depth-${Math.min(3, row.depth)}` : undefined}>
+                <th scope="row" class={classOf(row)}>
                   {row.members ? <GroupLink row={row} href={toggled(rows, row, filters)} /> : <Id id={row.id} />}
                 </th>
-                {raw(runs.map((run) => `<td>${cellOf(run, row)}`).join(''))}
+                {/* The end tag of a cell is optional. */}
+                {raw(runs.map((run) => `<td>${cellOf(run, row) ?? ''}`).join(''))}
               </tr>
             ))}
           </tbody>
@@ -109,6 +114,14 @@ export function Grid({ dagId, rows, runs, cells, filters, base, at }: GridProps)
       )}
     </section>
   )
+}
+
+/** Characters of a task id that stays on one line on a wide screen. */
+const MOST_ON_ONE_LINE = 24
+
+function classOf({ id, depth }: Row): string | undefined {
+  const classes = [depth > 0 && `depth-${Math.min(3, depth)}`, id.length <= MOST_ON_ONE_LINE && 'short']
+  return classes.filter(Boolean).join(' ') || undefined
 }
 
 function GroupLink({ row, href }: { row: Row; href: string }) {
@@ -137,28 +150,27 @@ function RunHead({ run, longest, href, isChosen }: RunHeadProps) {
       class="run-bar"
       id={`run-${run.id}`}
       href={href}
-      title={`${runName(run)}: ${run.state}, ${humanDuration(ms)}`}
+      title={`${run.run_id}: ${run.state}, ${humanDuration(ms)}`}
       aria-current={isChosen ? 'true' : undefined}
     >
       <span class="run-label">
-        <RunName run={run} />
+        <RunName run={run} title={null} />
       </span>
-      <svg width="18" height="60" role="img" aria-label={`${run.state}, ${humanDuration(ms)}`}>
-        <rect class={run.state} x="2" y={60 - height} width="14" height={height} rx="2" />
+      <svg aria-hidden="true">
+        <rect class={run.state} y={60 - height} height={height} />
       </svg>
     </a>
   )
 }
 
 /**
- * Text, because a page has hundreds of cells. The tab key skips them: keyboard users choose a run, and then its tasks.
+ * Text, because a page has hundreds of cells, and short: the row names the task, and `success` needs no class. The tab
+ * key skips the cells: keyboard users choose a run, and then its tasks.
  *
  * @param tasks the number of tasks of a group
- * @param chosen `17/extract`
  */
-function cellText(cell: ShownCell | undefined, tasks: number | undefined, prefix: string, chosen: string): string {
-  if (cell === undefined) return ''
-  const { run, task_id, state, try_number = 1, duration_ms, elements } = cell
+function cellText(cell: ShownCell, tasks: number | undefined, href: string, isChosen: boolean): string {
+  const { state, try_number = 1, duration_ms, elements } = cell
   const details = [
     stateWords(state),
     tasks !== undefined && tasksOf(tasks),
@@ -166,14 +178,8 @@ function cellText(cell: ShownCell | undefined, tasks: number | undefined, prefix
     try_number > 1 && `try ${try_number}`,
     duration_ms !== null && humanDuration(duration_ms),
   ]
-  const title = `${task_id.length > MOST_TITLE ? `${task_id.slice(0, MOST_TITLE - 1)}…` : task_id}: ${details.filter(Boolean).join(', ')}`
-  const at = tasks === undefined ? `${run}/${encodeURIComponent(task_id)}` : run
-  const current = `${run}/${task_id}` === chosen ? ' aria-current=true' : ''
-  const href = `${prefix}${at}`.replaceAll('&', '&amp;')
-  // States are plain words; an encoded query has no quotes. A title contains a task id that an older version stored.
-  return `<a class=${state} href="${href}" tabindex=-1 title="${escaped(title)}"${current}></a>`
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
+  const shown = state === 'success' ? '' : `class=${state} `
+  const current = isChosen ? ' aria-current=true' : ''
+  // States are plain words, and an encoded query has no quotes.
+  return `<a ${shown}href="${href.replaceAll('&', '&amp;')}" tabindex=-1 title="${details.filter(Boolean).join(', ')}"${current}></a>`
 }

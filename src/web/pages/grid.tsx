@@ -16,6 +16,7 @@ import { notFound } from '../problem.tsx'
 import { readElements, readGrid, readGroups, runById } from '../queries/runs.ts'
 import { hasRole } from '../rights.ts'
 import type { WebEnv } from '../site.ts'
+import { codesOf } from '../task-codes.ts'
 import { DagPage } from './dag-head.tsx'
 import { GridDetails, readChosen } from './grid-details.tsx'
 import { columnsFor, Grid, MOST_ROWS, type ShownCell } from './grid-table.tsx'
@@ -38,6 +39,12 @@ gridPages.get('/dags/:dag', async (c) => {
   const filters = { ...(state && { state }), ...(before && { before: String(before) }) }
   const withOpen = (query: Record<string, string>) =>
     `?${new URLSearchParams([...Object.entries(query), ...open.map((id): [string, string] => ['open', id])])}`
+  const codes = codesOf(dag?.graph.taskIds ?? [])
+  const [, run, code] = /^(\d{1,15})\.(.{4})$/.exec(c.req.query('at') ?? '') ?? []
+  if (run !== undefined && code !== undefined) {
+    const task = codes.taskOf(code)
+    return c.redirect(withOpen({ ...filters, at: task === undefined ? run : `${run}/${task}` }))
+  }
   const columns = columnsFor(rows, withOpen(filters))
   const runs = await readRuns(site.metadata, { dagId, state, before, limit: Math.max(columns, RUNS + 1) })
   const shown = runs.slice(0, RUNS)
@@ -67,6 +74,7 @@ gridPages.get('/dags/:dag', async (c) => {
                 filters={filters}
                 base={withOpen(filters)}
                 at={at}
+                codes={codes}
               />
               {at && <GridDetails c={c} at={at} close={withOpen(filters)} />}
             </div>
