@@ -28,3 +28,18 @@ export function recorded(part = ''): Recorded[] {
       }
     })
 }
+
+/** A recorded list of launches and when it was recorded. */
+export interface Snapshot extends Recorded {
+  at: Date
+}
+
+/** The times are from the README of the recordings. A date without a time means midnight UTC. */
+export function snapshotsOf(series: string): Snapshot[] {
+  const readme = readFileSync(`${FOLDER}/README.md`, 'utf8')
+  return recorded(series).map((one) => {
+    const [row] = readme.split('\n').filter((line) => line.includes(`\`${one.file}\``))
+    const [, at = ''] = /@ \w+ \((\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?)\)/.exec(row ?? '') ?? []
+    return { ...one, at: new Date(at.includes('T') ? `${at}Z` : at) }
+  })
+}

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { STORED_COLUMNS } from '../../pipelines/launches/columns.ts'
 import { FINAL, type KnownLaunch } from '../../pipelines/launches/launch.ts'
@@ -21,22 +20,7 @@ import { openHttp } from '../../src/connectors/http.ts'
 import { headlineOf, kindOf, linesOf, shortInstant, withoutFooter } from './channel-words.ts'
 import { createLaunchDatabase, type TestDatabase } from './database.ts'
 import { quietLog } from './quiet-log.ts'
-import { type Recorded, recorded } from './recorded.ts'
-
-/** A recorded list of launches and when it was recorded. */
-export interface Snapshot extends Recorded {
-  at: Date
-}
-
-/** The times are from the README of the recordings. A date without a time means midnight UTC. */
-export function snapshotsOf(series: string): Snapshot[] {
-  const readme = readFileSync(new URL('../../../shared/data/ll2-recorded/README.md', import.meta.url), 'utf8')
-  return recorded(series).map((one) => {
-    const [row] = readme.split('\n').filter((line) => line.includes(`\`${one.file}\``))
-    const [, at = ''] = /@ \w+ \((\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?)\)/.exec(row ?? '') ?? []
-    return { ...one, at: new Date(at.includes('T') ? `${at}Z` : at) }
-  })
-}
+import type { Snapshot } from './recorded.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

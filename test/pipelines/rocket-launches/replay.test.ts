@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Volume } from '../../../pipelines/rocket-launches/discord/volume.ts'
 import { FULL } from '../../support/random.ts'
-import { RECORDED, WITHOUT_RECORDED } from '../../support/recorded.ts'
-import { Replay, snapshotsOf, TICK } from '../../support/replay.ts'
+import { RECORDED, snapshotsOf, WITHOUT_RECORDED } from '../../support/recorded.ts'
+import { Replay, TICK } from '../../support/replay.ts'
 
 const DAY = 24 * 3_600_000
 
