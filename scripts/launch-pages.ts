@@ -15,9 +15,8 @@ export async function launchPages(db: Database): Promise<Record<string, string>>
     )
     return `/launches/${rows[0]?.id}`
   }
-  const failed = await db.query<{ id: number }>(
-    `select outbox_id as id from discord_outbox where state = 'dead' limit 1`,
-  )
+  const { rows } = await db.query<{ id: number }>("select outbox_id as id from discord_outbox where state = 'unknown'")
+  const message = `/outbox/${rows[0]?.id}`
   return {
     board: '/',
     launch: await launch(NEXT),
