@@ -143,6 +143,7 @@ const PAGES = [
   '/?show=past',
   '/?show=past&status=failure',
   '/?q=launch+72',
+  '/?month',
   '/figures',
   '/figures?years=5',
   '/launches/00000000-0000-4000-8000-000000007200',

@@ -27,6 +27,7 @@ import { FiguresPage } from './board/figures-page.tsx'
 import { type Home, HomePage, PER_PAGE } from './board/home.tsx'
 import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
+import { MOST_IN_MONTH } from './board/month-calendar.tsx'
 import { ChangePage, OutboxPage } from './board/outbox.tsx'
 import * as query from './board/query.ts'
 import { ReaderContext, readerOf } from './board/reader.ts'
@@ -87,7 +88,7 @@ board.get('/launches.json', async (c) => {
 
 board.get('/launches.ics', async (c) => {
   const { db, now } = c.var.board
-  const filter = filterOf(c)
+  const filter = { ...filterOf(c), month: '' }
   const at = now()
   const [upcoming, flown] = await Promise.all([
     filter.past ? [] : emptyIfNoTables(query.boardLaunches(db, filter, { now: at, limit: PER_FILE }), []),
@@ -202,12 +203,17 @@ const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
 async function homeOf(c: WebContext): Promise<Home> {
   const { db, now: clock, settings, base } = c.var.board as WebEnv<Settings>['Variables']['board']
-  const [now, filter, page] = [clock(), filterOf(c), pageOf(c)]
+  const [now, filter] = [clock(), filterOf(c)]
+  const page = filter.month === '' ? pageOf(c) : 1
+  const range =
+    filter.month === ''
+      ? { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }
+      : { now, limit: MOST_IN_MONTH, around: true }
   // Read the mark before the data: a change in between then triggers a refresh.
   const live = await liveOf(c)
   const [featured, launches, total, facets, age] = await Promise.all([
     emptyIfNoTables(query.featuredLaunch(db, now), undefined),
-    emptyIfNoTables(query.boardLaunches(db, filter, { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }), []),
+    emptyIfNoTables(query.boardLaunches(db, filter, range), []),
     emptyIfNoTables(query.countLaunches(db, filter, now), 0),
     emptyIfNoTables(readFacets(db, filter, now), NO_FACETS),
     emptyIfNoTables(dataAge(db, settings, now), NO_AGE),

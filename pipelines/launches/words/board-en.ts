@@ -37,6 +37,23 @@ export const BOARD_EN = {
     submit: 'Search',
     clear: 'Clear',
   },
+  /** The views of the same launches. */
+  views: { label: 'View', list: 'List', calendar: 'Calendar', map: 'Map' },
+  calendar: {
+    launchesIn: (month: string) => `Launches in ${month}`,
+    months: 'Months',
+    thisMonth: 'This month',
+    utc: 'Days and times are in UTC.',
+    local: 'Days and times are in your time zone; days without a time are in UTC.',
+    longer: 'Launches known only to a quarter or longer are',
+    inTheList: 'in the list',
+    most: (launches: number) => `The calendar shows the first ${launches} launches.`,
+    none: 'No launch in this month',
+    noneMatches: 'No launch in this month matches',
+    beside: 'Look at the months before and after it.',
+    someWeek: 'Some time this week',
+    someTime: (month: string) => `Some time in ${month}`,
+  },
   pages: {
     label: 'Pages',
     earlier: 'Earlier page',

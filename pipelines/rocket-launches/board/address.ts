@@ -1,4 +1,5 @@
 import type { WebContext } from 'tminus/web'
+import { isMonth, monthKey } from './month.ts'
 import type { LaunchFilter } from './query.ts'
 
 /** Launch Library's status ids by their names in addresses. */
@@ -21,8 +22,10 @@ export function filterOf(c: WebContext): LaunchFilter {
       .replace(/\p{Cc}/gu, ' ')
       .trim()
       .slice(0, 200)
+  const month = monthOf(c)
   return {
-    past: text('show') === 'past',
+    past: month === '' && text('show') === 'past',
+    month,
     search: text('q'),
     provider: text('provider'),
     country: text('country'),
@@ -32,10 +35,19 @@ export function filterOf(c: WebContext): LaunchFilter {
   }
 }
 
+/** The month that an address names, else the present month. Empty without the parameter. */
+function monthOf(c: WebContext): string {
+  const month = c.req.query('month')
+  if (month === undefined) return ''
+  return isMonth(month) ? month : monthKey(c.var.board.now())
+}
+
 /** The parameters of an address that name a filter. */
-export function paramsOf({ past, search, exact, provider, country, orbit, status }: LaunchFilter): [string, string][] {
+export function paramsOf(filter: LaunchFilter): [string, string][] {
+  const { past, month, search, exact, provider, country, orbit, status } = filter
   const params = Object.entries({
     show: past ? 'past' : '',
+    month,
     q: search,
     provider,
     country,
@@ -53,7 +65,12 @@ export function queryOf(filter: LaunchFilter, page: number): string {
   return query.size === 0 ? '' : `?${query}`
 }
 
-/** True if the filter leaves out launches of its list. */
+/** The whole list or month of a filter. */
+export function unfiltered({ past, month }: LaunchFilter): LaunchFilter {
+  return { past, month, search: '', exact: false, provider: '', country: '', orbit: '', status: '' }
+}
+
+/** True if the filter leaves out launches of its list or month. */
 export function isNarrow(filter: LaunchFilter): boolean {
-  return paramsOf({ ...filter, past: false }).length > 0
+  return paramsOf({ ...filter, past: false, month: '' }).length > 0
 }

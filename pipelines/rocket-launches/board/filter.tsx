@@ -1,5 +1,5 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { isNarrow, paramsOf, queryOf, STATUSES } from './address.ts'
+import { isNarrow, paramsOf, queryOf, STATUSES, unfiltered } from './address.ts'
 import type { FacetName, Facets } from './facets.ts'
 import type { LaunchFilter } from './query.ts'
 import { type Reader, useReader } from './reader.ts'
@@ -30,7 +30,7 @@ export function Filter({ filter, facets, total, base }: FilterProps) {
         <span class="muted" id="part-count" data-part>
           {search.count(total)}
         </span>
-        {isNarrow(filter) && <a href={filter.past ? `${base}/?show=past` : `${base}/`}>{search.clear}</a>}
+        {isNarrow(filter) && <a href={`${base}/${queryOf(unfiltered(filter), 1)}`}>{search.clear}</a>}
       </form>
       <details class="chips" open={isNarrow({ ...filter, search: '' })}>
         <summary>{search.filters}</summary>

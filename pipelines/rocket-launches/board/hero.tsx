@@ -5,7 +5,7 @@ import { placeText } from '../../launches/launch-facts.ts'
 import { Countdown, LaunchTime, Links, launchPath, Picture, StatusMark } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
 import { useReader } from './reader.ts'
-import { brief, isTimed } from './words.ts'
+import { brief, isTimed, nameParts } from './words.ts'
 
 export interface HeroProps {
   launch: BoardLaunch
@@ -49,10 +49,10 @@ export function Hero({ launch, now, base, lead }: HeroProps) {
   )
 }
 
-/** Launch Library names a launch `rocket | mission`. The mission is shown large. */
+/** The rocket, and the mission in large letters. */
 function Name({ launch }: { launch: BoardLaunch }) {
-  const [, rocket, mission] = /^(.+?) \| (.+)$/.exec(brief(launch.name, 200)) ?? []
-  if (mission === undefined) return <Unbroken text={brief(launch.name, 200)} />
+  const [rocket, mission] = nameParts(launch.name, 200)
+  if (rocket === '') return <Unbroken text={mission} />
   return (
     <>
       <span class="name-rocket">
@@ -65,7 +65,7 @@ function Name({ launch }: { launch: BoardLaunch }) {
 }
 
 /** Keeps a short word such as `CRS-2` on one line. */
-function Unbroken({ text }: { text: string }) {
+export function Unbroken({ text }: { text: string }) {
   return (
     <>
       {text

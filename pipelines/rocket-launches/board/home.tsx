@@ -9,11 +9,14 @@ import type { Facets } from './facets.ts'
 import { Filter, filterText } from './filter.tsx'
 import { Hero } from './hero.tsx'
 import { LaunchList } from './list.tsx'
+import { spanOf } from './month.ts'
+import { MonthCalendar, MonthLinks } from './month-calendar.tsx'
 import { DrawnRocket, Instant, Picture, RelativeTime } from './parts.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { type Reader, readerOf, useReader } from './reader.ts'
 import { descriptionOf, shareOf } from './share.ts'
-import { brief, isTimed } from './words.ts'
+import { Views } from './views.tsx'
+import { brief, isTimed, monthText } from './words.ts'
 
 export interface Home {
   now: Date
@@ -62,7 +65,7 @@ function headOf(home: Home, reader: Reader) {
     const search = filter.search && board.head.with(brief(filter.search, 60))
     const narrowed = filterText(filter, board)
     const by = narrowed && board.head.of(brief(narrowed, 120))
-    const title = `${listTitle(filter, board)}${by}${search}${page > 1 ? board.head.page(page) : ''}`
+    const title = `${headTitle(filter, reader)}${by}${search}${page > 1 ? board.head.page(page) : ''}`
     return { title, description: board.head.live(title), share: { path } }
   }
   const next = featured && `${leadOf(featured, now, board)}: ${brief(featured.name, 100)}`
@@ -73,8 +76,15 @@ function headOf(home: Home, reader: Reader) {
   }
 }
 
-function listTitle({ past }: LaunchFilter, board: Reader['board']): string {
-  return past ? board.pastLaunches : board.upcomingLaunches
+/** The title of the window, which stands alone. */
+function headTitle(filter: LaunchFilter, reader: Reader): string {
+  const title = listTitle(filter, reader)
+  return filter.month === '' ? title : reader.board.calendar.launchesIn(title)
+}
+
+function listTitle({ past, month }: LaunchFilter, reader: Reader): string {
+  if (month !== '') return monthText(spanOf(month).from, reader)
+  return past ? reader.board.pastLaunches : reader.board.upcomingLaunches
 }
 
 function NextLaunch({ home }: { home: Home }) {
@@ -90,39 +100,53 @@ function NextLaunch({ home }: { home: Home }) {
   )
 }
 
-/** The search form, the list and its pages. */
+/** The search form, and the list with its pages or the calendar. */
 function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
-  const { filter, launches, now, base } = home
-  const { board, figures } = useReader()
-  const title = listTitle(filter, board)
+  const { filter, base } = home
+  const title = listTitle(filter, useReader())
   return (
     <section class="coming" aria-labelledby="coming-title">
       <div class="head">
         {isFiltered(home) ? <h1 id="coming-title">{title}</h1> : <h2 id="coming-title">{title}</h2>}
-        <nav class="which" aria-label={board.which}>
-          <a href={href(home, { past: false })} aria-current={filter.past ? undefined : 'page'}>
-            {board.upcoming}
-          </a>
-          <a href={href(home, { past: true })} aria-current={filter.past ? 'page' : undefined}>
-            {board.past}
-          </a>
-          <a href={`${base}/figures`}>{figures.link}</a>
-        </nav>
+        {filter.month === '' ? <Lists home={home} /> : <MonthLinks {...home} />}
+        <Views {...home} />
         <Subscribe c={c} home={home} />
       </div>
       <Filter filter={filter} facets={home.facets} total={home.total} base={base} />
       <div id="part-list" data-part>
-        <LaunchList launches={launches} filter={filter} now={now} base={base} />
-        <Pager home={home} />
+        {filter.month === '' ? (
+          <>
+            <LaunchList {...home} />
+            <Pager home={home} />
+          </>
+        ) : (
+          <MonthCalendar {...home} />
+        )}
       </div>
       <ExportLinks c={c} home={home} />
     </section>
   )
 }
 
-/** A filtered page shows only the list, without the next launch. */
+function Lists({ home }: { home: Home }) {
+  const { board, figures } = useReader()
+  const { past } = home.filter
+  return (
+    <nav class="which" aria-label={board.which}>
+      <a href={href(home, { past: false })} aria-current={past ? undefined : 'page'}>
+        {board.upcoming}
+      </a>
+      <a href={href(home, { past: true })} aria-current={past ? 'page' : undefined}>
+        {board.past}
+      </a>
+      <a href={`${home.base}/figures`}>{figures.link}</a>
+    </nav>
+  )
+}
+
+/** A filtered page shows only the list or the calendar, without the next launch. */
 function isFiltered({ filter, page }: Home): boolean {
-  return filter.past || isNarrow(filter) || page > 1
+  return filter.past || filter.month !== '' || isNarrow(filter) || page > 1
 }
 
 function leadOf({ net, ...launch }: BoardLaunch, now: Date, board: Reader['board']): string {
@@ -221,7 +245,7 @@ function Pager({ home }: { home: Home }) {
 /** Opens the calendar program of the reader. A signed-in user first needs a calendar address of their own. */
 function Subscribe({ c, home: { filter, base } }: { c: WebContext; home: Home }) {
   const { take } = useReader().board
-  const calendar = `${base}/launches.ics${queryOf({ ...filter, past: false }, 1)}`
+  const calendar = `${base}/launches.ics${queryOf({ ...filter, past: false, month: '' }, 1)}`
   const origin = originOf(c)
   const address = origin === undefined ? calendar : `${origin.replace(/^https?/, 'webcal')}${calendar}`
   return (
@@ -233,7 +257,7 @@ function Subscribe({ c, home: { filter, base } }: { c: WebContext; home: Home })
 
 /** Links to the same launches as a calendar and as JSON. A signed-in user needs a calendar address of their own. */
 function ExportLinks({ c, home }: { c: WebContext; home: Home }) {
-  const query = queryOf(home.filter, 1)
+  const query = queryOf({ ...home.filter, month: '' }, 1)
   const signedIn = c.var.viewer.name !== null
   const { take } = useReader().board
   return (

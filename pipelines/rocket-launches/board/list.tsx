@@ -2,7 +2,7 @@
 import { commandFor } from 'tminus'
 import { Empty } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
-import { isNarrow } from './address.ts'
+import { isNarrow, queryOf, unfiltered } from './address.ts'
 import { launchPath, Margin, Picture, RelativeTime, ShortTime, StatusMark } from './parts.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { type Reader, useReader } from './reader.ts'
@@ -95,7 +95,7 @@ function NoLaunches({ filter, base }: { filter: LaunchFilter; base: string }) {
     )
   return (
     <Empty title={past ? none.pastMatches : none.upcomingMatches}>
-      {none.fewer} <a href={past ? `${base}/?show=past` : `${base}/`}>{none.showAll}</a>.
+      {none.fewer} <a href={`${base}/${queryOf(unfiltered(filter), 1)}`}>{none.showAll}</a>.
     </Empty>
   )
 }

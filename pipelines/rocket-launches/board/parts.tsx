@@ -22,15 +22,35 @@ const SHAPES: Readonly<Record<number, [tone: string, d: string]>> = {
 
 export function StatusMark({ launch, short = false }: { launch: StatusOf; short?: boolean }) {
   const { words, board } = useReader()
-  const [tone, d] = SHAPES[launch.status_id ?? 0] ?? ['open', 'M4 8h8']
   return (
-    <span class={`state launch-${tone}`} title={short ? brief(statusText(launch, words)) : undefined}>
-      <svg class="icon" width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
-        <path d={d} />
-      </svg>
-      {brief(short ? (board.short[launch.status_id ?? 0] ?? statusWord(launch)) : statusText(launch, words), 40)}
+    <span class={`state ${statusTone(launch)}`} title={short ? brief(statusText(launch, words)) : undefined}>
+      <StatusIcon launch={launch} />
+      {brief(short ? shortStatus(launch, board) : statusText(launch, words), 40)}
     </span>
   )
+}
+
+/** The shape of a status in the colour of the text. */
+export function StatusIcon({ launch }: { launch: StatusOf }) {
+  const [, d] = shapeOf(launch)
+  return (
+    <svg class="icon" width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
+      <path d={d} />
+    </svg>
+  )
+}
+
+/** The class that sets the colours of a status. */
+export function statusTone(launch: StatusOf): string {
+  return `launch-${shapeOf(launch)[0]}`
+}
+
+export function shortStatus(launch: StatusOf, board: Reader['board']): string {
+  return board.short[launch.status_id ?? 0] ?? statusWord(launch)
+}
+
+function shapeOf({ status_id }: StatusOf): [tone: string, d: string] {
+  return SHAPES[status_id ?? 0] ?? ['open', 'M4 8h8']
 }
 
 type StatusOf = Pick<BoardLaunch, 'status_id' | 'status_name'>
@@ -97,7 +117,8 @@ export function ShortTime({ net }: { net: Date }) {
   )
 }
 
-function utcText(net: Date): string {
+/** `2026-11-21 14:05 UTC` */
+export function utcText(net: Date): string {
   return `${net.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 

@@ -5,6 +5,7 @@ import { containsAllWords } from '../../launches/read-launches.ts'
 import { IS_PRECISE, isUpcoming, launchOrder, NEXT_FIRST } from '../../launches/upcoming.ts'
 import { STATE } from '../discord/outbox.ts'
 import { STATUSES } from './address.ts'
+import { spanAround, spanOf } from './month.ts'
 
 /** A launch as the board shows it. */
 export type BoardLaunch = KnownLaunch & {
@@ -18,6 +19,8 @@ const SHOWN = [...STORED_COLUMNS, 'thumbnail_url'].join(', ')
 export interface LaunchFilter {
   /** False: upcoming launches, nearest first. True: past launches, latest first. */
   past: boolean
+  /** `2026-12`: the launches of this month that are known to the month or better, past or upcoming. Empty: any time. */
+  month: string
   /** Words that must all occur in name, mission, provider, rocket, pad or location. Ignores case and accents. */
   search: string
   /** The provider's full name; empty: all providers. */
@@ -36,18 +39,22 @@ export interface Range {
   now: Date
   limit: number
   offset?: number
+  /** True: also the launches beside the month that its calendar shows. */
+  around?: boolean
 }
 
 const UPCOMING = `(${isUpcoming('$1::timestamptz')} and vanished_at is null)`
 /** A launch that vanished from the list is neither upcoming nor past until its period is over. */
 const PAST = `not ${isUpcoming('$1::timestamptz')}`
+/** A launch whose precision is unknown is shown as known to the month. */
+const IN_MONTH = `(net >= $1::timestamptz and coalesce(net_precision, 7) <= 7 and vanished_at is null)`
 
 /** One page of the matching launches. */
 export async function boardLaunches(db: Queryable, filter: LaunchFilter, range: Range): Promise<BoardLaunch[]> {
   const { rows } = await db.query<BoardLaunch>(
     `select ${SHOWN} from rocket_launches where ${conditionOf(filter)}
      order by ${launchOrder(filter)}
-     limit $8 offset $9`,
+     limit $9 offset $10`,
     [...valuesOf(filter, range), range.limit, range.offset ?? 0],
   )
   return rows
@@ -66,9 +73,11 @@ function conditionOf(filter: LaunchFilter): string {
   return [isListed(filter), ...Object.values(CONDITIONS)].join(' and ')
 }
 
-/** SQL: true for a launch of the list, past or upcoming, with all words of the search. */
-export function isListed({ past }: LaunchFilter): string {
-  return `launch_id is not null and ${past ? PAST : UPCOMING} and ${containsAllWords('search_text', '$2')}`
+/** SQL: true for a launch of the month or list, past or upcoming, with all words of the search. */
+export function isListed({ past, month }: LaunchFilter): string {
+  const which = month === '' ? (past ? PAST : UPCOMING) : IN_MONTH
+  const isBefore = `($8::timestamptz is null or net < $8)`
+  return `launch_id is not null and ${which} and ${isBefore} and ${containsAllWords('search_text', '$2')}`
 }
 
 /** SQL: the last part of the location: `USA` of `Vandenberg SFB, CA, USA`. */
@@ -83,10 +92,12 @@ export const CONDITIONS = {
   exact: `(not $7::boolean or ${IS_PRECISE})`,
 } as const
 
-/** The values of `$1` to `$7` in the conditions. */
-export function valuesOf(filter: LaunchFilter, { now }: Pick<Range, 'now'>): unknown[] {
-  const { search, provider, country, orbit, status, exact } = filter
-  return [now.toISOString(), search.split(/\s+/), provider, country, orbit, STATUSES[status] ?? null, exact]
+/** The values of `$1` to `$8` in the conditions. `$1` is the present; for a month, `$1` and `$8` are its start and end. */
+export function valuesOf(filter: LaunchFilter, { now, around = false }: Pick<Range, 'now' | 'around'>): unknown[] {
+  const { month, search, provider, country, orbit, status, exact } = filter
+  const span = month === '' ? undefined : around ? spanAround(month) : spanOf(month)
+  const values = [search.split(/\s+/), provider, country, orbit, STATUSES[status] ?? null, exact]
+  return [(span?.from ?? now).toISOString(), ...values, span?.to.toISOString() ?? null]
 }
 
 /** How long a launch stays at the top of the board after its T-0. */

@@ -20,10 +20,22 @@ export function periodText({ net, net_precision }: Pick<BoardLaunch, 'net' | 'ne
   return coarseTime(net, precisionOf({ net_precision }), reader.words)
 }
 
+/** `December 2026` */
+export function monthText(at: Date, reader: Reader): string {
+  return formatOf(reader, { month: 'long', year: 'numeric' }).format(at)
+}
+
+/** `[rocket, mission]`: Launch Library names a launch `rocket | mission`. A name of another form is a mission. */
+export function nameParts(name: string | null, longest: number): [rocket: string, mission: string] {
+  const text = brief(name, longest)
+  const [, rocket = '', mission = text] = /^(.+?) \| (.+)$/.exec(text) ?? []
+  return [rocket, mission]
+}
+
 /** The heading above the launch in a list: its month in UTC, or a longer period if only that is known. */
 export function headingOf(launch: Pick<BoardLaunch, 'net' | 'net_precision'>, past: boolean, reader: Reader): string {
   const precision = precisionOf(launch)
-  if (past || precision <= 7) return formatOf(reader, { month: 'long', year: 'numeric' }).format(launch.net)
+  if (past || precision <= 7) return monthText(launch.net, reader)
   const text = periodText(launch, reader).replace(/^(NET|in) /, '')
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
@@ -45,6 +57,11 @@ export function dayText(net: Date, reader: Reader, withYear = false): string {
   return formatOf(reader, withYear ? { ...DAY, year: 'numeric' } : DAY)
     .format(net)
     .replace(',', '')
+}
+
+/** `Sat` */
+export function weekdayText(date: Date, reader: Reader): string {
+  return formatOf(reader, { weekday: 'short' }).format(date)
 }
 
 export function clockText(net: Date): string {

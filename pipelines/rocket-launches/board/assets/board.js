@@ -12,10 +12,40 @@ function zonedTimes(root) {
   for (const time of root.querySelectorAll('time[data-zoned]')) {
     const at = new Date(time.dateTime)
     if (time.dataset.zoned === 'long') time.textContent = long.format(at)
+    else if (time.dataset.zoned === 'clock') time.textContent = clock.format(at)
     else {
       time.children[0].textContent = day.format(at)
       time.children[1].textContent = clock.format(at)
     }
+  }
+}
+
+// Swedish dates are ISO dates: 2026-12-01.
+const isoDay = new Intl.DateTimeFormat('sv-SE', { year: 'numeric', month: '2-digit', day: '2-digit', ...zone })
+
+// Moves launches of the calendar to their days in the reader's zone. A launch that is in none of the days is hidden.
+function zonedDays(root) {
+  for (const calendar of root.querySelectorAll('.calendar')) {
+    const dayOf = (time) => calendar.querySelector(`[data-day="${isoDay.format(new Date(time.dateTime))}"] .entries`)
+    for (const time of calendar.querySelectorAll('time[data-zoned="clock"]')) {
+      const [entry, day] = [time.closest('.entry'), dayOf(time)]
+      entry.hidden = !day
+      day?.append(entry)
+    }
+    // Launches without a time come last in their day.
+    for (const entry of calendar.querySelectorAll('[data-day] .entry')) {
+      if (!entry.querySelector('time')) entry.parentElement.append(entry)
+    }
+    for (const text of calendar.querySelectorAll('[data-in-zone]'))
+      text.hidden = (text.dataset.inZone === 'utc') !== (zone.timeZone === 'UTC')
+  }
+}
+
+function markToday() {
+  const today = isoDay.format(now())
+  for (const day of document.querySelectorAll('[data-day]')) {
+    if (day.dataset.day === today) day.setAttribute('aria-current', 'date')
+    else day.removeAttribute('aria-current')
   }
 }
 
@@ -126,6 +156,8 @@ function show(root) {
   for (const chart of root.querySelectorAll('.slips .scroll')) chart.scrollLeft = chart.scrollWidth
   readClock(root)
   zonedTimes(root)
+  zonedDays(root)
+  markToday()
   relativeTimes(root)
   tick()
 }
@@ -133,6 +165,7 @@ function show(root) {
 show(document)
 setInterval(tick, 1000)
 setInterval(relativeTimes, 20_000)
+setInterval(markToday, 20_000)
 document.addEventListener('tminus:changed', refreshSoon)
 // Refreshes the page when it becomes visible, if it missed a change while it was hidden.
 document.addEventListener('visibilitychange', () => document.hidden || due === undefined || refreshSoon())

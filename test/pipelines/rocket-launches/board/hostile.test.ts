@@ -97,6 +97,8 @@ describe('hostile texts in the tables', () => {
       '/',
       `/?q=${encodeURIComponent(payload)}`,
       `/?provider=${encodeURIComponent(payload)}`,
+      `/?month=${encodeURIComponent(payload)}`,
+      '/?month=2026-11',
       path(id),
     ]) {
       const answer = await site.get(page)
@@ -124,6 +126,7 @@ describe('hostile texts in the tables', () => {
     for (const page of [
       '/',
       '/?show=past',
+      '/?month=2026-11',
       `/?q=${encodeURIComponent(unseen)}`,
       path('turned'),
       '/nothing',
@@ -143,7 +146,7 @@ describe('hostile texts in the tables', () => {
         image_url: null,
         net: '2026-11-23T00:00:00Z',
       })
-    for (const page of ['/', '/?show=past', path('long-7')])
+    for (const page of ['/', '/?show=past', '/?month=2026-11', path('long-7')])
       expect([page, Buffer.byteLength(await site.text(page)) < 150_000]).toEqual([page, true])
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
   })
@@ -162,7 +165,16 @@ describe('hostile texts in the tables', () => {
       `update discord_outbox set facts = case kind when 'card' then '[]'::jsonb else '{"name": 7, "net": "soon"}' end,
          message = case kind when 'card' then '{"embeds": [{"color": -1, "fields": 7}]}'::jsonb end`,
     )
-    for (const page of ['/', '/?show=past', '/launches.json', '/launches.ics', path('odd'), path('early'), path('bc')])
+    for (const page of [
+      '/',
+      '/?show=past',
+      '/?month',
+      '/launches.json',
+      '/launches.ics',
+      path('odd'),
+      path('early'),
+      path('bc'),
+    ])
       expect([page, (await site.get(page)).status]).toEqual([page, 200])
   })
 })
