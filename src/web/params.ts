@@ -159,14 +159,16 @@ function isJson(text: string): boolean {
 export function checkConf(dag: Dag, conf: Record<string, unknown>): ParamErrors {
   const known = Object.keys(dag.params.shape)
   const unknown = dag.params.def.catchall === undefined ? Object.keys(conf).filter((name) => !known.includes(name)) : []
-  const errors: ParamErrors = Object.fromEntries(unknown.map((name) => [name, `'${dag.id}' has no param of this name`]))
+  // A map: each object seems to have an error for `toString` and `constructor`.
+  const errors = new Map(unknown.map((name) => [name, `'${dag.id}' has no param of this name`]))
   const why = whyNotStorable(conf)
-  if (why !== undefined) return { ...errors, '': `The conf ${why}` }
+  if (why !== undefined) return { ...Object.fromEntries(errors), '': `The conf ${why}` }
   const parsed = dag.params.safeParse(conf)
   for (const { path, message, code } of parsed.error?.issues ?? []) {
     const name = String(path[0] ?? '')
     const missing = code === 'invalid_type' && conf[name] === undefined
-    errors[name] ??= missing ? 'This is required' : path.length > 1 ? `${path.slice(1).join('.')}: ${message}` : message
+    const problem = path.length > 1 ? `${path.slice(1).join('.')}: ${message}` : message
+    if (!errors.has(name)) errors.set(name, missing ? 'This is required' : problem)
   }
-  return errors
+  return Object.fromEntries(errors)
 }

@@ -188,6 +188,14 @@ describe('paths and statements', () => {
     following.abort()
     await alive()
   })
+
+  test('a key that Postgres refuses gets a 404, so it cannot stop the streams of others', async () => {
+    for (const kind of ['dag', 'run', 'log']) {
+      const answer = await fetch(`${site.url}/live/${kind}/a%00b`)
+      await answer.body?.cancel()
+      expect([kind, answer.status]).toEqual([kind, 404])
+    }
+  })
 })
 
 describe('too large or too slow:', () => {

@@ -110,6 +110,12 @@ describe('a form made from params', () => {
     const loose = dag('loose', { params: z.looseObject({}) }, () => {})
     expect(checkConf(loose, { anything: 1 })).toEqual({})
   })
+
+  test.each(['toString', 'constructor', 'valueOf', 'other'])('limits hold for a value with the name %s', (name) => {
+    const limited = dag('limited', { params: z.object({}).catchall(z.int().max(5)) }, () => {})
+    expect(checkConf(limited, { [name]: 5 })).toEqual({})
+    expect(Object.entries(checkConf(limited, { [name]: 999 }))).toEqual([[name, expect.stringContaining('5')]])
+  })
 })
 
 test.each([

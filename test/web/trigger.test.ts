@@ -42,12 +42,15 @@ describe('the trigger form', () => {
     })
   })
 
-  test('rejects a logical date that is none, and keeps what was entered', async () => {
-    const { status, text } = await send({ name: 'abc', ':logical_date': 'tomorrow' })
-    expect(status).toBe(400)
-    expect(text).toContain('Expected a date and time after 1900')
-    expect(text).toContain('value="abc"')
-  })
+  test.each(['tomorrow', '2026-02-31T10:00', '9999-12-31T24:00'])(
+    'rejects the logical date %s, and keeps what was entered',
+    async (date) => {
+      const { status, text } = await send({ name: 'abc', ':logical_date': date })
+      expect(status).toBe(400)
+      expect(text).toContain('Expected a date and time after 1900')
+      expect(text).toContain('value="abc"')
+    },
+  )
 
   test('a box without a tick means false if the param has a default, else the param is omitted', async () => {
     const { text } = await site.get(path)
@@ -97,6 +100,23 @@ describe('the JSON view of the trigger form', () => {
     const kept = await send({ ':view': 'json', ':conf': '{"typo": 1}', ':show': 'form' })
     expect(kept.text).toContain('{&quot;typo&quot;: 1}')
     expect(kept.text).toContain('has no param of this name')
+  })
+
+  test.each([3_000, 100_000])(
+    'says that values of %i levels cannot be stored, and keeps the fields',
+    async (levels) => {
+      const only = `${'['.repeat(levels)}${']'.repeat(levels)}`
+      const { status, text } = await send({ name: 'abc', only, ':show': 'json' })
+      expect([status, text.includes('nested more than 100 levels deep')]).toEqual([200, true])
+      expect(text).toContain(only)
+      expect(text.length).toBeLessThan(only.length + 10_000)
+    },
+  )
+
+  test('a long value of many levels stays about as long', async () => {
+    const only = `${'['.repeat(90)}${'1,'.repeat(10_000)}1${']'.repeat(90)}`
+    const { text } = await send({ name: 'abc', only, ':show': 'json' })
+    expect(text.length).toBeLessThan(only.length + 10_000)
   })
 })
 

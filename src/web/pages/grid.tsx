@@ -34,8 +34,10 @@ gridPages.get('/dags/:dag', async (c) => {
   const mark = await site.markOf('dag', dagId)
   const state = DAG_RUN_STATES.find((one) => one === c.req.query('state')) ?? null
   const before = /^\d{1,15}$/.test(c.req.query('before') ?? '') ? Number(c.req.query('before')) : null
-  const open = c.req.queries('open') ?? []
-  const rows = rowsOf(dag?.graph.nodes ?? [], openGroups(open))
+  const asked = c.req.queries('open') ?? []
+  const rows = rowsOf(dag?.graph.nodes ?? [], openGroups(asked))
+  // Each link repeats these, so they are never more than the open groups of the dag.
+  const open = asked.includes('*') ? ['*'] : rows.filter((row) => row.open).map(({ id }) => id)
   const filters = { ...(state && { state }), ...(before && { before: String(before) }) }
   const withOpen = (query: Record<string, string>) =>
     `?${new URLSearchParams([...Object.entries(query), ...open.map((id): [string, string] => ['open', id])])}`

@@ -79,15 +79,25 @@ function switched(
   errors: ParamErrors,
 ): { entered: Entered; errors: ParamErrors } {
   const fields = paramFields(dag)
+  // Values that cannot be stored, such as those of too many levels, cannot be written as JSON either.
+  if ('' in errors) return { entered, errors }
   if (view === 'json') {
     const defaults = Object.fromEntries(fields.map(({ name, standard }) => [name, standard]))
-    const json = entered.view === 'json' ? entered.json : JSON.stringify({ ...defaults, ...conf }, null, 2)
+    const json = entered.view === 'json' ? entered.json : indented({ ...defaults, ...conf })
     return { entered: { ...entered, view, json }, errors: {} }
   }
-  const isLost = '' in errors || Object.keys(conf).some((name) => !fields.some((field) => field.name === name))
+  const isLost = Object.keys(conf).some((name) => !fields.some((field) => field.name === name))
   if (isLost) return { entered, errors }
   const texts = fields.map(({ name }) => [name, name in conf ? textOf(conf[name]) : ''])
   return { entered: { ...entered, view, fields: Object.fromEntries(texts) }, errors: {} }
+}
+
+const MOST_INDENTED = 10_000
+
+/** JSON text. A long one is not indented, because indents of many levels could make it a hundred times longer. */
+function indented(conf: Record<string, unknown>): string {
+  const text = JSON.stringify(conf)
+  return text.length > MOST_INDENTED ? text : JSON.stringify(conf, null, 2)
 }
 
 interface TriggerProps {
