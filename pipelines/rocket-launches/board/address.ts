@@ -28,6 +28,7 @@ export function filterOf(c: WebContext): LaunchFilter {
     month,
     search: text('q'),
     provider: text('provider'),
+    rocket: text('rocket'),
     country: text('country'),
     orbit: text('orbit'),
     status: Object.hasOwn(STATUSES, text('status')) ? text('status') : '',
@@ -44,12 +45,13 @@ function monthOf(c: WebContext): string {
 
 /** The parameters of an address that name a filter. */
 export function paramsOf(filter: LaunchFilter): [string, string][] {
-  const { past, month, search, exact, provider, country, orbit, status } = filter
+  const { past, month, search, exact, provider, rocket, country, orbit, status } = filter
   const params = Object.entries({
     show: past ? 'past' : '',
     month,
     q: search,
     provider,
+    rocket,
     country,
     orbit,
     status,
@@ -67,7 +69,7 @@ export function queryOf(filter: LaunchFilter, page: number): string {
 
 /** The whole list or month of a filter. */
 export function unfiltered({ past, month }: LaunchFilter): LaunchFilter {
-  return { past, month, search: '', exact: false, provider: '', country: '', orbit: '', status: '' }
+  return { past, month, search: '', exact: false, provider: '', rocket: '', country: '', orbit: '', status: '' }
 }
 
 /** True if the filter leaves out launches of its list or month. */

@@ -2,17 +2,23 @@ import type { Queryable } from 'tminus/db'
 import { STATUSES } from './address.ts'
 import { CONDITIONS, COUNTRY, isListed, type LaunchFilter, valuesOf } from './query.ts'
 
-export type FacetName = 'provider' | 'country' | 'orbit' | 'status'
+export type FacetName = 'provider' | 'rocket' | 'country' | 'orbit' | 'status'
 
 /** The values that a list can be filtered by, the most frequent first, with the launches that each would leave. */
 export type Facets = Readonly<Record<FacetName, readonly { value: string; launches: number }[]>>
 
-export const NO_FACETS: Facets = { provider: [], country: [], orbit: [], status: [] }
+export const NO_FACETS: Facets = { provider: [], rocket: [], country: [], orbit: [], status: [] }
 
 /** The most values of one kind. */
 const MOST = 14
 
-const VALUES = { provider: 'provider', country: COUNTRY, orbit: 'orbit', status: 'status_id::text' } as const
+const VALUES = {
+  provider: 'provider',
+  rocket: 'rocket',
+  country: COUNTRY,
+  orbit: 'orbit',
+  status: 'status_id::text',
+} as const
 const NAMES = Object.keys(VALUES) as FacetName[]
 
 /** Each kind counts the launches that match all filters of the other kinds. So another value of a kind can be chosen. */
@@ -33,6 +39,7 @@ export async function readFacets(db: Queryable, filter: LaunchFilter, now: Date)
   return {
     ...NO_FACETS,
     provider: of('provider'),
+    rocket: of('rocket'),
     country: of('country'),
     orbit: of('orbit'),
     status: statuses(of('status')),

@@ -4,11 +4,11 @@ import { type Child, Empty, Page, Table, type WebContext } from 'tminus/web'
 import { assetLinks } from './assets.ts'
 import { type Figures, type FiguresName, YEARS } from './figures.ts'
 import type { FiguresRange, Tally } from './figures-query.ts'
+import { LaunchesOf, type LaunchesOfProps } from './launches-of.tsx'
 import { MonthChart } from './month-chart.tsx'
 import { OUTCOMES } from './outcomes.ts'
 import { readerOf, useReader } from './reader.ts'
 import { SlipTable } from './slip-table.tsx'
-import { brief } from './words.ts'
 
 interface FiguresProps {
   base: string
@@ -52,7 +52,7 @@ export function FiguresPage({ c, ...props }: FiguresProps & { c: WebContext }) {
       )}
       <Part name="slips" title={words.slips.title} {...props}>
         <p class="muted">{words.slips.about}</p>
-        <SlipTable slips={figures.slips.slice(0, MAX_SHOWN)} />
+        <SlipTable slips={figures.slips.slice(0, MAX_SHOWN)} base={base} />
         <More all={figures.slips.length} />
       </Part>
     </Page>
@@ -100,10 +100,10 @@ function Outcomes(props: FiguresProps) {
       </Part>
       <Part name="rockets" title={words.rockets.title} {...props}>
         <p class="muted">{words.rateAbout}</p>
-        <Rates {...words.rockets} tallies={rockets} />
+        <Rates {...words.rockets} tallies={rockets} by="rocket" base={props.base} />
       </Part>
       <Part name="providers" title={words.providers.title} {...props}>
-        <Rates {...words.providers} tallies={providers} />
+        <Rates {...words.providers} tallies={providers} by="provider" base={props.base} />
       </Part>
     </>
   )
@@ -133,10 +133,10 @@ interface PartProps {
 }
 
 /** The first rows of a table with bars. */
-function Rates({ title, name, tallies }: Omit<TallyProps, 'withBars'>) {
+function Rates({ title, name, tallies, ...listed }: Omit<TallyProps, 'listed'> & Omit<LaunchesOfProps, 'value'>) {
   return (
     <>
-      <TallyTable title={title} name={name} tallies={tallies.slice(0, MAX_SHOWN)} withBars />
+      <TallyTable title={title} name={name} tallies={tallies.slice(0, MAX_SHOWN)} listed={listed} />
       <More all={tallies.length} />
     </>
   )
@@ -151,16 +151,17 @@ interface TallyProps {
   title: string
   name: string
   tallies: readonly Tally[]
-  withBars?: boolean
+  /** The rows are rockets or providers: each has a bar, and links to the list of its launches. */
+  listed?: Omit<LaunchesOfProps, 'value'>
 }
 
-/** Counts by outcome; with a bar of the shares in each row if asked for. */
-function TallyTable({ title, name, tallies, withBars = false }: TallyProps) {
+/** Counts by outcome. */
+function TallyTable({ title, name, tallies, listed }: TallyProps) {
   const { figures } = useReader()
   const { outcomes } = figures
   const columns = [
     name,
-    ...(withBars ? [figures.share] : []),
+    ...(listed ? [figures.share] : []),
     { number: figures.rate },
     { number: figures.launches },
     ...OUTCOMES.map((outcome) => ({ number: outcomes[outcome] })),
@@ -169,8 +170,8 @@ function TallyTable({ title, name, tallies, withBars = false }: TallyProps) {
     <Table name={title} columns={columns}>
       {tallies.map((tally) => (
         <tr>
-          <th scope="row">{brief(tally.key, 60) || figures.unknown}</th>
-          {withBars && (
+          <th scope="row">{listed ? <LaunchesOf {...listed} value={tally.key} /> : tally.key}</th>
+          {listed && (
             <td class="bar-cell">
               <OutcomeBar tally={tally} />
             </td>

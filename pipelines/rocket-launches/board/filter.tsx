@@ -13,7 +13,7 @@ interface FilterProps {
   base: string
 }
 
-/** The search form with the number of launches that match, and below it the filters. */
+/** The search form with the number of launches that match, the filters that are on, and all filters. */
 export function Filter({ filter, facets, total, base }: FilterProps) {
   const { search } = useReader().board
   return (
@@ -32,7 +32,8 @@ export function Filter({ filter, facets, total, base }: FilterProps) {
         </span>
         {isNarrow(filter) && <a href={`${base}/${queryOf(unfiltered(filter), 1)}`}>{search.clear}</a>}
       </form>
-      <details class="chips" open={isNarrow({ ...filter, search: '' })}>
+      <FiltersOn filter={filter} base={base} />
+      <details class="chips">
         <summary>{search.filters}</summary>
         <dl>
           {GROUPS.map((name) => (
@@ -52,7 +53,28 @@ export function Filter({ filter, facets, total, base }: FilterProps) {
   )
 }
 
-const GROUPS = ['provider', 'country', 'orbit', 'status'] as const
+/** Each filter that is on, as a link that turns it off. */
+function FiltersOn({ filter, base }: Pick<FilterProps, 'filter' | 'base'>) {
+  const { board } = useReader()
+  const { search } = board
+  const values = GROUPS.filter((name) => filter[name] !== '').map((name) => ({
+    text: `${search[name]}: ${valueText(name, filter[name], board)}`,
+    without: { ...filter, [name]: '' },
+  }))
+  const all = [...values, ...(filter.exact ? [{ text: search.exactOnly, without: { ...filter, exact: false } }] : [])]
+  if (all.length === 0) return null
+  return (
+    <p class="filters-on">
+      {all.map(({ text, without }) => (
+        <a class="chip set" href={`${base}/${queryOf(without, 1)}`} aria-label={search.turnOff(text)}>
+          {text} <span aria-hidden="true">×</span>
+        </a>
+      ))}
+    </p>
+  )
+}
+
+const GROUPS = ['provider', 'rocket', 'country', 'orbit', 'status'] as const
 
 /** The values of one kind, each with the number of launches that it leaves. A value that is on turns itself off. */
 function Group({ name, filter, facets, base }: { name: FacetName } & Omit<FilterProps, 'total'>) {

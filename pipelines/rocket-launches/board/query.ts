@@ -25,6 +25,8 @@ export interface LaunchFilter {
   search: string
   /** The provider's full name; empty: all providers. */
   provider: string
+  /** The rocket's name; empty: all rockets. */
+  rocket: string
   /** The last part of the location; empty: all. */
   country: string
   /** Launch Library's name of the orbit; empty: all. */
@@ -54,7 +56,7 @@ export async function boardLaunches(db: Queryable, filter: LaunchFilter, range: 
   const { rows } = await db.query<BoardLaunch>(
     `select ${SHOWN} from rocket_launches where ${conditionOf(filter)}
      order by ${launchOrder(filter)}
-     limit $9 offset $10`,
+     limit $10 offset $11`,
     [...valuesOf(filter, range), range.limit, range.offset ?? 0],
   )
   return rows
@@ -86,18 +88,19 @@ export const COUNTRY = `btrim(split_part(location, ',', -1))`
 /** SQL: true for a launch that matches one part of a filter; also true if the filter lacks that part. */
 export const CONDITIONS = {
   provider: `($3 = '' or strpos(search_text, launch_fold($3)) > 0 and launch_fold(provider) = launch_fold($3))`,
+  rocket: `($9 = '' or rocket = $9)`,
   country: `($4 = '' or ${COUNTRY} = $4)`,
   orbit: `($5 = '' or orbit = $5)`,
   status: `($6::int is null or status_id = $6)`,
   exact: `(not $7::boolean or ${IS_PRECISE})`,
 } as const
 
-/** The values of `$1` to `$8` in the conditions. `$1` is the present; for a month, `$1` and `$8` are its start and end. */
+/** The values of `$1` to `$9` in the conditions. `$1` is the present; for a month, `$1` and `$8` are its start and end. */
 export function valuesOf(filter: LaunchFilter, { now, around = false }: Pick<Range, 'now' | 'around'>): unknown[] {
-  const { month, search, provider, country, orbit, status, exact } = filter
+  const { month, search, provider, rocket, country, orbit, status, exact } = filter
   const span = month === '' ? undefined : around ? spanAround(month) : spanOf(month)
   const values = [search.split(/\s+/), provider, country, orbit, STATUSES[status] ?? null, exact]
-  return [(span?.from ?? now).toISOString(), ...values, span?.to.toISOString() ?? null]
+  return [(span?.from ?? now).toISOString(), ...values, span?.to.toISOString() ?? null, rocket]
 }
 
 /** How long a launch stays at the top of the board after its T-0. */

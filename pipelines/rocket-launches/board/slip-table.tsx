@@ -2,8 +2,8 @@
 import { commandFor } from 'tminus'
 import { Empty, Table } from 'tminus/web'
 import type { ProviderSlips } from './figures-query.ts'
+import { LaunchesOf } from './launches-of.tsx'
 import { useReader } from './reader.ts'
-import { brief } from './words.ts'
 
 const DELAYS = [
   ['median', 'median_ms'],
@@ -11,7 +11,7 @@ const DELAYS = [
 ] as const
 
 /** How often and how far the launches of each provider slipped. */
-export function SlipTable({ slips }: { slips: readonly ProviderSlips[] }) {
+export function SlipTable({ slips, base }: { slips: readonly ProviderSlips[]; base: string }) {
   const { figures } = useReader()
   const words = figures.slips
   if (slips.length === 0)
@@ -32,7 +32,9 @@ export function SlipTable({ slips }: { slips: readonly ProviderSlips[] }) {
     <Table name={words.title} columns={columns}>
       {slips.map((one) => (
         <tr>
-          <th scope="row">{brief(one.provider, 60) || figures.unknown}</th>
+          <th scope="row">
+            <LaunchesOf base={base} by="provider" value={one.provider} />
+          </th>
           <td class="bar-cell">
             <svg class="share-bar" width="100%" height="12" aria-hidden="true">
               <rect class="of-slipped" width={`${((one.slipped / one.launches) * 100).toFixed(2)}%`} height="12" />

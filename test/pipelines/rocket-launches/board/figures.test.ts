@@ -107,6 +107,21 @@ describe('figures of past launches', () => {
       expect(main).toContain(`/figures/${name}.csv?years=3`)
   })
 
+  test('a rocket and a provider link to the list of their past launches, an unknown one does not', async () => {
+    const page = await site.text('/figures')
+    const main = page.slice(page.indexOf('<main'), page.indexOf('</main>'))
+    const links = [...main.matchAll(/<th scope="row"><a href="([^"]*)">(.*?)<\/a>/g)]
+    expect(links.map(([, href, text]) => [text, href?.replaceAll('&amp;', '&')])).toEqual([
+      ['Falcon 9', '/?show=past&rocket=Falcon+9'],
+      ['=1+1&lt;b&gt;', '/?show=past&rocket=%3D1%2B1%3Cb%3E'],
+      ['SpaceX', '/?show=past&provider=SpaceX'],
+      ['Rocket Lab', '/?show=past&provider=Rocket+Lab'],
+      ['SpaceX', '/?show=past&provider=SpaceX'],
+      ['Rocket Lab', '/?show=past&provider=Rocket+Lab'],
+    ])
+    expect(await names('?show=past&rocket=%3D1%2B1%3Cb%3E')).toEqual(['failure'])
+  })
+
   test('an unknown period is three years, and an unknown file is not found', async () => {
     expect(await csv('months.csv?years=999999')).toEqual(await csv('months.csv?years=3'))
     for (const name of ['none', 'constructor']) expect((await site.get(`/figures/${name}.csv`)).status).toBe(404)

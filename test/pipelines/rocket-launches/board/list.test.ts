@@ -58,12 +58,17 @@ test('says how many launches match, and subscribes to their calendar', async () 
 
 const place = (name: string) => ({ pad: { name: 'Pad', location: { name } } })
 const status = (id: number) => ({ status: { id, name: '', abbrev: '', description: '' } })
+const rocket = (name: string) => ({ rocket: { configuration: { full_name: name } } })
 const orbit = (name: string) => ({ mission: { name: 'M', type: 'T', description: '', orbit: { name } } })
 const seedFilters = () =>
   put(
     launch('A', '2026-11-23T10:00:00Z', 1, { ...place('Vandenberg SFB, CA, USA'), ...orbit('Polar Orbit') }),
     launch('B', '2026-11-24T10:00:00Z', 5, { ...place('Cape Canaveral SFS, FL, USA'), ...status(8) }),
-    launch('C', '2026-11-25T10:00:00Z', 1, { ...place('Guiana Space Centre, French Guiana'), ...status(8) }),
+    launch('C', '2026-11-25T10:00:00Z', 1, {
+      ...place('Guiana Space Centre, French Guiana'),
+      ...status(8),
+      ...rocket('Vega C'),
+    }),
   )
 const names = async (query: string) => {
   const { launches } = (await (await site.get(`/launches.json${query}`)).json()) as { launches: { name: string }[] }
@@ -77,6 +82,8 @@ test.each([
   ['?status=tbc', 'BC'],
   ['?status=nothing', 'ABC'],
   ['?time=exact', 'AC'],
+  ['?rocket=Vega+C', 'C'],
+  ['?rocket=Vega', ''],
   ['?country=USA&status=tbc', 'B'],
   ['?country=USA&status=tbc&time=exact', ''],
   ['?q=guiana&status=tbc&provider=SpaceX', 'C'],
@@ -91,6 +98,7 @@ test('a filter leads to the other values, counts what each leaves, and turns its
   const chips = [...html.matchAll(/class="chip" href="([^"]*)"[^>]*>([^<]*)(?:<small> (\d+))?/g)]
   expect(chips.map(([, href, text, count]) => [text, href?.replaceAll('&amp;', '&'), count])).toEqual([
     ['SpaceX', '/?q=vandenberg&provider=SpaceX&country=USA', '1'],
+    ['Falcon 9 Block 5', '/?q=vandenberg&rocket=Falcon+9+Block+5&country=USA', '1'],
     ['USA', '/?q=vandenberg', undefined],
     ['Polar Orbit', '/?q=vandenberg&country=USA&orbit=Polar+Orbit', '1'],
     ['Go', '/?q=vandenberg&country=USA&status=go', '1'],
@@ -101,3 +109,23 @@ test('a filter leads to the other values, counts what each leaves, and turns its
   expect(all).toMatch(/>TBC<small> 1</)
   expect(all).toContain('<title>Upcoming launches (USA) · T-minus</title>')
 })
+
+test.each(['', 'show=past&'])(
+  'each filter that is on is shown outside the closed filters, and can be turned off: %s',
+  async (list) => {
+    await seedFilters()
+    const shown = async (query: string) => {
+      const on = /<p class="filters-on">.*?<\/p>/s.exec(await site.text(query))?.[0] ?? ''
+      return [...on.matchAll(/href="([^"]*)"[^>]*>([^<]*)/g)].map(([, href, text]) => [
+        text?.trim(),
+        href?.replaceAll('&amp;', '&'),
+      ])
+    }
+    expect(await shown(`/?${list}q=x`)).toEqual([])
+    expect(await shown(`/?${list}provider=SpaceX&status=tbc&time=exact`)).toEqual([
+      ['Provider: SpaceX', `/?${list}status=tbc&time=exact`],
+      ['Status: TBC', `/?${list}provider=SpaceX&time=exact`],
+      ['Exact time only', `/?${list}provider=SpaceX&status=tbc`],
+    ])
+  },
+)
