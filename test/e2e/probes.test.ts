@@ -1,33 +1,38 @@
-import { createServer, request } from 'node:http'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test, vi } from 'vitest'
 import { disable } from '../../pipelines/rocket-launches/discord/target.ts'
 import { parseWebhookUrl } from '../../src/connectors/discord.ts'
-import { PIPELINES as FIXTURES, type Running, runCli, startCli } from '../support/cli.ts'
+import { PIPELINES as FIXTURES, printed, type Running, runCli, startCli } from '../support/cli.ts'
 import { withDatabase } from '../support/database.ts'
 import { WITHIN } from '../support/within.ts'
-import { withStandIns } from './support.ts'
+import { expectOrderlyEnd, withStandIns } from './support.ts'
 
 const SCHEDULED = join(FIXTURES, '../scheduled-pipelines')
 
 /** The address at which it says that it listens. */
-async function urlOf(running: Running): Promise<string> {
-  const found = () => /health at (http:\S+)\/health/.exec(running.stdout())?.[1]
-  await vi.waitFor(() => expect(found()).toBeDefined(), WITHIN)
-  return found() ?? ''
+function urlOf(running: Running): Promise<string> {
+  return printed(running, () => /health at (http:\S+)\/health/.exec(running.stdout())?.[1])
 }
 
-async function stop(running: Running): Promise<void> {
-  running.process.kill('SIGTERM')
-  expect((await running.ended).code).toBe(0)
+/** One answer: a busy machine may be unhealthy for a moment, so a second answer may differ. */
+async function healthAt(url: string): Promise<{ code: number; body: unknown }> {
+  const answer = await fetch(`${url}/health`)
+  return { code: answer.status, body: await answer.json() }
 }
 
-/** fetch cannot send another Host header. */
+/** Waits for an answer with these fields. */
+async function hasHealth(url: string, code: 200 | 503, more = {}): Promise<void> {
+  const body = { status: code === 200 ? 'healthy' : 'unhealthy', ...more }
+  await vi.waitFor(async () => expect(await healthAt(url)).toMatchObject({ code, body }), WITHIN)
+}
+
+/** fetch cannot send another Host header. The path answers 200 while the process lives, however busy it is. */
 function statusFor(url: string, host: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    const asked = request(`${url}/health`, { headers: { host } }, (answer) => {
+    const asked = request(`${url}/health/live`, { headers: { host } }, (answer) => {
       void text(answer).then(() => resolve(answer.statusCode))
     })
     asked.on('error', reject).end()
@@ -39,8 +44,7 @@ describe.concurrent('the probes of a process', () => {
     withDatabase(async ({ connectionString, pool }) => {
       const running = startCli(['scheduler'], { env: { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED } })
       const url = await urlOf(running)
-      await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), WITHIN)
-      expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: 'healthy' })
+      await hasHealth(url, 200)
       expect((await fetch(`${url}/health/live`)).status).toBe(200)
       expect((await fetch(`${url}/metrics`)).status).toBe(404)
       expect((await fetch(`${url}/health`, { method: 'POST' })).status).toBe(405)
@@ -55,66 +59,59 @@ describe.concurrent('the probes of a process', () => {
 
       // From here on the scheduler's checks fail, although the process lives, answers and heartbeats.
       await pool.query('alter table metadata.dag_schedule rename to away')
-      await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(503), WITHIN)
-      const sick = (await (await fetch(`${url}/health`)).json()) as Record<string, unknown>
-      expect(sick).toMatchObject({
-        status: 'unhealthy',
+      await hasHealth(url, 503, {
         scheduler: { status: 'unhealthy', last_heartbeat: expect.stringMatching(/Z$/) },
         executor: { status: 'healthy' },
         database: { status: 'healthy' },
       })
-      await stop(running)
+      await expectOrderlyEnd(running, pool)
     }))
 
   test('listens on any free port if the default port is taken', () =>
-    withDatabase(async ({ connectionString }) => {
-      // If another process has the port already, the test works as well.
-      const other = createServer()
-        .on('error', () => {})
-        .listen(8080, '127.0.0.1')
-      const env = { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED, WEB_PORT: '8080' }
-      const running = startCli(['scheduler'], { env })
-      try {
-        const url = await urlOf(running)
-        expect(url).not.toMatch(/:8080$/)
-        await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), WITHIN)
-      } finally {
-        other.close()
-        await stop(running)
+    withDatabase(async ({ connectionString, pool }) => {
+      // The first process takes the port, unless a process of someone else has it.
+      const running: Running[] = []
+      const urls: string[] = []
+      for (let index = 0; index < 2; index++) {
+        const one = startCli(['scheduler'], { env: { DATABASE_URL: connectionString, WEB_PORT: '8080' } })
+        running.push(one)
+        urls.push(await urlOf(one))
       }
+      expect(urls.filter((url) => !url.endsWith(':8080')).length).toBeGreaterThanOrEqual(1)
+      for (const url of urls) await hasHealth(url, 200)
+      for (const one of running) await expectOrderlyEnd(one, pool)
     }))
 
   test('start serves them beside the page; web reports the processes that execute', () =>
-    withDatabase(async ({ connectionString }) => {
+    withDatabase(async ({ connectionString, pool }) => {
       const env = { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED, METRICS: 'on' }
       const started = startCli(['start'], { env })
       const url = await urlOf(started)
-      await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), WITHIN)
+      await hasHealth(url, 200)
       expect((await fetch(`${url}/dags`)).status).toBe(200)
       expect(await (await fetch(`${url}/metrics`)).text()).toContain('\ntminus_scheduler_look_age_seconds ')
 
       const web = startCli(['web'], { env })
-      const page = () => /the page is at (http:[^"]+)"/.exec(web.stdout())?.[1]
-      await vi.waitFor(() => expect(page()).toBeDefined(), WITHIN)
-      expect(await (await fetch(`${page()}/health`)).json()).toMatchObject({ status: 'healthy' })
-      expect(await (await fetch(`${page()}/metrics`)).text()).not.toContain('look_age')
-      await stop(started)
-      expect((await fetch(`${page()}/health`)).status).toBe(503)
-      await stop(web)
+      const page = await printed(web, () => /the page is at (http:[^"]+)"/.exec(web.stdout())?.[1])
+      await hasHealth(page, 200)
+      expect(await (await fetch(`${page}/metrics`)).text()).not.toContain('look_age')
+      await expectOrderlyEnd(started, pool)
+      expect((await fetch(`${page}/health`)).status).toBe(503)
+      await expectOrderlyEnd(web, pool)
     }))
 
   test('a request that never ends is disconnected', () =>
-    withDatabase(async ({ connectionString }) => {
+    withDatabase(async ({ connectionString, pool }) => {
       const running = startCli(['scheduler'], { env: { DATABASE_URL: connectionString } })
       const { hostname, port } = new URL(await urlOf(running))
       const socket = connect(Number(port), hostname)
       socket.write('GET /health HTTP/1.1\r\nhost: localhost\r\nx-slow: ')
       expect(await text(socket)).toMatch(/^HTTP\/1.1 408 /)
-      await stop(running)
+      await expectOrderlyEnd(running, pool)
     }))
 
   test('metrics of runs, tasks and the scheduler, in a form that Prometheus reads', () =>
-    withDatabase(async ({ connectionString }) => {
+    withDatabase(async ({ connectionString, pool }) => {
       const env = { DATABASE_URL: connectionString, PIPELINES_DIR: SCHEDULED, METRICS: 'on' }
       const running = startCli(['scheduler'], { env })
       const url = await urlOf(running)
@@ -142,7 +139,7 @@ describe.concurrent('the probes of a process', () => {
       expect(metrics.split('\n').filter((one) => !line.test(one))).toEqual([])
       const types = metrics.match(/^# TYPE \S+/gm) ?? []
       expect(new Set(types).size).toBe(types.length)
-      await stop(running)
+      await expectOrderlyEnd(running, pool)
     }))
 
   test('the checks of rocket-launches appear in db check, its metrics in /metrics', () =>
@@ -166,7 +163,7 @@ describe.concurrent('the probes of a process', () => {
         expect(metrics).toMatch(/^discord_messages\{kind="card",state="sent"\} 1$/m)
         expect(metrics).toMatch(/^launches_age_seconds \d/m)
         expect(metrics).toMatch(/^launch_library_calls_left \d+$/m)
-        await stop(running)
+        await expectOrderlyEnd(running, pool)
 
         await pool.query(`update discord_outbox set state = 'unknown'`)
         await disable(pool, parseWebhookUrl(standIns.discord.webhookUrl), 'deleted; make a new one')

@@ -2,9 +2,8 @@ import { createServer, connect as dial, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { migrateMetadata } from '../../src/maintenance/schema.ts'
-import { startCli } from '../support/cli.ts'
+import { printed, startCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
-import { until } from '../support/runner.ts'
 
 const PIPELINES = fileURLToPath(new URL('../fixtures/worker-pipelines', import.meta.url))
 const READY = { scheduler: 'health at', worker: 'executing tasks' }
@@ -18,11 +17,8 @@ function start(verb: 'scheduler' | 'worker', connectionString = database.connect
     running.process.kill('SIGKILL')
     await running.ended
   })
-  const ready = async () => {
-    const failed = running.ended.then(({ stderr }) => Promise.reject(new Error(stderr)))
-    await Promise.race([until(() => running.stdout().includes(READY[verb])), failed])
-  }
-  return { ...running, ready }
+  const says = (text: string) => printed(running, () => running.stdout().includes(text))
+  return { ...running, says, ready: () => says(READY[verb]) }
 }
 
 /** What Postgres answers while it starts. */
@@ -91,8 +87,8 @@ test.each(['scheduler', 'worker'] as const)(
 )
 
 test('SIGTERM ends a worker that waits for a database that restarts', async () => {
-  const { process, ended, stdout } = start('worker', await restartingServer(Number.POSITIVE_INFINITY))
-  await until(() => stdout().includes('trying again'))
+  const { process, ended, says } = start('worker', await restartingServer(Number.POSITIVE_INFINITY))
+  await says('trying again')
   process.kill('SIGTERM')
   expect((await ended).code).toBe(143)
 })

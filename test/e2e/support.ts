@@ -7,7 +7,7 @@ import {
   startLaunchLibrary,
 } from '../../pipelines/rocket-launches/stand-ins/launch-library-server.ts'
 import type { Database } from '../../src/db/pool.ts'
-import type { Ended } from '../support/cli.ts'
+import type { Ended, Running } from '../support/cli.ts'
 import { type Handler, type HttpServer, startHttpServer } from '../support/http-server.ts'
 
 export const PIPELINES = fileURLToPath(new URL('../../pipelines', import.meta.url))
@@ -21,6 +21,19 @@ export async function expectNothingRunning(db: Database): Promise<void> {
      union all select 'job', state from metadata.job where state = 'running'`,
   )
   expect(rows).toEqual([])
+}
+
+/**
+ * Ends a process whose dag may run at that moment, with SIGTERM. If it releases a run for the next process, it exits with
+ * 143, else with 0.
+ */
+export async function expectOrderlyEnd(running: Running, db: Database): Promise<void> {
+  running.process.kill('SIGTERM')
+  const { code, stderr } = await running.ended
+  const { rowCount: released } = await db.query(
+    `select from metadata.dag_run where state = 'queued' and started_at is not null`,
+  )
+  expect([code, stderr]).toEqual([released === 0 ? 0 : 143, ''])
 }
 
 /** Asserts that no secret is in the output of a process or in any table of the database. */

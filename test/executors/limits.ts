@@ -36,6 +36,7 @@ export function limits({ database, mostSlots, dag, open, notes, closeGate, gauge
 
     test('a pool and maxActiveTasks hold across runs and processes', async () => {
       const dags = [dag('pooled-a'), dag('pooled-b')]
+      const openGate = await closeGate('pooled')
       const owns = await Promise.all([1, 2].map(() => open({ slots: 16 })))
       await setPool(owns[0]?.metadata as never, 'pooled', 2, 'for this test')
       const runs = await Promise.all(
@@ -45,9 +46,11 @@ export function limits({ database, mostSlots, dag, open, notes, closeGate, gauge
       const nudge = setInterval(() => {
         for (const { runner } of owns) runner.slotsFreed()
       }, 10)
+      const most = Math.min(2, 2 * mostSlots)
+      await until(async () => (await gauge('pooled'))?.now === most)
+      await openGate()
       await Promise.all(runs.map(({ finished }) => finished))
       clearInterval(nudge)
-      const most = Math.min(2, 2 * mostSlots)
       expect(await gauge('pooled')).toEqual({ now: 0, most, total: 24 })
       for (const { id } of dags) {
         const seen = await gauge(id)

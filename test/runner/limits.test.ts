@@ -11,15 +11,15 @@ import { deferred, jobOf, openTestRunner, stored, uniqueId, until } from '../sup
 
 const database = useDatabase()
 
-/** Counts how many of the guarded calls run at once. */
-function gauge() {
-  let now = 0
-  const seen = { most: 0, total: 0 }
+/** Counts how many of the guarded calls run at once. They wait until the gate is open. */
+function gauge(gate: Promise<void>) {
+  const seen = { now: 0, most: 0, total: 0 }
   const guarded = async () => {
-    seen.most = Math.max(seen.most, ++now)
+    seen.most = Math.max(seen.most, ++seen.now)
     seen.total++
+    await gate
     await delay(5)
-    now--
+    seen.now--
   }
   return { seen, guarded }
 }
@@ -48,7 +48,8 @@ describe('limits', () => {
   })
 
   test('maxActiveRuns holds when several processes insert at the same instant', async () => {
-    const { seen, guarded } = gauge()
+    const gate = deferred()
+    const { seen, guarded } = gauge(gate.promise)
     const two = dag(uniqueId('two'), { maxActiveRuns: 2 }, ({ task }) => {
       task('a', { run: guarded })
     })
@@ -61,9 +62,11 @@ describe('limits', () => {
     const nudge = setInterval(() => {
       for (const { runner } of owns) runner.runsWaiting()
     }, 20)
+    await until(() => seen.now === 2)
+    gate.resolve()
     await Promise.all(runs.map(({ finished }) => finished))
     clearInterval(nudge)
-    expect(seen).toEqual({ most: 2, total: 12 })
+    expect(seen).toEqual({ now: 0, most: 2, total: 12 })
   })
 
   test('a task waits, with a reason, while its pool does not exist, and starts when the pool is created', async () => {

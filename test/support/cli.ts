@@ -47,6 +47,26 @@ export function startCli(args: readonly string[], { env = {}, ...options }: Proc
   return startNode([MAIN, ...args], { env: { PIPELINES_DIR: PIPELINES, WEB_PORT: '0', ...env }, ...options })
 }
 
+/**
+ * Waits until `found` finds something in what the process prints. Throws an error with its output if it ends before. It
+ * has no time limit but that of the test, because a busy machine may take a minute to start a process.
+ */
+export function printed<T>({ process: { stdout }, ended }: Running, found: () => T | Nothing): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      const value = found()
+      if (value === undefined || value === null || value === false) return
+      stdout?.off('data', look)
+      resolve(value)
+    }
+    stdout?.on('data', look)
+    look()
+    void ended.then((end) => reject(new Error(`it ended with exit code ${end.code}: ${end.stdout}${end.stderr}`)))
+  })
+}
+
+type Nothing = undefined | null | false
+
 /** Throws an error with its output if it does not end in time. */
 export async function runCli(args: readonly string[], options: ProcessOptions = {}): Promise<Ended> {
   const running = startCli(args, options)

@@ -89,6 +89,21 @@ describe('signing in', () => {
     expect((await login('viewer', PASSWORD)).status).toBe(303)
   })
 
+  test('checks one of twelve parallel wrong passwords once a long wait is over', async () => {
+    await site.addUser('waited', 'viewer')
+    // The wait after 12 failures is 128 s and is over. The one after 13 failures is 256 s and does not end in this test.
+    await site.database.pool.query(
+      `insert into metadata.login_attempt (key, failures, failed_at)
+       values ('account:waited', 12, now() - interval '10 minutes')`,
+    )
+    const many = await Promise.all(Array.from({ length: 12 }, (_, index) => login('waited', `wrong-${index}`)))
+    expect(many.map(({ status }) => status).sort()).toEqual([401, ...Array(11).fill(429)])
+    const { rows } = await site.database.pool.query(
+      `select failures from metadata.login_attempt where key = 'account:waited'`,
+    )
+    expect(rows).toEqual([{ failures: 13 }])
+  })
+
   test('does not reveal whether a name exists', async () => {
     const texts = [await login('nobody-here', 'x'), await login('operator', 'x')].map(({ status, text }) => [
       status,
