@@ -32,7 +32,7 @@ export function isTerminal(state: TaskInstanceState): state is TerminalTaskState
   return TRANSITIONS[state].length === 0
 }
 
-export const RUN_TYPES = ['manual', 'scheduled', 'backfill'] as const
+export const RUN_TYPES = ['manual', 'scheduled', 'backfill', 'asset_triggered'] as const
 export type RunType = (typeof RUN_TYPES)[number]
 
 /** True for a run that has ended. Only a clear or a mark changes an ended run again: to `queued`. */

@@ -128,7 +128,7 @@ function triggerOf(found: readonly Success[]) {
   const logicalDate = new Date(Math.max(...found.map((one) => one.logicalDate.getTime())))
   const dataIntervalStart = new Date(Math.min(...found.map((one) => one.dataIntervalStart.getTime())))
   const runId = `after__${logicalDate.toISOString()}_${randomUUID().slice(0, 8)}`
-  return { logicalDate, dataIntervalStart, runId }
+  return { runType: 'asset_triggered' as const, logicalDate, dataIntervalStart, runId }
 }
 
 /** A success of a run, or of a task of it, that no run of the dag was started after yet. */

@@ -133,9 +133,9 @@ async function readInput({ readOutput, task: { mapIndex } }: Attempt, name: stri
   throw schemaError(`the stored output of '${id}' does not fit its schema`, decoded.error)
 }
 
-/** A run that a person triggered has no newer tick. */
+/** A run without a tick (triggered by a person, or after other dags) has no newer tick. */
 function skipUnlessLatest({ runType, nextLogicalDate, now }: TaskContext): void {
-  if (runType === 'manual' || nextLogicalDate === undefined || nextLogicalDate > now()) return
+  if (!['scheduled', 'backfill'].includes(runType) || nextLogicalDate === undefined || nextLogicalDate > now()) return
   throw skip(`the run of ${nextLogicalDate.toISOString()} is newer, and the task runs only in the latest run`)
 }
 

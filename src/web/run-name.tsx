@@ -1,6 +1,12 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
+import type { RunType } from '../dag/state.ts'
 import type { RunRow } from '../operations/list-runs.ts'
 import { Id, shortInstant, Time } from './parts.tsx'
+
+/** Pages name the type of a run after other dags like the option of the dag and the run's id. */
+export function typeName(type: RunType): string {
+  return type === 'asset_triggered' ? 'after' : type
+}
 
 type Named = Pick<RunRow, 'run_id' | 'logical_date'>
 

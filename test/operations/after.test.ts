@@ -77,7 +77,7 @@ test('a dag starts once when all of its sources have succeeded since its last ru
   expect(await started(both)).toEqual([1])
   const runs = await runsOf(both)
   expect(runs.map(({ run_id, run_type }) => [run_id, run_type])).toEqual(
-    Array(2).fill([expect.stringMatching(/^after__\d{4}-.*Z_[0-9a-f]{8}$/), 'manual']),
+    Array(2).fill([expect.stringMatching(/^after__\d{4}-.*Z_[0-9a-f]{8}$/), 'asset_triggered']),
   )
 })
 

@@ -15,6 +15,11 @@ import { addressOf } from './support.ts'
 const PIPELINES = fileURLToPath(new URL('../fixtures/after-pipelines', import.meta.url))
 const database = useDatabase()
 
+interface Row {
+  dag_id: string
+  run_type: string
+}
+
 /** Runs of `orders` and `prices`, the runs that follow them, and a paused dag. */
 async function place() {
   const db = openMetadata(database.pool, 'metadata')
@@ -73,7 +78,14 @@ test('command line, API and pages show what a dag follows, and link a run to the
     after: { any: sources.map((one) => ({ ...one, task_id: null })) },
   })
   expect(await read('orders')).toMatchObject({ after: null })
-  const run = (await read('both/dagRuns/latest')) as Links & { run_id: string }
+  const run = (await read('both/dagRuns/latest')) as Links & Row & { run_id: string }
+  expect(run.run_type).toBe('asset_triggered')
+  const followers = JSON.parse(await cli('runs', 'list', '--type', 'asset_triggered', '-o', 'json')) as Row[]
+  expect(new Set(followers.map(({ dag_id }) => dag_id))).toEqual(new Set(['both', 'either']))
+  expect(await read('both/dagRuns?run_type=asset_triggered')).toMatchObject({ dag_runs: [{ run_id: run.run_id }] })
+  const text = async (path: string) => (await (await fetch(url + path)).text()).replaceAll(/<[^>]+>/g, ' ')
+  expect(await text(`/dags/both/runs/${encodeURIComponent(run.run_id)}`)).toMatch(/Run type\s+after\s/)
+  expect(await text('/runs?type=manual')).not.toMatch(/both|either/)
   expect(run.after.map(({ run_id }) => run_id)).toEqual(['third', 'second', 'first'])
   expect(((await read('prices/dagRuns/latest')) as Links).followers).toContainEqual({
     dag_id: 'both',

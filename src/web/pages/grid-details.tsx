@@ -6,7 +6,7 @@ import type { FoundTask } from '../find.ts'
 import { Duration, durationOf, Facts, Id, StateMark, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { readInstance, readSummary, runById } from '../queries/runs.ts'
-import { RunName } from '../run-name.tsx'
+import { RunName, typeName } from '../run-name.tsx'
 import type { WebContext } from '../site.ts'
 import { number } from './pick.tsx'
 
@@ -79,7 +79,7 @@ async function RunDetails({ c, run }: { c: WebContext; run: RunRow }) {
       </p>
       <Facts
         facts={[
-          ['Type', run.run_type],
+          ['Type', typeName(run.run_type)],
           ['Start', run.start_date && <Time at={run.start_date} show="short" />],
           ['Duration', run.start_date && <Duration ms={durationOf(run.start_date, run.end_date)} />],
           ['Reason', run.reason && beginning(run.reason, SHOWN.listed, scrub)],

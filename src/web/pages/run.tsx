@@ -10,6 +10,7 @@ import { elementsQuery, type Folded, foldUnlessPicked } from '../fold-elements.t
 import { Duration, durationOf, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { hasRole } from '../rights.ts'
+import { typeName } from '../run-name.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
 import { PickBar, type Picked, PickPager, picked, pickOf } from './pick.tsx'
 import { RunPage } from './run-head.tsx'
@@ -204,7 +205,7 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
     ['Queued', <Time at={run.queued_at} show="short" />],
     ['Waited in the queue', <Duration ms={durationOf(run.queued_at, run.start_date)} />],
     ['Late since', run.late_at && <Time at={run.late_at} />],
-    ['Run type', run.run_type],
+    ['Run type', typeName(run.run_type)],
     ['Started by', parent && <RunLink to={parent} />],
     ['Run id', <span class="mono">{run.run_id}</span>],
     ['Logical date', <Time at={run.logical_date} show="short" />],

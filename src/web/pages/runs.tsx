@@ -7,6 +7,7 @@ import { instantOf } from '../instant-field.ts'
 import { Page, Title } from '../layout.tsx'
 import { Empty } from '../parts.tsx'
 import { matchingDags } from '../queries/dags.ts'
+import { typeName } from '../run-name.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
 import { RunTable } from './run-table.tsx'
 
@@ -108,7 +109,13 @@ function FilterForm({ filter }: { filter: Filter }) {
           <input type="search" name="dag" value={filter.dag} placeholder="Part of its id" />
         </label>
         <Choice name="state" label="State" any="any state" value={filter.state} of={DAG_RUN_STATES.map(same)} />
-        <Choice name="type" label="Type" any="any type" value={filter.type} of={RUN_TYPES.map(same)} />
+        <Choice
+          name="type"
+          label="Type"
+          any="any type"
+          value={filter.type}
+          of={RUN_TYPES.map((one) => [one, typeName(one)])}
+        />
         <Choice
           name="within"
           label="Time"
