@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type BoosterFlight, boosterOf, stage } from './boosters.ts'
-import { address, count, duration, flag, instant, listOf, part, prose, quantity, text } from './lenient.ts'
+import { address, count, duration, flag, instant, listOf, part, prose, quantity, someOf, text } from './lenient.ts'
 
 /**
  * What the page of a launch shows of `details`, the launch as received, beyond the columns. Most of it comes only in
@@ -67,8 +67,12 @@ export function storyOf(received: unknown): LaunchStory {
     rocket: { length, leoCapacity: leo_capacity, maidenFlight: maiden_flight, record: recordOf(configuration) },
     provider: { name: provider.name, record: recordOf(provider), landings: landingsOf(provider) },
     boosters: launcher_stage.flatMap((stage) => boosterOf(stage) ?? []).slice(0, MOST.boosters),
-    spacecraft: spacecraft.flatMap(({ spacecraft: { name }, destination }) => (name ? [{ name, destination }] : [])),
-    crew: spacecraft.flatMap(({ launch_crew }) => launch_crew.flatMap((member) => crewOf(member) ?? [])).slice(0, 20),
+    spacecraft: spacecraft
+      .flatMap(({ spacecraft: { name }, destination }) => (name ? [{ name, destination }] : []))
+      .slice(0, MOST.spacecraft),
+    crew: spacecraft
+      .flatMap(({ launch_crew }) => launch_crew.flatMap((member) => crewOf(member) ?? []))
+      .slice(0, MOST.crew),
     updates: raw.updates
       .flatMap(({ created_on: at, comment, created_by: by, info_url: url }) =>
         at && comment ? [{ at, text: comment, by, url }] : [],
@@ -103,7 +107,7 @@ export function storyOf(received: unknown): LaunchStory {
   }
 }
 
-const MOST = { boosters: 9, updates: 40, steps: 60, links: 20, programmes: 6 }
+const MOST = { boosters: 9, spacecraft: 9, crew: 20, updates: 40, steps: 60, links: 20, programmes: 6 }
 
 /** A text, or the text at this key of an object: versions differ. */
 const named = (key: 'name' | 'role') => {
@@ -144,7 +148,7 @@ const Received = part({
   rocket: part({
     configuration: part({ ...record, length: quantity, leo_capacity: quantity, maiden_flight: text }),
     launcher_stage: listOf(stage),
-    spacecraft_stage: z.union([z.array(spacecraftStage), spacecraftStage]),
+    spacecraft_stage: z.union([someOf(spacecraftStage), spacecraftStage]),
   }),
   launch_service_provider: part({ ...record, name: text }),
   pad: part({ location: part({ timezone_name: text }) }),

@@ -41,7 +41,17 @@ export const part = <Shape extends z.ZodRawShape>(shape: Shape) => {
   return schema.catch(() => schema.parse({}))
 }
 
-export const listOf = <Item extends z.ZodType>(item: Item) => z.array(item).catch([])
+/** Longer than each list of a real launch. A page reads its lists on every view, so it reads no more elements. */
+const MOST = 500
+
+/** A list, or its first elements. */
+export const someOf = <Item extends z.ZodType>(item: Item) =>
+  z
+    .array(z.unknown())
+    .transform((list) => list.slice(0, MOST))
+    .pipe(z.array(item))
+
+export const listOf = <Item extends z.ZodType>(item: Item) => someOf(item).catch([])
 
 /** An ISO 8601 duration of days, hours, minutes and seconds (`-PT38M`, `P27DT8H26M39S`), in ms. */
 export const duration = z

@@ -39,13 +39,24 @@ const instant = z.iso
 
 const optionalInstant = instant.nullish().transform((value) => value ?? null)
 
+const DEGREES = 'Invalid input: expected a number of degrees'
+
 /** Degrees: a text in 2.0.0 and 2.2.0, a number in later versions. */
 const coordinate = z
-  .union([z.number(), z.string().regex(/^\s*(-?\d+(\.\d+)?(e[+-]?\d+)?)?\s*$/i)], {
-    error: 'Invalid input: expected a number of degrees',
-  })
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .trim()
+        .regex(/^(-?\d+(\.\d+)?(e[+-]?\d+)?)?$/i),
+    ],
+    { error: DEGREES },
+  )
   .nullish()
-  .transform((value) => (value == null || String(value).trim() === '' ? null : Number(value)))
+  .transform((value) => (value == null || value === '' ? null : Number(value)))
+  // `1e999` is infinite.
+  .refine((value) => value === null || Number.isFinite(value), { error: DEGREES })
 
 /** An http(s) address. Any other address cannot be shown, so it becomes null. */
 const webAddress = z

@@ -29,6 +29,13 @@ it('ends bold text at its own marks, not at escaped ones', () => {
   ])
 })
 
+it.each(['*', '*['])('reads a text of 4,096 characters full of "%s" within a second', (marks) => {
+  const text = escapeMarkdown(marks.repeat(4_096)).slice(0, 4_096)
+  const start = performance.now()
+  read(text)
+  expect(performance.now() - start).toBeLessThan(1_000)
+})
+
 it('an escaped bracket starts no link', () => {
   const spans = read('[x\\](https://evil.example) \\<@1>')
   expect(spans.map(({ text }) => text).join('')).toBe('[x](https://evil.example) <@1>')

@@ -57,7 +57,8 @@ function eventOf(launch: BoardLaunch): ICalEventData {
   const details = detailsUrl(launch)
   const changed = launch.updated_at ?? launch.first_seen_at ?? launch.net
   return {
-    id: `${launch.launch_id}@tminus`,
+    // ical-generator writes the id as it is, and a line break in it would start a line of its own.
+    id: `${encodeURIComponent(launch.launch_id)}@tminus`,
     ...timesOf(launch),
     stamp: changed,
     lastModified: changed,

@@ -20,7 +20,7 @@ import { descriptionOf, shareOf } from './share.ts'
 import { chartOf, netHistory } from './slips.ts'
 import { Timeline } from './timeline.tsx'
 import { News, Webcasts } from './webcasts.tsx'
-import { brief, isTimed } from './words.ts'
+import { brief, isTimed, paragraphsOf } from './words.ts'
 
 export interface OneLaunch {
   launch: BoardLaunch
@@ -90,7 +90,7 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
 }
 
 function About({ launch, story }: { launch: BoardLaunch; story: LaunchStory }) {
-  const paragraphs = (launch.mission_description ?? '').slice(0, 20_000).split(/\s*\n\s*\n\s*|\r\n/)
+  const paragraphs = paragraphsOf((launch.mission_description ?? '').slice(0, 20_000))
   const { board, page: words } = useReader()
   const patch = pictureOf(story.patch?.url ?? null)
   const alt = brief(story.patch?.name, 80) || words.patch
@@ -100,8 +100,10 @@ function About({ launch, story }: { launch: BoardLaunch; story: LaunchStory }) {
       {patch && (
         <img class="patch" src={patch} alt={alt} width={160} height={160} loading="lazy" referrerpolicy="no-referrer" />
       )}
-      {paragraphs.filter((text) => text.trim() !== '').length === 0 && <p class="muted">{board.noDescription}</p>}
-      {paragraphs.map((text) => text.trim() !== '' && <p>{text.trim()}</p>)}
+      {paragraphs.length === 0 && <p class="muted">{board.noDescription}</p>}
+      {paragraphs.map((text) => (
+        <p>{text}</p>
+      ))}
       <Facts
         facts={[
           [words.programme, story.programmes.length > 0 && <Programmes programmes={story.programmes} />],

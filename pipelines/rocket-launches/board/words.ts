@@ -10,6 +10,15 @@ export function brief(text: string | null | undefined, longest = 160): string {
   return truncate(singleLine(text ?? null) ?? '', longest).replace(/[\s,;:]+…$/, '…')
 }
 
+/** The paragraphs of a text. An empty line separates them, or a line break of Windows. */
+export function paragraphsOf(text: string): string[] {
+  // No pattern starts with `\s*`: a long run of spaces would take a time that grows with its square.
+  return text
+    .split(/\n\s*\n|\r\n/)
+    .map((paragraph) => paragraph.trim())
+    .filter((paragraph) => paragraph !== '')
+}
+
 /** True if T-0 is a time, so that a countdown is possible. False: `net` is a placeholder, and pages show its period. */
 export function isTimed({ net_precision }: Pick<BoardLaunch, 'net_precision'>): boolean {
   return isPrecise(net_precision)

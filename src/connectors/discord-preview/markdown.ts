@@ -28,38 +28,47 @@ export function spansOf(text: string, clock: Clock): Span[] {
 }
 
 interface Rule {
+  /** Global, so that a search can start anywhere. */
   pattern: RegExp
   read: (match: RegExpExecArray, around: Omit<Span, 'text'>, clock: Clock) => Span[]
 }
 
 const rules: Rule[] = [
-  { pattern: /<t:(-?\d+)(?::([tTdDfFR]))?>/, read: time },
-  { pattern: /\[((?:\\.|[^\\\]\n])+)\]\(<?https?:\/\/[^\s)>]+>?\)/, read: inside({ marked: true }) },
-  { pattern: /\*\*((?:\\.|[^\\])+?)\*\*/s, read: inside({ bold: true }) },
-  { pattern: /~~((?:\\.|[^\\])+?)~~/s, read: inside({ struck: true }) },
-  { pattern: /__((?:\\.|[^\\])+?)__/s, read: inside({}) },
-  { pattern: /\*(?=\S)((?:\\.|[^\\])+?)\*/s, read: inside({ italic: true }) },
-  { pattern: /(?<!\w)_(?=\S)((?:\\.|[^\\])+?)_(?!\w)/s, read: inside({ italic: true }) },
-  { pattern: /`([^`\n]+)`/, read: verbatim },
-  { pattern: /<@(&|!)?(\d+)>/, read: mention },
+  { pattern: /<t:(-?\d+)(?::([tTdDfFR]))?>/g, read: time },
+  { pattern: /\[((?:\\.|[^\\\]\n])+)\]\(<?https?:\/\/[^\s)>]+>?\)/g, read: inside({ marked: true }) },
+  { pattern: /\*\*((?:\\.|[^\\])+?)\*\*/gs, read: inside({ bold: true }) },
+  { pattern: /~~((?:\\.|[^\\])+?)~~/gs, read: inside({ struck: true }) },
+  { pattern: /__((?:\\.|[^\\])+?)__/gs, read: inside({}) },
+  { pattern: /\*(?=\S)((?:\\.|[^\\])+?)\*/gs, read: inside({ italic: true }) },
+  // An underscore after a backslash is no part of a word.
+  { pattern: /(?<![^\W_]|(?<!\\)_)_(?=\S)((?:\\.|[^\\])+?)_(?!\w)/gs, read: inside({ italic: true }) },
+  { pattern: /`([^`\n]+)`/g, read: verbatim },
+  { pattern: /<@(&|!)?(\d+)>/g, read: mention },
   // A mark after a backslash is plain text. This rule matches before the mark itself, so the mark opens nothing.
-  { pattern: /\\([!-/:-@[-`{-~])/, read: verbatim },
+  { pattern: /\\([!-/:-@[-`{-~])/g, read: verbatim },
 ]
 
 function parse(text: string, around: Omit<Span, 'text'>, clock: Clock): Span[] {
-  const found = rules.flatMap((rule) => {
-    const match = rule.pattern.exec(text)
-    return match === null ? [] : [{ rule, match }]
-  })
-  if (found.length === 0) return text === '' ? [] : [{ text, ...around }]
-  const { rule, match } = found.reduce((one, other) => (other.match.index < one.match.index ? other : one))
-  const before = text.slice(0, match.index)
-  const after = text.slice(match.index + match[0].length)
-  return [
-    ...(before === '' ? [] : [{ text: before, ...around }]),
-    ...rule.read(match, around, clock),
-    ...parse(after, around, clock),
-  ]
+  const spans: Span[] = []
+  let at = 0
+  const addPlain = (end: number) => end > at && spans.push({ text: text.slice(at, end), ...around })
+  // Each rule with its next match. A search may read the whole text, so a rule is searched again only after its match.
+  let open = rules.flatMap((rule) => nextMatch(rule, text, 0))
+  while (open.length > 0) {
+    const { rule, match } = open.reduce((one, other) => (other.match.index < one.match.index ? other : one))
+    addPlain(match.index)
+    spans.push(...rule.read(match, around, clock))
+    at = match.index + match[0].length
+    open = open.flatMap((one) => (one.match.index < at ? nextMatch(one.rule, text, at) : one))
+  }
+  addPlain(text.length)
+  return spans
+}
+
+function nextMatch(rule: Rule, text: string, from: number): { rule: Rule; match: RegExpExecArray }[] {
+  rule.pattern.lastIndex = from
+  const match = rule.pattern.exec(text)
+  return match === null ? [] : [{ rule, match }]
 }
 
 function inside(style: Omit<Span, 'text'>): Rule['read'] {

@@ -141,6 +141,7 @@ describe('a launch that does not match the schema', () => {
     ['a net that is no date', launch230({ net: '2026-02-30T10:30:00Z' }), 'net'],
     ['a net of the year 0', launch230({ net: '0000-01-01T00:00:00Z' }), 'net'],
     ['a coordinate in words', launch230({ pad: { latitude: 'north' } }), 'pad.latitude'],
+    ['an infinite coordinate', launch230({ pad: { longitude: '1e999' } }), 'pad.longitude'],
     ['a probability in words', launch230({ probability: 'high' }), 'probability'],
   ])('is rejected with the path of the issue: %s', (_, launch, path) => {
     const result = parseLaunch('2.3.0', launch)

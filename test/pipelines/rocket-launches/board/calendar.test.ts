@@ -120,6 +120,13 @@ describe('launches.ics', () => {
     expect(await events('/launches.ics?provider=Nobody')).toEqual([])
   })
 
+  test('an id with line breaks adds no line to its entry', async () => {
+    const id = 'evil\r\nATTENDEE:mailto:a@b.c\r\nEND:VEVENT\u0001'
+    await store(database.pool, [launch(1, '2026-11-23T10:00:00Z', { id })], NOW)
+    const [event, ...more] = await events()
+    expect([event?.uid, event?.attendees, more]).toEqual([`${encodeURIComponent(id)}@tminus`, [], []])
+  })
+
   test('is valid with any text in a launch', async () => {
     const evil = `;,:\\n"\r\nEND:VEVENT\r\nBEGIN:VALARM\u0007\u0000${'ö🚀'.repeat(2_000)}`
     await store(

@@ -1,10 +1,18 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { paragraphsOf } from '../../../../pipelines/rocket-launches/board/words.ts'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../../support/recorded.ts'
 import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../../web/browser.ts'
 import { type BoardSite, openBoard, store } from './board-site.ts'
+
+test('a text is split into paragraphs at empty lines, and long spaces cost no time', () => {
+  expect(paragraphsOf('one\n \n\n two\nlines\r\nthree\r\n\r\n')).toEqual(['one', 'two\nlines', 'three'])
+  const start = performance.now()
+  expect(paragraphsOf(`a\n${' '.repeat(50_000)}b`)).toHaveLength(1)
+  expect(performance.now() - start).toBeLessThan(1_000)
+})
 
 describe('the page of a launch', () => {
   const database = useDatabase(createLaunchDatabase)
@@ -84,6 +92,28 @@ describe('the page of a launch', () => {
     expect(text).toContain('&lt;script&gt;')
     expect(text).not.toContain(evil)
     expect(text).not.toContain('javascript:1')
+  })
+
+  test('lists of 10,000 elements do not make the page long', async () => {
+    const many = (element: (index: number) => unknown) => Array.from({ length: 10_000 }, (_, index) => element(index))
+    const name = (index: number) => `${'W'.repeat(300)} ${index}`
+    const url = (index: number) => `https://example.com/${index}`
+    const spacecraft_stage = many((index) => ({
+      spacecraft: { name: name(index) },
+      launch_crew: [{ role: name(index), astronaut: { name: name(index) } }],
+    }))
+    const launcher_stage = many((index) => ({ launcher: { serial_number: name(index) } }))
+    const { text } = await stored({
+      rocket: { ...sample?.rocket, spacecraft_stage, launcher_stage },
+      updates: many((index) => ({ comment: name(index), created_on: '2026-11-20T15:55:00Z', info_url: url(index) })),
+      timeline: many((index) => ({ relative_time: `PT${index}S`, type: { abbrev: name(index) } })),
+      vid_urls: many((index) => ({ url: url(index), title: name(index) })),
+      info_urls: many((index) => ({ url: url(index), title: name(index) })),
+      program: many((index) => ({ name: name(index), description: name(index) })),
+      last_updated: now.toISOString(),
+    })
+    expect(text).toContain('WWW')
+    expect(Buffer.byteLength(text)).toBeLessThan(150_000)
   })
 
   test('a launch with odd or no details has a whole page', async () => {
