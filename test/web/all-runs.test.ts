@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
+import type { Metadata } from '../../src/metadata/metadata.ts'
+import { readRuns } from '../../src/operations/list-runs.ts'
 import { useDatabase } from '../support/database.ts'
 import { aJob, aRun, type RunFacts } from '../support/factories.ts'
 import { type OpenSite, openSite } from './site.ts'
@@ -136,4 +138,31 @@ test('the health page never says that everything is healthy while a run of the l
   const { text } = await site.get('/status')
   expect(text).not.toContain('Everything is healthy.')
   expect(text).toContain('1 run failed in the last 24 hours')
+})
+
+test.each([
+  ['a type', { runType: 'manual' as const }],
+  ['an end before all runs', { activeUntil: new Date('2010-01-01') }],
+  ['a start after all runs', { activeSince: new Date('2030-01-01') }],
+])('a filter that matches few of many runs does not read all of them: %s', async (_, filter) => {
+  const id = await aRun(site.metadata, { dagId: 'etl', runId: 'first' })
+  await database.pool.query(
+    `insert into metadata.dag_run (dag_id, run_id, run_type, state, logical_date, data_interval_start,
+       data_interval_end, conf, dag_version_id, queued_at, started_at, ended_at)
+     select dag_id, 'run ' || n, 'scheduled', 'success', t, t, t, '{}', dag_version_id, t, t, t
+     from metadata.dag_run, lateral (select n, timestamptz '2020-01-01' + n * interval '1 min' as t
+       from generate_series(1, 20000) n) tick where dag_run_id = $1`,
+    [id],
+  )
+  await database.pool.query('vacuum analyze metadata.dag_run')
+  const plans: unknown[] = []
+  const explained = {
+    ...site.metadata,
+    query: async (sql: string, values: unknown[]) => {
+      plans.push((await database.pool.query(`explain (format json) ${sql}`, values)).rows)
+      return { rows: [] }
+    },
+  } as unknown as Metadata
+  await readRuns(explained, { dagId: null, limit: 51, ...filter })
+  expect(JSON.stringify(plans)).toContain('dag_run_ranges')
 })
