@@ -80,4 +80,21 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.locator('html[data-theme=dark]').waitFor()
     await browser.close()
   })
+
+  test('on a phone the number of problems stays on the screen while the navigation scrolls', async () => {
+    const { browser, page } = await open()
+    await page.setViewportSize({ width: 320, height: 700 })
+    await page.evaluate(`document.querySelector('.top nav').prepend(
+      ...['one', 'two', 'three'].map((name) => Object.assign(document.createElement('a'), { href: '/', textContent: 'board-' + name })))`)
+    const seen = `(() => {
+      const [nav, badge] = [document.querySelector('.top nav'), document.querySelector('.badge')]
+      return [0, 1e4].map((at) => {
+        nav.scrollLeft = at
+        const { left, right, top } = badge.getBoundingClientRect()
+        return left >= 0 && right <= innerWidth && badge.contains(document.elementFromPoint(left + 3, top + 3))
+      })
+    })()`
+    expect(await page.evaluate(seen)).toEqual([true, true])
+    await browser.close()
+  })
 })
