@@ -29,6 +29,7 @@ import { launchesJson } from './board/json.ts'
 import { LaunchPage } from './board/launch.tsx'
 import { MOST_IN_MONTH } from './board/month-calendar.tsx'
 import { ChangePage, OutboxPage } from './board/outbox.tsx'
+import { readPlaces } from './board/places.ts'
 import * as query from './board/query.ts'
 import { ReaderContext, readerOf } from './board/reader.ts'
 import { RejectsPage } from './board/rejects.tsx'
@@ -45,6 +46,11 @@ const board = new Hono<WebEnv<Settings>>()
 
 board.get('/', async (c) => {
   const home = await homeOf(c)
+  return inReadersLanguage(c, <HomePage c={c} home={home} />)
+})
+
+board.get('/map', async (c) => {
+  const home = await homeOf(c, true)
   return inReadersLanguage(c, <HomePage c={c} home={home} />)
 })
 
@@ -201,25 +207,27 @@ const PER_FILE = 500
 const FLOWN_IN_CALENDAR = 50
 const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
-async function homeOf(c: WebContext): Promise<Home> {
+async function homeOf(c: WebContext, isMap = false): Promise<Home> {
   const { db, now: clock, settings, base } = c.var.board as WebEnv<Settings>['Variables']['board']
-  const [now, filter] = [clock(), filterOf(c)]
-  const page = filter.month === '' ? pageOf(c) : 1
+  const now = clock()
+  const filter = isMap ? { ...filterOf(c), month: '' } : filterOf(c)
+  const page = filter.month === '' && !isMap ? pageOf(c) : 1
   const range =
     filter.month === ''
       ? { now, limit: PER_PAGE, offset: (page - 1) * PER_PAGE }
       : { now, limit: MOST_IN_MONTH, around: true }
   // Read the mark before the data: a change in between then triggers a refresh.
   const live = await liveOf(c)
-  const [featured, launches, total, facets, age] = await Promise.all([
+  const [featured, launches, places, total, facets, age] = await Promise.all([
     emptyIfNoTables(query.featuredLaunch(db, now), undefined),
-    emptyIfNoTables(query.boardLaunches(db, filter, range), []),
+    isMap ? [] : emptyIfNoTables(query.boardLaunches(db, filter, range), []),
+    isMap ? emptyIfNoTables(readPlaces(db, filter, now), []) : undefined,
     emptyIfNoTables(query.countLaunches(db, filter, now), 0),
     emptyIfNoTables(readFacets(db, filter, now), NO_FACETS),
     emptyIfNoTables(dataAge(db, settings, now), NO_AGE),
   ])
   const activity = age.asOf === undefined ? await readActivity(c).catch(() => undefined) : undefined
-  return { now, base, filter, page, featured, launches, total, facets, age, activity, live }
+  return { now, base, filter, page, featured, launches, places, total, facets, age, activity, live }
 }
 
 /** What the pages of the outbox show about the channels. */

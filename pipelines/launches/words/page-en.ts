@@ -53,6 +53,7 @@ export const PAGE_EN = {
   earlier: 'Earlier launches',
   ofBooster: (serial: string) => `Booster ${serial}`,
   fromPad: 'From this pad',
+  fromLocation: 'All upcoming launches from here',
 }
 
 export type PageWords = typeof PAGE_EN

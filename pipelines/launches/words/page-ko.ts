@@ -55,4 +55,5 @@ export const PAGE_KO: PageWords = {
   earlier: '이전 발사',
   ofBooster: (serial) => `부스터 ${serial}`,
   fromPad: '이 발사대에서',
+  fromLocation: '이곳의 예정된 발사 모두 보기',
 }

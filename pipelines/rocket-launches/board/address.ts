@@ -15,13 +15,14 @@ export const STATUSES: Readonly<Record<string, number>> = {
   deployed: 9,
 }
 
+/** Addresses contain the first characters of a location, so that a page with many links stays small. */
+export const LOCATION_LENGTH = 100
+/** The most locations of an address and of the map. Launch Library has about 60, of all times. */
+export const MOST_PLACES = 100
+
 /** The filter that an address names: `?provider=SpaceX&status=go`. Control characters become spaces: Postgres refuses NUL. */
 export function filterOf(c: WebContext): LaunchFilter {
-  const text = (name: string) =>
-    (c.req.query(name) ?? '')
-      .replace(/\p{Cc}/gu, ' ')
-      .trim()
-      .slice(0, 200)
+  const text = (name: string) => clean(c.req.query(name) ?? '')
   const month = monthOf(c)
   return {
     past: month === '' && text('show') === 'past',
@@ -31,9 +32,22 @@ export function filterOf(c: WebContext): LaunchFilter {
     rocket: text('rocket'),
     country: text('country'),
     orbit: text('orbit'),
+    locations: [...new Set((c.req.queries('location') ?? []).slice(0, MOST_PLACES).map(locationParam))].filter(Boolean),
     status: Object.hasOwn(STATUSES, text('status')) ? text('status') : '',
     exact: text('time') === 'exact',
   }
+}
+
+function clean(text: string): string {
+  return text
+    .replace(/\p{Cc}/gu, ' ')
+    .trim()
+    .slice(0, 200)
+}
+
+/** A location as addresses have it. */
+export function locationParam(location: string): string {
+  return clean(location.slice(0, LOCATION_LENGTH))
 }
 
 /** The month that an address names, else the present month. Empty without the parameter. */
@@ -45,7 +59,7 @@ function monthOf(c: WebContext): string {
 
 /** The parameters of an address that name a filter. */
 export function paramsOf(filter: LaunchFilter): [string, string][] {
-  const { past, month, search, exact, provider, rocket, country, orbit, status } = filter
+  const { past, month, search, exact, provider, rocket, country, orbit, status, locations } = filter
   const params = Object.entries({
     show: past ? 'past' : '',
     month,
@@ -57,7 +71,8 @@ export function paramsOf(filter: LaunchFilter): [string, string][] {
     status,
     time: exact ? 'exact' : '',
   })
-  return params.filter(([, value]) => value !== '')
+  const places = locations.map((location): [string, string] => ['location', location])
+  return [...params.filter(([, value]) => value !== ''), ...places]
 }
 
 /** The query of an address: `?q=falcon&page=2`. */
@@ -67,9 +82,27 @@ export function queryOf(filter: LaunchFilter, page: number): string {
   return query.size === 0 ? '' : `?${query}`
 }
 
+const ALL: LaunchFilter = {
+  past: false,
+  month: '',
+  search: '',
+  exact: false,
+  provider: '',
+  rocket: '',
+  country: '',
+  orbit: '',
+  status: '',
+  locations: [],
+}
+
 /** The whole list or month of a filter. */
 export function unfiltered({ past, month }: LaunchFilter): LaunchFilter {
-  return { past, month, search: '', exact: false, provider: '', rocket: '', country: '', orbit: '', status: '' }
+  return { ...ALL, past, month }
+}
+
+/** The upcoming launches from a location. */
+export function fromLocation(location: string): LaunchFilter {
+  return { ...ALL, locations: [locationParam(location)] }
 }
 
 /** True if the filter leaves out launches of its list or month. */

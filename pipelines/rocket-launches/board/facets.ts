@@ -31,7 +31,7 @@ export async function readFacets(db: Queryable, filter: LaunchFilter, now: Date)
   })
   const { rows } = await db.query<{ name: FacetName; value: string; launches: number }>(
     `with listed as materialized (
-       select ${columns.join(', ')} from rocket_launches where ${isListed(filter)} and ${CONDITIONS.exact}
+       select ${columns.join(', ')} from rocket_launches where ${isListed(filter)} and ${CONDITIONS.exact} and ${CONDITIONS.location}
      ) ${counts.join(' union all ')}`,
     valuesOf(filter, { now }),
   )

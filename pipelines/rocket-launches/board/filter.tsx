@@ -10,15 +10,16 @@ interface FilterProps {
   facets: Facets
   /** The number of launches that match. */
   total: number
-  base: string
+  /** The address of the page, without its query. */
+  path: string
 }
 
 /** The search form with the number of launches that match, the filters that are on, and all filters. */
-export function Filter({ filter, facets, total, base }: FilterProps) {
+export function Filter({ filter, facets, total, path }: FilterProps) {
   const { search } = useReader().board
   return (
     <search class="find">
-      <form class="bar-form" method="get" action={`${base}/`} id="filter">
+      <form class="bar-form" method="get" action={path} id="filter">
         {paramsOf({ ...filter, search: '' }).map(([name, value]) => (
           <input type="hidden" name={name} value={value} />
         ))}
@@ -30,19 +31,19 @@ export function Filter({ filter, facets, total, base }: FilterProps) {
         <span class="muted" id="part-count" data-part>
           {search.count(total)}
         </span>
-        {isNarrow(filter) && <a href={`${base}/${queryOf(unfiltered(filter), 1)}`}>{search.clear}</a>}
+        {isNarrow(filter) && <a href={`${path}${queryOf(unfiltered(filter), 1)}`}>{search.clear}</a>}
       </form>
-      <FiltersOn filter={filter} base={base} />
+      <FiltersOn filter={filter} path={path} />
       <details class="chips">
         <summary>{search.filters}</summary>
         <dl>
           {GROUPS.map((name) => (
-            <Group name={name} filter={filter} facets={facets} base={base} />
+            <Group name={name} filter={filter} facets={facets} path={path} />
           ))}
           <div>
             <dt>{search.time}</dt>
             <dd>
-              <Chip href={`${base}/${queryOf({ ...filter, exact: !filter.exact }, 1)}`} on={filter.exact}>
+              <Chip href={`${path}${queryOf({ ...filter, exact: !filter.exact }, 1)}`} on={filter.exact}>
                 {search.exactOnly}
               </Chip>
             </dd>
@@ -54,19 +55,24 @@ export function Filter({ filter, facets, total, base }: FilterProps) {
 }
 
 /** Each filter that is on, as a link that turns it off. */
-function FiltersOn({ filter, base }: Pick<FilterProps, 'filter' | 'base'>) {
+function FiltersOn({ filter, path }: Pick<FilterProps, 'filter' | 'path'>) {
   const { board } = useReader()
   const { search } = board
   const values = GROUPS.filter((name) => filter[name] !== '').map((name) => ({
     text: `${search[name]}: ${valueText(name, filter[name], board)}`,
     without: { ...filter, [name]: '' },
   }))
-  const all = [...values, ...(filter.exact ? [{ text: search.exactOnly, without: { ...filter, exact: false } }] : [])]
+  const places = filter.locations.map((location) => ({
+    text: `${search.location}: ${brief(location, 60)}`,
+    without: { ...filter, locations: filter.locations.filter((other) => other !== location) },
+  }))
+  const exact = filter.exact ? [{ text: search.exactOnly, without: { ...filter, exact: false } }] : []
+  const all = [...values, ...places, ...exact]
   if (all.length === 0) return null
   return (
     <p class="filters-on">
       {all.map(({ text, without }) => (
-        <a class="chip set" href={`${base}/${queryOf(without, 1)}`} aria-label={search.turnOff(text)}>
+        <a class="chip set" href={`${path}${queryOf(without, 1)}`} aria-label={search.turnOff(text)}>
           {text} <span aria-hidden="true">×</span>
         </a>
       ))}
@@ -77,7 +83,7 @@ function FiltersOn({ filter, base }: Pick<FilterProps, 'filter' | 'base'>) {
 const GROUPS = ['provider', 'rocket', 'country', 'orbit', 'status'] as const
 
 /** The values of one kind, each with the number of launches that it leaves. A value that is on turns itself off. */
-function Group({ name, filter, facets, base }: { name: FacetName } & Omit<FilterProps, 'total'>) {
+function Group({ name, filter, facets, path }: { name: FacetName } & Omit<FilterProps, 'total'>) {
   const { board } = useReader()
   const on = filter[name]
   const found = facets[name]
@@ -89,7 +95,7 @@ function Group({ name, filter, facets, base }: { name: FacetName } & Omit<Filter
       <dd>
         {values.map(({ value, launches }) => (
           <Chip
-            href={`${base}/${queryOf({ ...filter, [name]: value === on ? '' : value }, 1)}`}
+            href={`${path}${queryOf({ ...filter, [name]: value === on ? '' : value }, 1)}`}
             on={value === on}
             count={launches}
           >
@@ -120,7 +126,9 @@ function Chip({ href, on, count, children }: ChipProps) {
 /** The texts of all filters that are on, except the search: `SpaceX, USA`. */
 export function filterText(filter: LaunchFilter, board: Reader['board']): string {
   const values = GROUPS.map((name) => filter[name] && valueText(name, filter[name], board))
-  return [...values, filter.exact && board.search.exactOnly].filter(Boolean).join(', ')
+  return [...values, ...filter.locations.map((location) => brief(location, 60)), filter.exact && board.search.exactOnly]
+    .filter(Boolean)
+    .join(', ')
 }
 
 function valueText(name: FacetName, value: string, board: Reader['board']): string {

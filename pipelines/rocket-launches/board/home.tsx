@@ -12,6 +12,8 @@ import { LaunchList } from './list.tsx'
 import { spanOf } from './month.ts'
 import { MonthCalendar, MonthLinks } from './month-calendar.tsx'
 import { DrawnRocket, Instant, Picture, RelativeTime } from './parts.tsx'
+import type { Place } from './places.ts'
+import { Places } from './places-map.tsx'
 import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { type Reader, readerOf, useReader } from './reader.ts'
 import { descriptionOf, shareOf } from './share.ts'
@@ -26,6 +28,8 @@ export interface Home {
   featured: BoardLaunch | undefined
   launches: readonly BoardLaunch[]
   total: number
+  /** The places of the launches, on the map only. */
+  places: readonly Place[] | undefined
   facets: Facets
   age: Age
   /** What the pipeline does; only read before the first launches are stored. */
@@ -60,12 +64,12 @@ export function HomePage({ c, home }: { c: WebContext; home: Home }) {
 function headOf(home: Home, reader: Reader) {
   const { board } = reader
   const { filter, page, featured, base, now } = home
-  const path = `${base}/${queryOf(filter, page)}`
+  const path = `${pathOf(home)}${queryOf(filter, page)}`
   if (isFiltered(home)) {
     const search = filter.search && board.head.with(brief(filter.search, 60))
     const narrowed = filterText(filter, board)
     const by = narrowed && board.head.of(brief(narrowed, 120))
-    const title = `${headTitle(filter, reader)}${by}${search}${page > 1 ? board.head.page(page) : ''}`
+    const title = `${headTitle(home, reader)}${by}${search}${page > 1 ? board.head.page(page) : ''}`
     return { title, description: board.head.live(title), share: { path } }
   }
   const next = featured && `${leadOf(featured, now, board)}: ${brief(featured.name, 100)}`
@@ -77,9 +81,10 @@ function headOf(home: Home, reader: Reader) {
 }
 
 /** The title of the window, which stands alone. */
-function headTitle(filter: LaunchFilter, reader: Reader): string {
-  const title = listTitle(filter, reader)
-  return filter.month === '' ? title : reader.board.calendar.launchesIn(title)
+function headTitle({ filter, places }: Home, reader: Reader): string {
+  const [title, { calendar, map }] = [listTitle(filter, reader), reader.board]
+  if (places) return map.titleOf(title)
+  return filter.month === '' ? title : calendar.launchesIn(title)
 }
 
 function listTitle({ past, month }: LaunchFilter, reader: Reader): string {
@@ -102,29 +107,34 @@ function NextLaunch({ home }: { home: Home }) {
 
 /** The search form, and the list with its pages or the calendar. */
 function LaunchSection({ c, home }: { c: WebContext; home: Home }) {
-  const { filter, base } = home
+  const { filter } = home
   const title = listTitle(filter, useReader())
   return (
     <section class="coming" aria-labelledby="coming-title">
       <div class="head">
         {isFiltered(home) ? <h1 id="coming-title">{title}</h1> : <h2 id="coming-title">{title}</h2>}
         {filter.month === '' ? <Lists home={home} /> : <MonthLinks {...home} />}
-        <Views {...home} />
+        <Views {...home} isMap={home.places !== undefined} />
         <Subscribe c={c} home={home} />
       </div>
-      <Filter filter={filter} facets={home.facets} total={home.total} base={base} />
+      <Filter filter={filter} facets={home.facets} total={home.total} path={pathOf(home)} />
       <div id="part-list" data-part>
-        {filter.month === '' ? (
-          <>
-            <LaunchList {...home} />
-            <Pager home={home} />
-          </>
-        ) : (
-          <MonthCalendar {...home} />
-        )}
+        <Launches home={home} />
       </div>
       <ExportLinks c={c} home={home} />
     </section>
+  )
+}
+
+function Launches({ home }: { home: Home }) {
+  const { filter, places } = home
+  if (places && places.length > 0) return <Places {...home} places={places} />
+  if (filter.month !== '') return <MonthCalendar {...home} />
+  return (
+    <>
+      <LaunchList {...home} />
+      {!places && <Pager home={home} />}
+    </>
   )
 }
 
@@ -144,9 +154,9 @@ function Lists({ home }: { home: Home }) {
   )
 }
 
-/** A filtered page shows only the list or the calendar, without the next launch. */
-function isFiltered({ filter, page }: Home): boolean {
-  return filter.past || filter.month !== '' || isNarrow(filter) || page > 1
+/** A filtered page shows only the list, the calendar or the map, without the next launch. */
+function isFiltered({ filter, page, places }: Home): boolean {
+  return places !== undefined || filter.past || filter.month !== '' || isNarrow(filter) || page > 1
 }
 
 function leadOf({ net, ...launch }: BoardLaunch, now: Date, board: Reader['board']): string {
@@ -276,7 +286,11 @@ function ExportLinks({ c, home }: { c: WebContext; home: Home }) {
   )
 }
 
-function href({ filter, base }: Home, change: { past?: boolean; page?: number }): string {
+function href(home: Home, change: { past?: boolean; page?: number }): string {
   const { page = 1 } = change
-  return `${base}/${queryOf({ ...filter, ...change }, page)}`
+  return `${pathOf(home)}${queryOf({ ...home.filter, ...change }, page)}`
+}
+
+function pathOf({ base, places }: Home): string {
+  return places ? `${base}/map` : `${base}/`
 }

@@ -4,6 +4,7 @@ import { Facts } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
 import type { LaunchStory } from '../../launches/launch-story.ts'
 import type { PageWords } from '../../launches/words/page-en.ts'
+import { fromLocation, queryOf } from './address.ts'
 import { assetOf } from './assets.ts'
 import { MAP, nightPath, onMap } from './night.ts'
 import type { BoardLaunch } from './query.ts'
@@ -29,6 +30,11 @@ export function PadSection({ launch, story, words, now, base }: PadProps) {
       <h2 id="pad">{words.pad}</h2>
       {place?.at && <WorldMap launch={launch} words={words} base={base} {...place} {...place.at} />}
       <p>{name}</p>
+      {launch.location && (
+        <p>
+          <a href={`${base}/${queryOf(fromLocation(launch.location), 1)}`}>{words.fromLocation}</a>
+        </p>
+      )}
       <Facts
         facts={[
           [words.localTime, story.timeZone && isTimed(launch) && localTime(launch.net, story.timeZone, words)],

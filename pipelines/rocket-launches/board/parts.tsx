@@ -78,7 +78,7 @@ export function Countdown({ launch: { net, net_precision }, now }: { launch: Boa
 }
 
 /** The time with its zone, or the period in words. */
-export function LaunchTime({ launch }: { launch: BoardLaunch }) {
+export function LaunchTime({ launch }: { launch: TimeOf }) {
   return isTimed(launch) ? (
     <>
       <Instant at={launch.net} /> <Margin launch={launch} />
@@ -88,8 +88,10 @@ export function LaunchTime({ launch }: { launch: BoardLaunch }) {
   )
 }
 
+type TimeOf = Pick<BoardLaunch, 'net' | 'net_precision'>
+
 /** `±1 h` beside a time that is known to the hour. */
-export function Margin({ launch }: { launch: BoardLaunch }) {
+export function Margin({ launch }: { launch: TimeOf }) {
   const { head, margin } = useReader().board
   if (!isToTheHour(launch.net_precision)) return null
   return (

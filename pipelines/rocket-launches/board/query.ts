@@ -4,7 +4,7 @@ import { FINAL, type KnownLaunch } from '../../launches/launch.ts'
 import { containsAllWords } from '../../launches/read-launches.ts'
 import { IS_PRECISE, isUpcoming, launchOrder, NEXT_FIRST } from '../../launches/upcoming.ts'
 import { STATE } from '../discord/outbox.ts'
-import { STATUSES } from './address.ts'
+import { LOCATION_LENGTH, STATUSES } from './address.ts'
 import { spanAround, spanOf } from './month.ts'
 
 /** A launch as the board shows it. */
@@ -33,6 +33,8 @@ export interface LaunchFilter {
   orbit: string
   /** A key of `STATUSES`; empty: all. */
   status: string
+  /** Full names of locations, each cut to `LOCATION_LENGTH`; empty: all. */
+  locations: readonly string[]
   /** True: only launches whose time is known to the second, minute or hour. */
   exact: boolean
 }
@@ -56,7 +58,7 @@ export async function boardLaunches(db: Queryable, filter: LaunchFilter, range: 
   const { rows } = await db.query<BoardLaunch>(
     `select ${SHOWN} from rocket_launches where ${conditionOf(filter)}
      order by ${launchOrder(filter)}
-     limit $10 offset $11`,
+     limit $11 offset $12`,
     [...valuesOf(filter, range), range.limit, range.offset ?? 0],
   )
   return rows
@@ -71,7 +73,8 @@ export async function countLaunches(db: Queryable, filter: LaunchFilter, now: Da
   return rows[0]?.count ?? 0
 }
 
-function conditionOf(filter: LaunchFilter): string {
+/** SQL: true for a launch that matches the filter, with the values of `valuesOf`. */
+export function conditionOf(filter: LaunchFilter): string {
   return [isListed(filter), ...Object.values(CONDITIONS)].join(' and ')
 }
 
@@ -93,14 +96,15 @@ export const CONDITIONS = {
   orbit: `($5 = '' or orbit = $5)`,
   status: `($6::int is null or status_id = $6)`,
   exact: `(not $7::boolean or ${IS_PRECISE})`,
+  location: `($10::text[] = '{}' or btrim(left(location, ${LOCATION_LENGTH})) = any ($10))`,
 } as const
 
-/** The values of `$1` to `$9` in the conditions. `$1` is the present; for a month, `$1` and `$8` are its start and end. */
+/** The values of `$1` to `$10` in the conditions. `$1` is the present; for a month, `$1` and `$8` are its start and end. */
 export function valuesOf(filter: LaunchFilter, { now, around = false }: Pick<Range, 'now' | 'around'>): unknown[] {
-  const { month, search, provider, rocket, country, orbit, status, exact } = filter
+  const { month, search, provider, rocket, country, orbit, status, exact, locations } = filter
   const span = month === '' ? undefined : around ? spanAround(month) : spanOf(month)
   const values = [search.split(/\s+/), provider, country, orbit, STATUSES[status] ?? null, exact]
-  return [(span?.from ?? now).toISOString(), ...values, span?.to.toISOString() ?? null, rocket]
+  return [(span?.from ?? now).toISOString(), ...values, span?.to.toISOString() ?? null, rocket, locations]
 }
 
 /** How long a launch stays at the top of the board after its T-0. */

@@ -6,25 +6,31 @@ import { useReader } from './reader.ts'
 
 interface ViewsProps {
   filter: LaunchFilter
+  /** True on the map. */
+  isMap: boolean
   now: Date
   base: string
 }
 
 /** The switch between the views of the same launches. */
-export function Views({ filter, now, base }: ViewsProps) {
+export function Views({ filter, isMap, now, base }: ViewsProps) {
   const { views } = useReader().board
-  const month = filter.month || monthKey(now)
+  const links = [
+    ['list', `/${queryOf({ ...filter, month: '' }, 1)}`, !isMap && filter.month === ''],
+    [
+      'calendar',
+      `/${queryOf({ ...filter, past: false, month: filter.month || monthKey(now) }, 1)}`,
+      filter.month !== '',
+    ],
+    ['map', `/map${queryOf({ ...filter, month: '' }, 1)}`, isMap],
+  ] as const
   return (
     <nav class="which" aria-label={views.label}>
-      <a href={`${base}/${queryOf({ ...filter, month: '' }, 1)}`} aria-current={filter.month ? undefined : 'page'}>
-        {views.list}
-      </a>
-      <a
-        href={`${base}/${queryOf({ ...filter, past: false, month }, 1)}`}
-        aria-current={filter.month ? 'page' : undefined}
-      >
-        {views.calendar}
-      </a>
+      {links.map(([view, path, isCurrent]) => (
+        <a href={`${base}${path}`} aria-current={isCurrent ? 'page' : undefined}>
+          {views[view]}
+        </a>
+      ))}
     </nav>
   )
 }

@@ -99,6 +99,8 @@ describe('hostile texts in the tables', () => {
       `/?provider=${encodeURIComponent(payload)}`,
       `/?month=${encodeURIComponent(payload)}`,
       '/?month=2026-11',
+      '/map',
+      `/?location=${encodeURIComponent(payload)}`,
       path(id),
     ]) {
       const answer = await site.get(page)
@@ -127,6 +129,7 @@ describe('hostile texts in the tables', () => {
       '/',
       '/?show=past',
       '/?month=2026-11',
+      '/map',
       `/?q=${encodeURIComponent(unseen)}`,
       path('turned'),
       '/nothing',
@@ -146,7 +149,7 @@ describe('hostile texts in the tables', () => {
         image_url: null,
         net: '2026-11-23T00:00:00Z',
       })
-    for (const page of ['/', '/?show=past', '/?month=2026-11', path('long-7')])
+    for (const page of ['/', '/?show=past', '/?month=2026-11', '/map', path('long-7')])
       expect([page, Buffer.byteLength(await site.text(page)) < 150_000]).toEqual([page, true])
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
   })

@@ -85,6 +85,11 @@ test.each([
   ['?rocket=Vega+C', 'C'],
   ['?rocket=Vega', ''],
   ['?country=USA&status=tbc', 'B'],
+  ['?location=Vandenberg+SFB,+CA,+USA', 'A'],
+  ['?location=Vandenberg+SFB,+CA,+USA&location=Guiana+Space+Centre,+French+Guiana', 'AC'],
+  ['?location=Vandenberg+SFB,+CA,+USA&status=tbc', ''],
+  ['?location=Vandenberg', ''],
+  ['?location=&location=%00', 'ABC'],
   ['?country=USA&status=tbc&time=exact', ''],
   ['?q=guiana&status=tbc&provider=SpaceX', 'C'],
 ])('filters by the address: %s', async (query, expected) => {
@@ -129,3 +134,12 @@ test.each(['', 'show=past&'])(
     ])
   },
 )
+
+test('a chosen location is a chip that turns itself off, and narrows the other filters', async () => {
+  await seedFilters()
+  const html = await site.text('/?location=Vandenberg+SFB,+CA,+USA&location=Guiana+Space+Centre,+French+Guiana')
+  expect(html).toContain('<title>Upcoming launches (Vandenberg SFB, CA, USA, Guiana Space Centre, French Guiana)')
+  expect(html).toMatch(/class="chip set" href="\/\?location=Guiana[^"&]*"[^>]*>Place: Vandenberg SFB, CA, USA/)
+  expect(html).toMatch(/>USA<small> 1</)
+  expect(html.match(/<input type="hidden" name="location"/g)).toHaveLength(2)
+})
