@@ -10,11 +10,12 @@ import {
   originOf,
   readActivity,
   requireRole,
+  unavailable,
   type WebContext,
   type WebEnv,
 } from 'tminus/web'
 import { storyOf } from '../launches/launch-story.ts'
-import { isMissingTable } from '../launches/missing-tables.ts'
+import { isMissingTable, isNotMigrated, isOlderTable, olderTables } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
 import { filterOf } from './board/address.ts'
 import { dataAge } from './board/age.ts'
@@ -61,7 +62,7 @@ board.get('/launches/:id', async (c) => {
   if (launch === undefined) throw notFound(`No launch '${id.slice(0, 100)}' is stored.`)
   const [changes, messages, live, details, fromPad] = await Promise.all([
     readChanges(db, { launchId: id, since: undefined, limit: MAX_CHANGES }),
-    emptyIfNoTables(query.messagesAbout(db, id), []),
+    emptyIfNoTables(query.messagesAbout(db, id), [], isNotMigrated),
     liveOf(c),
     detailsOfLaunch(db, id),
     earlierFromPad(db, launch),
@@ -258,10 +259,14 @@ function answer(c: WebContext, type: string, text: string): Response {
   return c.body(body)
 }
 
-/** Before the pipeline's first run there are no tables. The page then shows an empty list instead of an error. */
-async function emptyIfNoTables<T>(read: Promise<T>, empty: T): Promise<T> {
+/**
+ * Before the pipeline's first run there are no tables. The page then shows an empty list instead of an error. Tables of an
+ * older version have launches that this version cannot read: an empty calendar would delete them for its subscribers.
+ */
+async function emptyIfNoTables<T>(read: Promise<T>, empty: T, isEmpty = isMissingTable): Promise<T> {
   return await read.catch((error: unknown) => {
-    if (isMissingTable(error)) return empty
+    if (isEmpty(error)) return empty
+    if (isOlderTable(error)) throw unavailable(`${olderTables()}.`)
     throw error
   })
 }

@@ -2,7 +2,7 @@ import { type Check, type CheckHost, commandFor, humanDuration } from 'tminus'
 import { type Database, missingRights, type Queryable } from 'tminus/db'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnownQuota } from '../launches/launch-library/quota.ts'
-import { isMissingTable } from '../launches/missing-tables.ts'
+import { isMissingTable, isOlderTable, olderTables } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { type Channel, channelsOf, silentFilters } from './discord/channel.ts'
 import { disabledAmong, disabledText } from './discord/target.ts'
@@ -30,6 +30,7 @@ async function checkTables(db: Database, host: CheckHost<Settings>): Promise<Che
     ]
   } catch (error) {
     if (isMissingTable(error)) return [nothingYet]
+    if (isOlderTable(error)) return [{ name: 'launches', level: 'warn', urgent: true, message: olderTables() }]
     throw error
   }
 }

@@ -2,7 +2,7 @@ import type { Metric, MetricsHost } from 'tminus'
 import type { Database, Queryable } from 'tminus/db'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
 import { lastKnownQuota } from '../launches/launch-library/quota.ts'
-import { isMissingTable } from '../launches/missing-tables.ts'
+import { isNotMigrated } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { STATE } from './discord/outbox.ts'
 import type { Settings } from './settings.ts'
@@ -12,7 +12,7 @@ export async function metrics(host: MetricsHost<Settings>): Promise<Metric[]> {
   return await host
     .withDatabase(async (db) => [...(await ofLaunches(db, host)), ...(await ofMessages(db))])
     .catch((error: Error) => {
-      if (isMissingTable(error)) return []
+      if (isNotMigrated(error)) return []
       throw error
     })
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { KnownLaunch } from '../launches/launch.ts'
 import { withDetails } from '../launches/launch-details.ts'
 import { upcomingUrl } from '../launches/launch-library/addresses.ts'
-import { isMissingTable } from '../launches/missing-tables.ts'
+import { isNotMigrated } from '../launches/missing-tables.ts'
 import { readSync } from '../launches/sync.ts'
 import { nearestLaunch } from '../launches/upcoming.ts'
 import { launchCard } from './discord/card-message.ts'
@@ -86,7 +86,7 @@ export async function notifyDiscord(_inputs: unknown, context: Context): Promise
 
 /** This task also runs after `initialize_schema` failed. A retry would not create the tables. */
 function skipWithoutTables(error: Error): never {
-  if (isMissingTable(error)) {
+  if (isNotMigrated(error)) {
     throw skip('the tables of this pipeline do not exist yet: initialize_schema must succeed first')
   }
   throw error

@@ -21,7 +21,7 @@ export {
   Table,
   Time,
 } from './parts.tsx'
-export { badRequest, notFound } from './problem.tsx'
+export { badRequest, notFound, unavailable } from './problem.tsx'
 export { hasRole, requireRole } from './rights.ts'
 export { allowVideos } from './security.ts'
 export { originOf, type Share } from './share.tsx'

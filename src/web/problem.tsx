@@ -37,6 +37,11 @@ export function badRequest(detail: string, errors?: Problem['errors']): ProblemE
   return new ProblemError({ status: 400, title: 'Invalid request', detail, ...(errors && { errors }) })
 }
 
+/** For a page that cannot be shown now, but can be later. */
+export function unavailable(detail: string): ProblemError {
+  return new ProblemError({ status: 503, title: 'Not available now', detail })
+}
+
 /** Shows an error: as a page, or as RFC 9457 JSON below /api/. Logs unexpected errors. */
 export function showError(error: Error, c: WebContext) {
   const problem = problemOf(error)
