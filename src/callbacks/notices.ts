@@ -7,6 +7,7 @@ type Context = Parameters<Callback>[1]
 /** What a channel is told about a run. */
 export interface Notice {
   kind: 'failed' | 'late' | 'recovered'
+  dagId: string
   /** `etl failed` */
   title: string
   runId: string
@@ -46,18 +47,18 @@ export function noticesBy(
 
 function failureOf({ dagId, runId, failed }: RunEnd): Notice {
   const tasks = failed.map(({ taskId, tryNumber, reason }) => ({ name: `${taskId} · try ${tryNumber}`, reason }))
-  return { kind: 'failed', title: `${dagId} failed`, runId, ...limited(tasks) }
+  return { kind: 'failed', dagId, title: `${dagId} failed`, runId, ...limited(tasks) }
 }
 
 function recoveryOf({ dagId, runId }: RunEnd): Notice {
-  return { kind: 'recovered', title: `${dagId} succeeds again`, runId, tasks: [], more: 0 }
+  return { kind: 'recovered', dagId, title: `${dagId} succeeds again`, runId, tasks: [], more: 0 }
 }
 
 function lateNotice({ dagId, runId, state, queuedAt, unfinished }: RunLate, now: Date): Notice {
   const tasks = unfinished.map(({ taskId, state, reason }) => ({ name: `${taskId} · ${state}`, reason }))
   const ms = Math.max(0, now.getTime() - queuedAt.getTime())
   const title = `${dagId} is late: ${state} after ${humanDuration(Math.round(ms / 1_000) * 1_000)}`
-  return { kind: 'late', title, runId, ...limited(tasks) }
+  return { kind: 'late', dagId, title, runId, ...limited(tasks) }
 }
 
 function limited(tasks: Notice['tasks']): Pick<Notice, 'tasks' | 'more'> {

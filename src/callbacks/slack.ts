@@ -1,3 +1,4 @@
+import { truncate } from '../connectors/discord-message.ts'
 import { messageOf } from '../errors.ts'
 import { type Notice, type NoticeCallbacks, type NoticeOptions, noticesBy } from './notices.ts'
 
@@ -34,7 +35,7 @@ function pathOf(url: unknown): string {
 function slackMessage({ kind, title, runId, tasks, more }: Notice): object {
   const fields = tasks.map(({ name, reason }) => ({
     title: escaped(name),
-    value: escaped(reason.slice(0, MOST_REASON) || 'no reason given'),
+    value: escaped(truncate(reason, MOST_REASON) || 'no reason given'),
   }))
   const text = more > 0 ? `${escaped(runId)}\nand ${more} more` : escaped(runId)
   return { text: escaped(title), attachments: [{ color: COLOURS[kind], fallback: escaped(title), text, fields }] }

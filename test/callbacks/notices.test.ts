@@ -19,12 +19,17 @@ const database = useDatabase()
  * Runs a dag with these callbacks once for each ending, after one that is late. Returns what the callbacks logged and how
  * the runs ended.
  */
-async function runs(callbacks: NoticeCallbacks, endings: ('good' | 'bad')[], settings: Record<string, unknown>) {
+async function runs(
+  callbacks: NoticeCallbacks,
+  endings: ('good' | 'bad')[],
+  settings: Record<string, unknown>,
+  reason = 'no <!channel> & @all',
+) {
   const left = [...endings]
   const defined = dag(uniqueId('told'), callbacks, ({ task }) => {
     task('load_data', {
       run: () => {
-        if (left.shift() === 'bad') throw new Error('no <!channel> & @all')
+        if (left.shift() === 'bad') throw new Error(reason)
       },
     })
   })
@@ -43,7 +48,10 @@ async function runs(callbacks: NoticeCallbacks, endings: ('good' | 'bad')[], set
 }
 
 async function startWebhook(status = 200) {
-  const messages: { text: string; attachments: { text: string; fields: unknown[]; color: string }[] }[] = []
+  const messages: {
+    text: string
+    attachments: { text: string; fields: { title: string; value: string }[]; color: string }[]
+  }[] = []
   const server = await startHttpServer(async (request, response) => {
     const pieces: Buffer[] = []
     for await (const piece of request) pieces.push(piece)
@@ -69,6 +77,14 @@ describe('slackFailures', () => {
     expect(messages[1]?.attachments[0]?.fields).toEqual([
       { title: 'load_data · try 1', value: 'no &lt;!channel&gt; &amp; @\u200ball' },
     ])
+  })
+
+  test('a long reason is cut at a whole character', async () => {
+    const { messages, url } = await startWebhook()
+    await runs(CALLBACKS, ['bad'], { SLACK_WEBHOOK_URL: url }, `x${'\u{1f680}'.repeat(400)}`)
+    const value = messages[1]?.attachments[0]?.fields[0]?.value
+    expect(value).toMatch(/\u{1f680}…$/u)
+    expect(value?.isWellFormed()).toBe(true)
   })
 
   test('a list of addresses gets each message; without an address nothing is sent', async () => {
