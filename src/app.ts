@@ -267,7 +267,7 @@ async function openProcess(setup: Setup, kind: JobKind, queues?: readonly string
     try {
       await job.open()
       // Again, because another version may have started at the same moment.
-      await refuseVersionGap(metadata)
+      await retryDuringOutage(() => refuseVersionGap(metadata))
       await job.listen(listener)
       return await opened()
     } catch (error) {
