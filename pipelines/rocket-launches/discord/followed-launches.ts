@@ -31,7 +31,7 @@ export async function launchesToFollow(
 /**
  * Launches with a result (success or failure) that have no card on the channel. They flew, and their result was first
  * stored, at most two days ago and after the channel's first card. Not included:
- * - a launch that was stored with its result by `launch-history`
+ * - a launch that was stored with its result by `launch-history`, which loads launches in the order of T-0
  * - a launch that was stored with its result while an empty database was filled
  *
  * If only a period is known, the launch flew at the end of the period at the latest.
@@ -61,6 +61,7 @@ export async function launchesMissed(
            ) and not exists (
              select from rocket_launch_history
              where flown.first_seen_at between started_at and updated_at and flown.net <= net_to
+               and (finished_at is not null or flown.net <= cursor_net)
            ))
      )
      select ${STORED_COLUMNS.join(', ')} from rocket_launches where launch_id in (select launch_id from missed)

@@ -26,15 +26,19 @@ let listed: Record<string, unknown>[]
 let past: Record<string, unknown>[]
 /** Requests for a page from this offset on are answered with a 502. */
 let brokenFrom: number
+/** Pages of previous launches that are answered before each further request gets a 502. */
+let pagesLeft: number
 
 beforeEach(async () => {
   listed = [launchOf('next', { in: 60 })]
   past = []
   brokenFrom = Number.POSITIVE_INFINITY
+  pagesLeft = Number.POSITIVE_INFINITY
   library = await startLaunchLibrary({
     ...{ launches: () => listed, archive: () => past, now: () => channel.now },
-    intercept: (_request, response, { query }) => {
-      const broken = Number(query.offset ?? 0) >= brokenFrom
+    intercept: (_request, response, { path, query }) => {
+      if (path.includes('previous')) pagesLeft -= 1
+      const broken = Number(query.offset ?? 0) >= brokenFrom || pagesLeft < 0
       if (broken) sendJson(response, {}, 502)
       return broken
     },
@@ -198,6 +202,28 @@ test('launches that launch-history stored are not posted', async () => {
   // The list still has the launch, so the pipeline reads it too.
   listed.push(launchOf('loaded', { in: 5, status: 'success' }), launchOf('flown', { in: 40, status: 'success' }))
   expect(await run(41)).toEqual(['flown: Launch successful'])
+})
+
+test('a launch that is first seen flown while launch-history loads older launches gets one post', async () => {
+  await run(0)
+  past = Array.from({ length: 300 }, (_, n) => launchOf(`old ${n}`, { in: n - 5_000, status: 'success' }))
+  const loadPage = async (hours: number) => {
+    channel.now = new Date(START + hours * HOUR)
+    pagesLeft = 1
+    await expect(loadPast()).rejects.toThrow()
+    pagesLeft = Number.POSITIVE_INFINITY
+  }
+  await loadPage(40)
+  const flown = launchOf('flown', { in: 39, status: 'success' })
+  listed.push(flown)
+  past.push(flown)
+  channel.now = new Date(START + 40.1 * HOUR)
+  await fetchAndStoreData({}, { ...context(), runType: 'manual', params: { sync: 'full' } })
+  await loadPage(40.2)
+  expect(await run(40.3)).toEqual(['flown: Launch successful'])
+  channel.now = new Date(START + 40.4 * HOUR)
+  await loadPast()
+  expect(await run(40.5)).toEqual(['flown: Launch successful'])
 })
 
 test('a new channel gets the nearest launch only, then each missed launch', async () => {
