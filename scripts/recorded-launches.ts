@@ -206,13 +206,13 @@ class World {
 
   #ended(launch: Received): Received {
     const { id } = (launch.status ?? {}) as { id?: number }
-    const isUnknown = Date.parse(String(launch.net)) > this.now.getTime() || [3, 4, 7].includes(id ?? 0)
-    if (isUnknown) return launch
+    const flownAt = { ...launch, ...exactNet(launch) }
+    if (Date.parse(flownAt.net) > this.now.getTime() || [3, 4, 7].includes(id ?? 0)) return launch
     const outcome = Number.parseInt(String(launch.id).slice(0, 4), 16) % 16
     if (outcome === 0)
-      return { ...launch, ...status(4, 'Launch Failure'), failreason: 'The second stage did not ignite.' }
+      return { ...flownAt, ...status(4, 'Launch Failure'), failreason: 'The second stage did not ignite.' }
     return {
-      ...launch,
+      ...flownAt,
       ...(outcome === 1 ? status(7, 'Launch was a Partial Failure') : status(3, 'Launch Successful')),
     }
   }
@@ -223,6 +223,18 @@ class World {
     const [listMode, other] = recorded('upcoming-list-aarlert').flatMap(({ launches }) => launches)
     const withoutNet = { ...this.#upcoming()[0], id: other?.id, name: other?.name, net: null }
     return [...(listMode ? [listMode] : []), withoutNet]
+  }
+}
+
+/** The T-0 of a launch that flew: as recorded if it is a time, otherwise an invented time in the recorded period. */
+function exactNet({ id, net, net_precision }: Received): { net: string; net_precision?: unknown } {
+  const recorded = String(net)
+  const { id: precision = 0 } = (net_precision ?? {}) as { id?: number }
+  if (precision <= 2) return { net: recorded }
+  const minutes = Number.parseInt(String(id).slice(4, 8), 16) % (20 * 1_440)
+  return {
+    net: new Date(Date.parse(recorded) - minutes * 60_000).toISOString(),
+    net_precision: { id: 1, name: 'Minute' },
   }
 }
 

@@ -112,7 +112,7 @@ export function coarseTime(net: Date, precision: number, words: Words): string {
 }
 
 /** "12 December 2026", in UTC. */
-function dateText(date: Date, words: Words): string {
+export function dateText(date: Date, words: Words): string {
   return words.date(date.getUTCDate(), date.getUTCMonth() + 1, date.getUTCFullYear())
 }
 

@@ -115,7 +115,7 @@ export const BOARD_EN = {
   },
   age: {
     asOf: 'As of',
-    nextLook: 'next look',
+    nextLook: 'next read',
     due: 'is due',
     calls: (left: string, limit: string) => `${left} of ${limit} calls left`,
     source: 'data by',
@@ -135,7 +135,7 @@ export const BOARD_EN = {
     lastChange: 'Last change',
     id: 'Launch Library id',
   },
-  good: (percent: number) => `${percent} % good`,
+  good: (percent: number) => `${percent} % favourable`,
   picture: (credit: string) => `Picture: ${credit}`,
   pictureFrom: 'Picture from Launch Library',
   watch: 'Watch',

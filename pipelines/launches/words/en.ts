@@ -115,7 +115,7 @@ export const EN = {
     placeholder: ', as before; its placeholder moved',
     status: (id: string) => `status ${id}`,
     live: { true: 'yes', false: 'no' },
-    weather: (percent: string) => `${percent} % good`,
+    weather: (percent: string) => `${percent} % favourable`,
     moved: (ms: number) => (ms === 0 ? 'the same' : `${humanDuration(Math.abs(ms))} ${ms > 0 ? 'later' : 'earlier'}`),
   },
   digest: {

@@ -3,7 +3,7 @@ import type { Age } from './age.ts'
 import { RelativeTime } from './parts.tsx'
 import { useReader } from './reader.ts'
 
-/** "As of 4 min ago · next look in 11 min · 9 of 15 calls left" */
+/** "As of 4 min ago · next read in 11 min · 9 of 15 calls left" */
 export function DataAge({ age: { asOf, nextLook, calls }, now, base }: { age: Age; now: Date; base: string }) {
   const { age } = useReader().board
   if (asOf === undefined) return null

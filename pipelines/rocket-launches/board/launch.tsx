@@ -7,6 +7,7 @@ import type { StoredChange } from '../../launches/read-launches.ts'
 import type { PageWords } from '../../launches/words/page-en.ts'
 import { assetLinks } from './assets.ts'
 import { SlipChart } from './chart.tsx'
+import { Description } from './description.tsx'
 import { Earlier } from './earlier.tsx'
 import { Hero } from './hero.tsx'
 import { PadSection } from './pad.tsx'
@@ -20,7 +21,7 @@ import { descriptionOf, shareOf } from './share.ts'
 import { chartOf, netHistory } from './slips.ts'
 import { Timeline } from './timeline.tsx'
 import { News, Webcasts } from './webcasts.tsx'
-import { brief, isTimed, paragraphsOf } from './words.ts'
+import { brief, isTimed } from './words.ts'
 
 export interface OneLaunch {
   launch: BoardLaunch
@@ -41,6 +42,12 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
   const { launch, story, base, now, live } = one
   const reader = readerOf(c)
   const { board, page: words } = reader
+  const isLong = story.timeline.length > MOST_STEPS
+  const sent = (
+    <div id="part-sent" data-part>
+      <SentMessages messages={one.messages} now={now} />
+    </div>
+  )
   return (
     <Page
       c={c}
@@ -71,9 +78,7 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
           <div id="part-countdown" data-part>
             <Timeline launch={launch} timeline={story.timeline} words={words} now={now} />
           </div>
-          <div id="part-sent" data-part>
-            <SentMessages messages={one.messages} now={now} />
-          </div>
+          {!isLong && sent}
         </div>
         <div>
           <div id="part-moves" data-part>
@@ -83,14 +88,17 @@ export function LaunchPage({ c, one }: { c: WebContext; one: OneLaunch }) {
             <News story={story} words={words} />
           </div>
           <Earlier boosters={one.ofBoosters} fromPad={one.fromPad} words={words} base={base} />
+          {isLong && sent}
         </div>
       </div>
     </Page>
   )
 }
 
+/** A longer countdown has the column at the side for itself, so that both columns are about as long. */
+const MOST_STEPS = 10
+
 function About({ launch, story }: { launch: BoardLaunch; story: LaunchStory }) {
-  const paragraphs = paragraphsOf((launch.mission_description ?? '').slice(0, 20_000))
   const { board, page: words } = useReader()
   const patch = pictureOf(story.patch?.url ?? null)
   const alt = brief(story.patch?.name, 80) || words.patch
@@ -100,17 +108,14 @@ function About({ launch, story }: { launch: BoardLaunch; story: LaunchStory }) {
       {patch && (
         <img class="patch" src={patch} alt={alt} width={160} height={160} loading="lazy" referrerpolicy="no-referrer" />
       )}
-      {paragraphs.length === 0 && <p class="muted">{board.noDescription}</p>}
-      {paragraphs.map((text) => (
-        <p>{text}</p>
-      ))}
+      <Description text={launch.mission_description} />
       <Facts
         facts={[
           [words.programme, story.programmes.length > 0 && <Programmes programmes={story.programmes} />],
           [words.weather, weatherText(launch, story, words)],
           [words.numbers.title, numbersText(launch, story, words)],
           [board.facts.window, windowOf(launch)],
-          [board.facts.lastChange, launch.updated_at && <Time at={launch.updated_at} />],
+          [board.facts.lastChange, launch.updated_at && <Time at={launch.updated_at} show="short" />],
           [board.facts.id, <span class="mono">{brief(launch.launch_id, 255)}</span>],
         ]}
       />
@@ -154,7 +159,7 @@ function windowOf({ window_start, window_end, ...launch }: BoardLaunch) {
   if (!isTimed(launch) || !window_start || !window_end || window_start.getTime() === window_end.getTime()) return null
   return (
     <>
-      <Time at={window_start} /> – <Time at={window_end} />
+      <Time at={window_start} show="short" /> – <Time at={window_end} show="short" />
     </>
   )
 }
@@ -181,7 +186,7 @@ function Moves({ one: { launch, changes, now } }: { one: OneLaunch }) {
         <ol class="changes">
           {entries.slice(0, MAX_ENTRIES).map(({ seenAt, facts }) => (
             <li>
-              <Time at={seenAt} />
+              <Time at={seenAt} show="short" />
               <ul>
                 {facts.map(([what, how]) => (
                   <li>

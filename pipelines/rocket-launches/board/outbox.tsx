@@ -29,7 +29,8 @@ export function OutboxPage({
   disabled,
   nameOf,
 }: OutboxProps & { messages: readonly ListedMessage[] }) {
-  const columns = ['Id', 'State', 'What', 'Launch', 'Channel', 'Since', 'Why']
+  const channels = new Set(messages.map(({ target }) => target)).size
+  const columns = ['Id', 'State', 'What', 'Launch', ...(channels > 1 ? ['Channel'] : []), 'Since', 'Why']
   const operator = hasRole(c, 'operator')
   return (
     <Page c={c} title="Outbox">
@@ -62,7 +63,7 @@ export function OutboxPage({
                     </a>
                   )}
                 </td>
-                <td data-label="Channel">{nameOf(message.target)}</td>
+                {channels > 1 && <td data-label="Channel">{nameOf(message.target)}</td>}
                 <td data-label="Since">
                   <Time at={message.updated_at} show="ago" />
                 </td>

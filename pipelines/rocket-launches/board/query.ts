@@ -167,6 +167,7 @@ export async function messagesAbout(db: Queryable, launchId: string): Promise<Se
 export interface RejectedLaunch {
   /** The launch's id; if that is unknown, `raw:` and a hash. */
   key: string
+  name: string | null
   /** The issues, each once, as `path: message`. */
   issues: string
   count: number
@@ -177,7 +178,7 @@ export interface RejectedLaunch {
 /** Latest first. */
 export async function rejectedLaunches(db: Queryable, limit: number): Promise<RejectedLaunch[]> {
   const { rows } = await db.query<RejectedLaunch>(
-    `select key, count, first_seen, last_seen,
+    `select key, raw ->> 'name' as name, count, first_seen, last_seen,
        (select string_agg(distinct concat_ws(': ', nullif(issue ->> 'path', ''), issue ->> 'message'), '; ')
         from jsonb_array_elements(issues) issue) as issues
      from rocket_launch_rejects order by last_seen desc, key limit $1`,

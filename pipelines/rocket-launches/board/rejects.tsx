@@ -16,9 +16,12 @@ export function RejectsPage({ c, base, rejects }: PageProps & { rejects: readonl
         <Empty title="No rejected launches">Every launch was parsed.</Empty>
       ) : (
         <Table name="Rejects" columns={['Launch', 'What is wrong', 'How often', 'First', 'Last']}>
-          {rejects.map(({ key, issues, count, first_seen, last_seen }) => (
+          {rejects.map(({ key, name, issues, count, first_seen, last_seen }) => (
             <tr>
-              <th scope="row">{brief(key, 60)}</th>
+              <th scope="row">
+                {name && <p>{brief(name, 120)}</p>}
+                <span class={name ? 'sub mono' : 'mono'}>{brief(key, 60)}</span>
+              </th>
               <td class="reason">{brief(issues, 300)}</td>
               <td class="right number" data-label="How often">
                 {count}

@@ -2,9 +2,11 @@
 import type { Child } from 'tminus/web'
 import type { BoosterFlight, Landing } from '../../launches/boosters.ts'
 import type { FlightRecord, LaunchStory } from '../../launches/launch-story.ts'
+import { dateText } from '../../launches/time.ts'
 import type { PageWords } from '../../launches/words/page-en.ts'
 import { launchPath } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
+import { useReader } from './reader.ts'
 import { brief } from './words.ts'
 
 interface RocketProps {
@@ -75,12 +77,13 @@ function rocketFacts(
   { rocket: { record, length, leoCapacity, maidenFlight } }: LaunchStory,
   words: PageWords,
 ): string[] {
-  const date = /^\d{4}-\d\d-\d\d$/.exec(maidenFlight ?? '')?.[0]
+  const { words: texts } = useReader()
+  const date = /^\d{4}-\d\d-\d\d$/.test(maidenFlight ?? '') ? new Date(maidenFlight ?? '') : undefined
   return [
     ...(record === null && leoCapacity !== null ? [words.firstFlight] : []),
     ...(length === null ? [] : [words.height(Math.round(length * 10) / 10)]),
     ...(leoCapacity === null ? [] : [words.lifts(Math.round(leoCapacity / 100) / 10)]),
-    ...(record !== null && date !== undefined ? [words.firstFlown(date)] : []),
+    ...(record !== null && date !== undefined ? [words.firstFlown(dateText(date, texts))] : []),
   ]
 }
 

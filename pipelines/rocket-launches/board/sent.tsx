@@ -96,7 +96,7 @@ function Card({ card, channel, now }: { card: SentMessage; channel: number | und
         <StateText message={card} />
         {isEdited(card) && (
           <>
-            , {sent.edited} <Time at={card.updated_at} />
+            , {sent.edited} <Time at={card.updated_at} show="short" />
           </>
         )}
       </p>
@@ -123,14 +123,14 @@ function messageOf({ message, facts }: SentMessage): Payload | undefined {
   return known.success ? cardMessage({ ...known.data, ...detailsOf(undefined), weather: null } as Facts, EN) : undefined
 }
 
-function StateText({ message: { state, sent_at, updated_at, reason, holder } }: { message: SentMessage }) {
+function StateText({ message: { state, sent_at, updated_at, holder } }: { message: SentMessage }) {
   const { board, words } = useReader()
   const { states } = board.sent
   const merged = board.sent.merged(holder === null || holder === 'card' ? null : noticeName(holder, words))
   return (
     <>
-      {state === 'merged' ? merged : (states[state] ?? state)} <Time at={state === 'sent' ? sent_at : updated_at} />
-      {reason && ` (${brief(reason, 160)})`}
+      {state === 'merged' ? merged : (states[state] ?? state)}{' '}
+      <Time at={state === 'sent' ? sent_at : updated_at} show="short" />
     </>
   )
 }

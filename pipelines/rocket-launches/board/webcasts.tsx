@@ -75,8 +75,8 @@ export function News({ story: { updates, pages }, words }: { story: LaunchStory;
           <ul class="pages">
             {pages.map(({ url, title }) => (
               <li>
-                <OutLink href={url}>{brief(title, 120) || new URL(url).host}</OutLink>{' '}
-                <span class="sub">{hostOf(url)}</span>
+                <OutLink href={url}>{brief(title, 120) || hostOf(url)}</OutLink>{' '}
+                {brief(title, 120) !== hostOf(url) && <span class="sub">{hostOf(url)}</span>}
               </li>
             ))}
           </ul>
@@ -93,7 +93,7 @@ function Updates({ updates }: { updates: LaunchStory['updates'] }) {
     <ol class="changes">
       {updates.map(({ at, text, by, url }) => (
         <li>
-          <Time at={at} />
+          <Time at={at} show="short" />
           <span>
             {brief(text, 600)} <span class="sub">{brief(by, 60)}</span>
             {url && (

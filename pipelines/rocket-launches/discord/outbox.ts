@@ -118,7 +118,7 @@ export async function insertCard(
 ): Promise<number> {
   const { rows } = await db.query<{ id: number }>(
     `insert into discord_outbox (target, launch_id, kind, subject, facts, facts_hash, wanted_hash, reason_told)
-     values ($1, $2, 'card', 'card', $3, $4, $4, 'its card')
+     values ($1, $2, 'card', 'card', $3, $4, $4, 'the first card of the launch')
      returning outbox_id as id`,
     [target, launchId, JSON.stringify(facts), hash],
   )

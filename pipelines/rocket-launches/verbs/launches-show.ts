@@ -64,7 +64,7 @@ function printFacts(host: CommandHost, launch: StoredLaunch): void {
     ['pad', [launch.pad, launch.location].filter(Boolean).join(', ')],
     ['mission', [launch.mission_name, launch.mission_type].filter(Boolean).join(', ')],
     ['orbit', launch.orbit],
-    ['weather', launch.probability === null ? null : `${launch.probability} % good`],
+    ['weather', launch.probability === null ? null : `${launch.probability} % favourable`],
     ['webcast', launch.webcast_url && `${launch.webcast_url}${launch.webcast_live ? ' (live)' : ''}`],
     ['page', launch.info_url],
     ['image', launch.image_url && [launch.image_url, launch.image_credit].filter(Boolean).join(' © ')],

@@ -228,7 +228,7 @@ describe('the board', () => {
     expect(await site.text('/?page=99')).toContain('Page 99 of 3')
   })
 
-  test('shows the age of the data, the next look and the calls that are left', async () => {
+  test('shows the age of the data, the next read and the calls that are left', async () => {
     await put(launch('Next', 30))
     await database.pool.query(
       `insert into rocket_launch_sync (source, last_attempt_at, last_success_at) values ($1, $2, $2)`,
@@ -244,13 +244,13 @@ describe('the board', () => {
         .exec(html)?.[1]
         ?.replace(/<[^>]+>/g, '|')
         .replace(/[|\s]+/g, ' ')
-    expect(words(await site.text('/'))).toMatch(/As of 4 min ago next look in 56 min 9 of 15 calls left/)
+    expect(words(await site.text('/'))).toMatch(/As of 4 min ago next read in 56 min 9 of 15 calls left/)
     expect(await (await site.get('/launches.json')).json()).toMatchObject({
       as_of: '2026-11-21T11:56:00.000Z',
       next_look: '2026-11-21T12:56:00.000Z',
     })
     now = new Date(NOW.getTime() + 3_600_000)
-    expect(words(await site.text('/'))).toMatch(/As of 1 hour ago next look is due \d+ of 15 calls left/)
+    expect(words(await site.text('/'))).toMatch(/As of 1 hour ago next read is due \d+ of 15 calls left/)
   })
 
   test('JSON has the columns of the table', async () => {

@@ -165,7 +165,7 @@ describe.concurrent('launches changes', () => {
       [
         '2026-11-19 00:00Z  =Ariane 64 | "Weather", or not',
         '  time     NET November 2026 → 2026-11-24 10:00Z',
-        '  weather  90 % good → 40 % good',
+        '  weather  90 % favourable → 40 % favourable',
         '2026-11-19 00:00Z  Falcon 9 Block 5 | Starlink 1',
         '  time  2026-11-22 10:00Z → 2026-11-22 12:30Z (2 h 30 min later)',
         '2026-11-02 00:00Z  =Ariane 64 | "Weather", or not',
