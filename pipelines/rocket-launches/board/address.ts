@@ -20,6 +20,9 @@ export const LOCATION_LENGTH = 100
 /** The most locations of an address and of the map. Launch Library has about 60, of all times. */
 export const MOST_PLACES = 100
 
+/** The most characters of a value in an address. */
+export const LONGEST_VALUE = 200
+
 /** The filter that an address names: `?provider=SpaceX&status=go`. Control characters become spaces: Postgres refuses NUL. */
 export function filterOf(c: WebContext): LaunchFilter {
   const text = (name: string) => clean(c.req.query(name) ?? '')
@@ -42,7 +45,7 @@ function clean(text: string): string {
   return text
     .replace(/\p{Cc}/gu, ' ')
     .trim()
-    .slice(0, 200)
+    .slice(0, LONGEST_VALUE)
 }
 
 /** A location as addresses have it. */

@@ -1,5 +1,5 @@
 import type { Queryable } from 'tminus/db'
-import { STATUSES } from './address.ts'
+import { LONGEST_VALUE, STATUSES } from './address.ts'
 import { CONDITIONS, COUNTRY, isListed, type LaunchFilter, valuesOf } from './query.ts'
 
 export type FacetName = 'provider' | 'rocket' | 'country' | 'orbit' | 'status'
@@ -27,7 +27,7 @@ export async function readFacets(db: Queryable, filter: LaunchFilter, now: Date)
   const counts = NAMES.map((name) => {
     const others = NAMES.filter((other) => other !== name).map((other) => `${other}_matches`)
     return `(select '${name}' as name, ${name} as value, count(*)::int as launches from listed
-      where ${name} <> '' and ${others.join(' and ')} group by ${name} order by launches desc, value limit ${MOST})`
+      where ${name} <> '' and length(${name}) <= ${LONGEST_VALUE} and ${others.join(' and ')} group by ${name} order by launches desc, value limit ${MOST})`
   })
   const { rows } = await db.query<{ name: FacetName; value: string; launches: number }>(
     `with listed as materialized (
