@@ -62,15 +62,13 @@ export async function openDatabases(setup: Needs, options: OpenOptions): Promise
     const url = config.databaseUrl ?? embeddedUrl
     const metadataUrl = config.metadataDatabaseUrl ?? url
     const setting = metadataUrl === url ? config.databaseSetting : 'METADATA_DATABASE_URL'
-    const db = openOwn(url, closing, setup)
+    const timeoutMs = slow ? STATEMENT_MS.maintenance : STATEMENT_MS.metadata
+    // Without tasks, for example in a process that only serves pages, each statement has a limit.
+    const db = openOwn(url, closing, setup, create ? {} : { timeoutMs })
     const patience: Patience = create ? { onWait: sayOnce(log) } : { forMs: 0 }
     if (metadataUrl !== url) await checkConnection(db, config.databaseSetting, patience.onWait)
     // A separate pool. So tasks that use all connections of `db` do not delay the runner's statements.
-    const ofMetadata = {
-      max: 4,
-      timeoutMs: slow ? STATEMENT_MS.maintenance : STATEMENT_MS.metadata,
-      settings: NO_IDLE_TRANSACTION,
-    }
+    const ofMetadata = { max: 4, timeoutMs, settings: NO_IDLE_TRANSACTION }
     const metadataPool = openOwn(metadataUrl, closing, setup, ofMetadata)
     await checkConnection(metadataPool, setting, patience.onWait)
     const known = { pool: metadataPool, url: metadataUrl, setting }

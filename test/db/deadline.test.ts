@@ -1,10 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { setUp } from '../../src/app.ts'
+import { openDatabases, STATEMENT_MS } from '../../src/databases.ts'
 import { Client } from '../../src/db/client.ts'
 import { noAnswer } from '../../src/db/deadline.ts'
 import { isOutage } from '../../src/db/outage.ts'
 import { closePool, destroyConnections, openPool } from '../../src/db/pool.ts'
 import { inTransaction } from '../../src/db/transaction.ts'
-import { createEmptyDatabase, useDatabase } from '../support/database.ts'
+import { createDatabase, createEmptyDatabase, useDatabase } from '../support/database.ts'
 import { openProxy } from '../support/proxy.ts'
 import { until } from '../support/runner.ts'
 
@@ -71,4 +73,24 @@ test('a connection whose network is frozen closes', async () => {
   const began = performance.now()
   await client.end()
   expect(performance.now() - began).toBeLessThan(4_000)
+})
+
+test('in a process without tasks, a page does not wait forever on a connection that died silently', async () => {
+  const database = await createDatabase()
+  onTestFinished(() => database.drop())
+  const proxy = await openProxy(database.connectionString)
+  const before = STATEMENT_MS.metadata
+  onTestFinished(() => {
+    STATEMENT_MS.metadata = before
+    proxy.close()
+  })
+  STATEMENT_MS.metadata = 2_000
+  const setup = await setUp({ env: { DATABASE_URL: proxy.connectionString }, withoutDags: true })
+  const { db, close } = await openDatabases(setup, { create: false })
+  onTestFinished(close)
+  await db.query('select 1')
+  proxy.freeze()
+  const read = db.query('select 1')
+  await expect(read).rejects.toSatisfy(isOutage)
+  expect((await db.query('select 1 as one')).rows).toEqual([{ one: 1 }])
 })
