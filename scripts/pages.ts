@@ -15,6 +15,8 @@ import { type Metadata, openMetadata } from '../src/metadata/metadata.ts'
 import { createUser } from '../src/web/auth/users.ts'
 import { openWeb } from '../src/web/server.ts'
 import { openBrowser, RESULTS, SIZES } from '../test/web/browser.ts'
+import { pictureOf } from './launch-pages.ts'
+import { ENV, NOW, placeRecordedLaunches } from './recorded-launches.ts'
 import { placeSampleRuns, QUIET_DAGS, SAMPLE_DAGS } from './sample-runs.ts'
 
 /**
@@ -22,7 +24,6 @@ import { placeSampleRuns, QUIET_DAGS, SAMPLE_DAGS } from './sample-runs.ts'
  * `npm run pages -- grid 390` takes only the pages and sizes that contain these words. The clock is fixed, so that the
  * same sources give the same pictures.
  */
-const NOW = new Date('2026-08-30T11:19:24Z')
 const FOLDER = join(RESULTS, 'pages')
 const PASSWORD = 'correct horse battery'
 
@@ -30,6 +31,8 @@ interface Shot {
   path: string
   /** Is also taken on a very wide screen. */
   wide?: boolean
+  /** Without what is below the screen. */
+  isOneScreen?: boolean
   /** What a reader does before the picture. */
   after?: (page: Page) => Promise<unknown>
 }
@@ -59,7 +62,7 @@ const RUNNER_PAGES: Record<string, string | Shot> = {
   'runs-failed': '/runs?state=failed&dag=import-orders&within=1d',
   'runs-none': '/runs?dag=nothing',
   grid: { path: '/dags/warehouse', wide: true },
-  'grid-details': { path: '/dags/warehouse?at=57/check_orders', wide: true },
+  'grid-details': { path: '/dags/warehouse?at=172/check_orders', wide: true },
   'grid-failing': '/dags/import-orders',
   'grid-groups': '/dags/refresh-pages?open=prepare',
   'grid-no-runs': '/dags/close-of-quarter',
@@ -85,7 +88,7 @@ const RUNNER_PAGES: Record<string, string | Shot> = {
   task: LOG,
   'task-first-try': `${LOG}?try=1`,
   'task-never-started': `${FAILED}/tasks/publish`,
-  'log-full-screen': { path: LOG, after: (page) => page.getByLabel('Full screen').check() },
+  'log-full-screen': { path: LOG, isOneScreen: true, after: (page) => page.getByLabel('Full screen').check() },
   'log-line': { path: LOG, after: (page) => page.locator('.line a').nth(40).click() },
   'log-search': `${LOG}?search=slow`,
   trigger: '/dags/import-orders/trigger',
@@ -122,6 +125,8 @@ const ADMIN_PAGES = { users: '/users', 'account-signed-in': '/account' }
 
 fixClock()
 const wanted = process.argv.slice(2)
+const words = wanted.filter((word) => !/^\d/.test(word))
+const sizes = wanted.filter((word) => /^\d/.test(word))
 const dataDir = await mkdtemp(join(tmpdir(), 'tminus-pages-'))
 const server = await openEmbedded({ dataDir, create: true, settings: { fsync: 'off' } })
 const browser = await openBrowser()
@@ -132,13 +137,22 @@ try {
   await placeSampleRuns(metadata, NOW)
   const site = await openSite(db, metadata, [...SAMPLE_DAGS, ...QUIET_DAGS, rocketLaunches, launchHistory])
   await take(browser, site.url, RUNNER_PAGES)
+  // The recordings take a minute to store.
+  const isRunnerOnly =
+    words.length > 0 && words.every((word) => Object.keys(RUNNER_PAGES).some((name) => name.includes(word)))
+  const launchPages = isRunnerOnly ? undefined : await placeRecordedLaunches(db)
+  if (launchPages) {
+    const { board = '', launch = '', ...rest } = launchPages
+    await take(browser, site.url, { board: { path: board, wide: true }, launch: { path: launch, wide: true }, ...rest })
+    await take(browser, site.url, { 'ko-board': board, 'ko-launch': launch }, { locale: 'ko-KR' })
+  }
   const otherPool = openPool(server.connectionString)
   const empty = await openSite(otherPool, openMetadata(otherPool, 'empty'), [])
   await take(browser, empty.url, EMPTY_PAGES)
   for (const role of ['viewer', 'admin'] as const) await createUser(metadata, role, role, PASSWORD)
   await take(browser, site.url, { login: '/login' })
-  await take(browser, site.url, VIEWER_PAGES, 'viewer')
-  await take(browser, site.url, ADMIN_PAGES, 'admin')
+  await take(browser, site.url, VIEWER_PAGES, { user: 'viewer' })
+  await take(browser, site.url, ADMIN_PAGES, { user: 'admin' })
   await Promise.all([site.close(), empty.close()])
   await Promise.all([db.end(), otherPool.end()])
 } finally {
@@ -174,7 +188,7 @@ async function openDatabase(url: string): Promise<Database> {
 
 async function openSite(db: Database, metadata: Metadata, dags: readonly Dag[]) {
   const scrub = (text: string) => text
-  const { settings } = parseSettings({}, dags)
+  const { settings } = parseSettings(ENV, dags)
   const importErrors = dags.length === 0 ? [] : IMPORT_ERRORS
   return await openWeb({
     metadata,
@@ -188,11 +202,25 @@ async function openSite(db: Database, metadata: Metadata, dags: readonly Dag[]) 
   })
 }
 
-async function take(browser: Browser, url: string, pages: Record<string, string | Shot>, user?: string): Promise<void> {
+interface Reader {
+  /** Signed in with this name. */
+  user?: string
+  locale?: string
+}
+
+async function take(
+  browser: Browser,
+  url: string,
+  pages: Record<string, string | Shot>,
+  { user, locale = 'en-GB' }: Reader = {},
+): Promise<void> {
   for (const [size, options] of Object.entries(SIZES)) {
     const names = Object.entries(pages).filter(([name, page]) => isWanted(name, size, page))
     if (names.length === 0) continue
-    const context = await browser.newContext({ ...options, baseURL: url, timezoneId: 'UTC', locale: 'en-GB' })
+    const context = await browser.newContext({ ...options, baseURL: url, timezoneId: 'UTC', locale })
+    await context.route(/^https:/, (route) =>
+      route.fulfill({ body: pictureOf(route.request().url()) ?? '', contentType: 'image/png' }),
+    )
     if (user) await signIn(context, user)
     for (const [name, page] of names)
       await shoot(context, `${name}-${size}`, typeof page === 'string' ? { path: page } : page)
@@ -203,10 +231,9 @@ async function take(browser: Browser, url: string, pages: Record<string, string 
 function isWanted(name: string, size: string, page: string | Shot): boolean {
   const isUsual = ['390-light', '1440-light', '1440-dark'].includes(size)
   const isWide = size.startsWith('2560') && typeof page !== 'string' && page.wide === true
-  const [sizes, names] = [wanted.filter((word) => /^\d/.test(word)), wanted.filter((word) => !/^\d/.test(word))]
   return (
     (sizes.length === 0 ? isUsual || isWide : sizes.some((word) => size.startsWith(word))) &&
-    (names.length === 0 || names.some((word) => name.includes(word)))
+    (words.length === 0 || words.some((word) => name.includes(word)))
   )
 }
 
@@ -214,12 +241,12 @@ async function signIn(context: BrowserContext, name: string): Promise<void> {
   await context.request.post('/login', { form: { name, password: PASSWORD }, maxRedirects: 0 })
 }
 
-async function shoot(context: BrowserContext, name: string, { path, after }: Shot): Promise<void> {
+async function shoot(context: BrowserContext, name: string, { path, after, isOneScreen = false }: Shot): Promise<void> {
   const page = await context.newPage()
   await page.clock.setFixedTime(NOW)
   await page.goto(path, { waitUntil: 'load' })
   await after?.(page)
-  await page.screenshot({ path: join(FOLDER, `${name}.png`), fullPage: true })
+  await page.screenshot({ path: join(FOLDER, `${name}.png`), fullPage: !isOneScreen })
   console.log(`${name}.png`)
   await page.close()
 }
