@@ -28,6 +28,13 @@ export function shortDuration(ms: number): Duration {
   return `${ms / UNIT_MS[unit]}${unit}`
 }
 
+/** How long a run or task took: as `humanDuration`, but with the seconds up to an hour, such as `2 min 54 s`. */
+export function preciseDuration(ms: number): string {
+  const s = Math.round(ms / 1_000)
+  if (s < 100 || s >= 3_600) return humanDuration(ms)
+  return s % 60 === 0 ? `${s / 60} min` : `${Math.floor(s / 60)} min ${s % 60} s`
+}
+
 /** A duration in words: `4 ms`, `0.4 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`. */
 export function humanDuration(ms: number): string {
   if (ms < 100) return `${Math.round(ms)} ms`

@@ -38,7 +38,10 @@ export interface UpcomingRun {
   at: Date
 }
 
-/** The next `count` scheduled runs of all these dags together, earliest first. */
+/**
+ * The next scheduled run of each dag, earliest first: the first `count`. Otherwise a dag that runs every minute would hide
+ * all others.
+ */
 export async function readUpcoming(
   db: Metadata,
   dags: readonly Dag[],
@@ -47,15 +50,7 @@ export async function readUpcoming(
 ): Promise<UpcomingRun[]> {
   const first = await readFirstRuns(db, dags, now)
   const earliest = [...first].sort(([, a], [, b]) => a.getTime() - b.getTime()).slice(0, count)
-  // The runs of every other dag are later than these.
-  const nextOf = await readNextRuns(
-    db,
-    earliest.map(([dag]) => dag),
-    now,
-    count,
-  )
-  const upcoming = [...nextOf].flatMap(([dagId, { next }]) => next.map((at) => ({ dagId, at })))
-  return upcoming.sort((a, b) => a.at.getTime() - b.at.getTime()).slice(0, count)
+  return earliest.map(([{ id: dagId }, at]) => ({ dagId, at }))
 }
 
 /** The next scheduled run of each dag that has one. */

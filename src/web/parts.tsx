@@ -1,7 +1,8 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
 import type { DagRunState, TaskInstanceState } from '../dag/state.ts'
-import { humanDuration } from '../duration.ts'
+import { preciseDuration } from '../duration.ts'
+import type { InstanceRow } from '../operations/list-runs.ts'
 
 export type AnyState = DagRunState | TaskInstanceState
 
@@ -101,16 +102,24 @@ export function shortInstant(at: Date): string {
   return `${Number(day)} ${month}${year} ${clock}`
 }
 
-/** `1 m 20 s`; nothing for null. */
+/** `1 min 50 s`; a dash for null. */
 export function Duration({ ms }: { ms: number | null | undefined }) {
   if (ms == null) return <span class="nothing">–</span>
-  return <span class="number">{humanDuration(Math.max(0, ms))}</span>
+  return <span class="number">{preciseDuration(Math.max(0, ms))}</span>
 }
 
 /** The duration in ms; null before the start. */
 export function durationOf(start: Date | string | null, end: Date | string | null, now = Date.now()): number | null {
   if (start === null) return null
   return (end === null ? now : new Date(end).getTime()) - new Date(start).getTime()
+}
+
+/** How long the latest try took, or has run so far, in ms. Null if the task waits, also for its next try. */
+export function tookOf(
+  one: Pick<InstanceRow, 'state' | 'start_date' | 'end_date'> & { elements?: string },
+): number | null {
+  const waits = one.end_date === null && one.state !== 'running' && one.elements === undefined
+  return waits ? null : durationOf(one.start_date, one.end_date)
 }
 
 /** Shown instead of an empty list. Says what that means and what to do. */

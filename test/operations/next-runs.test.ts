@@ -85,17 +85,18 @@ describe('the next runs of several dags', () => {
   const upcomingAt = async (dags: readonly Dag[], time: string, count: number) =>
     (await readUpcoming(metadata, dags, march(time), count)).map(({ dagId, at }) => `${dagId} ${words([at])}`)
 
-  test('are the earliest of all, and follow the clock and each pause', async () => {
+  test('are the next one of each dag, earliest first, and follow the clock and each pause', async () => {
     const [often, daily] = [hourly({}), scheduledDag(uniqueId('daily'), { schedule: '30 12 * * *' })]
     const dags = [daily, often]
     await lookAt(often, '05T10:59:59', '05T11:00:00')
     await lookAt(daily, '05T10:59:59', '05T11:00:00')
-    const first = [`${often.id} 05T12:00`, `${daily.id} 05T12:30`, `${often.id} 05T13:00`]
+    const first = [`${often.id} 05T12:00`, `${daily.id} 05T12:30`]
     expect(await upcomingAt(dags, '05T11:00:01', 3)).toEqual(first)
     expect(await upcomingAt(dags, '05T11:00:02', 3)).toEqual(first)
     expect(await upcomingAt(dags, '05T12:10:00', 2)).toEqual([`${daily.id} 05T12:30`, `${often.id} 05T13:00`])
     await setPaused(metadata, daily.id, true, march('05T12:10:00'))
-    expect(await upcomingAt(dags, '05T12:10:01', 2)).toEqual([`${often.id} 05T13:00`, `${often.id} 05T14:00`])
+    expect(await upcomingAt(dags, '05T12:10:01', 2)).toEqual([`${often.id} 05T13:00`])
+    expect(await upcomingAt(dags, '05T12:10:01', 0)).toEqual([])
     expect(await upcomingAt([], '05T12:10:01', 2)).toEqual([])
   })
 })

@@ -111,11 +111,11 @@ describe('the totals of all dags', () => {
     expect(await total('queued')).toEqual({ count: 1, listed: 1 })
   })
 
-  test('show the next ten runs, earliest first', async () => {
+  test('show the next run of each dag, earliest first', async () => {
     const { text } = await site.get('/dags')
     const next = [...text.matchAll(/id="next-\d+" href="\/dags\/(\w+)".*?datetime="([^"]+)"/g)]
     const times = next.map(([, , at = '']) => Date.parse(at))
-    expect(next).toHaveLength(10)
+    expect(next.map(([, dagId]) => dagId)).toEqual(['etl', 'yearly'])
     expect(times).toEqual([...times].sort((a, b) => a - b))
     expect(times[0]).toBeGreaterThan(Date.now() - 60_000)
   })
@@ -124,9 +124,9 @@ describe('the totals of all dags', () => {
 test('the next runs of a paused dag are no longer shown', async () => {
   const shown = async () =>
     [...(await site.get('/dags')).text.matchAll(/id="next-\d+" href="\/dags\/(\w+)"/g)].map(([, id]) => id)
-  expect(new Set([...(await shown()), ...(await shown())])).toEqual(new Set(['etl']))
+  expect([await shown(), await shown()]).toEqual(Array(2).fill(['etl', 'yearly']))
   await site.get('/dags/etl/pause', form({ paused: 'yes' }))
-  expect(new Set(await shown())).toEqual(new Set(['yearly']))
+  expect(await shown()).toEqual(['yearly'])
   await site.get('/dags/etl/pause', form({ paused: 'no' }))
 })
 

@@ -11,24 +11,23 @@ const FORMS = {
     second: '2-digit',
     ...(isUtc && { timeZoneName: 'short' }),
   }),
-  ago: zoned({ ...day, hour: '2-digit', minute: '2-digit' }),
   date: zoned(day),
   clock: zoned({ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' }),
 }
 // As on the server: without this year, and without seconds if there are none.
-function short(at) {
+function short(at, seconds = at.getSeconds() === 0 ? {} : { second: '2-digit' }) {
   const year = at.getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' }
-  const seconds = at.getSeconds() === 0 ? {} : { second: '2-digit' }
   const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...seconds }
   return at.toLocaleString(undefined, { day: 'numeric', month: 'short', ...year, ...clock, ...zone })
 }
-FORMS.short = { format: short }
+FORMS.short = { format: (at) => short(at) }
+FORMS.ago = { format: (at) => short(at, {}) }
+FORMS.next = FORMS.ago
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
 
 function distance(ms) {
   const s = Math.round(ms / 1000)
   for (const [unit, length] of [
-    ['day', 86400],
     ['hour', 3600],
     ['minute', 60],
   ])
@@ -36,14 +35,12 @@ function distance(ms) {
   return relative.format(s, 'second')
 }
 
-FORMS.next = FORMS.ago
-
 function localTimes(root = document) {
   for (const time of root.querySelectorAll('time[data-show]')) {
     const at = new Date(time.dateTime)
     const { show } = time.dataset
     const away = at - Date.now()
-    const near = (show === 'ago' || show === 'next') && Math.abs(away) < 2 * 86_400_000
+    const near = (show === 'ago' || show === 'next') && Math.abs(away) < 86_400_000
     const text = near ? distance(away) : FORMS[show]?.format(at)
     time.textContent = show === 'next' && away < -500 ? `was due ${text}` : text
     if (!time.dataset.utc) time.dataset.utc = time.title

@@ -137,12 +137,12 @@ function Tasks({ c, dag }: { c: WebContext; dag: Dag }) {
           'Task',
           'Upstream',
           'Trigger rule',
-          'Retries',
-          'Retry delay',
-          'Timeout',
+          { number: 'Retries' },
+          { number: 'Retry delay' },
+          { number: 'Timeout' },
           'Pool',
           ...(queues ? ['Queue'] : []),
-          'Priority',
+          { number: 'Priority' },
         ]}
       >
         {found.shown.map(({ task_id }) => (
@@ -168,14 +168,18 @@ function TaskRow({ task, queues }: { task: Task; queues: boolean }) {
         {more > 0 && ` and ${number(more)} more`}
       </td>
       <td data-label="Trigger rule">{task.triggerRule}</td>
-      <td class="number" data-label="Retries">
+      <td class="right number" data-label="Retries">
         {task.retries}
       </td>
-      <td data-label="Retry delay">{task.retries > 0 && humanDuration(task.retryDelayMs)}</td>
-      <td data-label="Timeout">{task.executionTimeoutMs !== undefined && humanDuration(task.executionTimeoutMs)}</td>
+      <td class="right" data-label="Retry delay">
+        {task.retries > 0 && humanDuration(task.retryDelayMs)}
+      </td>
+      <td class="right" data-label="Timeout">
+        {task.executionTimeoutMs !== undefined && humanDuration(task.executionTimeoutMs)}
+      </td>
       <td data-label="Pool">{task.pool}</td>
       {queues && <td data-label="Queue">{task.queue !== 'default' && task.queue}</td>}
-      <td class="number" data-label="Priority">
+      <td class="right number" data-label="Priority">
         {task.priority}
       </td>
     </tr>

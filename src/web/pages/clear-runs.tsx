@@ -10,11 +10,11 @@ import { loadedDag, requireLoadedDag } from '../find.ts'
 import { readForm } from '../form.ts'
 import { instantOf } from '../instant-field.ts'
 import { Page } from '../layout.tsx'
-import { Empty, Id, Notice, Table } from '../parts.tsx'
+import { Empty, Notice, Table } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { requireRole } from '../rights.ts'
 import { logCleared } from '../run-changes.ts'
-import { typeName } from '../run-name.tsx'
+import { RunName, typeName } from '../run-name.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
 import { number, runsOf, tasksOf } from './pick.tsx'
 import { Choice, same, TimeField } from './runs.tsx'
@@ -198,7 +198,7 @@ function Runs({ dagId, runs, scrub }: RunsProps) {
           <tr>
             <th scope="row">
               <a href={paths.run(dagId, runId)}>
-                <Id id={runId} />
+                <RunName run={{ run_id: runId }} />
               </a>
             </th>
             <td class="reason" data-label="Tasks">

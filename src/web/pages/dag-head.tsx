@@ -2,13 +2,14 @@
 import type { Child } from 'hono/jsx'
 import { isAutomatic } from '../../operations/after-words.ts'
 import { readNextRuns } from '../../operations/next-runs.ts'
+import { beginning, SHOWN } from '../excerpt.ts'
 import type { FoundDag } from '../find.ts'
 import { Page } from '../layout.tsx'
 import { Id, Notice, OutLink } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { hasRole } from '../rights.ts'
 import { startWords } from '../schedule-words.ts'
-import type { WebContext } from '../site.ts'
+import type { Site, WebContext } from '../site.ts'
 import { NextRun, PauseSwitch } from './dags.tsx'
 
 const TABS = [
@@ -78,11 +79,7 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
           )}
         </div>
       </div>
-      {dag === undefined && (
-        <Notice>
-          This dag is not in the pipelines folder, or could not be loaded. Its earlier runs are still shown.
-        </Notice>
-      )}
+      {dag === undefined && <NotLoaded c={c} dagId={dagId} />}
       <nav class="tabs" aria-label="Views of the dag">
         {TABS.map(([path, name]) => (
           <a href={paths.dag(dagId, path)} aria-current={path === tab ? 'page' : undefined}>
@@ -92,5 +89,19 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
       </nav>
       {children}
     </Page>
+  )
+}
+
+function NotLoaded({ c, dagId }: { c: WebContext; dagId: string }) {
+  const { importErrors, scrub } = c.var.site as Site
+  const error = importErrors.find(({ folder }) => folder === dagId)
+  if (error === undefined)
+    return (
+      <Notice>This dag is not in the pipelines folder, so it does not run. Its earlier runs are still shown.</Notice>
+    )
+  return (
+    <Notice kind="bad">
+      This dag could not be loaded, so it does not run: {beginning(error.message, SHOWN.sentence, scrub)}
+    </Notice>
   )
 }

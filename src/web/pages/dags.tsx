@@ -15,7 +15,7 @@ import { type DagRow, readDags } from '../queries/dags.ts'
 import { hasRole, requireRole } from '../rights.ts'
 import { startWords } from '../schedule-words.ts'
 import { ownPath } from '../security.ts'
-import type { WebContext, WebEnv } from '../site.ts'
+import type { Site, WebContext, WebEnv } from '../site.ts'
 import { ImportErrors } from './import-errors.tsx'
 import { RunBars } from './run-bars.tsx'
 import { readNow, Totals } from './totals.tsx'
@@ -131,7 +131,7 @@ function Row({ c, row, dag, next }: RowProps) {
         <a class="id" id={`dag-${dag_id}`} href={paths.dag(dag_id)}>
           <Id id={dag_id} />
         </a>
-        <p class="sub">{dag ? dag.description : 'not in the pipelines folder'}</p>
+        <p class="sub">{dag ? dag.description : whyNotLoaded(c, dag_id)}</p>
       </th>
       <td data-label="Schedule">{dag && startWords(dag)}</td>
       <td data-label="Next run">
@@ -157,6 +157,11 @@ function Row({ c, row, dag, next }: RowProps) {
       </td>
     </tr>
   )
+}
+
+function whyNotLoaded(c: WebContext, dagId: string): string {
+  const { importErrors } = c.var.site as Site
+  return importErrors.some(({ folder }) => folder === dagId) ? 'could not be loaded' : 'not in the pipelines folder'
 }
 
 /** The latest run. If several runs are unfinished, shows their number too. */

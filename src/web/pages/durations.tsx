@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { raw } from 'hono/html'
 import { findDag } from '../find.ts'
 import { groupBy } from '../group-by.ts'
-import { Duration, Empty } from '../parts.tsx'
+import { Duration, Empty, Id } from '../parts.tsx'
 import { type DurationRow, readDurations, readTaskIds } from '../queries/tasks.ts'
 import type { WebEnv } from '../site.ts'
 import { DagPage } from './dag-head.tsx'
@@ -65,7 +65,9 @@ function TaskDurations({ taskId, rows }: { taskId: string; rows: readonly Durati
   return (
     <figure class="card">
       <figcaption>
-        <span class="id">{taskId}</span>
+        <span class="id">
+          <Id id={taskId} />
+        </span>
         <span class="sub">
           median <Duration ms={median} />, longest <Duration ms={longest} />
         </span>

@@ -1,12 +1,12 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Hono } from 'hono'
-import { humanDuration } from '../../duration.ts'
+import { preciseDuration } from '../../duration.ts'
 import type { InstanceRow, RunRow } from '../../operations/list-runs.ts'
 import { findLiveRun } from '../find.ts'
 import { elementsQuery, type Folded, foldUnlessPicked } from '../fold-elements.ts'
 import { type Axis, axisOf, type Span, spansOf } from '../gantt-spans.ts'
 import { groupBy } from '../group-by.ts'
-import { Duration, durationOf, Empty, StateIcon, stateWords, Time } from '../parts.tsx'
+import { Duration, Empty, Id, StateIcon, stateWords, Time, tookOf } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { readSpans } from '../queries/tasks.ts'
 import type { WebEnv } from '../site.ts'
@@ -60,6 +60,7 @@ function Gantt({ run, instances, spans }: GanttProps) {
                 <span class="hidden">Times</span>
                 <TickLabels axis={axis} />
               </th>
+              <th class="right">Waited</th>
               <th class="right">Took</th>
             </tr>
           </thead>
@@ -105,7 +106,7 @@ function TickLabels({ axis: { from, to, ticks } }: { axis: Axis }) {
         if (percent > 96) return null
         return (
           <text x={`${percent}%`} y="12" text-anchor={percent < 3 ? 'start' : 'middle'}>
-            {tick === 0 ? '0' : humanDuration(tick)}
+            {tick === 0 ? '0' : preciseDuration(tick)}
           </text>
         )
       })}
@@ -129,6 +130,7 @@ function QueueRow({ run, axis }: { run: RunRow; axis: Axis }) {
       <td class="right">
         <Duration ms={end - start} />
       </td>
+      <td />
     </tr>
   )
 }
@@ -144,13 +146,13 @@ function TaskRow({
   spans: readonly Span[]
   axis: Axis
 }) {
-  const { task_id, state, start_date, end_date, elements } = instance
+  const { task_id, state, elements } = instance
   const waited = spans.reduce((ms, { state, start, end }) => ms + (state.endsWith('wait') ? end - start : 0), 0)
   return (
     <tr>
       <th scope="row">
         <a class={`gantt-task ${state}`} href={paths.task(run.dag_id, run.run_id, task_id)}>
-          <StateIcon state={state} /> {task_id}
+          <StateIcon state={state} /> <Id id={task_id} />
         </a>
         {elements && ' '}
         {elements && (
@@ -162,14 +164,9 @@ function TaskRow({
       <td>
         <Bars spans={spans} axis={axis} />
       </td>
+      <td class="right">{waited > 0 && <Duration ms={waited} />}</td>
       <td class="right">
-        <Duration ms={durationOf(start_date, end_date)} />
-        {waited > 0 && (
-          <span class="sub">
-            {' '}
-            waited <Duration ms={waited} />
-          </span>
-        )}
+        <Duration ms={tookOf(instance)} />
       </td>
     </tr>
   )
@@ -194,8 +191,8 @@ function Bars({ spans, axis: { from, to, ticks } }: { spans: readonly Span[]; ax
           <rect class={state} x={place(start)} y={y} width={width} height={height}>
             <title>
               {state.endsWith('wait')
-                ? `${title}, ${humanDuration(end - start)}`
-                : `${title}: ${stateWords(state)}, ${humanDuration(end - start)}`}
+                ? `${title}, ${preciseDuration(end - start)}`
+                : `${title}: ${stateWords(state)}, ${preciseDuration(end - start)}`}
             </title>
           </rect>
         )

@@ -1,10 +1,10 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { humanDuration } from '../../duration.ts'
+import { preciseDuration } from '../../duration.ts'
 import type { InstanceRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import type { Folded as FoldedElements } from '../fold-elements.ts'
 import { CHARACTER, type Placed } from '../graph-layout.ts'
-import { durationOf } from '../parts.tsx'
+import { stateWords, tookOf } from '../parts.tsx'
 import { tasksOf } from './pick.tsx'
 
 export type Shown = FoldedElements<Pick<InstanceRow, 'task_id' | 'state' | 'reason' | 'start_date' | 'end_date'>>
@@ -33,7 +33,12 @@ export function Node({ node: { id, x, y, width, height }, at, rule, group, insta
   const left = instance ? 36 : 14
   const room = width - left - 10
   const sub = subOf(instance, group, rule, reason || '')
-  const title = [id, instance && `: ${instance.state}`, rule && `, trigger rule: ${rule}`, reason && `, ${reason}`]
+  const title = [
+    id,
+    instance && `: ${stateWords(instance.state)}`,
+    rule && `, trigger rule: ${rule}`,
+    reason && `, ${reason}`,
+  ]
   return (
     <a class={`node ${instance?.state ?? ''}`} id={`node-${at}`} href={href} data-node={at}>
       <title>{title.filter(Boolean).join('')}</title>
@@ -74,8 +79,8 @@ function shortMiddle(id: string, most: number): string {
 function subOf(instance: Shown | undefined, group: Folded | undefined, rule = '', reason = ''): string {
   const tasks = group ? tasksOf(group.count) : instance?.elements
   if (instance === undefined) return tasks ?? rule
-  const { state, start_date, end_date } = instance
+  const { state } = instance
   if (state === 'skipped' && reason !== '') return reason
-  const ms = tasks ? null : durationOf(start_date, end_date)
-  return [tasks, state.replaceAll('_', ' '), ms === null ? '' : humanDuration(ms)].filter(Boolean).join(' · ')
+  const ms = tasks ? null : tookOf(instance)
+  return [tasks, stateWords(state), ms === null ? '' : preciseDuration(ms)].filter(Boolean).join(' · ')
 }

@@ -3,11 +3,12 @@ import type { Metadata } from '../../metadata/metadata.ts'
 import type { RunRow } from '../../operations/list-runs.ts'
 import { beginning, SHOWN } from '../excerpt.ts'
 import type { FoundTask } from '../find.ts'
-import { Duration, durationOf, Facts, Id, StateMark, Time } from '../parts.tsx'
+import { Duration, durationOf, Facts, Id, StateMark, Time, tookOf } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { readInstance, readSummary, runById } from '../queries/runs.ts'
 import { RunName, typeName } from '../run-name.tsx'
 import type { WebContext } from '../site.ts'
+import { Stack } from '../stack.tsx'
 import { number } from './pick.tsx'
 
 export interface Chosen {
@@ -39,16 +40,18 @@ export async function readChosen(
 interface GridDetailsProps {
   c: WebContext
   at: Chosen
+  /** Why the run waits. */
+  waiting: string | null
   /** The page without the choice. */
   close: string
 }
 
 /** Beside the grid on a wide screen. On a narrow one at its lower edge, and only after a choice. */
-export function GridDetails({ c, at, close }: GridDetailsProps) {
+export function GridDetails({ c, at, waiting, close }: GridDetailsProps) {
   return (
     <aside class={`card grid-details${at.isDefault ? ' is-default' : ''}`} aria-label="Details" id="details">
       {at.instance === undefined ? (
-        <RunDetails c={c} run={at.run} />
+        <RunDetails c={c} run={at.run} waiting={waiting} />
       ) : (
         <TaskDetails c={c} {...at} instance={at.instance} />
       )}
@@ -63,7 +66,7 @@ export function GridDetails({ c, at, close }: GridDetailsProps) {
 
 const MOST_FAILED = 5
 
-async function RunDetails({ c, run }: { c: WebContext; run: RunRow }) {
+async function RunDetails({ c, run, waiting }: { c: WebContext; run: RunRow; waiting: string | null }) {
   const { scrub, metadata } = c.var.site
   const { counts, failed } = await readSummary(metadata, run.id, MOST_FAILED)
   const own = paths.run(run.dag_id, run.run_id)
@@ -82,7 +85,8 @@ async function RunDetails({ c, run }: { c: WebContext; run: RunRow }) {
           ['Type', typeName(run.run_type)],
           ['Start', run.start_date && <Time at={run.start_date} show="short" />],
           ['Duration', run.start_date && <Duration ms={durationOf(run.start_date, run.end_date)} />],
-          ['Reason', run.reason && beginning(run.reason, SHOWN.listed, scrub)],
+          ['Queued', run.start_date === null && <Time at={run.queued_at} show="short" />],
+          ['Reason', (waiting ?? run.reason) && beginning(waiting ?? run.reason ?? '', SHOWN.listed, scrub)],
         ]}
       />
       <ul class="counts" aria-label="Tasks by state">
@@ -119,7 +123,7 @@ interface TaskDetailsProps {
 
 function TaskDetails({ c, run, instance }: TaskDetailsProps) {
   const { scrub } = c.var.site
-  const { task_id, state, try_number, start_date, end_date, reason, error, error_bytes } = instance
+  const { task_id, state, try_number, start_date, reason, error, error_bytes } = instance
   const own = paths.task(run.dag_id, run.run_id, task_id)
   return (
     <>
@@ -141,11 +145,11 @@ function TaskDetails({ c, run, instance }: TaskDetailsProps) {
           ],
           ['Try', try_number > 0 && String(try_number)],
           ['Start', start_date && <Time at={start_date} show="short" />],
-          ['Duration', start_date && <Duration ms={durationOf(start_date, end_date)} />],
+          ['Duration', tookOf(instance) !== null && <Duration ms={tookOf(instance)} />],
           ['Reason', reason && beginning(reason, SHOWN.listed, scrub)],
         ]}
       />
-      {error && <pre tabindex={0}>{beginning(error, SHOWN.sentence, scrub, error_bytes ?? undefined)}</pre>}
+      {error && <Stack text={beginning(error, SHOWN.block, scrub, error_bytes ?? undefined)} />}
       <p class="links">
         <a href={own}>Log and tries</a>
       </p>

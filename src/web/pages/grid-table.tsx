@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 
 import { raw } from 'hono/html'
-import { humanDuration } from '../../duration.ts'
+import { humanDuration, preciseDuration } from '../../duration.ts'
 import type { RunRow } from '../../operations/list-runs.ts'
 import { type Row, toggled } from '../fold-groups.ts'
 import { Duration, durationOf, Id, Scroll, stateWords } from '../parts.tsx'
@@ -150,7 +150,7 @@ function RunHead({ run, longest, href, isChosen }: RunHeadProps) {
       class="run-bar"
       id={`run-${run.id}`}
       href={href}
-      title={`${run.run_id}: ${run.state}, ${humanDuration(ms)}`}
+      title={`${run.run_id}: ${run.state}, ${preciseDuration(ms)}`}
       aria-current={isChosen ? 'true' : undefined}
     >
       <span class="run-label">

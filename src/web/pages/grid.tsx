@@ -64,7 +64,7 @@ gridPages.get('/dags/:dag', async (c) => {
     <DagPage c={c} found={found} tab="">
       <div id="live" class="stack" data-live={`dag/${dagId}`} data-mark={mark}>
         {shown.length === 0 ? (
-          <NoRuns dagId={dagId} state={state} />
+          <NoRuns dagId={dagId} state={state} isLoaded={dag !== undefined} />
         ) : (
           <>
             <div class="grid-box">
@@ -78,7 +78,9 @@ gridPages.get('/dags/:dag', async (c) => {
                 at={at}
                 codes={codes}
               />
-              {at && <GridDetails c={c} at={at} close={withOpen(filters)} />}
+              {at && (
+                <GridDetails c={c} at={at} waiting={at.instance ? null : waiting(at.run)} close={withOpen(filters)} />
+              )}
             </div>
             <section>
               <div class="head tight">
@@ -127,13 +129,14 @@ async function readCells(
   ]
 }
 
-function NoRuns({ dagId, state }: { dagId: string; state: DagRunState | null }) {
+function NoRuns({ dagId, state, isLoaded }: { dagId: string; state: DagRunState | null; isLoaded: boolean }) {
   if (state !== null)
     return (
       <Empty title={`No run is ${state}`}>
         <a href={paths.dag(dagId)}>Show all runs</a>
       </Empty>
     )
+  if (!isLoaded) return <Empty title="No runs" />
   return (
     <Empty title="No runs yet">
       Press Trigger, or run it from a shell: <code>{commandFor(`pipeline ${dagId}`)}</code>

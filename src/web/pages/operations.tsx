@@ -92,11 +92,15 @@ function PoolForm() {
   return (
     <section class="card narrow">
       <h2>New pool</h2>
-      <form method="post" action="/pools" class="bar-form">
-        <label for="pool">Name</label>
-        <input id="pool" name="pool" required pattern="[A-Za-z0-9_.\-]{1,250}" title="Letters, digits, - _ and ." />
-        <label for="slots">Slots</label>
-        <input id="slots" name="slots" class="short" required inputmode="numeric" />
+      <form method="post" action="/pools" class="bar-form filters">
+        <label class="over">
+          Name
+          <input name="pool" required pattern="[A-Za-z0-9_.\-]{1,250}" title="Letters, digits, - _ and ." />
+        </label>
+        <label class="over">
+          Slots
+          <input name="slots" class="short" required inputmode="numeric" />
+        </label>
         <button type="submit">Create pool</button>
       </form>
     </section>

@@ -1,7 +1,7 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 
 import { raw } from 'hono/html'
-import { humanDuration } from '../../duration.ts'
+import { preciseDuration } from '../../duration.ts'
 import { durationOf, stateWords } from '../parts.tsx'
 import type { DagRow } from '../queries/dags.ts'
 
@@ -39,7 +39,7 @@ export function RunBars({ runs }: { runs: DagRow['runs'] }) {
 /** Builds a bar as text, because a page has hundreds of bars. Numbers, states and encoded paths need no escaping. */
 export function svgBar(href: string, state: string, [x, y, width, height]: readonly number[], ms: number): string {
   const box = `x="${x}" y="${y}" width="${width}" height="${height}"`
-  return `<a href="${href}" tabindex="-1"><rect class="${state}" ${box}><title>${stateWords(state)} · ${humanDuration(ms)}</title></rect></a>`
+  return `<a href="${href}" tabindex="-1"><rect class="${state}" ${box}><title>${stateWords(state)} · ${preciseDuration(ms)}</title></rect></a>`
 }
 
 function summary(runs: DagRow['runs']): string {

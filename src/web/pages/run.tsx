@@ -7,10 +7,10 @@ import type { FollowedRun, InstanceRow, RunRow } from '../../operations/list-run
 import { beginning, SHOWN } from '../excerpt.ts'
 import { findLiveRun } from '../find.ts'
 import { elementsQuery, type Folded, foldUnlessPicked } from '../fold-elements.ts'
-import { Duration, durationOf, type Fact, Facts, Id, Notice, StateMark, Table, Time } from '../parts.tsx'
+import { Duration, durationOf, Empty, type Fact, Facts, Id, Notice, StateMark, Table, Time, tookOf } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { hasRole } from '../rights.ts'
-import { typeName } from '../run-name.tsx'
+import { RunName, typeName } from '../run-name.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
 import { PickBar, type Picked, PickPager, picked, pickOf } from './pick.tsx'
 import { RunPage } from './run-head.tsx'
@@ -32,6 +32,7 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
         {run.reason && (
           <Notice kind={run.state === 'failed' ? 'bad' : 'info'}>
             {beginning(run.reason, SHOWN.sentence, c.var.site.scrub)}
+            <CauseLinks run={run} instances={instances} />
           </Notice>
         )}
         {waiting && <Notice>{waiting}</Notice>}
@@ -57,6 +58,25 @@ runPages.get('/dags/:dag/runs/:run', async (c) => {
   )
 })
 
+const MOST_CAUSES = 3
+
+/** The logs of the first tasks that failed. */
+function CauseLinks({ run, instances }: { run: RunRow; instances: readonly InstanceRow[] }) {
+  const failed = instances.filter(({ state, start_date }) => state === 'failed' && start_date !== null)
+  return (
+    <>
+      {failed.slice(0, MOST_CAUSES).map(({ task_id }) => (
+        <>
+          {' · '}
+          <a href={paths.task(run.dag_id, run.run_id, task_id)}>
+            Log of <Id id={task_id} />
+          </a>
+        </>
+      ))}
+    </>
+  )
+}
+
 /** Per page. */
 const MOST_ROWS = 100
 
@@ -70,6 +90,8 @@ interface TasksProps {
 
 function Tasks({ c, run, found, labels }: TasksProps) {
   const operator = hasRole(c, 'operator') && c.var.site.dags.has(run.dag_id)
+  if (run.state === 'queued' && found.total === 0)
+    return <Empty title="No task has started yet">The tasks appear here when the run starts.</Empty>
   return (
     <section>
       <PickBar picked={found} />
@@ -110,7 +132,7 @@ function Tasks({ c, run, found, labels }: TasksProps) {
               <Time at={one.start_date} show="clock" />
             </td>
             <td class="right" data-label="Duration">
-              <Duration ms={durationOf(one.start_date, one.end_date)} />
+              <Duration ms={tookOf(one)} />
             </td>
             <td class="reason">
               {one.reason && beginning(one.reason, SHOWN.listed, c.var.site.scrub)}
@@ -186,7 +208,7 @@ function Linked({ title, found }: { title: string; found: readonly FollowedRun[]
 function RunLink({ to }: { to: FollowedRun }) {
   return (
     <a class="id" href={paths.run(to.dag_id, to.run_id)}>
-      <Id id={`${to.dag_id} ${to.run_id}`} />
+      <Id id={to.dag_id} /> <RunName run={to} />
     </a>
   )
 }
@@ -199,9 +221,9 @@ function About({ c, run }: { c: WebContext; run: RunRow }) {
   const params = JSON.stringify(conf, null, 2)
   const lines = params.split('\n').length
   const facts: Fact[] = [
-    ['Duration', <Duration ms={durationOf(run.start_date, run.end_date)} />],
-    ['Start', <Time at={run.start_date} show="short" />],
-    ['End', <Time at={run.end_date} show="short" />],
+    ['Duration', run.start_date && <Duration ms={durationOf(run.start_date, run.end_date)} />],
+    ['Start', run.start_date && <Time at={run.start_date} show="short" />],
+    ['End', run.end_date && <Time at={run.end_date} show="short" />],
     ['Queued', <Time at={run.queued_at} show="short" />],
     ['Waited in the queue', <Duration ms={durationOf(run.queued_at, run.start_date)} />],
     ['Late since', run.late_at && <Time at={run.late_at} />],

@@ -198,8 +198,8 @@ function Ending({
         strip
         facts={[
           ['Try', instance.try_number === 0 ? notStarted(instance) : String(tryNumber)],
-          ['Duration', <Duration ms={durationOf(start, end)} />],
-          ['Start', <Time at={start} />],
+          ['Duration', start && <Duration ms={durationOf(start, end)} />],
+          ['Start', start && <Time at={start} show="short" />],
           ['Reason', reason && beginning(reason, SHOWN.sentence, scrub)],
           ['Process', ended?.process],
           ['Code', ended?.code_version && <code>{shortVersion(ended.code_version)}</code>],

@@ -20,7 +20,7 @@ export async function readNow(site: Site, mark: string): Promise<Now> {
   return { totals, upcoming }
 }
 
-/** With a thousand dags the next ten take 20 ms to find. They stay the same until a run is queued or a dag is paused. */
+/** With a thousand dags the next runs take 20 ms to find. They stay the same until a run is queued or a dag is paused. */
 const kept = new WeakMap<Site, { mark: string; upcoming: readonly UpcomingRun[] }>()
 
 async function upcomingOf(site: Site, mark: string): Promise<readonly UpcomingRun[]> {
@@ -32,7 +32,7 @@ async function upcomingOf(site: Site, mark: string): Promise<readonly UpcomingRu
   return upcoming
 }
 
-/** The runs of all dags: how many failed in the last day, run and are queued, and the next ten. */
+/** The runs of all dags: how many failed in the last day, run and are queued, and which dags run next. */
 export function Totals({ now: { totals, upcoming } }: { now: Now }) {
   const { failed, running, queued } = totals
   return (
