@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { COMMAND, type Ended, runCli } from '../support/cli.ts'
 import { useDatabase } from '../support/database.ts'
@@ -96,15 +97,22 @@ const hasTerminal = spawnSync('script', ['--version']).status === 0
 test.skipIf(!hasTerminal)('on a terminal, delete asks; anything but yes changes nothing', async () => {
   const { metadata } = await openTestRunner(database, [])
   await aRun(metadata, { dagId: 'asked', runId: 'one' })
-  const answer = (input: string) => {
+  const answer = async (input: string) => {
     const line = [...COMMAND, 'runs', 'delete', 'asked', 'one'].map((word) => `'${word}'`).join(' ')
-    const options = { input, env: { ...process.env, ...env() }, encoding: 'utf8', timeout: 30_000 } as const
-    return spawnSync('script', ['-qec', line, '/dev/null'], options)
+    const script = spawn('script', ['-qec', line, '/dev/null'], { env: { ...process.env, ...env() }, timeout: 30_000 })
+    let stdout = ''
+    script.stdout.on('data', (data) => {
+      // The terminal drops a Ctrl-D that comes before the question.
+      if (!stdout.includes('Continue?') && `${stdout}${data}`.includes('Continue?')) script.stdin.write(input)
+      stdout += data
+    })
+    const [status] = await once(script, 'close')
+    return { status, stdout }
   }
-  const no = answer('n\n')
+  const no = await answer('n\n')
   expect([no.status, no.stdout]).toEqual([1, expect.stringMatching(/Continue\? \[y\/N\][\s\S]*Nothing was changed/)])
-  expect(answer('\u0004').stdout).toContain('Nothing was changed')
+  expect((await answer('\u0004')).stdout).toContain('Nothing was changed')
   expect(await listed('runs list --dag asked')).toHaveLength(1)
-  expect(answer('y\n').stdout).toContain('Deleted one')
+  expect((await answer('y\n')).stdout).toContain('Deleted one')
   expect(await listed('runs list --dag asked')).toEqual([])
 })
