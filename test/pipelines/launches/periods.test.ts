@@ -1,20 +1,16 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { listLaunches } from '../../../pipelines/launches/read-launches.ts'
 import { markVanished } from '../../../pipelines/launches/sync.ts'
 import { periodEnd } from '../../../pipelines/launches/time.ts'
 import { nearestLaunch } from '../../../pipelines/launches/upcoming.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'
-import { type BoardSite, openBoard, store } from '../rocket-launches/board/board-site.ts'
+import { store, useBoard } from '../rocket-launches/board/board-site.ts'
 
 const database = useDatabase(createLaunchDatabase)
 let now = new Date('2026-10-15T12:00:00Z')
-let site: BoardSite
-beforeAll(async () => {
-  site = await openBoard(database.pool, () => now)
-})
-afterAll(() => site.close())
+const site = useBoard(database, () => now)
 beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes'))
 
 const launch = (name: string, net: string, precision: number, changes: Record<string, unknown> = {}) =>

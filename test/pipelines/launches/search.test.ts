@@ -1,16 +1,14 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { fold } from '../../../pipelines/launches/fold.ts'
 import { findLaunches, listLaunches } from '../../../pipelines/launches/read-launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../support/database.ts'
 import { launch230 } from '../../support/launches.ts'
-import { type BoardSite, openBoard, store } from '../rocket-launches/board/board-site.ts'
+import { store, useBoard } from '../rocket-launches/board/board-site.ts'
 
 const NOW = new Date('2026-01-15T00:00:00Z')
 const database = useDatabase(createLaunchDatabase)
-let site: BoardSite
 beforeAll(async () => {
-  site = await openBoard(database.pool, () => NOW)
   await store(
     database.pool,
     [
@@ -22,7 +20,7 @@ beforeAll(async () => {
     NOW,
   )
 })
-afterAll(() => site.close())
+const site = useBoard(database, () => NOW)
 
 const ids = (launches: readonly { launch_id: string | null }[]) => launches.map(({ launch_id }) => launch_id)
 const list = async (search: string, provider = '') =>

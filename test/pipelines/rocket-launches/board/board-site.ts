@@ -1,3 +1,4 @@
+import { afterAll, beforeAll } from 'vitest'
 import { type Parsed, parseLaunch } from '../../../../pipelines/launches/parse-launch.ts'
 import { storePage } from '../../../../pipelines/launches/store-page.ts'
 import dag from '../../../../pipelines/rocket-launches/dag.ts'
@@ -10,6 +11,30 @@ import { openWeb, type Web } from '../../../../src/web/server.ts'
 export interface BoardSite extends Web {
   get(path: string): Promise<Response>
   text(path: string): Promise<string>
+}
+
+/** A board for all tests of a file or `describe`: opened before their own hooks that follow, closed after them. */
+export function useBoard(
+  database: { pool: Database },
+  now: () => Date,
+  env: Record<string, string> = {},
+): Omit<BoardSite, 'close'> {
+  let opened: BoardSite | undefined
+  const site = () => {
+    if (opened === undefined) throw new Error('The board is open from beforeAll to afterAll')
+    return opened
+  }
+  beforeAll(async () => {
+    opened = await openBoard(database.pool, now, env)
+  })
+  afterAll(() => opened?.close())
+  return {
+    get url() {
+      return site().url
+    },
+    get: (path) => site().get(path),
+    text: (path) => site().text(path),
+  }
 }
 
 /** The web server with the board, on a free port. */

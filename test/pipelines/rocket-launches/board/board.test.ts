@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { initializeSchema } from '../../../../pipelines/launches/initialize-schema.ts'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { launch230 } from '../../../support/launches.ts'
 import { quietLog } from '../../../support/quiet-log.ts'
-import { type BoardSite, openBoard, store } from './board-site.ts'
+import { store, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 const hours = (count: number) => new Date(NOW.getTime() + count * 3_600_000).toISOString().replace('.000Z', 'Z')
@@ -24,13 +24,7 @@ const launch = (name: string, inHours: number, changes: Record<string, unknown> 
 
 describe('before the first run of the pipeline', () => {
   const database = useDatabase()
-  let site: BoardSite
-  beforeAll(async () => {
-    site = await openBoard(database.pool, () => NOW)
-  })
-  afterAll(async () => {
-    await site.close()
-  })
+  const site = useBoard(database, () => NOW)
 
   test('the table of the older Airflow version: says what to do, and not that there are no launches', async () => {
     await database.pool.query(
@@ -64,14 +58,8 @@ describe('before the first run of the pipeline', () => {
 
 describe('the board', () => {
   const database = useDatabase(createLaunchDatabase)
-  let site: BoardSite
   let now = NOW
-  beforeAll(async () => {
-    site = await openBoard(database.pool, () => now)
-  })
-  afterAll(async () => {
-    await site.close()
-  })
+  const site = useBoard(database, () => now)
   beforeEach(async () => {
     now = NOW
     await database.pool.query(

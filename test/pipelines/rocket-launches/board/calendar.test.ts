@@ -1,20 +1,14 @@
 import ICAL from 'ical.js'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { launch230 } from '../../../support/launches.ts'
-import { type BoardSite, openBoard, store } from './board-site.ts'
+import { store, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 
 const database = useDatabase(createLaunchDatabase)
-let site: BoardSite
-beforeAll(async () => {
-  site = await openBoard(database.pool, () => NOW)
-})
-afterAll(async () => {
-  await site.close()
-})
+const site = useBoard(database, () => NOW)
 beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes'))
 
 /** A launch; `precision` is Launch Library's id. */

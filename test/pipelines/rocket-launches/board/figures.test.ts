@@ -1,16 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { FIGURES_EN } from '../../../../pipelines/launches/words/figures-en.ts'
 import { FIGURES_KO } from '../../../../pipelines/launches/words/figures-ko.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { aLaunch } from '../../../support/factories.ts'
-import { type BoardSite, openBoard } from './board-site.ts'
+import { openBoard, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 const HEAD = 'launches,success,partial,failure,open'
 
 describe('figures of past launches', () => {
   const database = useDatabase(createLaunchDatabase)
-  let site: BoardSite
   beforeAll(async () => {
     const put = (launch_id: string, net: string, status_id: number, more: object = {}) =>
       aLaunch(database.pool, {
@@ -43,9 +42,8 @@ describe('figures of past launches', () => {
          ('failure', 'net', '-271821-04-20T00:00:00Z', '2026-11-02T10:00:00Z', '2026-10-06T00:00:00Z'),
          ('history', 'net', '2025-11-01T00:00:00Z', '2025-12-01T00:00:00Z', '2026-10-06T00:00:00Z')`,
     )
-    site = await openBoard(database.pool, () => NOW)
   })
-  afterAll(() => site.close())
+  const site = useBoard(database, () => NOW)
 
   const names = async (query: string) => {
     const { launches } = (await (await site.get(`/launches.json${query}`)).json()) as { launches: { name: string }[] }

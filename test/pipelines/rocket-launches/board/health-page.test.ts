@@ -1,22 +1,16 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { initializeSchema } from '../../../../pipelines/launches/initialize-schema.ts'
 import { disable } from '../../../../pipelines/rocket-launches/discord/target.ts'
 import { parseWebhookUrl } from '../../../../src/connectors/discord.ts'
 import { useDatabase } from '../../../support/database.ts'
 import { quietLog } from '../../../support/quiet-log.ts'
-import { type BoardSite, openBoard, store } from './board-site.ts'
+import { store, useBoard } from './board-site.ts'
 
 const TOKEN = 'very-secret_TOKEN-0123456789'
 const WEBHOOK_URL = `https://discord.com/api/webhooks/1200000000000000001/${TOKEN}`
 
 const database = useDatabase()
-let site: BoardSite
-beforeAll(async () => {
-  site = await openBoard(database.pool, () => new Date(), { DISCORD_WEBHOOK_URL: WEBHOOK_URL })
-})
-afterAll(async () => {
-  await site.close()
-})
+const site = useBoard(database, () => new Date(), { DISCORD_WEBHOOK_URL: WEBHOOK_URL })
 
 test('the status page shows the checks of the pipeline: without tables, without problems, with a deleted webhook', async () => {
   expect(await site.text('/status')).toContain('none stored yet')

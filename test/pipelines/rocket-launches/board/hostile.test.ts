@@ -1,18 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { aLaunch } from '../../../support/factories.ts'
-import { type BoardSite, openBoard } from './board-site.ts'
+import { useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 
 const database = useDatabase(createLaunchDatabase)
-let site: BoardSite
-beforeAll(async () => {
-  site = await openBoard(database.pool, () => NOW)
-})
-afterAll(async () => {
-  await site.close()
-})
+const site = useBoard(database, () => NOW)
 
 /** Writes to the tables directly, because the parser of answers would refuse most of this. */
 async function insert(launchId: string, text: string, columns: Record<string, unknown> = {}): Promise<void> {

@@ -5,7 +5,7 @@ import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launc
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { RECORDED, recorded, WITHOUT_RECORDED } from '../../../support/recorded.ts'
 import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../../web/browser.ts'
-import { type BoardSite, openBoard, store } from './board-site.ts'
+import { store, useBoard } from './board-site.ts'
 
 test('a text is split into paragraphs at empty lines, and long spaces cost no time', () => {
   expect(paragraphsOf('one\n \n\n two\nlines\r\nthree\r\n\r\n')).toEqual(['one', 'two\nlines', 'three'])
@@ -17,11 +17,7 @@ test('a text is split into paragraphs at empty lines, and long spaces cost no ti
 describe('the page of a launch', () => {
   const database = useDatabase(createLaunchDatabase)
   const now = new Date('2026-11-21T09:05:00Z')
-  let site: BoardSite
-  beforeAll(async () => {
-    site = await openBoard(database.pool, () => now)
-  })
-  afterAll(() => site?.close())
+  const site = useBoard(database, () => now)
 
   const [sample] = sampleLaunches(now).filter(({ status }) => status.id === 1)
   const stored = async (details: object, id = 'detailed', net = sample?.net ?? '') => {
@@ -137,7 +133,6 @@ const FLOWN = '6208f972-18ec-490f-bbe5-6f5c6cfcd48c'
 describe.skipIf(!RECORDED || BROWSER === undefined)('the page of a recorded launch', () => {
   const database = useDatabase(createLaunchDatabase)
   const now = new Date('2026-08-22T08:40:00Z')
-  let site: BoardSite
   let browser: Browser
   beforeAll(async () => {
     for (const { launches, version } of recorded('v2.2.0-upcoming-detailed100'))
@@ -146,12 +141,11 @@ describe.skipIf(!RECORDED || BROWSER === undefined)('the page of a recorded laun
       `update rocket_launches set status_id = 3, status_name = 'Launch Successful' where net < $1 and status_id <> 3`,
       [now.toISOString()],
     )
-    site = await openBoard(database.pool, () => now)
     browser = await openBrowser()
   })
+  const site = useBoard(database, () => now)
   afterAll(async () => {
     await browser?.close()
-    await site?.close()
   })
 
   test.each(Object.keys(SCREENS) as (keyof typeof SCREENS)[])('fits and has no axe finding: %s', async (screen) => {

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { listLaunches } from '../../../../pipelines/launches/read-launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { launch230 } from '../../../support/launches.ts'
-import { type BoardSite, openBoard, store } from './board-site.ts'
+import { store, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 const database = useDatabase(createLaunchDatabase)
-let site: BoardSite
-beforeAll(async () => {
-  site = await openBoard(database.pool, () => NOW)
-})
-afterAll(() => site?.close())
+const site = useBoard(database, () => NOW)
 beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes'))
 
 const launch = (name: string, net: string, precision = 1, changes: Record<string, unknown> = {}) =>

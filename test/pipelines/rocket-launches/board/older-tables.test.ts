@@ -7,17 +7,15 @@ import { migrate } from '../../../../src/db/migrate.ts'
 import { useDatabase } from '../../../support/database.ts'
 import { quietLog } from '../../../support/quiet-log.ts'
 import { removeFolder, scratchFolder } from '../../../support/scratch.ts'
-import { type BoardSite, openBoard } from './board-site.ts'
+import { useBoard } from './board-site.ts'
 
 const database = useDatabase()
-let site: BoardSite
 let older: string
 beforeAll(async () => {
   older = await scratchFolder()
-  site = await openBoard(database.pool, () => new Date('2026-11-21T12:00:00Z'))
 })
+const site = useBoard(database, () => new Date('2026-11-21T12:00:00Z'))
 afterAll(async () => {
-  await site.close()
   await removeFolder(older)
 })
 

@@ -9,26 +9,24 @@ import { launchCard } from '../../../../pipelines/rocket-launches/discord/card-m
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { WITHIN } from '../../../support/within.ts'
 import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../../web/browser.ts'
-import { type BoardSite, openBoard, store } from './board-site.ts'
+import { store, useBoard } from './board-site.ts'
 
 /** The page uses the server's clock, not the browser's. */
 const NOW = new Date('2026-03-14T09:26:53Z')
 
 describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
   const database = useDatabase(createLaunchDatabase)
-  let site: BoardSite
   let browser: Browser
   let slipped: string
   const began = Date.now()
   const now = () => new Date(NOW.getTime() + Date.now() - began)
 
   beforeAll(async () => {
-    site = await openBoard(database.pool, now)
     browser = await openBrowser()
   })
+  const site = useBoard(database, now)
   afterAll(async () => {
     await browser?.close()
-    await site?.close()
   })
   beforeEach(async () => {
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox, rocket_launch_sync')

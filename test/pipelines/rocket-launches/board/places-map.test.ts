@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { launch230 } from '../../../support/launches.ts'
 import { BROWSER, expectFit, newPage, SIZES, useBrowser } from '../../../web/browser.ts'
-import { type BoardSite, openBoard, store } from './board-site.ts'
+import { store, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-12-10T12:00:00Z')
 const database = useDatabase(createLaunchDatabase)
-let site: BoardSite
-beforeAll(async () => {
-  site = await openBoard(database.pool, () => NOW)
-})
-afterAll(() => site?.close())
+const site = useBoard(database, () => NOW)
 beforeEach(async () => {
   await database.pool.query('truncate rocket_launches, rocket_launch_changes')
   await put(

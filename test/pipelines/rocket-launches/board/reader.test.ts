@@ -1,16 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { BOARD_EN } from '../../../../pipelines/launches/words/board-en.ts'
 import { BOARD_KO } from '../../../../pipelines/launches/words/board-ko.ts'
 import { migrateMetadata } from '../../../../src/maintenance/schema.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
 import { aLaunch } from '../../../support/factories.ts'
-import { type BoardSite, openBoard } from './board-site.ts'
+import { useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T05:00:00Z')
 
 describe('the language of the board', () => {
   const database = useDatabase(createLaunchDatabase)
-  let site: BoardSite
   beforeAll(async () => {
     await migrateMetadata(database.pool, 'metadata')
     await aLaunch(database.pool, { launch_id: 'a', name: 'Nuri | Satellite', net: '2026-11-23T10:00:00Z' })
@@ -20,9 +19,8 @@ describe('the language of the board', () => {
          ('a', 'net', '2026-11-22T10:00:00Z', '2026-11-23T10:00:00Z', '2026-11-20T00:00:00Z'),
          ('a', 'status_id', '8', '1', '2026-11-20T00:00:00Z')`,
     )
-    site = await openBoard(database.pool, () => NOW)
   })
-  afterAll(() => site.close())
+  const site = useBoard(database, () => NOW)
 
   const page = (path: string, languages?: string) =>
     fetch(`${site.url}${path}`, { headers: languages === undefined ? {} : { 'accept-language': languages } })

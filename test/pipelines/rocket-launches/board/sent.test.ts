@@ -1,18 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { Payload } from '../../../../src/connectors/discord.ts'
 import { migrateMetadata } from '../../../../src/maintenance/schema.ts'
 import { Announcing, NOW } from '../../../support/announcing.ts'
-import { type BoardSite, openBoard } from './board-site.ts'
+import { useBoard } from './board-site.ts'
 
 const channel = Announcing.use()
 
 describe('the card on the page is the message that Discord got', () => {
-  let site: BoardSite
   beforeAll(async () => {
     await migrateMetadata(channel.database.pool, 'metadata')
-    site = await openBoard(channel.database.pool, () => NOW)
   })
-  afterAll(() => site.close())
+  const site = useBoard(channel.database, () => NOW)
 
   const onPage = async () => {
     const html = await site.text('/launches/a')
