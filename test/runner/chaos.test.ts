@@ -1,43 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type EmbeddedServer, openEmbedded } from '../../src/db/embedded/embedded.ts'
+import { expect, test } from 'vitest'
 import { retryDuringOutage } from '../../src/db/outage.ts'
-import { type Database, openPool } from '../../src/db/pool.ts'
-import { migrateMetadata } from '../../src/maintenance/schema.ts'
 import type { Metadata } from '../../src/metadata/metadata.ts'
 import type { Running } from '../support/cli.ts'
-import { allEnded, crashDags, EFFECT_TABLE, feed, judgeCrashes, startWorker } from '../support/crash.ts'
+import { allEnded, crashDags, feed, judgeCrashes, startWorker } from '../support/crash.ts'
 import { FULL, Random, SEED } from '../support/random.ts'
+import { useRestartableServer } from '../support/restartable-server.ts'
 import { openTestRunner } from '../support/runner.ts'
-import { removeFolder, scratchFolder, serverPid } from '../support/scratch.ts'
 
 /** FUZZ=full: ten minutes for each kind of isolation. */
 const FOR_MS = FULL ? 600_000 : 20_000
 const LONGEST_FREEZE_MS = FULL ? 45_000 : 4_000
 
-let dataDir: string
-let server: EmbeddedServer
-let pool: Database
-
-beforeAll(async () => {
-  dataDir = await scratchFolder()
-  server = await openEmbedded({ dataDir, create: true })
-  pool = openPool(server.connectionString)
-  await migrateMetadata(pool, 'metadata')
-  await pool.query(EFFECT_TABLE)
-})
-afterAll(async () => {
-  await pool.end()
-  await server.release()
-  await removeFolder(dataDir)
-})
+const server = useRestartableServer()
 
 for (const isolation of ['none', 'all']) {
   test(`three schedulers (ISOLATION=${isolation}) that are killed and frozen, backends ended, Postgres restarted: every run ends, no finished try is repeated`, async () => {
     const random = new Random(SEED)
     const dags = await crashDags()
-    const { metadata } = await openTestRunner({ pool } as never, dags)
-    await pool.query(
+    const { metadata } = await openTestRunner({ pool: server.pool } as never, dags)
+    await server.pool.query(
       `truncate effect; delete from metadata.dag_run; update metadata.job set state = 'success', ended_at = now()`,
     )
     const start = () => startWorker(server.connectionString, { ISOLATION: isolation })
@@ -60,9 +42,9 @@ for (const isolation of ['none', 'all']) {
       endBackends: async () => {
         const ended = `select pg_terminate_backend(pid) from pg_stat_activity
           where application_name like 'tminus%' and pid <> pg_backend_pid() and random() < 0.5`
-        await retryDuringOutage(() => pool.query(ended)).catch(() => {})
+        await retryDuringOutage(() => server.pool.query(ended)).catch(() => {})
       },
-      restart: restartImmediately,
+      restart: server.restart,
     }
     // A process that loses its connections while it starts ends, and a service manager would start it again.
     const revive = () => {
@@ -90,13 +72,6 @@ for (const isolation of ['none', 'all']) {
     expect(verdict).toMatchObject({ running: 0, startedTwice: 0, afterSuccess: 0, successTwice: 0, unproven: 0 })
     expect(await begunAfterSuccess(metadata)).toBe(0)
   }, 1_200_000)
-}
-
-/** Like `pg_ctl restart -m immediate`: ends every session; the server recovers from its log at the next start. */
-async function restartImmediately(): Promise<void> {
-  process.kill(serverPid(server.folder), 'SIGQUIT')
-  const again = await openEmbedded({ dataDir, create: false })
-  await again.release({ leaveRunning: true })
 }
 
 /** Tries that began more than a second after a try of the same task had succeeded, perhaps in another process. */
