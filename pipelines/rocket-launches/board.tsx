@@ -206,6 +206,7 @@ const PER_FILE = 500
  * calendars of subscribers.
  */
 const FLOWN_IN_CALENDAR = 50
+const NO_PLACES = { places: [], total: 0 }
 const NO_AGE = { asOf: undefined, nextLook: undefined, calls: undefined }
 
 async function homeOf(c: WebContext, isMap = false): Promise<Home> {
@@ -219,16 +220,19 @@ async function homeOf(c: WebContext, isMap = false): Promise<Home> {
       : { now, limit: MOST_IN_MONTH, around: true }
   // Read the mark before the data: a change in between then triggers a refresh.
   const live = await liveOf(c)
-  const [featured, launches, places, total, facets, age] = await Promise.all([
+  const [featured, launches, { places, total }, facets, age] = await Promise.all([
     emptyIfNoTables(query.featuredLaunch(db, now), undefined),
     isMap ? [] : emptyIfNoTables(query.boardLaunches(db, filter, range), []),
-    isMap ? emptyIfNoTables(readPlaces(db, filter, now), []) : undefined,
-    emptyIfNoTables(query.countLaunches(db, filter, now), 0),
+    isMap ? emptyIfNoTables(readPlaces(db, filter, now), NO_PLACES) : countOnly(c, filter, now),
     emptyIfNoTables(readFacets(db, filter, now), NO_FACETS),
     emptyIfNoTables(dataAge(db, settings, now), NO_AGE),
   ])
   const activity = age.asOf === undefined ? await readActivity(c).catch(() => undefined) : undefined
   return { now, base, filter, page, featured, launches, places, total, facets, age, activity, live }
+}
+
+async function countOnly(c: WebContext, filter: query.LaunchFilter, now: Date) {
+  return { places: undefined, total: await emptyIfNoTables(query.countLaunches(c.var.board.db, filter, now), 0) }
 }
 
 /** What the pages of the outbox show about the channels. */

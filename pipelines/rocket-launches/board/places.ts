@@ -14,12 +14,16 @@ export interface Place {
   first: Pick<BoardLaunch, 'launch_id' | 'name' | 'net' | 'net_precision'>
 }
 
-/** The places of the matching launches, those with the most launches first. */
-export async function readPlaces(db: Queryable, filter: LaunchFilter, now: Date): Promise<Place[]> {
+/** The places of the matching launches, those with the most launches first, and the count of all these launches. */
+export async function readPlaces(
+  db: Queryable,
+  filter: LaunchFilter,
+  now: Date,
+): Promise<{ places: Place[]; total: number }> {
   const ordered = `order by ${launchOrder(filter)}`
   const first = (column: string) => `(array_agg(${column} ${ordered}))[1]`
-  const { rows } = await db.query<Omit<Place, 'first'> & Place['first']>(
-    `select location, count(*)::int as launches,
+  const { rows } = await db.query<Omit<Place, 'first'> & Place['first'] & { total: number }>(
+    `select location, count(*)::int as launches, (sum(count(*)) over ())::int as total,
        (array_agg(point(longitude, latitude) ${ordered})
         filter (where latitude is not null and longitude is not null))[1] as at,
        ${['launch_id', 'name', 'net', 'net_precision'].map((column) => `${first(column)} as ${column}`)}
@@ -27,5 +31,6 @@ export async function readPlaces(db: Queryable, filter: LaunchFilter, now: Date)
      group by location order by launches desc, location limit ${MOST_PLACES}`,
     valuesOf(filter, { now }),
   )
-  return rows.map(({ location, launches, at, ...first }) => ({ location, launches, at, first }))
+  const places = rows.map(({ location, launches, at, total: _, ...first }) => ({ location, launches, at, first }))
+  return { places, total: rows[0]?.total ?? 0 }
 }

@@ -82,7 +82,9 @@ export function conditionOf(filter: LaunchFilter): string {
 export function isListed({ past, month }: LaunchFilter): string {
   const which = month === '' ? (past ? PAST : UPCOMING) : IN_MONTH
   const isBefore = `($8::timestamptz is null or net < $8)`
-  return `launch_id is not null and ${which} and ${isBefore} and ${containsAllWords('search_text', '$2')}`
+  // Postgres would otherwise split the search again for each launch.
+  const isFound = `($2::text[] = '{""}' or ${containsAllWords('search_text', '$2')})`
+  return `launch_id is not null and ${which} and ${isBefore} and ${isFound}`
 }
 
 /** SQL: the last part of the location: `USA` of `Vandenberg SFB, CA, USA`. */
