@@ -5,7 +5,6 @@ import { fail } from '../../src/dag/ending.ts'
 import { foldElements } from '../../src/web/fold-elements.ts'
 import { useDatabase } from '../support/database.ts'
 import { openTestRunner, uniqueId } from '../support/runner.ts'
-import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from './browser.ts'
 import { type OpenSite, openSite } from './site.ts'
 
 const database = useDatabase()
@@ -93,27 +92,5 @@ describe('pages', () => {
     expect(text).toContain('page p7')
     expect(text).toContain('element 7')
     expect((await site.get(`${run}/tasks/load_page`)).text).toContain('Its elements')
-  })
-
-  test.skipIf(BROWSER === undefined)('fit each screen', async () => {
-    const browser = await openBrowser()
-    for (const [screen, options] of Object.entries(SCREENS)) {
-      const context = await browser.newContext({ ...options, baseURL: site.url, bypassCSP: true })
-      const { page, complaints } = await newPage(context)
-      for (const [name, path] of [
-        ['mapped-grid', `/dags/${mapped.id}`],
-        ['mapped-graph', `${run}/graph`],
-        ['mapped-run', run],
-        ['mapped-gantt', `${run}/gantt`],
-        ['mapped-elements', `${run}?search=load_page%5B`],
-        ['mapped-element', `${run}/tasks/${encodeURIComponent('load_page[7]')}`],
-      ] as const) {
-        await page.goto(path)
-        await expectFit(page, `${name}-${screen}`)
-      }
-      expect(complaints).toEqual([])
-      await context.close()
-    }
-    await browser.close()
   })
 })

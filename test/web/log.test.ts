@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useDatabase } from '../support/database.ts'
 import { aRun } from '../support/factories.ts'
-import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from './browser.ts'
+import { BROWSER, newPage, openBrowser } from './browser.ts'
 import { type OpenSite, openSite } from './site.ts'
 
 const database = useDatabase()
@@ -60,22 +60,6 @@ test('three or more equal lines in a row are folded', async () => {
 })
 
 describe.skipIf(BROWSER === undefined)('in a browser', () => {
-  test.each(Object.entries(SCREENS))(
-    'the log fits a %s screen in full screen too, and WCAG 2.2 AA',
-    async (screen, options) => {
-      const browser = await openBrowser()
-      const context = await browser.newContext({ ...options, baseURL: site.url, bypassCSP: true })
-      const { page, complaints } = await newPage(context)
-      await page.goto(poll)
-      await page.locator('summary', { hasText: 'more like this' }).click()
-      await expectFit(page, `log-${screen}`)
-      await page.getByLabel('Full screen').check()
-      await expectFit(page, `log-full-${screen}`)
-      expect(complaints).toEqual([])
-      await browser.close()
-    },
-  )
-
   test('the keyboard goes from line to line, opens full screen and leaves it', async () => {
     const browser = await openBrowser()
     const { page } = await newPage(await browser.newContext({ baseURL: site.url }))

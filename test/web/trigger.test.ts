@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { dag } from '../../src/dag/dag.ts'
 import { readRuns } from '../../src/operations/list-runs.ts'
 import { useDatabase } from '../support/database.ts'
-import { BROWSER, expectFit, openBrowser, SCREENS } from './browser.ts'
+import { BROWSER, openBrowser } from './browser.ts'
 import { type OpenSite, openSite } from './site.ts'
 import { form } from './support.ts'
 
@@ -127,18 +127,6 @@ test('a dag without params offers only the logical date', async () => {
 })
 
 describe.skipIf(BROWSER === undefined)('in a browser', () => {
-  test.each(Object.entries(SCREENS))('both views fit a %s screen and WCAG 2.2 AA', async (screen, options) => {
-    const browser = await openBrowser()
-    const context = await browser.newContext({ ...options, baseURL: site.url, bypassCSP: true })
-    const page = await context.newPage()
-    await page.goto(path)
-    await expectFit(page, `trigger-fields-${screen}`)
-    await page.getByRole('button', { name: 'JSON' }).click()
-    await page.getByLabel('Params as JSON').waitFor()
-    await expectFit(page, `trigger-json-${screen}`)
-    await browser.close()
-  })
-
   test('the keyboard alone fills each field and triggers', async () => {
     const browser = await openBrowser()
     const page = await browser.newPage({ baseURL: site.url, javaScriptEnabled: false, locale: 'en-US' })

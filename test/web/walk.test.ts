@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { BROWSER, expectFit, newPage, openBrowser, RESULTS, SCREENS } from './browser.ts'
-import { form, json, PASSWORD, type StartedSite, startSite } from './support.ts'
+import { BROWSER, newPage, openBrowser, RESULTS, SCREENS } from './browser.ts'
+import { json, PASSWORD, type StartedSite, startSite } from './support.ts'
 
 /** The actions of a user, in a real browser against a real process and Postgres. */
 describe.skipIf(BROWSER === undefined)('in a browser', () => {
@@ -135,19 +135,22 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.evaluate('window.stays = true')
     const row = (dag: string) =>
       page.getByRole('row').filter({ has: page.getByRole('link', { name: dag, exact: true }) })
-    const bars = await row('etl').locator('rect').count()
+    const bars = async () => await row('etl').locator('rect').count()
+    const before = await bars()
     await page.getByRole('link', { name: 'Trigger wide' }).focus()
-    await site.get('/api/v1/dags/etl/dagRuns', json({ conf: { source: 'followed', rows: 40 } }))
+    await site.get('/api/v1/dags/etl/dagRuns', json({ run_id: 'held', conf: { source: 'held' } }))
+    await expect.poll(bars).toBe(Math.min(25, before + 1))
     await row('etl').locator('.state.running').waitFor()
-    await row('etl').locator('.state.success').waitFor()
-    expect(await row('etl').locator('rect').count()).toBe(Math.min(25, bars + 1))
+    await site.get('/api/v1/dags/etl/dagRuns/held/cancel', json({}))
+    await row('etl').locator('.state.failed').waitFor()
     expect(await page.evaluate('document.activeElement.id')).toBe('trigger-wide')
     // The reloaded address does not contain text that was typed but not yet searched for.
     await page.route(/search=et/, () => {})
     await page.getByLabel("Part of a dag's id").press('End')
     await page.getByLabel("Part of a dag's id").pressSequentially('t')
     await site.get('/api/v1/dags/etl/dagRuns', json({ conf: { source: 'followed', rows: 1 } }))
-    await vi.waitFor(async () => expect(await row('etl').locator('rect').count()).toBe(Math.min(25, bars + 2)))
+    await expect.poll(bars).toBe(Math.min(25, before + 2))
+    await row('etl').locator('.state.success').waitFor()
     expect(await page.getByLabel("Part of a dag's id").inputValue()).toBe('et')
     expect(await page.evaluate('document.activeElement.id + window.stays')).toBe('searchtrue')
     expect(complaints).toEqual([])
@@ -193,7 +196,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.context().close()
   })
 
-  test('every page works without scripts', async () => {
+  test('a user without scripts triggers a run and sees it', async () => {
     const context = await browser.newContext({ javaScriptEnabled: false, baseURL: site.url })
     const page = await context.newPage()
     await page.goto('/dags/etl/trigger')
@@ -201,12 +204,10 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     await page.getByRole('button', { name: 'Trigger etl' }).click()
     await page.waitForURL(/\/runs\/manual__/)
     await page.getByText(/UTC/).first().waitFor()
-    await page.goto('/dags/wide/graph')
-    expect(await page.locator('.node').count()).toBe(40)
     await context.close()
   })
 
-  test('the keyboard reaches everything, with a visible focus', async () => {
+  test('the keyboard reaches everything', async () => {
     const { page } = await newPage(await browser.newContext({ baseURL: site.url }))
     await page.goto('/dags')
     await page.keyboard.press('Tab')
@@ -217,51 +218,9 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       seen.add(
         await page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent'),
       )
-      const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
-      const isBody = await page.evaluate('document.activeElement === document.body')
-      expect([isBody, outline]).toContain(isBody ? true : 'solid')
     }
     for (const name of ['Pipelines', 'etl', 'Schedule of wide', 'Trigger etl']) expect([...seen]).toContain(name)
     await page.context().close()
-  })
-
-  const PAGES: Record<string, string> = {
-    dags: '/dags',
-    none: '/dags?search=nothing',
-    runs: '/runs?state=failed&from=2026-01-01T00:00',
-    'no-runs': '/runs?dag=nothing',
-    grid: '/dags/etl',
-    graph: '/dags/wide/graph',
-    durations: '/dags/etl/durations',
-    code: '/dags/etl/code',
-    details: '/dags/etl/details',
-    trigger: '/dags/etl/trigger',
-    run: '/dags/etl/runs/latest',
-    'run-graph': '/dags/etl/runs/latest/graph',
-    gantt: '/dags/etl/runs/latest/gantt',
-    task: '/dags/etl/runs/latest/tasks/validate',
-    clear: '/dags/etl/runs/latest/clear?task=validate&downstream=yes',
-    mark: '/dags/etl/runs/latest/mark?task=extract',
-    cancel: '/dags/etl/runs/latest/cancel',
-    note: '/dags/etl/runs/latest/note',
-    'delete-run': '/dags/etl/runs/latest/delete',
-    'delete-dag': '/dags/etl/delete',
-    pools: '/pools',
-    jobs: '/jobs',
-    health: '/status',
-    account: '/account',
-    'not-found': '/nope',
-  }
-
-  test.each(Object.entries(SCREENS))('every page fits a %s screen and WCAG 2.2 AA', async (screen, options) => {
-    await site.get('/pools', form({ pool: 'api', slots: '3' }))
-    const context = await browser.newContext({ ...options, baseURL: site.url, bypassCSP: true })
-    const page = await context.newPage()
-    for (const [name, path] of Object.entries(PAGES)) {
-      await page.goto(path)
-      await expectFit(page, `${name}-${screen}`)
-    }
-    await context.close()
   })
 
   test('a user signs in and out; a viewer sees only actions of a viewer', async () => {
@@ -271,11 +230,6 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     const page = await context.newPage()
     await page.goto('/dags/etl')
     await page.waitForURL(/\/login\?next=/)
-    for (const [screen, { viewport, colorScheme }] of Object.entries(SCREENS)) {
-      await page.setViewportSize(viewport)
-      await page.emulateMedia({ colorScheme })
-      await expectFit(page, `login-${screen}`)
-    }
     const signIn = async (name: string, password: string) => {
       await page.getByLabel('Name').fill(name)
       await page.getByLabel('Password').fill(password)
@@ -308,23 +262,19 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       },
       { timeout: 60_000, interval: 1_000 },
     )
-    await page.goto('/users')
-    await expectFit(page, 'users')
     await context.close()
   })
 
-  test('a user ends a session and subscribes to the calendar; it fits every screen, with and without scripts', async () => {
+  test('a user ends a session and subscribes to the calendar, with and without scripts', async () => {
     const shipped = await startSite('web')
     for (const role of ['operator', 'admin'] as const) await shipped.addUser(role, role)
-    for (const [screen, options] of Object.entries(SCREENS)) {
+    for (const javaScriptEnabled of [true, false]) {
       await shipped.login('admin')
-      const phone = screen.startsWith('phone')
-      const context = await browser.newContext({ ...options, baseURL: shipped.url, bypassCSP: true })
-      const bare = await browser.newContext({ ...options, baseURL: shipped.url, javaScriptEnabled: false })
+      const context = await browser.newContext({ baseURL: shipped.url, javaScriptEnabled })
       const [cookie = ''] = (await shipped.login('admin')).split(';')
       const [name = '', value = ''] = cookie.split('=')
-      for (const one of [context, bare]) await one.addCookies([{ name, value, url: shipped.url }])
-      const page = await (phone ? bare : context).newPage()
+      await context.addCookies([{ name, value, url: shipped.url }])
+      const page = await context.newPage()
       await page.goto('/account')
       await page.getByRole('button', { name: 'End all other sessions' }).click()
       await page.getByRole('status').getByText('Ended').waitFor()
@@ -332,21 +282,7 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
       await page.getByRole('button', { name: /^(Create a calendar address|Replace the address)$/ }).click()
       const address = await page.getByLabel('Subscribe to /launches.ics').inputValue()
       expect((await fetch(address)).headers.get('content-type')).toContain('text/calendar')
-      await page.close()
-
-      const seen = await context.newPage()
-      await shipped.login('admin')
-      await seen.goto('/account')
-      await expectFit(seen, `account-signed-in-${screen}`)
-      await seen.getByRole('button', { name: 'Replace the address' }).click()
-      await expectFit(seen, `account-calendar-${screen}`)
-      await seen.goto('/users')
-      await seen.getByText('Delete', { exact: true }).first().focus()
-      await seen.keyboard.press('Enter')
-      await seen.getByRole('button', { name: 'Delete admin', exact: true }).waitFor()
-      await expectFit(seen, `users-${screen}`)
       await context.close()
-      await bare.close()
     }
     await shipped.close()
   })

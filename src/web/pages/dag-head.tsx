@@ -36,8 +36,9 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
   const { site } = c.var
   const paused = state?.is_paused ?? false
   const next = dag && (await readNextRuns(site.metadata, [dag], site.now())).get(dagId)
+  const view = tab === 'trigger' ? 'Trigger' : TABS.find(([path]) => path === tab && path !== '')?.[1]
   return (
-    <Page c={c} title={dagId} scripts={scripts}>
+    <Page c={c} title={view === undefined ? dagId : `${view} · ${dagId}`} scripts={scripts}>
       <p class="crumbs">
         <a href="/dags">Pipelines</a>
       </p>

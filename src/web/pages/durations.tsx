@@ -14,7 +14,7 @@ export const durationPages = new Hono<WebEnv>()
 
 /** Runs in the chart. */
 const RUNS = 50
-const MOST_CHARTS = 20
+const MOST_CHARTS = 15
 const MOST_KNOWN = 1_000
 
 durationPages.get('/dags/:dag/durations', async (c) => {

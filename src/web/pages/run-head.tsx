@@ -29,8 +29,10 @@ interface RunPageProps {
 export async function RunPage({ c, run, tab, mark, scripts = [], children }: RunPageProps) {
   const { dag_id, run_id, state } = run
   const { previous, next } = await readNeighbours(c.var.site.metadata, run)
+  const view = TABS.find(([path]) => path === tab && path !== '')?.[1]
+  const title = [view, runName(run), dag_id].filter(Boolean).join(' · ')
   return (
-    <Page c={c} title={`${runName(run)} · ${dag_id}`} scripts={scripts}>
+    <Page c={c} title={title} scripts={scripts}>
       <div id="live" data-live={`run/${run.id}`} data-mark={mark}>
         <div class="crumb-row">
           <p class="crumbs">

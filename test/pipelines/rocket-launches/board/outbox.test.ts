@@ -5,7 +5,7 @@ import { disable } from '../../../../pipelines/rocket-launches/discord/target.ts
 import { parseSettings } from '../../../../src/config.ts'
 import { parseWebhookUrl } from '../../../../src/connectors/discord.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
-import { BROWSER, expectFit, newPage, SCREENS, useBrowser } from '../../../web/browser.ts'
+import { BROWSER, newPage, useBrowser } from '../../../web/browser.ts'
 import { type OpenSite, openSite } from '../../../web/site.ts'
 import { form } from '../../../web/support.ts'
 
@@ -182,39 +182,6 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
     const [name = '', value = ''] = cookies.operator.split('=')
     await context.addCookies([{ name, value, url: site.url }])
   }
-
-  const at390 = { viewport: { width: 390, height: 844 }, hasTouch: true }
-  const screens = {
-    ...SCREENS,
-    'phone-390-light': { ...at390, colorScheme: 'light' },
-    'phone-390-dark': { ...at390, colorScheme: 'dark' },
-  } as const
-  test.each(Object.entries(screens))(
-    'the outbox and its questions have no axe finding and fit on %s',
-    async (name, screen) => {
-      await disable(database.pool, WEBHOOK, 'the webhook does not exist any more; make a new one')
-      for (const row of [
-        { state: 'sent', kind: 'card', message_id: '1' },
-        { state: 'sent', message_id: '1' },
-        { state: 'sent', kind: 'slip', merged_into: 2 },
-        { state: 'dead', kind: 'result', reason: 'overtaken' },
-        { state: 'dead', reason: '400: Invalid Form Body: embeds[0].title: Must be 256 or fewer in length.' },
-        { state: 'sending', kind: 'go' },
-        { state: 'pending', kind: 'card', message_id: '1' },
-        { state: 'unknown', reason: 'no answer within 10 s' },
-      ])
-        await message(row)
-      const context = await browser.newContext({ ...screen, bypassCSP: true })
-      await signIn(context)
-      const { page: shown, complaints } = await newPage(context)
-      for (const path of ['/outbox', '/outbox/8/resend', '/outbox/1/forget']) {
-        await shown.goto(site.url + path)
-        await expectFit(shown, `outbox${path.replaceAll('/', '-')}-${name}`)
-      }
-      expect(complaints).toEqual([])
-      await context.close()
-    },
-  )
 
   test('an operator without scripts sends a message again', async () => {
     const id = await message()
