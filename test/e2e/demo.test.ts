@@ -4,11 +4,14 @@ import { existsSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import ICAL from 'ical.js'
+import type { Locator, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../src/db/embedded/embedded.ts'
 import { COMMAND, runCli } from '../support/cli.ts'
 import { ask } from '../support/embedded.ts'
 import { removeFolder, scratchFolder } from '../support/scratch.ts'
+import { BROWSER, newPage, SCREENS, useBrowser } from '../web/browser.ts'
 import { STACK } from './support.ts'
 
 /** The working folder, with a `.env`. */
@@ -72,13 +75,22 @@ const SCRIPT = ['/usr/bin/script', '/bin/script'].find((path) => existsSync(path
 if (SCRIPT === undefined) console.warn('skipped: the demo on a terminal needs script(1) of util-linux')
 
 describe.skipIf(SCRIPT === undefined)('on a terminal', () => {
-  test('the demo ends with the board, which shows slips, a hold and a result, until Ctrl-C', async () => {
-    const folder = await scratchFolder()
-    const running = onTerminal(['demo'], folder)
-    try {
-      const board = () => /The rerun posted nothing[\s\S]*\nBoard: (http:\S+), Ctrl-C ends/.exec(running.text())?.[1]
-      await expect.poll(board, PATIENT).toBeDefined()
-      const url = board()
+  describe('the board at the end of the demo', () => {
+    let folder: string
+    let demo: ReturnType<typeof onTerminal>
+    let url: string
+    beforeAll(async () => {
+      folder = await scratchFolder()
+      demo = onTerminal(['demo'], folder)
+      const board = () => /The rerun posted nothing[\s\S]*\nBoard: (http:\S+), Ctrl-C ends/.exec(demo.text())?.[1]
+      url = await vi.waitUntil(board, PATIENT)
+    })
+    afterAll(async () => {
+      demo.process.kill('SIGKILL')
+      await removeFolder(folder)
+    })
+
+    test('shows slips, a hold and a result', async () => {
       const page = async (path: string) => await (await fetch(`${url}${path}`)).text()
       const past = await page('/?show=past')
       expect(past).toContain('Launch successful')
@@ -86,12 +98,41 @@ describe.skipIf(SCRIPT === undefined)('on a terminal', () => {
       const launch = await page(path)
       for (const text of ['New time', 'On hold', 'Result', 'Moved later', 'landed on LZ-40', 'T−38:00', 'Liftoff!'])
         expect([text, launch.includes(text)]).toEqual([text, true])
-      running.process.stdin?.write('\x03')
-      expect((await running.ended).code).toBe(0)
-    } finally {
-      running.process.kill('SIGKILL')
-      await removeFolder(folder)
-    }
+    })
+
+    describe.skipIf(BROWSER === undefined)('in a browser', () => {
+      const browser = useBrowser()
+      test.each(['by touch, on a phone', 'by keyboard'])(
+        'leads to a launch and back, and subscribes to a calendar with that launch: %s',
+        async (way) => {
+          const context = await browser.newContext(way === 'by keyboard' ? {} : { ...SCREENS['phone-light'], ...PHONE })
+          const { page, complaints } = await newPage(context)
+          const asked = await navigationsOf(page)
+          const open = way === 'by keyboard' ? reach(page) : (link: Locator) => link.tap()
+          await page.goto(url)
+          const link = page.locator('.launch-name').first()
+          const name = await link.textContent()
+          await open(link)
+          await page.waitForURL(/\/launches\/[^/]+$/)
+          const id = decodeURIComponent(page.url().split('/').at(-1) ?? '')
+          expect((await page.locator('h1').textContent())?.replace(/\s+/g, ' ')).toBe(name)
+          const net = await page.locator('.when time').getAttribute('datetime')
+          await page.goBack()
+          await open(page.getByRole('link', { name: 'Subscribe' }))
+          await expect.poll(asked, PATIENT).toContainEqual(expect.stringMatching(/^webcal:/))
+          const address = asked().find((one) => one.startsWith('webcal:')) ?? ''
+          const [event, ...others] = (await readCalendar(address)).filter(({ uid }) => uid === `${id}@tminus`)
+          expect([event?.summary, event?.startDate.toJSDate().toISOString(), others]).toEqual([name, net, []])
+          expect(complaints).toEqual([])
+          await context.close()
+        },
+      )
+    })
+
+    test('ends with Ctrl-C', async () => {
+      demo.process.stdin?.write('\x03')
+      expect((await demo.ended).code).toBe(0)
+    })
   })
 
   test.each([
@@ -110,6 +151,35 @@ describe.skipIf(SCRIPT === undefined)('on a terminal', () => {
     }
   })
 })
+
+const PHONE = { viewport: { width: 390, height: 800 } }
+
+/** The addresses that the page has asked its browser to open so far, also those for other programs, such as `webcal:`. */
+async function navigationsOf(page: Page): Promise<() => string[]> {
+  const session = await page.context().newCDPSession(page)
+  const asked: string[] = []
+  session.on('Page.frameRequestedNavigation', (event) => asked.push(event.url))
+  await session.send('Page.enable')
+  return () => asked
+}
+
+/** Presses the tab key until the link has the focus, then Enter. */
+function reach(page: Page) {
+  return async (link: Locator) => {
+    const hasFocus = async () => (await link.and(page.locator(':focus')).count()) === 1
+    for (let press = 0; press < 100 && !(await hasFocus()); press++) await page.keyboard.press('Tab')
+    expect(await hasFocus()).toBe(true)
+    await page.keyboard.press('Enter')
+  }
+}
+
+/** The entries of a calendar. A program that opens `webcal:` uses http or https. */
+async function readCalendar(address: string): Promise<ICAL.Event[]> {
+  const answer = await fetch(address.replace(/^webcal:/, 'http:'))
+  expect(answer.headers.get('content-type')).toBe('text/calendar; charset=utf-8')
+  const calendar = new ICAL.Component(ICAL.parse(await answer.text()))
+  return calendar.getAllSubcomponents('vevent').map((component) => new ICAL.Event(component))
+}
 
 const PATIENT = { timeout: 100_000, interval: 200 }
 
