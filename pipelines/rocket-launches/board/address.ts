@@ -35,7 +35,7 @@ export function filterOf(c: WebContext): LaunchFilter {
     rocket: text('rocket'),
     country: text('country'),
     orbit: text('orbit'),
-    locations: [...new Set((c.req.queries('location') ?? []).slice(0, MOST_PLACES).map(locationParam))].filter(Boolean),
+    locations: locationsOf(c),
     status: Object.hasOwn(STATUSES, text('status')) ? text('status') : '',
     exact: text('time') === 'exact',
   }
@@ -46,6 +46,19 @@ function clean(text: string): string {
     .replace(/\p{Cc}/gu, ' ')
     .trim()
     .slice(0, LONGEST_VALUE)
+}
+
+/** Twice the names of all places that the map shows as one circle on the smallest screen. */
+const LONGEST_LOCATIONS = 2_000
+
+/** Each link of a page repeats them, so the first ones that are not too long together. */
+function locationsOf(c: WebContext): string[] {
+  const named = (c.req.queries('location') ?? []).slice(0, MOST_PLACES).map(locationParam)
+  const all = [...new Set(named)].filter(Boolean)
+  const lengthOf = (locations: readonly string[]) =>
+    new URLSearchParams(locations.map((location): [string, string] => ['location', location])).toString().length
+  const most = all.findIndex((_, index) => lengthOf(all.slice(0, index + 1)) > LONGEST_LOCATIONS)
+  return most < 0 ? all : all.slice(0, most)
 }
 
 /** A location as addresses have it. */

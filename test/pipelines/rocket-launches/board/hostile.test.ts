@@ -148,6 +148,14 @@ describe('hostile texts in the tables', () => {
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
   })
 
+  test('an address of many locations does not make a page long, because each link repeats them', async () => {
+    await insert('one', 'one')
+    const many = Array.from({ length: 100 }, (_, index) => `location=${index}${'a'.repeat(100)}`).join('&')
+    for (const page of [`/?${many}`, `/map?${many}`, `/?month=2026-11&${many}`])
+      expect([page.slice(0, 20), Buffer.byteLength(await site.text(page)) < 150_000]).toEqual([page.slice(0, 20), true])
+    await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
+  })
+
   test('facts and numbers of another version do not break a page', async () => {
     await insert('odd', 'odd', {
       net: '9999-12-31T23:59:59Z',
