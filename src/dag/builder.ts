@@ -124,7 +124,8 @@ export class TaskCollector {
       const added = task(id, { ...own, upstream: { ...own.upstream, [EACH]: over }, run: each })
       this.#extraOf(added).over = over.id
       const limit = `has more than ${mapped.maxMapLength} elements (maxMapLength of '${added.id}')`
-      Object.assign(over, { output: (over.output as z.ZodArray).max(mapped.maxMapLength, limit) })
+      const output = (over.output as z.ZodArray).max(mapped.maxMapLength, limit)
+      Object.assign(over, { stored: over.stored ?? over.output, output })
       return Object.assign(added, { over, label })
     }
     const triggerRun = (id: string, { dag, conf, wait, cancelChildren, allowedStates, output, ...own }: Trigger) => {

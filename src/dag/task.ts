@@ -169,6 +169,8 @@ export interface Task<Output = unknown> extends Readonly<Omit<ParsedTaskOptions,
   readonly id: string
   readonly upstream: Upstream
   readonly output?: z.ZodType<Output> | undefined
+  /** Of a task whose array is mapped: `output` without the limit of its length, which counts only when the task returns. */
+  readonly stored?: z.ZodType<Output> | undefined
   /** Of a mapped task: the task that returns the array, and the name of an element. */
   readonly over?: Task
   readonly label?: ((element: unknown) => string) | undefined

@@ -121,14 +121,13 @@ export class Admission {
   #place(run: OwnedRun, index: number): void {
     const { taskId, tryNumber } = run.state.instance(index)
     const pools = poolsOf(run.dag, taskId)
-    const { dagRunId } = run.run
-    const wanted = { dagRunId, taskId, tryNumber: tryNumber + 1, pools }
     const { dependsOnPast, priority = 0 } = taskOf(run.dag, taskId) ?? {}
     const reason = `waits for a slot${pools.length > 0 ? ` of ${pools.join(' and ')}` : ''}`
-    const entry = { ...wanted, run, index, priority, dependsOnPast, reason, givesWay: false }
+    const wanted = { dagRunId: run.run.dagRunId, taskId, tryNumber: tryNumber + 1, pools, reason, givesWay: false }
+    const entry = { ...wanted, run, index, priority, dependsOnPast }
     if (pools.length > 0 || dependsOnPast) {
       run.state.markWaiting(index, 'scheduled', reason)
-      this.#limited.set(`${dagRunId}:${index}`, entry)
+      this.#limited.set(`${wanted.dagRunId}:${index}`, entry)
       return
     }
     run.state.markWaiting(index, 'queued', null)

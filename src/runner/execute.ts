@@ -123,7 +123,8 @@ async function readInputs(attempt: Attempt, upstream: Upstream = attempt.task.up
 }
 
 /** An element reads only its part of the array; what follows a mapped task reads the outputs of all elements. */
-async function readInput({ readOutput, task: { mapIndex } }: Attempt, name: string, { id, over, output }: Task) {
+async function readInput({ readOutput, task: { mapIndex } }: Attempt, name: string, { id, over, ...of }: Task) {
+  const output = of.stored ?? of.output
   if (output === undefined) return undefined
   const all = over === undefined ? ([id, output] as const) : ([`${id}[]`, z.array(z.undefined().or(output))] as const)
   const [address, schema] = name === EACH ? [`${id}[${mapIndex}]`, (output as z.ZodArray<z.ZodType>).element] : all
@@ -214,8 +215,7 @@ function badOutput(message: string): TminusError {
   return new TminusError(message, { code: 'output_invalid', retryable: false })
 }
 
-function schemaError(what: string, error: z.ZodError): TminusError {
-  const [issue] = error.issues
+function schemaError(what: string, { issues: [issue] }: z.ZodError): TminusError {
   const path = issue?.path.length ? ` at ${z.core.toDotPath(issue.path)}` : ''
   return badOutput(`${what}${path}: ${issue?.message ?? 'unknown'}`)
 }

@@ -128,10 +128,9 @@ export async function attempt(
   const task = taskOf(dag, taskId)
   if (task === undefined) return failure(`task '${taskId}' is no longer in the code of dag '${dag.id}'`)
   const read = (upstream: string) => retryDuringOutage(() => readOutput(db, run.dagRunId, upstream))
-  const confirm = () => job.confirmAlive()
   const log = writer.openLog({ dagRunId: run.dagRunId, taskId, tryNumber }, onLog)
-  const facts = { tryNumber, failures, firstStartedAt, isolated }
-  const ending = await executor.execute({ run, dag, task, ...facts, abort, readOutput: read, confirm, log })
+  const more = { tryNumber, failures, firstStartedAt, isolated, confirm: () => job.confirmAlive() }
+  const ending = await executor.execute({ run, dag, task, ...more, abort, readOutput: read, log })
   const written = log.end()
   if (written !== undefined) await written
   return ending

@@ -90,6 +90,24 @@ describe('a mapped task', () => {
     )
   })
 
+  test('with a lower limit than before does not stop other tasks from reading the stored array', async () => {
+    const seen: unknown[] = []
+    const withLimit = (id: string, maxMapLength: number) =>
+      dag(id, {}, ({ task }) => {
+        const listed = task('pages', { output: z.array(z.number()), run: () => [1, 2, 3] })
+        task.map('load_page', { over: listed, maxMapLength, run: () => {} })
+        task('count', { upstream: { listed }, run: ({ listed }) => seen.push(listed.length) })
+      })
+    const before = withLimit(uniqueId('map'), 3)
+    const { run, metadata } = await openTestRunner(database, [before])
+    const { run_id: runId } = await run(before)
+    const { runner } = await openTestRunner(database, [withLimit(before.id, 2)])
+    await clear(metadata, { dagId: before.id, runId }, { taskIds: ['count'] })
+    await runner.claim({ dagIds: [before.id], onlyBegun: false })
+    await until(async () => ['success', 'failed'].includes((await stored(metadata, before.id, runId)).state))
+    expect(seen).toEqual([3, 3])
+  })
+
   test('follows its trigger rule if there is no array; a rule that lets it run skips it', async () => {
     const pages = () => Promise.reject(fail('no network'))
     const strict = await open({ pages })
