@@ -79,13 +79,19 @@ export function logUnlessOutage(log: Pick<Log, 'error'>, message: string): (erro
   return (error) => isOutage(error) || log.error({ err: error }, message)
 }
 
-/** Returns a logger for the errors of repeated work. During an outage it logs one line a minute, without a stack. */
-export function logFailures(log: Log, message: string): (error: Error) => void {
-  let logged = Number.NEGATIVE_INFINITY
-  return (error) => {
-    if (!isOutage(error)) return log.error({ err: error }, message)
-    if (performance.now() - logged < REPORT_EVERY_MS) return
-    logged = performance.now()
-    log.warn(`the database is unreachable (${messageOf(error)}): ${message}`)
+/**
+ * Returns a logger for the errors of repeated work. It logs the same error once a minute, and an outage without a stack.
+ * `fields`: of which part of the work the error is, such as the dag. Each part is logged by itself.
+ */
+export function logFailures(log: Log, message: string): (error: Error, fields?: object) => void {
+  const logged = new Map<string, { text: string; at: number }>()
+  return (error, fields = {}) => {
+    const isAway = isOutage(error)
+    const [key, text] = [JSON.stringify(fields), isAway ? '' : messageOf(error)]
+    const last = logged.get(key)
+    if (last?.text === text && performance.now() - last.at < REPORT_EVERY_MS) return
+    logged.set(key, { text, at: performance.now() })
+    if (isAway) log.warn(`the database is unreachable (${messageOf(error)}): ${message}`)
+    else log.error({ ...fields, err: error }, message)
   }
 }

@@ -33,6 +33,7 @@ export class After {
   readonly #entries: readonly Entry[]
   /** The dags without `after`. They may have had it in an earlier version of their code. */
   #others: string[]
+  readonly #failed: ReturnType<typeof logFailures>
   readonly #checking: CoalescedWork
   #timer: NodeJS.Timeout | undefined
 
@@ -42,8 +43,8 @@ export class After {
     const all = [...dags]
     this.#entries = all.flatMap((dag) => (dag.after ? [{ dag, after: dag.after, dagVersionId: undefined }] : []))
     this.#others = all.filter(({ after }) => after === undefined).map(({ id }) => id)
-    const failed = logFailures(log, 'the runs after other dags could not be queued; the next check tries again')
-    this.#checking = new CoalescedWork(() => this.#check(), failed)
+    this.#failed = logFailures(log, 'the runs after other dags could not be queued; the next check tries again')
+    this.#checking = new CoalescedWork(() => this.#check(), this.#failed)
   }
 
   start(): void {
@@ -85,10 +86,7 @@ export class After {
   async #attempt({ dag }: Entry, work: () => Promise<void>): Promise<void> {
     await work().catch((error: Error) => {
       if (isOutage(error)) throw error
-      this.#log.error(
-        { err: error, dag_id: dag.id },
-        'a run after other dags failed to start; the next check tries again',
-      )
+      this.#failed(error, { dag_id: dag.id })
     })
   }
 

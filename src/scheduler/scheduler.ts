@@ -47,6 +47,7 @@ export interface LastCheck {
 export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #entries: Entry[]
+  readonly #failed: ReturnType<typeof logFailures>
   readonly #checking: CoalescedWork
   #ticker: ReturnType<typeof cron.schedule> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -56,8 +57,8 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    const failed = logFailures(options.log, 'the scheduler could not queue the due runs and tries again')
-    this.#checking = new CoalescedWork(() => this.#checkAll(options.clock.now()), failed)
+    this.#failed = logFailures(options.log, 'the scheduler could not queue the due runs and tries again')
+    this.#checking = new CoalescedWork(() => this.#checkAll(options.clock.now()), this.#failed)
     const start = { dagVersionId: undefined, next: Number.NEGATIVE_INFINITY, seen: undefined }
     const scheduled = [...options.dags].filter(({ schedule }) => schedule !== null)
     this.#entries = scheduled.map((dag) => ({ dag, ...start }))
@@ -110,13 +111,12 @@ export class Scheduler {
 
   /** Stores a dag and its schedule, once per process. A dag that fails does not delay the others. */
   async #register(entry: Entry, now: Date): Promise<void> {
-    const { db, log } = this.#options
     const { dag } = entry
     try {
-      entry.dagVersionId = await registerDag(db, dag, { since: sinceOf(dag, now), now })
+      entry.dagVersionId = await registerDag(this.#options.db, dag, { since: sinceOf(dag, now), now })
     } catch (error) {
       if (isOutage(error)) throw error
-      log.error({ err: error, dag_id: dag.id }, 'a dag could not be registered; the next check tries again')
+      this.#failed(error as Error, { dag_id: dag.id })
     }
   }
 

@@ -1,3 +1,4 @@
+import format from 'pg-format'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Dag, type DagOptions, dag } from '../../src/dag/dag.ts'
 import { openPool } from '../../src/db/pool.ts'
@@ -79,6 +80,32 @@ test('a dag starts once when all of its sources have succeeded since its last ru
   expect(runs.map(({ run_id, run_type }) => [run_id, run_type])).toEqual(
     Array(2).fill([expect.stringMatching(/^after__\d{4}-.*Z_[0-9a-f]{8}$/), 'asset_triggered']),
   )
+})
+
+test('a dag that cannot be stored is logged once for each reason, and does not delay the others', async () => {
+  const [a, bad] = [source(), follower([uniqueId('source')])]
+  const good = follower([a])
+  const { db, succeed, runsOf } = await open()
+  const errors: unknown[] = []
+  const log = {
+    ...silent,
+    error: (fields: { dag_id: string; err: Error }) => errors.push([fields.dag_id, fields.err.message]),
+  }
+  const after = new After({ db, dags: [bad, good], log: log as never })
+  const refuse = (name: string) =>
+    db.query(format('alter table metadata.dag_after add constraint %I check (dag_id <> %L)', name, bad.id))
+  onTestFinished(async () => void (await db.query('alter table metadata.dag_after drop constraint if exists second')))
+  await refuse('first')
+  for (let check = 0; check < 3; check++) await after.check()
+  await succeed(a)
+  await refuse('second')
+  await db.query('alter table metadata.dag_after drop constraint first')
+  for (let check = 0; check < 3; check++) await after.check()
+  expect(errors).toEqual([
+    [bad.id, expect.stringContaining('"first"')],
+    [bad.id, expect.stringContaining('"second"')],
+  ])
+  expect(await runsOf(good)).toHaveLength(1)
 })
 
 test('a run follows a limited number of successes, and the others of that time start no further run', async () => {
