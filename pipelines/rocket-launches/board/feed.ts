@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto'
+import { visibleText } from 'tminus'
 import { html } from 'tminus/web'
 import { changeText, describeChanges } from '../../launches/launch-text.ts'
 import type { StoredChange } from '../../launches/read-launches.ts'
 import { launchPath } from './parts.tsx'
+import { brief } from './words.ts'
 
 /**
  * Changes as an Atom feed (RFC 4287), in the given order. All changes of one launch at one time are an entry.
@@ -11,10 +13,10 @@ import { launchPath } from './parts.tsx'
 export async function feedOf(changes: readonly StoredChange[], home: string): Promise<string> {
   const entries = describeChanges(changes).map(({ seenAt, launchId, launch, facts }) => ({
     id: uuidOf(`${launchId} ${seenAt.toISOString()}`),
-    title: allowed(`${launch}: ${facts.map(([what]) => what).join(', ')}`),
+    title: shown(`${brief(launch, 200)}: ${facts.map(([what]) => what).join(', ')}`),
     updated: seenAt.toISOString(),
     href: launchPath(home, launchId),
-    content: allowed(facts.map(([what, how]) => `${what}: ${changeText(how)}`).join('\n')),
+    content: shown(facts.map(([what, how]) => `${what}: ${changeText(how)}`).join('\n')),
   }))
   const text = await html`<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en">
 <id>${uuidOf('changes of rocket launches')}</id>
@@ -47,7 +49,7 @@ function uuidOf(text: string): string {
   return `urn:uuid:${parts.join('-')}`
 }
 
-/** The text without the characters that XML 1.0 does not allow. */
-function allowed(text: string): string {
-  return text.replace(/[^\t\n\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, ' ')
+/** The text without invisible characters, and without those that XML 1.0 does not allow. */
+function shown(text: string): string {
+  return visibleText(text.replace(/[^\t\n\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, ' '))
 }

@@ -116,7 +116,7 @@ describe('hostile texts in the tables', () => {
     await database.pool.query('truncate rocket_launches, rocket_launch_changes, discord_outbox')
   })
 
-  test('invisible characters do not reach pages or calendars; JSON has the stored text', async () => {
+  test('invisible characters do not reach pages, calendars or feeds; JSON has the stored text', async () => {
     const unseen = '\u202E\u2066\u200B\u200E\u061C\u0007\u001b[31m\u0085\u2028\u{E0041}'
     await insert('turned', `Falcon${unseen}9`)
     for (const page of [
@@ -128,6 +128,7 @@ describe('hostile texts in the tables', () => {
       path('turned'),
       '/nothing',
       '/launches.ics',
+      '/launches.atom',
     ])
       expect((await site.text(page)).replaceAll(/\r?\n[ \t]?/g, '').replaceAll(/ value="[^"]*"/g, '')).not.toMatch(
         /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u,
