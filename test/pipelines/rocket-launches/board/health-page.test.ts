@@ -39,4 +39,6 @@ test('the outbox and the rejects have a page each, which escapes all texts', asy
   const rejects = await site.text('/rejects')
   expect(rejects).toContain('&lt;b&gt;bad&lt;/b&gt;')
   expect(rejects).toContain('name: Invalid input: expected string, received undefined')
+  await store(database.pool, [{ id: 'named', name: 'Electron | <i>Owl</i>' }], new Date())
+  expect(await site.text('/rejects')).toContain('Electron | &lt;i&gt;Owl&lt;/i&gt;')
 })

@@ -53,6 +53,24 @@ describe('the page of a launch', () => {
       expect([part, (part.includes('?') ? text : shown).includes(part)]).toEqual([part, true])
   })
 
+  test('lines of a description that start with an asterisk are a list', async () => {
+    const description = 'Two satellites:\r\n\r\n* One\r\n* Two\r\n\r\nA 9 * 9 grid.'
+    const { text } = await stored({ mission: { ...sample?.mission, description } })
+    expect(text).toContain('<p>Two satellites:</p><ul><li>One</li><li>Two</li></ul><p>A 9 * 9 grid.</p>')
+  })
+
+  test('a long countdown moves the messages into the wide column', async () => {
+    const steps = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ relative_time: `-PT${index + 1}M`, type: { abbrev: 'Step' } }))
+    for (const [count, moved] of [
+      [10, false],
+      [11, true],
+    ] as const) {
+      const { text } = await stored({ timeline: steps(count) })
+      expect([count, text.indexOf('id="part-sent"') > text.indexOf('id="part-news"')]).toEqual([count, moved])
+    }
+  })
+
   test('lists earlier launches of the booster and from the pad, and none that has not flown', async () => {
     const flown = { status: { id: 3, name: 'Success' } }
     await stored({ ...booster('B77'), ...flown, name: 'Earlier one' }, 'earlier', '2026-05-01T00:00:00Z')

@@ -78,6 +78,15 @@ describe('the outbox', () => {
     expect((await page('/outbox')).text).toMatch(/1200000000000000001 has been disabled since .*: the webhook does not/)
   })
 
+  test('names the channels only if there are several', async () => {
+    const id = await message()
+    const hasColumn = async () => (await page('/outbox')).text.includes('data-label="Channel"')
+    expect(await hasColumn()).toBe(false)
+    await message()
+    await database.pool.query(`update discord_outbox set target = 'other' where outbox_id = $1`, [id])
+    expect(await hasColumn()).toBe(true)
+  })
+
   test('shows each state with a word and a colour', async () => {
     for (const row of [
       { state: 'unknown' },
