@@ -19,7 +19,7 @@ export function RejectsPage({ c, base, rejects }: PageProps & { rejects: readonl
           {rejects.map(({ key, name, issues, count, first_seen, last_seen }) => (
             <tr>
               <th scope="row">
-                {name && <p>{brief(name, 120)}</p>}
+                {name && <div>{brief(name, 120)}</div>}
                 <span class={name ? 'sub mono' : 'mono'}>{brief(key, 60)}</span>
               </th>
               <td class="reason">{brief(issues, 300)}</td>

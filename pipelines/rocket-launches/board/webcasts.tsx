@@ -76,7 +76,7 @@ export function News({ story: { updates, pages }, words }: { story: LaunchStory;
             {pages.map(({ url, title }) => (
               <li>
                 <OutLink href={url}>{brief(title, 120) || hostOf(url)}</OutLink>{' '}
-                {brief(title, 120) !== hostOf(url) && <span class="sub">{hostOf(url)}</span>}
+                {title && brief(title, 120) !== hostOf(url) && <span class="sub">{hostOf(url)}</span>}
               </li>
             ))}
           </ul>
