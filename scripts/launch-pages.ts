@@ -29,6 +29,7 @@ export async function launchPages(db: Database): Promise<Record<string, string>>
     'board-exact': '/?time=exact',
     'board-filters': '/?provider=SpaceX&country=USA&status=go&time=exact&q=falcon',
     'board-month': '/?month=2026-08',
+    'board-map': '/map',
     'board-none': '/?q=nothing+like+it',
     past: '/?show=past',
     'past-failure': '/?show=past&status=failure',

@@ -182,7 +182,6 @@ export const BOARD_EN = {
   },
   /** Launch Library's abbreviations, by status id. */
   short: STATUS_WORDS,
-  months: ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
   units: ['days', 'hours', 'min', 'sec'],
   whenLoaded: 'when this page was loaded',
   morning: 'morning',

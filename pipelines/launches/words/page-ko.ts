@@ -28,7 +28,7 @@ export const PAGE_KO: PageWords = {
   crew: '승무원',
   programme: '프로그램',
   weather: '날씨',
-  favourable: (percent) => `발사 가능 ${percent} %`,
+  favourable: (percent) => `발사 가능 ${percent}%`,
   concerns: (what) => `우려: ${what}`,
   numbers: {
     title: '올해',

@@ -4,6 +4,7 @@ import { isPrecise } from '../../launches/launch.ts'
 import { coarseTime, timeText } from '../../launches/time.ts'
 import { type Reader, useReader } from './reader.ts'
 import type { Chart, ChartStep } from './slips.ts'
+import { dateText, shortMonthText } from './words.ts'
 
 /**
  * A chart of how T-0 moved. The x axis shows the time of the announcement. The y axis shows the announced T-0. A line
@@ -99,10 +100,9 @@ function summaryOf(steps: readonly ChartStep[], { board: { moves } }: Reader): s
 const DAY_MS = 86_400_000
 
 /** The label of a tick in UTC: a clock time when ticks are hours apart, with a year when they are months apart. */
-function tickText(at: Date, ticks: readonly { at: Date }[], { board: { months } }: Reader): string {
+function tickText(at: Date, ticks: readonly { at: Date }[], reader: Reader): string {
   const apart = (ticks[1]?.at.getTime() ?? 0) - (ticks[0]?.at.getTime() ?? 0)
-  const month = months[at.getUTCMonth()]
-  if (apart >= 91 * DAY_MS) return `${month} ${at.getUTCFullYear()}`
+  if (apart >= 91 * DAY_MS) return shortMonthText(at, reader, true)
   const clock = at.toISOString().slice(11, 16)
-  return apart > 0 && apart < DAY_MS && clock !== '00:00' ? clock : `${at.getUTCDate()} ${month}`
+  return apart > 0 && apart < DAY_MS && clock !== '00:00' ? clock : dateText(at, reader)
 }

@@ -2,6 +2,7 @@
 import type { Tally } from './figures-query.ts'
 import { OUTCOMES } from './outcomes.ts'
 import { useReader } from './reader.ts'
+import { shortMonthText } from './words.ts'
 
 const PLOT = { top: 18, height: 190, labels: 22 }
 
@@ -89,15 +90,14 @@ function textOf(month: Tally): string {
 
 /** Each year below its January; each third month if the chart shows about a year. */
 function Labels({ months }: { months: readonly Tally[] }) {
-  const { board } = useReader()
+  const reader = useReader()
   return months.map(({ key }, index) => {
     const month = Number(key.slice(5))
     const named = months.length <= 18 ? month % 3 === 1 : month === 1
     if (!named) return null
-    const year = key.slice(0, 4)
     return (
       <text class="axis-text" x={percent(LEFT + (index * WIDTH) / months.length)} y={PLOT.top + PLOT.height + 16}>
-        {month === 1 ? year : board.months[month - 1]}
+        {month === 1 ? key.slice(0, 4) : shortMonthText(new Date(`${key}-01`), reader)}
       </text>
     )
   })

@@ -53,7 +53,7 @@ const formats = new Map<string, Intl.DateTimeFormat>()
 
 /** A format in UTC, made once for each language: it costs more to make than to use. */
 function formatOf({ locale }: Reader, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale} ${Object.keys(options)}`
+  const key = `${locale} ${Object.entries(options)}`
   const format = formats.get(key) ?? new Intl.DateTimeFormat(locale, { ...options, timeZone: 'UTC' })
   formats.set(key, format)
   return format
@@ -66,6 +66,16 @@ export function dayText(net: Date, reader: Reader, withYear = false): string {
   return formatOf(reader, withYear ? { ...DAY, year: 'numeric' } : DAY)
     .format(net)
     .replace(',', '')
+}
+
+/** `21 Nov` */
+export function dateText(date: Date, reader: Reader): string {
+  return formatOf(reader, { day: 'numeric', month: 'short' }).format(date)
+}
+
+/** `Nov`, or `Nov 2026` */
+export function shortMonthText(date: Date, reader: Reader, withYear = false): string {
+  return formatOf(reader, { month: 'short', ...(withYear && { year: 'numeric' }) }).format(date)
 }
 
 /** `Sat` */
