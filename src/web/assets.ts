@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
 import { Hono } from 'hono'
+import { pathStyles } from './graph-paths.ts'
 import { SHAPES } from './parts.tsx'
 
 interface Asset {
@@ -27,7 +28,7 @@ const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ...['favicon.svg', 'graph.js', 'log.js', 'site.js'].map((name) => asset(name, readFileSync(new URL(name, FOLDER)))),
   asset('htmx.js', readFileSync(createRequire(import.meta.url).resolve('htmx.org/dist/htmx.min.js'))),
   states,
-  asset('site.css', Buffer.concat([joinStyles(new URL('styles/', FOLDER)), Buffer.from(cellStyles())])),
+  asset('site.css', Buffer.concat([joinStyles(new URL('styles/', FOLDER)), Buffer.from(cellStyles() + pathStyles())])),
 ])
 
 /** The shapes of all states, one below the other, each 16 × 16. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dag } from '../../src/dag/dag.ts'
+import { pathsOf } from '../../src/web/graph-paths.ts'
 import { useDatabase } from '../support/database.ts'
 import { BROWSER, expectFit, newPage, SIZES, useBrowser } from './browser.ts'
 import { fortyTasks, placeSixtyRuns } from './forty-tasks.ts'
@@ -35,6 +36,21 @@ test('the graph of a dag shows only trigger rules other than the default, and ea
 test('a long name keeps both of its ends', async () => {
   const { text } = await site.get('/dags/warehouse/graph')
   expect(text).toMatch(/>load_orders_into_\w*…\w*_region_emea</)
+})
+
+test('each task and edge names the tasks whose paths it is on; long lists are left out', () => {
+  const diamond = [
+    [0, 1],
+    [0, 2],
+    [1, 3],
+    [2, 3],
+  ]
+  const edges = diamond.map(([from = 0, to = 0]) => ({ from, to }))
+  const sorted = (lists: readonly string[] = []) => lists.map((list) => list.split(' ').sort().join(''))
+  expect(sorted(pathsOf(4, edges)?.nodes)).toEqual(['0123', '013', '023', '0123'])
+  expect(sorted(pathsOf(4, edges)?.edges)).toEqual(['013', '023', '013', '023'])
+  const chain = Array.from({ length: 99 }, (_, at) => ({ from: at, to: at + 1 }))
+  expect(pathsOf(100, chain)).toBeUndefined()
 })
 
 const SHOWN = (['390-dark', '1440-light', '1440-dark', '2560-light'] as const).map(
@@ -98,6 +114,24 @@ describe.skipIf(BROWSER === undefined)('in a browser', () => {
         && node.top >= graph.top - 1 && node.bottom <= graph.bottom + 1
     })()`)
     expect(isInside).toBe(true)
+    await context.close()
+  })
+
+  test('without scripts the path of the task under the pointer or with the focus stands out', async () => {
+    const context = await browser.newContext({ javaScriptEnabled: false, baseURL: site.url })
+    const page = await context.newPage()
+    await page.goto('/dags/diamond/graph')
+    const counts = () =>
+      page.evaluate(`['.node', '.edge'].map((of) =>
+        [...document.querySelectorAll('#graph > ' + of)].filter((one) => getComputedStyle(one).opacity !== '1').length)`)
+    expect(await counts()).toEqual([0, 0])
+    await page.locator('.node', { hasText: 'left' }).hover()
+    expect(await counts()).toEqual([2, 3])
+    await page.mouse.move(0, 0)
+    await page.locator('.node', { hasText: 'first' }).focus()
+    expect(await counts()).toEqual([0, 0])
+    await page.locator('.node', { hasText: 'left' }).focus()
+    expect(await counts()).toEqual([2, 3])
     await context.close()
   })
 })

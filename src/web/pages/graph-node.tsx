@@ -20,6 +20,8 @@ interface NodeProps {
   node: Placed['nodes'][number]
   /** Its number in the drawing. The script follows the edges by these numbers. */
   at: number
+  /** The numbers of the tasks whose paths it is on. */
+  on: string | undefined
   rule: string | undefined
   group: Folded | undefined
   instance: Shown | undefined
@@ -28,7 +30,7 @@ interface NodeProps {
 }
 
 /** A task or a folded group as a box, with its state if it belongs to a run. */
-export function Node({ node: { id, x, y, width, height }, at, rule, group, instance, scrub, href }: NodeProps) {
+export function Node({ node: { id, x, y, width, height }, at, on, rule, group, instance, scrub, href }: NodeProps) {
   const reason = instance?.reason && beginning(instance.reason, SHOWN.listed, scrub)
   const left = instance ? 36 : 14
   const room = width - left - 10
@@ -40,7 +42,7 @@ export function Node({ node: { id, x, y, width, height }, at, rule, group, insta
     reason && `, ${reason}`,
   ]
   return (
-    <a class={`node ${instance?.state ?? ''}`} id={`node-${at}`} href={href} data-node={at}>
+    <a class={`node ${instance?.state ?? ''}`} id={`node-${at}`} href={href} data-node={at} data-on={on}>
       <title>{title.filter(Boolean).join('')}</title>
       {group && <rect class="box" x={x + 4} y={y + 4} width={width} height={height} rx="8" />}
       <rect class="box" x={x} y={y} width={width} height={height} rx="8" />

@@ -8,6 +8,7 @@ import { findDag, findLiveRun } from '../find.ts'
 import { elementsQuery, foldElements } from '../fold-elements.ts'
 import { foldGraph, openGroups, type Row, rowsOf, stateOfGroup, toggled } from '../fold-groups.ts'
 import { type Placed, placeGraph } from '../graph-layout.ts'
+import { MOST_DRAWN, pathsOf } from '../graph-paths.ts'
 import { Empty } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import type { WebContext, WebEnv } from '../site.ts'
@@ -52,9 +53,6 @@ graphPages.get('/dags/:dag/runs/:run/graph', async (c) => {
 
 /** The page of a task, or of the elements of a mapped task. */
 type Href = (taskId: string, isMapped: boolean) => string
-
-/** More tasks would be unreadable, and slow to place. */
-const MOST_DRAWN = 100
 
 interface DrawingProps {
   c: WebContext
@@ -159,6 +157,11 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
   const known = new Map(instances.map((instance) => [instance.task_id, instance]))
   const rules = new Map(nodes.map((node) => [node.id, ruleOf(node)]))
   const order = new Map(placed.nodes.map(({ id }, at) => [id, at]))
+  const numberOf = (id: string) => order.get(id) ?? 0
+  const on = pathsOf(
+    placed.nodes.length,
+    placed.edges.map(({ from, to }) => ({ from: numberOf(from), to: numberOf(to) })),
+  )
   return (
     <section aria-label="Graph" class="graph-box">
       <div class="actions graph-tools" hidden>
@@ -175,7 +178,7 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
       <div class="graph-scroll">
         {/* biome-ignore lint/a11y/useSemanticElements: a drawing with links is not a fieldset */}
         <svg
-          class="graph"
+          class={on ? 'graph paths' : 'graph'}
           id="graph"
           viewBox={`0 0 ${width} ${height}`}
           width={width}
@@ -197,11 +200,12 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
               <path class="arrow" d="M0 0.5L7.500 4L0 7.500z" />
             </marker>
           </defs>
-          {placed.edges.map(({ from, to, path }) => (
+          {placed.edges.map(({ from, to, path }, at) => (
             <path
               class={`edge ${known.get(to)?.state === 'skipped' ? 'not-taken' : ''}`}
               data-from={order.get(from)}
               data-to={order.get(to)}
+              data-on={on?.edges[at]}
               d={path}
               marker-end="url(#arrow)"
             />
@@ -210,6 +214,7 @@ function Graph({ placed, nodes, groups, instances, scrub, href }: GraphProps) {
             <Node
               node={node}
               at={at}
+              on={on?.nodes[at]}
               rule={rules.get(node.id)}
               group={groups.get(node.id)}
               instance={known.get(node.id)}
