@@ -67,6 +67,14 @@ test('the page shows the failed runs with the tasks that run again, and clears n
   expect(await states('first')).toMatchObject({ load: 'failed' })
 })
 
+test.each(['2026-02-31T10:00', 'yesterday'])('a range that ends at %s matches no run, and not all', async (to) => {
+  const { text } = await site.get(`${page}?to=${to}`)
+  expect(text).toContain(`&#39;${to}&#39; is not a date and time`)
+  const { fields } = formOf(text)
+  expect((await site.get(page, form({ ...fields, to }))).status).toBe(409)
+  expect(await states('first')).toMatchObject({ load: 'failed' })
+})
+
 test('the grid links to the page', async () => {
   expect((await site.get(`/dags/${loading.id}`)).text).toContain(`href="${page}"`)
 })

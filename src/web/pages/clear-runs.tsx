@@ -40,12 +40,12 @@ interface Given {
 }
 
 function givenBy(field: (name: string) => string | undefined): Given {
-  const instant = (name: string) => (instantOf(field(name) ?? '') ? (field(name) ?? '') : '')
+  const text = (name: string) => (field(name) ?? '').trim()
   return {
     state: STATES.find((one) => one === (field('state') ?? 'failed')) ?? null,
     type: RUN_TYPES.find((one) => one === field('type')) ?? null,
-    from: instant('from'),
-    to: instant('to'),
+    from: text('from'),
+    to: text('to'),
     onlyFailed: field('only_failed') === 'yes',
     withCurrentGraph: field('with_current_graph') === 'yes',
   }
@@ -60,6 +60,10 @@ interface Found {
 async function clearBy(c: WebContext, given: Given, dryRun: boolean): Promise<Found> {
   const { state, type: runType, from, to, onlyFailed, withCurrentGraph } = given
   const dag = loadedDag(c)
+  // Without this end of the range, more runs would match.
+  const wrong = [from, to].find((text) => text !== '' && instantOf(text) === undefined)
+  if (wrong !== undefined)
+    return { runs: [], problem: `'${wrong.slice(0, 40)}' is not a date and time; write it as 2026-01-31T17:10.` }
   const filter = { dagId: dag.id, state, runType, since: instantOf(from) ?? null, until: instantOf(to) ?? null }
   const options = { onlyFailed, dryRun, current: withCurrentGraph ? dag : undefined }
   try {
