@@ -60,6 +60,7 @@ describe('the language of the board', () => {
     const launch = await (await page('/launches/a', 'ko')).text()
     for (const text of ['Discord 메시지', '개요', '발사 기관', '1번 연기', '1일 늦어짐', '잠정 일정 → 발사 확정'])
       expect(launch).toContain(text)
+    expect(launch).toMatch(/class="axis-text"[^>]*>11월 2\d일</)
   })
 
   test('no English text of the board is left on a Korean page', async () => {
