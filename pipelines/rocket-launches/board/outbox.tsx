@@ -53,7 +53,9 @@ export function OutboxPage({
                 <td class="fold-end">
                   <StateMark state={lookOf(message)} word={stateWord(message)} />
                 </td>
-                <td data-label="What">{whatWords(message)}</td>
+                <td class="nowrap" data-label="What">
+                  {whatWords(message)}
+                </td>
                 <td data-label="Launch">
                   {message.kind === 'digest' ? (
                     brief(message.launch, 80)
