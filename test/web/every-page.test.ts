@@ -21,7 +21,7 @@ const SCREENS = {
 type Screen = keyof typeof SCREENS
 
 /** The pages for readers of launches are in the reader's language. */
-const TRANSLATED = ['/', '/launches/:id', '/figures']
+const TRANSLATED = ['/', '/map', '/launches/:id', '/figures']
 
 /** One tab of the browser: the errors on its console, and what its page asked other hosts for. */
 interface Tab {
