@@ -57,7 +57,10 @@ const AROUND_RESTART_MS = { before: 5_000, after: 17_000 }
 /** The worker that is cut off next may get the job of a second try. Then the try waits until the lease expires. */
 const BEFORE_CUT_MS = 5_000
 
-/** The short form failed in 4 of 14 runs on a busy machine, so it does not run always. */
+/**
+ * The short form takes 1.5 to 3.5 minutes on a busy machine, so it does not run always. There it failed in 4 of 14 runs, later
+ * in none of 7.
+ */
 const networks = FULL || SHORT ? openNetworks(VERBS.length) : undefined
 let machines: Machines | undefined
 afterAll(async () => {
