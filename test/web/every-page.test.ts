@@ -136,10 +136,10 @@ describe.skipIf(BROWSER === undefined)('every page', () => {
 
   /** No finding of axe in light and dark, no error on the console, no request to another host but for pictures. */
   async function expectNoFinding({ page, foreign, ...seen }: Visited): Promise<void> {
+    expect(foreign.filter((text) => !text.startsWith('image '))).toEqual([])
     expect(await findingsOf(page, 'light')).toEqual([])
     expect(await findingsOf(page, 'dark')).toEqual([])
     expectQuiet(seen)
-    expect(foreign.filter((text) => !text.startsWith('image '))).toEqual([])
   }
 
   /** No error on the console, which also names the status of a page that is not there. */

@@ -6,10 +6,13 @@ const ONLY_WITH_SCRIPTS = '.play, .graph-tools, .follow, #zones, #zone-note'
 const BY_STYLE = '#wrap, #full-screen'
 /** What scripts write in another form: times and countdowns. */
 const REWRITTEN = 'time, [data-away], [data-in-zone], .countdown'
+/** Grows from one look to the next. */
+const DURATION = /\b\d+(\.\d+)? (ms|s|min|h|d)\b( \d+ (ms|s|min|h)\b)?/g
 const CONTROLS = 'a[href], button, input, select, textarea, summary'
 const FOCUSABLE = `${CONTROLS}, [tabindex="0"]`
 
-const isShown = (element) => element.checkVisibility({ visibilityProperty: true })
+const isShown = (element) =>
+  element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0
 const shown = (selector) => [...document.querySelectorAll(selector)].filter(isShown)
 const tagOf = (element) => element.cloneNode(false).outerHTML
 
@@ -69,9 +72,11 @@ function lines() {
   for (const element of skipped) element.style.display = 'none'
   const text = document.body.innerText.split('\n')
   for (const element of skipped) element.style.display = ''
-  return text.map((line) => line.replace(/\s+/g, ' ').trim()).filter(Boolean)
+  const words = text.map((line) => line.replace(/\s+/g, ' ').replace(DURATION, 'a while').trim())
+  return words.filter(Boolean)
 }
 
+/** Outlines and shadows of an element, of what surrounds it and labels it. */
 function looks(element) {
   const seen = [element, element.parentElement, element.labels?.[0]].filter(Boolean)
   return seen.flatMap((one) =>
@@ -97,8 +102,9 @@ function withoutFocus() {
   for (const element of document.querySelectorAll(FOCUSABLE)) {
     // The cells of a grid look the same: three of a kind are enough.
     const kind = kindOf(element)
-    seen.set(kind, (seen.get(kind) ?? 0) + 1)
-    if (seen.get(kind) > 3 || element.disabled || element.tabIndex < 0 || !isShown(element)) continue
+    const count = seen.get(kind) ?? 0
+    if (count === 3 || element.disabled || element.tabIndex < 0 || !isShown(element)) continue
+    seen.set(kind, count + 1)
     document.activeElement?.blur()
     const before = looks(element)
     element.focus({ preventScroll: true })

@@ -20,7 +20,7 @@ const LOG = `${FAILED}/tasks/check_prices`
 /** All pages of the site, by route, as the whole site (`openWholeSite`) has them. */
 export const PAGES: Readonly<Record<string, readonly Visit[]>> = {
   '/': ['/', '/?show=past&status=failure', '/?q=xyzzy', `/?month=${NOW.toISOString().slice(0, 7)}`],
-  '/map': ['/map', '/map?show=past'],
+  '/map': ['/map', '/map?show=past', '/map?q=xyzzy'],
   '/launches/:id': [`/launches/${NEXT_ID}`],
   '/figures': ['/figures'],
   '/outbox': ['/outbox'],
