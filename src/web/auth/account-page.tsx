@@ -74,8 +74,8 @@ function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
       </Table>
       {sessions.length > MOST_LISTED && <p class="sub below">And {sessions.length - MOST_LISTED} more.</p>}
       <p class="sub below">
-        A session ends after 3 days without use, and after 30 days at the latest. T-minus stores the network of the
-        browser, not its address.
+        A session ends after 3 days without use, and after 30 days at the latest. It stores the network of the browser,
+        not its address.
       </p>
     </section>
   )
