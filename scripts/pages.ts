@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import launchHistory from '../pipelines/launch-history/dag.ts'
 import { initializeSchema } from '../pipelines/launches/initialize-schema.ts'
@@ -26,6 +27,7 @@ import { placeSampleRuns, QUIET_DAGS, SAMPLE_DAGS } from './sample-runs.ts'
  */
 const FOLDER = join(RESULTS, 'pages')
 const PASSWORD = 'correct horse battery'
+const CODE = fileURLToPath(new URL('sample-dags.ts', import.meta.url))
 
 interface Shot {
   path: string
@@ -185,7 +187,11 @@ async function openSite(db: Database, metadata: Metadata, dags: readonly Dag[]) 
   return await openWeb({
     metadata,
     db,
-    loaded: { dags: new Map(dags.map((dag) => [dag.id, dag])), files: new Map(), importErrors },
+    loaded: {
+      dags: new Map(dags.map((dag) => [dag.id, dag])),
+      files: new Map([['import-orders', CODE]]),
+      importErrors,
+    },
     web: { host: '127.0.0.1', port: 0, trustProxy: false },
     settingsOf: (dagId) => settings.get(dagId) ?? {},
     now: () => NOW,
