@@ -17,7 +17,7 @@ import {
 import { storyOf } from '../launches/launch-story.ts'
 import { isMissingTable, isNotMigrated, isOlderTable, olderTables } from '../launches/missing-tables.ts'
 import { readChanges } from '../launches/read-launches.ts'
-import { filterOf } from './board/address.ts'
+import { filterOf, type LaunchFilter } from './board/address.ts'
 import { dataAge } from './board/age.ts'
 import { type AssetName, assetOf } from './board/assets.ts'
 import { calendarOf } from './board/calendar.ts'
@@ -231,7 +231,7 @@ async function homeOf(c: WebContext, isMap = false): Promise<Home> {
   return { now, base, filter, page, featured, launches, places, total, facets, age, activity, live }
 }
 
-async function countOnly(c: WebContext, filter: query.LaunchFilter, now: Date) {
+async function countOnly(c: WebContext, filter: LaunchFilter, now: Date) {
   return { places: undefined, total: await emptyIfNoTables(query.countLaunches(c.var.board.db, filter, now), 0) }
 }
 

@@ -1,6 +1,5 @@
 import type { WebContext } from 'tminus/web'
 import { isMonth, monthKey } from './month.ts'
-import type { LaunchFilter } from './query.ts'
 
 /** Launch Library's status ids by their names in addresses. */
 export const STATUSES: Readonly<Record<string, number>> = {
@@ -22,6 +21,30 @@ export const MOST_PLACES = 100
 
 /** The most characters of a value in an address. */
 export const LONGEST_VALUE = 200
+
+/** The content of a list on the board. */
+export interface LaunchFilter {
+  /** False: upcoming launches, nearest first. True: past launches, latest first. */
+  past: boolean
+  /** `2026-12`: the launches of this month that are known to the month or better, past or upcoming. Empty: any time. */
+  month: string
+  /** Words that must all occur in name, mission, provider, rocket, pad or location. Ignores case and accents. */
+  search: string
+  /** The provider's full name; empty: all providers. */
+  provider: string
+  /** The rocket's name; empty: all rockets. */
+  rocket: string
+  /** The last part of the location; empty: all. */
+  country: string
+  /** Launch Library's name of the orbit; empty: all. */
+  orbit: string
+  /** A key of `STATUSES`; empty: all. */
+  status: string
+  /** Full names of locations, each cut to `LOCATION_LENGTH`; empty: all. */
+  locations: readonly string[]
+  /** True: only launches whose time is known to the second, minute or hour. */
+  exact: boolean
+}
 
 /** The filter that an address names: `?provider=SpaceX&status=go`. Control characters become spaces: Postgres refuses NUL. */
 export function filterOf(c: WebContext): LaunchFilter {

@@ -1,6 +1,6 @@
 import type { Queryable } from 'tminus/db'
-import { LONGEST_VALUE, STATUSES } from './address.ts'
-import { CONDITIONS, COUNTRY, isListed, type LaunchFilter, valuesOf } from './query.ts'
+import { type LaunchFilter, LONGEST_VALUE, STATUSES } from './address.ts'
+import { CONDITIONS, COUNTRY, isListed, valuesOf } from './query.ts'
 
 export type FacetName = 'provider' | 'rocket' | 'country' | 'orbit' | 'status'
 

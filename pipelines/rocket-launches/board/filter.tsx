@@ -1,7 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { isNarrow, paramsOf, queryOf, STATUSES, unfiltered } from './address.ts'
+import { isNarrow, type LaunchFilter, paramsOf, queryOf, STATUSES, unfiltered } from './address.ts'
 import type { FacetName, Facets } from './facets.ts'
-import type { LaunchFilter } from './query.ts'
 import { type Reader, useReader } from './reader.ts'
 import { brief } from './words.ts'
 

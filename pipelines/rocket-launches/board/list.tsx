@@ -2,9 +2,9 @@
 import { commandFor } from 'tminus'
 import { Empty } from 'tminus/web'
 import { placeText } from '../../launches/launch-facts.ts'
-import { isNarrow, queryOf, unfiltered } from './address.ts'
+import { isNarrow, type LaunchFilter, queryOf, unfiltered } from './address.ts'
 import { launchPath, Margin, Picture, RelativeTime, ShortTime, StatusMark } from './parts.tsx'
-import type { BoardLaunch, LaunchFilter } from './query.ts'
+import type { BoardLaunch } from './query.ts'
 import { type Reader, useReader } from './reader.ts'
 import { brief, headingOf, isTimed, shortPeriod } from './words.ts'
 

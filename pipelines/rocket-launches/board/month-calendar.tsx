@@ -1,11 +1,11 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Empty } from 'tminus/web'
+import type { KnownLaunch } from '../../launches/launch.ts'
 import { precisionOf } from '../../launches/time.ts'
-import { isNarrow, queryOf } from './address.ts'
+import { isNarrow, type LaunchFilter, queryOf } from './address.ts'
 import { Unbroken } from './hero.tsx'
 import { type Day, monthBeside, monthKey, monthLayout, spanOf, WEEK, type Week } from './month.ts'
 import { launchPath, Margin, StatusIcon, shortStatus, statusTone, utcText } from './parts.tsx'
-import type { BoardLaunch, LaunchFilter } from './query.ts'
 import { useReader } from './reader.ts'
 import { brief, clockText, dayText, isTimed, monthText, nameParts, shortPeriod, weekdayText } from './words.ts'
 
@@ -13,7 +13,7 @@ import { brief, clockText, dayText, isTimed, monthText, nameParts, shortPeriod, 
 export const MOST_IN_MONTH = 200
 
 interface CalendarProps {
-  launches: readonly BoardLaunch[]
+  launches: readonly KnownLaunch[]
   filter: LaunchFilter
   now: Date
   base: string
@@ -128,7 +128,7 @@ function DayCell({ day: { date, launches }, month, today, base }: RowProps & { d
   )
 }
 
-function Entries({ launches, base, hidden }: { launches: readonly BoardLaunch[]; base: string; hidden?: boolean }) {
+function Entries({ launches, base, hidden }: { launches: readonly KnownLaunch[]; base: string; hidden?: boolean }) {
   return (
     <ol class="entries" hidden={hidden}>
       {launches.map((launch) => (
@@ -139,7 +139,7 @@ function Entries({ launches, base, hidden }: { launches: readonly BoardLaunch[];
 }
 
 /** A launch with its time, as exact as it is known, and its status. */
-function Entry({ launch, base }: { launch: BoardLaunch; base: string }) {
+function Entry({ launch, base }: { launch: KnownLaunch; base: string }) {
   const reader = useReader()
   const [rocket, mission] = nameParts(launch.name, 60)
   return (

@@ -1,6 +1,5 @@
-import { isPrecise } from '../../launches/launch.ts'
+import { isPrecise, type KnownLaunch } from '../../launches/launch.ts'
 import { periodStart, precisionOf } from '../../launches/time.ts'
-import type { BoardLaunch } from './query.ts'
 
 /** The years that the calendar has. The first launch of Launch Library is of 1957. */
 const YEARS = { first: 1950, last: 2199 }
@@ -57,27 +56,27 @@ function weeksOf(month: string): Span {
 
 export interface Day {
   date: Date
-  launches: BoardLaunch[]
+  launches: KnownLaunch[]
 }
 
 export interface Week {
   /** Monday first. */
   days: Day[]
   /** The launches that are known only to this week. */
-  open: BoardLaunch[]
+  open: KnownLaunch[]
 }
 
 export interface MonthLayout {
   weeks: Week[]
   /** The launches that are known only to this month. */
-  open: BoardLaunch[]
+  open: KnownLaunch[]
   /** Launches shortly before and after the weeks. In the zone of a reader they may be in the first or last day. */
-  before: BoardLaunch[]
-  after: BoardLaunch[]
+  before: KnownLaunch[]
+  after: KnownLaunch[]
 }
 
 /** Places launches by what is known of their date, in UTC. Keeps their order. Launches of other times are left out. */
-export function monthLayout(month: string, launches: readonly BoardLaunch[]): MonthLayout {
+export function monthLayout(month: string, launches: readonly KnownLaunch[]): MonthLayout {
   const { from, to } = weeksOf(month)
   const around = spanAround(month)
   const layout: MonthLayout = { weeks: emptyWeeks(from, to), open: [], before: [], after: [] }

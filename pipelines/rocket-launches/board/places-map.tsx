@@ -1,12 +1,11 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
 import { Table } from 'tminus/web'
-import { locationParam, MOST_PLACES, queryOf } from './address.ts'
+import { type LaunchFilter, locationParam, MOST_PLACES, queryOf } from './address.ts'
 import { assetOf } from './assets.ts'
 import { MAP, onMap } from './night.ts'
 import { LaunchTime, launchPath } from './parts.tsx'
 import type { Place } from './places.ts'
 import { type Point, pointsOf } from './points.ts'
-import type { LaunchFilter } from './query.ts'
 import { useReader } from './reader.ts'
 import { brief } from './words.ts'
 

@@ -1,7 +1,7 @@
 import type { Queryable } from 'tminus/db'
 import { launchOrder } from '../../launches/upcoming.ts'
-import { MOST_PLACES } from './address.ts'
-import { type BoardLaunch, conditionOf, type LaunchFilter, valuesOf } from './query.ts'
+import { type LaunchFilter, MOST_PLACES } from './address.ts'
+import { type BoardLaunch, conditionOf, valuesOf } from './query.ts'
 
 /** A location of Launch Library with its launches. */
 export interface Place {

@@ -4,7 +4,7 @@ import { FINAL, type KnownLaunch } from '../../launches/launch.ts'
 import { containsAllWords } from '../../launches/read-launches.ts'
 import { IS_PRECISE, isUpcoming, launchOrder, NEXT_FIRST } from '../../launches/upcoming.ts'
 import { STATE } from '../discord/outbox.ts'
-import { LOCATION_LENGTH, STATUSES } from './address.ts'
+import { type LaunchFilter, LOCATION_LENGTH, STATUSES } from './address.ts'
 import { spanAround, spanOf } from './month.ts'
 
 /** A launch as the board shows it. */
@@ -14,30 +14,6 @@ export type BoardLaunch = KnownLaunch & {
 }
 
 const SHOWN = [...STORED_COLUMNS, 'thumbnail_url'].join(', ')
-
-/** The content of a list on the board. */
-export interface LaunchFilter {
-  /** False: upcoming launches, nearest first. True: past launches, latest first. */
-  past: boolean
-  /** `2026-12`: the launches of this month that are known to the month or better, past or upcoming. Empty: any time. */
-  month: string
-  /** Words that must all occur in name, mission, provider, rocket, pad or location. Ignores case and accents. */
-  search: string
-  /** The provider's full name; empty: all providers. */
-  provider: string
-  /** The rocket's name; empty: all rockets. */
-  rocket: string
-  /** The last part of the location; empty: all. */
-  country: string
-  /** Launch Library's name of the orbit; empty: all. */
-  orbit: string
-  /** A key of `STATUSES`; empty: all. */
-  status: string
-  /** Full names of locations, each cut to `LOCATION_LENGTH`; empty: all. */
-  locations: readonly string[]
-  /** True: only launches whose time is known to the second, minute or hour. */
-  exact: boolean
-}
 
 export interface Range {
   now: Date

@@ -1,7 +1,6 @@
 /** @jsxRuntime automatic @jsxImportSource hono/jsx */
-import { queryOf } from './address.ts'
+import { type LaunchFilter, queryOf } from './address.ts'
 import { monthKey } from './month.ts'
-import type { LaunchFilter } from './query.ts'
 import { useReader } from './reader.ts'
 
 interface ViewsProps {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { KnownLaunch } from '../../../../pipelines/launches/launch.ts'
 import {
   isMonth,
   type MonthLayout,
@@ -8,10 +9,9 @@ import {
   monthLayout,
   spanAround,
 } from '../../../../pipelines/rocket-launches/board/month.ts'
-import type { BoardLaunch } from '../../../../pipelines/rocket-launches/board/query.ts'
 
 const launch = (net: string, net_precision: number | null = 1) =>
-  ({ launch_id: `${net} ${net_precision}`, net: new Date(net), net_precision }) as BoardLaunch
+  ({ launch_id: `${net} ${net_precision}`, net: new Date(net), net_precision }) as KnownLaunch
 
 test.each([
   ['2026-12', true],
@@ -39,18 +39,18 @@ test('the calendar ends at its first and last month', () => {
 })
 
 /** The places of a launch: days, `week n`, `month`, `before` or `after`. */
-function placesOf({ weeks, open, before, after }: MonthLayout): [string, BoardLaunch[]][] {
+function placesOf({ weeks, open, before, after }: MonthLayout): [string, KnownLaunch[]][] {
   return [
     ['before', before],
-    ...weeks.flatMap(({ days, open }, week): [string, BoardLaunch[]][] => [
-      ...days.map(({ date, launches }): [string, BoardLaunch[]] => [date.toISOString().slice(0, 10), launches]),
+    ...weeks.flatMap(({ days, open }, week): [string, KnownLaunch[]][] => [
+      ...days.map(({ date, launches }): [string, KnownLaunch[]] => [date.toISOString().slice(0, 10), launches]),
       [`week ${week}`, open],
     ]),
     ['month', open],
     ['after', after],
   ]
 }
-const placed = (month: string, launches: BoardLaunch[]) =>
+const placed = (month: string, launches: KnownLaunch[]) =>
   placesOf(monthLayout(month, launches)).flatMap(([place, found]) => found.map(() => place))
 
 test.each([
@@ -116,7 +116,7 @@ test('a launch is at most once in a month, never more exact than it is known, in
       const middle = Date.parse(`${month}-15T00:00:00Z`)
       const given = all.map(
         ({ ms, net_precision }, index) =>
-          ({ launch_id: String(index), net: new Date(middle + ms), net_precision }) as BoardLaunch,
+          ({ launch_id: String(index), net: new Date(middle + ms), net_precision }) as KnownLaunch,
       )
       const seen = new Map<string, string>()
       for (const [place, found] of placesOf(monthLayout(month, given))) {
