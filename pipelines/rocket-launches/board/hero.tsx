@@ -2,6 +2,7 @@
 import { OutLink } from 'tminus/web'
 import { isFlown } from '../../launches/launch.ts'
 import { placeText } from '../../launches/launch-facts.ts'
+import { STATUSES } from './address.ts'
 import { Countdown, LaunchTime, Links, launchPath, Picture, StatusMark } from './parts.tsx'
 import type { BoardLaunch } from './query.ts'
 import { useReader } from './reader.ts'
@@ -75,10 +76,11 @@ export function Unbroken({ text }: { text: string }) {
   )
 }
 
-/** The countdown and the time. A launch that has flown has no countdown. */
+/** The countdown and the time. The clock of a launch on hold stands still; a launch that has flown has no countdown. */
 function Timing({ launch, now }: { launch: BoardLaunch; now: Date }) {
   const sinceMs = now.getTime() - launch.net.getTime()
-  const countsDown = isTimed(launch) && !launch.vanished_at && sinceMs < COUNT_UP_MS && !isOver(launch, sinceMs)
+  const runs = launch.status_id !== STATUSES.hold && !launch.vanished_at && !isOver(launch, sinceMs)
+  const countsDown = runs && isTimed(launch) && sinceMs < COUNT_UP_MS
   return (
     <div class="timing">
       {countsDown && <Countdown launch={launch} now={now} />}

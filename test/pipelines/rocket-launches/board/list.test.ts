@@ -44,6 +44,16 @@ test.each([
   expect([html.match(/class="t-part"/g)?.length, html.match(/±1 h/g)?.length ?? 0]).toEqual([units, margins])
 })
 
+test('the countdown of a launch on hold stands still, and its announced time is shown', async () => {
+  const at = '2026-11-23T10:00:00Z'
+  await put({ ...launch('Held', at), ...status(5) })
+  const html = await site.text('/')
+  expect(html).not.toContain('data-countdown')
+  expect(html).toMatch(/<p class="when large"><time[^>]*>Mon 23 Nov 2026, 10:00/)
+  await put({ ...launch('Held', at), ...status(1) })
+  expect(await site.text('/')).toContain('data-countdown')
+})
+
 test('says how many launches match, and subscribes to their calendar', async () => {
   await put(launch('One', '2026-11-23T10:00:00Z'), launch('Two', '2026-11-24T10:00:00Z'))
   expect(await site.text('/')).toMatch(/id="part-count"[^>]*>2 launches</)
