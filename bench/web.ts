@@ -26,6 +26,8 @@ const ASKS = 100
 /** Requests before the measured ones, so that the code is compiled. */
 const WARM = 20
 const FOLLOWERS = 500
+/** An address may have 200 streams at once. */
+const ADDRESSES = 5
 const MANY_CROWDS = 20
 const STARTS = 15
 /** About as many launches as in seventy years, and as many as are announced. */
@@ -255,7 +257,8 @@ async function follow(url: string): Promise<() => Promise<void>> {
   const open: ClientRequest[] = []
   let heard = 0
   for (let n = 0; n < FOLLOWERS; n++) {
-    const asked = get(`${url}/live/run/${n + 1}`, { agent: false }, (answer) =>
+    const from = { agent: false, localAddress: `127.0.0.${1 + (n % ADDRESSES)}` }
+    const asked = get(`${url}/live/run/${n + 1}`, from, (answer) =>
       answer
         .on('error', () => {})
         .on('data', (chunk) => {

@@ -20,7 +20,7 @@ const WEEK_MS = 7 * 24 * HOUR_MS
  */
 export function openCron(cron: string, timezone: string): Timetable {
   const isHourly = ['*', '?', '*/1', '0-23'].includes(cron.split(/\s+/).at(-4) ?? '')
-  const pattern = new Cron(cron, { utcOffset: 0, paused: true })
+  const pattern = patternOf(cron)
   const offsetAt = offsetsOf(timezone)
 
   const next = (after: number): number => {
@@ -43,6 +43,15 @@ export function openCron(cron: string, timezone: string): Timetable {
     }
   }
   return { next, previous: (tick) => previousOf(tick, next) }
+}
+
+const patterns = new Map<string, Cron>()
+
+/** croner's pattern takes 80 kB, because it lists 10,000 years. So all dags with one expression share it. */
+function patternOf(cron: string): Cron {
+  const pattern = patterns.get(cron) ?? new Cron(cron, { utcOffset: 0, paused: true })
+  patterns.set(cron, pattern)
+  return pattern
 }
 
 /** If the instant is in a repeated wall time: the instant at which the repetition ends. Else an earlier instant. */

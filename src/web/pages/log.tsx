@@ -119,10 +119,10 @@ async function readShown(c: WebContext, place: Place, { level, search, line }: F
 
 function NoLine({ isFiltered, growing, why }: { isFiltered: boolean; growing: boolean; why: string }) {
   if (isFiltered) return <Empty title="No matching line">Choose all levels, or search for less text.</Empty>
-  const sentence = `${why.charAt(0).toUpperCase()}${why.slice(1)}.`
-  if (!growing) return <Empty title="Nothing was logged">{sentence}</Empty>
   return (
-    <Empty title="Nothing logged yet">{sentence} Lines that the task writes by context.log appear here at once.</Empty>
+    <Empty title={`${why.charAt(0).toUpperCase()}${why.slice(1)}`}>
+      {growing && 'Lines that the task writes by context.log appear here at once.'}
+    </Empty>
   )
 }
 

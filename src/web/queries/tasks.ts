@@ -34,7 +34,7 @@ export async function readTries(
        select t.try_number, t.state, left(t.reason, ${MOST_REASON}) as reason,
          left(t.error, $5) as error, octet_length(t.error) as error_bytes,
          t.started_at as start_date, t.ended_at as end_date,
-         format('%s, process %s on %s', j.kind, j.pid, j.hostname) as process, j.code_version
+         j.kind || ', process ' || j.pid || ' on ' || j.hostname as process, j.code_version
        from metadata.task_try t left join metadata.job j using (job_id)
        where t.dag_run_id = $1 and t.task_id = $2 and ($3::int is null or t.try_number = $3)
        order by t.try_number desc limit $4) newest
