@@ -50,7 +50,7 @@ export async function bench(): Promise<void> {
     await fillBoard(pool, folder)
     const web = await startWeb(connectionString, { pipelinesDir: folder, measured: true })
     await pages(web.url)
-    for (const path of ['/', '/dags', '/dags/dag-0500', '/dags/dag-0500/runs/latest/graph'])
+    for (const path of ['/', '/map', '/figures', LAUNCH, '/dags', '/dags/dag-0500', '/dags/dag-0500/runs/latest/graph'])
       await firstPaint(web.url, path)
     await followers(web)
     await web.stop()
@@ -140,6 +140,7 @@ async function fillBoard(pool: Database, folder: string): Promise<void> {
   await pool.query('vacuum analyze')
 }
 
+const LAUNCH = '/launches/00000000-0000-4000-8000-000000007200'
 const PAGES = [
   '/',
   '/?show=past',
@@ -151,7 +152,7 @@ const PAGES = [
   '/?location=Vandenberg+SFB,+CA,+USA',
   '/figures',
   '/figures?years=5',
-  '/launches/00000000-0000-4000-8000-000000007200',
+  LAUNCH,
   '/launches.json',
   '/launches.ics',
   '/outbox',
