@@ -7,10 +7,19 @@ export interface TaskCodes {
   taskOf(code: string): string | undefined
 }
 
+const known = new WeakMap<readonly string[], TaskCodes>()
+
+/** Hashes the ids once for each array. The graph of a loaded dag always has the same array. */
 export function codesOf(taskIds: readonly string[]): TaskCodes {
+  const codes = known.get(taskIds) ?? hashed(taskIds)
+  known.set(taskIds, codes)
+  return codes
+}
+
+function hashed(taskIds: readonly string[]): TaskCodes {
   const tasks = new Map(taskIds.map((id) => [hashOf(id), id]))
-  const taskOf = (code: string) => tasks.get(code)
-  return { taskOf, codeOf: (id) => (taskOf(hashOf(id)) === id ? hashOf(id) : undefined) }
+  const codes = new Map([...tasks].map(([code, id]) => [id, code]))
+  return { codeOf: (id) => codes.get(id), taskOf: (code) => tasks.get(code) }
 }
 
 function hashOf(taskId: string): string {
