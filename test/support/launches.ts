@@ -58,6 +58,15 @@ export function launch230(changes: Record<string, unknown> = {}): Record<string,
   }
 }
 
+/** A status or precision of Launch Library, which only its id decides. */
+export const withId = (id: number) => ({ id, name: '', abbrev: '', description: '' })
+
+/** A launch with the id `id-NAME`, whose window is only its T-0. */
+export function launchAt(name: string, net: string, precision = 1, changes: Record<string, unknown> = {}) {
+  const window = { window_start: net, window_end: net }
+  return launch230({ id: `id-${name}`, name, net, ...window, net_precision: withId(precision), ...changes })
+}
+
 /** `count` launches with different ids, an hour apart. */
 export function launches230(count: number, changes: Record<string, unknown> = {}): Record<string, unknown>[] {
   return Array.from({ length: count }, (_, index) =>

@@ -2,13 +2,12 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { initializeSchema } from '../../../../pipelines/launches/initialize-schema.ts'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
-import { launch230 } from '../../../support/launches.ts'
+import { launch230, withId } from '../../../support/launches.ts'
 import { quietLog } from '../../../support/quiet-log.ts'
 import { store, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 const hours = (count: number) => new Date(NOW.getTime() + count * 3_600_000).toISOString().replace('.000Z', 'Z')
-const precision = (id: number) => ({ id, name: '', abbrev: '', description: '' })
 const status = (id: number) => ({ id, name: `status ${id}`, abbrev: '', description: '' })
 let number = 0
 /** A launch in `hours` hours, with a time known to the minute. */
@@ -122,12 +121,12 @@ describe('the board', () => {
   })
 
   test('a placeholder is shown as a period in words, after precise times', async () => {
-    const month = { net_precision: precision(7), net: '2026-12-01T00:00:00Z' }
+    const month = { net_precision: withId(7), net: '2026-12-01T00:00:00Z' }
     await put(
       launch('Some time in December', 0, month),
       launch('On the fifth', 0, { net: '2026-12-05T10:00:00Z' }),
-      launch('Some time this month', 0, { net_precision: precision(7), net: '2026-11-01T00:00:00Z' }),
-      launch('Next year', 0, { net_precision: precision(14), net: '2027-01-01T00:00:00Z' }),
+      launch('Some time this month', 0, { net_precision: withId(7), net: '2026-11-01T00:00:00Z' }),
+      launch('Next year', 0, { net_precision: withId(14), net: '2027-01-01T00:00:00Z' }),
     )
     expect(await names()).toEqual(['Some time this month', 'On the fifth', 'Some time in December', 'Next year'])
     const html = await site.text('/')

@@ -2,7 +2,7 @@ import ICAL from 'ical.js'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { sampleLaunches } from '../../../../pipelines/rocket-launches/demo/launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
-import { launch230 } from '../../../support/launches.ts'
+import { launch230, withId } from '../../../support/launches.ts'
 import { store, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
@@ -17,7 +17,7 @@ const launch = (id: number, net: string, changes: Record<string, unknown> = {}) 
     id: `launch-${id}`,
     name: `Precision ${id}`,
     net,
-    net_precision: { id, name: '', abbrev: '', description: '' },
+    net_precision: withId(id),
     window_start: net,
     window_end: net,
     ...changes,

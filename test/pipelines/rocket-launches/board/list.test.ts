@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { listLaunches } from '../../../../pipelines/launches/read-launches.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
-import { launch230 } from '../../../support/launches.ts'
+import { launchAt, withId } from '../../../support/launches.ts'
 import { store, useBoard } from './board-site.ts'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
@@ -9,24 +9,14 @@ const database = useDatabase(createLaunchDatabase)
 const site = useBoard(database, () => NOW)
 beforeEach(() => database.pool.query('truncate rocket_launches, rocket_launch_changes'))
 
-const launch = (name: string, net: string, precision = 1, changes: Record<string, unknown> = {}) =>
-  launch230({
-    id: `id-${name}`,
-    name,
-    net,
-    window_start: net,
-    window_end: net,
-    net_precision: { id: precision, name: '', abbrev: '', description: '' },
-    ...changes,
-  })
 const put = (...launches: unknown[]) => store(database.pool, launches, NOW)
 
 test('the terminal lists launches in the order of the board', async () => {
   await put(
-    launch('A month', '2026-12-01T00:00:00Z', 7),
-    launch('A time', '2026-12-05T10:00:00Z'),
-    launch('Its day', '2026-12-05T00:00:00Z', 5),
-    launch('Its hour', '2026-12-05T10:00:00Z', 2),
+    launchAt('A month', '2026-12-01T00:00:00Z', 7),
+    launchAt('A time', '2026-12-05T10:00:00Z'),
+    launchAt('Its day', '2026-12-05T00:00:00Z', 5),
+    launchAt('Its hour', '2026-12-05T10:00:00Z', 2),
   )
   const wanted = { now: NOW, past: false, search: '', provider: '', limit: 9 }
   const listed = (await listLaunches(database.pool, wanted)).map(({ name }) => name)
@@ -39,23 +29,23 @@ test.each([
   [1, 4, 0],
   [2, 3, 2],
 ])('a countdown to precision %i has %i units; ±1 h is there %i times', async (precision, units, margins) => {
-  await put(launch('Next', '2026-11-23T10:00:00Z', precision))
+  await put(launchAt('Next', '2026-11-23T10:00:00Z', precision))
   const html = await site.text('/')
   expect([html.match(/class="t-part"/g)?.length, html.match(/±1 h/g)?.length ?? 0]).toEqual([units, margins])
 })
 
 test('the countdown of a launch on hold stands still, and its announced time is shown', async () => {
   const at = '2026-11-23T10:00:00Z'
-  await put({ ...launch('Held', at), ...status(5) })
+  await put({ ...launchAt('Held', at), ...status(5) })
   const html = await site.text('/')
   expect(html).not.toContain('data-countdown')
   expect(html).toMatch(/<p class="when large"><time[^>]*>Mon 23 Nov 2026, 10:00/)
-  await put({ ...launch('Held', at), ...status(1) })
+  await put({ ...launchAt('Held', at), ...status(1) })
   expect(await site.text('/')).toContain('data-countdown')
 })
 
 test('says how many launches match, and subscribes to their calendar', async () => {
-  await put(launch('One', '2026-11-23T10:00:00Z'), launch('Two', '2026-11-24T10:00:00Z'))
+  await put(launchAt('One', '2026-11-23T10:00:00Z'), launchAt('Two', '2026-11-24T10:00:00Z'))
   expect(await site.text('/')).toMatch(/id="part-count"[^>]*>2 launches</)
   const html = await site.text('/?q=two')
   expect(html).toMatch(/id="part-count"[^>]*>1 launch</)
@@ -63,14 +53,14 @@ test('says how many launches match, and subscribes to their calendar', async () 
 })
 
 const place = (name: string) => ({ pad: { name: 'Pad', location: { name } } })
-const status = (id: number) => ({ status: { id, name: '', abbrev: '', description: '' } })
+const status = (id: number) => ({ status: withId(id) })
 const rocket = (name: string) => ({ rocket: { configuration: { full_name: name } } })
 const orbit = (name: string) => ({ mission: { name: 'M', type: 'T', description: '', orbit: { name } } })
 const seedFilters = () =>
   put(
-    launch('A', '2026-11-23T10:00:00Z', 1, { ...place('Vandenberg SFB, CA, USA'), ...orbit('Polar Orbit') }),
-    launch('B', '2026-11-24T10:00:00Z', 5, { ...place('Cape Canaveral SFS, FL, USA'), ...status(8) }),
-    launch('C', '2026-11-25T10:00:00Z', 1, {
+    launchAt('A', '2026-11-23T10:00:00Z', 1, { ...place('Vandenberg SFB, CA, USA'), ...orbit('Polar Orbit') }),
+    launchAt('B', '2026-11-24T10:00:00Z', 5, { ...place('Cape Canaveral SFS, FL, USA'), ...status(8) }),
+    launchAt('C', '2026-11-25T10:00:00Z', 1, {
       ...place('Guiana Space Centre, French Guiana'),
       ...status(8),
       ...rocket('Vega C'),

@@ -1,7 +1,7 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
-import { launch230 } from '../../../support/launches.ts'
+import { launchAt, withId } from '../../../support/launches.ts'
 import { BROWSER, expectFit, newPage, SIZES, useBrowser } from '../../../web/browser.ts'
 import { store, useBoard } from './board-site.ts'
 
@@ -25,18 +25,9 @@ beforeEach(async () => {
   )
 })
 
-const status = (id: number) => ({ status: { id, name: '', abbrev: '', description: '' } })
-const launch = (name: string, net: string, precision = 1, changes: Record<string, unknown> = {}) =>
-  launch230({
-    id: `id-${name}`,
-    name,
-    net,
-    window_start: net,
-    window_end: net,
-    net_precision: { id: precision, name: '', abbrev: '', description: '' },
-    image: null,
-    ...changes,
-  })
+const status = (id: number) => ({ status: withId(id) })
+const launch = (name: string, net: string, precision = 1, changes = {}) =>
+  launchAt(name, net, precision, { image: null, ...changes })
 const put = (...launches: unknown[]) => store(database.pool, launches, NOW)
 
 /** The text of each visible launch below the day, week or heading that it stands in. */

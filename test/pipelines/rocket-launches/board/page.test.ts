@@ -7,6 +7,7 @@ import { picture } from '../../../../pipelines/rocket-launches/demo/picture.ts'
 import { factsOf } from '../../../../pipelines/rocket-launches/discord/card-facts.ts'
 import { launchCard } from '../../../../pipelines/rocket-launches/discord/card-message.ts'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
+import { withId } from '../../../support/launches.ts'
 import { WITHIN } from '../../../support/within.ts'
 import { BROWSER, expectFit, newPage, openBrowser, SCREENS } from '../../../web/browser.ts'
 import { store, useBoard } from './board-site.ts'
@@ -42,12 +43,7 @@ describe.skipIf(BROWSER === undefined)('the board in a browser', () => {
       const net = new Date(Date.parse(next?.net ?? '') + hours * 3_600_000).toISOString().replace('.000Z', 'Z')
       const seen = new Date(NOW.getTime() - days * 86_400_000)
       const last_updated = seen.toISOString()
-      const launch = {
-        ...next,
-        net,
-        last_updated,
-        net_precision: { id: precision, name: '', abbrev: '', description: '' },
-      }
+      const launch = { ...next, net, last_updated, net_precision: withId(precision) }
       return store(database.pool, [launch], seen)
     }
     await moved(-400, 30, 7)

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createLaunchDatabase, useDatabase } from '../../../support/database.ts'
-import { launch230 } from '../../../support/launches.ts'
+import { launchAt, withId } from '../../../support/launches.ts'
 import { BROWSER, expectFit, newPage, SIZES, useBrowser } from '../../../web/browser.ts'
 import { store, useBoard } from './board-site.ts'
 
@@ -12,10 +12,10 @@ beforeEach(async () => {
   await put(
     launch('A', '2026-12-12T10:00:00Z', CAPE),
     launch('B', '2026-12-13T10:00:00Z', CAPE),
-    launch('C', '2026-12-31T00:00:00Z', KENNEDY, { net_precision: precision(7) }),
-    launch('D', '2026-12-14T10:00:00Z', MAHIA, { status: { id: 8, name: '', abbrev: '', description: '' } }),
+    launch('C', '2026-12-31T00:00:00Z', KENNEDY, { net_precision: withId(7) }),
+    launch('D', '2026-12-14T10:00:00Z', MAHIA, { status: withId(8) }),
     launch('E', '2026-12-15T10:00:00Z', ['Nowhere', null, null]),
-    launch('Flown', '2026-12-01T10:00:00Z', MAHIA, { status: { id: 3, name: '', abbrev: '', description: '' } }),
+    launch('Flown', '2026-12-01T10:00:00Z', MAHIA, { status: withId(3) }),
   )
 })
 
@@ -23,13 +23,8 @@ type Site = [location: string, latitude: number | null, longitude: number | null
 const CAPE: Site = ['Cape Canaveral SFS, FL, USA', 28.5, -80.6]
 const KENNEDY: Site = ['Kennedy Space Center, FL, USA', 28.6, -80.6]
 const MAHIA: Site = ['Mahia Peninsula, New Zealand', -39.3, 177.9]
-const precision = (id: number) => ({ id, name: '', abbrev: '', description: '' })
 const launch = (name: string, net: string, [location, latitude, longitude]: Site, changes = {}) =>
-  launch230({
-    id: `id-${name}`,
-    name,
-    net,
-    net_precision: precision(1),
+  launchAt(name, net, 1, {
     pad: { id: 1, name: 'Pad', latitude, longitude, location: { id: 1, name: location } },
     image: null,
     ...changes,
