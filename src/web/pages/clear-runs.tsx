@@ -14,10 +14,10 @@ import { Empty, Notice, Table } from '../parts.tsx'
 import { paths } from '../paths.ts'
 import { requireRole } from '../rights.ts'
 import { logCleared } from '../run-changes.ts'
-import { RunName, typeName } from '../run-name.tsx'
+import { RunName } from '../run-name.tsx'
 import type { WebContext, WebEnv } from '../site.ts'
 import { number, runsOf, tasksOf } from './pick.tsx'
-import { Choice, same, TimeField } from './runs.tsx'
+import { Choice, same, TimeField, TypeChoice } from './runs.tsx'
 
 /** Clears the ended runs of a dag that match a filter. The page first shows these runs and their tasks. */
 export const clearRunsPages = new Hono<WebEnv>()
@@ -160,13 +160,7 @@ function Filter({ given: { state, type, from, to, onlyFailed, withCurrentGraph }
     <form>
       <div class="bar-form filters">
         <Choice name="state" label="State" any="both states" value={state} of={STATES.map(same)} />
-        <Choice
-          name="type"
-          label="Type"
-          any="any type"
-          value={type}
-          of={RUN_TYPES.map((one) => [one, typeName(one)])}
-        />
+        <TypeChoice value={type} />
         <TimeField name="from" label="Logical date from (UTC)" value={from} />
         <TimeField name="to" label="Logical date to (UTC)" value={to} />
         <button type="submit">Show the runs</button>

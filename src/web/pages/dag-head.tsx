@@ -11,6 +11,7 @@ import { hasRole } from '../rights.ts'
 import { startWords } from '../schedule-words.ts'
 import type { Site, WebContext } from '../site.ts'
 import { NextRun, PauseSwitch } from './dags.tsx'
+import { importErrorOf } from './import-errors.tsx'
 
 const TABS = [
   ['', 'Grid'],
@@ -94,15 +95,15 @@ export async function DagPage({ c, found, tab, scripts = [], children }: DagPage
 }
 
 function NotLoaded({ c, dagId }: { c: WebContext; dagId: string }) {
-  const { importErrors, scrub } = c.var.site as Site
-  const error = importErrors.find(({ folder }) => folder === dagId)
+  const site = c.var.site as Site
+  const error = importErrorOf(site, dagId)
   if (error === undefined)
     return (
       <Notice>This dag is not in the pipelines folder, so it does not run. Its earlier runs are still shown.</Notice>
     )
   return (
     <Notice kind="bad">
-      This dag could not be loaded, so it does not run: {beginning(error.message, SHOWN.sentence, scrub)}
+      This dag could not be loaded, so it does not run: {beginning(error, SHOWN.sentence, site.scrub)}
     </Notice>
   )
 }

@@ -16,7 +16,7 @@ import { hasRole, requireRole } from '../rights.ts'
 import { startWords } from '../schedule-words.ts'
 import { ownPath } from '../security.ts'
 import type { Site, WebContext, WebEnv } from '../site.ts'
-import { ImportErrors } from './import-errors.tsx'
+import { ImportErrors, importErrorOf } from './import-errors.tsx'
 import { RunBars } from './run-bars.tsx'
 import { readNow, Totals } from './totals.tsx'
 
@@ -160,8 +160,7 @@ function Row({ c, row, dag, next }: RowProps) {
 }
 
 function whyNotLoaded(c: WebContext, dagId: string): string {
-  const { importErrors } = c.var.site as Site
-  return importErrors.some(({ folder }) => folder === dagId) ? 'could not be loaded' : 'not in the pipelines folder'
+  return importErrorOf(c.var.site as Site, dagId) !== undefined ? 'could not be loaded' : 'not in the pipelines folder'
 }
 
 /** The latest run. If several runs are unfinished, shows their number too. */

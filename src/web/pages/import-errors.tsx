@@ -23,3 +23,8 @@ export function ImportErrors({ site: { importErrors, scrub } }: { site: Site }) 
     </>
   )
 }
+
+/** The reason why the folder of a dag could not be loaded. Undefined if there is no such folder, or it was loaded. */
+export function importErrorOf({ importErrors }: Site, dagId: string): string | undefined {
+  return importErrors.find(({ folder }) => folder === dagId)?.message
+}

@@ -109,13 +109,7 @@ function FilterForm({ filter }: { filter: Filter }) {
           <input type="search" name="dag" value={filter.dag} placeholder="Part of its id" />
         </label>
         <Choice name="state" label="State" any="any state" value={filter.state} of={DAG_RUN_STATES.map(same)} />
-        <Choice
-          name="type"
-          label="Type"
-          any="any type"
-          value={filter.type}
-          of={RUN_TYPES.map((one) => [one, typeName(one)])}
-        />
+        <TypeChoice value={filter.type} />
         <Choice
           name="within"
           label="Time"
@@ -135,6 +129,11 @@ function FilterForm({ filter }: { filter: Filter }) {
       </form>
     </search>
   )
+}
+
+export function TypeChoice({ value }: Pick<ChoiceProps, 'value'>) {
+  const types = RUN_TYPES.map((one) => [one, typeName(one)] as const)
+  return <Choice name="type" label="Type" any="any type" value={value} of={types} />
 }
 
 export function same<T extends string>(one: T): readonly [T, string] {
